@@ -1,0 +1,56 @@
+# Each target does all the set-up it needs; the set-up is done again only when the lock changes.
+.DEFAULT_GOAL := help
+.PHONY: help setup run up test lint format lock bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first of these that is a Python 3.11 to 3.13; name another with `make PYTHON=/path/to/python3.12`.
+PYTHON ?= $(shell for name in python3.12 python3.11 python3.13 python3; do \
+	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then echo $$name; break; fi; done)
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "strades needs Python 3.11, 3.12 or 3.13; none was found. Install one, or: make PYTHON=/path/to/python3.12" >&2; exit 2; fi
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version): about two minutes, once."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	@awk '/^uv==/ {on=1} on {print} on && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q strades_pipelines scrapers sandbox
+	@touch $@
+
+setup: $(VENV)/.installed ## the virtual environment with the locked dependencies
+	@:
+
+run: setup ## the main job over its window, with a report at the end
+	@$(BIN)/strades run $(ARGS)
+
+up: setup ## serve everything: Dagster on 3000, dbt docs on 8081; Ctrl-C stops it
+	@$(BIN)/strades up
+
+test: setup lint ## every check and every test
+	@$(BIN)/python -m pytest -n auto --dist worksteal -q $(ARGS)
+
+lint: setup ## style, types, layers, SQL
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --processes 1 dbt_project/models dbt_project/tests strades_pipelines/database/migrations
+
+format: setup ## put every file into the one format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## the figures of benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks
+
+lock: setup ## resolve requirements.lock again
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-annotate --no-header --generate-hashes --extra dev pyproject.toml -o requirements.lock
+
+clean: ## stop the database and remove what was made (the data too)
+	@if [ -x $(BIN)/strades ]; then $(BIN)/strades db stop; fi
+	@rm -rf .strades $(VENV) dbt_project/target

@@ -1,0 +1,71 @@
+"""The one way to read what feeds a decision: as the world could know it at a time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Cursor
+
+REVISIONS = {
+    "records.candles": "records.candle_revisions",
+    "records.trades": "records.trade_revisions",
+    "records.observations": "records.observation_revisions",
+    "records.corporate_actions": "records.corporate_action_revisions",
+}
+
+
+def read_as_of(
+    cursor: "Cursor",
+    table: str,
+    columns: Sequence[str],
+    *,
+    known_at: datetime,
+    recorded_as_of: datetime | None = None,
+    where: str = "true",
+    parameters: Sequence[object] = (),
+    order_by: Sequence[str] = ("knowledge_time",),
+) -> pa.Table:
+    """Rows of `table` with `knowledge_time <= known_at`, as an Arrow table ordered by `order_by`.
+
+    Args:
+        recorded_as_of: read the versions that were stored at this time, superseded ones included: an old run reads what it read then.
+        where: a further condition, written by us, with `$1`, `$2` ... for `parameters`.
+
+    Raises:
+        ValueError: when a time is naive.
+    """
+    known = _literal(known_at)
+    names = ", ".join(f'"{name}"' for name in columns)
+    source = table if recorded_as_of is None else _versions(table, _literal(recorded_as_of))
+    order = ", ".join(order_by)
+    query = f"SELECT {names} FROM {source} AS versions WHERE knowledge_time <= {known} AND ({where}) ORDER BY {order}"
+    cursor.execute(query, list(parameters)) if parameters else cursor.execute(query)
+    return cursor.fetch_arrow_table()
+
+
+def _versions(table: str, at: str) -> str:
+    revisions = REVISIONS.get(table)
+    current = f"SELECT * FROM {table} WHERE recorded_at <= {at}"
+    if revisions is None:
+        return f"({current})"
+    old = f"SELECT * FROM {revisions} WHERE recorded_at <= {at} AND superseded_at > {at}"
+    return f"({current} UNION ALL SELECT {_shared(table)} FROM ({old}) AS old)"
+
+
+def _shared(table: str) -> str:
+    columns = {
+        "records.candles": "listing_id, \"interval\", open_time, close_time, open, high, low, close, volume, quote_volume, trade_count",
+        "records.trades": "listing_id, trade_id, event_time, price, size, side",
+        "records.observations": "series, event_time, value, unit, vintage",
+        "records.corporate_actions": "listing_id, ex_date, action, ratio, amount, currency",
+    }
+    return columns[table] + ", knowledge_time, knowledge_basis, fetch_id, recorded_at"
+
+
+def _literal(time: datetime) -> str:
+    if time.tzinfo is None:
+        raise ValueError(f"expected an aware time, was the naive {time!r}")
+    return f"'{time.isoformat()}'::timestamptz"

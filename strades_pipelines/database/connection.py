@@ -1,0 +1,75 @@
+"""Where the databases are, and connections to them.
+
+One server; a database for Dagster's own storage and one for each world. `DATABASE_URL` names another server (and a
+database to connect to while ours are made); without it the embedded server is started on demand.
+"""
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.settings import settings
+
+if TYPE_CHECKING:
+    from adbc_driver_postgresql.dbapi import Connection as AdbcConnection
+
+WORLD_DATABASES = {"sandbox": "strades_sandbox", "live": "strades"}
+DAGSTER_DATABASE = "dagster"
+APP_ROLE = "strades_app"
+DBT_ROLE = "strades_dbt"
+
+
+def embedded_server() -> EmbeddedServer:
+    """This project's embedded server, running or not."""
+    return EmbeddedServer(settings().home / "postgres")
+
+
+def server_url() -> str:
+    """The URL of the server's maintenance database; starts the embedded server where no other is named."""
+    return settings().database_url or embedded_server().start()
+
+
+def database_url(database: str | None = None) -> str:
+    """The URL of a database on the server; of this world's by default."""
+    parts = urlsplit(server_url())
+    return urlunsplit(parts._replace(path="/" + (database or WORLD_DATABASES[settings().world])))
+
+
+def connect(url: str | None = None, *, role: str = APP_ROLE) -> psycopg.Connection:
+    """A psycopg connection to this world's database: UTC, not autocommit, acting as `role`."""
+    return psycopg.connect(url or database_url(), options=_options(role))
+
+
+def adbc_connect(url: str | None = None, *, role: str = APP_ROLE) -> "AdbcConnection":
+    """An ADBC connection: frames in and out as Arrow, at COPY's speed. UTC, not autocommit, acting as `role`."""
+    import adbc_driver_postgresql.dbapi
+
+    target = url or database_url()
+    separator = "&" if urlsplit(target).query else "?"
+    return adbc_driver_postgresql.dbapi.connect(f"{target}{separator}options={quote(_options(role))}")
+
+
+def _options(role: str) -> str:
+    return f"-c role={role} -c timezone=UTC -c application_name=strades"
+
+
+def create_databases() -> None:
+    """Make the roles and the databases that are missing. Idempotent."""
+    names = [DAGSTER_DATABASE, WORLD_DATABASES[settings().world]]
+    with psycopg.connect(server_url(), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext('strades.create_databases'))")
+        create_roles(connection)
+        for name in names:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name)))
+
+
+def create_roles(connection: psycopg.Connection) -> None:
+    """Make the two roles that own the tables, and let the connected user act as them. Idempotent."""
+    for role in (APP_ROLE, DBT_ROLE):
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)))

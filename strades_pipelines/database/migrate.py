@@ -1,0 +1,67 @@
+"""Brings a world's database to the newest schema: numbered SQL files, applied once each, under a lock."""
+
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+from yoyo import get_backend, read_migrations
+
+from strades_pipelines.database.connection import APP_ROLE, DBT_ROLE, connect
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+DBT_SCHEMAS = ("staging", "cleaned", "marts")
+
+
+class WorldMismatch(RuntimeError):
+    """The database belongs to the other world."""
+
+
+def migrate(url: str, *, world: str) -> int:
+    """Apply what is missing and return how many migrations that were.
+
+    Raises:
+        WorldMismatch: when the database is stamped with another world.
+    """
+    with psycopg.connect(url) as connection:
+        _grant_creation(connection)
+    backend = get_backend(_yoyo_url(url))
+    try:
+        with backend.lock():
+            missing = backend.to_apply(read_migrations(str(MIGRATIONS)))
+            backend.apply_migrations(missing)
+    finally:
+        backend.connection.close()
+    with connect(url) as connection:
+        _stamp(connection, world)
+    return len(missing)
+
+
+def _yoyo_url(url: str) -> str:
+    parts = urlsplit(url)
+    query = "&".join(filter(None, [parts.query, "options=" + quote(f"-c role={APP_ROLE} -c timezone=UTC")]))
+    return urlunsplit(parts._replace(scheme="postgresql+psycopg", query=query))
+
+
+def _grant_creation(connection: psycopg.Connection) -> None:
+    """Both roles may make schemas here, and each may read what the other makes."""
+    database = sql.Identifier(connection.info.dbname)
+    app, dbt = sql.Identifier(APP_ROLE), sql.Identifier(DBT_ROLE)
+    # yoyo keeps its own bookkeeping in public.
+    connection.execute(sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO {}").format(app))
+    for owner, reader in ((app, dbt), (dbt, app)):
+        connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, owner))
+        for kind, right in (("SCHEMAS", "USAGE"), ("TABLES", "SELECT")):
+            statement = "ALTER DEFAULT PRIVILEGES FOR ROLE {} GRANT " + right + " ON " + kind + " TO {}"
+            connection.execute(sql.SQL(statement).format(owner, reader))
+    for schema in DBT_SCHEMAS:
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(sql.Identifier(schema), dbt))
+
+
+def _stamp(connection: psycopg.Connection, world: str) -> None:
+    connection.execute("INSERT INTO ops.world (world) VALUES (%s) ON CONFLICT DO NOTHING", [world])
+    found = connection.execute("SELECT world FROM ops.world").fetchone()
+    if found is None or found[0] != world:
+        raise WorldMismatch(
+            f"database {connection.info.dbname}: expected the world '{world}', was '{found and found[0]}'; set STRADES_WORLD or another DATABASE_URL"
+        )

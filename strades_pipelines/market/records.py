@@ -1,0 +1,65 @@
+"""The canonical records: one shape a kind, whatever the provider.
+
+Frames of records travel as Arrow tables with these schemas. Times are UTC instants in microseconds; a daily label
+(an observation's `event_time`) is midnight UTC. Prices and sizes are float64: money is made exact at the order's edge.
+"""
+
+import pyarrow as pa
+
+TIME = pa.timestamp("us", tz="UTC")
+
+CANDLE = pa.schema(
+    [
+        ("symbol", pa.string()),
+        ("interval", pa.string()),
+        ("open_time", TIME),
+        ("close_time", TIME),
+        ("open", pa.float64()),
+        ("high", pa.float64()),
+        ("low", pa.float64()),
+        ("close", pa.float64()),
+        ("volume", pa.float64()),
+        ("quote_volume", pa.float64()),
+        ("trade_count", pa.int64()),
+        ("is_final", pa.bool_()),
+        ("knowledge_time", TIME),
+        ("knowledge_basis", pa.string()),
+    ]
+)
+TRADE = pa.schema(
+    [
+        ("symbol", pa.string()),
+        ("trade_id", pa.string()),
+        ("event_time", TIME),
+        ("price", pa.float64()),
+        ("size", pa.float64()),
+        ("side", pa.string()),
+        ("knowledge_time", TIME),
+        ("knowledge_basis", pa.string()),
+    ]
+)
+OBSERVATION = pa.schema(
+    [
+        ("series", pa.string()),
+        ("event_time", TIME),
+        ("value", pa.float64()),
+        ("unit", pa.string()),
+        ("vintage", pa.date32()),
+        ("knowledge_time", TIME),
+        ("knowledge_basis", pa.string()),
+    ]
+)
+CORPORATE_ACTION = pa.schema(
+    [
+        ("symbol", pa.string()),
+        ("action", pa.string()),
+        ("ex_date", pa.date32()),
+        ("ratio", pa.float64()),
+        ("amount", pa.float64()),
+        ("currency", pa.string()),
+        ("knowledge_time", TIME),
+        ("knowledge_basis", pa.string()),
+    ]
+)
+
+SCHEMAS = {"candle": CANDLE, "trade": TRADE, "observation": OBSERVATION, "corporate_action": CORPORATE_ACTION}

@@ -1,0 +1,63 @@
+"""The only reader of the environment: typed, and a bad value is one clear error.
+
+Every process of the project (command, assets, spiders, sandbox) takes its settings from here.
+Variables are named `STRADES_<FIELD>`, but for `DATABASE_URL`; a `.env` file in the project folder is read too.
+"""
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+class SettingsError(ValueError):
+    """A variable of the environment has a value that cannot be used."""
+
+
+class Settings(BaseSettings):
+    """What may be set from outside."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STRADES_", env_file=PROJECT / ".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    world: Literal["sandbox", "live"] = Field("sandbox", description="sandbox talks to the local server, live to the real hosts")
+    home: Path = Field(PROJECT / ".strades", description="everything this installation keeps: database, logs, caches")
+    sources: Path = Field(PROJECT / "Sources.json", description="the list of sources")
+    wallets: Path = Field(PROJECT / "Wallets.json", description="the list of wallets and the strategies that trade them")
+    database_url: str | None = Field(None, validation_alias="DATABASE_URL", description="a PostgreSQL server instead of the embedded one")
+    sandbox_url: str = Field("http://127.0.0.1:8090", description="where the sandbox server listens")
+    sandbox_now: AwareDatetime | None = Field(None, description="holds the sandbox's clock, so that two runs can be compared")
+    sandbox_seed: int = Field(20260101, description="seed of the synthetic market")
+    webserver_port: int = Field(3000, ge=1, le=65535)
+    docs_port: int = Field(8081, ge=1, le=65535)
+    user_agent: str = Field("strades/0.1 (set STRADES_USER_AGENT to your contact)", description="sent with every request")
+    live_trading: bool = Field(False, description="first of the two confirmations that live trading needs")
+    crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")
+
+    def now(self) -> datetime:
+        """The world's time, UTC: the wall clock, or the held clock of the sandbox."""
+        if self.world == "sandbox" and self.sandbox_now is not None:
+            return self.sandbox_now.astimezone(UTC)
+        return datetime.now(UTC)
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: naming the variable, what was expected and what was found.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "environment"
+        variable = name if name.isupper() else f"STRADES_{name.upper()}"
+        raise SettingsError(f"{variable}: {first['msg']}, was {first['input']!r}") from None

@@ -1,0 +1,97 @@
+"""A throw-away PostgreSQL for the whole run, and a fresh migrated database for each test that asks for one."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from filelock import FileLock
+from psycopg import sql
+
+from strades_pipelines.database.connection import adbc_connect, connect, create_roles
+from strades_pipelines.database.migrate import migrate
+from strades_pipelines.database.server import EmbeddedServer
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
+
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("STRADES_SHARED", PROJECT.parent / "shared"))
+SERVER = pytest.StashKey[EmbeddedServer]()
+FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process starts the server; xdist's workers find it by the environment."""
+    if "STRADES_TEST_SERVER" not in os.environ:
+        folder = Path(tempfile.mkdtemp(prefix="strades-test-"))
+        folder.chmod(0o755)
+        server = EmbeddedServer(folder, FAST)
+        os.environ["STRADES_TEST_SERVER"] = server.start()
+        config.stash[SERVER] = server
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what this run started."""
+    server = config.stash.get(SERVER, None)
+    if server is not None:
+        server.stop()
+        os.environ.pop("STRADES_TEST_SERVER", None)
+
+
+def _named(url: str, database: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path="/" + database))
+
+
+@pytest.fixture(scope="session")
+def template() -> str:
+    """The name of a migrated database that tests clone; made once a run."""
+    url = os.environ["STRADES_TEST_SERVER"]
+    with FileLock(Path(tempfile.gettempdir()) / f"strades-template-{urlsplit(url).port}.lock"), psycopg.connect(url, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'template_strades'").fetchone():
+            create_roles(connection)
+            connection.execute("CREATE DATABASE making_template")
+            migrate(_named(url, "making_template"), world="sandbox")
+            connection.execute("ALTER DATABASE making_template RENAME TO template_strades")
+    return "template_strades"
+
+
+@pytest.fixture
+def database_url(template: str) -> Iterator[str]:
+    """The URL of a fresh migrated database of the sandbox world."""
+    server = os.environ["STRADES_TEST_SERVER"]
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(name), sql.Identifier(template)))
+        yield _named(server, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A psycopg connection to a fresh database."""
+    with connect(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def adbc(database_url: str) -> "Iterator[AdbcConnection]":
+    """An ADBC connection to a fresh database."""
+    with adbc_connect(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real market data and recorded payloads kept beside the project; a skip where it is absent."""
+    data = SHARED / "data"
+    if not data.is_dir():
+        if "STRADES_SHARED" in os.environ:
+            pytest.fail(f"STRADES_SHARED={SHARED} has no data folder")
+        pytest.skip(f"no shared data at {data}; set STRADES_SHARED")
+    return data

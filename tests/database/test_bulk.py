@@ -1,0 +1,78 @@
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import psycopg
+import pyarrow as pa
+import pytest
+
+from strades_pipelines.database.asof import read_as_of
+from strades_pipelines.database.bulk import NOTHING, Loaded, load
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
+
+FIRST = datetime(2026, 1, 2, tzinfo=UTC)
+SECOND = datetime(2026, 1, 3, tzinfo=UTC)
+
+
+def rates(*values: float, fetch_id: int = 1, recorded_at: datetime = FIRST) -> pa.Table:
+    days = [datetime(2025, 1, day + 1, tzinfo=UTC) for day in range(len(values))]
+    time = pa.timestamp("us", tz="UTC")
+    return pa.table(
+        {
+            "series": ["ECB:USD"] * len(values),
+            "event_time": pa.array(days, time),
+            "value": list(values),
+            "unit": ["USD per EUR"] * len(values),
+            "knowledge_time": pa.array([day.replace(hour=15) for day in days], time),
+            "knowledge_basis": ["assumed"] * len(values),
+            "fetch_id": pa.array([fetch_id] * len(values), pa.int64()),
+            "recorded_at": pa.array([recorded_at] * len(values), time),
+        }
+    )
+
+
+def put(adbc: "AdbcConnection", rows: pa.Table, now: datetime = FIRST) -> Loaded:
+    with adbc.cursor() as cursor:
+        loaded = load(
+            cursor, "records.observations", rows, key=["series", "event_time"], now=now, revisions="records.observation_revisions"
+        )
+    adbc.commit()
+    return loaded
+
+
+def test_the_same_rows_again_write_nothing(adbc: "AdbcConnection") -> None:
+    assert put(adbc, rates(1.1, 1.2)) == Loaded(2, 0, 0)
+    assert put(adbc, rates(1.1, 1.2, fetch_id=2, recorded_at=SECOND), SECOND) == Loaded(0, 0, 2)
+
+
+def test_a_changed_value_keeps_its_old_version(adbc: "AdbcConnection", connection: psycopg.Connection) -> None:
+    put(adbc, rates(1.1, 1.2))
+    assert put(adbc, rates(1.1, 1.3, fetch_id=2, recorded_at=SECOND), SECOND) == Loaded(0, 1, 1)
+    revision = connection.execute("SELECT value, fetch_id, recorded_at, superseded_at FROM records.observation_revisions").fetchall()
+    assert revision == [(1.2, 1, FIRST, SECOND)]
+
+
+def test_a_read_as_recorded_before_a_revision_gives_the_old_value(adbc: "AdbcConnection") -> None:
+    put(adbc, rates(1.1, 1.2))
+    put(adbc, rates(1.1, 1.3, recorded_at=SECOND), SECOND)
+    with adbc.cursor() as cursor:
+        for recorded_as_of, expected in ((None, [1.1, 1.3]), (FIRST, [1.1, 1.2]), (SECOND, [1.1, 1.3])):
+            rows = read_as_of(cursor, "records.observations", ["value"], known_at=SECOND, recorded_as_of=recorded_as_of)
+            assert rows["value"].to_pylist() == expected
+
+
+def test_a_read_gives_nothing_that_was_not_known_yet(adbc: "AdbcConnection") -> None:
+    put(adbc, rates(1.1, 1.2))
+    with adbc.cursor() as cursor:
+        rows = read_as_of(cursor, "records.observations", ["value"], known_at=datetime(2025, 1, 2, 14, 59, tzinfo=UTC))
+    assert rows["value"].to_pylist() == [1.1]
+
+
+def test_a_naive_time_is_refused(adbc: "AdbcConnection") -> None:
+    with adbc.cursor() as cursor, pytest.raises(ValueError, match="expected an aware time"):
+        read_as_of(cursor, "records.observations", ["value"], known_at=datetime(2025, 1, 2))
+
+
+def test_an_empty_frame_is_nothing(adbc: "AdbcConnection") -> None:
+    assert put(adbc, rates()) == NOTHING
