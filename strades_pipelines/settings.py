@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     docs_port: int = Field(8081, ge=1, le=65535)
     user_agent: str = Field("strades/0.1 (set STRADES_USER_AGENT to your contact)", description="sent with every request")
     live_trading: bool = Field(False, description="first of the two confirmations that live trading needs")
+    show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")
 
     def now(self) -> datetime:

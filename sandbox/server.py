@@ -1,0 +1,135 @@
+"""The sandbox server: `/<real host>/<path>?<query>` answered as that host would, and `/-/...` to look in and meddle."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox import ecb, extra, gateio, yahoo
+from sandbox.limits import Limiter, limit_headers, too_many
+from sandbox.misbehaviour import RuleError, Rules, misbehave, rule_from
+from sandbox.world import Answer, Reply, World, http_date
+
+PROVIDERS: dict[str, Answer] = {
+    gateio.HOST: gateio.answer,
+    ecb.HOST: ecb.answer,
+    **dict.fromkeys(yahoo.HOSTS, yahoo.answer),
+}
+REMEMBERED_REQUESTS = 10_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came, for tests and the curious."""
+
+    method: str
+    host: str
+    path: str
+    query: str
+    status: int
+    user_agent: str
+    conditional: bool
+
+
+@dataclass
+class Sandbox:
+    """The application: providers behind their limits, misbehaving where it was told to."""
+
+    world: World
+    limiter: Limiter = field(default_factory=Limiter)
+    rules: Rules = field(default_factory=Rules)
+    asked: deque[Asked] = field(default_factory=lambda: deque(maxlen=REMEMBERED_REQUESTS))
+
+    def __post_init__(self) -> None:
+        self._control: ASGIApp = Starlette(
+            routes=[
+                Route("/-/health", self._health),
+                Route("/-/requests", self._requests, methods=["GET", "DELETE"]),
+                Route("/-/misbehave", self._misbehave, methods=["GET", "POST", "DELETE"]),
+            ]
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry point."""
+        if scope["type"] != "http":
+            return
+        host, _, path = scope["path"].lstrip("/").partition("/")
+        if host == "-":
+            await self._control(scope, receive, send)
+            return
+        rule = self.rules.take(host, path)
+        if rule is not None:
+            status = await misbehave(rule, self._provider, scope, receive, send)
+        else:
+            response = self._response(Request(scope))
+            await response(scope, receive, send)
+            status = response.status_code
+        headers = Request(scope).headers
+        conditional = "if-none-match" in headers or "if-modified-since" in headers
+        query = scope["query_string"].decode("latin-1")
+        self.asked.append(Asked(scope["method"], host, path, query, status, headers.get("user-agent", ""), conditional))
+
+    async def _provider(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._response(Request(scope))(scope, receive, send)
+
+    def _response(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return Response(b"only GET and HEAD are spoken here\n", 405, media_type="text/plain")
+        host, _, path = request.url.path.lstrip("/").partition("/")
+        reply = self._limited(host, path, dict(request.query_params))
+        headers = {**reply.headers, "Date": http_date(self.world.now())}
+        if reply.status == 200 and _unchanged(request.headers, reply.headers):
+            return Response(status_code=304, headers=headers)
+        return Response(reply.body, reply.status, headers, reply.content_type)
+
+    def _limited(self, host: str, path: str, query: Mapping[str, str]) -> Reply:
+        taken = self.limiter.take(host, path)
+        if taken is None:
+            return extra.answer(self.world, host, path)
+        said = limit_headers(host, taken, self.world.now().timestamp())
+        reply = too_many(host, taken.wait) if taken.wait else self._answered(host, path, query)
+        return Reply(reply.body, reply.content_type, reply.status, {**reply.headers, **said})
+
+    def _answered(self, host: str, path: str, query: Mapping[str, str]) -> Reply:
+        reply = PROVIDERS[host](self.world, path, query)
+        if reply.status != 404:
+            return reply
+        dropped = extra.answer(self.world, host, path)  # a known host's other pages can be dropped in too
+        return dropped if dropped.status == 200 else reply
+
+    async def _health(self, _: Request) -> JSONResponse:
+        now = self.world.now().isoformat().replace("+00:00", "Z")
+        return JSONResponse(
+            {"name": "strades-sandbox", "now": now, "clock_held": self.world.clock_held, "seed": self.world.seed}
+        )
+
+    async def _requests(self, request: Request) -> JSONResponse:
+        listed: list[dict[str, Any]] = [asdict(asked) for asked in self.asked]
+        if request.method == "DELETE":
+            self.asked.clear()
+        return JSONResponse(listed)
+
+    async def _misbehave(self, request: Request) -> JSONResponse:
+        if request.method == "DELETE":
+            self.rules.rules.clear()
+        elif request.method == "POST":
+            try:
+                document = await request.json()
+                self.rules.rules.append(rule_from(document if isinstance(document, dict) else {}))
+            except (RuleError, ValueError) as error:
+                return JSONResponse({"error": str(error)}, status_code=400)
+        return JSONResponse([asdict(rule) for rule in self.rules.rules])
+
+
+def _unchanged(asked: Mapping[str, str], given: Mapping[str, str]) -> bool:
+    """Whether a conditional request is answered with 304; the entity tag goes before the date (RFC 9110, 13.2.2)."""
+    tag = asked.get("if-none-match")
+    if tag is not None:
+        return "ETag" in given and given["ETag"] in [each.strip().removeprefix("W/") for each in tag.split(",")]
+    return "Last-Modified" in given and asked.get("if-modified-since") == given["Last-Modified"]

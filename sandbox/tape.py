@@ -1,0 +1,53 @@
+"""The synthetic market's tape: its trades of a span of time, one by one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sandbox.candles import day_of_trades
+from sandbox.market import DAY, TRADES_PER_DAY, Pair, first_trade_index
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One trade: price in ticks, size in lots, time in microseconds since the epoch. Both numbers rise with time."""
+
+    number: int
+    sequence: int
+    time: int
+    price: int
+    size: int
+    buy: bool
+
+
+def trades_newest_first(seed: int, pair: Pair, *, since: int, until: int, skip: int, count: int) -> list[Trade]:
+    """Up to `count` trades with since <= time <= until, newest first, after leaving out the newest `skip`.
+
+    Goes back day by day and stops as soon as it has enough; whole days that are skipped are not drawn.
+    """
+    found: list[Trade] = []
+    day = until // DAY
+    while day >= 0 and (day + 1) * DAY > since and len(found) < count:
+        whole = since <= day * DAY and (day + 1) * DAY <= until
+        if whole and skip >= TRADES_PER_DAY:
+            skip -= TRADES_PER_DAY
+        else:
+            here = _trades_of_day(seed, pair, day, since=since, until=until)
+            found += here[skip : skip + count - len(found)]
+            skip = max(0, skip - len(here))
+        day -= 1
+    return found
+
+
+def _trades_of_day(seed: int, pair: Pair, day: int, *, since: int, until: int) -> list[Trade]:
+    trades = day_of_trades(seed, pair.symbol, day)
+    times = trades.times().T.ravel()  # minute-major: in the order of time
+    begin, end = np.searchsorted(times, [since, until + 1])
+    columns = (times, trades.prices.T.ravel(), trades.sizes.T.ravel(), trades.buys().T.ravel())
+    rows = list(zip(*(column[begin:end].tolist() for column in columns), strict=True))
+    first = first_trade_index(day) + int(begin)
+    numbered = [
+        Trade(number=2 * (first + i) + pair.number, sequence=first + i, time=time, price=price, size=size, buy=buy)
+        for i, (time, price, size, buy) in enumerate(rows)
+    ]
+    return numbered[::-1]

@@ -1,0 +1,220 @@
+"""The `strades` command. People read its tables; programs read `--json`: one document on standard output.
+
+Exit codes: 0 done, 1 the work failed, 2 the input is wrong (one line on standard error).
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from strades_pipelines.settings import SettingsError, settings
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="From a list of sources to trades you can account for.")
+sources_app = typer.Typer(no_args_is_help=True, help="The list of sources.")
+db_app = typer.Typer(no_args_is_help=True, help="The database.")
+app.add_typer(sources_app, name="sources")
+app.add_typer(db_app, name="db")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
+
+
+def main() -> None:
+    """Run the command; an expected error is one line and its exit code, never a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        wrong_input = isinstance(error, (SettingsError, *_input_errors()))
+        if not wrong_input and settings().show_tracebacks:
+            raise
+        print(f"strades: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+        sys.exit(2 if wrong_input else 1)
+
+
+def _input_errors() -> tuple[type[Exception], ...]:
+    from strades_pipelines.brokerage.wallets import WalletsError
+    from strades_pipelines.database.migrate import WorldMismatch
+    from strades_pipelines.datamanager.protocols import ProtocolError
+    from strades_pipelines.datamanager.sources import SourcesError
+    from strades_pipelines.serve import PortInUse
+
+    return SourcesError, ProtocolError, WalletsError, WorldMismatch, PortInUse, typer.BadParameter
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, default=str) + "\n")
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise typer.BadParameter(f"expected a day such as 2012-01-31, was {text!r}") from None
+
+
+@app.command()
+def run(
+    from_: Annotated[datetime, typer.Option("--from", parser=_day, metavar="DAY", help="First day (UTC).")] = "2012-01-01",  # type: ignore[assignment]
+    to: Annotated[datetime, typer.Option("--to", parser=_day, metavar="DAY", help="The day after the last.")] = "2013-03-01",  # type: ignore[assignment]
+    as_json: Json = False,
+) -> None:
+    """The main job: fetch, clean, predict, decide, trade on paper, and report, over [from, to) and at the live edge."""
+    from strades_pipelines.serve import sandbox_running
+
+    if from_ >= to:
+        raise typer.BadParameter(f"--to: expected a day after --from {from_:%Y-%m-%d}, was {to:%Y-%m-%d}")
+    console = Console(stderr=as_json, highlight=False)
+    _prepare(console)
+    from strades_pipelines.main_job import run_main_job
+    from strades_pipelines.partitions import Window
+    from strades_pipelines.report import show
+
+    with sandbox_running():
+        document = run_main_job(Window(from_, to), progress=console.print)
+    if as_json:
+        _print_json(document)
+    else:
+        show(document, console)
+    raise typer.Exit(1 if document["failures"] else 0)
+
+
+def _prepare(console: Console) -> None:
+    from strades_pipelines.datamanager.sources import load_sources
+    from strades_pipelines.install import prepare
+
+    load_sources(settings().sources)  # a bad list of sources is refused before anything is made
+    with console.status("database and schema"):
+        prepare()
+
+
+@app.command()
+def up() -> None:
+    """Serve the sandbox, Dagster's webserver and daemon, and the dbt docs; Ctrl-C stops all of it."""
+    from strades_pipelines.serve import up as serve_up
+
+    _prepare(Console(stderr=True))
+    raise typer.Exit(serve_up())
+
+
+@app.command()
+def report(as_json: Json = False) -> None:
+    """What the last run did."""
+    from strades_pipelines.database.reports import last_report
+    from strades_pipelines.report import show
+
+    _prepare(Console(stderr=True))
+    document = last_report()
+    if document is None:
+        print("strades: no run yet; start one with `strades run`", file=sys.stderr)
+        raise typer.Exit(1)
+    _print_json(document) if as_json else show(document, Console())
+
+
+@sources_app.command("check")
+def sources_check(file: Annotated[Path | None, typer.Argument(help="Default: the project's Sources.json.")] = None, as_json: Json = False) -> None:
+    """Check the list of sources and the protocols it names."""
+    from strades_pipelines.datamanager.sources import load_sources
+
+    path = file or settings().sources
+    sources = load_sources(path)
+    if as_json:
+        _print_json({"file": str(path), "websites": len(sources.websites), "financial_instruments": len(sources.instruments)})
+    else:
+        Console().print(f"{path}: {len(sources.websites)} websites, {len(sources.instruments)} financial instruments, all good")
+
+
+@app.command()
+def parse(
+    protocol: Annotated[str, typer.Argument(help="For example gateio_candles.")],
+    file: Annotated[Path, typer.Argument(help="A file that holds a response body.")],
+    given: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="What the body does not say, for example symbol=BTC_USDT.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Parse a response body as the protocol says, without touching the database."""
+    from strades_pipelines.ingestion.documents import parse_document
+
+    document = parse_document(protocol, file, given or [], settings().now())
+    if as_json:
+        _print_json(document)
+    else:
+        Console().print(f"{len(document['records']):,} records, {len(document['rejects']):,} rejects, sha256 {document['sha256']}")
+        for record in document["records"][:10]:
+            Console().print(record)
+        for reject in document["rejects"][:10]:
+            Console().print("[yellow]reject[/]", reject)
+
+
+@app.command()
+def trace(
+    identity: Annotated[str | None, typer.Argument(metavar="ID", help="A fill, an order (intent) or a decision.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every fill, and every stored body.")] = False,
+    as_json: Json = False,
+) -> None:
+    """From a fill or an order back to the bytes, and whether they still say what was traded on."""
+    from strades_pipelines.lineage import show_trace, trace_all, trace_one
+
+    if (identity is None) != all_:
+        raise typer.BadParameter("expected an ID or --all")
+    _prepare(Console(stderr=True))
+    document = trace_all() if all_ else trace_one(str(identity))
+    _print_json(document) if as_json else show_trace(document, Console())
+    for fault in document["faults"]:
+        print(f"strades: {fault}", file=sys.stderr)
+    raise typer.Exit(1 if document["faults"] else 0)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check this installation, with a hint for each thing that is wrong."""
+    from strades_pipelines.doctor import examine, show_findings
+
+    findings = examine()
+    _print_json([finding.__dict__ for finding in findings]) if as_json else show_findings(findings, Console())
+    raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
+
+
+@db_app.command("url")
+def db_url(database: Annotated[str | None, typer.Argument(help="Default: this world's.")] = None) -> None:
+    """Print the connection URL (it holds the password)."""
+    from strades_pipelines.database.connection import database_url
+
+    sys.stdout.write(database_url(database) + "\n")
+
+
+@db_app.command("psql")
+def db_psql(arguments: Annotated[list[str] | None, typer.Argument(help="Handed to psql, after `--`.")] = None) -> None:
+    """Open psql on this world's database."""
+    from strades_pipelines.database.psql import psql
+
+    raise typer.Exit(psql(arguments or []))
+
+
+@db_app.command("hash")
+def db_hash(as_json: Json = False) -> None:
+    """A hash of every table's content: two databases with the same data print the same."""
+    from strades_pipelines.database.fingerprint import table_hashes
+
+    hashes = table_hashes()
+    if as_json:
+        _print_json(hashes)
+    else:
+        for table, value in hashes.items():
+            sys.stdout.write(f"{value}  {table}\n")
+
+
+@db_app.command("stop")
+def db_stop() -> None:
+    """Stop the embedded database."""
+    from strades_pipelines.database.connection import embedded_server
+
+    Console().print("stopped" if embedded_server().stop() else "it was not running")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Hashes over whole tables, to show that two runs, or two databases, hold the same."""
+
+import hashlib
+
+import psycopg
+from psycopg import sql
+
+from strades_pipelines.database.connection import connect
+
+# Bookkeeping of the attempts, not data: a killed and repeated run asks some things twice.
+LOGS = ("ops", "public", "rawsources.fetches", "rawsources.protocols_storage", "rawsources.live_scrapper_logs_info")
+TABLES = """
+    SELECT n.nspname, c.relname FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema' ORDER BY 1, 2
+"""
+
+
+def table_hashes(url: str | None = None) -> dict[str, str]:
+    """SHA-256 of every table's rows in text form and sorted, but for `ops` and the logs of attempts."""
+    with connect(url) as connection:
+        tables = [(schema, name) for schema, name in connection.execute(TABLES)]
+        kept = [pair for pair in tables if pair[0] not in LOGS and ".".join(pair) not in LOGS]
+        return {f"{schema}.{name}": _hash(connection, schema, name) for schema, name in kept}
+
+
+def _hash(connection: psycopg.Connection, schema: str, name: str) -> str:
+    digest = hashlib.sha256()
+    query = sql.SQL("COPY (SELECT md5(t::text) FROM {} AS t ORDER BY 1) TO STDOUT").format(sql.Identifier(schema, name))
+    with connection.cursor().copy(query) as rows:
+        for row in rows:
+            digest.update(row)
+    return digest.hexdigest()

@@ -1,0 +1,106 @@
+"""A JSON file of ours, checked against its published schema; what is wrong is one line with the path of the key."""
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import best_match
+
+from strades_pipelines.datamanager.strict_json import JsonError, loads, walk
+
+SCHEMAS = Path(__file__).parent / "schemas"
+MAX_BYTES = 1_000_000
+
+
+class CheckError(ValueError):
+    """`path: expected X, was Y`, one line; the caller puts the file's name in front."""
+
+
+def read_checked(path: Path, schema: str) -> Any:
+    """The document of a JSON file; numbers with a point are Decimal.
+
+    Args:
+        schema: the name of a file in `schemas/`, without `.schema.json`.
+
+    Raises:
+        CheckError: missing, too large, not JSON, not as the schema says.
+    """
+    try:
+        with path.open("rb") as file:
+            body = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CheckError(f"expected a readable file, was {error.strerror}") from None
+    if len(body) > MAX_BYTES:
+        raise CheckError(f"expected at most {MAX_BYTES} bytes, was more")
+    try:
+        document = loads(body, parse_float=Decimal)
+    except JsonError as error:
+        raise CheckError(str(error)) from None
+    check(document, schema)
+    return document
+
+
+def check(document: Any, schema: str) -> None:
+    """Refuse a document that is not as its schema says, or that holds text no table could hold.
+
+    Raises:
+        CheckError: with the path of the first bad key.
+    """
+    try:
+        nodes = walk(document)
+    except JsonError as error:
+        raise CheckError(str(error)) from None
+    for path, node in nodes:
+        names = [node] if isinstance(node, str) else node if isinstance(node, dict) else []
+        for name in names:
+            if not name.isprintable():
+                raise CheckError(f"{path or 'the document'}: expected printable text, was {shown(name)}")
+    error = best_match(_validator(schema).iter_errors(document))
+    if error is not None:
+        raise CheckError(_line(error))
+
+
+def shown(value: object) -> str:
+    """A value for a one-line message: JSON, at most 60 characters."""
+    text = json.dumps(value, default=str, ensure_ascii=True)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def path_of(keys: Iterable[str | int]) -> str:
+    """`websites[0].schedule` from its keys."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return text.lstrip(".") or "the document"
+
+
+@cache
+def _validator(schema: str) -> Draft202012Validator:
+    loaded = json.loads((SCHEMAS / f"{schema}.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(loaded)
+    return Draft202012Validator(loaded)
+
+
+def _line(error: ValidationError) -> str:
+    where = path_of(error.absolute_path)
+    wanted: Any = error.validator_value
+    match error.validator:
+        case "required":
+            missing = next(name for name in wanted if name not in error.instance)
+            return f"{where}: expected the key {missing!r}, was missing"
+        case "additionalProperties":
+            known = set(error.schema.get("properties", {}))
+            extra = next(name for name in error.instance if name not in known)
+            return f"{where}: expected no key {shown(extra)}, was there; remove it or correct its name"
+        case "enum" | "const":
+            allowed = ", ".join(map(shown, wanted)) if isinstance(wanted, list) else shown(wanted)
+            return f"{where}: expected one of {allowed}, was {shown(error.instance)}"
+        case "type":
+            names = " or ".join(wanted) if isinstance(wanted, list) else wanted
+            return f"{where}: expected {names}, was {shown(error.instance)}"
+        case "pattern":
+            what = error.schema.get("description", f"text like {wanted}")
+            return f"{where}: expected {what}, was {shown(error.instance)}"
+    return f"{where}: expected {error.validator} {shown(wanted)}, was {shown(error.instance)}"

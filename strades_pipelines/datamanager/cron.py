@@ -1,0 +1,53 @@
+"""Cron expressions of five numeric fields, checked without a scheduler."""
+
+FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 6))
+LONGEST_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+
+
+def cron_problem(expression: str) -> str | None:
+    """What is wrong with a cron expression, or None.
+
+    Five fields of `*`, numbers, ranges, lists and steps. Names (MON), seconds and @daily are not taken: one way to write it.
+    An expression that can never fire (31 February) is a mistake too.
+    """
+    parts = expression.split(" ")
+    if len(parts) != len(FIELDS) or "" in parts:
+        return "five fields with one blank between"
+    allowed: list[set[int]] = []
+    for part, (name, low, high) in zip(parts, FIELDS, strict=True):
+        values = _values(part, low, high)
+        if not values:
+            return f"a {name} of {low} to {high} as *, 5, 1-5, 1,5 or */5 in place of {part!r}"
+        allowed.append(values)
+    days, months = allowed[2], allowed[3]
+    if parts[4] == "*" and all(min(days) > LONGEST_MONTH.get(month, 31) for month in months):
+        return "a day that one of its months has"
+    return None
+
+
+def _values(part: str, low: int, high: int) -> set[int]:
+    """The numbers a field stands for; none when it cannot be read."""
+    found: set[int] = set()
+    for item in part.split(","):
+        values = _item(item, low, high)
+        if not values:
+            return set()
+        found |= values
+    return found
+
+
+def _item(item: str, low: int, high: int) -> set[int]:
+    span, slash, step = item.partition("/")
+    if slash and not (_is_number(step) and 0 < int(step) <= high):
+        return set()
+    first, dash, last = (str(low), "-", str(high)) if span == "*" else span.partition("-")
+    if slash and not dash:
+        return set()
+    if not _is_number(first) or (dash and not _is_number(last)):
+        return set()
+    start, end = int(first), int(last) if dash else int(first)
+    return set(range(start, end + 1, int(step or 1))) if low <= start <= end <= high else set()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 2

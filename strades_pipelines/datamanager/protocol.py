@@ -1,0 +1,141 @@
+"""What a protocol says, typed: how to ask a provider, how to read its answer, when its records could be known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True)
+class Span:
+    """A length of time: in bars of the interval asked for, in seconds, or as a unit of the calendar (year, month, day)."""
+
+    bars: int | None = None
+    seconds: int | None = None
+    calendar: str | None = None
+
+
+@dataclass(frozen=True)
+class Paging:
+    """Pages are numbered from 1 by `param`; one with fewer than `size` rows is the last."""
+
+    param: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How to ask. In `url`, `parameters`: {symbol}, {interval}, {start} (the first instant), {end} (exclusive), {last} (of the last bar).
+
+    `chunk` cuts a window into questions, aligned to the epoch or the calendar; without it the source has no window.
+    `reach` is how far back the provider answers. A chunk is settled `lag_seconds` after its end. A source without
+    window is asked again after `refresh_after_seconds`.
+    """
+
+    per: str
+    kind: str
+    method: str
+    url: str
+    parameters: Mapping[str, str]
+    headers: Mapping[str, str]
+    time_unit: str
+    intervals: Mapping[str, str]
+    chunk: Span | None
+    reach: Span | None
+    paging: Paging | None
+    lag_seconds: int
+    refresh_after_seconds: int | None
+    requests_per_second: float
+    concurrency: int
+    retries: int
+    timeout_seconds: float
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class Field:
+    """Where a value is in a row (`at`: position, key, column, pointer or XPath) and what it is written in.
+
+    `unit`: s, ms, us, ns since the epoch, `iso` (with offset), `date` (a label, midnight UTC). `values` maps the words of the
+    provider to ours; a word that is not there is no value.
+    """
+
+    at: str | int
+    unit: str | None = None
+    values: Mapping[str, str] | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A value of the whole body: given with the request, said by the body, or both, and then they must agree."""
+
+    given: str | None = None
+    body: str | None = None
+    values: Mapping[str, str] | None = None
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """When a record could be known: `close` of the bar, the `event` itself, `daily` at a local time, the `session_open` of its day."""
+
+    rule: str
+    basis: str
+    at: str | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """One kind of record in the body: where its rows are, how they lie, which field is which.
+
+    `layout`: `arrays` (of values), `objects`, `columns` (one array a field), `members` (an object of objects), `table` (CSV),
+    `matrix` (CSV, a record a cell), `elements` (XML). `empty` says what no rows at all means: fine, or a refusal.
+    `finality` of a bar: by its `field`, by the `clock`, or `all_but_last`. `texts` are columns written from others: "ECB:{currency}".
+    """
+
+    kind: str
+    layout: str
+    rows: str
+    fields: Mapping[str, Field]
+    knowledge: Knowledge
+    earliest: date
+    texts: Mapping[str, str]
+    least_columns: int
+    empty: str
+    missing: tuple[str, ...]
+    finality: str
+    positive: bool
+
+
+@dataclass(frozen=True)
+class Read:
+    """How to read: the format, what marks an error document, values of the whole body, and the records in it."""
+
+    format: str
+    errors: tuple[str, ...]
+    scalars: Mapping[str, Scalar]
+    namespaces: Mapping[str, str]
+    delimiter: str
+    member: str | None
+    max_unpacked_bytes: int
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One provider's way of giving one kind of data."""
+
+    name: str
+    title: str
+    documentation: str
+    licence: str
+    calendar: str
+    adjustment: str
+    ask: Ask
+    read: Read
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The record kinds that come out, each once, in order."""
+        return tuple(dict.fromkeys(output.kind for output in self.read.outputs))

@@ -1,0 +1,127 @@
+"""Protocols are data: how a provider is asked and how its answers are read, one JSON file each.
+
+A new source that differs from the others only in such things needs a file here, and no Python.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from strades_pipelines.datamanager.checked_json import CheckError, check, read_checked
+from strades_pipelines.datamanager.protocol import Ask, Field, Knowledge, Output, Paging, Protocol, Read, Scalar, Span
+from strades_pipelines.settings import PROJECT
+
+FOLDER = PROJECT / "scrapers" / "protocols"
+
+
+class ProtocolError(ValueError):
+    """A protocol is not there or not as its schema says; one line."""
+
+
+@cache
+def protocol_names(folder: Path = FOLDER) -> tuple[str, ...]:
+    """The names of the protocols of a folder, sorted."""
+    return tuple(sorted(path.stem for path in folder.glob("*.json")))
+
+
+@cache
+def load_protocol(name: str, folder: Path = FOLDER) -> Protocol:
+    """The protocol of a name.
+
+    Raises:
+        ProtocolError: there is none, or its file is not as the schema says.
+    """
+    names = protocol_names(folder)
+    if name not in names:
+        raise ProtocolError(f"expected one of {', '.join(names)}, was {name[:40]!r}")
+    try:
+        document = read_checked(folder / f"{name}.json", "protocol")
+        if document["name"] != name:
+            raise CheckError(f"name: expected {name!r} as the file is called, was {document['name']!r}")
+        return _protocol(document)
+    except CheckError as error:
+        raise ProtocolError(f"{name}.json: {error}") from None
+
+
+def make_protocol(document: Mapping[str, Any]) -> Protocol:
+    """A protocol from its document, checked as a file would be.
+
+    Raises:
+        ProtocolError: not as the schema says.
+    """
+    try:
+        check(document, "protocol")
+        return _protocol(document)
+    except CheckError as error:
+        raise ProtocolError(str(error)) from None
+
+
+def _protocol(document: Mapping[str, Any]) -> Protocol:
+    listing = document.get("listing", {})
+    return Protocol(
+        **{key: document[key] for key in ("name", "title", "documentation", "licence")},
+        calendar=listing.get("calendar", "24/7"),
+        adjustment=listing.get("adjustment", "raw"),
+        ask=_ask(document["ask"]),
+        read=_read(document["read"]),
+    )
+
+
+def _ask(item: Mapping[str, Any]) -> Ask:
+    return Ask(
+        per=item["per"],
+        kind=item.get("kind", "api"),
+        method=item.get("method", "GET"),
+        url=item["url"],
+        parameters=_frozen(item.get("parameters")),
+        headers=_frozen(item.get("headers")),
+        time_unit=item.get("time_unit", "s"),
+        intervals=_frozen(item.get("intervals")),
+        chunk=Span(**item["chunk"]) if "chunk" in item else None,
+        reach=Span(**item["reach"]) if "reach" in item else None,
+        paging=Paging(**item["paging"]) if "paging" in item else None,
+        lag_seconds=item.get("lag_seconds", 0),
+        refresh_after_seconds=item.get("refresh_after_seconds"),
+        requests_per_second=float(item["requests_per_second"]),
+        concurrency=item["concurrency"],
+        retries=item["retries"],
+        timeout_seconds=float(item["timeout_seconds"]),
+        max_bytes=item["max_bytes"],
+    )
+
+
+def _read(item: Mapping[str, Any]) -> Read:
+    return Read(
+        format=item["format"],
+        errors=tuple(item.get("errors", ())),
+        scalars=MappingProxyType({name: Scalar(**scalar) for name, scalar in item.get("scalars", {}).items()}),
+        namespaces=_frozen(item.get("namespaces")),
+        delimiter=item.get("delimiter", ","),
+        member=item.get("member"),
+        max_unpacked_bytes=item.get("max_unpacked_bytes", 64_000_000),
+        outputs=tuple(map(_output, item["outputs"])),
+    )
+
+
+def _output(item: Mapping[str, Any]) -> Output:
+    return Output(
+        kind=item["kind"],
+        layout=item["layout"],
+        rows=item.get("rows", ""),
+        fields=MappingProxyType({name: Field(**field) for name, field in item["fields"].items()}),
+        knowledge=Knowledge(**item["knowledge"]),
+        earliest=date.fromisoformat(item["earliest"]),
+        texts=_frozen(item.get("texts")),
+        least_columns=item.get("least_columns", 0),
+        empty=item.get("empty", "fine"),
+        missing=tuple(item.get("missing", ())),
+        finality=item.get("finality", "clock"),
+        positive=item.get("positive", False),
+    )
+
+
+def _frozen(item: Mapping[str, str] | None) -> Mapping[str, str]:
+    return MappingProxyType(dict(item or {}))

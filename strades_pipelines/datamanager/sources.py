@@ -1,0 +1,189 @@
+"""Sources.json: which websites are fetched and which instruments they are asked for."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from strades_pipelines.datamanager.checked_json import CheckError, read_checked, shown
+from strades_pipelines.datamanager.cron import cron_problem
+from strades_pipelines.datamanager.protocol import Protocol
+from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol, protocol_names
+
+
+class SourcesError(ValueError):
+    """Sources.json cannot be used; one line: file, path of the key, what was expected, what was found."""
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """Something a website has a series of. Times are UTC; `end_date` None: still going on."""
+
+    id: str
+    symbol: str
+    name: str
+    type: str
+    interval: str
+    start_date: datetime
+    end_date: datetime | None
+    kind: str
+    currency: str
+    tick_size: Decimal
+    lot_size: Decimal
+    calendar: str | None = None
+
+
+@dataclass(frozen=True)
+class Website:
+    """A source: what is fetched, how, and when. Its name is an asset key and a value in the database."""
+
+    name: str
+    title: str
+    url: str
+    fonctionnel: bool
+    category: str
+    protocol: str
+    schedule: str
+    financial_instruments: tuple[str, ...]
+    licence: str
+    venue: str
+    history_from: datetime | None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The whole file."""
+
+    websites: tuple[Website, ...]
+    instruments: tuple[Instrument, ...]
+
+    def website(self, name: str) -> Website:
+        """The website of that name.
+
+        Raises:
+            SourcesError: there is none.
+        """
+        for website in self.websites:
+            if website.name == name:
+                return website
+        known = ", ".join(sorted(website.name for website in self.websites))
+        raise SourcesError(f"expected a website of Sources.json ({known}), was {shown(name)}")
+
+    def instruments_of(self, website: Website) -> tuple[Instrument, ...]:
+        """The instruments a website is asked for, in the website's order."""
+        by_id = {instrument.id: instrument for instrument in self.instruments}
+        return tuple(by_id[id_] for id_ in website.financial_instruments)
+
+
+def load_sources(path: Path) -> Sources:
+    """Read, check and type a Sources.json.
+
+    Raises:
+        SourcesError: one line with the file, the path of the key, what was expected and what was found.
+    """
+    try:
+        document = read_checked(path, "sources")
+        sources = Sources(
+            websites=tuple(_website(item, f"websites[{n}]") for n, item in enumerate(document["websites"])),
+            instruments=tuple(
+                _instrument(item, f"financial_instruments[{n}]") for n, item in enumerate(document["financial_instruments"])
+            ),
+        )
+        for problem in _problems(sources):
+            raise CheckError(problem)
+    except CheckError as error:
+        raise SourcesError(f"{path.name}: {error}") from None
+    return sources
+
+
+def _website(item: dict[str, Any], where: str) -> Website:
+    problem = cron_problem(item["schedule"])
+    if problem:
+        raise CheckError(f"{where}.schedule: expected {problem}, was {shown(item['schedule'])}")
+    start = item.get("history_from")
+    return Website(
+        **{key: item[key] for key in ("name", "title", "url", "fonctionnel", "category", "protocol", "schedule", "licence")},
+        financial_instruments=tuple(item["financial_instruments"]),
+        venue=item.get("venue", item["name"]),
+        history_from=None if start is None else _time(start, f"{where}.history_from"),
+    )
+
+
+def _instrument(item: dict[str, Any], where: str) -> Instrument:
+    end = item["end_date"]
+    times = {
+        "start_date": _time(item["start_date"], f"{where}.start_date"),
+        "end_date": None if end is None else _time(end, f"{where}.end_date"),
+    }
+    if times["end_date"] is not None and times["end_date"] <= times["start_date"]:
+        raise CheckError(f"{where}.end_date: expected a time after start_date {item['start_date']}, was {shown(end)}")
+    sizes = {key: Decimal(item[key]) for key in ("tick_size", "lot_size")}
+    return Instrument(**{**item, **times, **sizes})
+
+
+def _time(text: str, where: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise CheckError(f"{where}: expected a day and time of the calendar, was {shown(text)}") from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _problems(sources: Sources) -> Iterator[str]:
+    """What the schema cannot see: names that mean nothing, things said twice, things that contradict each other."""
+    yield from _repeated([website.name for website in sources.websites], "websites", "name")
+    yield from _repeated([instrument.id for instrument in sources.instruments], "financial_instruments", "id")
+    by_id = {instrument.id: instrument for instrument in sources.instruments}
+    known = protocol_names()
+    listed: dict[tuple[str, str], tuple[Instrument, str]] = {}
+    for n, website in enumerate(sources.websites):
+        where = f"websites[{n}]"
+        if website.protocol not in known:
+            yield f"{where}.protocol: expected one of {', '.join(known)}, was {shown(website.protocol)}"
+            continue
+        yield from _repeated(website.financial_instruments, f"{where}.financial_instruments")
+        protocol = _protocol(website.protocol, where)
+        if protocol.ask.per == "instrument" and not website.financial_instruments:
+            yield f"{where}.financial_instruments: expected at least one id for {website.protocol}, was none"
+        for k, id_ in enumerate(website.financial_instruments):
+            at = f"{where}.financial_instruments[{k}]"
+            if id_ not in by_id:
+                yield f"{at}: expected an id of financial_instruments, was {shown(id_)}"
+                continue
+            yield from _interval_problem(protocol, by_id[id_], at)
+            yield from _listing_problem(listed, website, by_id[id_], at)
+
+
+def _protocol(name: str, where: str) -> Protocol:
+    try:
+        return load_protocol(name)
+    except ProtocolError as error:
+        raise CheckError(f"{where}.protocol: {error}") from None
+
+
+def _interval_problem(protocol: Protocol, instrument: Instrument, at: str) -> Iterator[str]:
+    intervals = protocol.ask.intervals
+    if intervals and instrument.interval not in intervals:
+        yield f"{at}: expected an instrument with an interval of {', '.join(intervals)}, was {shown(instrument.interval)}"
+
+
+def _listing_problem(
+    listed: dict[tuple[str, str], tuple[Instrument, str]], website: Website, instrument: Instrument, at: str
+) -> Iterator[str]:
+    """Two series of one listing must agree on what the listing is."""
+    other, first = listed.setdefault((website.venue, instrument.symbol), (instrument, at))
+    for name in ("kind", "currency", "tick_size", "lot_size", "calendar"):
+        mine, theirs = getattr(instrument, name), getattr(other, name)
+        if mine != theirs:
+            yield f"{at}: expected {name} {shown(theirs)} as in {other.id} ({first}), was {shown(mine)} in {instrument.id}"
+
+
+def _repeated(names: Iterable[str], where: str, key: str = "") -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for n, name in enumerate(names):
+        at = f"{where}[{n}].{key}" if key else f"{where}[{n}]"
+        if name in seen:
+            yield f"{at}: expected a value that is there once, was {shown(name)} again (first at {where}[{seen[name]}])"
+        seen.setdefault(name, n)

@@ -1,0 +1,43 @@
+"""The dbt project: staging views, cleaned tables by month, marts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import dbt_assets
+
+from strades_pipelines.partitions import MONTHS, SINGLE_RUN, WindowConfig, run_window
+from strades_pipelines.resources.database import Database
+from strades_pipelines.resources.dbt import DbtRunnerResource, StradesDbtTranslator, ensure_manifest
+
+TRANSLATOR = StradesDbtTranslator()
+
+
+@dbt_assets(manifest=ensure_manifest(), select="staging", name="staging", dagster_dbt_translator=TRANSLATOR, pool="dbt")
+def staging(context: dg.AssetExecutionContext, dbt: DbtRunnerResource, database: Database) -> Iterator[Any]:
+    """Records under their final names; views, so they cost nothing."""
+    yield from dbt.build(context, database=database.location())
+
+
+@dbt_assets(
+    manifest=ensure_manifest(),
+    select="cleaned",
+    name="cleaned",
+    dagster_dbt_translator=TRANSLATOR,
+    partitions_def=MONTHS,
+    backfill_policy=SINGLE_RUN,
+    pool="dbt",
+)
+def cleaned(
+    context: dg.AssetExecutionContext, config: WindowConfig, dbt: DbtRunnerResource, database: Database
+) -> Iterator[Any]:
+    """One clean row for each thing that happened, by month."""
+    window = run_window(context, config)
+    variables = {"min_date": f"{window.start:%Y-%m-%d}", "max_date": f"{window.end:%Y-%m-%d}"}
+    yield from dbt.build(context, database=database.location(), variables=variables)
+
+
+@dbt_assets(manifest=ensure_manifest(), select="marts", name="marts", dagster_dbt_translator=TRANSLATOR, pool="dbt")
+def marts(context: dg.AssetExecutionContext, dbt: DbtRunnerResource, database: Database) -> Iterator[Any]:
+    """Tables for people."""
+    yield from dbt.build(context, database=database.location())

@@ -1,0 +1,32 @@
+"""Features: what was known at each session's close, and nothing later."""
+
+import dagster as dg
+
+from strades_pipelines.defs.specs import counts, table_spec
+from strades_pipelines.keys import key
+from strades_pipelines.partitions import MONTHS, SINGLE_RUN, WindowConfig, run_window
+from strades_pipelines.predictor.features import FEATURES_VERSION, write_features
+from strades_pipelines.resources.database import Database
+from strades_pipelines.settings import settings
+
+LOOK_BACK = dg.TimeWindowPartitionMapping(start_offset=-4, allow_nonexistent_upstream_partitions=True)
+SPEC = table_spec(
+    "features",
+    "daily",
+    "Ten point-in-time features. Grain: one row a listing and session.",
+    kinds={"numpy", "postgres"},
+    deps=[
+        dg.AssetDep(key("cleaned", "daily_bars"), partition_mapping=LOOK_BACK),
+        dg.AssetDep(key("records", "observations"), partition_mapping=LOOK_BACK),
+    ],
+    code_version=FEATURES_VERSION,
+)
+
+
+@dg.multi_asset(name="features__daily", specs=[SPEC], partitions_def=MONTHS, backfill_policy=SINGLE_RUN)
+def daily(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> dg.MaterializeResult:
+    """Compute the window's features from bars and rates as they were known."""
+    window = run_window(context, config)
+    loaded = write_features(database.location(), start=window.start, end=window.end, now=settings().now())
+    with database.connect() as connection:
+        return dg.MaterializeResult(metadata=counts(connection, SPEC.key, inserted=loaded.inserted, revised=loaded.revised))

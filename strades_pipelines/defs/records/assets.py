@@ -1,0 +1,73 @@
+"""Stored bytes to typed records: a pure parse, the sanitizer, and the load with its cursor in one transaction."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from strades_pipelines.datamanager.listings import sync_listings
+from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.defs.specs import counts, table_spec
+from strades_pipelines.ingestion.loader import load_stored
+from strades_pipelines.ingestion.parse import PARSER_VERSION
+from strades_pipelines.keys import key
+from strades_pipelines.partitions import MONTHS, SINGLE_RUN
+from strades_pipelines.resources.database import Database
+from strades_pipelines.settings import settings
+
+IDENTITY = {
+    "instruments": "The financial instruments of Sources.json. Grain: one row an instrument and interval.",
+    "listings": "An instrument at a venue, with its currency, tick, lot and calendar. Grain: one row a venue and symbol.",
+    "sessions": "The trading sessions of the venues' calendars, half days included. Grain: one row a calendar and date.",
+}
+KINDS = {
+    "candles": "Final bars as the source gave them. Grain: one row a listing, interval and open time.",
+    "trades": "Trades as the venue reported them. Grain: one row a listing and trade id.",
+    "observations": "Values of statistical series. Grain: one row a series and date.",
+    "corporate_actions": "Dividends and splits. Grain: one row a listing, date and action.",
+    "rejects": "Rows that were not fit to load, with the reason. Grain: one row a stored body, place and reason.",
+}
+
+
+@dg.multi_asset(
+    name="records__identity",
+    specs=[table_spec("records", entity, text, kinds={"python", "postgres"}) for entity, text in IDENTITY.items()],
+)
+def identity(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.MaterializeResult]:
+    """Instruments, listings and sessions, kept in step with Sources.json."""
+    sync_listings(load_sources(settings().sources), url=database.location(), now=settings().now())
+    with database.connect() as connection:
+        for asset in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset))
+
+
+def build_records(sources: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The records assets, downstream of every source."""
+    deps = [*sources, key("records", "listings"), key("records", "sessions")]
+
+    @dg.multi_asset(
+        name="records",
+        specs=[
+            table_spec("records", entity, text, kinds={"pyarrow", "postgres"}, deps=deps, code_version=PARSER_VERSION)
+            for entity, text in KINDS.items()
+        ],
+        partitions_def=MONTHS,
+        backfill_policy=SINGLE_RUN,
+        pool="records",
+    )
+    def records(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.MaterializeResult]:
+        summary = load_stored(url=database.location(), now=settings().now())
+        for line in summary.refused:
+            context.log.warning(line)
+        with database.connect() as connection:
+            for entity in KINDS:
+                asset = key("records", entity)
+                yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, bodies_parsed=summary.parsed))
+
+    return records
+
+
+@dg.definitions
+def records() -> dg.Definitions:
+    """The records layer."""
+    websites = [website for website in load_sources(settings().sources).websites if website.fonctionnel]
+    return dg.Definitions(assets=[identity, build_records([key("rawsources", website.name) for website in websites])])

@@ -1,0 +1,53 @@
+"""How every asset of ours is described: one place, so that none lacks an owner, a group or its columns."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import dagster as dg
+import psycopg
+from psycopg import sql
+
+from strades_pipelines.database.tables import table_columns
+from strades_pipelines.keys import OWNERS, key, table
+
+Dependency = dg.AssetKey | dg.AssetDep
+
+
+def table_spec(
+    layer: str, entity: str, description: str, *, kinds: set[str], deps: Iterable[Dependency] = (), **more: Any
+) -> dg.AssetSpec:
+    """The spec of an asset that is a table of the migrations: its columns are read from there."""
+    asset = key(layer, entity)
+    return dg.AssetSpec(
+        asset,
+        description=description,
+        group_name=layer,
+        owners=OWNERS,
+        kinds=kinds,
+        deps=list(deps),
+        metadata={"dagster/column_schema": column_schema(table(asset)), "dagster/table_name": table(asset)},
+        **more,
+    )
+
+
+def column_schema(name: str) -> dg.TableSchema:
+    """The columns of a table of the migrations, as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name, column.type, column.comment, dg.TableColumnConstraints(nullable=column.nullable, unique=False)
+            )
+            for column in table_columns()[name]
+        ]
+    )
+
+
+def row_count(connection: "psycopg.Connection[Any]", asset: dg.AssetKey) -> int:
+    """How many rows the asset's table holds now."""
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*asset.path))).fetchone()
+    return int(row[0]) if row else 0
+
+
+def counts(connection: "psycopg.Connection[Any]", asset: dg.AssetKey, **more: Any) -> dict[str, Any]:
+    """The metadata of a materialization: rows of the table, and what else there is to say."""
+    return {"dagster/row_count": row_count(connection, asset), **more}

@@ -1,0 +1,124 @@
+"""`strades doctor`: looks at everything an installation needs, and says what to do about what is missing."""
+
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from strades_pipelines.settings import settings
+
+SPACE_NEEDED = 2 * 1024**3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    good: bool
+    detail: str
+
+
+def examine() -> list[Finding]:
+    """Look at each thing in turn; one that fails does not hide the others."""
+    looks: list[tuple[str, Callable[[], str]]] = [
+        ("Python", _python),
+        ("disk space", _space),
+        ("Sources.json and protocols", _sources),
+        ("Wallets.json", _wallets),
+        ("database server", _server),
+        ("schema", _schema),
+        ("dbt project", _dbt),
+        ("Dagster definitions", _definitions),
+        ("ports", _ports),
+    ]
+    return list(_findings(looks))
+
+
+def _findings(looks: list[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:
+    for what, look in looks:
+        try:
+            yield Finding(what, True, look())
+        except Exception as error:
+            yield Finding(what, False, " ".join(str(error).split()) or type(error).__name__)
+
+
+def show_findings(findings: list[Finding], console: Console) -> None:
+    """Print the findings, one line each."""
+    for finding in findings:
+        mark = "[green]ok  [/]" if finding.good else "[red]bad [/]"
+        console.print(f"{mark} {finding.what:28} {finding.detail}", soft_wrap=True, highlight=False)
+
+
+def _python() -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if not (3, 11) <= sys.version_info[:2] < (3, 14):
+        raise RuntimeError(f"expected 3.11 to 3.13, was {version}; run `make PYTHON=python3.12 setup`")
+    return version
+
+
+def _space() -> str:
+    free = shutil.disk_usage(settings().home.parent).free
+    if free < SPACE_NEEDED:
+        raise RuntimeError(f"{free / 1024**3:.1f} GB free at {settings().home}; make room for at least 2 GB")
+    return f"{free / 1024**3:.0f} GB free"
+
+
+def _sources() -> str:
+    from strades_pipelines.datamanager.sources import load_sources
+
+    sources = load_sources(settings().sources)
+    return f"{len(sources.websites)} websites, {len(sources.instruments)} instruments"
+
+
+def _wallets() -> str:
+    from strades_pipelines.brokerage.wallets import load_wallets
+
+    return f"{len(load_wallets(settings().wallets))} wallets"
+
+
+def _server() -> str:
+    import psycopg
+
+    from strades_pipelines.database.connection import server_url
+
+    with psycopg.connect(server_url()) as connection:
+        row = connection.execute("SELECT current_setting('server_version')").fetchone()
+    return f"PostgreSQL {row[0] if row else ''} {'named by DATABASE_URL' if settings().database_url else 'embedded'}"
+
+
+def _schema() -> str:
+    from strades_pipelines.install import prepare
+
+    prepare()
+    return f"world {settings().world}, up to date"
+
+
+def _dbt() -> str:
+    from strades_pipelines.resources.dbt import ensure_manifest
+
+    return str(ensure_manifest().name)
+
+
+def _definitions() -> str:
+    from strades_pipelines.definitions import defs
+
+    graph = defs().resolve_asset_graph()
+    return f"{len(graph.executable_asset_keys)} assets, {len(graph.asset_check_keys)} checks"
+
+
+def _ports() -> str:
+    ports = {"webserver": settings().webserver_port, "docs": settings().docs_port}
+    ports["sandbox"] = urlsplit(settings().sandbox_url).port or 80
+    taken = [f"{name} {port}" for name, port in ports.items() if _taken(port)]
+    return f"in use (fine if `strades up` runs): {', '.join(taken)}" if taken else "free"
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

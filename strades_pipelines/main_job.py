@@ -1,0 +1,152 @@
+"""`strades run`: the whole graph over a window, as a few in-process runs on the Dagster instance.
+
+Fetching and working are runs of their own, so that a dead source stops nothing but itself.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+from dagster import DagsterInstance
+
+from strades_pipelines.database.connection import connect
+from strades_pipelines.database.reports import save_report
+from strades_pipelines.keys import LAYERS
+from strades_pipelines.partitions import Window
+from strades_pipelines.report import LAYER_TABLES
+from strades_pipelines.settings import settings
+
+DEFAULT_FROM, DEFAULT_TO = "2012-01-01", "2013-03-01"
+WORK_LAYERS = [layer for layer in LAYERS if layer != "rawsources"]
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Outcome:
+    """What the runs of one `strades run` came to."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    failures: list[str] = field(default_factory=list)
+
+
+def run_main_job(window: Window, *, progress: Progress) -> dict[str, Any]:
+    """Fetch, work through every layer, trade and report; `progress` gets a line for each step.
+
+    Returns:
+        The report of design's `report --json`, with `failures`, which is empty only if every layer did its work.
+    """
+    from strades_pipelines.definitions import defs
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    instance = DagsterInstance.get()
+    definitions = defs()
+    outcome = Outcome()
+    for title, layers, stretch, config in stages(window, settings().now()):
+        progress(f"[bold]{title}[/]")
+        _execute(definitions, instance, layers, stretch, config, outcome, progress)
+    document = build_report(window, outcome)
+    save_report(document, settings().now())
+    return document
+
+
+def stages(window: Window, now: datetime) -> Iterator[tuple[str, list[str], Window, dict[str, Any]]]:
+    """The runs, in order: what is fetched and worked over the window, then the same at the live edge."""
+    edge = Window(now.replace(day=1, hour=0, minute=0, second=0, microsecond=0), now + timedelta(microseconds=1))
+    at_edge = window.month_range()[1] >= edge.month_range()[0]
+    clip = {"from_date": f"{window.start:%Y-%m-%d}", "to_date": f"{window.end:%Y-%m-%d}"}
+    replay = {"modes": ["replay"], **clip}
+    yield "fetch the window", ["rawsources"], window, {"rawsources": clip}
+    if not at_edge:
+        yield "fetch the live edge", ["rawsources"], edge, {}
+    yield "work through the window", WORK_LAYERS, window, {"clip": clip, "trade": replay}
+    layers = [layer for layer in WORK_LAYERS if not at_edge or layer in ("signals", "trading", "results")]
+    yield "trade at the live edge", layers, edge, {"trade": {"modes": ["paper", "live"]}}
+
+
+def _execute(
+    definitions: dg.Definitions,
+    instance: DagsterInstance,
+    layers: list[str],
+    window: Window,
+    config: dict[str, Any],
+    outcome: Outcome,
+    progress: Progress,
+) -> None:
+    from strades_pipelines.defs.run_config import ops_config
+
+    graph = definitions.resolve_asset_graph()
+    selection = [key for key in graph.executable_asset_keys if key.path[0] in layers]
+    first, last = window.month_range()
+    run_id = str(uuid4())
+    instance.add_event_listener(run_id, lambda entry: _follow(entry, outcome, progress))
+    definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        asset_selection=selection,
+        run_id=run_id,
+        run_config={"ops": ops_config(graph, selection, config), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last, "strades/run": "main"},
+        raise_on_error=False,
+    )
+
+
+def _follow(entry: dg.EventLogEntry, outcome: Outcome, progress: Progress) -> None:
+    event = entry.dagster_event
+    if event is None or event.step_key is None:
+        return
+    layer = event.step_key.split("__")[0]
+    if event.event_type_value == "STEP_SUCCESS":
+        seconds = event.step_success_data.duration_ms / 1000
+        outcome.seconds[layer] += seconds
+        progress(f"  {event.step_key.replace('__', '/'):42} {seconds:6.1f} s")
+    elif event.event_type_value == "STEP_FAILURE":
+        line = f"{event.step_key.replace('__', '/')}: {_first_line(event.step_failure_data)}"
+        outcome.failures.append(line)
+        progress(f"  [red]{line}[/]")
+    elif event.event_type_value == "STEP_SKIPPED":
+        outcome.failures.append(f"{event.step_key.replace('__', '/')}: skipped, since a step before it failed")
+
+
+def _first_line(failure: Any) -> str:
+    error = failure.error
+    while error.cause is not None:
+        error = error.cause
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description).splitlines()[0]
+    return str(error.message).strip().splitlines()[0]
+
+
+def build_report(window: Window, outcome: Outcome) -> dict[str, Any]:
+    """The document of a run: rows and seconds of each layer, what was traded, and how it did."""
+    with connect() as connection:
+
+        def count(table: str) -> int:
+            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # type: ignore[arg-type]
+            return int(row[0]) if row else 0
+
+        performance = connection.execute(
+            """
+            SELECT p.wallet, w.mode, p.statistics, p.benchmark,
+                (SELECT count(*) FROM trading.fills AS f WHERE f.wallet = p.wallet) AS fills
+            FROM results.performance AS p INNER JOIN trading.wallets AS w USING (wallet) ORDER BY w.mode, p.wallet
+            """
+        ).fetchall()
+        return {
+            "world": settings().world,
+            "window": {"from": f"{window.start:%Y-%m-%d}", "to": f"{window.end:%Y-%m-%d}"},
+            "rows": {layer: sum(map(count, tables)) for layer, tables in LAYER_TABLES.items()},
+            "seconds": {layer: round(seconds, 3) for layer, seconds in outcome.seconds.items()},
+            "models": count("predictions.models"),
+            "decisions": count("signals.decisions"),
+            "orders": count("trading.orders"),
+            "fills": count("trading.fills"),
+            "performance": [
+                {"wallet": wallet, "mode": mode, "statistics": statistics, "benchmark": benchmark, "fills": fills}
+                for wallet, mode, statistics, benchmark, fills in performance
+            ],
+            "failures": outcome.failures,
+        }

@@ -1,0 +1,37 @@
+"""What is traded where, and how long its bars are."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An instrument at a venue: prices are whole ticks, quantities whole lots."""
+
+    listing_id: int
+    venue: str
+    symbol: str
+    currency: str
+    tick: Decimal
+    lot: Decimal
+
+    @property
+    def name(self) -> str:
+        """The name people use: `VENUE:SYMBOL`."""
+        return f"{self.venue}:{self.symbol}"
+
+
+def interval_length(interval: str) -> timedelta:
+    """How long a bar of `interval` (`1m`, `4h`, `1d`, ...) lasts at most.
+
+    Raises:
+        ValueError: for anything but a number and one of s, m, h, d, w.
+    """
+    match = re.fullmatch(r"([1-9]\d*)([smhdw])", interval)
+    if match is None:
+        raise ValueError(f"interval: expected a number and one of s, m, h, d, w (1m, 4h, 1d), was {interval!r}")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})

@@ -1,0 +1,40 @@
+"""Where floats become exact: quantities in lots, prices in ticks."""
+
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
+
+
+def exact(value: float) -> Decimal:
+    """The decimal a person would write for a float: 0.1 is 0.1, not 0.1000000000000000055.
+
+    Raises:
+        ValueError: when the value is not a finite number.
+    """
+    number = Decimal(repr(float(value)))
+    if not number.is_finite():
+        raise ValueError(f"expected a finite number, was {value!r}")
+    return number
+
+
+def to_lots(quantity: Decimal, lot: Decimal) -> Decimal:
+    """The quantity in whole lots, towards zero: never more than was asked for.
+
+    Raises:
+        ValueError: when it has more digits than can be traded exactly.
+    """
+    return _whole(quantity, lot, ROUND_DOWN)
+
+
+def to_ticks(price: float, tick: Decimal) -> Decimal:
+    """The price in whole ticks, to the nearest, half to even.
+
+    Raises:
+        ValueError: when it is not finite or has more digits than can be traded exactly.
+    """
+    return _whole(exact(price), tick, ROUND_HALF_EVEN)
+
+
+def _whole(value: Decimal, unit: Decimal, rounding: str) -> Decimal:
+    try:
+        return (value / unit).quantize(Decimal(1), rounding=rounding) * unit
+    except InvalidOperation:
+        raise ValueError(f"expected at most 28 digits in units of {unit}, was {value}") from None

@@ -1,0 +1,64 @@
+"""The report of a run: one document, and how a person reads it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+LAYER_TABLES = {
+    "rawsources": ["rawsources.fetches"],
+    "records": ["records.candles", "records.trades", "records.observations", "records.corporate_actions"],
+    "cleaned": ["cleaned.daily_bars"],
+    "marts": ["marts.fct_coverage"],
+    "features": ["features.daily"],
+    "predictions": ["predictions.forecasts"],
+    "signals": ["signals.decisions"],
+    "trading": ["trading.fills"],
+    "results": ["results.equity"],
+}
+
+
+def show(document: Mapping[str, Any], console: Console) -> None:
+    """Print a report as tables."""
+    window = document["window"]
+    console.print(f"\n[bold]Strades[/] · world {document['world']} · window [{window['from']}, {window['to']})")
+    layers = Table(title="Layers", title_justify="left")
+    for column, justify in (("layer", "left"), ("rows", "right"), ("seconds", "right")):
+        layers.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for layer, rows in document["rows"].items():
+        layers.add_row(layer, f"{rows:,}", f"{document['seconds'].get(layer, 0):.1f}")
+    console.print(layers)
+    console.print(
+        f"models {document['models']:,} · decisions {document['decisions']:,} · orders {document['orders']:,} · fills {document['fills']:,}"
+    )
+    console.print(_wallets(document["performance"]))
+    for failure in document.get("failures", []):
+        console.print(f"[red]failed[/] {failure}", soft_wrap=True)
+    for hint in document.get("hints", []):
+        console.print(hint, soft_wrap=True)
+
+
+def _wallets(performance: list[Mapping[str, Any]]) -> Table:
+    wallets = Table(title="Wallets, against buy and hold", title_justify="left")
+    for column in ("wallet", "mode", "fills", "return", "Sharpe", "drawdown", "buy & hold"):
+        wallets.add_column(column, justify="left" if column in ("wallet", "mode") else "right", overflow="fold")
+    for row in performance:
+        wallets.add_row(
+            row["wallet"],
+            row["mode"],
+            f"{row['fills']:,}",
+            _percent(row["statistics"].get("total_return")),
+            _number(row["statistics"].get("sharpe")),
+            _percent(row["statistics"].get("max_drawdown")),
+            _percent(row["benchmark"].get("total_return")),
+        )
+    return wallets
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2%}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,46 @@
+"""The crossing of two moving averages."""
+
+from typing import Any, ClassVar
+
+from strades_pipelines.market.events import Bar, Event
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.indicators import Sma
+from strades_pipelines.strategy.strategy import Explanation, Strategy
+
+
+class SmaCross(Strategy):
+    """Hold `size` units of a listing while the fast mean of its closes is above the slow one."""
+
+    name: ClassVar[str] = "sma_cross"
+    fast: int = 10
+    slow: int = 30
+    size: float = 1.0
+
+    def __init__(self, **parameters: Any) -> None:
+        """Set the parameters; the fast mean must be the shorter one."""
+        super().__init__(**parameters)
+        if not 1 <= self.fast < self.slow:
+            raise ValueError(f"{self.name}: expected 1 <= fast < slow, was fast {self.fast} and slow {self.slow}")
+
+    @property
+    def lookback(self) -> int:
+        """The bars of the slow mean."""
+        return self.slow
+
+    def on_start(self, account: Account) -> None:
+        """A pair of means for each listing."""
+        self.means = [(Sma(self.fast), Sma(self.slow)) for _ in range(account.size)]
+        self.values = [(0.0, 0.0)] * account.size
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        """Compare the means at the close."""
+        fast_mean, slow_mean = self.means[bar.i]
+        fast, slow = self.values[bar.i] = fast_mean.update(bar.close), slow_mean.update(bar.close)
+        if slow_mean.ready:
+            account.target[bar.i] = self.size if fast > slow else 0.0
+
+    def explain(self, event: Event, i: int) -> Explanation:
+        """The two means."""
+        fast, slow = self.values[i]
+        relation = "above" if fast > slow else "not above"
+        return Explanation(f"mean of {self.fast} closes {relation} mean of {self.slow}", {"fast": fast, "slow": slow})

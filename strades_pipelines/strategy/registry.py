@@ -1,0 +1,46 @@
+"""Strategies by name, and the hash of the code that makes their results."""
+
+import hashlib
+import inspect
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+from strades_pipelines import market, strategy
+from strades_pipelines.strategy import library
+from strades_pipelines.strategy.strategy import Strategy
+
+
+@cache
+def strategies() -> dict[str, type[Strategy]]:
+    """The strategies of the library by their names."""
+    modules = [import_module(f"{library.__name__}.{module.name}") for module in iter_modules(library.__path__)]
+    members = [member for module in modules for member in vars(module).values() if inspect.isclass(member)]
+    return {member.name: member for member in members if issubclass(member, Strategy) and member.name}
+
+
+def create(name: str, parameters: dict[str, Any]) -> Strategy:
+    """A strategy of the library with its parameters.
+
+    Raises:
+        ValueError: for a name or a parameter that does not exist.
+    """
+    if name not in strategies():
+        raise ValueError(f"strategy: expected one of {', '.join(sorted(strategies()))}, was {name!r}")
+    return strategies()[name](**parameters)
+
+
+def code_hash(instance: Strategy) -> str:
+    """SHA-256 over the source of the strategy's module and of everything below it that shapes its results."""
+    digest = hashlib.sha256(Path(inspect.getfile(type(instance))).read_bytes())
+    for source in _engine_sources():
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
+
+
+def _engine_sources() -> Iterator[Path]:
+    for package in (market, strategy):
+        yield from sorted(Path(package.__path__[0]).glob("*.py"))

@@ -1,0 +1,98 @@
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from strades_pipelines.database.server import EmbeddedServer
+
+START = "import sys; from pathlib import Path; from strades_pipelines.database.server import EmbeddedServer; EmbeddedServer(Path(sys.argv[1]), sys.argv[2]).start()"
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedServer]:
+    """A server of its own, in a folder that other users may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="strades-server-"))
+    folder.chmod(0o755)
+    made = EmbeddedServer(folder / "postgres")
+    yield made
+    made.stop()
+
+
+def number(server: EmbeddedServer, statement: str = "SELECT count(*) FROM kept") -> int:
+    with psycopg.connect(server.url()) as connection:
+        row = connection.execute(statement).fetchone()  # type: ignore[arg-type]
+    assert row is not None
+    return int(row[0])
+
+
+def keep_a_row(server: EmbeddedServer) -> None:
+    with psycopg.connect(server.start()) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS kept (x int)")
+        connection.execute("INSERT INTO kept VALUES (1)")
+
+
+def postmaster(server: EmbeddedServer) -> int:
+    return int((server.data / "postmaster.pid").read_text().split()[0])
+
+
+@pytest.mark.slow
+def test_it_comes_back_with_its_rows_after_kill_9(server: EmbeddedServer) -> None:
+    keep_a_row(server)
+    os.kill(postmaster(server), signal.SIGKILL)
+    server.start()
+    assert number(server) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left", ["", "999999999\n", f"{os.getpid()}\n"], ids=["empty", "dead process", "a process that is no server"])
+def test_a_stale_pid_file_does_not_stop_it(server: EmbeddedServer, left: str) -> None:
+    keep_a_row(server)
+    server.stop()
+    (server.data / "postmaster.pid").write_text(left)
+    server.start()
+    assert number(server) == 1
+
+
+@pytest.mark.slow
+def test_two_starters_at_once_share_one_server(server: EmbeddedServer) -> None:
+    command = [sys.executable, "-c", START, str(server.folder), ""]
+    starters = [subprocess.Popen(command) for _ in range(2)]
+    assert [starter.wait() for starter in starters] == [0, 0]
+    assert number(server, "SELECT 1") == 1
+
+
+@pytest.mark.slow
+def test_it_moves_to_another_port_when_its_own_is_taken(server: EmbeddedServer) -> None:
+    import socket
+
+    server.start()
+    server.stop()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", int((server.folder / "port").read_text())))
+        other.listen()
+        server.start()
+        assert number(server, "SELECT 1") == 1
+
+
+@pytest.mark.slow
+def test_it_runs_under_a_home_that_only_its_owner_may_enter(server: EmbeddedServer) -> None:
+    server.folder.parent.chmod(0o700)
+    keep_a_row(server)
+    assert number(server) == 1
+
+
+@pytest.mark.slow
+def test_it_listens_on_loopback_only_and_wants_the_password(server: EmbeddedServer) -> None:
+    server.start()
+    with psycopg.connect(server.url()) as connection:
+        assert connection.execute("SHOW listen_addresses").fetchone() == ("127.0.0.1",)
+    password = (server.folder / "password").read_text()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(server.url().replace(password, "guessed"))
+    assert (server.folder / "password").stat().st_mode & 0o077 == 0

@@ -1,0 +1,20 @@
+import psycopg
+
+from strades_pipelines.database.tables import table_columns
+
+ACTUAL = """
+    SELECT attname::text, attnotnull FROM pg_attribute
+    WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+"""
+
+
+def test_every_table_is_described_as_the_database_has_it(connection: psycopg.Connection) -> None:
+    described = table_columns()
+    made = connection.execute(
+        "SELECT schemaname || '.' || tablename FROM pg_tables WHERE tableowner = 'strades_app' AND schemaname <> 'public'"
+    ).fetchall()
+    revisions = {"records.candle_revisions", "records.trade_revisions", "records.observation_revisions", "records.corporate_action_revisions"}
+    assert {name for (name,) in made} - revisions == set(described) - revisions
+    for table in set(described) - revisions:
+        actual = [(name, not_null) for name, not_null in connection.execute(ACTUAL, [table])]
+        assert [(column.name, not column.nullable) for column in described[table]] == actual, table

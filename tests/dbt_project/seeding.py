@@ -1,0 +1,109 @@
+"""Rows for the records layer, written by hand or taken from a package's real bars."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from strades_pipelines.database.bulk import load
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EVERY_DAY = "24/7"
+
+
+def midnight(day: date) -> datetime:
+    """00:00 UTC of a day."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def listing(adbc: "Connection", listing_id: int, *, symbol: str, calendar: str = EVERY_DAY, adjustment: str = "split") -> None:
+    """One listing at venue `v`."""
+    row = {
+        "listing_id": listing_id, "venue": "v", "symbol": symbol, "currency": "USD", "tick_size": "0.01", "lot_size": "1",
+        "adjustment": adjustment, "calendar": calendar,
+    }  # fmt: skip
+    _load(adbc, "records.listings", [row], ["listing_id"])
+
+
+def candles(adbc: "Connection", listing_id: int, closes: dict[date, float], *, volume: float = 1000.0) -> None:
+    """Daily bars of UTC days: open = close, high and low 1 % around it, known at the next midnight."""
+    rows = [
+        {
+            "listing_id": listing_id, "interval": "1d", "open_time": midnight(day), "close_time": midnight(day) + timedelta(days=1),
+            "open": close, "high": close * 1.01, "low": close * 0.99, "close": close, "volume": volume,
+            "knowledge_time": midnight(day) + timedelta(days=1), "knowledge_basis": "stated", "fetch_id": 1,
+        }
+        for day, close in closes.items()
+    ]  # fmt: skip
+    _load(adbc, "records.candles", rows, ["listing_id", "interval", "open_time"])
+
+
+def dividend(adbc: "Connection", listing_id: int, *, ex_date: date, amount: float) -> None:
+    """A dividend, known at the midnight its ex-date starts."""
+    row = {
+        "listing_id": listing_id, "ex_date": ex_date, "action": "dividend", "amount": amount, "currency": "USD",
+        "knowledge_time": midnight(ex_date), "knowledge_basis": "assumed", "fetch_id": 1,
+    }  # fmt: skip
+    _load(adbc, "records.corporate_actions", [row], ["listing_id", "ex_date", "action"])
+
+
+def rates(adbc: "Connection", values: dict[date, float], *, known_after: timedelta = timedelta(hours=15)) -> None:
+    """ECB:USD observations, known `known_after` the midnight of their day."""
+    rows = [
+        {
+            "series": "ECB:USD", "event_time": midnight(day), "value": value, "unit": "USD per EUR",
+            "knowledge_time": midnight(day) + known_after, "knowledge_basis": "assumed", "fetch_id": 1,
+        }
+        for day, value in values.items()
+    ]  # fmt: skip
+    _load(adbc, "records.observations", rows, ["series", "event_time"])
+
+
+def real_stocks(adbc: "Connection") -> int:
+    """The daily bars of five stocks that the sandbox bundles (2000-2013), in New York's sessions; returns how many."""
+    import exchange_calendars
+    from bokeh_sampledata import stocks
+
+    schedule = exchange_calendars.get_calendar("XNYS", start="2000-01-03", end="2013-12-31").schedule[["open", "close"]]
+    sessions = schedule.set_axis(["open_time", "close_time"], axis=1)
+    sessions["is_half_day"] = (sessions.close_time - sessions.open_time) < pd.Timedelta(hours=6)
+    frame = sessions.rename_axis("session_date").reset_index().assign(calendar="XNYS")
+    frame["session_date"] = frame["session_date"].dt.date
+    _load(adbc, "records.sessions", frame, ["calendar", "session_date"])
+    total = 0
+    for number, symbol in enumerate(["AAPL", "FB", "GOOG", "IBM", "MSFT"], start=1):
+        listing(adbc, number, symbol=symbol, calendar="XNYS")
+        bars = pd.DataFrame(getattr(stocks, symbol))
+        bars.index = pd.DatetimeIndex(pd.to_datetime(bars["date"]))
+        total += _real_bars(adbc, number, bars.join(sessions, how="inner"))
+    return total
+
+
+def _real_bars(adbc: "Connection", number: int, bars: pd.DataFrame) -> int:
+    low = np.minimum(bars["low"], bars[["open", "close"]].min(axis=1))
+    high = np.maximum(bars["high"], bars[["open", "close"]].max(axis=1))
+    rows = bars[["open_time", "close_time", "open", "close", "volume"]].assign(low=low, high=high, listing_id=number, interval="1d")
+    rows = rows.assign(volume=rows["volume"].astype(float), knowledge_time=rows["close_time"], knowledge_basis="assumed", fetch_id=7)
+    _load(adbc, "records.candles", rows.reset_index(drop=True), ["listing_id", "interval", "open_time"])
+    quarters = bars.index[60::63]
+    for day in quarters:
+        dividend(adbc, number, ex_date=day.date(), amount=float(bars.loc[day, "close"]) * 0.005)
+    return len(rows)
+
+
+def days(first: date, count: int) -> list[date]:
+    """`count` days from `first` on."""
+    return [first + timedelta(days=number) for number in range(count)]
+
+
+def _load(adbc: "Connection", table: str, rows: Sequence[dict[str, Any]] | pd.DataFrame, key: Sequence[str]) -> None:
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    with adbc.cursor() as cursor:
+        load(cursor, table, pa.Table.from_pandas(frame, preserve_index=False), key=key, now=NOW)
+    adbc.commit()
