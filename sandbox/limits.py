@@ -1,7 +1,7 @@
 """How often each provider lets itself be asked: token buckets in real time, and its own way of saying no.
 
-Gate.io: 200 requests in 10 s per endpoint, counted down in `X-Gate-RateLimit-*` headers. Yahoo: 2,000 an hour (as people
-measure; it publishes nothing). ECB: 120 a minute (it publishes nothing either; this is a courtesy limit of the sandbox).
+Gate.io: 200 requests in 10 s per endpoint, counted down in `X-Gate-RateLimit-*` headers. Yahoo: 2,000 an hour (measured
+by users; nothing is published). ECB: 120 a minute (nothing is published; a courtesy limit of the sandbox).
 """
 
 import math

@@ -7,10 +7,12 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from typer._click.exceptions import ClickException
+from typer.exceptions import TyperException
 
 from strades_pipelines.settings import SettingsError, settings
 
@@ -23,18 +25,28 @@ app.add_typer(db_app, name="db")
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
 
 
+class UsageError(ValueError):
+    """A word of the command line cannot be used."""
+
+
 def main() -> None:
     """Run the command; an expected error is one line and its exit code, never a traceback."""
     try:
-        app()
-    except KeyboardInterrupt:
+        sys.exit(app(standalone_mode=False) or 0)
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
+    except TyperException as error:
+        _complain(error.format_message() if isinstance(error, ClickException) else error, 2)
     except Exception as error:
-        wrong_input = isinstance(error, (SettingsError, *_input_errors()))
+        wrong_input = isinstance(error, (UsageError, SettingsError, *_input_errors()))
         if not wrong_input and settings().show_tracebacks:
             raise
-        print(f"strades: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
-        sys.exit(2 if wrong_input else 1)
+        _complain(error, 2 if wrong_input else 1)
+
+
+def _complain(error: object, code: int) -> NoReturn:
+    print(f"strades: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+    sys.exit(code)
 
 
 def _input_errors() -> tuple[type[Exception], ...]:
@@ -44,7 +56,7 @@ def _input_errors() -> tuple[type[Exception], ...]:
     from strades_pipelines.datamanager.sources import SourcesError
     from strades_pipelines.serve import PortInUse
 
-    return SourcesError, ProtocolError, WalletsError, WorldMismatch, PortInUse, typer.BadParameter
+    return SourcesError, ProtocolError, WalletsError, WorldMismatch, PortInUse
 
 
 def _print_json(document: Any) -> None:
@@ -55,20 +67,21 @@ def _day(text: str) -> datetime:
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
-        raise typer.BadParameter(f"expected a day such as 2012-01-31, was {text!r}") from None
+        raise UsageError(f"expected a day such as 2012-01-31, was {text!r}") from None
 
 
 @app.command()
 def run(
-    from_: Annotated[datetime, typer.Option("--from", parser=_day, metavar="DAY", help="First day (UTC).")] = "2012-01-01",  # type: ignore[assignment]
-    to: Annotated[datetime, typer.Option("--to", parser=_day, metavar="DAY", help="The day after the last.")] = "2013-03-01",  # type: ignore[assignment]
+    from_: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day (UTC).", show_default="2012-01-01")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="DAY", help="The day after the last.", show_default="2013-03-01")] = None,
     as_json: Json = False,
 ) -> None:
     """The main job: fetch, clean, predict, decide, trade on paper, and report, over [from, to) and at the live edge."""
     from strades_pipelines.serve import sandbox_running
 
-    if from_ >= to:
-        raise typer.BadParameter(f"--to: expected a day after --from {from_:%Y-%m-%d}, was {to:%Y-%m-%d}")
+    first, last = _day(from_ or str(settings().window_from)), _day(to or str(settings().window_to))
+    if first >= last:
+        raise UsageError(f"--to: expected a day after --from {first:%Y-%m-%d}, was {last:%Y-%m-%d}")
     console = Console(stderr=as_json, highlight=False)
     _prepare(console)
     from strades_pipelines.main_job import run_main_job
@@ -76,7 +89,7 @@ def run(
     from strades_pipelines.report import show
 
     with sandbox_running():
-        document = run_main_job(Window(from_, to), progress=console.print)
+        document = run_main_job(Window(first, last), progress=console.print)
     if as_json:
         _print_json(document)
     else:
@@ -157,13 +170,19 @@ def trace(
     as_json: Json = False,
 ) -> None:
     """From a fill or an order back to the bytes, and whether they still say what was traded on."""
-    from strades_pipelines.lineage import show_trace, trace_all, trace_one
+    from strades_pipelines.lineage import NotFound, lines, trace_all, trace_one
 
     if (identity is None) != all_:
-        raise typer.BadParameter("expected an ID or --all")
+        raise UsageError("expected an ID or --all")
     _prepare(Console(stderr=True))
-    document = trace_all() if all_ else trace_one(str(identity))
-    _print_json(document) if as_json else show_trace(document, Console())
+    try:
+        document = trace_all() if all_ else trace_one(str(identity))
+    except NotFound as error:
+        raise UsageError(str(error)) from None
+    if as_json:
+        _print_json(document)
+    else:
+        Console(highlight=False, soft_wrap=True).print(*lines(document), sep="\n")
     for fault in document["faults"]:
         print(f"strades: {fault}", file=sys.stderr)
     raise typer.Exit(1 if document["faults"] else 0)

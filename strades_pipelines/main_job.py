@@ -21,7 +21,6 @@ from strades_pipelines.partitions import Window
 from strades_pipelines.report import LAYER_TABLES
 from strades_pipelines.settings import settings
 
-DEFAULT_FROM, DEFAULT_TO = "2012-01-01", "2013-03-01"
 WORK_LAYERS = [layer for layer in LAYERS if layer != "rawsources"]
 Progress = Callable[[str], None]
 

@@ -41,11 +41,12 @@ def run_window(context: dg.AssetExecutionContext, config: WindowConfig) -> Windo
     months = context.partition_time_window
     start, end = months.start.astimezone(UTC), months.end.astimezone(UTC)
     if config.from_date:
-        start = max(start, _midnight(config.from_date))
+        start = max(start, day_start(config.from_date))
     if config.to_date:
-        end = min(end, _midnight(config.to_date))
+        end = min(end, day_start(config.to_date))
     return Window(start, end)
 
 
-def _midnight(day: str) -> datetime:
+def day_start(day: str) -> datetime:
+    """The first instant of an ISO date, UTC."""
     return datetime.fromisoformat(day).replace(tzinfo=UTC)

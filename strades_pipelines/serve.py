@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,6 +86,7 @@ def up() -> int:
         "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}",
         "STRADES_WEBSERVER_PORT": str(settings().webserver_port),
         "STRADES_DOCS_PORT": str(settings().docs_port),
+        "STRADES_DOCS_FOLDER": str(_docs_folder()),
     }
     honcho = shutil.which("honcho", path=environment["PATH"])
     if honcho is None:
@@ -98,6 +100,16 @@ def up() -> int:
     if settings().database_url is None and not was_running:
         embedded_server().stop()
     return code
+
+
+def _docs_folder() -> Path:
+    """The folder with the dbt docs; made now where there is none yet."""
+    folder = settings().home / "docs"
+    if not (folder / "index.html").exists():
+        from strades_pipelines.resources.dbt import DbtRunnerResource
+
+        DbtRunnerResource().docs(folder / "index.html")
+    return folder
 
 
 def _finish(process: subprocess.Popen[bytes]) -> int:

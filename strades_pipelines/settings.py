@@ -4,7 +4,7 @@ Every process of the project (command, assets, spiders, sandbox) takes its setti
 Variables are named `STRADES_<FIELD>`, but for `DATABASE_URL`; a `.env` file in the project folder is read too.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     sandbox_seed: int = Field(20260101, description="seed of the synthetic market")
     webserver_port: int = Field(3000, ge=1, le=65535)
     docs_port: int = Field(8081, ge=1, le=65535)
+    window_from: date = Field(date(2012, 1, 1), description="first day of the main job's window")
+    window_to: date = Field(date(2013, 3, 1), description="the day after its last")
     user_agent: str = Field("strades/0.1 (set STRADES_USER_AGENT to your contact)", description="sent with every request")
     live_trading: bool = Field(False, description="first of the two confirmations that live trading needs")
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")

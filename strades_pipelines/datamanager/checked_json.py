@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
@@ -59,9 +59,9 @@ def check(document: Any, schema: str) -> None:
         for name in names:
             if not name.isprintable():
                 raise CheckError(f"{path or 'the document'}: expected printable text, was {shown(name)}")
-    error = best_match(_validator(schema).iter_errors(document))
-    if error is not None:
-        raise CheckError(_line(error))
+    fault = best_match(_validator(schema).iter_errors(document))
+    if fault is not None:
+        raise CheckError(_line(fault))
 
 
 def shown(value: object) -> str:
@@ -85,22 +85,22 @@ def _validator(schema: str) -> Draft202012Validator:
 
 def _line(error: ValidationError) -> str:
     where = path_of(error.absolute_path)
-    wanted: Any = error.validator_value
+    wanted, schema, found = cast(Any, error.validator_value), cast(Any, error.schema), cast(Any, error.instance)
     match error.validator:
         case "required":
-            missing = next(name for name in wanted if name not in error.instance)
+            missing = next(name for name in wanted if name not in found)
             return f"{where}: expected the key {missing!r}, was missing"
         case "additionalProperties":
-            known = set(error.schema.get("properties", {}))
-            extra = next(name for name in error.instance if name not in known)
+            known = set(schema.get("properties", {}))
+            extra = next(name for name in found if name not in known)
             return f"{where}: expected no key {shown(extra)}, was there; remove it or correct its name"
         case "enum" | "const":
             allowed = ", ".join(map(shown, wanted)) if isinstance(wanted, list) else shown(wanted)
-            return f"{where}: expected one of {allowed}, was {shown(error.instance)}"
+            return f"{where}: expected one of {allowed}, was {shown(found)}"
         case "type":
             names = " or ".join(wanted) if isinstance(wanted, list) else wanted
-            return f"{where}: expected {names}, was {shown(error.instance)}"
+            return f"{where}: expected {names}, was {shown(found)}"
         case "pattern":
-            what = error.schema.get("description", f"text like {wanted}")
-            return f"{where}: expected {what}, was {shown(error.instance)}"
-    return f"{where}: expected {error.validator} {shown(wanted)}, was {shown(error.instance)}"
+            what = schema.get("description", f"text like {wanted}")
+            return f"{where}: expected {what}, was {shown(found)}"
+    return f"{where}: expected {error.validator} {shown(wanted)}, was {shown(found)}"

@@ -7,8 +7,8 @@ LONGEST_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 def cron_problem(expression: str) -> str | None:
     """What is wrong with a cron expression, or None.
 
-    Five fields of `*`, numbers, ranges, lists and steps. Names (MON), seconds and @daily are not taken: one way to write it.
-    An expression that can never fire (31 February) is a mistake too.
+    Five fields of `*`, numbers, ranges, lists and steps; names (MON), seconds and @daily are not taken. An expression
+    that can never fire (31 February) is a mistake too.
     """
     parts = expression.split(" ")
     if len(parts) != len(FIELDS) or "" in parts:

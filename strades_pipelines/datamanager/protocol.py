@@ -7,7 +7,7 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Span:
-    """A length of time: in bars of the interval asked for, in seconds, or as a unit of the calendar (year, month, day)."""
+    """A length of time: in bars of the interval asked for, in seconds, or a year, month or day of the calendar."""
 
     bars: int | None = None
     seconds: int | None = None
@@ -24,7 +24,7 @@ class Paging:
 
 @dataclass(frozen=True)
 class Ask:
-    """How to ask. In `url`, `parameters`: {symbol}, {interval}, {start} (the first instant), {end} (exclusive), {last} (of the last bar).
+    """How to ask. `url` and `parameters` may hold {symbol}, {interval}, {start}, {end} (exclusive), {last} (bar).
 
     `chunk` cuts a window into questions, aligned to the epoch or the calendar; without it the source has no window.
     `reach` is how far back the provider answers. A chunk is settled `lag_seconds` after its end. A source without
@@ -55,8 +55,8 @@ class Ask:
 class Field:
     """Where a value is in a row (`at`: position, key, column, pointer or XPath) and what it is written in.
 
-    `unit`: s, ms, us, ns since the epoch, `iso` (with offset), `date` (a label, midnight UTC). `values` maps the words of the
-    provider to ours; a word that is not there is no value.
+    `unit`: s, ms, us, ns since the epoch, `iso` (with offset), `date` (a label, midnight UTC). `values` maps the
+    provider's words to ours; a word that is not there is no value.
     """
 
     at: str | int
@@ -77,7 +77,7 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """When a record could be known: `close` of the bar, the `event` itself, `daily` at a local time, the `session_open` of its day."""
+    """When a record could be known: a bar's `close`, the `event`, `daily` at a local time, the day's `session_open`."""
 
     rule: str
     basis: str
@@ -89,9 +89,10 @@ class Knowledge:
 class Output:
     """One kind of record in the body: where its rows are, how they lie, which field is which.
 
-    `layout`: `arrays` (of values), `objects`, `columns` (one array a field), `members` (an object of objects), `table` (CSV),
-    `matrix` (CSV, a record a cell), `elements` (XML). `empty` says what no rows at all means: fine, or a refusal.
-    `finality` of a bar: by its `field`, by the `clock`, or `all_but_last`. `texts` are columns written from others: "ECB:{currency}".
+    `layout`: `arrays` (of values), `objects`, `columns` (one array a field), `members` (an object of objects), `table`
+    (CSV), `matrix` (CSV, a record a cell), `elements` (XML). `empty`: no rows at all are `fine`, or refused.
+    `finality` of a bar: by its `field`, by the `clock`, or `all_but_last`. `texts` are columns written from others, as
+    in "ECB:{currency}". `earliest` is the first day such data can be about.
     """
 
     kind: str

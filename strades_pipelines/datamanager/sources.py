@@ -88,7 +88,8 @@ def load_sources(path: Path) -> Sources:
         sources = Sources(
             websites=tuple(_website(item, f"websites[{n}]") for n, item in enumerate(document["websites"])),
             instruments=tuple(
-                _instrument(item, f"financial_instruments[{n}]") for n, item in enumerate(document["financial_instruments"])
+                _instrument(item, f"financial_instruments[{n}]")
+                for n, item in enumerate(document["financial_instruments"])
             ),
         )
         for problem in _problems(sources):
@@ -103,24 +104,22 @@ def _website(item: dict[str, Any], where: str) -> Website:
     if problem:
         raise CheckError(f"{where}.schedule: expected {problem}, was {shown(item['schedule'])}")
     start = item.get("history_from")
-    return Website(
-        **{key: item[key] for key in ("name", "title", "url", "fonctionnel", "category", "protocol", "schedule", "licence")},
-        financial_instruments=tuple(item["financial_instruments"]),
-        venue=item.get("venue", item["name"]),
-        history_from=None if start is None else _time(start, f"{where}.history_from"),
-    )
+    typed = {
+        "financial_instruments": tuple(item["financial_instruments"]),
+        "venue": item.get("venue", item["name"]),
+        "history_from": None if start is None else _time(start, f"{where}.history_from"),
+    }
+    return Website(**{**item, **typed})
 
 
 def _instrument(item: dict[str, Any], where: str) -> Instrument:
     end = item["end_date"]
-    times = {
-        "start_date": _time(item["start_date"], f"{where}.start_date"),
-        "end_date": None if end is None else _time(end, f"{where}.end_date"),
-    }
-    if times["end_date"] is not None and times["end_date"] <= times["start_date"]:
+    start_date = _time(item["start_date"], f"{where}.start_date")
+    end_date = None if end is None else _time(end, f"{where}.end_date")
+    if end_date is not None and end_date <= start_date:
         raise CheckError(f"{where}.end_date: expected a time after start_date {item['start_date']}, was {shown(end)}")
     sizes = {key: Decimal(item[key]) for key in ("tick_size", "lot_size")}
-    return Instrument(**{**item, **times, **sizes})
+    return Instrument(**{**item, **sizes, "start_date": start_date, "end_date": end_date})
 
 
 def _time(text: str, where: str) -> datetime:
@@ -166,7 +165,8 @@ def _protocol(name: str, where: str) -> Protocol:
 def _interval_problem(protocol: Protocol, instrument: Instrument, at: str) -> Iterator[str]:
     intervals = protocol.ask.intervals
     if intervals and instrument.interval not in intervals:
-        yield f"{at}: expected an instrument with an interval of {', '.join(intervals)}, was {shown(instrument.interval)}"
+        known = ", ".join(intervals)
+        yield f"{at}: expected an instrument with an interval of {known}, was {shown(instrument.interval)}"
 
 
 def _listing_problem(
@@ -177,7 +177,7 @@ def _listing_problem(
     for name in ("kind", "currency", "tick_size", "lot_size", "calendar"):
         mine, theirs = getattr(instrument, name), getattr(other, name)
         if mine != theirs:
-            yield f"{at}: expected {name} {shown(theirs)} as in {other.id} ({first}), was {shown(mine)} in {instrument.id}"
+            yield f"{at}: expected {name} {shown(theirs)} as in {other.id} ({first}), was {shown(mine)}"
 
 
 def _repeated(names: Iterable[str], where: str, key: str = "") -> Iterator[str]:

@@ -25,7 +25,7 @@ def loads(body: bytes, *, parse_float: Callable[[str], Any] = float) -> Any:
     """The value of a JSON text in UTF-8, with or without a byte order mark.
 
     Raises:
-        JsonError: not UTF-8, not JSON, a bare NaN or Infinity, a repeated key, an integer of thousands of digits, too deep.
+        JsonError: not UTF-8, not JSON, a bare NaN or Infinity, a repeated key, nested too deep.
     """
     repeated: list[str] = []
 
@@ -48,6 +48,10 @@ def loads(body: bytes, *, parse_float: Callable[[str], Any] = float) -> Any:
         raise JsonError("expected JSON of a few levels, was nested beyond the reader's limit") from None
     except json.JSONDecodeError as error:
         raise JsonError(f"expected JSON, was {error.msg} at line {error.lineno} column {error.colno}") from None
+    except ValueError as error:
+        if isinstance(error, JsonError):
+            raise
+        raise JsonError("expected integers of at most 4300 digits, was more") from None
     if repeated:
         path = next((f"{at}.{found.key}" for at, found in walk(value) if isinstance(found, _Repeated)), repeated[0])
         raise JsonError(f"{path.lstrip('.')}: expected each key once, was repeated")

@@ -18,7 +18,7 @@ def fill_at_open(order: Order, bar: Bar, listing: Listing, *, placed_at: datetim
         ValueError: when the bar opened before the order was there, which would be a price of the past.
     """
     if bar.open_time < placed_at:
-        raise ValueError(f"order {order.intent_id}: expected a bar opening at {placed_at} or later, was {bar.open_time}")
+        raise ValueError(f"order {order.intent_id}: expected an open at {placed_at} or later, was {bar.open_time}")
     price = to_ticks(bar.open, listing.tick)
     return Fill(
         i=order.i,

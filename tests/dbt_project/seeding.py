@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVERY_DAY = "24/7"
+DAY = timedelta(days=1)
 
 
 def midnight(day: date) -> datetime:
@@ -22,25 +23,24 @@ def midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def listing(adbc: "Connection", listing_id: int, *, symbol: str, calendar: str = EVERY_DAY, adjustment: str = "split") -> None:
+def listing(
+    adbc: "Connection", listing_id: int, *, symbol: str, calendar: str = EVERY_DAY, adjustment: str = "split"
+) -> None:
     """One listing at venue `v`."""
-    row = {
-        "listing_id": listing_id, "venue": "v", "symbol": symbol, "currency": "USD", "tick_size": "0.01", "lot_size": "1",
-        "adjustment": adjustment, "calendar": calendar,
-    }  # fmt: skip
+    row = {"listing_id": listing_id, "venue": "v", "symbol": symbol, "currency": "USD", "tick_size": "0.01"}
+    row |= {"lot_size": "1", "adjustment": adjustment, "calendar": calendar}
     _load(adbc, "records.listings", [row], ["listing_id"])
 
 
 def candles(adbc: "Connection", listing_id: int, closes: dict[date, float], *, volume: float = 1000.0) -> None:
     """Daily bars of UTC days: open = close, high and low 1 % around it, known at the next midnight."""
+    shared = {"listing_id": listing_id, "interval": "1d", "volume": volume, "knowledge_basis": "stated", "fetch_id": 1}
     rows = [
-        {
-            "listing_id": listing_id, "interval": "1d", "open_time": midnight(day), "close_time": midnight(day) + timedelta(days=1),
-            "open": close, "high": close * 1.01, "low": close * 0.99, "close": close, "volume": volume,
-            "knowledge_time": midnight(day) + timedelta(days=1), "knowledge_basis": "stated", "fetch_id": 1,
-        }
+        {"open": close, "high": close * 1.01, "low": close * 0.99, "close": close, "open_time": midnight(day)}
+        | {"close_time": midnight(day) + DAY, "knowledge_time": midnight(day) + DAY}
+        | shared
         for day, close in closes.items()
-    ]  # fmt: skip
+    ]
     _load(adbc, "records.candles", rows, ["listing_id", "interval", "open_time"])
 
 
@@ -88,8 +88,9 @@ def real_stocks(adbc: "Connection") -> int:
 def _real_bars(adbc: "Connection", number: int, bars: pd.DataFrame) -> int:
     low = np.minimum(bars["low"], bars[["open", "close"]].min(axis=1))
     high = np.maximum(bars["high"], bars[["open", "close"]].max(axis=1))
-    rows = bars[["open_time", "close_time", "open", "close", "volume"]].assign(low=low, high=high, listing_id=number, interval="1d")
-    rows = rows.assign(volume=rows["volume"].astype(float), knowledge_time=rows["close_time"], knowledge_basis="assumed", fetch_id=7)
+    rows = bars[["open_time", "close_time", "open", "close"]].assign(low=low, high=high, interval="1d")
+    rows = rows.assign(volume=bars["volume"].astype(float), knowledge_time=rows["close_time"])
+    rows = rows.assign(listing_id=number, knowledge_basis="assumed", fetch_id=7)
     _load(adbc, "records.candles", rows.reset_index(drop=True), ["listing_id", "interval", "open_time"])
     quarters = bars.index[60::63]
     for day in quarters:

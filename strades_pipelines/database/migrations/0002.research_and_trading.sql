@@ -75,6 +75,7 @@ CREATE TABLE trading.wallets (
     code_hash        text NOT NULL,
     currency         text NOT NULL,
     opening_cash     numeric NOT NULL CHECK (opening_cash >= 0),
+    fee_rate         numeric NOT NULL CHECK (fee_rate >= 0), -- of the notional: 0.001 is 0.1 %
     opened_at        timestamptz NOT NULL,    -- decisions known earlier are never executed
     window_end       timestamptz,             -- replay wallets: [opened_at, window_end)
     as_of            timestamptz,             -- replay wallets: newest recorded_at of the inputs
@@ -112,6 +113,14 @@ CREATE TABLE trading.intents (
     intended_at timestamptz NOT NULL,         -- decided_at
     recorded_at timestamptz NOT NULL,
     UNIQUE (decision_id, leg)
+);
+-- Decisions that will never become an intent, and why: too old, superseded by a newer one, over a limit, ...
+CREATE TABLE trading.refusals (
+    decision_id text PRIMARY KEY REFERENCES signals.decisions,
+    wallet      text NOT NULL REFERENCES trading.wallets,
+    code        text NOT NULL,
+    detail      text NOT NULL,
+    recorded_at timestamptz NOT NULL
 );
 CREATE TABLE trading.orders (
     intent_id    text PRIMARY KEY REFERENCES trading.intents,
@@ -174,6 +183,24 @@ CREATE FUNCTION trading.refuse_change() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '%.% is append-only', tg_table_schema, tg_table_name; END $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON trading.ledger FOR EACH ROW EXECUTE FUNCTION trading.refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON trading.fills FOR EACH ROW EXECUTE FUNCTION trading.refuse_change();
+
+-- The paper venue's own books: written and committed by the venue, never in a transaction of ours.
+CREATE TABLE trading.paper_venue_orders (
+    client_order_id text PRIMARY KEY,         -- the venue takes an id once
+    account         text NOT NULL,
+    listing_id      integer NOT NULL,
+    side            text NOT NULL CHECK (side IN ('buy', 'sell')),
+    quantity        numeric NOT NULL CHECK (quantity > 0),
+    accepted_at     timestamptz NOT NULL,     -- no price from before this instant
+    state           text NOT NULL CHECK (state IN ('open', 'filled', 'rejected')),
+    reason          text,
+    price           numeric,
+    fee             numeric,
+    bar_interval    text,
+    bar_open_time   timestamptz,
+    CHECK ((state = 'filled') = (price IS NOT NULL AND fee IS NOT NULL AND bar_open_time IS NOT NULL))
+);
+CREATE INDEX ON trading.paper_venue_orders (account, state);
 
 ---------------------------------------------------------------- results
 CREATE TABLE results.equity (

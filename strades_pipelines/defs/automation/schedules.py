@@ -13,8 +13,7 @@ def build_schedule(website: Website) -> dg.ScheduleDefinition:
     job = dg.define_asset_job(f"fetch_{website.name}_job", selection=[key("rawsources", website.name)], partitions_def=MONTHS)
 
     def fetch_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        month = f"{settings().now():%Y-%m-01}"
-        return dg.RunRequest(partition_key=month, run_config={"ops": {f"rawsources__{website.name}": {"config": {"force": True}}}})
+        return dg.RunRequest(partition_key=f"{settings().now():%Y-%m-01}")
 
     return dg.ScheduleDefinition(
         name=f"{website.name}_schedule",

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from strades_pipelines.brokerage.execution import pending_decisions
+from strades_pipelines.brokerage.waiting import waiting
 from strades_pipelines.defs.trading.assets import EXECUTE_JOB
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.resources.database import Database
@@ -29,13 +29,13 @@ data_sensor = dg.AutomationConditionSensorDefinition(
     description="Launches the execution job when a wallet has decisions that wait for it.",
 )
 def trade_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult | dg.SkipReason:
-    """Ask for one run per batch of waiting decisions; the database decides that there is one order for each."""
+    """Ask for one run for each new state of what waits; the database decides that there is one order for each decision."""
     with database.connect() as connection:
-        pending = pending_decisions(connection, now=settings().now())
-    if not pending:
-        return dg.SkipReason("no decision waits for execution")
-    batch = base32_id(*sorted(pending))
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=batch, tags={"strades/trade": "execute"})], cursor=batch)
+        batch = waiting(connection)
+    if not batch:
+        return dg.SkipReason("no decision and no order waits")
+    run_key = base32_id(*batch)
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=run_key, tags={"strades/trade": "execute"})], cursor=run_key)
 
 
 @dg.run_failure_sensor(default_status=STATUS, description="Sends an alert with the first error of a run that failed.")

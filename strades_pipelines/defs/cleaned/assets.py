@@ -7,20 +7,21 @@ import dagster as dg
 from dagster_dbt import dbt_assets
 
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN, WindowConfig, run_window
-from strades_pipelines.resources.database import Database
-from strades_pipelines.resources.dbt import DbtRunnerResource, StradesDbtTranslator, ensure_manifest
+from strades_pipelines.resources.dbt import DbtRunnerResource, LayerTranslator
+from strades_pipelines.resources.dbt_project import ensure_manifest
 
-TRANSLATOR = StradesDbtTranslator()
+TRANSLATOR = LayerTranslator()
+MANIFEST = ensure_manifest()
 
 
-@dbt_assets(manifest=ensure_manifest(), select="staging", name="staging", dagster_dbt_translator=TRANSLATOR, pool="dbt")
-def staging(context: dg.AssetExecutionContext, dbt: DbtRunnerResource, database: Database) -> Iterator[Any]:
+@dbt_assets(manifest=MANIFEST, select="staging", name="staging", dagster_dbt_translator=TRANSLATOR, pool="dbt")
+def staging(context: dg.AssetExecutionContext, dbt: DbtRunnerResource) -> Iterator[Any]:
     """Records under their final names; views, so they cost nothing."""
-    yield from dbt.build(context, database=database.location())
+    yield from dbt.build(context)
 
 
 @dbt_assets(
-    manifest=ensure_manifest(),
+    manifest=MANIFEST,
     select="cleaned",
     name="cleaned",
     dagster_dbt_translator=TRANSLATOR,
@@ -29,15 +30,15 @@ def staging(context: dg.AssetExecutionContext, dbt: DbtRunnerResource, database:
     pool="dbt",
 )
 def cleaned(
-    context: dg.AssetExecutionContext, config: WindowConfig, dbt: DbtRunnerResource, database: Database
+    context: dg.AssetExecutionContext, config: WindowConfig, dbt: DbtRunnerResource
 ) -> Iterator[Any]:
     """One clean row for each thing that happened, by month."""
     window = run_window(context, config)
     variables = {"min_date": f"{window.start:%Y-%m-%d}", "max_date": f"{window.end:%Y-%m-%d}"}
-    yield from dbt.build(context, database=database.location(), variables=variables)
+    yield from dbt.build(context, variables=variables)
 
 
-@dbt_assets(manifest=ensure_manifest(), select="marts", name="marts", dagster_dbt_translator=TRANSLATOR, pool="dbt")
-def marts(context: dg.AssetExecutionContext, dbt: DbtRunnerResource, database: Database) -> Iterator[Any]:
+@dbt_assets(manifest=MANIFEST, select="marts", name="marts", dagster_dbt_translator=TRANSLATOR, pool="dbt")
+def marts(context: dg.AssetExecutionContext, dbt: DbtRunnerResource) -> Iterator[Any]:
     """Tables for people."""
-    yield from dbt.build(context, database=database.location())
+    yield from dbt.build(context)

@@ -1,0 +1,29 @@
+"""`python -m benchmarks [run] [definitions] [loading]`: prints the figures of RESULTS.md, all of them by default."""
+
+import sys
+from collections.abc import Callable
+
+from benchmarks import definitions, loading, run
+
+BENCHMARKS: dict[str, Callable[[], None]] = {
+    "definitions": definitions.main,
+    "loading": loading.main,
+    "run": run.main,
+}
+
+
+def main() -> int:
+    """Run the benchmarks named on the command line."""
+    wanted = sys.argv[1:] or list(BENCHMARKS)
+    unknown = set(wanted) - set(BENCHMARKS)
+    if unknown:
+        print(f"expected some of {', '.join(BENCHMARKS)}, was {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    for name in wanted:
+        print(f"\n== {name}: python -m benchmarks {name}")
+        BENCHMARKS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

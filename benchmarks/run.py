@@ -1,0 +1,58 @@
+"""`strades run` from an empty home: how long, layer by layer, and how much memory all its processes take together."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+INTERVAL = 0.25
+
+
+def main() -> None:
+    """Print the figures of a first run, with the set-up done before, and of a second one."""
+    with tempfile.TemporaryDirectory(prefix="strades-bench-") as folder:
+        Path(folder).chmod(0o755)
+        environment = {**os.environ, "STRADES_HOME": folder, "STRADES_SANDBOX_NOW": "2026-11-20T12:00:00Z"}
+        strades = str(Path(sys.executable).with_name("strades"))
+        subprocess.run([strades, "doctor"], env=environment, stdout=subprocess.DEVNULL, check=False)
+        try:
+            for title in ("first run", "second run, nothing new"):
+                _measure(title, [strades, "run", "--json"], environment, Path(folder))
+        finally:
+            subprocess.run([strades, "db", "stop"], env=environment, stdout=subprocess.DEVNULL, check=False)
+
+
+def _measure(title: str, command: list[str], environment: dict[str, str], home: Path) -> None:
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    server = int((home / "postgres/data/postmaster.pid").read_text().split()[0])
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, _memory([process.pid, server]))
+        time.sleep(INTERVAL)
+    seconds = time.perf_counter() - started
+    document = json.loads(process.stdout.read() if process.stdout else "{}")
+    print(f"{title}: {seconds:.1f} s, peak summed memory {peak / 1e9:.2f} GB, exit code {process.returncode}")
+    for layer, spent in document["seconds"].items():
+        print(f"  {layer:12} {spent:6.2f} s  {document['rows'].get(layer, 0):>9,} rows")
+
+
+def _memory(roots: list[int]) -> int:
+    """Summed proportional set size of the processes and all below them, in bytes: shared pages count once."""
+    total = 0
+    for root in roots:
+        try:
+            processes = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
+        except psutil.NoSuchProcess:
+            continue
+        for process in processes:
+            try:
+                total += getattr(process.memory_full_info(), "pss", None) or process.memory_info().rss
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+    return total

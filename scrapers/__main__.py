@@ -1,0 +1,111 @@
+"""`python -m scrapers`: fetch what the plan on standard input asks for, say what came of it on standard output.
+
+One JSON line comes out; logs go to standard error. The answers go to this world's database, or to the one that
+`STRADES_SPIDER_DATABASE` names (the process that starts a crawl has a connection already and knows where it leads).
+"""
+
+import json
+import logging
+import os
+import sys
+from time import monotonic
+from typing import Any
+
+import psycopg
+
+from scrapers.chronicle import Chronicle, LogLines
+from scrapers.plan import Plan, PlanError, read_plan
+from scrapers.redaction import redacted
+from scrapers.store import Store
+from strades_pipelines.database.connection import connect
+from strades_pipelines.settings import SettingsError, settings
+
+logger = logging.getLogger("scrapers")
+
+
+class CrawlError(Exception):
+    """Why a crawl could not do its work, in one line."""
+
+
+def main() -> int:
+    """Run the crawl. Returns 0 when it did its work, failed requests included; 1 with one line when it could not."""
+    log = _set_up_logging()
+    try:
+        plan = read_plan(sys.stdin.read())
+        summary = run(plan, log)
+    except (PlanError, CrawlError, SettingsError) as error:
+        print(f"scrapers: {redacted(str(error))}", file=sys.stderr)
+        return 1
+    print(json.dumps(summary), flush=True)
+    return 0
+
+
+def run(plan: Plan, log: LogLines) -> dict[str, Any]:
+    """Fetch all of `plan` into the database.
+
+    Returns:
+        The summary: `source, stored, not_modified, bytes, failed, seconds`.
+
+    Raises:
+        CrawlError: when the database cannot be reached, or fails on the way.
+    """
+    started, started_at = monotonic(), settings().now()
+    try:
+        connection = connect(os.environ.get("STRADES_SPIDER_DATABASE"))
+    except psycopg.OperationalError as error:
+        raise CrawlError(f"cannot reach the database: {' '.join(str(error).split())}") from None
+    with connection:
+        chronicle = Chronicle()
+        chronicle.count("planned", len(plan.requests))
+        store = Store(connection, plan, chronicle)
+        if plan.requests:
+            crawl(plan, store, chronicle)
+        if chronicle.fatal is not None:
+            raise CrawlError(chronicle.fatal)
+        stored, kept = chronicle.total("stored"), chronicle.total("not_modified")
+        logger.info("%s: %d stored, %d not modified, %d failed", plan.source, stored, kept, len(chronicle.failed))
+        store.finish(started_at, log)
+    return {
+        "source": plan.source,
+        "stored": stored,
+        "not_modified": kept,
+        "bytes": chronicle.body_bytes,
+        "failed": chronicle.failed,
+        "seconds": round(monotonic() - started, 3),
+    }
+
+
+def crawl(plan: Plan, store: Store, chronicle: Chronicle) -> None:
+    """One crawler process with a spider for each kind in the plan; returns when all is answered."""
+    from scrapy.crawler import AsyncCrawlerProcess
+
+    from scrapers.settings import crawl_settings
+    from scrapers.spiders.api import ApiSpider
+    from scrapers.spiders.file import FileSpider
+
+    process = AsyncCrawlerProcess(crawl_settings(plan))
+    logging.getLogger("scrapy").setLevel(logging.WARNING)  # Scrapy sets it to DEBUG when the process is made
+    kinds = {request.kind for request in plan.requests}
+    for spider in (ApiSpider, FileSpider):
+        if spider.kind in kinds:
+            process.crawl(spider, plan=plan, store=store, chronicle=chronicle)
+    process.start()
+
+
+class _Plain(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
+def _set_up_logging() -> LogLines:
+    to_stderr, to_database = logging.StreamHandler(sys.stderr), LogLines()
+    to_stderr.setFormatter(_Plain("%(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [to_stderr, to_database]
+    root.setLevel(logging.WARNING)
+    logger.setLevel(logging.INFO)
+    return to_database
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What a crawl did, in order and in numbers: its action chain, its summary, its log lines."""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from scrapers.redaction import one_line
+from strades_pipelines.settings import settings
+
+MAXIMUM_LOG_LINES = 2_000
+
+
+@dataclass
+class Chronicle:
+    """The steps of one crawl. Steps of one kind are one entry, in the order of their first time."""
+
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failed: list[dict[str, str]] = field(default_factory=list)
+    body_bytes: int = 0
+    finished_requests: int = 0
+    fatal: str | None = None  # why the crawl could not do its work at all
+
+    def count(self, step: str, number: int = 1) -> None:
+        """Add `number` to a step: planned, requested, retried, stored, not_modified or failed."""
+        now = instant(settings().now())
+        entry = self.steps.setdefault(step, {"op": step, "count": 0, "first_at": now, "last_at": now})
+        entry["count"] += number
+        entry["last_at"] = now
+
+    def total(self, step: str) -> int:
+        """How often a step was counted."""
+        return int(self.steps.get(step, {}).get("count", 0))
+
+    @property
+    def action_chain(self) -> list[dict[str, Any]]:
+        """The steps as they are stored."""
+        return list(self.steps.values())
+
+
+class LogLines(logging.Handler):
+    """Collects what belongs into the database: our own lines from INFO, others from WARNING; no secrets."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[tuple[datetime, str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one record as (time, level, message)."""
+        ours = record.name.split(".")[0] == "scrapers"
+        if (ours or record.levelno >= logging.WARNING) and len(self.lines) < MAXIMUM_LOG_LINES:
+            self.lines.append((settings().now(), record.levelname, one_line(record.getMessage(), 1_000)))
+
+
+def instant(moment: datetime) -> str:
+    """A time as ISO 8601, UTC, with Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,132 @@
+"""What all spiders share: a request for each question, an answer for each page, a failure for whatever goes wrong."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from scrapy import Spider
+from scrapy.crawler import Crawler
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadTimeoutError,
+    ResponseDataLossError,
+)
+from scrapy.http import Request, Response
+
+from scrapers.answers import Answer
+from scrapers.chronicle import Chronicle
+from scrapers.plan import Plan, PlannedRequest
+from scrapers.redaction import one_line, without_secrets
+from scrapers.store import Store
+from strades_pipelines.settings import settings
+
+logger = logging.getLogger(__name__)
+
+EXCERPT = 160  # characters of an error page that go into its error line
+
+
+class AnswerSpider(Spider):
+    """Asks the questions of one kind in a plan. Items are `Answer`s, one a page, never one a row."""
+
+    kind: str
+
+    def __init__(self, plan: Plan, store: Store, chronicle: Chronicle) -> None:
+        super().__init__()
+        self.plan, self.store, self.chronicle = plan, store, chronicle
+
+    async def start(self) -> AsyncIterator[Request]:
+        """A request for the first page of each question of this spider's kind."""
+        for planned in self.plan.requests:
+            if planned.kind == self.kind:
+                yield self.request_for(planned, page=1)
+
+    def request_for(self, planned: PlannedRequest, *, page: int) -> Request:
+        """The HTTP request for a page; only the first is conditional."""
+        headers = dict(planned.headers or {})
+        if page == 1 and planned.etag:
+            headers["If-None-Match"] = planned.etag
+        if page == 1 and planned.last_modified:
+            headers["If-Modified-Since"] = planned.last_modified
+        url = planned.page_url(page)
+        meta = {
+            "planned": planned,
+            "page": page,
+            "page_url": url,
+            "handle_httpstatus_all": True,
+            "download_slot": planned.host,
+            "download_maxsize": planned.max_bytes,
+        }
+        return Request(
+            url, self.answered, planned.method, headers, meta=meta, errback=self.failed, dont_filter=True, priority=page
+        )
+
+    def answered(self, response: Response) -> Iterator[Answer | Request]:
+        """The answer of a response, and the request for the page after it, where there is one."""
+        asked = response.request
+        assert asked is not None  # Scrapy sets it on every response of a downloader
+        if response.status not in (200, 304):
+            excerpt = response.body[: EXCERPT * 4].decode("utf-8", "replace")[:EXCERPT]
+            yield self._failure(asked, f"HTTP {response.status}: {excerpt}", response)
+            return
+        try:
+            following = self.following(response)
+        except ValueError as error:
+            yield self._failure(asked, str(error), response)
+            return
+        outcome = "stored" if response.status == 200 else "not_modified"
+        yield self._answer(asked, response, outcome=outcome, body=response.body, last=following is None)
+        if following is not None:
+            yield following
+
+    def following(self, response: Response) -> Request | None:
+        """The request for the page after this one, or None after the last.
+
+        Raises:
+            ValueError: when there are more pages than can be meant.
+        """
+        return None
+
+    def failed(self, failure: Any) -> Iterator[Answer]:
+        """The answer of a request that never got a response."""
+        request: Request = failure.request
+        yield self._failure(request, explained(failure.value, request.meta["planned"], self.plan), None)
+
+    def _failure(self, request: Request, reason: str, response: Response | None) -> Answer:
+        tries = request.meta.get("tries", 1)
+        error = one_line(f"{reason} (after {tries} tries)" if tries > 1 else reason)
+        logger.warning("%s failed: %s", without_secrets(request.meta["page_url"]), error)
+        return self._answer(request, response, outcome="failed", error=error)
+
+    def _answer(self, request: Request, response: Response | None, **fields: Any) -> Answer:
+        headers = {} if response is None else response.headers.to_unicode_dict()
+        return Answer(
+            request=request.meta["planned"],
+            url=request.meta["page_url"],
+            fetched_at=settings().now(),
+            status=None if response is None else response.status,
+            headers={str(name).lower(): value for name, value in headers.items()},
+            **fields,
+        )
+
+
+def spider_of(crawler: Crawler) -> AnswerSpider:
+    """The spider of a crawler, which Scrapy sets before it makes the first request."""
+    assert isinstance(crawler.spider, AnswerSpider)
+    return crawler.spider
+
+
+def explained(error: Exception, planned: PlannedRequest, plan: Plan) -> str:
+    """Why there was no response, in words a user can act on."""
+    if isinstance(error, DownloadTimeoutError):
+        return f"no whole answer within {plan.timeout_seconds:g} s"
+    if isinstance(error, ResponseDataLossError):
+        return "the connection ended before the whole body had come"
+    if isinstance(error, DownloadCancelledError):
+        return f"the body is larger than {planned.max_bytes} bytes (max_bytes of its protocol)"
+    if isinstance(error, CannotResolveHostError):
+        return f"the host {planned.host} is not known to this machine's name service"
+    if isinstance(error, DownloadConnectionRefusedError) and settings().world == "sandbox":
+        return f"nothing answers at {settings().sandbox_url}: is the sandbox running (python -m sandbox)?"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,160 @@
+"""Wallets in the database: opened once, their setting never changed; what they hold and what is under way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from strades_pipelines.brokerage.prices import Connection, find_listings
+from strades_pipelines.brokerage.rows import Row, cash_row, insert, line_row, to_json
+from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate
+from strades_pipelines.market.books import Books, Position
+from strades_pipelines.market.events import Fill
+from strades_pipelines.market.instruments import Listing
+from strades_pipelines.market.ledger import chain, deposit, plain
+from strades_pipelines.market.risk import Limits
+from strades_pipelines.strategy.registry import code_hash, create
+from strades_pipelines.strategy.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """An opened wallet."""
+
+    name: str
+    mode: str
+    strategy: str
+    parameters: dict[str, Any]
+    listings: Sequence[Listing]
+    interval: str
+    currency: str
+    opening_cash: Decimal
+    fee_rate: Decimal
+    opened_at: datetime
+    max_age: timedelta
+    active: bool
+
+    def new_strategy(self) -> Strategy:
+        """A fresh instance of the strategy."""
+        return create(self.strategy, self.parameters)
+
+    @property
+    def limits(self) -> Limits:
+        """What the risk gate goes by."""
+        return Limits(self.opened_at, self.max_age, self.fee_rate, self.active)
+
+
+def wallet_row(
+    template: WalletTemplate, wallet: str, *, opened_at: datetime, window_end: datetime | None, as_of: datetime | None
+) -> Row:
+    """The row of trading.wallets that a template makes."""
+    strategy = template.new_strategy()
+    return {
+        "wallet": wallet,
+        "mode": template.mode,
+        "strategy": template.strategy,
+        "parameters": to_json(strategy.parameters),
+        "instruments": "{" + ",".join(f'"{name}"' for name in template.instruments) + "}",
+        "interval": template.interval,
+        "code_hash": code_hash(strategy),
+        "currency": template.currency,
+        "opening_cash": plain(template.cash),
+        "fee_rate": plain(template.fee_rate),
+        "opened_at": opened_at,
+        "window_end": window_end,
+        "as_of": as_of,
+        "max_decision_age": f"{template.max_age.total_seconds()} seconds",
+    }
+
+
+def open_wallet(connection: Connection, template: WalletTemplate, *, now: datetime) -> Wallet:
+    """Open a wallet with its deposit, unless it is open already, and return it. Commits.
+
+    Raises:
+        LookupError: for an instrument the database does not know.
+        WalletsError: when it is open with another setting, which would mix two stories in one ledger.
+    """
+    with connection.cursor() as cursor:
+        find_listings(cursor, template.instruments)
+    row = wallet_row(template, template.name, opened_at=template.opened_at or now, window_end=None, as_of=None)
+    if insert(connection, "trading.wallets", row):
+        opening = deposit(template.name, template.cash, template.currency, row["opened_at"])
+        for line in chain(template.name, [opening]):
+            insert(connection, "trading.ledger", line_row(line, template.name))
+        books = Books(template.cash)
+        insert(connection, "trading.cash", cash_row(books, template.name, template.currency, row["opened_at"]))
+    wallet = load_wallet(connection, template.name)
+    _check_unchanged(wallet, template)
+    # A strategy may be mended; the wallet says with which code it goes on.
+    connection.execute(
+        "UPDATE trading.wallets SET code_hash = %s, max_decision_age = %s WHERE wallet = %s",
+        [row["code_hash"], template.max_age, template.name],
+    )
+    connection.commit()
+    return wallet
+
+
+def _check_unchanged(wallet: Wallet, template: WalletTemplate) -> None:
+    for name, opened, wanted in (
+        ("mode", wallet.mode, template.mode),
+        ("strategy", wallet.strategy, template.strategy),
+        ("parameters", wallet.parameters, template.new_strategy().parameters),
+        ("instruments", tuple(listing.name for listing in wallet.listings), template.instruments),
+        ("interval", wallet.interval, template.interval),
+        ("currency", wallet.currency, template.currency),
+        ("cash", wallet.opening_cash, template.cash),
+        ("fee_percent", wallet.fee_rate * 100, template.fee_rate * 100),
+    ):
+        if opened != wanted:
+            raise WalletsError(
+                f"wallet {wallet.name}: {name}: expected {opened}, as it was opened, was {wanted}; use a new name"
+            )
+
+
+def load_wallet(connection: Connection, name: str) -> Wallet:
+    """An opened wallet.
+
+    Raises:
+        LookupError: when there is no such wallet, or an instrument of it is not in the database.
+    """
+    row = connection.execute(
+        """
+        SELECT wallet, mode, strategy, parameters, instruments, "interval", currency, opening_cash, fee_rate, opened_at,
+            max_decision_age, state = 'active'
+        FROM trading.wallets WHERE wallet = %s
+        """,
+        [name],
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"wallet: expected one that was opened, was {name!r}; is it in Wallets.json?")
+    with connection.cursor() as cursor:
+        listings = find_listings(cursor, row[4])
+    name, mode, strategy, parameters, _, interval, currency, cash, fee_rate, opened_at, max_age, active = row
+    return Wallet(
+        name, mode, strategy, parameters, listings, interval, currency, cash, fee_rate, opened_at, max_age, active
+    )
+
+
+def load_books(connection: Connection, wallet: Wallet) -> Books:
+    """Cash and positions as recorded; orders under way are not in it."""
+    cash = connection.execute("SELECT balance FROM trading.cash WHERE wallet = %s", [wallet.name]).fetchone()
+    positions = connection.execute(
+        "SELECT listing_id, quantity, average_price FROM trading.positions WHERE wallet = %s", [wallet.name]
+    )
+    assert cash is not None, f"wallet {wallet.name} has no cash row"
+    return Books(cash[0], {listing_id: Position(*rest) for listing_id, *rest in positions})
+
+
+def load_fills(connection: Connection, wallet: Wallet) -> list[Fill]:
+    """The recorded fills, as events."""
+    index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
+    rows = connection.execute(
+        """
+        SELECT listing_id, fill_id, intent_id, side, quantity, price, fee, currency, filled_at, known_at,
+            bar_interval, bar_open_time
+        FROM trading.fills WHERE wallet = %s
+        """,
+        [wallet.name],
+    )
+    return [Fill(index[row[0]], *row) for row in rows]

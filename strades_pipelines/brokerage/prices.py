@@ -1,0 +1,72 @@
+"""Listings and single prices out of the database."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+
+from strades_pipelines.market.events import Bar
+from strades_pipelines.market.instruments import Listing
+from strades_pipelines.market.rounding import exact
+
+Connection = psycopg.Connection[Any]
+
+
+def bar_table(interval: str) -> str:
+    """The table that holds bars of an interval: daily ones are the cleaned ones."""
+    return "cleaned.daily_bars" if interval == "1d" else "records.candles"
+
+
+def of_interval(interval: str) -> str:
+    """The SQL condition on the interval, which only the table of several intervals has; it is checked by now."""
+    return "true" if interval == "1d" else f"\"interval\" = '{interval}'"
+
+
+def find_listings(cursor: Any, names: Sequence[str]) -> list[Listing]:
+    """The listings named `VENUE:SYMBOL`, in that order; any database cursor will do.
+
+    Raises:
+        LookupError: when one is not in the database.
+    """
+    cursor.execute("SELECT listing_id, venue, symbol, currency, tick_size::text, lot_size::text FROM records.listings")
+    by_name = {
+        f"{venue}:{symbol}": Listing(listing_id, venue, symbol, currency, Decimal(tick), Decimal(lot))
+        for listing_id, venue, symbol, currency, tick, lot in cursor.fetchall()
+    }
+    for name in names:
+        if name not in by_name:
+            raise LookupError(f"instruments: expected a listing that a source of Sources.json fetches, was {name!r}")
+    return [by_name[name] for name in names]
+
+
+def first_bar(
+    connection: Connection, listing_id: int, i: int, *, interval: str, opens_from: datetime, known_at: datetime
+) -> Bar | None:
+    """The first bar of a listing that opens at `opens_from` or later, if it is known at `known_at`."""
+    row = connection.execute(
+        f"""
+        SELECT open_time, close_time, open, high, low, close, coalesce(volume, 'NaN'), knowledge_time
+        FROM {bar_table(interval)}
+        WHERE listing_id = %s AND {of_interval(interval)} AND open_time >= %s AND knowledge_time <= %s
+        ORDER BY open_time LIMIT 1
+        """,
+        [listing_id, opens_from, known_at],
+    ).fetchone()
+    return Bar(i, listing_id, interval, *row) if row else None
+
+
+def last_closes(
+    connection: Connection, listings: Sequence[Listing], *, interval: str, known_at: datetime
+) -> dict[int, Decimal]:
+    """The last known close by listing id; a listing without bars is absent."""
+    rows = connection.execute(
+        f"""
+        SELECT DISTINCT ON (listing_id) listing_id, close FROM {bar_table(interval)}
+        WHERE listing_id = ANY(%s) AND {of_interval(interval)} AND knowledge_time <= %s
+        ORDER BY listing_id, open_time DESC
+        """,
+        [[listing.listing_id for listing in listings], known_at],
+    )
+    return {listing_id: exact(close) for listing_id, close in rows}

@@ -1,0 +1,60 @@
+"""Trading sessions of the venues, from exchange_calendars, as arrays."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALWAYS_OPEN = "24/7"
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The sessions of a calendar, in order, one a row.
+
+    `dates` are the venue's own (datetime64[D]); `opens` and `closes` microseconds since the epoch, UTC.
+    """
+
+    calendar: str
+    time_zone: str
+    dates: NDArray[np.datetime64]
+    opens: NDArray[np.int64]
+    closes: NDArray[np.int64]
+    half_days: NDArray[np.bool_]
+
+
+class CalendarError(ValueError):
+    """No calendar has that name; one line."""
+
+
+@cache
+def sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
+    """The sessions of whole years, first and last included. `24/7` has none: it never closes.
+
+    Raises:
+        CalendarError: exchange_calendars does not know the name, or does not know the years.
+    """
+    if calendar == ALWAYS_OPEN:
+        raise CalendarError(f"expected a calendar with sessions, was {ALWAYS_OPEN}")
+    import exchange_calendars
+
+    try:
+        known = exchange_calendars.get_calendar(calendar, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
+    except (exchange_calendars.errors.InvalidCalendarName, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise CalendarError(f"expected a calendar of exchange_calendars, was {calendar!r} ({reason})") from None
+    schedule = known.schedule
+    dates = schedule.index.to_numpy().astype("datetime64[D]")
+    return Sessions(
+        calendar=calendar,
+        time_zone=str(known.tz),
+        dates=dates,
+        opens=_microseconds(schedule["open"].dt.tz_localize(None).to_numpy()),
+        closes=_microseconds(schedule["close"].dt.tz_localize(None).to_numpy()),
+        half_days=np.isin(dates, known.early_closes.to_numpy().astype("datetime64[D]")),
+    )
+
+
+def _microseconds(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    return times.astype("datetime64[us]").astype(np.int64)

@@ -1,0 +1,127 @@
+"""Instruments, listings and trading sessions, brought from Sources.json into the database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from strades_pipelines.database.connection import connect
+from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, sessions
+from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.datamanager.sources import Instrument, Sources
+from strades_pipelines.market.ids import int31
+
+FIRST_SESSION_YEAR = 1999
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Synced:
+    """How many rows were written; all zero when nothing had changed."""
+
+    instruments: int
+    listings: int
+    sessions: int
+
+
+def listing_id(venue: str, symbol: str) -> int:
+    """The id of an instrument at a venue: a function of both names."""
+    return int31(venue, symbol)
+
+
+def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) -> Synced:
+    """Bring `records.instruments`, `listings` and `sessions` in step with `sources`, in one transaction.
+
+    Writes nothing where nothing changed. What left Sources.json stays: its records still need a name. Sessions of
+    calendars that close reach from 1999 to the end of `now`'s year.
+    """
+    listed = listing_rows(sources)
+    calendars = sorted({row["calendar"] for row in listed} - {ALWAYS_OPEN})
+    with connect(url) as connection:
+        named = [_instrument_row(item) for item in sources.instruments]
+        instruments = _write(connection, "records.instruments", named, ["instrument_id"])
+        listings = _write(connection, "records.listings", listed, ["listing_id"])
+        days = sum(_sync_sessions(connection, calendar, now.astimezone(UTC).year) for calendar in calendars)
+    return Synced(instruments, listings, days)
+
+
+def listing_rows(sources: Sources) -> list[Row]:
+    """One row a (venue, symbol): several series of an instrument are one listing, valid as long as any of them."""
+    rows: dict[int, Row] = {}
+    for website in sources.websites:
+        protocol = load_protocol(website.protocol)
+        for instrument in sources.instruments_of(website):
+            id_ = listing_id(website.venue, instrument.symbol)
+            row: Row = {
+                "listing_id": id_,
+                "venue": website.venue,
+                "symbol": instrument.symbol,
+                "currency": instrument.currency,
+                "tick_size": instrument.tick_size,
+                "lot_size": instrument.lot_size,
+                "adjustment": protocol.adjustment,
+                "calendar": instrument.calendar or protocol.calendar,
+                "valid_from": instrument.start_date,
+                "valid_to": instrument.end_date,
+            }
+            rows[id_] = _wider(row, rows.get(id_))
+    return list(rows.values())
+
+
+def _wider(row: Row, other: Row | None) -> Row:
+    if other is None:
+        return row
+    ends = (row["valid_to"], other["valid_to"])
+    valid_from = min(row["valid_from"], other["valid_from"])
+    return {**other, "valid_from": valid_from, "valid_to": None if None in ends else max(ends)}
+
+
+def _instrument_row(instrument: Instrument) -> Row:
+    return {
+        "instrument_id": instrument.id,
+        "symbol": instrument.symbol,
+        "name": instrument.name,
+        "kind": instrument.kind,
+        "interval": instrument.interval,
+        "start_date": instrument.start_date,
+        "end_date": instrument.end_date,
+    }
+
+
+def _sync_sessions(connection: psycopg.Connection[Any], calendar: str, last_year: int) -> int:
+    known = sessions(calendar, FIRST_SESSION_YEAR, last_year)
+    columns = (known.dates.tolist(), known.opens.tolist(), known.closes.tolist(), known.half_days.tolist())
+    wanted = [
+        (calendar, day, _utc(opens), _utc(closes), half) for day, opens, closes, half in zip(*columns, strict=True)
+    ]
+    names = ("calendar", "session_date", "open_time", "close_time", "is_half_day")
+    query = f"SELECT {', '.join(names)} FROM records.sessions WHERE calendar = %s"
+    stored = set(connection.execute(query, [calendar]))
+    rows = [dict(zip(names, row, strict=True)) for row in wanted if row not in stored]
+    return _write(connection, "records.sessions", rows, names[:2])
+
+
+def _write(
+    connection: psycopg.Connection[Any], table: str, rows: Sequence[Mapping[str, Any]], key: Sequence[str]
+) -> int:
+    """Insert or correct rows; those that are there already, equal, are not touched. Returns how many were written."""
+    if not rows:
+        return 0
+    columns = list(rows[0])
+    others = [name for name in columns if name not in key]
+    names, places = (", ".join(form.format(name) for name in columns) for form in ('"{}"', "%({})s"))
+    updates = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in others)
+    differs = " OR ".join(f't."{name}" IS DISTINCT FROM EXCLUDED."{name}"' for name in others)
+    query = (
+        f"INSERT INTO {table} AS t ({names}) VALUES ({places}) "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates} WHERE {differs}"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(query, rows)
+        return cursor.rowcount
+
+
+def _utc(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC)

@@ -1,0 +1,203 @@
+"""What to ask a source for: a pure function of what is wanted, what is known already, and the clock."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from strades_pipelines.datamanager.fetch_log import Answer, FetchLog
+from strades_pipelines.datamanager.intervals import interval_seconds
+from strades_pipelines.datamanager.protocol import Ask, Protocol
+from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.datamanager.sources import Instrument, Sources, Website
+from strades_pipelines.datamanager.windows import EPOCH, chunks, month_start, reach_start
+from strades_pipelines.settings import settings
+
+Window = tuple[datetime, datetime]
+PLACE = re.compile(r"\{([a-z]+)\}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question. `request_key` is the same whenever the same is asked; the window is [start, end), UTC, or None.
+
+    `given` is what the answer's bytes do not say and a parser needs: symbol, interval, venue, calendar.
+    """
+
+    request_key: str
+    source: str
+    protocol: str
+    kind: str
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    given: Mapping[str, str]
+    window_start: str | None
+    window_end: str | None
+    month: str
+    etag: str | None = None
+    last_modified: str | None = None
+    paging: Mapping[str, str | int] | None = None
+    max_bytes: int = field(default=0)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def plan(
+    website: Website,
+    sources: Sources,
+    *,
+    window: Window,
+    now: datetime,
+    log: FetchLog,
+    force: bool = False,
+    protocol: Protocol | None = None,
+) -> list[Request]:
+    """The questions about `window` ([from, to), UTC) that the log has no settled answer to.
+
+    A chunk is settled when an answer is as new as its end and the protocol's lag; only `force` asks for it again. A
+    source without windows is asked again when its answer is older than the protocol's refresh. Nothing is asked twice
+    at one instant: a run under a held clock can be repeated. Chunks keep their width; `window` only chooses.
+
+    Args:
+        log: what was answered, by request key (`read_fetch_log`).
+        protocol: the website's, where it is not one of the project's files.
+    """
+    protocol = protocol or load_protocol(website.protocol)
+    if protocol.ask.per == "source":
+        candidates = [_question(website, protocol, None, None, now)]
+    else:
+        candidates = [
+            request
+            for instrument in sources.instruments_of(website)
+            for request in _of_instrument(website, protocol, instrument, window, now)
+        ]
+    chosen = []
+    for request in candidates:
+        answers = _complete(log.get(request.request_key, ()), protocol)
+        if force or not _answered(request, answers, protocol.ask, now):
+            chosen.append(_conditional(request, answers))
+    return chosen
+
+
+def spider_plan(website: Website, requests: Sequence[Request], *, run_id: str) -> dict[str, Any]:
+    """The document that a spider reads on standard input."""
+    ask = load_protocol(website.protocol).ask
+    return {
+        "source": website.name,
+        "run_id": run_id,
+        "requests": [request.document() for request in requests],
+        "rate": {"requests_per_second": ask.requests_per_second, "concurrency": ask.concurrency},
+        "user_agent": settings().user_agent,
+        "retries": ask.retries,
+        "timeout_seconds": ask.timeout_seconds,
+    }
+
+
+def _of_instrument(
+    website: Website, protocol: Protocol, instrument: Instrument, window: Window, now: datetime
+) -> Iterator[Request]:
+    ask = protocol.ask
+    if ask.chunk is None:
+        yield _question(website, protocol, instrument, None, now)
+        return
+    step = interval_seconds(instrument.interval) if ask.chunk.bars else 1
+    reach = reach_start(ask.reach, step_seconds=step, now=now)
+    first = max(instrument.start_date, website.history_from or EPOCH)
+    last = instrument.end_date or datetime.max.replace(tzinfo=UTC)
+    wanted = (max(window[0], first, reach), min(window[1], last, now))
+    for start, end in chunks(ask.chunk, step_seconds=step, start=wanted[0], end=wanted[1]):
+        cell = (max(start, first), min(end, last))
+        yield _question(website, protocol, instrument, cell, now, reach)
+
+
+def _question(
+    website: Website,
+    protocol: Protocol,
+    instrument: Instrument | None,
+    cell: Window | None,
+    now: datetime,
+    reach: datetime = EPOCH,
+) -> Request:
+    ask = protocol.ask
+    given: dict[str, str] = {}
+    key = [protocol.name]
+    if instrument is not None:
+        key += [instrument.symbol, instrument.interval] if ask.intervals else [instrument.symbol]
+        calendar = instrument.calendar or protocol.calendar
+        given = {"symbol": instrument.symbol, "venue": website.venue, "calendar": calendar}
+        if ask.intervals:
+            given["interval"] = instrument.interval
+    asked = None
+    if cell is not None:
+        key += [_text(time) for time in cell]
+        asked = (max(cell[0], reach), cell[1])  # the oldest chunk loses what is out of reach, and keeps its key
+    return Request(
+        request_key=" ".join(key),
+        source=website.name,
+        protocol=protocol.name,
+        kind=ask.kind,
+        method=ask.method,
+        url=_url(ask, instrument, asked),
+        headers=dict(ask.headers),
+        given=given,
+        window_start=_text(asked[0]) if asked else None,
+        window_end=_text(asked[1]) if asked else None,
+        month=f"{month_start(asked[0] if asked else now):%Y-%m-%d}",
+        paging=asdict(ask.paging) if ask.paging else None,
+        max_bytes=ask.max_bytes,
+    )
+
+
+def _url(ask: Ask, instrument: Instrument | None, asked: Window | None) -> str:
+    words: dict[str, str] = {}
+    if instrument is not None:
+        words = {"symbol": instrument.symbol, "interval": ask.intervals.get(instrument.interval, instrument.interval)}
+    if asked is not None:
+        seconds = interval_seconds(instrument.interval) if instrument and ask.intervals else 1
+        times = {"start": asked[0], "end": asked[1], "last": asked[1] - timedelta(seconds=seconds)}
+        words |= {name: _stamp(time, ask.time_unit) for name, time in times.items()}
+    path = PLACE.sub(lambda found: quote(words[found[1]], safe=""), ask.url)
+    query = {name: PLACE.sub(lambda found: words[found[1]], template) for name, template in ask.parameters.items()}
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def _complete(answers: Sequence[Answer], protocol: Protocol) -> Sequence[Answer]:
+    """The answers that stand for all pages: pages are stored in order, so one that is not full is the last of all."""
+    paging = protocol.ask.paging
+    if paging is None:
+        return answers
+    return [answer for answer in answers if answer.rows is not None and answer.rows < paging.size]
+
+
+def _answered(request: Request, answers: Sequence[Answer], ask: Ask, now: datetime) -> bool:
+    if not answers:
+        return False
+    newest = max(answer.fetched_at for answer in answers)
+    if newest >= now:
+        return True
+    if request.window_end is not None:
+        return newest >= datetime.fromisoformat(request.window_end) + timedelta(seconds=ask.lag_seconds)
+    return newest > now - timedelta(seconds=ask.refresh_after_seconds or 0)
+
+
+def _conditional(request: Request, answers: Sequence[Answer]) -> Request:
+    """With the marks of the newest answer, so that an unchanged body is not sent again. Pages have none."""
+    if not answers or request.paging is not None:
+        return request
+    newest = max(answers, key=lambda answer: answer.fetched_at)
+    return Request(**{**asdict(request), "etag": newest.etag, "last_modified": newest.last_modified})
+
+
+def _stamp(time: datetime, unit: str) -> str:
+    if unit == "iso":
+        return _text(time)
+    return str((time - EPOCH) // timedelta(**{"s": {"seconds": 1}, "ms": {"milliseconds": 1}}[unit]))
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,23 @@
+"""The dbt documentation as one page, made anew every night."""
+
+import dagster as dg
+
+from strades_pipelines.resources.dbt import DbtRunnerResource
+from strades_pipelines.settings import settings
+
+
+@dg.op(description="Writes the dbt docs to the folder that `strades up` serves.")
+def generate_dbt_docs(dbt: DbtRunnerResource) -> None:
+    """One self-contained page with lineage, columns and tests of every model."""
+    dbt.docs(settings().home / "docs" / "index.html")
+
+
+@dg.job(description="Makes the dbt docs anew.")
+def generate_dbt_docs_job() -> None:
+    """One op."""
+    generate_dbt_docs()
+
+
+nightly_docs_schedule = dg.ScheduleDefinition(
+    name="nightly_docs_schedule", job=generate_dbt_docs_job, cron_schedule="15 3 * * *", execution_timezone="UTC"
+)

@@ -1,0 +1,101 @@
+"""Decisions, orders and fills: one stepping of each wallet's strategy, and one way to execute what it decided."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from strades_pipelines.brokerage.brokers.venue import venue_for
+from strades_pipelines.brokerage.execution import execute_pending
+from strades_pipelines.brokerage.live import decide, for_each
+from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.wallets import WalletTemplate, read_wallets
+from strades_pipelines.defs.specs import counts, table_spec
+from strades_pipelines.keys import key
+from strades_pipelines.partitions import day_start
+from strades_pipelines.resources.database import Database
+from strades_pipelines.settings import settings
+
+DECISIONS = key("signals", "decisions")
+TABLES = {
+    "wallets": "Who trades what, how, and since when. Grain: one row a wallet.",
+    "refusals": "Decisions that never become an order, and why. Grain: one row a decision.",
+    "intents": "Orders meant, committed before anything is sent. Grain: one row a decision and leg.",
+    "orders": "What became of each intent at its broker. Grain: one row an intent.",
+    "fills": "Executions; append-only. Grain: one row a fill.",
+    "positions": "What each wallet holds now. Grain: one row a wallet and listing.",
+    "cash": "What each wallet has now. Grain: one row a wallet and currency.",
+    "ledger": "Every change of cash, hash-chained and append-only. Grain: one row a wallet and sequence.",
+}
+SPECS = [
+    table_spec(
+        "signals",
+        "decisions",
+        "What the strategies decided, with the inputs they read and the reason. Grain: one row a decision.",
+        kinds={"python", "postgres"},
+        deps=[key("cleaned", "daily_bars"), key("records", "candles"), key("predictions", "forecasts")],
+        skippable=True,
+    ),
+    *(
+        table_spec("trading", entity, text, kinds={"python", "postgres"}, deps=[DECISIONS], skippable=True)
+        for entity, text in TABLES.items()
+    ),
+]
+
+
+class TradeConfig(dg.Config):
+    """Which wallets, and over which window those of mode `replay` are stepped: [from_date, to_date), ISO dates, UTC."""
+
+    modes: list[str] = ["replay", "paper", "live"]
+    from_date: str = str(settings().window_from)
+    to_date: str = str(settings().window_to)
+
+
+@dg.multi_asset(name="trading", specs=SPECS, can_subset=True, pool="broker")
+def trading(
+    context: dg.AssetExecutionContext, config: TradeConfig, database: Database
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Step the wallets' strategies if decisions are wanted, execute what waits if orders are."""
+    selected = context.selected_asset_keys
+    templates = [template for template in read_wallets(settings().wallets) if template.mode in config.modes]
+    steps = DECISIONS in selected
+    executes = any(asset.path[0] == "trading" for asset in selected)
+    errors = _trade(templates, config, database, steps=steps, executes=executes)
+    with database.connect() as connection:
+        for asset in selected:
+            yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset))
+    if errors:
+        raise dg.Failure("; ".join(f"wallet {wallet}: {error}" for wallet, error in errors.items()), allow_retries=False)
+
+
+def _trade(
+    templates: list[WalletTemplate], config: TradeConfig, database: Database, *, steps: bool, executes: bool
+) -> dict[str, str]:
+    """Work through the wallets one by one; returns what stopped some of them."""
+    by_name = {template.name: template for template in templates}
+
+    with database.connect() as connection, database.connect() as at_venue, database.adbc() as adbc:
+
+        def work(name: str) -> None:
+            template, now = by_name[name], settings().now()
+            if template.mode == "replay":
+                if steps:
+                    replay(adbc, template, start=day_start(config.from_date), end=day_start(config.to_date), now=now)
+                return
+            open_wallet(connection, template, now=now)
+            if steps:
+                decide(connection, adbc, name, now=now)
+            if executes:
+                execute_pending(connection, venue_for(load_wallet(connection, name), at_venue), name, now=now)
+
+        return for_each(by_name, work, connection)[1]
+
+
+EXECUTE_JOB = dg.define_asset_job(
+    "execute_trades_job",
+    selection=dg.AssetSelection.assets(*(key("trading", entity) for entity in TABLES)),
+    description="Sends what the wallets decided to their brokers, and books the fills.",
+    tags={"strades/trade": "execute", "dagster/max_retries": "0"},
+    config=dg.RunConfig(ops={"trading": TradeConfig(modes=["paper", "live"])}),
+)

@@ -1,0 +1,115 @@
+"""When a bar opens and closes: by the clock where the venue never closes, by the venue's sessions where it does."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, Sessions, sessions
+from strades_pipelines.datamanager.intervals import interval_seconds
+from strades_pipelines.datamanager.protocols import ProtocolError
+
+Times = NDArray[np.int64]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_SECONDS = 86_400
+OLDEST_YEAR, USUAL_YEAR = 1962, 1990
+
+
+class GivenError(ProtocolError):
+    """What was given with a body (symbol, interval, calendar) is missing or cannot be used; one line."""
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Open and exclusive close of each bar, microseconds since the epoch; `misfit` bars do not lie on the grid."""
+
+    opens: Times
+    closes: Times
+    misfit: NDArray[np.bool_]
+
+
+def bar_times(stamps: Times, *, interval: str, calendar: str, time_zone: str | None, last_year: int) -> Bars:
+    """The bars that providers' stamps mean.
+
+    A stamp is a bar's first instant; of a daily bar of a venue that closes it may also be any earlier instant of the
+    session's date, since providers label days so.
+
+    Args:
+        time_zone: whose dates daily stamps have; the calendar's own where None.
+
+    Raises:
+        GivenError: an interval or a calendar that cannot be used.
+    """
+    try:
+        seconds = interval_seconds(interval)
+    except ValueError as error:
+        raise GivenError(str(error)) from None
+    step = seconds * 1_000_000
+    if calendar == ALWAYS_OPEN:
+        return Bars(stamps, stamps + step, stamps % step != 0)
+    known = known_sessions(calendar, stamps, last_year)
+    if seconds < DAY_SECONDS:
+        return _within_sessions(stamps, step, known)
+    if seconds > DAY_SECONDS:
+        raise GivenError(f"expected an interval of at most 1d for the calendar {calendar}, was {interval}")
+    found = session_of(stamps, known, time_zone)
+    row = np.maximum(found, 0)
+    return Bars(known.opens[row], known.closes[row], (found < 0) | (stamps > known.opens[row]))
+
+
+def known_sessions(calendar: str, stamps: Times, last_year: int) -> Sessions:
+    """The sessions of a calendar up to the end of a year, far enough back for the stamps.
+
+    Raises:
+        GivenError: there is no such calendar.
+    """
+    oldest = EPOCH + timedelta(microseconds=int(stamps.min(initial=0))) if len(stamps) else EPOCH
+    try:
+        return sessions(calendar, USUAL_YEAR if oldest.year >= USUAL_YEAR else OLDEST_YEAR, last_year)
+    except CalendarError as error:
+        raise GivenError(str(error)) from None
+
+
+def session_of(stamps: Times, known: Sessions, time_zone: str | None) -> NDArray[np.int64]:
+    """The row of the session on each stamp's local date; -1 where the venue was closed that day."""
+    exact = np.searchsorted(known.opens, stamps)
+    exact = np.minimum(exact, len(known.opens) - 1)
+    found = np.where(known.opens[exact] == stamps, exact, -1)
+    others = np.flatnonzero(found < 0)
+    if len(others):
+        dates = local_dates(stamps[others], time_zone or known.time_zone)
+        row = np.minimum(np.searchsorted(known.dates, dates), len(known.dates) - 1)
+        found[others] = np.where(known.dates[row] == dates, row, -1)
+    return found
+
+
+def local_dates(stamps: Times, time_zone: str) -> NDArray[np.datetime64]:
+    """The local date of each instant.
+
+    Raises:
+        GivenError: no such time zone.
+    """
+    try:
+        zone = ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise GivenError(f"expected a time zone such as Europe/Berlin, was {time_zone[:40]!r}") from None
+    days = [(EPOCH + timedelta(microseconds=stamp)).astimezone(zone).date() for stamp in stamps.tolist()]
+    return np.array(days, "datetime64[D]")
+
+
+def at_local_time(dates: NDArray[np.datetime64], clock: str, time_zone: str) -> Times:
+    """The instant, in microseconds, at which clocks of a zone show `clock` (HH:MM) on each date."""
+    days, inverse = np.unique(dates.astype("datetime64[D]"), return_inverse=True)
+    zone = ZoneInfo(time_zone)
+    hour, minute = map(int, clock.split(":"))
+    local = [datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone) for day in days.tolist()]
+    return np.array([(time - EPOCH) // timedelta(microseconds=1) for time in local], np.int64)[inverse]
+
+
+def _within_sessions(stamps: Times, step: int, known: Sessions) -> Bars:
+    row = np.maximum(np.searchsorted(known.opens, stamps, side="right") - 1, 0)
+    since = stamps - known.opens[row]
+    misfit = (since < 0) | (stamps >= known.closes[row]) | (since % step != 0)
+    return Bars(stamps, np.minimum(stamps + step, known.closes[row]), misfit)

@@ -1,0 +1,41 @@
+"""Rows as they came out of a body: by column, untyped, unjudged, and each still able to say where it was."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol as Interface
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from strades_pipelines.datamanager.protocol import Output
+
+Cells: TypeAlias = "Sequence[object] | pa.Array"
+
+
+@dataclass(frozen=True)
+class Block:
+    """The rows of one output: `cells` by field name, each `count` long (text columns may be Arrow arrays).
+
+    `where(i)` and `raw(i)` describe row i for people. `broken` are the rows that have too few cells, with the reason.
+    """
+
+    count: int
+    cells: Mapping[str, Cells]
+    where: Callable[[int], str]
+    raw: Callable[[int], str]
+    broken: Mapping[int, str] = field(default_factory=dict)
+    lost: Sequence[tuple[str, str, str]] = ()  # reason, where, raw of rows that could not even be cut into cells
+
+
+class Reader(Interface):
+    """An opened body of one format."""
+
+    def scalar(self, pointer: str) -> object:
+        """The value at a place of the body, or None."""
+
+    def block(self, output: Output) -> Block:
+        """The rows of an output.
+
+        Raises:
+            BodyRefused: the rows are not where or how the protocol says.
+        """

@@ -1,0 +1,71 @@
+"""Bars."""
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from strades_pipelines.ingestion.bars import bar_times
+from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.rows import (
+    Context,
+    Rows,
+    finished,
+    optional_fields,
+    same_text,
+    started,
+    times_column,
+    usable_times,
+)
+from strades_pipelines.ingestion.sanitizer import Judgement, judge_bars, judge_cells, judge_spikes, judge_times
+from strades_pipelines.ingestion.values import Column, numbers, texts, whole_numbers
+
+
+def candles(block: Block, context: Context) -> Rows:
+    """Bars: their close from interval and calendar, whether they are final, and what is wrong with them."""
+    symbol, interval, calendar = (context.need(name) for name in ("symbol", "interval", "calendar"))
+    judgement = started(block)
+    stamps = context.instants(block, "open_time")
+    judge_times(judgement, stamps, earliest=context.earliest, fetched_at=context.now)
+    names = ("open", "high", "low", "close", "volume", "quote_volume")
+    columns = {name: numbers(block.cells[name]) for name in names if name in block.cells}
+    counts = {"trade_count": whole_numbers(block.cells["trade_count"])} if "trade_count" in block.cells else {}
+    judge_cells(judgement, columns | counts, optional_fields(context))
+    prices = {name: columns[name].values if name in columns else np.full(block.count, np.nan) for name in names}
+    judge_bars(judgement, prices)
+    usable, zone = usable_times(stamps, judgement), context.scalars.get("time_zone")
+    bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.fetched_at.year)
+    judgement.mark(bars.misfit, "not_on_the_grid")
+    judge_spikes(judgement, bars.opens, prices["high"], prices["low"])
+    closed, basis = _closed(block, context, judgement, bars.opens)
+    made = {
+        "symbol": same_text(symbol, block.count),
+        "interval": same_text(interval, block.count),
+        "open_time": times_column(bars.opens),
+        "close_time": times_column(bars.closes),
+        **{name: pa.array(values, from_pandas=True) for name, values in prices.items()},
+        "trade_count": _counts(counts.get("trade_count"), block.count),
+        "is_final": pa.array(closed & (bars.closes <= context.now)),
+        "knowledge_time": times_column(bars.closes),
+        "knowledge_basis": basis,
+    }
+    return finished("candle", made, judgement, key=("open_time",))
+
+
+def _closed(
+    block: Block, context: Context, judgement: Judgement, opens: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], pa.Array]:
+    """Which bars the provider is done with, and the basis of that: a bar without its flag is closed by the clock."""
+    rule, basis = context.output.finality, context.output.knowledge.basis
+    if rule == "all_but_last":
+        return np.asarray(opens < opens[judgement.good].max(initial=0)), same_text(basis, block.count)
+    if rule == "clock":
+        return np.ones(block.count, np.bool_), same_text(basis, block.count)
+    flags = texts(block.cells["closed"], context.output.fields["closed"].values)
+    judgement.mark(flags.bad, "closed_unreadable")
+    return np.asarray(flags.missing | (flags.values == "true")), pa.array(np.where(flags.missing, "assumed", basis))
+
+
+def _counts(column: Column | None, count: int) -> pa.Array:
+    if column is None:
+        return pa.nulls(count, pa.int64())
+    return pa.array(column.values, pa.int64(), mask=column.missing | column.bad)

@@ -1,0 +1,159 @@
+"""CSV bodies, alone or in a zip: a table with a header, or a matrix with a record in each cell."""
+
+import csv
+import io
+import zipfile
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from strades_pipelines.datamanager.protocol import Output, Read
+from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
+
+TEXT_START = "\ufeff"
+
+
+class CsvReader:
+    """A CSV body with a header line: every cell a text, rows with too few or too many cells set aside."""
+
+    def __init__(self, read: Read, body: bytes) -> None:
+        self.delimiter = read.delimiter
+        self.lost: list[tuple[str, str, str]] = []
+        self.header = _header(body, read.delimiter)
+        self.table = self._read(body)
+        self.numbers = self._row_numbers()
+
+    def scalar(self, pointer: str) -> object:
+        """A table says nothing but its rows."""
+        return None
+
+    def block(self, output: Output) -> Block:
+        """The rows of the table, or the cells of the matrix."""
+        columns = [str(field.at) for field in output.fields.values() if not field.optional]
+        if output.layout == "matrix":
+            columns = [str(output.fields["event_time"].at)]
+        missing = [name for name in columns if name not in self.header]
+        if missing:
+            found = one_line(self.delimiter.join(self.header), 80)
+            raise BodyRefused(f"expected the columns {', '.join(missing)}, was the header {found!r}")
+        return self._matrix(output) if output.layout == "matrix" else self._rows(output)
+
+    def _read(self, body: bytes) -> pa.Table:
+        names = [f"{i}" for i in range(len(self.header))]  # positions: a header may repeat an empty name
+        try:
+            return pyarrow.csv.read_csv(
+                io.BytesIO(body),
+                read_options=pyarrow.csv.ReadOptions(use_threads=False, skip_rows=1, column_names=names),
+                parse_options=pyarrow.csv.ParseOptions(delimiter=self.delimiter, invalid_row_handler=self._set_aside),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types={name: pa.string() for name in names}, strings_can_be_null=False
+                ),
+            ).combine_chunks()
+        except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):
+                return pa.table({name: pa.array([], pa.string()) for name in names})
+            raise BodyRefused(f"expected CSV, was {error}") from None
+
+    def _set_aside(self, row: pyarrow.csv.InvalidRow) -> str:
+        self.lost.append(("wrong_number_of_columns", f"row {row.number - 1}", one_line(row.text, 500)))
+        return "skip"
+
+    def _row_numbers(self) -> Sequence[int]:
+        """The number of each kept row in the body, counted from 1 below the header."""
+        if not self.lost:
+            return range(1, self.table.num_rows + 1)
+        aside = {int(where.split()[1]) for _, where, _ in self.lost}
+        return [n for n in range(1, self.table.num_rows + len(aside) + 1) if n not in aside]
+
+    def _column(self, name: str) -> pa.Array:
+        column = self.table.column(self.header.index(name))
+        return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
+
+    def _rows(self, output: Output) -> Block:
+        cells: dict[str, pa.Array] = {}
+        for name, field in output.fields.items():
+            if field.at in self.header:
+                column = self._column(str(field.at))
+                absent = pc.is_in(column, pa.array(["", *output.missing], pa.string()))
+                cells[name] = pc.if_else(absent, pa.scalar(None, pa.string()), column)
+            else:
+                cells[name] = pa.nulls(self.table.num_rows, pa.string())
+        return Block(self.table.num_rows, cells, self._where, self._raw, lost=tuple(self.lost))
+
+    def _matrix(self, output: Output) -> Block:
+        """A record for each cell that has a value; `currency` (or whatever it is called) is the column's name."""
+        index = str(output.fields["event_time"].at)
+        label = next(name for name, field in output.fields.items() if field.at == "header")
+        stamps, markers = self._column(index), pa.array(output.missing, pa.string())
+        names = [name for name in self.header if name and name != index]
+        columns = [self._column(name) for name in names]
+        kept = [np.flatnonzero(~pc.is_in(column, markers).to_numpy(zero_copy_only=False)) for column in columns]
+        rows = np.concatenate([*kept, np.empty(0, np.int64)]).astype(np.int64)
+        codes = np.repeat(np.arange(len(names)), [len(indices) for indices in kept])
+        values = [column.take(pa.array(indices)) for column, indices in zip(columns, kept, strict=True)]
+        cells = {
+            "event_time": stamps.take(pa.array(rows)),
+            label: pa.array(names, pa.string()).take(pa.array(codes)),
+            "value": pa.concat_arrays(values) if values else pa.array([], pa.string()),
+        }
+        return Block(
+            len(rows),
+            cells,
+            lambda i: f"{self._where(int(rows[i]))}, column {one_line(names[codes[i]], 40)}",
+            lambda i: one_line(f"{stamps[int(rows[i])]} {names[codes[i]]} {cells['value'][i]}", 500),
+            lost=tuple(self.lost),
+        )
+
+    def _where(self, i: int) -> str:
+        return f"row {self.numbers[i]}"
+
+    def _raw(self, i: int) -> str:
+        return one_line(self.delimiter.join(self.table.slice(i, 1).to_pylist()[0].values()), 500)
+
+
+class ZippedCsvReader(CsvReader):
+    """The one CSV file in a zip."""
+
+    def __init__(self, read: Read, body: bytes) -> None:
+        super().__init__(read, unzip(body, member=str(read.member), limit=read.max_unpacked_bytes))
+
+
+def unzip(body: bytes, *, member: str, limit: int) -> bytes:
+    """The bytes of the one file of a zip, in memory: its path is compared, never used.
+
+    Raises:
+        BodyRefused: not a zip, another content, encrypted, corrupt, or more than `limit` bytes when unpacked.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            names = archive.namelist()
+            if names != [member]:
+                raise BodyRefused(f"expected a zip of {member} alone, was {', '.join(names[:5]) or 'empty'}")
+            with archive.open(member) as file:
+                unpacked = file.read(limit + 1)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        if isinstance(error, BodyRefused):
+            raise
+        raise BodyRefused(f"expected a zip, was {error}") from None
+    if len(unpacked) > limit:
+        raise BodyRefused(f"expected at most {limit} bytes in the zip, was more")
+    return unpacked
+
+
+def _header(body: bytes, delimiter: str) -> list[str]:
+    try:
+        first = body[: body.find(b"\n") if b"\n" in body else None].decode("utf-8-sig").strip("\r")
+    except UnicodeDecodeError:
+        raise BodyRefused("expected UTF-8 text, was not") from None
+    names = next(csv.reader([first], delimiter=delimiter), [])
+    named = [name for name in names if name]
+    if not named:
+        raise BodyRefused("expected CSV with a header, was empty")
+    if len(set(named)) != len(named):
+        raise BodyRefused(f"expected column names that are there once, was {one_line(first, 80)!r}")
+    return names

@@ -1,0 +1,146 @@
+"""JSON bodies: rows as arrays, as objects, as parallel columns, or as the members of an object."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from strades_pipelines.datamanager.protocol import Output, Read
+from strades_pipelines.datamanager.strict_json import JsonError, loads
+from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
+
+ABSENT = object()
+
+
+class JsonReader:
+    """A JSON body, decoded."""
+
+    def __init__(self, read: Read, body: bytes) -> None:
+        try:
+            self.root = loads(body)
+        except JsonError as error:
+            raise BodyRefused(str(error)) from None
+        for pointer in read.errors:
+            found = self.scalar(pointer)
+            if found:
+                siblings = self.root if isinstance(self.root, dict) and len(pointer.split("/")) == 2 else found
+                raise BodyRefused(f"expected data, was the provider's error {raw_text(siblings)}")
+
+    def scalar(self, pointer: str) -> object:
+        """The value at a JSON pointer, or None."""
+        found = resolve(self.root, pointer)
+        return None if found is ABSENT else found
+
+    def block(self, output: Output) -> Block:
+        """The rows of an output, cut into columns."""
+        rows = resolve(self.root, output.rows)
+        if output.layout == "columns":
+            return _columns(output, rows)
+        if output.layout == "members":
+            return _members(output, rows)
+        if not isinstance(rows, list):
+            raise BodyRefused(f"expected an array of rows at {output.rows or 'the root'}, was {_kind(rows)}")
+        return _arrays(output, rows) if output.layout == "arrays" else _objects(output, rows)
+
+
+def resolve(root: Any, pointer: str) -> Any:
+    """The value at a JSON pointer (RFC 6901), or ABSENT. A `*` is the one member that is an array, whatever its key."""
+    node = root
+    for part in pointer.split("/")[1:]:
+        if isinstance(node, dict):
+            if part == "*":
+                arrays = [member for member in node.values() if isinstance(member, list)]
+                node = arrays[0] if len(arrays) == 1 else ABSENT
+            else:
+                node = node.get(part.replace("~1", "/").replace("~0", "~"), ABSENT)
+        elif isinstance(node, list) and part.isascii() and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        else:
+            return ABSENT
+    return node
+
+
+def raw_text(value: object) -> str:
+    """A value as one line of JSON, cut at 500 characters."""
+    try:
+        return one_line(json.dumps(value, ensure_ascii=True, separators=(",", ":")), 500)
+    except RecursionError:
+        return "a deeply nested value"
+
+
+def _arrays(output: Output, rows: list[Any]) -> Block:
+    broken = {}
+    if set(map(type, rows)) - {list} or min(map(len, rows), default=output.least_columns) < output.least_columns:
+        fit = [isinstance(row, list) and len(row) >= output.least_columns for row in rows]
+        if not any(fit):
+            raise BodyRefused(f"expected rows of at least {output.least_columns} values, was {raw_text(rows[0])}")
+        broken = {i: "too_few_columns" for i, good in enumerate(fit) if not good}
+    fields = {name: int(field.at) for name, field in output.fields.items()}
+    whole = [[] if i in broken else row for i, row in enumerate(rows)] if broken else rows
+    shortest = min(map(len, whole), default=0)
+    cells = {
+        name: [row[at] for row in whole] if at < shortest else [row[at] if at < len(row) else None for row in whole]
+        for name, at in fields.items()
+    }
+    return _block(output, cells, rows, broken)
+
+
+def _objects(output: Output, rows: list[Any]) -> Block:
+    broken = {}
+    whole = rows
+    if set(map(type, rows)) - {dict}:
+        broken = {i: "not_an_object" for i, row in enumerate(rows) if not isinstance(row, dict)}
+        if len(broken) == len(rows):
+            raise BodyRefused(f"expected rows that are objects, was {raw_text(rows[0])}")
+        whole = [{} if i in broken else row for i, row in enumerate(rows)]
+    needed = [field.at for field in output.fields.values() if not field.optional]
+    if whole and not any(all(at in row for at in needed) for row in whole):
+        raise BodyRefused(f"expected rows with {', '.join(map(str, needed))}, was {raw_text(rows[0])}")
+    cells = {name: [row.get(field.at) for row in whole] for name, field in output.fields.items()}
+    return _block(output, cells, rows, broken)
+
+
+def _members(output: Output, rows: Any) -> Block:
+    """An object of objects; absent or null is no rows, as a body without events has it."""
+    if rows is ABSENT or rows is None:
+        rows = {}
+    if not isinstance(rows, dict):
+        raise BodyRefused(f"expected an object at {output.rows}, was {_kind(rows)}")
+    return (
+        _objects(output, list(rows.values())) if rows else _block(output, {name: [] for name in output.fields}, [], {})
+    )
+
+
+def _columns(output: Output, root: Any) -> Block:
+    if not isinstance(root, dict):
+        raise BodyRefused(f"expected an object at {output.rows or 'the root'}, was {_kind(root)}")
+    found = {name: resolve(root, str(field.at)) for name, field in output.fields.items()}
+    cells: dict[str, Sequence[object]] = {}
+    for name, column in found.items():
+        if column is not ABSENT and column is not None and not isinstance(column, list):
+            raise BodyRefused(f"expected an array at {output.rows}{output.fields[name].at}, was {_kind(column)}")
+        cells[name] = column if isinstance(column, list) else []
+    lengths = {name: len(column) for name, column in cells.items()}
+    count = max(lengths.values())
+    for name, field in output.fields.items():
+        if field.optional and not lengths[name]:
+            cells[name] = [None] * count
+        elif lengths[name] != count:
+            shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise BodyRefused(f"expected columns of one length, was {shown}")
+    rows = list(zip(*cells.values(), strict=True))
+    return _block(output, cells, rows, {})
+
+
+def _block(output: Output, cells: dict[str, Any], rows: Sequence[Any], broken: dict[int, str]) -> Block:
+    where = (
+        output.rows + "/" if output.layout != "columns" else f"{output.rows}{next(iter(output.fields.values())).at}/"
+    )
+    return Block(len(rows), cells, lambda i: f"{where}{i}", lambda i: raw_text(rows[i]), broken)
+
+
+def _kind(value: object) -> str:
+    if value is ABSENT:
+        return "missing"
+    names: Iterable[tuple[type, str]] = ((dict, "an object"), (list, "an array"), (str, "a text"), (bool, "a boolean"))
+    return next((name for kind, name in names if isinstance(value, kind)), "null" if value is None else "a number")

@@ -1,0 +1,118 @@
+"""A response body to records: a pure function of the bytes, the protocol, what was given, and the fetch time."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from strades_pipelines.datamanager.protocol import Output, Protocol, Read, Scalar
+from strades_pipelines.ingestion.bars import GivenError
+from strades_pipelines.ingestion.blocks import Block, Reader
+from strades_pipelines.ingestion.candles import candles
+from strades_pipelines.ingestion.corporate_actions import corporate_actions
+from strades_pipelines.ingestion.csv_reader import CsvReader, ZippedCsvReader
+from strades_pipelines.ingestion.json_reader import JsonReader
+from strades_pipelines.ingestion.observations import observations
+from strades_pipelines.ingestion.rows import Context, Rows
+from strades_pipelines.ingestion.sanitizer import TIME_REASONS
+from strades_pipelines.ingestion.trades import trades
+from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed, Reject, one_line
+from strades_pipelines.ingestion.xml_reader import XmlReader
+from strades_pipelines.market.records import SCHEMAS
+
+PARSER_VERSION = "1"
+READERS: Mapping[str, Callable[[Read, bytes], Reader]] = {
+    "json": JsonReader,
+    "csv": CsvReader,
+    "csv_zip": ZippedCsvReader,
+    "xml": XmlReader,
+}
+KINDS: Mapping[str, Callable[[Block, Context], Rows]] = {
+    "candle": candles,
+    "trade": trades,
+    "observation": observations,
+    "corporate_action": corporate_actions,
+}
+
+
+def parse(protocol: Protocol, body: bytes, *, given: Mapping[str, str], fetched_at: datetime) -> Parsed:
+    """The records and rejects of a body.
+
+    Args:
+        given: what the body does not say: symbol, interval, calendar, ...
+        fetched_at: aware; bars that close later are not final, events later than this are rejected.
+
+    Returns:
+        A table for each kind of the protocol, sorted, with the schema of `market.records`; every row of the body is in
+        a table or among the rejects.
+
+    Raises:
+        BodyRefused: the body is not what the protocol says; nothing of it may be used.
+        GivenError: something that must be given is missing or unusable.
+    """
+    if fetched_at.tzinfo is None:
+        raise ValueError(f"expected an aware fetched_at, was the naive {fetched_at!r}")
+    if not body:
+        raise BodyRefused("expected a body, was empty")
+    if len(body) > protocol.ask.max_bytes:
+        raise BodyRefused(f"expected at most {protocol.ask.max_bytes} bytes, was {len(body)}")
+    reader = READERS[protocol.read.format](protocol.read, body)
+    scalars = {
+        name: value for name, scalar in protocol.read.scalars.items() if (value := _scalar(name, scalar, reader, given))
+    }
+    tables: dict[str, list[pa.Table]] = {kind: [] for kind in protocol.kinds}
+    rejects: list[Reject] = []
+    for output in protocol.read.outputs:
+        block = reader.block(output)
+        if block.count == 0 and not block.lost:
+            if output.empty == "refuse":
+                raise BodyRefused(f"expected rows at {output.rows or 'the root'}, was none")
+            continue
+        rows = KINDS[output.kind](block, Context(output, scalars, fetched_at))
+        _refuse_wrong_times(block, rows, output)
+        tables[output.kind].append(_good_rows(rows))
+        rejects += _rejects(block, rows)
+    return Parsed(
+        {kind: pa.concat_tables([SCHEMAS[kind].empty_table(), *made]) for kind, made in tables.items()}, tuple(rejects)
+    )
+
+
+def _scalar(name: str, scalar: Scalar, reader: Reader, given: Mapping[str, str]) -> str | None:
+    """A value of the whole body; given and said must agree: an answer about another symbol is not taken for ours."""
+    asked = given.get(scalar.given) if scalar.given else None
+    if asked is not None and not (asked.isprintable() and 0 < len(asked) <= 80):
+        raise GivenError(f"expected a short text for {name}, was {one_line(asked, 60)!r}")
+    said = reader.scalar(scalar.body) if scalar.body else None
+    if said is not None and not (isinstance(said, str) and said.isprintable() and 0 < len(said) <= 80):
+        raise BodyRefused(f"expected a short text at {scalar.body}, was {one_line(str(said), 60)!r}")
+    if scalar.values is not None:
+        return asked or (scalar.values.get(said) if isinstance(said, str) else None) or scalar.default
+    if asked and said and asked != said:
+        raise BodyRefused(f"expected {name} {asked}, was {said}")
+    return asked or (said if isinstance(said, str) else None) or scalar.default
+
+
+def _refuse_wrong_times(block: Block, rows: Rows, output: Output) -> None:
+    """When no row's time can be true, the unit or the zone has changed: not bad rows but another protocol."""
+    if rows.judgement.all_for(TIME_REASONS):
+        name = next(name for name in ("open_time", "event_time") if name in output.fields)
+        wanted = f"{name} as {output.fields[name].unit or 's'}, {output.earliest} to now"
+        raise BodyRefused(f"expected {wanted}, was {rows.judgement.reason(0)} in every row, first {block.raw(0)}")
+
+
+def _good_rows(rows: Rows) -> pa.Table:
+    good = rows.judgement.good
+    table = rows.table if good.all() else rows.table.filter(pa.array(good))
+    keys = [(name, "ascending") for name in rows.order]
+    if len(keys) == 1 and pc.all(pc.less_equal(table[rows.order[0]][:-1], table[rows.order[0]][1:])).as_py():
+        return table
+    return table.sort_by(keys)
+
+
+def _rejects(block: Block, rows: Rows) -> Iterator[Reject]:
+    for reason, where, raw in block.lost:
+        yield Reject(reason, where, raw)
+    for row in np.flatnonzero(~rows.judgement.good).tolist():
+        yield Reject(rows.judgement.reason(row), block.where(row), block.raw(row))

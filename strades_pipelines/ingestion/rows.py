@@ -1,0 +1,115 @@
+"""What the four kinds of records share: the body's context, and typed rows with the judgement on each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from strades_pipelines.datamanager.protocol import Output
+from strades_pipelines.ingestion.bars import GivenError
+from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.sanitizer import Judgement, judge_duplicates
+from strades_pipelines.ingestion.values import Column, instants
+from strades_pipelines.market.records import SCHEMAS, TIME
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is the same for all rows of a body."""
+
+    output: Output
+    scalars: Mapping[str, str]
+    fetched_at: datetime
+
+    @property
+    def now(self) -> int:
+        """When the body was fetched, microseconds since the epoch."""
+        return microseconds(self.fetched_at)
+
+    @property
+    def earliest(self) -> int:
+        """The first instant such data can be about."""
+        first = self.output.earliest
+        return microseconds(datetime(first.year, first.month, first.day, tzinfo=UTC))
+
+    def need(self, name: str) -> str:
+        """A value of the whole body.
+
+        Raises:
+            GivenError: neither the request nor the body says it.
+        """
+        value = self.scalars.get(name)
+        if value is None:
+            raise GivenError(f"expected {name} to be given, was not; give {name}=...")
+        return value
+
+    def instants(self, block: Block, name: str) -> Column:
+        """The times of a field."""
+        return instants(block.cells[name], self.output.fields[name].unit)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a block as canonical columns, and the judgement on each; `order` are the columns to sort by."""
+
+    table: pa.Table
+    judgement: Judgement
+    order: tuple[str, ...]
+
+
+def microseconds(time: datetime) -> int:
+    """An aware time as microseconds since the epoch."""
+    return int(np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us").astype(np.int64))
+
+
+def started(block: Block) -> Judgement:
+    """A judgement that knows of the rows with too few cells."""
+    judgement = Judgement(block.count)
+    for row, reason in block.broken.items():
+        judgement.mark(np.arange(block.count) == row, reason)
+    return judgement
+
+
+def optional_fields(context: Context) -> dict[str, bool]:
+    """Which fields may be without a value."""
+    return {name: field.optional for name, field in context.output.fields.items()}
+
+
+def finished(
+    kind: str,
+    made: dict[str, pa.Array],
+    judgement: Judgement,
+    *,
+    key: tuple[str, ...],
+    order: tuple[str, ...] | None = None,
+) -> Rows:
+    """The rows with the kind's schema, once their duplicates are judged.
+
+    Args:
+        key: the columns that tell the records of a body apart.
+        order: the columns to sort by, where not the key.
+    """
+    table = pa.table(
+        [made[name].cast(SCHEMAS[kind].field(name).type) for name in SCHEMAS[kind].names], schema=SCHEMAS[kind]
+    )
+    judge_duplicates(judgement, [made[name] for name in key], list(made.values()))
+    return Rows(table, judgement, order or key)
+
+
+def usable_times(column: Column, judgement: Judgement) -> NDArray[np.int64]:
+    """The times of the good rows; the others get that of the first good one, so that nonsense is not computed with."""
+    good = judgement.good
+    return np.where(good, column.values, column.values[good][0] if good.any() else 0)
+
+
+def times_column(values: NDArray[np.int64]) -> pa.Array:
+    """Microseconds since the epoch as UTC times."""
+    return pa.array(values, pa.int64()).cast(TIME)
+
+
+def same_text(value: str | None, count: int) -> pa.Array:
+    """One text (or none) in every row."""
+    return pa.repeat(pa.scalar(value, pa.string()), count)

@@ -1,0 +1,120 @@
+"""Which rows are fit to load. Each row that is not gets one reason; its good neighbours are kept.
+
+The laws are those of the tables: a price is a positive number, a bar's high and low hold its open and close, an event
+has happened when its bytes were fetched, a key is there once. Nothing is repaired: values are taken or left.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from strades_pipelines.ingestion.values import Column
+
+Mask = NDArray[np.bool_]
+CLOCK_SKEW = 10_000_000  # microseconds by which a provider's clock may be ahead of ours
+SPIKE = 20.0  # a bar this many times above or below both its neighbours is a mistake of units, not a price
+TIME_REASONS = ("time_unreadable", "time_before_the_earliest", "time_in_the_future")
+
+
+class Judgement:
+    """The first reason found against each row; none is good."""
+
+    def __init__(self, count: int) -> None:
+        self.codes = np.zeros(count, np.int16)
+        self.reasons = ["good"]
+
+    @property
+    def good(self) -> Mask:
+        """The rows nothing is held against."""
+        return np.asarray(self.codes == 0)
+
+    def mark(self, mask: Mask, reason: str) -> None:
+        """Hold `reason` against the good rows of `mask`."""
+        if not mask.any():
+            return
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+        self.codes[mask & (self.codes == 0)] = self.reasons.index(reason)
+
+    def reason(self, row: int) -> str:
+        """What is held against a row."""
+        return self.reasons[int(self.codes[row])]
+
+    def all_for(self, reasons: Sequence[str]) -> bool:
+        """Whether there are rows and every one has a reason of `reasons`."""
+        wanted = [code for code, name in enumerate(self.reasons) if name in reasons]
+        return len(self.codes) > 0 and bool(np.isin(self.codes, wanted).all())
+
+
+def judge_cells(judgement: Judgement, columns: Mapping[str, Column], optional: Mapping[str, bool]) -> None:
+    """Values that are missing where they must not be, or that cannot be read."""
+    for name, column in columns.items():
+        judgement.mark(column.bad, f"{name}_unreadable")
+        if not optional[name]:
+            judgement.mark(column.missing, f"{name}_missing")
+
+
+def judge_times(judgement: Judgement, times: Column, *, earliest: int, fetched_at: int) -> None:
+    """Events before there could be any, or after their bytes were fetched: most often a wrong unit."""
+    judgement.mark(times.missing | times.bad, "time_unreadable")
+    judgement.mark(times.values < earliest, "time_before_the_earliest")
+    judgement.mark(times.values > fetched_at + CLOCK_SKEW, "time_in_the_future")
+
+
+def judge_bars(judgement: Judgement, prices: Mapping[str, NDArray[np.float64]]) -> None:
+    """A bar's prices are positive, and its high and low hold the others.
+
+    Args:
+        prices: open, high, low, close; volume and quote_volume with NaN where there is none.
+    """
+    o, h, low, c = (prices[name] for name in ("open", "high", "low", "close"))
+    with np.errstate(invalid="ignore"):
+        judgement.mark(~((o > 0) & (h > 0) & (low > 0) & (c > 0)), "price_not_positive")
+        judgement.mark(h < low, "high_below_low")
+        judgement.mark((o > h) | (o < low), "open_outside_range")
+        judgement.mark((c > h) | (c < low), "close_outside_range")
+        judgement.mark((prices["volume"] < 0) | (prices["quote_volume"] < 0), "volume_negative")
+
+
+def judge_spikes(
+    judgement: Judgement, times: NDArray[np.int64], high: NDArray[np.float64], low: NDArray[np.float64]
+) -> None:
+    """A bar whose whole range is many times above, or below, the ranges of both its neighbours in time."""
+    rows = np.flatnonzero(judgement.good)
+    rows = rows[np.argsort(times[rows], kind="stable")]
+    if len(rows) < 3:
+        return
+    tall, deep = high[rows], low[rows]
+    before_high, after_high, before_low, after_low = tall[:-2], tall[2:], deep[:-2], deep[2:]
+    above = deep[1:-1] > SPIKE * np.maximum(before_high, after_high)
+    below = tall[1:-1] * SPIKE < np.minimum(before_low, after_low)
+    mask = np.zeros(len(judgement.codes), np.bool_)
+    mask[rows[1:-1][above | below]] = True
+    judgement.mark(mask, "price_spike")
+
+
+def judge_duplicates(judgement: Judgement, key: Sequence[pa.Array], values: Sequence[pa.Array]) -> None:
+    """A key is there once. Of equal rows the first is kept; of rows that differ none is: nothing says which is right.
+
+    Each extra or conflicting row is a reject of its own.
+    """
+    rows = np.flatnonzero(judgement.good)
+    codes = [np.asarray(part.dictionary_encode().indices.to_numpy(zero_copy_only=False))[rows] for part in key]
+    order = np.lexsort(codes[::-1])
+    same = np.ones(max(len(rows) - 1, 0), np.bool_)
+    for code in codes:
+        same &= code[order][1:] == code[order][:-1]
+    if not same.any():
+        return
+    twice, conflicting = np.zeros(len(judgement.codes), np.bool_), np.zeros(len(judgement.codes), np.bool_)
+    for group in np.split(rows[order], np.flatnonzero(~same) + 1):
+        if len(group) > 1:
+            versions = {repr([value[row].as_py() for value in values]) for row in group.tolist()}
+            if len(versions) == 1:
+                twice[group[1:]] = True
+            else:
+                conflicting[group] = True
+    judgement.mark(twice, "duplicate")
+    judgement.mark(conflicting, "conflicting_duplicate")

@@ -1,0 +1,198 @@
+"""Cells to typed arrays, by one strict rule a type; a cell that breaks the rule is marked, its neighbours are kept.
+
+Texts are read as Arrow reads them: ASCII, no blanks, no separators, no underscores, correctly rounded to the nearest
+float64 (so 26 decimals are rounded, by that rule). A number of 2**53 or more could lose digits and is no number here.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from strades_pipelines.ingestion.blocks import Cells
+
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+LARGEST = 2.0**53
+LONGEST_TEXT = 200
+MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+DAY = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """Typed values. Where `missing`, none was given; where `bad`, one that cannot be read: there they mean nothing."""
+
+    values: NDArray[Any]
+    missing: NDArray[np.bool_]
+    bad: NDArray[np.bool_]
+
+
+def numbers(cells: Cells) -> Column:
+    """Float64 from JSON numbers or texts."""
+    values = _fast_numbers(cells)
+    if values is None:
+        values = np.array([_number(cell) for cell in _listed(cells)], np.float64)
+    missing = _missing(cells)
+    return Column(values, missing, ~missing & ~(np.abs(values) < LARGEST))
+
+
+def whole_numbers(cells: Cells) -> Column:
+    """Int64 from JSON integers or texts of digits."""
+    missing = _missing(cells)
+    fast = _fast_whole_numbers(cells)
+    if fast is not None:
+        return Column(fast, missing, np.zeros(len(cells), np.bool_))
+    found = [_whole(cell) for cell in _listed(cells)]
+    values = np.array([0 if value is None else value for value in found], np.int64)
+    return Column(values, missing, ~missing & np.array([value is None for value in found], np.bool_))
+
+
+def instants(cells: Cells, unit: str | None) -> Column:
+    """Microseconds since the epoch, UTC, int64.
+
+    Args:
+        unit: `s`, `ms`, `us`, `ns` (a fraction is rounded to the microsecond), `iso` (with an offset or Z), `date` (its
+            midnight, UTC).
+    """
+    if unit in ("iso", "date"):
+        return _written_instants(cells, pa.timestamp("us", "UTC") if unit == "iso" else pa.date32())
+    whole = whole_numbers(cells)
+    if unit == "ns":
+        return Column(whole.values // 1000, whole.missing, whole.bad)
+    factor = MICROSECONDS[unit or "s"]
+    values, bad = whole.values, whole.bad
+    if bad.any():  # a fraction: exact to a microsecond, since float64 has 0.25 us at today's milliseconds and seconds
+        decimal = numbers(cells)
+        usable = bad & ~decimal.bad & (np.abs(np.nan_to_num(decimal.values)) < LARGEST / factor)
+        scaled = np.rint(np.where(usable, decimal.values, 0.0) * factor).astype(np.int64)
+        bad = bad & ~usable
+    else:
+        usable, scaled = bad, values
+    limit = np.iinfo(np.int64).max // factor
+    outside = (values > limit) | (values < -limit)
+    times = np.where(usable, scaled, np.where(outside | bad, 0, values) * factor)
+    return Column(times, whole.missing, bad | (outside & ~usable))
+
+
+def texts(cells: Cells, words: Mapping[str, str] | None = None) -> Column:
+    """Printable texts of at most 200 characters, as objects; whole numbers and booleans are written out.
+
+    Args:
+        words: the provider's words and ours; any other is bad.
+    """
+    encoded = _as_arrow(cells)
+    if encoded is None:
+        listed = _listed(cells)
+        return _checked_texts(listed, np.arange(len(listed)), _missing(cells), words)
+    encoded = encoded.dictionary_encode()  # a column of few different texts is checked quickly
+    codes = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
+    return _checked_texts(encoded.dictionary.to_pylist() or [None], codes, _missing(cells), words)
+
+
+def _checked_texts(
+    different: list[object], codes: NDArray[Any], missing: NDArray[np.bool_], words: Mapping[str, str] | None
+) -> Column:
+    written = [_written(cell) for cell in different]
+    if words is not None:
+        written = [None if text is None else words.get(text) for text in written]
+    unread = np.array([text is None for text in written], np.bool_)
+    values = np.array(["" if text is None else text for text in written], object)
+    return Column(values[codes], missing, unread[codes] & ~missing)
+
+
+def _as_arrow(cells: Cells) -> pa.Array | None:
+    """A text column as Arrow has it; None when a cell is something else."""
+    if isinstance(cells, pa.Array):
+        return cells
+    try:
+        return pa.array(cells, pa.string()) if set(map(type, cells)) == {str} else None
+    except UnicodeEncodeError:
+        return None
+
+
+def _fast_whole_numbers(cells: Cells) -> NDArray[np.int64] | None:
+    """All cells at once where they are of one kind and all readable; else None."""
+    try:
+        if isinstance(cells, list) and set(map(type, cells)) == {int}:
+            return np.array(cells, np.int64)
+        written = _as_arrow(cells)
+        if written is None or written.null_count or pc.any(pc.match_substring(written, "x", ignore_case=True)).as_py():
+            return None  # Arrow reads 0x10
+        return np.asarray(pc.cast(written, pa.int64()).to_numpy(zero_copy_only=False))
+    except (pa.ArrowInvalid, OverflowError):
+        return None
+
+
+def _fast_numbers(cells: Cells) -> NDArray[np.float64] | None:
+    """All cells at once where they are of one kind and all readable; else None."""
+    written = _as_arrow(cells)
+    try:
+        if written is not None:
+            return np.asarray(pc.cast(written, pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+        return np.array(cells, np.float64) if set(map(type, cells)) <= {int, float} else None
+    except (pa.ArrowInvalid, OverflowError):
+        return None
+
+
+def _number(cell: object) -> float:
+    """NaN for what is no number: NaN itself is none."""
+    if isinstance(cell, str):
+        return float(cell) if len(cell) <= LONGEST_TEXT and NUMBER.fullmatch(cell) else np.nan
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        return np.nan
+    return float(cell) if abs(cell) < LARGEST else np.nan
+
+
+def _whole(cell: object) -> int | None:
+    if isinstance(cell, str):
+        cell = int(cell) if INTEGER.fullmatch(cell) else None
+    if isinstance(cell, bool) or not isinstance(cell, int):
+        return None
+    return cell if -(2**63) <= cell < 2**63 else None
+
+
+def _written(cell: object) -> str | None:
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int):
+        return str(cell) if abs(cell) < 2**63 else None
+    if isinstance(cell, str) and cell and len(cell) <= LONGEST_TEXT and cell.isprintable():
+        return cell
+    return None
+
+
+def _written_instants(cells: Cells, kind: pa.DataType) -> Column:
+    missing = _missing(cells)
+    try:
+        read = pc.cast(cells if isinstance(cells, pa.Array) else pa.array(cells, pa.string()), kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        read = pa.array([_one_instant(cell, kind) for cell in _listed(cells)], kind)
+    ticks = pc.cast(read, pa.int32() if kind == pa.date32() else pa.int64())
+    values = pc.fill_null(ticks, 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    unread = ticks.is_null().to_numpy(zero_copy_only=False)
+    return Column(values * (DAY if kind == pa.date32() else 1), missing, unread & ~missing)
+
+
+def _one_instant(cell: object, kind: pa.DataType) -> Any:
+    try:
+        return pc.cast(pa.scalar(cell, pa.string()), kind) if isinstance(cell, str) else None
+    except (pa.ArrowInvalid, UnicodeEncodeError):
+        return None
+
+
+def _missing(cells: Cells) -> NDArray[np.bool_]:
+    if isinstance(cells, pa.Array):
+        return np.asarray(cells.is_null().to_numpy(zero_copy_only=False), np.bool_)
+    if None not in cells:
+        return np.zeros(len(cells), np.bool_)
+    return np.fromiter((cell is None for cell in cells), np.bool_, len(cells))
+
+
+def _listed(cells: Cells) -> list[object]:
+    return cells.to_pylist() if isinstance(cells, pa.Array) else list(cells)

@@ -1,0 +1,228 @@
+"""From a fill or an order back to the bytes: each step a natural key, the last one checked against the stored body.
+
+fill -> order -> intent -> decision (with its inputs) -> prediction -> model and features -> cleaned rows -> records ->
+fetches -> bodies. A body is read again, its SHA-256 compared, parsed again, and its rows compared with those stored.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from strades_pipelines.database.connection import connect
+from strades_pipelines.ingestion.verify import verify_fetch
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Any]
+
+
+class NotFound(LookupError):
+    """No fill, order or decision has this id."""
+
+
+@dataclass
+class Lineage:
+    """Everything that one fill, order or decision rests on; `faults` is empty when all of it holds."""
+
+    identity: str
+    fill: Row | None = None
+    order: Row | None = None
+    intent: Row | None = None
+    decision: Row | None = None
+    prediction: Row | None = None
+    model: Row | None = None
+    features: Row | None = None
+    cleaned: list[Row] = field(default_factory=list)
+    records: list[Row] = field(default_factory=list)
+    fetches: list[Row] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:
+    """The lineage of a fill, an intent (its order) or a decision, as one document.
+
+    Raises:
+        NotFound: when nothing has this id.
+    """
+    with connect(url) as connection:
+        lineage, fetch_ids = follow(connection, identity)
+        lineage.fetches = [_verified(connection, fetch_id) for fetch_id in sorted(fetch_ids)]
+    lineage.faults = [fault for fetch in lineage.fetches for fault in fetch["faults"]]
+    if not lineage.fetches:
+        lineage.faults.append(f"{identity}: no stored body stands behind it")
+    return asdict(lineage)
+
+
+def trace_all(url: str | None = None) -> dict[str, Any]:
+    """Every fill followed to its bodies, and every stored body checked once.
+
+    Returns:
+        `{"fills", "bodies", "faults"}`.
+    """
+    faults: list[str] = []
+    with connect(url) as connection:
+        fills = [row["fill_id"] for row in _rows(connection, "SELECT fill_id FROM trading.fills ORDER BY filled_at, fill_id")]
+        for fill in fills:
+            if not follow(connection, fill)[1]:
+                faults.append(f"{fill}: no stored body stands behind it")
+        fetches = _rows(connection, "SELECT fetch_id FROM rawsources.fetches WHERE outcome = 'stored' ORDER BY fetched_at, fetch_id")
+        for fetch in fetches:
+            faults.extend(_verified(connection, fetch["fetch_id"])["faults"])
+    return {"fills": len(fills), "bodies": len(fetches), "faults": list(dict.fromkeys(faults))}
+
+
+def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
+    """The rows behind an id, and the fetches those came from."""
+    lineage = Lineage(identity)
+    lineage.fill = _one(connection, "SELECT * FROM trading.fills WHERE fill_id = %s", identity)
+    intent = lineage.fill["intent_id"] if lineage.fill else identity
+    lineage.intent = _one(connection, "SELECT * FROM trading.intents WHERE intent_id = %s", intent)
+    lineage.order = _one(connection, "SELECT * FROM trading.orders WHERE intent_id = %s", intent)
+    decision = lineage.intent["decision_id"] if lineage.intent else identity
+    lineage.decision = _one(connection, "SELECT * FROM signals.decisions WHERE decision_id = %s", decision)
+    if lineage.decision is None:
+        raise NotFound(f"expected the id of a fill, an order or a decision, was {identity!r}; `strades db psql` shows trading.fills")
+    fetch_ids = _follow_prediction(connection, lineage)
+    _follow_bars(connection, lineage)
+    return lineage, fetch_ids | {row["fetch_id"] for row in [*lineage.records, *lineage.cleaned]}
+
+
+def _follow_prediction(connection: Connection, lineage: Lineage) -> set[int]:
+    """Prediction, model, features and the rows under the features; the fetches behind the rows not shown."""
+    prediction_id = (lineage.decision or {})["inputs"].get("prediction_id")
+    if prediction_id is None:
+        return set()
+    forecast = _one(connection, "SELECT * FROM predictions.forecasts WHERE prediction_id = %s", prediction_id)
+    if forecast is None:
+        lineage.faults.append(f"prediction {prediction_id} is gone")
+        return set()
+    lineage.prediction = forecast
+    lineage.model = _one(connection, "SELECT * FROM predictions.models WHERE model_id = %s", forecast["model_id"])
+    key = (forecast["listing_id"], forecast["decision_time"])
+    features = _one(connection, "SELECT * FROM features.daily WHERE listing_id = %s AND decision_time = %s", *key)
+    if features is None:
+        return set()
+    lineage.features = features
+    window = (features["listing_id"], features["window_start"], features["session_date"])
+    lineage.cleaned += _rows(
+        connection,
+        "SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND session_date BETWEEN %s AND %s ORDER BY session_date",
+        *window,
+    )
+    return _behind_features(connection, features) | _behind_training(connection, lineage.model)
+
+
+def _behind_features(connection: Connection, features: Row) -> set[int]:
+    """The fetches of the rates and dividends that went into a feature row."""
+    rates = _rows(
+        connection,
+        "SELECT DISTINCT fetch_id FROM records.observations WHERE series = 'ECB:USD' AND event_time BETWEEN %s AND %s",
+        features["window_start"],
+        features["decision_time"],
+    )
+    actions = _rows(
+        connection,
+        "SELECT DISTINCT fetch_id FROM records.corporate_actions WHERE listing_id = %s AND ex_date BETWEEN %s AND %s",
+        features["listing_id"],
+        features["window_start"],
+        features["session_date"],
+    )
+    return {row["fetch_id"] for row in [*rates, *actions]}
+
+
+def _behind_training(connection: Connection, model: Row | None) -> set[int]:
+    """The fetches of the bars a model was trained on, all listings."""
+    if model is None:
+        return set()
+    rows = _rows(
+        connection,
+        """
+        SELECT DISTINCT b.fetch_id FROM cleaned.daily_bars AS b
+        WHERE b.session_date >= (SELECT min(f.window_start) FROM features.daily AS f WHERE f.decision_time BETWEEN %s AND %s)
+            AND b.knowledge_time <= %s
+        """,
+        model["train_from"],
+        model["train_to"],
+        model["trained_at"],
+    )
+    return {row["fetch_id"] for row in rows}
+
+
+def _follow_bars(connection: Connection, lineage: Lineage) -> None:
+    """The bars a decision read, and the bar whose open its fill took."""
+    bars = (lineage.decision or {})["inputs"].get("bars")
+    if bars:
+        lineage.records += _rows(
+            connection,
+            'SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s ORDER BY open_time',
+            bars["listing_id"],
+            bars["interval"],
+            bars["first_open_time"],
+            bars["last_open_time"],
+        )
+    fill = lineage.fill
+    if fill and fill["bar_open_time"]:
+        lineage.records += _rows(
+            connection,
+            'SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time = %s',
+            fill["listing_id"],
+            fill["bar_interval"],
+            fill["bar_open_time"],
+        )
+
+
+def _verified(connection: Connection, fetch_id: int) -> Row:
+    fetch = _one(
+        connection,
+        "SELECT fetch_id, source, protocol, url, fetched_at, encode(sha256, 'hex') AS sha256 FROM rawsources.fetches WHERE fetch_id = %s",
+        fetch_id,
+    )
+    if fetch is None:
+        return {"fetch_id": fetch_id, "faults": [f"fetch {fetch_id} is gone from rawsources.fetches"]}
+    return {**fetch, "faults": verify_fetch(connection, fetch_id)}
+
+
+def _one(connection: Connection, query: str, *values: Any) -> Row | None:
+    rows = _rows(connection, query, *values)
+    return rows[0] if rows else None
+
+
+def _rows(connection: Connection, query: str, *values: Any) -> list[Row]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+
+def lines(document: dict[str, Any]) -> Iterable[str]:
+    """A lineage, one line a step, the newest first."""
+    if "fills" in document:
+        yield f"{document['fills']:,} fills followed, {document['bodies']:,} stored bodies read, hashed and parsed again"
+        return
+    for step in ("fill", "order", "intent", "decision", "prediction", "model", "features"):
+        if document[step]:
+            yield f"[bold]{step:11}[/] {_summary(step, document[step])}"
+    for step in ("cleaned", "records"):
+        if document[step]:
+            yield f"[bold]{step:11}[/] {len(document[step])} rows, the last {_summary(step, document[step][-1])}"
+    for fetch in document["fetches"]:
+        state = "[red]does not hold[/]" if fetch["faults"] else "[green]holds[/]"
+        yield f"[bold]{'fetch':11}[/] {fetch.get('url', fetch['fetch_id'])} at {fetch.get('fetched_at', '?')}"
+        yield f"{'':11} sha256 {fetch.get('sha256', '?')} {state}"
+
+
+SHOWN = {
+    "fill": ("fill_id", "side", "quantity", "price", "fee", "currency", "filled_at"),
+    "order": ("intent_id", "broker", "state", "submitted_at"),
+    "intent": ("intent_id", "side", "quantity", "intended_at"),
+    "decision": ("decision_id", "wallet", "strategy", "target", "reason", "decided_at"),
+    "prediction": ("prediction_id", "value", "decision_time"),
+    "model": ("model_id", "trained_at", "train_rows", "fitted_hash"),
+    "features": ("session_date", "max_knowledge_time", "inputs_hash"),
+    "cleaned": ("session_date", "close", "knowledge_time"),
+    "records": ("open_time", "open", "close", "knowledge_time"),
+}
+
+
+def _summary(step: str, row: Row) -> str:
+    return " · ".join(f"{name} {row[name]}" for name in SHOWN[step])

@@ -1,0 +1,113 @@
+"""What assets are handed to build the dbt models: Dagster's events from a dbt that runs in this process."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator
+from psycopg import sql
+
+from strades_pipelines.database.connection import DBT_ROLE, connect, database_url
+from strades_pipelines.keys import OWNERS
+from strades_pipelines.resources.dbt_project import database_name, ensure_manifest, home, invoke, load_parsed
+
+Event = dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
+
+
+class LayerTranslator(DagsterDbtTranslator):
+    """A model's asset key is `[schema, model]` (dagster-dbt's own rule), its group the schema, its owner the team."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The layer, which is the schema."""
+        return str(dbt_resource_props["schema"])
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:
+        """The one team."""
+        return OWNERS
+
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The model's description, without its SQL."""
+        return str(dbt_resource_props["description"]).strip()
+
+
+class DbtRunnerResource(dg.ConfigurableResource[Any]):
+    """dbt on this world's database; `url` and `target` name another database and another folder, in tests."""
+
+    url: str | None = None
+    target: str | None = None
+
+    def build(
+        self,
+        context: dg.AssetExecutionContext,
+        *,
+        variables: Mapping[str, str] | None = None,
+        full_refresh: bool = False,
+        translator: DagsterDbtTranslator | None = None,
+    ) -> Iterator[Event]:
+        """Build and test the models that this step selected; the events come when dbt is through.
+
+        Args:
+            variables: dbt's vars; `min_date` and `max_date` (ISO dates) make the window [min_date, max_date).
+            full_refresh: make incremental tables anew, of everything: give no variables with it.
+            translator: the one the assets were made with.
+
+        Raises:
+            DbtError: after what succeeded was yielded, one line with every node that failed and its message.
+        """
+        from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+        translator = translator or LayerTranslator()
+        url, path = self._location(), ensure_manifest(self._place())
+        manifest = json.loads(path.read_text())
+        arguments = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
+        arguments += ["--indirect-selection", "buildable", "--vars", json.dumps(dict(variables or {}))]
+        arguments += ["--full-refresh"] if full_refresh else []
+        arguments += ["--select", *_selected_models(manifest, context, translator)]
+        outcome = invoke(arguments, url=url, target=path.parent, parsed=load_parsed(path, database=database_name(url)))
+        for raw in outcome.events:
+            message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
+            for event in message.to_default_asset_events(manifest, translator, context):
+                yield self._counted(event, raw["data"]["node_info"])
+        outcome.check()
+
+    def docs(self, path: Path) -> Path:
+        """Write the documentation of models and tables as one HTML page to `path`.
+
+        Raises:
+            DbtError: when the project cannot be compiled or the database not be read.
+        """
+        place = self._place() / "docs"
+        invoke(["docs", "generate", "--static"], url=self._location(), target=place).check()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copyfile(place / "static_index.html", path))
+
+    def _location(self) -> str:
+        return self.url or database_url()
+
+    def _place(self) -> Path:
+        return Path(self.target) if self.target else home()
+
+    def _counted(self, event: Event, node: Mapping[str, Any]) -> Event:
+        """A table's output with the number of its rows; views cost too much to count."""
+        if not isinstance(event, dg.Output) or node["materialized"] == "view":
+            return event
+        relation = node["node_relation"]
+        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(relation["schema"], relation["alias"]))
+        with connect(self._location(), role=DBT_ROLE) as connection:
+            row = connection.execute(query).fetchone()
+        return event.with_metadata({**event.metadata, "dagster/row_count": int(row[0]) if row else 0})
+
+
+def _selected_models(
+    manifest: Mapping[str, Any], context: dg.AssetExecutionContext, translator: DagsterDbtTranslator
+) -> list[str]:
+    """The names of the models behind the step's selected assets."""
+    models = {
+        translator.get_asset_spec(manifest, unique_id, None).key: node["name"]
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "model"
+    }
+    return sorted(models[key] for key in context.selected_asset_keys)

@@ -1,0 +1,30 @@
+import psycopg
+import pytest
+
+from strades_pipelines.database.connection import DBT_ROLE, connect
+from strades_pipelines.database.migrate import WorldMismatch, migrate
+
+
+def test_migrating_again_does_nothing(database_url: str) -> None:
+    assert migrate(database_url, world="sandbox") == 0
+
+
+def test_the_database_of_another_world_is_refused(database_url: str) -> None:
+    with pytest.raises(WorldMismatch, match="expected the world 'live', was 'sandbox'; set STRADES_WORLD"):
+        migrate(database_url, world="live")
+
+
+def test_dbt_may_read_records_and_not_write_them(database_url: str) -> None:
+    with connect(database_url, role=DBT_ROLE) as connection:
+        assert connection.execute("SELECT count(*) FROM records.listings").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM records.listings")
+
+
+def test_the_application_may_read_what_dbt_makes_and_not_write_it(database_url: str) -> None:
+    with connect(database_url, role=DBT_ROLE) as connection:
+        connection.execute("CREATE TABLE cleaned.made AS SELECT 1 AS x")
+    with connect(database_url) as connection:
+        assert connection.execute("SELECT x FROM cleaned.made").fetchone() == (1,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM cleaned.made")

@@ -1,0 +1,31 @@
+"""Builds the models on a test's database, with the project parsed once for all tests."""
+
+import atexit
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from strades_pipelines.resources.dbt_project import Invocation, database_name, ensure_manifest, invoke, load_parsed
+
+BUILD = ("build", "--exclude-resource-type", "unit_test")
+
+
+@cache
+def dbt_folder() -> Path:
+    """Where dbt keeps what it parsed and compiled, until the tests end."""
+    folder = tempfile.mkdtemp(prefix="strades-dbt-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def run_dbt(url: str, arguments: Sequence[str] = BUILD, **variables: str) -> Invocation:
+    """Run one dbt command, by default a build of everything; fails with what dbt said."""
+    manifest = ensure_manifest(dbt_folder())
+    parsed = load_parsed(manifest, database=database_name(url))
+    options = [*arguments, "--no-write-json", "--vars", json.dumps(variables)]
+    outcome = invoke(options, url=url, target=dbt_folder(), parsed=parsed)
+    outcome.check()
+    return outcome

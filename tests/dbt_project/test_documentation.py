@@ -1,0 +1,35 @@
+"""The project describes itself whole: every model, every column, as the database has them."""
+
+import json
+from typing import Any
+
+import psycopg
+
+from strades_pipelines.resources.dbt_project import ensure_manifest
+from tests.dbt_project.building import dbt_folder, run_dbt
+
+
+def models() -> list[dict[str, Any]]:
+    """The models of the manifest."""
+    nodes = json.loads(ensure_manifest(dbt_folder()).read_text())["nodes"].values()
+    return [node for node in nodes if node["resource_type"] == "model"]
+
+
+def test_every_model_says_what_one_row_is() -> None:
+    assert {model["name"] for model in models() if not model["description"].startswith("One row a")} == set()
+
+
+def test_every_column_of_the_database_is_described(database_url: str) -> None:
+    run_dbt(database_url, ("run",))
+    query = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position"
+    with psycopg.connect(database_url) as connection:
+        for model in models():
+            columns = [name for (name,) in connection.execute(query, [model["schema"], model["name"]])]
+            described = [name for name, column in model["columns"].items() if column["description"]]
+            assert sorted(columns) == sorted(described), model["name"]
+
+
+def test_every_model_has_a_data_test() -> None:
+    nodes = json.loads(ensure_manifest(dbt_folder()).read_text())["nodes"].values()
+    tested = {node["attached_node"] for node in nodes if node["resource_type"] == "test"}
+    assert {model["unique_id"] for model in models()} <= tested

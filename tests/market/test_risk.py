@@ -1,0 +1,113 @@
+import math
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from strades_pipelines.market.books import Books, Position
+from strades_pipelines.market.orders import Order, Refusal, TradingDecision
+from strades_pipelines.market.risk import GateError, Limits, check_order, gate
+from tests.strategy.builders import START, btc, make_order
+
+LIMITS = Limits(START, timedelta(minutes=15), Decimal("0.001"))
+DECISION = TradingDecision("w", "s", 0, 1, START, "bar", "1m@x", 0, 0.0, 2.0, "because", {})
+LOT = Decimal("0.00001")
+
+
+def review(decision: TradingDecision = DECISION, **changes: Any) -> Order | Refusal:
+    given: dict[str, Any] = {
+        "listing": btc(),
+        "books": Books(Decimal(1000)),
+        "prices": {1: Decimal(100)},
+        "now": START,
+        "limits": LIMITS,
+        "seen": (),
+    }
+    return gate(decision, **(given | changes))
+
+
+def code(outcome: Order | Refusal) -> str:
+    return outcome.code if isinstance(outcome, Refusal) else "order"
+
+
+def test_the_order_is_what_is_missing_to_the_target() -> None:
+    books = Books(Decimal(1000), {1: Position(Decimal("0.5"), Decimal(90))})
+    books.open_orders["A"] = make_order("buy", "0.25")
+    order = review(books=books)
+    assert isinstance(order, Order)
+    assert (order.side, order.quantity, order.reserved) == ("buy", Decimal("1.25"), Decimal("125.125"))
+    assert order.intent_id == DECISION.intent_id()
+
+
+def test_floats_that_are_not_exact_do_not_lose_a_lot() -> None:
+    books = Books(Decimal(1000), {1: Position(Decimal("0.2"), Decimal(90))})
+    order = review(replace(DECISION, target=0.3), books=books)
+    assert isinstance(order, Order)
+    assert order.quantity == Decimal("0.1")
+
+
+def test_a_lower_target_sells() -> None:
+    order = review(replace(DECISION, target=0.0), books=Books(Decimal(0), {1: Position(Decimal(3), Decimal(90))}))
+    assert isinstance(order, Order)
+    assert (order.side, order.quantity, order.reserved) == ("sell", Decimal(3), Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"now": START + timedelta(minutes=15)}, "order"),
+        ({"now": START + timedelta(minutes=15, microseconds=1)}, "stale"),
+        ({"limits": replace(LIMITS, opened_at=START + timedelta(microseconds=1))}, "before_opening"),
+        ({"limits": replace(LIMITS, active=False)}, "wallet_halted"),
+        ({"seen": {DECISION.intent_id()}}, "duplicate"),
+        ({"prices": {}}, "no_price"),
+        # 2 at 100 and 0.1 % of it take 200.2.
+        ({"books": Books(Decimal("200.2"))}, "order"),
+        ({"books": Books(Decimal("200.19"))}, "cash_below_zero"),
+        ({"books": Books(Decimal(400)), "limits": replace(LIMITS, max_notional=Decimal("0.5"))}, "order"),
+        ({"books": Books(Decimal("399.9")), "limits": replace(LIMITS, max_notional=Decimal("0.5"))}, "notional_over_equity"),
+    ],
+)
+def test_a_limit_holds_to_the_unit(changes: dict[str, Any], expected: str) -> None:
+    assert code(review(**changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (math.nan, "not_finite"),
+        (math.inf, "not_finite"),
+        (0.0, "already_at_target"),
+        (0.000009, "already_at_target"),
+        (0.00001, "order"),
+        (-0.00001, "position_below_zero"),
+        (1e300, "lot_precision"),
+    ],
+)
+def test_a_target_that_cannot_be_held_is_refused(target: float, expected: str) -> None:
+    assert code(review(replace(DECISION, target=target))) == expected
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "expected"),
+    [
+        (Decimal("NaN"), Decimal(1), "not_positive"),
+        (Decimal("Infinity"), Decimal(1), "not_positive"),
+        (Decimal(0), Decimal(1), "not_positive"),
+        (-LOT, Decimal(1), "not_positive"),
+        (LOT, Decimal(0), "not_positive"),
+        (LOT, Decimal("NaN"), "not_positive"),
+        (LOT / 2, Decimal(1), "lot_precision"),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused(quantity: Decimal, price: Decimal, expected: str) -> None:
+    order = replace(make_order("buy", "1"), quantity=quantity)
+    with pytest.raises(GateError, match=expected):
+        check_order(order, btc(), Books(Decimal(10)), prices={1: price}, limits=LIMITS)
+
+
+def test_an_exit_passes_whatever_the_account_is_worth() -> None:
+    books = Books(Decimal(-50), {1: Position(Decimal(1), Decimal(100))})
+    assert code(review(replace(DECISION, target=0.0), books=books, prices={1: Decimal(1)})) == "order"

@@ -1,0 +1,89 @@
+"""A real sandbox server in a thread of the test process, on a free loopback port."""
+
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from sandbox.server import Sandbox
+from sandbox.world import World
+
+SEED = 20260101
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response as it came."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Served:
+    """A running sandbox: where it is, and its insides."""
+
+    url: str
+    app: Sandbox
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Response:
+        """Ask for `/<host>/<path>?<query>`."""
+        request = urllib.request.Request(f"{self.url}/{path}", headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as response:
+                return Response(response.status, {k.lower(): v for k, v in response.headers.items()}, response.read())
+        except urllib.error.HTTPError as error:
+            return Response(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
+
+    def misbehave(self, host: str, kind: str, **rule: Any) -> None:
+        """Ask for a misbehaviour, through the door that a user would take."""
+        body = json.dumps({"host": host, "kind": kind, **rule}).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/-/misbehave", body, method="POST"), timeout=20):
+            pass
+
+    def reset(self) -> None:
+        """Well-behaved again, every bucket full, nothing asked yet."""
+        self.app.rules.rules.clear()
+        self.app.limiter.buckets.clear()
+        self.app.asked.clear()
+
+
+@contextmanager
+def served(*, now: str, extra: Path, seed: int = SEED) -> Iterator[Served]:
+    """A sandbox whose clock is held at `now`, on a free port, for as long as the block runs."""
+    held = datetime.fromisoformat(now)
+    app = Sandbox(World(now=lambda: held, clock_held=True, seed=seed, extra=extra))
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(128)
+    config = uvicorn.Config(
+        app,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        date_header=False,
+        server_header=False,
+        lifespan="off",
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield Served(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)

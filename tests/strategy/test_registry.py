@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from strades_pipelines.strategy import registry
+from strades_pipelines.strategy.library.follow_prediction import FollowPrediction
+from strades_pipelines.strategy.library.sma_cross import SmaCross
+
+
+def test_the_library_is_known_by_name() -> None:
+    assert registry.strategies() == {"follow_prediction": FollowPrediction, "sma_cross": SmaCross}
+
+
+def test_a_strategy_is_made_with_its_parameters() -> None:
+    made = registry.create("sma_cross", {"fast": 3})
+    assert isinstance(made, SmaCross)
+    assert made.fast == 3
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of follow_prediction, sma_cross, was 'sma'"):
+        registry.create("sma", {})
+
+
+def test_the_code_hash_follows_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = registry.code_hash(SmaCross())
+    assert before == registry.code_hash(SmaCross(fast=5))
+    assert before != registry.code_hash(FollowPrediction())
+    engine = tmp_path / "session.py"
+    engine.write_text("# another engine")
+    monkeypatch.setattr(registry, "_engine_sources", lambda: iter([engine]))
+    assert before != registry.code_hash(SmaCross())

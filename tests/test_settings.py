@@ -1,0 +1,37 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from strades_pipelines.settings import SettingsError, settings
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def test_a_bad_value_names_the_variable_and_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRADES_WEBSERVER_PORT", "many")
+    with pytest.raises(SettingsError, match=r"^STRADES_WEBSERVER_PORT: .*integer.*was 'many'$"):
+        settings()
+
+
+def test_a_naive_clock_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRADES_SANDBOX_NOW", "2026-11-20T12:00:00")
+    with pytest.raises(SettingsError, match="STRADES_SANDBOX_NOW"):
+        settings()
+
+
+def test_the_held_clock_stands_still_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRADES_SANDBOX_NOW", "2026-11-20T13:00:00+01:00")
+    assert settings().now() == datetime(2026, 11, 20, 12, tzinfo=UTC)
+    assert settings().now().tzinfo is UTC
+
+
+def test_the_live_world_ignores_the_held_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRADES_SANDBOX_NOW", "2001-01-01T00:00:00Z")
+    monkeypatch.setenv("STRADES_WORLD", "live")
+    assert settings().now().year > 2001
