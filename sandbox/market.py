@@ -11,6 +11,7 @@ of its trades.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -110,7 +111,7 @@ def _draws(key: int, first: int, count: int) -> Hashes:
 def _nearly_normal(draws: Hashes) -> Floats:
     """Four 16-bit uniforms summed: mean 0, variance 1, never beyond 3.5 deviations."""
     fields = sum(((draws >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.float64) for shift in (0, 16, 32, 48))
-    return np.asarray((fields / 65_536.0 - 2.0) * 3.0**0.5)
+    return np.asarray((fields / 65_536.0 - 2.0) * math.sqrt(3.0))
 
 
 def _exponential(exponent: Floats) -> Floats:
@@ -167,7 +168,7 @@ def _path(pair: Pair, draws: Hashes, factor: float, opening: float, closing: flo
         walk[slot] += walk[slot - 1]
     minutes = np.cumsum(walk[-1])
     walk[:, 1:] += minutes[:-1]
-    scale = pair.daily_deviation * factor * (12.0 / TRADES_PER_DAY) ** 0.5
+    scale = pair.daily_deviation * factor * math.sqrt(12.0 / TRADES_PER_DAY)
     walk *= opening * scale
     walk += _RAMP * (closing - opening - opening * scale * float(minutes[-1]))
     walk += opening

@@ -1,5 +1,6 @@
 """The sandbox server: `/<real host>/<path>?<query>` answered as that host would, and `/-/...` to look in and meddle."""
 
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -35,6 +36,7 @@ class Asked:
     status: int
     user_agent: str
     conditional: bool
+    at: float  # of the monotonic clock, in seconds
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Sandbox:
         """The ASGI entry point."""
         if scope["type"] != "http":
             return
-        host, _, path = scope["path"].lstrip("/").partition("/")
+        host, path = _host_and_path(scope)
         if host == "-":
             await self._control(scope, receive, send)
             return
@@ -73,7 +75,8 @@ class Sandbox:
         headers = Request(scope).headers
         conditional = "if-none-match" in headers or "if-modified-since" in headers
         query = scope["query_string"].decode("latin-1")
-        self.asked.append(Asked(scope["method"], host, path, query, status, headers.get("user-agent", ""), conditional))
+        agent = headers.get("user-agent", "")
+        self.asked.append(Asked(scope["method"], host, path, query, status, agent, conditional, time.monotonic()))
 
     async def _provider(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._response(Request(scope))(scope, receive, send)
@@ -81,7 +84,7 @@ class Sandbox:
     def _response(self, request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response(b"only GET and HEAD are spoken here\n", 405, media_type="text/plain")
-        host, _, path = request.url.path.lstrip("/").partition("/")
+        host, path = _host_and_path(request.scope)
         reply = self._limited(host, path, dict(request.query_params))
         headers = {**reply.headers, "Date": http_date(self.world.now())}
         if reply.status == 200 and _unchanged(request.headers, reply.headers):
@@ -125,6 +128,11 @@ class Sandbox:
             except (RuleError, ValueError) as error:
                 return JSONResponse({"error": str(error)}, status_code=400)
         return JSONResponse([asdict(rule) for rule in self.rules.rules])
+
+
+def _host_and_path(scope: Scope) -> tuple[str, str]:
+    host, _, path = scope["path"].lstrip("/").partition("/")
+    return host, path
 
 
 def _unchanged(asked: Mapping[str, str], given: Mapping[str, str]) -> bool:

@@ -6,7 +6,7 @@ within 1e-12. So actions are read off the step, not guessed:
 
 - a step of 1.5 or more is a split of the nearest whole ratio: AAPL 2:1 on 2000-06-21 and 2005-02-28, MSFT 2:1 on
   2003-02-18 (all three are on record; the remainder of the step is 1 to 1e-12, so no dividend fell on these days);
-- any other step beyond 1e-9 is a dividend of `(step - 1) x close`: 94 of them, each within 1e-10 of a whole cent.
+- any other step beyond 1e-9 is a dividend of `(step - 1) x close`: 92 of them, each within 1e-10 of a whole cent.
 
 The extract gives the volume of a split's own day in old shares (AAPL: half of the consolidated volume on both days,
 MSFT likewise), while its price is in new ones: that volume is doubled here. The class split of GOOG in 2014 and the

@@ -148,11 +148,11 @@ def told_wait(header: str | None, now: datetime) -> float | None:
     """The seconds a `Retry-After` asks for (RFC 9110, 10.2.3: seconds or a date); None for any other."""
     if header is None:
         return None
-    if header.strip().isdigit():
+    if header.isascii() and header.strip().isdigit():
         return float(header)
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
 

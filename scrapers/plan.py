@@ -110,6 +110,10 @@ def _request(document: Any, where: str) -> PlannedRequest:
     parts = urlsplit(document["url"])
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise PlanError(f"{where}.url: expected an http or https address, was {document['url']!r}")
+    if parts.username is not None:
+        raise PlanError(
+            f"{where}.url: expected no user in the address of {parts.hostname}; put credentials into a header"
+        )
     paging = document.get("paging")
     return PlannedRequest(
         **{

@@ -18,7 +18,7 @@ def crawl_settings(plan: Plan) -> dict[str, Any]:
     return {
         "USER_AGENT": plan.user_agent,
         "DEFAULT_REQUEST_HEADERS": {"Accept": "*/*"},
-        "CONCURRENT_REQUESTS": plan.concurrency + 16,  # those that wait before another try hold no connection
+        "CONCURRENT_REQUESTS": plan.concurrency,  # those that wait count too: a host that asked for a pause gets it
         "CONCURRENT_REQUESTS_PER_DOMAIN": plan.concurrency,
         "DOWNLOAD_DELAY": 1 / plan.requests_per_second,
         "DOWNLOAD_DELAY_JITTER": 0.0,
@@ -28,7 +28,9 @@ def crawl_settings(plan: Plan) -> dict[str, Any]:
         "DOWNLOAD_VERIFY_CERTIFICATES": True,
         "DOWNLOAD_HANDLERS_BASE": {"http": HTTP_HANDLER, "https": HTTP_HANDLER},
         "DOWNLOADER_MIDDLEWARES_BASE": downloader_middlewares(),
-        "SPIDER_MIDDLEWARES_BASE": {},
+        "SPIDER_MIDDLEWARES_BASE": {
+            "scrapy.spidermiddlewares.start.StartSpiderMiddleware": 25
+        },  # first come, first asked
         "EXTENSIONS_BASE": {},
         "ITEM_PIPELINES": {"scrapers.pipelines.KeepAnswers": 100},
         "TELNETCONSOLE_ENABLED": False,

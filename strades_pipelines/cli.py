@@ -16,7 +16,9 @@ from typer.exceptions import TyperException
 
 from strades_pipelines.settings import SettingsError, settings
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="From a list of sources to trades you can account for.")
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="From a list of sources to trades you can account for."
+)
 sources_app = typer.Typer(no_args_is_help=True, help="The list of sources.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(sources_app, name="sources")
@@ -54,9 +56,10 @@ def _input_errors() -> tuple[type[Exception], ...]:
     from strades_pipelines.database.migrate import WorldMismatch
     from strades_pipelines.datamanager.protocols import ProtocolError
     from strades_pipelines.datamanager.sources import SourcesError
+    from strades_pipelines.ingestion.verdicts import BodyRefused
     from strades_pipelines.serve import PortInUse
 
-    return SourcesError, ProtocolError, WalletsError, WorldMismatch, PortInUse
+    return SourcesError, ProtocolError, BodyRefused, WalletsError, WorldMismatch, PortInUse
 
 
 def _print_json(document: Any) -> None:
@@ -72,8 +75,12 @@ def _day(text: str) -> datetime:
 
 @app.command()
 def run(
-    from_: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day (UTC).", show_default="2012-01-01")] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="DAY", help="The day after the last.", show_default="2013-03-01")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="DAY", help="First day (UTC).", show_default="2012-01-01")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="DAY", help="The day after the last.", show_default="2013-03-01")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The main job: fetch, clean, predict, decide, trade on paper, and report, over [from, to) and at the live edge."""
@@ -130,23 +137,33 @@ def report(as_json: Json = False) -> None:
 
 
 @sources_app.command("check")
-def sources_check(file: Annotated[Path | None, typer.Argument(help="Default: the project's Sources.json.")] = None, as_json: Json = False) -> None:
+def sources_check(
+    file: Annotated[Path | None, typer.Argument(help="Default: the project's Sources.json.")] = None,
+    as_json: Json = False,
+) -> None:
     """Check the list of sources and the protocols it names."""
     from strades_pipelines.datamanager.sources import load_sources
 
     path = file or settings().sources
     sources = load_sources(path)
     if as_json:
-        _print_json({"file": str(path), "websites": len(sources.websites), "financial_instruments": len(sources.instruments)})
+        _print_json(
+            {"file": str(path), "websites": len(sources.websites), "financial_instruments": len(sources.instruments)}
+        )
     else:
-        Console().print(f"{path}: {len(sources.websites)} websites, {len(sources.instruments)} financial instruments, all good")
+        Console().print(
+            f"{path}: {len(sources.websites)} websites, {len(sources.instruments)} financial instruments, all good"
+        )
 
 
 @app.command()
 def parse(
     protocol: Annotated[str, typer.Argument(help="For example gateio_candles.")],
     file: Annotated[Path, typer.Argument(help="A file that holds a response body.")],
-    given: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="What the body does not say, for example symbol=BTC_USDT.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="What the body does not say, for example symbol=BTC_USDT."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Parse a response body as the protocol says, without touching the database."""
@@ -156,7 +173,9 @@ def parse(
     if as_json:
         _print_json(document)
     else:
-        Console().print(f"{len(document['records']):,} records, {len(document['rejects']):,} rejects, sha256 {document['sha256']}")
+        Console().print(
+            f"{len(document['records']):,} records, {len(document['rejects']):,} rejects, sha256 {document['sha256']}"
+        )
         for record in document["records"][:10]:
             Console().print(record)
         for reject in document["rejects"][:10]:
@@ -165,7 +184,9 @@ def parse(
 
 @app.command()
 def trace(
-    identity: Annotated[str | None, typer.Argument(metavar="ID", help="A fill, an order (intent) or a decision.")] = None,
+    identity: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A fill, an order (intent) or a decision.")
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every fill, and every stored body.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -1,22 +1,24 @@
 """The code location: the one thing Dagster loads."""
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
-from dagster import load_from_defs_folder
 
-from strades_pipelines.resources.database import Database
-from strades_pipelines.resources.notifier import Notifier
-from strades_pipelines.resources.spiders import SpiderRunner
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Every asset, check, schedule and sensor under `defs/`, and the resources they are handed."""
+    from strades_pipelines.defs.automation.conditions import move_by_data
+    from strades_pipelines.resources.database import Database
     from strades_pipelines.resources.dbt import DbtRunnerResource
+    from strades_pipelines.resources.notifier import Notifier
+    from strades_pipelines.resources.spiders import SpiderRunner
 
     resources = {"database": Database(), "spiders": SpiderRunner(), "dbt": DbtRunnerResource(), "notifier": Notifier()}
-    return dg.Definitions.merge(
-        load_from_defs_folder(path_within_project=Path(__file__).parent / "defs"),
-        dg.Definitions(resources=resources, executor=dg.in_process_executor),
-    )
+    layers = dg.load_from_defs_folder(path_within_project=Path(__file__).parent / "defs")
+    wiring = dg.Definitions(resources=resources, executor=dg.in_process_executor)
+    return dg.Definitions.merge(layers, wiring).map_resolved_asset_specs(func=move_by_data)

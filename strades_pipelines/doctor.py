@@ -76,9 +76,9 @@ def _sources() -> str:
 
 
 def _wallets() -> str:
-    from strades_pipelines.brokerage.wallets import load_wallets
+    from strades_pipelines.brokerage.wallets import read_wallets
 
-    return f"{len(load_wallets(settings().wallets))} wallets"
+    return f"{len(read_wallets(settings().wallets))} wallets"
 
 
 def _server() -> str:
@@ -99,7 +99,7 @@ def _schema() -> str:
 
 
 def _dbt() -> str:
-    from strades_pipelines.resources.dbt import ensure_manifest
+    from strades_pipelines.resources.dbt_project import ensure_manifest
 
     return str(ensure_manifest().name)
 

@@ -2,7 +2,18 @@
 
 import dagster as dg
 
-LAYERS = ("rawsources", "records", "staging", "cleaned", "marts", "features", "predictions", "signals", "trading", "results")
+LAYERS = (
+    "rawsources",
+    "records",
+    "staging",
+    "cleaned",
+    "marts",
+    "features",
+    "predictions",
+    "signals",
+    "trading",
+    "results",
+)
 OWNERS = ["team:strades"]
 
 

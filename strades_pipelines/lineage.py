@@ -63,11 +63,15 @@ def trace_all(url: str | None = None) -> dict[str, Any]:
     """
     faults: list[str] = []
     with connect(url) as connection:
-        fills = [row["fill_id"] for row in _rows(connection, "SELECT fill_id FROM trading.fills ORDER BY filled_at, fill_id")]
+        fills = [
+            row["fill_id"] for row in _rows(connection, "SELECT fill_id FROM trading.fills ORDER BY filled_at, fill_id")
+        ]
         for fill in fills:
             if not follow(connection, fill)[1]:
                 faults.append(f"{fill}: no stored body stands behind it")
-        fetches = _rows(connection, "SELECT fetch_id FROM rawsources.fetches WHERE outcome = 'stored' ORDER BY fetched_at, fetch_id")
+        fetches = _rows(
+            connection, "SELECT fetch_id FROM rawsources.fetches WHERE outcome = 'stored' ORDER BY fetched_at, fetch_id"
+        )
         for fetch in fetches:
             faults.extend(_verified(connection, fetch["fetch_id"])["faults"])
     return {"fills": len(fills), "bodies": len(fetches), "faults": list(dict.fromkeys(faults))}
@@ -83,7 +87,9 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
     decision = lineage.intent["decision_id"] if lineage.intent else identity
     lineage.decision = _one(connection, "SELECT * FROM signals.decisions WHERE decision_id = %s", decision)
     if lineage.decision is None:
-        raise NotFound(f"expected the id of a fill, an order or a decision, was {identity!r}; `strades db psql` shows trading.fills")
+        raise NotFound(
+            f"expected the id of a fill, an order or a decision, was {identity!r}; `strades db psql` shows trading.fills"
+        )
     fetch_ids = _follow_prediction(connection, lineage)
     _follow_bars(connection, lineage)
     return lineage, fetch_ids | {row["fetch_id"] for row in [*lineage.records, *lineage.cleaned]}
@@ -181,7 +187,12 @@ def _verified(connection: Connection, fetch_id: int) -> Row:
     )
     if fetch is None:
         return {"fetch_id": fetch_id, "faults": [f"fetch {fetch_id} is gone from rawsources.fetches"]}
-    return {**fetch, "faults": verify_fetch(connection, fetch_id)}
+    try:
+        with connection.cursor() as cursor:
+            verification = verify_fetch(cursor, fetch_id)
+    except LookupError as error:
+        return {**fetch, "rows": 0, "faults": [str(error)]}
+    return {**fetch, "rows": verification.rows, "faults": list(verification.faults)}
 
 
 def _one(connection: Connection, query: str, *values: Any) -> Row | None:
@@ -191,7 +202,7 @@ def _one(connection: Connection, query: str, *values: Any) -> Row | None:
 
 def _rows(connection: Connection, query: str, *values: Any) -> list[Row]:
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, values).fetchall()  # type: ignore[arg-type]
+        return cursor.execute(query, values).fetchall()
 
 
 def lines(document: dict[str, Any]) -> Iterable[str]:

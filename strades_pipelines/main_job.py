@@ -4,6 +4,7 @@ Fetching and working are runs of their own, so that a dead source stops nothing 
 """
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Outcome:
     """What the runs of one `strades run` came to."""
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    materialized: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
 
 
@@ -87,8 +89,15 @@ def _execute(
         instance=instance,
         asset_selection=selection,
         run_id=run_id,
-        run_config={"ops": ops_config(graph, selection, config), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last, "strades/run": "main"},
+        run_config={
+            "ops": ops_config(graph, selection, config),
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+        tags={
+            "dagster/asset_partition_range_start": first,
+            "dagster/asset_partition_range_end": last,
+            "strades/run": "main",
+        },
         raise_on_error=False,
     )
 
@@ -97,11 +106,13 @@ def _follow(entry: dg.EventLogEntry, outcome: Outcome, progress: Progress) -> No
     event = entry.dagster_event
     if event is None or event.step_key is None:
         return
-    layer = event.step_key.split("__")[0]
-    if event.event_type_value == "STEP_SUCCESS":
+    if event.event_type_value == "ASSET_MATERIALIZATION":
+        outcome.materialized.add(event.step_key)
+    elif event.event_type_value == "STEP_SUCCESS":
         seconds = event.step_success_data.duration_ms / 1000
-        outcome.seconds[layer] += seconds
-        progress(f"  {event.step_key.replace('__', '/'):42} {seconds:6.1f} s")
+        outcome.seconds[re.split("[_/]", event.step_key)[0]] += seconds
+        if event.step_key in outcome.materialized:
+            progress(f"  {event.step_key.replace('__', '/'):30} {seconds:6.1f} s")
     elif event.event_type_value == "STEP_FAILURE":
         line = f"{event.step_key.replace('__', '/')}: {_first_line(event.step_failure_data)}"
         outcome.failures.append(line)
@@ -111,12 +122,12 @@ def _follow(entry: dg.EventLogEntry, outcome: Outcome, progress: Progress) -> No
 
 
 def _first_line(failure: Any) -> str:
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description).splitlines()[0]
     error = failure.error
     while error.cause is not None:
         error = error.cause
-    if failure.user_failure_data is not None and failure.user_failure_data.description:
-        return str(failure.user_failure_data.description).splitlines()[0]
-    return str(error.message).strip().splitlines()[0]
+    return str(error.message).strip().splitlines()[0].split(": ", 1)[-1]
 
 
 def build_report(window: Window, outcome: Outcome) -> dict[str, Any]:
@@ -124,7 +135,7 @@ def build_report(window: Window, outcome: Outcome) -> dict[str, Any]:
     with connect() as connection:
 
         def count(table: str) -> int:
-            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # type: ignore[arg-type]
+            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
             return int(row[0]) if row else 0
 
         performance = connection.execute(

@@ -91,8 +91,12 @@ def up() -> int:
     honcho = shutil.which("honcho", path=environment["PATH"])
     if honcho is None:
         raise SettingsError("honcho is missing from the environment; run `make setup`")
-    wanted = ["sandbox", "webserver", "daemon", "docs"] if settings().world == "sandbox" else ["webserver", "daemon", "docs"]
-    process = subprocess.Popen([honcho, "start", "-f", str(PROJECT / "Procfile"), *wanted], cwd=PROJECT, env=environment)
+    wanted = (
+        ["sandbox", "webserver", "daemon", "docs"] if settings().world == "sandbox" else ["webserver", "daemon", "docs"]
+    )
+    process = subprocess.Popen(
+        [honcho, "start", "-f", str(PROJECT / "Procfile"), *wanted], cwd=PROJECT, env=environment
+    )
     try:
         code = process.wait()
     except KeyboardInterrupt:
@@ -132,4 +136,6 @@ def _check_ports() -> None:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
-                raise PortInUse(f"port {port} is in use; end the program that listens there, or set {variable} to another") from None
+                raise PortInUse(
+                    f"port {port} is in use; end the program that listens there, or set {variable} to another"
+                ) from None

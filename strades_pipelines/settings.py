@@ -26,19 +26,29 @@ class Settings(BaseSettings):
         env_prefix="STRADES_", env_file=PROJECT / ".env", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
-    world: Literal["sandbox", "live"] = Field("sandbox", description="sandbox talks to the local server, live to the real hosts")
+    world: Literal["sandbox", "live"] = Field(
+        "sandbox", description="sandbox talks to the local server, live to the real hosts"
+    )
     home: Path = Field(PROJECT / ".strades", description="everything this installation keeps: database, logs, caches")
     sources: Path = Field(PROJECT / "Sources.json", description="the list of sources")
-    wallets: Path = Field(PROJECT / "Wallets.json", description="the list of wallets and the strategies that trade them")
-    database_url: str | None = Field(None, validation_alias="DATABASE_URL", description="a PostgreSQL server instead of the embedded one")
+    wallets: Path = Field(
+        PROJECT / "Wallets.json", description="the list of wallets and the strategies that trade them"
+    )
+    database_url: str | None = Field(
+        None, validation_alias="DATABASE_URL", description="a PostgreSQL server instead of the embedded one"
+    )
     sandbox_url: str = Field("http://127.0.0.1:8090", description="where the sandbox server listens")
-    sandbox_now: AwareDatetime | None = Field(None, description="holds the sandbox's clock, so that two runs can be compared")
+    sandbox_now: AwareDatetime | None = Field(
+        None, description="holds the sandbox's clock, so that two runs can be compared"
+    )
     sandbox_seed: int = Field(20260101, description="seed of the synthetic market")
     webserver_port: int = Field(3000, ge=1, le=65535)
     docs_port: int = Field(8081, ge=1, le=65535)
     window_from: date = Field(date(2012, 1, 1), description="first day of the main job's window")
     window_to: date = Field(date(2013, 3, 1), description="the day after its last")
-    user_agent: str = Field("strades/0.1 (set STRADES_USER_AGENT to your contact)", description="sent with every request")
+    user_agent: str = Field(
+        "strades/0.1 (set STRADES_USER_AGENT to your contact)", description="sent with every request"
+    )
     live_trading: bool = Field(False, description="first of the two confirmations that live trading needs")
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")

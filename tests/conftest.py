@@ -52,7 +52,10 @@ def _named(url: str, database: str) -> str:
 def template() -> str:
     """The name of a migrated database that tests clone; made once a run."""
     url = os.environ["STRADES_TEST_SERVER"]
-    with FileLock(Path(tempfile.gettempdir()) / f"strades-template-{urlsplit(url).port}.lock"), psycopg.connect(url, autocommit=True) as connection:
+    with (
+        FileLock(Path(tempfile.gettempdir()) / f"strades-template-{urlsplit(url).port}.lock"),
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'template_strades'").fetchone():
             create_roles(connection)
             connection.execute("CREATE DATABASE making_template")
@@ -67,7 +70,11 @@ def database_url(template: str) -> Iterator[str]:
     server = os.environ["STRADES_TEST_SERVER"]
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(name), sql.Identifier(template)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
         yield _named(server, name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 

@@ -18,7 +18,7 @@ from scrapy.http import Request, Response
 from scrapers.answers import Answer
 from scrapers.chronicle import Chronicle
 from scrapers.plan import Plan, PlannedRequest
-from scrapers.redaction import one_line, without_secrets
+from scrapers.redaction import one_line, secrets_of, without_secrets
 from scrapers.store import Store
 from strades_pipelines.settings import settings
 
@@ -95,7 +95,9 @@ class AnswerSpider(Spider):
 
     def _failure(self, request: Request, reason: str, response: Response | None) -> Answer:
         tries = request.meta.get("tries", 1)
-        error = one_line(f"{reason} (after {tries} tries)" if tries > 1 else reason)
+        planned: PlannedRequest = request.meta["planned"]
+        secrets = secrets_of(planned.url, planned.headers or {})
+        error = one_line(f"{reason} (after {tries} tries)" if tries > 1 else reason, secrets=secrets)
         logger.warning("%s failed: %s", without_secrets(request.meta["page_url"]), error)
         return self._answer(request, response, outcome="failed", error=error)
 

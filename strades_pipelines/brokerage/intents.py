@@ -19,7 +19,7 @@ PENDING = """
     WHERE wallet = %s AND decided_at <= %s
         AND NOT EXISTS (SELECT 1 FROM trading.intents AS i WHERE i.decision_id = d.decision_id)
         AND NOT EXISTS (SELECT 1 FROM trading.refusals AS r WHERE r.decision_id = d.decision_id)
-    ORDER BY decided_at, ordinal, decision_id
+    ORDER BY decided_at, array_position(ARRAY['bar', 'prediction', 'fill', 'timer'], trigger_kind), trigger_id, ordinal
 """
 UNDER_WAY = """
     SELECT i.intent_id, i.decision_id, i.listing_id, i.side, i.quantity - coalesce(f.done, 0), i.intended_at,

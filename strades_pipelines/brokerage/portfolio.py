@@ -84,13 +84,13 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
             insert(connection, "trading.ledger", line_row(line, template.name))
         books = Books(template.cash)
         insert(connection, "trading.cash", cash_row(books, template.name, template.currency, row["opened_at"]))
-    wallet = load_wallet(connection, template.name)
-    _check_unchanged(wallet, template)
     # A strategy may be mended; the wallet says with which code it goes on.
     connection.execute(
         "UPDATE trading.wallets SET code_hash = %s, max_decision_age = %s WHERE wallet = %s",
         [row["code_hash"], template.max_age, template.name],
     )
+    wallet = load_wallet(connection, template.name)
+    _check_unchanged(wallet, template)
     connection.commit()
     return wallet
 

@@ -57,7 +57,7 @@ def _versions(table: str, at: str) -> str:
 
 def _shared(table: str) -> str:
     columns = {
-        "records.candles": "listing_id, \"interval\", open_time, close_time, open, high, low, close, volume, quote_volume, trade_count",
+        "records.candles": 'listing_id, "interval", open_time, close_time, open, high, low, close, volume, quote_volume, trade_count',
         "records.trades": "listing_id, trade_id, event_time, price, size, side",
         "records.observations": "series, event_time, value, unit, vintage",
         "records.corporate_actions": "listing_id, ex_date, action, ratio, amount, currency",

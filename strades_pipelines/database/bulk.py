@@ -82,7 +82,12 @@ def _column_types(cursor: "Cursor", table: str) -> dict[str, str]:
 
 
 def _keep_changed(
-    cursor: "Cursor", table: str, columns: Sequence[str], types: dict[str, str], key: Sequence[str], compared: Sequence[str]
+    cursor: "Cursor",
+    table: str,
+    columns: Sequence[str],
+    types: dict[str, str],
+    key: Sequence[str],
+    compared: Sequence[str],
 ) -> tuple[int, int]:
     """Fill pg_temp.changed with the rows that are new or differ; returns (all of them, the new ones)."""
     casts = ", ".join(f'"{name}"::{types[name]} AS "{name}"' for name in columns)
@@ -95,7 +100,7 @@ def _keep_changed(
         f"WHERE {' OR '.join(filter(None, [absent, differs]))}"
     )
     cursor.execute("SELECT count(*), count(*) FILTER (WHERE is_new) FROM pg_temp.changed")
-    changed, inserted = cursor.fetchone()
+    [(changed, inserted)] = cursor.fetchall()
     return int(changed), int(inserted)
 
 

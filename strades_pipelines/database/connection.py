@@ -64,7 +64,9 @@ def create_databases() -> None:
         create_roles(connection)
         for name in names:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name)))
+                connection.execute(
+                    sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name))
+                )
 
 
 def create_roles(connection: psycopg.Connection) -> None:

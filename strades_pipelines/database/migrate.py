@@ -55,7 +55,9 @@ def _grant_creation(connection: psycopg.Connection) -> None:
             statement = "ALTER DEFAULT PRIVILEGES FOR ROLE {} GRANT " + right + " ON " + kind + " TO {}"
             connection.execute(sql.SQL(statement).format(owner, reader))
     for schema in DBT_SCHEMAS:
-        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(sql.Identifier(schema), dbt))
+        connection.execute(
+            sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(sql.Identifier(schema), dbt)
+        )
 
 
 def _stamp(connection: psycopg.Connection, world: str) -> None:

@@ -11,7 +11,9 @@ from strades_pipelines.database.connection import connect
 def save_report(document: dict[str, Any], finished_at: datetime) -> None:
     """Keep one report."""
     with connect() as connection:
-        connection.execute("INSERT INTO ops.reports (finished_at, document) VALUES (%s, %s)", [finished_at, Jsonb(document)])
+        connection.execute(
+            "INSERT INTO ops.reports (finished_at, document) VALUES (%s, %s)", [finished_at, Jsonb(document)]
+        )
 
 
 def last_report() -> dict[str, Any] | None:

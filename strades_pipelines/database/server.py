@@ -177,18 +177,16 @@ class EmbeddedServer:
         return ["setpriv", "--securebits=+no_setuid_fixup", *CAPABILITY, *ids]
 
 
-_DROP = (
-    f"import os,sys; os.setgroups([]); os.setgid({UNPRIVILEGED}); os.setuid({UNPRIVILEGED}); os.execv(sys.argv[1], sys.argv[1:])"
-)
+_DROP = f"import os,sys; os.setgroups([]); os.setgid({UNPRIVILEGED}); os.setuid({UNPRIVILEGED}); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 def _is_postmaster(pid: int) -> bool:
-    listing = subprocess.run(["ps", "-p", str(pid), "-o", "stat=,args="], capture_output=True, text=True, check=False).stdout
+    listing = subprocess.run(
+        ["ps", "-p", str(pid), "-o", "stat=,args="], capture_output=True, text=True, check=False
+    ).stdout
     return bool(re.search(r"\bpostgres\b", listing)) and not listing.lstrip().startswith("Z")
 
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "no message"
-
-

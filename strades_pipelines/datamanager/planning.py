@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -78,7 +78,7 @@ def plan(
         ]
     chosen = []
     for request in candidates:
-        answers = _complete(log.get(request.request_key, ()), protocol)
+        answers = log.get(request.request_key, ())
         if force or not _answered(request, answers, protocol.ask, now):
             chosen.append(_conditional(request, answers))
     return chosen
@@ -166,14 +166,6 @@ def _url(ask: Ask, instrument: Instrument | None, asked: Window | None) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def _complete(answers: Sequence[Answer], protocol: Protocol) -> Sequence[Answer]:
-    """The answers that stand for all pages: pages are stored in order, so one that is not full is the last of all."""
-    paging = protocol.ask.paging
-    if paging is None:
-        return answers
-    return [answer for answer in answers if answer.rows is not None and answer.rows < paging.size]
-
-
 def _answered(request: Request, answers: Sequence[Answer], ask: Ask, now: datetime) -> bool:
     if not answers:
         return False
@@ -186,11 +178,12 @@ def _answered(request: Request, answers: Sequence[Answer], ask: Ask, now: dateti
 
 
 def _conditional(request: Request, answers: Sequence[Answer]) -> Request:
-    """With the marks of the newest answer, so that an unchanged body is not sent again. Pages have none."""
-    if not answers or request.paging is not None:
+    """With the marks of the newest answer to the very same URL, so that an unchanged body is not sent again."""
+    same = [answer for answer in answers if answer.url == request.url]
+    if not same or request.paging is not None:
         return request
-    newest = max(answers, key=lambda answer: answer.fetched_at)
-    return Request(**{**asdict(request), "etag": newest.etag, "last_modified": newest.last_modified})
+    newest = max(same, key=lambda answer: answer.fetched_at)
+    return replace(request, etag=newest.etag, last_modified=newest.last_modified)
 
 
 def _stamp(time: datetime, unit: str) -> str:

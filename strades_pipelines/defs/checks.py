@@ -118,7 +118,7 @@ def build_check(statement: Statement) -> dg.AssetChecksDefinition:
     )
     def check(database: Database) -> dg.AssetCheckResult:
         with database.connect() as connection:
-            row = connection.execute(statement.offenders).fetchone()  # type: ignore[arg-type]
+            row = connection.execute(statement.offenders).fetchone()
         offenders = int(row[0]) if row else 0
         return dg.AssetCheckResult(passed=offenders == 0, metadata={"offenders": offenders})
 

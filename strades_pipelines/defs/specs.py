@@ -35,7 +35,10 @@ def column_schema(name: str) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
-                column.name, column.type, column.comment, dg.TableColumnConstraints(nullable=column.nullable, unique=False)
+                column.name,
+                column.type,
+                column.comment,
+                dg.TableColumnConstraints(nullable=column.nullable, unique=False),
             )
             for column in table_columns()[name]
         ]

@@ -20,12 +20,12 @@ Floats = npt.NDArray[np.float64]
 def statistics(times: Sequence[datetime], equity: Floats) -> dict[str, float | int | str | None]:
     """The statistics of a curve of `len(times)` values.
 
-    total_return is last / first - 1; cagr is (last / first) ** (1 / years) - 1; volatility and sharpe see below;
-    max_drawdown is the deepest fall from a running maximum, a number <= 0 (Magdon-Ismail and Atiya, "Maximum Drawdown",
-    Risk 2004).
+    total_return is last / first - 1; cagr is (last / first) ** (1 / years) - 1, for 30 days or more; volatility and
+    sharpe see below; max_drawdown is the deepest fall from a running maximum, a number <= 0 (Magdon-Ismail and
+    Atiya, "Maximum Drawdown", Risk 2004).
     """
-    if len(equity) == 0:
-        return {"observations": 0}
+    if len(equity) == 0 or equity[0] <= 0:
+        return {"observations": len(equity)}
     years = (times[-1] - times[0]).total_seconds() / YEAR_SECONDS
     growth = float(equity[-1] / equity[0])
     volatility, sharpe = _per_year(np.diff(equity) / equity[:-1], years)
@@ -35,7 +35,7 @@ def statistics(times: Sequence[datetime], equity: Floats) -> dict[str, float | i
         "to": times[-1].isoformat(),
         "final_equity": float(equity[-1]),
         "total_return": growth - 1,
-        "cagr": growth ** (1 / years) - 1 if years > 0 and growth > 0 else None,
+        "cagr": growth ** (1 / years) - 1 if years >= 30 / 365.25 and growth > 0 else None,
         "volatility": volatility,
         "sharpe": sharpe,
         "max_drawdown": float(np.min(equity / np.maximum.accumulate(equity) - 1)),

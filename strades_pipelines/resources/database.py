@@ -26,4 +26,5 @@ class Database(dg.ConfigurableResource[Any]):
 
     def adbc(self) -> "AdbcConnection":
         """An ADBC connection, for frames."""
-        return adbc_connect(self.location())
+        connection: AdbcConnection = adbc_connect(self.location())
+        return connection

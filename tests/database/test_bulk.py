@@ -35,7 +35,12 @@ def rates(*values: float, fetch_id: int = 1, recorded_at: datetime = FIRST) -> p
 def put(adbc: "AdbcConnection", rows: pa.Table, now: datetime = FIRST) -> Loaded:
     with adbc.cursor() as cursor:
         loaded = load(
-            cursor, "records.observations", rows, key=["series", "event_time"], now=now, revisions="records.observation_revisions"
+            cursor,
+            "records.observations",
+            rows,
+            key=["series", "event_time"],
+            now=now,
+            revisions="records.observation_revisions",
         )
     adbc.commit()
     return loaded
@@ -49,7 +54,9 @@ def test_the_same_rows_again_write_nothing(adbc: "AdbcConnection") -> None:
 def test_a_changed_value_keeps_its_old_version(adbc: "AdbcConnection", connection: psycopg.Connection) -> None:
     put(adbc, rates(1.1, 1.2))
     assert put(adbc, rates(1.1, 1.3, fetch_id=2, recorded_at=SECOND), SECOND) == Loaded(0, 1, 1)
-    revision = connection.execute("SELECT value, fetch_id, recorded_at, superseded_at FROM records.observation_revisions").fetchall()
+    revision = connection.execute(
+        "SELECT value, fetch_id, recorded_at, superseded_at FROM records.observation_revisions"
+    ).fetchall()
     assert revision == [(1.2, 1, FIRST, SECOND)]
 
 

@@ -5,7 +5,9 @@ from strades_pipelines.database.fingerprint import table_hashes
 LISTING = "INSERT INTO records.listings VALUES (%s, 'yahoo', %s, 'USD', 0.01, 1, 'split', 'XNYS', NULL, NULL)"
 
 
-def test_the_order_of_rows_does_not_matter_and_a_changed_value_does(database_url: str, connection: psycopg.Connection) -> None:
+def test_the_order_of_rows_does_not_matter_and_a_changed_value_does(
+    database_url: str, connection: psycopg.Connection
+) -> None:
     empty = table_hashes(database_url)
     hashes = []
     for rows in ([(1, "AAPL"), (2, "IBM")], [(2, "IBM"), (1, "AAPL")], [(1, "AAPL"), (2, "ibm")]):

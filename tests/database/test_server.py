@@ -26,7 +26,7 @@ def server() -> Iterator[EmbeddedServer]:
 
 def number(server: EmbeddedServer, statement: str = "SELECT count(*) FROM kept") -> int:
     with psycopg.connect(server.url()) as connection:
-        row = connection.execute(statement).fetchone()  # type: ignore[arg-type]
+        row = connection.execute(statement).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -50,7 +50,9 @@ def test_it_comes_back_with_its_rows_after_kill_9(server: EmbeddedServer) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("left", ["", "999999999\n", f"{os.getpid()}\n"], ids=["empty", "dead process", "a process that is no server"])
+@pytest.mark.parametrize(
+    "left", ["", "999999999\n", f"{os.getpid()}\n"], ids=["empty", "dead process", "a process that is no server"]
+)
 def test_a_stale_pid_file_does_not_stop_it(server: EmbeddedServer, left: str) -> None:
     keep_a_row(server)
     server.stop()

@@ -13,7 +13,12 @@ def test_every_table_is_described_as_the_database_has_it(connection: psycopg.Con
     made = connection.execute(
         "SELECT schemaname || '.' || tablename FROM pg_tables WHERE tableowner = 'strades_app' AND schemaname <> 'public'"
     ).fetchall()
-    revisions = {"records.candle_revisions", "records.trade_revisions", "records.observation_revisions", "records.corporate_action_revisions"}
+    revisions = {
+        "records.candle_revisions",
+        "records.trade_revisions",
+        "records.observation_revisions",
+        "records.corporate_action_revisions",
+    }
     assert {name for (name,) in made} - revisions == set(described) - revisions
     for table in set(described) - revisions:
         actual = [(name, not_null) for name, not_null in connection.execute(ACTUAL, [table])]

@@ -1,7 +1,8 @@
-"""The table everything after it stands on: placed in sessions, adjusted without look-ahead, written only where it changed."""
+"""The table all else stands on: placed in sessions, adjusted without look-ahead, written only where it changed."""
 
 import random
 from datetime import date, timedelta
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ Rows = list[tuple[Any, ...]]
 def rows(url: str, query: str = ROWS) -> Rows:
     """The result of a query, in a connection of its own."""
     with psycopg.connect(url) as connection:
-        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+        return connection.execute(query).fetchall()
 
 
 def months(first: date, count: int) -> list[dict[str, str]]:
@@ -31,7 +32,7 @@ def months(first: date, count: int) -> list[dict[str, str]]:
     starts = [
         date(first.year + (first.month - 1 + i) // 12, (first.month - 1 + i) % 12 + 1, 1) for i in range(count + 1)
     ]
-    return [{"min_date": str(a), "max_date": str(b)} for a, b in zip(starts, starts[1:], strict=False)]
+    return [{"min_date": str(a), "max_date": str(b)} for a, b in pairwise(starts)]
 
 
 def test_unit_tests_of_the_project_pass(database_url: str) -> None:
@@ -123,8 +124,11 @@ def test_of_two_bars_of_a_session_the_last_known_counts(
     listing(adbc, 1, symbol="BTC")
     candles(adbc, 1, {date(2024, 1, 1): 10.0})
     connection.execute(
-        "INSERT INTO records.candles SELECT listing_id, interval, open_time + interval '1 hour', close_time + interval '1 hour', 10, 12, 10, 11,"
-        " volume, NULL, NULL, knowledge_time + interval '1 hour', knowledge_basis, fetch_id, recorded_at FROM records.candles"
+        """
+        INSERT INTO records.candles SELECT listing_id, interval, open_time + interval '1 hour',
+            close_time + interval '1 hour', 10, 12, 10, 11, volume, NULL, NULL,
+            knowledge_time + interval '1 hour', knowledge_basis, fetch_id, recorded_at FROM records.candles
+        """
     )
     connection.commit()
     run_dbt(database_url, BARS)

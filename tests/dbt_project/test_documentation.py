@@ -21,7 +21,7 @@ def test_every_model_says_what_one_row_is() -> None:
 
 def test_every_column_of_the_database_is_described(database_url: str) -> None:
     run_dbt(database_url, ("run",))
-    query = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position"
+    query = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s"
     with psycopg.connect(database_url) as connection:
         for model in models():
             columns = [name for (name,) in connection.execute(query, [model["schema"], model["name"]])]

@@ -8,7 +8,8 @@ from tests.strategy.builders import START, fill_event
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [("1.50", "1.5"), ("100", "100"), ("1E+3", "1000"), ("-0.00", "0"), ("0.00000001", "0.00000001")]
+    ("number", "text"),
+    [("1.50", "1.5"), ("100", "100"), ("1E+3", "1000"), ("-0.00", "0"), ("0.00000001", "0.00000001")],
 )
 def test_equal_numbers_have_one_text(number: str, text: str) -> None:
     assert plain(Decimal(number)) == text

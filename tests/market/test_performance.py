@@ -32,6 +32,11 @@ def test_what_is_not_defined_is_none(equity: list[float]) -> None:
     assert statistics(TIMES[: len(equity)], np.array(equity))["sharpe"] is None
 
 
+def test_less_than_a_month_is_not_brought_to_a_year() -> None:
+    times = [START, START + timedelta(minutes=5)]
+    assert statistics(times, np.array([100.0, 110.0]))["cagr"] is None
+
+
 def test_a_curve_without_observations_has_no_statistics() -> None:
     assert statistics([], np.array([])) == {"observations": 0}
 

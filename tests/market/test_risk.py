@@ -12,6 +12,7 @@ from strades_pipelines.market.risk import GateError, Limits, check_order, gate
 from tests.strategy.builders import START, btc, make_order
 
 LIMITS = Limits(START, timedelta(minutes=15), Decimal("0.001"))
+HALF = replace(LIMITS, max_notional=Decimal("0.5"))
 DECISION = TradingDecision("w", "s", 0, 1, START, "bar", "1m@x", 0, 0.0, 2.0, "because", {})
 LOT = Decimal("0.00001")
 
@@ -66,8 +67,8 @@ def test_a_lower_target_sells() -> None:
         # 2 at 100 and 0.1 % of it take 200.2.
         ({"books": Books(Decimal("200.2"))}, "order"),
         ({"books": Books(Decimal("200.19"))}, "cash_below_zero"),
-        ({"books": Books(Decimal(400)), "limits": replace(LIMITS, max_notional=Decimal("0.5"))}, "order"),
-        ({"books": Books(Decimal("399.9")), "limits": replace(LIMITS, max_notional=Decimal("0.5"))}, "notional_over_equity"),
+        ({"books": Books(Decimal(400)), "limits": HALF}, "order"),
+        ({"books": Books(Decimal("399.9")), "limits": HALF}, "notional_over_equity"),
     ],
 )
 def test_a_limit_holds_to_the_unit(changes: dict[str, Any], expected: str) -> None:

@@ -19,7 +19,7 @@ WIRE = "http://127.0.0.1:8090/api.gateio.ws/api/v4/spot/trades?currency_pair=BTC
 def test_a_request_goes_to_the_sandbox_and_its_response_comes_from_the_real_host() -> None:
     # Pins Scrapy's private Request._set_url: any other way would schedule the request again.
     middleware, request = SandboxRedirection("http://127.0.0.1:8090/"), Request(REAL)
-    assert middleware.process_request(request) is None
+    middleware.process_request(request)
     assert request.url == WIRE
     response = middleware.process_response(request, Response(WIRE, body=b"x"))
     assert (request.url, response.url, response.body) == (REAL, REAL, b"x")
@@ -28,7 +28,7 @@ def test_a_request_goes_to_the_sandbox_and_its_response_comes_from_the_real_host
 def test_a_failed_request_has_its_real_url_again() -> None:
     middleware, request = SandboxRedirection("http://127.0.0.1:8090"), Request(REAL)
     middleware.process_request(request)
-    assert middleware.process_exception(request, OSError()) is None
+    middleware.process_exception(request, OSError())
     assert request.url == REAL
 
 

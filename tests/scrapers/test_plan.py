@@ -10,6 +10,10 @@ from scrapers.plan import PlanError, read_plan
 from tests.scrapers.conftest import Crawl, ask, plan_of
 
 
+def plan_without_request() -> dict[str, Any]:
+    return {**plan_of(), "requests": ["x"]}
+
+
 def read(document: Any) -> Any:
     return read_plan(json.dumps(document))
 
@@ -34,7 +38,7 @@ def test_a_plan_is_read_with_its_times_and_pages() -> None:
             plan_of(rate={"requests_per_second": 0, "concurrency": 1}),
             "plan.rate.requests_per_second: expected a number above 0",
         ),
-        (plan_of("x"), "plan.requests[0]: expected a JSON object, was str"),
+        (plan_without_request(), "plan.requests[0]: expected a JSON object, was str"),
         (plan_of(ask("ftp://h.example/x")), "plan.requests[0].url: expected an http or https address"),
         (plan_of(ask("file:///etc/passwd")), "plan.requests[0].url: expected an http or https address"),
         (
@@ -48,6 +52,10 @@ def test_a_plan_is_read_with_its_times_and_pages() -> None:
         (
             plan_of(ask("https://h.example/", window_end="2026-01-01T00:00:00")),
             "plan.requests[0].window_end: expected a time with",
+        ),
+        (
+            plan_of(ask("https://me:CANARY@h.example/")),
+            "plan.requests[0].url: expected no user in the address of h.example",
         ),
         (plan_of(ask("https://h.example/", surprise=1)), "was also given ['surprise']"),
     ],

@@ -9,7 +9,8 @@ def forecast(minute: int, value: float) -> Prediction:
 
 def test_it_is_long_above_the_threshold_and_flat_otherwise() -> None:
     forecasts = [forecast(1, 0.01), forecast(2, 0.02), forecast(3, 0.001)]
-    ran = run(FollowPrediction(model="ridge", threshold=0.001, size=3.0), [*make_bars([10, 11, 12, 13, 14]), *forecasts])
+    bars = make_bars([10, 11, 12, 13, 14])
+    ran = run(FollowPrediction(model="ridge", threshold=0.001, size=3.0), [*bars, *forecasts])
     assert [(fill.side, fill.filled_at, float(fill.price)) for fill in ran.journal.fills] == [
         ("buy", START + MINUTE, 10.0),
         ("sell", START + 3 * MINUTE, 12.0),

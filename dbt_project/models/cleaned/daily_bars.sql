@@ -1,4 +1,5 @@
 -- Everything is computed from staging, never from this table's other months, so months built in any order agree.
+-- `materialized` keeps the planner from joining by ranges first: after a first load there are no statistics to tell it.
 with recursive listings as (
     select * from {{ ref('stg_records__listings') }}
 ),
@@ -20,7 +21,7 @@ candles as (
 ),
 
 -- By the days of UTC a session touches, so that bars find theirs by equality: New York's is one day, Chicago's two.
-session_days as (
+session_days as materialized (
     select
         sessions.*,
         cast(sessions.open_time at time zone 'UTC' as date) + days_later.days_later as utc_date
@@ -72,7 +73,7 @@ bars as (
 ),
 
 -- A holder's growth at each action: a dividend over the last close before it, a split where prices still show it.
-rewards as (
+rewards as materialized (
     select
         actions.listing_id,
         actions.ex_date,

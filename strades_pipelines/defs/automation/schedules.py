@@ -10,7 +10,9 @@ from strades_pipelines.settings import settings
 
 def build_schedule(website: Website) -> dg.ScheduleDefinition:
     """The schedule of one entry of `Sources.json`."""
-    job = dg.define_asset_job(f"fetch_{website.name}_job", selection=[key("rawsources", website.name)], partitions_def=MONTHS)
+    job = dg.define_asset_job(
+        f"fetch_{website.name}_job", selection=[key("rawsources", website.name)], partitions_def=MONTHS
+    )
 
     def fetch_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return dg.RunRequest(partition_key=f"{settings().now():%Y-%m-01}")

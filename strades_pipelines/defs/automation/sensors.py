@@ -35,7 +35,9 @@ def trade_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.
     if not batch:
         return dg.SkipReason("no decision and no order waits")
     run_key = base32_id(*batch)
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=run_key, tags={"strades/trade": "execute"})], cursor=run_key)
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=run_key, tags={"strades/trade": "execute"})], cursor=run_key
+    )
 
 
 @dg.run_failure_sensor(default_status=STATUS, description="Sends an alert with the first error of a run that failed.")
@@ -45,5 +47,3 @@ def run_failure_alert_sensor(context: dg.RunFailureSensorContext, notifier: Noti
     where = failures[0].step_key if failures else context.dagster_run.job_name
     lines = (context.failure_event.message or "").splitlines() or ["no message"]
     notifier.alert(f"run {context.dagster_run.run_id[:8]} failed at {where}", lines[0])
-
-

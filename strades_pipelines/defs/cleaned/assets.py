@@ -29,9 +29,7 @@ def staging(context: dg.AssetExecutionContext, dbt: DbtRunnerResource) -> Iterat
     backfill_policy=SINGLE_RUN,
     pool="dbt",
 )
-def cleaned(
-    context: dg.AssetExecutionContext, config: WindowConfig, dbt: DbtRunnerResource
-) -> Iterator[Any]:
+def cleaned(context: dg.AssetExecutionContext, config: WindowConfig, dbt: DbtRunnerResource) -> Iterator[Any]:
     """One clean row for each thing that happened, by month."""
     window = run_window(context, config)
     variables = {"min_date": f"{window.start:%Y-%m-%d}", "max_date": f"{window.end:%Y-%m-%d}"}

@@ -1,5 +1,7 @@
 """Features: what was known at each session's close, and nothing later."""
 
+from typing import Any
+
 import dagster as dg
 
 from strades_pipelines.defs.specs import counts, table_spec
@@ -9,6 +11,7 @@ from strades_pipelines.predictor.features import FEATURES_VERSION, write_feature
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 
+Result = dg.MaterializeResult[Any]
 LOOK_BACK = dg.TimeWindowPartitionMapping(start_offset=-4, allow_nonexistent_upstream_partitions=True)
 SPEC = table_spec(
     "features",
@@ -24,9 +27,17 @@ SPEC = table_spec(
 
 
 @dg.multi_asset(name="features__daily", specs=[SPEC], partitions_def=MONTHS, backfill_policy=SINGLE_RUN)
-def daily(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> dg.MaterializeResult:
+def daily(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> Result:
     """Compute the window's features from bars and rates as they were known."""
     window = run_window(context, config)
     loaded = write_features(database.location(), start=window.start, end=window.end, now=settings().now())
     with database.connect() as connection:
-        return dg.MaterializeResult(metadata=counts(connection, SPEC.key, inserted=loaded.inserted, revised=loaded.revised))
+        return dg.MaterializeResult(
+            metadata=counts(connection, SPEC.key, inserted=loaded.inserted, revised=loaded.revised)
+        )
+
+
+@dg.definitions
+def features() -> dg.Definitions:
+    """The features layer."""
+    return dg.Definitions(assets=[daily])

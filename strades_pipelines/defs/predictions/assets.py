@@ -1,5 +1,7 @@
 """Models trained walk-forward by month, their forecasts, and how the forecasts turned out."""
 
+from typing import Any
+
 import dagster as dg
 
 from strades_pipelines.defs.specs import counts, table_spec
@@ -11,6 +13,7 @@ from strades_pipelines.predictor.walk_forward import MODEL_VERSION, train_models
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 
+Result = dg.MaterializeResult[Any]
 TRAINING = dg.TimeWindowPartitionMapping(start_offset=-36, end_offset=-1, allow_nonexistent_upstream_partitions=True)
 MODELS = table_spec(
     "predictions",
@@ -36,8 +39,10 @@ SCORES = table_spec(
 )
 
 
-@dg.multi_asset(name="predictions__models", specs=[MODELS], partitions_def=MONTHS, backfill_policy=SINGLE_RUN, pool="train")
-def models(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> dg.MaterializeResult:
+@dg.multi_asset(
+    name="predictions__models", specs=[MODELS], partitions_def=MONTHS, backfill_policy=SINGLE_RUN, pool="train"
+)
+def models(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> Result:
     """Train the months' models that are not there yet."""
     window = run_window(context, config)
     trained = train_models(database.location(), start=window.start, end=window.end, now=settings().now())
@@ -46,7 +51,7 @@ def models(context: dg.AssetExecutionContext, config: WindowConfig, database: Da
 
 
 @dg.multi_asset(name="predictions__forecasts", specs=[FORECASTS], partitions_def=MONTHS, backfill_policy=SINGLE_RUN)
-def forecasts(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> dg.MaterializeResult:
+def forecasts(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> Result:
     """Predict each session with the model of its month."""
     window = run_window(context, config)
     loaded = write_forecasts(database.location(), start=window.start, end=window.end, now=settings().now())
@@ -55,9 +60,15 @@ def forecasts(context: dg.AssetExecutionContext, config: WindowConfig, database:
 
 
 @dg.multi_asset(name="predictions__scores", specs=[SCORES], partitions_def=MONTHS, backfill_policy=SINGLE_RUN)
-def scores(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> dg.MaterializeResult:
+def scores(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> Result:
     """Score the forecasts whose horizon has closed, once each."""
     window = run_window(context, config)
     loaded = write_scores(database.location(), start=window.start, end=window.end, now=settings().now())
     with database.connect() as connection:
         return dg.MaterializeResult(metadata=counts(connection, SCORES.key, inserted=loaded.inserted))
+
+
+@dg.definitions
+def predictions() -> dg.Definitions:
+    """The predictions layer."""
+    return dg.Definitions(assets=[models, forecasts, scores])

@@ -1,5 +1,7 @@
 """One asset a source: plan what the fetch log lacks, fetch it, keep every byte."""
 
+from typing import Any
+
 import dagster as dg
 
 from strades_pipelines.datamanager.fetch_log import read_fetch_log
@@ -42,12 +44,14 @@ def build_source_asset(website: Website, sources: Sources) -> dg.AssetsDefinitio
     )
     def source(
         context: dg.AssetExecutionContext, config: FetchConfig, database: Database, spiders: SpiderRunner
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[Any]:
         window = run_window(context, config)
         with database.connect() as connection:
             log = read_fetch_log(connection, website.name)
-        requests = plan(website, sources, window=(window.start, window.end), now=settings().now(), log=log, force=config.force)
-        summary = {"stored": 0, "not_modified": 0, "bytes": 0, "failed": []}
+        requests = plan(
+            website, sources, window=(window.start, window.end), now=settings().now(), log=log, force=config.force
+        )
+        summary: dict[str, Any] = {"stored": 0, "not_modified": 0, "bytes": 0, "failed": []}
         if requests:
             summary = spiders.run(spider_plan(website, requests, run_id=context.run_id), database=database.location())
         if summary["failed"]:
@@ -57,7 +61,9 @@ def build_source_asset(website: Website, sources: Sources) -> dg.AssetsDefinitio
                 allow_retries=False,
             )
         with database.connect() as connection:
-            rows = connection.execute("SELECT count(*) FROM rawsources.fetches WHERE source = %s", [website.name]).fetchone()
+            rows = connection.execute(
+                "SELECT count(*) FROM rawsources.fetches WHERE source = %s", [website.name]
+            ).fetchone()
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows[0] if rows else 0,

@@ -1,6 +1,7 @@
 """Stored bytes to typed records: a pure parse, the sanitizer, and the load with its cursor in one transaction."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -32,7 +33,7 @@ KINDS = {
     name="records__identity",
     specs=[table_spec("records", entity, text, kinds={"python", "postgres"}) for entity, text in IDENTITY.items()],
 )
-def identity(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.MaterializeResult]:
+def identity(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.MaterializeResult[Any]]:
     """Instruments, listings and sessions, kept in step with Sources.json."""
     sync_listings(load_sources(settings().sources), url=database.location(), now=settings().now())
     with database.connect() as connection:
@@ -54,14 +55,16 @@ def build_records(sources: list[dg.AssetKey]) -> dg.AssetsDefinition:
         backfill_policy=SINGLE_RUN,
         pool="records",
     )
-    def records(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.MaterializeResult]:
+    def records(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.MaterializeResult[Any]]:
         summary = load_stored(url=database.location(), now=settings().now())
         for line in summary.refused:
             context.log.warning(line)
         with database.connect() as connection:
             for entity in KINDS:
                 asset = key("records", entity)
-                yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, bodies_parsed=summary.parsed))
+                yield dg.MaterializeResult(
+                    asset_key=asset, metadata=counts(connection, asset, bodies_parsed=summary.parsed)
+                )
 
     return records
 

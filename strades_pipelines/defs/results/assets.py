@@ -25,9 +25,19 @@ DEPS = [key("trading", "fills"), key("signals", "decisions")]
 def results(database: Database) -> Iterator[dg.MaterializeResult[Any]]:
     """Measure the open wallets; a replay's results were written with its fills."""
     with database.connect() as connection, database.adbc() as adbc:
-        rows = connection.execute("SELECT wallet FROM trading.wallets WHERE mode <> 'replay' ORDER BY wallet").fetchall()
-        _, errors = for_each([wallet for (wallet,) in rows], lambda name: measure(connection, adbc, name, now=settings().now()), connection)
+        rows = connection.execute(
+            "SELECT wallet FROM trading.wallets WHERE mode <> 'replay' ORDER BY wallet"
+        ).fetchall()
+        _, errors = for_each(
+            [wallet for (wallet,) in rows],
+            lambda name: measure(connection, adbc, name, now=settings().now()),
+            connection,
+        )
         for entity in TABLES:
-            yield dg.MaterializeResult(asset_key=key("results", entity), metadata=counts(connection, key("results", entity)))
+            yield dg.MaterializeResult(
+                asset_key=key("results", entity), metadata=counts(connection, key("results", entity))
+            )
     if errors:
-        raise dg.Failure("; ".join(f"wallet {wallet}: {error}" for wallet, error in errors.items()), allow_retries=False)
+        raise dg.Failure(
+            "; ".join(f"wallet {wallet}: {error}" for wallet, error in errors.items()), allow_retries=False
+        )

@@ -63,10 +63,12 @@ def trading(
     executes = any(asset.path[0] == "trading" for asset in selected)
     errors = _trade(templates, config, database, steps=steps, executes=executes)
     with database.connect() as connection:
-        for asset in selected:
+        for asset in (spec.key for spec in SPECS if spec.key in selected):
             yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset))
     if errors:
-        raise dg.Failure("; ".join(f"wallet {wallet}: {error}" for wallet, error in errors.items()), allow_retries=False)
+        raise dg.Failure(
+            "; ".join(f"wallet {wallet}: {error}" for wallet, error in errors.items()), allow_retries=False
+        )
 
 
 def _trade(
@@ -99,3 +101,9 @@ EXECUTE_JOB = dg.define_asset_job(
     tags={"strades/trade": "execute", "dagster/max_retries": "0"},
     config=dg.RunConfig(ops={"trading": TradeConfig(modes=["paper", "live"])}),
 )
+
+
+@dg.definitions
+def trade() -> dg.Definitions:
+    """The signals and trading layers, and the job that the trade sensor launches."""
+    return dg.Definitions(assets=[trading], jobs=[EXECUTE_JOB])

@@ -1,0 +1,33 @@
+"""Stored bodies back to bytes, and proof that they are the bytes that came."""
+
+import hashlib
+
+import zstandard
+
+
+class BodyCorrupt(ValueError):  # noqa: N818 (a verdict, and its name everywhere)
+    """A stored body is not the one its hash names; one line with the hash."""
+
+
+def unpack(sha256: bytes, size: int, packed: bytes) -> bytes:
+    """The bytes of a stored body.
+
+    Args:
+        sha256: the hash it is stored under, of the uncompressed bytes.
+        size: how many bytes those are; no more are unpacked.
+        packed: the zstd frame.
+
+    Raises:
+        BodyCorrupt: it cannot be unpacked, or its size or hash is another.
+    """
+    try:
+        stated = zstandard.get_frame_parameters(packed).content_size
+        if stated not in (size, zstandard.CONTENTSIZE_UNKNOWN):
+            raise zstandard.ZstdError(f"a frame of {stated} bytes")
+        body = zstandard.ZstdDecompressor().decompress(packed, max_output_size=max(size, 1))
+    except zstandard.ZstdError as error:
+        raise BodyCorrupt(f"stored body {sha256.hex()}: expected a zstd frame of {size} bytes, was {error}") from None
+    found = hashlib.sha256(body).hexdigest()
+    if found != sha256.hex():
+        raise BodyCorrupt(f"stored body {sha256.hex()}: expected bytes with that SHA-256, was {found}")
+    return body

@@ -1,0 +1,196 @@
+"""Stored bodies to rows of `records`: parse, sanitize, load; rows, rejects and the cursor are committed together.
+
+`records.parses` is the cursor: a fetch is parsed once. A process that dies between two commits leaves fetches unparsed,
+never half loaded, and the next load goes on from there to the same rows.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from strades_pipelines.database.bulk import NOTHING, Loaded, load
+from strades_pipelines.database.connection import adbc_connect
+from strades_pipelines.database.crash import crash_point
+from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
+from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
+from strades_pipelines.ingestion.order import drop_superseded, withdraw_vanished
+from strades_pipelines.ingestion.parse import PARSER_VERSION, parse
+from strades_pipelines.ingestion.pending import Choice, Fetch, Window, any_of, batches, read_fetches
+from strades_pipelines.ingestion.tables import TARGETS, UnlistedError, rows_of, versions
+from strades_pipelines.ingestion.verdicts import BodyRefused, Reject, one_line
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection, Cursor
+
+Listings = Mapping[tuple[str, str], int]
+REJECTS = pa.schema([("fetch_id", pa.int64()), *((name, pa.string()) for name in ("location", "reason", "raw"))])
+PARSES = pa.schema(
+    [
+        ("fetch_id", pa.int64()),
+        ("parser_version", pa.string()),
+        ("outcome", pa.string()),
+        ("error", pa.string()),
+        ("records", pa.int32()),
+        ("rejects", pa.int32()),
+    ]
+)
+
+
+@dataclass
+class Summary:
+    """What a load did: bodies parsed, refused and skipped (one line each), rows of each table, rejected rows."""
+
+    parsed: int = 0
+    refused: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    rejects: int = 0
+    tables: dict[str, Loaded] = field(default_factory=lambda: defaultdict(lambda: NOTHING))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One body's parse: its rows by kind, its rejects, or why it was refused; `records` counts forming bars too."""
+
+    fetch: Fetch
+    rows: Mapping[str, pa.Table] = field(default_factory=dict)
+    rejects: tuple[Reject, ...] = ()
+    records: int = 0
+    error: str | None = None
+
+
+def load_stored(
+    *,
+    url: str | None = None,
+    now: datetime,
+    window: Window | None = None,
+    fetch_ids: Sequence[int] | None = None,
+    reparse: bool = False,
+) -> Summary:
+    """Parse and load every stored body that was not parsed yet, in the order they were fetched.
+
+    A refused body is noted in `records.parses` and loads nothing. A body of a symbol without listing is skipped, and
+    stays for the next load. A later fetch wins over an earlier one, whenever either is loaded.
+
+    Args:
+        url: the database; this world's where None.
+        now: recorded_at of new rows, superseded_at of old versions.
+        window: only fetches that asked for a part of [from, to), and those without a window.
+        fetch_ids: only these.
+        reparse: also those parsed by another parser version; with `fetch_ids` those in any case. Rows that a body no
+            longer yields go to the revisions.
+    """
+    choice = Choice(PARSER_VERSION, window, None if fetch_ids is None else tuple(fetch_ids), reparse)
+    summary = Summary()
+    with adbc_connect(url) as connection:
+        with connection.cursor() as cursor:
+            todo = list(batches(cursor, choice))
+        connection.commit()
+        for ids in todo:
+            _load_batch(connection, ids, choice, now, summary)
+    return summary
+
+
+def _load_batch(connection: "Connection", ids: Sequence[int], choice: Choice, now: datetime, summary: Summary) -> None:
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('strades.records.load'))")
+            listings = _read_listings(cursor)
+            outcomes = []
+            for fetch in read_fetches(cursor, ids, choice):
+                try:
+                    outcomes.append(parse_fetch(fetch, listings))
+                except UnlistedError as error:
+                    summary.skipped.append(f"{fetch.source} fetch {fetch.fetch_id}: {error}")
+            _store(cursor, outcomes, choice, now, summary)
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+    crash_point("records.fetch_committed")
+
+
+def parse_fetch(fetch: Fetch, listings: Listings) -> Outcome:
+    """Parse one stored body; a refusal is an outcome, not an error.
+
+    Raises:
+        UnlistedError: it has records of a symbol without listing.
+    """
+    try:
+        body = unpack(fetch.sha256, fetch.size, fetch.packed)
+        parsed = parse(load_protocol(fetch.protocol), body, given=fetch.given, fetched_at=fetch.fetched_at)
+    except (BodyRefused, BodyCorrupt, ProtocolError) as error:
+        return Outcome(fetch, error=one_line(str(error)))
+    venue = fetch.given.get("venue", fetch.source)
+    rows = {
+        kind: rows_of(kind, table, fetch_id=fetch.fetch_id, venue=venue, listings=listings)
+        for kind, table in parsed.tables.items()
+    }
+    return Outcome(fetch, rows, parsed.rejects, sum(table.num_rows for table in parsed.tables.values()))
+
+
+def _store(cursor: "Cursor", outcomes: Sequence[Outcome], choice: Choice, now: datetime, summary: Summary) -> None:
+    """Everything a batch brings, in the caller's transaction."""
+    if not outcomes:
+        return
+    fetches = [outcome.fetch for outcome in outcomes]
+    for kind, target in TARGETS.items():
+        parts = [outcome.rows[kind] for outcome in outcomes if kind in outcome.rows]
+        rows = pa.concat_tables(parts) if parts else None
+        if choice.reparse:
+            withdraw_vanished(cursor, target, [fetch.fetch_id for fetch in fetches], rows, now)
+        if rows is None or rows.num_rows == 0:
+            continue
+        rows = drop_superseded(cursor, target, rows, fetches)
+        waves = versions(rows, target.key)
+        for n, wave in enumerate(waves):  # each older version a microsecond earlier, so that revisions keep their order
+            time = now - timedelta(microseconds=len(waves) - 1 - n)
+            summary.tables[target.table] += load(
+                cursor, target.table, wave, key=target.key, now=time, revisions=target.revisions
+            )
+    crash_point("records.copied")
+    _store_rejects(cursor, outcomes, choice, now)
+    _store_parses(cursor, outcomes, now)
+    for outcome in outcomes:
+        summary.rejects += len(outcome.rejects)
+        if outcome.error is None:
+            summary.parsed += 1
+        else:
+            summary.refused.append(f"{outcome.fetch.source} {outcome.fetch.url}: {outcome.error}")
+
+
+def _store_rejects(cursor: "Cursor", outcomes: Iterable[Outcome], choice: Choice, now: datetime) -> None:
+    outcomes = list(outcomes)
+    if choice.reparse:
+        ids = any_of([outcome.fetch.fetch_id for outcome in outcomes])
+        cursor.execute(f"DELETE FROM records.rejects WHERE fetch_id = {ids}")
+    rows = [
+        {"fetch_id": outcome.fetch.fetch_id, "location": item.where, "reason": item.reason, "raw": item.raw}
+        for outcome in outcomes
+        for item in outcome.rejects
+    ]
+    table = pa.Table.from_pylist(rows, schema=REJECTS)
+    load(cursor, "records.rejects", table, key=("fetch_id", "location", "reason"), now=now)
+
+
+def _store_parses(cursor: "Cursor", outcomes: Iterable[Outcome], now: datetime) -> None:
+    rows = [
+        {
+            "fetch_id": outcome.fetch.fetch_id,
+            "parser_version": PARSER_VERSION,
+            "outcome": "parsed" if outcome.error is None else "refused",
+            "error": outcome.error,
+            "records": outcome.records,
+            "rejects": len(outcome.rejects),
+        }
+        for outcome in outcomes
+    ]
+    load(cursor, "records.parses", pa.Table.from_pylist(rows, schema=PARSES), key=("fetch_id",), now=now)
+
+
+def _read_listings(cursor: "Cursor") -> Listings:
+    cursor.execute("SELECT venue, symbol, listing_id FROM records.listings")
+    return {(venue, symbol): listing_id for venue, symbol, listing_id in cursor.fetchall()}

@@ -1,0 +1,92 @@
+"""Which version of a record stands when fetches are loaded out of order, or parsed again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from strades_pipelines.ingestion.pending import Fetch, any_of
+from strades_pipelines.ingestion.tables import Target
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Cursor
+
+
+def drop_superseded(cursor: "Cursor", target: Target, rows: pa.Table, fetches: Sequence[Fetch]) -> pa.Table:
+    """Without the rows whose key is stored already from a later fetch of the same source.
+
+    Loading in fetch order, as is usual, there is no later fetch, and nothing is read but that fact.
+    """
+    later = _later_fetches(cursor, fetches)
+    if not later:
+        return rows
+    names = ", ".join(f'"{name}"' for name in target.key)
+    cursor.execute(f"SELECT {names}, fetch_id AS stored FROM {target.table} WHERE fetch_id = {any_of(list(later))}")
+    stored = cursor.fetch_arrow_table()
+    if stored.num_rows == 0:
+        return rows
+    rank = {
+        fetch_id: n for n, (_, fetch_id) in enumerate(sorted({fetch.order for fetch in fetches} | set(later.values())))
+    }
+    numbered = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
+    keyed = numbered.select([*target.key, "fetch_id", "position"])
+    met = keyed.join(stored.cast(_key_schema(keyed, stored)), keys=list(target.key), join_type="inner")
+    older = [
+        position
+        for position, mine, theirs in zip(
+            *(met[name].to_pylist() for name in ("position", "fetch_id", "stored")), strict=True
+        )
+        if rank[mine] < rank[theirs]
+    ]
+    keep = np.ones(rows.num_rows, np.bool_)
+    keep[older] = False
+    return rows.filter(pa.array(keep))
+
+
+def withdraw_vanished(
+    cursor: "Cursor", target: Target, fetch_ids: Sequence[int], rows: pa.Table | None, now: datetime
+) -> int:
+    """Move rows that came with these fetches, but are in them no longer, to the revisions; returns how many."""
+    names = ", ".join(f'"{name}"' for name in target.key)
+    cursor.execute(f"SELECT {names}, fetch_id FROM {target.table} WHERE fetch_id = {any_of(fetch_ids)}")
+    gone = cursor.fetch_arrow_table()
+    if rows is not None and rows.num_rows and gone.num_rows:
+        keys = [*target.key, "fetch_id"]
+        gone = gone.cast(_key_schema(rows, gone)).join(rows.select(keys), keys=keys, join_type="left anti")
+    if gone.num_rows == 0:
+        return 0
+    cursor.execute("DROP TABLE IF EXISTS pg_temp.gone")
+    cursor.adbc_ingest("gone", gone, mode="create", temporary=True)
+    join = " AND ".join(f't."{name}" = g."{name}"' for name in target.key)
+    cursor.execute(
+        f"INSERT INTO {target.revisions} SELECT t.*, '{now.isoformat()}'::timestamptz FROM {target.table} AS t "
+        f"INNER JOIN pg_temp.gone AS g ON {join} ON CONFLICT DO NOTHING"
+    )
+    cursor.execute(f"DELETE FROM {target.table} AS t USING pg_temp.gone AS g WHERE {join}")
+    return int(gone.num_rows)
+
+
+def _later_fetches(cursor: "Cursor", fetches: Sequence[Fetch]) -> dict[int, tuple[datetime, int]]:
+    """Parsed fetches of the same sources that came after the first of these, by id, with their order."""
+    first = min(fetch.order for fetch in fetches)
+    sources = ", ".join(f"'{source}'" for source in sorted({fetch.source for fetch in fetches}))  # [a-z0-9_] only
+    cursor.execute(
+        "SELECT f.fetch_id, f.fetched_at FROM rawsources.fetches AS f INNER JOIN records.parses AS p USING (fetch_id) "
+        f"WHERE f.source IN ({sources}) AND p.outcome = 'parsed' AND f.fetched_at >= '{first[0].isoformat()}'"
+    )
+    own = {fetch.fetch_id for fetch in fetches}
+    found = {fetch_id: (fetched_at, fetch_id) for fetch_id, fetched_at in cursor.fetchall()}
+    return {fetch_id: order for fetch_id, order in found.items() if fetch_id not in own and order > first}
+
+
+def _key_schema(like: pa.Table, table: pa.Table) -> pa.Schema:
+    """The schema of `table` with the types that its columns have in `like`."""
+    known = set(like.column_names)
+    return pa.schema(
+        [
+            (field.name, like.schema.field(field.name).type if field.name in known else field.type)
+            for field in table.schema
+        ]
+    )

@@ -1,0 +1,102 @@
+"""Where each kind of record is stored, and the step from records to rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table of records: its primary key, its revisions, and whether rows name their symbol by a listing."""
+
+    table: str
+    revisions: str
+    key: tuple[str, ...]
+    listed: bool
+
+
+TARGETS: Mapping[str, Target] = {
+    "candle": Target(
+        "records.candles", "records.candle_revisions", ("listing_id", "interval", "open_time"), listed=True
+    ),
+    "trade": Target("records.trades", "records.trade_revisions", ("listing_id", "trade_id"), listed=True),
+    "observation": Target(
+        "records.observations", "records.observation_revisions", ("series", "event_time"), listed=False
+    ),
+    "corporate_action": Target(
+        "records.corporate_actions",
+        "records.corporate_action_revisions",
+        ("listing_id", "ex_date", "action"),
+        listed=True,
+    ),
+}
+
+
+class UnlistedError(ValueError):
+    """Records of a symbol that has no listing; one line."""
+
+
+def rows_of(
+    kind: str, records: pa.Table, *, fetch_id: int, venue: str, listings: Mapping[tuple[str, str], int]
+) -> pa.Table:
+    """Records as rows of their table: the symbol by its listing, the fetch they came with, forming bars left out.
+
+    Args:
+        listings: listing ids by (venue, symbol).
+
+    Raises:
+        UnlistedError: a symbol has no listing at the venue.
+    """
+    if kind == "candle":
+        records = records.filter(records["is_final"]).drop_columns(["is_final"])
+    if TARGETS[kind].listed:
+        ids = _listing_ids(records["symbol"], venue, listings)
+        records = records.set_column(0, "listing_id", ids)
+    return records.append_column("fetch_id", pa.repeat(pa.scalar(fetch_id, pa.int64()), records.num_rows))
+
+
+def versions(rows: pa.Table, key: tuple[str, ...]) -> list[pa.Table]:
+    """Rows in fetch order, parted so that a key is at most once in each part; the last of each key is in the last part.
+
+    A row equal to its key's version before it says nothing new and is dropped, as it would be had it come later.
+    """
+    numbered = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
+    order = pc.sort_indices(numbered, [*((name, "ascending") for name in key), ("position", "ascending")])
+    rows = rows.take(order)
+    same = np.ones(max(rows.num_rows - 1, 0), np.bool_)
+    for name in key:
+        same &= _equal_to_previous(rows[name])
+    if not same.any():
+        return [rows]
+    equal = same.copy()
+    for name in rows.column_names:
+        if name not in key and name != "fetch_id":
+            equal &= _equal_to_previous(rows[name])
+    first = np.concatenate([[True], ~same])
+    kept = np.concatenate([[True], ~equal])
+    group = np.cumsum(first) - 1
+    count = np.bincount(group, weights=kept).astype(np.int64)  # versions of each key
+    ordinal = np.cumsum(kept) - np.concatenate([[0], np.cumsum(count)])[group]  # 1 for a key's first
+    part = count.max() - count[group] + ordinal - 1
+    return [rows.filter(pa.array(kept & (part == n))) for n in range(int(count.max()))]
+
+
+def _equal_to_previous(column: pa.ChunkedArray) -> np.ndarray:
+    one = column.combine_chunks()
+    before, after = one[:-1], one[1:]
+    equal = pc.fill_null(pc.equal(before, after), False)
+    both = pc.and_(pc.is_null(before), pc.is_null(after))
+    return np.asarray(pc.or_(equal, both).to_numpy(zero_copy_only=False))
+
+
+def _listing_ids(symbols: pa.ChunkedArray, venue: str, listings: Mapping[tuple[str, str], int]) -> pa.Array:
+    encoded = symbols.combine_chunks().dictionary_encode()
+    ids = []
+    for symbol in encoded.dictionary.to_pylist():
+        if (venue, symbol) not in listings:
+            raise UnlistedError(f"expected a listing of {symbol} at {venue}, was none; add it to Sources.json")
+        ids.append(listings[venue, symbol])
+    return pc.take(pa.array(ids, pa.int32()), encoded.indices)

@@ -1,0 +1,116 @@
+"""A whole installation of its own for a test: home, database server, list of sources and wallets."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from strades_pipelines.database.server import EmbeddedServer
+
+PROJECT = Path(__file__).resolve().parents[2]
+STRADES = Path(sys.executable).with_name("strades")
+NOON = "2026-11-20T12:00:00Z"
+HALF_PAST = "2026-11-20T12:30:00Z"
+# The paper wallet's opening and the age of its decisions are chosen so that it has something to do under a held clock.
+PAPER = {"opened_at": "2026-11-20T06:00:00+00:00", "max_decision_age_minutes": 600}
+STOCKS = ("AAPL", "IBM")
+KEPT_INSTRUMENTS = ("001EQ", "002EQ", "001CC")
+
+
+@dataclass
+class Installation:
+    """One home of its own; `strades` runs the command in it."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def strades(
+        self, *arguments: str, now: str | None = None, crash_at: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command in a process group of its own, so that a crash point kills it and what it started."""
+        more = {"STRADES_SANDBOX_NOW": now, "STRADES_CRASH_AT": crash_at}
+        environment = {**os.environ, **self.environment, **{name: value for name, value in more.items() if value}}
+        return subprocess.run(
+            [STRADES, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+            cwd=PROJECT,
+            check=False,
+        )
+
+    def run(self, *arguments: str, now: str = NOON) -> dict[str, Any]:
+        """`strades run` over the window; the report. A failure is the test's."""
+        done = self.strades("run", *WINDOW, "--json", *arguments, now=now)
+        assert done.returncode == 0, done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    def hashes(self) -> dict[str, str]:
+        """The hash of every table but the logs."""
+        hashes: dict[str, str] = json.loads(self.strades("db", "hash", "--json").stdout)
+        return hashes
+
+    def connect(self) -> "psycopg.Connection[Any]":
+        """As the server's owner, in the sandbox's database."""
+        return psycopg.connect(EmbeddedServer(self.home / "postgres").url("strades_sandbox"))
+
+
+WINDOW = ("--from", "2013-02-01", "--to", "2013-03-01")
+
+
+@contextmanager
+def installation(**environment: str) -> Iterator[Installation]:
+    """A new installation over two stocks, the ECB's rates and one synthetic pair."""
+    home = Path(tempfile.mkdtemp(prefix="strades-home-"))
+    home.chmod(0o755)
+    (home / "Sources.json").write_text(json.dumps(small_sources()))
+    (home / "Wallets.json").write_text(json.dumps(small_wallets()))
+    made = Installation(
+        home,
+        {
+            "STRADES_HOME": str(home),
+            "STRADES_SOURCES": str(home / "Sources.json"),
+            "STRADES_WALLETS": str(home / "Wallets.json"),
+            "STRADES_SANDBOX_URL": "http://127.0.0.1:1",  # nothing listens there: each run starts a sandbox of its own
+            **environment,
+        },
+    )
+    try:
+        yield made
+    finally:
+        made.strades("db", "stop")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def small_sources() -> dict[str, Any]:
+    """The project's list, cut to two stocks, one pair, and the ECB."""
+    document: dict[str, Any] = json.loads((PROJECT / "Sources.json").read_text())
+    for website in document["websites"]:
+        website["financial_instruments"] = [one for one in website["financial_instruments"] if one in KEPT_INSTRUMENTS]
+    return document
+
+
+def small_wallets() -> dict[str, Any]:
+    """The project's wallets over the two stocks, and a paper wallet that has something to do at once."""
+    document: dict[str, Any] = json.loads((PROJECT / "Wallets.json").read_text())
+    for wallet in document["wallets"]:
+        if wallet["mode"] == "replay":
+            wallet["instruments"] = [f"yahoo:{symbol}" for symbol in STOCKS]
+            wallet["parameters"] = {
+                **wallet["parameters"],
+                **({"fast": 2, "slow": 5} if wallet["strategy"] == "sma_cross" else {}),
+            }
+        else:
+            wallet |= PAPER
+    return document

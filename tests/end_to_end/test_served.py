@@ -1,0 +1,153 @@
+"""`strades up`, used through GraphQL as its pages use it: a backfill, a schedule, the trade sensor, the docs."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.end_to_end.graphql import BACKFILL, BACKFILL_STATUS, SCHEDULE, SENSOR, Webserver, wait_for
+from tests.end_to_end.installation import PROJECT, STRADES, Installation, installation
+
+pytestmark = pytest.mark.slow
+MONTHS = ["2012-11-01", "2012-12-01", "2013-01-01"]
+ASSETS = [
+    ["rawsources", "yahoo"],
+    ["rawsources", "ecb_history"],
+    *(["records", name] for name in ("candles", "trades", "observations", "corporate_actions", "rejects")),
+    ["cleaned", "daily_bars"],
+    ["features", "daily"],
+    *(["predictions", name] for name in ("models", "forecasts", "scores")),
+]
+START_SECONDS, WORK_SECONDS = 120, 300
+
+
+@dataclass
+class Served:
+    """A running `strades up`."""
+
+    installation: Installation
+    webserver: Webserver
+    docs: str
+    process: "subprocess.Popen[str]"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """`strades up` over an installation whose Gate.io schedule ticks every minute."""
+    webserver, docs, sandbox = (free_port() for _ in range(3))
+    ports = {
+        "STRADES_WEBSERVER_PORT": str(webserver),
+        "STRADES_DOCS_PORT": str(docs),
+        "STRADES_SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
+    }
+    with installation(**ports) as made:
+        trade_at_once(made)
+        environment = {**os.environ, **made.environment}
+        log = (made.home / "up.log").open("w")
+        process = subprocess.Popen(
+            [STRADES, "up"], env=environment, cwd=PROJECT, stdout=log, stderr=log, text=True, start_new_session=True
+        )
+        running = Served(made, Webserver(f"http://127.0.0.1:{webserver}"), f"http://127.0.0.1:{docs}", process)
+        try:
+            wait_for("the webserver", running.webserver.is_up, seconds=START_SECONDS)
+            yield running
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGINT)
+                process.wait(timeout=60)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def trade_at_once(made: Installation) -> None:
+    """Fetch Gate.io every minute, and let the paper wallet look back far enough to have decided something."""
+    sources = json.loads((made.home / "Sources.json").read_text())
+    for website in sources["websites"]:
+        if website["name"] == "gateio":
+            website["schedule"] = "* * * * *"
+    (made.home / "Sources.json").write_text(json.dumps(sources))
+    wallets = json.loads((made.home / "Wallets.json").read_text())
+    for wallet in wallets["wallets"]:
+        if wallet["mode"] == "paper":
+            wallet |= {"opened_at": "2026-01-01T00:00:00+00:00", "max_decision_age_minutes": 100000}
+    (made.home / "Wallets.json").write_text(json.dumps(wallets))
+
+
+def test_a_backfill_of_three_months_completes(served: Served) -> None:
+    launched = served.webserver.ask(BACKFILL, assets=[{"path": path} for path in ASSETS], months=MONTHS)[
+        "launchPartitionBackfill"
+    ]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+
+    def ended() -> str | None:
+        status = served.webserver.ask(BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"]["status"]
+        return str(status) if status not in ("REQUESTED", "COMPLETING") else None
+
+    assert wait_for("the backfill", ended, seconds=WORK_SECONDS) == "COMPLETED_SUCCESS"
+    with served.installation.connect() as connection:
+        months = connection.execute(
+            "SELECT DISTINCT to_char(session_date, 'YYYY-MM-01') FROM features.daily ORDER BY 1"
+        ).fetchall()
+    assert [month for (month,) in months] == MONTHS
+
+
+def test_a_schedule_ticks_and_its_run_succeeds(served: Served) -> None:
+    def ticked() -> list[str]:
+        state = served.webserver.ask(SCHEDULE, name="gateio_schedule")["scheduleOrError"]["scheduleState"]
+        return served.webserver.run_ids(state["ticks"])
+
+    runs = wait_for("a tick of the schedule", ticked, seconds=120)
+    status = wait_for("the run of the schedule", lambda: ended(served, runs[-1]), seconds=WORK_SECONDS)
+    assert status == "SUCCESS"
+
+
+def test_the_trade_sensor_launches_the_execution_and_an_order_is_made(served: Served) -> None:
+    def ticked() -> list[str]:
+        state = served.webserver.ask(SENSOR, name="trade_sensor")["sensorOrError"]["sensorState"]
+        assert not [tick["error"] for tick in state["ticks"] if tick["status"] == "FAILURE"]
+        return served.webserver.run_ids(state["ticks"])
+
+    runs = wait_for("a request of the trade sensor", ticked, seconds=WORK_SECONDS)
+    assert wait_for("the run of the trade sensor", lambda: ended(served, runs[-1]), seconds=WORK_SECONDS) == "SUCCESS"
+    with served.installation.connect() as connection:
+        orders = connection.execute("SELECT count(*) FROM trading.orders WHERE broker = 'paper'").fetchone()
+        venue = connection.execute("SELECT count(*) FROM trading.paper_venue_orders").fetchone()
+    assert orders == venue
+    assert orders is not None
+    assert orders[0] >= 1
+
+
+def ended(served: Served, run_id: str) -> str | None:
+    """The status of a run that is over."""
+    status = served.webserver.run_status(run_id)
+    return status if status in ("SUCCESS", "FAILURE", "CANCELED") else None
+
+
+def test_the_docs_show_the_models(served: Served) -> None:
+    with urllib.request.urlopen(f"{served.docs}/index.html", timeout=30) as page:
+        text = page.read().decode()
+    assert "model.strades.daily_bars" in text
+
+
+def test_a_second_start_says_which_port_is_taken(served: Served) -> None:
+    done = served.installation.strades("up")
+    assert done.returncode == 2
+    assert "is in use" in done.stderr.splitlines()[-1]
+
+
+def test_ctrl_c_stops_all_of_it(served: Served) -> None:
+    os.killpg(served.process.pid, signal.SIGINT)
+    assert served.process.wait(timeout=60) == 0
+    assert not served.webserver.is_up()
+    assert not (served.installation.home / "postgres/data/postmaster.pid").exists()

@@ -1,0 +1,221 @@
+"""Loading stored bodies: once, in order, whole or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from strades_pipelines.ingestion import loader
+from strades_pipelines.ingestion.loader import load_stored
+from tests.ingestion.conftest import GATE, NOW, Store, gate_body, gate_row
+
+Connection = psycopg.Connection[Any]
+NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+
+
+def closes(connection: Connection) -> list[tuple[int, float]]:
+    """Minute and close of each stored bar."""
+    rows = connection.execute("SELECT open_time, close FROM records.candles ORDER BY open_time").fetchall()
+    return [((open_time - NOVEMBER) // timedelta(minutes=1), close) for open_time, close in rows]
+
+
+def revisions(connection: Connection) -> list[float]:
+    """The closes of the old versions, in the order they were superseded."""
+    rows = connection.execute("SELECT close FROM records.candle_revisions ORDER BY superseded_at, recorded_at")
+    return [close for (close,) in rows]
+
+
+def test_load_writes_final_bars_with_their_fetch_and_times(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    fetch_id = store(gate_body(gate_row(0), gate_row(1), gate_row(2, closed="false")))
+    summary = load_stored(url=database_url, now=LATER)
+    assert (summary.parsed, summary.refused, summary.tables["records.candles"].inserted) == (1, [], 2)
+    row = connection.execute(
+        "SELECT open_time, close_time, open, high, low, close, volume, quote_volume, trade_count, knowledge_time,"
+        " knowledge_basis, fetch_id, recorded_at FROM records.candles ORDER BY open_time LIMIT 1"
+    ).fetchone()
+    minute = NOVEMBER + timedelta(minutes=1)
+    wanted = (NOVEMBER, minute, 100.0, 102.0, 99.0, 101.0, 10.25, 1000.5, None, minute, "stated", fetch_id, LATER)
+    assert row == wanted
+    assert connection.execute("SELECT outcome, records, rejects FROM records.parses").fetchall() == [("parsed", 3, 0)]
+
+
+def test_second_load_reads_and_writes_nothing(store: Store, connection: Connection, database_url: str) -> None:
+    store(gate_body(gate_row(0), gate_row(1)))
+    load_stored(url=database_url, now=NOW)
+    before = connection.execute("SELECT xmin::text, * FROM records.candles ORDER BY open_time").fetchall()
+    connection.commit()
+    summary = load_stored(url=database_url, now=LATER)
+    assert (summary.parsed, dict(summary.tables)) == (0, {})
+    assert connection.execute("SELECT xmin::text, * FROM records.candles ORDER BY open_time").fetchall() == before
+
+
+def test_same_rows_from_another_fetch_keep_the_first_fetch(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    first = store(gate_body(gate_row(0)))
+    load_stored(url=database_url, now=NOW)
+    store(gate_body(gate_row(0), gate_row(1)), fetched_at=LATER)
+    summary = load_stored(url=database_url, now=LATER)
+    loaded = summary.tables["records.candles"]
+    assert (loaded.inserted, loaded.revised, loaded.unchanged) == (1, 0, 1)
+    assert connection.execute("SELECT fetch_id FROM records.candles ORDER BY open_time").fetchall()[0] == (first,)
+
+
+def test_changed_value_moves_its_old_version_to_the_revisions(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    store(gate_body(gate_row(0), gate_row(1)))
+    load_stored(url=database_url, now=NOW)
+    store(gate_body(gate_row(0, close=99.5)), fetched_at=LATER)
+    load_stored(url=database_url, now=LATER)
+    assert closes(connection) == [(0, 99.5), (1, 101.0)]
+    old = connection.execute("SELECT close, recorded_at, superseded_at FROM records.candle_revisions").fetchall()
+    assert old == [(101.0, NOW, LATER)]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_three_versions_end_in_the_same_state_in_one_load_or_in_three(
+    store: Store, connection: Connection, database_url: str, *, together: bool
+) -> None:
+    for n, close in enumerate((101.0, 99.5, 100.5)):
+        store(gate_body(gate_row(0, close=close), gate_row(n + 1)), fetched_at=NOW + timedelta(minutes=n))
+        if not together:
+            load_stored(url=database_url, now=LATER + timedelta(minutes=n))
+    load_stored(url=database_url, now=LATER)
+    assert closes(connection) == [(0, 100.5), (1, 101.0), (2, 101.0), (3, 101.0)]
+    assert revisions(connection) == [101.0, 99.5]
+
+
+def test_value_that_returns_is_a_revision_each_time(store: Store, connection: Connection, database_url: str) -> None:
+    for n, close in enumerate((101.0, 99.5, 101.0, 101.0)):
+        store(gate_body(gate_row(0, close=close)), fetched_at=NOW + timedelta(minutes=n))
+    load_stored(url=database_url, now=LATER)
+    assert (closes(connection), revisions(connection)) == ([(0, 101.0)], [101.0, 99.5])
+
+
+def test_earlier_fetch_loaded_later_does_not_replace_a_newer_value(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    newer = store(gate_body(gate_row(0, close=99.5)), fetched_at=LATER)
+    load_stored(url=database_url, now=LATER)
+    store(gate_body(gate_row(0), gate_row(1)), fetched_at=NOW)
+    load_stored(url=database_url, now=LATER + timedelta(hours=1))
+    assert closes(connection) == [(0, 99.5), (1, 101.0)]
+    assert revisions(connection) == []
+    assert connection.execute("SELECT fetch_id FROM records.candles ORDER BY open_time").fetchall()[0] == (newer,)
+
+
+def test_refused_body_loads_nothing_and_spares_its_neighbours(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    bad = store(b"<html>busy</html>", request_key="bad")
+    store(gate_body(gate_row(0)), request_key="good", fetched_at=LATER)
+    summary = load_stored(url=database_url, now=LATER)
+    assert (summary.parsed, len(summary.refused), closes(connection)) == (1, 1, [(0, 101.0)])
+    row = connection.execute("SELECT outcome, error, records FROM records.parses WHERE fetch_id = %s", [bad]).fetchone()
+    assert row is not None
+    assert (row[0], row[2]) == ("refused", 0)
+    assert row[1].startswith("expected JSON")
+    assert "\n" not in row[1]
+
+
+def test_corrupt_stored_body_is_refused_with_its_hash(store: Store, connection: Connection, database_url: str) -> None:
+    store(gate_body(gate_row(0), gate_row(1, close=100.25)), corrupt=True)
+    summary = load_stored(url=database_url, now=LATER)
+    sha256 = connection.execute("SELECT encode(sha256, 'hex') FROM rawsources.bodies").fetchall()[0][0]
+    assert sha256 in summary.refused[0]
+    assert closes(connection) == []
+
+
+def test_bad_rows_are_kept_as_rejects_and_good_ones_loaded(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    fetch_id = store(gate_body(gate_row(0), gate_row(1, close=500.0), gate_row(2)))
+    summary = load_stored(url=database_url, now=LATER)
+    assert (summary.rejects, closes(connection)) == (1, [(0, 101.0), (2, 101.0)])
+    rows = connection.execute("SELECT fetch_id, location, reason, raw FROM records.rejects").fetchall()
+    assert [row[:3] for row in rows] == [(fetch_id, "/1", "close_outside_range")]
+    assert '"500.0"' in rows[0][3]
+
+
+def test_body_without_listing_waits_for_it(store: Store, connection: Connection, database_url: str) -> None:
+    store(gate_body(gate_row(0)), given=GATE | {"symbol": "ETH_USDT"})
+    summary = load_stored(url=database_url, now=LATER)
+    assert "ETH_USDT" in summary.skipped[0]
+    assert connection.execute("SELECT count(*) FROM records.parses").fetchone() == (0,)
+
+
+def test_window_chooses_fetches_that_asked_for_a_part_of_it(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    for day in (0, 1):
+        start = NOVEMBER + timedelta(days=day)
+        store(gate_body(gate_row(1440 * day)), request_key=f"{day}", window=(start, start + timedelta(days=1)))
+    load_stored(url=database_url, now=LATER, window=(NOVEMBER + timedelta(days=1), NOVEMBER + timedelta(days=2)))
+    assert closes(connection) == [(1440, 101.0)]
+
+
+def test_not_modified_answer_is_parsed_again_only_where_the_clock_decides(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    store(gate_body(gate_row(0)))
+    store(gate_body(gate_row(0)), outcome="not_modified", fetched_at=LATER)
+    assert load_stored(url=database_url, now=LATER).parsed == 1
+
+
+def test_another_parser_version_parses_again_only_when_asked(
+    store: Store, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(gate_body(gate_row(0)))
+    load_stored(url=database_url, now=NOW)
+    monkeypatch.setattr(loader, "PARSER_VERSION", "next")
+    assert load_stored(url=database_url, now=LATER).parsed == 0
+    assert load_stored(url=database_url, now=LATER, reparse=True).parsed == 1
+    assert connection.execute("SELECT parser_version FROM records.parses").fetchall() == [("next",)]
+    assert load_stored(url=database_url, now=LATER, reparse=True).parsed == 0
+
+
+def test_reparse_moves_rows_the_body_does_not_yield_to_the_revisions(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    fetch_id = store(gate_body(gate_row(0)))
+    load_stored(url=database_url, now=NOW)
+    connection.execute(
+        "UPDATE records.candles SET open_time = open_time - interval '1 minute', fetch_id = %s", [fetch_id]
+    )
+    connection.commit()
+    load_stored(url=database_url, now=LATER, fetch_ids=[fetch_id], reparse=True)
+    assert closes(connection) == [(0, 101.0)]
+    assert revisions(connection) == [101.0]
+
+
+@pytest.mark.parametrize(
+    ("point", "loaded"), [("database.rows_written", 0), ("records.copied", 0), ("records.fetch_committed", 2)]
+)
+def test_killed_load_leaves_all_or_nothing_and_the_next_one_completes_it(
+    store: Store, connection: Connection, database_url: str, tmp_path: Path, point: str, loaded: int
+) -> None:
+    store(gate_body(gate_row(0), gate_row(1), gate_row(2, close=500.0)))
+    code = (
+        "from datetime import UTC, datetime\nfrom strades_pipelines.ingestion.loader import load_stored\n"
+        f"load_stored(url={database_url!r}, now=datetime(2026, 11, 22, tzinfo=UTC))"
+    )
+    environment = os.environ | {"STRADES_CRASH_AT": point, "STRADES_HOME": str(tmp_path)}
+    died = subprocess.run(
+        [sys.executable, "-c", code], env=environment, start_new_session=True, check=False, timeout=60
+    )
+    assert died.returncode == -signal.SIGKILL
+    counts = "SELECT (SELECT count(*) FROM records.candles), (SELECT count(*) FROM records.parses), (SELECT count(*) FROM records.rejects)"
+    assert connection.execute(counts).fetchone() == ((2, 1, 1) if loaded else (0, 0, 0))
+    connection.commit()
+    load_stored(url=database_url, now=LATER)
+    assert connection.execute(counts).fetchone() == (2, 1, 1)
