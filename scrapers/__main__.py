@@ -6,14 +6,13 @@ One JSON line comes out; logs go to standard error. The answers go to this world
 
 import json
 import logging
-import os
 import sys
 from time import monotonic
 from typing import Any
 
 import psycopg
 
-from scrapers.chronicle import Chronicle, LogLines
+from scrapers.chronicle import Chronicle, LogLines, worth_telling
 from scrapers.plan import Plan, PlanError, read_plan
 from scrapers.redaction import redacted
 from scrapers.store import Store
@@ -47,11 +46,11 @@ def run(plan: Plan, log: LogLines) -> dict[str, Any]:
         The summary: `source, stored, not_modified, bytes, failed, seconds`.
 
     Raises:
-        CrawlError: when the database cannot be reached, or fails on the way.
+        CrawlError: when the database cannot be reached or fails on the way, or the crawl was stopped before its end.
     """
     started, started_at = monotonic(), settings().now()
     try:
-        connection = connect(os.environ.get("STRADES_SPIDER_DATABASE"))
+        connection = connect(settings().spider_database)
     except psycopg.OperationalError as error:
         raise CrawlError(f"cannot reach the database: {' '.join(str(error).split())}") from None
     with connection:
@@ -65,6 +64,10 @@ def run(plan: Plan, log: LogLines) -> dict[str, Any]:
         stored, kept = chronicle.total("stored"), chronicle.total("not_modified")
         logger.info("%s: %d stored, %d not modified, %d failed", plan.source, stored, kept, len(chronicle.failed))
         store.finish(started_at, log)
+    if chronicle.finished_requests < len(plan.requests):
+        raise CrawlError(
+            f"stopped after {chronicle.finished_requests} of {len(plan.requests)} requests; what came is stored"
+        )
     return {
         "source": plan.source,
         "stored": stored,
@@ -99,6 +102,7 @@ class _Plain(logging.Formatter):
 
 def _set_up_logging() -> LogLines:
     to_stderr, to_database = logging.StreamHandler(sys.stderr), LogLines()
+    to_stderr.addFilter(worth_telling)
     to_stderr.setFormatter(_Plain("%(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [to_stderr, to_database]

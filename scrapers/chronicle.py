@@ -38,17 +38,23 @@ class Chronicle:
         return list(self.steps.values())
 
 
+def worth_telling(record: logging.LogRecord) -> bool:
+    """Our own lines from INFO, those of others from WARNING."""
+    ours = record.name.split(".")[0] == "scrapers"
+    return record.levelno >= (logging.INFO if ours else logging.WARNING)
+
+
 class LogLines(logging.Handler):
-    """Collects what belongs into the database: our own lines from INFO, others from WARNING; no secrets."""
+    """Collects the lines that belong into the database, without secrets."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
+        self.addFilter(worth_telling)
         self.lines: list[tuple[datetime, str, str]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one record as (time, level, message)."""
-        ours = record.name.split(".")[0] == "scrapers"
-        if (ours or record.levelno >= logging.WARNING) and len(self.lines) < MAXIMUM_LOG_LINES:
+        if len(self.lines) < MAXIMUM_LOG_LINES:
             self.lines.append((settings().now(), record.levelname, one_line(record.getMessage(), 1_000)))
 
 

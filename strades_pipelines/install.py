@@ -1,4 +1,4 @@
-"""Everything a command needs before it works: databases, schema, Dagster's home. Idempotent, and quick when all is there."""
+"""What a command needs before it works: databases, schema, Dagster's home. Idempotent, quick when all is there."""
 
 import os
 from pathlib import Path

@@ -88,7 +88,8 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
     lineage.decision = _one(connection, "SELECT * FROM signals.decisions WHERE decision_id = %s", decision)
     if lineage.decision is None:
         raise NotFound(
-            f"expected the id of a fill, an order or a decision, was {identity!r}; `strades db psql` shows trading.fills"
+            f"expected the id of a fill, an order or a decision, was {identity!r}; "
+            "`strades db psql` shows trading.fills"
         )
     fetch_ids = _follow_prediction(connection, lineage)
     _follow_bars(connection, lineage)
@@ -114,7 +115,10 @@ def _follow_prediction(connection: Connection, lineage: Lineage) -> set[int]:
     window = (features["listing_id"], features["window_start"], features["session_date"])
     lineage.cleaned += _rows(
         connection,
-        "SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND session_date BETWEEN %s AND %s ORDER BY session_date",
+        """
+        SELECT * FROM cleaned.daily_bars
+        WHERE listing_id = %s AND session_date BETWEEN %s AND %s ORDER BY session_date
+        """,
         *window,
     )
     return _behind_features(connection, features) | _behind_training(connection, lineage.model)
@@ -146,7 +150,9 @@ def _behind_training(connection: Connection, model: Row | None) -> set[int]:
         connection,
         """
         SELECT DISTINCT b.fetch_id FROM cleaned.daily_bars AS b
-        WHERE b.session_date >= (SELECT min(f.window_start) FROM features.daily AS f WHERE f.decision_time BETWEEN %s AND %s)
+        WHERE b.session_date >= (
+                SELECT min(f.window_start) FROM features.daily AS f WHERE f.decision_time BETWEEN %s AND %s
+            )
             AND b.knowledge_time <= %s
         """,
         model["train_from"],
@@ -162,7 +168,10 @@ def _follow_bars(connection: Connection, lineage: Lineage) -> None:
     if bars:
         lineage.records += _rows(
             connection,
-            'SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s ORDER BY open_time',
+            """
+            SELECT * FROM records.candles
+            WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s ORDER BY open_time
+            """,
             bars["listing_id"],
             bars["interval"],
             bars["first_open_time"],
@@ -182,7 +191,10 @@ def _follow_bars(connection: Connection, lineage: Lineage) -> None:
 def _verified(connection: Connection, fetch_id: int) -> Row:
     fetch = _one(
         connection,
-        "SELECT fetch_id, source, protocol, url, fetched_at, encode(sha256, 'hex') AS sha256 FROM rawsources.fetches WHERE fetch_id = %s",
+        """
+        SELECT fetch_id, source, protocol, url, fetched_at, encode(sha256, 'hex') AS sha256
+        FROM rawsources.fetches WHERE fetch_id = %s
+        """,
         fetch_id,
     )
     if fetch is None:
@@ -208,7 +220,7 @@ def _rows(connection: Connection, query: str, *values: Any) -> list[Row]:
 def lines(document: dict[str, Any]) -> Iterable[str]:
     """A lineage, one line a step, the newest first."""
     if "fills" in document:
-        yield f"{document['fills']:,} fills followed, {document['bodies']:,} stored bodies read, hashed and parsed again"
+        yield f"{document['fills']:,} fills followed, {document['bodies']:,} stored bodies hashed and parsed again"
         return
     for step in ("fill", "order", "intent", "decision", "prediction", "model", "features"):
         if document[step]:

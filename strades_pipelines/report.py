@@ -29,9 +29,7 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     for layer, rows in document["rows"].items():
         layers.add_row(layer, f"{rows:,}", f"{document['seconds'].get(layer, 0):.1f}")
     console.print(layers)
-    console.print(
-        f"models {document['models']:,} · decisions {document['decisions']:,} · orders {document['orders']:,} · fills {document['fills']:,}"
-    )
+    console.print(" · ".join(f"{what} {document[what]:,}" for what in ("models", "decisions", "orders", "fills")))
     console.print(_wallets(document["performance"]))
     for failure in document.get("failures", []):
         console.print(f"[red]failed[/] {failure}", soft_wrap=True)

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,9 +55,13 @@ def sandbox_running() -> Iterator[None]:
 
 
 def _serves_our_world(health: dict[str, Any] | None) -> bool:
+    """Whether the server's market and clock are those of this process."""
     if health is None or health.get("seed") != settings().sandbox_seed:
         return False
-    return bool(health.get("clock_held")) == (settings().sandbox_now is not None)
+    held = settings().sandbox_now
+    if held is None:
+        return not health.get("clock_held")
+    return bool(health.get("clock_held")) and datetime.fromisoformat(str(health["now"])) == held
 
 
 def _wait_for_sandbox(process: subprocess.Popen[bytes], url: str) -> None:

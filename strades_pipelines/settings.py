@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     )
     live_trading: bool = Field(False, description="first of the two confirmations that live trading needs")
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
+    spider_database: str | None = Field(None, description="set by the process that starts a crawl: where answers go")
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")
 
     def now(self) -> datetime:

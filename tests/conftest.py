@@ -44,6 +44,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         os.environ.pop("STRADES_TEST_SERVER", None)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Where the shared data is promised, a skip is a failure: nothing hides in a green run."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.skipped and "STRADES_SHARED" in os.environ:
+        report.outcome = "failed"
+
+
 def _named(url: str, database: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path="/" + database))
 

@@ -31,7 +31,8 @@ def read_as_of(
     """Rows of `table` with `knowledge_time <= known_at`, as an Arrow table ordered by `order_by`.
 
     Args:
-        recorded_as_of: read the versions that were stored at this time, superseded ones included: an old run reads what it read then.
+        recorded_as_of: read the versions that were stored at this time, superseded ones included, so that an old run
+            reads what it read then.
         where: a further condition, written by us, with `$1`, `$2` ... for `parameters`.
 
     Raises:
@@ -57,7 +58,8 @@ def _versions(table: str, at: str) -> str:
 
 def _shared(table: str) -> str:
     columns = {
-        "records.candles": 'listing_id, "interval", open_time, close_time, open, high, low, close, volume, quote_volume, trade_count',
+        "records.candles": 'listing_id, "interval", open_time, close_time, open, high, low, close, '
+        "volume, quote_volume, trade_count",
         "records.trades": "listing_id, trade_id, event_time, price, size, side",
         "records.observations": "series, event_time, value, unit, vintage",
         "records.corporate_actions": "listing_id, ex_date, action, ratio, amount, currency",

@@ -65,5 +65,6 @@ def _stamp(connection: psycopg.Connection, world: str) -> None:
     found = connection.execute("SELECT world FROM ops.world").fetchone()
     if found is None or found[0] != world:
         raise WorldMismatch(
-            f"database {connection.info.dbname}: expected the world '{world}', was '{found and found[0]}'; set STRADES_WORLD or another DATABASE_URL"
+            f"database {connection.info.dbname}: expected the world '{world}', was '{found and found[0]}'; "
+            "set STRADES_WORLD or another DATABASE_URL"
         )

@@ -105,9 +105,10 @@ class EmbeddedServer:
         if os.geteuid() == 0 and not self._maps_root():
             for path in (self.data, copy):
                 os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
+        locale = "C.UTF-8" if sys.platform == "linux" else "C"
         # The password is random and long, so one hash iteration is as safe as 4096 and every connection is quicker.
         result = self._run(
-            "initdb", "-D", str(self.data), "-U", "strades", "-E", "UTF8", "--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C",
+            "initdb", "-D", str(self.data), "-U", "strades", "-E", "UTF8", f"--locale={locale}",
             "-A", "scram-sha-256", f"--pwfile={copy}", "--set", "scram_iterations=1",
         )  # fmt: skip
         copy.unlink()
@@ -145,7 +146,7 @@ class EmbeddedServer:
             path.write_text(str(probe.getsockname()[1]))
 
     def _clear_stale_pid(self) -> None:
-        """Remove a pid file that is empty or names a process that is no postmaster: PostgreSQL itself would refuse both."""
+        """Remove a pid file that is empty or names a process that is no postmaster: PostgreSQL would refuse both."""
         path = self.data / "postmaster.pid"
         if not path.exists():
             return
@@ -158,7 +159,7 @@ class EmbeddedServer:
         return subprocess.run(command, capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL, check=False)
 
     def _maps_root(self) -> bool:
-        """Whether root must run the server in a user namespace: nobody may not enter, and the capability way is missing."""
+        """Whether root needs a user namespace: `nobody` may not enter, and the capability way is missing."""
         return not self._enterable() and shutil.which("setpriv") is None
 
     def _enterable(self) -> bool:
@@ -177,7 +178,10 @@ class EmbeddedServer:
         return ["setpriv", "--securebits=+no_setuid_fixup", *CAPABILITY, *ids]
 
 
-_DROP = f"import os,sys; os.setgroups([]); os.setgid({UNPRIVILEGED}); os.setuid({UNPRIVILEGED}); os.execv(sys.argv[1], sys.argv[1:])"
+_DROP = (
+    f"import os, sys; os.setgroups([]); os.setgid({UNPRIVILEGED}); os.setuid({UNPRIVILEGED}); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 def _is_postmaster(pid: int) -> bool:

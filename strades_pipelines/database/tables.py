@@ -8,7 +8,8 @@ from pathlib import Path
 MIGRATIONS = Path(__file__).parent / "migrations"
 TABLE = re.compile(r"CREATE TABLE (\w+\.\w+) \(\n(.*?)\n\);", re.DOTALL)
 COLUMN = re.compile(
-    r'^    "?(?P<name>[a-z]\w*)"?\s+(?P<type>double precision|[a-z]+(?:\[\])?)(?P<rest>[^-]*?),?\s*(?:-- ?(?P<comment>.*))?$'
+    r'^    "?(?P<name>[a-z]\w*)"?\s+(?P<type>double precision|[a-z]+(?:\[\])?)'
+    r"(?P<rest>[^-]*?),?\s*(?:-- ?(?P<comment>.*))?$"
 )
 
 

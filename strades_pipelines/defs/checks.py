@@ -94,7 +94,9 @@ STATEMENTS = (
         "Each balance is the sum of its wallet's ledger, to the last digit.",
         """
         SELECT count(*) FROM trading.cash AS c
-        WHERE c.balance <> (SELECT coalesce(sum(l.amount), 0) FROM trading.ledger AS l WHERE l.wallet = c.wallet AND l.currency = c.currency)
+        WHERE c.balance <> (
+            SELECT coalesce(sum(l.amount), 0)
+            FROM trading.ledger AS l WHERE l.wallet = c.wallet AND l.currency = c.currency)
         """,
     ),
     Statement(

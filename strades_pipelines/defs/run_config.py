@@ -12,7 +12,7 @@ def ops_config(graph: Any, selection: Iterable[dg.AssetKey], config: dict[str, A
     """The `ops` section of a run config over `selection`.
 
     Args:
-        config: `rawsources` and `clip` clip the months to days (`from_date`, `to_date`); `trade` says which wallets trade.
+        config: `rawsources` and `clip` clip the months to days (`from_date`, `to_date`); `trade` is the wallets' part.
     """
     ops: dict[str, Any] = {}
     for asset in selection:

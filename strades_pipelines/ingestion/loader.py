@@ -6,6 +6,7 @@ never half loaded, and the next load goes on from there to the same rows.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
 from strades_pipelines.ingestion.order import drop_superseded, withdraw_vanished
 from strades_pipelines.ingestion.parse import PARSER_VERSION, parse
-from strades_pipelines.ingestion.pending import Choice, Fetch, Window, any_of, batches, read_fetches
+from strades_pipelines.ingestion.pending import Choice, Fetch, Window, any_of, batches, read_fetches, still_pending
 from strades_pipelines.ingestion.tables import TARGETS, UnlistedError, rows_of, versions
 from strades_pipelines.ingestion.verdicts import BodyRefused, Reject, one_line
 
@@ -85,27 +86,43 @@ def load_stored(
     """
     choice = Choice(PARSER_VERSION, window, None if fetch_ids is None else tuple(fetch_ids), reparse)
     summary = Summary()
-    with adbc_connect(url) as connection:
-        with connection.cursor() as cursor:
-            todo = list(batches(cursor, choice))
-        connection.commit()
-        for ids in todo:
-            _load_batch(connection, ids, choice, now, summary)
+    with (
+        adbc_connect(url) as reading,
+        adbc_connect(url) as writing,
+        reading.cursor() as cursor,
+        ThreadPoolExecutor(1) as storing,
+    ):
+        stored: Future[None] | None = None
+        for ids in batches(cursor, choice):  # parsing a batch while the database takes in the one before
+            outcomes = _parse_batch(cursor, ids, choice, summary)
+            if stored is not None:
+                stored.result()
+            stored = storing.submit(_store_batch, writing, outcomes, choice, now, summary)
+        if stored is not None:
+            stored.result()
     return summary
 
 
-def _load_batch(connection: "Connection", ids: Sequence[int], choice: Choice, now: datetime, summary: Summary) -> None:
+def _parse_batch(cursor: "Cursor", ids: Sequence[int], choice: Choice, summary: Summary) -> list["Outcome"]:
+    listings = _read_listings(cursor)
+    outcomes = []
+    for fetch in read_fetches(cursor, ids, choice):
+        try:
+            outcomes.append(parse_fetch(fetch, listings))
+        except UnlistedError as error:
+            summary.skipped.append(f"{fetch.source} fetch {fetch.fetch_id}: {error}")
+    return outcomes
+
+
+def _store_batch(
+    connection: "Connection", outcomes: Sequence["Outcome"], choice: Choice, now: datetime, summary: Summary
+) -> None:
+    """One transaction: the rows of a batch, its rejects and its cursor; what another loader did meanwhile is left out."""
     with connection.cursor() as cursor:
         try:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('strades.records.load'))")
-            listings = _read_listings(cursor)
-            outcomes = []
-            for fetch in read_fetches(cursor, ids, choice):
-                try:
-                    outcomes.append(parse_fetch(fetch, listings))
-                except UnlistedError as error:
-                    summary.skipped.append(f"{fetch.source} fetch {fetch.fetch_id}: {error}")
-            _store(cursor, outcomes, choice, now, summary)
+            pending = still_pending(cursor, [outcome.fetch.fetch_id for outcome in outcomes], choice)
+            _store(cursor, [outcome for outcome in outcomes if outcome.fetch.fetch_id in pending], choice, now, summary)
             connection.commit()
         except BaseException:
             connection.rollback()

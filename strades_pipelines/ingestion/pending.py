@@ -11,8 +11,8 @@ from strades_pipelines.datamanager.strict_json import loads
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
-BATCH_FETCHES = 200
-BATCH_BYTES = 32_000_000
+BATCH_FETCHES = 25
+BATCH_BYTES = 8_000_000
 Window = tuple[datetime, datetime]
 
 
@@ -67,6 +67,15 @@ class Choice:
 def any_of(ids: Sequence[int]) -> str:
     """`ANY(...)` of whole numbers, for SQL."""
     return f"ANY('{{{','.join(str(int(number)) for number in ids)}}}'::bigint[])"
+
+
+def still_pending(cursor: "Cursor", ids: Sequence[int], choice: Choice) -> set[int]:
+    """Which of these fetches are still to be parsed."""
+    cursor.execute(
+        "SELECT f.fetch_id FROM rawsources.fetches AS f LEFT JOIN records.parses AS p USING (fetch_id) "
+        f"WHERE f.fetch_id = {any_of(ids)} AND {choice.condition()}"
+    )
+    return {fetch_id for (fetch_id,) in cursor.fetchall()}
 
 
 def batches(cursor: "Cursor", choice: Choice) -> Iterator[list[int]]:

@@ -65,7 +65,7 @@ def last_known(rates: Rates, decision_time: Times, *, count: int, max_age: np.ti
         max_age: how long before the decision the last rate's day may be; a series that ended is not known for ever.
 
     Returns:
-        Shape (n, count), oldest first; -1 for what was not known, and a whole row of it where the last rate was too old.
+        Shape (n, count), oldest first; -1 for what was not known, and a whole row of it where the last was too old.
     """
     if np.all(rates.knowledge_time[1:] >= rates.knowledge_time[:-1]):
         known = np.searchsorted(rates.knowledge_time, decision_time, side="right")

@@ -37,23 +37,19 @@ def read_labels(cursor: "Cursor", *, start: datetime, known_at: datetime) -> pd.
     Returns:
         Columns listing_id, decision_time, label, label_known_at; a session whose label is not known yet has no row.
     """
-    bars = read_as_of(
-        cursor, "cleaned.daily_bars", ("listing_id", "knowledge_time", "close", "total_return_factor"), known_at=known_at,
-        where="knowledge_time >= $1", parameters=(start,), order_by=("listing_id", "session_date"),
-    ).to_pandas()  # fmt: skip
-    parts = [_labels(listing, own) for listing, own in bars.groupby("listing_id", sort=True)]
-    empty = bars.assign(decision_time=bars.knowledge_time, label=0.0, label_known_at=bars.knowledge_time)[:0]
-    columns = ["listing_id", "decision_time", "label", "label_known_at"]
-    return pd.concat([empty[columns], *parts], ignore_index=True) if parts else empty[columns]
-
-
-def _labels(listing: object, bars: pd.DataFrame) -> pd.DataFrame:
-    times = bars["knowledge_time"].dt.tz_localize(None).to_numpy()
-    label, known_at = next_session_return((bars["close"] * bars["total_return_factor"]).to_numpy(), times)
-    rows = {
-        "listing_id": listing,
-        "decision_time": bars["knowledge_time"].to_numpy(),
-        "label": label,
-        "label_known_at": known_at,
-    }
-    return pd.DataFrame(rows)[:-1]
+    columns = ("listing_id", "knowledge_time", "close", "total_return_factor")
+    bars: pd.DataFrame = read_as_of(
+        cursor,
+        "cleaned.daily_bars",
+        columns,
+        known_at=known_at,
+        where="knowledge_time >= $1::timestamptz",
+        parameters=(start,),
+        order_by=("listing_id", "session_date"),
+    ).to_pandas()
+    growth, times = (bars["close"] * bars["total_return_factor"]).to_numpy(), bars["knowledge_time"]
+    label, label_known_at = next_session_return(growth, times.dt.tz_localize(None).to_numpy())
+    rows = pd.DataFrame({"listing_id": bars["listing_id"], "decision_time": times, "label": label})
+    rows["label_known_at"] = pd.Series(label_known_at).dt.tz_localize("UTC")
+    next_is_same_listing = bars["listing_id"].shift(-1) == bars["listing_id"]
+    return rows[next_is_same_listing].reset_index(drop=True)

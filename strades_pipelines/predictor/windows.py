@@ -1,7 +1,7 @@
 """Windowed sums that see their own window and nothing else.
 
-Every result is the sum of its window's values, added oldest first, one vectorised addition a lag. A cumulative sum, or a
-sum whose order depends on the array's length, would change in its last bits with the day history starts at, and would
+Every result is the sum of its window's values, added oldest first, one vectorised addition a lag. A cumulative sum, or
+a sum whose order depends on the array's length, would change in its last bits with the day history starts at, and would
 carry one bad price into every later value. Arrays are float64 of shape (n,), oldest first; results have the same shape,
 NaN where the window is not complete or holds a NaN.
 """
@@ -30,7 +30,7 @@ def window_mean(values: Floats, width: int) -> Floats:
 
 
 def window_std(values: Floats, width: int) -> Floats:
-    """The sample standard deviation (divisor `width - 1`) of each value and the `width - 1` before it, in two passes."""
+    """The sample standard deviation (divisor `width - 1`) of each value and those before it, in two passes."""
     count = len(values) - width + 1
     result = np.full(len(values), np.nan)
     if count > 0:

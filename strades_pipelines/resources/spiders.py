@@ -1,4 +1,4 @@
-"""Runs the Scrapy project as a process of its own: a second crawl in one process would fail, and a crash stays there."""
+"""Runs the Scrapy project as a process of its own: a second crawl in one process fails, and a crash stays there."""
 
 import json
 import os

@@ -222,6 +222,22 @@ def test_no_answer_leaves_the_order_unknown_until_the_venue_says(
     assert rows(market, "SELECT quantity FROM trading.positions") == [(2,)]
 
 
+def test_an_order_is_on_record_before_the_venue_hears_of_it(
+    market: Connection, venue: PaperBroker, add_candles: AddCandles, database_url: str
+) -> None:
+    add_candles(CLOSES)
+    decision(market, 2.0, DECIDED)
+
+    class Watching(Silent):
+        def submit(self, order: Order, *, at: datetime) -> VenueOrder:
+            with connect(database_url) as other:
+                query = "SELECT intent_id, state FROM trading.orders"
+                assert rows(other, query) == [(order.intent_id, "submitting")]
+            return self.venue.submit(order, at=at)
+
+    assert execute_pending(market, Watching(venue, TimeoutError(), takes=True), "paper", now=SENT).unsettled == {}
+
+
 def test_an_order_that_never_arrived_is_not_sent_when_it_has_grown_old(
     market: Connection, venue: PaperBroker, add_candles: AddCandles
 ) -> None:

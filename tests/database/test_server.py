@@ -11,7 +11,12 @@ import pytest
 
 from strades_pipelines.database.server import EmbeddedServer
 
-START = "import sys; from pathlib import Path; from strades_pipelines.database.server import EmbeddedServer; EmbeddedServer(Path(sys.argv[1]), sys.argv[2]).start()"
+START = """
+import sys
+from pathlib import Path
+from strades_pipelines.database.server import EmbeddedServer
+EmbeddedServer(Path(sys.argv[1]), sys.argv[2]).start()
+"""
 
 
 @pytest.fixture

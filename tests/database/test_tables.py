@@ -11,7 +11,8 @@ ACTUAL = """
 def test_every_table_is_described_as_the_database_has_it(connection: psycopg.Connection) -> None:
     described = table_columns()
     made = connection.execute(
-        "SELECT schemaname || '.' || tablename FROM pg_tables WHERE tableowner = 'strades_app' AND schemaname <> 'public'"
+        "SELECT schemaname || '.' || tablename FROM pg_tables "
+        "WHERE tableowner = 'strades_app' AND schemaname <> 'public'"
     ).fetchall()
     revisions = {
         "records.candle_revisions",

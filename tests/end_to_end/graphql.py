@@ -19,10 +19,14 @@ BACKFILL_STATUS = (
     "query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
 )
 SCHEDULE = """
-query($name: String!) { scheduleOrError(scheduleSelector: {repositoryName: "__repository__", repositoryLocationName: "strades", scheduleName: $name}) {
+query($name: String!) { scheduleOrError(scheduleSelector: {
+  repositoryName: "__repository__", repositoryLocationName: "strades", scheduleName: $name
+}) {
   ... on Schedule { scheduleState { ticks(limit: 20) { status runIds } } } } }"""
 SENSOR = """
-query($name: String!) { sensorOrError(sensorSelector: {repositoryName: "__repository__", repositoryLocationName: "strades", sensorName: $name}) {
+query($name: String!) { sensorOrError(sensorSelector: {
+  repositoryName: "__repository__", repositoryLocationName: "strades", sensorName: $name
+}) {
   ... on Sensor { sensorState { ticks(limit: 20) { status runIds error { message } } } } } }"""
 RUN_STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 

@@ -1,4 +1,4 @@
-"""Killed with -9 at one named point after the other, and then left alone: the data is that of a run nobody disturbed."""
+"""Killed with -9 at one named point after the other, then left alone: the data is that of an undisturbed run."""
 
 import signal
 from collections.abc import Iterator

@@ -72,13 +72,17 @@ def test_an_unknown_id_is_one_line_and_exit_code_2(ran: Installation) -> None:
 
 
 def test_a_flipped_byte_in_a_stored_body_is_found_and_named(ran: Installation) -> None:
-    flip = "UPDATE rawsources.bodies SET body = set_byte(body, octet_length(body) / 2, get_byte(body, octet_length(body) / 2) # 1) WHERE sha256 = %s"
+    flip = """
+        UPDATE rawsources.bodies SET body = set_byte(body, (size % 97)::int, get_byte(body, (size % 97)::int) # 1)
+        WHERE sha256 = %s
+    """
     with ran.connect() as connection:
         row = connection.execute(
             """
             SELECT l.fill_id, f.sha256, encode(f.sha256, 'hex')
             FROM trading.fills AS l
-            JOIN records.candles AS c ON (c.listing_id, c."interval", c.open_time) = (l.listing_id, l.bar_interval, l.bar_open_time)
+            JOIN records.candles AS c
+                ON (c.listing_id, c."interval", c.open_time) = (l.listing_id, l.bar_interval, l.bar_open_time)
             JOIN rawsources.fetches AS f USING (fetch_id)
             """
         ).fetchone()

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,8 @@ def crawl(sandbox: Served, database_url: str) -> Crawl:
         crash_at: str = "",
         server: str | None = None,
         database: str | None = None,
+        world: str = "sandbox",
+        meanwhile: Callable[[subprocess.Popen[str]], None] | None = None,
         **plan: Any,
     ) -> Crawled:
         environment = {
@@ -61,22 +64,24 @@ def crawl(sandbox: Served, database_url: str) -> Crawl:
             "STRADES_SANDBOX_URL": server or sandbox.url,
             "STRADES_SANDBOX_NOW": now,
             "STRADES_CRASH_AT": crash_at,
-            "STRADES_WORLD": "sandbox",
+            "STRADES_WORLD": world,
         }
-        process = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", "scrapers"],
-            input=json.dumps(plan_of(*requests, **plan)),
             env={**os.environ, **environment},
             cwd=PROJECT,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
             start_new_session=True,  # a crash point kills its whole process group
         )
-        lines = process.stdout.splitlines()
-        assert len(lines) <= 1, f"expected one line on standard output, was {process.stdout!r}"
-        return Crawled(process.returncode, json.loads(lines[0]) if lines else {}, process.stderr)
+        if meanwhile is not None:
+            threading.Thread(target=meanwhile, args=[process], daemon=True).start()
+        stdout, stderr = process.communicate(json.dumps(plan_of(*requests, **plan)), timeout=60)
+        lines = stdout.splitlines()
+        assert len(lines) <= 1, f"expected one line on standard output, was {stdout!r}"
+        return Crawled(process.returncode, json.loads(lines[0]) if lines else {}, stderr)
 
     return run
 

@@ -1,5 +1,6 @@
 """A server that answers as it was told, for what the sandbox does not do: redirects, encodings, dates to wait for."""
 
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ class Line:
 
 
 @contextmanager
-def scripted(script: dict[str, list[Line]]) -> Iterator[str]:
+def scripted(script: dict[str, list[Line]], *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve each path's lines in turn, the last one again and again. Paths begin with the real host: `/host/path`."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -36,10 +37,12 @@ def scripted(script: dict[str, list[Line]]) -> Iterator[str]:
             """Nothing: the tests look at what was stored."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

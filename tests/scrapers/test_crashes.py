@@ -1,10 +1,13 @@
 """Killed at each point between commits, a crawl leaves whole answers or none, and the next one completes the work."""
 
 import signal
+import subprocess
+import time
 from typing import Any
 
 import psycopg
 
+from tests.sandbox.serving import Served
 from tests.scrapers.conftest import Crawl, ask
 
 URLS = [
@@ -26,6 +29,27 @@ def test_a_crash_leaves_whole_answers_and_the_next_crawl_completes_them(
         connection.commit()
     assert crawl(*requests, rate=one_by_one).code == 0
     assert connection.execute(STATE).fetchone() == (4, 4, 4, 4)
+
+
+def test_a_crawl_that_was_stopped_says_so_and_keeps_what_came(
+    crawl: Crawl, sandbox: Served, connection: psycopg.Connection[Any]
+) -> None:
+    sandbox.misbehave("api.gateio.ws", "slow", times=1, seconds=0)
+    sandbox.misbehave("api.gateio.ws", "slow", times=1, seconds=30)
+
+    def stop_at_the_second(process: subprocess.Popen[str]) -> None:
+        while sandbox.app.rules.rules[1].times:
+            time.sleep(0.02)
+        process.terminate()
+
+    one_by_one = {"requests_per_second": 100.0, "concurrency": 1}
+    done = crawl(
+        *[ask(url) for url in URLS], rate=one_by_one, retries=0, timeout_seconds=1.0, meanwhile=stop_at_the_second
+    )
+    assert (done.code, done.summary) == (1, {})
+    assert "stopped after 2 of 4 requests" in done.stderr.strip().splitlines()[-1]
+    outcomes = connection.execute("SELECT outcome FROM rawsources.fetches ORDER BY outcome").fetchall()
+    assert outcomes == [("failed",), ("stored",)]
 
 
 def test_a_database_that_cannot_take_the_answers_ends_the_crawl(crawl: Crawl, database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""What happens by itself besides the clock: data that moves on, decisions that want trading, failures that want a person."""
+"""What happens by itself besides the clock: data moves on, decisions are traded, a failure calls a person."""
 
 import dagster as dg
 
@@ -29,7 +29,7 @@ data_sensor = dg.AutomationConditionSensorDefinition(
     description="Launches the execution job when a wallet has decisions that wait for it.",
 )
 def trade_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult | dg.SkipReason:
-    """Ask for one run for each new state of what waits; the database decides that there is one order for each decision."""
+    """Ask for a run for each new state of what waits; the database decides that a decision is one order."""
     with database.connect() as connection:
         batch = waiting(connection)
     if not batch:

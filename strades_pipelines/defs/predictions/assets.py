@@ -26,7 +26,7 @@ MODELS = table_spec(
 FORECASTS = table_spec(
     "predictions",
     "forecasts",
-    "Expected next-session log return; a missing model is an explicit row. Grain: one row a listing, session and model.",
+    "Expected next-session log return, or why there is none. Grain: one row a listing, session and model.",
     kinds={"scikitlearn", "postgres"},
     deps=[MODELS.key, key("features", "daily")],
 )

@@ -8,6 +8,7 @@ from strades_pipelines.datamanager.fetch_log import read_fetch_log
 from strades_pipelines.datamanager.planning import plan, spider_plan
 from strades_pipelines.datamanager.sources import Sources, Website, load_sources
 from strades_pipelines.defs.specs import column_schema
+from strades_pipelines.ingestion.acceptance import refused_bodies
 from strades_pipelines.keys import OWNERS, key
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN, WindowConfig, run_window
 from strades_pipelines.resources.database import Database
@@ -54,16 +55,16 @@ def build_source_asset(website: Website, sources: Sources) -> dg.AssetsDefinitio
         summary: dict[str, Any] = {"stored": 0, "not_modified": 0, "bytes": 0, "failed": []}
         if requests:
             summary = spiders.run(spider_plan(website, requests, run_id=context.run_id), database=database.location())
-        if summary["failed"]:
-            first = summary["failed"][0]
-            raise dg.Failure(
-                f"{website.name}: {len(summary['failed'])} of {len(requests)} requests failed; first {first['url']}: {first['error']}",
-                allow_retries=False,
-            )
+        faults = [f"{failed['url']}: {failed['error']}" for failed in summary["failed"]]
         with database.connect() as connection:
+            if summary["stored"]:
+                place = database.location()
+                faults += refused_bodies(connection, website.name, context.run_id, url=place, now=settings().now())
             rows = connection.execute(
                 "SELECT count(*) FROM rawsources.fetches WHERE source = %s", [website.name]
             ).fetchone()
+        if faults:
+            raise dg.Failure(f"{len(faults)} of {len(requests)} requests failed; first {faults[0]}", allow_retries=False)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows[0] if rows else 0,

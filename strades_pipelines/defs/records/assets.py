@@ -17,8 +17,8 @@ from strades_pipelines.settings import settings
 
 IDENTITY = {
     "instruments": "The financial instruments of Sources.json. Grain: one row an instrument and interval.",
-    "listings": "An instrument at a venue, with its currency, tick, lot and calendar. Grain: one row a venue and symbol.",
-    "sessions": "The trading sessions of the venues' calendars, half days included. Grain: one row a calendar and date.",
+    "listings": "An instrument at a venue, with currency, tick, lot and calendar. Grain: one row a venue and symbol.",
+    "sessions": "Trading sessions of the venues' calendars, half days included. Grain: one row a calendar and date.",
 }
 KINDS = {
     "candles": "Final bars as the source gave them. Grain: one row a listing, interval and open time.",

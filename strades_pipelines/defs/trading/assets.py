@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from strades_pipelines.brokerage.brokers.venue import venue_for
 from strades_pipelines.brokerage.execution import execute_pending
@@ -47,7 +48,7 @@ SPECS = [
 class TradeConfig(dg.Config):
     """Which wallets, and over which window those of mode `replay` are stepped: [from_date, to_date), ISO dates, UTC."""
 
-    modes: list[str] = ["replay", "paper", "live"]
+    modes: list[str] = Field(default_factory=lambda: ["replay", "paper", "live"])
     from_date: str = str(settings().window_from)
     to_date: str = str(settings().window_to)
 

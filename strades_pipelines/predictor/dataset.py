@@ -1,0 +1,97 @@
+"""Features joined with what came of them: what models are trained on, and what they predict for."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from strades_pipelines.predictor.formulas import NAMES
+from strades_pipelines.predictor.labels import read_labels
+from strades_pipelines.predictor.windows import Floats
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Cursor
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Without these a row says too little to predict from, or to learn from; the others may be imputed.
+NEEDED = tuple(name for name in NAMES if name not in ("volume_ratio_20", "eurusd_return_5"))
+IDENTITY = ("listing_id", "session_date", "decision_time", "inputs_hash")
+ROWS = f"""
+    SELECT {", ".join(IDENTITY)}, {", ".join(NAMES)} FROM features.daily
+    WHERE decision_time >= $1::timestamptz AND session_date < $2::date AND decision_time <= $3::timestamptz
+    ORDER BY decision_time, listing_id
+"""
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training set in the order of (decision_time, listing_id): x of shape (n, features), the rest of shape (n,)."""
+
+    x: Floats
+    y: Floats
+    decision_time: NDArray[np.int64]  # microseconds since 1970, UTC
+    label_known_at: NDArray[np.int64]
+    listing_id: NDArray[np.int64]
+
+    def data_hash(self) -> str:
+        """SHA-256 over everything a fit can see."""
+        digest = hashlib.sha256("\x1f".join(NAMES).encode())
+        for array in (self.listing_id, self.decision_time, self.label_known_at, self.x, self.y):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def read_rows(cursor: "Cursor", *, start: datetime, end: datetime, known_at: datetime) -> pd.DataFrame:
+    """Feature rows decided from `start` on, of sessions before the date of `end`, as known at `known_at`.
+
+    Returns:
+        The columns of IDENTITY and the features, with NaN for a missing one, ordered by decision_time and listing_id.
+    """
+    cursor.execute(ROWS, (start, end.date(), known_at))
+    rows: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
+    return rows.astype(dict.fromkeys(NAMES, "float64"))
+
+
+def with_labels(cursor: "Cursor", rows: pd.DataFrame, *, start: datetime, known_at: datetime) -> pd.DataFrame:
+    """The rows with `label` and `label_known_at`, missing where the next session is not known at `known_at`."""
+    labels = read_labels(cursor, start=start, known_at=known_at)
+    return rows.merge(labels, on=["listing_id", "decision_time"], how="left", validate="one_to_one")
+
+
+def has_features(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows have every needed feature."""
+    return rows[list(NEEDED)].notna().all(axis=1)
+
+
+def training_set(rows: pd.DataFrame, *, cutoff: datetime, months: int) -> Training:
+    """The rows whose label was known at `cutoff`, decided at most `months` months before it.
+
+    The label itself says when it was known, so no row can overlap the time it predicts, whatever the horizon.
+
+    Args:
+        rows: of `with_labels`, in their order.
+    """
+    since = (pd.Timestamp(cutoff) - pd.DateOffset(months=months)).to_pydatetime()
+    kept = rows[(rows["label_known_at"] <= cutoff) & (rows["decision_time"] >= since) & has_features(rows)]
+    return Training(
+        x=kept[list(NAMES)].to_numpy(np.float64),
+        y=kept["label"].to_numpy(np.float64),
+        decision_time=microseconds(kept["decision_time"]),
+        label_known_at=microseconds(kept["label_known_at"]),
+        listing_id=kept["listing_id"].to_numpy(np.int64),
+    )
+
+
+def microseconds(times: pd.Series) -> NDArray[np.int64]:
+    """Microseconds since 1970 of a column of UTC times without gaps."""
+    naive: NDArray[np.datetime64] = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
+    return naive.astype(np.int64)
+
+
+def instant(microseconds_since_1970: int) -> datetime:
+    """The UTC time of a number of microseconds."""
+    return EPOCH + timedelta(microseconds=microseconds_since_1970)
