@@ -1,7 +1,8 @@
 {#
-    Incremental strategy `changed_rows`: within the run's window, rows that are no longer right are deleted and rows that
-    are missing inserted. Identical rows are left alone, so running the same data twice writes nothing at all, which
-    neither `delete+insert` nor `merge` gives. The model needs `unique_key` (a list) and meta `window_column`.
+    Incremental strategy `changed_rows`: the model's rows replace those of the same key that differ, and rows of the run's
+    window that the model does not give any more are deleted. Identical rows are left alone, so running the same data
+    twice writes nothing at all, which neither `delete+insert` nor `merge` gives. The model needs `unique_key` (a list)
+    and meta `window_column`.
 #}
 {% macro get_incremental_changed_rows_sql(arg_dict) %}
     {%- set target, source = arg_dict["target_relation"], arg_dict["temp_relation"] -%}
@@ -18,9 +19,13 @@
             select 1
             from {{ source }} as new_row
             where {{ same_key | join(" and ") }}
-                and (new_row.{{ columns | join(", new_row.") }})
-                is not distinct from (old_row.{{ columns | join(", old_row.") }})
         );
+
+    delete from {{ target }} as old_row
+    using {{ source }} as new_row
+    where {{ same_key | join(" and ") }}
+        and (new_row.{{ columns | join(", new_row.") }})
+        is distinct from (old_row.{{ columns | join(", old_row.") }});
 
     insert into {{ target }} ({{ columns | join(", ") }})
     select {{ columns | join(", ") }}

@@ -5,7 +5,7 @@ import hashlib
 import zstandard
 
 
-class BodyCorrupt(ValueError):  # noqa: N818 (a verdict, and its name everywhere)
+class BodyCorrupt(ValueError):
     """A stored body is not the one its hash names; one line with the hash."""
 
 

@@ -117,7 +117,7 @@ def _parse_batch(cursor: "Cursor", ids: Sequence[int], choice: Choice, summary: 
 def _store_batch(
     connection: "Connection", outcomes: Sequence["Outcome"], choice: Choice, now: datetime, summary: Summary
 ) -> None:
-    """One transaction: the rows of a batch, its rejects and its cursor; what another loader did meanwhile is left out."""
+    """One transaction: a batch's rows, rejects and cursor; what another loader did meanwhile is left out."""
     with connection.cursor() as cursor:
         try:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('strades.records.load'))")

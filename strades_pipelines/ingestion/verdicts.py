@@ -8,7 +8,7 @@ import pyarrow as pa
 LONGEST_LINE = 300
 
 
-class BodyRefused(ValueError):  # noqa: N818 (a verdict, and its name everywhere)
+class BodyRefused(ValueError):
     """A body is not what its protocol says; nothing of it is used. One line."""
 
     def __init__(self, message: str) -> None:

@@ -106,6 +106,20 @@ def test_factor_of_real_stocks_is_the_product_over_their_dividends(database_url:
         assert factor == pytest.approx(expected, rel=1e-12)
 
 
+def test_history_added_before_a_month_moves_the_factor_of_the_months_after_it(
+    database_url: str, adbc: "Connection"
+) -> None:
+    listing(adbc, 1, symbol="BTC")
+    candles(adbc, 1, dict.fromkeys(days(date(2024, 2, 1), 60), 10.0))
+    run_dbt(database_url, BARS)
+    candles(adbc, 1, dict.fromkeys(days(date(2024, 1, 1), 31), 10.0))
+    dividend(adbc, 1, ex_date=date(2024, 1, 15), amount=2.5)
+    run_dbt(database_url, BARS, min_date="2024-01-01", max_date="2024-02-01")
+    factors = dict(rows(database_url, "SELECT session_date, total_return_factor FROM cleaned.daily_bars"))
+    expected = {day: 1.25 if day >= date(2024, 1, 15) else 1.0 for day in days(date(2024, 1, 1), 91)}
+    assert factors == expected
+
+
 def test_what_comes_later_changes_no_earlier_row(database_url: str, adbc: "Connection") -> None:
     listing(adbc, 1, symbol="BTC")
     candles(adbc, 1, dict.fromkeys(days(date(2024, 1, 1), 30), 10.0))

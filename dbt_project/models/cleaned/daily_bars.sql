@@ -59,7 +59,6 @@ placed as (
 latest as (
     select distinct on (listing_id, session_date) *
     from placed
-    where {{ before_window_end('session_date') }}
     order by listing_id asc, session_date asc, knowledge_time desc, open_time desc
 ),
 
@@ -180,4 +179,15 @@ left join factor_spans
         bars.listing_id = factor_spans.listing_id
         and bars.session_date >= factor_spans.from_date
         and (factor_spans.to_date is null or bars.session_date < factor_spans.to_date)
-where {{ in_window('bars.session_date') }}
+{% if is_incremental() %}
+    -- Older history or a corrected dividend moves the factor of all that follows: those rows too, whatever the window.
+    left join {{ this }} as stored
+        on
+            bars.listing_id = stored.listing_id
+            and bars.session_date = stored.session_date
+    where
+        {{ in_window('bars.session_date') }}
+        or stored.total_return_factor <> coalesce(factor_spans.factor, 1.0)
+{% else %}
+    where {{ in_window('bars.session_date') }}
+{% endif %}

@@ -7,7 +7,8 @@ import dagster as dg
 from strades_pipelines.defs.specs import counts, table_spec
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN, WindowConfig, run_window
-from strades_pipelines.predictor.features import FEATURES_VERSION, write_features
+from strades_pipelines.predictor.features import write_features
+from strades_pipelines.predictor.formulas import FEATURES_VERSION
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 

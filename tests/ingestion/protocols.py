@@ -1,0 +1,157 @@
+"""Protocols of providers the project has no file for: defined here as data alone, and parsed without a line of Python."""
+
+from typing import Any
+
+from strades_pipelines.datamanager.protocol import Protocol
+from strades_pipelines.datamanager.protocols import make_protocol
+
+ASK = {
+    "per": "instrument",
+    "url": "https://example.org/{symbol}",
+    "requests_per_second": 1,
+    "concurrency": 1,
+    "retries": 1,
+    "timeout_seconds": 10,
+    "max_bytes": 5_000_000,
+}
+CLOSE = {"rule": "close", "basis": "assumed"}
+SERIES = {"symbol": {"given": "symbol"}, "interval": {"given": "interval"}, "calendar": {"default": "24/7"}}
+
+
+def made(name: str, read: dict[str, Any]) -> Protocol:
+    """A protocol from its `read` section."""
+    texts = {"title": name, "documentation": "https://example.org/", "licence": "none"}
+    return make_protocol({"name": name, **texts, "ask": ASK, "read": read})
+
+
+def binance_candles() -> Protocol:
+    """GET /api/v3/klines: 12 columns, milliseconds, prices as text."""
+    fields = {
+        "open_time": {"at": 0, "unit": "ms"},
+        "open": {"at": 1},
+        "high": {"at": 2},
+        "low": {"at": 3},
+        "close": {"at": 4},
+        "volume": {"at": 5},
+        "quote_volume": {"at": 7},
+        "trade_count": {"at": 8},
+    }
+    output = {
+        "kind": "candle",
+        "layout": "arrays",
+        "least_columns": 12,
+        "fields": fields,
+        "knowledge": CLOSE,
+        "earliest": "2017-01-01",
+    }
+    return made(
+        "binance_candles", {"format": "json", "errors": ["/code"], "scalars": SERIES, "outputs": [output]}
+    )
+
+
+def kraken_candles() -> Protocol:
+    """GET /0/public/OHLC: rows under a key of the provider's own; the last row is still forming."""
+    names = ("open_time", "open", "high", "low", "close", None, "volume", "trade_count")
+    fields: dict[str, Any] = {name: {"at": at} for at, name in enumerate(names) if name}
+    fields["open_time"]["unit"] = "s"
+    output = {
+        "kind": "candle",
+        "layout": "arrays",
+        "rows": "/result/*",
+        "least_columns": 8,
+        "fields": fields,
+        "finality": "all_but_last",
+        "knowledge": CLOSE,
+        "earliest": "2013-01-01",
+    }
+    return made("kraken_candles", {"format": "json", "errors": ["/error"], "scalars": SERIES, "outputs": [output]})
+
+
+def kraken_trades() -> Protocol:
+    """GET /0/public/Trades: seconds with a fraction, side b or s."""
+    fields = {
+        "price": {"at": 0},
+        "size": {"at": 1},
+        "event_time": {"at": 2, "unit": "s"},
+        "side": {"at": 3, "values": {"b": "buy", "s": "sell"}},
+        "trade_id": {"at": 6},
+    }
+    output = {
+        "kind": "trade",
+        "layout": "arrays",
+        "rows": "/result/*",
+        "least_columns": 7,
+        "fields": fields,
+        "knowledge": {"rule": "event", "basis": "stated"},
+        "earliest": "2013-01-01",
+    }
+    return made("kraken_trades", {"format": "json", "errors": ["/error"], "scalars": SERIES, "outputs": [output]})
+
+
+def coinbase_candles() -> Protocol:
+    """GET /products/<id>/candles: numbers, LOW before HIGH, newest first."""
+    names = ("open_time", "low", "high", "open", "close", "volume")
+    fields: dict[str, Any] = {name: {"at": at} for at, name in enumerate(names)}
+    fields["open_time"]["unit"] = "s"
+    output = {
+        "kind": "candle",
+        "layout": "arrays",
+        "least_columns": 6,
+        "fields": fields,
+        "knowledge": CLOSE,
+        "earliest": "2014-01-01",
+    }
+    return made("coinbase_candles", {"format": "json", "errors": ["/message"], "scalars": SERIES, "outputs": [output]})
+
+
+def coinbase_trades() -> Protocol:
+    """GET /products/<id>/trades: ISO times; the side is the maker's, so the taker's is the other."""
+    fields = {
+        "trade_id": {"at": "trade_id"},
+        "event_time": {"at": "time", "unit": "iso"},
+        "price": {"at": "price"},
+        "size": {"at": "size"},
+        "side": {"at": "side", "values": {"buy": "sell", "sell": "buy"}},
+    }
+    output = {
+        "kind": "trade",
+        "layout": "objects",
+        "fields": fields,
+        "knowledge": {"rule": "event", "basis": "stated"},
+        "earliest": "2014-01-01",
+    }
+    return made("coinbase_trades", {"format": "json", "scalars": SERIES, "outputs": [output]})
+
+
+def gate_v2_trades() -> Protocol:
+    """GET /api2/1/tradeHistory of 2017."""
+    fields = {
+        "trade_id": {"at": "tradeID"},
+        "event_time": {"at": "timestamp", "unit": "s"},
+        "price": {"at": "rate"},
+        "size": {"at": "amount"},
+        "side": {"at": "type", "values": {"buy": "buy", "sell": "sell"}},
+    }
+    output = {
+        "kind": "trade",
+        "layout": "objects",
+        "rows": "/data",
+        "fields": fields,
+        "knowledge": {"rule": "event", "basis": "stated"},
+        "earliest": "2013-01-01",
+    }
+    return made("gate_trades", {"format": "json", "scalars": SERIES, "outputs": [output]})
+
+
+def daily_bars(calendar: str = "XNYS", unit: str = "iso") -> Protocol:
+    """A CSV of daily bars whose stamps are session dates."""
+    names = ("open", "high", "low", "close", "volume")
+    output = {
+        "kind": "candle",
+        "layout": "table",
+        "fields": {"open_time": {"at": "ts_utc", "unit": unit}, **{name: {"at": name} for name in names}},
+        "knowledge": CLOSE,
+        "earliest": "1990-01-01",
+    }
+    scalars = SERIES | {"calendar": {"default": calendar}, "time_zone": {"default": "UTC"}}
+    return made("csv_bars", {"format": "csv", "scalars": scalars, "outputs": [output]})
