@@ -22,6 +22,7 @@ from strades_pipelines.partitions import Window
 from strades_pipelines.report import LAYER_TABLES
 from strades_pipelines.settings import settings
 
+STATEMENT_TIMEOUT_MS = 60_000
 WORK_LAYERS = [layer for layer in LAYERS if layer != "rawsources"]
 Progress = Callable[[str], None]
 
@@ -45,6 +46,8 @@ def run_main_job(window: Window, *, progress: Progress) -> dict[str, Any]:
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     instance = DagsterInstance.get()
+    # Held connections: the storages otherwise open one for each of some thousand queries, a fifth of the whole run.
+    instance.optimize_for_webserver(statement_timeout=STATEMENT_TIMEOUT_MS, pool_recycle=3600, max_overflow=5)
     definitions = defs()
     outcome = Outcome()
     for title, layers, stretch, config in stages(window, settings().now()):
@@ -65,7 +68,8 @@ def stages(window: Window, now: datetime) -> Iterator[tuple[str, list[str], Wind
     if not at_edge:
         yield "fetch the live edge", ["rawsources"], edge, {}
     yield "work through the window", WORK_LAYERS, window, {"clip": clip, "trade": replay}
-    layers = [layer for layer in WORK_LAYERS if not at_edge or layer in ("signals", "trading", "results")]
+    again = ("signals", "trading", "results") if at_edge else [layer for layer in WORK_LAYERS if layer != "staging"]
+    layers = [layer for layer in WORK_LAYERS if layer in again]
     yield "trade at the live edge", layers, edge, {"trade": {"modes": ["paper", "live"]}}
 
 

@@ -1,11 +1,12 @@
 """Rows as they came out of a body: by column, untyped, unjudged, and each still able to say where it was."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol as Interface
 from typing import TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from strades_pipelines.datamanager.protocol import Output
 
@@ -25,6 +26,20 @@ class Block:
     raw: Callable[[int], str]
     broken: Mapping[int, str] = field(default_factory=dict)
     lost: Sequence[tuple[str, str, str]] = ()  # reason, where, raw of rows that could not even be cut into cells
+
+
+def without_markers(block: Block, markers: tuple[str, ...]) -> Block:
+    """The block with no value where a provider wrote a word for that: N/A, a dot, nothing."""
+    if not markers:
+        return block
+    known = pa.array(markers, pa.string())
+    cells: dict[str, Cells] = {}
+    for name, column in block.cells.items():
+        if isinstance(column, pa.Array):
+            cells[name] = pc.if_else(pc.is_in(column, known), pa.scalar(None, pa.string()), column)
+        else:
+            cells[name] = [None if isinstance(cell, str) and cell in markers else cell for cell in column]
+    return replace(block, cells=cells)
 
 
 class Reader(Interface):

@@ -37,7 +37,10 @@ def corporate_actions(block: Block, context: Context) -> Rows:
     judgement.mark(closed, "not_a_session")
     action = context.output.texts["action"]
     currency = context.need("currency") if "amount" in columns else None
-    ratio = np.divide(columns["numerator"].values, columns["denominator"].values) if "numerator" in columns else None
+    ratio = None
+    if "numerator" in columns:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = columns["numerator"].values / columns["denominator"].values
     made = {
         "symbol": same_text(context.need("symbol"), block.count),
         "action": same_text(action, block.count),

@@ -79,8 +79,7 @@ class CsvReader:
         for name, field in output.fields.items():
             if field.at in self.header:
                 column = self._column(str(field.at))
-                absent = pc.is_in(column, pa.array(["", *output.missing], pa.string()))
-                cells[name] = pc.if_else(absent, pa.scalar(None, pa.string()), column)
+                cells[name] = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
             else:
                 cells[name] = pa.nulls(self.table.num_rows, pa.string())
         return Block(self.table.num_rows, cells, self._where, self._raw, lost=tuple(self.lost))

@@ -25,11 +25,13 @@ PLACE = re.compile(r"\{([a-z_]+)\}")
 
 
 def observations(block: Block, context: Context) -> Rows:
-    """Values of series, known at a local time of their day, or with the event."""
+    """Values of series, known at a local time of their day or with the event; where the provider has none is no record."""
     judgement = started(block)
     times = context.instants(block, "event_time")
     judge_times(judgement, times, earliest=context.earliest, fetched_at=context.now)
     values = numbers(block.cells["value"])
+    if context.output.missing:
+        judgement.leave_out(values.missing)
     others = [name for name in block.cells if name not in ("event_time", "value")]
     words = {name: texts(block.cells[name], context.output.fields[name].values) for name in others}
     judge_cells(judgement, {"value": values} | words, optional_fields(context))

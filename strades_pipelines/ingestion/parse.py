@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from strades_pipelines.datamanager.protocol import Output, Protocol, Read, Scalar
 from strades_pipelines.ingestion.bars import GivenError
-from strades_pipelines.ingestion.blocks import Block, Reader
+from strades_pipelines.ingestion.blocks import Block, Reader, without_markers
 from strades_pipelines.ingestion.candles import candles
 from strades_pipelines.ingestion.corporate_actions import corporate_actions
 from strades_pipelines.ingestion.csv_reader import CsvReader, ZippedCsvReader
@@ -65,7 +65,7 @@ def parse(protocol: Protocol, body: bytes, *, given: Mapping[str, str], fetched_
     tables: dict[str, list[pa.Table]] = {kind: [] for kind in protocol.kinds}
     rejects: list[Reject] = []
     for output in protocol.read.outputs:
-        block = reader.block(output)
+        block = without_markers(reader.block(output), output.missing)
         if block.count == 0 and not block.lost:
             if output.empty == "refuse":
                 raise BodyRefused(f"expected rows at {output.rows or 'the root'}, was none")
@@ -114,5 +114,5 @@ def _good_rows(rows: Rows) -> pa.Table:
 def _rejects(block: Block, rows: Rows) -> Iterator[Reject]:
     for reason, where, raw in block.lost:
         yield Reject(reason, where, raw)
-    for row in np.flatnonzero(~rows.judgement.good).tolist():
+    for row in np.flatnonzero(~rows.judgement.good & ~rows.judgement.empty).tolist():
         yield Reject(rows.judgement.reason(row), block.where(row), block.raw(row))

@@ -23,6 +23,7 @@ class Judgement:
 
     def __init__(self, count: int) -> None:
         self.codes = np.zeros(count, np.int16)
+        self.empty: Mask = np.zeros(count, np.bool_)
         self.reasons = ["good"]
 
     @property
@@ -37,6 +38,11 @@ class Judgement:
         if reason not in self.reasons:
             self.reasons.append(reason)
         self.codes[mask & (self.codes == 0)] = self.reasons.index(reason)
+
+    def leave_out(self, mask: Mask) -> None:
+        """The good rows of `mask` say nothing: they are no records, and no rejects."""
+        self.empty |= mask & self.good
+        self.mark(mask, "empty")
 
     def reason(self, row: int) -> str:
         """What is held against a row."""

@@ -73,15 +73,16 @@ def prediction_id(row: Any, model_id: str | None) -> str:
 
 
 def predict(pipeline: Any, features: Floats) -> Floats:
-    """The pipeline's values for rows of shape (n, features), each predicted alone.
+    """The pipeline's values, shape (n,), for rows of shape (n, features), summed in one fixed order.
 
-    A matrix product's last bits depend on how many rows it has, and a day's forecast must equal the same day's in a
-    backfilled month.
+    The last bits of a matrix product depend on how many rows it has; a day's forecast must equal the same day's in a
+    backfilled month. Imputing and scaling work on each number alone.
     """
-    from sklearn import config_context
-
-    with config_context(assume_finite=True, skip_parameter_validation=True):
-        return np.array([float(pipeline.predict(row[None, :])[0]) for row in features])
+    regress = pipeline[-1]
+    values = np.full(len(features), float(regress.intercept_))
+    for column, weight in zip(pipeline[:-1].transform(features).T, regress.coef_, strict=True):
+        values += column * weight
+    return values
 
 
 def _stored_month_models(

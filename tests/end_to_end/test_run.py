@@ -73,7 +73,7 @@ def test_an_unknown_id_is_one_line_and_exit_code_2(ran: Installation) -> None:
 
 def test_a_flipped_byte_in_a_stored_body_is_found_and_named(ran: Installation) -> None:
     flip = """
-        UPDATE rawsources.bodies SET body = set_byte(body, (size % 97)::int, get_byte(body, (size % 97)::int) # 1)
+        UPDATE rawsources.bodies SET body = set_byte(body, mod(size, 97)::int, get_byte(body, mod(size, 97)::int) # 1)
         WHERE sha256 = %s
     """
     with ran.connect() as connection:

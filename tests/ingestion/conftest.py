@@ -69,8 +69,8 @@ def store_body(
             "INSERT INTO rawsources.bodies VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", [sha256, len(body), packed]
         )
         connection.execute(
-            "INSERT INTO rawsources.fetches (fetch_id, source, protocol, request_key, url, given, window_start, window_end,"
-            " month, status, etag, fetched_at, outcome, sha256, run_id)"
+            "INSERT INTO rawsources.fetches (fetch_id, source, protocol, request_key, url, given, window_start,"
+            " window_end, month, status, etag, fetched_at, outcome, sha256, run_id)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 200, %s, %s, %s, %s, %s)",
             [
                 fetch_id,

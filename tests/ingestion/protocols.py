@@ -1,4 +1,4 @@
-"""Protocols of providers the project has no file for: defined here as data alone, and parsed without a line of Python."""
+"""Protocols of providers the project has no file for: defined as data alone, and parsed without a line of Python."""
 
 from typing import Any
 
@@ -44,9 +44,7 @@ def binance_candles() -> Protocol:
         "knowledge": CLOSE,
         "earliest": "2017-01-01",
     }
-    return made(
-        "binance_candles", {"format": "json", "errors": ["/code"], "scalars": SERIES, "outputs": [output]}
-    )
+    return made("binance_candles", {"format": "json", "errors": ["/code"], "scalars": SERIES, "outputs": [output]})
 
 
 def kraken_candles() -> Protocol:

@@ -214,7 +214,10 @@ def test_killed_load_leaves_all_or_nothing_and_the_next_one_completes_it(
         [sys.executable, "-c", code], env=environment, start_new_session=True, check=False, timeout=60
     )
     assert died.returncode == -signal.SIGKILL
-    counts = "SELECT (SELECT count(*) FROM records.candles), (SELECT count(*) FROM records.parses), (SELECT count(*) FROM records.rejects)"
+    counts = (
+        "SELECT (SELECT count(*) FROM records.candles), (SELECT count(*) FROM records.parses),"
+        " (SELECT count(*) FROM records.rejects)"
+    )
     assert connection.execute(counts).fetchone() == ((2, 1, 1) if loaded else (0, 0, 0))
     connection.commit()
     load_stored(url=database_url, now=LATER)

@@ -1,0 +1,155 @@
+"""Sources.json: what is good is typed, what is not is one line with the path of the key."""
+
+import copy
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strades_pipelines.datamanager.sources import SourcesError, load_sources
+from strades_pipelines.settings import PROJECT
+from tests.datamanager.conftest import Write, document
+
+W, F = "websites", "financial_instruments"
+
+
+def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    """The valid document with one value changed; `...` removes the key."""
+    spoiled = document()
+    node = spoiled
+    for key in path[:-1]:
+        node = node[key]
+    if value is ...:
+        del node[path[-1]]
+    else:
+        node[path[-1]] = value
+    return spoiled
+
+
+def test_projects_own_sources_are_good() -> None:
+    sources = load_sources(PROJECT / "Sources.json")
+    assert {website.name for website in sources.websites} == {"yahoo", "gateio", "gateio_trades", "ecb", "ecb_history"}
+    symbols = [instrument.symbol for instrument in sources.instruments_of(sources.website("yahoo"))]
+    assert symbols == ["AAPL", "IBM", "MSFT", "GOOG", "FB"]
+    bitcoin = sources.instruments_of(sources.website("gateio"))[0]
+    assert (bitcoin.id, bitcoin.interval, bitcoin.tick_size) == ("001CC", "1m", Decimal("0.1"))
+
+
+def test_times_are_utc_and_sizes_exact(write: Write) -> None:
+    sources = load_sources(write(changed((W, 0, "history_from"), "2024-01-01")))
+    instrument, website = sources.instruments[0], sources.websites[0]
+    assert (instrument.start_date, instrument.end_date) == (datetime(2015, 7, 1, tzinfo=UTC), None)
+    assert instrument.lot_size == Decimal("0.00001")
+    assert (website.venue, website.history_from) == ("gateio", datetime(2024, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ((W, 0, "schedule"), "*/15 * * *", r"websites\[0\].schedule: expected five fields .* was \"\*/15 \* \* \*\""),
+        ((W, 0, "schedule"), "61 * * * *", r"websites\[0\].schedule: expected a minute of 0 to 59"),
+        ((W, 0, "schedule"), "0 0 31 2 *", r"websites\[0\].schedule: expected a day that one of its months has"),
+        ((W, 0, "protocol"), "gateio_candels", r"websites\[0\].protocol: expected one of .*gateio_candles.* was \"gateio_candels\""),
+        ((W, 0, "category"), "gossip", r"websites\[0\].category: expected one of \"news\", .* was \"gossip\""),
+        ((W, 0, "fonctionnel"), "yes", r"websites\[0\].fonctionnel: expected boolean, was \"yes\""),
+        ((W, 0, "name"), "Gate io", r"websites\[0\].name: expected a name of lower case letters.* was \"Gate io\""),
+        ((W, 0, "name"), "gateio\n", r"websites\[0\].name: expected printable text"),
+        ((W, 0, "name"), "a'; DROP TABLE x; --", r"websites\[0\].name: expected a name"),
+        ((W, 0, "title"), "x\u0000y", r"websites\[0\].title: expected printable text"),
+        ((W, 0, "url"), "ftp://x/", r"websites\[0\].url: expected an http or https address"),
+        ((W, 0, "url"), ..., r"websites\[0\]: expected the key 'url', was missing"),
+        ((W, 0, "titel"), "x", r"websites\[0\]: expected no key \"titel\""),
+        ((W, 0, "history_from"), "2024-02-30", r"websites\[0\].history_from: expected a day and time of the calendar"),
+        ((W, 0, F), ["002CC"], r"websites\[0\].financial_instruments\[0\]: expected an id of financial_instruments, was \"002CC\""),
+        ((W, 0, F), ["001CC", "001CC"], r"websites\[0\].financial_instruments\[1\]: expected a value that is there once"),
+        ((W, 0, F), [], r"websites\[0\].financial_instruments: expected at least one id for gateio_candles"),
+        ((W,), {}, r"websites: expected array, was \{\}"),
+        ((F, 0, "interval"), "2m", r"websites\[0\].financial_instruments\[0\]: expected .* interval of 1m, 5m.* was \"2m\""),
+        ((F, 0, "interval"), "1M", r"financial_instruments\[0\].interval: expected a bar length"),
+        ((F, 0, "start_date"), "2015-13-01T00:00:00", r"financial_instruments\[0\].start_date: expected a day and time"),
+        ((F, 0, "end_date"), "2015-06-30T00:00:00", r"financial_instruments\[0\].end_date: expected a time after start_date"),
+        ((F, 0, "end_date"), 5, r"financial_instruments\[0\].end_date: expected"),
+        ((F, 0, "tick_size"), 0, r"financial_instruments\[0\].tick_size: expected exclusiveMinimum 0, was 0"),
+        ((F, 0, "tick_size"), "0.1", r"financial_instruments\[0\].tick_size: expected number, was \"0.1\""),
+        ((F, 0, "symbol"), "BTC USDT", r"financial_instruments\[0\].symbol: expected the provider's symbol"),
+        ((F, 0, "id"), "../x", r"financial_instruments\[0\].id: expected an id"),
+    ],
+)
+def test_wrong_value_is_named_in_one_line(write: Write, path: tuple[Any, ...], value: Any, message: str) -> None:
+    with pytest.raises(SourcesError, match=message) as error:
+        load_sources(write(changed(path, value)))
+    assert str(error.value).startswith("Sources.json: ")
+    assert "\n" not in str(error.value)
+
+
+def test_website_name_that_is_there_twice_is_named(write: Write) -> None:
+    spoiled = document()
+    spoiled[W].append(copy.deepcopy(spoiled[W][0]))
+    with pytest.raises(SourcesError, match=r"websites\[1\].name: .* was \"gateio\" again \(first at websites\[0\]\)"):
+        load_sources(write(spoiled))
+
+
+def test_two_series_of_a_listing_must_agree_on_it(write: Write) -> None:
+    spoiled = document()
+    spoiled[F].append({**spoiled[F][0], "id": "003CC", "interval": "1d", "tick_size": 0.5})
+    spoiled[W][0][F].append("003CC")
+    with pytest.raises(SourcesError, match=r"websites\[0\].financial_instruments\[1\]: expected tick_size .*0.1.* as in 001CC"):
+        load_sources(write(spoiled))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "expected JSON"),
+        (b'{"websites": [],', "expected JSON"),
+        (b'{"websites": [{"name": "a", "name": "b"}], "financial_instruments": []}', r"websites\[0\].name: expected each key once"),
+        (b'{"websites": [], "financial_instruments": [NaN]}', "bare word NaN"),
+        (b"\xff\xfe", "expected UTF-8"),
+        (b"[" * 100_000 + b"]" * 100_000, "nested"),
+        (b"[" * 500 + b"]" * 500, "64 levels"),
+        (b'{"websites": ' + b"9" * 5000 + b"}", "integers"),
+        (b" " * 1_000_001, "at most 1000000 bytes"),
+        (b'{"websites": [], "financial_instruments": [{"id": "\\ud800"}]}', "printable"),
+    ],
+)
+def test_hostile_file_is_refused_in_one_line(write: Write, content: bytes, message: str) -> None:
+    with pytest.raises(SourcesError, match=message) as error:
+        load_sources(write(content))
+    assert str(error.value).isprintable()
+
+
+def test_missing_file_is_named(write: Write) -> None:
+    with pytest.raises(SourcesError, match="absent.json: expected a readable file"):
+        load_sources(write({}).with_name("absent.json"))
+
+
+def test_unknown_website_is_named_with_those_there_are(write: Write) -> None:
+    with pytest.raises(SourcesError, match=r"\(gateio\), was \"binance\""):
+        load_sources(write(document())).website("binance")
+
+
+PATHS = [(W,), (F,), (W, 0), (F, 0), *((W, 0, key) for key in document()[W][0]), *((F, 0, key) for key in document()[F][0])]
+JUNK = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(PATHS), JUNK)
+@settings(max_examples=200, deadline=None)
+def test_any_value_anywhere_is_taken_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, path: tuple[Any, ...], value: Any
+) -> None:
+    file = tmp_path_factory.mktemp("sources") / "Sources.json"
+    file.write_text(json.dumps(changed(path, value)))
+    message = "taken"
+    try:
+        load_sources(file)
+    except SourcesError as error:
+        message = str(error)
+    assert message.isprintable()

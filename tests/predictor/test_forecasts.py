@@ -1,0 +1,107 @@
+"""Forecasts: one a session, explicit where there is none, never changed."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from strades_pipelines.database.bulk import Loaded
+from strades_pipelines.database.connection import adbc_connect
+from strades_pipelines.predictor.artifacts import load_model
+from strades_pipelines.predictor.dataset import Training
+from strades_pipelines.predictor.features import write_features
+from strades_pipelines.predictor.forecasts import predict, write_forecasts
+from strades_pipelines.predictor.formulas import NAMES
+from strades_pipelines.predictor.walk_forward import fit, train_models
+from tests.predictor.made import NOW, Market
+
+START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 9, 1, tzinfo=UTC)
+TABLE = "SELECT * FROM predictions.forecasts ORDER BY prediction_id"
+
+
+@pytest.fixture
+def trained(market: Market) -> Market:
+    """The market with its features and models."""
+    write_features(market.url, start=START, end=END, now=NOW)
+    train_models(market.url, start=START, end=END, now=NOW)
+    return market
+
+
+def forecast(market: Market, start: datetime = START, end: datetime = END) -> Loaded:
+    """Forecast a window."""
+    return write_forecasts(market.url, start=start, end=end, now=NOW)
+
+
+def test_every_session_has_one_row_with_a_value_or_the_reason_for_none(trained: Market) -> None:
+    assert forecast(trained) == Loaded(488, 0, 0)
+    columns = "status, min(session_date)::text, max(session_date)::text, count(*)"
+    by_status = trained.rows(f"SELECT {columns} FROM predictions.forecasts GROUP BY 1 ORDER BY 1")
+    assert by_status == [
+        ("no_features", "2020-01-01", "2020-02-18", 98),
+        ("no_model", "2020-02-19", "2020-05-31", 206),
+        ("predicted", "2020-06-01", "2020-08-31", 184),
+    ]
+    assert trained.rows("SELECT count(DISTINCT (listing_id, decision_time)) FROM predictions.forecasts") == [(488,)]
+
+
+def test_rerun_writes_nothing_and_day_by_day_gives_the_rows_of_one_go(trained: Market) -> None:
+    forecast(trained)
+    at_once = trained.rows(TABLE)
+    assert forecast(trained) == Loaded(0, 0, 488)
+    trained.execute("TRUNCATE predictions.forecasts CASCADE")
+    june = datetime(2020, 6, 1, tzinfo=UTC)
+    for day in range(30):
+        forecast(trained, june + timedelta(days=day), june + timedelta(days=day + 1))
+    assert trained.rows(TABLE) == [row for row in at_once if f"{row[3]:%Y-%m}" == "2020-06"]
+
+
+def test_model_is_the_one_of_the_month_and_older_than_the_decision(trained: Market) -> None:
+    forecast(trained)
+    wrong = """
+        SELECT count(*) FROM predictions.forecasts AS f JOIN predictions.models AS m USING (model_id)
+        WHERE m.month <> date_trunc('month', f.session_date) OR m.trained_at > f.decision_time
+    """
+    assert trained.rows(wrong) == [(0,)]
+
+
+def test_other_inputs_make_another_row_and_leave_the_first(trained: Market) -> None:
+    forecast(trained)
+    before = set(trained.rows(TABLE))
+    one = "listing_id = 1 AND session_date = '2020-08-31'"
+    trained.execute(f"UPDATE features.daily SET return_1 = 0.5, inputs_hash = 'x' WHERE {one}")
+    assert forecast(trained) == Loaded(1, 0, 487)
+    assert before < set(trained.rows(TABLE))
+
+
+def test_month_whose_model_is_not_stored_says_so_until_it_is(trained: Market) -> None:
+    trained.execute("DELETE FROM predictions.models WHERE month = '2020-08-01'")
+    forecast(trained)
+    august = "SELECT DISTINCT status FROM predictions.forecasts WHERE session_date >= '2020-08-01' ORDER BY 1"
+    assert trained.rows(august) == [("no_model",)]
+    train_models(trained.url, start=START, end=END, now=NOW)
+    assert forecast(trained).inserted == 62
+    assert trained.rows(august) == [("no_model",), ("predicted",)]
+
+
+def test_value_is_the_stored_pipelines_own_prediction(trained: Market) -> None:
+    forecast(trained)
+    query = f"""
+        SELECT f.model_id, f.value, {", ".join(NAMES)}
+        FROM predictions.forecasts AS f JOIN features.daily USING (listing_id, decision_time)
+        WHERE f.status = 'predicted' ORDER BY random() LIMIT 5
+    """
+    with adbc_connect(trained.url) as connection, connection.cursor() as cursor:
+        for model_id, value, *features in trained.rows(query):
+            row = np.array([features], dtype=np.float64)
+            assert value == pytest.approx(load_model(cursor, str(model_id)).predict(row)[0], rel=1e-12)
+
+
+def test_prediction_of_a_row_does_not_depend_on_the_rows_beside_it() -> None:
+    random = np.random.default_rng(1)
+    x = random.normal(size=(333, len(NAMES)))
+    x[random.uniform(size=x.shape) < 0.05] = np.nan
+    pipeline = fit(Training(x, random.normal(size=333), *[np.arange(333)] * 3))
+    together = predict(pipeline, x)
+    alone = np.concatenate([predict(pipeline, x[place : place + 1]) for place in range(333)])
+    assert together.tobytes() == alone.tobytes()
+    assert together == pytest.approx(pipeline.predict(x), rel=1e-10)

@@ -1,0 +1,123 @@
+"""Models: the same again from the same data, blind to what came later, fitted in one place."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from strades_pipelines.predictor.features import write_features
+from strades_pipelines.predictor.walk_forward import months, train_models
+from strades_pipelines.settings import PROJECT
+from tests.predictor.made import NOW, Market
+
+START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 3, 1, tzinfo=UTC)
+MODELS = "SELECT * FROM predictions.models ORDER BY month"
+TRAIN = """
+import sys
+from datetime import datetime
+from strades_pipelines.predictor.walk_forward import train_models
+start, end, now = map(datetime.fromisoformat, sys.argv[2:])
+train_models(sys.argv[1], start=start, end=end, now=now)
+"""
+
+
+@pytest.fixture
+def featured(market: Market) -> Market:
+    """The market with its features."""
+    write_features(market.url, start=START, end=datetime(2021, 4, 1, tzinfo=UTC), now=NOW)
+    return market
+
+
+def train(market: Market, start: datetime = START, end: datetime = END) -> int:
+    """Train the months of a window."""
+    return train_models(market.url, start=start, end=end, now=NOW)
+
+
+def test_months_with_enough_labels_have_a_model_and_no_label_known_later(featured: Market) -> None:
+    # 49 sessions of warm-up, two listings a day: 200 rows are known from the middle of May on.
+    assert train(featured) == 9
+    rows = featured.rows(
+        "SELECT month, train_rows, max_label_known_at, trained_at, train_to FROM predictions.models ORDER BY month"
+    )
+    assert f"{rows[0][0]:%F}" == "2020-06-01"
+    for month, count, known_at, trained_at, train_to in rows:
+        assert trained_at == known_at == datetime(month.year, month.month, 1, tzinfo=UTC)  # type: ignore[attr-defined]
+        assert (trained_at - train_to).days == 1  # type: ignore[operator]
+        sessions = (month - datetime(2020, 1, 1).date()).days  # type: ignore[operator]
+        assert count == 2 * (sessions - 1 - 49)
+
+
+def test_rerun_trains_nothing(featured: Market) -> None:
+    train(featured)
+    before = featured.rows(MODELS)
+    assert train(featured) == 0
+    assert featured.rows(MODELS) == before
+
+
+def test_months_in_random_order_in_another_process_are_the_same_to_the_byte(featured: Market) -> None:
+    train(featured)
+    at_once = featured.rows(MODELS)
+    featured.execute("TRUNCATE predictions.models, ops.artifacts CASCADE")
+    firsts = [*months(START, END), END]
+    for number in np.random.default_rng(5).permutation(len(firsts) - 1)[:4]:
+        train(featured, firsts[number], firsts[number + 1])
+    arguments = [featured.url, START.isoformat(), END.isoformat(), NOW.isoformat()]
+    subprocess.run([sys.executable, "-c", TRAIN, *arguments], check=True, cwd=PROJECT)
+    assert featured.rows(MODELS) == at_once
+
+
+def test_model_is_the_same_with_everything_later_deleted(market: Market) -> None:
+    cutoff = datetime(2020, 9, 1, tzinfo=UTC)
+    end = datetime(2020, 10, 1, tzinfo=UTC)
+    write_features(market.url, start=START, end=END, now=NOW)
+    train(market, cutoff, end)
+    before = market.rows(MODELS)
+    market.execute("TRUNCATE predictions.models, ops.artifacts, features.daily CASCADE")
+    market.execute("DELETE FROM cleaned.daily_bars WHERE knowledge_time > %s", cutoff)
+    market.execute("DELETE FROM records.observations WHERE knowledge_time > %s", cutoff)
+    write_features(market.url, start=START, end=END, now=cutoff)
+    assert train(market, cutoff, end) == 1
+    assert market.rows(MODELS) == before
+
+
+def test_changed_training_data_is_another_model_and_later_data_is_not(featured: Market) -> None:
+    september = (datetime(2020, 9, 1, tzinfo=UTC), datetime(2020, 10, 1, tzinfo=UTC))
+    train(featured, *september)
+    featured.execute("UPDATE cleaned.daily_bars SET close = close * 1.01 WHERE session_date = '2020-09-02'")
+    assert train(featured, *september) == 0
+    featured.execute("UPDATE cleaned.daily_bars SET close = close * 1.01 WHERE session_date = '2020-08-20'")
+    assert train(featured, *september) == 1
+    assert featured.rows("SELECT count(DISTINCT model_id), count(DISTINCT fitted_hash) FROM predictions.models") == [
+        (2, 2)
+    ]
+
+
+def test_month_that_has_not_begun_gets_no_model(featured: Market) -> None:
+    start, end = datetime(2021, 2, 1, tzinfo=UTC), datetime(2021, 4, 1, tzinfo=UTC)
+    assert train_models(featured.url, start=start, end=end, now=datetime(2021, 2, 20, tzinfo=UTC)) == 1
+
+
+def test_months_are_those_a_window_touches() -> None:
+    window = (datetime(2020, 12, 31, 5, tzinfo=UTC), datetime(2021, 2, 1, tzinfo=UTC))
+    assert [f"{month:%F %T}" for month in months(*window)] == ["2020-12-01 00:00:00", "2021-01-01 00:00:00"]
+
+
+def test_nothing_is_fitted_anywhere_else() -> None:
+    folder = Path(__file__).parents[2] / "strades_pipelines"
+    fitting = [
+        path.name for path in folder.rglob("*.py") if ".fit(" in path.read_text() or "fit_transform" in path.read_text()
+    ]
+    assert fitting == ["walk_forward.py"]
+
+
+def test_importing_the_package_loads_no_machine_learning() -> None:
+    names = [
+        f"strades_pipelines.predictor.{path.stem}"
+        for path in (PROJECT / "strades_pipelines/predictor").glob("[a-z]*.py")
+    ]
+    heavy = "{'sklearn', 'skops', 'scipy', 'tensorflow', 'adbc_driver_postgresql'}"
+    code = f"import sys, {', '.join(names)}; assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PROJECT)
