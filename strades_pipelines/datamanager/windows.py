@@ -14,6 +14,8 @@ def chunks(span: Span, *, step_seconds: int, start: datetime, end: datetime) -> 
     Args:
         span: the length of a cell; bars count `step_seconds` each.
     """
+    if start >= end:
+        return
     if span.calendar is None:
         length = timedelta(seconds=span.seconds or (span.bars or 1) * step_seconds)
         first = EPOCH + (start - EPOCH) // length * length

@@ -25,7 +25,7 @@ PLACE = re.compile(r"\{([a-z_]+)\}")
 
 
 def observations(block: Block, context: Context) -> Rows:
-    """Values of series, known at a local time of their day or with the event; where the provider has none is no record."""
+    """Values of series, known at a local time of their day or with the event; where there is none is no record."""
     judgement = started(block)
     times = context.instants(block, "event_time")
     judge_times(judgement, times, earliest=context.earliest, fetched_at=context.now)

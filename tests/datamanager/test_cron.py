@@ -23,7 +23,8 @@ def test_good_expressions_are_taken(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["", "* * * *", "* * * * * *", "@daily", "*  * * * *", "60 * * * *", "* * * * 7", "0 0 30 2 *", "5/2 * * * *"]
+    "expression",
+    ["", "* * * *", "* * * * * *", "@daily", "*  * * * *", "60 * * * *", "* * * * 7", "0 0 30 2 *", "5/2 * * * *"],
 )
 def test_bad_expressions_are_described(expression: str) -> None:
     assert cron_problem(expression)

@@ -56,7 +56,7 @@ def test_candle_without_close_is_refused() -> None:
 
 def test_file_must_be_called_as_its_protocol(tmp_path: Path) -> None:
     (tmp_path / "other_candles.json").write_text((FOLDER / "gateio_candles.json").read_text())
-    with pytest.raises(ProtocolError, match="other_candles.json: name: expected 'other_candles'"):
+    with pytest.raises(ProtocolError, match=r"other_candles.json: name: expected 'other_candles'"):
         load_protocol("other_candles", tmp_path)
 
 

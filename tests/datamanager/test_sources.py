@@ -53,7 +53,11 @@ def test_times_are_utc_and_sizes_exact(write: Write) -> None:
         ((W, 0, "schedule"), "*/15 * * *", r"websites\[0\].schedule: expected five fields .* was \"\*/15 \* \* \*\""),
         ((W, 0, "schedule"), "61 * * * *", r"websites\[0\].schedule: expected a minute of 0 to 59"),
         ((W, 0, "schedule"), "0 0 31 2 *", r"websites\[0\].schedule: expected a day that one of its months has"),
-        ((W, 0, "protocol"), "gateio_candels", r"websites\[0\].protocol: expected one of .*gateio_candles.* was \"gateio_candels\""),
+        (
+            (W, 0, "protocol"),
+            "gateio_candels",
+            r"websites\[0\].protocol: expected one of .*gateio_candles.* was \"gateio_candels\"",
+        ),
         ((W, 0, "category"), "gossip", r"websites\[0\].category: expected one of \"news\", .* was \"gossip\""),
         ((W, 0, "fonctionnel"), "yes", r"websites\[0\].fonctionnel: expected boolean, was \"yes\""),
         ((W, 0, "name"), "Gate io", r"websites\[0\].name: expected a name of lower case letters.* was \"Gate io\""),
@@ -64,16 +68,36 @@ def test_times_are_utc_and_sizes_exact(write: Write) -> None:
         ((W, 0, "url"), ..., r"websites\[0\]: expected the key 'url', was missing"),
         ((W, 0, "titel"), "x", r"websites\[0\]: expected no key \"titel\""),
         ((W, 0, "history_from"), "2024-02-30", r"websites\[0\].history_from: expected a day and time of the calendar"),
-        ((W, 0, F), ["002CC"], r"websites\[0\].financial_instruments\[0\]: expected an id of financial_instruments, was \"002CC\""),
-        ((W, 0, F), ["001CC", "001CC"], r"websites\[0\].financial_instruments\[1\]: expected a value that is there once"),
+        (
+            (W, 0, F),
+            ["002CC"],
+            r"websites\[0\].financial_instruments\[0\]: expected an id of financial_instruments, was \"002CC\"",
+        ),
+        (
+            (W, 0, F),
+            ["001CC", "001CC"],
+            r"websites\[0\].financial_instruments\[1\]: expected a value that is there once",
+        ),
         ((W, 0, F), [], r"websites\[0\].financial_instruments: expected at least one id for gateio_candles"),
         ((W,), {}, r"websites: expected array, was \{\}"),
-        ((F, 0, "interval"), "2m", r"websites\[0\].financial_instruments\[0\]: expected .* interval of 1m, 5m.* was \"2m\""),
+        (
+            (F, 0, "interval"),
+            "2m",
+            r"websites\[0\].financial_instruments\[0\]: expected .* interval of 1m, 5m.* was \"2m\"",
+        ),
         ((F, 0, "interval"), "1M", r"financial_instruments\[0\].interval: expected a bar length"),
-        ((F, 0, "start_date"), "2015-13-01T00:00:00", r"financial_instruments\[0\].start_date: expected a day and time"),
-        ((F, 0, "end_date"), "2015-06-30T00:00:00", r"financial_instruments\[0\].end_date: expected a time after start_date"),
+        (
+            (F, 0, "start_date"),
+            "2015-13-01T00:00:00",
+            r"financial_instruments\[0\].start_date: expected a day and time",
+        ),
+        (
+            (F, 0, "end_date"),
+            "2015-06-30T00:00:00",
+            r"financial_instruments\[0\].end_date: expected a time after start_date",
+        ),
         ((F, 0, "end_date"), 5, r"financial_instruments\[0\].end_date: expected"),
-        ((F, 0, "tick_size"), 0, r"financial_instruments\[0\].tick_size: expected exclusiveMinimum 0, was 0"),
+        ((F, 0, "tick_size"), 0, r"financial_instruments\[0\].tick_size: expected minimum 1e-18, was 0"),
         ((F, 0, "tick_size"), "0.1", r"financial_instruments\[0\].tick_size: expected number, was \"0.1\""),
         ((F, 0, "symbol"), "BTC USDT", r"financial_instruments\[0\].symbol: expected the provider's symbol"),
         ((F, 0, "id"), "../x", r"financial_instruments\[0\].id: expected an id"),
@@ -97,7 +121,9 @@ def test_two_series_of_a_listing_must_agree_on_it(write: Write) -> None:
     spoiled = document()
     spoiled[F].append({**spoiled[F][0], "id": "003CC", "interval": "1d", "tick_size": 0.5})
     spoiled[W][0][F].append("003CC")
-    with pytest.raises(SourcesError, match=r"websites\[0\].financial_instruments\[1\]: expected tick_size .*0.1.* as in 001CC"):
+    with pytest.raises(
+        SourcesError, match=r"websites\[0\].financial_instruments\[1\]: expected tick_size .*0.1.* as in 001CC"
+    ):
         load_sources(write(spoiled))
 
 
@@ -106,7 +132,10 @@ def test_two_series_of_a_listing_must_agree_on_it(write: Write) -> None:
     [
         (b"", "expected JSON"),
         (b'{"websites": [],', "expected JSON"),
-        (b'{"websites": [{"name": "a", "name": "b"}], "financial_instruments": []}', r"websites\[0\].name: expected each key once"),
+        (
+            b'{"websites": [{"name": "a", "name": "b"}], "financial_instruments": []}',
+            r"websites\[0\].name: expected each key once",
+        ),
         (b'{"websites": [], "financial_instruments": [NaN]}', "bare word NaN"),
         (b"\xff\xfe", "expected UTF-8"),
         (b"[" * 100_000 + b"]" * 100_000, "nested"),
@@ -123,7 +152,7 @@ def test_hostile_file_is_refused_in_one_line(write: Write, content: bytes, messa
 
 
 def test_missing_file_is_named(write: Write) -> None:
-    with pytest.raises(SourcesError, match="absent.json: expected a readable file"):
+    with pytest.raises(SourcesError, match=r"absent.json: expected a readable file"):
         load_sources(write({}).with_name("absent.json"))
 
 
@@ -132,7 +161,14 @@ def test_unknown_website_is_named_with_those_there_are(write: Write) -> None:
         load_sources(write(document())).website("binance")
 
 
-PATHS = [(W,), (F,), (W, 0), (F, 0), *((W, 0, key) for key in document()[W][0]), *((F, 0, key) for key in document()[F][0])]
+PATHS = [
+    (W,),
+    (F,),
+    (W, 0),
+    (F, 0),
+    *((W, 0, key) for key in document()[W][0]),
+    *((F, 0, key) for key in document()[F][0]),
+]
 JUNK = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),

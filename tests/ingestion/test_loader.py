@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from strades_pipelines.ingestion import loader
 from strades_pipelines.ingestion.loader import load_stored
-from tests.ingestion.conftest import GATE, NOW, Store, gate_body, gate_row
+from tests.ingestion.conftest import GATE, NOW, Store, add_listing, gate_body, gate_row
 
 Connection = psycopg.Connection[Any]
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
@@ -222,3 +223,34 @@ def test_killed_load_leaves_all_or_nothing_and_the_next_one_completes_it(
     connection.commit()
     load_stored(url=database_url, now=LATER)
     assert connection.execute(counts).fetchone() == (2, 1, 1)
+
+
+def test_unchanged_body_makes_a_bar_final_once_its_session_has_closed(
+    store: Store, connection: Connection, database_url: str, shared_data: Path
+) -> None:
+    add_listing(connection, "yahoo", "AAPL", "XNYS")
+    connection.commit()
+    body = (shared_data / "payloads/yahoo/chart/chart-aapl.json").read_bytes()  # 22 February 2022 alone
+    chart: dict[str, Any] = {
+        "protocol": "yahoo_chart",
+        "source": "yahoo",
+        "given": {"symbol": "AAPL", "venue": "yahoo"},
+    }
+    store(body, **chart, fetched_at=datetime(2022, 2, 22, 20, 59, tzinfo=UTC))
+    load_stored(url=database_url, now=NOW)
+    assert closes(connection) == []
+    connection.commit()
+    store(body, **chart, fetched_at=datetime(2022, 2, 22, 21, 5, tzinfo=UTC), outcome="not_modified")
+    load_stored(url=database_url, now=NOW)
+    assert [close for _, close in closes(connection)] == [164.32000732421875]
+
+
+def test_two_loads_at_once_do_the_work_of_one(store: Store, connection: Connection, database_url: str) -> None:
+    for n in range(60):
+        store(gate_body(*(gate_row(minute, close=100.0 + n / 64) for minute in range(3))), request_key=f"{n}",
+              fetched_at=NOW + timedelta(seconds=n))  # fmt: skip
+    with ThreadPoolExecutor(2) as both:
+        summaries = list(both.map(lambda _: load_stored(url=database_url, now=LATER), range(2)))
+    assert sum(summary.parsed for summary in summaries) == 60
+    assert closes(connection) == [(minute, 100.0 + 59 / 64) for minute in range(3)]
+    assert connection.execute("SELECT count(*) FROM records.parses").fetchone() == (60,)

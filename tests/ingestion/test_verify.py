@@ -80,7 +80,10 @@ def test_changed_row_is_a_fault(store: Store, connection: Connection, database_u
 
 
 def test_rows_of_every_kind_are_verified(store: Store, connection: Connection, database_url: str) -> None:
-    trade = b'[{"id":"9","create_time_ms":"1764547200123.456000","currency_pair":"BTC_USDT","side":"buy","amount":"1","price":"2"}]'
+    trade = (
+        b'[{"id":"9","create_time_ms":"1764547200123.456000","currency_pair":"BTC_USDT",'
+        b'"side":"buy","amount":"1","price":"2"}]'
+    )
     given = {"symbol": "BTC_USDT", "venue": "gateio"}
     fetched_at = datetime.fromisoformat("2026-01-01T00:00:00Z")
     trades = store(trade, protocol="gateio_trades", source="gateio_trades", given=given, fetched_at=fetched_at)

@@ -1,0 +1,99 @@
+"""Instruments, listings and sessions in the database."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from strades_pipelines.datamanager.calendars import CalendarError, sessions
+from strades_pipelines.datamanager.listings import listing_id, sync_listings
+from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.settings import PROJECT
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SOURCES = load_sources(PROJECT / "Sources.json")
+Connection = psycopg.Connection[Any]
+
+
+def test_sync_writes_each_listing_once_whatever_its_series(connection: Connection, database_url: str) -> None:
+    synced = sync_listings(SOURCES, url=database_url, now=NOW)
+    assert (synced.instruments, synced.listings) == (9, 7)
+    row = connection.execute(
+        "SELECT currency, tick_size, lot_size, adjustment, calendar, valid_from, valid_to FROM records.listings"
+        " WHERE listing_id = %s",
+        [listing_id("gateio", "BTC_USDT")],
+    ).fetchone()
+    assert row == ("USDT", Decimal("0.1"), Decimal("0.00001"), "raw", "24/7", datetime(2015, 7, 1, tzinfo=UTC), None)
+    apple = connection.execute("SELECT calendar, adjustment FROM records.listings WHERE symbol = 'AAPL'").fetchone()
+    assert apple == ("XNYS", "split")
+
+
+def test_sessions_are_the_exchanges_own(connection: Connection, database_url: str) -> None:
+    sync_listings(SOURCES, url=database_url, now=NOW)
+    found = connection.execute(
+        "SELECT session_date, open_time, close_time, is_half_day FROM records.sessions WHERE calendar = 'XNYS'"
+    ).fetchall()
+    days = {row[0]: row[1:] for row in found}
+    assert days[date(2024, 7, 3)] == (
+        datetime(2024, 7, 3, 13, 30, tzinfo=UTC),
+        datetime(2024, 7, 3, 17, tzinfo=UTC),
+        True,
+    )
+    assert days[date(2024, 1, 2)] == (
+        datetime(2024, 1, 2, 14, 30, tzinfo=UTC),
+        datetime(2024, 1, 2, 21, tzinfo=UTC),
+        False,
+    )
+    assert date(2024, 7, 4) not in days
+    assert date(2001, 9, 12) not in days
+    assert (min(days), max(days)) == (date(1999, 1, 4), date(2026, 12, 31))
+
+
+def test_second_sync_writes_nothing(connection: Connection, database_url: str) -> None:
+    sync_listings(SOURCES, url=database_url, now=NOW)
+    versions = "SELECT xmin::text FROM records.listings UNION ALL SELECT xmin::text FROM records.sessions"
+    before = connection.execute(versions).fetchall()
+    connection.commit()
+    synced = sync_listings(SOURCES, url=database_url, now=NOW)
+    assert (synced.instruments, synced.listings, synced.sessions) == (0, 0, 0)
+    assert connection.execute(versions).fetchall() == before
+
+
+def test_changed_instrument_is_corrected_and_a_dropped_one_stays(connection: Connection, database_url: str) -> None:
+    sync_listings(SOURCES, url=database_url, now=NOW)
+    websites = tuple(
+        replace(website, financial_instruments=website.financial_instruments[1:])
+        if website.name == "yahoo"
+        else website
+        for website in SOURCES.websites
+    )
+    instruments = tuple(
+        replace(each, name="Big Blue", tick_size=Decimal("0.05")) if each.symbol == "IBM" else each
+        for each in SOURCES.instruments
+    )
+    synced = sync_listings(replace(SOURCES, websites=websites, instruments=instruments), url=database_url, now=NOW)
+    assert (synced.instruments, synced.listings, synced.sessions) == (1, 1, 0)
+    ticks = dict(connection.execute("SELECT symbol, tick_size FROM records.listings WHERE venue = 'yahoo'").fetchall())
+    assert (ticks["IBM"], ticks["AAPL"]) == (Decimal("0.05"), Decimal("0.01"))
+
+
+def test_next_year_adds_its_sessions_alone(connection: Connection, database_url: str) -> None:
+    sync_listings(SOURCES, url=database_url, now=NOW)
+    synced = sync_listings(SOURCES, url=database_url, now=datetime(2027, 1, 1, tzinfo=UTC))
+    assert (synced.instruments, synced.listings) == (0, 0)
+    assert 245 <= synced.sessions <= 255
+
+
+def test_listing_id_is_a_function_of_venue_and_symbol() -> None:
+    assert listing_id("gateio", "BTC_USDT") == listing_id("gateio", "BTC_USDT")
+    assert listing_id("gateio", "BTC_USDT") != listing_id("yahoo", "BTC_USDT")
+    assert 0 <= listing_id("gateio", "BTC_USDT") < 2**31
+
+
+@pytest.mark.parametrize("name", ["NOPE", "24/7", ""])
+def test_unknown_calendar_is_named(name: str) -> None:
+    with pytest.raises(CalendarError, match="expected a calendar"):
+        sessions(name, 2020, 2021)
