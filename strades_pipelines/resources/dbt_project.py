@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 from filelock import FileLock
 from psycopg.conninfo import conninfo_to_dict
 
@@ -100,9 +101,9 @@ def invoke(arguments: Sequence[str], *, url: str | None, target: Path, parsed: A
 
     options = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
     options += ["--target-path", str(target), "--log-path", str(target / "logs")]
-    with _ONE_AT_A_TIME, _connection_in_environment(url):
+    with _ONE_AT_A_TIME, _alone_in(url), _connection_in_environment(url):
         runner = dbtRunner(manifest=parsed, callbacks=[collect])
-        outcome = runner.invoke(["--quiet", "--log-level-file", "info", *arguments, *options])
+        outcome = runner.invoke(["--log-level", "none", "--log-level-file", "info", *arguments, *options])
     results = getattr(outcome.result, "results", [])
     failures = [_line(result) for result in results if result.status in FAILED]
     if outcome.exception is not None:
@@ -133,6 +134,17 @@ def load_parsed(manifest: Path, *, database: str) -> Any:
 def database_name(url: str) -> str:
     """The database a URL names."""
     return urlsplit(url).path.strip("/")
+
+
+@contextmanager
+def _alone_in(url: str | None) -> Iterator[None]:
+    """Wait for other processes' dbt on the same database: two would trip over each other's temporary relations."""
+    if url is None:
+        yield
+        return
+    with psycopg.connect(url, autocommit=True) as connection:  # closing it, or dying, gives the lock back
+        connection.execute("SELECT pg_advisory_lock(hashtext('strades.dbt'))")
+        yield
 
 
 @contextmanager

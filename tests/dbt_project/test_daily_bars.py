@@ -115,7 +115,9 @@ def test_history_added_before_a_month_moves_the_factor_of_the_months_after_it(
     candles(adbc, 1, dict.fromkeys(days(date(2024, 1, 1), 31), 10.0))
     dividend(adbc, 1, ex_date=date(2024, 1, 15), amount=2.5)
     run_dbt(database_url, BARS, min_date="2024-01-01", max_date="2024-02-01")
-    factors = dict(rows(database_url, "SELECT session_date, total_return_factor FROM cleaned.daily_bars"))
+    factors: dict[date, float] = dict(
+        rows(database_url, "SELECT session_date, total_return_factor FROM cleaned.daily_bars")
+    )
     expected = {day: 1.25 if day >= date(2024, 1, 15) else 1.0 for day in days(date(2024, 1, 1), 91)}
     assert factors == expected
 

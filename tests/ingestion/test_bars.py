@@ -47,7 +47,8 @@ def bar(stamp: str, interval: str, calendar: str, time_zone: str | None = None) 
         ("2024-01-02T20:30Z", "1h", "XNYS", None, ("2024-01-02T20:30Z", "2024-01-02T21:00Z")),
         ("2024-01-02T15:00Z", "1h", "XNYS", None, None),
         ("2024-01-02T21:00Z", "1m", "XNYS", None, None),
-        ("1975-01-02T15:00Z", "1d", "XNYS", None, ("1975-01-02T15:00Z", "1975-01-02T21:00Z")),
+        # Yahoo's firstTradeDate of AAPL, long before the years most bodies need
+        ("1980-12-12T14:30Z", "1d", "XNYS", None, ("1980-12-12T14:30Z", "1980-12-12T21:00Z")),
     ],
 )
 def test_stamp_is_the_bar_of_its_calendar(

@@ -1,6 +1,8 @@
 """dbt as Dagster sees it: one call, a materialization for each model, a check for each test."""
 
 import json
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from dagster_dbt import dbt_assets
 
 from strades_pipelines.resources.dbt import DbtRunnerResource, LayerTranslator
 from strades_pipelines.resources.dbt_project import DbtError, ensure_manifest
+from strades_pipelines.settings import PROJECT
 from tests.dbt_project.building import dbt_folder
 from tests.dbt_project.seeding import candles, days, listing
 
@@ -103,13 +106,14 @@ def test_failing_test_is_a_failed_check_and_one_line_with_node_and_message(
     assert len(message.strip().splitlines()) == 1
 
 
-def test_failing_model_is_one_line_with_node_and_message(
-    runner: DbtRunnerResource, connection: psycopg.Connection[Any]
+def test_failing_model_is_one_line_with_node_and_message_and_nothing_on_standard_output(
+    runner: DbtRunnerResource, connection: psycopg.Connection[Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     connection.execute("DROP TABLE records.corporate_actions CASCADE")
     connection.commit()
     with pytest.raises(DbtError, match=r"^dbt: staging\.stg_records__corporate_actions error: .*does not exist[^\n]*$"):
         dg.materialize([assets_of(runner)], resources={"dbt": runner})
+    assert capfd.readouterr().out == ""
 
 
 def test_assets_have_group_owner_description_and_lineage_to_the_records(runner: DbtRunnerResource) -> None:
@@ -120,6 +124,24 @@ def test_assets_have_group_owner_description_and_lineage_to_the_records(runner: 
         assert spec.description
         assert "select" not in spec.description
     assert dg.AssetKey(["records", "candles"]) in project.asset_deps[dg.AssetKey(["staging", "stg_records__candles"])]
+
+
+@pytest.mark.slow
+def test_two_processes_building_at_once_both_succeed(database_url: str) -> None:
+    ensure_manifest(dbt_folder())
+    code = """
+import sys
+from pathlib import Path
+from strades_pipelines.resources.dbt_project import *
+url, folder = sys.argv[1], Path(sys.argv[2])
+for _ in range(3):
+    parsed = load_parsed(ensure_manifest(folder), database=database_name(url))
+    invoke(["run", "--full-refresh"], url=url, target=folder, parsed=parsed).check()
+"""
+    command = [sys.executable, "-c", code, database_url, str(dbt_folder())]
+    processes = [subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    outcomes = [(process.communicate()[1], process.returncode) for process in processes]
+    assert [(errors, code) for errors, code in outcomes if code] == []
 
 
 def test_docs_are_one_page_that_knows_the_models(runner: DbtRunnerResource, tmp_path: Path) -> None:

@@ -14,7 +14,16 @@ TRANSLATOR = LayerTranslator()
 MANIFEST = ensure_manifest()
 
 
-@dbt_assets(manifest=MANIFEST, select="staging", name="staging", dagster_dbt_translator=TRANSLATOR, pool="dbt")
+# Views hold no months, but with the months of what is before and after them, all of it is one run.
+@dbt_assets(
+    manifest=MANIFEST,
+    select="staging",
+    name="staging",
+    dagster_dbt_translator=TRANSLATOR,
+    partitions_def=MONTHS,
+    backfill_policy=SINGLE_RUN,
+    pool="dbt",
+)
 def staging(context: dg.AssetExecutionContext, dbt: DbtRunnerResource) -> Iterator[Any]:
     """Records under their final names; views, so they cost nothing."""
     yield from dbt.build(context)
