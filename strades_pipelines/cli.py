@@ -57,9 +57,10 @@ def _input_errors() -> tuple[type[Exception], ...]:
     from strades_pipelines.datamanager.protocols import ProtocolError
     from strades_pipelines.datamanager.sources import SourcesError
     from strades_pipelines.ingestion.verdicts import BodyRefused
-    from strades_pipelines.serve import PortInUse
+    from strades_pipelines.ports import PortInUse
+    from strades_pipelines.serve import AlreadyUp
 
-    return SourcesError, ProtocolError, BodyRefused, WalletsError, WorldMismatch, PortInUse
+    return SourcesError, ProtocolError, BodyRefused, WalletsError, WorldMismatch, PortInUse, AlreadyUp
 
 
 def _print_json(document: Any) -> None:
@@ -84,7 +85,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """The main job: fetch, clean, predict, decide, trade on paper, and report, over [from, to) and at the live edge."""
-    from strades_pipelines.serve import sandbox_running
+    from strades_pipelines.sandbox_server import sandbox_running
 
     first, last = _day(from_ or str(settings().window_from)), _day(to or str(settings().window_to))
     if first >= last:
@@ -118,8 +119,8 @@ def up() -> None:
     """Serve the sandbox, Dagster's webserver and daemon, and the dbt docs; Ctrl-C stops all of it."""
     from strades_pipelines.serve import up as serve_up
 
-    _prepare(Console(stderr=True))
-    raise typer.Exit(serve_up())
+    console = Console(stderr=True)
+    raise typer.Exit(serve_up(lambda: _prepare(console), console))
 
 
 @app.command()

@@ -4,7 +4,9 @@ Fetching and working are runs of their own, so that a dead source stops nothing 
 """
 
 import logging
+import os
 import re
+import socket
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,8 +25,20 @@ from strades_pipelines.report import LAYER_TABLES
 from strades_pipelines.settings import settings
 
 STATEMENT_TIMEOUT_MS = 60_000
+PROCESS_TAG = "strades/process"
+UNFINISHED = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
 WORK_LAYERS = [layer for layer in LAYERS if layer != "rawsources"]
 Progress = Callable[[str], None]
+# The wallets that trade, and the newest replay of each template over this window.
+PERFORMANCE = """
+    SELECT DISTINCT ON (w.mode, split_part(p.wallet, '@', 1))
+        p.wallet, w.mode, p.statistics, p.benchmark,
+        (SELECT count(*) FROM trading.fills AS f WHERE f.wallet = p.wallet) AS fills
+    FROM results.performance AS p INNER JOIN trading.wallets AS w USING (wallet)
+    WHERE w.mode <> 'replay' OR (w.opened_at, w.window_end) = (%s, %s)
+    ORDER BY w.mode DESC, split_part(p.wallet, '@', 1),
+        (SELECT max(l.occurred_at) FROM trading.ledger AS l WHERE l.wallet = p.wallet) DESC, w.as_of DESC, p.wallet
+"""
 
 
 @dataclass
@@ -48,6 +62,7 @@ def run_main_job(window: Window, *, progress: Progress) -> dict[str, Any]:
     instance = DagsterInstance.get()
     # Held connections: the storages otherwise open one for each of some thousand queries, a fifth of the whole run.
     instance.optimize_for_webserver(statement_timeout=STATEMENT_TIMEOUT_MS, pool_recycle=3600, max_overflow=5)
+    end_killed_runs(instance)
     definitions = defs()
     outcome = Outcome()
     for title, layers, stretch, config in stages(window, settings().now()):
@@ -71,6 +86,29 @@ def stages(window: Window, now: datetime) -> Iterator[tuple[str, list[str], Wind
     again = ("signals", "trading", "results") if at_edge else [layer for layer in WORK_LAYERS if layer != "staging"]
     layers = [layer for layer in WORK_LAYERS if layer in again]
     yield "trade at the live edge", layers, edge, {"trade": {"modes": ["paper", "live"]}}
+
+
+def end_killed_runs(instance: DagsterInstance) -> None:
+    """Mark the runs of earlier commands that were killed as failed, and free the pool slots they still hold.
+
+    Dagster's daemon would do so in time, but none need be running, and a held slot would block this run for good.
+    """
+    unfinished = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status.value in UNFINISHED])
+    for run in instance.get_runs(filters=unfinished):
+        host, _, pid = run.tags.get(PROCESS_TAG, "").partition(":")
+        if host == socket.gethostname() and not _alive(int(pid)):
+            instance.report_run_failed(run, "The process of this run was killed; the next run went on from there.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _execute(
@@ -101,6 +139,7 @@ def _execute(
             "dagster/asset_partition_range_start": first,
             "dagster/asset_partition_range_end": last,
             "strades/run": "main",
+            PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}",
         },
         raise_on_error=False,
     )
@@ -142,13 +181,8 @@ def build_report(window: Window, outcome: Outcome) -> dict[str, Any]:
             row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
             return int(row[0]) if row else 0
 
-        performance = connection.execute(
-            """
-            SELECT p.wallet, w.mode, p.statistics, p.benchmark,
-                (SELECT count(*) FROM trading.fills AS f WHERE f.wallet = p.wallet) AS fills
-            FROM results.performance AS p INNER JOIN trading.wallets AS w USING (wallet) ORDER BY w.mode, p.wallet
-            """
-        ).fetchall()
+        performance = connection.execute(PERFORMANCE, [window.start, window.end]).fetchall()
+        example = connection.execute("SELECT fill_id FROM trading.fills ORDER BY filled_at, fill_id LIMIT 1").fetchone()
         return {
             "world": settings().world,
             "window": {"from": f"{window.start:%Y-%m-%d}", "to": f"{window.end:%Y-%m-%d}"},
@@ -163,4 +197,5 @@ def build_report(window: Window, outcome: Outcome) -> dict[str, Any]:
                 for wallet, mode, statistics, benchmark, fills in performance
             ],
             "failures": outcome.failures,
+            "example_fill": example[0] if example else None,
         }

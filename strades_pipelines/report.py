@@ -31,19 +31,19 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     console.print(layers)
     console.print(" · ".join(f"{what} {document[what]:,}" for what in ("models", "decisions", "orders", "fills")))
     console.print(_wallets(document["performance"]))
-    for failure in document.get("failures", []):
-        console.print(f"[red]failed[/] {failure}", soft_wrap=True)
-    for hint in document.get("hints", []):
-        console.print(hint, soft_wrap=True)
+    for failure in document["failures"]:
+        console.print(f"[red]failed[/] {failure}", soft_wrap=True, highlight=False)
+    if document["example_fill"]:
+        console.print(f"Follow a fill back to its bytes: strades trace {document['example_fill']}", soft_wrap=True)
 
 
 def _wallets(performance: list[Mapping[str, Any]]) -> Table:
     wallets = Table(title="Wallets, against buy and hold", title_justify="left")
     for column in ("wallet", "mode", "fills", "return", "Sharpe", "drawdown", "buy & hold"):
-        wallets.add_column(column, justify="left" if column in ("wallet", "mode") else "right", overflow="fold")
+        wallets.add_column(column, justify="left" if column in ("wallet", "mode") else "right", no_wrap=True)
     for row in performance:
         wallets.add_row(
-            row["wallet"],
+            row["wallet"].split("@")[0],
             row["mode"],
             f"{row['fills']:,}",
             _percent(row["statistics"].get("total_return")),

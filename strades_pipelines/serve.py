@@ -1,134 +1,84 @@
-"""`strades up`, and the sandbox that a command needs while it runs."""
+"""`strades up`: the sandbox, Dagster and the dbt docs, kept together by honcho until Ctrl-C."""
 
 import json
 import os
 import shutil
-import socket
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from threading import Thread
 from urllib.parse import urlsplit
 
+from filelock import FileLock, Timeout
+from rich.console import Console
+
 from strades_pipelines.database.connection import embedded_server
+from strades_pipelines.ports import PortInUse, free_port, is_taken
 from strades_pipelines.settings import PROJECT, SettingsError, settings
+from strades_pipelines.terminal import Output
 
-SANDBOX_START_SECONDS = 30
+LOADED = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
+STOP_SECONDS = 30
+PROCESSES = ("code", "webserver", "daemon", "docs")
 
 
-class PortInUse(RuntimeError):
-    """Another program listens where one of ours should."""
+class AlreadyUp(RuntimeError):
+    """This installation is being served by another `strades up`."""
 
 
-def sandbox_health(url: str) -> dict[str, Any] | None:
-    """What the sandbox server at `url` says of itself; None where none answers."""
-    try:
-        with urllib.request.urlopen(f"{url}/-/health", timeout=2) as response:
-            health = json.load(response)
-    except (urllib.error.URLError, OSError, ValueError):
-        return None
-    return health if isinstance(health, dict) and health.get("name") == "strades-sandbox" else None
+def up(prepare: Callable[[], None], console: Console) -> int:
+    """Serve until Ctrl-C; returns the exit code: 0 after Ctrl-C, 1 when one of the processes ended by itself.
+
+    The embedded database is stopped as well if it was not running before.
+
+    Args:
+        prepare: makes what is missing (database, schema); called once it is sure that nothing stands in the way.
+
+    Raises:
+        AlreadyUp: another one serves this installation.
+        PortInUse: naming the port and the setting that changes it.
+    """
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
+    with _alone(), _database_as_it_was():
+        _check_ports()
+        try:
+            prepare()
+            return _serve(console)
+        except KeyboardInterrupt:
+            return 0
 
 
 @contextmanager
-def sandbox_running() -> Iterator[None]:
-    """A sandbox server for the time of a command: the one that runs, if its clock is ours, else one of our own."""
-    if settings().world != "sandbox" or _serves_our_world(sandbox_health(settings().sandbox_url)):
-        yield
-        return
-    url = f"http://127.0.0.1:{_free_port()}"
-    os.environ["STRADES_SANDBOX_URL"] = url
-    settings.cache_clear()
-    process = subprocess.Popen([sys.executable, "-m", "sandbox"], cwd=PROJECT, stdout=subprocess.DEVNULL)
+def _alone() -> Iterator[None]:
+    """One `strades up` an installation. The lock ends with the process, however that ends."""
+    settings().home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings().home / "up.lock")
     try:
-        _wait_for_sandbox(process, url)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise AlreadyUp(f"up already, at {_webserver()}; Ctrl-C there stops it") from None
+    try:
         yield
     finally:
-        process.terminate()
-        process.wait(timeout=10)
+        lock.release()
 
 
-def _serves_our_world(health: dict[str, Any] | None) -> bool:
-    """Whether the server's market and clock are those of this process."""
-    if health is None or health.get("seed") != settings().sandbox_seed:
-        return False
-    held = settings().sandbox_now
-    if held is None:
-        return not health.get("clock_held")
-    return bool(health.get("clock_held")) and datetime.fromisoformat(str(health["now"])) == held
-
-
-def _wait_for_sandbox(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + SANDBOX_START_SECONDS
-    while sandbox_health(url) is None:
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the sandbox server did not start at {url}; try `python -m sandbox` to see why")
-        time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def up() -> int:
-    """Serve the sandbox, Dagster's webserver and daemon and the dbt docs until Ctrl-C; returns the exit code.
-
-    Raises:
-        PortInUse: naming the port and the setting that changes it.
-    """
-    _check_ports()
-    was_running = embedded_server().running()
-    environment = {
-        **os.environ,
-        "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}",
-        "STRADES_WEBSERVER_PORT": str(settings().webserver_port),
-        "STRADES_DOCS_PORT": str(settings().docs_port),
-        "STRADES_DOCS_FOLDER": str(_docs_folder()),
-    }
-    honcho = shutil.which("honcho", path=environment["PATH"])
-    if honcho is None:
-        raise SettingsError("honcho is missing from the environment; run `make setup`")
-    wanted = (
-        ["sandbox", "webserver", "daemon", "docs"] if settings().world == "sandbox" else ["webserver", "daemon", "docs"]
-    )
-    process = subprocess.Popen(
-        [honcho, "start", "-f", str(PROJECT / "Procfile"), *wanted], cwd=PROJECT, env=environment
-    )
+@contextmanager
+def _database_as_it_was() -> Iterator[None]:
+    """Stop the embedded server afterwards, unless it was running before or another server is used."""
+    if settings().database_url is not None or embedded_server().running():
+        yield
+        return
     try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        code = _finish(process)
-    if settings().database_url is None and not was_running:
+        yield
+    finally:
         embedded_server().stop()
-    return code
-
-
-def _docs_folder() -> Path:
-    """The folder with the dbt docs; made now where there is none yet."""
-    folder = settings().home / "docs"
-    if not (folder / "index.html").exists():
-        from strades_pipelines.resources.dbt import DbtRunnerResource
-
-        DbtRunnerResource().docs(folder / "index.html")
-    return folder
-
-
-def _finish(process: subprocess.Popen[bytes]) -> int:
-    """Ctrl-C reached honcho as well: let it end its processes, and count that as success."""
-    try:
-        process.wait(timeout=30)
-    except (KeyboardInterrupt, subprocess.TimeoutExpired):
-        process.terminate()
-        process.wait(timeout=30)
-    return 0
 
 
 def _check_ports() -> None:
@@ -136,11 +86,94 @@ def _check_ports() -> None:
     if settings().world == "sandbox":
         ports["STRADES_SANDBOX_URL"] = urlsplit(settings().sandbox_url).port or 80
     for variable, port in ports.items():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                raise PortInUse(
-                    f"port {port} is in use; end the program that listens there, or set {variable} to another"
-                ) from None
+        if is_taken(port):
+            raise PortInUse(f"port {port} is in use; end the program that listens there, or set {variable} to another")
+
+
+def _serve(console: Console) -> int:
+    console.print(f"Strades is starting ([bold]{settings().world}[/] world), which takes some twenty seconds.")
+    output = Output(console, settings().home / "logs" / "up.log")
+    honcho = _start_honcho()
+    for work in (lambda: output.follow(honcho.stdout or ()), lambda: _announce(console, output)):
+        Thread(target=work, daemon=True).start()
+    try:
+        code = honcho.wait()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        output.quiet = True
+        console.print("Stopping.")
+        _stop(honcho)
+        return 0
+    process, code = output.ended or ("honcho", code)
+    console.print(f"[red]{process} ended by itself (exit code {code}), so all stopped; see {output.log}[/]")
+    return 1
+
+
+def _start_honcho() -> "subprocess.Popen[str]":
+    """In a session of its own: Ctrl-C reaches this process only, which ends honcho, which ends the rest."""
+    environment = {
+        **os.environ,
+        "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONUNBUFFERED": "1",
+        "STRADES_WEBSERVER_PORT": str(settings().webserver_port),
+        "STRADES_DOCS_PORT": str(settings().docs_port),
+        "STRADES_DOCS_FOLDER": str(settings().home / "docs"),
+        "STRADES_CODE_PORT": str(free_port()),
+    }
+    honcho = shutil.which("honcho", path=environment["PATH"])
+    if honcho is None:
+        raise SettingsError("honcho is missing from the environment; run `make setup`")
+    processes = ["sandbox", *PROCESSES] if settings().world == "sandbox" else PROCESSES
+    return subprocess.Popen(
+        [honcho, "start", "--no-colour", "-f", str(PROJECT / "Procfile"), *processes],
+        cwd=PROJECT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def _stop(honcho: "subprocess.Popen[str]") -> None:
+    """End honcho: it ends its processes, and kills after some seconds what has not ended."""
+    honcho.terminate()
+    try:
+        honcho.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        honcho.kill()
+        honcho.wait()
+
+
+def _announce(console: Console, output: Output) -> None:
+    """Say where to look, once there is something to see."""
+    while not _loaded():
+        time.sleep(0.5)
+    if not output.quiet and output.ended is None:
+        console.print(
+            f"[bold]Strades is up.[/] Ctrl-C stops it.\n"
+            f"  Dagster   {_webserver():24} assets, runs, schedules\n"
+            f"  dbt docs  http://127.0.0.1:{settings().docs_port:<7} tables, columns, tests\n"
+            f"  log       {output.log}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _webserver() -> str:
+    return f"http://127.0.0.1:{settings().webserver_port}"
+
+
+def _loaded() -> bool:
+    """Whether the webserver answers and knows the assets."""
+    request = urllib.request.Request(
+        f"{_webserver()}/graphql", json.dumps({"query": LOADED}).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            found = json.load(response)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+    return bool(found["data"]["repositoriesOrError"].get("nodes"))

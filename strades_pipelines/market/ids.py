@@ -8,7 +8,13 @@ Part = str | int | bytes | datetime | date | None
 
 
 def digest(*parts: Part) -> bytes:
-    """SHA-256 over the parts, joined by the unit separator: text as it is, times as ISO 8601 with Z, bytes as hex, None as nothing."""
+    """SHA-256 over the parts, joined by the unit separator.
+
+    Text stays as it is, times are ISO 8601 with Z, bytes hex, None nothing.
+
+    Raises:
+        ValueError: for a naive time.
+    """
     return hashlib.sha256("\x1f".join(map(_text, parts)).encode()).digest()
 
 
@@ -23,7 +29,7 @@ def int31(*parts: Part) -> int:
 
 
 def base32_id(*parts: Part) -> str:
-    """26 characters A-Z2-7 (130 bits): short enough for a client order id of every venue read (Gate 28, Binance 36, Alpaca 128)."""
+    """26 characters A-Z2-7 (130 bits): fits the client order ids of Gate (28), Binance (36) and Alpaca (128)."""
     return base64.b32encode(digest(*parts)).decode()[:26]
 
 

@@ -11,8 +11,6 @@ pytestmark = pytest.mark.slow
 AT_NOON = (
     "fetch.body_stored",
     "fetch.page_committed",
-    "fetch.half_done",
-    "database.rows_written",
     "records.copied",
     "records.fetch_committed",
     "features.written",
@@ -20,10 +18,9 @@ AT_NOON = (
     "trading.replay_written",
     "signals.decisions_committed",
     "trading.intents_committed",
-    "trading.order_submitting",
     "trading.order_sent",
 )
-AT_HALF_PAST = ("trading.fill_written", "trading.fill_recorded", "results.written")
+AT_HALF_PAST = ("trading.fill_recorded", "results.written")
 
 
 @pytest.fixture(scope="module")

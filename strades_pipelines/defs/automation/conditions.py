@@ -9,7 +9,7 @@ IDENTITY = [key("records", entity) for entity in ("instruments", "listings", "se
 FOLLOWERS = ("records", "staging", "cleaned", "marts", "features", "predictions", "signals", "results")
 _IDENTITY = dg.AssetSelection.assets(*IDENTITY)
 
-# Names and calendars: made at once, made anew when the list of sources changed, and every night (a year may have begun).
+# Names and calendars: made at once, anew when the list of sources changed, and every night (a year may have begun).
 KEPT_IN_STEP = (
     (
         (When.missing() & ~When.execution_failed())
@@ -30,8 +30,8 @@ CHANGED = (
     | (When.any_deps_updated().allow(_IDENTITY) & When.in_latest_time_window())
 ).with_label("changed upstream")
 
-# As `eager`, but in every month, so that a late revision moves on as well, and a source without data in a month does not
-# hold the month back.
+# As `eager`, but in every month, so that a late revision moves on as well; and a source without data in a month does
+# not hold the month back.
 GUARDED_EAGER = (
     CHANGED.since_last_handled()
     & ~When.any_deps_match(When.missing()).allow(_IDENTITY).with_label("names or calendars missing")

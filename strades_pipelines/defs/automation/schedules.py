@@ -3,6 +3,7 @@
 import dagster as dg
 
 from strades_pipelines.datamanager.sources import Website, load_sources
+from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import MONTHS
 from strades_pipelines.settings import settings
@@ -23,15 +24,9 @@ def build_schedule(website: Website) -> dg.ScheduleDefinition:
         cron_schedule=website.schedule,
         execution_timezone="UTC",
         description=f"Fetches {website.title} as Sources.json says.",
-        default_status=_status(),
+        default_status=SCHEDULE_STATUS,
         execution_fn=fetch_current_month,
     )
-
-
-def _status() -> dg.DefaultScheduleStatus:
-    """In the sandbox everything runs from the start; in the live world a person starts each schedule."""
-    sandbox = settings().world == "sandbox"
-    return dg.DefaultScheduleStatus.RUNNING if sandbox else dg.DefaultScheduleStatus.STOPPED
 
 
 @dg.definitions

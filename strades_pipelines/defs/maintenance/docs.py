@@ -1,15 +1,23 @@
-"""The dbt documentation as one page, made anew every night."""
+"""The dbt documentation as one page: made when there is none, and anew every night."""
+
+from pathlib import Path
 
 import dagster as dg
 
+from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.resources.dbt import DbtRunnerResource
 from strades_pipelines.settings import settings
+
+
+def page() -> Path:
+    """Where the page is, in the folder that `strades up` serves."""
+    return settings().home / "docs" / "index.html"
 
 
 @dg.op(description="Writes the dbt docs to the folder that `strades up` serves.")
 def generate_dbt_docs(dbt: DbtRunnerResource) -> None:
     """One self-contained page with lineage, columns and tests of every model."""
-    dbt.docs(settings().home / "docs" / "index.html")
+    dbt.docs(page())
 
 
 @dg.job(description="Makes the dbt docs anew.")
@@ -19,5 +27,13 @@ def generate_dbt_docs_job() -> None:
 
 
 nightly_docs_schedule = dg.ScheduleDefinition(
-    name="nightly_docs_schedule", job=generate_dbt_docs_job, cron_schedule="15 3 * * *", execution_timezone="UTC"
+    name="nightly_docs_schedule",
+    job=generate_dbt_docs_job,
+    cron_schedule="15 3 * * *",
+    execution_timezone="UTC",
+    default_status=SCHEDULE_STATUS,
+    description="Makes the dbt docs anew.",
 )
+
+if __name__ == "__main__" and not page().exists():
+    DbtRunnerResource().docs(page())

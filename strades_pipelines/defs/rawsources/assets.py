@@ -64,7 +64,8 @@ def build_source_asset(website: Website, sources: Sources) -> dg.AssetsDefinitio
                 "SELECT count(*) FROM rawsources.fetches WHERE source = %s", [website.name]
             ).fetchone()
         if faults:
-            raise dg.Failure(f"{len(faults)} of {len(requests)} requests failed; first {faults[0]}", allow_retries=False)
+            counted = f"{len(faults)} of {len(requests)} requests failed"
+            raise dg.Failure(f"{counted}; first {faults[0]}", allow_retries=False)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows[0] if rows else 0,

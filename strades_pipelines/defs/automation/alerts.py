@@ -1,0 +1,57 @@
+"""A person hears of a run that failed, and of a check that found something in a run that went through."""
+
+from typing import Any, cast
+
+import dagster as dg
+
+from strades_pipelines.defs.automation.status import SENSOR_STATUS
+from strades_pipelines.resources.notifier import Notifier
+
+
+@dg.run_failure_sensor(
+    default_status=SENSOR_STATUS,
+    minimum_interval_seconds=30,
+    description="Sends an alert for each run that failed: where, and the first line of why.",
+)
+def run_failure_alert_sensor(context: dg.RunFailureSensorContext, notifier: Notifier) -> None:
+    """One alert for each failed run."""
+    failures = context.get_step_failure_events()
+    if failures:
+        where, why = str(failures[0].step_key), reason(failures[0].step_failure_data)
+    else:
+        where, why = context.dagster_run.job_name, _first_line(context.failure_event.message)
+    notifier.alert(f"run {context.dagster_run.run_id[:8]} failed at {where.replace('__', '/')}", why)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    name="check_failure_alert_sensor",
+    default_status=SENSOR_STATUS,
+    minimum_interval_seconds=30,
+    description="Sends an alert for each check that found something, though its run went through.",
+)
+def check_failure_alert_sensor(context: dg.RunStatusSensorContext, notifier: Notifier) -> None:
+    """One alert for each failed check of a run that succeeded; a blocking one fails its run, which is told already."""
+    records = context.instance.get_records_for_run(
+        context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records
+    for record in records:
+        event = cast(dg.DagsterEvent, record.event_log_entry.dagster_event)
+        check = event.asset_check_evaluation_data
+        if not check.passed:
+            place = f"run {context.dagster_run.run_id[:8]}: {check.asset_key.to_user_string()}"
+            found = ", ".join(f"{name} {value.value}" for name, value in check.metadata.items())
+            notifier.alert(f"{place} fails {check.check_name}", found or "no detail")
+
+
+def reason(failure: Any) -> str:
+    """The first line of what made a step fail (its `StepFailureData`): what it said itself, else its root cause."""
+    said = failure.user_failure_data and failure.user_failure_data.description
+    error = failure.error
+    while error.cause is not None:
+        error = error.cause
+    return _first_line(said or error.message.split(": ", 1)[-1])
+
+
+def _first_line(text: str | None) -> str:
+    return next(iter((text or "").strip().splitlines()), "no message")
