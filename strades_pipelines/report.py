@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -23,7 +24,7 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     """Print a report as tables."""
     window = document["window"]
     console.print(f"\n[bold]Strades[/] · world {document['world']} · window [{window['from']}, {window['to']})")
-    layers = Table(title="Layers", title_justify="left")
+    layers = Table(title="Layers", title_justify="left", box=SIMPLE_HEAD)
     for column, justify in (("layer", "left"), ("rows", "right"), ("seconds", "right")):
         layers.add_column(column, justify=justify)  # type: ignore[arg-type]
     for layer, rows in document["rows"].items():
@@ -38,7 +39,7 @@ def show(document: Mapping[str, Any], console: Console) -> None:
 
 
 def _wallets(performance: list[Mapping[str, Any]]) -> Table:
-    wallets = Table(title="Wallets, against buy and hold", title_justify="left")
+    wallets = Table(title="Wallets, against buy and hold", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     for column in ("wallet", "mode", "fills", "return", "Sharpe", "drawdown", "buy & hold"):
         wallets.add_column(column, justify="left" if column in ("wallet", "mode") else "right", no_wrap=True)
     for row in performance:

@@ -10,7 +10,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_walle
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.results import equity_rows, performance_row
 from strades_pipelines.brokerage.rows import decision_row, frame, insert
-from strades_pipelines.database.bulk import Loaded, load
+from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.books import Books
 from strades_pipelines.market.events import Event, Fill
@@ -58,6 +58,8 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
     """Bring the wallet's rows in results up to `now`. Commits."""
     wallet = load_wallet(connection, name)
     journal = step(connection, adbc, wallet, now=now)
+    if not journal.times:  # opened just now: no bar has closed since
+        return NOTHING
     curves = equity_rows(journal, float(wallet.opening_cash))
     try:
         with adbc.cursor() as cursor:

@@ -6,7 +6,7 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide, for_each, measure
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.replay import replay
-from strades_pipelines.database.bulk import Loaded
+from strades_pipelines.database.bulk import NOTHING, Loaded
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import MINUTE, REPLAY, START, AddCandles, Connection, rows
 
@@ -109,3 +109,10 @@ def test_a_longer_window_of_a_replay_begins_alike(
     filled = market.execute(query, [short]).fetchall()
     assert filled == market.execute(query, [long]).fetchall()[: len(filled)]
     assert filled
+
+
+def test_a_wallet_without_a_bar_since_its_opening_has_no_results_yet(
+    adbc: "AdbcConnection", market: Connection, wallet: Wallet
+) -> None:
+    assert measure(market, adbc, "paper", now=START) == NOTHING
+    assert rows(market, "SELECT count(*) FROM results.performance") == [(0,)]
