@@ -40,12 +40,11 @@ def show(document: Mapping[str, Any], console: Console) -> None:
 
 def _wallets(performance: list[Mapping[str, Any]]) -> Table:
     wallets = Table(title="Wallets, against buy and hold", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
-    for column in ("wallet", "mode", "fills", "return", "Sharpe", "drawdown", "buy & hold"):
-        wallets.add_column(column, justify="left" if column in ("wallet", "mode") else "right", no_wrap=True)
+    for column in ("wallet", "fills", "return", "Sharpe", "drawdown", "buy & hold"):
+        wallets.add_column(column, justify="left" if column == "wallet" else "right", no_wrap=True)
     for row in performance:
         wallets.add_row(
             row["wallet"].split("@")[0],
-            row["mode"],
             f"{row['fills']:,}",
             _percent(row["statistics"].get("total_return")),
             _number(row["statistics"].get("sharpe")),

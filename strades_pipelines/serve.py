@@ -43,7 +43,7 @@ def up(prepare: Callable[[], None], console: Console) -> int:
         AlreadyUp: another one serves this installation.
         PortInUse: naming the port and the setting that changes it.
     """
-    for name in (signal.SIGTERM, signal.SIGHUP):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.default_int_handler)
     with _alone(), _database_as_it_was():
         _check_ports()

@@ -14,8 +14,9 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 HONCHO_LINE = re.compile(r"(?P<time>\d\d:\d\d:\d\d) (?P<process>[a-z]+)(?:\.\d+)? *\| ?(?P<text>.*)")
 LEVEL = re.compile(r" - (?P<level>WARNING|ERROR|CRITICAL) - (?P<message>.+)")
 ENDED = re.compile(r"(?P<process>[a-z]+)\.\d+ stopped \(rc=(?P<code>-?\d+)\)")
-# Said at the first start of an installation, and right then.
-EXPECTED = ("No cursor for event type",)
+ALERT = re.compile(r"(?P<level>ALERT) (?P<message>.+)")
+# Warnings that mean nothing here: of an installation's first start, and of schedules that choose their own months.
+EXPECTED = ("No cursor for event type", "has no partition set")
 LOG_BYTES, OLD_LOGS = 10_000_000, 2
 
 
@@ -50,7 +51,7 @@ class Output:
 def worth_showing(line: str) -> str | None:
     """A line of honcho as the terminal shows it; None for what only the log needs: information, and tracebacks."""
     found = HONCHO_LINE.fullmatch(line)
-    level = found and LEVEL.search(found["text"])
+    level = found and (LEVEL.search(found["text"]) or ALERT.match(found["text"]))
     if not found or not level or any(text in line for text in EXPECTED):
         return None
     return f"{found['time']} {found['process']}: {level['level'].lower()}: {level['message']}"

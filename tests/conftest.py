@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from filelock import FileLock
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("STRADES_SHARED", PROJECT.parent / "shared"))
 SERVER = pytest.StashKey[EmbeddedServer]()
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("strades", deadline=None)
+hypothesis.settings.load_profile("strades")
 FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 
 
@@ -51,6 +55,11 @@ def pytest_runtest_makereport() -> Iterator[None]:
     report = outcome.get_result()  # type: ignore[attr-defined]
     if report.skipped and "STRADES_SHARED" in os.environ:
         report.outcome = "failed"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: "end_to_end" not in item.nodeid)
 
 
 def _named(url: str, database: str) -> str:

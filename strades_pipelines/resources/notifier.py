@@ -13,4 +13,4 @@ class Notifier(dg.ConfigurableResource[Any]):
 
     def alert(self, subject: str, message: str) -> None:
         """Send one alert: a subject of a few words, and one line that says what, where and what to do."""
-        logger.error("%s: %s", subject, message)
+        logger.error("ALERT %s: %s", subject, message)

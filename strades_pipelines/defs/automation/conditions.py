@@ -18,10 +18,12 @@ KEPT_IN_STEP = (
     & ~When.in_progress()
 ).with_label("kept in step")
 
-# A check that failed holds back what comes after it; one that will run first, in the same run, does so there.
-CHECKS_PASSED = When.all_deps_match(
-    When.will_be_requested() | When.all_checks_match(When.check_passed(), blocking_only=True)
-).with_label("blocking checks of all deps passed")
+# A blocking check holds back what comes after it while it runs, and when it failed or could not run. One whose asset is
+# requested now does so in that same run. One that was not among a run's tests holds nothing back.
+HELD_BY_CHECK = When.any_deps_match(
+    ~When.will_be_requested()
+    & When.any_checks_match(When.check_failed() | When.execution_failed() | When.in_progress(), blocking_only=True)
+).with_label("held back by a blocking check")
 
 # Names and calendars concern every month, and are a reason to work through the newest one only.
 CHANGED = (
@@ -37,7 +39,7 @@ GUARDED_EAGER = (
     & ~When.any_deps_match(When.missing()).allow(_IDENTITY).with_label("names or calendars missing")
     & ~When.any_deps_in_progress()
     & ~When.in_progress()
-    & CHECKS_PASSED
+    & ~HELD_BY_CHECK
 ).with_label("guarded eager")
 
 

@@ -13,16 +13,14 @@ from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 
 Result = dg.MaterializeResult[Any]
-LOOK_BACK = dg.TimeWindowPartitionMapping(start_offset=-4, allow_nonexistent_upstream_partitions=True)
+# Features look back over months, models over years; yet each month depends on its own month only. With offsets in the
+# graph, three months of a backfill would ask for forty, a layer at a time instead of in one run.
 SPEC = table_spec(
     "features",
     "daily",
     "Ten point-in-time features. Grain: one row a listing and session.",
     kinds={"numpy", "postgres"},
-    deps=[
-        dg.AssetDep(key("cleaned", "daily_bars"), partition_mapping=LOOK_BACK),
-        dg.AssetDep(key("records", "observations"), partition_mapping=LOOK_BACK),
-    ],
+    deps=[key("cleaned", "daily_bars"), key("records", "observations")],
     code_version=FEATURES_VERSION,
 )
 

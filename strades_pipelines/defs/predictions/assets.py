@@ -14,13 +14,12 @@ from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 
 Result = dg.MaterializeResult[Any]
-TRAINING = dg.TimeWindowPartitionMapping(start_offset=-36, end_offset=-1, allow_nonexistent_upstream_partitions=True)
 MODELS = table_spec(
     "predictions",
     "models",
     "A ridge model a month, fitted only on labels known at the month's first instant. Grain: one row a model.",
     kinds={"scikitlearn", "postgres"},
-    deps=[dg.AssetDep(key("features", "daily"), partition_mapping=TRAINING)],
+    deps=[key("features", "daily")],
     code_version=MODEL_VERSION,
 )
 FORECASTS = table_spec(
