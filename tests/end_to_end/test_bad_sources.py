@@ -62,5 +62,5 @@ def counted(made: Installation, table: str, venue: str) -> int:
     """Rows of a venue."""
     query = f"SELECT count(*) FROM {table} JOIN records.listings USING (listing_id) WHERE venue = %s"
     with made.connect() as connection:
-        row = connection.execute(query, [venue]).fetchone()  # type: ignore[arg-type]
+        row = connection.execute(query, [venue]).fetchone()
     return int(row[0]) if row else 0

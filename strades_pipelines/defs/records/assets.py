@@ -1,5 +1,6 @@
 """Stored bytes to typed records: a pure parse, the sanitizer, and the load with its cursor in one transaction."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,16 +30,24 @@ KINDS = {
 }
 
 
-@dg.multi_asset(
-    name="records__identity",
-    specs=[table_spec("records", entity, text, kinds={"python", "postgres"}) for entity, text in IDENTITY.items()],
-)
-def identity(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.MaterializeResult[Any]]:
-    """Instruments, listings and sessions, kept in step with Sources.json."""
-    sync_listings(load_sources(settings().sources), url=database.location(), now=settings().now())
-    with database.connect() as connection:
-        for asset in context.selected_asset_keys:
-            yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset))
+def build_identity(code_version: str) -> dg.AssetsDefinition:
+    """The names and calendars, to be made anew when `code_version` changes."""
+
+    @dg.multi_asset(
+        name="records__identity",
+        specs=[
+            table_spec("records", entity, text, kinds={"python", "postgres"}, code_version=code_version)
+            for entity, text in IDENTITY.items()
+        ],
+    )
+    def identity(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.MaterializeResult[Any]]:
+        """Instruments, listings and sessions, kept in step with Sources.json."""
+        sync_listings(load_sources(settings().sources), url=database.location(), now=settings().now())
+        with database.connect() as connection:
+            for asset in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset))
+
+    return identity
 
 
 def build_records(sources: list[dg.AssetKey]) -> dg.AssetsDefinition:
@@ -73,4 +82,6 @@ def build_records(sources: list[dg.AssetKey]) -> dg.AssetsDefinition:
 def records() -> dg.Definitions:
     """The records layer."""
     websites = [website for website in load_sources(settings().sources).websites if website.fonctionnel]
-    return dg.Definitions(assets=[identity, build_records([key("rawsources", website.name) for website in websites])])
+    listed = hashlib.sha256(settings().sources.read_bytes()).hexdigest()[:12]
+    sources = [key("rawsources", website.name) for website in websites]
+    return dg.Definitions(assets=[build_identity(listed), build_records(sources)])
