@@ -87,7 +87,8 @@ def _store_bodies(url: str) -> list[int]:
                 """
                 INSERT INTO rawsources.fetches (fetch_id, source, protocol, request_key, url, given, month, status,
                     fetched_at, outcome, sha256, run_id)
-                VALUES (%s, 'gateio', 'gateio_candles', %s, 'https://api.gateio.ws/', %s, %s, 200, %s, 'stored', %s, 'bench')
+                VALUES (%s, 'gateio', 'gateio_candles', %s, 'https://api.gateio.ws/', %s, %s, 200,
+                    %s, 'stored', %s, 'bench')
                 """,
                 [fetch_ids[-1], str(number), json.dumps(given), START.date(), NOW, sha256],
             )
