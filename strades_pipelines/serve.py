@@ -43,11 +43,11 @@ def up(prepare: Callable[[], None], console: Console) -> int:
         AlreadyUp: another one serves this installation.
         PortInUse: naming the port and the setting that changes it.
     """
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.default_int_handler)
     with _alone(), _database_as_it_was():
         _check_ports()
         try:
+            for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(name, signal.default_int_handler)
             prepare()
             return _serve(console)
         except KeyboardInterrupt:

@@ -3,14 +3,15 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import psutil
 import pytest
 
+from strades_pipelines.ports import free_port
 from tests.end_to_end.graphql import BACKFILL, BACKFILL_STATUS, SCHEDULE, SENSOR, Webserver, wait_for
 from tests.end_to_end.installation import PROJECT, STRADES, Installation, installation
 
@@ -20,6 +21,7 @@ ASSETS = [
     ["rawsources", "yahoo"],
     ["rawsources", "ecb_history"],
     *(["records", name] for name in ("candles", "trades", "observations", "corporate_actions", "rejects")),
+    *(["staging", f"stg_records__{name}"] for name in ("candles", "corporate_actions", "listings", "sessions")),
     ["cleaned", "daily_bars"],
     ["features", "daily"],
     *(["predictions", name] for name in ("models", "forecasts", "scores")),
@@ -63,13 +65,6 @@ def served() -> Iterator[Served]:
                 process.wait(timeout=60)
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def trade_at_once(made: Installation) -> None:
     """Fetch Gate.io every minute, and let the paper wallet look back far enough to have decided something."""
     sources = json.loads((made.home / "Sources.json").read_text())
@@ -82,6 +77,14 @@ def trade_at_once(made: Installation) -> None:
         if wallet["mode"] == "paper":
             wallet |= {"opened_at": "2026-01-01T00:00:00+00:00", "max_decision_age_minutes": 100000}
     (made.home / "Wallets.json").write_text(json.dumps(wallets))
+
+
+def test_names_and_calendars_are_made_without_being_asked_for(served: Served) -> None:
+    def listed() -> bool:
+        with served.installation.connect() as connection:
+            return connection.execute("SELECT 1 FROM records.listings").fetchone() is not None
+
+    assert wait_for("the listings", listed, seconds=120)
 
 
 def test_a_backfill_of_three_months_completes(served: Served) -> None:
@@ -140,14 +143,40 @@ def test_the_docs_show_the_models(served: Served) -> None:
     assert "model.strades.daily_bars" in text
 
 
-def test_a_second_start_says_which_port_is_taken(served: Served) -> None:
+def test_a_second_start_says_where_the_first_is(served: Served) -> None:
     done = served.installation.strades("up")
     assert done.returncode == 2
-    assert "is in use" in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines() == [f"strades: up already, at {served.webserver.url}; Ctrl-C there stops it"]
+
+
+def test_the_terminal_says_where_to_look(served: Served) -> None:
+    text = terminal(served)
+    assert served.webserver.url in text
+    assert served.docs in text
 
 
 def test_ctrl_c_stops_all_of_it(served: Served) -> None:
     os.killpg(served.process.pid, signal.SIGINT)
     assert served.process.wait(timeout=60) == 0
     assert not served.webserver.is_up()
-    assert not (served.installation.home / "postgres/data/postmaster.pid").exists()
+    assert left_of(served.installation) == []
+    assert "Traceback" not in terminal(served)
+
+
+def terminal(served: Served) -> str:
+    """What `strades up` printed."""
+    return (served.installation.home / "up.log").read_text()
+
+
+def left_of(made: Installation) -> list[str]:
+    """The processes of an installation, its database included."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            ours = process.environ().get("STRADES_HOME") == str(made.home)
+            command = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if ours or str(made.home) in command:
+            found.append(command)
+    return found

@@ -1,0 +1,208 @@
+"""What moves by itself: the automation conditions, evaluated without a daemon, and the months of the schedules."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from strades_pipelines.definitions import defs
+from strades_pipelines.defs.automation.conditions import IDENTITY, move_by_data
+from strades_pipelines.defs.automation.schedules import month_request
+from strades_pipelines.keys import key
+from strades_pipelines.partitions import MONTHS, SINGLE_RUN
+
+THIS_MONTH, LATE_MONTH = "2026-11-01", "2012-11-01"
+YAHOO, GATEIO = key("rawsources", "yahoo"), key("rawsources", "gateio")
+LISTINGS, CANDLES = key("records", "listings"), key("records", "candles")
+BARS, DECISIONS = key("cleaned", "daily_bars"), key("signals", "decisions")
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
+UNPARTITIONED = (LISTINGS, DECISIONS)
+Asked = dict[dg.AssetKey, set[str | None]]
+
+
+def graph(listed: str = "1", *, names: bool = True, passes: bool = True) -> dg.Definitions:
+    """The shape of the real graph in six assets, with its conditions and one blocking check."""
+    assets = [
+        asset(YAHOO),
+        asset(GATEIO),
+        asset(CANDLES, YAHOO, GATEIO, LISTINGS),
+        asset(BARS, CANDLES),
+        asset(DECISIONS, BARS, CANDLES),
+        *([asset(LISTINGS, code_version=listed)] if names else []),
+    ]
+
+    @dg.asset_check(asset=CANDLES, blocking=True)
+    def rows_have_bytes() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=passes)
+
+    return dg.Definitions(assets=assets, asset_checks=[rows_have_bytes]).map_resolved_asset_specs(func=move_by_data)
+
+
+def asset(name: dg.AssetKey, *deps: dg.AssetKey, code_version: str | None = None) -> dg.AssetsDefinition:
+    """An asset that does nothing."""
+    monthly = name not in UNPARTITIONED
+
+    @dg.asset(
+        key=name,
+        deps=deps,
+        code_version=code_version,
+        partitions_def=MONTHS if monthly else None,
+        backfill_policy=SINGLE_RUN if monthly else None,
+    )
+    def made() -> None: ...
+
+    return made
+
+
+class World:
+    """An instance with the state of its automation. `tick` evaluates once, and what is asked for is made at once."""
+
+    def __init__(self, definitions: dg.Definitions) -> None:
+        self.definitions = definitions
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.cursor: Any = None
+        self.now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+    def tick(self) -> Asked:
+        """The assets and months that are asked for, half a minute after the last tick."""
+        self.now += timedelta(seconds=30)
+        result = dg.evaluate_automation_conditions(
+            self.definitions, self.instance, evaluation_time=self.now, cursor=self.cursor
+        )
+        self.cursor = result.cursor
+        keys = self.definitions.resolve_asset_graph().executable_asset_keys
+        found = {name: set(result.get_requested_partitions(name)) for name in keys}
+        asked = {name: months for name, months in found.items() if months}
+        for name, months in asked.items():
+            self.make(name, *months)
+        return asked
+
+    def make(self, name: dg.AssetKey, *months: str | None) -> None:
+        """Record that the asset was materialized."""
+        for month in months or [None]:
+            self.instance.report_runless_asset_event(dg.AssetMaterialization(name, partition=month))
+
+    def run(self, name: dg.AssetKey, month: str) -> None:
+        """Materialize the asset in a run, and run its checks."""
+        self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self.instance, asset_selection=[name], partition_key=month, raise_on_error=False
+        )
+
+    def check(self, *, passed: bool) -> None:
+        """Record the result of the blocking check on what `CANDLES` holds now."""
+        found = dg.AssetCheckEvaluation(CANDLES, "rows_have_bytes", passed=passed, blocking=True)
+        self.instance.report_runless_asset_event(found)
+
+
+@pytest.fixture
+def world() -> World:
+    """Set up and at rest."""
+    made = World(graph())
+    while made.tick():
+        pass
+    return made
+
+
+def test_names_are_made_first_and_then_the_newest_month_is_worked_through() -> None:
+    world = World(graph())
+    assert world.tick() == {LISTINGS: {None}}
+    assert world.tick() == {CANDLES: {THIS_MONTH}, BARS: {THIS_MONTH}}
+    assert world.tick() == {DECISIONS: {None}}
+    assert world.tick() == {}
+
+
+def test_nothing_is_asked_for_while_names_are_missing() -> None:
+    world = World(graph(names=False))
+    world.tick()
+    world.make(GATEIO, THIS_MONTH)
+    assert BARS not in world.tick()
+    assert CANDLES not in world.tick()
+
+
+def test_a_fetch_is_followed_to_the_decisions_and_asked_for_once(world: World) -> None:
+    world.make(GATEIO, THIS_MONTH)
+    assert world.tick() == {CANDLES: {THIS_MONTH}, BARS: {THIS_MONTH}}
+    assert world.tick() == {DECISIONS: {None}}
+    assert world.tick() == {}
+    assert world.tick() == {}
+
+
+def test_a_source_without_data_in_the_month_does_not_hold_it_back(world: World) -> None:
+    world.make(YAHOO, LATE_MONTH)
+    assert not world.instance.get_latest_materialization_event(GATEIO)
+    assert world.tick()[CANDLES] == {LATE_MONTH}
+
+
+def test_a_late_revision_of_an_old_month_moves_on_in_that_month_only(world: World) -> None:
+    world.make(YAHOO, LATE_MONTH)
+    assert world.tick() == {CANDLES: {LATE_MONTH}, BARS: {LATE_MONTH}}
+    assert world.tick() == {DECISIONS: {None}}
+    assert world.tick() == {}
+
+
+def test_a_failed_blocking_check_holds_back_what_comes_after_it(world: World) -> None:
+    world.make(CANDLES, THIS_MONTH)
+    world.check(passed=False)
+    assert world.tick() == {}
+    world.check(passed=True)
+    assert world.tick()[BARS] == {THIS_MONTH}
+
+
+def test_a_check_that_did_not_run_holds_nothing_back(world: World) -> None:
+    world.definitions = graph(passes=False)
+    world.run(CANDLES, THIS_MONTH)
+    assert world.tick() == {}
+    world.make(CANDLES, THIS_MONTH)
+    assert world.tick()[BARS] == {THIS_MONTH}
+
+
+def test_a_changed_list_of_sources_makes_the_names_anew(world: World) -> None:
+    world.definitions = graph(listed="2")
+    assert world.tick() == {LISTINGS: {None}}
+
+
+def test_names_are_made_anew_every_night(world: World) -> None:
+    world.now = world.now.replace(hour=23)
+    assert world.tick() == {}
+    world.now += timedelta(hours=2)
+    assert world.tick() == {LISTINGS: {None}}
+    assert world.tick() == {CANDLES: {THIS_MONTH}, BARS: {THIS_MONTH}}
+
+
+def test_a_new_month_is_worked_through_when_it_begins(world: World) -> None:
+    world.now = datetime(2026, 12, 1, tzinfo=UTC)
+    assert world.tick()[CANDLES] == {"2026-12-01"}
+
+
+def test_the_real_graph_is_worked_through_in_two_runs_and_comes_to_rest() -> None:
+    world = World(defs())
+    for name in IDENTITY:
+        world.make(name)
+    assert world.tick() == {}
+    world.make(GATEIO, THIS_MONTH)
+    first, second = world.tick(), world.tick()
+    assert layers(first) == {"records", "staging", "cleaned", "features", "predictions"}
+    assert {month for months in first.values() for month in months} == {THIS_MONTH}
+    assert layers(second) == {"marts", "signals", "results"}
+    assert world.tick() == {}
+    world.make(key("trading", "fills"))
+    assert layers(world.tick()) == {"results"}
+
+
+def layers(asked: Asked) -> set[str]:
+    """The layers of what was asked for."""
+    return {name.path[0] for name in asked}
+
+
+def test_a_schedule_asks_for_the_month_of_now() -> None:
+    assert month_request(datetime(2026, 11, 20, 12, tzinfo=UTC)).partition_key == THIS_MONTH
+
+
+def test_a_schedule_asks_for_the_month_before_as_well_on_the_first_day() -> None:
+    request = month_request(datetime(2026, 12, 1, 0, 5, tzinfo=UTC))
+    assert request.partition_key is None
+    assert request.tags == {
+        "dagster/asset_partition_range_start": "2026-11-01",
+        "dagster/asset_partition_range_end": "2026-12-01",
+    }

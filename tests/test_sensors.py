@@ -1,0 +1,147 @@
+"""The trade sensor on a database of its own, and the sensors that call a person."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import dagster as dg
+import psycopg
+import pytest
+
+from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.wallets import WalletTemplate
+from strades_pipelines.defs.automation.alerts import check_failure_alert_sensor, run_failure_alert_sensor
+from strades_pipelines.defs.automation.sensors import trade_sensor
+from strades_pipelines.resources.database import Database
+from strades_pipelines.resources.notifier import Notifier
+
+OPENED = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LISTING = 11
+PAPER = WalletTemplate(
+    name="paper",
+    mode="paper",
+    strategy="sma_cross",
+    parameters={"fast": 1, "slow": 2, "size": 2.0},
+    instruments=("gateio:BTC_USDT",),
+    interval="1m",
+    currency="USDT",
+    cash=Decimal(1000),
+    fee_rate=Decimal("0.001"),
+    max_age=timedelta(minutes=15),
+    opened_at=OPENED,
+)
+
+
+@pytest.fixture
+def market(connection: "psycopg.Connection[Any]") -> "psycopg.Connection[Any]":
+    """One listing and one open paper wallet."""
+    connection.execute(
+        "INSERT INTO records.listings VALUES (%s, 'gateio', 'BTC_USDT', 'USDT', 0.1, 0.00001, 'raw', '24/7')", [LISTING]
+    )
+    open_wallet(connection, PAPER, now=OPENED)
+    return connection
+
+
+def decide(connection: "psycopg.Connection[Any]", name: str) -> None:
+    """Record a decision."""
+    connection.execute(
+        """
+        INSERT INTO signals.decisions
+        VALUES (%s, 'paper', 'sma_cross', %s, %s, 'bar', '1m', 0, 0, 1, 'crossed', '{}', %s)
+        """,
+        [name, LISTING, OPENED, OPENED],
+    )
+    connection.commit()
+
+
+def refuse(connection: "psycopg.Connection[Any]", name: str) -> None:
+    """Record that a decision never becomes an order."""
+    row = [name, "paper", "too_old", "", OPENED]
+    connection.execute("INSERT INTO trading.refusals VALUES (%s, %s, %s, %s, %s)", row)
+    connection.commit()
+
+
+def tick(url: str) -> dg.SensorResult | dg.SkipReason:
+    """One evaluation of the trade sensor."""
+    context = dg.build_sensor_context(resources={"database": Database(url=url)})
+    return cast("dg.SensorResult | dg.SkipReason", trade_sensor(context))
+
+
+def run_keys(found: dg.SensorResult | dg.SkipReason) -> list[str | None]:
+    """The keys of the runs that were asked for."""
+    assert isinstance(found, dg.SensorResult)
+    return [request.run_key for request in found.run_requests or ()]
+
+
+@pytest.mark.usefixtures("market")
+def test_nothing_is_launched_while_nothing_waits(database_url: str) -> None:
+    assert isinstance(tick(database_url), dg.SkipReason)
+
+
+def test_two_decisions_in_one_tick_are_one_run(market: "psycopg.Connection[Any]", database_url: str) -> None:
+    decide(market, "A")
+    decide(market, "B")
+    assert len(run_keys(tick(database_url))) == 1
+
+
+def test_the_same_decisions_ask_for_the_same_run(market: "psycopg.Connection[Any]", database_url: str) -> None:
+    decide(market, "A")
+    assert run_keys(tick(database_url)) == run_keys(tick(database_url))
+
+
+def test_another_decision_asks_for_another_run(market: "psycopg.Connection[Any]", database_url: str) -> None:
+    decide(market, "A")
+    before = run_keys(tick(database_url))
+    decide(market, "B")
+    assert run_keys(tick(database_url)) != before
+
+
+def test_a_refused_decision_does_not_wait(market: "psycopg.Connection[Any]", database_url: str) -> None:
+    decide(market, "A")
+    refuse(market, "A")
+    assert isinstance(tick(database_url), dg.SkipReason)
+
+
+def test_a_failed_run_is_told_with_its_place_and_reason(caplog: pytest.LogCaptureFixture) -> None:
+    @dg.asset(key=["rawsources", "yahoo"])
+    def broken() -> None:
+        raise ValueError("the host said no\nwith details that nobody needs at night")
+
+    instance, result = run(dg.Definitions(assets=[broken]))
+    run_failure_alert_sensor(context(instance, result, result.get_run_failure_event()).for_run_failure())
+    (message,) = caplog.messages
+    assert message.endswith("failed at rawsources/yahoo: the host said no")
+
+
+def test_a_failed_check_is_told_though_its_run_went_through(caplog: pytest.LogCaptureFixture) -> None:
+    @dg.asset(key=["trading", "cash"])
+    def cash() -> None: ...
+
+    @dg.asset_check(asset=cash)
+    def sums_up() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, metadata={"offenders": 2})
+
+    @dg.asset_check(asset=cash)
+    def is_there() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    instance, result = run(dg.Definitions(assets=[cash], asset_checks=[sums_up, is_there]))
+    check_failure_alert_sensor(context(instance, result, result.get_run_success_event()))
+    (message,) = caplog.messages
+    assert message.endswith("trading/cash fails sums_up: offenders 2")
+
+
+def run(definitions: dg.Definitions) -> tuple[dg.DagsterInstance, dg.ExecuteInProcessResult]:
+    """Execute all of it on an instance of its own."""
+    instance = dg.DagsterInstance.ephemeral()
+    job = definitions.resolve_implicit_global_asset_job_def()
+    return instance, job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def context(
+    instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, event: dg.DagsterEvent
+) -> dg.RunStatusSensorContext:
+    """What the daemon hands to a sensor that looks at runs."""
+    return dg.build_run_status_sensor_context(
+        "sensor", event, instance, result.dagster_run, resources={"notifier": Notifier()}
+    )
