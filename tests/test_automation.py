@@ -89,6 +89,15 @@ class World:
             instance=self.instance, asset_selection=[name], partition_key=month, raise_on_error=False
         )
 
+    def begin(self, name: dg.AssetKey, month: str) -> None:
+        """Begin a run that never ends."""
+        self.instance.create_run_for_job(
+            self.definitions.resolve_implicit_global_asset_job_def(),
+            asset_selection={name},
+            tags={"dagster/partition": month},
+            status=dg.DagsterRunStatus.STARTED,
+        )
+
     def check(self, *, passed: bool) -> None:
         """Record the result of the blocking check on what `CANDLES` holds now."""
         found = dg.AssetCheckEvaluation(CANDLES, "rows_have_bytes", passed=passed, blocking=True)
@@ -155,6 +164,19 @@ def test_a_check_that_did_not_run_holds_nothing_back(world: World) -> None:
     assert world.tick() == {}
     world.make(CANDLES, THIS_MONTH)
     assert world.tick()[BARS] == {THIS_MONTH}
+
+
+def test_nothing_is_asked_for_while_its_month_is_worked_on_upstream(world: World) -> None:
+    world.begin(YAHOO, LATE_MONTH)
+    world.make(GATEIO, LATE_MONTH)
+    assert world.tick() == {}
+
+
+def test_work_on_an_old_month_does_not_hold_back_the_decisions(world: World) -> None:
+    world.begin(BARS, LATE_MONTH)
+    world.make(GATEIO, THIS_MONTH)
+    assert world.tick() == {CANDLES: {THIS_MONTH}, BARS: {THIS_MONTH}}
+    assert world.tick() == {DECISIONS: {None}}
 
 
 def test_a_changed_list_of_sources_makes_the_names_anew(world: World) -> None:

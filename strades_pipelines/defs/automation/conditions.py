@@ -30,15 +30,29 @@ _CHANGED: Condition = (
     | (When.any_deps_updated().allow(_IDENTITY) & When.in_latest_time_window())
 ).with_label("changed upstream")
 
-# As `eager`, but in every month, so that a late revision moves on as well; and a source without data in a month does
-# not hold the month back.
-GUARDED_EAGER: Condition = (
-    _CHANGED.since_last_handled()
-    & ~When.any_deps_match(When.missing()).allow(_IDENTITY).with_label("names or calendars missing")
-    & ~When.any_deps_in_progress()
-    & ~When.in_progress()
-    & ~_HELD_BY_CHECK
-).with_label("guarded eager")
+# What has no months waits for work on the newest month of what it reads, and not for somebody's backfill of old ones.
+_NEWEST_IN_PROGRESS: Condition = When.any_deps_match(When.in_progress() & When.in_latest_time_window()).with_label(
+    "newest month of a dep in progress"
+)
+
+
+def _guarded_eager(deps_in_progress: Condition) -> Condition:
+    """As `eager`, but in every month, so that a late revision moves on as well.
+
+    And a source without data in a month does not hold the month back.
+    """
+    condition: Condition = (
+        _CHANGED.since_last_handled()
+        & ~When.any_deps_match(When.missing()).allow(_IDENTITY).with_label("names or calendars missing")
+        & ~deps_in_progress
+        & ~When.in_progress()
+        & ~_HELD_BY_CHECK
+    ).with_label("guarded eager")
+    return condition
+
+
+EACH_MONTH = _guarded_eager(When.any_deps_in_progress())
+OVER_ALL_MONTHS = _guarded_eager(_NEWEST_IN_PROGRESS)
 
 
 def move_by_data(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -46,5 +60,6 @@ def move_by_data(spec: dg.AssetSpec) -> dg.AssetSpec:
     if spec.key in IDENTITY:
         return spec.replace_attributes(automation_condition=KEPT_IN_STEP)
     if spec.key.path[0] in FOLLOWERS:
-        return spec.replace_attributes(automation_condition=GUARDED_EAGER)
+        condition = OVER_ALL_MONTHS if spec.partitions_def is None else EACH_MONTH
+        return spec.replace_attributes(automation_condition=condition)
     return spec
