@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from strades_pipelines.ports import free_port
 from tests.end_to_end.graphql import wait_for
 from tests.end_to_end.installation import NOON, PROJECT, WINDOW, Installation, installation
-from tests.end_to_end.test_served import free_port
 
 pytestmark = pytest.mark.slow
 YAHOO = "query1.finance.yahoo.com"

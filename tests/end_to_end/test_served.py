@@ -87,7 +87,7 @@ def test_names_and_calendars_are_made_without_being_asked_for(served: Served) ->
         with served.installation.connect() as connection:
             return connection.execute("SELECT 1 FROM records.listings").fetchone() is not None
 
-    assert wait_for("the listings", listed, seconds=120)
+    assert wait_for("the listings", listed, seconds=WORK_SECONDS)
 
 
 def test_a_backfill_of_three_months_completes(served: Served) -> None:
@@ -113,7 +113,7 @@ def test_a_schedule_ticks_and_its_run_succeeds(served: Served) -> None:
         state = served.webserver.ask(SCHEDULE, name="gateio_schedule")["scheduleOrError"]["scheduleState"]
         return served.webserver.run_ids(state["ticks"])
 
-    runs = wait_for("a tick of the schedule", ticked, seconds=120)
+    runs = wait_for("a tick of the schedule", ticked, seconds=WORK_SECONDS)
     status = wait_for("the run of the schedule", lambda: ended(served, runs[-1]), seconds=WORK_SECONDS)
     assert status == "SUCCESS"
 
