@@ -13,7 +13,8 @@ from filelock import FileLock
 from rich.console import Console
 
 from strades_pipelines import serve
-from strades_pipelines.interrupted import end_interrupted_runs
+from strades_pipelines.definitions import defs
+from strades_pipelines.instance import end_interrupted_runs, make_pools, pools
 from strades_pipelines.main_job import PROCESS_TAG
 from strades_pipelines.ports import PortInUse, free_port, is_taken, wait_for
 from strades_pipelines.settings import settings
@@ -138,3 +139,19 @@ def test_runs_of_a_daemon_that_was_killed_are_ended_and_no_others() -> None:
         assert end_interrupted_runs(instance) == [begun.run_id]
         left = {run.run_id: run.status for run in instance.get_runs()}
     assert left == {"begun": status.FAILURE, "over": status.SUCCESS, "main": status.STARTED}
+
+
+def test_every_pool_of_the_assets_is_made_before_two_runs_can_want_it_at_once() -> None:
+    assets = defs().resolve_asset_graph().assets_defs
+    used = {
+        op.pool for definition in assets if definition.is_executable for op in definition.node_def.iterate_op_defs()
+    }
+    assert used - {None} <= set(pools())
+
+
+def test_pools_get_their_limit_and_keep_it_when_made_again() -> None:
+    with dg.instance_for_test({"concurrency": {"pools": {"default_limit": 1}}}) as instance:
+        for _ in range(2):
+            make_pools(instance, ["dbt", "train"])
+        limits = {limit.name: limit.limit for limit in instance.event_log_storage.get_pool_limits()}
+    assert limits == {"dbt": 1, "train": 1}

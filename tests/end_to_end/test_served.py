@@ -27,7 +27,7 @@ ASSETS = [
     ["features", "daily"],
     *(["predictions", name] for name in ("models", "forecasts", "scores")),
 ]
-FETCHES_AFTER_MINUTES = (1, 4, 7, 10)
+FETCHES_AFTER_MINUTES = (2, 5, 8, 11)
 START_SECONDS, WORK_SECONDS = 300, 900
 
 
@@ -68,7 +68,7 @@ def served() -> Iterator[Served]:
 
 
 def trade_at_once(made: Installation) -> None:
-    """Fetch Gate.io in a minute, and let the paper wallet look back far enough to have decided something."""
+    """Fetch Gate.io in two minutes, and let the paper wallet look back far enough to have decided something."""
     minutes = sorted((datetime.now(UTC).minute + wait) % 60 for wait in FETCHES_AFTER_MINUTES)
     sources = json.loads((made.home / "Sources.json").read_text())
     for website in sources["websites"]:

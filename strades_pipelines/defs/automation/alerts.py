@@ -15,12 +15,14 @@ from strades_pipelines.resources.notifier import Notifier
 )
 def run_failure_alert_sensor(context: dg.RunFailureSensorContext, notifier: Notifier) -> None:
     """One alert for each failed run."""
+    run = f"run {context.dagster_run.run_id[:8]} failed"
     failures = context.get_step_failure_events()
     if failures:
-        where, why = str(failures[0].step_key), reason(failures[0].step_failure_data)
+        step = str(failures[0].step_key).replace("__", "/")
+        notifier.alert(f"{run} at {step}", step_reason(failures[0].step_failure_data))
     else:
-        where, why = context.dagster_run.job_name, _first_line(context.failure_event.message)
-    notifier.alert(f"run {context.dagster_run.run_id[:8]} failed at {where.replace('__', '/')}", why)
+        error = context.failure_event.job_failure_data.error
+        notifier.alert(run, root_cause(error) if error else _first_line(context.failure_event.message))
 
 
 @dg.run_status_sensor(
@@ -44,13 +46,17 @@ def check_failure_alert_sensor(context: dg.RunStatusSensorContext, notifier: Not
             notifier.alert(f"{place} fails {check.check_name}", found or "no detail")
 
 
-def reason(failure: Any) -> str:
-    """The first line of what made a step fail (its `StepFailureData`): what it said itself, else its root cause."""
+def step_reason(failure: Any) -> str:
+    """The first line of why a step failed (its `StepFailureData`): what it said itself, else its root cause."""
     said = failure.user_failure_data and failure.user_failure_data.description
-    error = failure.error
+    return _first_line(said) if said else root_cause(failure.error)
+
+
+def root_cause(error: Any) -> str:
+    """The first line of an error's (`SerializableErrorInfo`) first cause, without the name of its class."""
     while error.cause is not None:
         error = error.cause
-    return _first_line(said or error.message.split(": ", 1)[-1])
+    return _first_line(error.message.split(": ", 1)[-1])
 
 
 def _first_line(text: str | None) -> str:
