@@ -31,9 +31,10 @@ run: setup ## the main job over its window, with a report at the end
 up: setup ## serve everything: Dagster on 3000, dbt docs on 8081; Ctrl-C stops it
 	@$(BIN)/strades up
 
-# Three workers for two cores: the longest tests mostly wait for a served installation. Files stay together, since they share one.
+# Three workers for two cores: the longest tests mostly wait for a served installation. Files stay together, since they share
+# one; the long ones come first, as tests/conftest.py orders them.
 test: setup lint ## every check and every test
-	@$(BIN)/python -m pytest -n 3 --dist loadfile -q $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 lint: setup ## style, types, layers, SQL
 	@$(BIN)/ruff check .

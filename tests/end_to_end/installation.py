@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,11 +70,11 @@ WINDOW = ("--from", "2013-02-01", "--to", "2013-03-01")
 
 
 @contextmanager
-def installation(**environment: str) -> Iterator[Installation]:
-    """A new installation over two stocks, the ECB's rates and one synthetic pair."""
+def installation(*, without: Collection[str] = (), **environment: str) -> Iterator[Installation]:
+    """A new installation over two stocks, the ECB's rates and one synthetic pair, without the sources named."""
     home = Path(tempfile.mkdtemp(prefix="strades-home-"))
     home.chmod(0o755)
-    (home / "Sources.json").write_text(json.dumps(small_sources()))
+    (home / "Sources.json").write_text(json.dumps(small_sources(without)))
     (home / "Wallets.json").write_text(json.dumps(small_wallets()))
     made = Installation(
         home,
@@ -93,9 +93,10 @@ def installation(**environment: str) -> Iterator[Installation]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def small_sources() -> dict[str, Any]:
+def small_sources(without: Collection[str]) -> dict[str, Any]:
     """The project's list, cut to two stocks, one pair, and the ECB."""
     document: dict[str, Any] = json.loads((PROJECT / "Sources.json").read_text())
+    document["websites"] = [website for website in document["websites"] if website["name"] not in without]
     for website in document["websites"]:
         website["financial_instruments"] = [one for one in website["financial_instruments"] if one in KEPT_INSTRUMENTS]
     return document

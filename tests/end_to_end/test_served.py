@@ -7,12 +7,14 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
 
+from sandbox.candles import final_bars
 from strades_pipelines.ports import free_port
+from strades_pipelines.settings import settings
 from tests.end_to_end.graphql import BACKFILL, BACKFILL_STATUS, SCHEDULE, SENSOR, Webserver, wait_for
 from tests.end_to_end.installation import PROJECT, STRADES, Installation, installation
 
@@ -29,6 +31,7 @@ ASSETS = [
 ]
 FETCHES_AFTER_MINUTES = (2, 5, 8, 11)
 START_SECONDS, WORK_SECONDS = 300, 900
+FAST, SLOW = 10, 30
 
 
 @dataclass
@@ -45,13 +48,15 @@ class Served:
 def served() -> Iterator[Served]:
     """`strades up` over an installation whose Gate.io schedule ticks within the next minutes."""
     webserver, docs, sandbox = (free_port() for _ in range(3))
-    ports = {
+    now = minute_of_a_rise()
+    given = {
         "STRADES_WEBSERVER_PORT": str(webserver),
         "STRADES_DOCS_PORT": str(docs),
         "STRADES_SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
+        "STRADES_SANDBOX_NOW": now.isoformat(),
     }
-    with installation(**ports) as made:
-        trade_at_once(made)
+    with installation(**given) as made:
+        trade_at_once(made, now)
         environment = {**os.environ, **made.environment}
         log = (made.home / "up.log").open("w")
         process = subprocess.Popen(
@@ -67,7 +72,21 @@ def served() -> Iterator[Served]:
                 process.wait(timeout=60)
 
 
-def trade_at_once(made: Installation) -> None:
+def minute_of_a_rise() -> datetime:
+    """The last minute at which the paper wallet's fast mean is above its slow one, so that it wants to hold something.
+
+    The synthetic market is a function of time: what the wallet does at a held clock can be known before.
+    """
+    last = int(datetime.now(UTC).timestamp()) // 60
+    bars = final_bars(settings().sandbox_seed, "BTC_USDT", interval=60_000_000, first=(last - 600) * 60_000_000, count=600)
+    closes = [bar.close for bar in bars]
+    for end in range(len(closes), SLOW, -1):
+        if sum(closes[end - FAST : end]) / FAST > sum(closes[end - SLOW : end]) / SLOW:
+            return datetime.fromtimestamp((last - 600 + end) * 60, UTC)
+    raise AssertionError("the pair never rose in ten hours")
+
+
+def trade_at_once(made: Installation, now: datetime) -> None:
     """Fetch Gate.io in two minutes, and let the paper wallet look back far enough to have decided something."""
     minutes = sorted((datetime.now(UTC).minute + wait) % 60 for wait in FETCHES_AFTER_MINUTES)
     sources = json.loads((made.home / "Sources.json").read_text())
@@ -78,7 +97,8 @@ def trade_at_once(made: Installation) -> None:
     wallets = json.loads((made.home / "Wallets.json").read_text())
     for wallet in wallets["wallets"]:
         if wallet["mode"] == "paper":
-            wallet |= {"opened_at": "2026-01-01T00:00:00+00:00", "max_decision_age_minutes": 100000}
+            wallet["opened_at"] = (now - timedelta(hours=6)).isoformat()
+            wallet["parameters"] |= {"fast": FAST, "slow": SLOW}
     (made.home / "Wallets.json").write_text(json.dumps(wallets))
 
 
