@@ -83,6 +83,7 @@ def _store_bodies(url: str) -> list[int]:
                 "INSERT INTO rawsources.bodies VALUES (%s, %s, %s)", [sha256, len(body), zstandard.compress(body, 9)]
             )
             fetch_ids.append(int63("bench", number))
+            fetched_at = NOW - timedelta(seconds=BODIES - number)  # one after the other, as a crawl has them
             connection.execute(
                 """
                 INSERT INTO rawsources.fetches (fetch_id, source, protocol, request_key, url, given, month, status,
@@ -90,7 +91,7 @@ def _store_bodies(url: str) -> list[int]:
                 VALUES (%s, 'gateio', 'gateio_candles', %s, 'https://api.gateio.ws/', %s, %s, 200,
                     %s, 'stored', %s, 'bench')
                 """,
-                [fetch_ids[-1], str(number), json.dumps(given), START.date(), NOW, sha256],
+                [fetch_ids[-1], str(number), json.dumps(given), START.date(), fetched_at, sha256],
             )
     return fetch_ids
 

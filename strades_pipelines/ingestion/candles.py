@@ -62,7 +62,8 @@ def _closed(
         return np.ones(block.count, np.bool_), same_text(basis, block.count)
     flags = texts(block.cells["closed"], context.output.fields["closed"].values)
     judgement.mark(flags.bad, "closed_unreadable")
-    return np.asarray(flags.missing | (flags.values == "true")), pa.array(np.where(flags.missing, "assumed", basis))
+    bases = pa.array(np.where(flags.missing, "assumed", basis)) if flags.missing.any() else None
+    return np.asarray(flags.missing | (flags.values == "true")), bases or same_text(basis, block.count)
 
 
 def _counts(column: Column | None, count: int) -> pa.Array:

@@ -166,8 +166,8 @@ def _store(cursor: "Cursor", outcomes: Sequence[Outcome], choice: Choice, now: d
         for n, wave in enumerate(waves):  # each older version a microsecond earlier, so that revisions keep their order
             time = now - timedelta(microseconds=len(waves) - 1 - n)
             summary.tables[target.table] += load(
-                cursor, target.table, wave, key=target.key, now=time, revisions=target.revisions
-            )
+                cursor, target.table, wave, key=target.key, now=time, revisions=target.revisions, alone=True
+            )  # under the lock of _store_batch, and nothing else writes records
     crash_point("records.copied")
     _store_rejects(cursor, outcomes, choice, now)
     _store_parses(cursor, outcomes, now)

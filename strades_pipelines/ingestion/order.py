@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from strades_pipelines.ingestion.pending import Fetch, any_of
 from strades_pipelines.ingestion.tables import Target
@@ -23,7 +24,10 @@ def drop_superseded(cursor: "Cursor", target: Target, rows: pa.Table, fetches: S
     if not later:
         return rows
     names = ", ".join(f'"{name}"' for name in target.key)
-    cursor.execute(f"SELECT {names}, fetch_id AS stored FROM {target.table} WHERE fetch_id = {any_of(list(later))}")
+    cursor.execute(
+        f"SELECT {names}, fetch_id AS stored FROM {target.table} "
+        f"WHERE fetch_id = {any_of(list(later))} AND {_within(rows, target.key)}"
+    )
     stored = cursor.fetch_arrow_table()
     if stored.num_rows == 0:
         return rows
@@ -79,6 +83,15 @@ def _later_fetches(cursor: "Cursor", fetches: Sequence[Fetch]) -> dict[int, tupl
     own = {fetch.fetch_id for fetch in fetches}
     found = {fetch_id: (fetched_at, fetch_id) for fetch_id, fetched_at in cursor.fetchall()}
     return {fetch_id: order for fetch_id, order in found.items() if fetch_id not in own and order > first}
+
+
+def _within(rows: pa.Table, key: Sequence[str]) -> str:
+    """SQL for the rows between the least and the greatest key, as far as keys are numbers and times.
+
+    Without it, parsing a whole history again reads for each batch all that came after it.
+    """
+    spans = {name: pc.min_max(rows[name]).as_py() for name in key if not pa.types.is_string(rows[name].type)}
+    return " AND ".join(f""""{name}" BETWEEN '{span["min"]}' AND '{span["max"]}'""" for name, span in spans.items())
 
 
 def _key_schema(like: pa.Table, table: pa.Table) -> pa.Schema:

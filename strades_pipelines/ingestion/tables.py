@@ -51,7 +51,8 @@ def rows_of(
         UnlistedError: a symbol has no listing at the venue.
     """
     if kind == "candle":
-        records = records.filter(records["is_final"]).drop_columns(["is_final"])
+        final = records["is_final"]
+        records = (records if pc.all(final).as_py() else records.filter(final)).drop_columns(["is_final"])
     if TARGETS[kind].listed:
         ids = _listing_ids(records["symbol"], venue, listings)
         records = records.set_column(0, "listing_id", ids)

@@ -111,9 +111,10 @@ def _as_arrow(cells: Cells) -> pa.Array | None:
     if isinstance(cells, pa.Array):
         return cells
     try:
-        return pa.array(cells, pa.string()) if set(map(type, cells)) == {str} else None
-    except UnicodeEncodeError:
+        made = pa.array(cells, pa.string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid, UnicodeEncodeError):
         return None
+    return None if made.null_count else made
 
 
 def _fast_whole_numbers(cells: Cells) -> NDArray[np.int64] | None:
@@ -122,11 +123,17 @@ def _fast_whole_numbers(cells: Cells) -> NDArray[np.int64] | None:
         if isinstance(cells, list) and set(map(type, cells)) == {int}:
             return np.array(cells, np.int64)
         written = _as_arrow(cells)
-        if written is None or written.null_count or pc.any(pc.match_substring(written, "x", ignore_case=True)).as_py():
-            return None  # Arrow reads 0x10
+        if written is None or written.null_count or _may_be_hexadecimal(written):
+            return None
         return np.asarray(pc.cast(written, pa.int64()).to_numpy(zero_copy_only=False))
     except (pa.ArrowInvalid, OverflowError):
         return None
+
+
+def _may_be_hexadecimal(written: pa.Array) -> bool:
+    """Whether there is an x anywhere, since Arrow reads 0x10; searching the bytes costs less than asking each text."""
+    letters = written.buffers()[2]
+    return letters is not None and b"x" in letters.to_pybytes().lower()
 
 
 def _fast_numbers(cells: Cells) -> NDArray[np.float64] | None:
