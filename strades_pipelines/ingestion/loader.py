@@ -18,10 +18,10 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
-from strades_pipelines.ingestion.order import drop_superseded, withdraw_vanished
+from strades_pipelines.ingestion.order import drop_superseded, read_stored, same_rows, withdraw_vanished
 from strades_pipelines.ingestion.parse import PARSER_VERSION, parse
 from strades_pipelines.ingestion.pending import Choice, Fetch, Window, any_of, batches, read_fetches, still_pending
-from strades_pipelines.ingestion.tables import TARGETS, UnlistedError, rows_of, versions
+from strades_pipelines.ingestion.tables import TARGETS, Target, UnlistedError, rows_of, versions
 from strades_pipelines.ingestion.verdicts import BodyRefused, Reject, one_line
 
 if TYPE_CHECKING:
@@ -158,16 +158,13 @@ def _store(cursor: "Cursor", outcomes: Sequence[Outcome], choice: Choice, now: d
         parts = [outcome.rows[kind] for outcome in outcomes if kind in outcome.rows]
         rows = pa.concat_tables(parts) if parts else None
         if choice.reparse:
-            withdraw_vanished(cursor, target, [fetch.fetch_id for fetch in fetches], rows, now)
-        if rows is None or rows.num_rows == 0:
-            continue
-        rows = drop_superseded(cursor, target, rows, fetches)
-        waves = versions(rows, target.key)
-        for n, wave in enumerate(waves):  # each older version a microsecond earlier, so that revisions keep their order
-            time = now - timedelta(microseconds=len(waves) - 1 - n)
-            summary.tables[target.table] += load(
-                cursor, target.table, wave, key=target.key, now=time, revisions=target.revisions, alone=True
-            )  # under the lock of _store_batch, and nothing else writes records
+            stored = read_stored(cursor, target, [fetch.fetch_id for fetch in fetches], rows)
+            if rows is not None and same_rows(stored, rows, target.key):
+                summary.tables[target.table] += Loaded(0, 0, rows.num_rows)
+                continue
+            withdraw_vanished(cursor, target, stored, rows, now)
+        if rows is not None and rows.num_rows:
+            _store_rows(cursor, target, drop_superseded(cursor, target, rows, fetches), now, summary)
     crash_point("records.copied")
     _store_rejects(cursor, outcomes, choice, now)
     _store_parses(cursor, outcomes, now)
@@ -177,6 +174,15 @@ def _store(cursor: "Cursor", outcomes: Sequence[Outcome], choice: Choice, now: d
             summary.parsed += 1
         else:
             summary.refused.append(f"{outcome.fetch.source} {outcome.fetch.url}: {outcome.error}")
+
+
+def _store_rows(cursor: "Cursor", target: Target, rows: pa.Table, now: datetime, summary: Summary) -> None:
+    waves = versions(rows, target.key)
+    for n, wave in enumerate(waves):  # each older version a microsecond earlier, so that revisions keep their order
+        time = now - timedelta(microseconds=len(waves) - 1 - n)
+        summary.tables[target.table] += load(
+            cursor, target.table, wave, key=target.key, now=time, revisions=target.revisions, alone=True
+        )  # under the lock of _store_batch, and nothing else writes records
 
 
 def _store_rejects(cursor: "Cursor", outcomes: Iterable[Outcome], choice: Choice, now: datetime) -> None:

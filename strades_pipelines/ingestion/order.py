@@ -49,16 +49,29 @@ def drop_superseded(cursor: "Cursor", target: Target, rows: pa.Table, fetches: S
     return rows.filter(pa.array(keep))
 
 
-def withdraw_vanished(
-    cursor: "Cursor", target: Target, fetch_ids: Sequence[int], rows: pa.Table | None, now: datetime
-) -> int:
-    """Move rows that came with these fetches, but are in them no longer, to the revisions; returns how many."""
-    names = ", ".join(f'"{name}"' for name in target.key)
-    cursor.execute(f"SELECT {names}, fetch_id FROM {target.table} WHERE fetch_id = {any_of(fetch_ids)}")
-    gone = cursor.fetch_arrow_table()
+def read_stored(cursor: "Cursor", target: Target, fetch_ids: Sequence[int], rows: pa.Table | None) -> pa.Table:
+    """What is stored of these fetches: columns and types as `rows` has them; the keys alone where it is None."""
+    columns = [*target.key, "fetch_id"] if rows is None else rows.column_names
+    names = ", ".join(f'"{name}"' for name in columns)
+    cursor.execute(f"SELECT {names} FROM {target.table} WHERE fetch_id = {any_of(fetch_ids)}")
+    stored = cursor.fetch_arrow_table()
+    return stored if rows is None else stored.cast(rows.schema)
+
+
+def same_rows(stored: pa.Table, rows: pa.Table, key: Sequence[str]) -> bool:
+    """Whether what is stored of the fetches is just what they yield: then nothing vanished, changed or came."""
+    if not rows.num_rows or stored.num_rows != rows.num_rows:
+        return False
+    order = [(name, "ascending") for name in key]
+    return bool(stored.sort_by(order).equals(rows.sort_by(order)))
+
+
+def withdraw_vanished(cursor: "Cursor", target: Target, stored: pa.Table, rows: pa.Table | None, now: datetime) -> int:
+    """Move the stored rows of fetches that are in them no longer to the revisions; returns how many."""
+    keys = [*target.key, "fetch_id"]
+    gone = stored.select(keys)
     if rows is not None and rows.num_rows and gone.num_rows:
-        keys = [*target.key, "fetch_id"]
-        gone = gone.cast(_key_schema(rows, gone)).join(rows.select(keys), keys=keys, join_type="left anti")
+        gone = gone.join(rows.select(keys), keys=keys, join_type="left anti")
     if gone.num_rows == 0:
         return 0
     cursor.execute("DROP TABLE IF EXISTS pg_temp.gone")

@@ -35,6 +35,7 @@ class Column:
 
 def numbers(cells: Cells) -> Column:
     """Float64 from JSON numbers or texts."""
+    cells = _as_arrow(cells)
     values = _fast_numbers(cells)
     if values is None:
         values = np.array([_number(cell) for cell in _listed(cells)], np.float64)
@@ -44,6 +45,7 @@ def numbers(cells: Cells) -> Column:
 
 def whole_numbers(cells: Cells) -> Column:
     """Int64 from JSON integers or texts of digits."""
+    cells = _as_arrow(cells)
     missing = _missing(cells)
     fast = _fast_whole_numbers(cells)
     if fast is not None:
@@ -86,11 +88,10 @@ def texts(cells: Cells, words: Mapping[str, str] | None = None) -> Column:
     Args:
         words: the provider's words and ours; any other is bad.
     """
-    encoded = _as_arrow(cells)
-    if encoded is None:
-        listed = _listed(cells)
-        return _checked_texts(listed, np.arange(len(listed)), _missing(cells), words)
-    encoded = encoded.dictionary_encode()  # a column of few different texts is checked quickly
+    cells = _as_arrow(cells)
+    if not isinstance(cells, pa.Array):
+        return _checked_texts(list(cells), np.arange(len(cells)), _missing(cells), words)
+    encoded = cells.dictionary_encode()  # a column of few different texts is checked quickly
     codes = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
     return _checked_texts(encoded.dictionary.to_pylist() or [None], codes, _missing(cells), words)
 
@@ -106,26 +107,25 @@ def _checked_texts(
     return Column(values[codes], missing, unread[codes] & ~missing)
 
 
-def _as_arrow(cells: Cells) -> pa.Array | None:
-    """A text column as Arrow has it; None when a cell is something else."""
+def _as_arrow(cells: Cells) -> Cells:
+    """A column of texts alone as Arrow has it, any other as it is."""
     if isinstance(cells, pa.Array):
         return cells
     try:
         made = pa.array(cells, pa.string())
     except (pa.ArrowTypeError, pa.ArrowInvalid, UnicodeEncodeError):
-        return None
-    return None if made.null_count else made
+        return cells
+    return cells if made.null_count else made
 
 
 def _fast_whole_numbers(cells: Cells) -> NDArray[np.int64] | None:
     """All cells at once where they are of one kind and all readable; else None."""
     try:
-        if isinstance(cells, list) and set(map(type, cells)) == {int}:
-            return np.array(cells, np.int64)
-        written = _as_arrow(cells)
-        if written is None or written.null_count or _may_be_hexadecimal(written):
+        if not isinstance(cells, pa.Array):
+            return np.array(cells, np.int64) if set(map(type, cells)) == {int} else None
+        if cells.null_count or _may_be_hexadecimal(cells):
             return None
-        return np.asarray(pc.cast(written, pa.int64()).to_numpy(zero_copy_only=False))
+        return np.asarray(pc.cast(cells, pa.int64()).to_numpy(zero_copy_only=False))
     except (pa.ArrowInvalid, OverflowError):
         return None
 
@@ -138,10 +138,9 @@ def _may_be_hexadecimal(written: pa.Array) -> bool:
 
 def _fast_numbers(cells: Cells) -> NDArray[np.float64] | None:
     """All cells at once where they are of one kind and all readable; else None."""
-    written = _as_arrow(cells)
     try:
-        if written is not None:
-            return np.asarray(pc.cast(written, pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+        if isinstance(cells, pa.Array):
+            return np.asarray(pc.cast(cells, pa.float64()).to_numpy(zero_copy_only=False), np.float64)
         return np.array(cells, np.float64) if set(map(type, cells)) <= {int, float} else None
     except (pa.ArrowInvalid, OverflowError):
         return None

@@ -185,6 +185,23 @@ def test_another_parser_version_parses_again_only_when_asked(
     assert load_stored(url=database_url, now=LATER, reparse=True).parsed == 0
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_unchanged_reparse_writes_no_row_whoever_brought_it_first(
+    store: Store, connection: Connection, database_url: str, *, again: bool
+) -> None:
+    fetch_ids = [store(gate_body(gate_row(1), gate_row(0)))]
+    if again:  # a bar that both brought is the first one's; the second has more in it than is stored under its name
+        fetch_ids.append(store(gate_body(gate_row(1), gate_row(2)), fetched_at=LATER))
+    load_stored(url=database_url, now=NOW)
+    query = "SELECT xmin::text, * FROM records.candles ORDER BY open_time"
+    before = connection.execute(query).fetchall()
+    connection.commit()
+    summary = load_stored(url=database_url, now=LATER, fetch_ids=fetch_ids, reparse=True)
+    loaded = summary.tables["records.candles"]
+    assert (loaded.inserted, loaded.revised, loaded.unchanged) == (0, 0, len(before))
+    assert (connection.execute(query).fetchall(), revisions(connection)) == (before, [])
+
+
 def test_reparse_moves_rows_the_body_does_not_yield_to_the_revisions(
     store: Store, connection: Connection, database_url: str
 ) -> None:
