@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from sandbox.candles import final_bars
+from sandbox.market import MINUTE
 from strades_pipelines.ports import free_port
 from strades_pipelines.settings import settings
 from tests.end_to_end.graphql import BACKFILL, BACKFILL_STATUS, SCHEDULE, SENSOR, Webserver, wait_for
@@ -78,7 +79,8 @@ def minute_of_a_rise() -> datetime:
     The synthetic market is a function of time: what the wallet does at a held clock can be known before.
     """
     last = int(datetime.now(UTC).timestamp()) // 60
-    bars = final_bars(settings().sandbox_seed, "BTC_USDT", interval=60_000_000, first=(last - 600) * 60_000_000, count=600)
+    first = (last - 600) * MINUTE
+    bars = final_bars(settings().sandbox_seed, "BTC_USDT", interval=MINUTE, first=first, count=600)
     closes = [bar.close for bar in bars]
     for end in range(len(closes), SLOW, -1):
         if sum(closes[end - FAST : end]) / FAST > sum(closes[end - SLOW : end]) / SLOW:
