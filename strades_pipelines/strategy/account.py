@@ -1,48 +1,183 @@
-"""What a strategy sees of its account: plain numbers, by the index of the listing."""
+"""What a strategy sees of its account, and what it may ask for: plain numbers by the index of the instrument."""
 
 import math
-from collections.abc import Sequence
+from typing import ClassVar
 
-from strades_pipelines.market.books import Books
-from strades_pipelines.market.instruments import Listing
+from strades_pipelines.strategy.orders import ANY, FREE, GTC, NEW, UNSET, Order
+
+ORDERS = 64
 
 
 class Account:
-    """`target[i]` is to write; `position[i]`, `price[i]` (the last close), `cash` and `equity` are to read.
+    """Targets and orders to write; positions, prices, cash and equity to read. All times are microseconds UTC.
 
-    The numbers are floats of the exact books, taken after every fill: they never drift away from them.
+    `target[i]` is in units; `price[i]` is the last close, NaN before the first; `cash` is in the account's currency, and
+    `rate[i]` what one unit of the currency of instrument `i` is worth in it; `unit[i]` is multiplier times rate.
     """
 
-    def __init__(self, listings: Sequence[Listing], books: Books) -> None:
-        self.size = len(listings)
-        self.target = [0.0] * self.size
-        self.position = [0.0] * self.size
-        self.price = [math.nan] * self.size
-        self._ids = [listing.listing_id for listing in listings]
-        self.refresh(books)
+    interleaved: ClassVar = (
+        "target",
+        "decided",
+        "position",
+        "price",
+        "unit",
+        "pending",
+        "pending_reserved",
+        "average",
+        "multiplier",
+        "rate",
+        "price_time",
+        "waiting",
+        "pending_from",
+        "pending_number",
+    )
 
-    def refresh(self, books: Books) -> None:
-        """Take over the state of the books."""
-        self.cash = float(books.cash)
-        self.position = [float(books.held(listing_id)) for listing_id in self._ids]
-
-    def read_targets(self) -> list[float]:
-        """The targets as floats.
-
-        Raises:
-            TypeError, ValueError: when a strategy left something else.
-        """
-        targets = [float(target) for target in self.target]
-        if len(targets) != self.size:
-            raise ValueError(f"expected {self.size} targets, was {len(targets)}")
-        return targets
+    def __init__(self, size: int, cash: float, orders: int = ORDERS) -> None:
+        self.size = size
+        self.cash = cash
+        self.now = 0
+        self.target = [0.0] * size
+        self.decided = [0.0] * size
+        self.position = [0.0] * size
+        self.price = [math.nan] * size
+        self.price_time = [0] * size
+        self.average = [0.0] * size
+        self.pending = [0.0] * size
+        self.pending_number = [0] * size
+        self.pending_from = [0] * size
+        self.pending_reserved = [0.0] * size
+        self.waiting = [0] * size
+        self.multiplier = [1.0] * size
+        self.rate = [1.0] * size
+        self.unit = [1.0] * size
+        self.reserved = 0.0
+        self.capacity = orders
+        self.orders = [Order() for _ in range(orders)]
+        self.queue = [0] * orders
+        self.count = 0
+        self.new_orders = 0
+        self.next_number = 1
+        self.next_group = 1
 
     @property
-    def holdings(self) -> float:
-        """The positions at their last closes."""
-        return sum(held * price for held, price in zip(self.position, self.price, strict=True) if held)
+    def constants(self) -> tuple[str, ...]:
+        """What compiled code takes as given: that there is one instrument, which makes it much shorter."""
+        return ("size",) if self.size == 1 else ()
+
+    @property
+    def gross(self) -> float:
+        """The value of all positions, short ones counted as positive."""
+        total = 0.0
+        for i in range(self.size):
+            if self.position[i] != 0.0:
+                total += abs(self.position[i]) * self.price[i] * self.unit[i]
+        return total
 
     @property
     def equity(self) -> float:
-        """Cash and holdings."""
-        return self.cash + self.holdings
+        """Cash and the positions at their last closes."""
+        total = self.cash
+        for i in range(self.size):
+            if self.position[i] != 0.0:
+                total += self.position[i] * self.price[i] * self.unit[i]
+        return total
+
+    def set_weight(self, i: int, weight: float) -> None:
+        """Aim at `weight` of the equity in instrument `i`, in units at its last close."""
+        self.target[i] = weight * self.equity / (self.price[i] * self.unit[i])
+
+    def set_notional(self, i: int, notional: float) -> None:
+        """Aim at so much money in instrument `i`, in units at its last close."""
+        self.target[i] = notional / (self.price[i] * self.unit[i])
+
+    def order(
+        self,
+        i: int,
+        quantity: float,
+        limit: float = UNSET,
+        stop: float = UNSET,
+        trail: float = UNSET,
+        on: int = ANY,
+        time_in_force: int = GTC,
+        reduce_only: bool = False,
+        group: int = 0,
+        parent: int = 0,
+    ) -> int:
+        """Ask for an order of `quantity` units, negative to sell; returns its number.
+
+        Raises:
+            ValueError: when the buffer of orders is full.
+        """
+        if self.count >= self.capacity:
+            raise ValueError("the buffer of orders is full; cancel some, or give the account more")
+        slot = self.free_slot()
+        made = self.orders[slot]
+        made.number = self.next_number
+        made.i = i
+        made.quantity = quantity
+        made.limit = limit
+        made.stop = stop
+        made.trail = trail
+        made.best = self.price[i]
+        made.reserved = 0.0
+        made.time_in_force = time_in_force
+        made.on = on
+        made.group = group
+        made.parent = parent
+        made.reduce_only = reduce_only
+        made.triggered = False
+        made.decided_at = self.now
+        made.active_from = self.now
+        made.cancel_asked = False
+        made.fresh = False
+        made.day = -1
+        made.state = NEW
+        self.queue[self.count] = slot
+        self.count += 1
+        self.new_orders += 1
+        self.next_number += 1
+        return made.number
+
+    def bracket(self, i: int, quantity: float, stop: float, take_profit: float, limit: float = UNSET) -> int:
+        """An entry, and once it is filled a stop and a limit of which one cancels the other; returns the entry's number."""
+        entry = self.order(i, quantity, limit=limit)
+        group = self.new_group()
+        self.order(i, -quantity, stop=stop, group=group, parent=entry, reduce_only=True)
+        self.order(i, -quantity, limit=take_profit, group=group, parent=entry, reduce_only=True)
+        return entry
+
+    def new_group(self) -> int:
+        """The number of a new group of orders of which one cancels the others."""
+        group = self.next_group
+        self.next_group += 1
+        return group
+
+    def cancel(self, number: int) -> None:
+        """Cancel an order; one that is over stays what it is."""
+        for q in range(self.count):
+            order = self.orders[self.queue[q]]
+            if order.number == number:
+                order.cancel_asked = True
+                self.new_orders += 1
+
+    def cancel_all(self, i: int) -> None:
+        """Cancel every order of instrument `i`."""
+        for q in range(self.count):
+            order = self.orders[self.queue[q]]
+            if order.i == i:
+                order.cancel_asked = True
+                self.new_orders += 1
+
+    def is_open(self, number: int) -> bool:
+        """Whether an order is still under way."""
+        for q in range(self.count):
+            if self.orders[self.queue[q]].number == number:
+                return True
+        return False
+
+    def free_slot(self) -> int:
+        """A slot of the buffer that nobody uses."""
+        for slot in range(self.capacity):
+            if self.orders[slot].state == FREE:
+                return slot
+        raise ValueError("the buffer of orders is full; cancel some, or give the account more")

@@ -1,143 +1,200 @@
 """The one way through time: backtest, replay, paper and live step through it, each with its own parts."""
 
-import math
-from collections import deque
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
-from strades_pipelines.market.events import Bar, Event, Prediction, Timer, order_key, stamp
-from strades_pipelines.market.orders import TradingDecision
-from strades_pipelines.market.protocols import Broker, Clock, Feed, State
-from strades_pipelines.strategy.account import Account
+import numpy as np
 
-Result = TypeVar("Result")
+from strades_pipelines.strategy import events
+from strades_pipelines.strategy.columns import Columns
+from strades_pipelines.strategy.compiler.shapes import Floats
+from strades_pipelines.strategy.engine import Engine
+from strades_pipelines.strategy.journal import KINDS
+
+MODES = ("auto", "events", "compiled")
+MAKERS: dict[int, tuple[str, Any, int]] = {
+    # kind: the engine's hook, the event's class, how many columns it takes behind the instrument and the time
+    events.TRADE: ("on_trade", events.Trade, 3),
+    events.QUOTE: ("on_quote", events.Quote, 4),
+    events.BAR: ("on_bar", events.Bar, 6),
+    events.REVISION: ("on_bar_revision", events.BarRevision, 6),
+    events.GAP: ("on_gap", events.Gap, 2),
+    events.PREDICTION: ("on_prediction", events.Prediction, 2),
+    events.ARTICLE: ("on_article", events.Article, 2),
+    events.ACTION: ("on_corporate_action", events.CorporateAction, 3),
+    events.RECORDED_FILL: ("on_recorded_fill", events.RecordedFill, 5),
+}
+WITH_TIME = (events.BAR, events.REVISION, events.GAP, events.RECORDED_FILL)
 
 
 class StrategyError(RuntimeError):
-    """A strategy raised, or left targets that are no numbers; its session ends, nobody else's."""
+    """A strategy raised; it is stopped, the others of its session go on."""
+
+
+class Feed(Protocol):
+    """What happened, as it became known."""
+
+    def blocks(self) -> Iterable[Columns]:
+        """The events in their total order, in blocks."""
+        ...
+
+
+@dataclass
+class Progress:
+    """One engine in a session: how it runs, why not compiled where it could not be, and what stopped it."""
+
+    engine: Engine
+    mode: str = "events"
+    not_compiled: str | None = None
+    error: StrategyError | None = None
+    steps: Any = None
+    journal: dict[str, Floats] = field(default_factory=dict)
+    instants: list[np.typing.NDArray[np.int64]] = field(default_factory=list)
+
+
+Observer = Callable[[Engine, Any], None]
 
 
 class Session:
-    """Steps one strategy through the events of a feed.
+    """Steps strategies through the events of a feed, each with its own account, broker and state, up to a time.
 
-    For each event the broker reports its fills, the strategy hears of them and then of the event itself, and each
-    target it changed becomes a decision for the broker to pursue. Until `state.opened_at` the strategy only warms up:
-    its targets are put back to 0.
+    Args:
+        feed: where the events come from; an `EventChain`, say.
+        clock: events that become known at this time (microseconds UTC) or later are not seen.
+        engines: a strategy each; an exception in one of them stops that one alone.
+        mode: events (one Python call for each), compiled, or auto: compiled what can be.
+        cache: the folder where compiled code is kept.
+        observer: called after each event that an engine handled per event; a session with one never compiles.
     """
 
-    def __init__(self, feed: Feed, clock: Clock, broker: Broker, state: State) -> None:
-        self._feed, self._clock, self._broker, self._state = feed, clock, broker, state
-        self._account = Account(feed.listings, broker.books)
-        self._targets = list(self._account.target)
-        self._windows: list[deque[Bar]] = [deque(maxlen=max(1, state.strategy.lookback)) for _ in feed.listings]
-        self._last: Event | None = None
+    def __init__(
+        self,
+        feed: Feed,
+        clock: int | None,
+        engines: Sequence[Engine],
+        *,
+        mode: str = "auto",
+        cache: Path | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        if mode not in MODES:
+            raise ValueError(f"mode: expected one of {', '.join(MODES)}, was {mode!r}")
+        self._feed, self._clock, self._observer = feed, clock, observer
+        self._mode = "events" if cache is None or (observer is not None and mode == "auto") else mode
+        self._cache = cache
+        self.progress = [Progress(engine) for engine in engines]
 
-    def run(self) -> None:
-        """Step through every event the clock has reached.
+    def run(self) -> list[Progress]:
+        """Step through every event before the clock; returns how each engine fared.
 
         Raises:
-            StrategyError: when the strategy raises.
+            NotCompilable: in mode compiled, with the file, line and reason.
             ValueError: when the feed is out of order.
         """
-        strategy, account = self._state.strategy, self._account
-        self._contain(None, strategy.on_start, account)
-        account.target = list(self._targets)
-        for event in self._feed.events():
-            if not self._clock.has_reached(event.knowledge_time):
+        for one in self.progress:
+            self._contain(one, one.engine.start)
+        for block in self._feed.blocks():
+            end = len(block) if self._clock is None else int(np.searchsorted(block.time, self._clock, side="left"))
+            for one in self.progress:
+                if one.error is None and end:
+                    self._step(one, block.rows(0, end))
+            if end < len(block):
                 break
-            self._keep_order(event)
-            self._step(event)
-        if self._last is not None:
-            self._end_instant(self._last.knowledge_time)
-        self._contain(None, strategy.on_stop, account)
+        for one in self.progress:
+            self._finish(one)
+        return self.progress
 
-    def _keep_order(self, event: Event) -> None:
-        last, self._last = self._last, event
-        if last is None:
-            return
-        if order_key(event) <= order_key(last):
-            raise ValueError(f"feed: expected events in total order, was {event.content_id} after {last.content_id}")
-        if event.knowledge_time > last.knowledge_time:
-            self._end_instant(last.knowledge_time)
+    def _step(self, one: Progress, block: Columns) -> None:
+        if one.steps is None:
+            one.steps = self._gear(one, block)
+        one.instants.append(block.time)
+        self._contain(one, one.steps, block)
 
-    def _step(self, event: Event) -> None:
-        strategy, account = self._state.strategy, self._account
-        if isinstance(event, Bar):
-            account.price[event.i] = event.close
-            self._windows[event.i].append(event)
-        for fill in self._broker.report(event):
-            account.refresh(self._broker.books)
-            self._state.filled(fill)
-            self._act(fill, strategy.on_fill, fill)
-        if isinstance(event, Bar):
-            self._act(event, strategy.on_aggregate_bar, event)
-        elif isinstance(event, Prediction):
-            self._act(event, strategy.on_prediction, event)
+    def _gear(self, one: Progress, block: Columns) -> Callable[[Columns], None]:
+        """How an engine is to be stepped."""
+        if self._mode != "events":
+            from strades_pipelines.strategy.compiled import CompiledSteps
+            from strades_pipelines.strategy.compiler.values import NotCompilable
 
-    def _end_instant(self, time: datetime) -> None:
-        self._act(Timer(time), self._state.strategy.on_timer, time)
-        if time >= self._state.opened_at:
-            self._state.valued(time, self._account.cash, self._account.equity, self._account.price)
+            assert self._cache is not None
+            try:
+                steps = CompiledSteps(one.engine, self._cache, len(block))
+                steps.compile(block.kinds)
+            except NotCompilable as error:
+                if self._mode == "compiled":
+                    raise
+                one.not_compiled = str(error)
+            else:
+                one.mode = "compiled"
+                return steps
+        return EventSteps(one.engine, self._observer)
 
-    def _act(self, event: Event, hook: Callable[..., None], argument: Event | datetime) -> None:
-        self._contain(event, hook, argument, self._account)
-        targets = self._contain(event, self._account.read_targets)
-        if targets == self._targets:
-            return
-        if event.knowledge_time < self._state.opened_at:
-            self._account.target = list(self._targets)
-            return
-        for i, (before, after) in enumerate(zip(self._targets, targets, strict=True)):
-            if before != after and not (math.isnan(before) and math.isnan(after)):
-                decision = self._decision(event, i, after)
-                self._targets[i] = after
-                self._state.decided(decision)
-                self._broker.pursue(decision, self._account.price)
+    def _finish(self, one: Progress) -> None:
+        if one.error is None and one.steps is not None and one.mode == "compiled":
+            self._contain(one, one.steps.close)
+        if one.error is None and one.engine.account.now > 0:
+            self._contain(one, one.engine.end_instant)
+        if one.error is None:
+            self._contain(one, one.engine.stop)
+        parts = [one.steps.taken] if one.mode == "compiled" else []
+        own = one.engine.journal
+        one.journal = {}
+        for kind, columns in KINDS.items():
+            rows = np.array(getattr(own, kind), np.float64).reshape(-1, len(columns))
+            compiled = [taken[kind] for part in parts for taken in part]
+            one.journal[kind] = np.concatenate([*compiled, rows]) if len(rows) or len(compiled) != 1 else compiled[0]
 
-    def _contain(self, event: Event | None, call: Callable[..., Result], *arguments: object) -> Result:
+    def _contain(self, one: Progress, call: Callable[..., None], *arguments: Any) -> None:
         try:
-            return call(*arguments)
+            call(*arguments)
         except Exception as error:
-            name, wallet = self._state.strategy.name, self._state.wallet
-            where = f"{call.__name__} on {event.content_id}" if event else call.__name__
-            raise StrategyError(f"strategy {name} of wallet {wallet}: {where}: {error!r}") from error
+            one.error = self._told(one, error)
 
-    def _decision(self, event: Event, i: int, target: float) -> TradingDecision:
-        strategy = self._state.strategy
-        explanation = self._contain(event, strategy.explain, event, i)
-        inputs: dict[str, Any] = {"trigger": {"kind": event.kind, "id": event.content_id}}
-        if strategy.lookback and self._windows[i]:
-            inputs["bars"] = _window(self._windows[i])
-        if explanation.prediction_id:
-            inputs["prediction_id"] = explanation.prediction_id
-        inputs["numbers"] = {name: _json(value) for name, value in explanation.numbers.items()}
-        return TradingDecision(
-            wallet=self._state.wallet,
-            strategy=strategy.name,
-            i=i,
-            listing_id=self._feed.listings[i].listing_id,
-            decided_at=event.knowledge_time,
-            trigger_kind=event.kind,
-            trigger_id=event.content_id,
-            ordinal=0,  # a trigger changes the target of a listing once
-            previous_target=self._targets[i],
-            target=target,
-            reason=explanation.reason,
-            inputs=inputs,
-        )
+    def _told(self, one: Progress, error: Exception) -> StrategyError:
+        where = f" at {events.moment(one.engine.account.now).isoformat()}" if one.engine.account.now else ""
+        said = str(error) if getattr(error, "compiled", False) else f"{type(error).__name__}: {error}"
+        text = f"strategy {one.engine.strategy.title()}{where}: {said}"
+        made = StrategyError(text)
+        made.__cause__ = error
+        return made
 
 
-def _window(bars: "deque[Bar]") -> dict[str, Any]:
-    first, last = bars[0], bars[-1]
-    return {
-        "listing_id": last.listing_id,
-        "interval": last.interval,
-        "first_open_time": stamp(first.open_time),
-        "last_open_time": stamp(last.open_time),
-    }
+class EventSteps:
+    """Steps an engine event by event."""
+
+    def __init__(self, engine: Engine, observer: Observer | None) -> None:
+        self._engine, self._observer = engine, observer
+
+    def __call__(self, block: Columns) -> None:
+        """Step through a block."""
+        if self._observer is None and block.kinds == (events.BAR,):
+            on_bar, bar = self._engine.on_bar, events.Bar
+            for row in rows_of(block, events.BAR):
+                on_bar(bar(*row))
+            return
+        for event, hook in events_of(block):
+            getattr(self._engine, hook)(event)
+            if self._observer is not None:
+                self._observer(self._engine, event)
 
 
-def _json(value: float) -> float | str:
-    """JSON has no NaN and no infinity."""
-    return value if math.isfinite(value) else str(value)
+def rows_of(block: Columns, kind: int) -> Iterator[tuple[Any, ...]]:
+    """The numbers of each event of a block of one kind."""
+    _, _, count = MAKERS[kind]
+    floats = (block.a, block.b, block.c, block.d, block.e)
+    more = [block.more] if kind in WITH_TIME else []
+    columns = [block.i, block.time, *more, *floats][: 2 + count]
+    return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def events_of(block: Columns) -> Iterator[tuple[Any, str]]:
+    """Each event of a block, and the engine's hook for it."""
+    sources = {}
+    for kind in block.kinds:
+        chosen = np.flatnonzero(block.kind == kind)
+        sources[kind] = rows_of(Columns(*(array[chosen] for array in block.arrays)), kind)
+    for kind in block.kind.tolist():
+        hook, cls, _ = MAKERS[kind]
+        yield cls(*next(sources[kind])), hook

@@ -1,27 +1,36 @@
 """What a strategy is: parameters, hooks, and a word on why."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, ClassVar, get_origin, get_type_hints
 
-from strades_pipelines.market.events import Bar, Event, Fill, Prediction
 from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.events import (
+    Article,
+    Bar,
+    BarRevision,
+    CorporateAction,
+    Fill,
+    Gap,
+    OrderChange,
+    Prediction,
+    Quote,
+    Trade,
+)
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a target was changed: a sentence, the numbers the rule compared, the forecast it read."""
+    """Why a target was changed: a sentence, and the numbers the rule compared."""
 
     reason: str
     numbers: dict[str, float] = field(default_factory=dict)
-    prediction_id: str | None = None
 
 
 class Strategy:
     """A subclass declares its parameters as annotated class attributes and overrides the hooks it needs.
 
     A hook may use the event, the strategy's own state and the account, nothing else; it acts by writing
-    `account.target[i]`.
+    `account.target[i]` or by `account.order(...)`. Hooks over numbers and fixed lists are compiled for backtests.
     """
 
     name: ClassVar[str] = ""
@@ -33,10 +42,18 @@ class Strategy:
             ValueError: for a parameter that is not declared, or a value of another type.
         """
         declared = self.declared()
-        for name, value in parameters.items():
+        for name in parameters:
             if name not in declared:
-                raise ValueError(f"{self.name}: parameter {name}: expected one of {', '.join(declared)}")
-            setattr(self, name, _typed(f"{self.name}: parameter {name}", value, declared[name]))
+                known = ", ".join(declared) or "none"
+                raise ValueError(f"{self.title()}: parameter {name}: expected one of {known}")
+        for name, kind in declared.items():
+            value = parameters.get(name, getattr(self, name, None))
+            setattr(self, name, _typed(f"{self.title()}: parameter {name}", value, kind))
+
+    @classmethod
+    def title(cls) -> str:
+        """The name people call it by."""
+        return cls.name or cls.__name__
 
     @classmethod
     def declared(cls) -> dict[str, type]:
@@ -50,7 +67,7 @@ class Strategy:
 
     @property
     def lookback(self) -> int:
-        """How many bars of a listing a decision reads: its warm-up, and the window noted with each decision."""
+        """How many bars of an instrument a decision reads: its warm-up, and the window noted with each decision."""
         return 0
 
     @property
@@ -58,27 +75,48 @@ class Strategy:
         """The names of the forecasts it wants to see."""
         return ()
 
-    def explain(self, event: Event, i: int) -> Explanation:
-        """Why the target of listing `i` was changed on `event`; asked only when it was."""
-        return Explanation(f"{self.name} on {event.kind}")
+    def explain(self, event: Any, i: int) -> Explanation:
+        """Why the target of instrument `i` was changed on `event`; asked only when it was, never in compiled runs."""
+        return Explanation(f"{self.title()} on {type(event).__name__.lower()}")
 
     def on_start(self, account: Account) -> None:
-        """Before the first event."""
+        """Before the first event: the place to make state, once the number of instruments is known."""
+
+    def on_trade(self, trade: Trade, account: Account) -> None:
+        """A trade of others."""
+
+    def on_quote(self, quote: Quote, account: Account) -> None:
+        """A new best bid and ask."""
 
     def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
-        """A final bar, at its close; fills at its open came before."""
+        """A final bar, at its close; fills in it came before."""
+
+    def on_bar_revision(self, bar: BarRevision, account: Account) -> None:
+        """A past bar has another value now."""
+
+    def on_gap(self, gap: Gap, account: Account) -> None:
+        """Bars are missing."""
 
     def on_prediction(self, prediction: Prediction, account: Account) -> None:
         """A forecast of one of `models`."""
 
-    def on_fill(self, fill: Fill, account: Account) -> None:
-        """An order was filled; the account holds it already."""
+    def on_article(self, article: Article, account: Account) -> None:
+        """News."""
 
-    def on_timer(self, time: datetime, account: Account) -> None:
-        """Once, when every event of `time` is in: the place for rules across listings."""
+    def on_corporate_action(self, action: CorporateAction, account: Account) -> None:
+        """A split, a dividend or the end of a listing; the account holds it already."""
+
+    def on_order(self, change: OrderChange, account: Account) -> None:
+        """An order came into another state."""
+
+    def on_fill(self, fill: Fill, account: Account) -> None:
+        """A part of an order was done; the account holds it already."""
+
+    def on_timer(self, time: int, account: Account) -> None:
+        """Once, when every event of `time` is in: the place for rules across instruments."""
 
     def on_stop(self, account: Account) -> None:
-        """After the last event; targets set here are not taken up."""
+        """After the last event; what is asked for here is not taken up."""
 
 
 def _typed(where: str, value: Any, expected: type) -> Any:

@@ -1,14 +1,14 @@
 """Doing what a model says."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from strades_pipelines.market.events import Event, Prediction
 from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.events import Prediction
 from strades_pipelines.strategy.strategy import Explanation, Strategy
 
 
 class FollowPrediction(Strategy):
-    """Hold `size` units of a listing while the forecast of `model` for it is above `threshold`."""
+    """Hold `size` units of an instrument while the forecast of `model` for it is above `threshold`."""
 
     name: ClassVar[str] = "follow_prediction"
     model: str = "ridge"
@@ -24,9 +24,8 @@ class FollowPrediction(Strategy):
         """Long above the threshold, flat otherwise."""
         account.target[prediction.i] = self.size if prediction.value > self.threshold else 0.0
 
-    def explain(self, event: Event, i: int) -> Explanation:
+    def explain(self, event: Any, i: int) -> Explanation:
         """The forecast and the threshold."""
-        assert isinstance(event, Prediction)
         relation = "above" if event.value > self.threshold else "not above"
         numbers = {"forecast": event.value, "threshold": self.threshold}
-        return Explanation(f"forecast of {event.name} {relation} the threshold", numbers, event.content_id)
+        return Explanation(f"forecast of {self.model} {relation} the threshold", numbers)

@@ -2,14 +2,14 @@
 
 from typing import Any, ClassVar
 
-from strades_pipelines.market.events import Bar, Event
 from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.events import Bar
 from strades_pipelines.strategy.indicators import Sma
 from strades_pipelines.strategy.strategy import Explanation, Strategy
 
 
 class SmaCross(Strategy):
-    """Hold `size` units of a listing while the fast mean of its closes is above the slow one."""
+    """Hold `size` units of an instrument while the fast mean of its closes is above the slow one."""
 
     name: ClassVar[str] = "sma_cross"
     fast: int = 10
@@ -28,19 +28,19 @@ class SmaCross(Strategy):
         return self.slow
 
     def on_start(self, account: Account) -> None:
-        """A pair of means for each listing."""
-        self.means = [(Sma(self.fast), Sma(self.slow)) for _ in range(account.size)]
-        self.values = [(0.0, 0.0)] * account.size
+        """A pair of means for each instrument."""
+        self.fast_means = [Sma(self.fast) for _ in range(account.size)]
+        self.slow_means = [Sma(self.slow) for _ in range(account.size)]
 
     def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
         """Compare the means at the close."""
-        fast_mean, slow_mean = self.means[bar.i]
-        fast, slow = self.values[bar.i] = fast_mean.update(bar.close), slow_mean.update(bar.close)
-        if slow_mean.ready:
+        fast = self.fast_means[bar.i].update(bar.close)
+        slow = self.slow_means[bar.i].update(bar.close)
+        if self.slow_means[bar.i].ready:
             account.target[bar.i] = self.size if fast > slow else 0.0
 
-    def explain(self, event: Event, i: int) -> Explanation:
+    def explain(self, event: Any, i: int) -> Explanation:
         """The two means."""
-        fast, slow = self.values[i]
+        fast, slow = self.fast_means[i].value, self.slow_means[i].value
         relation = "above" if fast > slow else "not above"
         return Explanation(f"mean of {self.fast} closes {relation} mean of {self.slow}", {"fast": fast, "slow": slow})

@@ -1,0 +1,171 @@
+"""A backtest: a strategy, bars, and the terms of trade in; fills, values and statistics out. Pure but for compiled code's cache."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strades_pipelines.market.fees import Fee
+from strades_pipelines.strategy.account import ORDERS, Account
+from strades_pipelines.strategy.broker import SimulatedBroker
+from strades_pipelines.strategy.columns import Columns, Floats, Integers, bar_columns
+from strades_pipelines.strategy.engine import Engine
+from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.strategy.gate import Gate
+from strades_pipelines.strategy.journal import KINDS
+from strades_pipelines.strategy.session import Progress, Session, StrategyError
+from strades_pipelines.strategy.strategy import Strategy
+from strades_pipelines.strategy.tactics import Tactic
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The bars of one instrument, oldest first: times in microseconds UTC, shape (n,); `prices` of shape (5, n).
+
+    `time` is when a bar is final and known, its close; `open_time` when it opened; `prices` are open, high, low, close and
+    volume. `multiplier` is the units of money a point of price is worth, `lot` the unit of quantities (0: any fraction).
+    """
+
+    name: str
+    time: Integers
+    open_time: Integers
+    prices: Floats
+    multiplier: float = 1.0
+    lot: float = 0.0
+
+    def columns(self, i: int) -> Columns:
+        """As events of instrument `i`."""
+        return bar_columns(i, self.time, self.open_time, self.prices)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a strategy trades. Objects with state are made anew for each run, so they are given as makers.
+
+    Args:
+        cash: what the account starts with.
+        fee: makes the fee; `lambda: PercentFee(0.001)`.
+        fills: arguments of `SimulatedBroker`.
+        limits: arguments of `Gate`: allow_short, leverage, max_weight, lot.
+        tactics: makers of tactics, each given the number of instruments; they see a bar, and a target, in this order.
+        opened_at: nothing is decided before this time (microseconds UTC): the strategy warms up.
+        financing: interest a year on borrowed cash, as a part.
+        borrowing: the fee a year for borrowed units, as a part of their value.
+        orders: how many orders of its own a strategy may have under way.
+    """
+
+    cash: float = 100_000.0
+    fee: Callable[[], Fee] = Fee
+    fills: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    tactics: Sequence[Callable[[int], Tactic]] = ()
+    opened_at: int = 0
+    financing: float = 0.0
+    borrowing: float = 0.0
+    orders: int = ORDERS
+
+    def engine(self, strategy: Strategy, bars: Sequence[Bars], *, keeps_values: bool = True) -> Engine:
+        """A fresh engine for a strategy over such instruments."""
+        size = len(bars)
+        account = Account(size, float(self.cash), self.orders)
+        gate = Gate(size, **self.limits)
+        for i, one in enumerate(bars):
+            account.multiplier[i] = account.unit[i] = float(one.multiplier)
+            gate.lot[i] = gate.lot[i] or float(one.lot)
+        return Engine(
+            strategy,
+            account,
+            SimulatedBroker(self.fee(), **self.fills),
+            gate,
+            tactics=tuple(make(size) for make in self.tactics),
+            opened_at=self.opened_at,
+            financing=self.financing,
+            borrowing=self.borrowing,
+            keeps_values=keeps_values,
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Args:
+        names: of the instruments, by index.
+        mode: compiled or events; `not_compiled` says why not compiled, where it was to be.
+        error: what stopped the strategy, None when it ran through.
+        fills, decisions, orders: arrays of shape (rows, columns); the columns are in `journal.KINDS`.
+        times, equity, gross: the account at each instant, shape (n,); microseconds UTC, money, money.
+        account: the account at the end.
+    """
+
+    names: Sequence[str]
+    mode: str
+    not_compiled: str | None
+    error: StrategyError | None
+    fills: Floats
+    decisions: Floats
+    orders: Floats
+    times: Integers
+    equity: Floats
+    gross: Floats
+    account: Account
+
+    @property
+    def fees(self) -> float:
+        """All fees paid."""
+        return float(self.column("fills", "fee").sum())
+
+    def column(self, kind: str, name: str) -> Floats:
+        """A column of fills, decisions or orders."""
+        rows: Floats = getattr(self, kind)
+        return rows[:, KINDS[kind].index(name)]
+
+
+def backtest(
+    strategy: Strategy,
+    bars: Sequence[Bars],
+    terms: Terms | None = None,
+    *,
+    mode: str = "auto",
+    cache: Path | None = None,
+    until: int | None = None,
+) -> Result:
+    """Run a strategy over bars.
+
+    Args:
+        cache: the folder for compiled code; without one everything runs per event.
+        until: bars known at this time or later are not seen.
+
+    Raises:
+        NotCompilable: in mode compiled, with the file, line and reason.
+        ValueError: when bars are out of order.
+    """
+    terms = terms or Terms()
+    engine = terms.engine(strategy, bars)
+    chain = EventChain([[one.columns(i)] for i, one in enumerate(bars)])
+    [progress] = Session(chain, until, [engine], mode=mode, cache=cache).run()
+    return result_of(progress, [one.name for one in bars])
+
+
+def result_of(progress: Progress, names: Sequence[str]) -> Result:
+    """What an engine of a session came to."""
+    engine, journal = progress.engine, progress.journal
+    known = np.concatenate([np.zeros(0, np.int64), *progress.instants])
+    times = known[np.flatnonzero(np.diff(known, append=np.iinfo(np.int64).max))]
+    times = times[times >= engine.opened_at]
+    values = journal["values"]
+    return Result(
+        names,
+        progress.mode,
+        progress.not_compiled,
+        progress.error,
+        journal["fills"],
+        journal["decisions"],
+        journal["orders"],
+        times[: len(values)],
+        np.ascontiguousarray(values[:, 0]),
+        np.ascontiguousarray(values[:, 1]),
+        engine.account,
+    )

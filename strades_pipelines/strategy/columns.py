@@ -1,0 +1,64 @@
+"""Events in columns: what an event chain gives, block by block, and what compiled code reads."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strades_pipelines.strategy.events import BAR
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """n events in their total order.
+
+    Args:
+        kind: int8, see `events`.
+        i: int32, the instrument.
+        time: int64, when it is known, microseconds UTC.
+        more: int64, the second time of a bar (its open) or gap (its start).
+        a, b, c, d, e: float64, the event's numbers in the order of its class.
+    """
+
+    kind: NDArray[np.int8]
+    i: NDArray[np.int32]
+    time: Integers
+    more: Integers
+    a: Floats
+    b: Floats
+    c: Floats
+    d: Floats
+    e: Floats
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def rows(self, start: int, end: int) -> "Columns":
+        """Rows [start, end), as views."""
+        return Columns(*(array[start:end] for array in self.arrays))
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.generic], ...]:
+        """All columns in their order."""
+        return self.kind, self.i, self.time, self.more, self.a, self.b, self.c, self.d, self.e
+
+    @cached_property
+    def kinds(self) -> tuple[int, ...]:
+        """The kinds that occur."""
+        first = int(self.kind[0]) if len(self) else 0
+        if not np.any(self.kind != first):
+            return (first,)
+        return tuple(np.flatnonzero(np.bincount(self.kind, minlength=10)).tolist())
+
+
+def bar_columns(i: int, time: Integers, open_time: Integers, prices: Floats) -> Columns:
+    """Bars of one instrument; `prices` has shape (5, n): open, high, low, close, volume."""
+    n = len(time)
+    rows = np.ascontiguousarray(prices, dtype=np.float64)
+    return Columns(
+        np.full(n, BAR, np.int8), np.full(n, i, np.int32), time, open_time, rows[0], rows[1], rows[2], rows[3], rows[4]
+    )

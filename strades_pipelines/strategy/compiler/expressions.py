@@ -1,0 +1,466 @@
+"""The expressions of a function, lowered to LLVM."""
+
+import ast
+import inspect
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from strades_pipelines.strategy.compiler import numbers
+from strades_pipelines.strategy.compiler.program import Function, Program, Source, carried, method_of
+from strades_pipelines.strategy.compiler.shapes import Field
+from strades_pipelines.strategy.compiler.values import (
+    BOOL,
+    DOUBLE,
+    INT,
+    POINTER,
+    TYPES,
+    Array,
+    Event,
+    NotCompilable,
+    Number,
+    Object,
+    Objects,
+    Value,
+    column_of,
+)
+
+BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"}
+COMPARED = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+MATH = ("sqrt", "log", "exp", "sin", "cos", "floor", "ceil", "fabs", "isnan", "isfinite")
+BUILTINS = ("abs", "min", "max", "int", "float", "bool", "len")
+
+
+class Expressions:
+    """What `Body` knows about expressions."""
+
+    builder: Any
+    floats: Any
+    integers: Any
+    error: Any
+    llvm: Any
+
+    def __init__(self, program: Program, source: Source) -> None:
+        self.program, self.source = program, source
+
+    def refuse(self, node: ast.AST, what: str) -> NotCompilable:
+        """The error for a node."""
+        return NotCompilable(f"{self.source.where(node)}: {what}")
+
+    def local(self, node: ast.Name) -> Value | None:
+        """What a local name stands for; `Body` knows."""
+        raise NotImplementedError
+
+    def fail(self, condition: Any, name: str, text: str) -> None:
+        """Raise an error where the condition holds; `Body` knows how."""
+        raise NotImplementedError
+
+    def pass_on(self, raised: Any) -> None:
+        """Hand on the error of a call; `Body` knows how."""
+        raise NotImplementedError
+
+    def allocate(self, kind: str) -> Any:
+        """A place for a local number; `Body` knows where."""
+        raise NotImplementedError
+
+    # Places.
+
+    def place(self, base: Any, offset: int) -> Any:
+        """An index: so much behind a base, or constant."""
+        if base is None:
+            return INT(offset)
+        return self.builder.add(base, INT(offset)) if offset else base
+
+    def load_integer(self, owner: Object, n: int) -> Any:
+        """Where a list lies or how long it is, which never changes while code runs."""
+        return self.constant_load(self.integers, self.place(owner.base_n, owner.n + n), INT)
+
+    def slot(self, owner: Object, entry: Field) -> Any:
+        """Where a number of an object is."""
+        if entry.kind == "float":
+            index = self.place(owner.base_f, owner.f + entry.f)
+            return self.builder.gep(self.floats, [index], source_etype=DOUBLE)
+        index = self.place(owner.base_n, owner.n + entry.n)
+        return self.builder.gep(self.integers, [index], source_etype=INT)
+
+    def element_place(self, array: Array, index: Any) -> Any:
+        """Where an element of a list of numbers is."""
+        if array.stride > 1:
+            index = self.builder.add(self.builder.mul(index, INT(array.stride)), INT(array.offset))
+        at = self.builder.add(self.load_integer(array.owner, array.start), index)
+        memory, kind = (self.floats, DOUBLE) if array.kind == "float" else (self.integers, INT)
+        return self.builder.gep(memory, [at], source_etype=kind)
+
+    def index(self, node: ast.expr) -> Any:
+        """The code of an index; it must be a whole number."""
+        number = self.number(node)
+        if number.kind == "float":
+            raise self.refuse(node, "a float as an index; write int(...)")
+        return numbers.to_int(self.builder, number)
+
+    # Values.
+
+    def number(self, node: ast.expr) -> Number:
+        """An expression that is a number.
+
+        Raises:
+            NotCompilable: it is anything else.
+        """
+        value = self.value(node)
+        if not isinstance(value, Number) or value.kind == "nothing":
+            raise self.refuse(node, f"{ast.unparse(node)} in place of a number")
+        return value
+
+    def value(self, node: ast.expr) -> Value:
+        """What an expression stands for."""
+        see = getattr(self, f"see_{type(node).__name__}", None)
+        if see is None:
+            raise self.refuse(node, f"a {type(node).__name__} expression")
+        found: Value = see(node)
+        return found
+
+    def truth(self, node: ast.expr) -> Any:
+        """Whether an expression holds."""
+        if isinstance(node, ast.BoolOp):
+            return self.both_or_either(node)
+        return numbers.to_bool(self.builder, self.number(node))
+
+    def both_or_either(self, node: ast.BoolOp) -> Any:
+        """`and`, `or`: the later ones are looked at only when they matter."""
+        place = self.allocate("bool")
+        after = self.llvm.append_basic_block("decided")
+        for part in node.values[:-1]:
+            held = self.truth(part)
+            self.builder.store(held, place)
+            more = self.llvm.append_basic_block("more")
+            first, second = (more, after) if isinstance(node.op, ast.And) else (after, more)
+            self.builder.cbranch(held, first, second)
+            self.builder.position_at_end(more)
+        self.builder.store(self.truth(node.values[-1]), place)
+        self.builder.branch(after)
+        self.builder.position_at_end(after)
+        return self.builder.load(place, typ=BOOL)
+
+    def constant(self, node: ast.expr, value: Any) -> Number:
+        """A constant number."""
+        if isinstance(value, bool | int | float):
+            return numbers.constant(value)
+        raise self.refuse(node, f"{ast.unparse(node)} is no number")
+
+    def see_Constant(self, node: ast.Constant) -> Value:  # noqa: N802, D102
+        return self.constant(node, node.value)
+
+    def see_Name(self, node: ast.Name) -> Value:  # noqa: N802, D102
+        held = self.local(node)
+        if held is not None:
+            return held
+        if node.id in self.source.names:
+            return self.constant(node, self.source.names[node.id])
+        raise self.refuse(node, f"{node.id} is not known before it is used")
+
+    def see_Attribute(self, node: ast.Attribute) -> Value:  # noqa: N802, D102
+        if isinstance(node.value, ast.Name) and self.local(node.value) is None:
+            held = self.source.names.get(node.value.id)
+            if held is None or not hasattr(held, node.attr):
+                raise self.refuse(node, f"{ast.unparse(node)} is not known")
+            return self.constant(node, getattr(held, node.attr))
+        owner = self.value(node.value)
+        if isinstance(owner, Event):
+            return self.event_number(node, owner)
+        if isinstance(owner, Object):
+            return self.member(node, owner)
+        raise self.refuse(node, ast.unparse(node))
+
+    def event_number(self, node: ast.Attribute, event: Event) -> Number:
+        """A number of an event; from its column only when it is used."""
+        column = column_of(event.cls, node.attr)
+        if column is None:
+            known = ", ".join(event.cls.compiled_fields)  # type: ignore[attr-defined]
+            raise self.refuse(node, f"{event.cls.__name__}.{node.attr}; compiled are {known}")
+        if event.row is None:
+            return dict(event.numbers)[node.attr]
+        if node.attr == "i" and self.program.single:
+            return numbers.constant(0)
+        table, row = event.row
+        address = self.constant_load(table, INT(column.number), POINTER)
+        value = self.constant_load(address, row, column.stored)
+        return Number(self.builder.sext(value, INT) if column.stored == ir.IntType(32) else value, column.kind)
+
+    def constant_load(self, memory: Any, index: Any, kind: ir.Type) -> Any:
+        """A load from memory that never changes while code runs."""
+        loaded = self.builder.load(self.builder.gep(memory, [index], source_etype=kind), typ=kind)
+        loaded.set_metadata("invariant.load", self.builder.module.add_metadata([]))
+        return loaded
+
+    def member(self, node: ast.Attribute, owner: Object) -> Value:
+        """An attribute of an object: a slot, a part, a list, a property, or a constant of its class."""
+        entry, cls = owner.shape.get(node.attr), owner.shape.cls
+        if entry is None:
+            if isinstance(inspect.getattr_static(cls, node.attr, None), property):
+                return self.emit(self.program.method(owner, node.attr, [], self.source.where(node)), [owner])
+            if isinstance(getattr(cls, node.attr, None), bool | int | float):
+                return self.constant(node, getattr(cls, node.attr))
+            raise self.refuse(node, f"{cls.__name__}.{node.attr} is no number set before the first event")
+        if entry.kind == "constant":
+            return self.constant(node, entry.value)
+        if entry.kind == "float":
+            return Number(self.builder.load(self.slot(owner, entry), typ=DOUBLE), "float")
+        if entry.kind in ("int", "bool"):
+            held = Number(self.builder.load(self.slot(owner, entry), typ=INT), "int")
+            return held if entry.kind == "int" else Number(numbers.to_bool(self.builder, held), "bool")
+        if entry.kind == "object" and entry.shape:
+            return Object(entry.shape, owner.f + entry.f, owner.n + entry.n, owner.base_f, owner.base_n)
+        if entry.kind == "objects" and entry.shape:
+            return Objects(entry.shape, owner, entry.n)
+        if entry.kind in ("floats", "ints"):
+            kind = entry.kind[:-1]
+            if node.attr in getattr(cls, "interleaved", ()):
+                return Array(kind, owner, 0 if kind == "float" else 1, 2, entry.stride, entry.offset)
+            return Array(kind, owner, entry.n, entry.n + 1)
+        raise self.refuse(node, f"{ast.unparse(node)} outside of a loop over it")
+
+    def see_Subscript(self, node: ast.Subscript) -> Value:  # noqa: N802, D102
+        held = self.value(node.value)
+        if isinstance(held, Array):
+            kind = DOUBLE if held.kind == "float" else INT
+            return Number(self.builder.load(self.element_place(held, self.index(node.slice)), typ=kind), held.kind)
+        if isinstance(held, Objects):
+            at = self.index(node.slice)
+            bases = [
+                self.builder.add(
+                    self.load_integer(held.owner, held.n + k), self.builder.mul(at, INT(size))
+                )
+                for k, size in enumerate((held.shape.f_size, held.shape.n_size))
+            ]
+            return Object(held.shape, 0, 0, *bases)
+        raise self.refuse(node, ast.unparse(node))
+
+    def see_BinOp(self, node: ast.BinOp) -> Value:  # noqa: N802, D102
+        left, right = self.number(node.left), self.number(node.right)
+        sign = BINARY.get(type(node.op))
+        made = numbers.arithmetic(self.builder, sign, left, right, self.fail) if sign else None
+        if made is None:
+            raise self.refuse(node, f"the operator in {ast.unparse(node)}; write x * x, or math.floor(x / y)")
+        return made
+
+    def see_UnaryOp(self, node: ast.UnaryOp) -> Value:  # noqa: N802, D102
+        if isinstance(node.op, ast.Not):
+            return Number(self.builder.not_(self.truth(node.operand)), "bool")
+        number = self.number(node.operand)
+        if isinstance(node.op, ast.USub):
+            if number.kind == "float":
+                return Number(self.builder.fneg(number.value), "float")
+            return Number(self.builder.neg(numbers.to_int(self.builder, number)), "int")
+        raise self.refuse(node, f"the operator in {ast.unparse(node)}")
+
+    def see_BoolOp(self, node: ast.BoolOp) -> Value:  # noqa: N802, D102
+        return Number(self.both_or_either(node), "bool")
+
+    def see_Compare(self, node: ast.Compare) -> Value:  # noqa: N802, D102
+        if len(node.ops) > 1:
+            steps = [node.left, *node.comparators]
+            pairs = [
+                ast.copy_location(ast.Compare(steps[k], [sign], [steps[k + 1]]), node)
+                for k, sign in enumerate(node.ops)
+            ]
+            return self.value(ast.copy_location(ast.BoolOp(ast.And(), list(pairs)), node))
+        sign = COMPARED.get(type(node.ops[0]))
+        if sign is None:
+            raise self.refuse(node, f"the comparison in {ast.unparse(node)}")
+        first, second = self.value(node.left), self.value(node.comparators[0])
+        if isinstance(first, Array) and isinstance(second, Array) and sign == "!=":
+            return self.lists_differ(first, second)
+        left, right = self.number(node.left), self.number(node.comparators[0])
+        return Number(numbers.compare(self.builder, sign, left, right), "bool")
+
+    def lists_differ(self, first: Array, second: Array) -> Number:
+        """Whether two lists of the same length and kind differ in any place."""
+        found, counter = self.allocate("bool"), self.allocate("int")
+        self.builder.store(BOOL(False), found)
+        self.builder.store(INT(0), counter)
+        test, body, after = (self.llvm.append_basic_block(name) for name in ("test", "body", "after"))
+        self.builder.branch(test)
+        self.builder.position_at_end(test)
+        at = self.builder.load(counter, typ=INT)
+        more = self.builder.icmp_signed("<", at, self.load_integer(first.owner, first.count))
+        same = self.builder.not_(self.builder.load(found, typ=BOOL))
+        self.builder.cbranch(self.builder.and_(more, same), body, after)
+        self.builder.position_at_end(body)
+        kind = DOUBLE if first.kind == "float" else INT
+        sides = [
+            Number(self.builder.load(self.element_place(one, at), typ=kind), first.kind) for one in (first, second)
+        ]
+        self.builder.store(numbers.compare(self.builder, "!=", *sides), found)
+        self.builder.store(self.builder.add(at, INT(1)), counter)
+        self.builder.branch(test)
+        self.builder.position_at_end(after)
+        return Number(self.builder.load(found, typ=BOOL), "bool")
+
+    def see_IfExp(self, node: ast.IfExp) -> Value:  # noqa: N802, D102
+        then, other, after = (self.llvm.append_basic_block(name) for name in ("then", "else", "after"))
+        self.builder.cbranch(self.truth(node.test), then, other)
+        ends = []
+        for start, part in ((then, node.body), (other, node.orelse)):
+            self.builder.position_at_end(start)
+            number = self.number(part)
+            ends.append((number, self.builder.block))
+        kind = numbers.common([number for number, _ in ends])
+        values = []
+        for number, end in ends:
+            self.builder.position_at_end(end)
+            values.append((numbers.as_kind(self.builder, number, kind), end))
+            self.builder.branch(after)
+        self.builder.position_at_end(after)
+        joined = self.builder.phi(TYPES[kind])
+        for value, end in values:
+            joined.add_incoming(value, end)
+        return Number(joined, kind)
+
+    # Calls.
+
+    def see_Call(self, node: ast.Call) -> Value:  # noqa: N802, D102
+        if isinstance(node.func, ast.Name):
+            held = self.source.names.get(node.func.id)
+            if isinstance(held, type) and hasattr(held, "compiled_fields"):
+                return self.new_event(node, held)
+        return self.call(node)
+
+    def new_event(self, node: ast.Call, cls: type) -> Event:
+        """An event made in the code: its numbers in the order of its class."""
+        fields: Sequence[str] = cls.compiled_fields  # type: ignore[attr-defined]
+        if node.keywords or len(node.args) != len(fields):
+            raise self.refuse(node, f"{cls.__name__} wants its {len(fields)} numbers by position")
+        return Event(cls, tuple(zip(fields, map(self.number, node.args), strict=True)))
+
+    def call(self, node: ast.Call) -> Number:
+        """The result of a call."""
+        function = node.func
+        if isinstance(function, ast.Name):
+            return self.call_name(node, function.id)
+        if not isinstance(function, ast.Attribute):
+            raise self.refuse(node, f"the call {ast.unparse(node)}")
+        if isinstance(function.value, ast.Name) and self.source.names.get(function.value.id) is math:
+            return self.call_math(node, function.attr)
+        owner = self.value(function.value)
+        method = method_of(owner.shape.cls, function.attr) if isinstance(owner, Object) else None
+        if not isinstance(owner, Object) or method is None:
+            raise self.refuse(node, f"the call {ast.unparse(node)}")
+        arguments = self.bind(node, method, skip=1)
+        made = self.program.method(owner, function.attr, arguments, self.source.where(node))
+        return self.emit(made, [owner, *arguments])
+
+    def call_name(self, node: ast.Call, name: str) -> Number:
+        """A builtin, or a function of the module."""
+        held = self.source.names.get(name)
+        if inspect.isfunction(held):
+            arguments = self.bind(node, held, skip=0)
+            return self.emit(self.program.function(held, arguments, self.source.where(node)), arguments)
+        if held is not None or name not in BUILTINS or node.keywords or not node.args:
+            raise self.refuse(node, f"the call {ast.unparse(node)}")
+        if name == "len":
+            return self.length(node)
+        given = [self.number(argument) for argument in node.args]
+        if name in ("min", "max") and len(given) > 1:
+            return numbers.smallest(self.builder, "<" if name == "min" else ">", given)
+        if len(given) != 1:
+            raise self.refuse(node, f"the call {ast.unparse(node)}")
+        return self.convert(name, given[0])
+
+    def convert(self, name: str, number: Number) -> Number:
+        """abs, int, float or bool of a number."""
+        if name == "abs":
+            return numbers.absolute(self.builder, number)
+        if name == "float":
+            return Number(numbers.to_float(self.builder, number), "float")
+        if name == "bool":
+            return Number(numbers.to_bool(self.builder, number), "bool")
+        if number.kind == "float":
+            return numbers.whole(self.builder, number.value, self.fail)
+        return Number(numbers.to_int(self.builder, number), "int")
+
+    def call_math(self, node: ast.Call, name: str) -> Number:
+        """A function of the math module, with Python's errors."""
+        if name not in MATH or len(node.args) != 1:
+            raise self.refuse(node, f"math.{name}; compiled are {', '.join(MATH)}")
+        builder, x = self.builder, numbers.to_float(self.builder, self.number(node.args[0]))
+        if name in ("floor", "ceil"):
+            return numbers.whole(builder, numbers.call_intrinsic(builder, f"llvm.{name}", [x]), self.fail)
+        if name == "fabs":
+            return Number(numbers.call_intrinsic(builder, "llvm.fabs", [x]), "float")
+        if name == "isnan":
+            return Number(builder.fcmp_unordered("uno", x, x), "bool")
+        if name == "isfinite":
+            return Number(numbers.is_finite(builder, x), "bool")
+        zero, endless = DOUBLE(0.0), DOUBLE(math.inf)
+        if name in ("sqrt", "log"):
+            self.fail(builder.fcmp_ordered("<" if name == "sqrt" else "<=", x, zero), "ValueError", "math domain error")
+        if name in ("sin", "cos"):
+            size = numbers.call_intrinsic(builder, "llvm.fabs", [x])
+            self.fail(builder.fcmp_ordered("==", size, endless), "ValueError", "math domain error")
+        if name == "sqrt":
+            return Number(numbers.call_intrinsic(builder, "llvm.sqrt", [x]), "float")
+        made = numbers.call_library(builder, name, x)
+        if name == "exp":
+            too_large = builder.and_(
+                builder.fcmp_ordered("==", made, endless), builder.fcmp_ordered("!=", x, endless)
+            )
+            self.fail(too_large, "OverflowError", "math range error")
+        return Number(made, "float")
+
+    def length(self, node: ast.Call) -> Number:
+        """len(...) of a list of the state."""
+        argument = node.args[0]
+        if isinstance(argument, ast.Attribute):
+            owner = self.value(argument.value)
+            entry = owner.shape.get(argument.attr) if isinstance(owner, Object) else None
+            if entry is not None and entry.kind == "parts":
+                return numbers.constant(len(entry.parts))
+        held = self.value(argument)
+        if isinstance(held, Array):
+            return Number(self.load_integer(held.owner, held.count), "int")
+        if isinstance(held, Objects):
+            return Number(self.load_integer(held.owner, held.n + 2), "int")
+        raise self.refuse(node, f"the call {ast.unparse(node)}")
+
+    def bind(self, node: ast.Call, function: Any, *, skip: int) -> list[Value]:
+        """The arguments of a call in the order of the function's parameters, its constant defaults filled in."""
+        parameters = list(inspect.signature(function).parameters.values())[skip:]
+        names = [parameter.name for parameter in parameters]
+        given = dict(zip(names, node.args, strict=False)) | {word.arg or "": word.value for word in node.keywords}
+        if len(node.args) > len(names) or set(given) - set(names):
+            raise self.refuse(node, f"the call {ast.unparse(node)}: too many arguments")
+        bound: list[Value] = []
+        for parameter in parameters:
+            if parameter.name in given:
+                bound.append(self.value(given[parameter.name]))
+            elif parameter.default is not inspect.Parameter.empty:
+                bound.append(self.constant(node, parameter.default))
+            else:
+                raise self.refuse(node, f"the call {ast.unparse(node)}: {parameter.name} is missing")
+        return bound
+
+    def emit(self, function: Function, arguments: Sequence[Value]) -> Number:
+        """A call, its error handed on."""
+        given = [self.floats, self.integers, self.error]
+        for argument in arguments:
+            if isinstance(argument, Object) and argument.base_f is not None:
+                argument = Object(
+                    argument.shape,
+                    0,
+                    0,
+                    self.place(argument.base_f, argument.f),
+                    self.place(argument.base_n, argument.n),
+                )
+            if isinstance(argument, Array | Objects):
+                raise NotCompilable(f"{self.source.where(self.source.tree)}: a list handed to a function")
+            given += carried(argument)
+        made = self.builder.call(function.made, given)
+        if function.raises and function.returns == "nothing":
+            self.pass_on(made)
+            return Number(None, "nothing")
+        if function.raises:
+            self.pass_on(self.builder.extract_value(made, 1))
+            return Number(self.builder.extract_value(made, 0), function.returns)
+        return Number(made, function.returns)

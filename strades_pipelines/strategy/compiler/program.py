@@ -1,0 +1,185 @@
+"""A program: the functions that methods on an object tree become, in one LLVM module."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from llvmlite import ir
+
+from strades_pipelines.strategy.compiler.values import (
+    BOOL,
+    INT,
+    POINTER,
+    TYPES,
+    VOID,
+    Event,
+    NotCompilable,
+    Number,
+    Object,
+    Value,
+)
+
+MEMORY = ("F", "N", "E")  # the floats, the integers, and where the number of an error goes
+
+
+@dataclass(frozen=True)
+class Source:
+    """A function's syntax tree, where it stands, and the names it sees."""
+
+    tree: ast.FunctionDef
+    file: str
+    first_line: int
+    names: dict[str, Any]
+
+    def where(self, node: ast.AST) -> str:
+        """`<file>:<line>` of a node."""
+        return f"{self.file}:{self.first_line + getattr(node, 'lineno', 1) - 1}"
+
+
+def read_source(function: Callable[..., Any]) -> Source:
+    """The syntax tree of a function written in Python.
+
+    Raises:
+        NotCompilable: its source is not to be had.
+    """
+    try:
+        lines, first = inspect.getsourcelines(function)
+        tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
+        file = inspect.getsourcefile(function) or "?"
+    except (OSError, TypeError, SyntaxError) as error:
+        raise NotCompilable(f"{function.__qualname__}: its source cannot be read ({error})") from None
+    if not isinstance(tree, ast.FunctionDef):
+        raise NotCompilable(f"{file}:{first}: {function.__qualname__} is no plain function")
+    names = function.__globals__ | (inspect.getclosurevars(function).nonlocals if function.__closure__ else {})
+    return Source(tree, file, first, names)
+
+
+def method_of(cls: type, name: str) -> Callable[..., Any] | None:
+    """The function behind a method or property of a class; None where there is none."""
+    found = inspect.getattr_static(cls, name, None)
+    if isinstance(found, property):
+        return found.fget
+    return found if inspect.isfunction(found) else None
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the module: what it returns ("nothing" for none), and whether it can raise.
+
+    One that can raise returns its result and whether it did; the number of the error is in E then.
+    """
+
+    made: ir.Function
+    returns: str
+    raises: bool
+
+
+@dataclass
+class Program:
+    """The functions made so far, by what they were made of, and the errors they can raise.
+
+    `single` says that there is one instrument: the index of every event is 0.
+    """
+
+    single: bool = False
+    module: ir.Module = field(default_factory=lambda: ir.Module("strades"))
+    functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)
+    under_way: list[tuple[Any, ...]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def error(self, name: str, text: str) -> int:
+        """The number of an error; never 0."""
+        entry = f"{name}: {text}"
+        if entry not in self.errors:
+            self.errors.append(entry)
+        return self.errors.index(entry) + 1
+
+    def method(self, owner: Object, name: str, arguments: Sequence[Value], where: str) -> Function:
+        """The function for a method on an object with such arguments.
+
+        Raises:
+            NotCompilable: there is no such method, or it cannot be compiled.
+        """
+        function = method_of(owner.shape.cls, name)
+        if function is None:
+            raise NotCompilable(f"{where}: {owner.shape.cls.__name__} has no method {name} that can be compiled")
+        return self.function(function, [owner, *arguments], where)
+
+    def function(self, function: Callable[..., Any], arguments: Sequence[Value], where: str) -> Function:
+        """The function for a plain function with such arguments."""
+        from strades_pipelines.strategy.compiler.body import lower_function
+
+        key = (function, *(_key(argument) for argument in arguments))
+        if key in self.under_way:
+            raise NotCompilable(f"{where}: {function.__qualname__} calls itself")
+        if key not in self.functions:
+            self.under_way.append(key)
+            name = f"{function.__qualname__}.{len(self.functions)}"
+            self.functions[key] = lower_function(self, name, function, arguments)
+            self.under_way.pop()
+        return self.functions[key]
+
+    def declare(
+        self, name: str, arguments: Sequence[Value], returns: str, raises: bool, *, cold: bool = False
+    ) -> ir.Function:
+        """A new function of the module."""
+        result: ir.Type = TYPES[returns]
+        if raises:
+            result = BOOL if result == VOID else ir.LiteralStructType([result, BOOL])
+        kinds = [kind for argument in arguments for kind in carried_types(argument)]
+        made = ir.Function(self.module, ir.FunctionType(result, [POINTER] * 3 + kinds), name)
+        made.linkage = "internal"
+        if cold:
+            made.attributes.add("cold")
+            made.attributes.add("noinline")
+        else:
+            made.attributes.add("alwaysinline")
+        for memory, given in zip(MEMORY, made.args, strict=False):
+            memory_arg = given
+            memory_arg.name = memory
+            memory_arg.add_attribute("noalias")
+        return made
+
+
+def _key(value: Value) -> Any:
+    if isinstance(value, Object):
+        return value.key
+    if isinstance(value, Event):
+        return (value.cls, value.row is None, *(number.kind for _, number in value.numbers))
+    assert isinstance(value, Number)
+    return value.kind
+
+
+def carried(value: Value) -> list[Any]:
+    """The values that carry an argument in a call."""
+    if isinstance(value, Object):
+        return [] if value.base_f is None else [value.base_f, value.base_n]
+    if isinstance(value, Event):
+        return [number.value for _, number in value.numbers] if value.row is None else list(value.row)
+    assert isinstance(value, Number)
+    return [value.value]
+
+
+def carried_types(value: Value) -> list[ir.Type]:
+    """The types of what carries an argument."""
+    if isinstance(value, Object):
+        return [] if value.base_f is None else [INT, INT]
+    if isinstance(value, Event):
+        return [TYPES[number.kind] for _, number in value.numbers] if value.row is None else [POINTER, INT]
+    assert isinstance(value, Number)
+    return [TYPES[value.kind]]
+
+
+def received(value: Value, given: "Any") -> Value:
+    """What a function sees of an argument, from an iterator over its parameters."""
+    if isinstance(value, Object):
+        return value if value.base_f is None else Object(value.shape, 0, 0, next(given), next(given))
+    if isinstance(value, Event) and value.row is not None:
+        return Event(value.cls, row=(next(given), next(given)))
+    if isinstance(value, Event):
+        return Event(value.cls, tuple((name, Number(next(given), number.kind)) for name, number in value.numbers))
+    assert isinstance(value, Number)
+    return Number(next(given), value.kind)

@@ -1,0 +1,262 @@
+"""Where the attributes of an object tree lie in two flat arrays, F of floats and N of integers.
+
+Numbers and parts lie inline, at offsets that depend on the classes alone; lists lie behind them, and N holds where. So
+compiled code fits every set of parameters, and the state of a whole session is two arrays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+SCALARS: dict[type, str] = {bool: "bool", int: "int", float: "float"}
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """A list of `length` zeros that is laid out last; what a compiled journal writes into."""
+
+    length: int
+
+
+@dataclass(frozen=True)
+class Field:
+    """An attribute: its kind, its first slots in F and N, and the shape of what it holds where that is objects.
+
+    Kinds: float (F), int and bool (N), object (inline), parts (a tuple of objects, inline one after the other), floats and
+    ints (N: start, length), objects (N: start in F, start in N, count). The lists that a class names in `interleaved` lie
+    together, element by element: `n` is then where they all start, `stride` how far an element is from the next, `offset`
+    where in it this list's number is. What a class names in `constants` is part of the code.
+    """
+
+    kind: str
+    f: int
+    n: int
+    shape: "Shape | None" = None
+    parts: tuple["Field", ...] = ()
+    stride: int = 1
+    offset: int = 0
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The layout of a class's instances with the same kinds of attributes."""
+
+    cls: type
+    fields: tuple[tuple[str, Field], ...]
+    f_size: int
+    n_size: int
+
+    def get(self, name: str) -> Field | None:
+        """The field of an attribute, None where it has no place in the arrays."""
+        return dict(self.fields).get(name)
+
+
+def shape_of(obj: Any) -> Shape:
+    """The shape of an object by the values it has now; attributes of other kinds have no place."""
+    if hasattr(obj, "compiled_as"):
+        obj = obj.compiled_as()
+    found: list[tuple[str, Field]] = []
+    together: tuple[str, ...] = getattr(obj, "interleaved", ())
+    f, n = 0, 3 if together else 0
+    state = vars(obj)
+    found += _interleaved({name: state[name] for name in together})
+    for name, value in state.items():
+        if name in getattr(obj, "constants", ()):
+            found.append((name, Field("constant", f, n, value=value)))
+            continue
+        entry = None if name in together else _field(value, f, n)
+        if entry is None:
+            continue
+        found.append((name, entry))
+        f_more, n_more = _inline_size(entry)
+        f, n = f + f_more, n + n_more
+    return Shape(type(obj), tuple(found), f, n)
+
+
+def _interleaved(lists: dict[str, list[Any]]) -> list[tuple[str, Field]]:
+    """Lists of one length, laid out together: their start in F, start in N, and length are the object's first slots."""
+    kinds = {name: "floats" if isinstance(values[0], float) else "ints" for name, values in lists.items()}
+    strides = {kind: sum(other == kind for other in kinds.values()) for kind in ("floats", "ints")}
+    seen = {"floats": 0, "ints": 0}
+    found = []
+    for name, kind in kinds.items():
+        found.append((name, Field(kind, 0, 0, stride=strides[kind], offset=seen[kind])))
+        seen[kind] += 1
+    return found
+
+
+def _state(obj: object) -> dict[str, Any]:
+    compiled_as = getattr(obj, "compiled_as", None)
+    return vars(compiled_as() if compiled_as else obj)
+
+
+def _field(value: object, f: int, n: int) -> Field | None:
+    if type(value) in SCALARS:
+        return Field(SCALARS[type(value)], f, n)
+    if isinstance(value, Reserve):
+        return Field("floats", f, n)
+    if isinstance(value, list):
+        return _list_field(value, f, n)
+    if isinstance(value, tuple) and all(map(_is_plain, value)):
+        return _parts_field(value, f, n)
+    if _is_plain(value):
+        return Field("object", f, n, shape_of(value))
+    return None
+
+
+def _parts_field(values: tuple[object, ...], f: int, n: int) -> Field:
+    parts: list[Field] = []
+    f_at, n_at = f, n
+    for value in values:
+        shape = shape_of(value)
+        parts.append(Field("object", f_at, n_at, shape))
+        f_at, n_at = f_at + shape.f_size, n_at + shape.n_size
+    return Field("parts", f, n, parts=tuple(parts))
+
+
+def _list_field(values: Sequence[object], f: int, n: int) -> Field | None:
+    types = set(map(type, values))
+    if types <= set(SCALARS):
+        return Field("floats" if not types or float in types else "ints", f, n)
+    if len(types) != 1 or not _is_plain(values[0]):
+        return None
+    return Field("objects", f, n, shape_of(values[0]))
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is an instance of a class written in Python, of those that make up a session."""
+    return hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value)
+
+
+def _inline_size(entry: Field) -> tuple[int, int]:
+    if entry.kind == "object" and entry.shape:
+        return entry.shape.f_size, entry.shape.n_size
+    if entry.kind == "parts":
+        sizes = [_inline_size(part) for part in entry.parts]
+        return sum(size for size, _ in sizes), sum(size for _, size in sizes)
+    return {"float": (1, 0), "int": (0, 1), "bool": (0, 1), "floats": (0, 2), "ints": (0, 2), "objects": (0, 3)}[
+        entry.kind
+    ]
+
+
+@dataclass
+class Packer:
+    """Lays objects out; `copy` one that holds a session to lay many strategies into it."""
+
+    floats: list[float] = field(default_factory=list)
+    integers: list[int] = field(default_factory=list)
+    reserves: list[tuple[int, int]] = field(default_factory=list)
+
+    def copy(self) -> "Packer":
+        """Another packer that starts from what this one holds."""
+        return Packer(self.floats.copy(), self.integers.copy(), self.reserves.copy())
+
+    def add(self, obj: object, shape: Shape) -> None:
+        """Lay an object out at the end of what is there."""
+        f, n = self._room(shape, 1)
+        self.fill(obj, shape, f, n)
+
+    def fill(self, obj: object, shape: Shape, f: int, n: int) -> None:
+        """Lay an object out at its place; its lists go to the end."""
+        state = _state(obj)
+        together: tuple[str, ...] = getattr(obj, "interleaved", ())
+        if together:
+            self._weave([(state[name], entry) for name, entry in shape.fields if name in together], n)
+        for name, entry in shape.fields:
+            if name not in together and entry.kind != "constant":
+                self._put(state[name], entry, f + entry.f, n + entry.n)
+
+    def _weave(self, lists: list[tuple[list[Any], Field]], n: int) -> None:
+        """Lay lists of one length out together."""
+        count = len(lists[0][0])
+        self.integers[n : n + 3] = [len(self.floats), len(self.integers), count]
+        for kind, memory in (("floats", self.floats), ("ints", self.integers)):
+            ordered = [values for values, entry in lists if entry.kind == kind]
+            memory.extend(number for row in zip(*ordered, strict=True) for number in row)  # type: ignore[attr-defined]
+
+    def _room(self, shape: Shape, count: int) -> tuple[int, int]:
+        f, n = len(self.floats), len(self.integers)
+        self.floats.extend([0.0] * (shape.f_size * count))
+        self.integers.extend([0] * (shape.n_size * count))
+        return f, n
+
+    def _put(self, value: Any, entry: Field, f: int, n: int) -> None:
+        if entry.kind == "float":
+            self.floats[f] = value
+        elif entry.kind in ("int", "bool"):
+            self.integers[n] = value
+        elif isinstance(value, Reserve):
+            self.reserves.append((n, value.length))
+        elif entry.kind == "object":
+            assert entry.shape is not None
+            self.fill(value, entry.shape, f, n)
+        elif entry.kind == "parts":
+            for one, part in zip(value, entry.parts, strict=True):
+                self._put(one, part, f - entry.f + part.f, n - entry.n + part.n)
+        elif entry.kind == "objects":
+            assert entry.shape is not None
+            start = self._room(entry.shape, len(value))
+            self.integers[n : n + 3] = [*start, len(value)]
+            for k, one in enumerate(value):
+                self.fill(one, entry.shape, start[0] + k * entry.shape.f_size, start[1] + k * entry.shape.n_size)
+        else:
+            target: list[Any] = self.floats if entry.kind == "floats" else self.integers
+            self.integers[n : n + 2] = [len(target), len(value)]
+            target.extend(value)
+
+    def arrays(self) -> tuple[Floats, Integers]:
+        """F and N, the reserves behind the rest."""
+        end = len(self.floats)
+        integers = np.array(self.integers, np.int64)
+        for n, length in self.reserves:
+            integers[n : n + 2] = end, length
+            end += length
+        floats = np.zeros(end)
+        floats[: len(self.floats)] = self.floats
+        return floats, integers
+
+
+def unpack(obj: object, shape: Shape, floats: Floats, integers: Integers, f: int = 0, n: int = 0) -> None:
+    """Write the arrays' numbers back into the objects they were laid out from."""
+    if getattr(obj, "compiled_as", None):
+        return
+    together: tuple[str, ...] = getattr(obj, "interleaved", ())
+    for name, entry in shape.fields:
+        if entry.kind == "constant":
+            continue
+        if name in together:
+            source = floats if entry.kind == "floats" else integers
+            held = getattr(obj, name)
+            start = int(integers[n + (entry.kind == "ints")]) + entry.offset
+            held[:] = source[start : start + len(held) * entry.stride : entry.stride].tolist()
+            continue
+        value, at = getattr(obj, name), integers[n + entry.n :] if entry.kind != "float" else integers
+        if entry.kind == "float":
+            setattr(obj, name, float(floats[f + entry.f]))
+        elif entry.kind in ("int", "bool"):
+            setattr(obj, name, type(value)(at[0]))
+        elif entry.kind == "object" and entry.shape:
+            unpack(value, entry.shape, floats, integers, f + entry.f, n + entry.n)
+        elif entry.kind == "parts":
+            for one, part in zip(value, entry.parts, strict=True):
+                assert part.shape is not None
+                unpack(one, part.shape, floats, integers, f + part.f, n + part.n)
+        elif entry.kind == "objects" and entry.shape:
+            for k, one in enumerate(value):
+                unpack(
+                    one,
+                    entry.shape,
+                    floats,
+                    integers,
+                    int(at[0]) + k * entry.shape.f_size,
+                    int(at[1]) + k * entry.shape.n_size,
+                )
+        else:
+            source = floats if entry.kind == "floats" else integers
+            value[:] = source[int(at[0]) : int(at[0]) + len(value)].tolist()

@@ -1,0 +1,97 @@
+"""What an expression of a compiled method stands for while it is lowered."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from strades_pipelines.strategy.compiler.shapes import Shape
+
+DOUBLE, INT, BOOL, VOID, POINTER = ir.DoubleType(), ir.IntType(64), ir.IntType(1), ir.VoidType(), ir.PointerType()
+TYPES = {"float": DOUBLE, "int": INT, "bool": BOOL, "nothing": VOID}
+
+
+class NotCompilable(Exception):
+    """A method uses what cannot be compiled; the text says where and what."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number: its value in the code, and whether it is a float, an int or a bool ("nothing": the result of a call)."""
+
+    value: Any
+    kind: str
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object in the arrays: at constant places where it has no bases, else so much behind them."""
+
+    shape: Shape
+    f: int = 0
+    n: int = 0
+    base_f: Any = None
+    base_n: Any = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What makes a function of its own of a method on it: where it lies, unless that is given when it is called."""
+        return (self.shape, self.f, self.n) if self.base_f is None else (self.shape, "given")
+
+
+@dataclass(frozen=True)
+class Array:
+    """A list of numbers: floats or ints, which slots of its owner say where it lies and how long it is, and its step."""
+
+    kind: str
+    owner: Object
+    start: int
+    count: int
+    stride: int = 1
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A list of objects of one shape, and where N says that they lie and how many they are."""
+
+    shape: Shape
+    owner: Object
+    n: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event: its numbers by name where the code makes it, else the row of the columns that holds it.
+
+    `row` is the table of the columns' addresses and the number of the row; `columns` says where each number is.
+    """
+
+    cls: type
+    numbers: tuple[tuple[str, Number], ...] = ()
+    row: tuple[Any, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where a number of an event lies: the column, the type it has there, and the kind it is."""
+
+    number: int
+    stored: ir.Type
+    kind: str
+
+
+WHOLE = ("i", "time", "open_time", "start", "filled_at")
+
+
+def column_of(cls: Any, name: str) -> Column | None:
+    """The column of an event's number: 1 the instrument, 2 the time, 3 a second time, the floats from 4 on."""
+    fields: tuple[str, ...] = cls.compiled_fields
+    if name not in fields:
+        return None
+    if name in WHOLE:
+        return Column({"i": 1, "time": 2}.get(name, 3), ir.IntType(32) if name == "i" else INT, "int")
+    return Column(4 + fields.index(name) - sum(field in WHOLE for field in fields), DOUBLE, "float")
+
+
+Value = Number | Object | Array | Objects | Event

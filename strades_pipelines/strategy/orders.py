@@ -1,0 +1,93 @@
+"""Orders as numbers: what they are made of, the states they pass through, and why they end."""
+
+import math
+
+# Time in force.
+GTC, DAY, IOC, FOK = 0, 1, 2, 3
+# When: as soon as it can be, at the next open, at the next close.
+ANY, ON_OPEN, ON_CLOSE = 0, 1, 2
+# States.
+FREE, NEW, WAITING, OPEN, FILLED, CANCELLED, REJECTED, EXPIRED = range(8)
+STATES = ("free", "new", "waiting", "open", "filled", "cancelled", "rejected", "expired")
+# What the gate made of a decision, and why an order ended.
+OUTCOMES = (
+    "accepted",
+    "not_finite",
+    "lot_precision",
+    "already_at_target",
+    "no_price",
+    "position_below_zero",
+    "cash_below_zero",
+    "notional_over_equity",
+    "margin",
+    "trading_hours",
+    "cool_down",
+    "drawdown",
+    "max_positions",
+    "reduce_only",
+    "insufficient_cash",
+    "day_over",
+    "immediate_or_cancel",
+    "fill_or_kill",
+    "one_cancels_other",
+    "asked_for",
+    "delisted",
+    "before_opening",
+    "superseded",
+)
+(
+    ACCEPTED,
+    NOT_FINITE,
+    LOT_PRECISION,
+    AT_TARGET,
+    NO_PRICE,
+    BELOW_ZERO,
+    NO_CASH,
+    OVER_EQUITY,
+    MARGIN_SHORT,
+    OUT_OF_HOURS,
+    COOLING_DOWN,
+    IN_DRAWDOWN,
+    TOO_MANY_POSITIONS,
+    NOT_REDUCING,
+    INSUFFICIENT_CASH,
+    DAY_OVER,
+    NOT_IMMEDIATE,
+    NOT_WHOLE,
+    OTHER_DONE,
+    ASKED_FOR,
+    DELISTED,
+    BEFORE_OPENING,
+    SUPERSEDED,
+) = range(23)
+UNSET = math.nan
+
+
+class Order:
+    """An order under way: signed `quantity` still to do of listing `i`, and its conditions (NaN where it has none).
+
+    `stop` waits for the price to pass it, `limit` bounds the price, `trail` is the distance a stop keeps behind the best
+    price since. Orders of one `group` cancel one another; one with a `parent` waits until that is filled.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.i = 0
+        self.quantity = 0.0
+        self.limit = UNSET
+        self.stop = UNSET
+        self.trail = UNSET
+        self.best = UNSET
+        self.reserved = 0.0
+        self.time_in_force = GTC
+        self.on = ANY
+        self.group = 0
+        self.parent = 0
+        self.reduce_only = False
+        self.triggered = False
+        self.cancel_asked = False
+        self.fresh = False
+        self.day = -1
+        self.decided_at = 0
+        self.active_from = 0
+        self.state = FREE
