@@ -1,7 +1,6 @@
 """Stored bars and forecasts as the events of a session: what could be known, in the total order."""
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,10 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from strades_pipelines.brokerage.decisions import PredictionIds
 from strades_pipelines.brokerage.prices import bar_table, of_interval
 from strades_pipelines.database.asof import read_as_of
-from strades_pipelines.market.events import Bar, Event, Fill, Prediction, order_key
+from strades_pipelines.market.events import Fill
 from strades_pipelines.market.instruments import Listing, interval_length
+from strades_pipelines.strategy.columns import Columns, Floats, Integers
+from strades_pipelines.strategy.event_chain import joined
+from strades_pipelines.strategy.events import BAR, PREDICTION, RECORDED_FILL, microseconds
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -37,11 +40,12 @@ class StoredFeed:
     bars: int
     as_of: datetime | None
     inputs_hash: str
-    sorted_events: list[Event] = field(repr=False)
+    columns: Columns = field(repr=False)
+    prediction_ids: PredictionIds = field(repr=False)
 
-    def events(self) -> Iterator[Event]:
-        """The events in their total order."""
-        return iter(self.sorted_events)
+    def blocks(self) -> Iterator[Columns]:
+        """The events in their total order: time, kind, listing, content."""
+        yield self.columns
 
 
 def read_feed(
@@ -59,17 +63,29 @@ def read_feed(
 
     Args:
         models: names of the forecasts to include.
-        fills: recorded fills to put in their places among the rest.
+        fills: recorded fills to put in their places among the rest; their order numbers count them.
     """
     index = {listing.listing_id: i for i, listing in enumerate(listings)}
     tables = [_bars(cursor, index, interval, opened_at, end, lookback)]
     tables += [_forecasts(cursor, index, name, opened_at, end) for name in models]
-    events: list[Event] = [*_bar_events(tables[0], index, interval), *fills]
-    for table in tables[1:]:
-        events += _forecast_events(table, index)
+    parts = [_bar_columns(tables[0], index), _fill_columns(fills)]
+    ids: PredictionIds = {}
+    for model, table in enumerate(tables[1:]):
+        parts.append(_forecast_columns(table, index, model))
+        keys = zip(parts[-1].i.tolist(), parts[-1].time.tolist(), strict=True)
+        ids |= {
+            (i, time, model): name for (i, time), name in zip(keys, table["prediction_id"].to_pylist(), strict=True)
+        }
     stamps = [pc.max(table["recorded_at"]).as_py() for table in tables if table.num_rows]
     as_of = max(stamps, default=None)
-    return StoredFeed(listings, tables[0].num_rows, as_of, _hash(tables), sorted(events, key=order_key))
+    return StoredFeed(listings, tables[0].num_rows, as_of, _hash(tables), _in_order(joined(parts), listings), ids)
+
+
+def _in_order(columns: Columns, listings: Sequence[Listing]) -> Columns:
+    """By time, kind, listing and content, whatever the place of a listing in the wallet."""
+    listing = np.array([one.listing_id for one in listings], np.int64)[columns.i]
+    order = np.lexsort((columns.b, columns.a, columns.more, listing, columns.kind, columns.time))
+    return Columns(*(np.ascontiguousarray(array[order]) for array in columns.arrays))
 
 
 def _bars(
@@ -117,19 +133,42 @@ def _among(index: dict[int, int]) -> str:
     return f"listing_id IN ({', '.join(map(str, index))})"
 
 
-def _bar_events(table: pa.Table, index: dict[int, int], interval: str) -> Iterator[Bar]:
-    columns = [table[name].to_pylist() for name in BAR_COLUMNS[:-1]]
-    for listing_id, opened, closed, *prices, volume, known in zip(*columns, strict=True):
-        volume = math.nan if volume is None else volume
-        open_, high, low, close = prices
-        i = index[listing_id]
-        yield Bar(i, listing_id, interval, opened, closed, open_, high, low, close, volume, known)
+def _columns(kind: int, i: Sequence[int], time: Integers, more: Integers, floats: Sequence[Floats]) -> Columns:
+    """Events of one kind; what they do not use of the five numbers is 0."""
+    n = len(time)
+    rows = [np.asarray(one, np.float64) for one in floats] + [np.zeros(n)] * (5 - len(floats))
+    return Columns(np.full(n, kind, np.int8), np.asarray(i, np.int32), time, more, *rows)
 
 
-def _forecast_events(table: pa.Table, index: dict[int, int]) -> Iterator[Prediction]:
-    columns = [table[name].to_pylist() for name in FORECAST_COLUMNS[:-1]]
-    for listing_id, *rest in zip(*columns, strict=True):
-        yield Prediction(index[listing_id], listing_id, *rest)
+def _times(table: pa.Table, name: str) -> Integers:
+    return np.asarray(table[name].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()))
+
+
+def _bar_columns(table: pa.Table, index: dict[int, int]) -> Columns:
+    i = [index[listing_id] for listing_id in table["listing_id"].to_pylist()]
+    prices = [np.asarray(table[name].cast(pa.float64()).fill_null(np.nan)) for name in PRICES]
+    return _columns(BAR, i, _times(table, "knowledge_time"), _times(table, "open_time"), prices)
+
+
+def _forecast_columns(table: pa.Table, index: dict[int, int], model: int) -> Columns:
+    i = [index[listing_id] for listing_id in table["listing_id"].to_pylist()]
+    time = _times(table, "knowledge_time")
+    values = [np.asarray(table["value"].cast(pa.float64())), np.full(len(i), float(model))]
+    return _columns(PREDICTION, i, time, np.zeros(len(i), np.int64), values)
+
+
+def _fill_columns(fills: Sequence[Fill]) -> Columns:
+    rows = sorted(fills, key=lambda fill: (fill.knowledge_time, fill.listing_id, fill.content_id))
+    times = [
+        np.array([microseconds(at) for at in column], np.int64)
+        for column in ([fill.knowledge_time for fill in rows], [fill.filled_at for fill in rows])
+    ]
+    signed, prices, fees = (
+        [float(value) for value in column]
+        for column in ([fill.signed for fill in rows], [fill.price for fill in rows], [fill.fee for fill in rows])
+    )
+    numbers = [np.arange(1.0, len(rows) + 1), np.array(signed), np.array(prices), np.array(fees)]
+    return _columns(RECORDED_FILL, [fill.i for fill in rows], times[0], times[1], numbers)
 
 
 def _hash(tables: Sequence[pa.Table]) -> str:

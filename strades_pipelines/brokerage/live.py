@@ -1,22 +1,27 @@
 """The live edge: the same stepping up to now, with what was really filled; only new decisions are kept."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from strades_pipelines.brokerage.feed import read_feed
+from strades_pipelines.brokerage.decisions import DecisionJournal
+from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.results import equity_rows, performance_row
+from strades_pipelines.brokerage.results import curve_of, equity_rows, last_closes_at, performance_row
 from strades_pipelines.brokerage.rows import decision_row, frame, insert
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.books import Books
-from strades_pipelines.market.events import Event, Fill
+from strades_pipelines.market.events import Fill
 from strades_pipelines.market.orders import TradingDecision
-from strades_pipelines.strategy.session import Session
-from strades_pipelines.strategy.simulation import Journal, WindowClock
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.broker import SimulatedBroker
+from strades_pipelines.strategy.engine import Engine
+from strades_pipelines.strategy.events import microseconds
+from strades_pipelines.strategy.gate import Gate
+from strades_pipelines.strategy.orders import ACCEPTED
+from strades_pipelines.strategy.session import Progress, Session
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -25,20 +30,31 @@ Result = TypeVar("Result")
 INSTANT = timedelta(microseconds=1)
 
 
-@dataclass
-class LedgerBroker:
-    """Tells a session what was really filled; sends nothing, since `execute_pending` does."""
+class LiveEngine(Engine):
+    """An engine whose orders others send: it keeps what is decided, and its fills come back as events."""
 
-    books: Books
+    def decide(self, i: int, target: float, trigger: int) -> None:
+        """Keep the decision; `execute_pending` makes of it what the gate allows."""
+        account = self.account
+        previous = account.decided[i]
+        if target != target and previous != previous:
+            return
+        if account.now < self.opened_at:
+            account.target[i] = previous
+            return
+        account.decided[i] = target
+        self.journal.decision(account.now, i, previous, target, 0, ACCEPTED, trigger)
 
-    def report(self, event: Event) -> Iterator[Fill]:
-        """The recorded fill, when its turn comes."""
-        if isinstance(event, Fill):
-            self.books.apply(event)
-            yield event
 
-    def pursue(self, decision: TradingDecision, prices: Sequence[float]) -> None:
-        """Nothing: the decision is recorded, and executed from there."""
+@dataclass(frozen=True)
+class Stepped:
+    """A wallet stepped from its opening: what it saw, decided, and was worth."""
+
+    wallet: Wallet
+    feed: StoredFeed
+    fills: list[Fill]
+    progress: Progress
+    decisions: list[TradingDecision]
 
 
 def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: datetime) -> list[TradingDecision]:
@@ -47,8 +63,8 @@ def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: da
     Raises:
         StrategyError: when the strategy raises; nothing is written then.
     """
-    journal = step(connection, adbc, load_wallet(connection, name), now=now)
-    new = [made for made in journal.decisions if insert(connection, "signals.decisions", decision_row(made, now))]
+    stepped = step(connection, adbc, load_wallet(connection, name), now=now)
+    new = [made for made in stepped.decisions if insert(connection, "signals.decisions", decision_row(made, now))]
     connection.commit()
     crash_point("signals.decisions_committed")
     return new
@@ -56,15 +72,17 @@ def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: da
 
 def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: datetime) -> Loaded:
     """Bring the wallet's rows in results up to `now`. Commits."""
-    wallet = load_wallet(connection, name)
-    journal = step(connection, adbc, wallet, now=now)
-    if not journal.times:  # opened just now: no bar has closed since
+    stepped = step(connection, adbc, load_wallet(connection, name), now=now)
+    wallet, fills = stepped.wallet, stepped.fills
+    curve = curve_of(stepped.progress, microseconds(wallet.opened_at), wallet.opening_cash, fills)
+    if not len(curve.times):  # opened just now: no bar has closed since
         return NOTHING
-    curves = equity_rows(journal, float(wallet.opening_cash))
+    prices = last_closes_at(stepped.feed.columns, len(wallet.listings), curve.times)
+    curves = equity_rows(name, curve, prices, float(wallet.opening_cash))
     try:
         with adbc.cursor() as cursor:
             loaded = load(cursor, "results.equity", frame(curves), key=["wallet", "time"], now=now)
-            row = performance_row(name, curves, journal.fills)
+            row = performance_row(name, curves, fills)
             loaded += load(cursor, "results.performance", frame([row]), key=["wallet"], now=now)
         crash_point("results.written")
         adbc.commit()
@@ -73,10 +91,14 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
     return loaded
 
 
-def step(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime) -> Journal:
-    """What the strategy saw and decided from the wallet's opening up to and with `now`. Writes nothing."""
-    journal = Journal(wallet.name, wallet.opened_at, wallet.new_strategy())
-    fills = load_fills(connection, wallet)
+def step(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime) -> Stepped:
+    """What the strategy saw and decided from the wallet's opening up to and with `now`. Writes nothing.
+
+    Raises:
+        StrategyError: when the strategy raises.
+    """
+    strategy = wallet.new_strategy()
+    fills = sorted(load_fills(connection, wallet), key=lambda fill: (fill.knowledge_time, fill.content_id))
     try:
         with adbc.cursor() as cursor:
             feed = read_feed(
@@ -85,14 +107,24 @@ def step(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now:
                 interval=wallet.interval,
                 opened_at=wallet.opened_at,
                 end=now + INSTANT,
-                lookback=journal.strategy.lookback,
-                models=journal.strategy.models,
+                lookback=strategy.lookback,
+                models=strategy.models,
                 fills=fills,
             )
     finally:
         adbc.rollback()
-    Session(feed, WindowClock(now + INSTANT), LedgerBroker(Books(wallet.opening_cash)), journal).run()
-    return journal
+    size = len(wallet.listings)
+    account = Account(size, float(wallet.opening_cash))
+    opened_at = microseconds(wallet.opened_at)
+    engine = LiveEngine(strategy, account, SimulatedBroker(), Gate(size), opened_at=opened_at)
+    journal = DecisionJournal(
+        engine, wallet.listings, wallet=wallet.name, interval=wallet.interval, prediction_ids=feed.prediction_ids
+    )
+    engine.journal = journal
+    [progress] = Session(feed, microseconds(now + INSTANT), [engine], observer=journal.see).run()
+    if progress.error:
+        raise progress.error
+    return Stepped(wallet, feed, fills, progress, journal.made)
 
 
 def for_each(

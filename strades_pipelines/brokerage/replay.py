@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.portfolio import wallet_row
 from strades_pipelines.brokerage.prices import find_listings
-from strades_pipelines.brokerage.results import equity_rows, performance_row
+from strades_pipelines.brokerage.results import curve_of, equity_rows, last_closes_at, performance_row
 from strades_pipelines.brokerage.rows import (
     Row,
     cash_row,
@@ -24,13 +26,22 @@ from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.books import Books
+from strades_pipelines.market.events import Fill, stamp
+from strades_pipelines.market.fees import PercentFee, percent_fee
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger import chain, deposit, entries, plain
+from strades_pipelines.market.orders import Order, Refusal, TradingDecision
 from strades_pipelines.market.risk import Limits
+from strades_pipelines.market.rounding import to_ticks
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.broker import SimulatedBroker
+from strades_pipelines.strategy.engine import Engine
+from strades_pipelines.strategy.events import microseconds, moment
+from strades_pipelines.strategy.gate import Gate
+from strades_pipelines.strategy.orders import OUTCOMES, STATES
 from strades_pipelines.strategy.registry import code_hash
 from strades_pipelines.strategy.session import Session
-from strades_pipelines.strategy.simulation import Journal, SimulatedBroker, WindowClock
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -122,49 +133,136 @@ def simulate(
     end: datetime,
     now: datetime,
 ) -> dict[str, list[Row]]:
-    """Step the wallet and return the rows of every table, in the order in which they refer to each other."""
-    journal = Journal(wallet, start, template.new_strategy())
-    broker = SimulatedBroker(listings, Books(template.cash), Limits(start, template.max_age, template.fee_rate))
-    Session(feed, WindowClock(end), broker, journal).run()
+    """Step the wallet and return the rows of every table, in the order in which they refer to each other.
+
+    Raises:
+        StrategyError: when the strategy raises.
+    """
+    engine = new_engine(template, listings, start)
+    journal = DecisionJournal(
+        engine, listings, wallet=wallet, interval=template.interval, prediction_ids=feed.prediction_ids
+    )
+    engine.journal = journal
+    [progress] = Session(feed, microseconds(end), [engine], observer=journal.see).run()
+    if progress.error:
+        raise progress.error
+    done = Done(template, listings, journal)
     opening = wallet_row(template, wallet, opened_at=start, window_end=end, as_of=feed.as_of)
     lines = [deposit(wallet, template.cash, template.currency, start)]
-    lines += [entry for fill in journal.fills for entry in entries(fill)]
-    last = {fill.listing_id: fill.knowledge_time for fill in journal.fills}
-    curves = equity_rows(journal, float(template.cash))
+    lines += [entry for fill in done.fills for entry in entries(fill)]
+    last = {fill.listing_id: fill.knowledge_time for fill in done.fills}
+    curve = curve_of(progress, microseconds(start), template.cash, done.fills)
+    prices = last_closes_at(feed.columns, len(listings), curve.times)
+    curves = equity_rows(wallet, curve, prices, float(template.cash))
     return {
         "trading.wallets": [opening],
-        "signals.decisions": [decision_row(decision, now) for decision in journal.decisions],
-        "trading.refusals": [refusal_row(refusal, wallet, now) for refusal in broker.refusals],
-        "trading.intents": [intent_row(order, wallet, now) for order in broker.orders.values()],
-        "trading.orders": _orders(wallet, broker, journal),
-        "trading.fills": [fill_row(fill, wallet, now) for fill in journal.fills],
-        "trading.positions": [position_row(broker.books, listing, wallet, at) for listing, at in last.items()],
-        "trading.cash": [cash_row(broker.books, wallet, template.currency, max(last.values(), default=start))],
+        "signals.decisions": [decision_row(decision, now) for decision in journal.made],
+        "trading.refusals": [refusal_row(refusal, wallet, now) for refusal in done.refusals],
+        "trading.intents": [intent_row(order, wallet, now) for order in done.orders.values()],
+        "trading.orders": done.order_rows(wallet),
+        "trading.fills": [fill_row(fill, wallet, now) for fill in done.fills],
+        "trading.positions": [position_row(done.books, listing, wallet, at) for listing, at in last.items()],
+        "trading.cash": [cash_row(done.books, wallet, template.currency, max(last.values(), default=start))],
         "trading.ledger": [line_row(line, wallet) for line in chain(wallet, lines)],
         "results.equity": curves,
-        "results.performance": [performance_row(wallet, curves, journal.fills)],
+        "results.performance": [performance_row(wallet, curves, done.fills)],
     }
 
 
-def _orders(wallet: str, broker: SimulatedBroker, journal: Journal) -> list[Row]:
-    filled = {fill.intent_id: fill.knowledge_time for fill in journal.fills}
-    rows = []
-    for order in broker.orders.values():
-        state, reason, updated_at = "open", None, order.decided_at
-        if order.intent_id in filled:
-            state, updated_at = "filled", filled[order.intent_id]
-        elif order.intent_id in broker.rejected:
-            reason, updated_at = broker.rejected[order.intent_id]
-            state = "rejected"
-        rows.append(
-            {
-                "intent_id": order.intent_id,
-                "wallet": wallet,
-                "broker": "replay",
-                "state": state,
-                "reason": reason,
-                "submitted_at": order.decided_at,
-                "updated_at": updated_at,
-            }
-        )
-    return rows
+def new_engine(template: WalletTemplate, listings: Sequence[Listing], opened_at: datetime) -> Engine:
+    """A fresh engine on a wallet's terms: cash alone, nothing short, whole lots and ticks."""
+    size = len(listings)
+    limits = Limits(opened_at, template.max_age, template.fee_rate)
+    gate = Gate(size, allow_short=False, leverage=1.0, max_weight=float(limits.max_notional))
+    for i, listing in enumerate(listings):
+        gate.lot[i], gate.tick[i] = float(listing.lot), float(listing.tick)
+    broker = SimulatedBroker(PercentFee(float(template.fee_rate)))
+    account = Account(size, float(template.cash))
+    return Engine(template.new_strategy(), account, broker, gate, opened_at=microseconds(opened_at))
+
+
+class Done:
+    """What a replay's journal says in exact terms: orders, refusals, fills and the books after them."""
+
+    def __init__(self, template: WalletTemplate, listings: Sequence[Listing], journal: DecisionJournal) -> None:
+        self.books = Books(template.cash)
+        self.orders: dict[int, Order] = {}
+        self.refusals: list[Refusal] = []
+        self.fills: list[Fill] = []
+        self._ended = {int(row[0]): row for row in journal.orders}
+        for decision, row, quantity in zip(journal.made, journal.decisions, journal.quantities, strict=True):
+            if row[4]:
+                self.orders[int(row[4])] = _order(decision, listings[decision.i], quantity)
+            else:
+                code = OUTCOMES[int(row[5])]
+                self.refusals.append(Refusal(decision.decision_id, code, f"target {decision.target}: {code}"))
+        for number, _, quantity, price, _, filled_at, time, _ in journal.fills:
+            fill = _fill(self.orders[int(number)], listings, template, quantity, price, int(filled_at), int(time))
+            self.fills.append(fill)
+            self.books.apply(fill)
+
+    def order_rows(self, wallet: str) -> list[Row]:
+        """The rows of trading.orders."""
+        filled = {fill.intent_id: fill.knowledge_time for fill in self.fills}
+        rows = []
+        for number, order in self.orders.items():
+            state, reason, updated_at = "open", None, order.decided_at
+            if order.intent_id in filled:
+                state, updated_at = "filled", filled[order.intent_id]
+            elif number in self._ended:
+                _, _, _, at, code, why = self._ended[number]
+                state, reason, updated_at = STATES[int(code)], OUTCOMES[int(why)], moment(int(at))
+            rows.append(
+                {
+                    "intent_id": order.intent_id,
+                    "wallet": wallet,
+                    "broker": "replay",
+                    "state": state,
+                    "reason": reason,
+                    "submitted_at": order.decided_at,
+                    "updated_at": updated_at,
+                }
+            )
+        return rows
+
+
+def _order(decision: TradingDecision, listing: Listing, quantity: float) -> Order:
+    return Order(
+        intent_id=decision.intent_id(),
+        decision_id=decision.decision_id,
+        i=decision.i,
+        listing_id=decision.listing_id,
+        side="buy" if quantity > 0 else "sell",
+        quantity=to_ticks(abs(quantity), listing.lot),
+        decided_at=decision.decided_at,
+        reserved=Decimal(0),
+    )
+
+
+def _fill(
+    order: Order,
+    listings: Sequence[Listing],
+    template: WalletTemplate,
+    quantity: float,
+    price: float,
+    filled_at: int,
+    time: int,
+) -> Fill:
+    listing = listings[order.i]
+    exact_price, exact_quantity = to_ticks(price, listing.tick), to_ticks(abs(quantity), listing.lot)
+    opened = moment(filled_at)  # orders for targets are done at a bar's open
+    return Fill(
+        i=order.i,
+        listing_id=order.listing_id,
+        content_id=base32_id(order.intent_id, f"{template.interval}@{stamp(opened)}"),
+        intent_id=order.intent_id,
+        side=order.side,
+        quantity=exact_quantity,
+        price=exact_price,
+        fee=percent_fee(exact_quantity, exact_price, template.fee_rate),
+        currency=listing.currency,
+        filled_at=opened,
+        knowledge_time=moment(time),
+        bar_interval=template.interval,
+        bar_open_time=opened,
+    )

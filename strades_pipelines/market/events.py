@@ -1,16 +1,14 @@
-"""What a session steps through, and the one total order of it."""
+"""A bar and a fill as they stand in the books: exact amounts, aware times, and the ids that lineage joins on."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
     """A final bar, seen at its close. `i` is the listing's index in the session; times are aware UTC."""
 
-    kind: ClassVar[str] = "bar"
     i: int
     listing_id: int
     interval: str
@@ -30,23 +28,9 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """A stored forecast, known at the instant it was made for."""
-
-    kind: ClassVar[str] = "prediction"
-    i: int
-    listing_id: int
-    content_id: str
-    name: str
-    value: float
-    knowledge_time: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Fill:
     """A part of an order that was done: at the price of `filled_at`, reported at `knowledge_time`."""
 
-    kind: ClassVar[str] = "fill"
     i: int
     listing_id: int
     content_id: str
@@ -65,29 +49,6 @@ class Fill:
     def signed(self) -> Decimal:
         """The change of the position."""
         return self.quantity if self.side == "buy" else -self.quantity
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """Every event of one instant is in."""
-
-    kind: ClassVar[str] = "timer"
-    listing_id: ClassVar[int] = 0
-    knowledge_time: datetime
-
-    @property
-    def content_id(self) -> str:
-        """`timer@<instant>`."""
-        return f"timer@{stamp(self.knowledge_time)}"
-
-
-Event = Bar | Prediction | Fill | Timer
-RANK = {"bar": 0, "prediction": 1, "fill": 2, "timer": 3}
-
-
-def order_key(event: Event) -> tuple[datetime, int, int, str]:
-    """The total order of events: knowledge time, kind, listing, content id."""
-    return event.knowledge_time, RANK[event.kind], event.listing_id, event.content_id
 
 
 def stamp(time: datetime) -> str:

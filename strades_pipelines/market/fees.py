@@ -17,10 +17,21 @@ def percent_fee(quantity: Decimal, price: Decimal, rate: Decimal) -> Decimal:
 
 
 def rounded(fee: float) -> float:
-    """To 8 decimals; above 90 million, where a float has no more of them, as it is."""
-    if fee > 9.0e7:
+    """To 8 decimals, half to even; above 9 million, where a float cannot tell a half any more, as it is.
+
+    What is within 0.0001 of a half of the last decimal counts as one: it is a half of the exact product, which a float
+    has only nearly.
+    """
+    if abs(fee) > 9.0e6:
         return fee
-    return math.floor(fee * 1e8 + 0.5) / 1e8
+    scaled = fee * 1e8
+    whole = math.floor(scaled)
+    part = scaled - whole
+    if abs(part - 0.5) < 1e-4:
+        whole += whole % 2
+    elif part > 0.5:
+        whole += 1
+    return whole / 1e8
 
 
 class Fee:

@@ -25,7 +25,7 @@ def to_lots(quantity: Decimal, lot: Decimal) -> Decimal:
 
 
 def to_ticks(price: float, tick: Decimal) -> Decimal:
-    """The price in whole ticks, to the nearest, half to even.
+    """The price in whole ticks, or a float's quantity in whole lots, to the nearest, half to even.
 
     Raises:
         ValueError: when it is not finite or has more digits than can be traded exactly.

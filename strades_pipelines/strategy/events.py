@@ -151,3 +151,12 @@ class RecordedFill:
     ) -> None:
         self.i, self.time, self.filled_at, self.order = i, time, filled_at, order
         self.quantity, self.price, self.fee = quantity, price, fee
+
+
+class Timer:
+    """Every event of `time` is in; what `explain` is asked about for a decision that no single event made."""
+
+    __slots__ = ("time",)
+
+    def __init__(self, time: int) -> None:
+        self.time = time

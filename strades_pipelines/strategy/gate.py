@@ -16,6 +16,15 @@ from strades_pipelines.strategy.orders import (
 )
 
 
+def multiple(count: int, unit: float) -> float:
+    """So many units, as the float nearest to it: 150,000 times 0.00001 is 1.5, where a product would be a little more."""
+    if unit < 1.0:
+        parts = math.floor(1.0 / unit + 0.5)
+        if abs(parts * unit - 1.0) < 1e-9:
+            return count / parts
+    return count * unit
+
+
 class Gate:
     """The limits of an account, by the same rules as `market.risk` keeps them in exact numbers.
 
@@ -40,6 +49,7 @@ class Gate:
         self.leverage = float(leverage)
         self.max_weight = float(max_weight)
         self.lot = [float(lot)] * size
+        self.tick = [0.0] * size
         self.margin = [0.0] * size
 
     def in_lots(self, i: int, quantity: float) -> float:
@@ -47,8 +57,15 @@ class Gate:
         lot = self.lot[i]
         if lot == 0.0:
             return quantity
-        lots = math.floor(abs(quantity) / lot + 1e-9)
-        return lots * lot if quantity > 0 else -lots * lot
+        amount = multiple(math.floor(abs(quantity) / lot + 1e-9), lot)
+        return amount if quantity > 0 else -amount
+
+    def in_ticks(self, i: int, price: float) -> float:
+        """The price in whole ticks, to the nearest."""
+        tick = self.tick[i]
+        if tick == 0.0:
+            return price
+        return multiple(math.floor(price / tick + 0.5), tick)
 
     def outcome(self, account: Account, order: Order) -> int:
         """ACCEPTED, or why an order is refused whatever its size."""

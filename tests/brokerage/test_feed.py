@@ -5,13 +5,22 @@ import pytest
 
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.prices import find_listings
-from strades_pipelines.market.events import Bar, Prediction
+from strades_pipelines.strategy.events import Bar, Prediction, microseconds
+from strades_pipelines.strategy.session import events_of
 from tests.brokerage.conftest import AAPL, BTC, ETH, IBM, MINUTE, START, AddCandles, Connection
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 COINS = ["gateio:ETH_USDT", "gateio:BTC_USDT"]
+
+
+def events(feed: StoredFeed) -> list[Any]:
+    return [event for event, _ in events_of(feed.columns)]
+
+
+def named(feed: StoredFeed, event: Any) -> int:
+    return feed.listings[event.i].listing_id
 
 
 def read(adbc: "AdbcConnection", names: list[str], *, minutes: int, **changes: Any) -> StoredFeed:
@@ -25,12 +34,13 @@ def read(adbc: "AdbcConnection", names: list[str], *, minutes: int, **changes: A
 def test_bars_come_at_their_close_listing_by_listing(adbc: "AdbcConnection", add_candles: AddCandles) -> None:
     add_candles([1, 2, 3])
     add_candles([10, 20, 30], listing=ETH)
-    events = list(read(adbc, COINS, minutes=3).events())
-    assert [(e.i, e.listing_id, e.close, e.knowledge_time) for e in events if isinstance(e, Bar)] == [
-        (1, BTC, 1.0, START + MINUTE),
-        (0, ETH, 10.0, START + MINUTE),
-        (1, BTC, 2.0, START + 2 * MINUTE),
-        (0, ETH, 20.0, START + 2 * MINUTE),
+    feed = read(adbc, COINS, minutes=3)
+    first, second = (microseconds(START + n * MINUTE) for n in (1, 2))
+    assert [(e.i, named(feed, e), e.close, e.time) for e in events(feed)] == [
+        (1, BTC, 1.0, first),
+        (0, ETH, 10.0, first),
+        (1, BTC, 2.0, second),
+        (0, ETH, 20.0, second),
     ]
 
 
@@ -39,7 +49,7 @@ def test_the_warm_up_is_the_last_bars_of_each_listing(adbc: "AdbcConnection", ad
     add_candles([7], listing=ETH, start=START - MINUTE * 30)
     feed = read(adbc, COINS, minutes=1, lookback=3)
     # The bar that closes with the opening belongs to the window.
-    assert [(e.listing_id, e.close) for e in feed.events() if isinstance(e, Bar)] == [
+    assert [(named(feed, e), e.close) for e in events(feed) if isinstance(e, Bar)] == [
         (ETH, 7.0),
         (BTC, 17.0),
         (BTC, 18.0),
@@ -52,7 +62,7 @@ def test_daily_bars_are_the_cleaned_ones(adbc: "AdbcConnection", add_days: AddCa
     add_days([100, 101])
     add_days([200], listing=IBM)
     feed = read(adbc, ["yahoo:AAPL", "yahoo:IBM"], minutes=0, interval="1d", end=START + timedelta(days=2))
-    closes = [(event.listing_id, event.close) for event in feed.events() if isinstance(event, Bar)]
+    closes = [(named(feed, event), event.close) for event in events(feed)]
     assert closes == [(AAPL, 100), (IBM, 200), (AAPL, 101)]
 
 
@@ -89,14 +99,17 @@ def test_the_newest_forecast_of_an_instant_counts(
     forecast(market, "OLD", 0.1, START)
     forecast(market, "NEW", 0.2, START + MINUTE)
     feed = read(adbc, COINS, minutes=5, models=["ridge"])
-    assert [(e.content_id, e.value) for e in feed.events() if isinstance(e, Prediction)] == [("NEW", 0.2)]
+    (found,) = [e for e in events(feed) if isinstance(e, Prediction)]
+    assert found.value == 0.2
+    assert feed.prediction_ids == {(1, microseconds(START + MINUTE), 0): "NEW"}
     assert feed.as_of == START + MINUTE
-    assert list(read(adbc, COINS, minutes=5, models=["other"]).events()) == list(read(adbc, COINS, minutes=5).events())
+    other = read(adbc, COINS, minutes=5, models=["other"])
+    assert [type(event) for event in events(other)] == [Bar, Bar]
 
 
 def test_no_prediction_is_no_event(adbc: "AdbcConnection", market: Connection) -> None:
     forecast(market, "NONE", None, START)
-    assert list(read(adbc, COINS, minutes=5, models=["ridge"]).events()) == []
+    assert events(read(adbc, COINS, minutes=5, models=["ridge"])) == []
 
 
 def test_the_hash_follows_the_values_alone(adbc: "AdbcConnection", market: Connection, add_candles: AddCandles) -> None:

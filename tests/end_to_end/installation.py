@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,10 @@ class Installation:
         """Run the command in a process group of its own, so that a crash point kills it and what it started."""
         more = {"STRADES_SANDBOX_NOW": now, "STRADES_CRASH_AT": crash_at}
         environment = {**os.environ, **self.environment, **{name: value for name, value in more.items() if value}}
-        return subprocess.run(
-            [STRADES, *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            start_new_session=True,
-            cwd=PROJECT,
-            check=False,
-        )
+        out, error = (self.home / f"command.{name}" for name in ("out", "err"))
+        asked = {"arguments": arguments, "environment": environment, "stdout": str(out), "stderr": str(error)}
+        code = ask_zygote(asked)
+        return subprocess.CompletedProcess(["strades", *arguments], code, out.read_text(), error.read_text())
 
     def run(self, *arguments: str, now: str = NOON) -> dict[str, Any]:
         """`strades run` over the window; the report. A failure is the test's."""
@@ -64,6 +60,24 @@ class Installation:
     def connect(self) -> "psycopg.Connection[Any]":
         """As the server's owner, in the sandbox's database."""
         return psycopg.connect(EmbeddedServer(self.home / "postgres").url("strades_sandbox"))
+
+
+@cache
+def zygote() -> "subprocess.Popen[str]":
+    """The process that commands are forked from; it ends when this one does and its input closes."""
+    command = [sys.executable, "-m", "tests.end_to_end.zygote"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=PROJECT, start_new_session=True)
+
+
+def ask_zygote(asked: dict[str, Any]) -> int:
+    """Run a command in a fork; its return code, the negative number of a signal that killed it."""
+    process = zygote()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(asked) + "\n")
+    process.stdin.flush()
+    return int(process.stdout.readline())
 
 
 WINDOW = ("--from", "2013-02-01", "--to", "2013-03-01")

@@ -1,29 +1,14 @@
-from datetime import UTC, datetime, timedelta
-from itertools import permutations
+from datetime import UTC, datetime, timedelta, timezone
 
-from strades_pipelines.market.events import Bar, Event, Prediction, Timer, order_key
-from tests.strategy.builders import fill_event
-
-T = datetime(2024, 1, 1, tzinfo=UTC)
+from strades_pipelines.market.events import Bar, stamp
 
 
-def bar(listing_id: int, known: datetime) -> Bar:
-    return Bar(0, listing_id, "1m", known - timedelta(minutes=1), known, 1, 1, 1, 1, 1, known)
-
-
-def test_events_have_one_order_whatever_the_order_they_came_in() -> None:
-    expected: list[Event] = [
-        bar(1, T),
-        bar(2, T),
-        Prediction(0, 1, "A", "model", 0.0, T),
-        Prediction(0, 1, "B", "model", 0.0, T),
-        fill_event(known_at=T),
-        Timer(T),
-        bar(1, T + timedelta(minutes=1)),
-    ]
-    for shuffled in permutations(expected):
-        assert sorted(shuffled, key=order_key) == expected
+def test_a_stamp_is_utc_with_z() -> None:
+    paris = timezone(timedelta(hours=1))
+    assert stamp(datetime(2024, 1, 2, 1, 30, tzinfo=paris)) == "2024-01-02T00:30:00Z"
 
 
 def test_a_bar_is_named_by_its_interval_and_open() -> None:
-    assert bar(1, T).content_id == "1m@2023-12-31T23:59:00Z"
+    opened = datetime(2024, 1, 2, tzinfo=UTC)
+    bar = Bar(0, 1, "1d", opened, opened, 1.0, 2.0, 0.5, 1.5, 10.0, opened)
+    assert bar.content_id == "1d@2024-01-02T00:00:00Z"

@@ -1,23 +1,33 @@
-"""Small things that tests are made of: listings, bars, orders, a session in memory."""
+"""Small things that tests are made of: bars, columns, a session in memory."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from strades_pipelines.market.books import Books
-from strades_pipelines.market.events import Bar, Event, Fill, order_key
+import numpy as np
+
+from strades_pipelines.market.events import Fill as BookedFill
+from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.orders import Order
-from strades_pipelines.market.risk import Limits
-from strades_pipelines.strategy.session import Session
-from strades_pipelines.strategy.simulation import Journal, SimulatedBroker, WindowClock
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.broker import SimulatedBroker
+from strades_pipelines.strategy.columns import Columns
+from strades_pipelines.strategy.engine import Engine
+from strades_pipelines.strategy.event_chain import EventChain, joined
+from strades_pipelines.strategy.events import BAR, PREDICTION, Bar, Prediction, microseconds
+from strades_pipelines.strategy.gate import Gate
+from strades_pipelines.strategy.orders import OUTCOMES
+from strades_pipelines.strategy.session import Progress, Session
 from strades_pipelines.strategy.strategy import Strategy
 
 START = datetime(2024, 1, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
+START_US, MINUTE_US = microseconds(START), 60_000_000
 
 
 def btc(listing_id: int = 1, *, tick: str = "0.1") -> Listing:
@@ -27,11 +37,11 @@ def btc(listing_id: int = 1, *, tick: str = "0.1") -> Listing:
 def make_bars(
     closes: Sequence[float], *, opens: Sequence[float] | None = None, i: int = 0, start: datetime = START
 ) -> list[Bar]:
-    """One-minute bars of listing `i + 1`; a bar opens at the close before it unless `opens` says otherwise."""
+    """One-minute bars of instrument `i`; a bar opens at the close before it unless `opens` says otherwise."""
     opens = opens if opens is not None else [*closes[:1], *closes[:-1]]
-    edges = [start + MINUTE * n for n in range(len(closes) + 1)]
+    edges = [microseconds(start) + MINUTE_US * n for n in range(len(closes) + 1)]
     return [
-        Bar(i, i + 1, "1m", begin, end, open_, max(open_, close), min(open_, close), close, 1.0, end)
+        Bar(i, end, begin, open_, max(open_, close), min(open_, close), close, 1.0)
         for (begin, end), open_, close in zip(pairwise(edges), opens, closes, strict=True)
     ]
 
@@ -42,46 +52,106 @@ def make_order(side: str, quantity: str, *, decided_at: datetime = START, reserv
 
 def fill_event(
     side: str = "buy", quantity: str = "1", price: str = "10", *, fee: str = "0", known_at: datetime = START
-) -> Fill:
+) -> BookedFill:
     amounts = Decimal(quantity), Decimal(price), Decimal(fee)
-    return Fill(0, 1, "F", "I", side, *amounts, "USDT", known_at, known_at)
+    return BookedFill(0, 1, "F", "I", side, *amounts, "USDT", known_at, known_at)
 
 
-@dataclass(frozen=True)
-class ListFeed:
-    listings: Sequence[Listing]
-    happened: Sequence[Event]
+def columns_of(event: Bar | Prediction) -> Columns:
+    """One event as a row of columns."""
+    if isinstance(event, Bar):
+        kind, more = BAR, event.open_time
+        floats = [event.open, event.high, event.low, event.close, event.volume]
+    else:
+        kind, more = PREDICTION, 0
+        floats = [event.value, event.model, 0.0, 0.0, 0.0]
+    return Columns(
+        np.array([kind], np.int8),
+        np.array([event.i], np.int32),
+        np.array([event.time], np.int64),
+        np.array([more], np.int64),
+        *(np.array([number]) for number in floats),
+    )
 
-    def events(self) -> Iterator[Event]:
-        return iter(self.happened)
+
+def feed_of(events: Iterable[Bar | Prediction]) -> EventChain:
+    """A chain of events, each of them sorted in by its time."""
+    rows = sorted(events, key=lambda event: event.time)
+    return EventChain([[joined([columns_of(event) for event in rows])]] if rows else [[]])
+
+
+class Filled(NamedTuple):
+    order: int
+    i: int
+    quantity: float
+    price: float
+    fee: float
+    filled_at: int
+    time: int
+    cash: float
+
+
+class Decided(NamedTuple):
+    time: int
+    i: int
+    previous: float
+    target: float
+    order: int
+    outcome: str
 
 
 @dataclass(frozen=True)
 class Ran:
-    journal: Journal
-    broker: SimulatedBroker
+    engine: Engine
+    progress: Progress
 
     @property
-    def books(self) -> Books:
-        return self.broker.books
+    def fills(self) -> list[Filled]:
+        rows = self.progress.journal["fills"].tolist()
+        return [Filled(int(o), int(i), q, p, f, int(at), int(t), c) for o, i, q, p, f, at, t, c in rows]
+
+    @property
+    def decisions(self) -> list[Decided]:
+        rows = self.progress.journal["decisions"].tolist()
+        return [Decided(int(t), int(i), b, a, int(o), OUTCOMES[int(why)]) for t, i, b, a, o, why, _ in rows]
+
+    @property
+    def equity(self) -> list[float]:
+        values: list[float] = self.progress.journal["values"][:, 0].tolist()
+        return values
+
+    @property
+    def times(self) -> list[int]:
+        known = np.unique(np.concatenate([np.zeros(0, np.int64), *self.progress.instants]))
+        return [time for time in known.tolist() if time >= self.engine.opened_at]
+
+    @property
+    def account(self) -> Account:
+        return self.engine.account
 
 
 def run(
     strategy: Strategy,
-    events: Iterable[Event],
+    events: Iterable[Bar | Prediction],
     *,
-    cash: str = "10000",
-    fee_rate: str = "0.001",
+    cash: float = 10_000.0,
+    fee_rate: float = 0.001,
     opened_at: datetime = START,
-    end: datetime = FOREVER,
-    listings: Sequence[Listing] | None = None,
-    wallet: str = "w",
+    end: datetime | None = None,
+    size: int | None = None,
+    lot: float = 0.00001,
+    tick: float = 0.1,
+    cache: Path | None = None,
+    **changes: Any,
 ) -> Ran:
-    """Step a strategy through events, which are put in order first."""
-    happened = sorted(events, key=order_key)
-    listings = listings or [btc(i + 1) for i in range(max((event.listing_id for event in happened), default=1))]
-    journal = Journal(wallet, opened_at, strategy)
-    limits = Limits(opened_at, timedelta(minutes=15), Decimal(fee_rate))
-    broker = SimulatedBroker(listings, Books(Decimal(cash)), limits)
-    Session(ListFeed(listings, happened), WindowClock(end), broker, journal).run()
-    return Ran(journal, broker)
+    """Step a strategy through events; per event, or compiled where there is a cache."""
+    events = list(events)
+    size = size or max((event.i for event in events), default=0) + 1
+    gate = Gate(size, **{"allow_short": False, "leverage": 1.0, "max_weight": 1.0, **changes})
+    gate.lot, gate.tick = [lot] * size, [tick] * size
+    broker = SimulatedBroker(PercentFee(fee_rate))
+    engine = Engine(strategy, Account(size, cash), broker, gate, opened_at=microseconds(opened_at))
+    clock = None if end is None else microseconds(end)
+    mode = "events" if cache is None else "compiled"
+    [progress] = Session(feed_of(events), clock, [engine], mode=mode, cache=cache).run()
+    return Ran(engine, progress)

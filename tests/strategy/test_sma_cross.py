@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from strades_pipelines.market.fees import percent_fee
+from strades_pipelines.market.rounding import to_ticks
 from strades_pipelines.strategy.library.sma_cross import SmaCross
-from tests.strategy.builders import btc, make_bars, run
+from tests.strategy.builders import make_bars, run
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,38 +36,33 @@ def crossings(opens: Floats, closes: Floats, fast: int, slow: int) -> tuple[npt.
 def test_events_and_arrays_fill_alike_and_end_with_the_same_money(fast: int, slow: int, seed: int) -> None:
     opens, closes = walk(seed)
     bars = make_bars(closes.tolist(), opens=opens.tolist())
-    ran = run(SmaCross(fast=fast, slow=slow, size=2.0), bars, listings=[btc(tick="0.001")], cash="1000000")
+    ran = run(SmaCross(fast=fast, slow=slow, size=2.0), bars, tick=0.001, cash=1_000_000)
     at, signs = crossings(opens, closes, fast, slow)
     assert len(at) > 10
-    sides = ["buy" if sign > 0 else "sell" for sign in signs]
-    expected = [(bars[i].open_time, side, Decimal(2), opens[i]) for i, side in zip(at, sides, strict=True)]
-    assert [(fill.filled_at, fill.side, fill.quantity, float(fill.price)) for fill in ran.journal.fills] == expected
+    expected = [(bars[i].open_time, 2.0 * sign, opens[i]) for i, sign in zip(at, signs, strict=True)]
+    filled = [(fill.filled_at, fill.quantity, round(fill.price, 6)) for fill in ran.fills]
+    assert filled == expected
 
     paid = 2 * opens[at]
     cash = 1_000_000 - float(np.sum(signs * paid)) - 0.001 * float(np.sum(paid))
-    assert float(ran.books.cash) == pytest.approx(cash, abs=1e-6)
-    assert ran.journal.equity[-1] == pytest.approx(cash + 2 * signs.sum() * closes[-1], abs=1e-6)
+    assert ran.account.cash == pytest.approx(cash, abs=1e-6)
+    assert ran.equity[-1] == pytest.approx(cash + 2 * signs.sum() * closes[-1], abs=1e-6)
 
 
-def test_floats_and_the_exact_books_agree_after_thousands_of_fills() -> None:
+def test_floats_and_exact_books_agree_after_thousands_of_fills() -> None:
     opens, closes = walk(7, 12_000)
-    ran = run(
-        SmaCross(fast=1, slow=2, size=0.12345),
-        make_bars(closes.tolist(), opens=opens.tolist()),
-        listings=[btc(tick="0.001")],
-        cash="100000",
-    )
-    cash = 100_000.0
-    for fill in ran.journal.fills:
-        notional = float(fill.quantity) * float(fill.price)
-        cash += (-notional if fill.side == "buy" else notional) - notional * 0.001
-    assert len(ran.journal.fills) > 5_000
-    # Each fee was rounded to 8 decimals; beyond that nothing may differ.
-    assert float(ran.books.cash) == pytest.approx(cash, abs=5e-9 * len(ran.journal.fills))
-    assert ran.journal.cash[-1] == float(ran.books.cash)
+    bars = make_bars(closes.tolist(), opens=opens.tolist())
+    ran = run(SmaCross(fast=1, slow=2, size=0.12345), bars, tick=0.001, cash=100_000)
+    cash = Decimal(100_000)
+    for fill in ran.fills:
+        quantity = Decimal("0.12345") * (1 if fill.quantity > 0 else -1)
+        price = to_ticks(fill.price, Decimal("0.001"))
+        cash -= quantity * price + percent_fee(abs(quantity), price, Decimal("0.001"))
+    assert len(ran.fills) > 5_000
+    assert ran.account.cash == pytest.approx(float(cash), abs=1e-6)
 
 
-def test_each_listing_has_means_of_its_own() -> None:
+def test_each_instrument_has_means_of_its_own() -> None:
     rising, falling = make_bars([1, 2, 3, 4, 5]), make_bars([5, 4, 3, 2, 1], i=1)
     ran = run(SmaCross(fast=1, slow=3), [*rising, *falling])
-    assert {fill.i for fill in ran.journal.fills} == {0}
+    assert {fill.i for fill in ran.fills} == {0}
