@@ -1,7 +1,7 @@
 """Runs `strades` again and again without importing its libraries again: each command is a fork of this process.
 
-The imports are most of what a small command costs, and the end-to-end tests run dozens. What is forked is the real command
-in a process group of its own, with its own environment and output; nothing of the project is loaded before it.
+The imports are most of what a small command costs, and the end-to-end tests run dozens. What is forked is the real
+command in a process group of its own, with its own environment and output; nothing of the project is loaded before.
 """
 
 import json
