@@ -1,6 +1,10 @@
 """What a session writes down: decisions, orders, fills, values; as tuples per event, as columns when compiled."""
 
+from array import array
 from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
 
 from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Reserve, Shape
 
@@ -9,8 +13,9 @@ DECISION = ("time", "i", "previous", "target", "order", "outcome", "trigger")
 ORDER = ("order", "i", "quantity", "time", "state", "reason")
 VALUE = ("equity", "gross")
 KINDS = {"fills": FILL, "decisions": DECISION, "orders": ORDER, "values": VALUE}
-# Rows of a kind that compiled code may write before the host takes them; an event never writes as many as the margin.
-CAPACITY, MARGIN = 65_536, 1_024
+# Rows of a kind after which compiled code asks the host to take them; behind them is room for what one event writes.
+CAPACITY = 65_536
+RESERVES = 5
 
 
 @dataclass
@@ -20,12 +25,18 @@ class Journal:
     fills: list[tuple[float, ...]] = field(default_factory=list)
     decisions: list[tuple[float, ...]] = field(default_factory=list)
     orders: list[tuple[float, ...]] = field(default_factory=list)
-    values: list[tuple[float, ...]] = field(default_factory=list)
-    expected: int = CAPACITY
+    equity: "array[float]" = field(default_factory=lambda: array("d"))
+    gross: "array[float]" = field(default_factory=lambda: array("d"))
 
     def compiled_as(self) -> "CompiledJournal":
-        """What stands in its place in compiled code; there is room for the values of `expected` events."""
-        return CompiledJournal(self.expected)
+        """What stands in its place in compiled code."""
+        return CompiledJournal()
+
+    def rows(self, kind: str) -> Floats:
+        """The rows of a kind so far, shape (rows, columns)."""
+        if kind == "values":
+            return np.array([self.equity, self.gross]).T
+        return np.array(getattr(self, kind), np.float64).reshape(-1, len(KINDS[kind]))
 
     def fill(
         self,
@@ -53,25 +64,36 @@ class Journal:
 
     def value(self, equity: float, gross: float) -> None:
         """What the account was worth, and its positions' gross value, when every event of an instant was in."""
-        self.values.append((equity, gross))
+        self.equity.append(equity)
+        self.gross.append(gross)
 
 
 class CompiledJournal:
-    """The same over fixed lists; `full` asks the host to take what is there."""
+    """The same over reserves of the host; `full` asks it to take what is there."""
 
-    def __init__(self, expected: int) -> None:
-        self.fills = Reserve(CAPACITY * len(FILL))
-        self.decisions = Reserve(CAPACITY * len(DECISION))
-        self.orders = Reserve(CAPACITY * len(ORDER))
-        self.values = Reserve((expected + MARGIN) * len(VALUE))
+    def __init__(self) -> None:
+        self.fills = Reserve(0)
+        self.decisions = Reserve(1)
+        self.orders = Reserve(2)
+        self.equity = Reserve(3)
+        self.gross = Reserve(4)
         self.fill_count = 0
         self.decision_count = 0
         self.order_count = 0
         self.value_count = 0
         self.full = False
-        self.room = expected
 
-    def fill(self, order: int, i: int, quantity: float, price: float, fee: float, filled_at: int, time: int, cash: float) -> None:
+    def fill(
+        self,
+        order: int,
+        i: int,
+        quantity: float,
+        price: float,
+        fee: float,
+        filled_at: int,
+        time: int,
+        cash: float,
+    ) -> None:
         """See `Journal`."""
         at = self.fill_count * 8
         rows = self.fills
@@ -84,10 +106,12 @@ class CompiledJournal:
         rows[at + 6] = time
         rows[at + 7] = cash
         self.fill_count += 1
-        if self.fill_count >= CAPACITY - MARGIN:
+        if self.fill_count >= CAPACITY:
             self.full = True
 
-    def decision(self, time: int, i: int, previous: float, target: float, order: int, outcome: int, trigger: int) -> None:
+    def decision(
+        self, time: int, i: int, previous: float, target: float, order: int, outcome: int, trigger: int
+    ) -> None:
         """See `Journal`."""
         at = self.decision_count * 7
         rows = self.decisions
@@ -99,7 +123,7 @@ class CompiledJournal:
         rows[at + 5] = outcome
         rows[at + 6] = trigger
         self.decision_count += 1
-        if self.decision_count >= CAPACITY - MARGIN:
+        if self.decision_count >= CAPACITY:
             self.full = True
 
     def order(self, order: int, i: int, quantity: float, time: int, state: int, reason: int) -> None:
@@ -113,33 +137,56 @@ class CompiledJournal:
         rows[at + 4] = state
         rows[at + 5] = reason
         self.order_count += 1
-        if self.order_count >= CAPACITY - MARGIN:
+        if self.order_count >= CAPACITY:
             self.full = True
 
     def value(self, equity: float, gross: float) -> None:
-        """See `Journal`."""
-        at = self.value_count * 2
-        rows = self.values
-        rows[at] = equity
-        rows[at + 1] = gross
-        self.value_count += 1
-        if self.value_count >= self.room:
-            self.full = True
+        """See `Journal`; an event makes at most one of them, so that the host can make room for all."""
+        at = self.value_count
+        self.equity[at] = equity
+        self.gross[at] = gross
+        self.value_count = at + 1
 
 
-def take(shape: Shape, f: int, n: int, floats: Floats, integers: Integers) -> dict[str, Floats]:
-    """The rows of a compiled journal that lies at (f, n), which is emptied; views of shape (rows, columns)."""
-    taken = {}
-    for kind, columns in KINDS.items():
-        count_at = n + _field(shape, f"{kind[:-1]}_count")
-        start, count = int(integers[n + _field(shape, kind)]), int(integers[count_at])
-        taken[kind] = floats[start : start + count * len(columns)].reshape(count, len(columns))
-        integers[count_at] = 0
-    integers[n + _field(shape, "full")] = 0
-    return taken
+class Reserves:
+    """The memory that a compiled journal writes into, and what was taken out of it.
 
+    Many rows are not copied: what holds them is kept, and new memory takes its place. The system gives pages only for
+    what is written, so the capacity costs nothing.
 
-def _field(shape: Shape, name: str) -> int:
-    found = shape.get(name)
-    assert found is not None
-    return found.n
+    Args:
+        shape: of the compiled journal, which lies at `n` in the integers.
+        margin: the most rows that one event can write.
+    """
+
+    FEW: ClassVar = 4_096
+
+    def __init__(self, shape: Shape, n: int, margin: int) -> None:
+        fields = dict(shape.fields)
+        self._counts = {kind: n + fields[f"{kind[:-1]}_count"].n for kind in KINDS}
+        self._full = n + fields["full"].n
+        self._held = {kind: np.empty((CAPACITY + margin, len(KINDS[kind]))) for kind in KINDS if kind != "values"}
+        self._values = np.empty((len(VALUE), 0))
+        self.taken: dict[str, list[Floats]] = {kind: [] for kind in KINDS}
+
+    def room(self, instants: int) -> None:
+        """Make room for the values of so many instants."""
+        self._values = np.empty((len(VALUE), instants))
+
+    @property
+    def addresses(self) -> list[int]:
+        """Where the reserves are now, by their numbers."""
+        return [held.ctypes.data for held in (*self._held.values(), *self._values)]
+
+    def take(self, integers: Integers) -> None:
+        """Take the rows written so far, and empty the journal."""
+        for kind, held in self._held.items():
+            count = int(integers[self._counts[kind]])
+            if count > self.FEW:
+                self._held[kind] = np.empty_like(held)
+            if count:
+                self.taken[kind].append(held[:count] if count > self.FEW else held[:count].copy())
+        count = int(integers[self._counts["values"]])
+        self.taken["values"].append(self._values[:, :count].T)
+        self._values = self._values[:, count:]
+        integers[[*self._counts.values(), self._full]] = 0

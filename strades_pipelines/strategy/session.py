@@ -54,7 +54,7 @@ class Progress:
     instants: list[np.typing.NDArray[np.int64]] = field(default_factory=list)
 
 
-Observer = Callable[[Engine, Any], None]
+Observer = Callable[[Any], None]
 
 
 class Session:
@@ -66,7 +66,7 @@ class Session:
         engines: a strategy each; an exception in one of them stops that one alone.
         mode: events (one Python call for each), compiled, or auto: compiled what can be.
         cache: the folder where compiled code is kept.
-        observer: called after each event that an engine handled per event; a session with one never compiles.
+        observer: called with each event before an engine handles it; in mode auto a session with one is per event.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Session:
 
             assert self._cache is not None
             try:
-                steps = CompiledSteps(one.engine, self._cache, len(block))
+                steps = CompiledSteps(one.engine, self._cache)
                 steps.compile(block.kinds)
             except NotCompilable as error:
                 if self._mode == "compiled":
@@ -138,13 +138,11 @@ class Session:
             self._contain(one, one.engine.end_instant)
         if one.error is None:
             self._contain(one, one.engine.stop)
-        parts = [one.steps.taken] if one.mode == "compiled" else []
-        own = one.engine.journal
         one.journal = {}
-        for kind, columns in KINDS.items():
-            rows = np.array(getattr(own, kind), np.float64).reshape(-1, len(columns))
-            compiled = [taken[kind] for part in parts for taken in part]
-            one.journal[kind] = np.concatenate([*compiled, rows]) if len(rows) or len(compiled) != 1 else compiled[0]
+        for kind in KINDS:
+            parts = one.steps.reserves.taken[kind] if one.mode == "compiled" else []
+            parts = [part for part in (*parts, one.engine.journal.rows(kind)) if len(part)]
+            one.journal[kind] = parts[0] if len(parts) == 1 else _joined(kind, parts)
 
     def _contain(self, one: Progress, call: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -161,6 +159,11 @@ class Session:
         return made
 
 
+def _joined(kind: str, parts: Sequence[Floats]) -> Floats:
+    """Rows one part after the other, column after column in memory where the parts are so."""
+    return np.concatenate([np.empty((len(KINDS[kind]), 0)), *(part.T for part in parts)], axis=1).T
+
+
 class EventSteps:
     """Steps an engine event by event."""
 
@@ -175,9 +178,9 @@ class EventSteps:
                 on_bar(bar(*row))
             return
         for event, hook in events_of(block):
-            getattr(self._engine, hook)(event)
             if self._observer is not None:
-                self._observer(self._engine, event)
+                self._observer(event)
+            getattr(self._engine, hook)(event)
 
 
 def rows_of(block: Columns, kind: int) -> Iterator[tuple[Any, ...]]:

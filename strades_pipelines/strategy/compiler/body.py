@@ -9,7 +9,16 @@ from llvmlite import ir
 
 from strades_pipelines.strategy.compiler import numbers
 from strades_pipelines.strategy.compiler.expressions import Expressions
-from strades_pipelines.strategy.compiler.program import Function, Program, Source, read_source, received
+from strades_pipelines.strategy.compiler.program import (
+    HOMES,
+    MEMORY,
+    Function,
+    Program,
+    Source,
+    read_source,
+    received,
+)
+from strades_pipelines.strategy.compiler.shapes import Field
 from strades_pipelines.strategy.compiler.values import (
     BOOL,
     INT,
@@ -19,6 +28,7 @@ from strades_pipelines.strategy.compiler.values import (
     NotCompilable,
     Number,
     Object,
+    Single,
     Value,
 )
 
@@ -26,7 +36,7 @@ ERRORS = ("ValueError", "OverflowError", "ZeroDivisionError")
 
 
 def lower_function(
-    program: Program, name: str, function: Callable[..., Any], arguments: Sequence[Value]
+    program: Program, name: str, function: Callable[..., Any], arguments: Sequence[Value], *, hot: bool = False
 ) -> Function:
     """The LLVM function for a Python function with such arguments.
 
@@ -37,14 +47,15 @@ def lower_function(
     """
     source = read_source(function)
     scratch = Program(module=ir.Module("scratch"))
-    trial = Body(program, source, scratch.declare(name, arguments, "nothing", False), None)
+    trial = Body(program, source, scratch.declare(name, arguments, "nothing", False, hot=hot), None, hot=hot)
     trial.lower(arguments)
     returns = numbers.common([Number(None, kind) for kind in trial.returned]) if trial.returned else "nothing"
     if trial.returned and trial.falls_off:
         raise NotCompilable(f"{source.where(source.tree)}: {source.tree.name} may end without returning its number")
     cold = getattr(function, "is_rare", False)
-    made = Function(program.declare(name, arguments, returns, trial.raised, cold=cold), returns, trial.raised)
-    Body(program, source, made.made, made).lower(arguments)
+    llvm = program.declare(name, arguments, returns, trial.raised, hot=hot, cold=cold)
+    made = Function(llvm, returns, trial.raised, hot)
+    Body(program, source, llvm, made, hot=hot).lower(arguments)
     return made
 
 
@@ -68,8 +79,10 @@ class LocalObject:
 class Body(Expressions):
     """The lowering of one function's body; `made` is None while it is only looked at."""
 
-    def __init__(self, program: Program, source: Source, function: ir.Function, made: Function | None) -> None:
-        super().__init__(program, source)
+    def __init__(
+        self, program: Program, source: Source, function: ir.Function, made: Function | None, *, hot: bool
+    ) -> None:
+        super().__init__(program, source, hot=hot)
         self.llvm, self.made = function, made
         self.scope: dict[str, Value | Local | LocalObject] = {}
         self.returned: list[str] = []
@@ -78,12 +91,12 @@ class Body(Expressions):
         self.loops: list[tuple[Any, Any]] = []
         self.entry = function.append_basic_block("entry")
         self.builder = ir.IRBuilder(function.append_basic_block("body"))
-        self.floats, self.integers, self.error = function.args[:3]
+        self.memory = dict(zip(MEMORY + HOMES if hot else MEMORY, function.args, strict=False))
 
     def lower(self, arguments: Sequence[Value]) -> None:
         """Lower all of it."""
         first = self.builder.block
-        given = iter(self.llvm.args[3:])
+        given = iter(self.llvm.args[len(self.memory) :])
         names = [argument.arg for argument in self.source.tree.args.args]
         for name, argument in zip(names, arguments, strict=True):
             value = received(argument, given)
@@ -127,7 +140,7 @@ class Body(Expressions):
         """Raise an error where the condition holds."""
         self.raised = True
         with self.builder.if_then(condition, likely=False):
-            self.builder.store(INT(self.program.error(name, text)), self.error)
+            self.builder.store(INT(self.program.error(name, text)), self.memory["E"])
             self.escape()
 
     def pass_on(self, raised: Any) -> None:
@@ -148,22 +161,22 @@ class Body(Expressions):
                 raise self.refuse(statement, f"a {type(statement).__name__} statement")
             lower(statement)
 
-    def do_Pass(self, node: ast.Pass) -> None:  # noqa: N802, D102
+    def do_Pass(self, node: ast.Pass) -> None:  # noqa: N802
         pass
 
-    def do_Break(self, node: ast.Break) -> None:  # noqa: N802, D102
+    def do_Break(self, node: ast.Break) -> None:  # noqa: N802
         self.builder.branch(self.loops[-1][1])
 
-    def do_Continue(self, node: ast.Continue) -> None:  # noqa: N802, D102
+    def do_Continue(self, node: ast.Continue) -> None:  # noqa: N802
         self.builder.branch(self.loops[-1][0])
 
-    def do_Expr(self, node: ast.Expr) -> None:  # noqa: N802, D102
+    def do_Expr(self, node: ast.Expr) -> None:  # noqa: N802
         if isinstance(node.value, ast.Call):
             self.call(node.value)
         elif not isinstance(node.value, ast.Constant):
             self.number(node.value)
 
-    def do_Return(self, node: ast.Return) -> None:  # noqa: N802, D102
+    def do_Return(self, node: ast.Return) -> None:  # noqa: N802
         if node.value is None or (isinstance(node.value, ast.Constant) and node.value.value is None):
             self.falls_off = True
             self.leave(None)
@@ -172,17 +185,17 @@ class Body(Expressions):
         self.returned.append(number.kind)
         self.leave(number)
 
-    def do_Raise(self, node: ast.Raise) -> None:  # noqa: N802, D102
+    def do_Raise(self, node: ast.Raise) -> None:  # noqa: N802
         call = node.exc
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ERRORS):
             raise self.refuse(node, f"raise of anything but {', '.join(ERRORS)}")
         if len(call.args) != 1 or not isinstance(call.args[0], ast.Constant):
             raise self.refuse(node, "an error without a constant text")
         self.raised = True
-        self.builder.store(INT(self.program.error(call.func.id, str(call.args[0].value))), self.error)
+        self.builder.store(INT(self.program.error(call.func.id, str(call.args[0].value))), self.memory["E"])
         self.escape()
 
-    def do_If(self, node: ast.If) -> None:  # noqa: N802, D102
+    def do_If(self, node: ast.If) -> None:  # noqa: N802
         condition = self.truth(node.test)
         then, other, after = (self.llvm.append_basic_block(name) for name in ("then", "else", "after"))
         self.builder.cbranch(condition, then, other)
@@ -197,7 +210,7 @@ class Body(Expressions):
         ):
             self.builder.unreachable()
 
-    def do_While(self, node: ast.While) -> None:  # noqa: N802, D102
+    def do_While(self, node: ast.While) -> None:  # noqa: N802
         if node.orelse:
             raise self.refuse(node, "else of a loop")
         test, body, after = (self.llvm.append_basic_block(name) for name in ("test", "body", "after"))
@@ -216,7 +229,7 @@ class Body(Expressions):
         self.loops.pop()
         self.builder.position_at_end(after)
 
-    def do_For(self, node: ast.For) -> None:  # noqa: N802, D102
+    def do_For(self, node: ast.For) -> None:  # noqa: N802
         if node.orelse or not isinstance(node.target, ast.Name):
             raise self.refuse(node, "a loop with else, or with more than one name")
         if isinstance(node.iter, ast.Attribute):
@@ -267,11 +280,11 @@ class Body(Expressions):
             self.scope[name] = Object(part.shape, owner.f + part.f, owner.n + part.n, owner.base_f, owner.base_n)
             self.block(node.body)
 
-    def do_AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: N802, D102
+    def do_AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: N802
         if node.value is not None:
             self.store(node.target, self.value(node.value))
 
-    def do_Assign(self, node: ast.Assign) -> None:  # noqa: N802, D102
+    def do_Assign(self, node: ast.Assign) -> None:  # noqa: N802
         if len(node.targets) != 1:
             raise self.refuse(node, "a chained assignment")
         target = node.targets[0]
@@ -284,7 +297,7 @@ class Body(Expressions):
         for one, value in zip(target.elts, values, strict=True):
             self.store(one, value)
 
-    def do_AugAssign(self, node: ast.AugAssign) -> None:  # noqa: N802, D102
+    def do_AugAssign(self, node: ast.AugAssign) -> None:  # noqa: N802
         read = ast.parse(ast.unparse(node.target), mode="eval").body
         whole = ast.BinOp(read, node.op, node.value)
         for part in [whole, *ast.walk(read)]:
@@ -304,6 +317,11 @@ class Body(Expressions):
             self.store_attribute(target, value)
             return
         array = self.value(target.value) if isinstance(target, ast.Subscript) else None
+        if isinstance(array, Single):
+            assert isinstance(target, ast.Subscript)
+            self.check_index(self.index(target.slice), INT(1))
+            self.store_slot(target, array.owner, array.entry, value)
+            return
         if not isinstance(array, Array):
             raise self.refuse(target, f"an assignment to {ast.unparse(target)}")
         assert isinstance(target, ast.Subscript)
@@ -316,8 +334,15 @@ class Body(Expressions):
         entry = owner.shape.get(target.attr) if isinstance(owner, Object) else None
         if not isinstance(owner, Object) or entry is None or entry.kind not in ("float", "int", "bool"):
             raise self.refuse(target, f"{ast.unparse(target)} is no number set before the first event")
-        fitted = self.fitting(target, value, entry.kind)
-        self.builder.store(fitted, self.slot(owner, entry))
+        if entry.single:
+            raise self.refuse(target, f"{ast.unparse(target)} is a list")
+        self.store_slot(target, owner, entry, value)
+
+    def store_slot(self, target: ast.expr, owner: Object, entry: Field, value: Number) -> None:
+        """Change a number that lies in an object."""
+        if entry.kind not in ("float", "int", "bool"):
+            raise self.refuse(target, "an object put into a list; only numbers change")
+        self.builder.store(self.fitting(target, value, entry.kind), self.slot(owner, entry, write=True))
 
     def fitting(self, node: ast.AST, value: Number, kind: str) -> Any:
         """The value as it is kept; a float never becomes a whole number unnoticed."""

@@ -9,10 +9,11 @@ from typing import Any
 from llvmlite import ir
 
 from strades_pipelines.strategy.compiler import numbers
-from strades_pipelines.strategy.compiler.program import Function, Program, Source, carried, method_of
+from strades_pipelines.strategy.compiler.program import MEMORY, Function, Program, Source, carried, method_of
 from strades_pipelines.strategy.compiler.shapes import Field
 from strades_pipelines.strategy.compiler.values import (
     BOOL,
+    COLUMNS,
     DOUBLE,
     INT,
     POINTER,
@@ -23,6 +24,7 @@ from strades_pipelines.strategy.compiler.values import (
     Number,
     Object,
     Objects,
+    Single,
     Value,
     column_of,
 )
@@ -37,13 +39,11 @@ class Expressions:
     """What `Body` knows about expressions."""
 
     builder: Any
-    floats: Any
-    integers: Any
-    error: Any
+    memory: dict[str, Any]
     llvm: Any
 
-    def __init__(self, program: Program, source: Source) -> None:
-        self.program, self.source = program, source
+    def __init__(self, program: Program, source: Source, *, hot: bool) -> None:
+        self.program, self.source, self.hot = program, source, hot
 
     def refuse(self, node: ast.AST, what: str) -> NotCompilable:
         """The error for a node."""
@@ -75,22 +75,36 @@ class Expressions:
 
     def load_integer(self, owner: Object, n: int) -> Any:
         """Where a list lies or how long it is, which never changes while code runs."""
-        return self.constant_load(self.integers, self.place(owner.base_n, owner.n + n), INT)
+        memory = "M" if owner.base_n is not None else "HN" if self.hot else "N"
+        return self.constant_load(self.memory[memory], self.place(owner.base_n, owner.n + n), INT)
 
-    def slot(self, owner: Object, entry: Field) -> Any:
+    def slot(self, owner: Object, entry: Field, *, write: bool = False) -> Any:
         """Where a number of an object is."""
+        base, at, names, kind = owner.base_n, owner.n + entry.n, "NM", INT
         if entry.kind == "float":
-            index = self.place(owner.base_f, owner.f + entry.f)
-            return self.builder.gep(self.floats, [index], source_etype=DOUBLE)
-        index = self.place(owner.base_n, owner.n + entry.n)
-        return self.builder.gep(self.integers, [index], source_etype=INT)
+            base, at, names, kind = owner.base_f, owner.f + entry.f, "FL", DOUBLE
+        if base is None:
+            self.program.copies.touch(names[0], at, hot=self.hot, write=write)
+        memory = self.memory[names[0] if base is None else names[1]]
+        return self.builder.gep(memory, [self.place(base, at)], source_etype=kind)
 
-    def element_place(self, array: Array, index: Any) -> Any:
+    def check_index(self, index: Any, count: Any) -> None:
+        """Raise where a list has no such element; a negative index is none either."""
+        if isinstance(index, ir.Constant) and isinstance(count, ir.Constant) and 0 <= index.constant < count.constant:
+            return
+        self.fail(self.builder.icmp_unsigned(">=", index, count), "IndexError", "list index out of range")
+
+    def element_place(self, array: Array, index: Any, *, checked: bool = True) -> Any:
         """Where an element of a list of numbers is."""
-        if array.stride > 1:
+        if array.reserve:
+            base = self.constant_load(self.memory["T"], INT(COLUMNS + array.start), POINTER)
+            return self.builder.gep(base, [index], source_etype=DOUBLE)
+        if checked:
+            self.check_index(index, self.load_integer(array.owner, array.count))
+        if array.stride:
             index = self.builder.add(self.builder.mul(index, INT(array.stride)), INT(array.offset))
         at = self.builder.add(self.load_integer(array.owner, array.start), index)
-        memory, kind = (self.floats, DOUBLE) if array.kind == "float" else (self.integers, INT)
+        memory, kind = (self.memory["L"], DOUBLE) if array.kind == "float" else (self.memory["M"], INT)
         return self.builder.gep(memory, [at], source_etype=kind)
 
     def index(self, node: ast.expr) -> Any:
@@ -108,7 +122,10 @@ class Expressions:
         Raises:
             NotCompilable: it is anything else.
         """
-        value = self.value(node)
+        return self.plain(node, self.value(node))
+
+    def plain(self, node: ast.expr, value: Value) -> Number:
+        """A value that is a number."""
         if not isinstance(value, Number) or value.kind == "nothing":
             raise self.refuse(node, f"{ast.unparse(node)} in place of a number")
         return value
@@ -149,10 +166,10 @@ class Expressions:
             return numbers.constant(value)
         raise self.refuse(node, f"{ast.unparse(node)} is no number")
 
-    def see_Constant(self, node: ast.Constant) -> Value:  # noqa: N802, D102
+    def see_Constant(self, node: ast.Constant) -> Value:  # noqa: N802
         return self.constant(node, node.value)
 
-    def see_Name(self, node: ast.Name) -> Value:  # noqa: N802, D102
+    def see_Name(self, node: ast.Name) -> Value:  # noqa: N802
         held = self.local(node)
         if held is not None:
             return held
@@ -160,7 +177,7 @@ class Expressions:
             return self.constant(node, self.source.names[node.id])
         raise self.refuse(node, f"{node.id} is not known before it is used")
 
-    def see_Attribute(self, node: ast.Attribute) -> Value:  # noqa: N802, D102
+    def see_Attribute(self, node: ast.Attribute) -> Value:  # noqa: N802
         if isinstance(node.value, ast.Name) and self.local(node.value) is None:
             held = self.source.names.get(node.value.id)
             if held is None or not hasattr(held, node.attr):
@@ -183,9 +200,8 @@ class Expressions:
             return dict(event.numbers)[node.attr]
         if node.attr == "i" and self.program.single:
             return numbers.constant(0)
-        table, row = event.row
-        address = self.constant_load(table, INT(column.number), POINTER)
-        value = self.constant_load(address, row, column.stored)
+        address = self.constant_load(self.memory["T"], INT(column.number), POINTER)
+        value = self.constant_load(address, event.row, column.stored)
         return Number(self.builder.sext(value, INT) if column.stored == ir.IntType(32) else value, column.kind)
 
     def constant_load(self, memory: Any, index: Any, kind: ir.Type) -> Any:
@@ -199,45 +215,57 @@ class Expressions:
         entry, cls = owner.shape.get(node.attr), owner.shape.cls
         if entry is None:
             if isinstance(inspect.getattr_static(cls, node.attr, None), property):
-                return self.emit(self.program.method(owner, node.attr, [], self.source.where(node)), [owner])
+                made = self.program.method(owner, node.attr, [], self.source.where(node), hot=self.hot)
+                return self.emit(made, [owner])
             if isinstance(getattr(cls, node.attr, None), bool | int | float):
                 return self.constant(node, getattr(cls, node.attr))
             raise self.refuse(node, f"{cls.__name__}.{node.attr} is no number set before the first event")
         if entry.kind == "constant":
             return self.constant(node, entry.value)
-        if entry.kind == "float":
-            return Number(self.builder.load(self.slot(owner, entry), typ=DOUBLE), "float")
-        if entry.kind in ("int", "bool"):
-            held = Number(self.builder.load(self.slot(owner, entry), typ=INT), "int")
-            return held if entry.kind == "int" else Number(numbers.to_bool(self.builder, held), "bool")
-        if entry.kind == "object" and entry.shape:
-            return Object(entry.shape, owner.f + entry.f, owner.n + entry.n, owner.base_f, owner.base_n)
+        if entry.single:
+            return Single(owner, entry)
+        if entry.kind in ("float", "int", "bool", "object"):
+            return self.inline(owner, entry)
+        if entry.kind == "reserve":
+            return Array("float", owner, entry.n, 0, reserve=True)
         if entry.kind == "objects" and entry.shape:
             return Objects(entry.shape, owner, entry.n)
         if entry.kind in ("floats", "ints"):
             kind = entry.kind[:-1]
-            if node.attr in getattr(cls, "interleaved", ()):
+            if entry.stride:
                 return Array(kind, owner, 0 if kind == "float" else 1, 2, entry.stride, entry.offset)
             return Array(kind, owner, entry.n, entry.n + 1)
         raise self.refuse(node, f"{ast.unparse(node)} outside of a loop over it")
 
-    def see_Subscript(self, node: ast.Subscript) -> Value:  # noqa: N802, D102
+    def inline(self, owner: Object, entry: Field) -> Value:
+        """A number or an object that lies in its owner."""
+        if entry.kind == "object":
+            assert entry.shape is not None
+            return Object(entry.shape, owner.f + entry.f, owner.n + entry.n, owner.base_f, owner.base_n)
+        if entry.kind == "float":
+            return Number(self.builder.load(self.slot(owner, entry), typ=DOUBLE), "float")
+        held = Number(self.builder.load(self.slot(owner, entry), typ=INT), "int")
+        return held if entry.kind == "int" else Number(numbers.to_bool(self.builder, held), "bool")
+
+    def see_Subscript(self, node: ast.Subscript) -> Value:  # noqa: N802
         held = self.value(node.value)
+        if isinstance(held, Single):
+            self.check_index(self.index(node.slice), INT(1))
+            return self.inline(held.owner, held.entry)
         if isinstance(held, Array):
             kind = DOUBLE if held.kind == "float" else INT
             return Number(self.builder.load(self.element_place(held, self.index(node.slice)), typ=kind), held.kind)
         if isinstance(held, Objects):
             at = self.index(node.slice)
+            self.check_index(at, self.load_integer(held.owner, held.n + 2))
             bases = [
-                self.builder.add(
-                    self.load_integer(held.owner, held.n + k), self.builder.mul(at, INT(size))
-                )
+                self.builder.add(self.load_integer(held.owner, held.n + k), self.builder.mul(at, INT(size)))
                 for k, size in enumerate((held.shape.f_size, held.shape.n_size))
             ]
             return Object(held.shape, 0, 0, *bases)
         raise self.refuse(node, ast.unparse(node))
 
-    def see_BinOp(self, node: ast.BinOp) -> Value:  # noqa: N802, D102
+    def see_BinOp(self, node: ast.BinOp) -> Value:  # noqa: N802
         left, right = self.number(node.left), self.number(node.right)
         sign = BINARY.get(type(node.op))
         made = numbers.arithmetic(self.builder, sign, left, right, self.fail) if sign else None
@@ -245,7 +273,7 @@ class Expressions:
             raise self.refuse(node, f"the operator in {ast.unparse(node)}; write x * x, or math.floor(x / y)")
         return made
 
-    def see_UnaryOp(self, node: ast.UnaryOp) -> Value:  # noqa: N802, D102
+    def see_UnaryOp(self, node: ast.UnaryOp) -> Value:  # noqa: N802
         if isinstance(node.op, ast.Not):
             return Number(self.builder.not_(self.truth(node.operand)), "bool")
         number = self.number(node.operand)
@@ -255,10 +283,10 @@ class Expressions:
             return Number(self.builder.neg(numbers.to_int(self.builder, number)), "int")
         raise self.refuse(node, f"the operator in {ast.unparse(node)}")
 
-    def see_BoolOp(self, node: ast.BoolOp) -> Value:  # noqa: N802, D102
+    def see_BoolOp(self, node: ast.BoolOp) -> Value:  # noqa: N802
         return Number(self.both_or_either(node), "bool")
 
-    def see_Compare(self, node: ast.Compare) -> Value:  # noqa: N802, D102
+    def see_Compare(self, node: ast.Compare) -> Value:  # noqa: N802
         if len(node.ops) > 1:
             steps = [node.left, *node.comparators]
             pairs = [
@@ -272,7 +300,9 @@ class Expressions:
         first, second = self.value(node.left), self.value(node.comparators[0])
         if isinstance(first, Array) and isinstance(second, Array) and sign == "!=":
             return self.lists_differ(first, second)
-        left, right = self.number(node.left), self.number(node.comparators[0])
+        if isinstance(first, Single) and isinstance(second, Single) and sign == "!=":
+            first, second = self.inline(first.owner, first.entry), self.inline(second.owner, second.entry)
+        left, right = self.plain(node.left, first), self.plain(node.comparators[0], second)
         return Number(numbers.compare(self.builder, sign, left, right), "bool")
 
     def lists_differ(self, first: Array, second: Array) -> Number:
@@ -290,7 +320,8 @@ class Expressions:
         self.builder.position_at_end(body)
         kind = DOUBLE if first.kind == "float" else INT
         sides = [
-            Number(self.builder.load(self.element_place(one, at), typ=kind), first.kind) for one in (first, second)
+            Number(self.builder.load(self.element_place(one, at, checked=False), typ=kind), first.kind)
+            for one in (first, second)
         ]
         self.builder.store(numbers.compare(self.builder, "!=", *sides), found)
         self.builder.store(self.builder.add(at, INT(1)), counter)
@@ -298,7 +329,7 @@ class Expressions:
         self.builder.position_at_end(after)
         return Number(self.builder.load(found, typ=BOOL), "bool")
 
-    def see_IfExp(self, node: ast.IfExp) -> Value:  # noqa: N802, D102
+    def see_IfExp(self, node: ast.IfExp) -> Value:  # noqa: N802
         then, other, after = (self.llvm.append_basic_block(name) for name in ("then", "else", "after"))
         self.builder.cbranch(self.truth(node.test), then, other)
         ends = []
@@ -320,7 +351,7 @@ class Expressions:
 
     # Calls.
 
-    def see_Call(self, node: ast.Call) -> Value:  # noqa: N802, D102
+    def see_Call(self, node: ast.Call) -> Value:  # noqa: N802
         if isinstance(node.func, ast.Name):
             held = self.source.names.get(node.func.id)
             if isinstance(held, type) and hasattr(held, "compiled_fields"):
@@ -348,7 +379,7 @@ class Expressions:
         if not isinstance(owner, Object) or method is None:
             raise self.refuse(node, f"the call {ast.unparse(node)}")
         arguments = self.bind(node, method, skip=1)
-        made = self.program.method(owner, function.attr, arguments, self.source.where(node))
+        made = self.program.method(owner, function.attr, arguments, self.source.where(node), hot=self.hot)
         return self.emit(made, [owner, *arguments])
 
     def call_name(self, node: ast.Call, name: str) -> Number:
@@ -356,7 +387,8 @@ class Expressions:
         held = self.source.names.get(name)
         if inspect.isfunction(held):
             arguments = self.bind(node, held, skip=0)
-            return self.emit(self.program.function(held, arguments, self.source.where(node)), arguments)
+            made = self.program.function(held, arguments, self.source.where(node), hot=self.hot)
+            return self.emit(made, arguments)
         if held is not None or name not in BUILTINS or node.keywords or not node.args:
             raise self.refuse(node, f"the call {ast.unparse(node)}")
         if name == "len":
@@ -403,9 +435,7 @@ class Expressions:
             return Number(numbers.call_intrinsic(builder, "llvm.sqrt", [x]), "float")
         made = numbers.call_library(builder, name, x)
         if name == "exp":
-            too_large = builder.and_(
-                builder.fcmp_ordered("==", made, endless), builder.fcmp_ordered("!=", x, endless)
-            )
+            too_large = builder.and_(builder.fcmp_ordered("==", made, endless), builder.fcmp_ordered("!=", x, endless))
             self.fail(too_large, "OverflowError", "math range error")
         return Number(made, "float")
 
@@ -418,7 +448,9 @@ class Expressions:
             if entry is not None and entry.kind == "parts":
                 return numbers.constant(len(entry.parts))
         held = self.value(argument)
-        if isinstance(held, Array):
+        if isinstance(held, Single):
+            return numbers.constant(1)
+        if isinstance(held, Array) and not held.reserve:
             return Number(self.load_integer(held.owner, held.count), "int")
         if isinstance(held, Objects):
             return Number(self.load_integer(held.owner, held.n + 2), "int")
@@ -443,7 +475,9 @@ class Expressions:
 
     def emit(self, function: Function, arguments: Sequence[Value]) -> Number:
         """A call, its error handed on."""
-        given = [self.floats, self.integers, self.error]
+        given = list(self.memory.values())
+        if self.hot and not function.hot:
+            given = [self.memory[name] for name in ("HF", "HN", *MEMORY[2:])]
         for argument in arguments:
             if isinstance(argument, Object) and argument.base_f is not None:
                 argument = Object(
@@ -453,10 +487,15 @@ class Expressions:
                     self.place(argument.base_f, argument.f),
                     self.place(argument.base_n, argument.n),
                 )
-            if isinstance(argument, Array | Objects):
+            if isinstance(argument, Array | Objects | Single):
                 raise NotCompilable(f"{self.source.where(self.source.tree)}: a list handed to a function")
             given += carried(argument)
+        copies = [self.memory[name] for name in ("F", "N", "HF", "HN")] if self.hot and not function.hot else []
+        if copies:
+            self.builder.call(self.program.copies.out(self.builder.module), copies)
         made = self.builder.call(function.made, given)
+        if copies:
+            self.builder.call(self.program.copies.back(self.builder.module), copies)
         if function.raises and function.returns == "nothing":
             self.pass_on(made)
             return Number(None, "nothing")

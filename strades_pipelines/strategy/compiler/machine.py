@@ -44,9 +44,7 @@ def load(text: str, signatures: dict[str, Any], errors: Sequence[str], folder: P
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target)
     engine.add_object_file(binding.ObjectFileRef.from_data(known.read_bytes()))
     engine.finalize_object()
-    return Machine(
-        engine, {name: kind(engine.get_function_address(name)) for name, kind in signatures.items()}, errors
-    )
+    return Machine(engine, {name: kind(engine.get_function_address(name)) for name, kind in signatures.items()}, errors)
 
 
 def _digest(text: str) -> str:

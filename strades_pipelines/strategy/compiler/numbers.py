@@ -83,9 +83,7 @@ def _float_modulo(builder: ir.IRBuilder, left: Number, right: Number, fail: Rais
     fail(builder.fcmp_ordered("==", over, DOUBLE(0.0)), "ZeroDivisionError", "float modulo")
     rest = builder.frem(to_float(builder, left), over)
     is_zero = builder.fcmp_ordered("==", rest, DOUBLE(0.0))
-    differ = builder.xor(
-        builder.fcmp_ordered("<", rest, DOUBLE(0.0)), builder.fcmp_ordered("<", over, DOUBLE(0.0))
-    )
+    differ = builder.xor(builder.fcmp_ordered("<", rest, DOUBLE(0.0)), builder.fcmp_ordered("<", over, DOUBLE(0.0)))
     moved = builder.select(differ, builder.fadd(rest, over), rest)
     zero = call_intrinsic(builder, "llvm.copysign", [DOUBLE(0.0), over])
     return Number(builder.select(is_zero, zero, moved), "float")

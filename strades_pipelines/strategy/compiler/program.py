@@ -9,6 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from strades_pipelines.strategy.compiler.copies import Copies
 from strades_pipelines.strategy.compiler.values import (
     BOOL,
     INT,
@@ -22,7 +23,11 @@ from strades_pipelines.strategy.compiler.values import (
     Value,
 )
 
-MEMORY = ("F", "N", "E")  # the floats, the integers, and where the number of an error goes
+# Numbers at constant places (floats, integers), lists and what lies in them (floats, integers), where the number of an
+# error goes, and the table of the addresses of columns and reserves.
+MEMORY = ("F", "N", "L", "M", "E", "T")
+# Besides, where F and N are kept on the stack: where they come from.
+HOMES = ("HF", "HN")
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,14 @@ def method_of(cls: type, name: str) -> Callable[..., Any] | None:
 class Function:
     """A function of the module: what it returns ("nothing" for none), and whether it can raise.
 
-    One that can raise returns its result and whether it did; the number of the error is in E then.
+    One that can raise returns its result and whether it did; the number of the error is in E then. A hot one works on
+    copies of F and N on the stack, which LLVM keeps in registers.
     """
 
     made: ir.Function
     returns: str
     raises: bool
+    hot: bool = False
 
 
 @dataclass
@@ -89,6 +96,7 @@ class Program:
     functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)
     under_way: list[tuple[Any, ...]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    copies: Copies = field(default_factory=Copies)
 
     def error(self, name: str, text: str) -> int:
         """The number of an error; never 0."""
@@ -97,7 +105,9 @@ class Program:
             self.errors.append(entry)
         return self.errors.index(entry) + 1
 
-    def method(self, owner: Object, name: str, arguments: Sequence[Value], where: str) -> Function:
+    def method(
+        self, owner: Object, name: str, arguments: Sequence[Value], where: str, *, hot: bool = False
+    ) -> Function:
         """The function for a method on an object with such arguments.
 
         Raises:
@@ -106,41 +116,51 @@ class Program:
         function = method_of(owner.shape.cls, name)
         if function is None:
             raise NotCompilable(f"{where}: {owner.shape.cls.__name__} has no method {name} that can be compiled")
-        return self.function(function, [owner, *arguments], where)
+        return self.function(function, [owner, *arguments], where, hot=hot)
 
-    def function(self, function: Callable[..., Any], arguments: Sequence[Value], where: str) -> Function:
-        """The function for a plain function with such arguments."""
+    def function(
+        self, function: Callable[..., Any], arguments: Sequence[Value], where: str, *, hot: bool = False
+    ) -> Function:
+        """The function for a plain function with such arguments; what is rare is never hot."""
         from strades_pipelines.strategy.compiler.body import lower_function
 
-        key = (function, *(_key(argument) for argument in arguments))
+        hot = hot and not getattr(function, "is_rare", False)
+        key = (function, hot, *(_key(argument) for argument in arguments))
         if key in self.under_way:
             raise NotCompilable(f"{where}: {function.__qualname__} calls itself")
         if key not in self.functions:
             self.under_way.append(key)
             name = f"{function.__qualname__}.{len(self.functions)}"
-            self.functions[key] = lower_function(self, name, function, arguments)
+            self.functions[key] = lower_function(self, name, function, arguments, hot=hot)
             self.under_way.pop()
         return self.functions[key]
 
     def declare(
-        self, name: str, arguments: Sequence[Value], returns: str, raises: bool, *, cold: bool = False
+        self,
+        name: str,
+        arguments: Sequence[Value],
+        returns: str,
+        raises: bool,
+        *,
+        hot: bool = False,
+        cold: bool = False,
     ) -> ir.Function:
         """A new function of the module."""
         result: ir.Type = TYPES[returns]
         if raises:
             result = BOOL if result == VOID else ir.LiteralStructType([result, BOOL])
         kinds = [kind for argument in arguments for kind in carried_types(argument)]
-        made = ir.Function(self.module, ir.FunctionType(result, [POINTER] * 3 + kinds), name)
+        memories = MEMORY + HOMES if hot else MEMORY
+        made = ir.Function(self.module, ir.FunctionType(result, [POINTER] * len(memories) + kinds), name)
         made.linkage = "internal"
         if cold:
             made.attributes.add("cold")
             made.attributes.add("noinline")
         else:
             made.attributes.add("alwaysinline")
-        for memory, given in zip(MEMORY, made.args, strict=False):
-            memory_arg = given
-            memory_arg.name = memory
-            memory_arg.add_attribute("noalias")
+        for memory, given in zip(memories, made.args, strict=False):
+            given.name = memory
+            given.add_attribute("noalias")
         return made
 
 
@@ -158,7 +178,7 @@ def carried(value: Value) -> list[Any]:
     if isinstance(value, Object):
         return [] if value.base_f is None else [value.base_f, value.base_n]
     if isinstance(value, Event):
-        return [number.value for _, number in value.numbers] if value.row is None else list(value.row)
+        return [number.value for _, number in value.numbers] if value.row is None else [value.row]
     assert isinstance(value, Number)
     return [value.value]
 
@@ -168,7 +188,7 @@ def carried_types(value: Value) -> list[ir.Type]:
     if isinstance(value, Object):
         return [] if value.base_f is None else [INT, INT]
     if isinstance(value, Event):
-        return [TYPES[number.kind] for _, number in value.numbers] if value.row is None else [POINTER, INT]
+        return [TYPES[number.kind] for _, number in value.numbers] if value.row is None else [INT]
     assert isinstance(value, Number)
     return [TYPES[value.kind]]
 
@@ -178,7 +198,7 @@ def received(value: Value, given: "Any") -> Value:
     if isinstance(value, Object):
         return value if value.base_f is None else Object(value.shape, 0, 0, next(given), next(given))
     if isinstance(value, Event) and value.row is not None:
-        return Event(value.cls, row=(next(given), next(given)))
+        return Event(value.cls, row=next(given))
     if isinstance(value, Event):
         return Event(value.cls, tuple((name, Number(next(given), number.kind)) for name, number in value.numbers))
     assert isinstance(value, Number)

@@ -5,7 +5,7 @@ compiled code fits every set of parameters, and the state of a whole session is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,26 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 SCALARS: dict[type, str] = {bool: "bool", int: "int", float: "float"}
+# The slots in F and N of each kind of attribute that has a fixed number of them.
+SIZES = {
+    "float": (1, 0),
+    "int": (0, 1),
+    "bool": (0, 1),
+    "floats": (0, 2),
+    "ints": (0, 2),
+    "objects": (0, 3),
+    "reserve": (0, 0),
+}
 
 
 @dataclass(frozen=True)
 class Reserve:
-    """A list of `length` zeros that is laid out last; what a compiled journal writes into."""
+    """A list of floats that the host keeps apart from the state and gives with each run: the `number`th of them.
 
-    length: int
+    What a compiled journal writes into; code that writes there sees to it that it stays inside.
+    """
+
+    number: int
 
 
 @dataclass(frozen=True)
@@ -28,9 +41,10 @@ class Field:
     """An attribute: its kind, its first slots in F and N, and the shape of what it holds where that is objects.
 
     Kinds: float (F), int and bool (N), object (inline), parts (a tuple of objects, inline one after the other), floats and
-    ints (N: start, length), objects (N: start in F, start in N, count). The lists that a class names in `interleaved` lie
-    together, element by element: `n` is then where they all start, `stride` how far an element is from the next, `offset`
-    where in it this list's number is. What a class names in `constants` is part of the code.
+    ints (N: start, length), objects (N: start in F, start in N, count), reserve (`n` is its number). The lists that a class
+    names in `interleaved` lie together, element by element: `n` is then where they all start, `stride` how far an element
+    is from the next, `offset` where in it this list's number is. What a class names in `constants` is part of the code.
+    `single`: a list of one element, which lies inline: that of the only instrument, for the most part.
     """
 
     kind: str
@@ -38,9 +52,10 @@ class Field:
     n: int
     shape: "Shape | None" = None
     parts: tuple["Field", ...] = ()
-    stride: int = 1
+    stride: int = 0
     offset: int = 0
     value: float = 0.0
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,14 +78,19 @@ def shape_of(obj: Any) -> Shape:
         obj = obj.compiled_as()
     found: list[tuple[str, Field]] = []
     together: tuple[str, ...] = getattr(obj, "interleaved", ())
-    f, n = 0, 3 if together else 0
+    f, n = 0, 0
     state = vars(obj)
-    found += _interleaved({name: state[name] for name in together})
+    alone = bool(together) and len(state[together[0]]) == 1
+    if together and not alone:
+        found += _interleaved({name: state[name] for name in together})
+        n = 3
     for name, value in state.items():
         if name in getattr(obj, "constants", ()):
             found.append((name, Field("constant", f, n, value=value)))
             continue
-        entry = None if name in together else _field(value, f, n)
+        entry = _single(value, f, n) if alone and name in together else None
+        if name not in together:
+            entry = _field(value, f, n)
         if entry is None:
             continue
         found.append((name, entry))
@@ -100,7 +120,7 @@ def _field(value: object, f: int, n: int) -> Field | None:
     if type(value) in SCALARS:
         return Field(SCALARS[type(value)], f, n)
     if isinstance(value, Reserve):
-        return Field("floats", f, n)
+        return Field("reserve", f, value.number)
     if isinstance(value, list):
         return _list_field(value, f, n)
     if isinstance(value, tuple) and all(map(_is_plain, value)):
@@ -108,6 +128,13 @@ def _field(value: object, f: int, n: int) -> Field | None:
     if _is_plain(value):
         return Field("object", f, n, shape_of(value))
     return None
+
+
+def _single(values: list[Any], f: int, n: int) -> Field:
+    """A list of one element as that element."""
+    inner = _field(values[0], f, n)
+    assert inner is not None
+    return replace(inner, single=True)
 
 
 def _parts_field(values: tuple[object, ...], f: int, n: int) -> Field:
@@ -126,7 +153,7 @@ def _list_field(values: Sequence[object], f: int, n: int) -> Field | None:
         return Field("floats" if not types or float in types else "ints", f, n)
     if len(types) != 1 or not _is_plain(values[0]):
         return None
-    return Field("objects", f, n, shape_of(values[0]))
+    return _single(list(values), f, n) if len(values) == 1 else Field("objects", f, n, shape_of(values[0]))
 
 
 def _is_plain(value: object) -> bool:
@@ -140,22 +167,15 @@ def _inline_size(entry: Field) -> tuple[int, int]:
     if entry.kind == "parts":
         sizes = [_inline_size(part) for part in entry.parts]
         return sum(size for size, _ in sizes), sum(size for _, size in sizes)
-    return {"float": (1, 0), "int": (0, 1), "bool": (0, 1), "floats": (0, 2), "ints": (0, 2), "objects": (0, 3)}[
-        entry.kind
-    ]
+    return SIZES[entry.kind]
 
 
 @dataclass
 class Packer:
-    """Lays objects out; `copy` one that holds a session to lay many strategies into it."""
+    """Lays objects out."""
 
     floats: list[float] = field(default_factory=list)
     integers: list[int] = field(default_factory=list)
-    reserves: list[tuple[int, int]] = field(default_factory=list)
-
-    def copy(self) -> "Packer":
-        """Another packer that starts from what this one holds."""
-        return Packer(self.floats.copy(), self.integers.copy(), self.reserves.copy())
 
     def add(self, obj: object, shape: Shape) -> None:
         """Lay an object out at the end of what is there."""
@@ -165,11 +185,11 @@ class Packer:
     def fill(self, obj: object, shape: Shape, f: int, n: int) -> None:
         """Lay an object out at its place; its lists go to the end."""
         state = _state(obj)
-        together: tuple[str, ...] = getattr(obj, "interleaved", ())
-        if together:
-            self._weave([(state[name], entry) for name, entry in shape.fields if name in together], n)
+        woven = [(state[name], entry) for name, entry in shape.fields if entry.stride]
+        if woven:
+            self._weave(woven, n)
         for name, entry in shape.fields:
-            if name not in together and entry.kind != "constant":
+            if not entry.stride and entry.kind != "constant":
                 self._put(state[name], entry, f + entry.f, n + entry.n)
 
     def _weave(self, lists: list[tuple[list[Any], Field]], n: int) -> None:
@@ -187,12 +207,14 @@ class Packer:
         return f, n
 
     def _put(self, value: Any, entry: Field, f: int, n: int) -> None:
+        if entry.single:
+            value = value[0]
         if entry.kind == "float":
             self.floats[f] = value
         elif entry.kind in ("int", "bool"):
             self.integers[n] = value
-        elif isinstance(value, Reserve):
-            self.reserves.append((n, value.length))
+        elif entry.kind == "reserve":
+            pass
         elif entry.kind == "object":
             assert entry.shape is not None
             self.fill(value, entry.shape, f, n)
@@ -211,38 +233,33 @@ class Packer:
             target.extend(value)
 
     def arrays(self) -> tuple[Floats, Integers]:
-        """F and N, the reserves behind the rest."""
-        end = len(self.floats)
-        integers = np.array(self.integers, np.int64)
-        for n, length in self.reserves:
-            integers[n : n + 2] = end, length
-            end += length
-        floats = np.zeros(end)
-        floats[: len(self.floats)] = self.floats
-        return floats, integers
+        """F and N."""
+        return np.array(self.floats, np.float64), np.array(self.integers, np.int64)
 
 
 def unpack(obj: object, shape: Shape, floats: Floats, integers: Integers, f: int = 0, n: int = 0) -> None:
     """Write the arrays' numbers back into the objects they were laid out from."""
     if getattr(obj, "compiled_as", None):
         return
-    together: tuple[str, ...] = getattr(obj, "interleaved", ())
     for name, entry in shape.fields:
-        if entry.kind == "constant":
+        if entry.kind in ("constant", "reserve"):
             continue
-        if name in together:
+        if entry.stride:
             source = floats if entry.kind == "floats" else integers
             held = getattr(obj, name)
             start = int(integers[n + (entry.kind == "ints")]) + entry.offset
             held[:] = source[start : start + len(held) * entry.stride : entry.stride].tolist()
             continue
         value, at = getattr(obj, name), integers[n + entry.n :] if entry.kind != "float" else integers
-        if entry.kind == "float":
-            setattr(obj, name, float(floats[f + entry.f]))
-        elif entry.kind in ("int", "bool"):
-            setattr(obj, name, type(value)(at[0]))
+        held = value[0] if entry.single else value
+        if entry.kind in ("float", "int", "bool"):
+            number = float(floats[f + entry.f]) if entry.kind == "float" else type(held)(at[0])
+            if entry.single:
+                value[0] = number
+            else:
+                setattr(obj, name, number)
         elif entry.kind == "object" and entry.shape:
-            unpack(value, entry.shape, floats, integers, f + entry.f, n + entry.n)
+            unpack(held, entry.shape, floats, integers, f + entry.f, n + entry.n)
         elif entry.kind == "parts":
             for one, part in zip(value, entry.parts, strict=True):
                 assert part.shape is not None

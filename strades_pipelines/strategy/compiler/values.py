@@ -5,7 +5,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from strades_pipelines.strategy.compiler.shapes import Shape
+from strades_pipelines.strategy.compiler.shapes import Field, Shape
 
 DOUBLE, INT, BOOL, VOID, POINTER = ir.DoubleType(), ir.IntType(64), ir.IntType(1), ir.VoidType(), ir.PointerType()
 TYPES = {"float": DOUBLE, "int": INT, "bool": BOOL, "nothing": VOID}
@@ -41,14 +41,26 @@ class Object:
 
 @dataclass(frozen=True)
 class Array:
-    """A list of numbers: floats or ints, which slots of its owner say where it lies and how long it is, and its step."""
+    """A list of numbers: floats or ints, which slots of its owner say where it lies and how long it is, and its step.
+
+    A reserve has the number of its table's entry as `start`, and nothing that says how long it is.
+    """
 
     kind: str
     owner: Object
     start: int
     count: int
-    stride: int = 1
+    stride: int = 0
     offset: int = 0
+    reserve: bool = False
+
+
+@dataclass(frozen=True)
+class Single:
+    """A list of one element that lies inline."""
+
+    owner: Object
+    entry: Field
 
 
 @dataclass(frozen=True)
@@ -62,14 +74,11 @@ class Objects:
 
 @dataclass(frozen=True)
 class Event:
-    """An event: its numbers by name where the code makes it, else the row of the columns that holds it.
-
-    `row` is the table of the columns' addresses and the number of the row; `columns` says where each number is.
-    """
+    """An event: its numbers by name where the code makes it, else the row of the columns that holds it."""
 
     cls: type
     numbers: tuple[tuple[str, Number], ...] = ()
-    row: tuple[Any, Any] | None = None
+    row: Any = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ class Column:
     kind: str
 
 
+COLUMNS = 9  # how many columns there are; the table's entries behind them are the reserves
 WHOLE = ("i", "time", "open_time", "start", "filled_at")
 
 
@@ -94,4 +104,4 @@ def column_of(cls: Any, name: str) -> Column | None:
     return Column(4 + fields.index(name) - sum(field in WHOLE for field in fields), DOUBLE, "float")
 
 
-Value = Number | Object | Array | Objects | Event
+Value = Number | Object | Array | Single | Objects | Event
