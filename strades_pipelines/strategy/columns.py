@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Columns:
         return Columns(*(array[start:end] for array in self.arrays))
 
     @property
-    def arrays(self) -> tuple[NDArray[np.generic], ...]:
+    def arrays(self) -> tuple[Any, ...]:
         """All columns in their order."""
         return self.kind, self.i, self.time, self.more, self.a, self.b, self.c, self.d, self.e
 

@@ -2,6 +2,7 @@
 
 from array import array
 from dataclasses import dataclass, field
+from typing import Any
 from typing import ClassVar
 
 import numpy as np
@@ -72,9 +73,9 @@ class CompiledJournal:
     """The same over reserves of the host; `full` asks it to take what is there."""
 
     def __init__(self) -> None:
-        self.fills = Reserve(0)
-        self.decisions = Reserve(1)
-        self.orders = Reserve(2)
+        self.fills: Any = Reserve(0)
+        self.decisions: Any = Reserve(1)
+        self.orders: Any = Reserve(2)
         self.equity = Reserve(3)
         self.gross = Reserve(4)
         self.fill_count = 0

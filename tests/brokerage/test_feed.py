@@ -20,7 +20,7 @@ def events(feed: StoredFeed) -> list[Any]:
 
 
 def named(feed: StoredFeed, event: Any) -> int:
-    return feed.listings[event.i].listing_id
+    return int(feed.listings[event.i].listing_id)
 
 
 def read(adbc: "AdbcConnection", names: list[str], *, minutes: int, **changes: Any) -> StoredFeed:

@@ -48,8 +48,8 @@ def test_a_decision_is_filled_at_the_next_open_and_the_money_is_right() -> None:
     ran = run(Script(2.0, 2.0, 0.5), make_bars([100, 101, 99, 98, 97], opens=[100, 100.5, 101, 99.5, 98]), cash=1000)
     # 2 at 100.5 with 0.201; 1.5 at 99.5 with 0.14925.
     assert [(fill.quantity, fill.price, fill.fee) for fill in ran.fills] == [
-        (2.0, 100.5, pytest.approx(0.201, abs=1e-12)),
-        (-1.5, pytest.approx(99.5), pytest.approx(0.14925, abs=1e-12)),
+        (2.0, 100.5, 0.201),
+        (-1.5, 99.5, 0.14925),
     ]
     assert ran.account.cash == pytest.approx(947.89975, abs=1e-9)
     assert ran.account.position[0] == 0.5
