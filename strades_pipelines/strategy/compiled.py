@@ -14,7 +14,7 @@ from strades_pipelines.strategy.compiler.loop import Loop
 from strades_pipelines.strategy.compiler.machine import Machine, load
 from strades_pipelines.strategy.compiler.program import MEMORY, Program
 from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Packer, Shape, shape_of, unpack
-from strades_pipelines.strategy.compiler.values import Event, Number, Object
+from strades_pipelines.strategy.compiler.values import Event, Number, Object, column_of
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.journal import RESERVES, Reserves
 
@@ -29,6 +29,8 @@ HOOKS = {
     events.ACTION: ("on_corporate_action", events.CorporateAction),
     events.RECORDED_FILL: ("on_recorded_fill", events.RecordedFill),
 }
+# What orders are filled from, of the events that fill them.
+SPARSE = {events.BAR: ("open_time", "open")}
 ROW = Number(None, "int")
 # The most rows an event may write: so many, and so many for each instrument and each order under way.
 MARGIN, ROWS = 1_024, 16
@@ -75,7 +77,9 @@ def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path) -
     journal = shape.get("journal")
     assert journal is not None
     assert journal.shape is not None
-    Loop(program, shape, hooks, journal.n + dict(journal.shape.fields)["full"].n, RESERVES).build()
+    full = journal.n + dict(journal.shape.fields)["full"].n
+    sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
+    Loop(program, shape, hooks, full, RESERVES, sorted(column.number for column in sparse if column)).build()
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
     return CompiledEngine(shape, load(str(program.module), {"run": prototype}, tuple(program.errors), folder))
 

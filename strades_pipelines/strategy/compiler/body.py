@@ -118,23 +118,18 @@ class Body(Expressions):
             self.builder.ret(BOOL(False)) if self.made.raises else self.builder.ret_void()
         else:
             value = numbers.as_kind(self.builder, number, self.made.returns)
-            self.builder.ret(self.pair(value, False) if self.made.raises else value)
-
-    def pair(self, value: Any, raised: bool) -> Any:
-        """A result and whether there was an error in its place."""
-        assert self.made is not None
-        kind = ir.LiteralStructType([TYPES[self.made.returns], BOOL])
-        made = self.builder.insert_value(ir.Constant(kind, ir.Undefined), value, 0)
-        return self.builder.insert_value(made, BOOL(raised), 1)
+            if not self.made.raises:
+                self.builder.ret(value)
+                return
+            self.builder.store(value, self.llvm.args[-1])
+            self.builder.ret(BOOL(False))
 
     def escape(self) -> None:
         """Return because of an error whose number is in E already."""
         if self.made is None:
             self.builder.unreachable()
-        elif self.made.returns == "nothing":
-            self.builder.ret(BOOL(True))
         else:
-            self.builder.ret(self.pair(numbers.undefined(self.made.returns), True))
+            self.builder.ret(BOOL(True))
 
     def fail(self, condition: Any, name: str, text: str) -> None:
         """Raise an error where the condition holds."""

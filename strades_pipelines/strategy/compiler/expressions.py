@@ -493,13 +493,11 @@ class Expressions:
         copies = [self.memory[name] for name in ("F", "N", "HF", "HN")] if self.hot and not function.hot else []
         if copies:
             self.builder.call(self.program.copies.out(self.builder.module), copies)
-        made = self.builder.call(function.made, given)
+        result = self.allocate(function.returns) if function.raises and function.returns != "nothing" else None
+        made = self.builder.call(function.made, [*given, result] if result else given)
         if copies:
             self.builder.call(self.program.copies.back(self.builder.module), copies)
-        if function.raises and function.returns == "nothing":
-            self.pass_on(made)
-            return Number(None, "nothing")
         if function.raises:
-            self.pass_on(self.builder.extract_value(made, 1))
-            return Number(self.builder.extract_value(made, 0), function.returns)
+            self.pass_on(made)
+            made = self.builder.load(result, typ=TYPES[function.returns]) if result else None
         return Number(made, function.returns)

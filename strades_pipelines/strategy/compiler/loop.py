@@ -1,12 +1,15 @@
 """The loop over columns of events that a program is called through."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
 
 from strades_pipelines.strategy.compiler.program import MEMORY, Function, Program
 from strades_pipelines.strategy.compiler.shapes import Shape
-from strades_pipelines.strategy.compiler.values import COLUMNS, DOUBLE, INT, POINTER
+from strades_pipelines.strategy.compiler.values import COLUMNS, DOUBLE, INT, POINTER, VOID
+
+AHEAD = 32  # events
 
 
 class Loop:
@@ -18,17 +21,27 @@ class Loop:
         hooks: the function for each kind of event that occurs.
         full: the place in N that is not 0 when the loop is to stop.
         reserves: how many addresses stand in the table behind those of the columns.
+        sparse: columns of 8 bytes a row of which few events need theirs; fetched into the cache ahead of time.
     """
 
-    def __init__(self, program: Program, shape: Shape, hooks: dict[int, Function], full: int, reserves: int) -> None:
+    def __init__(
+        self,
+        program: Program,
+        shape: Shape,
+        hooks: dict[int, Function],
+        full: int,
+        reserves: int,
+        sparse: Sequence[int] = (),
+    ) -> None:
         arguments = [POINTER] * len(MEMORY) + [INT, INT]
         self.made = ir.Function(program.module, ir.FunctionType(INT, arguments), "run")
         self.arrays = self.made.args[: len(MEMORY)]
         for given in self.arrays:
             given.add_attribute("noalias")
-        # Its entries are read before the loop only if LLVM may read them whether or not there is an event.
-        self.arrays[5].attributes.dereferenceable = 8 * (COLUMNS + reserves)
-        self.hooks, self.full, self.copies = hooks, full, program.copies
+        # What never changes is read before the loop only if LLVM may read it whether or not there is an event.
+        for at, size in ((0, shape.f_size), (1, shape.n_size), (5, COLUMNS + reserves)):
+            self.arrays[at].attributes.dereferenceable = 8 * size
+        self.hooks, self.full, self.copies, self.sparse = hooks, full, program.copies, sparse
         self.blocks = {name: self.made.append_basic_block(name) for name in ("entry", "event", "next", "end")}
         self.builder = ir.IRBuilder(self.blocks["entry"])
         sizes = ((DOUBLE, shape.f_size), (INT, shape.n_size))
@@ -43,6 +56,7 @@ class Loop:
         builder.position_at_end(blocks["event"])
         k = builder.phi(INT)
         k.add_incoming(start, blocks["entry"])
+        self.prefetch(k)
         self.dispatch(k)
         builder.position_at_end(blocks["next"])
         after = builder.add(k, INT(1))
@@ -67,6 +81,20 @@ class Loop:
         """Copy to the stack, or back."""
         copies = getattr(self.copies, which)(self.made.module)
         self.builder.call(copies, [*self.stack, *self.arrays[:2]])
+
+    def prefetch(self, k: Any) -> None:
+        """Ask for the sparse columns: read here and there only, they would be waited for each time."""
+        builder, module = self.builder, self.made.module
+        prefetch = module.declare_intrinsic(
+            "llvm.prefetch", [POINTER], ir.FunctionType(VOID, [POINTER] + [ir.IntType(32)] * 3)
+        )
+        ahead = builder.add(k, INT(AHEAD))
+        for column in self.sparse:
+            place = builder.gep(self.arrays[5], [INT(column)], source_etype=POINTER)
+            address = builder.load(place, typ=POINTER)
+            address.set_metadata("invariant.load", module.add_metadata([]))
+            where = builder.gep(address, [ahead], source_etype=INT)
+            builder.call(prefetch, [where, *(ir.IntType(32)(number) for number in (0, 3, 1))])
 
     def dispatch(self, k: Any) -> None:
         """Call the hook of the event's kind."""

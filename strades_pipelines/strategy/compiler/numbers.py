@@ -5,7 +5,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from strades_pipelines.strategy.compiler.values import BOOL, DOUBLE, INT, TYPES, Number
+from strades_pipelines.strategy.compiler.values import BOOL, DOUBLE, INT, Number
 
 Raise = Callable[[Any, str, str], None]
 FLOAT_SIGNS = {"+": "fadd", "-": "fsub", "*": "fmul"}
@@ -155,8 +155,3 @@ def constant(value: bool | int | float) -> Number:
     if isinstance(value, int):
         return Number(INT(value), "int")
     return Number(DOUBLE(value), "float")
-
-
-def undefined(kind: str) -> Any:
-    """What a function returns beside an error."""
-    return ir.Constant(TYPES[kind], 0 if kind != "float" else 0.0)

@@ -74,8 +74,8 @@ def method_of(cls: type, name: str) -> Callable[..., Any] | None:
 class Function:
     """A function of the module: what it returns ("nothing" for none), and whether it can raise.
 
-    One that can raise returns its result and whether it did; the number of the error is in E then. A hot one works on
-    copies of F and N on the stack, which LLVM keeps in registers.
+    One that can raise returns whether it did, with the number of the error in E then, and else puts its result where its
+    last argument says. A hot one works on copies of F and N on the stack, which LLVM keeps in registers.
     """
 
     made: ir.Function
@@ -147,9 +147,10 @@ class Program:
     ) -> ir.Function:
         """A new function of the module."""
         result: ir.Type = TYPES[returns]
-        if raises:
-            result = BOOL if result == VOID else ir.LiteralStructType([result, BOOL])
         kinds = [kind for argument in arguments for kind in carried_types(argument)]
+        if raises:
+            kinds += [POINTER] if result != VOID else []
+            result = BOOL
         memories = MEMORY + HOMES if hot else MEMORY
         made = ir.Function(self.module, ir.FunctionType(result, [POINTER] * len(memories) + kinds), name)
         made.linkage = "internal"
