@@ -3,7 +3,8 @@
 import math
 from typing import ClassVar
 
-from strades_pipelines.strategy.orders import ANY, FREE, GTC, NEW, UNSET, Order
+from strades_pipelines.strategy.events import BEGINNING
+from strades_pipelines.strategy.orders import ANY, FREE, GTC, NEVER, NEW, NOT_GIVEN, OPEN, UNSET, Order
 
 ORDERS = 64
 
@@ -11,8 +12,10 @@ ORDERS = 64
 class Account:
     """Targets and orders to write; positions, prices, cash and equity to read. All times are microseconds UTC.
 
-    `target[i]` is in units; `price[i]` is the last close, NaN before the first; `cash` is in the account's currency, and
-    `rate[i]` what one unit of the currency of instrument `i` is worth in it; `unit[i]` is multiplier times rate.
+    `target[i]` is in units; `price[i]` is the last close, NaN before the first, and `price_time[i]` its time; `cash` is
+    in the account's currency, and `rate[i]` what one unit of the currency of instrument `i` is worth in it, NaN before
+    that is known (see `currencies`); `unit[i]` is multiplier times rate. `dividends` and `interest` are what was
+    received and paid of them so far.
     """
 
     interleaved: ClassVar = (
@@ -35,12 +38,12 @@ class Account:
     def __init__(self, size: int, cash: float, orders: int = ORDERS) -> None:
         self.size = size
         self.cash = cash
-        self.now = 0
+        self.now = BEGINNING
         self.target = [0.0] * size
         self.decided = [0.0] * size
         self.position = [0.0] * size
         self.price = [math.nan] * size
-        self.price_time = [0] * size
+        self.price_time = [BEGINNING] * size
         self.average = [0.0] * size
         self.pending = [0.0] * size
         self.pending_number = [0] * size
@@ -50,7 +53,10 @@ class Account:
         self.multiplier = [1.0] * size
         self.rate = [1.0] * size
         self.unit = [1.0] * size
-        self.reserved = 0.0
+        self.currency = [0] * size
+        self.converts = [0] * size
+        self.dividends = 0.0
+        self.interest = 0.0
         self.capacity = orders
         self.orders = [Order() for _ in range(orders)]
         self.queue = [0] * orders
@@ -70,7 +76,19 @@ class Account:
         total = 0.0
         for i in range(self.size):
             if self.position[i] != 0.0:
-                total += abs(self.position[i]) * self.price[i] * self.unit[i]
+                total += abs(self.position[i] * self.price[i] * self.unit[i])
+        return total
+
+    @property
+    def reserved(self) -> float:
+        """The cash that open purchases may take, where cash limits them."""
+        total = 0.0
+        for i in range(self.size):
+            total += self.pending_reserved[i]
+        for q in range(self.count):
+            order = self.orders[self.queue[q]]
+            if order.state <= OPEN:
+                total += order.reserved
         return total
 
     @property
@@ -94,9 +112,9 @@ class Account:
         self,
         i: int,
         quantity: float,
-        limit: float = UNSET,
-        stop: float = UNSET,
-        trail: float = UNSET,
+        limit: float = NOT_GIVEN,
+        stop: float = NOT_GIVEN,
+        trail: float = NOT_GIVEN,
         on: int = ANY,
         time_in_force: int = GTC,
         reduce_only: bool = False,
@@ -105,9 +123,17 @@ class Account:
     ) -> int:
         """Ask for an order of `quantity` units, negative to sell; returns its number.
 
+        It is taken up when the hook is over, and active from the next bar on. A market order unless there is a `limit`,
+        a `stop` to wait for, both, or a `trail`: the distance a stop keeps behind the best price. `on` is ON_OPEN or
+        ON_CLOSE for the next bar's; `time_in_force` GTC, DAY (of UTC), IOC or FOK (at the next open, or not at all).
+        `reduce_only` never opens or turns a position. Orders of one `group` cancel one another; one with a `parent`
+        waits for that order's fill. A number that is not finite is refused.
+
         Raises:
-            ValueError: when the buffer of orders is full.
+            ValueError: when the buffer of orders is full, or there is no such instrument.
         """
+        if i < 0 or i >= self.size:
+            raise ValueError("order: there is no instrument of this index")
         if self.count >= self.capacity:
             raise ValueError("the buffer of orders is full; cancel some, or give the account more")
         slot = self.free_slot()
@@ -115,9 +141,11 @@ class Account:
         made.number = self.next_number
         made.i = i
         made.quantity = quantity
-        made.limit = limit
-        made.stop = stop
-        made.trail = trail
+        made.limit = UNSET if limit == NOT_GIVEN else limit
+        made.stop = UNSET if stop == NOT_GIVEN else stop
+        made.trail = UNSET if trail == NOT_GIVEN else trail
+        if wrong(limit) or wrong(stop) or wrong(trail):
+            made.quantity = math.nan
         made.best = self.price[i]
         made.reserved = 0.0
         made.time_in_force = time_in_force
@@ -129,8 +157,10 @@ class Account:
         made.decided_at = self.now
         made.active_from = self.now
         made.cancel_asked = False
-        made.fresh = False
-        made.day = -1
+        made.rested = False
+        made.entered = UNSET
+        made.turn = NEVER
+        made.day = BEGINNING
         made.state = NEW
         self.queue[self.count] = slot
         self.count += 1
@@ -138,8 +168,10 @@ class Account:
         self.next_number += 1
         return made.number
 
-    def bracket(self, i: int, quantity: float, stop: float, take_profit: float, limit: float = UNSET) -> int:
-        """An entry, and once it is filled a stop and a limit of which one cancels the other; returns the entry's number."""
+    def bracket(self, i: int, quantity: float, stop: float, take_profit: float, limit: float = NOT_GIVEN) -> int:
+        """An entry, and once it is filled a stop and a limit that cancel one another; returns the entry's number."""
+        if not math.isfinite(stop) or not math.isfinite(take_profit):
+            quantity = math.nan
         entry = self.order(i, quantity, limit=limit)
         group = self.new_group()
         self.order(i, -quantity, stop=stop, group=group, parent=entry, reduce_only=True)
@@ -171,7 +203,7 @@ class Account:
     def is_open(self, number: int) -> bool:
         """Whether an order is still under way."""
         for q in range(self.count):
-            if self.orders[self.queue[q]].number == number:
+            if self.orders[self.queue[q]].number == number and self.orders[self.queue[q]].state <= OPEN:
                 return True
         return False
 
@@ -181,3 +213,8 @@ class Account:
             if self.orders[slot].state == FREE:
                 return slot
         raise ValueError("the buffer of orders is full; cancel some, or give the account more")
+
+
+def wrong(condition: float) -> bool:
+    """Whether an order's limit, stop or trail was given, and is no price."""
+    return condition != NOT_GIVEN and not math.isfinite(condition)

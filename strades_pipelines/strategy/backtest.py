@@ -1,4 +1,4 @@
-"""A backtest: a strategy, bars, and the terms of trade in; fills, values and statistics out. Pure but for compiled code's cache."""
+"""A backtest: a strategy, bars, and the terms of trade in; fills, values and statistics out. Pure, but for a cache."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from strades_pipelines.strategy.broker import SimulatedBroker
 from strades_pipelines.strategy.columns import Columns, Floats, Integers, bar_columns
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.strategy.events import BEGINNING
 from strades_pipelines.strategy.gate import Gate
 from strades_pipelines.strategy.journal import KINDS
 from strades_pipelines.strategy.session import Progress, Session, StrategyError
@@ -24,8 +25,9 @@ from strades_pipelines.strategy.tactics import Tactic
 class Bars:
     """The bars of one instrument, oldest first: times in microseconds UTC, shape (n,); `prices` of shape (5, n).
 
-    `time` is when a bar is final and known, its close; `open_time` when it opened; `prices` are open, high, low, close and
-    volume. `multiplier` is the units of money a point of price is worth, `lot` the unit of quantities (0: any fraction).
+    `time` is when a bar is final and known, its close; `open_time` when it opened; `prices` are open, high, low, close
+    and volume. `multiplier` is the units of money a point of price is worth, `lot` the unit of quantities (0: any
+    fraction).
     """
 
     name: str
@@ -61,7 +63,7 @@ class Terms:
     fills: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     tactics: Sequence[Callable[[int], Tactic]] = ()
-    opened_at: int = 0
+    opened_at: int = BEGINNING
     financing: float = 0.0
     borrowing: float = 0.0
     orders: int = ORDERS

@@ -1,31 +1,54 @@
-"""How an order is filled from a bar: whether, at what price, how much of it, and what it costs."""
+"""How an order is filled from a bar: when in it, at what price, and what taking costs."""
 
 import math
 
 from strades_pipelines.market.fees import Fee
 from strades_pipelines.strategy.events import Bar
-from strades_pipelines.strategy.orders import ON_CLOSE, ON_OPEN, Order
+from strades_pipelines.strategy.orders import (
+    ANY,
+    AT_CLOSE,
+    AT_OPEN,
+    FIRST,
+    FOK,
+    FRESH_FIRST,
+    FRESH_SECOND,
+    IOC,
+    NEVER,
+    ON_CLOSE,
+    ON_OPEN,
+    SECOND,
+    Order,
+)
 
-NEXT_OPEN, SAME_CLOSE = 0, 1
+NEXT_OPEN, SAME_CLOSE, RECORDED = 0, 1, 2
+# What an order is looked at with: a bar, or the one price of a trade or quote.
+OF_BAR, OF_TRADE, OF_QUOTE = 0, 1, 2
 
 
 class SimulatedBroker:
-    """Fills orders from bars, by the worst path through a bar unless `best_path`.
+    """Fills orders from bars, trades and quotes, by the worst path through a bar unless `best_path`.
 
-    A bar does not say in which order its prices came. By the worst path a limit is done only when the price went
-    through it, a stop before a limit of the same group, and what an entry inside a bar would gain is not counted until the
-    next one; by the best path the other way round.
+    A bar does not say in which order its prices came. What its open decides comes first. By the worst path stops come
+    then, and limits after them, which are done only when the price went through them; by the best path the other way
+    round. For the stop and the limit of an entry inside the bar the worst path takes it that the whole range came after
+    the entry, against it, and that of what it would gain only the close is sure; the best path the other way round. A
+    limit that rested when a trade or quote went beyond it is done at its limit; at a trade at the very limit only by
+    the best path.
 
     Args:
         fee: an object with `of(quantity, price, maker)`; see `market.fees`.
-        fill: NEXT_OPEN, or SAME_CLOSE for targets that are done at the close they were decided on.
+        fill: NEXT_OPEN; SAME_CLOSE for targets that are done at the close they were decided on; or RECORDED, when
+            nothing is filled here and fills come as events.
         participation: the share of a bar's volume that all fills in it may take; infinite for no limit.
         spread: the whole spread as a part of the price; half of it is paid.
         slippage: a part of the price that is lost by whoever takes.
         slippage_amount: the same as an amount.
         impact: a part of the price, times the square of the share of the bar's volume that the fill takes.
-        latency: microseconds from a decision until its order is at the venue.
+        latency: microseconds from a decision until its order is at the venue; a bar fills what was there at its open.
         best_path: see above.
+
+    Raises:
+        ValueError: for a number that is negative or NaN.
     """
 
     def __init__(
@@ -43,13 +66,18 @@ class SimulatedBroker:
     ) -> None:
         self.fee = fee or Fee()
         self.fill = fill
-        self.participation = float(participation)
-        self.spread = float(spread)
-        self.slippage = float(slippage)
-        self.slippage_amount = float(slippage_amount)
-        self.impact = float(impact)
-        self.latency = latency
+        self.participation = _checked("participation", participation)
+        self.spread = _checked("spread", spread)
+        self.slippage = _checked("slippage", slippage)
+        self.slippage_amount = _checked("slippage_amount", slippage_amount)
+        self.impact = _checked("impact", impact)
+        self.latency = int(_checked("latency", latency))
         self.best_path = best_path
+
+    @property
+    def measures(self) -> bool:
+        """Whether fills depend on volumes."""
+        return math.isfinite(self.participation) or self.impact > 0.0
 
     def is_stop(self, order: Order) -> bool:
         """Whether an order still waits for its stop."""
@@ -59,72 +87,98 @@ class SimulatedBroker:
         """Whether an order has a limit and no stop to wait for."""
         return not math.isnan(order.limit) and not self.is_stop(order)
 
-    def price(self, order: Order, bar: Bar) -> float:
-        """The price at which the bar fills an order, slippage apart; NaN when it does not."""
-        if order.on == ON_CLOSE:
-            return bar.close if self.within(order, bar.close) else math.nan
-        if order.on == ON_OPEN:
-            return bar.open if self.within(order, bar.open) else math.nan
+    def turn(self, order: Order, bar: Bar, source: int) -> int:
+        """When in a bar an order that was there at its open has its turn; NEVER when the bar does not reach it."""
+        if order.on != ANY:
+            if source != OF_BAR:
+                return NEVER
+            return AT_OPEN if order.on == ON_OPEN else AT_CLOSE
         if self.is_stop(order):
-            return self.stop_price(order, bar)
-        if not math.isnan(order.limit):
-            return self.limit_price(order, bar)
-        return bar.open
+            if self.passed(order, bar.open):
+                return AT_OPEN
+            if not self.passed(order, bar.high if order.quantity > 0.0 else bar.low):
+                return NEVER
+            return SECOND if self.best_path else FIRST
+        if self.within(order, bar.open):
+            unsure = source == OF_TRADE and order.rested and bar.open == order.limit and not self.best_path
+            return NEVER if unsure else AT_OPEN
+        if order.time_in_force == IOC or order.time_in_force == FOK:
+            return NEVER
+        if not self.reached(order, bar.low if order.quantity > 0.0 else bar.high):
+            return NEVER
+        return FIRST if self.best_path else SECOND
+
+    def fresh_turn(self, order: Order, bar: Bar) -> int:
+        """The same for one whose parent was filled inside the bar, at the price it `entered`."""
+        buys = order.quantity > 0.0
+        if self.is_stop(order):
+            if self.passed(order, order.entered):
+                return FRESH_FIRST
+            if self.best_path:
+                return FRESH_SECOND if self.passed(order, bar.close) else NEVER
+            return FRESH_FIRST if self.passed(order, bar.high if buys else bar.low) else NEVER
+        if self.within(order, order.entered):
+            return FRESH_FIRST
+        if self.best_path:
+            return FRESH_FIRST if self.reached(order, bar.low if buys else bar.high) else NEVER
+        return FRESH_SECOND if self.reached(order, bar.close) else NEVER
+
+    def price(self, order: Order, bar: Bar, source: int) -> float:
+        """The price at which an order is done in its turn, slippage apart; NaN when its limit holds it back."""
+        start = bar.open if math.isnan(order.entered) else order.entered
+        if order.on == ON_CLOSE:
+            start = bar.close
+        if self.is_stop(order):
+            level = self.stop_level(order)
+            order.triggered = True
+            start = max(start, level) if order.quantity > 0.0 else min(start, level)
+        elif self.rests(order, source) or (order.on == ANY and not self.within(order, start)):
+            start = order.limit
+        return start if self.within(order, start) else math.nan
+
+    def rests(self, order: Order, source: int) -> bool:
+        """Whether an order has been in the book, so that whoever trades beyond its limit trades with it first."""
+        return source != OF_BAR and order.rested and not math.isnan(order.limit)
 
     def within(self, order: Order, price: float) -> bool:
         """Whether a price is within the order's limit."""
         if math.isnan(order.limit):
             return True
-        if order.quantity > 0:
-            return price <= order.limit
-        return price >= order.limit
+        return price <= order.limit if order.quantity > 0.0 else price >= order.limit
 
-    def limit_price(self, order: Order, bar: Bar) -> float:
-        """The open where it is good enough, else the limit when the bar went through it."""
-        if self.within(order, bar.open):
-            return bar.open
-        if order.quantity > 0:
-            reached = bar.low < order.limit or (self.best_path and bar.low == order.limit)
-        else:
-            reached = bar.high > order.limit or (self.best_path and bar.high == order.limit)
-        return order.limit if reached else math.nan
+    def reached(self, order: Order, price: float) -> bool:
+        """Whether a price that the bar came to fills a limit: it went through it, or by the best path touched it."""
+        if price == order.limit:
+            return self.best_path
+        return self.within(order, price)
 
-    def stop_price(self, order: Order, bar: Bar) -> float:
-        """The stop, or the open where it lies behind it; a stop that was passed stays so, its limit may still hold it."""
-        stop = self.stop_level(order)
-        if order.quantity > 0:
-            touched = bar.high >= stop
-            price = max(bar.open, stop)
-        else:
-            touched = bar.low <= stop
-            price = min(bar.open, stop)
-        if not touched:
-            self.follow(order, bar)
-            return math.nan
-        order.triggered = True
-        return price if self.within(order, price) else math.nan
+    def passed(self, order: Order, price: float) -> bool:
+        """Whether a price is at an order's stop or beyond."""
+        level = self.stop_level(order)
+        return price >= level if order.quantity > 0.0 else price <= level
 
     def stop_level(self, order: Order) -> float:
         """Where the stop stands: given, or a distance behind the best price so far."""
         if math.isnan(order.trail):
             return order.stop
-        if order.quantity > 0:
+        if order.quantity > 0.0:
             return order.best + order.trail
         return order.best - order.trail
 
     def follow(self, order: Order, bar: Bar) -> None:
-        """Let a trailing stop follow the bar; it counts from the next bar on."""
-        if order.quantity > 0:
-            order.best = min(order.best, bar.low)
+        """Let a trailing stop follow the bar, or its close when it was entered inside; that counts from the next on."""
+        inside = not math.isnan(order.entered)
+        if order.quantity > 0.0:
+            order.best = min(order.best, bar.close if inside else bar.low)
         else:
-            order.best = max(order.best, bar.high)
+            order.best = max(order.best, bar.close if inside else bar.high)
 
     def worse(self, price: float, quantity: float, volume: float) -> float:
         """The price that whoever takes gets: spread, slippage and impact."""
-        lost = price * (0.5 * self.spread + self.slippage) + self.slippage_amount
+        lost = abs(price) * (0.5 * self.spread + self.slippage) + self.slippage_amount
         if self.impact > 0.0 and volume > 0.0:
             share = abs(quantity) / volume
-            lost += price * self.impact * share * share
+            lost += abs(price) * self.impact * share * share
         return price + lost if quantity > 0.0 else price - lost
 
     def slipped(self, order: Order, price: float, quantity: float, volume: float, maker: bool) -> float:
@@ -135,3 +189,9 @@ class SimulatedBroker:
         if math.isnan(order.limit):
             return price
         return min(price, order.limit) if quantity > 0.0 else max(price, order.limit)
+
+
+def _checked(name: str, value: float) -> float:
+    if not value >= 0.0:
+        raise ValueError(f"{name}: expected a number of 0 or more, was {value}")
+    return float(value)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The clock before the first event; there are prices of before 1970.
+BEGINNING = -(1 << 62)
 # Kinds, in the order in which events of one instant come.
 TRADE, QUOTE, BAR, REVISION, GAP, PREDICTION, ARTICLE, ACTION, RECORDED_FILL, TIMER = range(10)
 KINDS = (

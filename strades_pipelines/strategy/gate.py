@@ -5,19 +5,25 @@ import math
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.orders import (
     ACCEPTED,
+    ANY,
     BELOW_ZERO,
+    CONTRADICTORY,
     MARGIN_SHORT,
     NO_CASH,
     NO_PRICE,
     NOT_FINITE,
     NOT_REDUCING,
+    OPEN,
     OVER_EQUITY,
     Order,
 )
 
+# What rounding may make of a weight of all of the equity.
+SLACK = 1.0 + 1e-12
+
 
 def multiple(count: int, unit: float) -> float:
-    """So many units, as the float nearest to it: 150,000 times 0.00001 is 1.5, where a product would be a little more."""
+    """So many units, as the float nearest to it: 150,000 times 0.00001 is 1.5, where a product were a little more."""
     if unit < 1.0:
         parts = math.floor(1.0 / unit + 0.5)
         if abs(parts * unit - 1.0) < 1e-9:
@@ -34,6 +40,7 @@ class Gate:
         leverage: the gross value of all positions as a part of equity; 1 also means that cash never goes below zero.
         max_weight: the value of one position as a part of equity.
         lot: the unit of quantities; 0 for any fraction.
+        margin: what of a position's value the equity must cover; 0 for nothing.
     """
 
     def __init__(
@@ -44,19 +51,20 @@ class Gate:
         leverage: float = math.inf,
         max_weight: float = math.inf,
         lot: float = 0.0,
+        margin: float = 0.0,
     ) -> None:
         self.allow_short = allow_short
         self.leverage = float(leverage)
         self.max_weight = float(max_weight)
         self.lot = [float(lot)] * size
         self.tick = [0.0] * size
-        self.margin = [0.0] * size
+        self.margin = [float(margin)] * size
 
     def in_lots(self, i: int, quantity: float) -> float:
         """The quantity in whole lots, towards zero."""
         lot = self.lot[i]
-        if lot == 0.0:
-            return quantity
+        if lot == 0.0 or not abs(quantity) < 9.0e15 * lot:
+            return quantity  # above it, and for what is not finite, a float has no lots
         amount = multiple(math.floor(abs(quantity) / lot + 1e-9), lot)
         return amount if quantity > 0 else -amount
 
@@ -70,41 +78,70 @@ class Gate:
     def outcome(self, account: Account, order: Order) -> int:
         """ACCEPTED, or why an order is refused whatever its size."""
         i = order.i
-        if not math.isfinite(order.quantity) or order.quantity == 0.0:
+        if not math.isfinite(order.quantity) or order.quantity == 0.0 or order.trail <= 0.0:
             return NOT_FINITE
-        if math.isnan(account.price[i]) and math.isnan(order.limit) and math.isnan(order.stop):
+        if order.on != ANY and (not math.isnan(order.stop) or not math.isnan(order.trail)):
+            return CONTRADICTORY
+        known = not math.isnan(account.price[i])
+        if math.isnan(account.unit[i]) or not (known or not math.isnan(order.limit) or order.stop == order.stop):
             return NO_PRICE
-        held = account.position[i] + account.pending[i]
-        after = held + order.quantity
+        if not known and not math.isnan(order.trail):
+            return NO_PRICE
         if order.parent != 0:
             return ACCEPTED
-        if order.reduce_only and abs(after) > abs(held):
+        held = account.position[i] + account.pending[i]
+        if order.reduce_only and held * order.quantity >= 0.0:
             return NOT_REDUCING
-        if after < 0.0 and not self.allow_short:
+        if held + order.quantity < 0.0 and not self.allow_short and not order.reduce_only:
             return BELOW_ZERO
         return ACCEPTED
 
-    def carried(
-        self, account: Account, i: int, quantity: float, after: float, unit: float, reserved: float
-    ) -> int:
-        """Whether cash, one position's share and the margin allow what makes a position larger.
+    def carried(self, account: Account, i: int, quantity: float, unit: float, reserved: float) -> int:
+        """Whether cash, one position's share, leverage and margin allow what makes a position larger.
 
         Args:
-            after: the position when the order is done.
+            quantity: what is to be ordered beside all that is under way.
             unit: what one unit costs in the account's currency.
             reserved: the cash the order may take; 0 where cash is not what limits it.
         """
-        if reserved > account.cash - account.reserved:
+        if reserved > 0.0 and reserved > (account.cash - account.reserved) * SLACK:
             return NO_CASH
-        if math.isfinite(self.max_weight) and abs(after) * unit > self.max_weight * account.equity:
+        limit = self.max_weight * account.equity * SLACK
+        if math.isfinite(self.max_weight) and self.exposure(account, i, quantity) * abs(unit) > limit:
             return OVER_EQUITY
-        if math.isfinite(self.leverage) and self.leverage != 1.0:
-            more = (abs(after) - abs(account.position[i])) * unit
-            if account.gross + more > self.leverage * account.equity:
-                return MARGIN_SHORT
-        if self.margin[i] > 0.0 and abs(after) * unit * self.margin[i] > account.equity:
+        return self.margined(account, i, quantity, unit)
+
+    def margined(self, account: Account, i: int, quantity: float, unit: float) -> int:
+        """Whether all positions, as large as open orders may make them, are within leverage and margin."""
+        asked = math.isfinite(self.leverage)
+        for j in range(account.size):
+            asked = asked or self.margin[j] > 0.0
+        if not asked:
+            return ACCEPTED
+        gross = 0.0
+        margin = 0.0
+        for j in range(account.size):
+            units = self.exposure(account, j, quantity if j == i else 0.0)
+            if units > 0.0:
+                worth = units * abs(unit if j == i else account.price[j] * account.unit[j])
+                gross += worth
+                margin += worth * self.margin[j]
+        equity = account.equity * SLACK
+        if (margin > 0.0 and margin > equity) or (math.isfinite(self.leverage) and gross > self.leverage * equity):
             return MARGIN_SHORT
         return ACCEPTED
+
+    def exposure(self, account: Account, i: int, quantity: float) -> float:
+        """How many units of instrument `i` may come to be held, long or short, with `quantity` more ordered."""
+        held = account.position[i] + account.pending[i]
+        bought = max(quantity, 0.0)
+        sold = min(quantity, 0.0)
+        for q in range(account.count):
+            order = account.orders[account.queue[q]]
+            if order.i == i and order.state == OPEN and not order.reduce_only and order.parent == 0:
+                bought += max(order.quantity, 0.0)
+                sold += min(order.quantity, 0.0)
+        return max(abs(held + bought), abs(held + sold))
 
     def unit_price(self, account: Account, order: Order) -> float:
         """What one unit costs in the account's currency: at the limit or stop of an order, else at the last close."""

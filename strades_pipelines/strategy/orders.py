@@ -34,6 +34,8 @@ OUTCOMES = (
     "delisted",
     "before_opening",
     "superseded",
+    "auction_over",
+    "contradictory",
 )
 (
     ACCEPTED,
@@ -59,15 +61,22 @@ OUTCOMES = (
     DELISTED,
     BEFORE_OPENING,
     SUPERSEDED,
-) = range(23)
-UNSET = math.nan
+    AUCTION_OVER,
+    CONTRADICTORY,
+) = range(25)
+# A condition that an order has not, and how that is asked for: a NaN that is asked for is a mistake.
+UNSET, NOT_GIVEN = math.nan, -math.inf
+# When in a bar an order has its turn; see `SimulatedBroker.turn`.
+AT_OPEN, FIRST, SECOND, FRESH_FIRST, FRESH_SECOND, AT_CLOSE, NEVER = range(7)
 
 
 class Order:
     """An order under way: signed `quantity` still to do of listing `i`, and its conditions (NaN where it has none).
 
-    `stop` waits for the price to pass it, `limit` bounds the price, `trail` is the distance a stop keeps behind the best
-    price since. Orders of one `group` cancel one another; one with a `parent` waits until that is filled.
+    `stop` waits for the price to pass it, `limit` bounds the price, `trail` is the distance a stop keeps behind the
+    best price since. Orders of one `group` cancel one another; one with a `parent` waits until that is filled:
+    `entered` is the price at which it was, for the rest of the bar inside of which that happened. `rested` says that an
+    event it could have been filled on has passed.
     """
 
     def __init__(self) -> None:
@@ -86,8 +95,10 @@ class Order:
         self.reduce_only = False
         self.triggered = False
         self.cancel_asked = False
-        self.fresh = False
-        self.day = -1
+        self.rested = False
+        self.entered = UNSET
+        self.turn = NEVER
+        self.day = -(1 << 62)
         self.decided_at = 0
         self.active_from = 0
         self.state = FREE

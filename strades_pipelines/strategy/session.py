@@ -134,7 +134,7 @@ class Session:
     def _finish(self, one: Progress) -> None:
         if one.error is None and one.steps is not None and one.mode == "compiled":
             self._contain(one, one.steps.close)
-        if one.error is None and one.engine.account.now > 0:
+        if one.error is None and one.engine.account.now > events.BEGINNING:
             self._contain(one, one.engine.end_instant)
         if one.error is None:
             self._contain(one, one.engine.stop)
@@ -151,7 +151,8 @@ class Session:
             one.error = self._told(one, error)
 
     def _told(self, one: Progress, error: Exception) -> StrategyError:
-        where = f" at {events.moment(one.engine.account.now).isoformat()}" if one.engine.account.now else ""
+        now = one.engine.account.now
+        where = f" at {events.moment(now).isoformat()}" if now > events.BEGINNING else ""
         said = str(error) if getattr(error, "compiled", False) else f"{type(error).__name__}: {error}"
         text = f"strategy {one.engine.strategy.title()}{where}: {said}"
         made = StrategyError(text)

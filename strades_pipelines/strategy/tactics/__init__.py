@@ -1,7 +1,7 @@
 """Rules added to a strategy by name and parameters, the same in every mode: sizing, exits, and when not to trade."""
 
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.events import Bar
+from strades_pipelines.strategy.events import Bar, Fill
 from strades_pipelines.strategy.orders import ACCEPTED
 
 
@@ -10,6 +10,12 @@ class Tactic:
 
     def on_bar(self, bar: Bar, account: Account) -> None:
         """Look at a bar before the strategy does."""
+
+    def on_fill(self, fill: Fill, account: Account) -> None:
+        """Look at a fill before the strategy does; the account holds it already."""
+
+    def on_split(self, i: int, ratio: float) -> None:
+        """Each unit of instrument `i` has become `ratio` units, at as much less each."""
 
     def aim(self, i: int, target: float, account: Account) -> float:
         """What to aim at when the strategy aims at `target` units of instrument `i`."""
