@@ -31,8 +31,8 @@ class DatabaseTrialLedger:
         """Every trial ever run on the data, oldest first."""
         query = f"SELECT {COLUMNS} FROM ops.trials WHERE data_hash = %s ORDER BY recorded_at, key"
         with connect(self.url) as connection:
-            rows = connection.execute(query, [data_hash]).fetchall()
-        return [Trial(*rest, microseconds(recorded_at)) for *rest, recorded_at in rows]
+            rows: list[Any] = connection.execute(query, [data_hash]).fetchall()
+        return [Trial(*row[:9], microseconds(row[9])) for row in rows]
 
 
 def _row(trial: Trial) -> list[Any]:
