@@ -29,10 +29,13 @@ class DatabaseTrialLedger:
 
     def of_data(self, data_hash: str) -> list[Trial]:
         """Every trial ever run on the data, oldest first."""
-        query = f"SELECT {COLUMNS} FROM ops.trials WHERE data_hash = %s ORDER BY recorded_at, key"
         with connect(self.url) as connection:
-            rows: list[Any] = connection.execute(query, [data_hash]).fetchall()
-        return [Trial(*row[:9], microseconds(row[9])) for row in rows]
+            rows = connection.execute(OF_DATA, [data_hash]).fetchall()
+        return [_trial(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+
+
+def _trial(given: dict[str, Any]) -> Trial:
+    return Trial(**{**given, "recorded_at": microseconds(given["recorded_at"])})
 
 
 def _row(trial: Trial) -> list[Any]:
