@@ -11,8 +11,21 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.analysis.trials import Trial
 from strades_pipelines.strategy.events import microseconds, moment
 
-COLUMNS = "data_hash, code_hash, strategy, parameters, sharpe, n, options, periods_per_year, total_return, recorded_at"
-RECORD = f"INSERT INTO ops.trials (key, {COLUMNS}) VALUES (%s{', %s' * 10}) ON CONFLICT DO NOTHING"
+COLUMNS = (
+    "data_hash",
+    "code_hash",
+    "strategy",
+    "parameters",
+    "sharpe",
+    "n",
+    "options",
+    "periods_per_year",
+    "total_return",
+    "recorded_at",
+)
+NAMES = ", ".join(COLUMNS)
+RECORD = f"INSERT INTO ops.trials (key, {NAMES}) VALUES (%s{', %s' * len(COLUMNS)}) ON CONFLICT DO NOTHING"
+OF_DATA = f"SELECT {NAMES} FROM ops.trials WHERE data_hash = %s ORDER BY recorded_at, key"
 
 
 @dataclass(frozen=True)
