@@ -36,10 +36,13 @@ class Bars:
     prices: Floats
     multiplier: float = 1.0
     lot: float = 0.0
+    _columns: dict[int, Columns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def columns(self, i: int) -> Columns:
-        """As events of instrument `i`."""
-        return bar_columns(i, self.time, self.open_time, self.prices)
+        """As events of instrument `i`; kept, with what is known of them, for the next run."""
+        if i not in self._columns:
+            self._columns[i] = bar_columns(i, self.time, self.open_time, self.prices)
+        return self._columns[i]
 
 
 @dataclass(frozen=True)
@@ -154,9 +157,9 @@ def backtest(
 def result_of(progress: Progress, names: Sequence[str]) -> Result:
     """What an engine of a session came to."""
     engine, journal = progress.engine, progress.journal
-    known = np.concatenate([np.zeros(0, np.int64), *progress.instants])
-    times = known[np.flatnonzero(np.diff(known, append=np.iinfo(np.int64).max))]
-    times = times[times >= engine.opened_at]
+    instants = progress.instants or [np.zeros(0, np.int64)]
+    times = instants[0] if len(instants) == 1 else np.unique(np.concatenate(instants))
+    times = times[np.searchsorted(times, engine.opened_at) :]
     values = journal["values"]
     return Result(
         names,

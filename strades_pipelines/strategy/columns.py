@@ -11,6 +11,7 @@ from strades_pipelines.strategy.events import BAR
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+PIECE = 32_768
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Columns:
 
     def rows(self, start: int, end: int) -> "Columns":
         """Rows [start, end), as views."""
+        if start == 0 and end == len(self):
+            return self
         return Columns(*(array[start:end] for array in self.arrays))
 
     @property
@@ -51,15 +54,33 @@ class Columns:
     def kinds(self) -> tuple[int, ...]:
         """The kinds that occur."""
         first = int(self.kind[0]) if len(self) else 0
-        if not np.any(self.kind != first):
+        if self.kind.strides == (0,) or not np.any(self.kind != first):
             return (first,)
         return tuple(np.flatnonzero(np.bincount(self.kind, minlength=10)).tolist())
+
+    @cached_property
+    def is_rising(self) -> bool:
+        """Whether each event is of a later instant than the one before."""
+        return is_rising(self.time)
+
+    @property
+    def instants(self) -> Integers:
+        """The times at which events come, each once."""
+        return self.time if self.is_rising else self.time[np.append(True, self.time[1:] != self.time[:-1])]
+
+
+def is_rising(time: Integers) -> bool:
+    """Whether each time is later than the one before; looked at in pieces that fit the processor's cache."""
+    return not any(
+        np.any(time[start + 1 : start + PIECE + 1] <= time[start : start + PIECE][: len(time) - start - 1])
+        for start in range(0, len(time) - 1, PIECE)
+    )
 
 
 def bar_columns(i: int, time: Integers, open_time: Integers, prices: Floats) -> Columns:
     """Bars of one instrument; `prices` has shape (5, n): open, high, low, close, volume."""
     n = len(time)
     rows = np.ascontiguousarray(prices, dtype=np.float64)
-    return Columns(
-        np.full(n, BAR, np.int8), np.full(n, i, np.int32), time, open_time, rows[0], rows[1], rows[2], rows[3], rows[4]
-    )
+    # The same number n times, which takes no memory.
+    kind, own = np.broadcast_to(np.int8(BAR), n), np.broadcast_to(np.int32(i), n)
+    return Columns(kind, own, time, open_time, rows[0], rows[1], rows[2], rows[3], rows[4])

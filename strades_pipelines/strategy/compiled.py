@@ -97,6 +97,7 @@ class CompiledSteps:
         packer = Packer()
         packer.add(engine, self.shape)
         self.floats, self.integers = packer.arrays()
+        self._packed = packer.arrays()
         journal, account = self.shape.get("journal"), engine.account
         assert journal is not None
         assert journal.shape is not None
@@ -117,8 +118,10 @@ class CompiledSteps:
             CompiledError: when the strategy raised; the objects hold the state of that moment.
         """
         compiled, k, n = self.compile(block.kinds), 0, len(block)
-        columns = [np.ascontiguousarray(array) for array in block.arrays]
-        addresses = [array.ctypes.data for array in columns]
+        # Kind and instrument are not read where there is only one.
+        unread = (len(block.kinds) == 1, self.engine.account.size == 1)
+        columns = [np.ascontiguousarray(array) for array in block.arrays[sum(unread) if unread[0] else 0 :]]
+        addresses = [0] * (len(block.arrays) - len(columns)) + [array.ctypes.data for array in columns]
         self.reserves.room(n if self.engine.keeps_values else 0)
         try:
             while k < n:
@@ -132,4 +135,4 @@ class CompiledSteps:
 
     def close(self) -> None:
         """Put the state back into the objects."""
-        unpack(self.engine, self.shape, self.floats, self.integers)
+        unpack(self.engine, self.shape, self.floats, self.integers, self._packed)

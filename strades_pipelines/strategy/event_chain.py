@@ -10,8 +10,8 @@ from strades_pipelines.strategy.columns import Columns
 class EventChain:
     """Merges sorted streams of columns by time, kind, instrument and content, whatever the blocks they come in.
 
-    An event is given only when no stream can hold another of its instant: memory is bounded by a block of each stream and
-    the events of one instant.
+    An event is given only when no stream can hold another of its instant: memory is bounded by a block of each stream
+    and the events of one instant.
     """
 
     def __init__(self, streams: Sequence[Iterable[Columns]]) -> None:
@@ -48,7 +48,8 @@ def _checked(number: int, stream: Iterable[Columns]) -> Iterator[Columns]:
     for block in stream:
         if len(block) == 0:
             continue
-        if np.any(np.diff(block.time) < 0) or (last is not None and int(block.time[0]) < last):
+        falls = not block.is_rising and np.any(block.time[1:] < block.time[:-1])
+        if falls or (last is not None and int(block.time[0]) < last):
             raise ValueError(f"stream {number} goes back in time; expected events sorted by time")
         last = int(block.time[-1])
         yield block
@@ -64,11 +65,15 @@ def joined(parts: Sequence[Columns]) -> Columns:
 
 def in_order(block: Columns) -> Columns:
     """The events of a block in their total order: as it is where it is sorted already."""
-    same = block.time[1:] == block.time[:-1]
-    if not same.any() and not np.any(np.diff(block.time) < 0):
+    if block.is_rising:
         return block
-    keys = (block.e, block.d, block.c, block.b, block.a, block.more, block.i, block.kind, block.time)
-    order = np.lexsort(keys)
+    # Streams come one after the other, mostly by kind and instrument: then their times alone decide.
+    order = np.argsort(block.time, kind="stable")
+    time, kind, i = block.time[order], block.kind[order], block.i[order]
+    same = time[1:] == time[:-1]
+    same &= (kind[1:] < kind[:-1]) | ((kind[1:] == kind[:-1]) & (i[1:] <= i[:-1]))
+    if same.any():
+        order = np.lexsort((block.e, block.d, block.c, block.b, block.a, block.more, block.i, block.kind, block.time))
     if np.array_equal(order, np.arange(len(order))):
         return block
-    return Columns(*(np.ascontiguousarray(array[order]) for array in block.arrays))
+    return Columns(*(array[order] for array in block.arrays))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Reserve, Shape
+from strades_pipelines.strategy.memory import floats
 
 FILL = ("order", "i", "quantity", "price", "fee", "filled_at", "time", "cash")
 DECISION = ("time", "i", "previous", "target", "order", "outcome", "trigger")
@@ -75,8 +76,8 @@ class CompiledJournal:
         self.fills: Any = Reserve(0)
         self.decisions: Any = Reserve(1)
         self.orders: Any = Reserve(2)
-        self.equity = Reserve(3)
-        self.gross = Reserve(4)
+        self.equity: Any = Reserve(3)
+        self.gross: Any = Reserve(4)
         self.fill_count = 0
         self.decision_count = 0
         self.order_count = 0
@@ -165,13 +166,20 @@ class Reserves:
         fields = dict(shape.fields)
         self._counts = {kind: n + fields[f"{kind[:-1]}_count"].n for kind in KINDS}
         self._full = n + fields["full"].n
-        self._held = {kind: np.empty((CAPACITY + margin, len(KINDS[kind]))) for kind in KINDS if kind != "values"}
-        self._values = np.empty((len(VALUE), 0))
+        self._rows = CAPACITY + margin
+        self._held = {kind: self._room_for(kind) for kind in KINDS if kind != "values"}
+        self.room(0)
         self.taken: dict[str, list[Floats]] = {kind: [] for kind in KINDS}
 
     def room(self, instants: int) -> None:
         """Make room for the values of so many instants."""
-        self._values = np.empty((len(VALUE), instants))
+        self._whole = floats(len(VALUE) * (instants + 1)).reshape(
+            len(VALUE), -1
+        )  # one for what the host writes when all is over
+        self._values, self._part = self._whole, 0
+
+    def _room_for(self, kind: str) -> Floats:
+        return floats(self._rows * len(KINDS[kind])).reshape(self._rows, -1)
 
     @property
     def addresses(self) -> list[int]:
@@ -183,10 +191,28 @@ class Reserves:
         for kind, held in self._held.items():
             count = int(integers[self._counts[kind]])
             if count > self.FEW:
-                self._held[kind] = np.empty_like(held)
+                self._held[kind] = self._room_for(kind)
             if count:
                 self.taken[kind].append(held[:count] if count > self.FEW else held[:count].copy())
         count = int(integers[self._counts["values"]])
-        self.taken["values"].append(self._values[:, :count].T)
-        self._values = self._values[:, count:]
+        self._keep_values(count)
         integers[[*self._counts.values(), self._full]] = 0
+
+    def _keep_values(self, count: int) -> None:
+        """Take so many more values; one part as long as they lie in one piece of memory."""
+        taken = self.taken["values"]
+        if self._part and taken:
+            taken.pop()
+        self._part += count
+        taken.append(self._whole[:, : self._part].T)
+        self._values = self._whole[:, self._part :]
+
+    def all(self, kind: str, more: Floats) -> list[Floats]:
+        """All rows of a kind that were taken, in parts, with what the host wrote after them."""
+        room = self._values.shape[1]
+        if kind == "values" and 0 < len(more) <= room:
+            self._values[:, : len(more)] = more.T
+            self._keep_values(len(more))
+            more = more[:0]
+        parts = [part for part in (*self.taken[kind], more) if len(part)]
+        return parts or [more]

@@ -109,7 +109,7 @@ class Session:
     def _step(self, one: Progress, block: Columns) -> None:
         if one.steps is None:
             one.steps = self._gear(one, block)
-        one.instants.append(block.time)
+        one.instants.append(block.instants)
         self._contain(one, one.steps, block)
 
     def _gear(self, one: Progress, block: Columns) -> Callable[[Columns], None]:
@@ -140,8 +140,8 @@ class Session:
             self._contain(one, one.engine.stop)
         one.journal = {}
         for kind in KINDS:
-            parts = one.steps.reserves.taken[kind] if one.mode == "compiled" else []
-            parts = [part for part in (*parts, one.engine.journal.rows(kind)) if len(part)]
+            rows = one.engine.journal.rows(kind)
+            parts = one.steps.reserves.all(kind, rows) if one.mode == "compiled" else [rows]
             one.journal[kind] = parts[0] if len(parts) == 1 else _joined(kind, parts)
 
     def _contain(self, one: Progress, call: Callable[..., None], *arguments: Any) -> None:
@@ -189,7 +189,7 @@ def rows_of(block: Columns, kind: int) -> Iterator[tuple[Any, ...]]:
     _, _, count = MAKERS[kind]
     floats = (block.a, block.b, block.c, block.d, block.e)
     more = [block.more] if kind in WITH_TIME else []
-    columns = [block.i, block.time, *more, *floats][: 2 + count]
+    columns: list[Any] = [block.i, block.time, *more, *floats][: 2 + count]
     return zip(*(column.tolist() for column in columns), strict=True)
 
 

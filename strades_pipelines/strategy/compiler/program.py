@@ -58,7 +58,7 @@ def read_source(function: Callable[..., Any]) -> Source:
         raise NotCompilable(f"{function.__qualname__}: its source cannot be read ({error})") from None
     if not isinstance(tree, ast.FunctionDef):
         raise NotCompilable(f"{file}:{first}: {function.__qualname__} is no plain function")
-    names = function.__globals__ | (inspect.getclosurevars(function).nonlocals if function.__closure__ else {})
+    names = {**function.__globals__, **(inspect.getclosurevars(function).nonlocals if function.__closure__ else {})}
     return Source(tree, file, first, names)
 
 
@@ -74,8 +74,8 @@ def method_of(cls: type, name: str) -> Callable[..., Any] | None:
 class Function:
     """A function of the module: what it returns ("nothing" for none), and whether it can raise.
 
-    One that can raise returns whether it did, with the number of the error in E then, and else puts its result where its
-    last argument says. A hot one works on copies of F and N on the stack, which LLVM keeps in registers.
+    One that can raise returns whether it did, with the number of the error in E then, and else puts its result where
+    its last argument says. A hot one works on copies of F and N on the stack, which LLVM keeps in registers.
     """
 
     made: ir.Function

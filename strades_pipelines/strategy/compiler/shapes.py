@@ -4,6 +4,7 @@ Numbers and parts lie inline, at offsets that depend on the classes alone; lists
 compiled code fits every set of parameters, and the state of a whole session is two arrays.
 """
 
+import marshal
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 SCALARS: dict[type, str] = {bool: "bool", int: "int", float: "float"}
+EXACT = 2  # the version of marshal that keeps floats to the bit and no references
+NESTED = ("object", "parts", "objects", "floats", "ints")
 # The slots in F and N of each kind of attribute that has a fixed number of them.
 SIZES = {
     "float": (1, 0),
@@ -40,11 +43,11 @@ class Reserve:
 class Field:
     """An attribute: its kind, its first slots in F and N, and the shape of what it holds where that is objects.
 
-    Kinds: float (F), int and bool (N), object (inline), parts (a tuple of objects, inline one after the other), floats and
-    ints (N: start, length), objects (N: start in F, start in N, count), reserve (`n` is its number). The lists that a class
-    names in `interleaved` lie together, element by element: `n` is then where they all start, `stride` how far an element
-    is from the next, `offset` where in it this list's number is. What a class names in `constants` is part of the code.
-    `single`: a list of one element, which lies inline: that of the only instrument, for the most part.
+    Kinds: float (F), int and bool (N), object (inline), parts (a tuple of objects, inline one after the other), floats
+    and ints (N: start, length), objects (N: start in F, start in N, count), reserve (`n` is its number). The lists that
+    a class names in `interleaved` lie together, element by element: `n` is then where they all start, `stride` how far
+    an element is from the next, `offset` where in it this list's number is. What a class names in `constants` is part
+    of the code. `single`: a list of one element, which lies inline: that of the only instrument, for the most part.
     """
 
     kind: str
@@ -198,7 +201,7 @@ class Packer:
         self.integers[n : n + 3] = [len(self.floats), len(self.integers), count]
         for kind, memory in (("floats", self.floats), ("ints", self.integers)):
             ordered = [values for values, entry in lists if entry.kind == kind]
-            memory.extend(number for row in zip(*ordered, strict=True) for number in row)  # type: ignore[attr-defined]
+            memory.extend(number for row in zip(*ordered, strict=True) for number in row)
 
     def _room(self, shape: Shape, count: int) -> tuple[int, int]:
         f, n = len(self.floats), len(self.integers)
@@ -225,55 +228,88 @@ class Packer:
             assert entry.shape is not None
             start = self._room(entry.shape, len(value))
             self.integers[n : n + 3] = [*start, len(value)]
-            for k, one in enumerate(value):
-                self.fill(one, entry.shape, start[0] + k * entry.shape.f_size, start[1] + k * entry.shape.n_size)
+            self._fill_all(value, entry.shape, *start)
         else:
             target: list[Any] = self.floats if entry.kind == "floats" else self.integers
             self.integers[n : n + 2] = [len(target), len(value)]
             target.extend(value)
+
+    def _fill_all(self, values: list[object], shape: Shape, f: int, n: int) -> None:
+        """Lay out a list of objects; what is like the one before, new orders above all, is copied from it."""
+        nested = any(entry.kind in NESTED for _, entry in shape.fields)
+        last = b""
+        for one in values:
+            state = b"" if nested else marshal.dumps(list(vars(one).values()), EXACT)
+            if state and state == last:
+                self.floats[f : f + shape.f_size] = self.floats[f - shape.f_size : f]
+                self.integers[n : n + shape.n_size] = self.integers[n - shape.n_size : n]
+            else:
+                self.fill(one, shape, f, n)
+            last = state
+            f, n = f + shape.f_size, n + shape.n_size
 
     def arrays(self) -> tuple[Floats, Integers]:
         """F and N."""
         return np.array(self.floats, np.float64), np.array(self.integers, np.int64)
 
 
-def unpack(obj: object, shape: Shape, floats: Floats, integers: Integers, f: int = 0, n: int = 0) -> None:
-    """Write the arrays' numbers back into the objects they were laid out from."""
-    if getattr(obj, "compiled_as", None):
-        return
-    for name, entry in shape.fields:
-        if entry.kind in ("constant", "reserve"):
-            continue
-        if entry.stride:
-            source = floats if entry.kind == "floats" else integers
-            held = getattr(obj, name)
-            start = int(integers[n + (entry.kind == "ints")]) + entry.offset
-            held[:] = source[start : start + len(held) * entry.stride : entry.stride].tolist()
-            continue
-        value, at = getattr(obj, name), integers[n + entry.n :] if entry.kind != "float" else integers
-        held = value[0] if entry.single else value
-        if entry.kind in ("float", "int", "bool"):
-            number = float(floats[f + entry.f]) if entry.kind == "float" else type(held)(at[0])
-            if entry.single:
-                value[0] = number
-            else:
-                setattr(obj, name, number)
-        elif entry.kind == "object" and entry.shape:
-            unpack(held, entry.shape, floats, integers, f + entry.f, n + entry.n)
-        elif entry.kind == "parts":
-            for one, part in zip(value, entry.parts, strict=True):
-                assert part.shape is not None
-                unpack(one, part.shape, floats, integers, f + part.f, n + part.n)
-        elif entry.kind == "objects" and entry.shape:
-            for k, one in enumerate(value):
-                unpack(
-                    one,
-                    entry.shape,
-                    floats,
-                    integers,
-                    int(at[0]) + k * entry.shape.f_size,
-                    int(at[1]) + k * entry.shape.n_size,
-                )
-        else:
-            source = floats if entry.kind == "floats" else integers
-            value[:] = source[int(at[0]) : int(at[0]) + len(value)].tolist()
+def unpack(obj: object, shape: Shape, floats: Floats, integers: Integers, old: tuple[Floats, Integers]) -> None:
+    """Write the arrays' numbers back into the objects they were laid out from as `old`."""
+    Unpacker(floats, integers, old).fill(obj, shape, 0, 0)
+
+
+class Unpacker:
+    """Writes the numbers of arrays back into objects."""
+
+    def __init__(self, floats: Floats, integers: Integers, old: tuple[Floats, Integers]) -> None:
+        self._new, self._old = (floats, integers), old
+        self._floats: list[float] = floats.tolist()
+        self._integers: list[int] = integers.tolist()
+
+    def fill(self, obj: object, shape: Shape, f: int, n: int) -> None:
+        """Write into an object what lies at (f, n)."""
+        if hasattr(obj, "compiled_as"):
+            return
+        for name, entry in shape.fields:
+            value = getattr(obj, name)
+            held = value[0] if entry.single else value
+            if entry.kind in ("float", "int", "bool"):
+                number = self._number(held, entry, f, n)
+                if entry.single:
+                    value[0] = number
+                else:
+                    setattr(obj, name, number)
+            elif entry.kind == "object" and entry.shape:
+                self.fill(held, entry.shape, f + entry.f, n + entry.n)
+            elif entry.kind == "parts":
+                for one, part in zip(value, entry.parts, strict=True):
+                    assert part.shape is not None
+                    self.fill(one, part.shape, f + part.f, n + part.n)
+            elif entry.kind == "objects" and entry.shape:
+                self._objects(value, entry.shape, *self._integers[n + entry.n : n + entry.n + 2])
+            elif entry.kind in ("floats", "ints"):
+                self._list(value, entry, n)
+
+    def _number(self, held: float, entry: Field, f: int, n: int) -> float:
+        if entry.kind == "float":
+            return self._floats[f + entry.f]
+        return type(held)(self._integers[n + entry.n])
+
+    def _objects(self, values: list[object], shape: Shape, f: int, n: int) -> None:
+        """Write into a list of objects; most lists of many, of orders above all, are as they were."""
+        ends = (slice(f, f + shape.f_size * len(values)), slice(n, n + shape.n_size * len(values)))
+        # To the bit, so that not a number is as it was too.
+        same = [
+            old[end].tobytes() == new[end].tobytes() for old, new, end in zip(self._old, self._new, ends, strict=True)
+        ]
+        if all(same) and not any(entry.kind in NESTED for _, entry in shape.fields):
+            return
+        for k, one in enumerate(values):
+            self.fill(one, shape, f + k * shape.f_size, n + k * shape.n_size)
+
+    def _list(self, value: list[Any], entry: Field, n: int) -> None:
+        memory: list[Any] = self._floats if entry.kind == "floats" else self._integers
+        step = entry.stride or 1
+        at = n + (entry.kind == "ints" if entry.stride else entry.n)
+        start = self._integers[at] + entry.offset
+        value[:] = memory[start : start + len(value) * step : step]

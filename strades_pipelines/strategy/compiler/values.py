@@ -17,7 +17,7 @@ class NotCompilable(Exception):
 
 @dataclass(frozen=True)
 class Number:
-    """A number: its value in the code, and whether it is a float, an int or a bool ("nothing": the result of a call)."""
+    """A number: its value in the code, and whether it is a float, int or bool ("nothing": the result of a call)."""
 
     value: Any
     kind: str
