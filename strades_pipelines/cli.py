@@ -14,6 +14,8 @@ from rich.console import Console
 from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
+from strades_pipelines.research import commands as research
+from strades_pipelines.research.options import Json
 from strades_pipelines.settings import SettingsError, settings
 
 app = typer.Typer(
@@ -23,8 +25,7 @@ sources_app = typer.Typer(no_args_is_help=True, help="The list of sources.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(sources_app, name="sources")
 app.add_typer(db_app, name="db")
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
+app.add_typer(research.app)
 
 
 class UsageError(ValueError):
@@ -59,8 +60,9 @@ def _input_errors() -> tuple[type[Exception], ...]:
     from strades_pipelines.ingestion.verdicts import BodyRefused
     from strades_pipelines.ports import PortInUse
     from strades_pipelines.serve import AlreadyUp
+    from strades_pipelines.strategy.bad_input import BadInput
 
-    return SourcesError, ProtocolError, BodyRefused, WalletsError, WorldMismatch, PortInUse, AlreadyUp
+    return BadInput, SourcesError, ProtocolError, BodyRefused, WalletsError, WorldMismatch, PortInUse, AlreadyUp
 
 
 def _print_json(document: Any) -> None:

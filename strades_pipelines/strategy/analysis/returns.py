@@ -3,6 +3,8 @@
 Whatever has a nan in it is nan: a hole in the valuations is not silently stepped over.
 """
 
+from typing import Literal
+
 import numpy as np
 
 from strades_pipelines.strategy.analysis.arrays import DAY, Floats, Ints
@@ -149,8 +151,10 @@ def best_and_worst_day(times: Ints, equity: Floats) -> tuple[float, float]:
     return (float(np.max(result)), float(np.min(result))) if len(result) else (np.nan, np.nan)
 
 
-def _standardised_moment(values: Floats, order: int) -> float:
+def _standardised_moment(values: Floats, order: Literal[3, 4]) -> float:
     if not deviation(values) > 0:
         return np.nan
     centred = values - np.mean(values)
-    return float(np.mean(centred**order) / np.mean(centred**2) ** (order / 2))
+    squares = centred * centred  # NumPy's power is ten times as slow as a product
+    raised = squares * (centred if order == 3 else squares)
+    return float(np.mean(raised) / np.mean(squares) ** (order / 2))

@@ -1,0 +1,92 @@
+"""`strades backtest`: one run, told as a table, a document, a page or a picture."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from strades_pipelines.research.document import document, statistics, worth_of
+from strades_pipelines.research.inputs import DataChoice, TermsChoice
+from strades_pipelines.research.json_rows import write
+from strades_pipelines.research.study import Run, Study, Trials
+from strades_pipelines.settings import settings
+from strades_pipelines.strategy.analysis.tearsheet.sheet import TearSheet, write_html, write_png
+from strades_pipelines.strategy.analysis.worth import Worth
+from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.strategy.loading import load_strategy, make_strategy, parameters
+from strades_pipelines.strategy.session import MODES
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results go, and whether the run is kept as a trial."""
+
+    as_json: bool = False
+    html: Path | None = None
+    png: Path | None = None
+    keeps_trial: bool = True
+
+
+def run_backtest(
+    named: str, given: Sequence[str], data: DataChoice, terms: TermsChoice, mode: str, outputs: Outputs
+) -> None:
+    """Run, and tell; everything is checked before anything runs, and written when it is complete.
+
+    Raises:
+        BadInput: one line on what cannot be used.
+    """
+    study = study_of(named, given, data, terms, mode)
+    for file in (outputs.html, outputs.png):
+        check_folder(file)
+    began = time.perf_counter()
+    run = study.run()
+    seconds = time.perf_counter() - began
+    figures = statistics(run)
+    found = worth_of(run, Trials(settings().home / "trials" if outputs.keeps_trial else None).with_([run.trial]))
+    if outputs.html:
+        write_html(_sheet(run, figures, found), outputs.html)
+    if outputs.png:
+        write_png(_sheet(run, figures, found), outputs.png)
+    if outputs.as_json:
+        write(document(run, figures, found), sys.stdout)
+    else:
+        from strades_pipelines.research.show import show
+
+        show(run, figures, found, seconds, Console(highlight=False))
+
+
+def study_of(named: str, given: Sequence[str], data: DataChoice, terms: TermsChoice, mode: str) -> Study:
+    """What the words of a command line ask for; the strategy and the terms are looked at before files are read."""
+    if mode not in MODES:
+        raise BadInput(f"--mode: expected one of {', '.join(MODES)}, found {mode!r}")
+    cls = load_strategy(named)
+    chosen = parameters(cls, given)
+    make_strategy(cls, chosen)
+    agreed = terms.terms()
+    return Study(cls, chosen, data.bars(), agreed, terms.options, mode, settings().home / "cache", terms.close_at_end)
+
+
+def check_folder(file: Path | None) -> None:
+    """Refuse a file to write whose folder is not there."""
+    if file is not None and not file.parent.is_dir():
+        raise BadInput(f"{file}: expected a folder to write into, found none at {file.parent}")
+
+
+def _sheet(run: Run, figures: dict[str, float | int | None], found: Worth) -> TearSheet:
+    result = run.result
+    details = {name: str(value) for name, value in run.strategy.parameters.items()}
+    details |= {name: str(value) for name, value in run.study.options.items() if value}
+    return TearSheet(
+        title=run.strategy.title(),
+        times=result.times,
+        equity=result.equity,
+        figures=figures,
+        trades=run.trades,
+        worth=found,
+        exposure=result.gross / result.equity,
+        names=dict(enumerate(result.names)),
+        details=details | {"mode": result.mode},
+    )

@@ -1,0 +1,49 @@
+"""The commands `strades backtest` and `strades sweep`. What they need is imported when one of them runs."""
+
+from typing import Annotated
+
+import typer
+
+from strades_pipelines.research import options as opt
+
+app = typer.Typer()
+
+
+@app.command()
+def backtest(
+    strategy: opt.Named,
+    bars: opt.BarFiles = None,
+    adjust: opt.Adjust = None,
+    calendar: opt.Calendar = None,
+    instrument: opt.Instruments = None,
+    interval: opt.Interval = None,
+    from_: opt.From = None,
+    to: opt.To = None,
+    param: opt.Parameters = None,
+    cash: opt.Cash = 100_000.0,
+    fee: opt.FeeSpec = "none",
+    fill: opt.FillSpec = "next-open",
+    size: opt.SizeSpec = None,
+    tactic: opt.TacticSpecs = None,
+    leverage: opt.Leverage = None,
+    long_only: opt.LongOnly = False,
+    max_weight: opt.MaxWeight = None,
+    lot: opt.Lot = 0.0,
+    multiplier: opt.Multiplier = 1.0,
+    close_at_end: Annotated[bool, typer.Option(help="Close every position at the last close.")] = False,
+    mode: opt.Mode = "auto",
+    no_ledger: opt.NoLedger = False,
+    as_json: opt.Json = False,
+    html: opt.Html = None,
+    png: opt.Png = None,
+) -> None:
+    """Run a strategy over bars of the past: fills, statistics, and what the result is worth."""
+    from strades_pipelines.research.inputs import DataChoice, TermsChoice
+
+    data = DataChoice(
+        bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier=multiplier, lot=lot
+    )
+    terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, close_at_end)
+    from strades_pipelines.research.backtesting import Outputs, run_backtest
+
+    run_backtest(strategy, param or (), data, terms, mode, Outputs(as_json, html, png, keeps_trial=not no_ledger))

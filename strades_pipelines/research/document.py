@@ -1,0 +1,139 @@
+"""What a backtest says to programs: the document of `strades backtest --json`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from strades_pipelines.research.json_rows import Rows, choices, numbers, times
+from strades_pipelines.research.study import Run
+from strades_pipelines.strategy.analysis.arrays import finite_or_none
+from strades_pipelines.strategy.analysis.statistics import summary
+from strades_pipelines.strategy.analysis.trials import Trial
+from strades_pipelines.strategy.analysis.worth import Worth, worth
+from strades_pipelines.strategy.orders import ACCEPTED, OUTCOMES
+
+SIDES = ("buy", "sell")
+DRAWS = 2_000_000  # of trades, for the bands over their order: a sixth of a second
+DIRECTIONS = ("short", "long")
+
+
+def statistics(run: Run) -> dict[str, float | int | None]:
+    """Every figure of a run; the benchmark is the instrument itself where there is one."""
+    result = run.result
+    with np.errstate(all="ignore"):
+        exposure = result.gross / result.equity
+    closes = run.study.bars[0].prices[3] if len(run.study.bars) == 1 else None
+    benchmark = closes[-len(result.times) :] if closes is not None and len(result.times) else None
+    return summary(
+        result.times, result.equity, exposure=exposure, fills=run.fills, trades=run.trades, benchmark=benchmark
+    )
+
+
+def worth_of(run: Run, trials: Sequence[Trial]) -> Worth:
+    """What the run is worth after all trials on its data; of very many trades fewer samples make the bands."""
+    samples = min(1_000, max(100, DRAWS // max(1, len(run.trades))))
+    return worth(run.result.times, run.result.equity, trades=run.trades, trials=trials, samples=samples)
+
+
+def document(run: Run, figures: dict[str, float | int | None], found: Worth) -> dict[str, Any]:
+    """The document; a table is written row by row when it is printed."""
+    result = run.result
+    return {
+        "fills": _fills(run),
+        "orders": _orders(run),
+        "trades": _trades(run),
+        "cash": finite_or_none(result.account.cash),
+        "equity": finite_or_none(result.account.equity),
+        "fees": finite_or_none(result.fees),
+        "equity_curve": Rows(
+            len(result.times), {"time": times(result.times), "value": numbers(result.equity)}, as_objects=False
+        ),
+        "best_case": {"equity": finite_or_none(run.best_equity)},
+        "statistics": figures,
+        "worth": _worth(found),
+        "refused": refused(run),
+        "mode": result.mode,
+        "not_compiled": result.not_compiled,
+        "data_hash": run.study.data_hash,
+        "code_hash": run.trial.code_hash,
+        "strategy": run.strategy.title(),
+        "parameters": run.strategy.parameters,
+        "options": dict(run.study.options),
+    }
+
+
+def refused(run: Run) -> dict[str, int]:
+    """How many decisions the gate refused, by reason."""
+    outcomes, counts = np.unique(run.result.column("decisions", "outcome").astype(np.int64), return_counts=True)
+    found = zip(outcomes.tolist(), counts.tolist(), strict=True)
+    return {OUTCOMES[outcome]: count for outcome, count in found if outcome != ACCEPTED}
+
+
+def _fills(run: Run) -> Rows:
+    result = run.result
+    quantity, number = result.column("fills", "quantity"), result.column("fills", "order").astype(np.int64)
+    reason = np.zeros(len(number), np.int64)
+    reason[number == 0] = 1
+    reason[len(reason) - run.closed :] = 2
+    return Rows(
+        len(number),
+        {
+            "time": times(result.column("fills", "filled_at")),
+            "instrument": choices(result.names, result.column("fills", "i")),
+            "side": choices(SIDES, quantity < 0.0),
+            "quantity": numbers(np.abs(quantity)),
+            "price": numbers(result.column("fills", "price")),
+            "fee": numbers(result.column("fills", "fee")),
+            "order": numbers(number),
+            "reason": choices((None, "delisted", "close_at_end"), reason),
+        },
+    )
+
+
+def _orders(run: Run) -> Rows:
+    from strades_pipelines.research.order_book import ended_orders
+
+    orders, result = ended_orders(run.result), run.result
+    return Rows(
+        len(orders.number),
+        {
+            "order": numbers(orders.number),
+            "time": times(orders.time),
+            "instrument": choices(result.names, orders.i),
+            "side": choices(SIDES, orders.quantity < 0.0),
+            "quantity": numbers(np.abs(orders.quantity)),
+            "filled": numbers(np.abs(orders.filled)),
+            "state": choices(orders.states, orders.state),
+            "reason": choices((*OUTCOMES, None), orders.reason),
+        },
+    )
+
+
+def _trades(run: Run) -> Rows:
+    trades = run.trades
+    return Rows(
+        len(trades),
+        {
+            "instrument": choices(run.result.names, trades.i),
+            "side": choices(DIRECTIONS, trades.direction > 0),
+            "quantity": numbers(trades.quantity),
+            "entry_time": times(trades.entry_time),
+            "exit_time": times(trades.exit_time),
+            "entry_price": numbers(trades.entry_price),
+            "exit_price": numbers(trades.exit_price),
+            "fee": numbers(trades.fee),
+            "profit": numbers(trades.profit),
+            "return": numbers(trades.return_),
+            "is_open": choices((False, True), trades.is_open),
+            "bars_held": numbers(trades.bars_held),
+            "mae": numbers(trades.mae),
+            "mfe": numbers(trades.mfe),
+        },
+    )
+
+
+def _worth(found: Worth) -> dict[str, Any]:
+    said = found.as_json()
+    bands = {name: said.pop(name) for name in ("bootstrap", "shuffle")}
+    return {**said, "bands": bands}

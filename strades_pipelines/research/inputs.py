@@ -1,0 +1,170 @@
+"""From the words of a command line to bars and terms; whatever is wrong is refused before anything runs."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from strades_pipelines.datamanager.calendars import CalendarError, Sessions, sessions
+from strades_pipelines.market.instruments import interval_length
+from strades_pipelines.strategy.backtest import Bars, Terms
+from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.strategy.bar_files import Reading, name_of
+from strades_pipelines.strategy.events import microseconds
+from strades_pipelines.strategy.specs import parse_fee, parse_fills
+from strades_pipelines.strategy.tactics import Tactic
+
+NAMED = re.compile(r"(?P<name>[^=/\\]+)=(?P<rest>.+)")
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """Which bars: the words of the options of these names."""
+
+    files: Sequence[str] = ()
+    adjust: Sequence[str] = ()
+    calendar: str | None = None
+    instruments: Sequence[str] = ()
+    interval: str | None = None
+    start: str | None = None
+    end: str | None = None
+    multiplier: float = 1.0
+    lot: float = 0.0
+
+    def bars(self) -> list[Bars]:
+        """The bars of every instrument.
+
+        Raises:
+            BadInput: one line on what is wrong with a file or an option.
+        """
+        if bool(self.files) == bool(self.instruments):
+            raise BadInput("expected --bars FILE or --instrument VENUE:SYMBOL with --interval")
+        start, end = self._range()
+        if self.instruments:
+            return self._stored(start, end)
+        interval = None if self.interval is None else _length(self.interval)
+        known = partial(_sessions, self.calendar) if self.calendar else None
+        reading = Reading(known, interval, start, end, self.multiplier, self.lot)
+        files = [_named_file(text) for text in self.files]
+        names = [name for name, _ in files]
+        for name in names:
+            if names.count(name) > 1:
+                raise BadInput(f"--bars: expected a name for each file, found {name!r} twice; write --bars NAME=FILE")
+        factors = self._factors(names)
+        return [reading.bars(path, name, factors.get(name)) for name, path in files]
+
+    def _range(self) -> tuple[int | None, int | None]:
+        start, end = (None if text is None else _time(text) for text in (self.start, self.end))
+        if start is not None and end is not None and start >= end:
+            raise BadInput(f"--to: expected a time after --from {self.start}, found {self.end}")
+        return start, end
+
+    def _factors(self, names: Sequence[str]) -> dict[str, Path]:
+        """The factor file of each instrument: by name where one is given, else in the order of the files of bars."""
+        if len(self.adjust) > len(names):
+            raise BadInput(f"--adjust: expected at most {len(names)}, one for each --bars; found {len(self.adjust)}")
+        found: dict[str, Path] = {}
+        for default, text in zip(names, self.adjust, strict=False):
+            given = NAMED.fullmatch(text)
+            name, path = (given["name"], given["rest"]) if given else (default, text)
+            if name not in names or name in found:
+                raise BadInput(f"--adjust: expected a file for one of {', '.join(names)}, found {text!r}")
+            found[name] = Path(path)
+        return found
+
+    def _stored(self, start: int | None, end: int | None) -> list[Bars]:
+        from strades_pipelines.research.stored_bars import stored_bars
+
+        if self.interval is None or self.adjust or self.calendar:
+            raise BadInput("--instrument: expected --interval with it, and neither --adjust nor --calendar")
+        _length(self.interval)
+        return stored_bars(self.instruments, self.interval, start, end, multiplier=self.multiplier, lot=self.lot)
+
+
+@dataclass(frozen=True)
+class TermsChoice:
+    """On what terms: the words of the options of these names."""
+
+    cash: float = 100_000.0
+    fee: str = "none"
+    fill: str = "next-open"
+    size: str | None = None
+    tactics: Sequence[str] = ()
+    leverage: float | None = None
+    long_only: bool = False
+    max_weight: float | None = None
+    lot: float = 0.0
+    close_at_end: bool = False
+
+    def terms(self) -> Terms:
+        """The terms.
+
+        Raises:
+            BadInput: one line on the option that is wrong.
+        """
+        for name, value in (("--cash", self.cash), ("--leverage", self.leverage), ("--max-weight", self.max_weight)):
+            if value is not None and not (math.isfinite(value) and value > 0.0):
+                raise BadInput(f"{name}: expected a number above 0, found {value}")
+        if not (math.isfinite(self.lot) and self.lot >= 0.0):
+            raise BadInput(f"--lot: expected a number of 0 or more, found {self.lot}")
+        limits: dict[str, Any] = {"allow_short": not self.long_only, "lot": self.lot}
+        if self.leverage is not None:
+            limits["leverage"] = self.leverage
+        if self.max_weight is not None:
+            limits["max_weight"] = self.max_weight / 100.0
+        return Terms(self.cash, parse_fee(self.fee), parse_fills(self.fill), limits, self._tactics())
+
+    def _tactics(self) -> list[Callable[[int], Tactic]]:
+        """The sizing rule first: the tactics then see what it aims at."""
+        return [
+            *([_tactic("--size", self.size)] if self.size is not None else []),
+            *(_tactic("--tactic", spec) for spec in self.tactics),
+        ]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What changes a result besides data, code and parameters, as it was asked for."""
+        return {**vars(self), "tactics": list(self.tactics)}
+
+
+def _tactic(option: str, spec: str) -> Callable[[int], Tactic]:
+    from strades_pipelines.strategy.tactics.registry import parse
+
+    try:
+        return parse(spec)
+    except ValueError as error:
+        raise BadInput(f"{option}: {error}") from None
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    given = NAMED.fullmatch(text)
+    if given and not Path(text).exists():
+        return given["name"], Path(given["rest"])
+    return name_of(Path(text)), Path(text)
+
+
+def _sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
+    try:
+        return sessions(calendar, first_year, last_year)
+    except CalendarError as error:
+        raise BadInput(f"--calendar: {error}") from None
+
+
+def _length(interval: str) -> int:
+    try:
+        return round(interval_length(interval).total_seconds() * 1_000_000)
+    except ValueError as error:
+        raise BadInput(f"--{error}") from None
+
+
+def _time(text: str) -> int:
+    """A day or an ISO 8601 time as microseconds; without a zone it is UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"expected a day or time such as 2012-01-31 or 2012-01-31T14:30Z, found {text!r}") from None
+    return microseconds(found if found.tzinfo else found.replace(tzinfo=UTC))

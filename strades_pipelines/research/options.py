@@ -1,0 +1,87 @@
+"""The options that the commands of research share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
+Named = Annotated[
+    str, typer.Argument(metavar="STRATEGY", help="A name of the library, or FILE.py:Class (FILE.py where it has one).")
+]
+BarFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bars",
+        metavar="[NAME=]FILE",
+        help="csv, csv.gz or parquet with ts_utc (the open, UTC), open, high, low, close, volume. Again for more.",
+    ),
+]
+Adjust = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--adjust",
+        metavar="[NAME=]FILE",
+        help="LEAN factor file: prices x price factor x split factor, volume / split factor; in the order of --bars.",
+    ),
+]
+Calendar = Annotated[
+    str | None,
+    typer.Option(
+        help="Of exchange_calendars, XNYS say: daily bars close with their session, not 24 hours after ts_utc."
+    ),
+]
+Instruments = Annotated[
+    list[str] | None,
+    typer.Option("--instrument", metavar="[VENUE:]SYMBOL", help="Bars of the database instead of files."),
+]
+Interval = Annotated[
+    str | None, typer.Option(help="1m, 4h, 1d: which bars of the database; of files, in place of the usual spacing.")
+]
+From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Bars from this day or time (UTC) on.")]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Bars before this day or time (UTC).")]
+Parameters = Annotated[
+    list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the strategy. Again for more.")
+]
+Cash = Annotated[float, typer.Option(help="What the account starts with.")]
+FeeSpec = Annotated[
+    str,
+    typer.Option(
+        "--fee",
+        metavar="SPEC",
+        help="none, percent:0.1, per-share:0.005,min=1,max-percent=1, maker-taker:0.02,0.05, tiered:0=0.1,100000=0.08, "
+        "per-contract:2.5; rates are percent of the notional.",
+    ),
+]
+FillSpec = Annotated[
+    str,
+    typer.Option(
+        "--fill",
+        metavar="SPEC",
+        help="next-open or same-close, then any of participation=0.1 (a share of the volume), spread=0.02 and "
+        "slippage=0.05 (percent), amount=0.01 (a price), impact=0.1, latency=5s, path=worst|best.",
+    ),
+]
+SizeSpec = Annotated[
+    str | None,
+    typer.Option("--size", metavar="SPEC", help="How large a position is: percent:99.75,whole, for example."),
+]
+TacticSpecs = Annotated[
+    list[str] | None, typer.Option("--tactic", metavar="SPEC", help="A tactic by name and parameters. Again for more.")
+]
+Leverage = Annotated[
+    float | None,
+    typer.Option(
+        help="Gross value of positions over equity at most; 1: cash never below zero.", show_default="no limit"
+    ),
+]
+LongOnly = Annotated[bool, typer.Option("--long-only/--allow-short", help="Whether targets below zero are refused.")]
+MaxWeight = Annotated[
+    float | None, typer.Option(help="Percent of equity in one instrument at most.", show_default="no limit")
+]
+Lot = Annotated[float, typer.Option(help="The unit of quantities; 0 for any fraction.")]
+Multiplier = Annotated[float, typer.Option(help="Money a point of price is worth, for contracts.")]
+Mode = Annotated[str, typer.Option(help="auto (compiled where it can be), events or compiled.")]
+NoLedger = Annotated[bool, typer.Option("--no-ledger", help="Do not keep the run as a trial on its data.")]
+Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with charts that works offline.")]
+Png = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a picture.")]

@@ -1,0 +1,80 @@
+"""Bars out of the database, as files would give them: what is final, seen when it was known."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from strades_pipelines.brokerage.prices import bar_table, find_listings, of_interval
+from strades_pipelines.database.asof import read_as_of
+from strades_pipelines.database.connection import adbc_connect
+from strades_pipelines.market.instruments import Listing
+from strades_pipelines.settings import settings
+from strades_pipelines.strategy.backtest import Bars
+from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.strategy.bar_table import PRICES
+from strades_pipelines.strategy.events import moment
+
+COLUMNS = ["open_time", "knowledge_time", *PRICES]
+
+
+def stored_bars(
+    names: Sequence[str],
+    interval: str,
+    start: int | None,
+    end: int | None,
+    *,
+    multiplier: float = 1.0,
+    lot: float = 0.0,
+    url: str | None = None,
+) -> list[Bars]:
+    """The bars of instruments that open in [start, end), microseconds UTC, None for no bound.
+
+    Args:
+        names: SYMBOL, or VENUE:SYMBOL where several venues list it.
+        interval: 1d reads the cleaned daily bars, another one the records.
+        url: of the database; None is this world's.
+
+    Raises:
+        BadInput: for an instrument that is not there, or has no such bars.
+    """
+    with adbc_connect(url) as connection, connection.cursor() as cursor:
+        listings = find_listings(cursor, [_full_name(cursor, name) for name in names])
+        if len(set(listings)) < len(names):
+            raise BadInput(f"--instrument: expected each instrument once, found {', '.join(names)}")
+        return [_bars(cursor, listing, interval, start, end, multiplier, lot) for listing in listings]
+
+
+def _full_name(cursor: Any, name: str) -> str:
+    cursor.execute("SELECT venue || ':' || symbol FROM records.listings ORDER BY 1")
+    known = [row[0] for row in cursor.fetchall()]
+    found = [one for one in known if name in (one, one.partition(":")[2])]
+    if len(found) != 1:
+        expected = f"one of {', '.join(found or known) or 'none (the database has no listings)'}"
+        raise BadInput(f"--instrument: expected {expected}; found {name!r}")
+    return str(found[0])
+
+
+def _bars(
+    cursor: Any, listing: Listing, interval: str, start: int | None, end: int | None, multiplier: float, lot: float
+) -> Bars:
+    bounds = [
+        f"open_time {sign} '{moment(at).isoformat()}'::timestamptz"
+        for sign, at in ((">=", start), ("<", end))
+        if at is not None
+    ]
+    table = read_as_of(
+        cursor,
+        bar_table(interval),
+        COLUMNS,
+        known_at=max(settings().now(), datetime.now(UTC)),
+        where=" AND ".join([f"listing_id = {listing.listing_id}", of_interval(interval), *bounds]),
+        order_by=("knowledge_time", "open_time"),
+    )
+    if table.num_rows == 0:
+        raise BadInput(f"--instrument {listing.name}: expected bars of {interval} in the range, found none")
+    opens, known = (np.asarray(table[name].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())) for name in COLUMNS[:2])
+    prices = np.stack([np.asarray(table[name].cast(pa.float64()).fill_null(0.0)) for name in PRICES])
+    return Bars(listing.name, known, opens, prices, multiplier, lot)

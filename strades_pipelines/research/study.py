@@ -1,0 +1,167 @@
+"""A strategy, bars and terms, run once; and what the run is called where trials are counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strades_pipelines.strategy.analysis import periods, returns
+from strades_pipelines.strategy.analysis.excursions import Bars as HeldBars
+from strades_pipelines.strategy.analysis.fills import Fills
+from strades_pipelines.strategy.analysis.trades import Trades, round_trips
+from strades_pipelines.strategy.analysis.trials import FileTrialLedger, Trial
+from strades_pipelines.strategy.backtest import Bars, Result, Terms, result_of
+from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.strategy.bar_checks import iso
+from strades_pipelines.strategy.bar_files import data_hash
+from strades_pipelines.strategy.closing import close_positions
+from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.strategy.loading import make_strategy
+from strades_pipelines.strategy.orders import NOT_FINITE, OPEN, WAITING
+from strades_pipelines.strategy.registry import code_hash
+from strades_pipelines.strategy.session import Session, StrategyError
+from strades_pipelines.strategy.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is run on what terms.
+
+    Args:
+        parameters: those that are not the strategy's defaults.
+        options: the terms as they were asked for, for the trial ledger and the reader.
+        mode: auto, events or compiled.
+        cache: the folder of compiled code.
+    """
+
+    strategy: type[Strategy]
+    parameters: Mapping[str, Any]
+    bars: Sequence[Bars]
+    terms: Terms
+    options: Mapping[str, Any]
+    mode: str
+    cache: Path
+    close_at_end: bool = False
+
+    @cached_property
+    def data_hash(self) -> str:
+        """SHA-256 over the bars, as they are traded on."""
+        return data_hash(self.bars)
+
+    def run(self) -> "Run":
+        """Run the strategy over the bars.
+
+        Raises:
+            BadInput: the strategy refuses its parameters, cannot be compiled in mode compiled, raised, or asked for a
+                number of units that is none.
+        """
+        strategy = make_strategy(self.strategy, dict(self.parameters))
+        result, closed = self._stepped(strategy, self.terms)
+        self._check(result)
+        best = result
+        if np.isin(result.column("orders", "state"), (OPEN, WAITING)).any():
+            terms = replace(self.terms, fills={**self.terms.fills, "best_path": True})
+            best, _ = self._stepped(make_strategy(self.strategy, dict(self.parameters)), terms)
+        return Run(self, strategy, result, closed, float(best.account.equity))
+
+    def _stepped(self, strategy: Strategy, terms: Terms) -> tuple[Result, int]:
+        from strades_pipelines.strategy.compiler.values import NotCompilable
+
+        chain = EventChain([[one.columns(i)] for i, one in enumerate(self.bars)])
+        session = Session(chain, None, [terms.engine(strategy, self.bars)], mode=self.mode, cache=self.cache)
+        try:
+            [progress] = session.run()
+        except NotCompilable as error:
+            raise BadInput(f"--mode compiled: {error}") from None
+        if progress.error is not None:
+            raise BadInput(f"{_line_of(progress.error, strategy)}{progress.error}") from progress.error
+        closed = close_positions(progress) if self.close_at_end else 0
+        return result_of(progress, [one.name for one in self.bars]), closed
+
+    def _check(self, result: Result) -> None:
+        """A number of units that is none is a mistake in the strategy, which may not go unseen."""
+        bad = np.flatnonzero(result.column("decisions", "outcome") == NOT_FINITE)
+        if len(bad):
+            time, i, target = (result.column("decisions", name)[bad[0]] for name in ("time", "i", "target"))
+            where = f"{self.strategy.title()}: target of {result.names[int(i)]} at {iso(int(time))}"
+            raise BadInput(f"{where}: expected a finite number of units, found {target}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a study came to; `closed` of its last fills closed what was held when the bars ended."""
+
+    study: Study
+    strategy: Strategy
+    result: Result
+    closed: int
+    best_equity: float
+
+    @cached_property
+    def fills(self) -> Fills:
+        """The fills at the instants of their prices, oldest first."""
+        rows = self.result
+        i = rows.column("fills", "i").astype(np.int64)
+        multiplier = np.array([one.multiplier for one in self.study.bars])[i]
+        time = rows.column("fills", "filled_at").astype(np.int64)
+        order = np.argsort(time, kind="stable")
+        quantity, price, fee = (rows.column("fills", name)[order] for name in ("quantity", "price", "fee"))
+        return Fills.of(time[order], i[order], quantity, price, fee, multiplier[order])
+
+    @cached_property
+    def trades(self) -> Trades:
+        """The round trips; what is still open is valued at the last close."""
+        bars = {k: HeldBars(one.time, one.prices[1], one.prices[2]) for k, one in enumerate(self.study.bars)}
+        return round_trips(self.fills, bars=bars, marks=dict(enumerate(self.result.account.price)))
+
+    @cached_property
+    def trial(self) -> Trial:
+        """The run as one of the trials on its data."""
+        result, study = self.result, self.study
+        change = returns.simple_returns(result.equity)
+        return Trial(
+            data_hash=study.data_hash,
+            code_hash=code_hash(self.strategy),
+            strategy=self.strategy.title(),
+            parameters=self.strategy.parameters,
+            sharpe=_none_if_nan(returns.sharpe_ratio(change)),
+            n=len(change),
+            options=study.options,
+            periods_per_year=_none_if_nan(periods.periods_per_year(result.times)),
+            total_return=_none_if_nan(returns.total_return(result.equity)),
+        )
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The trials on the data of runs, kept in a folder; without one only the run itself is known."""
+
+    folder: Path | None = field(default=None)
+
+    def with_(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Every trial on the data ever, these recorded among them; not recorded where nothing is kept."""
+        if self.folder is None or not trials:
+            return list(trials)
+        ledger = FileTrialLedger(self.folder)
+        ledger.record(trials)
+        return ledger.of_data(trials[0].data_hash)
+
+
+def _none_if_nan(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _line_of(error: StrategyError, strategy: Strategy) -> str:
+    """`FILE:LINE: ` of the line in the strategy's file that raised, where Python knows it."""
+    import inspect
+    import traceback
+
+    file = inspect.getfile(type(strategy))
+    cause = error.__cause__
+    lines = (
+        [frame.lineno for frame in traceback.extract_tb(cause.__traceback__) if frame.filename == file] if cause else []
+    )
+    return f"{file}:{lines[-1]}: " if lines else ""

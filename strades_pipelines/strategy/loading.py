@@ -1,0 +1,132 @@
+"""A strategy as it is named on a command line: NAME of the library, or FILE.py:Class; and its parameters."""
+
+import hashlib
+import inspect
+import sys
+import traceback
+from collections.abc import Iterable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.strategy.registry import strategies
+from strades_pipelines.strategy.strategy import Strategy
+
+BOOLEANS = {"true": True, "false": False}
+
+
+def load_strategy(named: str) -> type[Strategy]:
+    """The class of a strategy.
+
+    Args:
+        named: a name of the library, `FILE.py:Class`, or `FILE.py` for a file with one strategy.
+
+    Raises:
+        BadInput: for a name, file or class that is not there; for a file that does not import with the line at fault.
+    """
+    path, _, name = named.rpartition(":") if ".py:" in named else (named, "", "")
+    if path.endswith(".py"):
+        return _class_of(Path(path), name)
+    if named not in strategies():
+        known = ", ".join(sorted(strategies()))
+        raise BadInput(f"strategy: expected FILE.py:Class or one of {known}; found {named!r}")
+    return strategies()[named]
+
+
+def make_strategy(cls: type[Strategy], given: dict[str, Any]) -> Strategy:
+    """A strategy with its parameters.
+
+    Raises:
+        BadInput: for a parameter that does not exist, and for values that its constructor refuses.
+    """
+    try:
+        return cls(**given)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+
+
+def parameters(cls: type[Strategy], given: Iterable[str]) -> dict[str, Any]:
+    """Values of parameters from texts `name=value`, as the types that the class declares.
+
+    Raises:
+        BadInput: for what is not `name=value`, a name that is not declared or given twice, and a value of another type.
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise BadInput(f"{cls.title()}: expected a parameter as name=value, found {text!r}")
+        if name in found:
+            raise BadInput(f"{cls.title()}: parameter {name}: expected one value, found another, {value!r}")
+        found[name] = value_of(cls, name, value)
+    return found
+
+
+def value_of(cls: type[Strategy], name: str, text: str) -> Any:
+    """A text as the type that a class declares for a parameter."""
+    declared = cls.declared()
+    if name not in declared:
+        known = ", ".join(declared) or "none"
+        raise BadInput(f"{cls.title()}: parameter {name}: expected one of {known}; found {name!r}")
+    kind = declared[name]
+    try:
+        return BOOLEANS[text.lower()] if kind is bool else kind(text)
+    except (ValueError, KeyError):
+        raise BadInput(f"{cls.title()}: parameter {name}: expected {kind.__name__}, found {text!r}") from None
+
+
+def _class_of(path: Path, name: str) -> type[Strategy]:
+    module = _imported(path)
+    found = {
+        key: member
+        for key, member in vars(module).items()
+        if inspect.isclass(member) and issubclass(member, Strategy) and member.__module__ == module.__name__
+    }
+    if not name and len(found) == 1:
+        return next(iter(found.values()))
+    if name not in found:
+        known = ", ".join(found) or "none"
+        raise BadInput(
+            f"{path}: expected a strategy of this file ({known}), found {name or 'no name behind the file'!r}"
+        )
+    return found[name]
+
+
+def _imported(path: Path) -> ModuleType:
+    """The module of a file, once a process for each content: strategies are told apart by where they were defined."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: expected a readable strategy file, found {error.strerror}") from None
+    digest = hashlib.sha256(str(path.resolve()).encode() + b"\0" + content).hexdigest()[:16]
+    name = f"strades_strategy_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise BadInput(f"{_line_of(path, error)}: {type(error).__name__}: {_said(error)}") from None
+    return module
+
+
+def _line_of(path: Path, error: BaseException) -> str:
+    """`FILE:LINE`: the last line of the file that led to the error."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
+    return f"{path}:{lines[-1]}" if lines else str(path)
+
+
+def _said(error: BaseException) -> str:
+    return error.msg if isinstance(error, SyntaxError) else str(error)
