@@ -658,7 +658,7 @@ class Engine:
         self.change(order, order.state, ACCEPTED)
 
     def admission(self, order: Order) -> int:
-        """What tactics and gate make of an order of the strategy's own; sets the cash aside that it may take."""
+        """What tactics and gate make of an order of the strategy's own; sets aside the cash that it may take."""
         account = self.account
         i = order.i
         held = account.position[i] + account.pending[i]
@@ -673,9 +673,11 @@ class Engine:
                 outcome = tactic.outcome(i, account)
         if outcome == ACCEPTED:
             unit = self.gate.unit_price(account, order)
+            reserved = 0.0
             if order.quantity > 0.0 and self.gate.leverage == 1.0:
-                order.reserved = order.quantity * unit + self.broker.fee.estimate(order.quantity, unit)
-            outcome = self.gate.carried(account, i, order.quantity, unit, order.reserved)
+                reserved = order.quantity * unit + self.broker.fee.estimate(order.quantity, unit)
+            outcome = self.gate.carried(account, i, order.quantity, unit, reserved)
+            order.reserved = reserved
         return outcome
 
     def waits_for(self, parent: int) -> int:

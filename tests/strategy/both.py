@@ -1,0 +1,298 @@
+"""A strategy that does what a list says, and a run of it per event and compiled, which must be the same to the bit."""
+
+import math
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from strades_pipelines.market.fees import Fee
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.broker import SimulatedBroker
+from strades_pipelines.strategy.columns import Columns
+from strades_pipelines.strategy.compiler.rare import rarely
+from strades_pipelines.strategy.engine import Engine
+from strades_pipelines.strategy.event_chain import EventChain, in_order
+from strades_pipelines.strategy.events import (
+    ACTION,
+    ARTICLE,
+    BAR,
+    BEGINNING,
+    GAP,
+    PREDICTION,
+    QUOTE,
+    RECORDED_FILL,
+    REVISION,
+    TRADE,
+    Article,
+    Bar,
+    BarRevision,
+    CorporateAction,
+    Fill,
+    Gap,
+    OrderChange,
+    Prediction,
+    Quote,
+    RecordedFill,
+    Trade,
+)
+from strades_pipelines.strategy.gate import Gate
+from strades_pipelines.strategy.orders import ANY, GTC, NOT_GIVEN, OUTCOMES, STATES
+from strades_pipelines.strategy.session import WITH_TIME, Progress, Session
+from strades_pipelines.strategy.strategy import Strategy
+from tests.strategy.builders import MINUTE_US, START_US, Decided, Filled
+
+KINDS = {
+    Trade: TRADE,
+    Quote: QUOTE,
+    Bar: BAR,
+    BarRevision: REVISION,
+    Gap: GAP,
+    Prediction: PREDICTION,
+    Article: ARTICLE,
+    CorporateAction: ACTION,
+    RecordedFill: RECORDED_FILL,
+}
+# What a step does, and in which hook: with the nth event, fill, timer, or change of an order.
+TARGET, ORDER, CANCEL, CANCEL_ALL, BRACKET, WEIGHT, NOTIONAL = range(7)
+EVENT, FILL, TIMER, CHANGE = range(4)
+WIDTH = 13
+
+
+def step(
+    n: int,
+    what: int,
+    i: int = 0,
+    quantity: float = 0.0,
+    limit: float = NOT_GIVEN,
+    stop: float = NOT_GIVEN,
+    trail: float = NOT_GIVEN,
+    on: int = ANY,
+    time_in_force: int = GTC,
+    reduce_only: bool = False,
+    group: int = 0,
+    parent: int = 0,
+    hook: int = EVENT,
+) -> list[float]:
+    """One step of a `Script`, at the nth (from 1 on) call of a hook."""
+    numbers = hook, n, what, i, quantity, limit, stop, trail, on, time_in_force, reduce_only, group, parent
+    return [float(number) for number in numbers]
+
+
+class Script(Strategy):
+    """Does what its steps say, and keeps what it heard."""
+
+    name: ClassVar[str] = "script"
+
+    def __init__(self, *steps: list[float]) -> None:
+        super().__init__()
+        self.steps = [number for one in steps for number in one] or [-1.0] * WIDTH
+        self.count = len(self.steps) // WIDTH
+        self.calls = [0] * 4
+        self.heard = 0.0
+
+    @rarely
+    def play(self, hook: int, account: Account) -> None:
+        self.calls[hook] += 1
+        for k in range(self.count):
+            if self.steps[k * WIDTH] == hook and self.steps[k * WIDTH + 1] == self.calls[hook]:
+                self.act(k * WIDTH, account)
+
+    @rarely
+    def act(self, at: int, account: Account) -> None:
+        s = self.steps
+        what = s[at + 2]
+        i = int(s[at + 3])
+        quantity = s[at + 4]
+        if what == TARGET:
+            account.target[i] = quantity
+        elif what == WEIGHT:
+            account.set_weight(i, quantity)
+        elif what == NOTIONAL:
+            account.set_notional(i, quantity)
+        elif what == CANCEL:
+            account.cancel(int(quantity))
+        elif what == CANCEL_ALL:
+            account.cancel_all(i)
+        elif what == BRACKET:
+            account.bracket(i, quantity, s[at + 6], s[at + 7], s[at + 5])
+        else:
+            account.order(
+                i,
+                quantity,
+                s[at + 5],
+                s[at + 6],
+                s[at + 7],
+                int(s[at + 8]),
+                int(s[at + 9]),
+                s[at + 10] != 0.0,
+                int(s[at + 11]),
+                int(s[at + 12]),
+            )
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        self.play(EVENT, account)
+
+    def on_trade(self, trade: Trade, account: Account) -> None:
+        self.play(EVENT, account)
+
+    def on_quote(self, quote: Quote, account: Account) -> None:
+        self.play(EVENT, account)
+
+    def on_prediction(self, prediction: Prediction, account: Account) -> None:
+        self.play(EVENT, account)
+
+    def on_corporate_action(self, action: CorporateAction, account: Account) -> None:
+        self.play(EVENT, account)
+
+    def on_fill(self, fill: Fill, account: Account) -> None:
+        self.heard += fill.quantity * fill.price + fill.fee + account.cash
+        self.play(FILL, account)
+
+    def on_order(self, change: OrderChange, account: Account) -> None:
+        self.heard += change.order + 10 * change.state + 100 * change.reason
+        self.play(CHANGE, account)
+
+    def on_timer(self, time: int, account: Account) -> None:
+        self.heard += account.equity
+        self.play(TIMER, account)
+
+
+def row_of(event: Any) -> tuple[Any, ...]:
+    """An event as a row of columns."""
+    kind = KINDS[type(event)]
+    numbers = [getattr(event, name) for name in type(event).compiled_fields]
+    i, time, *rest = numbers
+    more = rest.pop(0) if kind in WITH_TIME else 0
+    return kind, i, time, more, *(rest + [0.0] * (5 - len(rest)))
+
+
+def columns_of(events: Iterable[Any]) -> Columns:
+    """Events of any kinds, in their total order."""
+    rows = list(zip(*map(row_of, events), strict=True))
+    types = [np.int8, np.int32, np.int64, np.int64] + [np.float64] * 5
+    made = Columns(*(np.array(row, kind) for row, kind in zip(rows, types, strict=True)))
+    return in_order(Columns(*(array[np.argsort(made.time, kind="stable")] for array in made.arrays)))
+
+
+def bars(*rows: Sequence[float], i: int = 0, start: int = START_US, length: int = MINUTE_US) -> list[Bar]:
+    """Bars one after the other; a row is open, high, low, close, and a volume that is 100 where it is not given."""
+    made = []
+    for n, row in enumerate(rows):
+        open_, high, low, close, volume = (*map(float, row), 100.0)[:5]
+        made.append(Bar(i, start + length * (n + 1), start + length * n, open_, high, low, close, volume))
+    return made
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an engine is made of; all parts are made anew for each run."""
+
+    size: int = 1
+    cash: float = 1000.0
+    fee: Callable[[], Fee] = Fee
+    fills: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    tactics: Sequence[Callable[[int], Any]] = ()
+    opened_at: int = BEGINNING
+    rest: dict[str, Any] = field(default_factory=dict)
+    orders: int = 16
+    prepare: Callable[[Account, Gate], None] | None = None
+
+    def engine(self, strategy: Strategy) -> Engine:
+        account, gate = Account(self.size, self.cash, self.orders), Gate(self.size, **self.limits)
+        if self.prepare is not None:
+            self.prepare(account, gate)
+        broker = SimulatedBroker(self.fee(), **self.fills)
+        tactics = tuple(make(self.size) for make in self.tactics)
+        return Engine(strategy, account, broker, gate, tactics=tactics, opened_at=self.opened_at, **self.rest)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run went."""
+
+    engine: Engine
+    progress: Progress
+
+    def rows(self, kind: str) -> list[list[float]]:
+        rows: list[list[float]] = self.progress.journal[kind].tolist()
+        return rows
+
+    @property
+    def fills(self) -> list[Filled]:
+        return [Filled(int(o), int(i), q, p, f, int(at), int(t), c) for o, i, q, p, f, at, t, c in self.rows("fills")]
+
+    @property
+    def done(self) -> list[tuple[float, float]]:
+        """Quantity and price of each fill."""
+        return [(fill.quantity, fill.price) for fill in self.fills]
+
+    @property
+    def decisions(self) -> list[Decided]:
+        rows = self.rows("decisions")
+        return [Decided(int(t), int(i), b, a, int(o), OUTCOMES[int(why)]) for t, i, b, a, o, why, _ in rows]
+
+    @property
+    def changes(self) -> list[tuple[int, str, str]]:
+        """Number, state and reason of each change of an order."""
+        return [(int(o), STATES[int(s)], OUTCOMES[int(why)]) for o, _, _, _, s, why in self.rows("orders")]
+
+    @property
+    def equity(self) -> list[float]:
+        return [equity for equity, _ in self.rows("values")]
+
+    @property
+    def account(self) -> Account:
+        return self.engine.account
+
+    @property
+    def state(self) -> str:
+        """All that the run left behind; equal texts are equal bits."""
+        journal = {kind: [[float(x).hex() for x in row] for row in self.rows(kind)] for kind in self.progress.journal}
+        parts = self.engine.strategy, self.engine.broker.fee, *self.engine.tactics, *self.account.orders
+        account = {name: value for name, value in vars(self.account).items() if name != "orders"}
+        return repr((journal, account, [vars(part) for part in parts], str(self.progress.error)))
+
+
+@cache
+def cache_folder() -> tuple[Path, Any]:
+    """A folder for compiled code as long as the tests run."""
+    held = tempfile.TemporaryDirectory(prefix="strades-compiled-")
+    return Path(held.name), held
+
+
+def run_once(strategy: Strategy, feed: Any, terms: Terms, mode: str) -> Outcome:
+    """One run; `feed` is columns, or a chain of streams."""
+    chain = EventChain([[feed]]) if isinstance(feed, Columns) else feed
+    engine = terms.engine(strategy)
+    [progress] = Session(chain, None, [engine], mode=mode, cache=cache_folder()[0]).run()
+    return Outcome(engine, progress)
+
+
+def run_both(
+    make: Callable[[], Strategy], events: Iterable[Any] | Columns, terms: Terms | None = None, **changes: Any
+) -> Outcome:
+    """Run per event and compiled, see that nothing differs, and return how it went."""
+    feed = events if isinstance(events, Columns) else columns_of(events)
+    terms = terms or Terms(**changes)
+    plain, compiled = (run_once(make(), feed, terms, mode) for mode in ("events", "compiled"))
+    assert compiled.progress.mode == "compiled"
+    assert plain.state == compiled.state
+    return plain
+
+
+def script(events: Iterable[Any], *steps: list[float], **changes: Any) -> Outcome:
+    """Run a `Script` both ways, which must not be stopped by an error."""
+    ran = run_both(lambda: Script(*steps), events, **changes)
+    assert ran.progress.error is None
+    return ran
+
+
+def same(left: float, right: float) -> bool:
+    """Whether two numbers are one, NaN too."""
+    return left == right or (math.isnan(left) and math.isnan(right))
