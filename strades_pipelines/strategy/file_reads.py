@@ -1,0 +1,42 @@
+"""Which files Python code opens while a block runs: what a strategy reads by itself, nobody can poison."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# Code, and what the system and the installation bring along; not data.
+CODE = {".py", ".pyc", ".pyi", ".so", ".o", ".dylib"}
+SYSTEM = ("/usr", "/etc", "/proc", "/sys", "/dev", sys.prefix, sys.base_prefix)
+_listeners: list[set[str]] = []
+_hooked: list[bool] = []
+
+
+@contextmanager
+def files_read(*, ignored: Path | None = None) -> Iterator[set[str]]:
+    """The files that are opened for reading in the block; not those of the folder `ignored`."""
+    if not _hooked:
+        sys.addaudithook(_heard)  # cannot be taken off again; it does nothing while nobody listens
+        _hooked.append(True)
+    found: set[str] = set()
+    _listeners.append(found)
+    try:
+        yield found
+    finally:
+        _listeners.remove(found)
+        hidden = {name for name in found if ignored is not None and Path(name).is_relative_to(ignored.resolve())}
+        found -= hidden
+
+
+def _heard(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "open" or not _listeners:
+        return
+    path, mode, _ = arguments
+    if not isinstance(path, str | bytes | os.PathLike) or "w" in (mode or "") or "a" in (mode or ""):
+        return
+    name = os.path.abspath(os.fsdecode(path))
+    if os.path.splitext(name)[1] not in CODE and not name.startswith(SYSTEM):
+        for listener in _listeners:
+            listener.add(name)
