@@ -92,16 +92,21 @@ class CompiledSteps:
     """
 
     def __init__(self, engine: Engine, cache: Path) -> None:
-        self.engine, self._cache = engine, cache
+        self._cache = cache
         self.shape = shape_of(engine)
-        packer = Packer()
-        packer.add(engine, self.shape)
-        self.floats, self.integers = packer.arrays()
-        self._packed = packer.arrays()
         journal, account = self.shape.get("journal"), engine.account
         assert journal is not None
         assert journal.shape is not None
         self.reserves = Reserves(journal.shape, journal.n, MARGIN + ROWS * (account.capacity + account.size))
+        self.take_up(engine)
+
+    def take_up(self, engine: Engine) -> None:
+        """Step another engine, of the same shape, from now on: for runs of many that differ in numbers alone."""
+        self.engine = engine
+        packer = Packer()
+        packer.add(engine, self.shape)
+        self.floats, self.integers = packer.arrays()
+        self._packed = packer.arrays()
 
     def compile(self, kinds: Sequence[int]) -> CompiledEngine:
         """The machine code for events of such kinds.
