@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from strades_pipelines.research.database_trials import record_in_database
 from strades_pipelines.strategy.analysis import periods, returns
 from strades_pipelines.strategy.analysis.excursions import Bars as HeldBars
 from strades_pipelines.strategy.analysis.fills import Fills
@@ -147,7 +148,9 @@ class Trials:
             return list(trials)
         ledger = FileTrialLedger(self.folder)
         ledger.record(trials)
-        return ledger.of_data(trials[0].data_hash)
+        data_hash = trials[0].data_hash
+        known = {trial.key: trial for trial in ledger.of_data(data_hash)}
+        return list((known | record_in_database(trials, data_hash)).values())
 
 
 def _none_if_nan(value: float) -> float | None:
