@@ -90,7 +90,8 @@ class Engine:
 
     On a bar: the fills of its instrument's orders, each told to the strategy; then the bar itself; then a decision for
     what the strategy changed, and the orders it made. When the next instant begins: the timer, the decisions of all
-    instruments, and the account's value. A target that was refused is not tried again until it changes; where a
+    instruments, and the account's value. A target that was refused is not tried again until it changes, but for one
+    that a tactic held back; where a
     position was to be turned and may only be closed, it is closed. Until `opened_at` (microseconds UTC) nothing is
     decided: the strategy warms up.
     """
@@ -131,6 +132,7 @@ class Engine:
         self.volume = [math.inf] * size
         self.half_spread = [0.0] * size
         self.quote_time = [BEGINNING] * size
+        self.retry = [0] * size
 
     def on_bar(self, bar: Bar) -> None:
         """A final bar."""
@@ -406,7 +408,18 @@ class Engine:
         if account.now >= self.opened_at and target == target:
             for tactic in self.tactics:
                 target = tactic.aim(i, target, account)
+            if self.retry[i] != 0 and target != account.position[i] and self.held_back(i) == ACCEPTED:
+                self.retry[i] = 0
+                account.decided[i] = account.position[i]
         return target
+
+    def held_back(self, i: int) -> int:
+        """ACCEPTED, or why a tactic refuses a larger position in instrument `i` now."""
+        outcome = ACCEPTED
+        for tactic in self.tactics:
+            if outcome == ACCEPTED:
+                outcome = tactic.outcome(i, self.account)
+        return outcome
 
     def advance(self, time: int) -> None:
         """Let the clock go on to a later instant; what belongs to the one before is done first."""
@@ -480,6 +493,7 @@ class Engine:
             account.target[i] = previous
             return
         account.decided[i] = target
+        self.retry[i] = 0
         if account.pending[i] != 0.0:
             self.end_target(i, CANCELLED, SUPERSEDED)
         quantity = target - account.position[i]
@@ -528,11 +542,9 @@ class Engine:
             return BELOW_ZERO
         if held * after >= 0.0 and abs(after) <= abs(held):
             return ACCEPTED
-        outcome = ACCEPTED
-        for tactic in self.tactics:
-            if outcome == ACCEPTED:
-                outcome = tactic.outcome(i, account)
+        outcome = self.held_back(i)
         if outcome != ACCEPTED:
+            self.retry[i] = 1
             return outcome
         unit = price * account.unit[i]
         reserved = 0.0
@@ -668,9 +680,7 @@ class Engine:
             return self.waits_for(order.parent)
         if outcome != ACCEPTED or order.reduce_only or (held * after >= 0.0 and abs(after) <= abs(held)):
             return outcome
-        for tactic in self.tactics:
-            if outcome == ACCEPTED:
-                outcome = tactic.outcome(i, account)
+        outcome = self.held_back(i)
         if outcome == ACCEPTED:
             unit = self.gate.unit_price(account, order)
             reserved = 0.0

@@ -1,6 +1,5 @@
 """A strategy that does what a list says, and a run of it per event and compiled, which must be the same to the bit."""
 
-import math
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -256,7 +255,14 @@ class Outcome:
         journal = {kind: [[float(x).hex() for x in row] for row in self.rows(kind)] for kind in self.progress.journal}
         parts = self.engine.strategy, self.engine.broker.fee, *self.engine.tactics, *self.account.orders
         account = {name: value for name, value in vars(self.account).items() if name != "orders"}
-        return repr((journal, account, [vars(part) for part in parts], str(self.progress.error)))
+        return repr((journal, account, [plain(part) for part in parts], str(self.progress.error)))
+
+
+def plain(part: Any) -> Any:
+    """An object as what it holds."""
+    if isinstance(part, list | tuple):
+        return [plain(one) for one in part]
+    return {name: plain(value) for name, value in vars(part).items()} if hasattr(part, "__dict__") else part
 
 
 @cache
@@ -291,8 +297,3 @@ def script(events: Iterable[Any], *steps: list[float], **changes: Any) -> Outcom
     ran = run_both(lambda: Script(*steps), events, **changes)
     assert ran.progress.error is None
     return ran
-
-
-def same(left: float, right: float) -> bool:
-    """Whether two numbers are one, NaN too."""
-    return left == right or (math.isnan(left) and math.isnan(right))

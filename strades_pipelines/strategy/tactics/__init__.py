@@ -24,3 +24,10 @@ class Tactic:
     def outcome(self, i: int, account: Account) -> int:
         """ACCEPTED, or why a larger position in instrument `i` is refused now."""
         return ACCEPTED
+
+
+def direction_of(number: float) -> int:
+    """1 above zero, -1 below, 0 at it."""
+    if number > 0.0:
+        return 1
+    return -1 if number < 0.0 else 0
