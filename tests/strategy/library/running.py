@@ -1,0 +1,46 @@
+"""Running any strategy of the library over bars; one that follows forecasts gets some made of the bars themselves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from strades_pipelines.market.fees import PercentFee
+from strades_pipelines.strategy.backtest import Bars, Result, Terms, result_of
+from strades_pipelines.strategy.columns import Columns
+from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.strategy.events import PREDICTION
+from strades_pipelines.strategy.session import Session
+from strades_pipelines.strategy.strategy import Strategy
+
+TERMS = Terms(100_000.0, lambda: PercentFee(0.001))
+
+
+def run(strategy: Strategy, bars: Sequence[Bars], *, mode: str = "events", cache: Path | None = None) -> Result:
+    """Fills at the next open, 0.1 % fee."""
+    streams = [one.columns(i) for i, one in enumerate(bars)]
+    if strategy.models:
+        streams += [forecasts(one, i) for i, one in enumerate(bars)]
+    chain = EventChain([[stream] for stream in streams])
+    [progress] = Session(chain, None, [TERMS.engine(strategy, bars)], mode=mode, cache=cache).run()
+    if progress.error is not None:
+        raise progress.error
+    return result_of(progress, [one.name for one in bars])
+
+
+def forecasts(bars: Bars, i: int) -> Columns:
+    """As a forecast of model 0 at each bar from the sixth on: the return of the last five."""
+    close = bars.prices[3]
+    n = len(close) - 5
+    zero = np.zeros(n)
+    return Columns(
+        np.full(n, PREDICTION, np.int8),
+        np.full(n, i, np.int32),
+        bars.time[5:].copy(),
+        np.zeros(n, np.int64),
+        close[5:] / close[:-5] - 1.0,
+        zero,
+        zero,
+        zero,
+        zero,
+    )

@@ -1,0 +1,47 @@
+"""Every strategy of the library compiles, and does compiled what it does per event, to the bit."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from strades_pipelines.strategy.registry import strategies
+from tests.strategy.library.data import packaged
+from tests.strategy.library.running import run
+
+# Those that compare instruments; the others are compiled for one.
+SEVERAL = ("dual_momentum", "momentum_rotation", "pairs_zscore", "risk_parity")
+IDLE = ("time_of_day",)  # daily bars all close at midnight
+
+
+@pytest.fixture(scope="session")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of machine code for this run of the tests."""
+    return tmp_path_factory.mktemp("code")
+
+
+@pytest.mark.parametrize("name", sorted(strategies()))
+def test_compiled_is_per_event(name: str, code: Path) -> None:
+    symbols = ("AAPL", "IBM", "MSFT") if name in SEVERAL else ("AAPL",)
+    bars = [packaged(symbol, "2006-01-01") for symbol in symbols]
+    compiled = run(strategies()[name](), bars, mode="compiled", cache=code)
+    events = run(strategies()[name](), bars)
+    assert compiled.mode == "compiled"
+    for kind in ("fills", "decisions", "orders", "times", "equity", "gross"):
+        np.testing.assert_array_equal(getattr(compiled, kind), getattr(events, kind), err_msg=kind)
+    assert len(events.fills) > 0 or name in IDLE
+
+
+@pytest.mark.parametrize("name", sorted(strategies()))
+def test_a_strategy_is_a_short_file_that_says_what_it_does(name: str) -> None:
+    cls = strategies()[name]
+    lines = Path(inspect.getfile(cls)).read_text().splitlines()
+    assert len(lines) < 60
+    assert Path(inspect.getfile(cls)).stem == name
+    assert cls.__doc__
+    assert {"explain"} <= set(vars(cls))
+
+
+def test_there_are_at_least_twenty() -> None:
+    assert len(strategies()) >= 20
