@@ -118,7 +118,7 @@ def _refusable(check: Callable[[], Answer]) -> Answer:
 def _tell(title: str, findings: "Sequence[Finding]", summary: Mapping[str, Any], as_json: bool) -> None:
     """One line for each finding, and one on what was tried; exit code 1 where there are any."""
     if as_json:
-        rows = [{**vars(finding), "time": _iso(finding.time)} for finding in findings]
+        rows = [finding.as_json() for finding in findings]
         sys.stdout.write(json.dumps({"strategy": title, **summary, "findings": rows}) + "\n")
     else:
         tried = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in summary.items())
@@ -126,9 +126,3 @@ def _tell(title: str, findings: "Sequence[Finding]", summary: Mapping[str, Any],
             sys.stdout.write(finding.line + "\n")
         sys.stdout.write(f"{title}: {len(findings) or 'no'} finding{'s' * (len(findings) != 1)} ({tried})\n")
     raise typer.Exit(1 if findings else 0)
-
-
-def _iso(time: int | None) -> str | None:
-    from strades_pipelines.strategy.bar_checks import iso
-
-    return None if time is None else iso(time)
