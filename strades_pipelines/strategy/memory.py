@@ -1,6 +1,7 @@
 """Memory for what compiled code writes, used again when no array looks at it any longer.
 
-The first touch of a page costs more than to work out what is written there: so pages are large, and kept for the next run.
+The first touch of a page costs more than to work out what is written there: so pages are large, and kept for the next
+run.
 """
 
 import mmap

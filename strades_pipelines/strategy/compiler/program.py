@@ -5,6 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -44,6 +45,7 @@ class Source:
         return f"{self.file}:{self.first_line + getattr(node, 'lineno', 1) - 1}"
 
 
+@cache
 def read_source(function: Callable[..., Any]) -> Source:
     """The syntax tree of a function written in Python.
 

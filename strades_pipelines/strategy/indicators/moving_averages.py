@@ -22,20 +22,21 @@ class Sma:
     @property
     def ready(self) -> bool:
         """Whether there is an average."""
-        return not math.isnan(self.value)
+        return self.value == self.value
 
     def update(self, value: float) -> float:
         """Take in the next value and return the average."""
         if value != value:
             return self.value
         i = self.index
+        ring = self.ring
         head = self.head + value
-        self.ring[i] = value
+        ring[i] = value
         i += 1
         if i < self.length:
             self.index = i
             self.head = head
-            mean = (head + self.ring[i]) / self.length
+            mean = (head + ring[i]) / self.length
         else:
             mean = head / self.length
             self._turn()
@@ -45,9 +46,10 @@ class Sma:
     def _turn(self) -> None:
         """Replace each value by the sum of it and those after it, and begin a new lap."""
         total = 0.0
+        ring = self.ring
         for j in range(self.length - 1, -1, -1):
-            total += self.ring[j]
-            self.ring[j] = total
+            total += ring[j]
+            ring[j] = total
         self.head = 0.0
         self.index = 0
 
