@@ -1,0 +1,274 @@
+"""Random events, terms and strategies; the shape of what is run is always the same, so that it is compiled once."""
+
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+
+from strades_pipelines.market.fees import MakerTakerFee
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.compiler.rare import rarely
+from strades_pipelines.strategy.events import (
+    Article,
+    Bar,
+    BarRevision,
+    CorporateAction,
+    Fill,
+    Gap,
+    OrderChange,
+    Prediction,
+    Quote,
+    RecordedFill,
+    Trade,
+)
+from strades_pipelines.strategy.gate import Gate
+from strades_pipelines.strategy.orders import NOT_GIVEN
+from strades_pipelines.strategy.strategy import Strategy
+from tests.strategy.both import Terms
+from tests.strategy.builders import MINUTE_US, START_US
+
+SIZE = 3
+# Fills that come as events are of orders that nobody made here.
+RECORDED_FROM = 1000.0
+# What a rule looks at, and what it does.
+CHANGE, POSITION, CASH, COUNT, FORECAST, FILLED = range(6)
+TARGET, WEIGHT, MARKET, LIMIT, STOP, TRAIL, BRACKET, CANCEL_ALL, PAIR = range(9)
+HOOKS = 4
+WIDTH = 10
+
+
+class Rules(Strategy):
+    """Rules as numbers: in a hook, when a feature is above a threshold, an action on an instrument.
+
+    A rule is hook, feature, threshold, action, instrument, size, distance (a part of the price), time in force, when
+    (any, on open, on close), reduce-only.
+    """
+
+    name: ClassVar[str] = "rules"
+
+    def __init__(self, rules: list[tuple[float, ...]]) -> None:
+        super().__init__()
+        self.rules = [float(number) for rule in rules for number in rule] or [-1.0] * WIDTH
+        self.count = len(self.rules) // WIDTH
+        self.last = [1.0] * SIZE
+        self.change = 0.0
+        self.calls = 0
+        self.forecast = 0.0
+        self.filled = 0.0
+        self.heard = 0.0
+
+    def see(self, i: int, price: float) -> None:
+        self.change = price / self.last[i] - 1.0
+        self.last[i] = price
+
+    def feature(self, which: float, i: int, account: Account) -> float:
+        if which == CHANGE:
+            return self.change
+        if which == POSITION:
+            return account.position[i]
+        if which == CASH:
+            return account.cash / 1000.0 - 1.0
+        if which == COUNT:
+            return float(self.calls % 3) - 1.0
+        return self.forecast if which == FORECAST else self.filled
+
+    @rarely
+    def play(self, hook: int, account: Account) -> None:
+        self.calls += 1
+        for k in range(self.count):
+            r = k * WIDTH
+            i = int(self.rules[r + 4])
+            if self.rules[r] == hook and self.feature(self.rules[r + 1], i, account) > self.rules[r + 2]:
+                self.act(r, i, account)
+
+    @rarely
+    def act(self, r: int, i: int, account: Account) -> None:
+        rules = self.rules
+        action = rules[r + 3]
+        size = rules[r + 5]
+        price = account.price[i]
+        away = price * rules[r + 6] * (1.0 if size > 0.0 else -1.0)
+        force = int(rules[r + 7])
+        on = int(rules[r + 8])
+        less = rules[r + 9] != 0.0
+        if action == TARGET:
+            account.target[i] = size
+        elif action == WEIGHT:
+            account.set_weight(i, 0.2 * size)
+        elif action == CANCEL_ALL:
+            account.cancel_all(i)
+        elif price != price or account.count > 8:
+            self.heard += 1.0
+        elif action == MARKET:
+            account.order(i, size, time_in_force=force, on=on, reduce_only=less)
+        elif action == LIMIT:
+            account.order(i, size, limit=price - away, time_in_force=force, on=on, reduce_only=less)
+        elif action == STOP:
+            account.order(i, size, stop=price + away, limit=price + 2.0 * away, time_in_force=force, reduce_only=less)
+        elif action == TRAIL:
+            account.order(i, size, trail=abs(away) + 0.25, time_in_force=force, reduce_only=less)
+        elif action == BRACKET:
+            account.bracket(i, size, price - 2.0 * away, price + away, price - away if less else NOT_GIVEN)
+        else:
+            group = account.new_group()
+            account.order(i, size, stop=price + away, group=group, time_in_force=force)
+            account.order(i, -size, stop=price - away, group=group, time_in_force=force)
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        self.see(bar.i, bar.close)
+        self.play(0, account)
+
+    def on_trade(self, trade: Trade, account: Account) -> None:
+        self.see(trade.i, trade.price)
+        self.play(0, account)
+
+    def on_quote(self, quote: Quote, account: Account) -> None:
+        self.see(quote.i, quote.bid)
+        self.play(0, account)
+
+    def on_prediction(self, prediction: Prediction, account: Account) -> None:
+        self.forecast = prediction.value
+        self.play(0, account)
+
+    def on_gap(self, gap: Gap, account: Account) -> None:
+        self.heard += gap.count
+
+    def on_article(self, article: Article, account: Account) -> None:
+        self.heard += article.tone
+
+    def on_bar_revision(self, bar: BarRevision, account: Account) -> None:
+        self.heard += bar.close
+
+    def on_corporate_action(self, action: CorporateAction, account: Account) -> None:
+        self.play(0, account)
+
+    def on_fill(self, fill: Fill, account: Account) -> None:
+        self.filled = fill.quantity
+        self.play(1, account)
+
+    def on_order(self, change: OrderChange, account: Account) -> None:
+        self.heard += change.reason
+        if self.calls % 4 == 0:
+            self.play(2, account)
+        else:
+            self.calls += 1
+
+    def on_timer(self, time: int, account: Account) -> None:
+        self.play(3, account)
+
+
+SIZES = st.sampled_from([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 7.0, 40.0])
+RULES = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 0, 0, 1, 2, 3]),
+        st.integers(0, 5),
+        st.sampled_from([-2.0, -0.5, -0.01, 0.0, 0.01, 0.5]),
+        st.integers(0, 8),
+        st.integers(0, SIZE - 1),
+        SIZES,
+        st.sampled_from([0.0, 0.01, 0.05, 0.2]),
+        st.integers(0, 3),
+        st.sampled_from([0, 0, 0, 1, 2]),
+        st.integers(0, 1),
+    ),
+    max_size=6,
+)
+PRICES = st.integers(36, 44).map(lambda n: n / 4)
+VOLUMES = st.sampled_from([0.0, 2.0, 10.0, 100.0])
+INSTRUMENTS = st.integers(0, SIZE - 1)
+
+
+def _bar(cls: type, i: int, time: int, prices: list[float], volume: float) -> Any:
+    return cls(i, time, time - MINUTE_US, prices[0], max(prices), min(prices), prices[1], volume)
+
+
+PRICE_LISTS = st.lists(PRICES, min_size=4, max_size=4)
+MAKERS: dict[str, st.SearchStrategy[Any]] = {
+    "bar": st.builds(lambda i, p, v: lambda time: _bar(Bar, i, time, p, v), INSTRUMENTS, PRICE_LISTS, VOLUMES),
+    "trade": st.builds(lambda i, p, v: lambda time: Trade(i, time, p, v, 1.0), INSTRUMENTS, PRICES, VOLUMES),
+    "quote": st.builds(
+        lambda i, p, spread, v: lambda time: Quote(i, time, p, v, p + spread, 2 * v),
+        INSTRUMENTS,
+        PRICES,
+        st.sampled_from([0.0, 0.25, 0.5]),
+        VOLUMES,
+    ),
+    "prediction": st.builds(
+        lambda i, x: lambda time: Prediction(i, time, x, 0.0), INSTRUMENTS, st.sampled_from([-1.0, 0.0, 1.0])
+    ),
+    "gap": st.builds(lambda i: lambda time: Gap(i, time, time - 5, 2.0), INSTRUMENTS),
+    "article": st.builds(lambda i: lambda time: Article(i, time, 0.5, 7.0), INSTRUMENTS),
+    "revision": st.builds(lambda i, p: lambda time: _bar(BarRevision, i, time, p, 1.0), INSTRUMENTS, PRICE_LISTS),
+    # One microsecond later than the others: what comes of it is told apart from the fills of its minute.
+    "action": st.builds(
+        lambda i, ratio, amount, ends: lambda time: CorporateAction(i, time + 1, ratio, amount, ends),
+        INSTRUMENTS,
+        st.sampled_from([1.0, 2.0, 0.5, 1.5]),
+        st.sampled_from([0.0, 0.25]),
+        st.sampled_from([0.0, 0.0, 0.0, 1.0]),
+    ),
+    "recorded": st.builds(
+        lambda i, q, p, n: lambda time: RecordedFill(i, time, time, RECORDED_FROM + n, q, p, 0.125),
+        INSTRUMENTS,
+        st.sampled_from([-2.0, 1.0, 3.0]),
+        PRICES,
+        st.integers(0, 9),
+    ),
+}
+
+
+@st.composite
+def event_lists(draw: st.DrawFn, *kinds: str) -> list[Any]:
+    """Up to 40 events, mostly bars, several at the same time; gaps of days between some."""
+    made = st.one_of(*(MAKERS[kind] for kind in ["bar", "bar", "bar", *(kinds or tuple(MAKERS))]))
+    step = st.sampled_from([0, 1, 1, 1, 2, 2000])
+    time, events = START_US, []
+    for minutes, make in draw(st.lists(st.tuples(step, made), min_size=1, max_size=40)):
+        time += minutes * MINUTE_US
+        events.append(make(time))
+    return events
+
+
+def one_of_each_kind(time: int) -> list[Any]:
+    """An event of each kind at a time after all others: so that code for every kind is compiled, once."""
+    bar = 0, time, time - MINUTE_US, 10.0, 10.5, 9.5, 10.0, 5.0
+    return [
+        Trade(0, time, 10.0, 1.0, 1.0),
+        Quote(0, time, 10.0, 1.0, 10.25, 1.0),
+        Bar(*bar),
+        BarRevision(*bar),
+        Gap(0, time, time, 1.0),
+        Prediction(0, time, 1.0, 0.0),
+        Article(0, time, 1.0, 1.0),
+        CorporateAction(0, time, 1.0, 0.0, 0.0),
+        RecordedFill(0, time, time, RECORDED_FROM, 1.0, 10.0, 0.0),
+    ]
+
+
+def in_euros(account: Account, gate: Gate) -> None:
+    """Instrument 1 is in another currency, whose rate is a tenth of the price of instrument 2."""
+    account.currency[1] = 1
+    account.converts[2] = 1
+    account.multiplier[1] = account.unit[1] = 0.1
+
+
+@st.composite
+def terms(draw: st.DrawFn, /, **fixed: Any) -> Terms:
+    """Terms of trade whose parts are always of the same classes; volume always counts."""
+    fills = {
+        "fill": draw(st.sampled_from([0, 0, 0, 1, 2])),
+        "participation": draw(st.sampled_from([0.25, 1.0, 1e12])),
+        "spread": draw(st.sampled_from([0.0, 0.01])),
+        "impact": draw(st.sampled_from([0.0, 0.1])),
+        "latency": draw(st.sampled_from([0, 0, 1, MINUTE_US])),
+        "best_path": draw(st.booleans()),
+    }
+    limits = {
+        "allow_short": draw(st.booleans()),
+        "leverage": draw(st.sampled_from([1.0, 2.0, float("inf")])),
+        "max_weight": draw(st.sampled_from([0.5, float("inf")])),
+        "lot": draw(st.sampled_from([0.0, 0.1, 1.0])),
+        "margin": draw(st.sampled_from([0.0, 0.5])),
+    }
+    rest = {"financing": draw(st.sampled_from([1e-9, 0.5])), "borrowing": draw(st.sampled_from([0.0, 0.5]))}
+    made: dict[str, Any] = {"size": SIZE, "fills": fills, "limits": limits, "rest": rest, "prepare": in_euros} | fixed
+    return Terms(fee=lambda: MakerTakerFee(-0.0001, 0.001), **made)
