@@ -1,7 +1,6 @@
 """An engine compiled: the same classes, lowered to machine code, run over columns of events."""
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from strades_pipelines.strategy import events
 from strades_pipelines.strategy.columns import Columns
-from strades_pipelines.strategy.compiler.loop import Loop
+from strades_pipelines.strategy.compiler.loop import Hook, Loop
 from strades_pipelines.strategy.compiler.machine import Machine, load
 from strades_pipelines.strategy.compiler.program import MEMORY, Program
 from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Packer, Shape, shape_of, unpack
@@ -70,10 +69,7 @@ class CompiledEngine:
 @cache
 def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path) -> CompiledEngine:
     program = Program(single)
-    hooks = {}
-    for kind in kinds:
-        name, event = HOOKS[kind]
-        hooks[kind] = program.method(Object(shape), name, [Event(event, row=ROW)], name, hot=True)
+    hooks = {kind: _hook(program, Object(shape), *HOOKS[kind]) for kind in kinds}
     journal = shape.get("journal")
     assert journal is not None
     assert journal.shape is not None
@@ -84,6 +80,15 @@ def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path) -
     return CompiledEngine(shape, load(str(program.module), {"run": prototype}, tuple(program.errors), folder))
 
 
+def _hook(program: Program, engine: Object, name: str, event: type) -> Hook:
+    row = [Event(event, row=ROW)]
+    quick = program.method(engine, name, row, name, hot=True)
+    if name != "on_bar":
+        return Hook(quick)
+    busy = program.method(engine, name, row, name, apart=True)
+    return Hook(quick, busy, program.method(engine, "is_busy", row, "is_busy", hot=True))
+
+
 class CompiledSteps:
     """Steps an engine through blocks of columns; between them its state is two arrays.
 
@@ -92,29 +97,27 @@ class CompiledSteps:
     """
 
     def __init__(self, engine: Engine, cache: Path) -> None:
-        self._cache = cache
+        self.engine, self._cache = engine, cache
+        self._compiled: dict[tuple[int, ...], CompiledEngine] = {}
         self.shape = shape_of(engine)
-        journal, account = self.shape.get("journal"), engine.account
-        assert journal is not None
-        assert journal.shape is not None
-        self.reserves = Reserves(journal.shape, journal.n, MARGIN + ROWS * (account.capacity + account.size))
-        self.take_up(engine)
-
-    def take_up(self, engine: Engine) -> None:
-        """Step another engine, of the same shape, from now on: for runs of many that differ in numbers alone."""
-        self.engine = engine
         packer = Packer()
         packer.add(engine, self.shape)
         self.floats, self.integers = packer.arrays()
         self._packed = packer.arrays()
+        journal, account = self.shape.get("journal"), engine.account
+        assert journal is not None
+        assert journal.shape is not None
+        self.reserves = Reserves(journal.shape, journal.n, MARGIN + ROWS * (account.capacity + account.size))
 
-    def compile(self, kinds: Sequence[int]) -> CompiledEngine:
+    def compile(self, kinds: tuple[int, ...]) -> CompiledEngine:
         """The machine code for events of such kinds.
 
         Raises:
             NotCompilable: with the file, line and reason.
         """
-        return _compile(self.shape, tuple(kinds), self.engine.account.size == 1, self._cache)
+        if kinds not in self._compiled:
+            self._compiled[kinds] = _compile(self.shape, kinds, self.engine.account.size == 1, self._cache)
+        return self._compiled[kinds]
 
     def __call__(self, block: Columns) -> None:
         """Step through a block.

@@ -153,6 +153,10 @@ class Engine:
         self.strategy.on_aggregate_bar(bar, account)
         self.look(i, BAR)
 
+    def is_busy(self, bar: Bar) -> bool:
+        """Whether orders may be done on a bar or are to be looked at; compiled code keeps these bars apart."""
+        return self.account.new_orders > 0 or self.account.waiting[bar.i] > 0
+
     def start(self) -> None:
         """Before the first event: the strategy makes its state."""
         self.strategy.on_start(self.account)

@@ -36,7 +36,7 @@ ERRORS = ("ValueError", "OverflowError", "ZeroDivisionError")
 
 
 def lower_function(
-    program: Program, name: str, function: Callable[..., Any], arguments: Sequence[Value], *, hot: bool = False
+    program: Program, name: str, function: Callable[..., Any], arguments: Sequence[Value], *, hot: bool, apart: bool
 ) -> Function:
     """The LLVM function for a Python function with such arguments.
 
@@ -52,8 +52,7 @@ def lower_function(
     returns = numbers.common([Number(None, kind) for kind in trial.returned]) if trial.returned else "nothing"
     if trial.returned and trial.falls_off:
         raise NotCompilable(f"{source.where(source.tree)}: {source.tree.name} may end without returning its number")
-    cold = getattr(function, "is_rare", False)
-    llvm = program.declare(name, arguments, returns, trial.raised, hot=hot, cold=cold)
+    llvm = program.declare(name, arguments, returns, trial.raised, hot=hot, cold=apart)
     made = Function(llvm, returns, trial.raised, hot)
     Body(program, source, llvm, made, hot=hot).lower(arguments)
     return made

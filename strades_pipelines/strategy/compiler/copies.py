@@ -16,58 +16,75 @@ Slots = set[tuple[str, int]]
 
 
 @dataclass
+class Touched:
+    """The numbers at constant places that a function reads and writes, with all that it calls."""
+
+    read: Slots = field(default_factory=set)
+    written: Slots = field(default_factory=set)
+
+    def add(self, other: "Touched") -> None:
+        """Take in what a called function touches."""
+        self.read |= other.read
+        self.written |= other.written
+
+    def touch(self, memory: str, at: int, *, write: bool) -> None:
+        """Take in one number."""
+        (self.written if write else self.read).add((memory, at))
+
+
+@dataclass
 class Copies:
-    """Which numbers the hot functions and the others read and write; known when all of them are lowered."""
+    """The functions that copy; what they copy is known when all others are lowered.
 
-    read: dict[bool, Slots] = field(default_factory=lambda: {False: set(), True: set()})
-    written: dict[bool, Slots] = field(default_factory=lambda: {False: set(), True: set()})
-    functions: dict[tuple[int, str], Any] = field(default_factory=dict)
+    `hot` is what the hot functions touch; the functions that they call on the arrays themselves are in `called`.
+    """
 
-    def touch(self, memory: str, at: int, *, hot: bool, write: bool) -> None:
-        """A function uses the number at a constant place."""
-        (self.written if write else self.read)[hot].add((memory, at))
+    hot: Touched = field(default_factory=Touched)
+    called: dict[str, Touched] = field(default_factory=dict)
 
-    def _declared(self, module: ir.Module, name: str) -> Any:
-        key = (id(module), name)
-        if key not in self.functions:
-            made = ir.Function(module, ir.FunctionType(VOID, [POINTER] * 4), name)
-            made.linkage = "internal"
-            made.attributes.add("alwaysinline")
-            self.functions[key] = made
-        return self.functions[key]
+    def out(self, module: ir.Module, name: str, touched: Touched) -> Any:
+        """The function that writes back what a called function may look at."""
+        self.called[name] = touched
+        return _declared(module, f"out.{name}")
 
-    def out(self, module: ir.Module) -> Any:
-        """Writes back what a function that is not hot may look at."""
-        return self._declared(module, "copies.out")
-
-    def back(self, module: ir.Module) -> Any:
-        """Fetches again what it may have changed."""
-        return self._declared(module, "copies.back")
+    def back(self, module: ir.Module, name: str, touched: Touched) -> Any:
+        """The function that fetches again what it may have changed."""
+        self.called[name] = touched
+        return _declared(module, f"back.{name}")
 
     def first(self, module: ir.Module) -> Any:
-        """Fetches all."""
-        return self._declared(module, "copies.first")
+        """The function that fetches all."""
+        return _declared(module, "copies.first")
 
     def last(self, module: ir.Module) -> Any:
-        """Writes back all that may have changed."""
-        return self._declared(module, "copies.last")
+        """The function that writes back all that may have changed."""
+        return _declared(module, "copies.last")
 
     def define(self, module: ir.Module) -> None:
-        """Write these four functions, once every function of the module is lowered."""
-        hot, rare = self.read[True] | self.written[True], self.read[False] | self.written[False]
-        moved = {
-            "copies.out": (self.written[True] & rare, 0, 2),
-            "copies.back": (hot & self.written[False], 2, 0),
-            "copies.first": (hot, 2, 0),
-            "copies.last": (self.written[True], 0, 2),
-        }
-        for name, (slots, source, target) in moved.items():
-            made = self._declared(module, name)
-            builder = ir.IRBuilder(made.append_basic_block("entry"))
-            for memory, at in sorted(slots):
-                kind, which = TYPES[memory], "FN".index(memory)
-                places = [
-                    builder.gep(made.args[side + which], [INT(at)], source_etype=kind) for side in (source, target)
-                ]
-                builder.store(builder.load(places[0], typ=kind), places[1])
-            builder.ret_void()
+        """Write these functions, once every function of the module is lowered."""
+        hot = self.hot.read | self.hot.written
+        _define(module, "copies.first", hot, 2, 0)
+        _define(module, "copies.last", self.hot.written, 0, 2)
+        for name, touched in self.called.items():
+            _define(module, f"out.{name}", self.hot.written & (touched.read | touched.written), 0, 2)
+            _define(module, f"back.{name}", hot & touched.written, 2, 0)
+
+
+def _declared(module: ir.Module, name: str) -> Any:
+    if name in module.globals:
+        return module.globals[name]
+    made = ir.Function(module, ir.FunctionType(VOID, [POINTER] * 4), name)
+    made.linkage = "internal"
+    made.attributes.add("alwaysinline")
+    return made
+
+
+def _define(module: ir.Module, name: str, slots: Slots, source: int, target: int) -> None:
+    """Copy numbers from the arrays that begin at one argument to those that begin at another."""
+    made = _declared(module, name)
+    builder = ir.IRBuilder(made.append_basic_block("entry"))
+    for memory, at in sorted(slots):
+        kind, which = TYPES[memory], "FN".index(memory)
+        places = [builder.gep(made.args[side + which], [INT(at)], source_etype=kind) for side in (source, target)]
+        builder.store(builder.load(places[0], typ=kind), places[1])
+    builder.ret_void()

@@ -84,7 +84,8 @@ class Expressions:
         if entry.kind == "float":
             base, at, names, kind = owner.base_f, owner.f + entry.f, "FL", DOUBLE
         if base is None:
-            self.program.copies.touch(names[0], at, hot=self.hot, write=write)
+            touched = self.program.copies.hot if self.hot else self.program.now
+            touched.touch(names[0], at, write=write)
         memory = self.memory[names[0] if base is None else names[1]]
         return self.builder.gep(memory, [self.place(base, at)], source_etype=kind)
 
@@ -492,11 +493,12 @@ class Expressions:
             given += carried(argument)
         copies = [self.memory[name] for name in ("F", "N", "HF", "HN")] if self.hot and not function.hot else []
         if copies:
-            self.builder.call(self.program.copies.out(self.builder.module), copies)
+            called = (self.builder.module, function.made.name, function.touched)
+            self.builder.call(self.program.copies.out(*called), copies)
         result = self.allocate(function.returns) if function.raises and function.returns != "nothing" else None
         made = self.builder.call(function.made, [*given, result] if result else given)
         if copies:
-            self.builder.call(self.program.copies.back(self.builder.module), copies)
+            self.builder.call(self.program.copies.back(*called), copies)
         if function.raises:
             self.pass_on(made)
             made = self.builder.load(result, typ=TYPES[function.returns]) if result else None

@@ -1,15 +1,29 @@
 """The loop over columns of events that a program is called through."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 
 from strades_pipelines.strategy.compiler.program import MEMORY, Function, Program
 from strades_pipelines.strategy.compiler.shapes import Shape
-from strades_pipelines.strategy.compiler.values import COLUMNS, DOUBLE, INT, POINTER, VOID
+from strades_pipelines.strategy.compiler.values import BOOL, COLUMNS, DOUBLE, INT, POINTER, VOID
 
 AHEAD = 32  # events
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What is called for events of one kind.
+
+    `quick` is hot. Where `is_busy` says so of an event, `busy` is called in its place, which does the same on the arrays
+    themselves: so what is rare leaves no traces in the loop.
+    """
+
+    quick: Function
+    busy: Function | None = None
+    is_busy: Function | None = None
 
 
 class Loop:
@@ -18,7 +32,7 @@ class Loop:
     Numbers at constant places are copied to the stack when it begins and back when it ends: see `copies`.
 
     Args:
-        hooks: the function for each kind of event that occurs.
+        hooks: the functions for each kind of event that occurs.
         full: the place in N that is not 0 when the loop is to stop.
         reserves: how many addresses stand in the table behind those of the columns.
         sparse: columns of 8 bytes a row of which few events need theirs; fetched into the cache ahead of time.
@@ -28,7 +42,7 @@ class Loop:
         self,
         program: Program,
         shape: Shape,
-        hooks: dict[int, Function],
+        hooks: dict[int, Hook],
         full: int,
         reserves: int,
         sparse: Sequence[int] = (),
@@ -73,7 +87,7 @@ class Loop:
 
     def is_full(self) -> Any:
         """Whether the host is to take the journal."""
-        self.copies.touch("N", self.full, hot=True, write=False)
+        self.copies.hot.touch("N", self.full, write=False)
         place = self.builder.gep(self.stack[1], [INT(self.full)], source_etype=INT)
         return self.builder.icmp_signed("!=", self.builder.load(place, typ=INT), INT(0))
 
@@ -112,11 +126,37 @@ class Loop:
             builder.position_at_end(block)
             self.call(hook, k)
 
-    def call(self, hook: Function, k: Any) -> None:
+    def call(self, hook: Hook, k: Any) -> None:
         """Call a hook with a row; an error ends the loop."""
-        raised = self.builder.call(hook.made, [*self.stack, *self.arrays[2:], *self.arrays[:2], k])
-        if hook.raises:
+        stacked = [*self.stack, *self.arrays[2:], *self.arrays[:2]]
+        if hook.is_busy and hook.busy:
+            with self.builder.if_then(self.truth(hook.is_busy, [*stacked, k], k), likely=False):
+                self.call_apart(hook.busy, k)
+                self.builder.branch(self.blocks["next"])
+        self.finish(hook.quick, self.builder.call(hook.quick.made, [*stacked, k]), k)
+        self.builder.branch(self.blocks["next"])
+
+    def truth(self, function: Function, arguments: list[Any], k: Any) -> Any:
+        """The truth value that a function gives."""
+        if not function.raises:
+            return self.builder.call(function.made, arguments)
+        with self.builder.goto_entry_block():
+            place = self.builder.alloca(BOOL)
+        self.finish(function, self.builder.call(function.made, [*arguments, place]), k)
+        return self.builder.load(place, typ=BOOL)
+
+    def call_apart(self, function: Function, k: Any) -> None:
+        """Call a function that works on the arrays themselves."""
+        called = (self.made.module, function.made.name, function.touched)
+        memories = [*self.stack, *self.arrays[:2]]
+        self.builder.call(self.copies.out(*called), memories)
+        raised = self.builder.call(function.made, [*self.arrays, k])
+        self.builder.call(self.copies.back(*called), memories)
+        self.finish(function, raised, k)
+
+    def finish(self, function: Function, raised: Any, k: Any) -> None:
+        """End the loop where a function raised."""
+        if function.raises:
             with self.builder.if_then(raised, likely=False):
                 self.copy("last")
                 self.builder.ret(k)
-        self.builder.branch(self.blocks["next"])

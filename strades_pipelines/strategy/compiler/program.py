@@ -4,13 +4,13 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from llvmlite import ir
 
-from strades_pipelines.strategy.compiler.copies import Copies
+from strades_pipelines.strategy.compiler.copies import Copies, Touched
 from strades_pipelines.strategy.compiler.values import (
     BOOL,
     INT,
@@ -84,6 +84,7 @@ class Function:
     returns: str
     raises: bool
     hot: bool = False
+    touched: Touched = field(default_factory=Touched)
 
 
 @dataclass
@@ -96,9 +97,14 @@ class Program:
     single: bool = False
     module: ir.Module = field(default_factory=lambda: ir.Module("strades"))
     functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)
-    under_way: list[tuple[Any, ...]] = field(default_factory=list)
+    under_way: dict[tuple[Any, ...], Touched] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     copies: Copies = field(default_factory=Copies)
+
+    @property
+    def now(self) -> Touched:
+        """What the function that is being lowered touches."""
+        return next(reversed(self.under_way.values()))
 
     def error(self, name: str, text: str) -> int:
         """The number of an error; never 0."""
@@ -108,7 +114,14 @@ class Program:
         return self.errors.index(entry) + 1
 
     def method(
-        self, owner: Object, name: str, arguments: Sequence[Value], where: str, *, hot: bool = False
+        self,
+        owner: Object,
+        name: str,
+        arguments: Sequence[Value],
+        where: str,
+        *,
+        hot: bool = False,
+        apart: bool = False,
     ) -> Function:
         """The function for a method on an object with such arguments.
 
@@ -118,23 +131,33 @@ class Program:
         function = method_of(owner.shape.cls, name)
         if function is None:
             raise NotCompilable(f"{where}: {owner.shape.cls.__name__} has no method {name} that can be compiled")
-        return self.function(function, [owner, *arguments], where, hot=hot)
+        return self.function(function, [owner, *arguments], where, hot=hot, apart=apart)
 
     def function(
-        self, function: Callable[..., Any], arguments: Sequence[Value], where: str, *, hot: bool = False
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[Value],
+        where: str,
+        *,
+        hot: bool = False,
+        apart: bool = False,
     ) -> Function:
-        """The function for a plain function with such arguments; what is rare is never hot."""
+        """The function for a plain function with such arguments; what is rare is never hot, and `apart` from others."""
         from strades_pipelines.strategy.compiler.body import lower_function
 
-        hot = hot and not getattr(function, "is_rare", False)
-        key = (function, hot, *(_key(argument) for argument in arguments))
+        apart = apart or getattr(function, "is_rare", False)
+        hot = hot and not apart
+        key = (function, hot, apart, *(_key(argument) for argument in arguments))
         if key in self.under_way:
             raise NotCompilable(f"{where}: {function.__qualname__} calls itself")
         if key not in self.functions:
-            self.under_way.append(key)
+            touched = self.under_way[key] = Touched()
             name = f"{function.__qualname__}.{len(self.functions)}"
-            self.functions[key] = lower_function(self, name, function, arguments, hot=hot)
-            self.under_way.pop()
+            made = lower_function(self, name, function, arguments, hot=hot, apart=apart)
+            self.functions[key] = replace(made, touched=touched)
+            del self.under_way[key]
+        if self.under_way:
+            self.now.add(self.functions[key].touched)
         return self.functions[key]
 
     def declare(
