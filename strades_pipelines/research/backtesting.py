@@ -58,13 +58,20 @@ def run_backtest(
         show(run, figures, found, seconds, Console(highlight=False))
 
 
-def study_of(named: str, given: Sequence[str], data: DataChoice, terms: TermsChoice, mode: str) -> Study:
-    """What the words of a command line ask for; the strategy and the terms are looked at before files are read."""
+def study_of(
+    named: str, given: Sequence[str], data: DataChoice, terms: TermsChoice, mode: str, *, checks_values: bool = True
+) -> Study:
+    """What the words of a command line ask for; the strategy and the terms are looked at before files are read.
+
+    Args:
+        checks_values: whether the parameters given, with the defaults, are all; a sweep has more of them.
+    """
     if mode not in MODES:
         raise BadInput(f"--mode: expected one of {', '.join(MODES)}, found {mode!r}")
     cls = load_strategy(named)
     chosen = parameters(cls, given)
-    make_strategy(cls, chosen)
+    if checks_values:
+        make_strategy(cls, chosen)
     agreed = terms.terms()
     return Study(cls, chosen, data.bars(), agreed, terms.options, mode, settings().home / "cache", terms.close_at_end)
 

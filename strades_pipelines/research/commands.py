@@ -47,3 +47,56 @@ def backtest(
     from strades_pipelines.research.backtesting import Outputs, run_backtest
 
     run_backtest(strategy, param or (), data, terms, mode, Outputs(as_json, html, png, keeps_trial=not no_ledger))
+
+
+@app.command()
+def sweep(
+    strategy: opt.Named,
+    range_: Annotated[
+        list[str] | None,
+        typer.Option("--range", metavar="NAME=START:STOP:STEP", help="Values of a parameter; the stop is not one."),
+    ] = None,
+    choices: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=A,B", help="Values of a parameter, one by one.")
+    ] = None,
+    bars: opt.BarFiles = None,
+    adjust: opt.Adjust = None,
+    calendar: opt.Calendar = None,
+    instrument: opt.Instruments = None,
+    interval: opt.Interval = None,
+    from_: opt.From = None,
+    to: opt.To = None,
+    param: opt.Parameters = None,
+    cash: opt.Cash = 100_000.0,
+    fee: opt.FeeSpec = "none",
+    fill: opt.FillSpec = "next-open",
+    size: opt.SizeSpec = None,
+    tactic: opt.TacticSpecs = None,
+    leverage: opt.Leverage = None,
+    long_only: opt.LongOnly = False,
+    max_weight: opt.MaxWeight = None,
+    lot: opt.Lot = 0.0,
+    multiplier: opt.Multiplier = 1.0,
+    mode: opt.Mode = "auto",
+    jobs: Annotated[int | None, typer.Option(help="How many sets run at once.", show_default="one a core")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster, 127.0.0.1:6379 say (extra `ray`).")
+    ] = None,
+    sort: Annotated[
+        str, typer.Option(help="sharpe, equity, drawdown or fills: what says which set is best.")
+    ] = "sharpe",
+    no_ledger: opt.NoLedger = False,
+    as_json: opt.Json = False,
+    html: opt.Html = None,
+) -> None:
+    """Run a strategy with many sets of parameters, and see whether the best stands on a plateau."""
+    from strades_pipelines.research.inputs import DataChoice, TermsChoice
+
+    data = DataChoice(
+        bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier=multiplier, lot=lot
+    )
+    terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot)
+    from strades_pipelines.research.sweeping import SweepChoice, run_sweep
+
+    choice = SweepChoice(range_ or (), choices or (), jobs, cluster, sort, as_json, html, keeps_trials=not no_ledger)
+    run_sweep(strategy, param or (), data, terms, mode, choice)

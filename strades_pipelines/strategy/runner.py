@@ -1,0 +1,160 @@
+"""Runs of one strategy with one set of parameters after the other, of which a few numbers are kept."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from strades_pipelines.strategy.backtest import Bars, Terms
+from strades_pipelines.strategy.columns import Columns
+from strades_pipelines.strategy.engine import Engine, Tally
+from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.strategy.journal import DECISION
+from strades_pipelines.strategy.loading import load_strategy
+from strades_pipelines.strategy.orders import NOT_FINITE
+from strades_pipelines.strategy.session import EventSteps
+from strades_pipelines.strategy.strategy import Strategy
+
+if TYPE_CHECKING:
+    from strades_pipelines.strategy.compiled_sets import CompiledSets
+
+OUTCOME = DECISION.index("outcome")
+FLAT = 1e-12  # a deviation of daily returns below this is rounding
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What every set has in common; it can be sent to another process.
+
+    Args:
+        strategy: as `load_strategy` takes it.
+        parameters: those that are the same in every set.
+        mode: auto, events or compiled.
+        cache: the folder of compiled code.
+    """
+
+    strategy: str
+    parameters: Mapping[str, Any]
+    bars: Sequence[Bars]
+    terms: Terms
+    mode: str
+    cache: Path
+
+    def blocks(self) -> list[Columns]:
+        """The events of all instruments in their total order; threads share them."""
+        return list(EventChain([[one.columns(i)] for i, one in enumerate(self.bars)]).blocks())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a set of parameters came to.
+
+    equity: at the end. fills: how many. drawdown: the deepest fall of the value under its peak, a fraction >= 0. mean,
+    deviation (n - 1): of the returns from UTC day to day, the first one from the cash at the start; days: how many.
+    skipped: why it has no result, where it has none.
+    """
+
+    equity: float = math.nan
+    fills: int = 0
+    drawdown: float = math.nan
+    mean: float = math.nan
+    deviation: float = math.nan
+    days: int = 0
+    skipped: str | None = None
+
+    @property
+    def sharpe(self) -> float:
+        """Of a day's return; nan where they do not vary."""
+        return self.mean / self.deviation if self.deviation > FLAT else math.nan
+
+
+class Runner:
+    """Runs sets in one thread; `blocks` are the sweep's, made here where none are given."""
+
+    def __init__(self, sweep: Sweep, blocks: Sequence[Columns] | None = None) -> None:
+        self.sweep = sweep
+        self.blocks = sweep.blocks() if blocks is None else blocks
+        self._class = load_strategy(sweep.strategy)
+        self._compiled_sets: CompiledSets | None = None
+
+    def run(self, chosen: Mapping[str, Any]) -> Outcome:
+        """Run a set; one that its constructor refuses, or that raises on the way, is skipped with the reason.
+
+        Raises:
+            NotCompilable: in mode compiled.
+        """
+        from strades_pipelines.strategy.compiler.values import NotCompilable
+
+        try:
+            strategy = self._strategy(chosen)
+        except ValueError as error:
+            return Outcome(skipped=str(error))
+        try:
+            if self.sweep.mode == "events":
+                return self._per_event(strategy)
+            try:
+                return self._compiled(strategy)
+            except NotCompilable:
+                if self.sweep.mode == "compiled":
+                    raise
+                return self._per_event(self._strategy(chosen))
+        except NotCompilable:
+            raise
+        except Exception as error:
+            said = str(error) if getattr(error, "compiled", False) else f"{type(error).__name__}: {error}"
+            return Outcome(skipped=f"{strategy.title()}: {said}")
+
+    def check(self, chosen: Mapping[str, Any]) -> None:
+        """See whether a set compiles, without running it.
+
+        Raises:
+            NotCompilable: with the file, line and reason.
+            ValueError: its constructor refuses it.
+        """
+        self._sets().compile(self._strategy(chosen), self.blocks)
+
+    def _strategy(self, chosen: Mapping[str, Any]) -> Strategy:
+        return self._class(**{**self.sweep.parameters, **chosen})
+
+    def _per_event(self, strategy: Strategy) -> Outcome:
+        engine = self.sweep.terms.engine(strategy, self.sweep.bars, keeps_values=False)
+        engine.start()
+        steps = EventSteps(engine, None)
+        for block in self.blocks:
+            steps(block)
+        return self._ended(engine, [], [])
+
+    def _compiled(self, strategy: Strategy) -> Outcome:
+        return self._ended(*self._sets().run(strategy, self.blocks))
+
+    def _sets(self) -> "CompiledSets":
+        if self._compiled_sets is None:
+            from strades_pipelines.strategy.compiled_sets import CompiledSets
+
+            self._compiled_sets = CompiledSets(self.sweep.bars, self.sweep.terms, self.sweep.cache)
+        return self._compiled_sets
+
+    def _ended(self, engine: Engine, fills: Sequence[Any], decisions: Sequence[Any]) -> Outcome:
+        """What the engine came to, and what compiled code wrote before it was put back into objects."""
+        if engine.account.now > 0:
+            engine.end_instant()
+        engine.stop()
+        rows = [*decisions, engine.journal.rows("decisions")]
+        if any(np.any(part[:, OUTCOME] == NOT_FINITE) for part in rows):
+            raise ValueError("expected targets of a finite number of units")
+        return outcome_of(engine.tally, sum(map(len, fills)) + len(engine.journal.fills))
+
+
+def outcome_of(tally: Tally, fills: int) -> Outcome:
+    """The figures of a tally; the return of its last day, which no later one closed, is added."""
+    if tally.next_day == 0:
+        return Outcome(tally.equity, fills, tally.drawdown)
+    last = tally.equity / tally.day_equity - 1.0
+    days, total, squares = tally.days + 1, tally.total + last, tally.squares + last * last
+    mean = total / days
+    spread = max(0.0, squares - days * mean * mean)
+    deviation = math.sqrt(spread / (days - 1)) if days > 1 else math.nan
+    return Outcome(tally.equity, fills, tally.drawdown, mean, deviation, days)
