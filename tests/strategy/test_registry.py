@@ -2,13 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from strades_pipelines.strategy import registry
+from strades_pipelines.strategy import library, registry
 from strades_pipelines.strategy.library.follow_prediction import FollowPrediction
 from strades_pipelines.strategy.library.sma_cross import SmaCross
 
 
 def test_the_library_is_known_by_name() -> None:
-    assert registry.strategies() == {"follow_prediction": FollowPrediction, "sma_cross": SmaCross}
+    files = {path.stem for path in Path(library.__path__[0]).glob("*.py")} - {"__init__"}
+    assert set(registry.strategies()) == files
+    assert registry.strategies()["sma_cross"] is SmaCross
+    assert registry.strategies()["follow_prediction"] is FollowPrediction
 
 
 def test_a_strategy_is_made_with_its_parameters() -> None:
@@ -18,7 +21,7 @@ def test_a_strategy_is_made_with_its_parameters() -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of follow_prediction, sma_cross, was 'sma'"):
+    with pytest.raises(ValueError, match=r"expected one of adx_trend, .*, z_score_reversion, was 'sma'"):
         registry.create("sma", {})
 
 
