@@ -59,6 +59,11 @@ class Columns:
         return tuple(np.flatnonzero(np.bincount(self.kind, minlength=10)).tolist())
 
     @cached_property
+    def addresses(self) -> list[int]:
+        """Where each column lies in memory, in their order; 0 for one that is the same number n times."""
+        return [0 if array.strides == (0,) else array.ctypes.data for array in self.arrays]
+
+    @cached_property
     def is_rising(self) -> bool:
         """Whether each event is of a later instant than the one before."""
         return is_rising(self.time)

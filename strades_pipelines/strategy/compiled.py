@@ -126,20 +126,28 @@ class CompiledSteps:
             CompiledError: when the strategy raised; the objects hold the state of that moment.
         """
         compiled, k, n = self.compile(block.kinds), 0, len(block)
-        # Kind and instrument are not read where there is only one.
-        unread = (len(block.kinds) == 1, self.engine.account.size == 1)
-        columns = [np.ascontiguousarray(array) for array in block.arrays[sum(unread) if unread[0] else 0 :]]
-        addresses = [0] * (len(block.arrays) - len(columns)) + [array.ctypes.data for array in columns]
+        block = self._readable(block)
         self.reserves.room(n if self.engine.keeps_values else 0)
         try:
             while k < n:
-                table = np.array(addresses + self.reserves.addresses, np.int64)
+                table = np.array(block.addresses + self.reserves.addresses, np.int64)
                 k = compiled.run(self.floats, self.integers, table, k, n)
                 self.reserves.take(self.integers)
         except CompiledError:
             self.reserves.take(self.integers)
             self.close()
             raise
+
+    def _readable(self, block: Columns) -> Columns:
+        """A block whose columns lie in memory one number behind the other, where compiled code reads them."""
+        unread = (len(block.kinds) == 1, self.engine.account.size == 1)
+        laid = [
+            is_unread or array.strides == (array.itemsize,) or len(array) < 2
+            for array, is_unread in zip(block.arrays, (*unread, *[False] * len(block.arrays)), strict=False)
+        ]
+        if all(laid):
+            return block
+        return Columns(*(np.ascontiguousarray(array) for array in block.arrays))
 
     def close(self) -> None:
         """Put the state back into the objects."""

@@ -85,7 +85,7 @@ class CompiledSets:
             self._templates[shape] = self._template(start)
         template = self._templates[shape]
         steps = template.steps
-        packer = Packer(template.packed.floats.copy(), template.packed.integers.copy())
+        packer = template.packed.copy()
         assert template.strategy.shape is not None
         packer.fill(strategy, template.strategy.shape, template.strategy.f, template.strategy.n)
         steps.floats, steps.integers = packer.arrays()

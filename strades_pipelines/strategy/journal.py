@@ -164,39 +164,43 @@ class Reserves:
 
     def __init__(self, shape: Shape, n: int, margin: int) -> None:
         fields = dict(shape.fields)
-        self._counts = {kind: n + fields[f"{kind[:-1]}_count"].n for kind in KINDS}
+        self._counts = np.array([n + fields[f"{kind[:-1]}_count"].n for kind in KINDS])
         self._full = n + fields["full"].n
         self._rows = CAPACITY + margin
         self._held = {kind: self._room_for(kind) for kind in KINDS if kind != "values"}
-        self.room(0)
         self.taken: dict[str, list[Floats]] = {kind: [] for kind in KINDS}
+        self._whole = self._values = np.empty((len(VALUE), 0))
+        self.room(0)
 
     def room(self, instants: int) -> None:
         """Make room for the values of so many instants."""
-        self._whole = floats(len(VALUE) * (instants + 1)).reshape(
-            len(VALUE), -1
-        )  # one for what the host writes when all is over
-        self._values, self._part = self._whole, 0
+        if instants or not self._whole.size:
+            # One more, for what the host writes when all is over.
+            self._whole = floats(len(VALUE) * (instants + 1)).reshape(len(VALUE), -1)
+            self._values, self._part = self._whole, 0
+            self.addresses = self._places()
+
+    def _places(self) -> list[int]:
+        """Where the reserves are now, by their numbers."""
+        return [held.ctypes.data for held in (*self._held.values(), *self._values)]
 
     def _room_for(self, kind: str) -> Floats:
         return floats(self._rows * len(KINDS[kind])).reshape(self._rows, -1)
 
-    @property
-    def addresses(self) -> list[int]:
-        """Where the reserves are now, by their numbers."""
-        return [held.ctypes.data for held in (*self._held.values(), *self._values)]
-
     def take(self, integers: Integers) -> None:
         """Take the rows written so far, and empty the journal."""
+        counts = dict(zip(KINDS, integers[self._counts].tolist(), strict=True))
         for kind, held in self._held.items():
-            count = int(integers[self._counts[kind]])
+            count = counts[kind]
             if count > self.FEW:
                 self._held[kind] = self._room_for(kind)
             if count:
                 self.taken[kind].append(held[:count] if count > self.FEW else held[:count].copy())
-        count = int(integers[self._counts["values"]])
-        self._keep_values(count)
-        integers[[*self._counts.values(), self._full]] = 0
+        if counts["values"]:
+            self._keep_values(counts["values"])
+        self.addresses = self._places() if max(counts.values()) > self.FEW or counts["values"] else self.addresses
+        integers[self._counts] = 0
+        integers[self._full] = 0
 
     def _keep_values(self, count: int) -> None:
         """Take so many more values; one part as long as they lie in one piece of memory."""

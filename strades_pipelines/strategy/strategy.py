@@ -1,6 +1,7 @@
 """What a strategy is: parameters, hooks, and a word on why."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, get_origin, get_type_hints
 
 from strades_pipelines.strategy.account import Account
@@ -58,7 +59,7 @@ class Strategy:
     @classmethod
     def declared(cls) -> dict[str, type]:
         """The parameters and their types, in the order they are declared."""
-        return {name: hint for name, hint in get_type_hints(cls).items() if get_origin(hint) is not ClassVar}
+        return dict(_declared(cls))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -117,6 +118,11 @@ class Strategy:
 
     def on_stop(self, account: Account) -> None:
         """After the last event; what is asked for here is not taken up."""
+
+
+@cache
+def _declared(cls: type) -> dict[str, type]:
+    return {name: hint for name, hint in get_type_hints(cls).items() if get_origin(hint) is not ClassVar}
 
 
 def _typed(where: str, value: Any, expected: type) -> Any:

@@ -5,8 +5,10 @@ compiled code fits every set of parameters, and the state of a whole session is 
 """
 
 import marshal
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -70,9 +72,19 @@ class Shape:
     f_size: int
     n_size: int
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.cls, self.fields, self.f_size, self.n_size))
+
     def get(self, name: str) -> Field | None:
         """The field of an attribute, None where it has no place in the arrays."""
         return dict(self.fields).get(name)
+
+
+KNOWN: dict[Shape, Shape] = {}  # so that the same shape is the same object, and quick to compare
 
 
 def shape_of(obj: Any) -> Shape:
@@ -99,7 +111,8 @@ def shape_of(obj: Any) -> Shape:
         found.append((name, entry))
         f_more, n_more = _inline_size(entry)
         f, n = f + f_more, n + n_more
-    return Shape(type(obj), tuple(found), f, n)
+    made = Shape(type(obj), tuple(found), f, n)
+    return KNOWN.setdefault(made, made)
 
 
 def _interleaved(lists: dict[str, list[Any]]) -> list[tuple[str, Field]]:
@@ -177,8 +190,12 @@ def _inline_size(entry: Field) -> tuple[int, int]:
 class Packer:
     """Lays objects out."""
 
-    floats: list[float] = field(default_factory=list)
-    integers: list[int] = field(default_factory=list)
+    floats: "array[float]" = field(default_factory=lambda: array("d"))
+    integers: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def copy(self) -> "Packer":
+        """Another one with the same numbers laid out."""
+        return Packer(self.floats[:], self.integers[:])
 
     def add(self, obj: object, shape: Shape) -> None:
         """Lay an object out at the end of what is there."""
@@ -198,16 +215,21 @@ class Packer:
     def _weave(self, lists: list[tuple[list[Any], Field]], n: int) -> None:
         """Lay lists of one length out together."""
         count = len(lists[0][0])
-        self.integers[n : n + 3] = [len(self.floats), len(self.integers), count]
+        self._point(n, len(self.floats), len(self.integers), count)
         for kind, memory in (("floats", self.floats), ("ints", self.integers)):
             ordered = [values for values, entry in lists if entry.kind == kind]
             memory.extend(number for row in zip(*ordered, strict=True) for number in row)
 
     def _room(self, shape: Shape, count: int) -> tuple[int, int]:
         f, n = len(self.floats), len(self.integers)
-        self.floats.extend([0.0] * (shape.f_size * count))
-        self.integers.extend([0] * (shape.n_size * count))
+        self.floats.frombytes(bytes(8 * shape.f_size * count))
+        self.integers.frombytes(bytes(8 * shape.n_size * count))
         return f, n
+
+    def _point(self, n: int, *numbers: int) -> None:
+        """Say where a list lies."""
+        for k, number in enumerate(numbers):
+            self.integers[n + k] = number
 
     def _put(self, value: Any, entry: Field, f: int, n: int) -> None:
         if entry.single:
@@ -227,11 +249,11 @@ class Packer:
         elif entry.kind == "objects":
             assert entry.shape is not None
             start = self._room(entry.shape, len(value))
-            self.integers[n : n + 3] = [*start, len(value)]
+            self._point(n, *start, len(value))
             self._fill_all(value, entry.shape, *start)
         else:
-            target: list[Any] = self.floats if entry.kind == "floats" else self.integers
-            self.integers[n : n + 2] = [len(target), len(value)]
+            target: array[Any] = self.floats if entry.kind == "floats" else self.integers
+            self._point(n, len(target), len(value))
             target.extend(value)
 
     def _fill_all(self, values: list[object], shape: Shape, f: int, n: int) -> None:
