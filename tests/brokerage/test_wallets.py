@@ -54,7 +54,7 @@ def test_an_opening_time_is_an_instant(tmp_path: Path) -> None:
         ({"instruments": ["BTC"]}, "Wallets.json: wallets[0].instruments[0]: expected the form ^[^:]+:[^:]+$"),
         ({"wage": 1}, "Wallets.json: wallets[0]: Additional properties are not allowed ('wage' was unexpected)"),
         ({"interval": "1M"}, "Wallets.json: wallets[0].interval: expected the form ^[1-9][0-9]*[smhdw]$, was '1M'"),
-        ({"strategy": "hodl"}, "Wallets.json: wallets[0]: strategy: expected one of follow_prediction, sma_cross"),
+        ({"strategy": "hodl"}, "Wallets.json: wallets[0]: strategy: expected one of adx_trend, aroon_trend"),
         ({"parameters": {"fsat": 1}}, "Wallets.json: wallets[0]: sma_cross: parameter fsat: expected one of"),
         ({"opened_at": "2024-01-02T00:00:00"}, "Wallets.json: wallets[0].opened_at: expected ISO 8601 with an offset"),
     ],
