@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Reserve, Shape
-from strades_pipelines.strategy.memory import floats
+from strades_pipelines.strategy.memory import copied, floats
 
 FILL = ("order", "i", "quantity", "price", "fee", "filled_at", "time", "cash")
 DECISION = ("time", "i", "previous", "target", "order", "outcome", "trigger")
@@ -195,7 +195,7 @@ class Reserves:
             if count > self.FEW:
                 self._held[kind] = self._room_for(kind)
             if count:
-                self.taken[kind].append(held[:count] if count > self.FEW else held[:count].copy())
+                self.taken[kind].append(held[:count] if count > self.FEW else copied(held[:count]))
         if counts["values"]:
             self._keep_values(counts["values"])
         self.addresses = self._places() if max(counts.values()) > self.FEW or counts["values"] else self.addresses

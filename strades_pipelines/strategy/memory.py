@@ -13,12 +13,22 @@ import numpy as np
 from strades_pipelines.strategy.compiler.shapes import Floats
 
 PAGE = 1 << 21  # bytes of a large page
+SMALL = 1 << 16  # bytes that the system gives without new pages
 KEPT = 64  # large pages without use that a process keeps
 
 
 def floats(length: int) -> Floats:
     """A new array of so many floats, whatever is in it."""
     return np.asarray(Lease(-(-8 * length // PAGE)))[:length]
+
+
+def copied(rows: Floats) -> Floats:
+    """A copy of some rows; one that is large lies in memory that is used again."""
+    if rows.nbytes < SMALL:
+        return rows.copy()
+    made = floats(rows.size).reshape(rows.shape)
+    made[:] = rows
+    return made
 
 
 class Lease:

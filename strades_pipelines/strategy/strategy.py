@@ -59,7 +59,7 @@ class Strategy:
     @classmethod
     def declared(cls) -> dict[str, type]:
         """The parameters and their types, in the order they are declared."""
-        return dict(_declared(cls))
+        return dict(_declared(cls))  # type: ignore[arg-type]  # of a class that is a parameter itself
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Strategy:
 
 
 @cache
-def _declared(cls: type) -> dict[str, type]:
+def _declared(cls: Any) -> dict[str, type]:
     return {name: hint for name, hint in get_type_hints(cls).items() if get_origin(hint) is not ClassVar}
 
 

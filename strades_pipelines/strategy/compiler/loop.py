@@ -17,8 +17,8 @@ AHEAD = 32  # events
 class Hook:
     """What is called for events of one kind.
 
-    `quick` is hot. Where `is_busy` says so of an event, `busy` is called in its place, which does the same on the arrays
-    themselves: so what is rare leaves no traces in the loop.
+    `quick` is hot. Where `is_busy` says so of an event, `busy` is called in its place, which does the same on the
+    arrays themselves: so what is rare leaves no traces in the loop.
     """
 
     quick: Function

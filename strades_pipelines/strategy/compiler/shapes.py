@@ -84,13 +84,41 @@ class Shape:
         return dict(self.fields).get(name)
 
 
-KNOWN: dict[Shape, Shape] = {}  # so that the same shape is the same object, and quick to compare
+KNOWN: dict[Any, Shape] = {}  # by signature: the same shape is the same object, and quick to find and compare
 
 
 def shape_of(obj: Any) -> Shape:
     """The shape of an object by the values it has now; attributes of other kinds have no place."""
     if hasattr(obj, "compiled_as"):
         obj = obj.compiled_as()
+    key = _signature(obj)
+    if key not in KNOWN:
+        made = _shape(obj)
+        KNOWN[key] = KNOWN.setdefault(made, made)
+    return KNOWN[key]
+
+
+def _signature(value: Any) -> Any:
+    """What of a value decides its shape."""
+    cls = type(value)
+    if cls in SCALARS:
+        return cls
+    if cls is list:
+        types = frozenset(map(type, value))
+        of_objects = len(types) == 1 and _is_plain(value[0])
+        return (types, len(value) == 1, _signature(value[0]) if of_objects else None)
+    if cls is tuple:
+        return tuple(map(_signature, value))
+    if cls is Reserve:
+        return value
+    if not _is_plain(value):
+        return None
+    state = vars(value.compiled_as() if hasattr(value, "compiled_as") else value)
+    fixed = [(name, state[name]) for name in getattr(value, "constants", ())]
+    return (cls, *fixed, *state, *map(_signature, state.values()))
+
+
+def _shape(obj: Any) -> Shape:
     found: list[tuple[str, Field]] = []
     together: tuple[str, ...] = getattr(obj, "interleaved", ())
     f, n = 0, 0
@@ -111,8 +139,7 @@ def shape_of(obj: Any) -> Shape:
         found.append((name, entry))
         f_more, n_more = _inline_size(entry)
         f, n = f + f_more, n + n_more
-    made = Shape(type(obj), tuple(found), f, n)
-    return KNOWN.setdefault(made, made)
+    return Shape(type(obj), tuple(found), f, n)
 
 
 def _interleaved(lists: dict[str, list[Any]]) -> list[tuple[str, Field]]:
