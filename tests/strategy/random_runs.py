@@ -156,25 +156,26 @@ class Rules(Strategy):
         self.play(3, account)
 
 
-SIZES = st.sampled_from([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 7.0, 40.0])
+SIZES = st.sampled_from([1.0, -1.0, 2.0, -3.0, 0.5, 0.0, 7.0, 40.0])
+INSTRUMENTS = st.sampled_from([0, 0, 0, 0, 1, 2])
 RULES = st.lists(
     st.tuples(
         st.sampled_from([0, 0, 0, 0, 1, 2, 3]),
-        st.integers(0, 5),
-        st.sampled_from([-2.0, -0.5, -0.01, 0.0, 0.01, 0.5]),
-        st.integers(0, 8),
-        st.integers(0, SIZE - 1),
+        st.sampled_from([COUNT, CHANGE, CHANGE, POSITION, CASH, FORECAST, FILLED]),
+        st.sampled_from([-2.0, -0.01, 0.0, 0.01, -0.5, 0.5]),
+        st.sampled_from([BRACKET, MARKET, LIMIT, STOP, TRAIL, PAIR, TARGET, WEIGHT, CANCEL_ALL]),
+        INSTRUMENTS,
         SIZES,
-        st.sampled_from([0.0, 0.01, 0.05, 0.2]),
-        st.integers(0, 3),
+        st.sampled_from([0.05, 0.01, 0.0, 0.2]),
+        st.sampled_from([0, 0, 0, 1, 2, 3]),
         st.sampled_from([0, 0, 0, 1, 2]),
-        st.integers(0, 1),
+        st.sampled_from([0, 0, 0, 1]),
     ),
+    min_size=2,
     max_size=6,
 )
 PRICES = st.integers(36, 44).map(lambda n: n / 4)
 VOLUMES = st.sampled_from([0.0, 2.0, 10.0, 100.0])
-INSTRUMENTS = st.integers(0, SIZE - 1)
 
 
 def _bar(cls: type, i: int, time: int, prices: list[float], volume: float) -> Any:
@@ -218,13 +219,19 @@ MAKERS: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def event_lists(draw: st.DrawFn, *kinds: str) -> list[Any]:
-    """Up to 40 events, mostly bars, several at the same time; gaps of days between some."""
-    made = st.one_of(*(MAKERS[kind] for kind in ["bar", "bar", "bar", *(kinds or tuple(MAKERS))]))
-    step = st.sampled_from([0, 1, 1, 1, 2, 2000])
+    """Up to 50 events, mostly bars, several at the same time; gaps of days between some."""
+    made = st.one_of(*(MAKERS[kind] for kind in [*["bar"] * 8, *(kinds or tuple(MAKERS))]))
+    step = st.sampled_from([1, 1, 1, 1, 0, 2, 1, 1, 0, 2000])
     time, events = START_US, []
-    for minutes, make in draw(st.lists(st.tuples(step, made), min_size=1, max_size=40)):
+    acted: set[tuple[int, int]] = set()
+    for minutes, make in draw(st.lists(st.tuples(step, made), min_size=10, max_size=50)):
         time += minutes * MINUTE_US
-        events.append(make(time))
+        event = make(time)
+        # One action of an instrument at a time: it is told from its fills alone what came of each.
+        if not (isinstance(event, CorporateAction) and (event.i, event.time) in acted):
+            events.append(event)
+        if isinstance(event, CorporateAction):
+            acted.add((event.i, event.time))
     return events
 
 

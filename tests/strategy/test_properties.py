@@ -62,7 +62,7 @@ def test_compiled_is_per_event_to_the_bit(tactics: list[Any], data: st.DataObjec
     run_both(lambda: Rules(rules), events, given_terms)
 
 
-@given(event_lists(), RULES, terms(), st.lists(st.integers(0, 3), min_size=49, max_size=49), st.integers(1, 7))
+@given(event_lists(), RULES, terms(), st.lists(st.integers(0, 3), min_size=50, max_size=50), st.integers(1, 7))
 @FEW
 def test_neither_the_order_of_streams_nor_the_size_of_blocks_matters(
     events: list[Any], rules: list[Rule], given_terms: Terms, stream_of: list[int], size: int
