@@ -39,6 +39,9 @@ def read_table(path: Path) -> BarTable:
     Raises:
         BadInput: naming the file, the row and the field, for whatever is no time in UTC or no number.
     """
+    if not path.is_file():
+        found = "a folder" if path.exists() else "no such file"
+        raise BadInput(f"{path}: expected a readable file of bars, found {found}")
     try:
         table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except (OSError, EOFError, UnicodeDecodeError) as error:
