@@ -42,5 +42,9 @@ def code_hash(instance: Strategy) -> str:
 
 
 def _engine_sources() -> Iterator[Path]:
+    """Everything below a strategy, indicators, tactics and the compiler too; what only reads results apart."""
     for package in (market, strategy):
-        yield from sorted(Path(package.__path__[0]).glob("*.py"))
+        root = Path(package.__path__[0])
+        for source in sorted(root.rglob("*.py")):
+            if source.relative_to(root).parts[0] not in ("library", "analysis"):
+                yield source
