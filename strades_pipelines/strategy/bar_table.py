@@ -25,7 +25,8 @@ MICROSECONDS = pa.timestamp("us", "UTC")
 class BarTable:
     """What a file says: `time` int64 microseconds UTC, shape (n,); `prices` of shape (5, n).
 
-    They are open, high, low, close, volume. `first_row` is the row of the file that the first bar stands in: 2 behind a header.
+    They are open, high, low, close, volume. `first_row` is the row of the file that the first bar stands in: 2 behind a
+    header.
     """
 
     time: Integers
