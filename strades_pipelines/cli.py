@@ -14,8 +14,7 @@ from rich.console import Console
 from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
-from strades_pipelines.research import checks
-from strades_pipelines.research import commands as research
+from strades_pipelines.research import checks, commands
 from strades_pipelines.research.options import Json
 from strades_pipelines.settings import SettingsError, settings
 
@@ -26,7 +25,8 @@ sources_app = typer.Typer(no_args_is_help=True, help="The list of sources.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(sources_app, name="sources")
 app.add_typer(db_app, name="db")
-app.add_typer(research.app)
+app.add_typer(commands.app)
+app.add_typer(checks.app)
 app.add_typer(checks.app)
 
 
