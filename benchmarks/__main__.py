@@ -1,12 +1,13 @@
-"""`python -m benchmarks [run] [definitions] [loading]`: prints the figures of RESULTS.md, all of them by default."""
+"""`python -m benchmarks [run] [definitions] [loading] [engine]`: prints the figures of RESULTS.md; all by default."""
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import definitions, loading, run
+from benchmarks import definitions, engine, loading, run
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "definitions": definitions.main,
+    "engine": engine.main,
     "loading": loading.main,
     "run": run.main,
 }
