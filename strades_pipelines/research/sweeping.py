@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,8 @@ def sweep(
     except NotCompilable as error:
         raise BadInput(f"--mode compiled: {error}") from None
     common = replace(common, mode=how)
-    outcomes = [outcome for _, outcome in _run(common, combinations(varied), choice)]
+    with redirect_stdout(sys.stderr):  # where Ray says what it tries again
+        outcomes = [outcome for _, outcome in _run(common, combinations(varied), choice)]
     return Swept(
         study,
         varied,
