@@ -9,6 +9,7 @@ from typing import ClassVar
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The clock before the first event; there are prices of before 1970.
 BEGINNING = -(1 << 62)
+DAY_LENGTH = 86_400_000_000
 # Kinds, in the order in which events of one instant come.
 TRADE, QUOTE, BAR, REVISION, GAP, PREDICTION, ARTICLE, ACTION, RECORDED_FILL, TIMER = range(10)
 KINDS = (

@@ -14,7 +14,8 @@ from strades_pipelines.strategy.compiler.program import method_of, read_source
 
 SCALARS = (bool, int, float)
 # Whose methods are written out: what is made of numbers, as compiled code has it.
-OWN = {f"strades_pipelines.strategy.{name}" for name in ("account", "broker", "engine", "gate", "journal")}
+PARTS = ("account", "broker", "corporate_actions", "engine", "gate", "journal", "matching", "own_orders", "state")
+OWN = {f"strades_pipelines.strategy.{name}" for name in (*PARTS, "tally", "targets")}
 OWN |= {"strades_pipelines.market.fees"}
 # Where hooks that do nothing come from.
 EMPTY = {"strades_pipelines.strategy.strategy", "strades_pipelines.strategy.tactics"}

@@ -10,13 +10,15 @@ import numpy as np
 
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.columns import Columns
-from strades_pipelines.strategy.engine import Engine, Tally
+from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.strategy.events import BEGINNING
 from strades_pipelines.strategy.journal import DECISION
 from strades_pipelines.strategy.loading import load_strategy
 from strades_pipelines.strategy.orders import NOT_FINITE
 from strades_pipelines.strategy.session import EventSteps
 from strades_pipelines.strategy.strategy import Strategy
+from strades_pipelines.strategy.tally import Tally
 
 if TYPE_CHECKING:
     from strades_pipelines.strategy.compiled_sets import CompiledSets
@@ -150,7 +152,7 @@ class Runner:
 
 def outcome_of(tally: Tally, fills: int) -> Outcome:
     """The figures of a tally; the return of its last day, which no later one closed, is added."""
-    if tally.next_day == 0:
+    if tally.next_day == BEGINNING:
         return Outcome(tally.equity, fills, tally.drawdown)
     last = tally.equity / tally.day_equity - 1.0
     days, total, squares = tally.days + 1, tally.total + last, tally.squares + last * last

@@ -110,6 +110,8 @@ def test_all_fills_of_a_bar_share_its_volume() -> None:
     rows = bars(QUIET, (*QUIET, 10), QUIET)
     ran = script(rows, aim(1, 3), step(1, ORDER, quantity=4), fills={"participation": 0.5})
     assert ran.done == [(3, 100), (2, 100), (2, 100)]
+    ran = script(rows, step(1, ORDER, quantity=4), step(1, ORDER, quantity=4), fills={"participation": 0.5})
+    assert ran.done == [(4, 100), (1, 100), (3, 100)]
 
 
 def test_lots_and_ticks() -> None:

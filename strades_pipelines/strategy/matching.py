@@ -1,0 +1,147 @@
+"""What a bar, trade or quote fills of the explicit orders, each in its turn."""
+
+import math
+
+from strades_pipelines.strategy.broker import OF_BAR
+from strades_pipelines.strategy.compiler.rare import rarely
+from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH, Bar
+from strades_pipelines.strategy.orders import (
+    ANY,
+    AT_CLOSE,
+    AT_OPEN,
+    AUCTION_OVER,
+    CANCELLED,
+    DAY,
+    DAY_OVER,
+    EXPIRED,
+    FOK,
+    INSUFFICIENT_CASH,
+    IOC,
+    NEVER,
+    NOT_IMMEDIATE,
+    NOT_REDUCING,
+    NOT_WHOLE,
+    OPEN,
+    REJECTED,
+    UNSET,
+    Order,
+)
+from strades_pipelines.strategy.own_orders import OwnOrders
+
+
+class Matching(OwnOrders):
+    """Fills explicit orders; see `SimulatedBroker` for when and at what price."""
+
+    @rarely
+    def match(self, bar: Bar, source: int) -> None:
+        """Fill what the bar fills, each order in its turn; see `SimulatedBroker.turn`."""
+        account = self.account
+        first = NEVER
+        for q in range(account.count):
+            order = account.orders[account.queue[q]]
+            order.turn = NEVER
+            if order.i == bar.i and order.state == OPEN and self.is_due(order, bar):
+                order.turn = self.broker.turn(order, bar, source)
+                first = min(first, order.turn)
+        for step in range(first, NEVER):
+            for q in range(account.count):
+                order = account.orders[account.queue[q]]
+                if order.turn == step and order.state == OPEN:
+                    self.try_fill(order, bar, source)
+        for q in range(account.count):
+            order = account.orders[account.queue[q]]
+            if order.i == bar.i and order.state == OPEN and self.is_due(order, bar):
+                self.settle(order, bar, source)
+        self.compact()
+
+    def is_due(self, order: Order, bar: Bar) -> bool:
+        """Whether an order was there at the bar's open; one whose day is over ends here."""
+        if order.active_from > bar.open_time or self.side * order.quantity < 0.0:
+            return False
+        if order.time_in_force == DAY:
+            day = bar.open_time // DAY_LENGTH
+            if order.day == BEGINNING:
+                order.day = day
+            if day > order.day:
+                self.end(order, EXPIRED, DAY_OVER)
+                return False
+        return True
+
+    def settle(self, order: Order, bar: Bar, source: int) -> None:
+        """A bar is over for an order that it left open."""
+        if order.on != ANY:
+            if source == OF_BAR:
+                self.end(order, CANCELLED, AUCTION_OVER)
+        elif self.broker.is_stop(order):
+            if not math.isnan(order.trail):
+                self.broker.follow(order, bar)
+        elif order.time_in_force == IOC:
+            self.end(order, CANCELLED, NOT_IMMEDIATE)
+        elif order.time_in_force == FOK:
+            self.end(order, CANCELLED, NOT_WHOLE)
+        else:
+            order.rested = True
+        order.entered = UNSET
+
+    @rarely
+    def try_fill(self, order: Order, bar: Bar, source: int) -> None:
+        """Fill of an order what the bar and its volume allow."""
+        i = order.i
+        step = order.turn
+        resting = self.broker.is_limit(order)
+        at = self.broker.price(order, bar, source)
+        if math.isnan(at):
+            # The open passed its stop and lies beyond its limit, which the bar may come back to.
+            order.turn = self.broker.turn(order, bar, source) if step == AT_OPEN and order.on == ANY else NEVER
+            return
+        wanted = self.fillable(order)
+        if wanted == 0.0:
+            self.end(order, CANCELLED, NOT_REDUCING)
+            return
+        size = self.gate.in_lots(i, min(wanted, self.left[i]))
+        if size <= 0.0 or (order.time_in_force == FOK and size < wanted):
+            return
+        inside = step != AT_OPEN and step != AT_CLOSE and at != order.entered
+        maker = resting and at == order.limit and (inside or (source != OF_BAR and order.rested))
+        quantity = size if order.quantity > 0.0 else -size
+        price = self.gate.in_ticks(i, self.broker.slipped(order, at, quantity, self.volume[i], maker))
+        if self.is_overdrawn(i, quantity, price):
+            self.end(order, REJECTED, INSUFFICIENT_CASH)
+            return
+        self.fill(order, quantity, price, maker, bar, source)
+
+    def fillable(self, order: Order) -> float:
+        """How many units of an order may be done: what reduces, or sells, never goes through zero where it must not."""
+        held = self.account.position[order.i]
+        size = abs(order.quantity)
+        if order.reduce_only:
+            return min(size, abs(held)) if held * order.quantity < 0.0 else 0.0
+        if order.quantity < 0.0 and not self.gate.allow_short:
+            return min(size, max(held, 0.0))
+        return size
+
+    @rarely
+    def fill(self, order: Order, quantity: float, price: float, maker: bool, bar: Bar, source: int) -> None:
+        """Take a fill into the account, end or shrink its order and those that hang on it, and tell the strategy."""
+        account = self.account
+        i = order.i
+        step = order.turn
+        fee = self.broker.fee.of(abs(quantity), price * account.multiplier[i], maker)
+        self.left[i] -= abs(quantity)
+        self.take(i, quantity, price, (quantity * price * account.multiplier[i] + fee) * account.rate[i])
+        self.shrink(order, quantity)
+        self.release(order, abs(quantity), price, step, bar.open_time)
+        for q in range(account.count):
+            child = account.orders[account.queue[q]]
+            if child.state == OPEN and child.parent == order.number and child.turn == NEVER and child.i == i:
+                self.place_child(child, step, bar, source)
+        self.tell(i, order.number, quantity, price, fee, bar.open_time if step == AT_OPEN else bar.time)
+
+    def place_child(self, child: Order, step: int, bar: Bar, source: int) -> None:
+        """When in the rest of the bar a child of what was just filled has its turn."""
+        if step == AT_CLOSE or not self.is_due(child, bar):
+            return
+        if step == AT_OPEN:
+            child.turn = self.broker.turn(child, bar, source)
+        else:
+            child.turn = max(step, self.broker.fresh_turn(child, bar))

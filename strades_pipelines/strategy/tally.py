@@ -1,0 +1,42 @@
+"""What a sweep keeps of an account."""
+
+from strades_pipelines.strategy.compiler.rare import rarely
+from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH
+
+
+class Tally:
+    """What a sweep keeps of an account's values: the last, the deepest fall, the sums of daily returns."""
+
+    def __init__(self, equity: float) -> None:
+        self.equity = float(equity)
+        self.peak = float(equity)
+        self.drawdown = 0.0
+        self.floor = float(equity)
+        self.day_equity = float(equity)
+        self.next_day = BEGINNING
+        self.total = 0.0
+        self.squares = 0.0
+        self.days = 0
+
+    def value(self, time: int, equity: float) -> None:
+        """Take in the account's value at one more instant."""
+        if time >= self.next_day:
+            self.new_day(time)
+        self.equity = equity
+        if equity > self.peak:
+            self.peak = equity
+            self.floor = equity * (1.0 - self.drawdown)
+        elif equity < self.floor:
+            self.drawdown = 1.0 - equity / self.peak
+            self.floor = equity
+
+    @rarely
+    def new_day(self, time: int) -> None:
+        """Close the day before: its return is from its first instant's day to this one, of UTC."""
+        if self.next_day > BEGINNING:
+            change = self.equity / self.day_equity - 1.0
+            self.total += change
+            self.squares += change * change
+            self.days += 1
+        self.day_equity = self.equity
+        self.next_day = (time // DAY_LENGTH + 1) * DAY_LENGTH
