@@ -50,7 +50,7 @@ def main() -> None:
         folder = Path(name)
         engine_data.write(folder)
         print(
-            f"load {os.getloadavg()[0]:.1f}; a turn of an empty loop in Python {_loop():.0f} ns, on an idle machine about 30"
+            f"load {os.getloadavg()[0]:.1f}; a turn of an empty loop in Python {_loop():.0f} ns, on an idle machine 30"
         )
         print(f"{'':36}{'bars/s':>14}{'best':>14}{'per CPU-s':>14}{'fills':>10}{'profit':>16}{'MiB':>6}")
         found = {title: _line(title, _ours(what, folder)) for title, what in OURS}

@@ -1,4 +1,4 @@
-"""One measurement of this project's engine: `python -m benchmarks.engine_ours NAME FOLDER CACHE`; prints one JSON object.
+"""One measurement of this project's engine: `python -m benchmarks.engine_ours NAME FOLDER CACHE`; prints a JSON object.
 
 Timed: from columns in memory to the final equity, with fees, risk and ledger on; neither imports nor compiling.
 """

@@ -1,6 +1,7 @@
 """What the scripts of all peers share. They run under the peer's own Python, so nothing of this project is imported.
 
-`python <script> W1|W2|W3 FOLDER BARS`: the first BARS bars of each instrument of FOLDER's w1.npy or w2.npy, the crossing
+`python <script> W1|W2|W3 FOLDER BARS`: the first BARS bars of each instrument of FOLDER's w1.npy or w2.npy, the
+crossing
 of two means, long one unit or flat, decided at a close, done at the next open, fee 0.1 %. Prints one JSON object.
 """
 
