@@ -68,7 +68,7 @@ class Columns:
         """Whether each event is of a later instant than the one before."""
         return is_rising(self.time)
 
-    @property
+    @cached_property
     def instants(self) -> Integers:
         """The times at which events come, each once."""
         return self.time if self.is_rising else self.time[np.append(True, self.time[1:] != self.time[:-1])]

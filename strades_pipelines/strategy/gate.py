@@ -106,27 +106,32 @@ class Gate:
         """
         if reserved > 0.0 and reserved > (account.cash - account.reserved) * SLACK:
             return NO_CASH
-        limit = self.max_weight * account.equity * SLACK
-        if math.isfinite(self.max_weight) and self.exposure(account, i, quantity) * abs(unit) > limit:
-            return OVER_EQUITY
+        if math.isfinite(self.max_weight):
+            limit = self.max_weight * account.equity * SLACK
+            if self.exposure(account, i, quantity) * abs(unit) > limit:
+                return OVER_EQUITY
         return self.margined(account, i, quantity, unit)
 
     def margined(self, account: Account, i: int, quantity: float, unit: float) -> int:
         """Whether all positions, as large as open orders may make them, are within leverage and margin."""
         asked = math.isfinite(self.leverage)
-        for j in range(account.size):
-            asked = asked or self.margin[j] > 0.0
+        if not asked:
+            for j in range(account.size):
+                asked = asked or self.margin[j] > 0.0
         if not asked:
             return ACCEPTED
         gross = 0.0
         margin = 0.0
+        equity = account.cash
         for j in range(account.size):
+            if account.position[j] != 0.0:
+                equity += account.position[j] * account.price[j] * account.unit[j]
             units = self.exposure(account, j, quantity if j == i else 0.0)
             if units > 0.0:
                 worth = units * abs(unit if j == i else account.price[j] * account.unit[j])
                 gross += worth
                 margin += worth * self.margin[j]
-        equity = account.equity * SLACK
+        equity *= SLACK
         if (margin > 0.0 and margin > equity) or (math.isfinite(self.leverage) and gross > self.leverage * equity):
             return MARGIN_SHORT
         return ACCEPTED

@@ -4,11 +4,12 @@ Numbers and parts lie inline, at offsets that depend on the classes alone; lists
 compiled code fits every set of parameters, and the state of a whole session is two arrays.
 """
 
-import marshal
+import itertools
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 SCALARS: dict[type, str] = {bool: "bool", int: "int", float: "float"}
-EXACT = 2  # the version of marshal that keeps floats to the bit and no references
 NESTED = ("object", "parts", "objects", "floats", "ints")
 # The slots in F and N of each kind of attribute that has a fixed number of them.
 SIZES = {
@@ -283,19 +283,27 @@ class Packer:
             self._point(n, len(target), len(value))
             target.extend(value)
 
-    def _fill_all(self, values: list[object], shape: Shape, f: int, n: int) -> None:
-        """Lay out a list of objects; what is like the one before, new orders above all, is copied from it."""
-        nested = any(entry.kind in NESTED for _, entry in shape.fields)
-        last = b""
-        for one in values:
-            state = b"" if nested else marshal.dumps(list(vars(one).values()), EXACT)
-            if state and state == last:
-                self.floats[f : f + shape.f_size] = self.floats[f - shape.f_size : f]
-                self.integers[n : n + shape.n_size] = self.integers[n - shape.n_size : n]
-            else:
+    def _fill_all(self, values: Sequence[object], shape: Shape, f: int, n: int) -> None:
+        """Lay out a list of objects, attribute by attribute."""
+        if not all(entry.kind in ("float", "int", "bool", "floats", "ints") for _, entry in shape.fields):
+            for one in values:
                 self.fill(one, shape, f, n)
-            last = state
-            f, n = f + shape.f_size, n + shape.n_size
+                f, n = f + shape.f_size, n + shape.n_size
+            return
+        f_end, n_end = f + shape.f_size * len(values), n + shape.n_size * len(values)
+        for name, entry in shape.fields:
+            column = list(map(attrgetter(name), values))
+            if entry.kind == "float":
+                self.floats[f + entry.f : f_end : shape.f_size] = array("d", column)
+            elif entry.kind in ("int", "bool"):
+                self.integers[n + entry.n : n_end : shape.n_size] = array("q", column)
+            else:
+                memory: array[Any] = self.floats if entry.kind == "floats" else self.integers
+                lengths = list(map(len, column))
+                starts = itertools.accumulate(lengths[:-1], initial=len(memory))
+                self.integers[n + entry.n : n_end : shape.n_size] = array("q", starts)
+                self.integers[n + entry.n + 1 : n_end : shape.n_size] = array("q", lengths)
+                memory.extend(array(memory.typecode, itertools.chain.from_iterable(column)))
 
     def arrays(self) -> tuple[Floats, Integers]:
         """F and N."""
@@ -353,8 +361,22 @@ class Unpacker:
         ]
         if all(same) and not any(entry.kind in NESTED for _, entry in shape.fields):
             return
-        for k, one in enumerate(values):
-            self.fill(one, shape, f + k * shape.f_size, n + k * shape.n_size)
+        if not all(entry.kind in ("float", "int", "bool", "floats", "ints") for _, entry in shape.fields):
+            for k, one in enumerate(values):
+                self.fill(one, shape, f + k * shape.f_size, n + k * shape.n_size)
+            return
+        for name, entry in shape.fields:
+            column: list[Any] = self._integers[n + entry.n : n + shape.n_size * len(values) : shape.n_size]
+            if entry.kind == "float":
+                column = self._floats[f + entry.f : f + shape.f_size * len(values) : shape.f_size]
+            if entry.kind in ("floats", "ints"):
+                source = self._floats if entry.kind == "floats" else self._integers
+                for one, start in zip(values, column, strict=True):
+                    held = getattr(one, name)
+                    held[:] = source[start : start + len(held)]
+                continue
+            for one, number in zip(values, column, strict=True):
+                setattr(one, name, bool(number) if entry.kind == "bool" else number)
 
     def _list(self, value: list[Any], entry: Field, n: int) -> None:
         memory: list[Any] = self._floats if entry.kind == "floats" else self._integers
