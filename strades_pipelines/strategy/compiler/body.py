@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 
 from strades_pipelines.strategy.compiler import numbers
-from strades_pipelines.strategy.compiler.expressions import Expressions
+from strades_pipelines.strategy.compiler.calls import Calls
 from strades_pipelines.strategy.compiler.program import (
     HOMES,
     MEMORY,
@@ -75,7 +75,7 @@ class LocalObject:
     place_n: Any
 
 
-class Body(Expressions):
+class Body(Calls):
     """The lowering of one function's body; `made` is None while it is only looked at."""
 
     def __init__(
