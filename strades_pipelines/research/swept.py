@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,11 @@ class Swept:
     days_per_year: float
     seconds: float
     sort: str
+
+    @cached_property
+    def code_hash(self) -> str:
+        """SHA-256 over the code that made the outcomes."""
+        return code_hash(self.first)
 
     def sets(self) -> Iterator[dict[str, Any]]:
         """The sets in their order."""
@@ -84,7 +90,7 @@ class Swept:
         return [
             Trial(
                 data_hash=self.study.data_hash,
-                code_hash=code_hash(self.first),
+                code_hash=self.code_hash,
                 strategy=self.study.strategy.title(),
                 parameters={**self.first.parameters, **chosen},
                 sharpe=outcome.sharpe if math.isfinite(outcome.sharpe) else None,
@@ -147,7 +153,7 @@ def document(swept: Swept, trials: Sequence[Trial]) -> dict[str, Any]:
         "not_compiled": swept.not_compiled,
         "seconds": swept.seconds,
         "data_hash": swept.study.data_hash,
-        "code_hash": code_hash(swept.first),
+        "code_hash": swept.code_hash,
         "options": dict(swept.study.options),
     }
 
