@@ -9,10 +9,11 @@ import numpy as np
 
 from strades_pipelines.strategy import events
 from strades_pipelines.strategy.columns import Columns
+from strades_pipelines.strategy.compiler.layout import Packer, unpack
 from strades_pipelines.strategy.compiler.loop import Hook, Loop
 from strades_pipelines.strategy.compiler.machine import Machine, load
 from strades_pipelines.strategy.compiler.program import MEMORY, Program
-from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Packer, Shape, shape_of, unpack
+from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Shape, shape_of
 from strades_pipelines.strategy.compiler.values import Event, Number, Object, column_of
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.journal import RESERVES, Reserves

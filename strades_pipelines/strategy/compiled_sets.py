@@ -11,7 +11,8 @@ from pathlib import Path
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.columns import Columns, Floats
 from strades_pipelines.strategy.compiled import CompiledSteps
-from strades_pipelines.strategy.compiler.shapes import Field, Packer, Shape, shape_of, unpack
+from strades_pipelines.strategy.compiler.layout import Packer, unpack
+from strades_pipelines.strategy.compiler.shapes import Field, Shape, shape_of
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.journal import Journal
 from strades_pipelines.strategy.strategy import Strategy

@@ -11,7 +11,6 @@ from strades_pipelines.strategy import events
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiler.shapes import Floats
 from strades_pipelines.strategy.engine import Engine
-from strades_pipelines.strategy.inlined import stepper
 from strades_pipelines.strategy.journal import KINDS
 
 MANY = 50_000  # events
@@ -177,6 +176,8 @@ class EventSteps:
     def _bars(self, block: Columns) -> None:
         """Step through bars alone; writing the hook out takes some time, which many of them are worth."""
         if self._step_bars is None and len(block) >= MANY:
+            from strades_pipelines.strategy.inlined import stepper
+
             self._step_bars = stepper(self._engine, "on_bar", events.Bar, events.Bar.compiled_fields)
         rows = rows_of(block, events.BAR)
         if self._step_bars is not None:

@@ -1,6 +1,7 @@
 """Compiles plain classes over numbers: the same source runs per event in Python and, by LLVM, over columns.
 
-`shapes` finds where each attribute of an object tree lies in two flat arrays (floats F, integers N); `program`, `body`
-and `expressions` turn methods into LLVM functions over those arrays, with `numbers` for Python's arithmetic; `loop`
-runs them over columns of events, `copies` keeps in registers what it can; `machine` keeps the machine code on disk.
+`shapes` finds where each attribute of an object tree lies in two flat arrays (floats F, integers N), `layout` puts it
+there; `program`, `body`, `expressions` and `calls` turn methods into LLVM functions over those arrays, with `numbers`
+for Python's arithmetic; `loop` runs them over columns of events, `copies` keeps in registers what it can; `machine`
+keeps the machine code on disk.
 """

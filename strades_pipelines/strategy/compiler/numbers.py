@@ -1,5 +1,6 @@
 """Python's arithmetic in LLVM: the same results to the bit, the same errors."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -126,11 +127,12 @@ def is_finite(builder: ir.IRBuilder, value: Any) -> Any:
 
 def whole(builder: ir.IRBuilder, value: Any, fail: Raise) -> Number:
     """A float without fraction as an integer."""
+    fail(builder.fcmp_unordered("uno", value, value), "ValueError", "cannot convert float NaN to integer")
+    size = call_intrinsic(builder, "llvm.fabs", [value])
     fail(
-        builder.not_(is_finite(builder, value)),
-        "ValueError",
-        "cannot convert float NaN or infinity to integer",
+        builder.fcmp_ordered("==", size, DOUBLE(math.inf)), "OverflowError", "cannot convert float infinity to integer"
     )
+    fail(builder.fcmp_ordered(">=", size, DOUBLE(2.0**63)), "OverflowError", "an integer of more than 64 bits")
     return Number(builder.fptosi(value, INT), "int")
 
 

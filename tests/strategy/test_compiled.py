@@ -1,0 +1,223 @@
+"""Compiled steps: any blocks, a full journal, a state that goes elsewhere or on per event, code found again."""
+
+import itertools
+import multiprocessing
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from strades_pipelines.market.fees import PercentFee
+from strades_pipelines.strategy import journal
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.backtest import Bars, Result, Terms, backtest
+from strades_pipelines.strategy.columns import Columns
+from strades_pipelines.strategy.compiled import CompiledError, CompiledSteps
+from strades_pipelines.strategy.engine import Engine
+from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.strategy.events import Bar
+from strades_pipelines.strategy.library.sma_cross import SmaCross
+from strades_pipelines.strategy.session import EventSteps
+from strades_pipelines.strategy.strategy import Strategy
+
+MINUTE = 60_000_000
+TERMS = Terms(cash=1e5, fee=lambda: PercentFee(0.001), limits={"leverage": 1.0, "allow_short": False})
+ROWS = ("fills", "decisions", "orders", "times", "equity", "gross")
+
+
+def walk(seed: int, n: int, instruments: int = 1) -> list[Bars]:
+    """Bars of random walks, a minute apart, on a grid of 1/8."""
+    rng = np.random.default_rng(seed)
+    time = (np.arange(n, dtype=np.int64) + 1) * MINUTE
+    made = []
+    for k in range(instruments):
+        close = np.round(800.0 * np.exp(np.cumsum(rng.normal(0.0, 0.002, n)))) / 8.0
+        opened = np.concatenate(([100.0], close[:-1])) + rng.integers(-2, 3, n) / 8.0
+        prices = np.array([opened, np.maximum(opened, close) + 0.125, np.minimum(opened, close) - 0.125, close])
+        made.append(Bars(f"W{k}", time, time - MINUTE, np.vstack([prices, rng.integers(1, 9, n).astype(float)])))
+    return made
+
+
+def merged(bars: Sequence[Bars]) -> Columns:
+    """All bars in their order."""
+    [block] = EventChain([[one.columns(i)] for i, one in enumerate(bars)]).blocks()
+    return block
+
+
+def started(bars: Sequence[Bars], strategy: Strategy) -> Engine:
+    """An engine before the first event."""
+    engine = TERMS.engine(strategy, bars)
+    engine.start()
+    return engine
+
+
+def state(engine: Engine) -> Any:
+    """The account's numbers that a later event depends on."""
+    account = engine.account
+    return (account.cash, account.position, account.pending, account.target, account.average, account.next_number)
+
+
+def rows(steps: CompiledSteps, engine: Engine, kind: str) -> list[tuple[float, ...]]:
+    """What was written, compiled first."""
+    parts = [*steps.reserves.taken[kind], engine.journal.rows(kind)]
+    return [tuple(row) for part in parts for row in part.tolist()]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this module's machine code is kept."""
+    return tmp_path_factory.mktemp("code")
+
+
+def the_same(first: Result, second: Result) -> None:
+    """Whether two runs wrote the same, to the bit."""
+    assert first.error is None
+    assert second.error is None
+    for name in ROWS:
+        assert getattr(first, name).tobytes() == getattr(second, name).tobytes(), name
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(2, 40), st.sampled_from((1, 3, 12)))
+def test_every_row_is_the_same_per_event_and_compiled(cache: Path, seed: int, fast: int, more: int, size: int) -> None:
+    bars = walk(seed, 400, size)
+    runs = [
+        backtest(SmaCross(fast=fast, slow=fast + more), bars, TERMS, mode=mode, cache=cache)
+        for mode in ("events", "compiled")
+    ]
+    the_same(*runs)
+    assert len(runs[0].equity) == 400
+
+
+def test_a_long_stretch_of_bars_written_out_as_one_function_is_the_same_too(cache: Path) -> None:
+    bars = walk(1, 60_000)
+    runs = [backtest(SmaCross(), bars, TERMS, mode=mode, cache=cache) for mode in ("events", "compiled")]
+    the_same(*runs)
+    assert len(runs[0].fills) > 1_000
+    [one] = bars
+    part = Bars("W0", one.time[:2_000], one.open_time[:2_000], one.prices[:, :2_000])
+    short = backtest(SmaCross(), [part], TERMS)
+    assert short.equity.tolist() == runs[0].equity[:2_000].tolist()  # these were stepped hook by hook
+
+
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.integers(1, 299), max_size=4), st.integers(0, 300))
+def test_blocks_and_a_handover_change_nothing(cache: Path, cuts: list[int], handed_over_at: int) -> None:
+    bars = walk(5, 300, 2)
+    events = merged(bars)
+    alone = started(bars, SmaCross(fast=2, slow=5))
+    EventSteps(alone, None)(events)
+    engine = started(bars, SmaCross(fast=2, slow=5))
+    steps = CompiledSteps(engine, cache)
+    ends = sorted({2 * cut for cut in cuts if cut < handed_over_at} | {0, 2 * handed_over_at})
+    for start, end in itertools.pairwise(ends):
+        steps(events.rows(start, end))
+    steps.close()
+    EventSteps(engine, None)(events.rows(2 * handed_over_at, len(events)))
+    assert state(engine) == state(alone)
+    for kind in journal.KINDS:
+        assert rows(steps, engine, kind) == [tuple(row) for row in alone.journal.rows(kind).tolist()], kind
+
+
+def _resume(sent: Any) -> Any:
+    """Elsewhere: the same strategy's engine, the arrays it is sent, the rest of the events."""
+    cache, floats, integers = sent
+    bars = walk(7, 500)
+    engine = started(bars, SmaCross())
+    steps = CompiledSteps(engine, cache)
+    steps.floats, steps.integers = floats, integers
+    steps(merged(bars).rows(200, 500))
+    steps.close()
+    return state(engine), rows(steps, engine, "fills")
+
+
+def test_another_process_goes_on_from_the_arrays(cache: Path) -> None:
+    bars = walk(7, 500)
+    events = merged(bars)
+    whole, first = (CompiledSteps(started(bars, SmaCross()), cache) for _ in range(2))
+    whole(events)
+    whole.close()
+    first(events.rows(0, 200))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        resumed, fills = pool.map(_resume, [(cache, first.floats, first.integers)])[0]
+    assert resumed == state(whole.engine)
+    assert rows(first, first.engine, "fills") + fills == rows(whole, whole.engine, "fills")
+
+
+def test_a_full_journal_is_taken_and_the_run_goes_on(cache: Path) -> None:
+    bars = walk(11, 3 * journal.CAPACITY)
+
+    class Restless(Strategy):
+        def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+            account.target[bar.i] = 1.0 - account.position[bar.i]
+
+    found = backtest(Restless(), bars, TERMS, mode="compiled", cache=cache)
+    assert found.error is None
+    assert len(found.decisions) > journal.CAPACITY
+    numbers = found.column("fills", "order")
+    assert numbers.tolist() == list(range(1, len(numbers) + 1))
+    assert len(found.equity) == len(bars[0].time)
+
+
+class Third(Strategy):
+    """Raises at its third bar."""
+
+    def on_start(self, account: Account) -> None:
+        self.seen = 0
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        self.seen += 1
+        account.target[0] = 1.0
+        if self.seen == 3:
+            raise ValueError("three is enough")
+
+
+def test_an_error_leaves_the_objects_as_they_were_when_it_was_raised(cache: Path) -> None:
+    bars = walk(3, 10)
+    engine, strategy = started(bars, third := Third()), third
+    with pytest.raises(CompiledError, match="ValueError: three is enough"):
+        CompiledSteps(engine, cache)(merged(bars))
+    assert strategy.seen == 3
+    assert engine.account.now == 3 * MINUTE
+    assert engine.account.position == [1.0]
+
+
+SECOND = """
+import sys
+from pathlib import Path
+from llvmlite import binding
+from strades_pipelines.strategy.compiler import machine
+from strades_pipelines.strategy.compiled import CompiledSteps
+from strades_pipelines.strategy.library.sma_cross import SmaCross
+from tests.strategy.test_compiled import merged, started, walk
+
+def never(*_):
+    raise SystemExit("it was compiled again")
+
+machine._optimize = never
+bars = walk(7, 50)
+steps = CompiledSteps(started(bars, SmaCross()), Path(sys.argv[1]))
+steps(merged(bars))
+"""
+
+
+def test_a_second_process_finds_the_code(tmp_path: Path) -> None:
+    bars = walk(7, 50)
+    CompiledSteps(started(bars, SmaCross()), tmp_path)(merged(bars))
+    assert len(list(tmp_path.glob("*.o"))) == 1
+    subprocess.run([sys.executable, "-c", SECOND, str(tmp_path)], check=True)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_columns_that_do_not_lie_in_one_piece_are_read_all_the_same(cache: Path) -> None:
+    bars = walk(13, 200)
+    [one] = bars
+    apart = Bars(one.name, np.repeat(one.time, 2)[::2], np.repeat(one.open_time, 2)[::2], one.prices)
+    runs = [backtest(SmaCross(fast=2, slow=5), [each], TERMS, mode="compiled", cache=cache) for each in (one, apart)]
+    the_same(*runs)
