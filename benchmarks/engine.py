@@ -130,10 +130,10 @@ def _compare(
     same = compiled if bars in (engine_data.BARS, engine_data.DAYS, engine_data.SWEPT) else None
     same = same or _ours(f"{workload}:compiled:{bars}", folder)
     speed = made["bars"] / made["seconds"]
-    ratios = [f"compiled {compiled['bars'] / compiled['seconds'] / speed:,.1f}x"]
+    ratios = [f"compiled {compiled['bars'] / compiled['seconds'] / speed:,.3g}x"]
     if f"{workload} per event" in found:
         events = found[f"{workload} per event"]
-        ratios.append(f"per event {events['bars'] / events['seconds'] / speed:,.1f}x")
+        ratios.append(f"per event {events['bars'] / events['seconds'] / speed:,.3g}x")
     equal = made["fills"] == same["fills"] and abs(made["profit"] - same["profit"]) < 0.005
     told = "the same to the cent" if equal else f"other money ({same['fills']:,} fills, {same['profit']:,.3f} here)"
     print(f"  {', '.join(ratios)} as fast; {told}{'' if equal else ': ' + LATE.get(peer, 'a bug in one of the two')}")
