@@ -160,7 +160,8 @@ class Runs:
 
     def state(self, *, poisoned: bool = False) -> tuple[Any, Any]:
         """All numbers of an engine before its first event."""
-        from strades_pipelines.strategy.compiler.shapes import Packer, shape_of
+        from strades_pipelines.strategy.compiler.layout import Packer
+        from strades_pipelines.strategy.compiler.shapes import shape_of
 
         if poisoned:
             self.poison.after(None)
