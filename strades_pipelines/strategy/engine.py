@@ -101,6 +101,8 @@ class Engine(CorporateActions):
         i = quote.i
         if quote.time > account.now:
             self.advance(quote.time)
+        if self.measures:
+            self.measure(i, min(quote.bid_size, quote.ask_size))
         if account.waiting[i] > 0:
             self.fill_from_quote(quote)
         account.price[i] = 0.5 * (quote.bid + quote.ask)
@@ -157,7 +159,7 @@ class Engine(CorporateActions):
 
     @rarely
     def fill_from_quote(self, quote: Quote) -> None:
-        """Purchases at the ask, then sales at the bid."""
+        """Purchases at the ask, then sales at the bid; what is decided on the quote finds what the smaller side has left."""
         account = self.account
         i = quote.i
         time = quote.time
@@ -166,12 +168,14 @@ class Engine(CorporateActions):
         if self.measures:
             self.measure(i, quote.ask_size)
         self.fill_waiting(Bar(i, time, time, price, price, price, price, quote.ask_size), OF_QUOTE)
+        asked = self.left[i]
         price = quote.bid
         self.side = -1
         if self.measures:
             self.measure(i, quote.bid_size)
         if account.waiting[i] > 0:
             self.fill_waiting(Bar(i, time, time, price, price, price, price, quote.bid_size), OF_QUOTE)
+        self.left[i] = min(self.left[i], asked)
         self.side = 0
 
     def on_recorded_fill(self, fill: RecordedFill) -> None:

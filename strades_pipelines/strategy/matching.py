@@ -79,7 +79,7 @@ class Matching(OwnOrders):
             self.end(order, CANCELLED, NOT_IMMEDIATE)
         elif order.time_in_force == FOK:
             self.end(order, CANCELLED, NOT_WHOLE)
-        else:
+        elif not self.broker.within(order, bar.close):
             order.rested = True
         order.entered = UNSET
 

@@ -156,14 +156,14 @@ class Rules(Strategy):
         self.play(3, account)
 
 
-SIZES = st.sampled_from([1.0, -1.0, 2.0, -3.0, 0.5, 0.0, 7.0, 40.0])
+SIZES = st.sampled_from([1.0, -1.0, 2.0, -3.0, 0.5, 0.0, 4.0, 40.0])
 INSTRUMENTS = st.sampled_from([0, 0, 0, 0, 1, 2])
 RULES = st.lists(
     st.tuples(
         st.sampled_from([0, 0, 0, 0, 1, 2, 3]),
         st.sampled_from([COUNT, CHANGE, CHANGE, POSITION, CASH, FORECAST, FILLED]),
         st.sampled_from([-2.0, -0.01, 0.0, 0.01, -0.5, 0.5]),
-        st.sampled_from([BRACKET, MARKET, LIMIT, STOP, TRAIL, PAIR, TARGET, WEIGHT, CANCEL_ALL]),
+        st.sampled_from([TARGET, BRACKET, MARKET, LIMIT, STOP, TARGET, TRAIL, PAIR, WEIGHT, CANCEL_ALL]),
         INSTRUMENTS,
         SIZES,
         st.sampled_from([0.05, 0.01, 0.0, 0.2]),
@@ -270,11 +270,11 @@ def terms(draw: st.DrawFn, /, **fixed: Any) -> Terms:
         "best_path": draw(st.booleans()),
     }
     limits = {
-        "allow_short": draw(st.booleans()),
-        "leverage": draw(st.sampled_from([1.0, 2.0, float("inf")])),
-        "max_weight": draw(st.sampled_from([0.5, float("inf")])),
-        "lot": draw(st.sampled_from([0.0, 0.1, 1.0])),
-        "margin": draw(st.sampled_from([0.0, 0.5])),
+        "allow_short": draw(st.sampled_from([True, True, False])),
+        "leverage": draw(st.sampled_from([float("inf"), 2.0, 1.0])),
+        "max_weight": draw(st.sampled_from([float("inf"), float("inf"), 0.5])),
+        "lot": draw(st.sampled_from([0.0, 0.1, 0.5])),
+        "margin": draw(st.sampled_from([0.0, 0.0, 0.5])),
     }
     rest = {"financing": draw(st.sampled_from([1e-9, 0.5])), "borrowing": draw(st.sampled_from([0.0, 0.5]))}
     made: dict[str, Any] = {"size": SIZE, "fills": fills, "limits": limits, "rest": rest, "prepare": in_euros} | fixed

@@ -104,6 +104,9 @@ def test_at_the_same_close_the_volume_of_that_bar_counts() -> None:
 def test_on_a_quote_the_same_close_is_the_ask_or_the_bid() -> None:
     quotes = [Quote(0, START_US + n, 99.0, 5.0, 101.0, 5.0) for n in (1, 2)]
     assert script(quotes, aim(1, 1), aim(2, 0), fills={"fill": SAME_CLOSE}).done == [(1, 101), (-1, 99)]
+    uneven = [Quote(0, START_US + n, 99.0, 2.0, 101.0, 5.0) for n in (1, 2)]
+    ran = script(uneven, aim(1, 5), aim(2, 5), fills={"fill": SAME_CLOSE, "participation": 0.5})
+    assert ran.done == [(1, 101), (2.5, 101)]
 
 
 def test_all_fills_of_a_bar_share_its_volume() -> None:
@@ -112,6 +115,11 @@ def test_all_fills_of_a_bar_share_its_volume() -> None:
     assert ran.done == [(3, 100), (2, 100), (2, 100)]
     ran = script(rows, step(1, ORDER, quantity=4), step(1, ORDER, quantity=4), fills={"participation": 0.5})
     assert ran.done == [(4, 100), (1, 100), (3, 100)]
+
+
+def test_latency_holds_for_targets() -> None:
+    ran = script(bars(QUIET, (102, 104, 101, 103), (105, 106, 104, 105)), aim(1, 1), fills={"latency": 1})
+    assert ran.done == [(1, 105)]
 
 
 def test_lots_and_ticks() -> None:
@@ -130,6 +138,10 @@ def test_parts_of_lots_add_up_to_the_whole() -> None:
     assert ran.done == [(0.1, 100)] * 3
     assert ran.account.position == [0.3]
     assert ran.account.waiting == [0]
+    order = step(1, ORDER, quantity=0.3)
+    ran = script(rows, order, limits={"lot": 0.1}, fills={"participation": 1.0})
+    assert ran.done == [(0.1, 100)] * 3
+    assert ran.account.count == 0
 
 
 def test_without_shorts() -> None:

@@ -378,7 +378,13 @@ def test_a_limit_on_trades() -> None:
     # It rests from the second trade on; one at the limit may have been anyone's, one below it was not without us.
     assert script([tick(1, 100), tick(2, 100), tick(3, 99), tick(4, 98)], buy).fills[0][3:7:3] == (99, START_US + 4)
     assert script([tick(1, 100), tick(2, 100), tick(3, 99)], buy, fills=BEST).done == [(1, 99)]
-    # One that finds a better price when it comes takes that.
+    # One that finds a better price when it comes takes that, its rest too.
+    parts = script(
+        [tick(1, 100), tick(2, 98, 1), tick(3, 98.5, 9)],
+        step(1, ORDER, quantity=3, limit=99),
+        fills={"participation": 1.0},
+    )
+    assert parts.done == [(1, 98), (2, 98.5)]
     assert script([tick(1, 100), tick(2, 98)], buy).done == [(1, 98)]
 
 

@@ -159,7 +159,13 @@ def test_nothing_is_filled_before_it_is_decided_or_beyond_its_volume_and_prices(
         key = (fill.i, fill.time)
         taken[key] = taken.get(key, 0.0) + abs(fill.quantity)
         ranges = [range_of(event) for event in events if (event.i, event.time) == key]
-        assert any(low <= fill.price <= high for low, high, _ in ranges)
+        # On a tick a limit that rested is done at its limit, which is no better than the tick.
+        one_sided = any(isinstance(event, Trade | Quote) for event in events if (event.i, event.time) == key)
+        buys = fill.quantity > 0
+        assert any(
+            (low <= fill.price or (one_sided and not buys)) and (fill.price <= high or (one_sided and buys))
+            for low, high, _ in ranges
+        )
     for (i, time), quantity in taken.items():
         volume = sum(range_of(event)[2] for event in events if (event.i, event.time) == (i, time))
         assert quantity <= calm.fills["participation"] * volume * (1 + 1e-9)
@@ -252,6 +258,10 @@ def test_what_one_strategy_raises_stops_that_one_alone(
     ran = Session(EventChain([[columns]]), None, engines, mode=mode, cache=cache_folder()[0]).run()
     alone = [run_once(Rules(one), columns, given_terms, "events") for one in (rules, [])]
     assert [Outcome(engines[k], ran[k]).state for k in (0, 2)] == [one.state for one in alone]
+    own = alone[0].progress.error
+    if own is not None and str(ran[1].error) == str(own):
+        # Its rules answered orders with orders without end before that.
+        return
     if n > len(columns):
         assert ran[1].error is None
         return
