@@ -159,7 +159,7 @@ class Engine(CorporateActions):
 
     @rarely
     def fill_from_quote(self, quote: Quote) -> None:
-        """Purchases at the ask, then sales at the bid; what is decided on the quote finds what the smaller side has left."""
+        """Purchases at the ask, then sales at the bid; decisions on the quote find what the smaller side has left."""
         account = self.account
         i = quote.i
         time = quote.time
