@@ -123,14 +123,18 @@ class Gate:
         gross = 0.0
         margin = 0.0
         equity = account.cash
+        # Chosen values in place of branches: which instruments are held is not to be foreseen by a processor.
         for j in range(account.size):
-            if account.position[j] != 0.0:
-                equity += account.position[j] * account.price[j] * account.unit[j]
-            units = self.exposure(account, j, quantity if j == i else 0.0)
-            if units > 0.0:
-                worth = units * abs(unit if j == i else account.price[j] * account.unit[j])
-                gross += worth
-                margin += worth * self.margin[j]
+            held = account.position[j]
+            units = abs(held + account.pending[j])
+            if j == i or account.count > 0:
+                units = self.exposure(account, j, quantity if j == i else 0.0)
+            worth = held * account.price[j] * account.unit[j]
+            equity += worth if held != 0.0 else 0.0
+            worth = units * abs(unit if j == i else account.price[j] * account.unit[j])
+            covered = worth * self.margin[j]
+            gross += worth if units > 0.0 else 0.0
+            margin += covered if units > 0.0 else 0.0
         equity *= SLACK
         if (margin > 0.0 and margin > equity) or (math.isfinite(self.leverage) and gross > self.leverage * equity):
             return MARGIN_SHORT

@@ -81,10 +81,11 @@ class EngineState:
         equity = account.cash
         gross = 0.0
         for i in range(account.size):
-            if account.position[i] != 0.0:
-                worth = account.position[i] * account.price[i] * account.unit[i]
-                equity += worth
-                gross += abs(worth)
+            worth = account.position[i] * account.price[i] * account.unit[i]
+            # A chosen value, no branch, which a processor would often foresee wrong; the price may be NaN.
+            worth = worth if account.position[i] != 0.0 else 0.0
+            equity += worth
+            gross += abs(worth)
         if self.keeps_values:
             self.journal.value(equity, gross)
         else:
