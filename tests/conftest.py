@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         folder.chmod(0o755)
         server = EmbeddedServer(folder, FAST)
         os.environ["STRADES_TEST_SERVER"] = server.start()
+        os.environ["STRADES_TEST_FOLDER"] = str(folder)
         config.stash[SERVER] = server
 
 

@@ -127,7 +127,7 @@ def load_parsed(manifest: Path, *, database: str) -> Any:
         if node.relation_name:
             node.relation_name = node.relation_name.replace(f'"{node.database}"', f'"{database}"', 1)
         node.database = database
-    parsed.build_flat_graph()  # type: ignore[no-untyped-call]
+    parsed.build_flat_graph()
     return parsed
 
 

@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -15,10 +16,19 @@ BUILD = ("build", "--exclude-resource-type", "unit_test")
 
 @cache
 def dbt_folder() -> Path:
-    """Where dbt keeps what it parsed and compiled, until the tests end."""
+    """Where this process's dbt keeps what it parsed and compiled, until the tests end."""
     folder = tempfile.mkdtemp(prefix="strades-dbt-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    copy_parsed(Path(folder))
     return Path(folder)
+
+
+def copy_parsed(into: Path) -> None:
+    """Put the parsed project into a folder; it is parsed once for all processes of a run of the tests."""
+    parsed = ensure_manifest(Path(os.environ["STRADES_TEST_FOLDER"]) / "dbt").parent
+    into.mkdir(exist_ok=True)
+    for name in ("manifest.json", "partial_parse.msgpack", "fingerprint"):
+        shutil.copy(parsed / name, into / name)
 
 
 def run_dbt(url: str, arguments: Sequence[str] = BUILD, **variables: str) -> Invocation:

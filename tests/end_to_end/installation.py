@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from strades_pipelines.database.server import EmbeddedServer
+from tests.dbt_project.building import copy_parsed
 
 PROJECT = Path(__file__).resolve().parents[2]
 STRADES = Path(sys.executable).with_name("strades")
@@ -57,9 +58,26 @@ class Installation:
         hashes: dict[str, str] = json.loads(self.strades("db", "hash", "--json").stdout)
         return hashes
 
+    def outcome(self) -> dict[str, Any]:
+        """What runs came to: the hash of every table, and how many paper fills and orders at the venue there are."""
+        counts = {
+            "paper_fills": "trading.fills JOIN trading.wallets USING (wallet) WHERE mode = 'paper'",
+            "venue_orders": "trading.paper_venue_orders",
+        }
+        found: dict[str, Any] = {"hashes": self.hashes()}
+        with self.connect() as connection:
+            for name, rows in counts.items():
+                [found[name]] = connection.execute(f"SELECT count(*) FROM {rows}").fetchone() or (0,)
+        return found
+
     def connect(self) -> "psycopg.Connection[Any]":
         """As the server's owner, in the sandbox's database."""
         return psycopg.connect(EmbeddedServer(self.home / "postgres").url("strades_sandbox"))
+
+
+def undisturbed() -> Path:
+    """Where the outcome of runs at noon and half past is kept, once one file of tests has had them, for the others."""
+    return Path(os.environ["STRADES_TEST_FOLDER"]) / "undisturbed.json"
 
 
 @cache
@@ -81,13 +99,19 @@ def ask_zygote(asked: dict[str, Any]) -> int:
 
 
 WINDOW = ("--from", "2013-02-01", "--to", "2013-03-01")
+LONG = ("ecb_history",)  # 26 years of rates, which every repeated run and every trace would work through
 
 
 @contextmanager
-def installation(*, without: Collection[str] = (), **environment: str) -> Iterator[Installation]:
-    """A new installation over two stocks, the ECB's rates and one synthetic pair, without the sources named."""
+def installation(*, without: Collection[str] = (), parsed: bool = True, **environment: str) -> Iterator[Installation]:
+    """A new installation over two stocks, the ECB's rates and one synthetic pair, without the sources named.
+
+    Where `parsed`, another test has parsed the dbt project for it.
+    """
     home = Path(tempfile.mkdtemp(prefix="strades-home-"))
     home.chmod(0o755)
+    if parsed:
+        copy_parsed(home / "dbt")
     (home / "Sources.json").write_text(json.dumps(small_sources(without)))
     (home / "Wallets.json").write_text(json.dumps(small_wallets()))
     made = Installation(

@@ -12,7 +12,7 @@ import pytest
 
 from strades_pipelines.ports import free_port
 from tests.end_to_end.graphql import wait_for
-from tests.end_to_end.installation import NOON, PROJECT, WINDOW, Installation, installation
+from tests.end_to_end.installation import LONG, NOON, PROJECT, WINDOW, Installation, installation
 
 pytestmark = pytest.mark.slow
 YAHOO = "query1.finance.yahoo.com"
@@ -44,7 +44,7 @@ def command(url: str, method: str, path: str, document: dict[str, Any] | None = 
 
 
 def test_a_page_in_place_of_data_fails_its_source_alone_and_the_next_run_completes_it(sandbox: str) -> None:
-    with installation(without=("ecb_history",), STRADES_SANDBOX_URL=sandbox) as made:
+    with installation(without=LONG, STRADES_SANDBOX_URL=sandbox) as made:
         command(sandbox, "POST", "/-/misbehave", {"host": YAHOO, "path_prefix": "/", "kind": "html200", "times": None})
         done = made.strades("run", *WINDOW, "--json", now=NOON)
         command(sandbox, "DELETE", "/-/misbehave")

@@ -1,12 +1,20 @@
 """Runs `strades` again and again without importing its libraries again: each command is a fork of this process.
 
 The imports are most of what a small command costs, and the end-to-end tests run dozens. What is forked is the real
-command in a process group of its own, with its own environment and output; nothing of the project is loaded before.
+command in a process group of its own, with its own environment and output: modules are loaded before, but for those of
+the definitions, which look at the installation when they are, and nothing else is done.
 """
 
+import atexit
+import importlib
 import json
 import os
+import pkgutil
 import sys
+
+ROOMS = ["cli", "main_job", "report", "sandbox_server", "lineage"]
+ROOMS += ["brokerage", "database", "datamanager", "ingestion", "predictor", "resources"]
+LATE = ("dbt.task.build", "dbt.task.test", "dbt.adapters.postgres", "exchange_calendars", "sqlalchemy.dialects.sqlite")
 
 
 def serve() -> None:
@@ -16,12 +24,28 @@ def serve() -> None:
         child = os.fork()
         if child == 0:
             become(asked)
-            from strades_pipelines.cli import main
-
-            main()
-            sys.exit(0)
+            end(run())
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def run() -> int:
+    """The command that this process has become; its return code."""
+    from strades_pipelines.cli import main
+
+    try:
+        main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def end(code: int) -> None:
+    """End with what is due at the end, but without taking all the modules down, which takes a second."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def become(asked: dict[str, object]) -> None:
@@ -41,16 +65,17 @@ def become(asked: dict[str, object]) -> None:
     sys.argv = ["strades", *map(str, arguments)]
 
 
-if __name__ == "__main__":
-    # Libraries only: none of them reads the environment or starts a thread when it is imported.
-    import adbc_driver_postgresql.dbapi  # noqa: F401
-    import dagster  # noqa: F401
-    import dagster_dbt  # noqa: F401
-    import dagster_postgres  # noqa: F401
-    import dbt.cli.main  # noqa: F401
-    import pandas  # noqa: F401
-    import pyarrow.compute  # noqa: F401
-    import rich.console  # noqa: F401
-    import typer  # noqa: F401
+def load() -> None:
+    """Import what commands need."""
+    for name in ROOMS:
+        room = importlib.import_module(f"strades_pipelines.{name}")
+        for module in pkgutil.iter_modules(getattr(room, "__path__", ())):
+            importlib.import_module(f"{room.__name__}.{module.name}")
+    # Libraries that are loaded late, when they are first needed.
+    for name in ("adbc_driver_postgresql.dbapi", "dagster_postgres", "dbt.cli.main", *LATE):
+        importlib.import_module(name)
 
+
+if __name__ == "__main__":
+    load()
     serve()

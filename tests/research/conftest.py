@@ -7,6 +7,7 @@ import pytest
 
 from strades_pipelines.settings import settings
 from tests.research.bars import Run, runner
+from tests.strategy.both import cache_folder
 
 
 @pytest.fixture
@@ -15,6 +16,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("STRADES_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("DATABASE_URL", raising=False)
     settings.cache_clear()
+    cache_folder().mkdir(exist_ok=True)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "cache").symlink_to(cache_folder())
     yield tmp_path / "home"
     settings.cache_clear()
 

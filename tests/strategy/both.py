@@ -1,9 +1,8 @@
 """A strategy that does what a list says, and a run of it per event and compiled, which must be the same to the bit."""
 
-import tempfile
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -265,18 +264,16 @@ def plain(part: Any) -> Any:
     return {name: plain(value) for name, value in vars(part).items()} if hasattr(part, "__dict__") else part
 
 
-@cache
-def cache_folder() -> tuple[Path, Any]:
-    """A folder for compiled code as long as the tests run."""
-    held = tempfile.TemporaryDirectory(prefix="strades-compiled-")
-    return Path(held.name), held
+def cache_folder() -> Path:
+    """The folder for compiled code that all tests of a run share: what one of them compiled, no other has to."""
+    return Path(os.environ["STRADES_TEST_FOLDER"]) / "compiled"
 
 
 def run_once(strategy: Strategy, feed: Any, terms: Terms, mode: str) -> Outcome:
     """One run; `feed` is columns, or a chain of streams."""
     chain = EventChain([[feed]]) if isinstance(feed, Columns) else feed
     engine = terms.engine(strategy)
-    [progress] = Session(chain, None, [engine], mode=mode, cache=cache_folder()[0]).run()
+    [progress] = Session(chain, None, [engine], mode=mode, cache=cache_folder()).run()
     return Outcome(engine, progress)
 
 

@@ -6,4 +6,4 @@ from ray.scripts.scripts import main
 if __name__ == "__main__":
     services.resolve_ip_for_localhost = lambda host: host
     services.get_node_ip_address = lambda address=None: "127.0.0.1"
-    main()  # type: ignore[no-untyped-call]
+    main()

@@ -86,7 +86,7 @@ def test_the_size_of_blocks_does_not_matter_to_compiled_code(
 
 
 @given(event_lists("bar"), RULES, terms(), st.booleans())
-@FEW
+@settings(FEW, max_examples=50)  # each writes the hook out anew
 def test_a_hook_that_is_written_out_does_what_the_hook_does(
     events: list[Any], rules: list[Rule], given_terms: Terms, with_tactics: bool
 ) -> None:
@@ -255,7 +255,7 @@ def test_what_one_strategy_raises_stops_that_one_alone(
 ) -> None:
     columns = columns_of(events)
     engines = [given_terms.engine(Rules(rules)), given_terms.engine(Failing(rules, n)), given_terms.engine(Rules([]))]
-    ran = Session(EventChain([[columns]]), None, engines, mode=mode, cache=cache_folder()[0]).run()
+    ran = Session(EventChain([[columns]]), None, engines, mode=mode, cache=cache_folder()).run()
     alone = [run_once(Rules(one), columns, given_terms, "events") for one in (rules, [])]
     assert [Outcome(engines[k], ran[k]).state for k in (0, 2)] == [one.state for one in alone]
     own = alone[0].progress.error

@@ -16,6 +16,7 @@ from strades_pipelines.strategy.loading import load_strategy
 from strades_pipelines.strategy.runner import Outcome, Sweep
 from strades_pipelines.strategy.specs import parse_fee
 from strades_pipelines.strategy.sweep import mode_of, run_sets
+from tests.strategy.both import cache_folder
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
 START = 1_577_836_800_000_000  # 2020-01-01T00:00Z
@@ -106,8 +107,8 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def cache() -> Path:
+    return cache_folder()
 
 
 def outcomes(sweep: Sweep, sets: list[dict[str, Any]], jobs: int = 1) -> list[Outcome]:

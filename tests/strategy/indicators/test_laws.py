@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strades_pipelines.strategy import indicators as ind
@@ -56,6 +56,8 @@ FROM_BARS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "Keltner": (lambda: ind.Keltner(5, 4), (1, 2, 3)),
 }
 REMEMBERING = {"Ema", "Smma", "Rsi", "Macd", "StochRsi"}
+# There are 32 of them.
+FOR_EACH = settings(max_examples=50)
 EXACT = {"Sma", "Wma", "Momentum", "Roc", "RollingMax", "RollingMin", "BarsSinceHighest"}
 
 
@@ -69,6 +71,7 @@ def test_each_class_is_put_to_the_laws() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(ONE_VALUE) - REMEMBERING))
 @given(before=st.lists(ANYTHING, max_size=20), window=st.lists(PRICE, min_size=6, max_size=9))
+@FOR_EACH
 def test_what_came_before_the_window_leaves_no_trace(name: str, before: list[float], window: list[float]) -> None:
     warmed, fresh = ONE_VALUE[name](), ONE_VALUE[name]()
     for value in before:
@@ -80,6 +83,7 @@ def test_what_came_before_the_window_leaves_no_trace(name: str, before: list[flo
 
 @pytest.mark.parametrize("name", ["RollingCorrelation", "WilliamsR", "Cci", "Aroon", "RollingVwap", "Mfi", "Donchian"])
 @given(before=st.lists(st.lists(ANYTHING, min_size=5, max_size=5), max_size=20), bars=st.lists(BAR, min_size=6))
+@FOR_EACH
 def test_nor_bars_before_it(
     name: str, before: list[list[float]], bars: list[tuple[float, float, float, float]]
 ) -> None:
@@ -95,6 +99,7 @@ def test_nor_bars_before_it(
 
 @pytest.mark.parametrize("name", sorted(ONE_VALUE))
 @given(values=st.lists(PRICE | st.just(math.nan), min_size=15, max_size=30))
+@FOR_EACH
 def test_a_nan_is_no_observation(name: str, values: list[float]) -> None:
     with_gaps, without = ONE_VALUE[name](), ONE_VALUE[name]()
     for value in values:

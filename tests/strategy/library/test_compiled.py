@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from strades_pipelines.strategy.registry import strategies
+from tests.strategy.both import cache_folder
 from tests.strategy.library.data import packaged
 from tests.strategy.library.running import run
 
@@ -15,17 +16,11 @@ SEVERAL = ("dual_momentum", "momentum_rotation", "pairs_zscore", "risk_parity")
 IDLE = ("time_of_day",)  # daily bars all close at midnight
 
 
-@pytest.fixture(scope="session")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of machine code for this run of the tests."""
-    return tmp_path_factory.mktemp("code")
-
-
 @pytest.mark.parametrize("name", sorted(strategies()))
-def test_compiled_is_per_event(name: str, code: Path) -> None:
+def test_compiled_is_per_event(name: str) -> None:
     symbols = ("AAPL", "IBM", "MSFT") if name in SEVERAL else ("AAPL",)
     bars = [packaged(symbol, "2006-01-01") for symbol in symbols]
-    compiled = run(strategies()[name](), bars, mode="compiled", cache=code)
+    compiled = run(strategies()[name](), bars, mode="compiled", cache=cache_folder())
     events = run(strategies()[name](), bars)
     assert compiled.mode == "compiled"
     for kind in ("fills", "decisions", "orders", "times", "equity", "gross"):
