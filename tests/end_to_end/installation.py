@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -103,7 +103,9 @@ LONG = ("ecb_history",)  # 26 years of rates, which every repeated run and every
 
 
 @contextmanager
-def installation(*, without: Collection[str] = (), parsed: bool = True, **environment: str) -> Iterator[Installation]:
+def installation(
+    *, without: Collection[str] = (), parsed: bool = True, environment: Mapping[str, str] | None = None
+) -> Iterator[Installation]:
     """A new installation over two stocks, the ECB's rates and one synthetic pair, without the sources named.
 
     Where `parsed`, another test has parsed the dbt project for it.
@@ -121,7 +123,7 @@ def installation(*, without: Collection[str] = (), parsed: bool = True, **enviro
             "STRADES_SOURCES": str(home / "Sources.json"),
             "STRADES_WALLETS": str(home / "Wallets.json"),
             "STRADES_SANDBOX_URL": "http://127.0.0.1:1",  # nothing listens there: each run starts a sandbox of its own
-            **environment,
+            **(environment or {}),
         },
     )
     try:
