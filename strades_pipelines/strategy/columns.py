@@ -64,6 +64,11 @@ class Columns:
         return [0 if array.strides == (0,) else array.ctypes.data for array in self.arrays]
 
     @cached_property
+    def laid(self) -> list[bool]:
+        """Whether each column, in their order, lies in memory one number behind the other."""
+        return [array.strides == (array.itemsize,) or len(array) < 2 for array in self.arrays]
+
+    @cached_property
     def is_rising(self) -> bool:
         """Whether each event is of a later instant than the one before."""
         return is_rising(self.time)

@@ -95,9 +95,12 @@ class CompiledSteps:
 
     `floats` and `integers` are the whole state: kept, sent to another process and given back, they go on from there.
     `close` puts it back into the objects, which then go on event by event.
+
+    Args:
+        reserves: what takes the rows that are written.
     """
 
-    def __init__(self, engine: Engine, cache: Path) -> None:
+    def __init__(self, engine: Engine, cache: Path, reserves: type[Reserves] = Reserves) -> None:
         self.engine, self._cache = engine, cache
         self._compiled: dict[tuple[int, ...], CompiledEngine] = {}
         self.shape = shape_of(engine)
@@ -108,7 +111,7 @@ class CompiledSteps:
         journal, account = self.shape.get("journal"), engine.account
         assert journal is not None
         assert journal.shape is not None
-        self.reserves = Reserves(journal.shape, journal.n, MARGIN + ROWS * (account.capacity + account.size))
+        self.reserves = reserves(journal.shape, journal.n, MARGIN + ROWS * (account.capacity + account.size))
 
     def compile(self, kinds: tuple[int, ...]) -> CompiledEngine:
         """The machine code for events of such kinds.
@@ -141,12 +144,8 @@ class CompiledSteps:
 
     def _readable(self, block: Columns) -> Columns:
         """A block whose columns lie in memory one number behind the other, where compiled code reads them."""
-        unread = (len(block.kinds) == 1, self.engine.account.size == 1)
-        laid = [
-            is_unread or array.strides == (array.itemsize,) or len(array) < 2
-            for array, is_unread in zip(block.arrays, (*unread, *[False] * len(block.arrays)), strict=False)
-        ]
-        if all(laid):
+        kind, i, *others = block.laid
+        if (kind or len(block.kinds) == 1) and (i or self.engine.account.size == 1) and all(others):
             return block
         return Columns(*(np.ascontiguousarray(array) for array in block.arrays))
 

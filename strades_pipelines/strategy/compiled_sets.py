@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from strades_pipelines.strategy.backtest import Bars, Terms
-from strades_pipelines.strategy.columns import Columns, Floats
+from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiled import CompiledSteps
 from strades_pipelines.strategy.compiler.layout import Packer, unpack
 from strades_pipelines.strategy.compiler.shapes import Field, Shape, shape_of
 from strades_pipelines.strategy.engine import Engine
-from strades_pipelines.strategy.journal import Journal
+from strades_pipelines.strategy.journal import Counts, Journal
 from strades_pipelines.strategy.strategy import Strategy
 
 LISTS_OF_ORDERS = ("orders", "queue")
@@ -48,8 +48,8 @@ class CompiledSets:
         for kinds in {block.kinds for block in blocks}:
             steps.compile(kinds)
 
-    def run(self, strategy: Strategy, blocks: Sequence[Columns]) -> tuple[Engine, list[Floats], list[Floats]]:
-        """The engine after the last block, and the rows of its fills and decisions that compiled code wrote.
+    def run(self, strategy: Strategy, blocks: Sequence[Columns]) -> tuple[Engine, Counts]:
+        """The engine after the last block, and what is known of the rows that compiled code wrote.
 
         The engine's instant is not over: `end_instant` and `stop` are the caller's. Of its objects only those hold
         their state that these two read.
@@ -61,11 +61,12 @@ class CompiledSets:
         if self._ends_alone(strategy):
             return self._from_template(strategy, blocks)
         engine = self._engine(strategy)
-        steps = CompiledSteps(engine, self._cache)
+        steps = CompiledSteps(engine, self._cache, Counts)
+        counts = _cleared(steps)
         for block in blocks:
             steps(block)
         steps.close()
-        return engine, steps.reserves.taken["fills"], steps.reserves.taken["decisions"]
+        return engine, counts
 
     def _ends_alone(self, strategy: Strategy) -> bool:
         """Whether nothing of it is asked for when the last instant ends."""
@@ -77,9 +78,7 @@ class CompiledSets:
         engine.start()
         return engine
 
-    def _from_template(
-        self, strategy: Strategy, blocks: Sequence[Columns]
-    ) -> tuple[Engine, list[Floats], list[Floats]]:
+    def _from_template(self, strategy: Strategy, blocks: Sequence[Columns]) -> tuple[Engine, Counts]:
         start = self._started(strategy)
         shape = shape_of(strategy)
         if shape not in self._templates:
@@ -90,9 +89,7 @@ class CompiledSets:
         assert template.strategy.shape is not None
         packer.fill(strategy, template.strategy.shape, template.strategy.f, template.strategy.n)
         steps.floats, steps.integers = packer.arrays()
-        taken = steps.reserves.taken
-        for rows in taken.values():
-            rows.clear()
+        counts = _cleared(steps)
         engine = steps.engine
         try:
             for block in blocks:
@@ -102,7 +99,7 @@ class CompiledSets:
             raise
         engine.strategy, engine.journal = strategy, Journal()
         unpack(engine, template.values, steps.floats, steps.integers, (steps.floats, steps.integers))
-        return engine, taken["fills"], taken["decisions"]
+        return engine, counts
 
     def _started(self, strategy: Strategy) -> Engine:
         """An engine at its beginning, with this strategy; one serves all, unless a strategy orders before it begins."""
@@ -116,7 +113,7 @@ class CompiledSets:
     def _template(self, start: Engine) -> Template:
         engine = self._terms.engine(start.strategy, self._bars, keeps_values=False)
         engine.start()
-        steps = CompiledSteps(engine, self._cache)
+        steps = CompiledSteps(engine, self._cache, Counts)
         fields = dict(steps.shape.fields)
         account = fields["account"]
         assert account.shape is not None
@@ -125,6 +122,12 @@ class CompiledSets:
         kept = replace(account, shape=_without(account.shape, *LISTS_OF_ORDERS))
         values = replace(steps.shape, fields=(("account", kept), ("tally", fields["tally"])))
         return Template(steps, fields["strategy"], packed, values)
+
+
+def _cleared(steps: CompiledSteps) -> Counts:
+    assert isinstance(steps.reserves, Counts)
+    steps.reserves.clear()
+    return steps.reserves
 
 
 def _without(shape: Shape, *names: str) -> Shape:

@@ -8,6 +8,7 @@ import numpy as np
 
 from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Reserve, Shape
 from strades_pipelines.strategy.memory import copied, floats
+from strades_pipelines.strategy.orders import NOT_FINITE
 
 FILL = ("order", "i", "quantity", "price", "fee", "filled_at", "time", "cash")
 DECISION = ("time", "i", "previous", "target", "order", "outcome", "trigger")
@@ -17,6 +18,7 @@ KINDS = {"fills": FILL, "decisions": DECISION, "orders": ORDER, "values": VALUE}
 # Rows of a kind after which compiled code asks the host to take them; behind them is room for what one event writes.
 CAPACITY = 65_536
 RESERVES = 5
+OUTCOME = DECISION.index("outcome")
 
 
 @dataclass
@@ -220,3 +222,24 @@ class Reserves:
             more = more[:0]
         parts = [part for part in (*self.taken[kind], more) if len(part)]
         return parts or [more]
+
+
+class Counts(Reserves):
+    """Reserves of which no rows are kept, but what a sweep wants to know of them.
+
+    `fills`: how many there were. `finite`: whether each target was a finite number of units.
+    """
+
+    def clear(self) -> None:
+        """Before another run."""
+        self.fills = 0
+        self.finite = True
+
+    def take(self, integers: Integers) -> None:
+        """Count the rows written so far, and empty the journal."""
+        counts = dict(zip(KINDS, integers[self._counts].tolist(), strict=True))
+        self.fills += counts["fills"]
+        decided = self._held["decisions"][: counts["decisions"], OUTCOME]
+        self.finite = self.finite and not (decided == NOT_FINITE).any()
+        integers[self._counts] = 0
+        integers[self._full] = 0

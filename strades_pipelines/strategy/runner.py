@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.event_chain import EventChain
 from strades_pipelines.strategy.events import BEGINNING
-from strades_pipelines.strategy.journal import DECISION
+from strades_pipelines.strategy.journal import OUTCOME
 from strades_pipelines.strategy.loading import load_strategy
 from strades_pipelines.strategy.orders import NOT_FINITE
 from strades_pipelines.strategy.session import EventSteps
@@ -23,7 +21,6 @@ from strades_pipelines.strategy.tally import Tally
 if TYPE_CHECKING:
     from strades_pipelines.strategy.compiled_sets import CompiledSets
 
-OUTCOME = DECISION.index("outcome")
 FLAT = 1e-12  # a deviation of daily returns below this is rounding
 
 
@@ -127,10 +124,11 @@ class Runner:
         steps = EventSteps(engine, None)
         for block in self.blocks:
             steps(block)
-        return self._ended(engine, [], [])
+        return self._ended(engine)
 
     def _compiled(self, strategy: Strategy) -> Outcome:
-        return self._ended(*self._sets().run(strategy, self.blocks))
+        engine, counts = self._sets().run(strategy, self.blocks)
+        return self._ended(engine, counts.fills, counts.finite)
 
     def _sets(self) -> "CompiledSets":
         if self._compiled_sets is None:
@@ -139,15 +137,14 @@ class Runner:
             self._compiled_sets = CompiledSets(self.sweep.bars, self.sweep.terms, self.sweep.cache)
         return self._compiled_sets
 
-    def _ended(self, engine: Engine, fills: Sequence[Any], decisions: Sequence[Any]) -> Outcome:
-        """What the engine came to, and what compiled code wrote before it was put back into objects."""
+    def _ended(self, engine: Engine, fills: int = 0, finite: bool = True) -> Outcome:
+        """What the engine came to; `fills` and `finite` are of what compiled code wrote before."""
         if engine.account.now > 0:
             engine.end_instant()
         engine.stop()
-        rows = [*decisions, engine.journal.rows("decisions")]
-        if any(np.any(part[:, OUTCOME] == NOT_FINITE) for part in rows):
+        if not finite or any(row[OUTCOME] == NOT_FINITE for row in engine.journal.decisions):
             raise ValueError("expected targets of a finite number of units")
-        return outcome_of(engine.tally, sum(map(len, fills)) + len(engine.journal.fills))
+        return outcome_of(engine.tally, fills + len(engine.journal.fills))
 
 
 def outcome_of(tally: Tally, fills: int) -> Outcome:

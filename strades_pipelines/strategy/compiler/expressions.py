@@ -77,7 +77,9 @@ class Expressions:
     def load_integer(self, owner: Object, n: int) -> Any:
         """Where a list lies or how long it is, which never changes while code runs."""
         memory = "M" if owner.base_n is not None else "HN" if self.hot else "N"
-        return self.constant_load(self.memory[memory], self.place(owner.base_n, owner.n + n), INT)
+        loaded = self.constant_load(self.memory[memory], self.place(owner.base_n, owner.n + n), INT)
+        loaded.set_metadata("range", self.builder.module.add_metadata([INT(0), INT(1 << 48)]))
+        return loaded
 
     def slot(self, owner: Object, entry: Field, *, write: bool = False) -> Any:
         """Where a number of an object is."""

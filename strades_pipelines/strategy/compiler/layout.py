@@ -119,8 +119,8 @@ class Unpacker:
 
     def __init__(self, floats: Floats, integers: Integers, old: tuple[Floats, Integers]) -> None:
         self._new, self._old = (floats, integers), old
-        self._floats: list[float] = floats.tolist()
-        self._integers: list[int] = integers.tolist()
+        # Views give Python's numbers one by one: of most runs few are asked for.
+        self._floats, self._integers = floats.data, integers.data
 
     def fill(self, obj: object, shape: Shape, f: int, n: int) -> None:
         """Write into an object what lies at (f, n)."""
@@ -165,21 +165,21 @@ class Unpacker:
                 self.fill(one, shape, f + k * shape.f_size, n + k * shape.n_size)
             return
         for name, entry in shape.fields:
-            column: list[Any] = self._integers[n + entry.n : n + shape.n_size * len(values) : shape.n_size]
+            column: list[Any] = self._integers[n + entry.n : n + shape.n_size * len(values) : shape.n_size].tolist()
             if entry.kind == "float":
-                column = self._floats[f + entry.f : f + shape.f_size * len(values) : shape.f_size]
+                column = self._floats[f + entry.f : f + shape.f_size * len(values) : shape.f_size].tolist()
             if entry.kind in ("floats", "ints"):
                 source = self._floats if entry.kind == "floats" else self._integers
                 for one, start in zip(values, column, strict=True):
                     held = getattr(one, name)
-                    held[:] = source[start : start + len(held)]
+                    held[:] = source[start : start + len(held)].tolist()
                 continue
             for one, number in zip(values, column, strict=True):
                 setattr(one, name, bool(number) if entry.kind == "bool" else number)
 
     def _list(self, value: list[Any], entry: Field, n: int) -> None:
-        memory: list[Any] = self._floats if entry.kind == "floats" else self._integers
+        memory = self._floats if entry.kind == "floats" else self._integers
         step = entry.stride or 1
         at = n + (entry.kind == "ints" if entry.stride else entry.n)
         start = self._integers[at] + entry.offset
-        value[:] = memory[start : start + len(value) * step : step]
+        value[:] = memory[start : start + len(value) * step : step].tolist()

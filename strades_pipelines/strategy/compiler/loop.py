@@ -55,6 +55,7 @@ class Loop:
         # What never changes is read before the loop only if LLVM may read it whether or not there is an event.
         for at, size in ((0, shape.f_size), (1, shape.n_size), (5, COLUMNS + reserves)):
             self.arrays[at].attributes.dereferenceable = 8 * size
+            self.arrays[at].attributes.align = 8
         self.hooks, self.full, self.copies, self.sparse = hooks, full, program.copies, sparse
         self.blocks = {name: self.made.append_basic_block(name) for name in ("entry", "event", "next", "end")}
         self.builder = ir.IRBuilder(self.blocks["entry"])

@@ -112,7 +112,8 @@ def _signature(value: Any) -> Any:
         return None
     state = vars(value.compiled_as() if hasattr(value, "compiled_as") else value)
     fixed = [(name, state[name]) for name in getattr(value, "constants", ())]
-    return (cls, *fixed, *state, *map(_signature, state.values()))
+    kinds = [kind if (kind := type(one)) in SCALARS else _signature(one) for one in state.values()]
+    return (cls, *fixed, *state, *kinds)
 
 
 def _shape(obj: Any) -> Shape:
