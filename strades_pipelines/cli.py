@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 the work failed, 2 the input is wrong (one line on standar
 """
 
 import json
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ app.add_typer(db_app, name="db")
 app.add_typer(commands.app)
 app.add_typer(checks.app)
 app.add_typer(checks.app)
+# With less the database's server cannot go on: it writes its log in files of 16 MB.
+ROOM = 32_000_000
 
 
 class UsageError(ValueError):
@@ -50,7 +53,11 @@ def main() -> None:
 
 
 def _complain(error: object, code: int) -> NoReturn:
-    print(f"strades: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+    text = " ".join(str(error).split()).partition(" [SQL: ")[0] or type(error).__name__
+    home = settings().home if code == 1 else None
+    if home is not None and home.exists() and shutil.disk_usage(home).free < ROOM:
+        text = f"the disk of {home} is full: make room and run it again, nothing is lost ({text})"
+    print(f"strades: {text}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -23,15 +23,19 @@ def migrate(url: str, *, world: str) -> int:
     Raises:
         WorldMismatch: when the database is stamped with another world.
     """
-    with psycopg.connect(url) as connection:
-        _grant_creation(connection)
-    backend = get_backend(_yoyo_url(url))
-    try:
-        with backend.lock():
-            missing = backend.to_apply(read_migrations(str(MIGRATIONS)))
-            backend.apply_migrations(missing)
-    finally:
-        backend.connection.close()
+    with psycopg.connect(url, autocommit=True) as connection:  # closing it, or dying, gives the lock back
+        connection.execute("SELECT pg_advisory_lock(hashtext('strades.migrate'))")
+        with connection.transaction():
+            _grant_creation(connection)
+        backend = get_backend(_yoyo_url(url))
+        try:
+            # yoyo's own lock is a row, which a process that died leaves behind for good.
+            backend.break_lock()
+            with backend.lock():
+                missing = backend.to_apply(read_migrations(str(MIGRATIONS)))
+                backend.apply_migrations(missing)
+        finally:
+            backend.connection.close()
     with connect(url) as connection:
         _stamp(connection, world)
     return len(missing)

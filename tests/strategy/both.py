@@ -294,3 +294,11 @@ def script(events: Iterable[Any], *steps: list[float], **changes: Any) -> Outcom
     ran = run_both(lambda: Script(*steps), events, **changes)
     assert ran.progress.error is None
     return ran
+
+
+def script_per_event(events: Iterable[Any], *steps: list[float], **changes: Any) -> Outcome:
+    """Run a `Script` per event alone, where test_properties shows for any numbers that compiled is the same."""
+    feed = columns_of(events)
+    ran = run_once(Script(*steps), feed, Terms(**changes), "events")
+    assert ran.progress.error is None
+    return ran

@@ -1,4 +1,4 @@
-"""Exits on closes, against bars worked through by hand, per event and compiled."""
+"""Exits on closes, against bars worked through by hand."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import pytest
 
 from strades_pipelines.strategy.events import CorporateAction
 from strades_pipelines.strategy.tactics.registry import parse
-from tests.strategy.both import TARGET, Outcome, bars, script, step
+from tests.strategy.both import TARGET, Outcome, bars, script_per_event, step
 from tests.strategy.builders import MINUTE_US, START_US
 
 
@@ -15,7 +15,7 @@ def held(spec: str, closes: Sequence[float], targets: Sequence[float], **changes
     opens = [closes[0], *closes[:-1]]
     rows = [(o, max(o, c), min(o, c), c) for o, c in zip(opens, closes, strict=True)]
     steps = [step(n, TARGET, quantity=target) for n, target in enumerate(targets, start=1)]
-    return script(bars(*rows), *steps, tactics=[parse(spec)], **changes)
+    return script_per_event(bars(*rows), *steps, tactics=[parse(spec)], **changes)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_split_is_no_loss() -> None:
     split = CorporateAction(0, START_US + 2 * MINUTE_US + 1, 2.0, 0.0, 0.0)
     for spec in ("stop-loss:5", "trailing-stop:5", "take-profit:5"):
         events = [*bars((100,) * 4, (100,) * 4), split, *bars((50,) * 4, (50,) * 4, start=START_US + 3 * MINUTE_US)]
-        assert script(events, step(1, TARGET, quantity=1), tactics=[parse(spec)]).done == [(1, 100)]
+        assert script_per_event(events, step(1, TARGET, quantity=1), tactics=[parse(spec)]).done == [(1, 100)]
 
 
 def test_several_tactics_work_together() -> None:
@@ -68,6 +68,6 @@ def test_several_tactics_work_together() -> None:
     closes = [100, 100, 90, 100, 100, 130, 130]
     steps = [step(n, TARGET, quantity=target) for n, target in enumerate([1, 1, 1, 0, 1, 1, 1], start=1)]
     rows = [(o, max(o, c), min(o, c), c) for o, c in zip([100, *closes[:-1]], closes, strict=True)]
-    ran = script(bars(*rows), *steps, tactics=tactics)
+    ran = script_per_event(bars(*rows), *steps, tactics=tactics)
     # 5 at 100, out at 90 with 950 left; half of it is 4.75, out at 130.
     assert ran.done == [(5, 100), (-5, 90), (4.75, 100), (-4.75, 130)]

@@ -1,4 +1,4 @@
-"""When not to trade, per event and compiled."""
+"""When not to trade."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.strategy.events import microseconds
 from strades_pipelines.strategy.tactics.registry import parse
-from tests.strategy.both import ORDER, TARGET, TIMER, Outcome, bars, script, step
+from tests.strategy.both import ORDER, TARGET, TIMER, Outcome, bars, script_per_event, step
 from tests.strategy.builders import MINUTE_US, START_US
 
 HOUR_US = 60 * MINUTE_US
@@ -18,7 +18,7 @@ def run(spec: str, closes: Sequence[float], targets: Sequence[float], **changes:
     opens = [closes[0], *closes[:-1]]
     rows = [(o, max(o, c), min(o, c), c) for o, c in zip(opens, closes, strict=True)]
     steps = [step(n, TARGET, quantity=target) for n, target in enumerate(targets, start=1)]
-    return script(bars(*rows), *steps, tactics=[parse(spec)], **changes)
+    return script_per_event(bars(*rows), *steps, tactics=[parse(spec)], **changes)
 
 
 def minutes(ran: Outcome) -> list[tuple[float, int]]:
@@ -57,7 +57,7 @@ def test_after_the_drawdown_all_is_flat_for_good() -> None:
     # 5 at 100: 1,000 becomes 900, 10 % below the highest.
     ran = run("max-drawdown:10", [100, 100, 81, 80, 80, 120, 120], [5, 5, 5, 5, -5, 6])
     assert ran.done == [(5, 100), (-5, 80)]
-    explicit = script(
+    explicit = script_per_event(
         bars(*[(100,) * 4] * 2, (80,) * 4, (80,) * 4),
         step(1, TARGET, quantity=5),
         step(3, ORDER, quantity=1),
@@ -70,7 +70,7 @@ def test_no_more_positions_than_allowed_and_the_next_when_one_is_free() -> None:
     rows = [bar for i in range(3) for bar in bars(*[(100,) * 4] * 6, i=i)]
     steps = [step(1, TARGET, i=i, quantity=1, hook=TIMER) for i in range(3)]
     steps += [step(3, TARGET, i=0, quantity=0, hook=TIMER)]
-    ran = script(rows, *steps, size=3, tactics=[parse("max-positions:2")])
+    ran = script_per_event(rows, *steps, size=3, tactics=[parse("max-positions:2")])
     assert [(fill.i, fill.quantity) for fill in ran.fills] == [(0, 1), (1, 1), (0, -1), (2, 1)]
     refused = [decision for decision in ran.decisions if decision.outcome != "accepted"]
     assert [(decision.i, decision.outcome) for decision in refused] == [(2, "max_positions")]
@@ -89,7 +89,7 @@ def test_no_more_positions_than_allowed_and_the_next_when_one_is_free() -> None:
 def test_a_position_is_opened_inside_of_the_hours(spec: str, decided: tuple[int, int]) -> None:
     refusals, hour = decided
     rows = bars(*[(100,) * 4] * 30, length=HOUR_US)
-    ran = script(rows, step(1, TARGET, quantity=1), tactics=[parse(spec)])
+    ran = script_per_event(rows, step(1, TARGET, quantity=1), tactics=[parse(spec)])
     assert [decision.outcome for decision in ran.decisions] == ["trading_hours"] * refusals + ["accepted"]
     opened = datetime(2024, 1, 2, tzinfo=UTC) + timedelta(hours=hour)
     assert ran.decisions[-1].time == microseconds(opened)
@@ -98,7 +98,7 @@ def test_a_position_is_opened_inside_of_the_hours(spec: str, decided: tuple[int,
 def test_a_position_is_left_outside_of_the_hours_and_orders_are_refused() -> None:
     rows = bars(*[(100,) * 4] * 4, length=HOUR_US)
     steps = step(1, TARGET, quantity=1), step(2, TARGET, quantity=0), step(3, ORDER, quantity=1)
-    ran = script(rows, *steps, tactics=[parse("trading-hours:01:00-02:00")])
+    ran = script_per_event(rows, *steps, tactics=[parse("trading-hours:01:00-02:00")])
     assert ran.done == [(1, 100), (-1, 100)]
     assert [decision.outcome for decision in ran.decisions] == ["accepted", "accepted", "trading_hours"]
 
