@@ -87,6 +87,14 @@ class SimulatedBroker:
         """Whether an order has a limit and no stop to wait for."""
         return not math.isnan(order.limit) and not self.is_stop(order)
 
+    def is_settled(self, order: Order) -> bool:
+        """Whether the end of a bar that did not fill an order leaves it as it is."""
+        if order.on != ANY or not math.isnan(order.entered):
+            return False
+        if self.is_stop(order):
+            return math.isnan(order.trail)
+        return order.rested and order.time_in_force != IOC and order.time_in_force != FOK
+
     def turn(self, order: Order, bar: Bar, source: int) -> int:
         """When in a bar an order that was there at its open has its turn; NEVER when the bar does not reach it."""
         if order.on != ANY:

@@ -37,6 +37,7 @@ class CorporateActions(Matching):
                 order.stop /= ratio
                 order.trail /= ratio
                 order.best /= ratio
+                self.calm_low[i] = math.inf
                 if order.quantity == 0.0:
                     self.end(order, CANCELLED, LOT_PRECISION)
         self.compact()

@@ -52,7 +52,7 @@ class Engine(CorporateActions):
             self.advance(bar.time)
         if self.measures:
             self.measure(i, bar.volume)
-        if account.waiting[i] > 0:
+        if account.waiting[i] > 0 and self.is_met(bar):
             self.fill_waiting(bar, OF_BAR)
         account.price[i] = bar.close
         account.price_time[i] = bar.time

@@ -36,13 +36,23 @@ class Matching(OwnOrders):
     def match(self, bar: Bar, source: int) -> None:
         """Fill what the bar fills, each order in its turn; see `SimulatedBroker.turn`."""
         account = self.account
+        self.calm_low[bar.i] = math.inf
         first = NEVER
+        changes = False
         for q in range(account.count):
             order = account.orders[account.queue[q]]
             order.turn = NEVER
-            if order.i == bar.i and order.state == OPEN and self.is_due(order, bar):
-                order.turn = self.broker.turn(order, bar, source)
-                first = min(first, order.turn)
+            if order.i == bar.i and order.state == OPEN:
+                if self.is_due(order, bar):
+                    order.turn = self.broker.turn(order, bar, source)
+                    first = min(first, order.turn)
+                    changes = changes or not self.broker.is_settled(order)
+                else:
+                    changes = changes or order.state != OPEN
+        if first == NEVER and not changes:
+            if source == OF_BAR:
+                self.calm(bar)
+            return
         for step in range(first, NEVER):
             for q in range(account.count):
                 order = account.orders[account.queue[q]]
@@ -53,6 +63,35 @@ class Matching(OwnOrders):
             if order.i == bar.i and order.state == OPEN and self.is_due(order, bar):
                 self.settle(order, bar, source)
         self.compact()
+
+    def is_met(self, bar: Bar) -> bool:
+        """Whether a bar may fill or change an order of its instrument."""
+        if self.account.pending[bar.i] != 0.0:
+            return True
+        low = self.calm_low[bar.i]
+        high = self.calm_high[bar.i]
+        return not (low < bar.low and bar.high < high and low < bar.open < high)
+
+    def calm(self, bar: Bar) -> None:
+        """Keep between which prices bars leave the orders of an instrument alone, until one of its orders changes.
+
+        Asked when each order that is due would be left as it is by the end of a bar.
+        """
+        account = self.account
+        low = -math.inf
+        high = math.inf
+        for q in range(account.count):
+            order = account.orders[account.queue[q]]
+            if order.i == bar.i and order.state == OPEN:
+                level = order.stop if self.broker.is_stop(order) else order.limit
+                if order.active_from > bar.open_time or order.time_in_force == DAY or math.isnan(level):
+                    return
+                if self.broker.is_stop(order) == (order.quantity > 0.0):
+                    high = min(high, level)
+                else:
+                    low = max(low, level)
+        self.calm_low[bar.i] = low
+        self.calm_high[bar.i] = high
 
     def is_due(self, order: Order, bar: Bar) -> bool:
         """Whether an order was there at the bar's open; one whose day is over ends here."""

@@ -1,5 +1,7 @@
 """Explicit orders: how they are taken up, and what hangs on each other when one is done or ends."""
 
+import math
+
 from strades_pipelines.strategy.compiler.rare import rarely
 from strades_pipelines.strategy.events import OrderChange
 from strades_pipelines.strategy.orders import (
@@ -95,6 +97,7 @@ class OwnOrders(Targets):
     def change(self, order: Order, state: int, reason: int) -> None:
         """Keep a change of an order, and tell the strategy."""
         now = self.account.now
+        self.calm_low[order.i] = math.inf
         self.journal.order(order.number, order.i, order.quantity, now, state, reason)
         self.strategy.on_order(OrderChange(order.i, now, order.number, order.quantity, state, reason), self.account)
 

@@ -56,6 +56,9 @@ class EngineState:
         self.half_spread = [0.0] * size
         self.quote_time = [BEGINNING] * size
         self.retry = [0] * size
+        # Between these prices bars leave the orders of an instrument alone; see `Matching.calm`.
+        self.calm_low = [math.inf] * size
+        self.calm_high = [-math.inf] * size
 
     def measure(self, i: int, volume: float) -> None:
         """Keep the volume of what is traded on now, and how much of it fills may take."""

@@ -55,6 +55,25 @@ def test_a_stop_is_done_where_the_price_touches_it_or_opens_behind_it(
     assert script(bars(QUIET, bar), step(1, ORDER, quantity=-1, stop=95)).done == done
 
 
+def test_orders_that_many_bars_left_alone_are_done_by_the_one_that_reaches_them() -> None:
+    entry = step(1, BRACKET, quantity=1, stop=95, trail=105)
+    quiet = [QUIET] * 6
+    # Touched is not gone through; of a stop touched is enough.
+    touched = script(bars(*quiet, (100, 105, 99, 104), (104, 105.5, 103, 105)), entry)
+    assert [(fill.price, fill.time) for fill in touched.fills] == [
+        (100, START_US + 2 * MINUTE_US),
+        (105, START_US + 8 * MINUTE_US),
+    ]
+    assert script(bars(*quiet, (100, 101, 95, 98)), entry).done == [(1, 100), (-1, 95)]
+    assert script(bars(*quiet, (107, 108, 106, 107)), entry).done == [(1, 100), (-1, 107)]
+
+
+def test_a_stop_that_found_no_volume_is_done_at_the_next_open_wherever_that_is() -> None:
+    rows = bars(QUIET, QUIET, QUIET, (100, 101, 94, 98, 0), QUIET)
+    short = step(1, ORDER, quantity=-1, stop=95)
+    assert script(rows, short, fills={"participation": 0.5}).done == [(-1, 100)]
+
+
 @pytest.mark.parametrize(
     ("stop", "limit", "rows", "done"),
     [
