@@ -3,9 +3,15 @@
 import os
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
 from strades_pipelines.database.connection import DAGSTER_DATABASE, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.settings import PROJECT, settings
+
+# What the database of Dagster is commented with once all its tables are there.
+MADE = "strades: Dagster's tables are made"
 
 
 def prepare() -> None:
@@ -16,6 +22,7 @@ def prepare() -> None:
     os.environ["DAGSTER_PG_URL"] = database_url(DAGSTER_DATABASE)
     # One write for many events: a range of months records an event for each month and asset.
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
+    make_dagster_tables(os.environ["DAGSTER_PG_URL"])
 
 
 def dagster_home() -> Path:
@@ -27,3 +34,32 @@ def dagster_home() -> Path:
         link.unlink(missing_ok=True)
         link.symlink_to(PROJECT / "dagster.yaml")
     return home
+
+
+def make_dagster_tables(url: str) -> None:
+    """Have Dagster make its tables, and make them anew where it did not come to the end of that.
+
+    It makes them when it first starts, each for itself: one that was killed then, or found the disk full, would leave
+    behind a part of them, with which no other start gets any further.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:  # closing it, or dying, gives the lock back
+        connection.execute("SELECT pg_advisory_lock(hashtext('strades.dagster'))")
+        found = connection.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
+        ).fetchone()
+        if found == (MADE,):
+            return
+        if not _has_runs(connection):
+            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        from dagster import DagsterInstance
+
+        with DagsterInstance.get() as instance:
+            assert all((instance.run_storage, instance.event_log_storage, instance.schedule_storage))
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(MADE)))
+
+
+def _has_runs(connection: psycopg.Connection) -> bool:
+    if connection.execute("SELECT to_regclass('public.runs')").fetchone() == (None,):
+        return False
+    return connection.execute("SELECT EXISTS (SELECT FROM public.runs)").fetchone() == (True,)
