@@ -188,7 +188,6 @@ class Engine(CorporateActions):
         number = int(fill.order)
         if math.isnan(account.price[i]):
             account.price[i] = fill.price
-            account.price_time[i] = fill.filled_at
         self.take(i, fill.quantity, fill.price, cost)
         self.done_elsewhere(i, number, fill.quantity, fill.price)
         self.tell(i, number, fill.quantity, fill.price, fill.fee, fill.filled_at)
