@@ -7,6 +7,7 @@ manifest, compiled SQL and log are in a folder of the installation's home.
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -103,7 +104,10 @@ def invoke(arguments: Sequence[str], *, url: str | None, target: Path, parsed: A
     options += ["--target-path", str(target), "--log-path", str(target / "logs")]
     with _ONE_AT_A_TIME, _alone_in(url), _connection_in_environment(url):
         runner = dbtRunner(manifest=parsed, callbacks=[collect])
-        outcome = runner.invoke(["--log-level", "none", "--log-level-file", "info", *arguments, *options])
+        # In a thread of its own: dbt looks up the source of every frame on the stack, and below Dagster's are many.
+        with ThreadPoolExecutor(1) as thread:
+            words = ["--log-level", "none", "--log-level-file", "info", *arguments, *options]
+            outcome = thread.submit(runner.invoke, words).result()
     results = getattr(outcome.result, "results", [])
     failures = [_line(result) for result in results if result.status in FAILED]
     if outcome.exception is not None:
