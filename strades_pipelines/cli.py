@@ -28,7 +28,6 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(db_app, name="db")
 app.add_typer(commands.app)
 app.add_typer(checks.app)
-app.add_typer(checks.app)
 # With less the database's server cannot go on: it writes its log in files of 16 MB.
 ROOM = 32_000_000
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from strades_pipelines.database.connection import DAGSTER_DATABASE, create_databases, database_url
+from strades_pipelines.database.connection import DAGSTER_DATABASE, alone, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.settings import PROJECT, settings
 
@@ -40,26 +40,41 @@ def make_dagster_tables(url: str) -> None:
     """Have Dagster make its tables, and make them anew where it did not come to the end of that.
 
     It makes them when it first starts, each for itself: one that was killed then, or found the disk full, would leave
-    behind a part of them, with which no other start gets any further.
+    behind a part of them, with which no other start gets any further. Tables of others stay, and so do runs.
     """
-    with psycopg.connect(url, autocommit=True) as connection:  # closing it, or dying, gives the lock back
-        connection.execute("SELECT pg_advisory_lock(hashtext('strades.dagster'))")
+    with alone(url, "dagster") as connection:
         found = connection.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
         ).fetchone()
         if found == (MADE,):
             return
-        if not _has_runs(connection):
-            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         from dagster import DagsterInstance
 
+        tables = _dagster_tables()
+        whole = all(_exists(connection, table) for table in tables) and _has_rows(connection, "alembic_version")
+        if not whole and not _has_rows(connection, "runs"):
+            names = sql.SQL(", ").join(sql.Identifier("public", table) for table in tables)
+            connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(names))
         with DagsterInstance.get() as instance:
             assert all((instance.run_storage, instance.event_log_storage, instance.schedule_storage))
         name = sql.Identifier(connection.info.dbname)
         connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(MADE)))
 
 
-def _has_runs(connection: psycopg.Connection) -> bool:
-    if connection.execute("SELECT to_regclass('public.runs')").fetchone() == (None,):
-        return False
-    return connection.execute("SELECT EXISTS (SELECT FROM public.runs)").fetchone() == (True,)
+def _dagster_tables() -> list[str]:
+    """What Dagster and its migrations keep."""
+    from dagster._core.storage.event_log import SqlEventLogStorageMetadata
+    from dagster._core.storage.runs import RunStorageSqlMetadata
+    from dagster._core.storage.schedules import ScheduleStorageSqlMetadata
+
+    kept = (SqlEventLogStorageMetadata, RunStorageSqlMetadata, ScheduleStorageSqlMetadata)
+    return sorted({"alembic_version", *(name for metadata in kept for name in metadata.tables)})
+
+
+def _exists(connection: psycopg.Connection, table: str) -> bool:
+    return connection.execute("SELECT to_regclass(%s)", [f"public.{table}"]).fetchone() != (None,)
+
+
+def _has_rows(connection: psycopg.Connection, table: str) -> bool:
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier("public", table))
+    return _exists(connection, table) and connection.execute(query).fetchone() == (True,)

@@ -44,9 +44,20 @@ def test_a_half_made_set_of_tables_is_made_anew(empty: str) -> None:
     assert ("asset_check_executions",) in whole
     execute(empty, "COMMENT ON DATABASE {} IS NULL")
     execute(empty, "DROP TABLE asset_check_executions, alembic_version")
+    execute(empty, "CREATE TABLE of_others AS SELECT 1 AS x")
     make_dagster_tables(empty)
     again = execute(empty, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1")
-    assert again == whole
+    assert [row for row in again if row != ("of_others",)] == whole
+    assert execute(empty, "SELECT x FROM of_others") == [(1,)]
+
+
+def test_a_whole_set_without_the_mark_stays_as_it_is(empty: str) -> None:
+    make_dagster_tables(empty)
+    execute(empty, "COMMENT ON DATABASE {} IS NULL")
+    before = execute(empty, "SELECT oid, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1")
+    make_dagster_tables(empty)
+    after = execute(empty, "SELECT oid, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1")
+    assert after == before
 
 
 def test_runs_that_are_there_stay(empty: str) -> None:

@@ -4,6 +4,8 @@ One server; a database for Dagster's own storage and one for each world. `DATABA
 database to connect to while ours are made); without it the embedded server is started on demand.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -56,11 +58,18 @@ def _options(role: str) -> str:
     return f"-c role={role} -c timezone=UTC -c application_name=strades"
 
 
+@contextmanager
+def alone(url: str, what: str) -> Iterator[psycopg.Connection]:
+    """A connection that commits each statement, while no other process does `what` in this database."""
+    with psycopg.connect(url, autocommit=True) as connection:  # closing it, or dying, gives the lock back
+        connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"strades.{what}"])
+        yield connection
+
+
 def create_databases() -> None:
     """Make the roles and the databases that are missing. Idempotent."""
     names = [DAGSTER_DATABASE, WORLD_DATABASES[settings().world]]
-    with psycopg.connect(server_url(), autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtext('strades.create_databases'))")
+    with alone(server_url(), "create_databases") as connection:
         create_roles(connection)
         for name in names:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 from yoyo import get_backend, read_migrations
 
-from strades_pipelines.database.connection import APP_ROLE, DBT_ROLE, connect
+from strades_pipelines.database.connection import APP_ROLE, DBT_ROLE, alone, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DBT_SCHEMAS = ("staging", "cleaned", "marts")
@@ -23,8 +23,7 @@ def migrate(url: str, *, world: str) -> int:
     Raises:
         WorldMismatch: when the database is stamped with another world.
     """
-    with psycopg.connect(url, autocommit=True) as connection:  # closing it, or dying, gives the lock back
-        connection.execute("SELECT pg_advisory_lock(hashtext('strades.migrate'))")
+    with alone(url, "migrate") as connection:
         with connection.transaction():
             _grant_creation(connection)
         backend = get_backend(_yoyo_url(url))

@@ -16,10 +16,10 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
-import psycopg
 from filelock import FileLock
 from psycopg.conninfo import conninfo_to_dict
 
+from strades_pipelines.database.connection import alone
 from strades_pipelines.settings import PROJECT, settings
 
 PROJECT_DIR = PROJECT / "dbt_project"
@@ -146,8 +146,7 @@ def _alone_in(url: str | None) -> Iterator[None]:
     if url is None:
         yield
         return
-    with psycopg.connect(url, autocommit=True) as connection:  # closing it, or dying, gives the lock back
-        connection.execute("SELECT pg_advisory_lock(hashtext('strades.dbt'))")
+    with alone(url, "dbt"):
         yield
 
 

@@ -81,6 +81,8 @@ def test_it_moves_to_another_port_when_its_own_is_taken(server: EmbeddedServer) 
     server.start()
     server.stop()
     with socket.socket() as other:
+        # What is left of the server's closed connections keeps the port from nobody but who does not say this.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", int((server.folder / "port").read_text())))
         other.listen()
         server.start()
