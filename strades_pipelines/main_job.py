@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ STATEMENT_TIMEOUT_MS = 60_000
 PROCESS_TAG = "strades/process"
 UNFINISHED = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
 WORK_LAYERS = [layer for layer in LAYERS if layer != "rawsources"]
+TRADE_LAYERS = ("signals", "trading", "results")
 Progress = Callable[[str], None]
 # The wallets that trade, and the newest replay of each template over this window.
 PERFORMANCE = """
@@ -62,6 +64,7 @@ def run_main_job(window: Window, *, progress: Progress) -> dict[str, Any]:
     instance = DagsterInstance.get()
     # Held connections: the storages otherwise open one for each of some thousand queries, a fifth of the whole run.
     instance.optimize_for_webserver(statement_timeout=STATEMENT_TIMEOUT_MS, pool_recycle=3600, max_overflow=5)
+    ask_of_its_tables_once(instance)
     end_killed_runs(instance)
     definitions = defs()
     outcome = Outcome()
@@ -73,6 +76,24 @@ def run_main_job(window: Window, *, progress: Progress) -> dict[str, Any]:
     return document
 
 
+def ask_of_its_tables_once(instance: DagsterInstance) -> None:
+    """Keep what the event log learns of its own tables, which do not change while we run.
+
+    Dagster asks PostgreSQL for the columns of a table with every asset event, and again with most that it reads.
+    """
+    storage: Any = instance.event_log_storage
+    known: dict[str, bool] = {}
+    ask = storage._has_asset_key_col_on_connection
+
+    def has_column(connection: Any, name: str) -> bool:
+        if name not in known:
+            known[name] = ask(connection, name)
+        return known[name]
+
+    storage._has_asset_key_col_on_connection = has_column
+    storage.has_table = cache(storage.has_table)
+
+
 def stages(window: Window, now: datetime) -> Iterator[tuple[str, list[str], Window, dict[str, Any]]]:
     """The runs, in order: what is fetched and worked over the window, then the same at the live edge."""
     edge = Window(now.replace(day=1, hour=0, minute=0, second=0, microsecond=0), now + timedelta(microseconds=1))
@@ -82,9 +103,10 @@ def stages(window: Window, now: datetime) -> Iterator[tuple[str, list[str], Wind
     yield "fetch the window", ["rawsources"], window, {"rawsources": clip}
     if not at_edge:
         yield "fetch the live edge", ["rawsources"], edge, {}
-    yield "work through the window", WORK_LAYERS, window, {"clip": clip, "trade": replay}
-    again = ("signals", "trading", "results") if at_edge else [layer for layer in WORK_LAYERS if layer != "staging"]
-    layers = [layer for layer in WORK_LAYERS if layer in again]
+    # Views are made once, and tables for people when all else is done.
+    layers = [layer for layer in WORK_LAYERS if at_edge or layer != "marts"]
+    yield "work through the window", layers, window, {"clip": clip, "trade": replay}
+    layers = [layer for layer in WORK_LAYERS if layer in TRADE_LAYERS or (not at_edge and layer != "staging")]
     yield "trade at the live edge", layers, edge, {"trade": {"modes": ["paper", "live"]}}
 
 
