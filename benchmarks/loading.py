@@ -21,7 +21,9 @@ STATISTICS_DELAY = 1.5  # seconds that the server may be late with its counts
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 WRITES = """
-    SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_user_tables WHERE schemaname = 'records'
+    SELECT coalesce(sum(n_tup_ins), 0), coalesce(sum(n_tup_upd), 0), coalesce(sum(n_tup_del), 0),
+        pg_current_wal_lsn() - '0/0'::pg_lsn
+    FROM pg_stat_user_tables WHERE schemaname = 'records'
 """
 
 
@@ -45,18 +47,20 @@ def _measure(server: EmbeddedServer) -> None:
     fetch_ids = _store_bodies(url)
     load_stored(url=url, now=NOW, fetch_ids=[])  # imports
     first = _timed("stored bodies to committed rows", url, fetch_ids)
-    time.sleep(STATISTICS_DELAY)
-    with connect(url) as connection:
-        before = connection.execute(WRITES).fetchone()
+    before = _writes(url)
     again = _timed("the same again, unchanged", url, fetch_ids)
+    inserted, updated, deleted, wal = (after - old for after, old in zip(_writes(url), before, strict=True))
+    print(f"rows inserted, updated, deleted by the unchanged reload   {inserted}, {updated}, {deleted}")
+    print(f"WAL of the unchanged reload                               {wal / (BODIES * BARS):.1f} bytes a row")
+    print(f"unchanged reload / first load                             {again / first:.2f}")
+
+
+def _writes(url: str) -> tuple[int, ...]:
+    """Rows inserted, updated and deleted in `records` so far, and the place in the write-ahead log."""
     time.sleep(STATISTICS_DELAY)
     with connect(url) as connection:
-        after = connection.execute(WRITES).fetchone()
-        lsn = connection.execute("SELECT count(*) FROM records.candles").fetchone()
-    print(f"rows written by the unchanged reload                      {(after or [0])[0] - (before or [0])[0]}")
-    print(
-        f"unchanged reload / first load                             {again / first:.2f}   ({lsn and lsn[0]:,} candles)"
-    )
+        row = connection.execute(WRITES).fetchone()
+    return tuple(map(int, row or ()))
 
 
 def _timed(title: str, url: str, fetch_ids: list[int]) -> float:
