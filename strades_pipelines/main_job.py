@@ -19,6 +19,7 @@ import dagster as dg
 from dagster import DagsterInstance
 
 from strades_pipelines.database.connection import connect
+from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.reports import save_report
 from strades_pipelines.keys import LAYERS
 from strades_pipelines.partitions import Window
@@ -73,6 +74,7 @@ def run_main_job(window: Window, *, progress: Progress) -> dict[str, Any]:
         _execute(definitions, instance, layers, stretch, config, outcome, progress)
     document = build_report(window, outcome)
     save_report(document, settings().now())
+    crash_point("ops.report_saved")
     return document
 
 

@@ -11,6 +11,7 @@ from dagster_dbt import DagsterDbtTranslator
 from psycopg import sql
 
 from strades_pipelines.database.connection import DBT_ROLE, connect, database_url
+from strades_pipelines.database.crash import crash_point
 from strades_pipelines.keys import OWNERS
 from strades_pipelines.resources.dbt_project import database_name, ensure_manifest, home, invoke, load_parsed
 
@@ -67,6 +68,7 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
         arguments += ["--full-refresh"] if full_refresh else []
         arguments += ["--select", *_selected_models(manifest, context, translator)]
         outcome = invoke(arguments, url=url, target=path.parent, parsed=load_parsed(path, database=database_name(url)))
+        crash_point(f"{min(context.selected_asset_keys).path[0]}.built")
         for raw in outcome.events:
             message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
             for event in message.to_default_asset_events(manifest, translator, context):

@@ -12,16 +12,29 @@ pytestmark = pytest.mark.slow
 AT_NOON = (
     "fetch.body_stored",
     "fetch.page_committed",
+    "fetch.half_done",
+    "database.rows_written",
     "records.copied",
     "records.fetch_committed",
+    "staging.built",
+    "cleaned.built",
     "features.written",
     "predictions.forecasts_written",
     "trading.replay_written",
     "signals.decisions_committed",
+    "trading.intents_written",
     "trading.intents_committed",
+    "trading.order_submitting",
     "trading.order_sent",
+    "marts.built",
+    "ops.report_saved",
 )
-AT_HALF_PAST = ("trading.fill_recorded", "results.written")
+AT_HALF_PAST = (
+    "trading.fill_written",
+    "trading.fill_recorded",
+    "results.written",
+    "marts.built",
+)
 
 
 def test_a_run_killed_at_every_point_and_repeated_ends_as_if_nobody_had_disturbed_it() -> None:
