@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strades_pipelines.datamanager.fetch_log import Answer
+from strades_pipelines.datamanager.listings import listing_rows
 from strades_pipelines.datamanager.planning import Request, plan, spider_plan
 from strades_pipelines.datamanager.sources import Sources, load_sources
 from strades_pipelines.settings import PROJECT
@@ -77,7 +78,7 @@ def test_gate_day_bars_reach_back_to_the_start_of_history() -> None:
 def test_gate_trades_are_asked_by_hours_in_pages() -> None:
     requests = [request for request in asked("gateio_trades") if request.given["symbol"] == "BTC_USDT"]
     assert [request.window_end for request in requests][-1] == "2026-11-22T14:00:00Z"
-    assert len(requests) == 7
+    assert len(requests) == 25
     assert requests[0].paging == {"param": "page", "size": 1000}
     assert query(requests[-1])["from"] == str(int(datetime(2026, 11, 22, 13, tzinfo=UTC).timestamp()))
 
@@ -178,8 +179,8 @@ def test_any_window_chooses_from_the_same_questions(start: datetime, days: int) 
         wanted = [
             key
             for key, request in everything.items()
-            if (request.window_start or "") < (first + timedelta(days=days)).isoformat().replace("+00:00", "Z")
-            and (request.window_end or "") > first.isoformat().replace("+00:00", "Z")
+            if datetime.fromisoformat(str(request.window_start)) < first + timedelta(days=days)
+            and datetime.fromisoformat(str(request.window_end)) > first
         ]
         assert [request.request_key for request in chosen] == wanted
 
@@ -190,3 +191,29 @@ def test_spider_plan_is_json_with_the_rate_of_the_protocol() -> None:
     assert document["rate"] == {"requests_per_second": 10.0, "concurrency": 4}
     assert set(document) == {"source", "run_id", "requests", "rate", "user_agent", "retries", "timeout_seconds"}
     assert document["requests"][0]["given"]["symbol"] == "BTC_USDT"
+
+
+def test_pages_archives_and_yields_are_asked_for_by_month() -> None:
+    window = (datetime(2012, 5, 1, tzinfo=UTC), datetime(2012, 7, 1, tzinfo=UTC))
+    pages = {request.url for request in asked("pages", window=window) if request.given["symbol"] == "FB"}
+    assert pages == {f"https://pages.sandbox.example/quotes/FB?month=2012-{month}" for month in ("05", "06")}
+    archive = asked("news_archive", window=window)
+    assert [query(request) for request in archive] == [{"month": "2012-05"}, {"month": "2012-06"}]
+    assert [(request.kind, request.given, request.month) for request in archive][1] == ("feed", {}, "2012-06-01")
+    yields = [query(request)["field_tdr_date_value_month"] for request in asked("treasury", window=window)]
+    assert yields == ["201205", "201206"]
+
+
+def test_a_feed_is_asked_for_at_the_address_of_its_website_and_only_if_it_changed() -> None:
+    [request] = asked("news")
+    assert request.url == "https://news.sandbox.example/markets.rss"
+    [again] = asked("news", log={request.request_key: (answer(request, NOW - timedelta(hours=1), '"tag"'),)})
+    assert (again.url, again.etag) == (request.url, '"tag"')
+    assert asked("news", log={request.request_key: (answer(request, NOW - timedelta(minutes=5)),)}) == []
+
+
+def test_a_statistic_is_asked_for_with_its_unit_and_its_delay_and_is_no_listing() -> None:
+    oil = asked("fred")[0]
+    assert oil.url == "https://fred.stlouisfed.org/graph/fredgraph.csv?id=DCOILWTICO"
+    assert (oil.given["unit"], oil.given["lag_days"]) == ("dollars per barrel", "7")
+    assert {row["venue"] for row in listing_rows(SOURCES)} == {"gateio", "pages", "yahoo"}

@@ -17,7 +17,7 @@ def test_every_protocol_of_the_project_loads() -> None:
     for name in names:
         protocol = load_protocol(name)
         assert protocol.name == name
-        assert protocol.ask.url.startswith("https://")
+        assert protocol.ask.url.startswith(("https://", "{url}"))
         assert protocol.licence
 
 
@@ -62,5 +62,5 @@ def test_file_must_be_called_as_its_protocol(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nothing_here", "../gateio_candles", "", "gateio_candles.json"])
 def test_unknown_protocol_is_named_with_those_there_are(name: str) -> None:
-    with pytest.raises(ProtocolError, match="expected one of ecb_fx_daily, ecb_fx_history, gateio_candles"):
+    with pytest.raises(ProtocolError, match="expected one of ecb_fx_daily, ecb_fx_history, feed"):
         load_protocol(name)

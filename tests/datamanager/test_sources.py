@@ -32,7 +32,9 @@ def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
 
 def test_projects_own_sources_are_good() -> None:
     sources = load_sources(PROJECT / "Sources.json")
-    assert {website.name for website in sources.websites} == {"yahoo", "gateio", "gateio_trades", "ecb", "ecb_history"}
+    assert {website.name for website in sources.websites} >= {"yahoo", "gateio", "ecb", "fred", "sec", "news"}
+    categories = {website.category for website in sources.websites}
+    assert categories == {"news", "markets", "reports", "statistics", "states"}
     symbols = [instrument.symbol for instrument in sources.instruments_of(sources.website("yahoo"))]
     assert symbols == ["AAPL", "IBM", "MSFT", "GOOG", "FB"]
     bitcoin = sources.instruments_of(sources.website("gateio"))[0]

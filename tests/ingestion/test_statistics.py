@@ -1,0 +1,115 @@
+"""FRED, the Treasury, EDGAR and tables of pages: what their formats say, and what is no such body."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.ingestion.documents import document
+from strades_pipelines.ingestion.verdicts import BodyRefused
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+FRED = b"%s,DGS10\n2024-01-11,3.98\n2024-01-12,3.96\n2024-01-15,\n2024-01-16,.\n2024-01-17,4.10\n"
+ENTRY = b"""<entry><content type="application/xml"><m:properties>
+<d:NEW_DATE m:type="Edm.DateTime">2025-01-02T00:00:00</d:NEW_DATE><d:BC_1MONTH m:type="Edm.Double">4.45</d:BC_1MONTH>
+<d:BC_1_5MONTH m:type="Edm.Double" m:null="true"/><d:BC_10YEAR m:type="Edm.Double">4.57</d:BC_10YEAR>
+<d:BC_30YEARDISPLAY m:type="Edm.Double">4.79</d:BC_30YEARDISPLAY></m:properties></content></entry>"""
+TREASURY = b"""<feed xmlns:d="http://schemas.microsoft.com/ado/2007/08/dataservices"
+xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata" xmlns="http://www.w3.org/2005/Atom">%s</feed>"""
+PAGE = """<html><head><meta charset="utf-8"></head><body><table><tr><td>other</td></tr></table>
+<table id="quotes" data-symbol="AAPL"><tr><th>Date</th><th>Open</th><th>High</th><th>Low</th>
+<th>%s</th><th>Volume</th></tr>
+<tr><td>2012-05-01</td><td>$584.90</td><td>$596.76</td><td>$581.23</td><td>$582.13</td><td>21,821,400</td></tr>
+<tr><td>2012-05-02</td><td>$580.24</td><td>$587.40</td><td>$578.86</td><td>n/a?</td><td>15,263,900</td></tr>
+<tr><td>2012-05-05</td><td>1</td><td>1</td><td>1</td><td>1</td><td>1</td></tr><tr><td>short</td></tr></table></body></html>"""
+HTML = b"<!DOCTYPE html><html><head><title>One moment</title></head><body>Checking your browser</body></html>\n"
+GIVEN = {"sec_submissions": {"symbol": "0001318605"}, "html_table": {"symbol": "AAPL"}}
+
+
+def parsed(name: str, body: bytes, **given: str) -> dict[str, Any]:
+    """What `strades parse` prints."""
+    return document(load_protocol(name), body, given=given, fetched_at=NOW)
+
+
+@pytest.mark.parametrize("header", [b"observation_date", b"DATE"])
+def test_fred_has_no_record_where_it_has_no_value_and_is_known_on_the_next_session(header: bytes) -> None:
+    found = parsed("fred_csv", FRED % header, symbol="DGS10", unit="percent")
+    known = [(each["event_time"][:10], each["value"], each["knowledge_time"]) for each in found["records"]]
+    assert known == [
+        ("2024-01-11", 3.98, "2024-01-12T21:15:00Z"),
+        ("2024-01-12", 3.96, "2024-01-16T21:15:00Z"),  # a Friday before a Monday on which nothing was published
+        ("2024-01-17", 4.1, "2024-01-18T21:15:00Z"),
+    ]
+    assert {(each["series"], each["unit"], each["vintage"]) for each in found["records"]} == {
+        ("DGS10", "percent", None)
+    }
+    assert found["rejects"] == []
+
+
+def test_a_series_that_comes_out_later_is_known_later_and_that_of_another_is_refused() -> None:
+    late = parsed("fred_csv", b"observation_date,CPILFESL\n2012-01-01,227.877\n", lag_days="50")["records"]
+    assert late[0]["knowledge_time"] == "2012-02-21T21:15:00Z"  # 20 February was Presidents' Day
+    with pytest.raises(BodyRefused, match="expected symbol DGS10, was CPILFESL"):
+        parsed("fred_csv", b"observation_date,CPILFESL\n2012-01-01,227.877\n", symbol="DGS10")
+
+
+def test_treasury_yields_are_a_series_a_tenor() -> None:
+    found = parsed("treasury_yields", TREASURY % ENTRY)
+    values = {each["series"]: (each["value"], each["knowledge_time"]) for each in found["records"]}
+    assert values == {"UST_1M": (4.45, "2025-01-02T23:00:00Z"), "UST_10Y": (4.57, "2025-01-02T23:00:00Z")}
+    assert parsed("treasury_yields", TREASURY % b"")["records"] == []
+
+
+def test_edgar_filings_are_known_when_accepted(shared_data: Path) -> None:
+    body = (shared_data / "payloads/sec/submissions_CIK0001318605.json").read_bytes()
+    found = parsed("sec_submissions", body, symbol="0001318605")
+    assert (len(found["records"]), found["rejects"]) == (1001, [])
+    newest = next(each for each in found["records"] if each["document_id"] == "0001790565-22-000015")
+    assert (newest["entity"], newest["form"], newest["period_end"]) == ("0001318605", "4", "2022-11-28")
+    assert newest["filed_at"] == newest["knowledge_time"] == "2022-11-30T16:42:36Z"
+    assert newest["url"].endswith("/data/1318605/000179056522000015/xslF345X03/edgardoc.xml")
+    with pytest.raises(BodyRefused, match="expected the filings of 0000320193, was 0001318605"):
+        parsed("sec_submissions", body, symbol="0000320193")
+
+
+def test_a_table_is_read_by_its_headings_and_bad_rows_are_rejected_alone() -> None:
+    found = parsed("html_table", (PAGE % "Close").encode(), symbol="AAPL")
+    [bar] = found["records"]
+    assert (bar["open"], bar["close"], bar["volume"]) == (584.9, 582.13, 21_821_400)
+    assert (bar["open_time"], bar["knowledge_time"]) == ("2012-05-01T13:30:00Z", "2012-05-01T20:00:00Z")
+    reasons = {each["where"]: each["reason"] for each in found["rejects"]}
+    assert reasons == {"row 2": "close_unreadable", "row 3": "not_on_the_grid", "row 4": "wrong_number_of_columns"}
+    with pytest.raises(BodyRefused, match="expected a column Close"):
+        parsed("html_table", (PAGE % "Last").encode(), symbol="AAPL")
+    with pytest.raises(BodyRefused, match="expected symbol IBM, was AAPL"):
+        parsed("html_table", (PAGE % "Close").encode(), symbol="IBM")
+
+
+@pytest.mark.parametrize(
+    "protocol", ["fred_csv", "treasury_yields", "sec_submissions", "html_table", "feed", "feed_archive"]
+)
+@pytest.mark.parametrize("body", [HTML, b"", b"\x00\xff\xfe", b"null", b"<a", b'{"filings": {"recent": {"form": ['])
+def test_a_body_of_another_kind_is_refused_in_one_line(protocol: str, body: bytes) -> None:
+    with pytest.raises(BodyRefused) as refused:
+        parsed(protocol, body, **GIVEN.get(protocol, {}))
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) <= 300
+
+
+def test_a_table_of_the_wild_is_found_by_its_headings(shared_data: Path) -> None:
+    """The same reader, another protocol: the most active stocks of a newspaper, as pandas reads them."""
+    from dataclasses import replace
+
+    from strades_pipelines.datamanager.protocol import Field
+    from strades_pipelines.ingestion.html_reader import HtmlReader
+
+    protocol = load_protocol("html_table")
+    fields = {"name": Field("Issue(Roll over for charts and headlines)"), "price": Field("Price")}
+    output = replace(protocol.read.outputs[0], rows="//table[@class='mdcTable']", fields=fields)
+    reader = HtmlReader(protocol.read, (shared_data / "payloads/html/tables/nyse_wsj.html").read_bytes())
+    block = reader.block(output)
+    wanted = (shared_data / "expected/html_tables/nyse_wsj.csv").read_text(encoding="utf-8").splitlines()
+    assert block.count == len(wanted) - 1 == 100
+    assert all(str(price).removeprefix("$") in row for price, row in zip(block.cells["price"], wanted[1:], strict=True))
