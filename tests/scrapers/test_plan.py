@@ -42,8 +42,8 @@ def test_a_plan_is_read_with_its_times_and_pages() -> None:
         (plan_of(ask("ftp://h.example/x")), "plan.requests[0].url: expected an http or https address"),
         (plan_of(ask("file:///etc/passwd")), "plan.requests[0].url: expected an http or https address"),
         (
-            plan_of(ask("https://h.example/"), ask("https://h.example/", kind="page")),
-            "plan.requests[1].kind: expected api or file",
+            plan_of(ask("https://h.example/"), ask("https://h.example/", kind="letter")),
+            "plan.requests[1].kind: expected one of api, file, feed, page",
         ),
         (
             plan_of(ask("https://h.example/", month="November")),
