@@ -152,6 +152,7 @@ def unzip(body: bytes, *, member: str, limit: int) -> bytes:
 
 def _header(body: bytes, delimiter: str) -> list[str]:
     try:
+        body.decode("utf-8")  # all of it: of a row that is none, the reader below loses the place
         first = body[: body.find(b"\n") if b"\n" in body else None].decode("utf-8-sig").strip("\r")
     except UnicodeDecodeError:
         raise BodyRefused("expected UTF-8 text, was not") from None

@@ -47,7 +47,10 @@ class FeedReader:
 def _xml_entries(body: bytes) -> list[Entry]:
     import feedparser
 
-    document = feedparser.parse(io.BytesIO(body))  # a stream: bytes would be tried as the name of a file
+    try:
+        document = feedparser.parse(io.BytesIO(body))  # a stream: bytes would be tried as the name of a file
+    except Exception as error:  # feedparser raises whatever it trips over: ValueError, TypeError, UnicodeError, ...
+        raise BodyRefused(f"expected a feed, was one that cannot be read: {error}") from None
     if not document.version:
         fault = document.get("bozo_exception") or f"begins with {body[:40]!r}"
         raise BodyRefused(f"expected a feed, was not one: {fault}")

@@ -50,7 +50,9 @@ def documents(block: Block, context: Context) -> Rows:
 
 def _entity(context: Context) -> str:
     """Who filed: a CIK in full length; that of the body, which must be the one asked for."""
-    said, asked = context.need("entity").zfill(CIK_DIGITS), context.scalars.get("symbol")
+    if "entity" not in context.scalars:
+        raise BodyRefused("expected filings of someone, was a body that does not say whose")
+    said, asked = context.scalars["entity"].zfill(CIK_DIGITS), context.scalars.get("symbol")
     if asked is not None and asked.zfill(CIK_DIGITS) != said:
         raise BodyRefused(f"expected the filings of {asked}, was {said}")
     return said

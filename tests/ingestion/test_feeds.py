@@ -99,6 +99,7 @@ def test_an_entry_of_tomorrow_is_rejected_and_its_neighbour_kept() -> None:
         b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a SYSTEM "file:///etc/passwd">]><rss version="2.0"/>',
         '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE r [<!ENTITY a "b">]><rss/>'.encode("utf-16"),
         b"/etc/passwd",
+        RSS % b"<item><title>&#xD800;</title></item><item><",
         b'{"items": 1}',
         (RSS % (ITEM % (b"x", b"")))[:-40],
     ],

@@ -113,3 +113,8 @@ def test_a_table_of_the_wild_is_found_by_its_headings(shared_data: Path) -> None
     wanted = (shared_data / "expected/html_tables/nyse_wsj.csv").read_text(encoding="utf-8").splitlines()
     assert block.count == len(wanted) - 1 == 100
     assert all(str(price).removeprefix("$") in row for price, row in zip(block.cells["price"], wanted[1:], strict=True))
+
+
+def test_a_row_that_is_no_text_refuses_the_file_and_is_not_lost() -> None:
+    with pytest.raises(BodyRefused, match="expected UTF-8"):
+        parsed("fred_csv", FRED % b"observation_date" + b"2024-01-18\xe0\n")
