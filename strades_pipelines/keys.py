@@ -7,12 +7,12 @@ LAYERS = (
     "records",
     "staging",
     "cleaned",
-    "marts",
     "features",
     "predictions",
     "signals",
     "trading",
     "results",
+    "marts",
 )
 OWNERS = ["team:strades"]
 

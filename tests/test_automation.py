@@ -209,7 +209,7 @@ def test_the_real_graph_is_worked_through_in_two_runs_and_comes_to_rest() -> Non
     assert layers(second) == {"marts", "signals", "results"}
     assert world.tick() == {}
     world.make(key("trading", "fills"))
-    assert layers(world.tick()) == {"results"}
+    assert layers(world.tick()) == {"results", "marts"}
 
 
 def layers(asked: Asked) -> set[str]:

@@ -9,6 +9,7 @@ import psycopg
 
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, sessions
+from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Instrument, Sources
 from strades_pipelines.market.ids import int31
@@ -24,6 +25,7 @@ class Synced:
     instruments: int
     listings: int
     sessions: int
+    bar_series: int
 
 
 def listing_id(venue: str, symbol: str) -> int:
@@ -32,7 +34,7 @@ def listing_id(venue: str, symbol: str) -> int:
 
 
 def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) -> Synced:
-    """Bring `records.instruments`, `listings` and `sessions` in step with `sources`, in one transaction.
+    """Bring `records.instruments`, `listings`, `sessions` and `bar_series` in step with `sources`, in one transaction.
 
     Writes nothing where nothing changed. What left Sources.json stays: its records still need a name. Sessions of
     calendars that close reach from 1999 to the end of `now`'s year.
@@ -44,7 +46,8 @@ def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) ->
         instruments = _write(connection, "records.instruments", named, ["instrument_id"])
         listings = _write(connection, "records.listings", listed, ["listing_id"])
         days = sum(_sync_sessions(connection, calendar, now.astimezone(UTC).year) for calendar in calendars)
-    return Synced(instruments, listings, days)
+        series = _sync_series(connection, series_rows(sources))
+    return Synced(instruments, listings, days, series)
 
 
 def listing_rows(sources: Sources) -> list[Row]:
@@ -68,6 +71,42 @@ def listing_rows(sources: Sources) -> list[Row]:
             }
             rows[id_] = _wider(row, rows.get(id_))
     return list(rows.values())
+
+
+def series_rows(sources: Sources) -> list[Row]:
+    """One row a listing, interval and source of candles: which bars are asked for, and what its provider can give."""
+    rows: dict[tuple[int, str, str], Row] = {}
+    for website in sources.websites:
+        protocol = load_protocol(website.protocol)
+        if "candle" not in protocol.kinds:
+            continue
+        for instrument in sources.instruments_of(website):
+            step, reach = interval_seconds(instrument.interval), protocol.ask.reach
+            row: Row = {
+                "listing_id": listing_id(website.venue, instrument.symbol),
+                "interval": instrument.interval,
+                "source": website.name,
+                "starts_at": max(instrument.start_date, website.history_from or instrument.start_date),
+                "ends_at": instrument.end_date,
+                "step_seconds": step,
+                "reach_seconds": (reach.seconds or (reach.bars or 1) * step) if reach else None,
+                "lag_seconds": protocol.ask.lag_seconds,
+            }
+            rows[row["listing_id"], row["interval"], row["source"]] = row
+    return list(rows.values())
+
+
+def _sync_series(connection: psycopg.Connection[Any], rows: Sequence[Row]) -> int:
+    """What is not asked for any more is not missing: unlike a name, its row goes."""
+    key = ("listing_id", "interval", "source")
+    wanted = {tuple(row[name] for name in key) for row in rows}
+    stored = set(connection.execute('SELECT listing_id, "interval", source FROM records.bar_series'))
+    gone = sorted(stored - wanted)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            'DELETE FROM records.bar_series WHERE listing_id = %s AND "interval" = %s AND source = %s', gone
+        )
+    return len(gone) + _write(connection, "records.bar_series", rows, key)
 
 
 def _wider(row: Row, other: Row | None) -> Row:

@@ -58,7 +58,7 @@ def test_second_sync_writes_nothing(connection: Connection, database_url: str) -
     before = connection.execute(versions).fetchall()
     connection.commit()
     synced = sync_listings(SOURCES, url=database_url, now=NOW)
-    assert (synced.instruments, synced.listings, synced.sessions) == (0, 0, 0)
+    assert (synced.instruments, synced.listings, synced.sessions, synced.bar_series) == (0, 0, 0, 0)
     assert connection.execute(versions).fetchall() == before
 
 
@@ -97,3 +97,22 @@ def test_listing_id_is_a_function_of_venue_and_symbol() -> None:
 def test_unknown_calendar_is_named(name: str) -> None:
     with pytest.raises(CalendarError, match="expected a calendar"):
         sessions(name, 2020, 2021)
+
+
+def test_bar_series_say_what_is_asked_for_and_go_when_it_is_no_more(connection: Connection, database_url: str) -> None:
+    sync_listings(SOURCES, url=database_url, now=NOW)
+    query = (
+        'SELECT source, starts_at, ends_at, step_seconds, reach_seconds FROM records.bar_series WHERE "interval" = %s'
+    )
+    query += " AND listing_id = %s"
+    apple, bitcoin = listing_id("yahoo", "AAPL"), listing_id("gateio", "BTC_USDT")
+    march = datetime(2000, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC)
+    assert connection.execute(query, ["1d", apple]).fetchall() == [("yahoo", *march, 86_400, None)]
+    # Gate.io gives the last 9,990 bars of each interval.
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    assert connection.execute(query, ["1m", bitcoin]).fetchall() == [("gateio", first, None, 60, 9_990 * 60)]
+    assert connection.execute(query, ["1d", bitcoin]).fetchall() == [("gateio", first, None, 86_400, 9_990 * 86_400)]
+    connection.commit()
+    fewer = tuple(website for website in SOURCES.websites if website.name != "yahoo")
+    assert sync_listings(replace(SOURCES, websites=fewer), url=database_url, now=NOW).bar_series == 5
+    assert connection.execute(query, ["1d", apple]).fetchall() == []

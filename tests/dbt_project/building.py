@@ -6,8 +6,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from datetime import date
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from strades_pipelines.resources.dbt_project import Invocation, database_name, ensure_manifest, invoke, load_parsed
 
@@ -39,3 +44,17 @@ def run_dbt(url: str, arguments: Sequence[str] = BUILD, **variables: str) -> Inv
     outcome = invoke(options, url=url, target=dbt_folder(), parsed=parsed)
     outcome.check()
     return outcome
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    """The result of a query, in a connection of its own."""
+    with psycopg.connect(url, options="-c timezone=UTC") as connection:
+        return connection.execute(query).fetchall()
+
+
+def months(first: date, count: int) -> list[dict[str, str]]:
+    """dbt's variables for `count` months from the one of `first` on."""
+    starts = [
+        date(first.year + (first.month - 1 + i) // 12, (first.month - 1 + i) % 12 + 1, 1) for i in range(count + 1)
+    ]
+    return [{"min_date": str(a), "max_date": str(b)} for a, b in pairwise(starts)]

@@ -1,6 +1,6 @@
 """Rows for the records layer, written by hand or taken from a package's real bars."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import load
+from strades_pipelines.datamanager import calendars
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
@@ -24,10 +25,16 @@ def midnight(day: date) -> datetime:
 
 
 def listing(
-    adbc: "Connection", listing_id: int, *, symbol: str, calendar: str = EVERY_DAY, adjustment: str = "split"
+    adbc: "Connection",
+    listing_id: int,
+    *,
+    symbol: str,
+    calendar: str = EVERY_DAY,
+    adjustment: str = "split",
+    venue: str = "v",
 ) -> None:
-    """One listing at venue `v`."""
-    row = {"listing_id": listing_id, "venue": "v", "symbol": symbol, "currency": "USD", "tick_size": "0.01"}
+    """One listing at a venue."""
+    row = {"listing_id": listing_id, "venue": venue, "symbol": symbol, "currency": "USD", "tick_size": "0.01"}
     row |= {"lot_size": "1", "adjustment": adjustment, "calendar": calendar}
     _load(adbc, "records.listings", [row], ["listing_id"])
 
@@ -42,6 +49,27 @@ def candles(adbc: "Connection", listing_id: int, closes: dict[date, float], *, v
         for day, close in closes.items()
     ]
     _load(adbc, "records.candles", rows, ["listing_id", "interval", "open_time"])
+
+
+def bars(adbc: "Connection", listing_id: int, interval: str, spans: Sequence[tuple[datetime, datetime]]) -> None:
+    """Bars of the given [open, close) at a price of 10, known at their close."""
+    shared = {"listing_id": listing_id, "interval": interval, "volume": 1.0, "knowledge_basis": "stated", "fetch_id": 1}
+    prices = {"open": 10.0, "high": 10.0, "low": 10.0, "close": 10.0}
+    rows = [{"open_time": a, "close_time": b, "knowledge_time": b} | prices | shared for a, b in spans]
+    _load(adbc, "records.candles", rows, ["listing_id", "interval", "open_time"])
+
+
+def sessions(adbc: "Connection", calendar: str, year: int) -> dict[date, tuple[datetime, datetime]]:
+    """Put the sessions of a year into the database; returns [open, close) by date."""
+    known = calendars.sessions(calendar, year, year)
+    opens, closes = (
+        [datetime.fromtimestamp(time / 1e6, UTC) for time in times.tolist()] for times in (known.opens, known.closes)
+    )
+    dates = known.dates.tolist()
+    frame = pd.DataFrame({"session_date": dates, "open_time": opens, "close_time": closes})
+    frame = frame.assign(calendar=calendar, is_half_day=known.half_days)
+    _load(adbc, "records.sessions", frame, ["calendar", "session_date"])
+    return dict(zip(dates, zip(opens, closes, strict=True), strict=True))
 
 
 def dividend(adbc: "Connection", listing_id: int, *, ex_date: date, amount: float) -> None:
@@ -83,6 +111,22 @@ def real_stocks(adbc: "Connection") -> int:
         bars.index = pd.DatetimeIndex(pd.to_datetime(bars["date"]))
         total += _real_bars(adbc, number, bars.join(sessions, how="inner"))
     return total
+
+
+def another_venue(
+    adbc: "Connection", listing_id: int, *, symbol: str, venue: str, factors: Mapping[date, float] | None = None
+) -> None:
+    """A second venue that quotes a real stock: the same bars, an hour later, to the cent, wrong by `factors`."""
+    listing(adbc, listing_id + 100, symbol=symbol, calendar="XNYS", venue=venue)
+    columns = "open_time, close_time, open, high, low, close, volume, knowledge_time, knowledge_basis"
+    with adbc.cursor() as cursor:
+        cursor.execute(f'SELECT {columns}, "interval" FROM records.candles WHERE listing_id = {listing_id}')
+        frame = cursor.fetch_arrow_table().to_pandas()
+    wrong = frame["open_time"].dt.date.map(factors or {}).fillna(1.0).astype(float)
+    prices = frame[["open", "high", "low", "close"]].round(2).mul(wrong, axis=0)
+    frame = frame.assign(**{name: prices[name] for name in prices}, listing_id=listing_id + 100, fetch_id=9)
+    frame = frame.assign(knowledge_time=frame["knowledge_time"] + timedelta(hours=1))
+    _load(adbc, "records.candles", frame, ["listing_id", "interval", "open_time"])
 
 
 def _real_bars(adbc: "Connection", number: int, bars: pd.DataFrame) -> int:

@@ -2,14 +2,13 @@
 
 import random
 from datetime import date, timedelta
-from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from tests.dbt_project.building import BUILD, run_dbt
+from tests.dbt_project.building import BUILD, months, rows, run_dbt
 from tests.dbt_project.seeding import candles, days, dividend, listing, real_stocks
 
 if TYPE_CHECKING:
@@ -19,25 +18,10 @@ BARS = (*BUILD, "--select", "+daily_bars", "--exclude", "test_type:data")
 AGAIN = (*BUILD, "--select", "daily_bars", "--exclude", "test_type:data")  # the views it reads are there
 ROWS = "SELECT * FROM cleaned.daily_bars ORDER BY listing_id, session_date"
 PLACES = "SELECT listing_id, session_date, ctid::text, xmin::text FROM cleaned.daily_bars ORDER BY 1, 2"
-Rows = list[tuple[Any, ...]]
-
-
-def rows(url: str, query: str = ROWS) -> Rows:
-    """The result of a query, in a connection of its own."""
-    with psycopg.connect(url) as connection:
-        return connection.execute(query).fetchall()
-
-
-def months(first: date, count: int) -> list[dict[str, str]]:
-    """dbt's variables for `count` months from the one of `first` on."""
-    starts = [
-        date(first.year + (first.month - 1 + i) // 12, (first.month - 1 + i) % 12 + 1, 1) for i in range(count + 1)
-    ]
-    return [{"min_date": str(a), "max_date": str(b)} for a, b in pairwise(starts)]
 
 
 def test_unit_tests_of_the_project_pass(database_url: str) -> None:
-    run_dbt(database_url, ("run", "--select", "staging"))
+    run_dbt(database_url, ("run", "--select", "staging", "cleaned,config.materialized:view"))
     outcome = run_dbt(database_url, ("test", "--select", "test_type:unit"))
     assert outcome.failures == []
 
@@ -48,7 +32,7 @@ def test_months_in_any_order_and_twice_give_the_table_of_one_go(database_url: st
     for ex_date in (date(2024, 1, 20), date(2024, 3, 1), date(2024, 4, 30)):
         dividend(adbc, 1, ex_date=ex_date, amount=3.0)
     run_dbt(database_url, BARS)
-    at_once = rows(database_url)
+    at_once = rows(database_url, ROWS)
     with psycopg.connect(database_url) as connection:
         connection.execute("DROP TABLE cleaned.daily_bars CASCADE")
     shuffled = months(date(2024, 1, 1), 5) + months(date(2024, 2, 1), 2)
@@ -56,7 +40,7 @@ def test_months_in_any_order_and_twice_give_the_table_of_one_go(database_url: st
     for window in shuffled:
         run_dbt(database_url, AGAIN, **window)
     assert len(at_once) == 150
-    assert rows(database_url) == at_once
+    assert rows(database_url, ROWS) == at_once
 
 
 def test_unchanged_rerun_writes_no_row_and_a_changed_bar_only_its_own(
@@ -128,11 +112,11 @@ def test_what_comes_later_changes_no_earlier_row(database_url: str, adbc: "Conne
     candles(adbc, 1, dict.fromkeys(days(date(2024, 1, 1), 30), 10.0))
     dividend(adbc, 1, ex_date=date(2024, 1, 10), amount=1.0)
     run_dbt(database_url, BARS)
-    before = rows(database_url)
+    before = rows(database_url, ROWS)
     candles(adbc, 1, dict.fromkeys(days(date(2024, 1, 31), 5), 1e12))
     dividend(adbc, 1, ex_date=date(2024, 2, 1), amount=5.0)
     run_dbt(database_url, AGAIN)
-    assert rows(database_url)[:30] == before
+    assert rows(database_url, ROWS)[:30] == before
 
 
 def test_of_two_bars_of_a_session_the_last_known_counts(

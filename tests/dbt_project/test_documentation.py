@@ -29,7 +29,9 @@ def test_every_column_of_the_database_is_described(database_url: str) -> None:
             assert sorted(columns) == sorted(described), model["name"]
 
 
-def test_every_model_has_a_data_test() -> None:
+def test_every_model_that_works_something_out_has_a_data_test() -> None:
     nodes = json.loads(ensure_manifest(dbt_folder()).read_text())["nodes"].values()
     tested = {node["attached_node"] for node in nodes if node["resource_type"] == "test"}
-    assert {model["unique_id"] for model in models()} <= tested
+    # What staging renames is held by the constraints of the records.
+    made = {model["unique_id"] for model in models() if model["schema"] != "staging"}
+    assert made <= tested

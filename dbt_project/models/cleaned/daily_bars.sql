@@ -1,65 +1,76 @@
 -- Everything is computed from staging, never from this table's other months, so months built in any order agree.
--- `materialized` keeps the planner from joining by ranges first: after a first load there are no statistics to tell it.
-with recursive listings as (
-    select * from {{ ref('stg_records__listings') }}
-),
-
-sessions as (
-    select * from {{ ref('stg_records__sessions') }}
+with recursive markets as (
+    select * from {{ ref('markets') }}
 ),
 
 actions as (
     select * from {{ ref('stg_records__corporate_actions') }}
 ),
 
-candles as (
-    select
-        *,
-        cast(open_time at time zone 'UTC' as date) as utc_date
-    from {{ ref('stg_records__candles') }}
-    where bar_interval = '1d'
+-- The most trusted venue that has a bar of the session gives it.
+chosen as materialized (
+    select distinct on (market_id, session_date) *
+    from {{ ref('session_bars') }}
+    order by market_id, session_date, trust_rank
 ),
 
--- By the days of UTC a session touches, so that bars find theirs by equality: New York's is one day, Chicago's two.
-session_days as materialized (
+-- Cells in which another venue won over it.
+replacements as materialized (
     select
-        sessions.*,
-        cast(sessions.open_time at time zone 'UTC' as date) + days_later.days_later as utc_date
-    from sessions
-    cross join lateral generate_series(
-        0, cast(sessions.close_time at time zone 'UTC' as date) - cast(sessions.open_time at time zone 'UTC' as date)
-    ) as days_later
+        market_id,
+        session_date,
+        loser_id as chosen_id,
+        max(winning_value) filter (where cell = 'open') as open,
+        max(winning_value) filter (where cell = 'high') as high,
+        max(winning_value) filter (where cell = 'low') as low,
+        max(winning_value) filter (where cell = 'close') as close,
+        max(winning_value) filter (where cell = 'volume') as volume,
+        max(knowledge_time) as knowledge_time,
+        array_agg(cell order by cell) as cells,
+        array_agg(distinct winning_fetch_id) as fetch_ids
+    from {{ ref('price_conflicts') }}
+    group by market_id, session_date, loser_id
 ),
 
-placed as (
+mixed as (
     select
-        candles.*,
-        session_days.session_date,
-        session_days.is_half_day
-    from candles
-    inner join listings on candles.listing_id = listings.listing_id
-    inner join session_days
+        chosen.*,
+        coalesce(replacements.open, chosen.open) as mixed_open,
+        coalesce(replacements.high, chosen.high) as mixed_high,
+        coalesce(replacements.low, chosen.low) as mixed_low,
+        coalesce(replacements.close, chosen.close) as mixed_close,
+        coalesce(replacements.volume, chosen.volume) as mixed_volume,
+        greatest(chosen.knowledge_time, replacements.knowledge_time) as known_at,
+        replacements.cells as replaced_cells,
+        replacements.fetch_ids as replacement_fetch_ids
+    from chosen
+    left join replacements
         on
-            listings.calendar = session_days.calendar
-            and candles.utc_date = session_days.utc_date
-            and candles.open_time >= session_days.open_time
-            and candles.open_time < session_days.close_time
-
-    union all
-
-    select
-        candles.*,
-        candles.utc_date as session_date,
-        false as is_half_day
-    from candles
-    inner join listings on candles.listing_id = listings.listing_id
-    where listings.calendar = '24/7'
+            chosen.market_id = replacements.market_id
+            and chosen.session_date = replacements.session_date
+            and chosen.listing_id = replacements.chosen_id
 ),
 
+-- Where cells of two venues meet, one may lie a tick outside the other's range: the range takes it in.
 latest as (
-    select distinct on (listing_id, session_date) *
-    from placed
-    order by listing_id asc, session_date asc, knowledge_time desc, open_time desc
+    select
+        market_id as listing_id,
+        session_date,
+        is_half_day,
+        open_time,
+        close_time,
+        mixed_open as open,
+        greatest(mixed_high, mixed_open, mixed_close) as high,
+        least(mixed_low, mixed_open, mixed_close) as low,
+        mixed_close as close,
+        mixed_volume as volume,
+        known_at as knowledge_time,
+        fetch_id,
+        recorded_at,
+        listing_id as quoted_listing_id,
+        replaced_cells,
+        replacement_fetch_ids
+    from mixed
 ),
 
 bars as (
@@ -84,15 +95,15 @@ rewards as materialized (
             else 1 + actions.dividend_amount / bars.previous_close
         end as growth
     from actions
-    inner join listings on actions.listing_id = listings.listing_id
+    inner join markets on actions.listing_id = markets.listing_id
     inner join bars
         on
             actions.listing_id = bars.listing_id
             and actions.ex_date > bars.previous_date
             and actions.ex_date <= bars.session_date
     where
-        listings.adjustment = 'raw'
-        or (listings.adjustment = 'split' and actions.action = 'dividend')
+        markets.adjustment = 'raw'
+        or (markets.adjustment = 'split' and actions.action = 'dividend')
 ),
 
 -- It counts from its session on, or from the first later one at whose close it was known: never before.
@@ -156,8 +167,8 @@ factor_spans as (
 
 select
     bars.listing_id,
-    listings.venue,
-    listings.symbol,
+    markets.venue,
+    markets.symbol,
     bars.session_date,
     bars.open_time,
     bars.close_time,
@@ -166,14 +177,18 @@ select
     bars.low,
     bars.close,
     bars.volume,
-    listings.currency,
+    markets.currency,
     coalesce(factor_spans.factor, 1.0) as total_return_factor,
     bars.is_half_day,
     bars.knowledge_time,
     bars.fetch_id,
-    bars.recorded_at
+    bars.recorded_at,
+    quoted.venue as quoted_venue,
+    bars.replaced_cells,
+    bars.replacement_fetch_ids
 from bars
-inner join listings on bars.listing_id = listings.listing_id
+inner join markets on bars.listing_id = markets.listing_id
+inner join markets as quoted on bars.quoted_listing_id = quoted.listing_id
 left join factor_spans
     on
         bars.listing_id = factor_spans.listing_id

@@ -20,6 +20,7 @@ IDENTITY = {
     "instruments": "The financial instruments of Sources.json. Grain: one row an instrument and interval.",
     "listings": "An instrument at a venue, with currency, tick, lot and calendar. Grain: one row a venue and symbol.",
     "sessions": "Trading sessions of the venues' calendars, half days included. Grain: one row a calendar and date.",
+    "bar_series": "The bars that Sources.json asks for. Grain: one row a listing, interval and source.",
 }
 KINDS = {
     "candles": "Final bars as the source gave them. Grain: one row a listing, interval and open time.",

@@ -1,0 +1,92 @@
+-- Each value is looked up by index when it is asked for: as a table this would be a row for each of all sessions and series.
+-- The versions that a source has replaced are no asset of their own, so they are named plainly.
+with calendars as (
+    select
+        calendar,
+        session_date,
+        close_time
+    from {{ ref('stg_records__sessions') }}
+
+    union all
+
+    select
+        '24/7' as calendar,
+        cast(days.day as date) as session_date,
+        (days.day + interval '1 day') at time zone 'UTC' as close_time
+    from (
+        select
+            min(event_time) at time zone 'UTC' as first_day,
+            max(recorded_at) at time zone 'UTC' as last_day
+        from {{ source('records', 'observations') }}
+    ) as span
+    cross join lateral generate_series(date_trunc('day', span.first_day), span.last_day, interval '1 day') as days (day)
+),
+
+series as (
+    select
+        series,
+        min(knowledge_time) as first_known,
+        max(recorded_at) as last_recorded
+    from {{ source('records', 'observations') }}
+    group by series
+)
+
+select
+    calendars.calendar,
+    calendars.session_date,
+    series.series,
+    calendars.close_time as session_close_time,
+    newest.event_time,
+    newest.value,
+    newest.unit,
+    newest.vintage,
+    newest.knowledge_time,
+    newest.knowledge_basis,
+    newest.fetch_id,
+    newest.recorded_at
+from series
+inner join calendars on calendars.close_time between series.first_known and series.last_recorded
+cross join lateral ( -- noqa: ST05
+    select *
+    from (
+        (
+            select
+                current_versions.event_time,
+                current_versions.value,
+                current_versions.unit,
+                current_versions.vintage,
+                current_versions.knowledge_time,
+                current_versions.knowledge_basis,
+                current_versions.fetch_id,
+                current_versions.recorded_at
+            from {{ source('records', 'observations') }} as current_versions
+            where
+                current_versions.series = series.series
+                and current_versions.event_time <= calendars.close_time -- so that the index is entered there
+                and current_versions.knowledge_time <= calendars.close_time
+            order by current_versions.event_time desc
+            limit 1
+        )
+        union all
+        (
+            select
+                old_versions.event_time,
+                old_versions.value,
+                old_versions.unit,
+                old_versions.vintage,
+                old_versions.knowledge_time,
+                old_versions.knowledge_basis,
+                old_versions.fetch_id,
+                old_versions.recorded_at
+            from records.observation_revisions as old_versions
+            where
+                old_versions.series = series.series
+                and old_versions.event_time <= calendars.close_time
+                and old_versions.knowledge_time <= calendars.close_time
+            order by old_versions.event_time desc, old_versions.knowledge_time desc, old_versions.recorded_at desc
+            limit 1
+        )
+    ) as versions
+    order by event_time desc, knowledge_time desc, recorded_at desc
+    limit 1
+) as newest
