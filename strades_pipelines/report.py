@@ -9,7 +9,14 @@ from rich.table import Table
 
 LAYER_TABLES = {
     "rawsources": ["rawsources.fetches"],
-    "records": ["records.candles", "records.trades", "records.observations", "records.corporate_actions"],
+    "records": [
+        "records.candles",
+        "records.trades",
+        "records.observations",
+        "records.corporate_actions",
+        "records.articles",
+        "records.documents",
+    ],
     "cleaned": ["cleaned.daily_bars"],
     "marts": ["marts.fct_coverage"],
     "features": ["features.daily"],

@@ -14,6 +14,8 @@ REVISIONS = {
     "records.trades": "records.trade_revisions",
     "records.observations": "records.observation_revisions",
     "records.corporate_actions": "records.corporate_action_revisions",
+    "records.articles": "records.article_revisions",
+    "records.documents": "records.document_revisions",
 }
 
 
@@ -63,6 +65,9 @@ def _shared(table: str) -> str:
         "records.trades": "listing_id, trade_id, event_time, price, size, side",
         "records.observations": "series, event_time, value, unit, vintage",
         "records.corporate_actions": "listing_id, ex_date, action, ratio, amount, currency",
+        "records.articles": 'source, article_id, url, title, summary, "text", authors, "language", categories, '
+        "published_at",
+        "records.documents": "source, document_id, entity, form, title, url, period_end, filed_at",
     }
     return columns[table] + ", knowledge_time, knowledge_basis, fetch_id, recorded_at"
 

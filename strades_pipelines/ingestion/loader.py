@@ -143,7 +143,7 @@ def parse_fetch(fetch: Fetch, listings: Listings) -> Outcome:
         return Outcome(fetch, error=one_line(str(error)))
     venue = fetch.given.get("venue", fetch.source)
     rows = {
-        kind: rows_of(kind, table, fetch_id=fetch.fetch_id, venue=venue, listings=listings)
+        kind: rows_of(kind, table, fetch_id=fetch.fetch_id, source=fetch.source, venue=venue, listings=listings)
         for kind, table in parsed.tables.items()
     }
     return Outcome(fetch, rows, parsed.rejects, sum(table.num_rows for table in parsed.tables.values()))
@@ -177,11 +177,18 @@ def _store(cursor: "Cursor", outcomes: Sequence[Outcome], choice: Choice, now: d
 
 
 def _store_rows(cursor: "Cursor", target: Target, rows: pa.Table, now: datetime, summary: Summary) -> None:
-    waves = versions(rows, target.key)
+    waves = versions(rows, target.key, target.ignore)
     for n, wave in enumerate(waves):  # each older version a microsecond earlier, so that revisions keep their order
         time = now - timedelta(microseconds=len(waves) - 1 - n)
         summary.tables[target.table] += load(
-            cursor, target.table, wave, key=target.key, now=time, revisions=target.revisions, alone=True
+            cursor,
+            target.table,
+            wave,
+            key=target.key,
+            now=time,
+            revisions=target.revisions,
+            ignore=target.ignore,
+            alone=True,
         )  # under the lock of _store_batch, and nothing else writes records
 
 

@@ -104,7 +104,11 @@ def _within(rows: pa.Table, key: Sequence[str]) -> str:
     Without it, parsing a whole history again reads for each batch all that came after it.
     """
     spans = {name: pc.min_max(rows[name]).as_py() for name in key if not pa.types.is_string(rows[name].type)}
-    return " AND ".join(f""""{name}" BETWEEN '{span["min"]}' AND '{span["max"]}'""" for name, span in spans.items())
+    return (
+        "true"
+        if not spans
+        else " AND ".join(f""""{name}" BETWEEN '{span["min"]}' AND '{span["max"]}'""" for name, span in spans.items())
+    )
 
 
 def _key_schema(like: pa.Table, table: pa.Table) -> pa.Schema:

@@ -10,12 +10,22 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True)
 class Target:
-    """A table of records: its primary key, its revisions, and whether rows name their symbol by a listing."""
+    """A table of records: its primary key, its revisions, and whether rows name their symbol by a listing.
+
+    A row that differs from what is stored in nothing but `ignore` is no new version: an article without a date was
+    known when it was first seen, not when it was last.
+    """
 
     table: str
     revisions: str
     key: tuple[str, ...]
     listed: bool
+    ignore: tuple[str, ...] = ("fetch_id", "recorded_at")
+
+    @property
+    def sourced(self) -> bool:
+        """Whether ids are a source's own, so that the source is part of the key."""
+        return "source" in self.key
 
 
 TARGETS: Mapping[str, Target] = {
@@ -32,6 +42,14 @@ TARGETS: Mapping[str, Target] = {
         ("listing_id", "ex_date", "action"),
         listed=True,
     ),
+    "article": Target(
+        "records.articles",
+        "records.article_revisions",
+        ("source", "article_id"),
+        listed=False,
+        ignore=("fetch_id", "recorded_at", "knowledge_time"),
+    ),
+    "document": Target("records.documents", "records.document_revisions", ("source", "document_id"), listed=False),
 }
 
 
@@ -40,7 +58,7 @@ class UnlistedError(ValueError):
 
 
 def rows_of(
-    kind: str, records: pa.Table, *, fetch_id: int, venue: str, listings: Mapping[tuple[str, str], int]
+    kind: str, records: pa.Table, *, fetch_id: int, source: str, venue: str, listings: Mapping[tuple[str, str], int]
 ) -> pa.Table:
     """Records as rows of their table: the symbol by its listing, the fetch they came with, forming bars left out.
 
@@ -56,13 +74,16 @@ def rows_of(
     if TARGETS[kind].listed:
         ids = _listing_ids(records["symbol"], venue, listings)
         records = records.set_column(0, "listing_id", ids)
+    if TARGETS[kind].sourced:
+        records = records.add_column(0, "source", pa.repeat(pa.scalar(source, pa.string()), records.num_rows))
     return records.append_column("fetch_id", pa.repeat(pa.scalar(fetch_id, pa.int64()), records.num_rows))
 
 
-def versions(rows: pa.Table, key: tuple[str, ...]) -> list[pa.Table]:
+def versions(rows: pa.Table, key: tuple[str, ...], ignore: tuple[str, ...] = ("fetch_id",)) -> list[pa.Table]:
     """Rows in fetch order, parted so that a key is at most once in each part; the last of each key is in the last part.
 
-    A row equal to its key's version before it says nothing new and is dropped, as it would be had it come later.
+    A row equal to its key's version before it but for `ignore` says nothing new and is dropped, as it would be had it
+    come later.
     """
     numbered = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
     order = pc.sort_indices(numbered, [*((name, "ascending") for name in key), ("position", "ascending")])
@@ -74,7 +95,7 @@ def versions(rows: pa.Table, key: tuple[str, ...]) -> list[pa.Table]:
         return [rows]
     equal = same.copy()
     for name in rows.column_names:
-        if name not in key and name != "fetch_id":
+        if name not in key and name not in ignore:
             equal &= _equal_to_previous(rows[name])
     first = np.concatenate([[True], ~same])
     kept = np.concatenate([[True], ~equal])
@@ -87,6 +108,8 @@ def versions(rows: pa.Table, key: tuple[str, ...]) -> list[pa.Table]:
 
 def _equal_to_previous(column: pa.ChunkedArray) -> np.ndarray:
     one = column.combine_chunks()
+    if pa.types.is_list(one.type):
+        one = pc.binary_join(one, "\x1f")  # no text of ours holds it
     before, after = one[:-1], one[1:]
     equal = pc.fill_null(pc.equal(before, after), False)
     both = pc.and_(pc.is_null(before), pc.is_null(after))

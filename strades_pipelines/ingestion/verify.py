@@ -15,7 +15,18 @@ from strades_pipelines.ingestion.verdicts import BodyRefused
 from strades_pipelines.market.records import SCHEMAS
 
 Row = dict[str, Any]
-KEYS = ("symbol", "interval", "series", "open_time", "trade_id", "event_time", "ex_date", "action")
+KEYS = (
+    "symbol",
+    "interval",
+    "series",
+    "open_time",
+    "trade_id",
+    "event_time",
+    "ex_date",
+    "action",
+    "article_id",
+    "document_id",
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,8 @@ def _said(row: Row, kind: str) -> tuple[object, ...]:
 
 
 def _comparable(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(value)
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 

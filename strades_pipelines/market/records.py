@@ -61,5 +61,40 @@ CORPORATE_ACTION = pa.schema(
         ("knowledge_basis", pa.string()),
     ]
 )
+ARTICLE = pa.schema(
+    [
+        ("article_id", pa.string()),
+        ("url", pa.string()),
+        ("title", pa.string()),
+        ("summary", pa.string()),
+        ("text", pa.string()),
+        ("authors", pa.list_(pa.string())),
+        ("language", pa.string()),
+        ("categories", pa.list_(pa.string())),
+        ("published_at", TIME),
+        ("knowledge_time", TIME),
+        ("knowledge_basis", pa.string()),
+    ]
+)
+DOCUMENT = pa.schema(
+    [
+        ("document_id", pa.string()),
+        ("entity", pa.string()),
+        ("form", pa.string()),
+        ("title", pa.string()),
+        ("url", pa.string()),
+        ("period_end", pa.date32()),
+        ("filed_at", TIME),
+        ("knowledge_time", TIME),
+        ("knowledge_basis", pa.string()),
+    ]
+)
 
-SCHEMAS = {"candle": CANDLE, "trade": TRADE, "observation": OBSERVATION, "corporate_action": CORPORATE_ACTION}
+SCHEMAS = {
+    "candle": CANDLE,
+    "trade": TRADE,
+    "observation": OBSERVATION,
+    "corporate_action": CORPORATE_ACTION,
+    "article": ARTICLE,
+    "document": DOCUMENT,
+}

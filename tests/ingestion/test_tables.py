@@ -49,7 +49,7 @@ def candle(*, final: bool) -> dict[str, object]:
 
 def test_forming_bars_are_left_out_and_symbols_become_listings() -> None:
     table = pa.Table.from_pylist([candle(final=True), candle(final=False)], schema=CANDLE)
-    rows = rows_of("candle", table, fetch_id=7, venue="v", listings={("v", "X"): 3})
+    rows = rows_of("candle", table, fetch_id=7, source="s", venue="v", listings={("v", "X"): 3})
     assert (rows["listing_id"].to_pylist(), rows["fetch_id"].to_pylist()) == ([3], [7])
     assert not {"symbol", "is_final"} & set(rows.column_names)
 
@@ -57,4 +57,4 @@ def test_forming_bars_are_left_out_and_symbols_become_listings() -> None:
 def test_symbol_without_listing_is_named() -> None:
     table = pa.Table.from_pylist([candle(final=True)], schema=CANDLE)
     with pytest.raises(UnlistedError, match="a listing of X at v"):
-        rows_of("candle", table, fetch_id=7, venue="v", listings={("w", "X"): 3})
+        rows_of("candle", table, fetch_id=7, source="s", venue="v", listings={("w", "X"): 3})
