@@ -26,6 +26,8 @@ class Paging:
 class Ask:
     """How to ask. `url` and `parameters` may hold {symbol}, {interval}, {start}, {end} (exclusive), {last} (bar).
 
+    {month} is the window's as YYYY-MM, {yyyymm} the same without the dash; {url} is the website's own.
+
     `chunk` cuts a window into questions, aligned to the epoch or the calendar; without it the source has no window.
     `reach` is how far back the provider answers. A chunk is settled `lag_seconds` after its end. A source without
     window is asked again after `refresh_after_seconds`.
@@ -56,13 +58,16 @@ class Field:
     """Where a value is in a row (`at`: position, key, column, pointer or XPath) and what it is written in.
 
     `unit`: s, ms, us, ns since the epoch, `iso` (with offset), `date` (a label, midnight UTC). `values` maps the
-    provider's words to ours; a word that is not there is no value.
+    provider's words to ours; a word that is not there is no value. `aliases` are older names of a column; the letters
+    of `remove` are taken out before the value is read.
     """
 
     at: str | int
     unit: str | None = None
     values: Mapping[str, str] | None = None
     optional: bool = False
+    aliases: tuple[str, ...] = ()
+    remove: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,18 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """When a record could be known: a bar's `close`, the `event`, `daily` at a local time, the day's `session_open`."""
+    """When a record could be known: a bar's `close`, the `event`, `daily` at a local time, the day's `session_open`.
+
+    `daily` is `lag_days` after the day of the label (or as many as are given as `lag_days`), on the first day from then
+    on with a session of `calendar`.
+    """
 
     rule: str
     basis: str
     at: str | None = None
     time_zone: str | None = None
+    lag_days: int = 0
+    calendar: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,8 @@ class Output:
     """One kind of record in the body: where its rows are, how they lie, which field is which.
 
     `layout`: `arrays` (of values), `objects`, `columns` (one array a field), `members` (an object of objects), `table`
-    (CSV), `matrix` (CSV, a record a cell), `elements` (XML). `empty`: no rows at all are `fine`, or refused.
+    (CSV, HTML), `matrix` (CSV, a record a cell), `elements` (XML), `entries` (a feed).
+    `empty`: no rows at all are `fine`, or refused.
     `finality` of a bar: by its `field`, by the `clock`, or `all_but_last`. `texts` are columns written from others, as
     in "ECB:{currency}". `earliest` is the first day such data can be about.
     """
@@ -120,6 +132,7 @@ class Read:
     delimiter: str
     member: str | None
     max_unpacked_bytes: int
+    root: str | None
     outputs: tuple[Output, ...]
 
 

@@ -102,6 +102,7 @@ def _read(item: Mapping[str, Any]) -> Read:
         delimiter=item.get("delimiter", ","),
         member=item.get("member"),
         max_unpacked_bytes=item.get("max_unpacked_bytes", 64_000_000),
+        root=item.get("root"),
         outputs=tuple(map(_output, item["outputs"])),
     )
 
@@ -111,7 +112,7 @@ def _output(item: Mapping[str, Any]) -> Output:
         kind=item["kind"],
         layout=item["layout"],
         rows=item.get("rows", ""),
-        fields=MappingProxyType({name: Field(**field) for name, field in item["fields"].items()}),
+        fields=MappingProxyType({name: _field(field) for name, field in item["fields"].items()}),
         knowledge=Knowledge(**item["knowledge"]),
         earliest=date.fromisoformat(item["earliest"]),
         texts=_frozen(item.get("texts")),
@@ -121,6 +122,10 @@ def _output(item: Mapping[str, Any]) -> Output:
         finality=item.get("finality", "clock"),
         positive=item.get("positive", False),
     )
+
+
+def _field(item: Mapping[str, Any]) -> Field:
+    return Field(**{**item, "aliases": tuple(item.get("aliases", ()))})
 
 
 def _frozen(item: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -42,6 +42,20 @@ def without_markers(block: Block, markers: tuple[str, ...]) -> Block:
     return replace(block, cells=cells)
 
 
+def cleared(block: Block, output: Output) -> Block:
+    """The block without the letters that a field is written with and that are not of its value: $ and commas."""
+    cells = dict(block.cells)
+    for name, place in output.fields.items():
+        if place.remove and name in cells:
+            out = str.maketrans("", "", place.remove)
+            cells[name] = [cell.translate(out) if isinstance(cell, str) else cell for cell in _listed(cells[name])]
+    return replace(block, cells=cells)
+
+
+def _listed(cells: Cells) -> Sequence[object]:
+    return cells.to_pylist() if isinstance(cells, pa.Array) else cells
+
+
 class Reader(Interface):
     """An opened body of one format."""
 

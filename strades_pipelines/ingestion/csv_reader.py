@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from strades_pipelines.datamanager.protocol import Output, Read
+from strades_pipelines.datamanager.protocol import Field, Output, Read
 from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 
@@ -29,15 +29,17 @@ class CsvReader:
         self.numbers = self._row_numbers()
 
     def scalar(self, pointer: str) -> object:
-        """A table says nothing but its rows."""
-        return None
+        """The name of a column, at `/header/<position>`; a table says nothing else but its rows."""
+        _, word, place = (*pointer.split("/"), "", "")[:3]
+        known = word == "header" and place.isdigit() and int(place) < len(self.header)
+        return self.header[int(place)] if known else None
 
     def block(self, output: Output) -> Block:
         """The rows of the table, or the cells of the matrix."""
-        columns = [str(field.at) for field in output.fields.values() if not field.optional]
+        fields = [field for field in output.fields.values() if not field.optional]
         if output.layout == "matrix":
-            columns = [str(output.fields["event_time"].at)]
-        missing = [name for name in columns if name not in self.header]
+            fields = [output.fields["event_time"]]
+        missing = [str(field.at) for field in fields if self._named(field) not in self.header]
         if missing:
             found = one_line(self.delimiter.join(self.header), 80)
             raise BodyRefused(f"expected the columns {', '.join(missing)}, was the header {found!r}")
@@ -70,6 +72,10 @@ class CsvReader:
         aside = {int(where.split()[1]) for _, where, _ in self.lost}
         return [n for n in range(1, self.table.num_rows + len(aside) + 1) if n not in aside]
 
+    def _named(self, field: Field) -> str:
+        """What the column of a field is called in this body."""
+        return next((name for name in (str(field.at), *field.aliases) if name in self.header), str(field.at))
+
     def _column(self, name: str) -> pa.Array:
         column = self.table.column(self.header.index(name))
         return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
@@ -77,8 +83,8 @@ class CsvReader:
     def _rows(self, output: Output) -> Block:
         cells: dict[str, pa.Array] = {}
         for name, field in output.fields.items():
-            if field.at in self.header:
-                column = self._column(str(field.at))
+            if self._named(field) in self.header:
+                column = self._column(self._named(field))
                 cells[name] = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
             else:
                 cells[name] = pa.nulls(self.table.num_rows, pa.string())
@@ -86,7 +92,7 @@ class CsvReader:
 
     def _matrix(self, output: Output) -> Block:
         """A record for each cell that has a value; `currency` (or whatever it is called) is the column's name."""
-        index = str(output.fields["event_time"].at)
+        index = self._named(output.fields["event_time"])
         label = next(name for name, field in output.fields.items() if field.at == "header")
         stamps, markers = self._column(index), pa.array(output.missing, pa.string())
         names = [name for name in self.header if name and name != index]

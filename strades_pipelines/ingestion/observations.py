@@ -1,12 +1,10 @@
 """Values of statistical series."""
 
-import re
-from collections.abc import Mapping
-
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from strades_pipelines.ingestion.bars import at_local_time
+from strades_pipelines.ingestion.bars import GivenError, Times, at_local_time, known_sessions
 from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.rows import (
     Context,
@@ -17,11 +15,10 @@ from strades_pipelines.ingestion.rows import (
     started,
     times_column,
     usable_times,
+    written,
 )
 from strades_pipelines.ingestion.sanitizer import judge_cells, judge_times
-from strades_pipelines.ingestion.values import Column, numbers, texts
-
-PLACE = re.compile(r"\{([a-z_]+)\}")
+from strades_pipelines.ingestion.values import numbers, texts
 
 
 def observations(block: Block, context: Context) -> Rows:
@@ -41,12 +38,12 @@ def observations(block: Block, context: Context) -> Rows:
     rule = context.output.knowledge
     known = events
     if rule.rule == "daily":
-        known = at_local_time(events.astype("datetime64[us]"), str(rule.at), str(rule.time_zone))
+        known = at_local_time(_published(events, context), str(rule.at), str(rule.time_zone))
     made = {
-        "series": _written(context, "series", words, block.count),
+        "series": written(context, "series", words, block.count),
         "event_time": times_column(events),
         "value": pa.array(values.values),
-        "unit": _written(context, "unit", words, block.count),
+        "unit": written(context, "unit", words, block.count),
         "vintage": pa.nulls(block.count, pa.date32()),
         "knowledge_time": times_column(known),
         "knowledge_basis": same_text(rule.basis, block.count),
@@ -54,14 +51,14 @@ def observations(block: Block, context: Context) -> Rows:
     return finished("observation", made, judgement, key=("series", "event_time"))
 
 
-def _written(context: Context, name: str, words: Mapping[str, Column], count: int) -> pa.Array:
-    """A text column from the protocol's template: each different value is written once."""
-    template = context.output.texts[name]
-    places = [place for place in PLACE.findall(template) if place in words]
-    constants = {place: context.need(place) for place in PLACE.findall(template) if place not in words}
-    template = PLACE.sub(lambda found: constants.get(found[1], found[0]), template)
-    if not places:
-        return same_text(template, count)
-    encoded = pa.array(words[places[0]].values, pa.string()).dictionary_encode()
-    written = [template.replace(f"{{{places[0]}}}", value) for value in encoded.dictionary.to_pylist()]
-    return pc.take(pa.array(written, pa.string()), encoded.indices)
+def _published(labels: Times, context: Context) -> NDArray[np.datetime64]:
+    """The dates on which values come out: so many days after their label, on a day on which their market is open."""
+    rule, given = context.output.knowledge, context.scalars.get("lag_days")
+    if given is not None and not (given.isascii() and given.isdigit() and len(given) <= 4):
+        raise GivenError(f"expected lag_days as a number of days, was {given[:20]!r}")
+    days = labels.astype("datetime64[us]").astype("datetime64[D]") + int(given or rule.lag_days)
+    if rule.calendar is None:
+        return np.asarray(days)
+    last = days.max(initial=np.datetime64("1970-01-01", "D")).astype(object).year
+    known = known_sessions(rule.calendar, days.astype("datetime64[us]").astype(np.int64), last + 1)
+    return np.maximum(known.dates[np.searchsorted(known.dates, days)], days)

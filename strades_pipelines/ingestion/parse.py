@@ -8,11 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from strades_pipelines.datamanager.protocol import Output, Protocol, Read, Scalar
+from strades_pipelines.ingestion.articles import articles
 from strades_pipelines.ingestion.bars import GivenError
-from strades_pipelines.ingestion.blocks import Block, Reader, without_markers
+from strades_pipelines.ingestion.blocks import Block, Reader, cleared, without_markers
 from strades_pipelines.ingestion.candles import candles
 from strades_pipelines.ingestion.corporate_actions import corporate_actions
 from strades_pipelines.ingestion.csv_reader import CsvReader, ZippedCsvReader
+from strades_pipelines.ingestion.feed_reader import FeedReader
+from strades_pipelines.ingestion.filings import documents
+from strades_pipelines.ingestion.html_reader import HtmlReader
 from strades_pipelines.ingestion.json_reader import JsonReader
 from strades_pipelines.ingestion.observations import observations
 from strades_pipelines.ingestion.rows import Context, Rows
@@ -23,17 +27,22 @@ from strades_pipelines.ingestion.xml_reader import XmlReader
 from strades_pipelines.market.records import SCHEMAS
 
 PARSER_VERSION = "1"
+TIMES = ("open_time", "event_time", "published_at", "filed_at")
 READERS: Mapping[str, Callable[[Read, bytes], Reader]] = {
     "json": JsonReader,
     "csv": CsvReader,
     "csv_zip": ZippedCsvReader,
     "xml": XmlReader,
+    "html": HtmlReader,
+    "feed": FeedReader,
 }
 KINDS: Mapping[str, Callable[[Block, Context], Rows]] = {
     "candle": candles,
     "trade": trades,
     "observation": observations,
     "corporate_action": corporate_actions,
+    "article": articles,
+    "document": documents,
 }
 
 
@@ -65,7 +74,7 @@ def parse(protocol: Protocol, body: bytes, *, given: Mapping[str, str], fetched_
     tables: dict[str, list[pa.Table]] = {kind: [] for kind in protocol.kinds}
     rejects: list[Reject] = []
     for output in protocol.read.outputs:
-        block = without_markers(reader.block(output), output.missing)
+        block = cleared(without_markers(reader.block(output), output.missing), output)
         if block.count == 0 and not block.lost:
             if output.empty == "refuse":
                 raise BodyRefused(f"expected rows at {output.rows or 'the root'}, was none")
@@ -97,7 +106,7 @@ def _scalar(name: str, scalar: Scalar, reader: Reader, given: Mapping[str, str])
 def _refuse_wrong_times(block: Block, rows: Rows, output: Output) -> None:
     """When no row's time can be true, the unit or the zone has changed: not bad rows but another protocol."""
     if rows.judgement.all_for(TIME_REASONS):
-        name = next(name for name in ("open_time", "event_time") if name in output.fields)
+        name = next(name for name in TIMES if name in output.fields)
         wanted = f"{name} as {output.fields[name].unit or 's'}, {output.earliest} to now"
         raise BodyRefused(f"expected {wanted}, was {rows.judgement.reason(0)} in every row, first {block.raw(0)}")
 

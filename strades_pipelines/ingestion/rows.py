@@ -1,11 +1,13 @@
-"""What the four kinds of records share: the body's context, and typed rows with the judgement on each."""
+"""What the kinds of records share: the body's context, and typed rows with the judgement on each."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from strades_pipelines.datamanager.protocol import Output
@@ -14,6 +16,8 @@ from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.sanitizer import Judgement, judge_duplicates
 from strades_pipelines.ingestion.values import Column, instants
 from strades_pipelines.market.records import SCHEMAS, TIME
+
+PLACE = re.compile(r"\{([a-z_]+)\}")
 
 
 @dataclass(frozen=True)
@@ -113,3 +117,19 @@ def times_column(values: NDArray[np.int64]) -> pa.Array:
 def same_text(value: str | None, count: int) -> pa.Array:
     """One text (or none) in every row."""
     return pa.repeat(pa.scalar(value, pa.string()), count)
+
+
+def written(context: Context, name: str, words: Mapping[str, Column], count: int) -> pa.Array:
+    """A text column from the protocol's template; none where it has none for it, or a place has no value.
+
+    Values of the whole body are put in once, those of a row by column.
+    """
+    if name not in context.output.texts:
+        return same_text(None, count)
+    parts: list[pa.Array] = []
+    for i, piece in enumerate(PLACE.split(context.output.texts[name])):  # text, place, text, place, ..., text
+        if i % 2 and piece in words:
+            parts.append(pa.array(words[piece].values, pa.string(), mask=words[piece].missing))
+        else:
+            parts.append(same_text(context.need(piece) if i % 2 else piece, count))
+    return pc.binary_join_element_wise(*parts, "")

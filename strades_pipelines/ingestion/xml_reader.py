@@ -28,6 +28,8 @@ class XmlReader:
             self.root: Any = etree.fromstring(body, parser)
         except (etree.XMLSyntaxError, ValueError) as error:
             raise BodyRefused(f"expected XML, was {error}") from None
+        if read.root and etree.QName(self.root).localname != read.root:
+            raise BodyRefused(f"expected an XML document {read.root}, was {one_line(str(self.root.tag), 80)}")
         tree: Any = self.root.getroottree()
         if tree.docinfo.doctype:
             raise BodyRefused("expected XML without a document type, was one with it")
@@ -50,4 +52,6 @@ class XmlReader:
 
     def _text(self, node: Any, path: str) -> str | None:
         found = node.xpath(path, namespaces=self.namespaces)
-        return str(found[0]) if isinstance(found, list) and found else None
+        if isinstance(found, list):
+            return str(found[0]) if found else None
+        return str(found) or None

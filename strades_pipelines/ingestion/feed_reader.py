@@ -1,0 +1,178 @@
+"""Feeds: RSS, Atom and RDF through feedparser, JSON Feed as the JSON it is; entries with one set of names.
+
+An entry without an id of its own has the SHA-256 of its link and title: publishers reuse neither together.
+"""
+
+import calendar
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from strades_pipelines.datamanager.protocol import Output, Read
+from strades_pipelines.datamanager.strict_json import JsonError, loads
+from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
+
+Entry = dict[str, Any]
+MOST_ENTRIES = 10_000
+
+
+class FeedReader:
+    """A feed. Entities are not expanded, nothing outside of the body is read."""
+
+    def __init__(self, read: Read, body: bytes) -> None:
+        bare = body.replace(b"\0", b"")  # UTF-16 too
+        if b"<!ENTITY" in bare:
+            raise BodyRefused("expected a feed, was XML that declares its own entities")
+        self.entries = _json_entries(body) if bare.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{" else _xml_entries(body)
+        if len(self.entries) > MOST_ENTRIES:
+            raise BodyRefused(f"expected at most {MOST_ENTRIES} entries, was {len(self.entries)}")
+
+    def scalar(self, pointer: str) -> object:
+        """A feed says nothing but its entries."""
+        return None
+
+    def block(self, output: Output) -> Block:
+        """The entries; fields are found by the names of `article`."""
+        cells = {name: [entry.get(str(field.at)) for entry in self.entries] for name, field in output.fields.items()}
+        return Block(len(self.entries), cells, lambda i: f"entry {i + 1}", self._raw)
+
+    def _raw(self, i: int) -> str:
+        entry = self.entries[i]
+        return one_line(f"{entry['published']} {entry['title']} {entry['url']}", 500)
+
+
+def _xml_entries(body: bytes) -> list[Entry]:
+    import feedparser
+
+    document = feedparser.parse(io.BytesIO(body))  # a stream: bytes would be tried as the name of a file
+    if not document.version:
+        fault = document.get("bozo_exception") or f"begins with {body[:40]!r}"
+        raise BodyRefused(f"expected a feed, was not one: {fault}")
+    if document.bozo and _cut_off(body):
+        raise BodyRefused(f"expected a whole feed, was {document.bozo_exception}")
+    language = document.feed.get("language")
+    return [_of_xml(entry, language) for entry in document.entries]
+
+
+def _cut_off(body: bytes) -> bool:
+    """Whether a feed that is not well-formed lacks its end; other faults of feeds in the wild are read over."""
+    tail = body.replace(b"\0", b"").rstrip()[-200:].lower()
+    return not any(end in tail for end in (b"</rss>", b"</feed>", b":rdf>", b"</rdf>", b":feed>", b"</channel>"))
+
+
+def _of_xml(entry: Mapping[str, Any], language: str | None) -> Entry:
+    contents = [each.get("value") for each in entry.get("content", ())]
+    people = [person.get("name") or person.get("email") for person in entry.get("authors", ())]
+    return _entry(
+        identity=entry.get("id"),
+        url=entry.get("link"),
+        title=entry.get("title"),
+        summary=entry.get("summary"),
+        text=contents[0] if contents else None,
+        authors=people,
+        language=(entry.get("title_detail") or {}).get("language") or language,
+        categories=[tag.get("term") for tag in entry.get("tags", ())],
+        published=_stamp(entry.get("published_parsed") or entry.get("updated_parsed")),
+    )
+
+
+def _json_entries(body: bytes) -> list[Entry]:
+    try:
+        document = loads(body.removeprefix(b"\xef\xbb\xbf"))
+    except JsonError as error:
+        raise BodyRefused(str(error)) from None
+    if "jsonfeed.org" not in str(document.get("version")) or not isinstance(document.get("items"), list):
+        raise BodyRefused("expected a JSON Feed with items, was another document")
+    if not all(isinstance(item, dict) for item in document["items"]):
+        raise BodyRefused("expected items that are objects, was another")
+    return [_of_json(item, document.get("language")) for item in document["items"]]
+
+
+def _of_json(item: Mapping[str, Any], language: object) -> Entry:
+    people = item.get("authors") or [item.get("author")]
+    people = people if isinstance(people, list) else []
+    tags = item.get("tags")
+    return _entry(
+        identity=None if item.get("id") is None else str(item["id"]),
+        url=item.get("url") or item.get("external_url"),
+        title=item.get("title"),
+        summary=item.get("summary"),
+        text=item.get("content_text") or item.get("content_html"),
+        authors=[person.get("name") for person in people if isinstance(person, dict)],
+        language=item.get("language") or language,
+        categories=tags if isinstance(tags, list) else [],
+        published=_iso(item.get("date_published")),
+    )
+
+
+def _entry(
+    *,
+    identity: Any,
+    url: Any,
+    title: Any,
+    authors: Sequence[Any],
+    categories: Sequence[Any],
+    published: Any,
+    **rest: Any,
+) -> Entry:
+    """An entry of plain texts; without a title its text says what it is about."""
+    link, texts = _line(url), {name: plain(value) for name, value in rest.items()}
+    named = plain(title) or (texts["summary"] or texts["text"] or "")[:120] or None
+    hashed = hashlib.sha256(f"{link or ''}\n{named or ''}".encode()).hexdigest()
+    return {
+        "id": _line(identity) or (hashed if link or named else None),
+        "url": link,
+        "title": named,
+        **texts,
+        "authors": _listed(authors),
+        "categories": _listed(categories),
+        "published": published,
+    }
+
+
+def plain(value: object) -> str | None:
+    """Markup as the text that a reader sees, on one line; None where there is none."""
+    if not isinstance(value, str):
+        return None
+    if "<" in value or "&" in value:
+        from lxml import etree, html
+
+        try:
+            value = str(html.fragment_fromstring(_printable(value), create_parent=True).text_content())
+        except (etree.ParserError, ValueError):
+            return None
+    return " ".join(_printable(value).split()) or None
+
+
+def _line(value: object) -> str | None:
+    return (" ".join(_printable(value).split()) or None) if isinstance(value, str) else None
+
+
+def _printable(value: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in value)
+
+
+def _listed(values: Sequence[Any]) -> list[str]:
+    made: Callable[[Any], str | None] = _line
+    return list(dict.fromkeys(text for value in values if (text := made(value))))
+
+
+def _stamp(parsed: Any) -> str | None:
+    """feedparser's time (UTC) as ISO 8601; None where it read none, or none of the calendar."""
+    if parsed is None:
+        return None
+    try:
+        return datetime.fromtimestamp(calendar.timegm(parsed), UTC).isoformat()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _iso(value: object) -> str | None:
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return time.astimezone(UTC).isoformat() if time is not None and time.tzinfo is not None else None

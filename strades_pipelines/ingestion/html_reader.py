@@ -1,0 +1,53 @@
+"""HTML bodies: a table of the page, its columns found by the words above them."""
+
+from typing import Any
+
+from lxml import etree, html
+
+from strades_pipelines.datamanager.protocol import Output, Read
+from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
+
+
+class HtmlReader:
+    """An HTML page; nothing of it is run or fetched."""
+
+    def __init__(self, read: Read, body: bytes) -> None:
+        parser = html.HTMLParser(no_network=True, huge_tree=False, encoding=None if _declared(body) else "utf-8")
+        try:
+            self.root: Any = html.document_fromstring(body, parser=parser)
+        except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
+            raise BodyRefused(f"expected an HTML page, was {error}") from None
+
+    def scalar(self, pointer: str) -> object:
+        """The text at an XPath, or None."""
+        found = self.root.xpath(pointer)
+        return text_of(found[0]) if isinstance(found, list) and found else None
+
+    def block(self, output: Output) -> Block:
+        """The rows of the one table at the output's XPath, below its line of headings."""
+        tables = self.root.xpath(output.rows)
+        if len(tables) != 1:
+            raise BodyRefused(f"expected one table at {output.rows}, was {len(tables) or 'none'}")
+        headings, *rows = [[text_of(cell) for cell in row.xpath("./th|./td")] for row in tables[0].iter("tr")] or [[]]
+        places = {}
+        for name, field in output.fields.items():
+            if field.at in headings:
+                places[name] = headings.index(str(field.at))
+            elif not field.optional:
+                raise BodyRefused(f"expected a column {field.at}, was the line of headings {' | '.join(headings)!r}")
+        broken = {i: "wrong_number_of_columns" for i, row in enumerate(rows) if len(row) != len(headings)}
+        whole = [[""] * len(headings) if i in broken else row for i, row in enumerate(rows)]
+        cells = {name: [row[at] for row in whole] for name, at in places.items()}
+        cells |= {name: [None] * len(rows) for name in output.fields if name not in places}
+        return Block(len(rows), cells, lambda i: f"row {i + 1}", lambda i: one_line(" | ".join(rows[i]), 500), broken)
+
+
+def text_of(node: Any) -> str:
+    """The text in an element, its blanks (no-break ones too) made single."""
+    return " ".join((node if isinstance(node, str) else node.text_content()).split())
+
+
+def _declared(body: bytes) -> bool:
+    """Whether the page says how it is encoded: lxml then reads that; it would take any other page for Latin-1."""
+    return b"charset" in body[:2048].lower() or body[:2] in (b"\xff\xfe", b"\xfe\xff")
