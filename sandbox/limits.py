@@ -1,7 +1,7 @@
 """How often each provider lets itself be asked: token buckets in real time, and its own way of saying no.
 
 Gate.io: 200 requests in 10 s per endpoint, counted down in `X-Gate-RateLimit-*` headers. Yahoo: 2,000 an hour (measured
-by users; nothing is published). ECB: 120 a minute (nothing is published; a courtesy limit of the sandbox).
+by users; nothing is published). EDGAR: 10 a second. The others: a courtesy limit of the sandbox (nothing is published).
 """
 
 import math
@@ -26,6 +26,11 @@ LIMITS = {
     "query1.finance.yahoo.com": Limit(2_000, 3_600),
     "query2.finance.yahoo.com": Limit(2_000, 3_600),
     "www.ecb.europa.eu": Limit(120, 60),
+    "fred.stlouisfed.org": Limit(120, 60),
+    "data.sec.gov": Limit(10, 1),
+    "home.treasury.gov": Limit(600, 60),
+    "news.sandbox.example": Limit(600, 60),
+    "pages.sandbox.example": Limit(3_000, 60),
 }
 
 

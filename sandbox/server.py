@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox import ecb, extra, gateio, yahoo
+from sandbox import ecb, extra, fred, gateio, news, pages, sec, treasury, yahoo
 from sandbox.limits import Limiter, limit_headers, too_many
 from sandbox.misbehaviour import RuleError, Rules, misbehave, rule_from
 from sandbox.world import Answer, Reply, World, http_date
@@ -20,6 +20,11 @@ from sandbox.world import Answer, Reply, World, http_date
 PROVIDERS: dict[str, Answer] = {
     gateio.HOST: gateio.answer,
     ecb.HOST: ecb.answer,
+    fred.HOST: fred.answer,
+    news.HOST: news.answer,
+    pages.HOST: pages.answer,
+    sec.HOST: sec.answer,
+    treasury.HOST: treasury.answer,
     **dict.fromkeys(yahoo.HOSTS, yahoo.answer),
 }
 REMEMBERED_REQUESTS = 10_000

@@ -84,12 +84,14 @@ def crawl(plan: Plan, store: Store, chronicle: Chronicle) -> None:
 
     from scrapers.settings import crawl_settings
     from scrapers.spiders.api import ApiSpider
+    from scrapers.spiders.feed import FeedSpider
     from scrapers.spiders.file import FileSpider
+    from scrapers.spiders.page import PageSpider
 
     process = AsyncCrawlerProcess(crawl_settings(plan))
     logging.getLogger("scrapy").setLevel(logging.WARNING)  # Scrapy sets it to DEBUG when the process is made
     kinds = {request.kind for request in plan.requests}
-    for spider in (ApiSpider, FileSpider):
+    for spider in (ApiSpider, FileSpider, FeedSpider, PageSpider):
         if spider.kind in kinds:
             process.crawl(spider, plan=plan, store=store, chronicle=chronicle)
     process.start()

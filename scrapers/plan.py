@@ -7,6 +7,8 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+KINDS = ("api", "file", "feed", "page")
+
 
 class PlanError(ValueError):
     """The plan cannot be used: which key, what was expected, what was found."""
@@ -27,7 +29,7 @@ class PlannedRequest:
     request_key: str
     source: str
     protocol: str
-    kind: str  # api or file
+    kind: str  # one of KINDS
     url: str
     month: date
     method: str = "GET"
@@ -105,8 +107,8 @@ def _request(document: Any, where: str) -> PlannedRequest:
         raise PlanError(f"{where}: expected the keys of a request, was also given {unknown}")
     for name in ("request_key", "source", "protocol", "kind", "url", "month"):
         _of(document, name, str, where)
-    if document["kind"] not in ("api", "file"):
-        raise PlanError(f"{where}.kind: expected api or file, was {document['kind']!r}")
+    if document["kind"] not in KINDS:
+        raise PlanError(f"{where}.kind: expected one of {', '.join(KINDS)}, was {document['kind']!r}")
     parts = urlsplit(document["url"])
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise PlanError(f"{where}.url: expected an http or https address, was {document['url']!r}")

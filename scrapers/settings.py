@@ -44,11 +44,12 @@ def crawl_settings(plan: Plan) -> dict[str, Any]:
 def downloader_middlewares() -> dict[str, int]:
     """What lies between a spider (low numbers) and the wire (high ones).
 
-    No robots.txt: these are interfaces made for programs. Scrapy's own retry and redirect are replaced: ours wait as
-    long as they are told to, and stay on the host. The sandbox redirection exists in world `sandbox` only; there, no
-    proxy: it could not reach this machine's loopback.
+    robots.txt is obeyed for pages (`scrapers.spiders.page`); the other kinds are interfaces made for programs. Scrapy's
+    own retry and redirect are replaced: ours wait as long as they are told to, and stay on the host. The sandbox
+    redirection exists in world `sandbox` only; there, no proxy: it could not reach this machine's loopback.
     """
     common = {
+        "scrapers.robots.Robots": 100,
         f"{BUILTIN}.downloadtimeout.DownloadTimeoutMiddleware": 350,
         f"{BUILTIN}.defaultheaders.DefaultHeadersMiddleware": 400,
         f"{BUILTIN}.useragent.UserAgentMiddleware": 500,

@@ -52,7 +52,7 @@ def listing_rows(sources: Sources) -> list[Row]:
     rows: dict[int, Row] = {}
     for website in sources.websites:
         protocol = load_protocol(website.protocol)
-        for instrument in sources.instruments_of(website):
+        for instrument in filter(lambda known: known.traded, sources.instruments_of(website)):
             id_ = listing_id(website.venue, instrument.symbol)
             row: Row = {
                 "listing_id": id_,

@@ -68,14 +68,10 @@ def plan(
         protocol: the website's, where it is not one of the project's files.
     """
     protocol = protocol or load_protocol(website.protocol)
-    if protocol.ask.per == "source":
-        candidates = [_question(website, protocol, None, None, now)]
-    else:
-        candidates = [
-            request
-            for instrument in sources.instruments_of(website)
-            for request in _of_instrument(website, protocol, instrument, window, now)
-        ]
+    asked: Sequence[Instrument | None] = [None]
+    if protocol.ask.per == "instrument":
+        asked = sources.instruments_of(website)
+    candidates = [request for instrument in asked for request in _questions(website, protocol, instrument, window, now)]
     chosen = []
     for request in candidates:
         answers = log.get(request.request_key, ())
@@ -98,17 +94,17 @@ def spider_plan(website: Website, requests: Sequence[Request], *, run_id: str) -
     }
 
 
-def _of_instrument(
-    website: Website, protocol: Protocol, instrument: Instrument, window: Window, now: datetime
+def _questions(
+    website: Website, protocol: Protocol, instrument: Instrument | None, window: Window, now: datetime
 ) -> Iterator[Request]:
     ask = protocol.ask
     if ask.chunk is None:
         yield _question(website, protocol, instrument, None, now)
         return
-    step = interval_seconds(instrument.interval) if ask.chunk.bars else 1
+    step = interval_seconds(instrument.interval) if instrument and ask.chunk.bars else 1
     reach = reach_start(ask.reach, step_seconds=step, now=now)
-    first = max(instrument.start_date, website.history_from or EPOCH)
-    last = instrument.end_date or datetime.max.replace(tzinfo=UTC)
+    first = max(instrument.start_date if instrument else EPOCH, website.history_from or EPOCH)
+    last = (instrument and instrument.end_date) or datetime.max.replace(tzinfo=UTC)
     wanted = (max(window[0], first, reach), min(window[1], last, now))
     for start, end in chunks(ask.chunk, step_seconds=step, start=wanted[0], end=wanted[1]):
         cell = (max(start, first), min(end, last))
@@ -132,6 +128,10 @@ def _question(
         given = {"symbol": instrument.symbol, "venue": website.venue, "calendar": calendar}
         if ask.intervals:
             given["interval"] = instrument.interval
+        if instrument.unit is not None:
+            given["unit"] = instrument.unit
+        if instrument.lag_days is not None:
+            given["lag_days"] = str(instrument.lag_days)
     asked = None
     if cell is not None:
         key += [_text(time) for time in cell]
@@ -142,7 +142,7 @@ def _question(
         protocol=protocol.name,
         kind=ask.kind,
         method=ask.method,
-        url=_url(ask, instrument, asked),
+        url=_url(ask, website, instrument, asked),
         headers=dict(ask.headers),
         given=given,
         window_start=_text(asked[0]) if asked else None,
@@ -153,7 +153,7 @@ def _question(
     )
 
 
-def _url(ask: Ask, instrument: Instrument | None, asked: Window | None) -> str:
+def _url(ask: Ask, website: Website, instrument: Instrument | None, asked: Window | None) -> str:
     words: dict[str, str] = {}
     if instrument is not None:
         words = {"symbol": instrument.symbol, "interval": ask.intervals.get(instrument.interval, instrument.interval)}
@@ -161,7 +161,9 @@ def _url(ask: Ask, instrument: Instrument | None, asked: Window | None) -> str:
         seconds = interval_seconds(instrument.interval) if instrument and ask.intervals else 1
         times = {"start": asked[0], "end": asked[1], "last": asked[1] - timedelta(seconds=seconds)}
         words |= {name: _stamp(time, ask.time_unit) for name, time in times.items()}
-    path = PLACE.sub(lambda found: quote(words[found[1]], safe=""), ask.url)
+        words |= {"month": f"{asked[0]:%Y-%m}", "yyyymm": f"{asked[0]:%Y%m}"}
+    path = PLACE.sub(lambda found: quote(words[found[1]], safe=""), ask.url.removeprefix("{url}"))
+    path = website.url + path if ask.url.startswith("{url}") else path
     query = {name: PLACE.sub(lambda found: words[found[1]], template) for name, template in ask.parameters.items()}
     return f"{path}?{urlencode(query)}" if query else path
 

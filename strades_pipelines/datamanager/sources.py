@@ -19,7 +19,11 @@ class SourcesError(ValueError):
 
 @dataclass(frozen=True)
 class Instrument:
-    """Something a website has a series of. Times are UTC; `end_date` None: still going on."""
+    """Something a website has a series of. Times are UTC; `end_date` None: still going on.
+
+    A `statistic` is an official series, in `unit`, out `lag_days` after the day it is about; a `filer` hands in
+    documents. Neither is traded: they have no currency, tick or lot.
+    """
 
     id: str
     symbol: str
@@ -29,10 +33,17 @@ class Instrument:
     start_date: datetime
     end_date: datetime | None
     kind: str
-    currency: str
-    tick_size: Decimal
-    lot_size: Decimal
+    currency: str | None = None
+    tick_size: Decimal | None = None
+    lot_size: Decimal | None = None
     calendar: str | None = None
+    unit: str | None = None
+    lag_days: int | None = None
+
+    @property
+    def traded(self) -> bool:
+        """Whether it has prices and sizes, so that a venue lists it."""
+        return self.kind not in ("statistic", "filer")
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,7 @@ def _instrument(item: dict[str, Any], where: str) -> Instrument:
     end_date = None if end is None else _time(end, f"{where}.end_date")
     if end_date is not None and end_date <= start_date:
         raise CheckError(f"{where}.end_date: expected a time after start_date {item['start_date']}, was {shown(end)}")
-    sizes = {key: Decimal(item[key]) for key in ("tick_size", "lot_size")}
+    sizes = {key: Decimal(item[key]) for key in ("tick_size", "lot_size") if key in item}
     return Instrument(**{**item, **sizes, "start_date": start_date, "end_date": end_date})
 
 

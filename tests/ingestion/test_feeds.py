@@ -41,7 +41,7 @@ def names() -> list[str]:
         "rss2/rss_2.0_spiegel.xml",
         "rss2/rss_2.0_cloudflare.xml",
         "rss2/rss_2.0_ghost_1.xml",
-        "rss2/rss_2.0_ilmessaggero.xml",
+        "rss2/rss_2.0_rps.xml",
     ]
 
 
