@@ -1,8 +1,8 @@
 """FRED's graph CSV over real series: `fred.stlouisfed.org/graph/fredgraph.csv?id=<series>`.
 
-The numbers are those that the `arch` package bundles: DCOILWTICO (oil, daily), CPILFESL (core CPI, monthly), AAA and BAA
-(bond yields, monthly), VIXCLS (daily since 2014). The package's files are read, the package is not imported. A row is
-served once its day and the series' usual delay have passed; none is invented after the last.
+The numbers are those that the `arch` package bundles: DCOILWTICO (oil, daily), CPILFESL (core CPI, monthly), AAA and
+BAA (bond yields, monthly), VIXCLS (daily since 2014). The package's files are read, the package is not imported. A row
+is served once its day and the series' usual delay have passed; none is invented after the last.
 """
 
 import csv

@@ -38,7 +38,7 @@ class HtmlReader:
                 raise BodyRefused(f"expected a column {field.at}, was the line of headings {' | '.join(headings)!r}")
         broken = {i: "wrong_number_of_columns" for i, row in enumerate(rows) if len(row) != len(headings)}
         whole = [[""] * len(headings) if i in broken else row for i, row in enumerate(rows)]
-        cells = {name: [row[at] for row in whole] for name, at in places.items()}
+        cells: dict[str, list[Any]] = {name: [row[at] for row in whole] for name, at in places.items()}
         cells |= {name: [None] * len(rows) for name in output.fields if name not in places}
         return Block(len(rows), cells, lambda i: f"row {i + 1}", lambda i: one_line(" | ".join(rows[i]), 500), broken)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from strades_pipelines.ingestion.bars import GivenError, Times, at_local_time, known_sessions
+from strades_pipelines.ingestion.bars import USUAL_YEAR, GivenError, Times, at_local_time, known_sessions
 from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.rows import (
     Context,
@@ -59,6 +59,9 @@ def _published(labels: Times, context: Context) -> NDArray[np.datetime64]:
     days = labels.astype("datetime64[us]").astype("datetime64[D]") + int(given or rule.lag_days)
     if rule.calendar is None:
         return np.asarray(days)
-    last = days.max(initial=np.datetime64("1970-01-01", "D")).astype(object).year
-    known = known_sessions(rule.calendar, days.astype("datetime64[us]").astype(np.int64), last + 1)
-    return np.maximum(known.dates[np.searchsorted(known.dates, days)], days)
+    weekdays = np.busday_offset(days, 0, roll="forward")  # where the calendar does not reach
+    recent = days[days >= np.datetime64(f"{USUAL_YEAR}-01-01")].astype("datetime64[us]").astype(np.int64)
+    known = known_sessions(rule.calendar, recent, context.fetched_at.year).dates
+    at = np.searchsorted(known, days)
+    covered = (days >= known[0]) & (at < len(known))
+    return np.where(covered, known[np.minimum(at, len(known) - 1)], weekdays)
