@@ -41,7 +41,7 @@ class Training:
 
     @property
     def target(self) -> Floats:
-        """The labels with the extreme half percents pulled in to these rows' own quantiles: one wrong price is not all."""
+        """The labels with the extreme half percents pulled in to these rows' quantiles, against wrong prices."""
         low, high = np.quantile(self.y, (0.005, 0.995))
         return np.clip(self.y, low, high)
 
