@@ -1,11 +1,13 @@
 """From a fill or an order back to the bytes: each step a natural key, the last one checked against the stored body.
 
-fill -> order -> intent -> decision (with its inputs) -> prediction -> model and features -> cleaned rows -> records ->
-fetches -> bodies. A body is read again, its SHA-256 compared, parsed again, and its rows compared with those stored.
+fill -> order -> intent -> decision (with its inputs) -> prediction -> model and features -> cleaned rows, published
+values and articles -> records -> fetches -> bodies. A body is read again, its SHA-256 compared, parsed again, and its
+rows compared with those stored.
 """
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -13,18 +15,34 @@ from psycopg.rows import dict_row
 
 from strades_pipelines.database.connection import connect
 from strades_pipelines.ingestion.verify import verify_fetch
+from strades_pipelines.predictor.families.published import SERIES
+from strades_pipelines.predictor.formulas import FAMILIES, REGISTRY
 
+LOOK_BACK = timedelta(days=45)  # longer than any window of a series or of articles
+PUBLISHED = """
+    SELECT DISTINCT fetch_id FROM records.observations
+    WHERE series = any(%s) AND event_time BETWEEN %s AND %s
+"""
+WRITTEN = "SELECT DISTINCT fetch_id FROM records.articles WHERE knowledge_time BETWEEN %s AND %s"
+REWARDED = """
+    SELECT DISTINCT fetch_id FROM records.corporate_actions WHERE listing_id = %s AND ex_date BETWEEN %s AND %s
+"""
+PEERS = """
+    SELECT DISTINCT peer.fetch_id FROM cleaned.daily_bars AS peer
+    WHERE peer.venue = (SELECT venue FROM records.listings WHERE listing_id = %s)
+        AND peer.session_date BETWEEN %s AND %s
+"""
 Row = dict[str, Any]
 Connection = psycopg.Connection[Any]
 
 
 class NotFound(LookupError):
-    """No fill, order or decision has this id."""
+    """No fill, order, decision or prediction has this id."""
 
 
 @dataclass
 class Lineage:
-    """Everything that one fill, order or decision rests on; `faults` is empty when all of it holds."""
+    """Everything that one fill, order, decision or prediction rests on; `faults` is empty when all of it holds."""
 
     identity: str
     fill: Row | None = None
@@ -41,7 +59,7 @@ class Lineage:
 
 
 def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:
-    """The lineage of a fill, an intent (its order) or a decision, as one document.
+    """The lineage of a fill, an intent (its order), a decision or a prediction, as one document.
 
     Raises:
         NotFound: when nothing has this id.
@@ -86,24 +104,25 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
     lineage.order = _one(connection, "SELECT * FROM trading.orders WHERE intent_id = %s", intent)
     decision = lineage.intent["decision_id"] if lineage.intent else identity
     lineage.decision = _one(connection, "SELECT * FROM signals.decisions WHERE decision_id = %s", decision)
-    if lineage.decision is None:
+    prediction = lineage.decision["inputs"].get("prediction_id") if lineage.decision else identity
+    fetch_ids = _follow_prediction(connection, lineage, prediction)
+    if lineage.decision is None and lineage.prediction is None:
         raise NotFound(
-            f"expected the id of a fill, an order or a decision, was {identity!r}; "
+            f"expected the id of a fill, an order, a decision or a prediction, was {identity!r}; "
             "`strades db psql` shows trading.fills"
         )
-    fetch_ids = _follow_prediction(connection, lineage)
     _follow_bars(connection, lineage)
     return lineage, fetch_ids | {row["fetch_id"] for row in [*lineage.records, *lineage.cleaned]}
 
 
-def _follow_prediction(connection: Connection, lineage: Lineage) -> set[int]:
+def _follow_prediction(connection: Connection, lineage: Lineage, prediction_id: str | None) -> set[int]:
     """Prediction, model, features and the rows under the features; the fetches behind the rows not shown."""
-    prediction_id = (lineage.decision or {})["inputs"].get("prediction_id")
     if prediction_id is None:
         return set()
     forecast = _one(connection, "SELECT * FROM predictions.forecasts WHERE prediction_id = %s", prediction_id)
     if forecast is None:
-        lineage.faults.append(f"prediction {prediction_id} is gone")
+        if lineage.decision is not None:
+            lineage.faults.append(f"prediction {prediction_id} is gone")
         return set()
     lineage.prediction = forecast
     lineage.model = _one(connection, "SELECT * FROM predictions.models WHERE model_id = %s", forecast["model_id"])
@@ -125,21 +144,15 @@ def _follow_prediction(connection: Connection, lineage: Lineage) -> set[int]:
 
 
 def _behind_features(connection: Connection, features: Row) -> set[int]:
-    """The fetches of the rates and dividends that went into a feature row."""
-    rates = _rows(
-        connection,
-        "SELECT DISTINCT fetch_id FROM records.observations WHERE series = 'ECB:USD' AND event_time BETWEEN %s AND %s",
-        features["window_start"],
-        features["decision_time"],
-    )
-    actions = _rows(
-        connection,
-        "SELECT DISTINCT fetch_id FROM records.corporate_actions WHERE listing_id = %s AND ex_date BETWEEN %s AND %s",
-        features["listing_id"],
-        features["window_start"],
-        features["session_date"],
-    )
-    return {row["fetch_id"] for row in [*rates, *actions]}
+    """The fetches of what else went into a feature row: series, articles, dividends, and the peers' bars."""
+    window = (features["window_start"], features["session_date"])
+    rows = [
+        *_rows(connection, PUBLISHED, list(SERIES), features["decision_time"] - LOOK_BACK, features["decision_time"]),
+        *_rows(connection, WRITTEN, features["decision_time"] - LOOK_BACK, features["decision_time"]),
+        *_rows(connection, REWARDED, features["listing_id"], *window),
+        *_rows(connection, PEERS, features["listing_id"], *window),
+    ]
+    return {row["fetch_id"] for row in rows}
 
 
 def _behind_training(connection: Connection, model: Row | None) -> set[int]:
@@ -164,7 +177,7 @@ def _behind_training(connection: Connection, model: Row | None) -> set[int]:
 
 def _follow_bars(connection: Connection, lineage: Lineage) -> None:
     """The bars a decision read, and the bar whose open its fill took."""
-    bars = (lineage.decision or {})["inputs"].get("bars")
+    bars = (lineage.decision or {"inputs": {}})["inputs"].get("bars")
     if bars:
         lineage.records += _rows(
             connection,
@@ -225,6 +238,8 @@ def lines(document: dict[str, Any]) -> Iterable[str]:
     for step in ("fill", "order", "intent", "decision", "prediction", "model", "features"):
         if document[step]:
             yield f"[bold]{step:11}[/] {_summary(step, document[step])}"
+    if document["features"]:
+        yield from _feature_values(document["features"])
     for step in ("cleaned", "records"):
         if document[step]:
             yield f"[bold]{step:11}[/] {len(document[step])} rows, the last {_summary(step, document[step][-1])}"
@@ -234,13 +249,20 @@ def lines(document: dict[str, Any]) -> Iterable[str]:
         yield f"{'':11} sha256 {fetch.get('sha256', '?')} {state}"
 
 
+def _feature_values(row: Row) -> Iterable[str]:
+    """A line a family, with what is not missing."""
+    for family in FAMILIES:
+        names = [one.name for one in REGISTRY if one.family == family and row[one.name] is not None]
+        yield f"{'':11} {family}: " + (" · ".join(f"{name} {row[name]:.6g}" for name in names) or "missing")
+
+
 SHOWN = {
     "fill": ("fill_id", "side", "quantity", "price", "fee", "currency", "filled_at"),
     "order": ("intent_id", "broker", "state", "submitted_at"),
     "intent": ("intent_id", "side", "quantity", "intended_at"),
     "decision": ("decision_id", "wallet", "strategy", "target", "reason", "decided_at"),
-    "prediction": ("prediction_id", "value", "decision_time"),
-    "model": ("model_id", "trained_at", "train_rows", "fitted_hash"),
+    "prediction": ("prediction_id", "name", "value", "status", "decision_time"),
+    "model": ("model_id", "name", "trained_at", "train_rows", "fitted_hash"),
     "features": ("session_date", "max_knowledge_time", "inputs_hash"),
     "cleaned": ("session_date", "close", "knowledge_time"),
     "records": ("open_time", "open", "close", "knowledge_time"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 TABLE = re.compile(r"CREATE TABLE (\w+\.\w+) \(\n(.*?)\n\);", re.DOTALL)
+ADDED = re.compile(r"ALTER TABLE (\w+\.\w+)\n((?:ADD COLUMN [^;]*?)+);", re.DOTALL)
 COLUMN = re.compile(
     r'^    "?(?P<name>[a-z]\w*)"?\s+(?P<type>double precision|[a-z]+(?:\[\])?)'
     r"(?P<rest>[^-]*?),?\s*(?:-- ?(?P<comment>.*))?$"
@@ -27,7 +28,10 @@ class Column:
 def table_columns() -> dict[str, tuple[Column, ...]]:
     """The columns of every table of the migrations, by `schema.table`."""
     text = "\n".join(path.read_text() for path in sorted(MIGRATIONS.glob("*.sql")))
-    return {name: tuple(_columns(body)) for name, body in TABLE.findall(text)}
+    tables = {name: tuple(_columns(body)) for name, body in TABLE.findall(text)}
+    for name, body in ADDED.findall(text):
+        tables[name] += tuple(_columns(body.replace("ADD COLUMN", "   ")))
+    return tables
 
 
 def _columns(body: str) -> list[Column]:

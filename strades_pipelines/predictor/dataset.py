@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Without these a row says too little to predict from, or to learn from; the others may be imputed.
-NEEDED = tuple(name for name in NAMES if name not in ("volume_ratio_20", "eurusd_return_5"))
+# Without these a row says too little to predict from, or to learn from; the others may be missing.
+NEEDED = (
+    "return_1", "return_5", "return_20", "volatility_20", "sma_ratio_10", "sma_ratio_50", "rsi_14", "range_20",
+)  # fmt: skip
 IDENTITY = ("listing_id", "session_date", "decision_time", "inputs_hash")
 ROWS = f"""
     SELECT {", ".join(IDENTITY)}, {", ".join(NAMES)} FROM features.daily
@@ -36,6 +38,12 @@ class Training:
     decision_time: NDArray[np.int64]  # microseconds since 1970, UTC
     label_known_at: NDArray[np.int64]
     listing_id: NDArray[np.int64]
+
+    @property
+    def target(self) -> Floats:
+        """The labels with the extreme half percents pulled in to these rows' quantiles, against wrong prices."""
+        low, high = np.quantile(self.y, (0.005, 0.995))
+        return np.clip(self.y, low, high)
 
     def data_hash(self) -> str:
         """SHA-256 over everything a fit can see."""

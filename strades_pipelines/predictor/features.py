@@ -11,15 +11,19 @@ from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.predictor.formulas import SERIES
-from strades_pipelines.predictor.inputs import Bars, Rates
-from strades_pipelines.predictor.provenance import daily_features
+from strades_pipelines.predictor.formulas import SESSIONS
+from strades_pipelines.predictor.inputs import Bars, Market
+from strades_pipelines.predictor.provenance import market_features
+from strades_pipelines.predictor.published import read_articles, read_published
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
-LEAD_IN = 60  # sessions before the window: more than any feature's
-COLUMNS = ("listing_id", "session_date", "knowledge_time", "high", "low", "close", "volume", "total_return_factor")
+LEAD_IN = SESSIONS - 1  # sessions before the window
+COLUMNS = (
+    "listing_id", "venue", "session_date", "knowledge_time",
+    "open", "high", "low", "close", "volume", "total_return_factor",
+)  # fmt: skip
 # From the earliest day that is some traded listing's LEAD_IN-th session before the window. Counted in sessions, not
 # days: a listing with a hole in its history would else have other features than in a run over everything.
 WITH_LEAD_IN = f"""
@@ -56,36 +60,36 @@ def write_features(url: str | None = None, *, start: datetime, end: datetime, no
         start, end: midnights, UTC: the first date, and the one after the last.
         now: what is known later is not read; also the rows' recorded_at.
     """
-    window = (start.date(), end.date())
     with adbc_connect(url) as connection, connection.cursor() as cursor:
-        rates = read_rates(cursor, known_at=now)
-        bars = read_as_of(
-            cursor, "cleaned.daily_bars", COLUMNS, known_at=now, where=WITH_LEAD_IN, parameters=window,
-            order_by=("listing_id", "session_date"),
-        )  # fmt: skip
-        tables = [_rows(bars, listing, rates, start) for listing in pc.unique(bars["listing_id"]).to_pylist()]
-        cursor.execute(WITHOUT_BAR, window)
+        rows = market_features(read_market(cursor, start=start, end=end, now=now), start=start.date())
+        cursor.execute(WITHOUT_BAR, (start.date(), end.date()))
         loaded = NOTHING
-        if tables:
-            rows = pa.concat_tables(tables)
+        if rows.num_rows:
             loaded = load(cursor, "features.daily", rows, key=("listing_id", "decision_time"), now=now)
         connection.commit()
     crash_point("features.written")
     return loaded
 
 
-def read_rates(cursor: "Cursor", *, known_at: datetime) -> Rates:
-    """The ECB's dollar rates known by `known_at`."""
-    table = read_as_of(
-        cursor, "records.observations", ("event_time", "knowledge_time", "value"), known_at=known_at,
-        where="series = $1", parameters=(SERIES,), order_by=("event_time",),
+def read_market(cursor: "Cursor", *, start: datetime, end: datetime, now: datetime) -> Market:
+    """What the features of the sessions in [start, end) are computed from, as known at `now`."""
+    bars = read_as_of(
+        cursor, "cleaned.daily_bars", COLUMNS, known_at=now, where=WITH_LEAD_IN, parameters=(start.date(), end.date()),
+        order_by=("listing_id", "session_date"),
     )  # fmt: skip
-    return Rates(*(table[name].to_numpy() for name in table.column_names))
+    listings = pc.unique(bars["listing_id"]).to_pylist()
+    of_listing = {listing: bars.filter(pc.equal(bars["listing_id"], listing)) for listing in listings}
+    venues = {listing: rows["venue"][0].as_py() for listing, rows in of_listing.items()}
+    decided = pc.min_max(bars["knowledge_time"]).as_py() if listings else {"min": now, "max": now}
+    return Market(
+        {listing: _bars(rows) for listing, rows in of_listing.items()},
+        venues,
+        read_published(cursor, until=decided["max"]),
+        read_articles(cursor, listings, start=decided["min"], until=decided["max"]),
+    )
 
 
-def _rows(bars: pa.Table, listing: int, rates: Rates, start: datetime) -> pa.Table:
-    """The rows of one listing, from `start` on."""
-    own = bars.filter(pc.equal(bars["listing_id"], listing)).drop_columns(["listing_id"])
-    rows = daily_features(Bars(*(own[name].to_numpy() for name in own.column_names)), rates)
-    rows = rows.filter(pc.greater_equal(rows["session_date"], pa.scalar(start.date())))
-    return rows.add_column(0, "listing_id", pa.array(np.full(len(rows), listing, np.int32)))
+def _bars(rows: pa.Table) -> Bars:
+    own = rows.drop_columns(["listing_id", "venue"])
+    columns = [own[name].cast(pa.float64()) if name in COLUMNS[4:] else own[name] for name in own.column_names]
+    return Bars(*(np.asarray(column.to_numpy()) for column in columns))

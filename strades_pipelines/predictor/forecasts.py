@@ -1,6 +1,7 @@
-"""predictions.forecasts: one immutable row for each session, with a value or with the reason why there is none."""
+"""predictions.forecasts: one immutable row a model kind and session, with a value or with the reason for none."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,19 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.records import TIME
-from strades_pipelines.predictor.artifacts import load_model
-from strades_pipelines.predictor.dataset import has_features
+from strades_pipelines.predictor.artifacts import UntrustedModel, load_model
+from strades_pipelines.predictor.dataset import IDENTITY, has_features
 from strades_pipelines.predictor.formulas import NAMES
-from strades_pipelines.predictor.walk_forward import NAME, month_models, read_training_rows, stored_models
-from strades_pipelines.predictor.windows import Floats
+from strades_pipelines.predictor.models.kind import Kind
+from strades_pipelines.predictor.models.kinds import KINDS
+from strades_pipelines.predictor.walk_forward import (
+    MINIMUM_ROWS,
+    month_models,
+    months,
+    read_training_rows,
+    stored_failures,
+    stored_models,
+)
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -33,100 +42,133 @@ SCHEMA = pa.schema(
         ("value", pa.float64()),
         ("status", pa.string()),
         ("inputs_hash", pa.string()),
+        ("reason", pa.string()),
     ]
 )
 MADE = """
-    SELECT prediction_id FROM predictions.forecasts
-    WHERE name = $1 AND session_date >= $2::date AND session_date < $3::date
+    SELECT name, listing_id, decision_time, model_id, inputs_hash FROM predictions.forecasts
+    WHERE session_date >= $1::date AND session_date < $2::date
 """
+Made = tuple[str, int, datetime, str | None, str]
+NO_FEATURES = "the session's windows are not complete"
 
 
-def write_forecasts(url: str | None = None, *, start: datetime, end: datetime, now: datetime) -> Loaded:
+@dataclass(frozen=True)
+class Available:
+    """What a kind has for a month: the id of its model, or why there is none."""
+
+    kind: Kind
+    month: str
+    model_id: str | None
+    reason: str | None
+
+
+def write_forecasts(
+    url: str | None = None, *, start: datetime, end: datetime, now: datetime, kinds: Mapping[str, Kind] = KINDS
+) -> Loaded:
     """Forecast every listing's sessions in [start, end) that have no forecast from these inputs and this model yet.
 
-    A session is forecast by the model of its month, and by no other: when that is not stored, the row says `no_model`,
-    and `no_features` when the session's windows are not complete. Rows are never changed; other inputs or another model
-    make another row, and the one recorded last counts.
+    A session is forecast by each kind's model of its month, and by no other: when that is not stored, the row says
+    `no_model`, and `no_features` when the session's windows are not complete. Rows are never changed; other inputs or
+    another model make another row, and the one recorded last counts.
 
     Args:
         url: the database; None is this world's.
         start, end: midnights, UTC: the first date, and the one after the last.
         now: what is known later is not read; also the rows' recorded_at.
+        kinds: whose forecasts are made, by name.
     """
     with adbc_connect(url) as connection:
         with connection.cursor() as cursor:
             rows = read_training_rows(cursor, start=start, end=end, now=now)
-            models = _stored_month_models(cursor, rows, start, end, now)
-            cursor.execute(MADE, (NAME, start.date(), end.date()))
-            made = {row[0] for row in cursor.fetchall()}
-            in_window = (rows["session_date"] >= start.date()) & (rows["session_date"] < end.date())
-            wanted = pa.Table.from_pylist(list(_forecasts(cursor, rows[in_window], models, made)), SCHEMA)
-            loaded = load(cursor, "predictions.forecasts", wanted, key=("prediction_id",), now=now)
+            available = _available(cursor, rows, start, end, now, kinds)
+            cursor.execute(MADE, (start.date(), end.date()))
+            made = set(cursor.fetchall())
+            rows = rows[(rows["session_date"] >= start.date()) & (rows["session_date"] < end.date())]
+            rows = rows.assign(
+                complete=has_features(rows), month=pd.to_datetime(rows["session_date"]).dt.strftime("%Y-%m")
+            )
+            by_month = dict(list(rows.groupby("month", sort=True)))
+            new = [
+                forecast
+                for one in available
+                if one.month in by_month
+                for forecast in _month_forecasts(cursor, by_month[one.month], one, made)
+            ]
+            table = pa.Table.from_pylist(new, SCHEMA)
+            loaded = load(cursor, "predictions.forecasts", table, key=("prediction_id",), now=now)
         connection.commit()
         crash_point("predictions.forecasts_written")
-        return Loaded(loaded.inserted, 0, int(in_window.sum()) - loaded.inserted)
+        return Loaded(loaded.inserted, 0, len(rows) * len(kinds) - loaded.inserted)
 
 
-def prediction_id(row: Any, model_id: str | None) -> str:
-    """A function of what the forecast is of and made from: `row`'s listing, decision time and inputs, and the model."""
-    return base32_id(NAME, str(row.listing_id), row.decision_time.to_pydatetime(), model_id, row.inputs_hash)
+def prediction_id(made: Made) -> str:
+    """A function of what a forecast is of and made from: its name, listing, decision time, model and inputs."""
+    name, listing, decision_time, model_id, inputs_hash = made
+    return base32_id(name, str(listing), decision_time, model_id, inputs_hash)
 
 
-def predict(pipeline: Any, features: Floats) -> Floats:
-    """The pipeline's values, shape (n,), for rows of shape (n, features), summed in one fixed order.
-
-    The last bits of a matrix product depend on how many rows it has; a day's forecast must equal the same day's in a
-    backfilled month. Imputing and scaling work on each number alone.
-    """
-    regress = pipeline[-1]
-    values = np.full(len(features), float(regress.intercept_))
-    for column, weight in zip(pipeline[:-1].transform(features).T, regress.coef_, strict=True):
-        values += column * weight
-    return values
-
-
-def _stored_month_models(
-    cursor: "Cursor", rows: pd.DataFrame, start: datetime, end: datetime, now: datetime
-) -> dict[datetime, str]:
-    stored = stored_models(cursor)
-    wanted = month_models(rows, start=start, end=end, now=now)
-    return {model.month: model.model_id for model in wanted if model.model_id in stored}
-
-
-def _forecasts(
-    cursor: "Cursor", rows: pd.DataFrame, models: dict[datetime, str], made: set[str]
-) -> Iterator[dict[str, Any]]:
-    """The rows that are not made yet, month by month; a month's model is loaded only if it has something to predict."""
-    month_of = pd.to_datetime(rows["session_date"]).dt.strftime("%Y-%m")
-    complete = has_features(rows)
-    by_month = {f"{month:%Y-%m}": model_id for month, model_id in models.items()}
-    for month, own in rows.groupby(month_of, sort=True):
-        model_id = by_month.get(str(month))
-        new = [
-            forecast
-            for row, is_complete in zip(own.itertuples(), complete[own.index], strict=True)
-            if (forecast := _forecast(row, model_id if is_complete else None, complete=is_complete))["prediction_id"]
-            not in made
-        ]
-        predicted = [forecast for forecast in new if forecast["status"] == "predicted"]
-        if predicted:
-            features = np.array([forecast["features"] for forecast in predicted])
-            values = predict(load_model(cursor, str(model_id)), features)
-            for forecast, value in zip(predicted, values, strict=True):
-                forecast["value"] = value
-        yield from new
+def _available(
+    cursor: "Cursor",
+    rows: pd.DataFrame,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    kinds: Mapping[str, Kind],
+) -> list[Available]:
+    """What each kind has for each month."""
+    stored, failed = stored_models(cursor), stored_failures(cursor)
+    wanted = {
+        (m.kind.name, m.month): m.model_id for m in month_models(rows, start=start, end=end, now=now, kinds=kinds)
+    }
+    found = []
+    for month in months(start, end):
+        for kind in kinds.values():
+            model_id = wanted.get((kind.name, month))
+            failure = failed.get((kind.name, month.date()))
+            if model_id is None:
+                reason = f"fewer than {MINIMUM_ROWS} labelled sessions were known at {month:%F}"
+            elif failure is not None and failure[0] == model_id:
+                reason = f"its training failed: {failure[1]}"
+            else:
+                reason = f"the model of {month:%Y-%m} is not trained"
+            is_stored = model_id in stored
+            found.append(
+                Available(kind, f"{month:%Y-%m}", model_id if is_stored else None, None if is_stored else reason)
+            )
+    return found
 
 
-def _forecast(row: Any, model_id: str | None, *, complete: bool) -> dict[str, Any]:
-    status = "predicted" if model_id else "no_model" if complete else "no_features"
+def _month_forecasts(cursor: "Cursor", rows: pd.DataFrame, one: Available, made: set[Made]) -> list[dict[str, Any]]:
+    """The rows of a kind's month that are not made yet; its model is loaded only if it has something to predict."""
+    identity = rows[[*IDENTITY, "complete"]].itertuples()
+    new = {row.Index: _forecast(row, one) for row in identity if _of(row, one) not in made}
+    predicted = [place for place, forecast in new.items() if forecast["status"] == "predicted"]
+    if predicted:
+        try:
+            fitted = load_model(cursor, str(one.model_id))
+        except (KeyError, UntrustedModel) as error:  # this kind's rows say so; the others are made
+            return _month_forecasts(cursor, rows, replace(one, model_id=None, reason=str(error.args[0])), made)
+        values = one.kind.predict(fitted, rows.loc[predicted, list(NAMES)].to_numpy(np.float64))
+        for place, value in zip(predicted, values, strict=True):
+            new[place]["value"] = value
+    return list(new.values())
+
+
+def _of(row: Any, one: Available) -> Made:
+    return one.kind.name, row.listing_id, row.decision_time, one.model_id if row.complete else None, row.inputs_hash
+
+
+def _forecast(row: Any, one: Available) -> dict[str, Any]:
+    model_id = one.model_id if row.complete else None
     return {
-        "prediction_id": prediction_id(row, model_id),
-        "name": NAME,
+        "prediction_id": prediction_id(_of(row, one)),
+        "name": one.kind.name,
         "listing_id": row.listing_id,
         "session_date": row.session_date,
         "decision_time": row.decision_time,
         "model_id": model_id,
-        "status": status,
+        "status": "predicted" if model_id else "no_model" if row.complete else "no_features",
         "inputs_hash": row.inputs_hash,
-        "features": [getattr(row, name) for name in NAMES],
+        "reason": None if model_id else one.reason if row.complete else NO_FEATURES,
     }

@@ -1,5 +1,6 @@
-"""What features are computed from: a listing's sessions and the euro's rates, as arrays."""
+"""What features are computed from: listings' sessions, published series and articles, as arrays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ class Bars:
 
     session_date: Times
     knowledge_time: Times
+    open: Floats
     high: Floats
     low: Floats
     close: Floats
@@ -39,46 +41,88 @@ class Bars:
         """Price and dividends together: the ratio of two entries is a holder's total return between them."""
         return self.close * self.factor
 
-    def take(self, chosen: NDArray[np.bool_]) -> "Bars":
-        """The bars a mask of shape (n,) chooses."""
+    def take(self, chosen: NDArray[np.bool_] | Indices) -> "Bars":
+        """The bars that a mask of shape (n,), or places in their order, choose."""
         return replace(self, **{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
 @dataclass(frozen=True)
-class Rates:
-    """A published series: arrays of shape (m,), in the order of event_time (each once); times are UTC."""
+class Series:
+    """A published series: arrays of shape (m,), in the order of event_time and knowledge_time; times are UTC.
+
+    A value that was revised has an entry for each version, known from its own knowledge_time on.
+    """
 
     event_time: Times
     knowledge_time: Times
     value: Floats
 
     def __post_init__(self) -> None:
-        if np.any(self.event_time[1:] <= self.event_time[:-1]):
-            raise ValueError("expected rates in the order of their days, each day once")
+        earlier, later = self.event_time[:-1], self.event_time[1:]
+        again = (later == earlier) & (self.knowledge_time[1:] > self.knowledge_time[:-1])
+        if not np.all((later > earlier) | again):
+            raise ValueError("expected values in the order of their days, each version known later than the one before")
 
 
-def last_known(rates: Rates, decision_time: Times, *, count: int, max_age: np.timedelta64) -> Indices:
-    """The places of the last `count` rates that were known at each decision.
+@dataclass(frozen=True)
+class Articles:
+    """Articles in the order of knowledge_time, arrays of shape (k,); `about` says which listings each one mentions."""
+
+    knowledge_time: Times
+    positive: Indices  # words of the list in title and summary
+    negative: Indices
+    about: Mapping[int, NDArray[np.bool_]]  # by listing_id
+
+    def __post_init__(self) -> None:
+        if np.any(self.knowledge_time[1:] < self.knowledge_time[:-1]):
+            raise ValueError("expected articles in the order in which they were known")
+
+
+@dataclass(frozen=True)
+class Market:
+    """Everything that features are computed from; bars and venues by listing_id, series by name."""
+
+    bars: Mapping[int, Bars]
+    venues: Mapping[int, str]
+    published: Mapping[str, Series]
+    articles: Articles
+
+
+@dataclass(frozen=True)
+class Known:
+    """What one listing's features are computed from, session by session."""
+
+    bars: Bars
+    published: Mapping[str, Floats]  # by series: the last values known at each session, shape (n, count), oldest first
+    articles: Mapping[str, Floats]  # counts at each session, shape (n,): see families/news.py
+
+
+def last_known(series: Series, decision_time: Times, *, count: int, max_age: np.timedelta64) -> Indices:
+    """The places of the last `count` values that were known at each decision, each day in its newest known version.
 
     Args:
         decision_time: shape (n,), in any order.
-        max_age: how long before the decision the last rate's day may be; a series that ended is not known for ever.
+        max_age: how long before the decision the last value's day may be; a series that ended is not known for ever.
 
     Returns:
         Shape (n, count), oldest first; -1 for what was not known, and a whole row of it where the last was too old.
     """
-    if np.all(rates.knowledge_time[1:] >= rates.knowledge_time[:-1]):
-        known = np.searchsorted(rates.knowledge_time, decision_time, side="right")
+    in_order = np.all(series.knowledge_time[1:] >= series.knowledge_time[:-1])
+    if in_order and np.all(series.event_time[1:] > series.event_time[:-1]):
+        known = np.searchsorted(series.knowledge_time, decision_time, side="right")
         places = known[:, None] - count + np.arange(count)
     else:
-        places = np.array([_last_places(rates, time, count) for time in decision_time]).reshape(-1, count)
+        places = np.array([_last_places(series, time, count) for time in decision_time]).reshape(-1, count)
     places = np.where(places < 0, MISSING, places).astype(np.int64)
-    if len(rates.event_time):
-        stale = decision_time - rates.event_time[places[:, -1]] > max_age
+    if len(series.event_time):
+        stale = decision_time - series.event_time[places[:, -1]] > max_age
         places[stale] = MISSING
     return places
 
 
-def _last_places(rates: Rates, decision_time: np.datetime64, count: int) -> Indices:
-    known = np.flatnonzero(rates.knowledge_time <= decision_time)[-count:]
-    return np.concatenate([np.full(count - len(known), MISSING), known])
+def _last_places(series: Series, decision_time: np.datetime64, count: int) -> Indices:
+    known = np.flatnonzero(series.knowledge_time <= decision_time)
+    days = series.event_time[known]
+    newest = np.append(days[1:] != days[:-1], True)[: len(known)]
+    last = known[newest][-count:]
+    return np.concatenate([np.full(count - len(last), MISSING), last])

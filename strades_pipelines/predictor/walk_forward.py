@@ -1,13 +1,13 @@
-"""Walk-forward training: each month's model is fitted only on labels known at the month's first instant.
+"""Walk-forward training: each month's models are fitted only on labels known at the month's first instant.
 
-The one place where anything is fitted: imputation, scaling and regression together, inside the fold. A model's id is a
-hash of all that could change it, so an old month made again is the same model, and one that is there is not fitted.
+The one place that asks a model to fit. A model's id is a hash of all that could change it, so an old month made again
+is the same model, and one that is there is not fitted. A model that fails leaves its reason, and the others go on.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -22,51 +22,73 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.predictor.artifacts import store_model
 from strades_pipelines.predictor.dataset import Training, instant, read_rows, training_set, with_labels
+from strades_pipelines.predictor.models.kind import Kind
+from strades_pipelines.predictor.models.kinds import KINDS
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
 
-NAME = "ridge"
-MODEL_VERSION = "1"  # bump it when this file's maths change
-SEED = 0  # nothing here draws numbers; part of the id, so that a model that does has its own
+MODEL_VERSION = "2"  # bump it when this file's maths change
 TRAIN_MONTHS = 36
-# A day's return is almost all noise: a share of a thousandth explained by ten features asks for a penalty of thousands.
-PARAMETERS: dict[str, Any] = {"alpha": 1000.0, "impute": "median", "minimum_rows": 200, "train_months": TRAIN_MONTHS}
-LIBRARIES = ("numpy", "scikit-learn", "scipy", "skops")
+MINIMUM_ROWS = 200
 LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class MonthModel:
-    """The model a month ought to have: its id, and what it is fitted on."""
+    """The model of a kind that a month ought to have: its id, and what it is fitted on."""
 
+    kind: Kind
     month: datetime
     model_id: str
     data_hash: str
     training: Training
 
+    @property
+    def seed(self) -> int:
+        """A function of kind and month."""
+        return self.kind.seed(f"{self.month:%Y-%m}")
 
-def train_models(url: str | None = None, *, start: datetime, end: datetime, now: datetime) -> int:
+
+@dataclass(frozen=True)
+class Trained:
+    """How many models of each kind were fitted, and one line for each that could not be."""
+
+    fitted: dict[str, int]
+    failures: list[str]
+
+
+def train_models(
+    url: str | None = None, *, start: datetime, end: datetime, now: datetime, kinds: Mapping[str, Kind] = KINDS
+) -> Trained:
     """Fit and store the models of the months of [start, end) that are not there yet.
+
+    A model that cannot be fitted has a row in predictions.failures until it can. A month with too little to learn from
+    gets no model.
 
     Args:
         url: the database; None is this world's.
         now: months that begin later get no model; also the models' recorded_at.
-
-    Returns:
-        How many were fitted. A month with too little to learn from gets none.
+        kinds: what is trained, by name.
     """
-    fitted = 0
+    trained = Trained(dict.fromkeys(kinds, 0), [])
     with adbc_connect(url) as connection:
         with connection.cursor() as cursor:
             rows = read_training_rows(cursor, start=start, end=end, now=now)
-            stored = stored_models(cursor)
-        for model in month_models(rows, start=start, end=end, now=now):
+            stored, failed = stored_models(cursor), stored_failures(cursor)
+        for model in month_models(rows, start=start, end=end, now=now, kinds=kinds):
+            place = (model.kind.name, model.month.date())
             if model.model_id not in stored:
-                _fit_and_store(connection, model, now)
-                fitted += 1
-    LOGGER.info("%s: fitted %d models of [%s, %s)", NAME, fitted, f"{start:%F}", f"{end:%F}")
-    return fitted
+                reason = _fit_and_store(connection, model, now)
+                if reason is None:
+                    trained.fitted[model.kind.name] += 1
+                else:
+                    trained.failures.append(f"{model.kind.name} of {model.month:%Y-%m}: {reason}")
+                    continue
+            if place in failed:
+                _forget_failure(connection, model)
+    LOGGER.info("fitted %s of [%s, %s); failed: %s", trained.fitted, f"{start:%F}", f"{end:%F}", trained.failures)
+    return trained
 
 
 def read_training_rows(cursor: "Cursor", *, start: datetime, end: datetime, now: datetime) -> pd.DataFrame:
@@ -76,15 +98,20 @@ def read_training_rows(cursor: "Cursor", *, start: datetime, end: datetime, now:
     return with_labels(cursor, rows, start=since, known_at=now)
 
 
-def month_models(rows: pd.DataFrame, *, start: datetime, end: datetime, now: datetime) -> Iterator[MonthModel]:
+def month_models(
+    rows: pd.DataFrame, *, start: datetime, end: datetime, now: datetime, kinds: Mapping[str, Kind] = KINDS
+) -> Iterator[MonthModel]:
     """The models that the months of [start, end) ought to have, in order; months with too few rows have none."""
-    libraries = {name: version(name) for name in LIBRARIES}
+    libraries = {name: version(name) for kind in kinds.values() for name in kind.libraries}
     for month in months(start, end):
         training = training_set(rows, cutoff=month, months=TRAIN_MONTHS)
-        if month <= now and len(training.y) >= PARAMETERS["minimum_rows"]:
+        if month <= now and len(training.y) >= MINIMUM_ROWS:
             data_hash = training.data_hash()
-            identity = [NAME, MODEL_VERSION, f"{month:%F}", data_hash, PARAMETERS, SEED, libraries]
-            yield MonthModel(month, hashlib.sha256(_json(identity).encode()).hexdigest(), data_hash, training)
+            for kind in kinds.values():
+                used = {name: libraries[name] for name in kind.libraries}
+                identity = [MODEL_VERSION, kind.name, kind.version, f"{month:%F}", data_hash, _parameters(kind), used]
+                model_id = hashlib.sha256(_json(identity).encode()).hexdigest()
+                yield MonthModel(kind, month, model_id, data_hash, training)
 
 
 def months(start: datetime, end: datetime) -> Iterator[datetime]:
@@ -96,69 +123,82 @@ def months(start: datetime, end: datetime) -> Iterator[datetime]:
 
 
 def stored_models(cursor: "Cursor") -> set[str]:
-    """The ids of the models of this name that are stored."""
-    cursor.execute("SELECT model_id FROM predictions.models WHERE name = $1", (NAME,))
+    """The ids of the models that are stored."""
+    cursor.execute("SELECT model_id FROM predictions.models")
     return {row[0] for row in cursor.fetchall()}
 
 
-def fit(training: Training) -> Any:
-    """A pipeline fitted on nothing but these rows. One thread: the same bits on any number of cores."""
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import Ridge
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    steps = [
-        ("impute", SimpleImputer(strategy=PARAMETERS["impute"], keep_empty_features=True)),
-        ("scale", StandardScaler()),
-        ("regress", Ridge(alpha=PARAMETERS["alpha"], solver="cholesky")),
-    ]
-    with threadpool_limits(limits=1):
-        return Pipeline(steps).fit(training.x, training.y)
+def stored_failures(cursor: "Cursor") -> dict[tuple[str, Any], tuple[str, str]]:
+    """The id and the reason of every model that could not be trained, by name and month."""
+    cursor.execute("SELECT name, month, model_id, reason FROM predictions.failures")
+    return {(name, month): (model_id, reason) for name, month, model_id, reason in cursor.fetchall()}
 
 
-def fitted_hash(pipeline: Any) -> str:
-    """SHA-256 over the fitted numbers; the stored file differs at every dump."""
-    impute, scale, regress = (pipeline.named_steps[name] for name in ("impute", "scale", "regress"))
-    numbers = (impute.statistics_, scale.mean_, scale.scale_, regress.coef_, regress.intercept_)
-    return hashlib.sha256(b"".join(np.asarray(part, np.float64).tobytes() for part in numbers)).hexdigest()
+def _fit_and_store(connection: "Connection", model: MonthModel, now: datetime) -> str | None:
+    """Fit one model and store it, or the reason why that failed, which is returned."""
+    try:
+        fitted = model.kind.fit(model.training, model.seed)
+        row = _row(model, fitted)
+    except Exception as error:  # whatever a library may raise: the other models do not wait for it
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        failure = {"name": model.kind.name, "month": model.month.date(), "model_id": model.model_id, "reason": reason}
+        with connection.cursor() as cursor:
+            table = pa.Table.from_pylist([failure])
+            load(cursor, "predictions.failures", table, key=("name", "month"), now=now)
+        connection.commit()
+        return reason
+    with connection.cursor() as cursor:
+        load(cursor, "predictions.models", pa.Table.from_pylist([row]), key=("model_id",), now=now)
+        store_model(cursor, model.model_id, fitted, format=model.kind.format, now=now)
+    connection.commit()
+    crash_point("predictions.model_stored")
+    return None
 
 
-def _fit_and_store(connection: "Connection", model: MonthModel, now: datetime) -> None:
-    pipeline, training = fit(model.training), model.training
-    row = {
+def _forget_failure(connection: "Connection", model: MonthModel) -> None:
+    with connection.cursor() as cursor:
+        gone = "DELETE FROM predictions.failures WHERE name = $1 AND month = $2::date"
+        cursor.execute(gone, (model.kind.name, model.month.date()))
+    connection.commit()
+
+
+def _row(model: MonthModel, fitted: Any) -> dict[str, Any]:
+    training = model.training
+    return {
         "model_id": model.model_id,
-        "name": NAME,
+        "name": model.kind.name,
         "month": model.month.date(),
         "trained_at": model.month,
         "train_from": instant(int(training.decision_time.min())),
         "train_to": instant(int(training.decision_time.max())),
         "train_rows": len(training.y),
         "max_label_known_at": instant(int(training.label_known_at.max())),
-        "parameters": _json(PARAMETERS),
+        "parameters": _json(_parameters(model.kind) | {"seed": model.seed}),
         "data_hash": model.data_hash,
-        "fitted_hash": fitted_hash(pipeline),
-        "metrics": _json(_metrics(pipeline, training)),
+        "fitted_hash": model.kind.fitted_hash(fitted),
+        "metrics": _json(_metrics(model, fitted)),
     }
-    with connection.cursor() as cursor:
-        load(cursor, "predictions.models", pa.Table.from_pylist([row]), key=("model_id",), now=now)
-        store_model(cursor, model.model_id, pipeline, now=now)
-    connection.commit()
-    crash_point("predictions.model_stored")
 
 
-def _metrics(pipeline: Any, training: Training) -> dict[str, float]:
-    """Root mean square errors on the training rows, the model's beside those of "no change" and of the mean."""
+def _parameters(kind: Kind) -> dict[str, Any]:
+    return {**kind.parameters, "minimum_rows": MINIMUM_ROWS, "train_months": TRAIN_MONTHS}
+
+
+def _metrics(model: MonthModel, fitted: Any) -> dict[str, float]:
+    """Root mean square errors on the training rows, the model's beside those of "no change" and of the mean.
+
+    Raises:
+        ValueError: when the model does not give a number for each of its own training rows.
+    """
+    training = model.training
+    predicted = model.kind.predict(fitted, training.x)
+    if not np.isfinite(predicted).all():
+        raise ValueError("expected a number for each training row, was not finite")
 
     def rmse(prediction: Any) -> float:
         return float(np.sqrt(np.mean((training.y - prediction) ** 2)))
 
-    return {
-        "rmse": rmse(pipeline.predict(training.x)),
-        "rmse_no_change": rmse(0.0),
-        "rmse_mean": rmse(training.y.mean()),
-    }
+    return {"rmse": rmse(predicted), "rmse_no_change": rmse(0.0), "rmse_mean": rmse(training.y.mean())}
 
 
 def _json(value: Any) -> str:

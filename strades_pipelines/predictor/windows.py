@@ -42,6 +42,86 @@ def window_std(values: Floats, width: int) -> Floats:
     return result
 
 
+def window_weighted(values: Floats, weights: Floats) -> Floats:
+    """The sum of each window's values times `weights`, shape (width,), of which the last is the newest value's."""
+    width, count = len(weights), len(values) - len(weights) + 1
+    result = np.full(len(values), np.nan)
+    if count > 0:
+        total = values[:count] * weights[0]
+        for lag in range(1, width):
+            total += values[lag : lag + count] * weights[lag]
+        result[width - 1 :] = total
+    return result
+
+
+def window_slope(values: Floats, width: int) -> Floats:
+    """The slope of the least-squares line through each window, a value a place."""
+    place = np.arange(width) - (width - 1) / 2.0
+    return window_weighted(values, place / np.sum(place**2))
+
+
+def window_ema(values: Floats, width: int, length: int) -> Floats:
+    """An exponential mean of smoothing 2 / (length + 1), of the last `width` values only, their weights adding up to 1.
+
+    The usual recursion never forgets where history began; what it holds beyond `width` weighs
+    `(1 - 2 / (length + 1)) ** width`.
+    """
+    weights = (1.0 - 2.0 / (length + 1)) ** np.arange(width - 1, -1, -1)
+    return window_weighted(values, weights / np.sum(weights))
+
+
+def window_skew(values: Floats, width: int) -> Floats:
+    """Fisher's skewness m3 / m2 ** 1.5 of each window's population; NaN where all its values are equal."""
+    mean = window_mean(values, width)
+    second, third = np.zeros_like(mean), np.zeros_like(mean)
+    for lag in range(width):
+        difference = earlier(values, lag) - mean
+        second += difference**2
+        third += difference**3
+    scale = np.where(second > 0.0, second / width, np.nan) ** 1.5
+    return third / width / scale
+
+
+def window_correlation(first: Floats, second: Floats, width: int) -> Floats:
+    """Pearson's correlation of each two windows, in two passes; NaN where one of them does not move."""
+    mean_first, mean_second = window_mean(first, width), window_mean(second, width)
+    products, squares_first, squares_second = (np.zeros_like(mean_first) for _ in range(3))
+    for lag in range(width):
+        a, b = earlier(first, lag) - mean_first, earlier(second, lag) - mean_second
+        products += a * b
+        squares_first += a * a
+        squares_second += b * b
+    scale = np.sqrt(squares_first) * np.sqrt(squares_second)
+    return products / np.where(scale > 0.0, scale, np.nan)
+
+
+def window_max(values: Floats, width: int) -> Floats:
+    """The largest of each value and the `width - 1` before it."""
+    result = values.copy()
+    for lag in range(1, width):
+        result = np.maximum(result, earlier(values, lag))
+    return result
+
+
+def window_min(values: Floats, width: int) -> Floats:
+    """The least of each value and the `width - 1` before it."""
+    return -window_max(-values, width)
+
+
+def since_max(values: Floats, width: int) -> Floats:
+    """How many places ago the largest of the last `width` values was, the latest of equals."""
+    largest = window_max(values, width)
+    result = np.full(len(values), np.nan)
+    for lag in range(width - 1, -1, -1):
+        result = np.where(earlier(values, lag) == largest, float(lag), result)
+    return result
+
+
+def earlier(values: Floats, lag: int = 1) -> Floats:
+    """The values `lag` places before; NaN where there are none."""
+    return np.concatenate([np.full(min(lag, len(values)), np.nan), values[: max(len(values) - lag, 0)]])
+
+
 def log_change(values: Floats, lag: int) -> Floats:
     """The logarithm of each value over the one `lag` places before it."""
     result = np.full(len(values), np.nan)

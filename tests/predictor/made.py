@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.connection import DBT_ROLE, adbc_connect, connect
-from strades_pipelines.predictor.inputs import Bars, Rates
+from strades_pipelines.predictor.families.published import SERIES
+from strades_pipelines.predictor.inputs import Articles, Bars, Series
+from strades_pipelines.predictor.inputs import Market as Inputs
 from strades_pipelines.resources.dbt_project import ensure_manifest
 from tests.dbt_project.building import dbt_folder
 from tests.dbt_project.seeding import listing, rates
@@ -32,20 +34,41 @@ def made_bars(count: int, *, seed: int = 1) -> Bars:
     return Bars(
         session_date=day,
         knowledge_time=(day + 1).astype("datetime64[us]"),
-        high=close * (1 + random.uniform(0, 0.02, count)),
-        low=close * (1 - random.uniform(0, 0.02, count)),
+        open=close * (1 + random.uniform(-0.01, 0.01, count)),
+        high=close * (1 + random.uniform(0.01, 0.02, count)),
+        low=close * (1 - random.uniform(0.01, 0.02, count)),
         close=close,
         volume=random.uniform(1e3, 1e4, count),
         factor=np.power(1.005, (np.arange(count) // 30).astype(np.float64)),
     )
 
 
-def made_rates(count: int, *, seed: int = 2) -> Rates:
+def made_rates(count: int, *, seed: int = 2) -> Series:
     """`count` daily rates from a week before the first session, each known at 15:00 UTC of its day."""
     day = np.datetime64(FIRST - timedelta(days=7)) + np.arange(count)
     value = 1.1 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.005, count)))
     at_three = (day.astype("datetime64[h]") + 15).astype("datetime64[us]")
-    return Rates(day.astype("datetime64[us]"), at_three, value)
+    return Series(day.astype("datetime64[us]"), at_three, value)
+
+
+def made_articles(count: int, listings: int, *, seed: int = 3) -> Articles:
+    """Two articles a day, each about one listing or none, with up to three good and three bad words."""
+    random = np.random.default_rng(seed)
+    minutes = np.sort(random.integers(0, count * 1440, 2 * count))
+    about = random.integers(0, listings + 1, 2 * count)
+    times = np.datetime64(FIRST - timedelta(days=7)).astype("datetime64[us]") + minutes.astype("timedelta64[m]")
+    good, bad = random.integers(0, 4, (2, 2 * count))
+    return Articles(times, good, bad, {number: about == number for number in range(1, listings + 1)})
+
+
+def made_inputs(count: int, *, listings: int = 3) -> Inputs:
+    """A market in memory: every listing at one venue, every series, and articles."""
+    return Inputs(
+        {number: made_bars(count, seed=number) for number in range(1, listings + 1)},
+        dict.fromkeys(range(1, listings + 1), "v"),
+        {name: made_rates(count, seed=10 + place) for place, name in enumerate(SERIES)},
+        made_articles(count, listings),
+    )
 
 
 def make_cleaned(url: str) -> None:
@@ -58,9 +81,11 @@ def make_cleaned(url: str) -> None:
 
 def store_bars(url: str, listing_id: int, bars: Bars) -> None:
     """Put bars into the table of daily bars; those that are there are replaced where they differ."""
-    frame = pd.DataFrame({name: getattr(bars, name) for name in ("session_date", "high", "low", "close", "volume")})
+    frame = pd.DataFrame(
+        {name: getattr(bars, name) for name in ("session_date", "open", "high", "low", "close", "volume")}
+    )
     frame["session_date"] = frame["session_date"].dt.date
-    frame = frame.assign(open=bars.close, listing_id=listing_id, venue="v", symbol=str(listing_id), currency="USD")
+    frame = frame.assign(listing_id=listing_id, venue="v", symbol=str(listing_id), currency="USD")
     frame = frame.assign(total_return_factor=bars.factor, is_half_day=False, fetch_id=1)
     frame["knowledge_time"] = pd.Series(bars.knowledge_time).dt.tz_localize("UTC")
     frame = frame.assign(close_time=frame["knowledge_time"], open_time=frame["knowledge_time"] - timedelta(days=1))

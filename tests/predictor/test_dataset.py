@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strades_pipelines.predictor.dataset import instant, microseconds, training_set
+from strades_pipelines.predictor.dataset import Training, instant, microseconds, training_set
 from strades_pipelines.predictor.formulas import NAMES
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -65,3 +65,11 @@ def test_data_hash_changes_with_every_number_a_fit_sees() -> None:
 def test_microseconds_and_instant_are_each_others_inverse(time: datetime) -> None:
     column = pd.Series(pd.array([time], dtype="datetime64[us, UTC]"))
     assert instant(int(microseconds(column)[0])) == time
+
+
+def test_target_pulls_in_the_extreme_labels_and_no_other() -> None:
+    y = np.arange(1001.0)
+    y[-1] = 1e9
+    target = Training(np.zeros((1001, 1)), y, *[np.arange(1001)] * 3).target
+    assert (target.min(), target.max()) == (5.0, 995.0)
+    assert target[5:996].tolist() == y[5:996].tolist()

@@ -9,6 +9,7 @@ import pytest
 
 from strades_pipelines.database.bulk import Loaded
 from strades_pipelines.predictor.features import write_features
+from strades_pipelines.predictor.formulas import SESSIONS
 from tests.predictor.made import FIRST, NOW, Market, made_bars, store_bars
 
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 4, 1, tzinfo=UTC)
@@ -67,10 +68,11 @@ def test_changed_bar_changes_the_rows_that_saw_it_and_a_gone_bar_takes_its_row(m
     close = bars.close.copy()
     close[200] *= 1.001
     store_bars(market.url, 1, replace(bars, close=close))
-    assert write(market) == Loaded(0, 50, 790)
+    # A window of its own rows, and of its peer's those that were compared with a return of it.
+    assert write(market) == Loaded(0, SESSIONS + 21, 840 - SESSIONS - 21)
     last = FIRST + timedelta(days=419)
     market.execute("DELETE FROM cleaned.daily_bars WHERE listing_id = 1 AND session_date = %s", last)
-    assert write(market) == Loaded(0, 0, 839)
+    assert write(market) == Loaded(0, 1, 838)  # its peer has none to be compared with
     assert market.rows("SELECT count(*) FROM features.daily WHERE listing_id = 1") == [(419,)]
 
 

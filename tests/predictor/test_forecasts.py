@@ -1,5 +1,6 @@
 """Forecasts: one a session, explicit where there is none, never changed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,14 +9,15 @@ import pytest
 from strades_pipelines.database.bulk import Loaded
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.predictor.artifacts import load_model
-from strades_pipelines.predictor.dataset import Training
 from strades_pipelines.predictor.features import write_features
-from strades_pipelines.predictor.forecasts import predict, write_forecasts
+from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.formulas import NAMES
-from strades_pipelines.predictor.walk_forward import fit, train_models
+from strades_pipelines.predictor.models.kinds import KINDS
+from strades_pipelines.predictor.walk_forward import train_models
 from tests.predictor.made import NOW, Market
 
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 9, 1, tzinfo=UTC)
+RIDGE = {"ridge": KINDS["ridge"]}
 TABLE = "SELECT * FROM predictions.forecasts ORDER BY prediction_id"
 
 
@@ -23,24 +25,28 @@ TABLE = "SELECT * FROM predictions.forecasts ORDER BY prediction_id"
 def trained(market: Market) -> Market:
     """The market with its features and models."""
     write_features(market.url, start=START, end=END, now=NOW)
-    train_models(market.url, start=START, end=END, now=NOW)
+    train_models(market.url, start=START, end=END, now=NOW, kinds=RIDGE)
     return market
 
 
 def forecast(market: Market, start: datetime = START, end: datetime = END) -> Loaded:
     """Forecast a window."""
-    return write_forecasts(market.url, start=start, end=end, now=NOW)
+    return write_forecasts(market.url, start=start, end=end, now=NOW, kinds=RIDGE)
 
 
 def test_every_session_has_one_row_with_a_value_or_the_reason_for_none(trained: Market) -> None:
     assert forecast(trained) == Loaded(488, 0, 0)
-    columns = "status, min(session_date)::text, max(session_date)::text, count(*)"
-    by_status = trained.rows(f"SELECT {columns} FROM predictions.forecasts GROUP BY 1 ORDER BY 1")
-    assert by_status == [
-        ("no_features", "2020-01-01", "2020-02-18", 98),
-        ("no_model", "2020-02-19", "2020-05-31", 206),
-        ("predicted", "2020-06-01", "2020-08-31", 184),
+    columns = "status, reason, min(session_date)::text, max(session_date)::text, count(*)"
+    by_status = trained.rows(f"SELECT {columns} FROM predictions.forecasts GROUP BY 1, 2 ORDER BY 1, 3")
+    assert by_status[0] == ("no_features", "the session's windows are not complete", "2020-01-01", "2020-02-18", 98)
+    assert [row[:1] + row[2:] for row in by_status[1:-1]] == [
+        ("no_model", "2020-02-19", "2020-02-29", 22),
+        ("no_model", "2020-03-01", "2020-03-31", 62),
+        ("no_model", "2020-04-01", "2020-04-30", 60),
+        ("no_model", "2020-05-01", "2020-05-31", 62),
     ]
+    assert by_status[1][1] == "fewer than 200 labelled sessions were known at 2020-02-01"
+    assert by_status[-1] == ("predicted", None, "2020-06-01", "2020-08-31", 184)
     assert trained.rows("SELECT count(DISTINCT (listing_id, decision_time)) FROM predictions.forecasts") == [(488,)]
 
 
@@ -50,9 +56,9 @@ def test_rerun_writes_nothing_and_day_by_day_gives_the_rows_of_one_go(trained: M
     assert forecast(trained) == Loaded(0, 0, 488)
     trained.execute("TRUNCATE predictions.forecasts CASCADE")
     june = datetime(2020, 6, 1, tzinfo=UTC)
-    for day in range(30):
+    for day in range(8):
         forecast(trained, june + timedelta(days=day), june + timedelta(days=day + 1))
-    assert trained.rows(TABLE) == [row for row in at_once if f"{row[3]:%Y-%m}" == "2020-06"]
+    assert trained.rows(TABLE) == [row for row in at_once if "2020-06-01" <= f"{row[3]:%F}" < "2020-06-09"]
 
 
 def test_model_is_the_one_of_the_month_and_older_than_the_decision(trained: Market) -> None:
@@ -78,7 +84,7 @@ def test_month_whose_model_is_not_stored_says_so_until_it_is(trained: Market) ->
     forecast(trained)
     august = "SELECT DISTINCT status FROM predictions.forecasts WHERE session_date >= '2020-08-01' ORDER BY 1"
     assert trained.rows(august) == [("no_model",)]
-    train_models(trained.url, start=START, end=END, now=NOW)
+    train_models(trained.url, start=START, end=END, now=NOW, kinds=RIDGE)
     assert forecast(trained).inserted == 62
     assert trained.rows(august) == [("no_model",), ("predicted",)]
 
@@ -96,12 +102,22 @@ def test_value_is_the_stored_pipelines_own_prediction(trained: Market) -> None:
             assert value == pytest.approx(load_model(cursor, str(model_id)).predict(row)[0], rel=1e-12)
 
 
-def test_prediction_of_a_row_does_not_depend_on_the_rows_beside_it() -> None:
-    random = np.random.default_rng(1)
-    x = random.normal(size=(333, len(NAMES)))
-    x[random.uniform(size=x.shape) < 0.05] = np.nan
-    pipeline = fit(Training(x, random.normal(size=333), *[np.arange(333)] * 3))
-    together = predict(pipeline, x)
-    alone = np.concatenate([predict(pipeline, x[place : place + 1]) for place in range(333)])
-    assert together.tobytes() == alone.tobytes()
-    assert together == pytest.approx(pipeline.predict(x), rel=1e-10)
+def test_kind_that_failed_says_why_and_the_others_forecast(trained: Market) -> None:
+    def broken(training: object, seed: int) -> object:
+        raise FloatingPointError("it blew up")
+
+    kinds = {"hgb": replace(KINDS["hgb"], fit=broken), **RIDGE}
+    train_models(trained.url, start=START, end=END, now=NOW, kinds=kinds)
+    write_forecasts(trained.url, start=START, end=END, now=NOW, kinds=kinds)
+    august = (
+        "SELECT DISTINCT name, status, reason FROM predictions.forecasts WHERE session_date >= '2020-08-01' ORDER BY 1"
+    )
+    failed = "its training failed: FloatingPointError: it blew up"
+    assert trained.rows(august) == [("hgb", "no_model", failed), ("ridge", "predicted", None)]
+
+
+def test_model_that_may_not_be_loaded_leaves_its_reason(trained: Market) -> None:
+    trained.execute("UPDATE ops.artifacts SET format = 'pickle'")
+    forecast(trained)
+    reasons = trained.rows("SELECT DISTINCT reason FROM predictions.forecasts WHERE session_date >= '2020-08-01'")
+    assert [str(reason).endswith("was 'pickle'") for (reason,) in reasons] == [True]

@@ -1,108 +1,260 @@
-"""No look-ahead and no memory: what is later or older than a row's window cannot change a bit of it."""
+"""No look-ahead and no memory, by the numbers of the acceptance list: 1 truncation, 2 poisoning, 3 start-up.
 
+Each law is held by every feature at once, and each is shown to fail with a leak planted in the features.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from strades_pipelines.predictor.formulas import SESSIONS
-from strades_pipelines.predictor.inputs import Bars, Rates
-from strades_pipelines.predictor.provenance import daily_features
-from tests.predictor.made import made_bars, made_rates
+from strades_pipelines.predictor import provenance
+from strades_pipelines.predictor.families import news
+from strades_pipelines.predictor.feature import Feature
+from strades_pipelines.predictor.formulas import FEATURES, NAMES, SESSIONS
+from strades_pipelines.predictor.inputs import Bars, Known, Market, Series
+from strades_pipelines.predictor.provenance import market_features
+from strades_pipelines.predictor.windows import Floats
+from tests.predictor.made import made_inputs
 
-COUNT = 260
-BARS, RATES = made_bars(COUNT), made_rates(COUNT)
-WHOLE = daily_features(BARS, RATES)
+COUNT = 140
+MARKET = made_inputs(COUNT)
+WHOLE = market_features(MARKET)
+FIRST = MARKET.bars[1].knowledge_time[0]
+TIMES = np.random.default_rng(8).integers(0, COUNT * 24, 200)  # hours after the first decision
+FEW = TIMES[:12]
+PRICES = ("open", "high", "low", "close", "volume", "factor")
 
 
-def cut(bars: Bars, rates: Rates, time: np.datetime64) -> tuple[Bars, Rates]:
+def cut(market: Market, time: np.datetime64) -> Market:
     """Only what was known at `time`."""
-    known = rates.knowledge_time <= time
-    kept = Rates(rates.event_time[known], rates.knowledge_time[known], rates.value[known])
-    return bars.take(bars.knowledge_time <= time), kept
+    articles = market.articles
+    known = articles.knowledge_time <= time
+    kept = replace(
+        articles,
+        knowledge_time=articles.knowledge_time[known],
+        positive=articles.positive[known],
+        negative=articles.negative[known],
+        about={listing: about[known] for listing, about in articles.about.items()},
+    )
+    bars = {listing: own.take(own.knowledge_time <= time) for listing, own in market.bars.items()}
+    return replace(market, bars=bars, articles=kept, published={k: _cut(v, time) for k, v in market.published.items()})
+
+
+def _cut(series: Series, time: np.datetime64) -> Series:
+    known = series.knowledge_time <= time
+    return Series(series.event_time[known], series.knowledge_time[known], series.value[known])
+
+
+def poison(market: Market, time: np.datetime64) -> Market:
+    """All that became known after `time` made absurd."""
+
+    def bars(own: Bars) -> Bars:
+        late = own.knowledge_time > time
+        return replace(own, **{name: np.where(late, 1e12, getattr(own, name)) for name in PRICES})
+
+    def series(own: Series) -> Series:
+        return replace(own, value=np.where(own.knowledge_time > time, 1e12, own.value))
+
+    articles, late = market.articles, market.articles.knowledge_time > time
+    bad = replace(
+        articles,
+        positive=np.where(late, 10**6, articles.positive),
+        negative=np.where(late, 10**9, articles.negative),
+        about={listing: late | about for listing, about in articles.about.items()},
+    )
+    return Market(
+        {listing: bars(own) for listing, own in market.bars.items()},
+        market.venues,
+        {name: series(own) for name, own in market.published.items()},
+        bad,
+    )
 
 
 def until(table: pa.Table, time: np.datetime64) -> pa.Table:
     """The rows decided up to `time`."""
-    return table.filter(
-        pc.less_equal(table["decision_time"], pa.scalar(time, pa.timestamp("us")).cast(table["decision_time"].type))
+    decided = table["decision_time"]
+    return table.filter(pc.less_equal(decided, pa.scalar(time, pa.timestamp("us")).cast(decided.type)))
+
+
+def holds_truncation(times: Any = TIMES) -> bool:
+    """Whether every row decided by each time is the same with nothing later there."""
+    whole = market_features(MARKET)
+    return all(
+        market_features(cut(MARKET, time)).equals(until(whole, time)) for time in FIRST + times.astype("timedelta64[h]")
     )
 
 
-@settings(max_examples=60)
-@given(st.integers(0, COUNT * 24))
-def test_truncation_at_any_time_gives_the_same_rows(hours: int) -> None:
-    time = BARS.knowledge_time[0] + np.timedelta64(hours, "h")
-    assert daily_features(*cut(BARS, RATES, time)).equals(until(WHOLE, time))
+def holds_poisoning(times: Any = TIMES[:80]) -> bool:
+    """Whether every row decided by each time is the same with all that is later made absurd."""
+    whole = market_features(MARKET)
+    return all(
+        until(market_features(poison(MARKET, time)), time).equals(until(whole, time))
+        for time in FIRST + times.astype("timedelta64[h]")
+    )
 
 
-@settings(max_examples=60)
-@given(st.integers(0, COUNT * 24))
-def test_poison_after_any_time_reaches_no_row_before_it(hours: int) -> None:
-    time = BARS.knowledge_time[0] + np.timedelta64(hours, "h")
-    late, late_rate = BARS.knowledge_time > time, RATES.knowledge_time > time
-    poison = {name: np.where(late, 1e12, getattr(BARS, name)) for name in ("high", "low", "close", "volume", "factor")}
-    rates = replace(RATES, value=np.where(late_rate, 1e12, RATES.value))
-    assert until(daily_features(replace(BARS, **poison), rates), time).equals(until(WHOLE, time))
+def holds_startup() -> bool:
+    """Whether rows with a whole window before them are the same with history starting later."""
+    whole = market_features(MARKET)
+    for start in (1, 17, 60):
+        later = {listing: own.take(np.arange(COUNT) >= start) for listing, own in MARKET.bars.items()}
+        found = market_features(replace(MARKET, bars=later))
+        day = MARKET.bars[1].session_date[start + SESSIONS - 1].astype(object)
+        after = (table.filter(pc.greater_equal(table["session_date"], pa.scalar(day))) for table in (found, whole))
+        if not next(after).equals(next(after)):
+            return False
+    return True
 
 
-@settings(max_examples=60)
-@given(st.integers(1, COUNT - 1))
-def test_history_that_starts_later_gives_the_same_rows_from_a_whole_window_on(start: int) -> None:
-    found = daily_features(BARS.take(np.arange(COUNT) >= start), RATES)
-    assert found.slice(SESSIONS - 1).equals(WHOLE.slice(start + SESSIONS - 1))
+def test_1_truncation_at_200_times_changes_no_feature_of_any_row() -> None:
+    assert holds_truncation()
 
 
-def test_rate_that_comes_late_changes_no_row_decided_before_it_came() -> None:
-    day = np.datetime64("2020-03-10T00:00", "us")
-    place = int(np.flatnonzero(RATES.event_time == day)[0])
-    known = RATES.knowledge_time.copy()
-    known[place] = day + np.timedelta64(20, "D")
-    with_late = daily_features(BARS, replace(RATES, knowledge_time=known))
-    kept = np.arange(COUNT) != place
-    without = daily_features(BARS, Rates(RATES.event_time[kept], RATES.knowledge_time[kept], RATES.value[kept]))
-    before = known[place] - np.timedelta64(1, "us")
-    assert until(with_late, before).equals(until(without, before))
-    assert with_late.slice(120).equals(WHOLE.slice(120))
+def test_2_poisoning_after_80_times_reaches_no_feature_of_any_row() -> None:
+    assert holds_poisoning()
+
+
+def test_3_startup_of_history_changes_no_feature_once_its_window_is_complete() -> None:
+    assert holds_startup()
+
+
+def next_bar(known: Known) -> Floats:
+    """A planted leak of one bar: tomorrow's return."""
+    growth = known.bars.growth
+    return np.append(np.log(growth[1:] / growth[:-1]), np.nan)
+
+
+def whole_window_scaler(known: Known) -> Floats:
+    """A planted leak: scaled with the mean and deviation of all there is."""
+    close = known.bars.close
+    return (close - close.mean()) / (close.std() or 1.0) if len(close) else close
+
+
+def resample_label(known: Known) -> Floats:
+    """A planted leak: each day labelled with the last close of its week, as a resample by its left edge does."""
+    week = known.bars.session_date.astype("datetime64[W]").astype(np.int64)
+    last = np.searchsorted(week, week, side="right") - 1
+    return known.bars.close[last]
+
+
+@contextmanager
+def planted(compute: Callable[[Known], Floats]) -> Iterator[None]:
+    """The registry with `return_1` computed otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        leaky = [replace(one, compute=compute) if one.name == "return_1" else one for one in FEATURES]
+        patch.setattr(provenance, "FEATURES", tuple(leaky))
+        yield
+
+
+@pytest.mark.parametrize("leak", [next_bar, whole_window_scaler, resample_label])
+def test_1_and_2_and_3_find_a_planted_leak(leak: Callable[[Known], Floats]) -> None:
+    with planted(leak):
+        assert not holds_truncation(FEW)
+        assert not holds_poisoning(FEW)
+        assert holds_startup() == (leak is not whole_window_scaler)
+
+
+@pytest.mark.parametrize(("module", "name"), [(provenance, "last_known"), (news, "article_counts")])
+def test_2_finds_an_ignored_knowledge_time(module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = getattr(provenance, name)
+
+    def by_event_time(*given: Any, **more: Any) -> Any:
+        if name == "last_known":
+            series, decided = given
+            return right(replace(series, knowledge_time=series.event_time - np.timedelta64(3, "D")), decided, **more)
+        articles, listing, decided = given
+        return right(
+            replace(articles, knowledge_time=articles.knowledge_time - np.timedelta64(2, "D")), listing, decided
+        )
+
+    monkeypatch.setattr(provenance, name, by_event_time)
+    assert not holds_poisoning(FEW)
+
+
+def test_value_that_comes_late_changes_no_row_decided_before_it_came() -> None:
+    usd = MARKET.published["ECB:USD"]
+    place = 70
+    known = usd.knowledge_time.copy()
+    known[place] = usd.event_time[place] + np.timedelta64(20, "D")
+    late = replace(MARKET, published={**MARKET.published, "ECB:USD": replace(usd, knowledge_time=known)})
+    found = market_features(late)
+    assert until(found, usd.event_time[place]).equals(until(WHOLE, usd.event_time[place]))
+    between = usd.event_time[place] + np.timedelta64(5, "D")
+    assert not until(found, between).equals(until(WHOLE, between))
+    changed = pc.not_equal(found["inputs_hash"], WHOLE["inputs_hash"])
+    last = pc.max(found.filter(changed)["decision_time"]).as_py().replace(tzinfo=None)
+    assert np.datetime64(last) < known[place]
 
 
 def test_bar_that_comes_late_is_no_input_until_it_is_known() -> None:
-    place = 100
-    known = BARS.knowledge_time.copy()
+    place, own = 100, MARKET.bars[1]
+    known = own.knowledge_time.copy()
     known[place] += np.timedelta64(3, "D")
-    found = daily_features(replace(BARS, knowledge_time=known), RATES)
-    without = daily_features(BARS.take(np.arange(COUNT) != place), RATES)
-    assert found.slice(place + 1, 2).equals(without.slice(place, 2))
-    assert found.slice(place + 3).equals(WHOLE.slice(place + 3))
-    assert pc.all(pc.less_equal(found["max_knowledge_time"], found["decision_time"])).as_py()
+    alone = replace(MARKET, venues={1: "a", 2: "v", 3: "v"})
+    late = market_features(replace(alone, bars={1: replace(own, knowledge_time=known)}))
+    without = market_features(replace(alone, bars={1: own.take(np.arange(COUNT) != place)}))
+    whole = market_features(replace(alone, bars={1: own}))
+    assert late.slice(place + 1, 2).equals(without.slice(place, 2))
+    assert late.slice(place + 3).equals(whole.slice(place + 3))
+    assert pc.all(pc.less_equal(late["max_knowledge_time"], late["decision_time"])).as_py()
 
 
 def test_row_names_the_oldest_session_and_the_newest_knowledge_that_went_in() -> None:
-    row = WHOLE.slice(200, 1).to_pylist()[0]
+    row = WHOLE.slice(100, 1).to_pylist()[0]
     assert row["window_start"] == row["session_date"] - timedelta(days=SESSIONS - 1)
     assert row["max_knowledge_time"] == row["decision_time"]
     assert WHOLE["window_start"][10].as_py() == WHOLE["session_date"][0].as_py()
 
 
-@pytest.mark.parametrize("name", ["high", "low", "close", "volume", "factor"])
-def test_inputs_hash_changes_with_every_input_of_the_window_and_with_no_other(name: str) -> None:
-    values = getattr(BARS, name).copy()
-    values[100] = np.nextafter(values[100], np.inf)
-    hashes = daily_features(replace(BARS, **{name: values}), RATES)["inputs_hash"].to_pylist()
-    changed = [
-        place for place, (a, b) in enumerate(zip(hashes, WHOLE["inputs_hash"].to_pylist(), strict=True)) if a != b
-    ]
-    assert changed == list(range(100, 100 + SESSIONS))
+@pytest.mark.parametrize("name", PRICES)
+def test_inputs_hash_changes_with_every_price_of_the_window_and_with_no_other(name: str) -> None:
+    own = MARKET.bars[1]
+    values = getattr(own, name).copy()
+    values[50] = np.nextafter(values[50], np.inf)
+    found = market_features(replace(MARKET, bars={**MARKET.bars, 1: replace(own, **{name: values})}))
+    changed = np.flatnonzero(np.asarray(pc.not_equal(found["inputs_hash"], WHOLE["inputs_hash"])))
+    assert changed[changed < COUNT].tolist() == list(range(50, 50 + SESSIONS))
+
+
+def test_inputs_hash_changes_with_a_published_value_an_article_and_a_peer() -> None:
+    vix, articles = MARKET.published["VIXCLS"], MARKET.articles
+    value = vix.value.copy()
+    value[90] *= 1.01
+    of_value = replace(MARKET, published={**MARKET.published, "VIXCLS": replace(vix, value=value)})
+    of_article = replace(MARKET, articles=replace(articles, positive=articles.positive + (np.arange(280) == 200)))
+    peer = MARKET.bars[2]
+    of_peer = replace(
+        MARKET, bars={**MARKET.bars, 2: replace(peer, close=peer.close * (1 + (np.arange(COUNT) == 90) / 9))}
+    )
+    for market in (of_value, of_article, of_peer):
+        found = market_features(market)
+        changed = np.flatnonzero(np.asarray(pc.not_equal(found["inputs_hash"], WHOLE["inputs_hash"])))
+        assert 0 < len(changed[changed < COUNT]) <= 22
 
 
 def test_missing_values_are_null_and_no_bars_are_no_rows() -> None:
     assert WHOLE["return_1"][0].as_py() is None
-    assert WHOLE["sma_ratio_50"].null_count == SESSIONS - 1
-    nothing = daily_features(BARS.take(np.zeros(COUNT, bool)), RATES)
-    assert nothing.num_rows == 0
-    assert nothing.schema == WHOLE.schema
+    assert not any(np.isinf(WHOLE[name].to_numpy()).any() for name in NAMES)
+    assert market_features(replace(MARKET, bars={})).num_rows == 0
+
+
+def test_market_without_news_and_rates_has_all_other_features() -> None:
+    nothing = Series(FIRST[None][:0], FIRST[None][:0], np.zeros(0))
+    bare = replace(cut(MARKET, FIRST - np.timedelta64(999, "D")), bars=MARKET.bars)
+    bare = replace(bare, published=dict.fromkeys(MARKET.published, nothing))
+    found = market_features(bare)
+    empty = {name for name in NAMES if found[name].null_count == found.num_rows}
+    assert empty == {one.name for one in FEATURES if one.family in ("fx", "rates", "news")}
+
+
+def test_registry_of_features_is_used_whole() -> None:
+    assert all(isinstance(one, Feature) for one in FEATURES)
+    assert set(NAMES) < set(WHOLE.column_names)

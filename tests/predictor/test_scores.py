@@ -8,12 +8,14 @@ import pytest
 from strades_pipelines.database.bulk import Loaded
 from strades_pipelines.predictor.features import write_features
 from strades_pipelines.predictor.forecasts import write_forecasts
+from strades_pipelines.predictor.models.kinds import KINDS
 from strades_pipelines.predictor.scores import write_scores
 from strades_pipelines.predictor.walk_forward import train_models
 from tests.predictor.made import NOW, Market, made_bars
 
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 8, 1, tzinfo=UTC)
 JULY = datetime(2020, 7, 1, tzinfo=UTC)
+RIDGE = {"ridge": KINDS["ridge"]}
 TABLE = "SELECT * FROM predictions.scores ORDER BY prediction_id"
 JOINED = "predictions.scores AS s JOIN predictions.forecasts AS f USING (prediction_id)"
 
@@ -21,8 +23,10 @@ JOINED = "predictions.scores AS s JOIN predictions.forecasts AS f USING (predict
 @pytest.fixture
 def forecast(market: Market) -> Market:
     """The market with the forecasts of June and July, two listings each day."""
-    for work in (write_features, train_models, write_forecasts):
-        work(market.url, start=START, end=END, now=NOW)
+    window = {"start": START, "end": END, "now": NOW}
+    write_features(market.url, **window)
+    train_models(market.url, **window, kinds=RIDGE)
+    write_forecasts(market.url, **window, kinds=RIDGE)
     return market
 
 
@@ -45,14 +49,15 @@ def test_score_appears_with_the_next_bar_and_once(forecast: Market) -> None:
 def test_errors_are_against_what_came_and_against_no_change(forecast: Market) -> None:
     score(forecast, now=NOW)
     bars = made_bars(420, seed=1)
-    columns = "f.session_date, f.value, s.label, s.error, s.baseline_error"
+    columns = "f.session_date, f.value, s.label, s.error, s.baseline_error, s.linear_error"
     query = f"SELECT {columns} FROM {JOINED} WHERE listing_id = 1"
-    for day, value, label, error, baseline in forecast.rows(query):
+    for day, value, label, error, baseline, linear in forecast.rows(query):
         place = int(np.flatnonzero(bars.session_date == np.datetime64(str(day)))[0])
         came = np.log(bars.growth[place + 1] / bars.growth[place])
         assert label == pytest.approx(came, rel=1e-12)
         assert error == pytest.approx(value - came, rel=1e-9)
         assert baseline == pytest.approx(-came, rel=1e-12)
+        assert linear == error  # ridge is the linear baseline
 
 
 def test_a_months_run_scores_the_last_session_of_the_month_before(forecast: Market) -> None:

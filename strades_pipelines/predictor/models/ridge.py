@@ -1,0 +1,53 @@
+"""Ridge regression: the linear baseline that the others are held against."""
+
+from typing import Any
+
+import numpy as np
+
+from strades_pipelines.predictor.dataset import Training
+from strades_pipelines.predictor.models.kind import Kind
+from strades_pipelines.predictor.windows import Floats
+
+# A day's return is almost all noise: a share of a thousandth explained by 70 features asks for a penalty of thousands.
+PARAMETERS = {"alpha": 10_000.0, "impute": "median"}
+
+
+def fit(training: Training, _seed: int) -> Any:
+    """A pipeline fitted on nothing but these rows. One thread: the same bits on any number of cores."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    steps = [
+        ("impute", SimpleImputer(strategy=PARAMETERS["impute"], keep_empty_features=True)),
+        ("scale", StandardScaler()),
+        ("regress", Ridge(alpha=PARAMETERS["alpha"], solver="cholesky")),
+    ]
+    with threadpool_limits(limits=1):
+        return Pipeline(steps).fit(training.x, training.target)
+
+
+def predict(pipeline: Any, features: Floats) -> Floats:
+    """The pipeline's values, summed in one fixed order.
+
+    The last bits of a matrix product depend on how many rows it has. Imputing and scaling work on each number alone.
+    """
+    regress = pipeline[-1]
+    values = np.full(len(features), float(regress.intercept_))
+    for column, weight in zip(pipeline[:-1].transform(features).T, regress.coef_, strict=True):
+        values += column * weight
+    return values
+
+
+def numbers(pipeline: Any) -> list[Any]:
+    """What was fitted."""
+    impute, scale, regress = (pipeline.named_steps[name] for name in ("impute", "scale", "regress"))
+    parts = (impute.statistics_, scale.mean_, scale.scale_, regress.coef_, regress.intercept_)
+    return [np.asarray(part, np.float64) for part in parts]
+
+
+RIDGE = Kind(
+    "ridge", "1", PARAMETERS, ("numpy", "scikit-learn", "scipy", "skops"), "skops", fit, predict, numbers
+)  # fmt: skip

@@ -1,0 +1,98 @@
+"""What features read of series and articles: every version as it was known, and who is mentioned."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from strades_pipelines.database.bulk import load
+from strades_pipelines.predictor.published import read_articles, read_published
+from strades_pipelines.predictor.tone import NEGATIVE, POSITIVE, mention, tone
+from tests.dbt_project.seeding import listing
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection
+
+DAY = datetime(2024, 1, 2, tzinfo=UTC)
+END = DAY + timedelta(days=60)
+
+
+def observe(adbc: "Connection", value: float, known_at: datetime, recorded_at: datetime) -> None:
+    """The VIX of DAY, as it was recorded at a time."""
+    row: dict[str, Any] = {"series": "VIXCLS", "event_time": DAY, "value": value, "unit": "index", "fetch_id": 1}
+    row |= {"knowledge_time": known_at, "knowledge_basis": "stated", "recorded_at": recorded_at}
+    with adbc.cursor() as cursor:
+        load(
+            cursor, "records.observations", pa.Table.from_pylist([row]), key=("series", "event_time"), now=recorded_at,
+            revisions="records.observation_revisions",
+        )  # fmt: skip
+    adbc.commit()
+
+
+def article(adbc: "Connection", number: int, title: str, *, known_at: datetime, recorded_at: datetime) -> None:
+    """An article, as it was recorded at a time."""
+    row: dict[str, Any] = {"source": "s", "article_id": str(number), "title": title, "fetch_id": 1}
+    row |= {"knowledge_time": known_at, "published_at": known_at, "knowledge_basis": "stated"}
+    row |= {"authors": "{}", "categories": "{}", "recorded_at": recorded_at}
+    with adbc.cursor() as cursor:
+        load(
+            cursor, "records.articles", pa.Table.from_pylist([row]), key=("source", "article_id"), now=recorded_at,
+            revisions="records.article_revisions",
+        )  # fmt: skip
+    adbc.commit()
+
+
+def test_revised_value_keeps_its_first_version_until_the_second_was_known(adbc: "Connection") -> None:
+    observe(adbc, 20.0, DAY, DAY)
+    observe(adbc, 21.0, DAY + timedelta(days=9), DAY + timedelta(days=9))
+    with adbc.cursor() as cursor:
+        series = read_published(cursor, until=END)
+        assert series["VIXCLS"].value.tolist() == [20.0, 21.0]
+        assert read_published(cursor, until=DAY)["VIXCLS"].value.tolist() == [20.0]
+        assert len(series["DGS10"].value) == 0
+
+
+def test_value_parsed_anew_takes_the_place_of_the_wrong_one(adbc: "Connection") -> None:
+    observe(adbc, 2000.0, DAY, DAY)
+    observe(adbc, 20.0, DAY, DAY + timedelta(days=9))
+    with adbc.cursor() as cursor:
+        assert read_published(cursor, until=END)["VIXCLS"].value.tolist() == [20.0]
+
+
+def test_articles_are_read_as_first_written_with_who_is_in_them(adbc: "Connection") -> None:
+    listing(adbc, 1, symbol="AAPL")
+    listing(adbc, 2, symbol="BTC_USDT")
+    with adbc.cursor() as cursor:
+        row = {"instrument_id": "1", "symbol": "AAPL", "name": "Apple Inc.", "kind": "equity", "interval": "1d"}
+        load(cursor, "records.instruments", pa.Table.from_pylist([row]), key=("instrument_id",), now=DAY)
+    adbc.commit()
+    article(adbc, 1, "Apple profit beats", known_at=DAY, recorded_at=DAY)
+    article(adbc, 1, "Apple profit falls, BTC too", known_at=DAY, recorded_at=DAY + timedelta(days=1))
+    article(adbc, 2, "BTC crash; pineapples fine", known_at=DAY + timedelta(hours=1), recorded_at=DAY)
+    article(adbc, 3, "AAPL tomorrow", known_at=DAY + timedelta(days=1), recorded_at=DAY)
+    with adbc.cursor() as cursor:
+        found = read_articles(cursor, [1, 2], start=DAY, until=DAY + timedelta(hours=2))
+        everything = read_articles(cursor, [1, 2], start=DAY, until=END)
+        later = read_articles(cursor, [1, 2], start=END, until=END)
+    assert found.about[1].tolist() == [True, False]
+    assert found.about[2].tolist() == [False, True]
+    assert (found.positive.tolist(), found.negative.tolist()) == ([2, 0], [0, 2])
+    assert everything.about[1].tolist() == [True, False, True]
+    assert len(later.knowledge_time) == 0
+    assert found.knowledge_time.dtype.kind == "M"
+    assert np.all(found.knowledge_time[1:] >= found.knowledge_time[:-1])
+
+
+def test_tone_counts_words_of_the_lists_and_a_word_is_on_one() -> None:
+    assert tone("Shares SURGE: profits rise, sell-off over; no fear") == (3, 2)
+    assert tone("Les bénéfices montent") == (0, 0)
+    assert not POSITIVE & NEGATIVE
+
+
+def test_mentions_are_whole_words_in_their_own_case() -> None:
+    pattern = mention("FB", ["Facebook, Inc.", "IB"])
+    assert [bool(pattern.search(text)) for text in ("FB up", "Facebook's", "FBI", "facebook", "IB")] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+    assert mention("X", []).search("X") is None
