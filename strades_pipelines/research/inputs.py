@@ -14,7 +14,7 @@ from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_files import Reading, name_of
-from strades_pipelines.strategy.events import microseconds
+from strades_pipelines.strategy.events import BEGINNING, microseconds
 from strades_pipelines.strategy.specs import parse_fee, parse_fills
 from strades_pipelines.strategy.tactics import Tactic
 
@@ -99,6 +99,7 @@ class TermsChoice:
     max_weight: float | None = None
     lot: float = 0.0
     close_at_end: bool = False
+    decide_from: str | None = None
 
     def terms(self) -> Terms:
         """The terms.
@@ -116,7 +117,8 @@ class TermsChoice:
             limits["leverage"] = self.leverage
         if self.max_weight is not None:
             limits["max_weight"] = self.max_weight / 100.0
-        return Terms(self.cash, parse_fee(self.fee), parse_fills(self.fill), limits, self._tactics())
+        opened_at = BEGINNING if self.decide_from is None else _time(self.decide_from)
+        return Terms(self.cash, parse_fee(self.fee), parse_fills(self.fill), limits, self._tactics(), opened_at)
 
     def _tactics(self) -> list[Callable[[int], Tactic]]:
         """The sizing rule first: the tactics then see what it aims at."""
