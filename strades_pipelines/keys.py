@@ -13,6 +13,7 @@ LAYERS = (
     "signals",
     "trading",
     "results",
+    "ops",
 )
 OWNERS = ["team:strades"]
 

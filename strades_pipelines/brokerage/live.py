@@ -11,6 +11,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_walle
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.results import KEYS, curve_of, last_closes_at, result_rows
 from strades_pipelines.brokerage.rows import decision_row, frame, insert
+from strades_pipelines.brokerage.standings import check_models
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.events import Fill
@@ -96,11 +97,13 @@ def step(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now:
 
     Raises:
         StrategyError: when the strategy raises.
+        LookupError: for a model that the database does not know.
     """
     strategy = wallet.new_strategy()
     fills = sorted(load_fills(connection, wallet), key=lambda fill: (fill.knowledge_time, fill.content_id))
     try:
         with adbc.cursor() as cursor:
+            check_models(cursor, strategy.models)
             feed = read_feed(
                 cursor,
                 wallet.listings,

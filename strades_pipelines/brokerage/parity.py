@@ -67,8 +67,8 @@ class Parity:
 
 
 def is_comparable(template: WalletTemplate, listings: Sequence[Listing]) -> bool:
-    """Whether the command can be asked: it takes bars alone, one lot size and at most one calendar."""
-    return not template.new_strategy().models and len({listing.lot for listing in listings}) == 1
+    """Whether the command can be asked: it takes bars alone, and one lot, one tick and one calendar for all."""
+    return not template.new_strategy().models and len({(listing.lot, listing.tick) for listing in listings}) == 1
 
 
 def question(
@@ -117,7 +117,7 @@ def _frame(feed: StoredFeed, i: int, dates: "pd.Series[Any] | None") -> "pd.Data
     opened = pd.DatetimeIndex(columns.more[own].astype("M8[us]"), tz="UTC")
     time = opened if dates is None else pd.DatetimeIndex(dates.reindex(opened).to_list(), tz="UTC")
     numbers = {"open": columns.a, "high": columns.b, "low": columns.c, "close": columns.d, "volume": columns.e}
-    frame = pd.DataFrame({"ts_utc": time} | {name: array[own] for name, array in numbers.items()})
+    frame = pd.DataFrame({"ts_utc": time.as_unit("ns")} | {name: array[own] for name, array in numbers.items()})
     return frame.assign(volume=np.nan_to_num(frame["volume"]))
 
 
@@ -141,7 +141,8 @@ def backtest(asked: Question, folder: Path) -> list[FillKey]:
     if asked.calendar:
         words += ["--calendar", asked.calendar]
     words += ["--cash", plain(template.cash), "--fee", f"percent:{plain(template.fee_rate * 100)}"]
-    words += ["--lot", plain(asked.listings[0].lot), "--leverage", "1", "--max-weight", "100", "--long-only"]
+    words += ["--lot", plain(asked.listings[0].lot), "--tick", plain(asked.listings[0].tick)]
+    words += ["--leverage", "1", "--max-weight", "100", "--long-only"]
     words += ["--decide-from", stamp(asked.start), "--mode", "events", "--no-ledger", "--json"]
     command = [sys.executable, "-m", "strades_pipelines.cli", "backtest", template.strategy, *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)

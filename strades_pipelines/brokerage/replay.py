@@ -23,7 +23,7 @@ from strades_pipelines.brokerage.rows import (
     position_row,
     refusal_row,
 )
-from strades_pipelines.brokerage.standings import Standings
+from strades_pipelines.brokerage.standings import Standings, check_models
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.crash import crash_point
@@ -96,12 +96,15 @@ def replay(
 
     Raises:
         StrategyError: when the strategy raises; nothing is written then.
-        LookupError: for an instrument the database does not know.
+        LookupError: for an instrument or a model the database does not know.
+        WalletsError: for a wallet that cannot trade.
     """
     try:
         with adbc.cursor() as cursor:
             listings = find_listings(cursor, template.instruments)
+            template.check()
             strategy = template.new_strategy()
+            check_models(cursor, strategy.models)
             feed = read_feed(
                 cursor,
                 listings,

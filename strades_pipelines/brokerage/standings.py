@@ -61,3 +61,18 @@ def read_standings(cursor: Any, models: Sequence[str]) -> Standings:
     names = ", ".join("'" + name.replace("'", "''") + "'" for name in models)
     cursor.execute(QUERY.format(names=names))
     return Standings([Standing(*row) for row in cursor.fetchall()])
+
+
+def check_models(cursor: Any, models: Sequence[str]) -> None:
+    """Refuse a wallet that would wait for good; where nothing was forecast yet, every model may still come.
+
+    Raises:
+        LookupError: for a model that nobody makes forecasts with.
+    """
+    if not models:
+        return
+    cursor.execute("SELECT DISTINCT name FROM predictions.forecasts ORDER BY name")
+    known = [name for (name,) in cursor.fetchall()]
+    for name in models if known else ():
+        if name not in known:
+            raise LookupError(f"model: expected one that makes forecasts ({', '.join(known)}), was {name!r}")

@@ -100,6 +100,7 @@ class TermsChoice:
     lot: float = 0.0
     close_at_end: bool = False
     decide_from: str | None = None
+    tick: float = 0.0
 
     def terms(self) -> Terms:
         """The terms.
@@ -112,7 +113,9 @@ class TermsChoice:
                 raise BadInput(f"{name}: expected a number above 0, found {value}")
         if not (math.isfinite(self.lot) and self.lot >= 0.0):
             raise BadInput(f"--lot: expected a number of 0 or more, found {self.lot}")
-        limits: dict[str, Any] = {"allow_short": not self.long_only, "lot": self.lot}
+        if not (math.isfinite(self.tick) and self.tick >= 0.0):
+            raise BadInput(f"--tick: expected a number of 0 or more, found {self.tick}")
+        limits: dict[str, Any] = {"allow_short": not self.long_only, "lot": self.lot, "tick": self.tick}
         if self.leverage is not None:
             limits["leverage"] = self.leverage
         if self.max_weight is not None:

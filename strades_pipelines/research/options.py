@@ -80,6 +80,7 @@ MaxWeight = Annotated[
     float | None, typer.Option(help="Percent of equity in one instrument at most.", show_default="no limit")
 ]
 Lot = Annotated[float, typer.Option(help="The unit of quantities; 0 for any fraction.")]
+Tick = Annotated[float, typer.Option(help="The unit of the prices of fills; 0 for any.")]
 DecideFrom = Annotated[
     str | None,
     typer.Option(
