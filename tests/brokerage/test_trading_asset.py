@@ -162,3 +162,21 @@ def test_nothing_trades_behind_a_blocking_check_that_failed(trade: Any, market: 
     assert not result.success
     assert rows(market, "SELECT count(*) FROM signals.decisions") == left
     assert before != [(0,)]
+
+
+def test_a_comparison_that_was_not_committed_is_made_again(
+    trade: Any, market: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(name: str) -> None:
+        if name == "results.parity_written":
+            raise Killed
+
+    monkeypatch.setattr("strades_pipelines.defs.trading.parity.crash_point", die)
+    assert not trade(REPLAY, backtest=nothing).success
+    assert rows(market, "SELECT count(*) FROM results.parity") == [(0,)]
+    monkeypatch.setattr("strades_pipelines.defs.trading.parity.crash_point", lambda name: None)
+    trade(REPLAY, backtest=nothing)
+    assert rows(market, "SELECT count(*) FROM results.parity") == [(1,)]
