@@ -13,6 +13,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 def defs() -> dg.Definitions:
     """Every asset, check, schedule and sensor under `defs/`, and the resources they are handed."""
     from strades_pipelines.defs.automation.conditions import move_by_data
+    from strades_pipelines.defs.automation.freshness import expect_fresh
     from strades_pipelines.resources.database import Database
     from strades_pipelines.resources.dbt import DbtRunnerResource
     from strades_pipelines.resources.notifier import Notifier
@@ -21,4 +22,5 @@ def defs() -> dg.Definitions:
     resources = {"database": Database(), "spiders": SpiderRunner(), "dbt": DbtRunnerResource(), "notifier": Notifier()}
     layers = dg.load_from_defs_folder(path_within_project=Path(__file__).parent / "defs")
     wiring = dg.Definitions(resources=resources, executor=dg.in_process_executor)
-    return dg.Definitions.merge(layers, wiring).map_resolved_asset_specs(func=move_by_data)
+    whole = dg.Definitions.merge(layers, wiring)
+    return whole.map_resolved_asset_specs(func=lambda spec: expect_fresh(move_by_data(spec)))

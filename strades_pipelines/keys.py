@@ -13,6 +13,7 @@ LAYERS = (
     "trading",
     "results",
     "marts",
+    "ops",
 )
 OWNERS = ["team:strades"]
 

@@ -31,6 +31,7 @@ PROCESS_TAG = "strades/process"
 UNFINISHED = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
 WORK_LAYERS = [layer for layer in LAYERS if layer != "rawsources"]
 TRADE_LAYERS = ("signals", "trading", "results")
+LAST_LAYERS = ("marts", "ops")
 Progress = Callable[[str], None]
 # The wallets that trade, and the newest replay of each template over this window.
 PERFORMANCE = """
@@ -105,10 +106,11 @@ def stages(window: Window, now: datetime) -> Iterator[tuple[str, list[str], Wind
     yield "fetch the window", ["rawsources"], window, {"rawsources": clip}
     if not at_edge:
         yield "fetch the live edge", ["rawsources"], edge, {}
-    # Views are made once, and tables for people when all else is done.
-    layers = [layer for layer in WORK_LAYERS if at_edge or layer != "marts"]
+    # Views are made once; tables for people, and what happened, when all else is done.
+    layers = [layer for layer in WORK_LAYERS if layer not in LAST_LAYERS]
     yield "work through the window", layers, window, {"clip": clip, "trade": replay}
-    layers = [layer for layer in WORK_LAYERS if layer in TRADE_LAYERS or (not at_edge and layer != "staging")]
+    again = (*TRADE_LAYERS, *LAST_LAYERS) if at_edge else [layer for layer in WORK_LAYERS if layer != "staging"]
+    layers = [layer for layer in WORK_LAYERS if layer in again]
     yield "trade at the live edge", layers, edge, {"trade": {"modes": ["paper", "live"]}}
 
 

@@ -50,6 +50,15 @@ class Settings(BaseSettings):
         "strades/0.1 (set STRADES_USER_AGENT to your contact)", description="sent with every request"
     )
     live_trading: bool = Field(False, description="first of the two confirmations that live trading needs")
+    alert_webhook: str | None = Field(None, description="URL that alerts are POSTed to as JSON; may hold a token")
+    alert_smtp: str | None = Field(
+        None, description="mail server of alerts: smtp://user:password@host:587, or smtps://"
+    )
+    alert_from: str = Field("strades@localhost", description="sender of alerts by mail")
+    alert_to: str = Field("", description="receivers of alerts by mail, with commas between")
+    events_kept_days: int = Field(
+        90, ge=1, description="how long Dagster keeps what runs said besides what concerns assets"
+    )
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
     spider_database: str | None = Field(None, description="set by the process that starts a crawl: where answers go")
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")

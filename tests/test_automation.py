@@ -206,10 +206,10 @@ def test_the_real_graph_is_worked_through_in_two_runs_and_comes_to_rest() -> Non
     first, second = world.tick(), world.tick()
     assert layers(first) == {"records", "staging", "cleaned", "features", "predictions"}
     assert {month for months in first.values() for month in months} == {THIS_MONTH}
-    assert layers(second) == {"marts", "signals", "results"}
+    assert layers(second) == {"marts", "signals", "results", "ops"}
     assert world.tick() == {}
     world.make(key("trading", "fills"))
-    assert layers(world.tick()) == {"results", "marts"}
+    assert layers(world.tick()) == {"results", "marts", "ops"}
 
 
 def layers(asked: Asked) -> set[str]:

@@ -60,6 +60,12 @@ def test_only_trading_waits_for_the_trade_sensor(specs: dict[dg.AssetKey, dg.Ass
     assert by_hand == {"rawsources", "trading"}
 
 
+def test_what_moves_with_the_data_has_an_age_it_may_have(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    ageless = {key.path[0] for key, spec in specs.items() if spec.freshness_policy is None}
+    assert ageless == {"records", "staging", "trading", "ops"}
+    assert specs[dg.AssetKey(["records", "candles"])].freshness_policy
+
+
 def test_one_partition_definition_and_one_backfill_policy(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     nodes = [graph.get(key) for key in graph.executable_asset_keys]
@@ -74,7 +80,7 @@ def test_every_source_has_a_schedule_and_the_sensors_are_there(definitions: dg.D
         key.path[1] for key in definitions.resolve_asset_graph().executable_asset_keys if key.path[0] == "rawsources"
     }
     assert {f"{source}_schedule" for source in sources} <= {schedule.name for schedule in repository.schedule_defs}
-    assert {"data_sensor", "trade_sensor", "run_failure_alert_sensor"} <= {
+    assert {"data_sensor", "trade_sensor", "revision_sensor", "run_failure_alert_sensor"} <= {
         sensor.name for sensor in repository.sensor_defs
     }
 

@@ -10,7 +10,7 @@ import pytest
 
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
-from strades_pipelines.defs.automation.alerts import check_failure_alert_sensor, run_failure_alert_sensor
+from strades_pipelines.defs.automation.alerts import call, check_failure_alert_sensor, run_failure_alert_sensor
 from strades_pipelines.defs.automation.sensors import trade_sensor
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
@@ -102,18 +102,31 @@ def test_a_refused_decision_does_not_wait(market: "psycopg.Connection[Any]", dat
     assert isinstance(tick(database_url), dg.SkipReason)
 
 
-def test_a_failed_run_is_told_with_its_place_and_reason(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_run_is_told_with_its_place_and_reason(
+    caplog: pytest.LogCaptureFixture, connection: "psycopg.Connection[Any]", database_url: str
+) -> None:
     @dg.asset(key=["rawsources", "yahoo"])
     def broken() -> None:
         raise ValueError("the host said no\nwith details that nobody needs at night")
 
     instance, result = run(dg.Definitions(assets=[broken]))
-    run_failure_alert_sensor(context(instance, result, result.get_run_failure_event()).for_run_failure())
+    run_failure_alert_sensor(context(instance, result, result.get_run_failure_event(), database_url).for_run_failure())
     (message,) = caplog.messages
     assert message.endswith("failed at rawsources/yahoo: the host said no")
+    ((kind, value),) = connection.execute("SELECT event_type_id, value FROM ops.events").fetchall()
+    assert (kind, value["message"], value["ways"]) == ("alert", "the host said no", ["log"])
 
 
-def test_a_failed_check_is_told_though_its_run_went_through(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_alert_goes_out_though_the_database_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    nowhere = Database(url="postgresql://strades@127.0.0.1:1/strades?connect_timeout=1")
+    call(Notifier(), nowhere, "run", "run failed", "the disk is full")
+    assert caplog.messages[0] == "ALERT run failed: the disk is full"
+    assert len(caplog.messages) == 2
+
+
+def test_a_failed_check_is_told_though_its_run_went_through(
+    caplog: pytest.LogCaptureFixture, database_url: str
+) -> None:
     @dg.asset(key=["trading", "cash"])
     def cash() -> None: ...
 
@@ -126,7 +139,7 @@ def test_a_failed_check_is_told_though_its_run_went_through(caplog: pytest.LogCa
         return dg.AssetCheckResult(passed=True)
 
     instance, result = run(dg.Definitions(assets=[cash], asset_checks=[sums_up, is_there]))
-    check_failure_alert_sensor(context(instance, result, result.get_run_success_event()))
+    check_failure_alert_sensor(context(instance, result, result.get_run_success_event(), database_url))
     (message,) = caplog.messages
     assert message.endswith("trading/cash fails sums_up: offenders 2")
 
@@ -139,9 +152,9 @@ def run(definitions: dg.Definitions) -> tuple[dg.DagsterInstance, dg.ExecuteInPr
 
 
 def context(
-    instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, event: dg.DagsterEvent
+    instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, event: dg.DagsterEvent, url: str
 ) -> dg.RunStatusSensorContext:
     """What the daemon hands to a sensor that looks at runs."""
     return dg.build_run_status_sensor_context(
-        "sensor", event, instance, result.dagster_run, resources={"notifier": Notifier()}
+        "sensor", event, instance, result.dagster_run, resources={"notifier": Notifier(), "database": Database(url=url)}
     )

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from strades_pipelines.brokerage.decisions import PredictionIds
 from strades_pipelines.brokerage.prices import bar_table, of_interval
+from strades_pipelines.brokerage.standings import Standings, read_standings
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.instruments import Listing, interval_length
@@ -42,6 +43,7 @@ class StoredFeed:
     inputs_hash: str
     columns: Columns = field(repr=False)
     prediction_ids: PredictionIds = field(repr=False)
+    standings: Standings = field(default_factory=Standings, repr=False)
 
     def blocks(self) -> Iterator[Columns]:
         """The events in their total order: time, kind, listing, content."""
@@ -78,7 +80,9 @@ def read_feed(
         }
     stamps = [pc.max(table["recorded_at"]).as_py() for table in tables if table.num_rows]
     as_of = max(stamps, default=None)
-    return StoredFeed(listings, tables[0].num_rows, as_of, _hash(tables), _in_order(joined(parts), listings), ids)
+    standings = read_standings(cursor, models)
+    events = _in_order(joined(parts), listings)
+    return StoredFeed(listings, tables[0].num_rows, as_of, _hash(tables, standings), events, ids, standings)
 
 
 def _in_order(columns: Columns, listings: Sequence[Listing]) -> Columns:
@@ -171,9 +175,9 @@ def _fill_columns(fills: Sequence[Fill]) -> Columns:
     return _columns(RECORDED_FILL, [fill.i for fill in rows], times[0], times[1], numbers)
 
 
-def _hash(tables: Sequence[pa.Table]) -> str:
+def _hash(tables: Sequence[pa.Table], standings: Standings) -> str:
     """SHA-256 over the values, but for when they were recorded."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256("".join(map(repr, standings.rows)).encode())
     for table in tables:
         for name in (name for name in table.column_names if name != "recorded_at"):
             column = table[name]

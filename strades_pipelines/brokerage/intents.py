@@ -7,10 +7,12 @@ from decimal import Decimal
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.brokerage.rows import insert, intent_row, refusal_row
+from strades_pipelines.brokerage.standings import CODE, Standings, read_standings
 from strades_pipelines.market.books import Books
 from strades_pipelines.market.fees import percent_fee
 from strades_pipelines.market.orders import Order, Refusal, TradingDecision
-from strades_pipelines.market.risk import gate
+from strades_pipelines.market.risk import GateError, gate
+from strades_pipelines.strategy.events import microseconds
 
 PENDING = """
     SELECT wallet, strategy, listing_id, decided_at, trigger_kind, trigger_id, ordinal, previous_target, target,
@@ -42,6 +44,8 @@ def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[li
     prices = last_closes(connection, wallet.listings, interval=wallet.interval, known_at=now)
     books, unsettled = books_with_orders(connection, wallet, prices)
     newest = _newest_intents(connection, wallet)
+    with connection.cursor() as cursor:
+        standings = read_standings(cursor, wallet.new_strategy().models)
     orders: list[Order] = []
     refusals: list[Refusal] = []
     for decision, later in _with_successors(_pending(connection, wallet, now)):
@@ -54,7 +58,10 @@ def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[li
             outcome = Refusal(decision.decision_id, "superseded", f"{later} for the same listing is newer")
         else:
             listing = wallet.listings[decision.i]
-            outcome = gate(decision, listing, books, prices=prices, now=now, limits=wallet.limits, seen=())
+            held_back = _held_back(standings, decision)
+            outcome = gate(
+                decision, listing, books, prices=prices, now=now, limits=wallet.limits, seen=(), held_back=held_back
+            )
         if isinstance(outcome, Refusal):
             insert(connection, "trading.refusals", refusal_row(outcome, wallet.name, now))
             refusals.append(outcome)
@@ -62,6 +69,12 @@ def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[li
             books.open_orders[outcome.intent_id] = outcome
             orders.append(outcome)
     return orders, refusals
+
+
+def _held_back(standings: Standings, decision: TradingDecision) -> GateError | None:
+    """Why a decision may make no position larger: its model's newest standing when it was made."""
+    worse = standings.worse(microseconds(decision.decided_at))
+    return GateError(CODE, worse.detail) if worse else None
 
 
 def books_with_orders(

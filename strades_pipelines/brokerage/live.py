@@ -9,8 +9,9 @@ from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.results import curve_of, equity_rows, last_closes_at, performance_row
+from strades_pipelines.brokerage.results import KEYS, curve_of, last_closes_at, result_rows
 from strades_pipelines.brokerage.rows import decision_row, frame, insert
+from strades_pipelines.brokerage.standings import check_models
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.events import Fill
@@ -78,12 +79,12 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
     if not len(curve.times):  # opened just now: no bar has closed since
         return NOTHING
     prices = last_closes_at(stepped.feed.columns, len(wallet.listings), curve.times)
-    curves = equity_rows(name, curve, prices, float(wallet.opening_cash))
+    rows = result_rows(name, wallet.listings, curve, prices, float(wallet.opening_cash), fills)
     try:
         with adbc.cursor() as cursor:
-            loaded = load(cursor, "results.equity", frame(curves), key=["wallet", "time"], now=now)
-            row = performance_row(name, curves, fills)
-            loaded += load(cursor, "results.performance", frame([row]), key=["wallet"], now=now)
+            loaded = NOTHING
+            for table, measured in rows.items():
+                loaded += load(cursor, table, frame(measured), key=KEYS[table], now=now)
         crash_point("results.written")
         adbc.commit()
     finally:
@@ -96,11 +97,13 @@ def step(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now:
 
     Raises:
         StrategyError: when the strategy raises.
+        LookupError: for a model that the database does not know.
     """
     strategy = wallet.new_strategy()
     fills = sorted(load_fills(connection, wallet), key=lambda fill: (fill.knowledge_time, fill.content_id))
     try:
         with adbc.cursor() as cursor:
+            check_models(cursor, strategy.models)
             feed = read_feed(
                 cursor,
                 wallet.listings,

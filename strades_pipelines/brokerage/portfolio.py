@@ -73,8 +73,9 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
 
     Raises:
         LookupError: for an instrument the database does not know.
-        WalletsError: when it is open with another setting, which would mix two stories in one ledger.
+        WalletsError: when it cannot trade, or is open with another setting, which would mix two stories in one ledger.
     """
+    template.check()
     with connection.cursor() as cursor:
         find_listings(cursor, template.instruments)
     row = wallet_row(template, template.name, opened_at=template.opened_at or now, window_end=None, as_of=None)

@@ -10,7 +10,8 @@ from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.portfolio import wallet_row
 from strades_pipelines.brokerage.prices import find_listings
-from strades_pipelines.brokerage.results import curve_of, equity_rows, last_closes_at, performance_row
+from strades_pipelines.brokerage.results import KEYS as RESULT_KEYS
+from strades_pipelines.brokerage.results import curve_of, last_closes_at, result_rows
 from strades_pipelines.brokerage.rows import (
     Row,
     cash_row,
@@ -22,6 +23,7 @@ from strades_pipelines.brokerage.rows import (
     position_row,
     refusal_row,
 )
+from strades_pipelines.brokerage.standings import Standings, check_models
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.crash import crash_point
@@ -39,7 +41,7 @@ from strades_pipelines.strategy.broker import SimulatedBroker
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.events import microseconds, moment
 from strades_pipelines.strategy.gate import Gate
-from strades_pipelines.strategy.orders import OUTCOMES, STATES
+from strades_pipelines.strategy.orders import DISTRUSTED, OUTCOMES, STATES
 from strades_pipelines.strategy.registry import code_hash
 from strades_pipelines.strategy.session import Session
 
@@ -56,9 +58,22 @@ KEYS = {
     "trading.positions": ["wallet", "listing_id"],
     "trading.cash": ["wallet", "currency"],
     "trading.ledger": ["wallet", "sequence"],
-    "results.equity": ["wallet", "time"],
-    "results.performance": ["wallet"],
+    **RESULT_KEYS,
 }
+
+
+class ReplayEngine(Engine):
+    """An engine that enlarges no position on the word of a model known to be worse than naive.
+
+    Such a decision is refused as `execute_pending` refuses it: the strategy's target stays, and is not tried again
+    until it changes. What makes a position smaller passes.
+    """
+
+    standings = Standings()
+
+    def held_back(self, i: int) -> int:
+        """DISTRUSTED, or what the tactics say."""
+        return DISTRUSTED if self.standings.worse(self.account.now) else super().held_back(i)
 
 
 @dataclass(frozen=True)
@@ -81,12 +96,15 @@ def replay(
 
     Raises:
         StrategyError: when the strategy raises; nothing is written then.
-        LookupError: for an instrument the database does not know.
+        LookupError: for an instrument or a model the database does not know.
+        WalletsError: for a wallet that cannot trade.
     """
     try:
         with adbc.cursor() as cursor:
             listings = find_listings(cursor, template.instruments)
+            template.check()
             strategy = template.new_strategy()
+            check_models(cursor, strategy.models)
             feed = read_feed(
                 cursor,
                 listings,
@@ -138,7 +156,7 @@ def simulate(
     Raises:
         StrategyError: when the strategy raises.
     """
-    engine = new_engine(template, listings, start)
+    engine = new_engine(template, listings, start, feed.standings)
     journal = DecisionJournal(
         engine, listings, wallet=wallet, interval=template.interval, prediction_ids=feed.prediction_ids
     )
@@ -146,14 +164,13 @@ def simulate(
     [progress] = Session(feed, microseconds(end), [engine], observer=journal.see).run()
     if progress.error:
         raise progress.error
-    done = Done(template, listings, journal)
+    done = Done(template, listings, journal, feed.standings)
     opening = wallet_row(template, wallet, opened_at=start, window_end=end, as_of=feed.as_of)
     lines = [deposit(wallet, template.cash, template.currency, start)]
     lines += [entry for fill in done.fills for entry in entries(fill)]
     last = {fill.listing_id: fill.knowledge_time for fill in done.fills}
     curve = curve_of(progress, microseconds(start), template.cash, done.fills)
     prices = last_closes_at(feed.columns, len(listings), curve.times)
-    curves = equity_rows(wallet, curve, prices, float(template.cash))
     return {
         "trading.wallets": [opening],
         "signals.decisions": [decision_row(decision, now) for decision in journal.made],
@@ -164,12 +181,13 @@ def simulate(
         "trading.positions": [position_row(done.books, listing, wallet, at) for listing, at in last.items()],
         "trading.cash": [cash_row(done.books, wallet, template.currency, max(last.values(), default=start))],
         "trading.ledger": [line_row(line, wallet) for line in chain(wallet, lines)],
-        "results.equity": curves,
-        "results.performance": [performance_row(wallet, curves, done.fills)],
+        **result_rows(wallet, listings, curve, prices, float(template.cash), done.fills),
     }
 
 
-def new_engine(template: WalletTemplate, listings: Sequence[Listing], opened_at: datetime) -> Engine:
+def new_engine(
+    template: WalletTemplate, listings: Sequence[Listing], opened_at: datetime, standings: Standings
+) -> Engine:
     """A fresh engine on a wallet's terms: cash alone, nothing short, whole lots and ticks."""
     size = len(listings)
     limits = Limits(opened_at, template.max_age, template.fee_rate)
@@ -178,13 +196,17 @@ def new_engine(template: WalletTemplate, listings: Sequence[Listing], opened_at:
         gate.lot[i], gate.tick[i] = float(listing.lot), float(listing.tick)
     broker = SimulatedBroker(PercentFee(float(template.fee_rate)))
     account = Account(size, float(template.cash))
-    return Engine(template.new_strategy(), account, broker, gate, opened_at=microseconds(opened_at))
+    engine = ReplayEngine(template.new_strategy(), account, broker, gate, opened_at=microseconds(opened_at))
+    engine.standings = standings
+    return engine
 
 
 class Done:
     """What a replay's journal says in exact terms: orders, refusals, fills and the books after them."""
 
-    def __init__(self, template: WalletTemplate, listings: Sequence[Listing], journal: DecisionJournal) -> None:
+    def __init__(
+        self, template: WalletTemplate, listings: Sequence[Listing], journal: DecisionJournal, standings: Standings
+    ) -> None:
         self.books = Books(template.cash)
         self.orders: dict[int, Order] = {}
         self.refusals: list[Refusal] = []
@@ -195,7 +217,9 @@ class Done:
                 self.orders[int(row[4])] = _order(decision, listings[decision.i], quantity)
             else:
                 code = OUTCOMES[int(row[5])]
-                self.refusals.append(Refusal(decision.decision_id, code, f"target {decision.target}: {code}"))
+                worse = standings.worse(int(row[0])) if int(row[5]) == DISTRUSTED else None
+                detail = worse.detail if worse else f"target {decision.target}: {code}"
+                self.refusals.append(Refusal(decision.decision_id, code, detail))
         for number, _, quantity, price, _, filled_at, time, _ in journal.fills:
             fill = _fill(self.orders[int(number)], listings, template, quantity, price, int(filled_at), int(time))
             self.fills.append(fill)

@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 
 from strades_pipelines.brokerage.rows import Row, to_json
+from strades_pipelines.market.attribution import contribution
 from strades_pipelines.market.events import Fill
+from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.performance import activity, buy_and_hold, statistics
 from strades_pipelines.strategy.columns import Columns, Floats, Integers
-from strades_pipelines.strategy.events import BAR, microseconds, moment
+from strades_pipelines.strategy.events import BAR, DAY_LENGTH, microseconds, moment
 from strades_pipelines.strategy.session import Progress
+
+KEYS = {
+    "results.equity": ["wallet", "time"],
+    "results.performance": ["wallet"],
+    "results.listing_equity": ["wallet", "listing_id", "day"],
+    "results.listing_performance": ["wallet", "listing_id"],
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,65 @@ def last_closes_at(columns: Columns, size: int, times: Integers) -> Floats:
         closes = np.concatenate([[np.nan], columns.d[own]])
         prices[:, i] = closes[np.searchsorted(columns.time[own], times, side="right")]
     return prices
+
+
+def result_rows(
+    wallet: str, listings: Sequence[Listing], curve: Curve, prices: Floats, capital: float, fills: Sequence[Fill]
+) -> dict[str, list[Row]]:
+    """The rows of every table of results; `prices` are the last closes, shape (times, instruments).
+
+    A listing's statistics are those of an account with an equal part of the capital that holds nothing else; its
+    benchmark is such an account that buys at the first close and keeps.
+    """
+    curves = equity_rows(wallet, curve, prices, capital)
+    rows: dict[str, list[Row]] = {
+        "results.equity": curves,
+        "results.performance": [performance_row(wallet, curves, fills)],
+        "results.listing_equity": [],
+        "results.listing_performance": [],
+    }
+    for i, listing in enumerate(listings if len(curve.times) else ()):
+        own = [fill for fill in fills if fill.listing_id == listing.listing_id]
+        days, performance = _listing_rows(
+            wallet, listing.listing_id, curve.times, prices[:, i], own, part=capital / len(listings)
+        )
+        rows["results.listing_equity"] += days
+        rows["results.listing_performance"].append(performance)
+    return rows
+
+
+def _listing_rows(
+    wallet: str, listing_id: int, times: Integers, closes: Floats, fills: Sequence[Fill], *, part: float
+) -> tuple[list[Row], Row]:
+    known = np.array([microseconds(fill.knowledge_time) for fill in fills], np.int64)
+    brought = contribution(fills, known, times, closes)
+    held = buy_and_hold(closes[:, np.newaxis], part)
+    last_of_day = np.flatnonzero(np.diff(times // DAY_LENGTH, append=np.iinfo(np.int64).max))
+    days: list[Row] = [
+        {
+            "wallet": wallet,
+            "listing_id": listing_id,
+            "day": moment(times[row]).date(),
+            "time": moment(times[row]),
+            "quantity": float(brought.quantity[row]),
+            "value": float(brought.value[row]),
+            "pnl": float(brought.pnl[row]),
+            "benchmark": float(held[row] - part),
+        }
+        for row in last_of_day
+    ]
+    at = [moment(time) for time in times.tolist()]
+    equity = part + brought.pnl
+    measured: dict[str, Any] = statistics(at, equity) | activity(fills, equity, brought.value)
+    performance: Row = {
+        "wallet": wallet,
+        "listing_id": listing_id,
+        "pnl": days[-1]["pnl"],
+        "fees": measured["fees"],
+        "statistics": to_json(measured),
+        "benchmark": to_json(statistics(at, held)),
+    }
+    return days, performance
 
 
 def equity_rows(wallet: str, curve: Curve, prices: Floats, capital: float) -> list[Row]:

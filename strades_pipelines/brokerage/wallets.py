@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.rounding import exact
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.registry import create
@@ -40,6 +41,15 @@ class WalletTemplate:
     def new_strategy(self) -> Strategy:
         """A fresh instance of the strategy."""
         return create(self.strategy, dict(self.parameters))
+
+    def check(self) -> None:
+        """Refuse what stops this wallet alone, when its turn comes; the file is good for its neighbours.
+
+        Raises:
+            WalletsError: when it cannot trade.
+        """
+        if self.cash <= 0:
+            raise WalletsError(f"cash: expected more than 0 {self.currency} to trade with, was {plain(self.cash)}")
 
 
 def read_wallets(path: Path) -> list[WalletTemplate]:

@@ -1,4 +1,7 @@
-"""Cron expressions of five numeric fields, checked without a scheduler."""
+"""Cron expressions of five numeric fields, checked and told without a scheduler."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 6))
 LONGEST_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
@@ -51,3 +54,18 @@ def _item(item: str, low: int, high: int) -> set[int]:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 2
+
+
+def ticks(expression: str, start: datetime, end: datetime) -> Iterator[datetime]:
+    """When a checked expression fires in `[start, end)`, UTC; of two given days either counts, as in crontab(5)."""
+    minutes, hours, days, months, weekdays = (
+        sorted(_values(part, low, high)) for part, (_, low, high) in zip(expression.split(" "), FIELDS, strict=True)
+    )
+    either = "*" not in (expression.split(" ")[2][0], expression.split(" ")[4][0])
+    day = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    while day < end:
+        fits = day.day in days, day.isoweekday() % 7 in weekdays
+        if day.month in months and (any(fits) if either else all(fits)):
+            found = (day.replace(hour=hour, minute=minute) for hour in hours for minute in minutes)
+            yield from (at for at in found if start <= at < end)
+        day += timedelta(days=1)

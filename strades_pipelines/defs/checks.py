@@ -1,10 +1,11 @@
 """Checks of meaning on what is stored. Each is one query that counts the offenders; none is good."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
+import psycopg
 
-from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.keys import key
 from strades_pipelines.resources.database import Database
 
@@ -19,6 +20,11 @@ class Statement:
     description: str
     offenders: str
     blocking: bool = False
+
+    def count(self, connection: "psycopg.Connection[Any]") -> int:
+        """How many offenders there are now."""
+        row = connection.execute(self.offenders).fetchone()
+        return int(row[0]) if row else 0
 
 
 STATEMENTS = (
@@ -64,48 +70,6 @@ STATEMENTS = (
         """,
         blocking=True,
     ),
-    Statement(
-        "trading",
-        "fills",
-        "no_price_is_older_than_its_decision",
-        "No fill took a price from before the decision that asked for it.",
-        """
-        SELECT count(*) FROM trading.fills AS f INNER JOIN trading.intents AS i USING (intent_id)
-        WHERE f.filled_at < i.intended_at
-        """,
-        blocking=True,
-    ),
-    Statement(
-        "trading",
-        "positions",
-        "positions_are_the_sum_of_fills",
-        "Each position is the signed sum of its wallet's fills.",
-        """
-        SELECT count(*) FROM trading.positions AS p
-        WHERE p.quantity <> (
-            SELECT coalesce(sum(CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END), 0)
-            FROM trading.fills AS f WHERE f.wallet = p.wallet AND f.listing_id = p.listing_id)
-        """,
-    ),
-    Statement(
-        "trading",
-        "cash",
-        "cash_is_the_sum_of_the_ledger",
-        "Each balance is the sum of its wallet's ledger, to the last digit.",
-        """
-        SELECT count(*) FROM trading.cash AS c
-        WHERE c.balance <> (
-            SELECT coalesce(sum(l.amount), 0)
-            FROM trading.ledger AS l WHERE l.wallet = c.wallet AND l.currency = c.currency)
-        """,
-    ),
-    Statement(
-        "results",
-        "equity",
-        "equity_is_cash_and_holdings",
-        "Equity is cash plus holdings within a millionth.",
-        "SELECT count(*) FROM results.equity WHERE abs(equity - cash - holdings) > 1e-6 * greatest(1, abs(equity))",
-    ),
 )
 
 
@@ -120,28 +84,13 @@ def build_check(statement: Statement) -> dg.AssetChecksDefinition:
     )
     def check(database: Database) -> dg.AssetCheckResult:
         with database.connect() as connection:
-            row = connection.execute(statement.offenders).fetchone()
-        offenders = int(row[0]) if row else 0
+            offenders = statement.count(connection)
         return dg.AssetCheckResult(passed=offenders == 0, metadata={"offenders": offenders})
 
     return check
 
 
-@dg.asset_check(
-    asset=key("trading", "ledger"),
-    name="hash_chain_is_unbroken",
-    description="No line of a wallet's ledger was edited, deleted or inserted.",
-    blocking=True,
-)
-def ledger_check(database: Database) -> dg.AssetCheckResult:
-    """Follow every wallet's chain from its first line."""
-    with database.connect() as connection:
-        wallets = [name for (name,) in connection.execute("SELECT wallet FROM trading.wallets ORDER BY wallet")]
-        faults = [fault for wallet in wallets for fault in verify_ledger(connection, wallet)]
-    return dg.AssetCheckResult(passed=not faults, metadata={"wallets": len(wallets), "faults": faults})
-
-
 @dg.definitions
 def checks() -> dg.Definitions:
-    """Every check that is ours; dbt's tests come with its models."""
-    return dg.Definitions(asset_checks=[*map(build_check, STATEMENTS), ledger_check])
+    """The checks that are steps of their own; trading checks in its own step, dbt's tests come with its models."""
+    return dg.Definitions(asset_checks=[*map(build_check, STATEMENTS)])

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-TRADING_LAYERS = ("signals", "trading")
+TRADING_LAYERS = ("signals", "trading", "results")
 
 
 def ops_config(graph: Any, selection: Iterable[dg.AssetKey], config: dict[str, Any]) -> dict[str, Any]:

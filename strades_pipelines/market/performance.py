@@ -11,6 +11,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from strades_pipelines.market.attribution import round_trips
 from strades_pipelines.market.events import Fill
 
 YEAR_SECONDS = 365.25 * 86_400
@@ -53,14 +54,23 @@ def _per_year(returns: Floats, years: float) -> tuple[float | None, float | None
 
 def activity(fills: Sequence[Fill], equity: Floats, holdings: Floats) -> dict[str, float | int | None]:
     """What was done: trades are fills; turnover is all that was bought and sold, over the mean equity; exposure is the
-    part of the observations with something held."""
+    part of the observations with something held; a round trip goes from a flat position in a listing to the next, and
+    hit_rate is the part of them that brought more than they cost, fees included."""
     traded = float(sum(fill.quantity * fill.price for fill in fills))
+    by_listing: dict[int, list[Fill]] = {}
+    for fill in fills:
+        by_listing.setdefault(fill.listing_id, []).append(fill)
+    trips = [brought for own in by_listing.values() for brought in round_trips(own)]
+    won = sum(brought > 0 for brought in trips)
     return {
         "trades": len(fills),
         "traded": traded,
         "fees": float(sum(fill.fee for fill in fills)),
         "turnover": traded / float(np.mean(equity)) if len(equity) else None,
         "exposure": float(np.mean(holdings != 0)) if len(holdings) else None,
+        "round_trips": len(trips),
+        "won": won,
+        "hit_rate": won / len(trips) if trips else None,
     }
 
 

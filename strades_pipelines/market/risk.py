@@ -40,18 +40,22 @@ def gate(
     now: datetime,
     limits: Limits,
     seen: Container[str],
+    held_back: GateError | None = None,
 ) -> Order | Refusal:
     """The order that brings position and open orders to the decision's target, or why there is none.
 
     Args:
         prices: the last known price by listing id; a listing that has none is absent.
         seen: intent ids that exist already.
+        held_back: why no position may be made larger now.
     """
     try:
         check_admission(decision, now=now, limits=limits, seen=seen)
         quantity = _quantity(decision, listing, books)
         if listing.listing_id not in prices:
             raise GateError("no_price", f"no price of {listing.name} is known at {now}")
+        if held_back is not None and quantity > 0:
+            raise held_back
         price = prices[listing.listing_id]
         reserved = quantity * price + percent_fee(quantity, price, limits.fee_rate) if quantity > 0 else Decimal(0)
         side = "buy" if quantity > 0 else "sell"

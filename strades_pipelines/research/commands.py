@@ -30,6 +30,8 @@ def backtest(
     max_weight: opt.MaxWeight = None,
     lot: opt.Lot = 0.0,
     multiplier: opt.Multiplier = 1.0,
+    tick: opt.Tick = 0.0,
+    decide_from: opt.DecideFrom = None,
     close_at_end: Annotated[bool, typer.Option(help="Close every position at the last close.")] = False,
     mode: opt.Mode = "auto",
     no_ledger: opt.NoLedger = False,
@@ -43,7 +45,9 @@ def backtest(
     data = DataChoice(
         bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier=multiplier, lot=lot
     )
-    terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, close_at_end)
+    terms = TermsChoice(
+        cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, close_at_end, decide_from, tick
+    )
     from strades_pipelines.research.backtesting import Outputs, run_backtest
 
     run_backtest(strategy, param or (), data, terms, mode, Outputs(as_json, html, png, keeps_trial=not no_ledger))

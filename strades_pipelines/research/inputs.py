@@ -14,7 +14,7 @@ from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_files import Reading, name_of
-from strades_pipelines.strategy.events import microseconds
+from strades_pipelines.strategy.events import BEGINNING, microseconds
 from strades_pipelines.strategy.specs import parse_fee, parse_fills
 from strades_pipelines.strategy.tactics import Tactic
 
@@ -99,6 +99,8 @@ class TermsChoice:
     max_weight: float | None = None
     lot: float = 0.0
     close_at_end: bool = False
+    decide_from: str | None = None
+    tick: float = 0.0
 
     def terms(self) -> Terms:
         """The terms.
@@ -111,12 +113,15 @@ class TermsChoice:
                 raise BadInput(f"{name}: expected a number above 0, found {value}")
         if not (math.isfinite(self.lot) and self.lot >= 0.0):
             raise BadInput(f"--lot: expected a number of 0 or more, found {self.lot}")
-        limits: dict[str, Any] = {"allow_short": not self.long_only, "lot": self.lot}
+        if not (math.isfinite(self.tick) and self.tick >= 0.0):
+            raise BadInput(f"--tick: expected a number of 0 or more, found {self.tick}")
+        limits: dict[str, Any] = {"allow_short": not self.long_only, "lot": self.lot, "tick": self.tick}
         if self.leverage is not None:
             limits["leverage"] = self.leverage
         if self.max_weight is not None:
             limits["max_weight"] = self.max_weight / 100.0
-        return Terms(self.cash, parse_fee(self.fee), parse_fills(self.fill), limits, self._tactics())
+        opened_at = BEGINNING if self.decide_from is None else _time(self.decide_from)
+        return Terms(self.cash, parse_fee(self.fee), parse_fills(self.fill), limits, self._tactics(), opened_at)
 
     def _tactics(self) -> list[Callable[[int], Tactic]]:
         """The sizing rule first: the tactics then see what it aims at."""

@@ -80,6 +80,13 @@ MaxWeight = Annotated[
     float | None, typer.Option(help="Percent of equity in one instrument at most.", show_default="no limit")
 ]
 Lot = Annotated[float, typer.Option(help="The unit of quantities; 0 for any fraction.")]
+Tick = Annotated[float, typer.Option(help="The unit of the prices of fills; 0 for any.")]
+DecideFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Before this time (UTC) the strategy only warms up.", show_default="the first bar"
+    ),
+]
 Multiplier = Annotated[float, typer.Option(help="Money a point of price is worth, for contracts.")]
 Mode = Annotated[str, typer.Option(help="auto (compiled where it can be), events or compiled.")]
 NoLedger = Annotated[bool, typer.Option("--no-ledger", help="Do not keep the run as a trial on its data.")]

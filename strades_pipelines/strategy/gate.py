@@ -40,6 +40,7 @@ class Gate:
         leverage: the gross value of all positions as a part of equity; 1 also means that cash never goes below zero.
         max_weight: the value of one position as a part of equity.
         lot: the unit of quantities; 0 for any fraction.
+        tick: the unit of prices; 0 for any.
         margin: what of a position's value the equity must cover; 0 for nothing.
     """
 
@@ -51,13 +52,14 @@ class Gate:
         leverage: float = math.inf,
         max_weight: float = math.inf,
         lot: float = 0.0,
+        tick: float = 0.0,
         margin: float = 0.0,
     ) -> None:
         self.allow_short = allow_short
         self.leverage = float(leverage)
         self.max_weight = float(max_weight)
         self.lot = [float(lot)] * size
-        self.tick = [0.0] * size
+        self.tick = [float(tick)] * size
         self.margin = [float(margin)] * size
 
     def in_lots(self, i: int, quantity: float) -> float:

@@ -36,6 +36,7 @@ OUTCOMES = (
     "superseded",
     "auction_over",
     "contradictory",
+    "model_worse_than_naive",
 )
 (
     ACCEPTED,
@@ -63,7 +64,8 @@ OUTCOMES = (
     SUPERSEDED,
     AUCTION_OVER,
     CONTRADICTORY,
-) = range(25)
+    DISTRUSTED,
+) = range(26)
 # A condition that an order has not, and how that is asked for: a NaN that is asked for is a mistake.
 UNSET, NOT_GIVEN = math.nan, -math.inf
 # When in a bar an order has its turn; see `SimulatedBroker.turn`.

@@ -72,8 +72,8 @@ def test_results_grow_and_are_not_written_twice(
     adbc: "AdbcConnection", market: Connection, wallet: Wallet, add_candles: AddCandles
 ) -> None:
     add_candles(CLOSES)
-    assert measure(market, adbc, "paper", now=START + 3 * MINUTE) == Loaded(4, 0, 0)
-    assert measure(market, adbc, "paper", now=START + 3 * MINUTE) == Loaded(0, 0, 4)
+    assert measure(market, adbc, "paper", now=START + 3 * MINUTE) == Loaded(6, 0, 0)
+    assert measure(market, adbc, "paper", now=START + 3 * MINUTE) == Loaded(0, 0, 6)
     assert measure(market, adbc, "paper", now=START + 5 * MINUTE).inserted == 2
     assert rows(market, "SELECT equity, benchmark FROM results.equity ORDER BY time DESC LIMIT 1") == [(1000, 1020)]
 

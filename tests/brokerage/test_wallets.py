@@ -28,9 +28,12 @@ def written(tmp_path: Path, *entries: dict[str, Any]) -> Path:
 
 def test_the_projects_own_file_is_valid() -> None:
     templates = read_wallets(PROJECT / "Wallets.json")
-    assert [t.name for t in of_mode(templates, "replay")] == ["sma_cross_daily", "follow_prediction_daily"]
-    (paper,) = of_mode(templates, "paper")
+    strategies = {"sma_cross", "follow_prediction", "rsi_reversion", "keltner_breakout"}
+    assert {template.strategy for template in of_mode(templates, "replay")} == strategies
+    assert {template.parameters.get("model") for template in templates} == {None, "ridge", "hgb"}
+    paper, other = of_mode(templates, "paper")
     assert (paper.cash, paper.fee_rate, paper.max_age) == (Decimal(10000), Decimal("0.001"), timedelta(minutes=15))
+    assert paper.strategy != other.strategy
 
 
 def test_money_is_exact_and_what_is_left_out_has_a_default(tmp_path: Path) -> None:

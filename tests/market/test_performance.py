@@ -44,7 +44,11 @@ def test_a_curve_without_observations_has_no_statistics() -> None:
 def test_activity_counts_what_was_done() -> None:
     fills = [fill_event("buy", "2", "10", fee="0.02"), fill_event("sell", "2", "15", fee="0.03")]
     done = activity(fills, np.array([100.0, 90.0, 110.0]), np.array([0.0, 20.0, 0.0]))
-    assert done == {"trades": 2, "traded": 50.0, "fees": 0.05, "turnover": 0.5, "exposure": pytest.approx(1 / 3)}
+    assert done == {"trades": 2, "traded": 50.0, "fees": 0.05, "turnover": 0.5, "exposure": pytest.approx(1 / 3)} | {
+        "round_trips": 1,
+        "won": 1,
+        "hit_rate": 1.0,
+    }
 
 
 def test_buy_and_hold_splits_the_capital_and_waits_for_late_listings() -> None:

@@ -4,8 +4,11 @@ from typing import Any, cast
 
 import dagster as dg
 
+from strades_pipelines.datamanager.happenings import record
 from strades_pipelines.defs.automation.status import SENSOR_STATUS
-from strades_pipelines.resources.notifier import Notifier
+from strades_pipelines.resources.database import Database
+from strades_pipelines.resources.notifier import Notifier, logger
+from strades_pipelines.settings import settings
 
 
 @dg.run_failure_sensor(
@@ -13,16 +16,17 @@ from strades_pipelines.resources.notifier import Notifier
     minimum_interval_seconds=30,
     description="Sends an alert for each run that failed: where, and the first line of why.",
 )
-def run_failure_alert_sensor(context: dg.RunFailureSensorContext, notifier: Notifier) -> None:
+def run_failure_alert_sensor(context: dg.RunFailureSensorContext, notifier: Notifier, database: Database) -> None:
     """One alert for each failed run."""
     run = f"run {context.dagster_run.run_id[:8]} failed"
     failures = context.get_step_failure_events()
     if failures:
         step = str(failures[0].step_key).replace("__", "/")
-        notifier.alert(f"{run} at {step}", step_reason(failures[0].step_failure_data))
+        subject, message = f"{run} at {step}", step_reason(failures[0].step_failure_data)
     else:
         error = context.failure_event.job_failure_data.error
-        notifier.alert(run, root_cause(error) if error else _first_line(context.failure_event.message))
+        subject, message = run, root_cause(error) if error else _first_line(context.failure_event.message)
+    call(notifier, database, context.dagster_run.run_id, subject, message)
 
 
 @dg.run_status_sensor(
@@ -32,18 +36,31 @@ def run_failure_alert_sensor(context: dg.RunFailureSensorContext, notifier: Noti
     minimum_interval_seconds=30,
     description="Sends an alert for each check that found something, though its run went through.",
 )
-def check_failure_alert_sensor(context: dg.RunStatusSensorContext, notifier: Notifier) -> None:
+def check_failure_alert_sensor(context: dg.RunStatusSensorContext, notifier: Notifier, database: Database) -> None:
     """One alert for each failed check of a run that succeeded; a blocking one fails its run, which is told already."""
     records = context.instance.get_records_for_run(
         context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
     ).records
-    for record in records:
-        event = cast(dg.DagsterEvent, record.event_log_entry.dagster_event)
+    for found_record in records:
+        event = cast(dg.DagsterEvent, found_record.event_log_entry.dagster_event)
         check = event.asset_check_evaluation_data
         if not check.passed:
             place = f"run {context.dagster_run.run_id[:8]}: {check.asset_key.to_user_string()}"
             found = ", ".join(f"{name} {value.value}" for name, value in check.metadata.items())
-            notifier.alert(f"{place} fails {check.check_name}", found or "no detail")
+            what = f"{context.dagster_run.run_id}:{check.asset_key.to_user_string()}:{check.check_name}"
+            call(notifier, database, what, f"{place} fails {check.check_name}", found or "no detail")
+
+
+def call(notifier: Notifier, database: Database, what: str, subject: str, message: str) -> None:
+    """Tell a person, and keep that somebody was told; a database that is away holds no alert back."""
+    ways = notifier.alert(subject, message)
+    try:
+        with database.connect() as connection:
+            value = {"subject": subject, "message": message, "ways": ways}
+            record(connection, "alert", what, value=value, at=settings().now())
+            connection.commit()
+    except Exception as error:
+        logger.error("the alert is not among the events: %s", type(error).__name__)
 
 
 def step_reason(failure: Any) -> str:

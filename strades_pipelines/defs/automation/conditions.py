@@ -9,7 +9,7 @@ from strades_pipelines.keys import key
 
 Condition = dg.AutomationCondition[Any]
 IDENTITY = [key("records", entity) for entity in ("instruments", "listings", "sessions", "bar_series")]
-FOLLOWERS = ("records", "staging", "cleaned", "marts", "features", "predictions", "signals", "results")
+FOLLOWERS = ("records", "staging", "cleaned", "marts", "features", "predictions", "signals", "results", "ops")
 _IDENTITY = dg.AssetSelection.assets(*IDENTITY)
 
 # Names and calendars: made at once, anew when the list of sources changed, and every night (a year may have begun).

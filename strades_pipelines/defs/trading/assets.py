@@ -1,4 +1,4 @@
-"""Decisions, orders and fills: one stepping of each wallet's strategy, and one way to execute what it decided."""
+"""Decisions, orders, fills and results: one stepping of each strategy, and one way to execute what it decided."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,11 +8,15 @@ from pydantic import Field
 
 from strades_pipelines.brokerage.brokers.venue import venue_for
 from strades_pipelines.brokerage.execution import execute_pending
-from strades_pipelines.brokerage.live import decide, for_each
+from strades_pipelines.brokerage.live import decide, for_each, measure
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.wallets import WalletTemplate, read_wallets
+from strades_pipelines.defs.results.specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
+from strades_pipelines.defs.trading.checks import SPECS as CHECKS
+from strades_pipelines.defs.trading.checks import evaluate
+from strades_pipelines.defs.trading.parity import ask
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import day_start
 from strades_pipelines.resources.database import Database
@@ -42,6 +46,7 @@ SPECS = [
         table_spec("trading", entity, text, kinds={"python", "postgres"}, deps=[DECISIONS], skippable=True)
         for entity, text in TABLES.items()
     ),
+    *result_specs(),
 ]
 
 
@@ -53,46 +58,56 @@ class TradeConfig(dg.Config):
     to_date: str = str(settings().window_to)
 
 
-@dg.multi_asset(name="trading", specs=SPECS, can_subset=True, pool="broker")
+@dg.multi_asset(name="trading", specs=SPECS, check_specs=CHECKS, can_subset=True, pool="broker")
 def trading(
     context: dg.AssetExecutionContext, config: TradeConfig, database: Database
-) -> Iterator[dg.MaterializeResult[Any]]:
-    """Step the wallets' strategies if decisions are wanted, execute what waits if orders are."""
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Step the wallets' strategies, execute what waits, measure what came of it: as far as each of it is wanted."""
     selected = context.selected_asset_keys
+    layers = {asset.path[0] for asset in selected}
     templates = [template for template in read_wallets(settings().wallets) if template.mode in config.modes]
-    steps = DECISIONS in selected
-    executes = any(asset.path[0] == "trading" for asset in selected)
-    errors = _trade(templates, config, database, steps=steps, executes=executes)
+    errors = _trade(templates, config, database, layers)
     with database.connect() as connection:
         for asset in (spec.key for spec in SPECS if spec.key in selected):
             yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset))
+        yield from evaluate(connection, lambda check: check in context.selected_asset_check_keys)
     if errors:
-        raise dg.Failure(
-            "; ".join(f"wallet {wallet}: {error}" for wallet, error in errors.items()), allow_retries=False
-        )
+        lines = [f"wallet {wallet}: {error}" for wallet, error in errors.items()]
+        raise dg.Failure("; ".join(lines), metadata=dict(errors), allow_retries=False)
 
 
 def _trade(
-    templates: list[WalletTemplate], config: TradeConfig, database: Database, *, steps: bool, executes: bool
+    templates: list[WalletTemplate], config: TradeConfig, database: Database, layers: set[str]
 ) -> dict[str, str]:
     """Work through the wallets one by one; returns what stopped some of them."""
     by_name = {template.name: template for template in templates}
+    start, end = day_start(config.from_date), day_start(config.to_date)
+    replayed: list[tuple[WalletTemplate, str]] = []
 
     with database.connect() as connection, database.connect() as at_venue, database.adbc() as adbc:
 
         def work(name: str) -> None:
             template, now = by_name[name], settings().now()
             if template.mode == "replay":
-                if steps:
-                    replay(adbc, template, start=day_start(config.from_date), end=day_start(config.to_date), now=now)
+                if "signals" in layers:
+                    wallet = replay(adbc, template, start=start, end=end, now=now).wallet
+                    replayed.extend([(template, wallet)] if wallet else [])
                 return
             open_wallet(connection, template, now=now)
-            if steps:
+            if "signals" in layers:
                 decide(connection, adbc, name, now=now)
-            if executes:
+            if "trading" in layers:
                 execute_pending(connection, venue_for(load_wallet(connection, name), at_venue), name, now=now)
+            if "results" in layers:
+                measure(connection, adbc, name, now=now)
 
-        return for_each(by_name, work, connection)[1]
+        def compare(_: str) -> None:
+            ask(connection, adbc, replayed, start=start, end=end, now=settings().now())
+
+        errors = for_each(by_name, work, connection)[1]
+        if "results" in layers:
+            errors |= for_each([wallet for _, wallet in replayed[:1]], compare, connection)[1]
+        return errors
 
 
 EXECUTE_JOB = dg.define_asset_job(
@@ -106,5 +121,5 @@ EXECUTE_JOB = dg.define_asset_job(
 
 @dg.definitions
 def trade() -> dg.Definitions:
-    """The signals and trading layers, and the job that the trade sensor launches."""
+    """The signals, trading and results layers, and the job that the trade sensor launches."""
     return dg.Definitions(assets=[trading], jobs=[EXECUTE_JOB])

@@ -1,0 +1,72 @@
+"""What Dagster's instance knows of runs, schedules and ticks, in the words of the agenda."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType, ScheduleInstigatorData
+
+from strades_pipelines.datamanager.agenda import RELEASING, Run, Schedule, Tick
+from strades_pipelines.datamanager.sources import Sources
+from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
+
+if TYPE_CHECKING:
+    from dagster._core.scheduler.instigation import InstigatorState
+
+MOST = 1_000
+TICKS_BACK = timedelta(days=3)
+FIRST, LAST, ONE = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end", "dagster/partition"
+
+
+def runs(instance: dg.DagsterInstance, since: datetime | None) -> list[Run]:
+    """The runs that changed since, newest first; at most a thousand at a time."""
+    records = instance.get_run_records(dg.RunsFilter(updated_after=since), limit=MOST)
+    return [_run(record) for record in records]
+
+
+def _run(record: dg.RunRecord) -> Run:
+    run = record.dagster_run
+    months = f"{run.tags[FIRST]}..{run.tags[LAST]}" if FIRST in run.tags and LAST in run.tags else run.tags.get(ONE)
+    started = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else record.create_timestamp
+    ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else None
+    return Run(run.run_id, run.job_name.strip("_"), run.status.value, months, started, ended)
+
+
+def schedules(states: "list[InstigatorState]", sources: Sources) -> list[Schedule]:
+    """The schedules of Sources.json and whatever else Dagster has a state of; the newest state counts."""
+    default = "RUNNING" if SCHEDULE_STATUS is dg.DefaultScheduleStatus.RUNNING else "STOPPED"
+    found = {
+        f"{site.name}_schedule": Schedule(
+            f"{site.name}_schedule", "schedule", site.schedule, default, site.category in RELEASING
+        )
+        for site in sources.websites
+        if site.fonctionnel
+    }
+    for state in states:
+        name, data = state.instigator_name, state.instigator_data
+        known = found.get(name)
+        cron = known.cron if known else _cron(data)
+        if state.instigator_type is InstigatorType.SCHEDULE and cron is None:
+            continue
+        kind = "schedule" if state.instigator_type is InstigatorType.SCHEDULE else "sensor"
+        status = "STOPPED" if state.status is InstigatorStatus.STOPPED else "RUNNING"
+        found[name] = Schedule(name, kind, cron, status, bool(known and known.releases))
+    return sorted(found.values(), key=lambda one: one.name)
+
+
+def _cron(data: object) -> str | None:
+    """Its one expression; a list of several is not planned."""
+    found = data.cron_schedule if isinstance(data, ScheduleInstigatorData) else None
+    return found if isinstance(found, str) else None
+
+
+def ticks(instance: dg.DagsterInstance, states: "list[InstigatorState]", now: datetime) -> Iterator[Tick]:
+    """The ticks of the schedules in the last days."""
+    for state in states:
+        if state.instigator_type is not InstigatorType.SCHEDULE:
+            continue
+        after = (now - TICKS_BACK).timestamp()
+        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, after=after, limit=MOST):
+            at = datetime.fromtimestamp(tick.timestamp, UTC)
+            yield Tick(state.instigator_name, at, tick.status.value, next(iter(tick.run_ids), None))

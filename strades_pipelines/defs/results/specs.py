@@ -1,0 +1,26 @@
+"""What came of it: equity curves and statistics of every wallet and listing, beside buy and hold.
+
+They are made in the step that trades: signals, trading and results of a wallet come from one stepping.
+"""
+
+import dagster as dg
+
+from strades_pipelines.defs.specs import table_spec
+from strades_pipelines.keys import key
+
+TABLES = {
+    "equity": "Equity of each wallet at each close, and of buy and hold. Grain: one row a wallet and time.",
+    "performance": "Return, risk and cost of each wallet, and of buy and hold. Grain: one row a wallet.",
+    "listing_equity": "What each listing brought its wallet. Grain: one row a wallet, listing and UTC day.",
+    "listing_performance": "P&L, risk and cost by listing, and of holding it. Grain: one row a wallet and listing.",
+    "parity": "Replayed wallets beside `strades backtest` in another process. Grain: one row a wallet.",
+}
+DEPS = [key("trading", "fills"), key("signals", "decisions")]
+
+
+def result_specs() -> list[dg.AssetSpec]:
+    """The specs of the results layer; a function, since Dagster takes a module's specs for assets of their own."""
+    return [
+        table_spec("results", entity, text, kinds={"numpy", "postgres"}, deps=DEPS, skippable=True)
+        for entity, text in TABLES.items()
+    ]

@@ -1,0 +1,119 @@
+"""Checks of what was traded, made in the step that trades: a step of its own would cost more than the query."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import psycopg
+
+from strades_pipelines.brokerage.ledger import verify_ledger
+from strades_pipelines.defs.checks import Statement
+from strades_pipelines.keys import key
+
+Connection = psycopg.Connection[Any]
+STATEMENTS = (
+    Statement(
+        "trading",
+        "fills",
+        "no_price_is_older_than_its_decision",
+        "No fill took a price from before the decision that asked for it.",
+        """
+        SELECT count(*) FROM trading.fills AS f INNER JOIN trading.intents AS i USING (intent_id)
+        WHERE f.filled_at < i.intended_at
+        """,
+        blocking=True,
+    ),
+    Statement(
+        "trading",
+        "positions",
+        "positions_are_the_sum_of_fills",
+        "Each position is the signed sum of its wallet's fills.",
+        """
+        SELECT count(*) FROM trading.positions AS p
+        WHERE p.quantity <> (
+            SELECT coalesce(sum(CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END), 0)
+            FROM trading.fills AS f WHERE f.wallet = p.wallet AND f.listing_id = p.listing_id)
+        """,
+    ),
+    Statement(
+        "trading",
+        "cash",
+        "cash_is_the_sum_of_the_ledger",
+        "Each balance is the sum of its wallet's ledger, to the last digit.",
+        """
+        SELECT count(*) FROM trading.cash AS c
+        WHERE c.balance <> (
+            SELECT coalesce(sum(l.amount), 0)
+            FROM trading.ledger AS l WHERE l.wallet = c.wallet AND l.currency = c.currency)
+        """,
+    ),
+    Statement(
+        "results",
+        "equity",
+        "equity_is_cash_and_holdings",
+        "Equity is cash plus holdings within a millionth.",
+        "SELECT count(*) FROM results.equity WHERE abs(equity - cash - holdings) > 1e-6 * greatest(1, abs(equity))",
+    ),
+    Statement(
+        "results",
+        "listing_performance",
+        "listings_add_up_to_their_wallet",
+        "The P&L of a wallet's listings adds up to what its equity grew by, within a millionth.",
+        """
+        SELECT count(*) FROM (
+            SELECT
+                sum(p.pnl) AS pnl,
+                max(last.equity) - max(w.opening_cash)::float8 AS grown,
+                max(last.equity) AS equity
+            FROM results.listing_performance AS p
+            INNER JOIN trading.wallets AS w USING (wallet)
+            CROSS JOIN LATERAL (
+                SELECT e.equity FROM results.equity AS e WHERE e.wallet = p.wallet ORDER BY e.time DESC LIMIT 1
+            ) AS last
+            GROUP BY p.wallet
+        ) AS wallets
+        WHERE abs(pnl - grown) > 1e-6 * greatest(1, abs(equity))
+        """,
+    ),
+    Statement(
+        "results",
+        "parity",
+        "backtest_gives_the_same_fills",
+        "`strades backtest` in another process, over exported bars, filled what the replay filled.",
+        "SELECT coalesce(sum(differing), 0) FROM results.parity",
+    ),
+)
+LEDGER = dg.AssetCheckSpec(
+    "hash_chain_is_unbroken",
+    asset=key("trading", "ledger"),
+    description="No line of a wallet's ledger was edited, deleted or inserted.",
+    blocking=True,
+)
+SPECS = [
+    *(
+        dg.AssetCheckSpec(
+            one.name, asset=key(one.layer, one.entity), description=one.description, blocking=one.blocking
+        )
+        for one in STATEMENTS
+    ),
+    LEDGER,
+]
+
+
+def evaluate(connection: Connection, wanted: Callable[[dg.AssetCheckKey], bool]) -> list[dg.AssetCheckResult]:
+    """The results of the checks that are wanted."""
+    results = []
+    for one in STATEMENTS:
+        asset = key(one.layer, one.entity)
+        if wanted(dg.AssetCheckKey(asset, one.name)):
+            results.append(_result(asset, one.name, {"offenders": one.count(connection)}))
+    if wanted(LEDGER.key):
+        wallets = [name for (name,) in connection.execute("SELECT wallet FROM trading.wallets ORDER BY wallet")]
+        faults = [fault for wallet in wallets for fault in verify_ledger(connection, wallet)]
+        found = {"offenders": len(faults), "wallets": len(wallets), "faults": faults}
+        results.append(_result(LEDGER.asset_key, LEDGER.name, found))
+    return results
+
+
+def _result(asset: dg.AssetKey, name: str, found: dict[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=found["offenders"] == 0, asset_key=asset, check_name=name, metadata=found)

@@ -1,0 +1,182 @@
+"""The step that trades, in Dagster: a wallet that fails says why and stops nobody else."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import dagster as dg
+import pytest
+
+from strades_pipelines.brokerage.wallets import WalletTemplate
+from strades_pipelines.defs.trading import assets
+from strades_pipelines.keys import key
+from strades_pipelines.resources.database import Database
+from strades_pipelines.strategy import registry
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.events import Bar
+from strades_pipelines.strategy.strategy import Strategy
+from tests.brokerage.conftest import BTC, PAPER, REPLAY, START, AddCandles, Connection, rows
+from tests.brokerage.test_standings import predict
+
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
+CLOSES = [100.0, 101.0, 99.0, 98.0, 102.0, 103.0]
+WINDOW = {"from_date": f"{START:%Y-%m-%d}", "to_date": f"{START + timedelta(days=1):%Y-%m-%d}"}
+
+
+class Broken(Strategy):
+    """Raises on its first bar."""
+
+    name: ClassVar[str] = "broken"
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        raise ZeroDivisionError("gone")
+
+
+@pytest.fixture
+def trade(add_candles: AddCandles, market: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Trades the given wallets over six minutes."""
+    add_candles(CLOSES)
+    predict(market, [0.01])
+    known: dict[str, Any] = registry.strategies() | {"broken": Broken}
+    monkeypatch.setattr(registry, "strategies", lambda: known)
+
+    def run(*templates: WalletTemplate, backtest: Any = None) -> dg.ExecuteInProcessResult:
+        monkeypatch.setattr(assets, "read_wallets", lambda path: list(templates))
+        if backtest is not None:
+            monkeypatch.setattr("strades_pipelines.defs.trading.parity.backtest", backtest)
+        return dg.materialize(
+            [assets.trading],
+            resources={"database": Database(url=database_url)},
+            run_config={"ops": {"trading": {"config": WINDOW}}},
+            raise_on_error=False,
+            instance=dg.DagsterInstance.ephemeral(),
+        )
+
+    return run
+
+
+def nothing(*_: Any) -> list[Any]:
+    return []
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    data = event.step_failure_data.user_failure_data
+    assert data is not None
+    return str(data.description)
+
+
+def test_each_bad_wallet_says_why_and_its_neighbours_are_traded_and_measured(trade: Any, market: Connection) -> None:
+    result = trade(
+        replace(REPLAY, name="raising", strategy="broken", parameters={}),
+        replace(REPLAY, name="poor", cash=Decimal(0)),
+        replace(REPLAY, name="lost", instruments=("gateio:NOBODY",)),
+        replace(REPLAY, name="faithful", strategy="follow_prediction", parameters={"model": "oracle"}),
+        replace(PAPER, name="open_and_poor", cash=Decimal(0)),
+        REPLAY,
+        PAPER,
+    )
+    assert not result.success
+    assert failure(result).split("; ") == [
+        "wallet raising: strategy broken at 2024-01-02T00:01:00+00:00: ZeroDivisionError: gone",
+        "wallet poor: cash: expected more than 0 USDT to trade with, was 0",
+        "wallet lost: instruments: expected a listing that a source of Sources.json fetches, was 'gateio:NOBODY'",
+        "wallet faithful: model: expected one that makes forecasts (ridge), was 'oracle'",
+        "wallet open_and_poor: cash: expected more than 0 USDT to trade with, was 0",
+    ]
+    measured = rows(market, "SELECT split_part(wallet, '@', 1) FROM results.performance ORDER BY 1")
+    assert [name for (name,) in measured] == ["paper", "replayed"]
+
+
+def test_every_check_passes_on_what_was_traded_and_backtest_gives_the_same_fills(
+    trade: Any, market: Connection
+) -> None:
+    result = trade(REPLAY, PAPER)
+    assert result.success
+    checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    assert len(checks) == 7
+    assert all(checks.values()), checks
+    # In another process, over exported parquet.
+    found = rows(market, "SELECT replay_fills, backtest_fills, differing, detail FROM results.parity")
+    assert found == [(3, 3, 0, "the same fills")]
+
+
+def test_fills_that_only_one_of_the_two_has_fail_the_check(trade: Any, market: Connection) -> None:
+    result = trade(REPLAY, backtest=nothing)
+    assert result.success
+    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
+    assert failed == ["backtest_gives_the_same_fills"]
+    ((differing, detail),) = rows(market, "SELECT differing, detail FROM results.parity")
+    assert (differing, detail) == (
+        3,
+        "only the replay has 2024-01-02T00:02:00Z gateio:BTC_USDT buy 2 101 0.20200000",
+    )
+
+
+def test_an_edited_ledger_stops_what_comes_after_the_trade(trade: Any, market: Connection) -> None:
+    trade(PAPER)
+    market.execute("ALTER TABLE trading.ledger DISABLE TRIGGER append_only")
+    market.execute("UPDATE trading.ledger SET amount = amount + 1")
+    market.commit()
+    result = trade(PAPER)
+    assert not result.success
+    failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+    assert failed == {"hash_chain_is_unbroken", "cash_is_the_sum_of_the_ledger"}
+
+
+def test_a_frame_that_is_no_bars_is_not_handed_on(
+    trade: Any, market: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.execute("UPDATE records.candles SET volume = -1 WHERE close = 98 AND listing_id = %s", [BTC])
+    market.commit()
+    result = trade(REPLAY, backtest=nothing)
+    assert not result.success
+    assert "gateio:BTC_USDT: expected a frame of type Bars: " in failure(result)
+    assert "volume" in failure(result)
+    assert result.asset_materializations_for_node("trading")
+    assert rows(market, "SELECT count(*) FROM results.parity") == [(0,)]
+
+
+def test_nothing_trades_behind_a_blocking_check_that_failed(trade: Any, market: Connection, database_url: str) -> None:
+    @dg.asset(key=key("cleaned", "daily_bars"))
+    def bars() -> None: ...
+
+    @dg.asset_check(asset=bars, blocking=True)
+    def rows_are_right() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False)
+
+    trade(PAPER)
+    before = rows(market, "SELECT count(*) FROM signals.decisions")
+    market.execute("DELETE FROM trading.refusals")
+    market.execute("DELETE FROM signals.decisions WHERE decision_id NOT IN (SELECT decision_id FROM trading.intents)")
+    market.commit()
+    job = dg.Definitions(
+        assets=[bars, assets.trading],
+        asset_checks=[rows_are_right],
+        resources={"database": Database(url=database_url)},
+        executor=dg.in_process_executor,
+    ).resolve_implicit_global_asset_job_def()
+    left = rows(market, "SELECT count(*) FROM signals.decisions")
+    result = job.execute_in_process(instance=dg.DagsterInstance.ephemeral(), raise_on_error=False)
+    assert not result.success
+    assert rows(market, "SELECT count(*) FROM signals.decisions") == left
+    assert before != [(0,)]
+
+
+def test_a_comparison_that_was_not_committed_is_made_again(
+    trade: Any, market: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(name: str) -> None:
+        if name == "results.parity_written":
+            raise Killed
+
+    monkeypatch.setattr("strades_pipelines.defs.trading.parity.crash_point", die)
+    assert not trade(REPLAY, backtest=nothing).success
+    assert rows(market, "SELECT count(*) FROM results.parity") == [(0,)]
+    monkeypatch.setattr("strades_pipelines.defs.trading.parity.crash_point", lambda name: None)
+    trade(REPLAY, backtest=nothing)
+    assert rows(market, "SELECT count(*) FROM results.parity") == [(1,)]

@@ -1,0 +1,59 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strades_pipelines.market.attribution import contribution, round_trips
+from strades_pipelines.market.events import Fill
+
+START = datetime(2024, 1, 2, tzinfo=UTC)
+
+
+def fill(listing: int, side: str, quantity: str, price: str, *, fee: str = "0", at: int = 0) -> Fill:
+    time = START + timedelta(minutes=at)
+    amounts = Decimal(quantity), Decimal(price), Decimal(fee)
+    return Fill(0, listing, "", "", side, *amounts, "USD", time, time)
+
+
+def test_a_listing_brings_its_sales_less_its_purchases_and_fees_and_what_is_held() -> None:
+    fills = [fill(1, "buy", "2", "10", fee="0.5", at=1), fill(1, "sell", "1", "16", fee="0.5", at=3)]
+    known = np.array([1, 3])
+    brought = contribution(fills, known, np.array([0, 1, 2, 3, 4]), np.array([np.nan, 10.0, 14.0, 16.0, 8.0]))
+    assert brought.quantity.tolist() == [0, 2, 2, 1, 1]
+    # -20.5 + 20; -20.5 + 28; -20.5 + 15.5 + 16; ... + 8.
+    assert brought.pnl.tolist() == [0.0, -0.5, 7.5, 11.0, 3.0]
+
+
+def test_a_round_trip_ends_flat_and_knows_its_fees() -> None:
+    fills = [
+        fill(1, "buy", "2", "10", fee="1"),
+        fill(1, "sell", "1", "12"),
+        fill(1, "sell", "1", "12", fee="1"),
+        fill(1, "buy", "1", "5"),
+        fill(1, "sell", "1", "4"),
+        fill(1, "buy", "1", "9"),
+    ]
+    assert round_trips(fills) == [2, -1]
+
+
+amounts = st.decimals("0.01", "1000", places=2)
+trades = st.tuples(st.sampled_from([1, 2, 3]), st.sampled_from(["buy", "sell"]), amounts, amounts, amounts)
+
+
+@given(st.lists(trades, max_size=20), st.lists(st.floats(0.01, 1e4), min_size=3, max_size=3))
+def test_the_listings_add_up_to_the_account(
+    made: list[tuple[int, str, Decimal, Decimal, Decimal]], closes: list[float]
+) -> None:
+    fills = [fill(i, side, str(q), str(p), fee=str(fee), at=n) for n, (i, side, q, p, fee) in enumerate(made)]
+    cash = sum((-one.signed * one.price - one.fee for one in fills), Decimal(0))
+    worth = sum(float(one.signed) * closes[one.listing_id - 1] for one in fills)
+    end = np.array([len(fills)])
+    total = 0.0
+    for listing, close in zip((1, 2, 3), closes, strict=True):
+        own = [one for one in fills if one.listing_id == listing]
+        known = np.array([(one.knowledge_time - START) // timedelta(minutes=1) for one in own], np.int64)
+        total += float(contribution(own, known, end, np.array([close])).pnl[0])
+    assert total == pytest.approx(float(cash) + worth, rel=1e-9, abs=1e-4)

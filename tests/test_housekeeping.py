@@ -1,0 +1,101 @@
+"""Every night: old events go, assets keep their months, and what is missing or failed is told."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+
+from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
+from strades_pipelines.defs.automation.freshness import longest_wait
+from strades_pipelines.defs.maintenance.housekeeping import inventory, prune_events
+from strades_pipelines.partitions import MONTHS, SINGLE_RUN
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+KEY = dg.AssetKey(["cleaned", "daily_bars"])
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
+
+
+@dg.asset(key=KEY, partitions_def=MONTHS, backfill_policy=SINGLE_RUN)
+def bars(context: dg.AssetExecutionContext) -> None:
+    """Fails in February 2012."""
+    if context.partition_key == "2012-02-01":
+        raise ValueError("a bad month")
+
+
+@pytest.fixture
+def instance() -> dg.DagsterInstance:
+    """An instance on which January and April 2012 were made, and February failed."""
+    made = dg.DagsterInstance.ephemeral()
+    for month in ("2012-01-01", "2012-02-01", "2012-04-01"):
+        dg.materialize([bars], partition_key=month, instance=made, raise_on_error=False)
+    return made
+
+
+def kinds(instance: dg.DagsterInstance) -> set[str]:
+    """The types of all events that are left."""
+    ids = [run.run_id for run in instance.get_runs()]
+    return {
+        entry.dagster_event.event_type_value
+        for run_id in ids
+        for entry in instance.all_logs(run_id)
+        if entry.dagster_event
+    }
+
+
+def test_old_events_go_and_what_says_which_months_are_there_stays(instance: dg.DagsterInstance) -> None:
+    before = kinds(instance)
+    assert {"STEP_START", "STEP_FAILURE", "ASSET_MATERIALIZATION", "PIPELINE_FAILURE"} <= before
+    assert prune_events(instance, before=datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert prune_events(instance, before=datetime.now(UTC) + timedelta(hours=1)) > 10
+    left = kinds(instance)
+    assert {"ASSET_MATERIALIZATION", "PIPELINE_START", "PIPELINE_SUCCESS", "PIPELINE_FAILURE"} <= left
+    assert not {kind for kind in left if kind.startswith(("STEP_", "ENGINE_", "HANDLED_"))}
+    assert instance.get_materialized_partitions(KEY) == {"2012-01-01", "2012-04-01"}
+
+
+def test_the_inventory_tells_what_is_there_missing_and_failed(instance: dg.DagsterInstance) -> None:
+    found = [(one.first, one.last, one.status) for one in inventory(instance, [KEY], NOW)]
+    assert found == [
+        (date(1999, 1, 1), date(2011, 12, 1), "missing"),
+        (date(2012, 1, 1), date(2012, 1, 1), "materialized"),
+        (date(2012, 2, 1), date(2012, 2, 1), "failed"),
+        (date(2012, 3, 1), date(2012, 3, 1), "missing"),
+        (date(2012, 4, 1), date(2012, 4, 1), "materialized"),
+        (date(2012, 5, 1), date(2026, 11, 1), "missing"),
+    ]
+
+
+def test_the_inventory_of_a_later_night_takes_the_place_of_the_one_before(
+    connection: "psycopg.Connection[Any]",
+) -> None:
+    def night(states: str, now: datetime) -> list[tuple[Any, ...]]:
+        words = {"m": "materialized", "f": "failed", "-": "missing"}
+        months = [(date(2012, month, 1), words[state]) for month, state in enumerate(states, 1)]
+        write_inventory(connection, stretches_of("a/b", months), now=now)
+        query = "SELECT status, months, recorded_at FROM ops.partition_inventory ORDER BY first_month"
+        return connection.execute(query).fetchall()
+
+    assert night("mmf-", NOW) == [("materialized", 2, NOW), ("failed", 1, NOW), ("missing", 1, NOW)]
+    later = NOW + timedelta(days=1)
+    assert night("mmmm", later) == [("materialized", 4, later)]
+    assert night("mmmm", later + timedelta(days=1)) == [("materialized", 4, later)]
+
+
+def test_a_stretch_counts_its_months() -> None:
+    months = [(date(2012, 1, 1), "failed"), (date(2012, 2, 1), "failed")]
+    assert stretches_of("a/b", months) == [Stretch("a/b", date(2012, 1, 1), date(2012, 2, 1), "failed", 2)]
+
+
+@pytest.mark.parametrize(
+    ("cron", "wait"),
+    [
+        ("*/15 * * * *", timedelta(minutes=15)),
+        ("30 21 * * 1-5", timedelta(days=3)),
+        ("30 16 * * 1", timedelta(weeks=1)),
+        ("0 0 1 1 *", timedelta(days=45)),
+    ],
+)
+def test_a_source_may_be_as_old_as_its_schedule_lets_it_be(cron: str, wait: timedelta) -> None:
+    assert longest_wait(cron) == wait
