@@ -1,4 +1,6 @@
-"""Planted bugs: one wrong line each, in a throw-away copy, and the test that must turn red. `python -m tests.plants`.
+"""Planted bugs: one wrong line each, in a throw-away copy, and the test that must turn red.
+
+`python -m tests.plants` sets them all, `python -m tests.plants WORD` those whose description has the word.
 
 Not a part of the suite: it shows that the suite can fail where it matters. The tests named run once on a clean copy,
 where they must be green, then each plant is set, its test run, and the plant taken out again.
@@ -38,7 +40,7 @@ PLANTS = (
         f"{PACKAGE}/ingestion/candles.py",
         '"knowledge_time": times_column(bars.closes),',
         '"knowledge_time": times_column(bars.closes - 1),',
-        "tests/ingestion/test_parse.py",
+        "tests/ingestion/test_parse.py::test_forming_bar_is_not_final_and_known_at_its_close",
     ),
     Plant(
         "rows are committed before their cursor",
@@ -76,18 +78,18 @@ PLANTS = (
         "tests/database/test_bulk.py::test_a_read_gives_nothing_that_was_not_known_yet",
     ),
     Plant(
-        "a missing rate is the number zero",
-        f"{PACKAGE}/predictor/provenance.py",
-        "recent = np.append(rates.value, np.nan)[places]",
-        "recent = np.append(rates.value, 0.0)[places]",
-        "tests/predictor/test_provenance.py",
+        "what is not available becomes a number",
+        f"{PACKAGE}/ingestion/blocks.py",
+        "cells[name] = [None if isinstance(cell, str) and cell in markers",
+        'cells[name] = ["1" if isinstance(cell, str) and cell in markers',
+        "tests/ingestion/test_dirty.py::test_a_rate_that_is_not_available_is_no_record",
     ),
     Plant(
         "a model is trained on labels that were not known yet",
         f"{PACKAGE}/predictor/dataset.py",
         'rows["label_known_at"] <= cutoff',
         'rows["decision_time"] <= cutoff',
-        "tests/predictor/test_dataset.py",
+        "tests/predictor/test_dataset.py::test_training_set_is_every_label_known_at_the_cutoff_and_no_other",
     ),
     Plant(
         "a label is known a session too early",
@@ -106,8 +108,8 @@ PLANTS = (
     Plant(
         "an order's id is not a function of its cause",
         f"{PACKAGE}/market/orders.py",
-        "return base32_id(*self._cause(), leg)",
-        'return base32_id(*self._cause(), leg, __import__("time").time_ns())',
+        "self.trigger_id, self.ordinal\n",
+        'self.trigger_id, __import__("time").time_ns()\n',
         "tests/brokerage/test_decisions.py::test_the_same_again_has_the_same_ids_and_another_wallet_others",
     ),
     Plant(
@@ -120,16 +122,20 @@ PLANTS = (
 )
 
 
-def main() -> int:
-    """Plant everything in turn; 0 when every test was green before and red after."""
+def main(words: list[str]) -> int:
+    """Plant them in turn; 0 when every test was green before and red after."""
+    plants = [plant for plant in PLANTS if all(word in plant.what for word in words)]
+    if not plants:
+        print(f"no plant is described with {' and '.join(words)}", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory(prefix="strades-plants-") as folder, server():
         copy = Path(folder) / "project"
         copy_project(copy)
-        if run(copy, sorted({plant.test for plant in PLANTS})):
+        if run(copy, sorted({plant.test for plant in plants})):
             print("the tests are not green without a plant", file=sys.stderr)
             return 1
-        unseen = [plant for plant in PLANTS if not seen(copy, plant)]
-    print(f"{len(PLANTS) - len(unseen)} of {len(PLANTS)} planted bugs were seen")
+        unseen = [plant for plant in plants if not seen(copy, plant)]
+    print(f"{len(plants) - len(unseen)} of {len(plants)} planted bugs were seen")
     return 1 if unseen else 0
 
 
@@ -178,4 +184,4 @@ def server() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

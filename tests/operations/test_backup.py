@@ -1,48 +1,20 @@
 """A world saved and brought back: the same hashes, and never a half of either."""
 
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 
-from strades_pipelines.database import connection as places
 from strades_pipelines.database.backup import BackupError, BackupFailed, back_up, read_manifest, restore
-from strades_pipelines.database.connection import create_databases, database_url
 from strades_pipelines.database.fingerprint import table_hashes
-from strades_pipelines.database.migrate import WorldMismatch, migrate
+from strades_pipelines.database.migrate import WorldMismatch
 from strades_pipelines.database.server import binaries
-from strades_pipelines.ingestion.loader import load_stored
-from strades_pipelines.settings import settings
-from tests.ingestion.conftest import NOW, add_listing, gate_body, gate_row, store_body
 
 
 def quiet(line: str) -> None:
     """No progress."""
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a sandbox world with rows, in a database of its own name on the server of the tests."""
-    name = f"world_{uuid4().hex[:12]}"
-    monkeypatch.setenv("DATABASE_URL", os.environ["STRADES_TEST_SERVER"])
-    monkeypatch.setitem(places.WORLD_DATABASES, "sandbox", name)
-    settings.cache_clear()
-    create_databases()
-    migrate(database_url(), world="sandbox")
-    with psycopg.connect(database_url()) as connection:
-        add_listing(connection, "gateio", "BTC_USDT")
-    store_body(database_url(), gate_body(gate_row(0), gate_row(1)))
-    load_stored(url=database_url(), now=NOW)
-    yield database_url()
-    with psycopg.connect(os.environ["STRADES_TEST_SERVER"], autocommit=True) as server:
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-    settings.cache_clear()
 
 
 def execute(url: str, statement: str) -> list[Any]:
