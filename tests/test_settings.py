@@ -54,7 +54,7 @@ def test_the_example_names_every_variable_and_its_lines_can_be_used(
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
     for name in lines:
         monkeypatch.delenv(name, raising=False)
-    read = Settings(_env_file=tmp_path / ".env")  # type: ignore[call-arg]
+    read = Settings(_env_file=tmp_path / ".env")
     for name, field in fields:
         shown = getattr(read, name)
         if name not in ("home", "sources", "wallets", "database_url", "sandbox_now", "user_agent"):
