@@ -126,3 +126,18 @@ def test_numbers_written_oddly_are_the_numbers_they_are(shared_data: Path) -> No
 def test_a_rate_that_is_not_available_is_no_record(shared_data: Path) -> None:
     found = parsed(shared_data / "dirty", "derived/ecb_na_rate.xml", "ecb_fx_daily", {})
     assert "ECB:ISK" not in [row["series"] for row in records(found)]
+
+
+def test_a_date_of_a_feed_that_cannot_be_read_is_none_and_known_when_it_was_fetched(shared_data: Path) -> None:
+    found = parsed(shared_data / "dirty", "derived/rss_bad_dates.xml", "feed", {})
+    dates = {row["title"]: (row["published_at"], row["knowledge_time"]) for row in records(found)}
+    for title in ("d4", "d5", "d6", "d7"):  # words, nothing, a day that no month has, unix seconds
+        assert dates[title] == (None, NOW)
+    assert dates["d0"][0] == datetime(2024, 7, 1, 18, 34, 32, tzinfo=UTC)
+    assert dates["d3"][0] == datetime(2024, 7, 1, 19, 34, tzinfo=UTC)
+
+
+def test_markup_and_undeclared_letters_of_a_title_are_text(shared_data: Path) -> None:
+    for file, title in (("script_in_title", "alert(1) Shares & bonds"), ("undeclared_latin1", "EUR f\u00e4llt")):
+        [row] = records(parsed(shared_data / "dirty", f"derived/rss_{file}.xml", "feed", {}))
+        assert row["title"] == title
