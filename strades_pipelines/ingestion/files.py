@@ -122,7 +122,7 @@ def look_through(file: OwnFile, protocol: Protocol, listings: Listings, now: dat
         parsed = parse(protocol, file.body, given=file.given, fetched_at=now)
         venue = file.given.get("venue", file.source)
         for kind, table in parsed.tables.items():
-            rows_of(kind, table, fetch_id=0, venue=venue, listings=listings)
+            rows_of(kind, table, fetch_id=0, source=file.source, venue=venue, listings=listings)
     except (BodyRefused, GivenError, UnlistedError) as error:
         raise BodyRefused(f"{file.name}: {error}") from None
 
