@@ -13,6 +13,7 @@ from rich.table import Table
 
 from strades_pipelines.database.backup import Manifest, back_up, restore
 from strades_pipelines.database.connection import connect, database_url
+from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.install import prepare
 from strades_pipelines.operations.gaps import read_gaps
@@ -34,7 +35,9 @@ def run_backfill(keys: Sequence[str], layer: str | None, from_: str, to: str, *,
 
     start, end = day(from_, "--from"), day(to, "--to")
     stretch(from_, to)
+    sources = load_sources(settings().sources)
     prepare()
+    sync_listings(sources, now=settings().now())  # a body of a symbol without listing would wait for it
     with sandbox_running():
         document = backfill(keys, layer, Window(start, end), settings().now(), progress=_say)
     _tell(document, as_json, [_table("asset rows seconds", document["assets"])])

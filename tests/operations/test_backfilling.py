@@ -1,13 +1,17 @@
-"""Which assets and months a backfill is for; that it works is shown end to end."""
+"""Which assets and months a backfill is for, and that it does them on the instance, in this process."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
+from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.definitions import defs
 from strades_pipelines.operations.backfilling import _months, chosen
 from strades_pipelines.partitions import Window
+from strades_pipelines.settings import PROJECT
 from strades_pipelines.strategy.bad_input import BadInput
+from tests.end_to_end.installation import NOON, STOCKS, WINDOW, installation
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -39,3 +43,25 @@ def test_months_reach_from_1999_to_the_present_one() -> None:
     for first, last in (("1998-12-01", "1999-02-01"), ("2026-11-01", "2026-12-02")):
         with pytest.raises(BadInput, match="expected months from 1999-01-01 to 2026-11-01"):
             _months(window(first, last), NOW)
+
+
+@pytest.mark.slow
+def test_months_are_fetched_and_worked_through_and_again_change_nothing() -> None:
+    words = ("backfill", "--asset", "rawsources/yahoo", "--asset", "records/candles", *WINDOW, "--json")
+    others = {website.name for website in load_sources(PROJECT / "Sources.json").websites} - {"yahoo"}
+    with installation(without=others) as made:
+        done = made.strades(*words, now=NOON)
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        assert (document["months"], document["failures"]) == (1, [])
+        rows = {asset["asset"]: asset["rows"] for asset in document["assets"]}
+        assert rows["rawsources/yahoo"] == len(STOCKS)  # a question a year and stock
+        assert {"records/candles", "records/rejects"} <= set(rows)  # made in one step
+        with made.connect() as connection:
+            february = (
+                "SELECT count(*) FROM records.candles WHERE open_time >= '2013-02-01' AND open_time < '2013-03-01'"
+            )
+            assert connection.execute(february).fetchone() == (19 * len(STOCKS),)  # sessions of New York
+        before = made.hashes()
+        assert made.strades(*words, now=NOON).returncode == 0
+        assert made.hashes() == before
