@@ -1,6 +1,6 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test lint format lock bench clean
+.PHONY: help setup run up test lint format lock bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ PYTHON ?= $(shell for name in python3.12 python3.11 python3.13 python3; do \
 	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then echo $$name; break; fi; done)
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "strades needs Python 3.11, 3.12 or 3.13; none was found. Install one, or: make PYTHON=/path/to/python3.12" >&2; exit 2; fi
@@ -46,6 +46,12 @@ lint: setup ## style, types, layers, SQL
 format: setup ## put every file into the one format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+new-source: setup ## the first files of a source: make new-source NAME=my_source
+	@$(BIN)/python -m scaffold source "$(NAME)"
+
+new-strategy: setup ## the first files of a strategy: make new-strategy NAME=my_strategy
+	@$(BIN)/python -m scaffold strategy "$(NAME)"
 
 bench: setup ## the figures of benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks

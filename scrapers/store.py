@@ -4,26 +4,22 @@ A question of one page is one transaction. The pages of a longer one are kept to
 of which only some pages are stored would look answered.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import psycopg
-import zstandard
 from psycopg.types.json import Jsonb
 
 from scrapers.answers import Answer
 from scrapers.chronicle import Chronicle, LogLines
 from scrapers.plan import Plan
 from scrapers.redaction import without_secrets
+from strades_pipelines.database.bodies import keep_body
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.ids import int63
 
-COMPRESSION_LEVEL = 9
-
-INSERT_BODY = "INSERT INTO rawsources.bodies (sha256, size, body) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
 INSERT_FETCH = """
     INSERT INTO rawsources.fetches (
         fetch_id, source, protocol, request_key, method, url, given, window_start, window_end, month, status, headers,
@@ -79,9 +75,7 @@ class Store:
     def _write(self, cursor: psycopg.Cursor[Any], page: Answer) -> Answer:
         request, url, sha256 = page.request, without_secrets(page.url), None
         if page.outcome == "stored":
-            sha256 = hashlib.sha256(page.body).digest()
-            compressed = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(page.body)
-            cursor.execute(INSERT_BODY, [sha256, len(page.body), compressed])
+            sha256 = keep_body(cursor, page.body)
         elif page.outcome == "not_modified":
             found = cursor.execute(LAST_STORED, [request.source, request.request_key, url]).fetchone()
             if found is None:

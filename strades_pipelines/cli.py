@@ -15,6 +15,7 @@ from rich.console import Console
 from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
+from strades_pipelines.operations import commands as operations
 from strades_pipelines.research import checks, commands
 from strades_pipelines.research.options import Json
 from strades_pipelines.settings import SettingsError, settings
@@ -28,6 +29,8 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(db_app, name="db")
 app.add_typer(commands.app)
 app.add_typer(checks.app)
+app.add_typer(operations.app)
+db_app.add_typer(operations.db_app)
 # With less the database's server cannot go on: it writes its log in files of 16 MB.
 ROOM = 32_000_000
 
@@ -62,6 +65,7 @@ def _complain(error: object, code: int) -> NoReturn:
 
 def _input_errors() -> tuple[type[Exception], ...]:
     from strades_pipelines.brokerage.wallets import WalletsError
+    from strades_pipelines.database.backup import BackupError
     from strades_pipelines.database.migrate import WorldMismatch
     from strades_pipelines.datamanager.protocols import ProtocolError
     from strades_pipelines.datamanager.sources import SourcesError
@@ -70,7 +74,8 @@ def _input_errors() -> tuple[type[Exception], ...]:
     from strades_pipelines.serve import AlreadyUp
     from strades_pipelines.strategy.bad_input import BadInput
 
-    return BadInput, SourcesError, ProtocolError, BodyRefused, WalletsError, WorldMismatch, PortInUse, AlreadyUp
+    files = BadInput, SourcesError, ProtocolError, BodyRefused, WalletsError, BackupError
+    return *files, WorldMismatch, PortInUse, AlreadyUp
 
 
 def _print_json(document: Any) -> None:

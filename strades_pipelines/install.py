@@ -18,11 +18,16 @@ def prepare() -> None:
     """Start the server, make what is missing, and set what Dagster's own processes read."""
     create_databases()
     migrate(database_url(), world=settings().world)
+    set_dagster_environment()
+    make_dagster_tables(os.environ["DAGSTER_PG_URL"])
+
+
+def set_dagster_environment() -> None:
+    """Set what Dagster's own processes read."""
     os.environ["DAGSTER_HOME"] = str(dagster_home())
     os.environ["DAGSTER_PG_URL"] = database_url(DAGSTER_DATABASE)
     # One write for many events: a range of months records an event for each month and asset.
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
-    make_dagster_tables(os.environ["DAGSTER_PG_URL"])
 
 
 def dagster_home() -> Path:

@@ -1,7 +1,8 @@
 """The only reader of the environment: typed, and a bad value is one clear error.
 
 Every process of the project (command, assets, spiders, sandbox) takes its settings from here.
-Variables are named `STRADES_<FIELD>`, but for `DATABASE_URL`; a `.env` file in the project folder is read too.
+Variables are named `STRADES_<FIELD>`, but for `DATABASE_URL`; a `.env` file in the project folder is read too, and in a
+container a file of the variable's name under `/run/secrets`.
 """
 
 from datetime import UTC, date, datetime
@@ -13,6 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
+SECRETS = Path("/run/secrets")
 
 
 class SettingsError(ValueError):
@@ -23,7 +25,12 @@ class Settings(BaseSettings):
     """What may be set from outside."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STRADES_", env_file=PROJECT / ".env", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix="STRADES_",
+        env_file=PROJECT / ".env",
+        secrets_dir=SECRETS if SECRETS.is_dir() else None,
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
     )
 
     world: Literal["sandbox", "live"] = Field(

@@ -1,9 +1,11 @@
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from strades_pipelines.settings import SettingsError, settings
+from strades_pipelines.settings import PROJECT, Settings, SettingsError, settings
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +37,25 @@ def test_the_live_world_ignores_the_held_clock(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("STRADES_SANDBOX_NOW", "2001-01-01T00:00:00Z")
     monkeypatch.setenv("STRADES_WORLD", "live")
     assert settings().now().year > 2001
+
+
+# Set by one process of ours for another, never by a person.
+INTERNAL = {"STRADES_SPIDER_DATABASE", "STRADES_CRASH_AT"}
+
+
+def test_the_example_names_every_variable_and_its_lines_can_be_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    example = (PROJECT / ".env.example").read_text()
+    lines = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    fields = Settings.model_fields.items()
+    variables = {str(field.validation_alias or f"STRADES_{name.upper()}") for name, field in fields}
+    assert set(lines) == variables - INTERNAL
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+    for name in lines:
+        monkeypatch.delenv(name, raising=False)
+    read = Settings(_env_file=tmp_path / ".env")
+    for name, field in fields:
+        shown = getattr(read, name)
+        if name not in ("home", "sources", "wallets", "database_url", "sandbox_now", "user_agent"):
+            assert shown == field.default, f"{name}: the example shows another default"

@@ -15,9 +15,16 @@ TABLES = """
 """
 
 
-def table_hashes(url: str | None = None) -> dict[str, str]:
-    """SHA-256 of every table's rows in text form and sorted, but for `ops` and the logs of attempts."""
+def table_hashes(url: str | None = None, *, snapshot: str | None = None) -> dict[str, str]:
+    """SHA-256 of every table's rows in text form and sorted, but for `ops` and the logs of attempts.
+
+    Args:
+        snapshot: of `pg_export_snapshot()`: what is hashed is what its transaction sees.
+    """
     with connect(url) as connection:
+        if snapshot is not None:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
         tables = [(schema, name) for schema, name in connection.execute(TABLES)]
         kept = [pair for pair in tables if pair[0] not in LOGS and ".".join(pair) not in LOGS]
         return {f"{schema}.{name}": _hash(connection, schema, name) for schema, name in kept}

@@ -1,4 +1,4 @@
-"""psql on this world's database; the password goes by the environment, not by the list of processes."""
+"""PostgreSQL's programs; the password goes by the environment, not by the list of processes."""
 
 import os
 import shutil
@@ -12,14 +12,18 @@ from strades_pipelines.database.server import binaries
 
 def psql(arguments: Sequence[str]) -> int:
     """Run psql and return its exit code."""
-    url = urlsplit(database_url())
-    environment = {
-        **os.environ,
+    program = shutil.which("psql") or str(binaries() / "psql")
+    return subprocess.run([program, *arguments], env=environment(database_url()), check=False).returncode
+
+
+def environment(location: str) -> dict[str, str]:
+    """The environment in which PostgreSQL's programs connect to the database of a URL."""
+    url = urlsplit(location)
+    named = {
         "PGHOST": url.hostname or "127.0.0.1",
         "PGPORT": str(url.port or 5432),
         "PGUSER": unquote(url.username or ""),
         "PGPASSWORD": unquote(url.password or ""),
         "PGDATABASE": url.path.lstrip("/"),
     }
-    program = shutil.which("psql") or str(binaries() / "psql")
-    return subprocess.run([program, *arguments], env=environment, check=False).returncode
+    return {**os.environ, **named}

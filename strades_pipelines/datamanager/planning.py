@@ -124,14 +124,7 @@ def _question(
     key = [protocol.name]
     if instrument is not None:
         key += [instrument.symbol, instrument.interval] if ask.intervals else [instrument.symbol]
-        calendar = instrument.calendar or protocol.calendar
-        given = {"symbol": instrument.symbol, "venue": website.venue, "calendar": calendar}
-        if ask.intervals:
-            given["interval"] = instrument.interval
-        if instrument.unit is not None:
-            given["unit"] = instrument.unit
-        if instrument.lag_days is not None:
-            given["lag_days"] = str(instrument.lag_days)
+        given = given_of(website, protocol, instrument)
     asked = None
     if cell is not None:
         key += [_text(time) for time in cell]
@@ -151,6 +144,19 @@ def _question(
         paging=asdict(ask.paging) if ask.paging else None,
         max_bytes=ask.max_bytes,
     )
+
+
+def given_of(website: Website, protocol: Protocol, instrument: Instrument) -> dict[str, str]:
+    """What the bytes of an answer about an instrument do not say, and a parser needs."""
+    calendar = instrument.calendar or protocol.calendar
+    given = {"symbol": instrument.symbol, "venue": website.venue, "calendar": calendar}
+    if protocol.ask.intervals:
+        given["interval"] = instrument.interval
+    if instrument.unit is not None:
+        given["unit"] = instrument.unit
+    if instrument.lag_days is not None:
+        given["lag_days"] = str(instrument.lag_days)
+    return given
 
 
 def _url(ask: Ask, website: Website, instrument: Instrument | None, asked: Window | None) -> str:

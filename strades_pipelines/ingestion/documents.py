@@ -30,7 +30,7 @@ def parse_document(protocol: str, file: Path, given: Sequence[str], now: datetim
         body = file.read_bytes()
     except OSError as error:
         raise GivenError(f"{file}: expected a readable file, was {error.strerror}") from None
-    return document(loaded, body, given=dict(map(_pair, given)), fetched_at=now)
+    return document(loaded, body, given=dict(map(pair, given)), fetched_at=now)
 
 
 def document(protocol: Protocol, body: bytes, *, given: Mapping[str, str], fetched_at: datetime) -> dict[str, Any]:
@@ -57,7 +57,12 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """What was given as `key=value`.
+
+    Raises:
+        GivenError: it is not of that form.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise GivenError(f"expected key=value, was {text[:60]!r}")

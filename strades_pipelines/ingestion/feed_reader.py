@@ -78,7 +78,7 @@ def _of_xml(entry: Mapping[str, Any], language: str | None) -> Entry:
         authors=people,
         language=(entry.get("title_detail") or {}).get("language") or language,
         categories=[tag.get("term") for tag in entry.get("tags", ())],
-        published=_stamp(entry.get("published_parsed") or entry.get("updated_parsed")),
+        published=_stamp(entry, "published") or _stamp(entry, "updated"),
     )
 
 
@@ -163,9 +163,13 @@ def _listed(values: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(text for value in values if (text := made(value))))
 
 
-def _stamp(parsed: Any) -> str | None:
-    """feedparser's time (UTC) as ISO 8601; None where it read none, or none of the calendar."""
-    if parsed is None:
+def _stamp(entry: Mapping[str, Any], name: str) -> str | None:
+    """feedparser's time (UTC) as ISO 8601; None where it read none, or none of the calendar.
+
+    A bare number is none: feedparser takes the first digits of unix seconds for a date, years before the truth.
+    """
+    parsed = entry.get(f"{name}_parsed")
+    if parsed is None or str(entry.get(name)).strip().isdigit():
         return None
     try:
         return datetime.fromtimestamp(calendar.timegm(parsed), UTC).isoformat()

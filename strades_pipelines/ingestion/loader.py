@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -25,6 +25,7 @@ from strades_pipelines.ingestion.tables import TARGETS, Target, UnlistedError, r
 from strades_pipelines.ingestion.verdicts import BodyRefused, Reject, one_line
 
 if TYPE_CHECKING:
+    import psycopg
     from adbc_driver_manager.dbapi import Connection, Cursor
 
 Listings = Mapping[tuple[str, str], int]
@@ -43,12 +44,16 @@ PARSES = pa.schema(
 
 @dataclass
 class Summary:
-    """What a load did: bodies parsed, refused and skipped (one line each), rows of each table, rejected rows."""
+    """What a load did: bodies parsed, refused and skipped (one line each), rows of each table, rejected rows.
+
+    `withdrawn` counts the stored rows that a body, parsed again, no longer yields; they are in the revisions.
+    """
 
     parsed: int = 0
     refused: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     rejects: int = 0
+    withdrawn: int = 0
     tables: dict[str, Loaded] = field(default_factory=lambda: defaultdict(lambda: NOTHING))
 
 
@@ -104,7 +109,7 @@ def load_stored(
 
 
 def _parse_batch(cursor: "Cursor", ids: Sequence[int], choice: Choice, summary: Summary) -> list["Outcome"]:
-    listings = _read_listings(cursor)
+    listings = read_listings(cursor)
     outcomes = []
     for fetch in read_fetches(cursor, ids, choice):
         try:
@@ -162,7 +167,7 @@ def _store(cursor: "Cursor", outcomes: Sequence[Outcome], choice: Choice, now: d
             if rows is not None and same_rows(stored, rows, target.key):
                 summary.tables[target.table] += Loaded(0, 0, rows.num_rows)
                 continue
-            withdraw_vanished(cursor, target, stored, rows, now)
+            summary.withdrawn += withdraw_vanished(cursor, target, stored, rows, now)
         if rows is not None and rows.num_rows:
             _store_rows(cursor, target, drop_superseded(cursor, target, rows, fetches), now, summary)
     crash_point("records.copied")
@@ -221,6 +226,7 @@ def _store_parses(cursor: "Cursor", outcomes: Iterable[Outcome], now: datetime) 
     load(cursor, "records.parses", pa.Table.from_pylist(rows, schema=PARSES), key=("fetch_id",), now=now)
 
 
-def _read_listings(cursor: "Cursor") -> Listings:
+def read_listings(cursor: "Cursor | psycopg.Cursor[Any]") -> Listings:
+    """The ids of the listings by venue and symbol."""
     cursor.execute("SELECT venue, symbol, listing_id FROM records.listings")
     return {(venue, symbol): listing_id for venue, symbol, listing_id in cursor.fetchall()}

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -104,9 +104,11 @@ def test_a_read_as_recorded_before_a_revision_gives_the_old_value(adbc: "AdbcCon
 
 def test_a_read_gives_nothing_that_was_not_known_yet(adbc: "AdbcConnection") -> None:
     put(adbc, rates(1.1, 1.2))
-    with adbc.cursor() as cursor:
-        rows = read_as_of(cursor, "records.observations", ["value"], known_at=datetime(2025, 1, 2, 14, 59, tzinfo=UTC))
-    assert rows["value"].to_pylist() == [1.1]
+    at = datetime(2025, 1, 2, 15, tzinfo=UTC)  # what is known at this very instant is known
+    for known_at, expected in ((at - timedelta(microseconds=1), [1.1]), (at, [1.1, 1.2])):
+        with adbc.cursor() as cursor:
+            rows = read_as_of(cursor, "records.observations", ["value"], known_at=known_at)
+        assert rows["value"].to_pylist() == expected
 
 
 def test_a_naive_time_is_refused(adbc: "AdbcConnection") -> None:

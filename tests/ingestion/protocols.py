@@ -141,15 +141,24 @@ def gate_v2_trades() -> Protocol:
     return made("gate_trades", {"format": "json", "scalars": SERIES, "outputs": [output]})
 
 
-def daily_bars(calendar: str = "XNYS", unit: str = "iso") -> Protocol:
-    """A CSV of daily bars whose stamps are session dates."""
+def daily_bars(
+    calendar: str = "XNYS",
+    unit: str = "iso",
+    columns: str = "ts_utc open high low close volume",
+    zone: str = "UTC",
+) -> Protocol:
+    """A CSV of bars, days by the date of their session in `zone`; `columns`: time, open, high, low, close, volume."""
+    time, *values = columns.split()
     names = ("open", "high", "low", "close", "volume")
     output = {
         "kind": "candle",
         "layout": "table",
-        "fields": {"open_time": {"at": "ts_utc", "unit": unit}, **{name: {"at": name} for name in names}},
+        "fields": {
+            "open_time": {"at": time, "unit": unit},
+            **{name: {"at": at} for name, at in zip(names, values, strict=True)},
+        },
         "knowledge": CLOSE,
         "earliest": "1990-01-01",
     }
-    scalars = SERIES | {"calendar": {"default": calendar}, "time_zone": {"default": "UTC"}}
+    scalars = SERIES | {"calendar": {"default": calendar}, "time_zone": {"default": zone}}
     return made("csv_bars", {"format": "csv", "scalars": scalars, "outputs": [output]})

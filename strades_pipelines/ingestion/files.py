@@ -1,0 +1,147 @@
+"""A person's own files as answers of a source: looked through, then stored as bytes, then parsed like the rest."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from strades_pipelines.database.bodies import keep_body
+from strades_pipelines.datamanager.planning import given_of
+from strades_pipelines.datamanager.protocol import Protocol
+from strades_pipelines.datamanager.sources import Sources, Website
+from strades_pipelines.ingestion.bars import GivenError
+from strades_pipelines.ingestion.loader import Listings
+from strades_pipelines.ingestion.parse import parse
+from strades_pipelines.ingestion.tables import UnlistedError, rows_of
+from strades_pipelines.ingestion.verdicts import BodyRefused
+from strades_pipelines.market.ids import int63
+
+METHOD = "FILE"
+KNOWN = "SELECT fetch_id FROM rawsources.fetches WHERE source = %s AND request_key = %s AND method = %s"
+INSERT_FETCH = """
+    INSERT INTO rawsources.fetches (
+        fetch_id, source, protocol, request_key, method, url, given, month, fetched_at, outcome, sha256, run_id
+    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'stored', %s, %s)
+"""
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """A file that is to stand in for an answer of `source`; its name is all that is kept of where it lay."""
+
+    name: str
+    body: bytes
+    source: str
+    given: Mapping[str, str]
+
+    @property
+    def sha256(self) -> bytes:
+        """The hash that the bytes are stored under."""
+        return hashlib.sha256(self.body).digest()
+
+    @property
+    def request_key(self) -> str:
+        """The same bytes with the same things given are the same file, whatever it is called."""
+        return f"file {self.sha256.hex()} {json.dumps(dict(sorted(self.given.items())))}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file in the store; `is_new` is false where it was there already."""
+
+    file: OwnFile
+    fetch_id: int
+    is_new: bool
+
+
+def own_files(
+    paths: Sequence[Path], protocol: Protocol, given: Mapping[str, str], sources: Sources, source: str | None
+) -> list[OwnFile]:
+    """The files with the source they belong to, and what that source's list says of the symbol given.
+
+    Args:
+        given: what the bodies do not say; it goes before what `Sources.json` says.
+        source: a website of `Sources.json`; None is the one that speaks the protocol.
+
+    Raises:
+        GivenError: a file that cannot be read, or several websites that it may belong to.
+    """
+    website = _website(protocol, sources, source)
+    known = _known(website, protocol, given, sources) if website else {"venue": protocol.name.partition("_")[0]}
+    name = website.name if website else protocol.name
+    return [OwnFile(path.name, _read(path), name, {**known, **given}) for path in paths]
+
+
+def _website(protocol: Protocol, sources: Sources, source: str | None) -> Website | None:
+    if source is not None:
+        website = sources.website(source)
+        if website.protocol != protocol.name:
+            raise GivenError(
+                f"--source: expected a website of protocol {protocol.name}, {source} has {website.protocol}"
+            )
+        return website
+    speakers = [website for website in sources.websites if website.protocol == protocol.name]
+    if len(speakers) > 1:
+        raise GivenError(f"expected --source, one of {', '.join(one.name for one in speakers)}")
+    return speakers[0] if speakers else None
+
+
+def _known(website: Website, protocol: Protocol, given: Mapping[str, str], sources: Sources) -> dict[str, str]:
+    told = [given_of(website, protocol, instrument) for instrument in sources.instruments_of(website)]
+    fitting = [one for one in told if one["symbol"] == given.get("symbol")]
+    if "interval" in given:
+        fitting = [one for one in fitting if one.get("interval", given["interval"]) == given["interval"]]
+    if len(fitting) > 1:
+        intervals = ", ".join(one["interval"] for one in fitting)
+        raise GivenError(
+            f"expected --set interval=, one of {intervals}, since {website.name} lists {given['symbol']} so"
+        )
+    return fitting[0] if fitting else {"venue": website.venue}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise GivenError(f"{path}: expected a readable file, was {error.strerror}") from None
+
+
+def look_through(file: OwnFile, protocol: Protocol, listings: Listings, now: datetime) -> None:
+    """Parse a file without storing anything.
+
+    Raises:
+        BodyRefused: it is not what the protocol says, or of a symbol without listing; one line with the file's name.
+    """
+    try:
+        parsed = parse(protocol, file.body, given=file.given, fetched_at=now)
+        venue = file.given.get("venue", file.source)
+        for kind, table in parsed.tables.items():
+            rows_of(kind, table, fetch_id=0, source=file.source, venue=venue, listings=listings)
+    except (BodyRefused, GivenError, UnlistedError) as error:
+        raise BodyRefused(f"{file.name}: {error}") from None
+
+
+def keep_files(
+    connection: psycopg.Connection[Any], files: Sequence[OwnFile], protocol: Protocol, now: datetime
+) -> list[Kept]:
+    """Store the bytes of the files and a fetch for each, in one transaction; what is there already stays as it is."""
+    with connection.transaction(), connection.cursor() as cursor:
+        return [_keep(cursor, file, protocol, now) for file in files]
+
+
+def _keep(cursor: psycopg.Cursor[Any], file: OwnFile, protocol: Protocol, now: datetime) -> Kept:
+    found = cursor.execute(KNOWN, [file.source, file.request_key, METHOD]).fetchone()
+    if found is not None:
+        return Kept(file, int(found[0]), is_new=False)
+    sha256, url = keep_body(cursor, file.body), f"file:{file.name}"
+    fetch_id = int63(file.source, file.request_key, url, now, "stored", sha256)
+    given = Jsonb(dict(file.given))
+    row = [fetch_id, file.source, protocol.name, file.request_key, METHOD, url, given, now.date().replace(day=1), now]
+    cursor.execute(INSERT_FETCH, [*row, sha256, "load"])
+    return Kept(file, fetch_id, is_new=True)

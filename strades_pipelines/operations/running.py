@@ -1,0 +1,166 @@
+"""Each command from its words to what it tells: a table for people, one JSON document for programs."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from strades_pipelines.database.backup import Manifest, back_up, restore
+from strades_pipelines.database.connection import connect, database_url
+from strades_pipelines.datamanager.listings import sync_listings
+from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.install import prepare
+from strades_pipelines.operations.gaps import read_gaps
+from strades_pipelines.operations.loading import load_files
+from strades_pipelines.operations.options import day, stretch
+from strades_pipelines.operations.reparsing import reparse
+from strades_pipelines.operations.revisions import read_revisions
+from strades_pipelines.settings import settings
+from strades_pipelines.strategy.bad_input import BadInput
+
+PROGRESS = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def run_backfill(keys: Sequence[str], layer: str | None, from_: str, to: str, *, as_json: bool) -> None:
+    """`strades backfill`; ends with 1 when a step failed."""
+    from strades_pipelines.operations.backfilling import backfill
+    from strades_pipelines.partitions import Window
+    from strades_pipelines.sandbox_server import sandbox_running
+
+    start, end = day(from_, "--from"), day(to, "--to")
+    stretch(from_, to)
+    sources = load_sources(settings().sources)
+    prepare()
+    sync_listings(sources, now=settings().now())  # a body of a symbol without listing would wait for it
+    with sandbox_running():
+        document = backfill(keys, layer, Window(start, end), settings().now(), progress=_say)
+    _tell(document, as_json, [_table("asset rows seconds", document["assets"])])
+    for failure in document["failures"]:
+        print(f"strades: {failure}", file=sys.stderr)
+    raise typer.Exit(1 if document["failures"] else 0)
+
+
+def show_gaps(instrument: str | None, interval: str | None, cause: str | None, *, as_json: bool) -> None:
+    """`strades gaps`."""
+    prepare()
+    with connect() as connection:
+        document = read_gaps(connection, instrument, interval, cause)
+    missing = [{"cause": name, "missing": number} for name, number in document["missing"].items()]
+    tables = [_table("instrument interval gap_start gap_end missing cause", document["gaps"])]
+    _tell(document, as_json, [*tables, _table("cause missing", missing)])
+
+
+def show_revisions(
+    kind: str | None, instrument: str | None, from_: str | None, to: str | None, limit: int, *, as_json: bool
+) -> None:
+    """`strades revisions`."""
+    asked = stretch(from_, to)
+    prepare()
+    with connect() as connection:
+        rows = read_revisions(connection, kind=kind, instrument=instrument, stretch=asked, limit=limit)
+    lines = [
+        {
+            **row,
+            "key": " ".join(map(str, row["key"].values())),
+            "field": name,
+            **change,
+            "known": row["knowledge_time"] or "withdrawn",
+        }
+        for row in rows
+        for name, change in row["changed"].items()
+    ]
+    shown = _table("kind instrument key field old new superseded_at known", lines)
+    _tell({"revisions": rows}, as_json, [shown])
+
+
+def run_reparse(protocol: str | None, from_: str | None, to: str | None, *, as_json: bool) -> None:
+    """`strades reparse`; ends with 1 when the parser refuses a body."""
+    asked = stretch(from_, to)
+    prepare()
+    with connect() as connection:
+        document = reparse(connection, protocol, asked, now=settings().now(), progress=_say)
+    _tell_load(document, as_json)
+
+
+def run_load(files: Sequence[Path], protocol: str, given: Sequence[str], source: str | None, *, as_json: bool) -> None:
+    """`strades load`."""
+    sources = load_sources(settings().sources)
+    prepare()
+    document = load_files(files, protocol, given, sources, source=source, now=settings().now(), progress=_say)
+    _tell_load(document, as_json)
+
+
+def run_backup(file: Path, *, as_json: bool) -> None:
+    """`strades db backup`."""
+    prepare()
+    _tell_backup(file, back_up(file, database_url(), progress=_say), as_json)
+
+
+def run_restore(file: Path, *, force: bool, as_json: bool) -> None:
+    """`strades db restore`; not while `strades up` serves: its processes would write into what goes away."""
+    from filelock import FileLock, Timeout
+
+    settings().home.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(settings().home / "up.lock", timeout=0):
+            manifest = restore(file, settings().world, force=force, progress=_say)
+    except Timeout:
+        raise BadInput("expected that nothing serves this installation; end `strades up` first") from None
+    _tell_backup(file, manifest, as_json)
+
+
+def _tell_backup(file: Path, manifest: Manifest, as_json: bool) -> None:
+    document = {
+        "file": str(file),
+        "world": manifest.world,
+        "taken_at": manifest.taken_at,
+        "bytes": file.stat().st_size,
+        "tables": len(manifest.hashes),
+        "hashes": dict(manifest.hashes),
+    }
+    _tell(document, as_json, [_table("file world taken_at bytes tables", [document])])
+
+
+def _tell_load(document: Mapping[str, Any], as_json: bool) -> None:
+    rows = [{"table": table, **loaded} for table, loaded in document["rows"].items()]
+    counted = [{name: document[name] for name in ("bodies", "rejects", "withdrawn")}]
+    shown = _table("table inserted revised unchanged", rows)
+    _tell(document, as_json, [_table("bodies rejects withdrawn", counted), shown])
+    for line in [*document["refused"], *document["skipped"]]:
+        print(f"strades: {line}", file=sys.stderr)
+    raise typer.Exit(1 if document["refused"] or document["skipped"] else 0)
+
+
+def _tell(document: Mapping[str, Any], as_json: bool, tables: Sequence[Table]) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(document, default=_plain) + "\n")
+    else:
+        Console(highlight=False).print(*tables)
+
+
+def _plain(value: Any) -> str:
+    return str(value.isoformat()).replace("+00:00", "Z") if hasattr(value, "isoformat") else str(value)
+
+
+def _table(columns: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    names = columns.split()
+    table = Table(box=SIMPLE_HEAD)
+    for name in names:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*("-" if row.get(name) is None else _cell(row[name]) for name in names))
+    return table
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else _plain(value)
+
+
+def _say(line: str) -> None:
+    PROGRESS.print(line)

@@ -1,0 +1,95 @@
+"""The files of the deployment, as far as they can be judged without an engine."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from strades_pipelines.settings import Settings
+from tests.deploy.compose import PROJECT, compose, services
+
+DOCKERFILE = (PROJECT / "Dockerfile").read_text()
+BIN = Path(sys.executable).parent
+
+
+def run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Run a checker in the project."""
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def test_the_compose_file_is_what_the_specification_allows(tmp_path: Path) -> None:
+    checker = (BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec")
+    good = run(*checker, "docker-compose.yml")
+    assert good.returncode == 0, good.stdout
+    broken = tmp_path / "broken.yml"
+    broken.write_text((PROJECT / "docker-compose.yml").read_text().replace("healthcheck:", "healthchecks:"))
+    assert run(*checker, broken).returncode == 1
+
+
+def test_hadolint_has_nothing_to_say(tmp_path: Path) -> None:
+    found = run(BIN / "hadolint", "Dockerfile")
+    assert (found.returncode, found.stdout) == (0, "")
+    broken = tmp_path / "Dockerfile"
+    broken.write_text(re.sub(r"^FROM .* AS run$", "FROM python:latest AS run", DOCKERFILE, flags=re.MULTILINE))
+    assert "DL3007" in run(BIN / "hadolint", broken).stdout
+
+
+def test_the_parts_of_the_plan_are_there() -> None:
+    assert set(services()) == {"postgres", "migrate", "code", "webserver", "daemon", "docs", "sandbox"}
+    assert [name for name, service in services().items() if "profiles" in service] == ["sandbox"]
+    assert services()["migrate"]["restart"] == "no"
+
+
+def test_every_part_that_stays_has_a_health_check() -> None:
+    assert [name for name, service in services().items() if "healthcheck" not in service] == ["migrate"]
+
+
+def test_nothing_is_published_but_to_this_machine() -> None:
+    ports = [port for service in services().values() for port in service.get("ports", ())]
+    assert ports
+    assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in ports)
+
+
+def test_no_secret_stands_in_a_file_of_the_project() -> None:
+    secret_names = re.compile("PASSWORD|SECRET|TOKEN|KEY|DATABASE_URL")
+    for service in services().values():
+        assert all(name.endswith("_FILE") for name in service["environment"] if secret_names.search(name))
+    set_there = [line for line in DOCKERFILE.splitlines() if line.startswith(("ENV", "ARG"))]
+    assert not [line for line in set_there if secret_names.search(line)]
+    assert "://strades:" not in (PROJECT / "docker-compose.yml").read_text()
+    for secret in compose()["secrets"].values():
+        assert run("git", "check-ignore", secret["file"]).returncode == 0
+    used = {secret for service in services().values() for secret in service.get("secrets", ())}
+    assert used == set(compose()["secrets"])
+
+
+def test_a_secret_file_is_named_as_the_setting_that_it_is() -> None:
+    aliases = {str(field.validation_alias) for field in Settings.model_fields.values() if field.validation_alias}
+    assert set(compose()["secrets"]) - {"postgres_password"} <= aliases
+
+
+def test_nobody_is_root_and_data_lies_in_named_volumes() -> None:
+    assert re.findall(r"^USER (\d+)$", DOCKERFILE, re.MULTILINE)[-1] != "0"
+    assert services()["postgres"]["user"] == "postgres"
+    for service in services().values():
+        assert service["cap_drop"] == ["ALL"]
+        assert all(volume.split(":")[0] in compose()["volumes"] for volume in service["volumes"])
+
+
+def test_a_part_starts_after_what_it_needs() -> None:
+    needs = {name: service["depends_on"] for name, service in services().items() if "depends_on" in service}
+    assert needs["migrate"] == {"postgres": {"condition": "service_healthy"}}
+    for name in ("code", "webserver", "daemon", "docs"):
+        assert needs[name]["migrate"] == {"condition": "service_completed_successfully"}
+    for name in ("webserver", "daemon"):
+        assert needs[name]["code"] == {"condition": "service_healthy"}
+
+
+@pytest.mark.parametrize("path", re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE))
+def test_what_is_copied_is_there_and_not_ignored(path: str) -> None:
+    allowed = {line[1:] for line in (PROJECT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for name in path.split():
+        assert (PROJECT / name).exists()
+        assert name in allowed

@@ -1,0 +1,187 @@
+"""Planted bugs: one wrong line each, in a throw-away copy, and the test that must turn red.
+
+`python -m tests.plants` sets them all, `python -m tests.plants WORD` those whose description has the word.
+
+Not a part of the suite: it shows that the suite can fail where it matters. The tests named run once on a clean copy,
+where they must be green, then each plant is set, its test run, and the plant taken out again.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from strades_pipelines.database.server import EmbeddedServer
+from tests.conftest import FAST, PROJECT
+
+PACKAGE = "strades_pipelines"
+FAILED = 1  # pytest's exit code when tests failed; another one is no proof
+
+
+@dataclass(frozen=True)
+class Plant:
+    """What is wrong, where, the line as it is and as it is planted, and the test that sees it."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+PLANTS = (
+    Plant(
+        "a bar is known a moment before its close",
+        f"{PACKAGE}/ingestion/candles.py",
+        '"knowledge_time": times_column(bars.closes),',
+        '"knowledge_time": times_column(bars.closes - 1),',
+        "tests/ingestion/test_parse.py::test_forming_bar_is_not_final_and_known_at_its_close",
+    ),
+    Plant(
+        "rows are committed before their cursor",
+        f"{PACKAGE}/ingestion/loader.py",
+        'crash_point("records.copied")',
+        'cursor.execute("COMMIT"), crash_point("records.copied")',
+        "tests/ingestion/test_loader.py::test_killed_load_leaves_all_or_nothing_and_the_next_one_completes_it",
+    ),
+    Plant(
+        "a rejected row is dropped without a trace",
+        f"{PACKAGE}/ingestion/loader.py",
+        "for item in outcome.rejects\n",
+        "for item in outcome.rejects[1:]\n",
+        "tests/ingestion/test_loader.py::test_bad_rows_are_kept_as_rejects_and_good_ones_loaded",
+    ),
+    Plant(
+        "the hash of stored bytes is not looked at",
+        f"{PACKAGE}/ingestion/bodies.py",
+        "if found != sha256.hex():",
+        "if not found:",
+        "tests/ingestion/test_loader.py::test_corrupt_stored_body_is_refused_with_its_hash",
+    ),
+    Plant(
+        "the as-of read leaves out what is known at that instant",
+        f"{PACKAGE}/database/asof.py",
+        "WHERE knowledge_time <= {known}",
+        "WHERE knowledge_time < {known}",
+        "tests/database/test_bulk.py::test_a_read_gives_nothing_that_was_not_known_yet",
+    ),
+    Plant(
+        "the as-of read gives what was known only later",
+        f"{PACKAGE}/database/asof.py",
+        "WHERE knowledge_time <= {known}",
+        "WHERE knowledge_time >= {known}",
+        "tests/database/test_bulk.py::test_a_read_gives_nothing_that_was_not_known_yet",
+    ),
+    Plant(
+        "what is not available becomes a number",
+        f"{PACKAGE}/ingestion/blocks.py",
+        "cells[name] = [None if isinstance(cell, str) and cell in markers",
+        'cells[name] = ["1" if isinstance(cell, str) and cell in markers',
+        "tests/ingestion/test_dirty.py::test_a_rate_that_is_not_available_is_no_record",
+    ),
+    Plant(
+        "a model is trained on labels that were not known yet",
+        f"{PACKAGE}/predictor/dataset.py",
+        'rows["label_known_at"] <= cutoff',
+        'rows["decision_time"] <= cutoff',
+        "tests/predictor/test_dataset.py::test_training_set_is_every_label_known_at_the_cutoff_and_no_other",
+    ),
+    Plant(
+        "a label is known a session too early",
+        f"{PACKAGE}/predictor/labels.py",
+        "known_at[:-1] = knowledge_time[1:]",
+        "known_at[:-1] = knowledge_time[:-1]",
+        "tests/predictor/test_labels.py::test_label_is_the_next_sessions_total_return_and_known_with_its_bar",
+    ),
+    Plant(
+        "a market order is filled at the close of the bar",
+        f"{PACKAGE}/strategy/broker.py",
+        "start = bar.open if math.isnan(order.entered) else order.entered",
+        "start = bar.close if math.isnan(order.entered) else order.entered",
+        "tests/strategy/test_orders.py::test_a_market_order_is_done_at_the_next_open",
+    ),
+    Plant(
+        "an order's id is not a function of its cause",
+        f"{PACKAGE}/market/orders.py",
+        "self.trigger_id, self.ordinal\n",
+        'self.trigger_id, __import__("time").time_ns()\n',
+        "tests/brokerage/test_decisions.py::test_the_same_again_has_the_same_ids_and_another_wallet_others",
+    ),
+    Plant(
+        "a fee is paid to the wallet",
+        f"{PACKAGE}/market/ledger.py",
+        "fill.currency, -fill.fee),",
+        "fill.currency, fill.fee),",
+        "tests/market/test_ledger.py::test_a_line_covers_its_columns_and_the_hash_before_it",
+    ),
+)
+
+
+def main(words: list[str]) -> int:
+    """Plant them in turn; 0 when every test was green before and red after."""
+    plants = [plant for plant in PLANTS if all(word in plant.what for word in words)]
+    if not plants:
+        print(f"no plant is described with {' and '.join(words)}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="strades-plants-") as folder, server():
+        copy = Path(folder) / "project"
+        copy_project(copy)
+        if run(copy, sorted({plant.test for plant in plants})):
+            print("the tests are not green without a plant", file=sys.stderr)
+            return 1
+        unseen = [plant for plant in plants if not seen(copy, plant)]
+    print(f"{len(plants) - len(unseen)} of {len(plants)} planted bugs were seen")
+    return 1 if unseen else 0
+
+
+def seen(copy: Path, plant: Plant) -> bool:
+    """Whether the plant's test turns red; says so."""
+    file = copy / plant.file
+    clean = file.read_text()
+    if clean.count(plant.old) != 1:
+        print(f"lost   {plant.what}: {plant.file} has its line {clean.count(plant.old)} times")
+        return False
+    file.write_text(clean.replace(plant.old, plant.new))
+    try:
+        red = run(copy, [plant.test]) == FAILED
+    finally:
+        file.write_text(clean)
+    print(f"{'red   ' if red else 'UNSEEN'} {plant.what}: {plant.test}", flush=True)
+    return red
+
+
+def copy_project(target: Path) -> None:
+    """The files of the project that git knows, without their history."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PROJECT / name, target / name)
+
+
+def run(copy: Path, tests: list[str]) -> int:
+    """Pytest's exit code; the modules are those of the copy, since it is the working directory."""
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-x", "--no-header", "--tb=no", *tests]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, check=False).returncode
+
+
+@contextmanager
+def server() -> Iterator[None]:
+    """One database server for all runs."""
+    with tempfile.TemporaryDirectory(prefix="strades-test-") as folder:
+        Path(folder).chmod(0o755)
+        made = EmbeddedServer(Path(folder), FAST)
+        os.environ |= {"STRADES_TEST_SERVER": made.start(), "STRADES_TEST_FOLDER": folder}
+        try:
+            yield
+        finally:
+            made.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
