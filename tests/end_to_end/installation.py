@@ -25,7 +25,8 @@ HALF_PAST = "2026-11-20T12:30:00Z"
 # The paper wallet's opening and the age of its decisions are chosen so that it has something to do under a held clock.
 PAPER = {"opened_at": "2026-11-20T06:00:00+00:00", "max_decision_age_minutes": 600}
 STOCKS = ("AAPL", "IBM")
-KEPT_INSTRUMENTS = ("001EQ", "002EQ", "001CC")
+KEPT_INSTRUMENTS = {"001EQ", "002EQ", "001CC", "001ST"}
+DROPPED = ("treasury", "news_archive")  # whose decades every run would ask for
 
 
 @dataclass
@@ -136,7 +137,12 @@ def installation(
 def small_sources(without: Collection[str]) -> dict[str, Any]:
     """The project's list, cut to two stocks, one pair, and the ECB."""
     document: dict[str, Any] = json.loads((PROJECT / "Sources.json").read_text())
-    document["websites"] = [website for website in document["websites"] if website["name"] not in without]
+    document["websites"] = [
+        website
+        for website in document["websites"]
+        if website["name"] not in (*DROPPED, *without)
+        and not (website["financial_instruments"] and KEPT_INSTRUMENTS.isdisjoint(website["financial_instruments"]))
+    ]
     for website in document["websites"]:
         website["financial_instruments"] = [one for one in website["financial_instruments"] if one in KEPT_INSTRUMENTS]
     return document

@@ -100,7 +100,7 @@ def trade_at_once(made: Installation, now: datetime) -> None:
     for wallet in wallets["wallets"]:
         if wallet["mode"] == "paper":
             wallet["opened_at"] = (now - timedelta(hours=6)).isoformat()
-            wallet["parameters"] |= {"fast": FAST, "slow": SLOW}
+            wallet["parameters"] |= {"fast": FAST, "slow": SLOW} if wallet["strategy"] == "sma_cross" else {}
     (made.home / "Wallets.json").write_text(json.dumps(wallets))
 
 

@@ -39,7 +39,12 @@ SPECS = [
         "decisions",
         "What the strategies decided, with the inputs they read and the reason. Grain: one row a decision.",
         kinds={"python", "postgres"},
-        deps=[key("cleaned", "daily_bars"), key("records", "candles"), key("predictions", "forecasts")],
+        deps=[
+            key("cleaned", "daily_bars"),
+            key("records", "candles"),
+            key("predictions", "forecasts"),
+            key("predictions", "standings"),
+        ],
         skippable=True,
     ),
     *(
