@@ -44,7 +44,7 @@ def command(url: str, method: str, path: str, document: dict[str, Any] | None = 
 
 
 def test_a_page_in_place_of_data_fails_its_source_alone_and_the_next_run_completes_it(sandbox: str) -> None:
-    with installation(without=LONG, environment={"STRADES_SANDBOX_URL": sandbox}) as made:
+    with installation(without=(*LONG, "pages"), environment={"STRADES_SANDBOX_URL": sandbox}) as made:
         command(sandbox, "POST", "/-/misbehave", {"host": YAHOO, "path_prefix": "/", "kind": "html200", "times": None})
         done = made.strades("run", *WINDOW, "--json", now=NOON)
         command(sandbox, "DELETE", "/-/misbehave")
