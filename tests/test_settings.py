@@ -57,5 +57,5 @@ def test_the_example_names_every_variable_and_its_lines_can_be_used(
     read = Settings(_env_file=tmp_path / ".env")
     for name, field in fields:
         shown = getattr(read, name)
-        if field.default is not None and name not in ("home", "sources", "wallets", "user_agent"):
+        if field.default not in (None, "") and name not in ("home", "sources", "wallets", "user_agent"):
             assert shown == field.default, f"{name}: the example shows another default"

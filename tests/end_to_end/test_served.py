@@ -21,14 +21,18 @@ from tests.end_to_end.installation import PROJECT, STRADES, Installation, instal
 
 pytestmark = pytest.mark.slow
 MONTHS = ["2012-11-01", "2012-12-01", "2013-01-01"]
+RECORDS = ("candles", "trades", "observations", "corporate_actions", "articles", "documents", "rejects")
+STAGED = ("articles", "candles", "corporate_actions", "listings", "sessions")
+CLEANED = ("markets", "session_bars", "price_conflicts", "daily_bars", "gaps", "minute_bars", "news")
+PREDICTED = ("models", "forecasts", "failures", "scores", "standings")
 ASSETS = [
     ["rawsources", "yahoo"],
     ["rawsources", "ecb_history"],
-    *(["records", name] for name in ("candles", "trades", "observations", "corporate_actions", "rejects")),
-    *(["staging", f"stg_records__{name}"] for name in ("candles", "corporate_actions", "listings", "sessions")),
-    ["cleaned", "daily_bars"],
+    *(["records", name] for name in RECORDS),
+    *(["staging", f"stg_records__{name}"] for name in STAGED),
+    *(["cleaned", name] for name in (*CLEANED, "observations_by_session")),
     ["features", "daily"],
-    *(["predictions", name] for name in ("models", "forecasts", "scores")),
+    *(["predictions", name] for name in PREDICTED),
 ]
 FETCHES_AFTER_MINUTES = (2, 5, 8, 11)
 START_SECONDS, WORK_SECONDS = 300, 900
