@@ -98,7 +98,7 @@ def test_the_feature_keeps_its_laws_and_its_column_can_be_added(connection: "psy
         else:
             assert kind == "sql"
             connection.execute(text.encode())
-    assert connection.execute("SELECT downside_20 FROM features.daily").fetchall() == []
+    assert connection.execute("SELECT upside_20 FROM features.daily").fetchall() == []
 
 
 @pytest.mark.slow
