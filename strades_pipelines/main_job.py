@@ -33,15 +33,15 @@ WORK_LAYERS = [layer for layer in LAYERS if layer != "rawsources"]
 TRADE_LAYERS = ("signals", "trading", "results")
 LAST_LAYERS = ("marts", "ops")
 Progress = Callable[[str], None]
-# The wallets that trade, and the newest replay of each template over this window.
+# The wallets that trade, and the last replay of each template over this window.
 PERFORMANCE = """
-    SELECT DISTINCT ON (w.mode, split_part(p.wallet, '@', 1))
+    SELECT
         p.wallet, w.mode, p.statistics, p.benchmark,
         (SELECT count(*) FROM trading.fills AS f WHERE f.wallet = p.wallet) AS fills
     FROM results.performance AS p INNER JOIN trading.wallets AS w USING (wallet)
-    WHERE w.mode <> 'replay' OR (w.opened_at, w.window_end) = (%s, %s)
-    ORDER BY w.mode DESC, split_part(p.wallet, '@', 1),
-        (SELECT max(l.occurred_at) FROM trading.ledger AS l WHERE l.wallet = p.wallet) DESC, w.as_of DESC, p.wallet
+    LEFT JOIN trading.replays AS r USING (wallet)
+    WHERE w.mode <> 'replay' OR (r.opened_at, r.window_end) = (%s, %s)
+    ORDER BY w.mode DESC, p.wallet
 """
 
 

@@ -60,6 +60,10 @@ KEYS = {
     "trading.ledger": ["wallet", "sequence"],
     **RESULT_KEYS,
 }
+LAST = """
+    INSERT INTO trading.replays AS r VALUES ($1, $2, $3, $4)
+    ON CONFLICT (name, opened_at, window_end) DO UPDATE SET wallet = excluded.wallet WHERE r.wallet <> excluded.wallet
+"""
 
 
 class ReplayEngine(Engine):
@@ -92,7 +96,7 @@ def replay(
     """Step a fresh wallet through `[start, end)` and write all that came of it in one transaction.
 
     The wallet's name is a function of template, code, window and inputs: with nothing changed it is there already, and
-    nothing is done.
+    nothing is done. `trading.replays` says which wallet the last replay over a window was.
 
     Raises:
         StrategyError: when the strategy raises; nothing is written then.
@@ -118,17 +122,18 @@ def replay(
                 return Replayed(None, written=False, bars=0, rows={})
             wallet = replay_name(template, start, end, feed, code_hash(strategy))
             cursor.execute("SELECT wallet FROM trading.wallets WHERE wallet = $1", [wallet])
-            if cursor.fetchone():
-                return Replayed(wallet, written=False, bars=feed.bars, rows={})
-            rows = simulate(template, wallet, listings, feed, start=start, end=end, now=now)
+            known = cursor.fetchone() is not None
+            rows = {} if known else simulate(template, wallet, listings, feed, start=start, end=end, now=now)
             for table, added in rows.items():
                 if added:
                     load(cursor, table, frame(added), key=KEYS[table], now=now)
+            cursor.execute(LAST, [template.name, start, end, wallet])
         crash_point("trading.replay_written")
         adbc.commit()
     finally:
         adbc.rollback()
-    return Replayed(wallet, written=True, bars=feed.bars, rows={table: len(added) for table, added in rows.items()})
+    count = {table: len(added) for table, added in rows.items()}
+    return Replayed(wallet, written=not known, bars=feed.bars, rows=count)
 
 
 def replay_name(template: WalletTemplate, start: datetime, end: datetime, feed: StoredFeed, code: str) -> str:

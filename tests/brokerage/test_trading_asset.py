@@ -102,6 +102,40 @@ def test_every_check_passes_on_what_was_traded_and_backtest_gives_the_same_fills
     assert found == [(3, 3, 0, "the same fills")]
 
 
+def records(result: dg.ExecuteInProcessResult, layer: str, entity: str, entry: str) -> list[Any]:
+    """The rows that the materialization of an asset shows."""
+    (made,) = [
+        event.step_materialization_data.materialization
+        for event in result.all_events
+        if event.is_step_materialization and event.asset_key == key(layer, entity)
+    ]
+    shown = made.metadata[entry]
+    assert isinstance(shown, dg.TableMetadataValue)
+    return [record.data for record in shown.records]
+
+
+def test_the_fills_of_each_wallet_are_shown_newest_first(trade: Any, market: Connection) -> None:
+    found = records(trade(REPLAY, PAPER, backtest=nothing), "trading", "fills", "newest")
+    assert [fill["wallet"] for fill in found] == sorted(fill["wallet"] for fill in found)
+    replayed = [(fill["side"], float(fill["price"]), fill["symbol"]) for fill in found if fill["wallet"] == "replayed"]
+    stored = "SELECT side, price, symbol FROM trading.fills JOIN records.listings USING (listing_id)"
+    wanted = rows(market, f"{stored} WHERE wallet LIKE 'replayed@%' ORDER BY filled_at DESC")
+    assert replayed == [(side, float(price), symbol) for side, price, symbol in wanted]
+    assert len(replayed) == 3
+
+
+def test_after_a_change_and_back_again_the_last_replay_is_the_one_that_counts(trade: Any, market: Connection) -> None:
+    changed = replace(REPLAY, parameters={"fast": 1, "slow": 3})
+    current = "SELECT wallet FROM results.current_wallets"
+    replayed = []
+    for template in (REPLAY, changed, REPLAY):
+        (performance,) = records(trade(template, backtest=nothing), "results", "performance", "wallets")
+        ((wallet,),) = rows(market, current)
+        assert performance["fills"] == len(rows(market, f"SELECT FROM trading.fills WHERE wallet = '{wallet}'"))
+        replayed.append(wallet)
+    assert replayed[0] == replayed[2] != replayed[1]
+
+
 def test_fills_that_only_one_of_the_two_has_fail_the_check(trade: Any, market: Connection) -> None:
     result = trade(REPLAY, backtest=nothing)
     assert result.success

@@ -17,6 +17,7 @@ from strades_pipelines.defs.specs import counts, table_spec
 from strades_pipelines.defs.trading.checks import SPECS as CHECKS
 from strades_pipelines.defs.trading.checks import evaluate
 from strades_pipelines.defs.trading.parity import ask
+from strades_pipelines.defs.trading.shown import shown
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import day_start
 from strades_pipelines.resources.database import Database
@@ -25,6 +26,7 @@ from strades_pipelines.settings import settings
 DECISIONS = key("signals", "decisions")
 TABLES = {
     "wallets": "Who trades what, how, and since when. Grain: one row a wallet.",
+    "replays": "Which wallet the last replay of a template over a window was. Grain: one row a template and window.",
     "refusals": "Decisions that never become an order, and why. Grain: one row a decision.",
     "intents": "Orders meant, committed before anything is sent. Grain: one row a decision and leg.",
     "orders": "What became of each intent at its broker. Grain: one row an intent.",
@@ -74,7 +76,7 @@ def trading(
     errors = _trade(templates, config, database, layers)
     with database.connect() as connection:
         for asset in (spec.key for spec in SPECS if spec.key in selected):
-            yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset))
+            yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, **shown(connection, asset)))
         yield from evaluate(connection, lambda check: check in context.selected_asset_check_keys)
     if errors:
         lines = [f"wallet {wallet}: {error}" for wallet, error in errors.items()]

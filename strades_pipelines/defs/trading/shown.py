@@ -1,0 +1,68 @@
+"""What a materialization shows of its table: the newest rows of each wallet, so that trades are read where they run."""
+
+from typing import Any
+
+import dagster as dg
+import psycopg
+
+from strades_pipelines.keys import key
+
+EACH = 10  # rows a wallet; all of them are a query away, and every event is kept
+CURRENT = """
+    SELECT wallet, coalesce(r.name, w.wallet) AS name
+    FROM trading.wallets AS w LEFT JOIN trading.replays AS r USING (wallet)
+    WHERE w.mode <> 'replay' OR r.wallet IS NOT NULL
+"""
+QUERIES = {
+    key("signals", "decisions"): f"""
+        WITH newest AS (
+            SELECT c.name, d.*, row_number() OVER newest_first AS place
+            FROM signals.decisions AS d INNER JOIN ({CURRENT}) AS c USING (wallet)
+            WINDOW newest_first AS (PARTITION BY d.wallet ORDER BY d.decided_at DESC, d.ordinal DESC, d.decision_id)
+        )
+        SELECT name AS wallet, decided_at, symbol, previous_target, target, reason, decision_id
+        FROM newest INNER JOIN records.listings USING (listing_id)
+        WHERE place <= {EACH} ORDER BY name, wallet, place
+    """,
+    key("trading", "fills"): f"""
+        WITH newest AS (
+            SELECT c.name, f.*, row_number() OVER newest_first AS place
+            FROM trading.fills AS f INNER JOIN ({CURRENT}) AS c USING (wallet)
+            WINDOW newest_first AS (PARTITION BY f.wallet ORDER BY f.filled_at DESC, f.fill_id)
+        )
+        SELECT name AS wallet, filled_at, side, quantity, symbol, price, fee, n.currency, fill_id
+        FROM newest AS n INNER JOIN records.listings USING (listing_id)
+        WHERE place <= {EACH} ORDER BY name, n.wallet, place
+    """,
+    key("results", "performance"): """
+        SELECT
+            c.name AS wallet, c.mode, c.strategy,
+            (p.statistics ->> 'total_return')::double precision AS total_return,
+            (p.benchmark ->> 'total_return')::double precision AS buy_and_hold,
+            (p.statistics ->> 'sharpe')::double precision AS sharpe,
+            (p.statistics ->> 'max_drawdown')::double precision AS max_drawdown,
+            (p.statistics ->> 'turnover')::double precision AS turnover,
+            (p.statistics ->> 'fees')::double precision AS fees,
+            (SELECT count(*) FROM trading.fills AS f WHERE f.wallet = c.wallet) AS fills
+        FROM results.current_wallets AS c INNER JOIN results.performance AS p USING (wallet)
+        ORDER BY c.mode DESC, c.name
+    """,
+}
+
+
+def shown(connection: "psycopg.Connection[Any]", asset: dg.AssetKey) -> dict[str, dg.TableMetadataValue]:
+    """The metadata entry of an asset that shows rows; empty for the others, and while there are none.
+
+    Times are UTC, ISO 8601; numbers are as stored.
+    """
+    if asset not in QUERIES:
+        return {}
+    cursor = connection.execute(QUERIES[asset])
+    names = [column.name for column in cursor.description or ()]
+    records = [dg.TableRecord(dict(zip(names, map(_plain, row), strict=True))) for row in cursor]
+    title = "wallets" if asset == key("results", "performance") else "newest"
+    return {title: dg.MetadataValue.table(records)} if records else {}
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
