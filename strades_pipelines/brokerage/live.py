@@ -66,6 +66,7 @@ def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: da
     """
     stepped = step(connection, adbc, load_wallet(connection, name), now=now)
     new = [made for made in stepped.decisions if insert(connection, "signals.decisions", decision_row(made, now))]
+    crash_point("signals.decisions_written")
     connection.commit()
     crash_point("signals.decisions_committed")
     return new

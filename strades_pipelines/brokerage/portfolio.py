@@ -9,6 +9,7 @@ from typing import Any
 from strades_pipelines.brokerage.prices import Connection, find_listings
 from strades_pipelines.brokerage.rows import Row, cash_row, insert, line_row, to_json
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate
+from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.books import Books, Position
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.instruments import Listing
@@ -93,6 +94,7 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
     wallet = load_wallet(connection, template.name)
     _check_unchanged(wallet, template)
     connection.commit()
+    crash_point("trading.wallet_opened")
     return wallet
 
 

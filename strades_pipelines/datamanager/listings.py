@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import psycopg
 
 from strades_pipelines.database.connection import connect
+from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, sessions
 from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.protocols import load_protocol
@@ -47,6 +49,7 @@ def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) ->
         listings = _write(connection, "records.listings", listed, ["listing_id"])
         days = sum(_sync_sessions(connection, calendar, now.astimezone(UTC).year) for calendar in calendars)
         series = _sync_series(connection, series_rows(sources))
+        crash_point("records.identity_written")
     return Synced(instruments, listings, days, series)
 
 
@@ -130,16 +133,24 @@ def _instrument_row(instrument: Instrument) -> Row:
 
 
 def _sync_sessions(connection: psycopg.Connection[Any], calendar: str, last_year: int) -> int:
+    """Sessions are worked out again only for another year or by another version of their library."""
+    made = {
+        "calendar": calendar,
+        "last_year": last_year,
+        "made_by": f"exchange_calendars {version('exchange_calendars')}",
+    }
+    query = "SELECT calendar, last_year, made_by FROM records.calendars WHERE calendar = %s"
+    if connection.execute(query, [calendar]).fetchone() == tuple(made.values()):
+        return 0
     known = sessions(calendar, FIRST_SESSION_YEAR, last_year)
-    columns = (known.dates.tolist(), known.opens.tolist(), known.closes.tolist(), known.half_days.tolist())
-    wanted = [
-        (calendar, day, _utc(opens), _utc(closes), half) for day, opens, closes, half in zip(*columns, strict=True)
-    ]
     names = ("calendar", "session_date", "open_time", "close_time", "is_half_day")
-    query = f"SELECT {', '.join(names)} FROM records.sessions WHERE calendar = %s"
-    stored = set(connection.execute(query, [calendar]))
-    rows = [dict(zip(names, row, strict=True)) for row in wanted if row not in stored]
-    return _write(connection, "records.sessions", rows, names[:2])
+    columns = (known.dates.tolist(), known.opens.tolist(), known.closes.tolist(), known.half_days.tolist())
+    rows = [(calendar, day, _utc(opens), _utc(closes), half) for day, opens, closes, half in zip(*columns, strict=True)]
+    stored = set(connection.execute(f"SELECT {', '.join(names)} FROM records.sessions WHERE calendar = %s", [calendar]))
+    changed = [dict(zip(names, row, strict=True)) for row in rows if row not in stored]
+    written = _write(connection, "records.sessions", changed, names[:2])
+    _write(connection, "records.calendars", [made], ["calendar"])
+    return written
 
 
 def _write(

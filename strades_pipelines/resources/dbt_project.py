@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -75,11 +76,17 @@ def ensure_manifest(into: Path | None = None) -> Path:
 
 def fingerprint() -> str:
     """SHA-256 over the project's files and dbt's version: all that a parsed project depends on."""
-    digest = hashlib.sha256(f"{version('dbt-core')} {version('dbt-postgres')}".encode())
+    digest = hashlib.sha256(_versions().encode())
     files = [path for path in PROJECT_DIR.rglob("*") if path.suffix in (".sql", ".yml", ".md")]
     for path in sorted(file for file in files if not {"target", "logs"} & set(file.relative_to(PROJECT_DIR).parts)):
         digest.update(f"\n{path.relative_to(PROJECT_DIR)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+@cache
+def _versions() -> str:
+    """Once a process: Python reads the whole folder of packages anew for it, whenever something was imported."""
+    return f"{version('dbt-core')} {version('dbt-postgres')}"
 
 
 def invoke(arguments: Sequence[str], *, url: str | None, target: Path, parsed: Any = None) -> Invocation:

@@ -116,3 +116,15 @@ def test_bar_series_say_what_is_asked_for_and_go_when_it_is_no_more(connection: 
     fewer = tuple(website for website in SOURCES.websites if website.name != "yahoo")
     assert sync_listings(replace(SOURCES, websites=fewer), url=database_url, now=NOW).bar_series == 5
     assert connection.execute(query, ["1d", apple]).fetchall() == []
+
+
+def test_sessions_are_worked_out_again_by_another_version_of_their_library(
+    connection: Connection, database_url: str
+) -> None:
+    sync_listings(SOURCES, url=database_url, now=NOW)
+    connection.execute("DELETE FROM records.sessions WHERE session_date >= '2026-01-01'")
+    connection.commit()
+    assert sync_listings(SOURCES, url=database_url, now=NOW).sessions == 0
+    connection.execute("UPDATE records.calendars SET made_by = 'exchange_calendars 0'")
+    connection.commit()
+    assert 245 <= sync_listings(SOURCES, url=database_url, now=NOW).sessions <= 255

@@ -16,7 +16,10 @@ from typing import Any
 import psycopg
 
 from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.ports import free_port
+from strades_pipelines.sandbox_server import sandbox_health
 from tests.dbt_project.building import copy_parsed
+from tests.end_to_end.graphql import wait_for
 
 PROJECT = Path(__file__).resolve().parents[2]
 STRADES = Path(sys.executable).with_name("strades")
@@ -101,6 +104,20 @@ def ask_zygote(asked: dict[str, Any]) -> int:
 
 WINDOW = ("--from", "2013-02-01", "--to", "2013-03-01")
 LONG = ("ecb_history",)  # 26 years of rates, which every repeated run and every trace would work through
+
+
+@contextmanager
+def sandbox_at(now: str) -> Iterator[str]:
+    """The URL of a sandbox that stays while commands come and go; each otherwise starts one of its own."""
+    url = f"http://127.0.0.1:{free_port()}"
+    environment = {**os.environ, "STRADES_SANDBOX_URL": url, "STRADES_SANDBOX_NOW": now}
+    process = subprocess.Popen([sys.executable, "-m", "sandbox"], cwd=PROJECT, env=environment)
+    try:
+        wait_for("the sandbox", lambda: sandbox_health(url), seconds=30, pause=0.2)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
 
 
 @contextmanager

@@ -1,18 +1,13 @@
 """A source that misbehaves fails alone, in one line, and the next run completes it."""
 
 import json
-import os
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from strades_pipelines.ports import free_port
-from tests.end_to_end.graphql import wait_for
-from tests.end_to_end.installation import LONG, NOON, PROJECT, WINDOW, Installation, installation
+from tests.end_to_end.installation import LONG, NOON, WINDOW, Installation, installation, sandbox_at
 
 pytestmark = pytest.mark.slow
 YAHOO = "query1.finance.yahoo.com"
@@ -21,15 +16,8 @@ YAHOO = "query1.finance.yahoo.com"
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[str]:
     """A sandbox server whose misbehaviour the tests command; its URL."""
-    url = f"http://127.0.0.1:{free_port()}"
-    environment = {**os.environ, "STRADES_SANDBOX_URL": url, "STRADES_SANDBOX_NOW": NOON}
-    process = subprocess.Popen([sys.executable, "-m", "sandbox"], env=environment, cwd=PROJECT)
-    try:
-        wait_for("the sandbox", lambda: command(url, "GET", "/-/health"), seconds=30, pause=0.2)
+    with sandbox_at(NOON) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
 
 
 def command(url: str, method: str, path: str, document: dict[str, Any] | None = None) -> Any:

@@ -6,44 +6,48 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.installation import HALF_PAST, LONG, NOON, WINDOW, installation, undisturbed
+from tests.end_to_end.installation import HALF_PAST, LONG, NOON, WINDOW, installation, sandbox_at, undisturbed
 
 pytestmark = pytest.mark.slow
 AT_NOON = (
     "fetch.body_stored",
     "fetch.page_committed",
     "fetch.half_done",
+    "records.identity_written",
     "database.rows_written",
     "records.copied",
     "records.fetch_committed",
-    "staging.built",
     "cleaned.built",
     "features.written",
     "predictions.forecasts_written",
     "trading.replay_written",
+    "results.parity_written",
+    "trading.wallet_opened",
+    "signals.decisions_written",
     "signals.decisions_committed",
     "trading.intents_written",
     "trading.intents_committed",
     "trading.order_submitting",
     "trading.order_sent",
     "marts.built",
+    "ops.events_written",
     "ops.report_saved",
 )
 AT_HALF_PAST = (
     "trading.fill_written",
     "trading.fill_recorded",
     "results.written",
-    "marts.built",
 )
 
 
 def test_a_run_killed_at_every_point_and_repeated_ends_as_if_nobody_had_disturbed_it() -> None:
     with installation(without=LONG) as killed:
         for now, points in ((NOON, AT_NOON), (HALF_PAST, AT_HALF_PAST)):
-            for point in points:
-                done = killed.strades("run", *WINDOW, now=now, crash_at=point)
-                assert done.returncode == -signal.SIGKILL, f"{point} was not reached: {done.stderr[-500:]}"
-            killed.run(now=now)
+            with sandbox_at(now) as killed.environment["STRADES_SANDBOX_URL"]:
+                for point in points:
+                    done = killed.strades("run", *WINDOW, now=now, crash_at=point)
+                    assert done.returncode == -signal.SIGKILL, f"{point} was not reached: {done.stderr[-500:]}"
+                killed.run(now=now)
         outcome = killed.outcome()
     assert outcome == expected()
     # Else the points where the paper wallet trades would say nothing.

@@ -152,7 +152,7 @@ def test_docs_are_one_page_that_knows_the_models(runner: DbtRunnerResource, tmp_
 def test_manifest_is_made_again_only_when_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ensure_manifest(tmp_path).stat().st_mtime_ns
     assert ensure_manifest(tmp_path).stat().st_mtime_ns == first
-    monkeypatch.setattr("strades_pipelines.resources.dbt_project.version", lambda _: "another")
+    monkeypatch.setattr("strades_pipelines.resources.dbt_project._versions", lambda: "another")
     path = ensure_manifest(tmp_path)
     assert path.stat().st_mtime_ns != first
     assert json.loads(path.read_text())["nodes"]["model.strades.daily_bars"]["config"]["schema"] == "cleaned"

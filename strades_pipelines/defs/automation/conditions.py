@@ -8,7 +8,7 @@ from dagster import AutomationCondition as When
 from strades_pipelines.keys import key
 
 Condition = dg.AutomationCondition[Any]
-IDENTITY = [key("records", entity) for entity in ("instruments", "listings", "sessions", "bar_series")]
+IDENTITY = [key("records", entity) for entity in ("instruments", "listings", "calendars", "sessions", "bar_series")]
 FOLLOWERS = ("records", "staging", "cleaned", "marts", "features", "predictions", "signals", "results", "ops")
 _IDENTITY = dg.AssetSelection.assets(*IDENTITY)
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from strades_pipelines.datamanager.cron import ticks
 from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.defs.automation.conditions import IDENTITY
 from strades_pipelines.settings import settings
 
 # Any four weeks hold the longest wait of a weekly schedule; one that ticks less often is given a month and a half.
@@ -18,7 +19,6 @@ SLACK = timedelta(hours=1)
 # Over a long weekend nothing need move.
 DATA_DRIVEN = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=5), warn_window=timedelta(days=4))
 DATA_DRIVEN_LAYERS = ("records", "cleaned", "marts", "features", "predictions", "signals", "results")
-IDENTITY = ("instruments", "listings", "sessions")
 
 
 def expect_fresh(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -27,7 +27,7 @@ def expect_fresh(spec: dg.AssetSpec) -> dg.AssetSpec:
     policy = None
     if layer == "rawsources":
         policy = _of_schedule(_schedules().get(entity))
-    elif layer in DATA_DRIVEN_LAYERS and entity not in IDENTITY:
+    elif layer in DATA_DRIVEN_LAYERS and spec.key not in IDENTITY:
         policy = DATA_DRIVEN
     return spec.replace_attributes(freshness_policy=policy) if policy else spec
 

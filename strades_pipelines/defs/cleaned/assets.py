@@ -14,24 +14,11 @@ TRANSLATOR = LayerTranslator()
 MANIFEST = ensure_manifest()
 
 
-# Views hold no months, but with the months of what is before and after them, all of it is one run.
+# The views below them are made in the same call of dbt, half of whose cost is the call. They hold no months, but with
+# the months of what is before and after them, all of it is one run.
 @dbt_assets(
     manifest=MANIFEST,
-    select="staging",
-    name="staging",
-    dagster_dbt_translator=TRANSLATOR,
-    partitions_def=MONTHS,
-    backfill_policy=SINGLE_RUN,
-    pool="dbt",
-)
-def staging(context: dg.AssetExecutionContext, dbt: DbtRunnerResource) -> Iterator[Any]:
-    """Records under their final names; views, so they cost nothing."""
-    yield from dbt.build(context)
-
-
-@dbt_assets(
-    manifest=MANIFEST,
-    select="cleaned",
+    select="staging cleaned",
     name="cleaned",
     dagster_dbt_translator=TRANSLATOR,
     partitions_def=MONTHS,
@@ -39,7 +26,7 @@ def staging(context: dg.AssetExecutionContext, dbt: DbtRunnerResource) -> Iterat
     pool="dbt",
 )
 def cleaned(context: dg.AssetExecutionContext, config: WindowConfig, dbt: DbtRunnerResource) -> Iterator[Any]:
-    """One clean row for each thing that happened, by month."""
+    """Records under their final names, and one clean row for each thing that happened, by month."""
     window = run_window(context, config)
     variables = {"min_date": f"{window.start:%Y-%m-%d}", "max_date": f"{window.end:%Y-%m-%d}"}
     yield from dbt.build(context, variables=variables)

@@ -19,6 +19,7 @@ from strades_pipelines.settings import settings
 IDENTITY = {
     "instruments": "The financial instruments of Sources.json. Grain: one row an instrument and interval.",
     "listings": "An instrument at a venue, with currency, tick, lot and calendar. Grain: one row a venue and symbol.",
+    "calendars": "Up to which year a calendar is in sessions, and what worked it out. Grain: one row a calendar.",
     "sessions": "Trading sessions of the venues' calendars, half days included. Grain: one row a calendar and date.",
     "bar_series": "The bars that Sources.json asks for. Grain: one row a listing, interval and source.",
 }

@@ -31,3 +31,11 @@ INNER JOIN results.performance USING (wallet)
 LEFT JOIN trading.replays AS r USING (wallet)
 WHERE w.mode <> 'replay' OR r.wallet IS NOT NULL
 ORDER BY w.mode ASC, coalesce(r.name, w.wallet) ASC, w.window_end DESC, w.opened_at ASC;
+
+-- The sessions from 1999 to the end of `last_year` are in records.sessions; what worked them out, with its version.
+-- Grain: one row a calendar.
+CREATE TABLE records.calendars (
+    calendar  text PRIMARY KEY,
+    last_year integer NOT NULL,
+    made_by   text NOT NULL
+);
