@@ -1,4 +1,4 @@
-"""Runs the Scrapy project as a process of its own: a second crawl in one process fails, and a crash stays there."""
+"""Runs the Scrapy project in processes of its own: a second crawl in one process fails, and a crash stays there."""
 
 import json
 import os
@@ -8,17 +8,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from strades_pipelines.settings import PROJECT
 
 
 class SpiderRunner(dg.ConfigurableResource[Any]):
-    """Hands a plan to the spiders and returns what they say of it."""
+    """Hands plans to the spiders and returns what they say of them.
 
-    timeout_seconds: int = 3600
+    The process that crawls are forked from starts with the first plan and ends with the Dagster run.
+    """
+
+    _server: "subprocess.Popen[str] | None" = PrivateAttr(default=None)
 
     def run(self, plan: Mapping[str, Any], *, database: str) -> dict[str, Any]:
         """Fetch what `plan` asks for; the bodies are in the database when this returns.
+
+        Args:
+            database: where they go: the same for all plans of a Dagster run.
 
         Returns:
             The summary: `stored, not_modified, bytes, failed, seconds`.
@@ -26,19 +33,43 @@ class SpiderRunner(dg.ConfigurableResource[Any]):
         Raises:
             dg.Failure: when the spiders could not work at all; single failed requests are in the summary.
         """
-        process = subprocess.run(
-            [sys.executable, "-m", "scrapers"],
-            input=json.dumps(plan),
-            env={**os.environ, "STRADES_SPIDER_DATABASE": database},
-            capture_output=True,
-            text=True,
-            cwd=PROJECT,
-            timeout=self.timeout_seconds,
-            check=False,
-        )
-        lines = process.stdout.splitlines()
-        if process.returncode or not lines:
-            complaint = (process.stderr.strip().splitlines() or ["no message"])[-1]
-            raise dg.Failure(f"the spiders of {plan['source']} ended with {process.returncode}: {complaint}")
+        if self._server is None:
+            self._server = _start(database)
+        answer = _ask(self._server, json.dumps(plan))
+        lines = answer["out"].splitlines()
+        if answer["code"] or not lines:
+            complaint = (answer["error"].strip().splitlines() or ["no message"])[-1]
+            raise dg.Failure(f"the spiders of {plan['source']} ended with {answer['code']}: {complaint}")
         summary: dict[str, Any] = json.loads(lines[-1])
         return summary
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Let the process end."""
+        if self._server is not None:
+            self._server.communicate()
+            self._server = None
+
+
+def _start(database: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "scrapers.forkserver"],
+        env={**os.environ, "STRADES_SPIDER_DATABASE": database},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # a crawl's is in its answer
+        text=True,
+        cwd=PROJECT,
+    )
+
+
+def _ask(server: "subprocess.Popen[str]", plan: str) -> dict[str, Any]:
+    """What the process says of a plan, or, where it ended instead, how."""
+    assert server.stdin is not None
+    assert server.stdout is not None
+    try:
+        server.stdin.write(plan + "\n")
+        server.stdin.flush()
+        answer: dict[str, Any] = json.loads(server.stdout.readline())
+    except (OSError, ValueError):
+        return {"code": server.wait(), "out": "", "error": "try `python -m scrapers.forkserver` to see why"}
+    return answer
