@@ -1,6 +1,6 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test lint format lock bench clean new-source new-strategy
+.PHONY: help setup run up test pytest lint format lock bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,9 +31,12 @@ run: setup ## the main job over its window, with a report at the end
 up: setup ## serve everything: Dagster on 3000, dbt docs on 8081; Ctrl-C stops it
 	@$(BIN)/strades up
 
+test: setup ## every check and every test
+	@$(MAKE) --no-print-directory -j 2 lint pytest
+
 # Three workers for two cores: the longest tests mostly wait for a served installation. Files stay together, since they share
 # one; the long ones come first, as tests/conftest.py orders them.
-test: setup lint ## every check and every test
+pytest: setup
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 lint: setup ## style, types, layers, SQL

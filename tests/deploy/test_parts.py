@@ -57,7 +57,7 @@ def running(name: str, environment: dict[str, str]) -> Iterator["subprocess.Pope
     try:
         yield process
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) in (0, -signal.SIGTERM, 128 + signal.SIGTERM), name
+        assert process.wait(timeout=SECONDS) in (0, -signal.SIGTERM, 128 + signal.SIGTERM), name
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -71,7 +71,7 @@ def healthy(name: str, environment: dict[str, str]) -> bool:
     while time.monotonic() < deadline:
         if subprocess.run(check, cwd=PROJECT, env=environment, capture_output=True, check=False).returncode == 0:
             return True
-        time.sleep(2)
+        time.sleep(5)  # to ask costs more than to wait: a process that imports Dagster
     return False
 
 
