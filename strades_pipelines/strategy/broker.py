@@ -182,12 +182,14 @@ class SimulatedBroker:
             order.best = max(order.best, bar.close if inside else bar.high)
 
     def worse(self, price: float, quantity: float, volume: float) -> float:
-        """The price that whoever takes gets: spread, slippage and impact."""
+        """The price that whoever takes gets: spread, slippage, impact. What has a price is never sold below 0."""
         lost = abs(price) * (0.5 * self.spread + self.slippage) + self.slippage_amount
         if self.impact > 0.0 and volume > 0.0:
             share = abs(quantity) / volume
             lost += abs(price) * self.impact * share * share
-        return price + lost if quantity > 0.0 else price - lost
+        if quantity > 0.0:
+            return price + lost
+        return price - min(lost, price) if price > 0.0 else price - lost
 
     def slipped(self, order: Order, price: float, quantity: float, volume: float, maker: bool) -> float:
         """The price with what taking costs; a limit stays a limit."""

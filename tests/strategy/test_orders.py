@@ -388,6 +388,13 @@ def test_impact_grows_with_the_square_of_the_share() -> None:
     assert [fill.price for fill in ran.fills] == pytest.approx([100.5], abs=1e-12)
 
 
+def test_no_impact_makes_a_sale_cost_money() -> None:
+    # 300 of 100: 3 squared is 9, times 0.5 of 100 is 450, more than the price.
+    steps = (*step(1, ORDER, quantity=300), *step(2, ORDER, quantity=-300))
+    ran = script(bars(QUIET, QUIET, QUIET), steps, fills={"impact": 0.5}, cash=200_000.0)
+    assert [fill.price for fill in ran.fills] == [550.0, 0.0]
+
+
 def tick(n: int, price: float, size: float = 10.0) -> Trade:
     return Trade(0, START_US + n, price, size, 0.0)
 
