@@ -390,7 +390,7 @@ def test_impact_grows_with_the_square_of_the_share() -> None:
 
 def test_no_impact_makes_a_sale_cost_money() -> None:
     # 300 of 100: 3 squared is 9, times 0.5 of 100 is 450, more than the price.
-    steps = (*step(1, ORDER, quantity=300), *step(2, ORDER, quantity=-300))
+    steps = [*step(1, ORDER, quantity=300), *step(2, ORDER, quantity=-300)]
     ran = script(bars(QUIET, QUIET, QUIET), steps, fills={"impact": 0.5}, cash=200_000.0)
     assert [fill.price for fill in ran.fills] == [550.0, 0.0]
 

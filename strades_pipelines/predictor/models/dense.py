@@ -5,7 +5,10 @@ training step serve every month of a process: weights and optimizer are set anew
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -27,9 +30,31 @@ def framework() -> Any:
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
+    with _standard_error_held():
+        import keras
+        import tensorflow  # type: ignore[import-untyped]  # noqa: F401
 
     return keras
+
+
+@contextmanager
+def _standard_error_held() -> Iterator[None]:
+    """Keep what TensorFlow's libraries write to descriptor 2 while they load: no log level reaches that.
+
+    Should the loading fail, it is let out.
+    """
+    kept = os.dup(2)
+    with TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def fit(training: Training, seed: int) -> Any:
@@ -97,7 +122,7 @@ def _first_weights(network: Any, random: np.random.Generator) -> Weights:
 def _workshop(features: int) -> Any:
     """The network in training, a function that sets it and its optimizer anew, and the compiled step."""
     keras = framework()
-    import tensorflow as tf  # type: ignore[import-untyped]
+    import tensorflow as tf
 
     network = _network(keras, features, standardise=False)
     optimizer = keras.optimizers.Adam(PARAMETERS["learning_rate"])
