@@ -39,9 +39,14 @@ def pools() -> list[str]:
 
 
 def make_pools(instance: dg.DagsterInstance, names: Iterable[str]) -> None:
-    """Give each pool its limit now: of two runs that do so at once when they first use it, Dagster fails one."""
+    """Give each pool its limit now: of two runs that do so at once when they first use it, Dagster fails one.
+
+    On PostgreSQL it also fails for a pool that has its limit.
+    """
+    known = {pool.name for pool in instance.event_log_storage.get_pool_limits()}
     for name in names:
-        instance.event_log_storage.initialize_concurrency_limit_to_default(name)
+        if name not in known:
+            instance.event_log_storage.initialize_concurrency_limit_to_default(name)
 
 
 if __name__ == "__main__":

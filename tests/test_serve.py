@@ -149,8 +149,9 @@ def test_every_pool_of_the_assets_is_made_before_two_runs_can_want_it_at_once() 
     assert used - {None} <= set(pools())
 
 
-def test_pools_get_their_limit_and_keep_it_when_made_again() -> None:
-    with dg.instance_for_test({"concurrency": {"pools": {"default_limit": 1}}}) as instance:
+def test_pools_get_their_limit_and_keep_it_when_made_again(database_url: str) -> None:
+    storage = {"postgres": {"postgres_url": database_url}}
+    with dg.instance_for_test({"storage": storage, "concurrency": {"pools": {"default_limit": 1}}}) as instance:
         for _ in range(2):
             make_pools(instance, ["dbt", "train"])
         limits = {limit.name: limit.limit for limit in instance.event_log_storage.get_pool_limits()}

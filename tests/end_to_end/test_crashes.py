@@ -49,7 +49,9 @@ def test_a_run_killed_at_every_point_and_repeated_ends_as_if_nobody_had_disturbe
                     assert done.returncode == -signal.SIGKILL, f"{point} was not reached: {done.stderr[-500:]}"
                 killed.run(now=now)
         outcome = killed.outcome()
-    assert outcome == expected()
+    wanted = expected()
+    assert [table for table, kept in wanted["hashes"].items() if outcome["hashes"][table] != kept] == []
+    assert outcome == wanted
     # Else the points where the paper wallet trades would say nothing.
     assert outcome["paper_fills"] == 1
 
