@@ -94,7 +94,7 @@ PLANTS = (
     Plant(
         "a label is known a session too early",
         f"{PACKAGE}/predictor/labels.py",
-        "known_at[:-1] = knowledge_time[1:]",
+        "known_at[:-1] = np.maximum(knowledge_time[:-1], knowledge_time[1:])",
         "known_at[:-1] = knowledge_time[:-1]",
         "tests/predictor/test_labels.py::test_label_is_the_next_sessions_total_return_and_known_with_its_bar",
     ),
