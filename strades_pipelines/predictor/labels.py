@@ -47,6 +47,18 @@ def read_labels(cursor: "Cursor", *, start: datetime, known_at: datetime) -> pd.
         parameters=(start,),
         order_by=("listing_id", "session_date"),
     ).to_pandas()
+    return label_rows(bars)
+
+
+def label_rows(bars: pd.DataFrame) -> pd.DataFrame:
+    """The labels of bars.
+
+    Args:
+        bars: columns listing_id, knowledge_time, close, total_return_factor, in the order of listings and sessions.
+
+    Returns:
+        The columns of `read_labels`, without a row for a listing's last session.
+    """
     growth, times = (bars["close"] * bars["total_return_factor"]).to_numpy(), bars["knowledge_time"]
     label, label_known_at = next_session_return(growth, times.dt.tz_localize(None).to_numpy())
     rows = pd.DataFrame({"listing_id": bars["listing_id"], "decision_time": times, "label": label})

@@ -106,7 +106,9 @@ def test_1_and_2_no_clean_bar_changes_with_what_becomes_known_later(
 ) -> None:
     assert first_difference(database_url, times(market), query()) is None
     with psycopg.connect(database_url) as connection:
-        several = "SELECT count(*) FILTER (WHERE replaced_cells IS NOT NULL), count(*) FILTER (WHERE venue <> quoted_venue)"
+        several = (
+            "SELECT count(*) FILTER (WHERE replaced_cells IS NOT NULL), count(*) FILTER (WHERE venue <> quoted_venue)"
+        )
         replaced, others = connection.execute(f"{several} FROM cleaned.daily_bars").fetchall()[0]
         late = connection.execute("SELECT count(*) FROM cleaned.session_bars WHERE is_late").fetchall()[0][0]
         assert connection.execute(NOT_THE_FIRST).fetchall() == [(0,)]
@@ -118,4 +120,3 @@ def test_1_and_2_no_clean_bar_changes_with_what_becomes_known_later(
     ):
         assert query().count(leak[0]) == 1
         assert first_difference(database_url, times(market), query().replace(*leak)), leak
-
