@@ -27,9 +27,11 @@ from tests.predictor.poison import PRICES, cut, poison
 
 COUNT = 140
 MARKET = made_inputs(COUNT)
+PAIR = made_inputs(COUNT, listings=2)
 WHOLE = market_features(MARKET)
 FIRST = MARKET.bars[1].knowledge_time[0]
 TIMES = np.random.default_rng(8).integers(0, COUNT * 24, 200)  # hours after the first decision
+DECISIONS = np.arange(COUNT) * 24
 FEW = TIMES[:12]
 
 
@@ -41,18 +43,19 @@ def until(table: pa.Table, time: np.datetime64) -> pa.Table:
 
 def holds_truncation(times: Any = TIMES) -> bool:
     """Whether every row decided by each time is the same with nothing later there."""
-    whole = market_features(MARKET)
+    whole = market_features(PAIR)
     return all(
-        market_features(cut(MARKET, time)).equals(until(whole, time)) for time in FIRST + times.astype("timedelta64[h]")
+        market_features(cut(PAIR, time)).equals(until(whole, time))
+        for time in FIRST + np.asarray(times, "timedelta64[h]")
     )
 
 
-def holds_poisoning(times: Any = TIMES[:80]) -> bool:
+def holds_poisoning(times: Any = (*DECISIONS, *TIMES[:60])) -> bool:
     """Whether every row decided by each time is the same with all that is later made absurd."""
-    whole = market_features(MARKET)
+    whole = market_features(PAIR)
     return all(
-        until(market_features(poison(MARKET, time)), time).equals(until(whole, time))
-        for time in FIRST + times.astype("timedelta64[h]")
+        until(market_features(poison(PAIR, time)), time).equals(until(whole, time))
+        for time in FIRST + np.asarray(times, "timedelta64[h]")
     )
 
 
@@ -73,7 +76,7 @@ def test_1_truncation_at_200_times_changes_no_feature_of_any_row() -> None:
     assert holds_truncation()
 
 
-def test_2_poisoning_after_80_times_reaches_no_feature_of_any_row() -> None:
+def test_2_poisoning_after_every_decision_and_60_other_times_reaches_no_feature_of_any_row() -> None:
     assert holds_poisoning()
 
 
