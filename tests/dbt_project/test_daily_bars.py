@@ -26,7 +26,7 @@ def test_unit_tests_of_the_project_pass(database_url: str) -> None:
     assert outcome.failures == []
 
 
-def test_months_in_any_order_and_twice_give_the_table_of_one_go(database_url: str, adbc: "Connection") -> None:
+def test_12_months_in_any_order_and_twice_give_the_table_of_one_go(database_url: str, adbc: "Connection") -> None:
     listing(adbc, 1, symbol="BTC")
     candles(adbc, 1, {day: 100.0 + number for number, day in enumerate(days(date(2024, 1, 1), 150))})
     for ex_date in (date(2024, 1, 20), date(2024, 3, 1), date(2024, 4, 30)):

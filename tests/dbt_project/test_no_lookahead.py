@@ -1,7 +1,7 @@
 """No look-ahead in the clean bars: what became known after t, made absurd or taken away, changes no row known by t.
 
-The query of the table is dbt's own, over records that are poisoned and healed in a transaction. Venues may come late, but
-a session's first bar is known before the next one's, as every protocol has it: known at its close.
+The query of the table is dbt's own, over records that are poisoned and healed in a transaction. Venues may come late,
+but a session's first bar is known before the next one's, as every protocol has it: known at its close.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def query() -> str:
 
 @pytest.fixture
 def market(database_url: str, adbc: "Connection") -> Sequence[datetime]:
-    """A stock of three venues that disagree, come late or say nothing, with dividends known late; returns the closes."""
+    """A stock of three venues that disagree, come late or say nothing, and dividends known late; returns the closes."""
     random = np.random.default_rng(4)
     spans = list(sessions(adbc, "XNYS", 2024).items())[:COUNT]
     for number, venue in zip(VENUES, ("yahoo", "pages", "w"), strict=True):
