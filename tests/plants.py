@@ -119,6 +119,37 @@ PLANTS = (
         "fill.currency, fill.fee),",
         "tests/market/test_ledger.py::test_a_line_covers_its_columns_and_the_hash_before_it",
     ),
+    Plant(
+        "a wallet sees a bar at its opening",
+        f"{PACKAGE}/brokerage/feed.py",
+        '_times(table, "knowledge_time"), _times(table, "open_time"), prices',
+        '_times(table, "open_time"), _times(table, "open_time"), prices',
+        "tests/brokerage/test_no_lookahead_stored.py::"
+        "test_2_poisoning_what_is_stored_changes_no_row_of_any_layer_up_to_that_time",
+    ),
+    Plant(
+        "the last standing of a model counts from the beginning",
+        f"{PACKAGE}/brokerage/standings.py",
+        "place = bisect_right(times, time)",
+        "place = len(times)",
+        "tests/brokerage/test_no_lookahead.py::"
+        "test_2_poisoning_after_200_times_and_every_decision_changes_nothing_that_a_wallet_did",
+    ),
+    Plant(
+        "a correction counts from the day of the value that it corrects",
+        f"{PACKAGE}/predictor/published.py",
+        "FROM records.observation_versions",
+        "FROM records.observations",
+        "tests/predictor/test_published.py::test_correction_of_a_source_is_known_from_the_answer_that_shows_it",
+    ),
+    Plant(
+        "an old version parsed again takes the place of the newer one",
+        f"{PACKAGE}/ingestion/order.py",
+        "for fetch_id, order in found.items() if order > first",
+        "for fetch_id, order in found.items() if order > first and fetch_id not in {f.fetch_id for f in fetches}",
+        "tests/ingestion/test_loader.py::"
+        "test_7_loaded_twice_is_nothing_new_and_all_raw_parsed_again_is_the_same_to_the_table_hash",
+    ),
 )
 
 
