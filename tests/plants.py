@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from strades_pipelines.database.server import EmbeddedServer
-from tests.conftest import FAST, PROJECT
+from tests.conftest import FAST, PROJECT, SHARED
 
 PACKAGE = "strades_pipelines"
 FAILED = 1  # pytest's exit code when tests failed; another one is no proof
@@ -197,7 +197,8 @@ def copy_project(target: Path) -> None:
 def run(copy: Path, tests: list[str]) -> int:
     """Pytest's exit code; the modules are those of the copy, since it is the working directory."""
     command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-x", "--no-header", "--tb=no", *tests]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    # Real data lies beside the project, not beside its copy; a test that is skipped sees nothing.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "STRADES_SHARED": str(SHARED)}
     return subprocess.run(command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, check=False).returncode
 
 

@@ -20,6 +20,7 @@ from strades_pipelines.brokerage.standings import Standing, Standings
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.strategy.columns import Columns
+from strades_pipelines.strategy.event_chain import joined
 from strades_pipelines.strategy.events import BAR, PREDICTION, microseconds, moment
 from tests.brokerage.conftest import BTC, ETH, MINUTE, REPLAY, START
 
@@ -47,25 +48,31 @@ def template(strategy: str) -> WalletTemplate:
     return replace(REPLAY, strategy=strategy, parameters=WALLETS[strategy], instruments=names)
 
 
+def columns_of(kind: int, i: int, time: Any, more: Any, *numbers: Any) -> Columns:
+    """COUNT events of one kind and coin."""
+    return Columns(np.full(COUNT, kind, np.int8), np.full(COUNT, i, np.int32), time, more, *numbers)
+
+
+def in_order(columns: Columns) -> Columns:
+    """By time, kind and coin."""
+    order = np.lexsort((columns.i, columns.kind, columns.time))
+    return Columns(*(array[order] for array in columns.arrays))
+
+
 def made_feed() -> StoredFeed:
     """Bars of two coins, some known half a minute late, a forecast with each, and standings that come and go."""
     random = np.random.default_rng(6)
     minutes = np.arange(1, COUNT + 1)
-    parts: list[tuple[Any, ...]] = []
+    parts: list[Columns] = []
     for i in range(len(LISTINGS)):
         close = 100.0 * np.exp(np.cumsum(random.normal(0.0, 0.01, COUNT)))
         opened = np.append(100.0, close[:-1])
         known = microseconds(START) + minutes * 60_000_000 + random.choice([0, 0, LATE], COUNT)
-        bars = (np.full(COUNT, BAR), known, microseconds(START) + (minutes - 1) * 60_000_000, opened)
-        parts.append((i, *bars, np.maximum(opened, close), np.minimum(opened, close), close, np.ones(COUNT)))
+        prices = (opened, np.maximum(opened, close), np.minimum(opened, close), close, np.ones(COUNT))
+        parts.append(columns_of(BAR, i, known, microseconds(START) + (minutes - 1) * 60_000_000, *prices))
         nothing = [np.zeros(COUNT)] * 4
-        parts.append((i, np.full(COUNT, PREDICTION), known, np.zeros(COUNT), random.normal(0, 1, COUNT), *nothing))
-    i = np.repeat([part[0] for part in parts], COUNT)
-    kind, time, more, *numbers = (np.concatenate([part[k] for part in parts]) for k in range(1, 9))
-    order = np.lexsort((i, kind, time))
-    floats = [one[order].astype(np.float64) for one in numbers]
-    integers = [one[order].astype(np.int64) for one in (time, more)]
-    columns = Columns(kind[order].astype(np.int8), i[order].astype(np.int32), *integers, *floats)
+        parts.append(columns_of(PREDICTION, i, known, 0 * minutes, random.normal(0, 1, COUNT), *nothing))
+    columns = in_order(joined(parts))
     ids = {(place, at, 0): f"{place}@{at}" for place, at in zip(columns.i.tolist(), columns.time.tolist(), strict=True)}
     standings = [
         Standing("ridge", None, START + n * 10 * MINUTE, 2.0, 1.0, worse_than_naive=bool(n % 2)) for n in range(6)
@@ -85,12 +92,12 @@ def poison(feed: StoredFeed, time: datetime) -> StoredFeed:
     bar = late & (columns.kind == BAR)
     prices = [np.where(bar, absurd, one) for one in (columns.a, columns.b, columns.c, columns.d)]
     prices[0] = np.where(late & (columns.kind == PREDICTION), np.where(absurd > 1, 1e12, -1e12), prices[0])
-    integers = columns.kind, columns.i, columns.time, columns.more
+    a, b, c, d = prices
     standings = [
         row if row.known_at <= time else replace(row, worse_than_naive=not row.worse_than_naive)
         for row in feed.standings.rows
     ]
-    return replace(feed, columns=Columns(*integers, *prices, columns.e), standings=Standings(standings))
+    return replace(feed, columns=replace(columns, a=a, b=b, c=c, d=d), standings=Standings(standings))
 
 
 def happened(strategy: str, feed: StoredFeed) -> Happened:
@@ -148,7 +155,8 @@ def with_prices(feed: StoredFeed, change: Callable[[Columns, Any], Any]) -> Stor
         own = np.flatnonzero((columns.kind == BAR) & (columns.i == i))
         for one in numbers:
             one[own] = change(columns, own)(one[own])
-    return replace(feed, columns=Columns(columns.kind, columns.i, columns.time, columns.more, *numbers, columns.e))
+    a, b, c, d = numbers
+    return replace(feed, columns=replace(columns, a=a, b=b, c=c, d=d))
 
 
 def one_bar(feed: StoredFeed) -> StoredFeed:
@@ -175,9 +183,7 @@ def ignored_knowledge_time(feed: StoredFeed) -> StoredFeed:
     """A planted leak: a bar is seen at its close, whenever it was known."""
     columns = feed.columns
     time = np.where(columns.kind == BAR, columns.more + 60_000_000, columns.time)
-    order = np.lexsort((columns.i, columns.kind, time))
-    kind, i, _, more, *numbers = (one[order] for one in columns.arrays)
-    return replace(feed, columns=Columns(kind, i, time[order], more, *numbers))
+    return replace(feed, columns=in_order(replace(columns, time=time)))
 
 
 def standing_a_month_early(feed: StoredFeed) -> StoredFeed:

@@ -53,7 +53,7 @@ KNOWN = {
     "fills": ("SELECT listing_id, side, quantity, price, fee, known_at FROM trading.fills", "known_at"),
     "worth": ("SELECT split_part(wallet, '@', 1), time, cash, equity FROM results.equity", "time"),
 }
-Chain = dict[str, set[str]]
+Chain = dict[str, set[object]]
 
 
 @pytest.fixture

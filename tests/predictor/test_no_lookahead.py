@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.predictor import walk_forward
-from strades_pipelines.predictor.dataset import Training, has_features, read_rows, with_labels
+from strades_pipelines.predictor.dataset import Training, has_features, read_rows, training_set, with_labels
 from strades_pipelines.predictor.features import read_market, write_features
 from strades_pipelines.predictor.formulas import NAMES
 from strades_pipelines.predictor.inputs import Market as Inputs
@@ -51,7 +52,7 @@ Forecasts = dict[tuple[Any, ...], float]
 
 def feature_rows(market: Inputs) -> pd.DataFrame:
     """The rows of features.daily, as `read_rows` gives them."""
-    rows = market_features(market).to_pandas().astype(dict.fromkeys(NAMES, "float64"))
+    rows: pd.DataFrame = market_features(market).to_pandas().astype(dict.fromkeys(NAMES, "float64"))
     return rows.sort_values(["decision_time", "listing_id"], ignore_index=True)
 
 
@@ -123,7 +124,7 @@ def first_difference(times: Sequence[datetime], *, whole_chain: bool = False) ->
 @pytest.fixture(autouse=True)
 def _versions_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading what is installed takes longer than all else here."""
-    monkeypatch.setattr(walk_forward, "version", cache(walk_forward.version))
+    monkeypatch.setattr(walk_forward, "version", cache(version))
 
 
 def test_2_poisoning_after_each_of_200_decisions_changes_no_model_and_no_forecast() -> None:
@@ -165,13 +166,13 @@ def ignored_knowledge_time(rows: pd.DataFrame, right: Rows, **how: Any) -> Train
 
 @pytest.mark.parametrize("leak", [one_bar, whole_window_scaler, resample_label, ignored_knowledge_time])
 def test_2_finds_a_planted_leak_in_training(leak: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = walk_forward.training_set
+    right = training_set
     monkeypatch.setattr(walk_forward, "training_set", lambda rows, **how: leak(rows, right, **how))
     assert first_difference(DECISIONS[::20])
 
 
 def test_2_finds_a_model_that_is_used_before_its_month(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = walk_forward.training_set
+    right = training_set
 
     def a_week_ahead(rows: pd.DataFrame, *, cutoff: datetime, months: int) -> Training:
         return right(rows, cutoff=cutoff + timedelta(days=7), months=months)
@@ -193,7 +194,8 @@ def test_1_what_is_read_as_of_any_time_is_what_was_known(market: Market, adbc: "
         for time in (first + timedelta(hours=int(hour)) for hour in hours[:15]):
             read = read_market(cursor, start=first, end=last, now=time)
             naive = np.datetime64(time.replace(tzinfo=None))
-            times = [own.knowledge_time for own in (*read.bars.values(), *read.published.values(), read.articles)]
+            times = [own.knowledge_time for own in read.bars.values()]
+            times += [read.articles.knowledge_time, *(own.knowledge_time for own in read.published.values())]
             assert all((known <= naive).all() for known in times)
             assert sum(map(len, read.bars.values())) == market_known(time)
             rows = read_rows(cursor, start=first, end=last, known_at=time)

@@ -1,5 +1,6 @@
 -- Each value is looked up by index when it is asked for: as a table this would be a row for each of all sessions and series.
--- The versions that a source has replaced are no asset of their own, so they are named plainly.
+-- The versions that a source has replaced are no asset of their own, so they are named plainly. A correction is known from
+-- the answer that shows it.
 with calendars as (
     select
         calendar,
@@ -60,10 +61,14 @@ cross join lateral ( -- noqa: ST05
                 current_versions.fetch_id,
                 current_versions.recorded_at
             from {{ source('records', 'observations') }} as current_versions
-            cross join lateral records.known_from( -- a correction: not before it was shown
-                current_versions.series, current_versions.event_time, current_versions.recorded_at,
-                current_versions.fetch_id, current_versions.knowledge_time
-            ) as current_versions_known (known_from)
+            cross join
+                lateral records.known_from(
+                    current_versions.series,
+                    current_versions.event_time,
+                    current_versions.recorded_at,
+                    current_versions.fetch_id,
+                    current_versions.knowledge_time
+                ) as current_versions_known (known_from)
             where
                 current_versions.series = series.series
                 and current_versions.event_time <= calendars.close_time -- so that the index is entered there
@@ -84,10 +89,14 @@ cross join lateral ( -- noqa: ST05
                 old_versions.fetch_id,
                 old_versions.recorded_at
             from records.observation_revisions as old_versions
-            cross join lateral records.known_from(
-                old_versions.series, old_versions.event_time, old_versions.recorded_at,
-                old_versions.fetch_id, old_versions.knowledge_time
-            ) as old_versions_known (known_from)
+            cross join
+                lateral records.known_from(
+                    old_versions.series,
+                    old_versions.event_time,
+                    old_versions.recorded_at,
+                    old_versions.fetch_id,
+                    old_versions.knowledge_time
+                ) as old_versions_known (known_from)
             where
                 old_versions.series = series.series
                 and old_versions.event_time <= calendars.close_time

@@ -15,13 +15,37 @@ $$;
 -- Every version of every value, each from the time at which it was known.
 CREATE VIEW records.observation_versions AS
 SELECT
-    series, event_time, value, unit, vintage,
+    series,
+    event_time,
+    value,
+    unit,
+    vintage,
     records.known_from(series, event_time, recorded_at, fetch_id, knowledge_time) AS knowledge_time,
-    knowledge_basis, fetch_id, recorded_at
+    knowledge_basis,
+    fetch_id,
+    recorded_at
 FROM (
-    SELECT series, event_time, value, unit, vintage, knowledge_time, knowledge_basis, fetch_id, recorded_at
+    SELECT
+        series,
+        event_time,
+        value,
+        unit,
+        vintage,
+        knowledge_time,
+        knowledge_basis,
+        fetch_id,
+        recorded_at
     FROM records.observations
     UNION ALL
-    SELECT series, event_time, value, unit, vintage, knowledge_time, knowledge_basis, fetch_id, recorded_at
+    SELECT
+        series,
+        event_time,
+        value,
+        unit,
+        vintage,
+        knowledge_time,
+        knowledge_basis,
+        fetch_id,
+        recorded_at
     FROM records.observation_revisions
 ) AS every;
