@@ -20,7 +20,7 @@ from strades_pipelines.predictor.formulas import FAMILIES, REGISTRY
 
 LOOK_BACK = timedelta(days=45)  # longer than any window of a series or of articles
 PUBLISHED = """
-    SELECT DISTINCT fetch_id FROM records.observations
+    SELECT DISTINCT fetch_id FROM records.observation_versions
     WHERE series = any(%s) AND event_time BETWEEN %s AND %s
 """
 WRITTEN = "SELECT DISTINCT fetch_id FROM records.articles WHERE knowledge_time BETWEEN %s AND %s"

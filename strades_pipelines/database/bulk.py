@@ -85,6 +85,43 @@ def load(
     return loaded
 
 
+def credit(
+    cursor: "Cursor",
+    table: str,
+    rows: pa.Table,
+    *,
+    key: Sequence[str],
+    revisions: str,
+    ignore: Sequence[str] = ("fetch_id", "recorded_at"),
+) -> None:
+    """Let stored rows that say the same as `rows` name these as where they come from; commits nothing.
+
+    For rows that came first and are loaded late. Where a key has old versions, another value may lie between: the
+    stored row is left as it is.
+
+    Args:
+        rows: at most one row a key, otherwise as for `load`.
+        ignore: the columns that are taken over, but for recorded_at; all others must be equal.
+    """
+    types = _column_types(cursor, table)
+    compared = [name for name in rows.column_names if name not in key and name not in ignore]
+    taken = ", ".join(f'"{name}" = n."{name}"' for name in ignore if name != "recorded_at")
+    revised = f"SELECT FROM {revisions} AS r WHERE " + " AND ".join(f'r."{name}" = t."{name}"' for name in key)
+    cursor.execute(
+        f"UPDATE {table} AS t SET {taken} FROM {_frame(cursor, rows, types)} "
+        f"WHERE {_same(key)} AND NOT ({_differs(compared)}) AND NOT EXISTS ({revised})"
+    )
+
+
+def _frame(cursor: "Cursor", rows: pa.Table, types: Mapping[str, str]) -> str:
+    """Copy the rows into a temporary table; returns SQL for them, as `n`, with the columns' own types."""
+    cursor.execute("SET LOCAL client_min_messages = warning")
+    cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming, pg_temp.changed")
+    cursor.adbc_ingest("incoming", rows, mode="create", temporary=True)
+    casts = ", ".join(f'"{name}"::{types[name]}' for name in rows.column_names)
+    return f"(SELECT {casts} FROM pg_temp.incoming) AS n"
+
+
 def _uncast(rows: pa.Table, types: dict[str, str]) -> bool:
     return all(COPIED_AS.get(field.type) == types[field.name] for field in rows.schema)
 
@@ -124,12 +161,7 @@ def _merge(
     alone: bool,
 ) -> Loaded:
     """Bring in rows of which some may be there."""
-    cursor.execute("SET LOCAL client_min_messages = warning")
-    cursor.execute("DROP TABLE IF EXISTS pg_temp.incoming, pg_temp.changed")
-    cursor.adbc_ingest("incoming", rows, mode="create", temporary=True)
-    columns = rows.column_names
-    casts = ", ".join(f'"{name}"::{types[name]}' for name in columns)
-    frame = f"(SELECT {casts} FROM pg_temp.incoming) AS n"
+    frame, columns = _frame(cursor, rows, types), rows.column_names
     compared = [name for name in columns if name not in key and name not in ignore]
     there, revised = _look(cursor, table, frame, key, compared)
     if revised:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from strades_pipelines.database.bulk import credit
 from strades_pipelines.ingestion.pending import Fetch, any_of
 from strades_pipelines.ingestion.tables import Target
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 def drop_superseded(cursor: "Cursor", target: Target, rows: pa.Table, fetches: Sequence[Fetch]) -> pa.Table:
     """Without the rows whose key is stored already from a later fetch of the same source.
 
+    A stored row that says the same is from now on the earlier fetch's, as it would be had that been loaded first.
     Loading in fetch order, as is usual, there is no later fetch, and nothing is read but that fact.
     """
     later = _later_fetches(cursor, fetches)
@@ -37,13 +39,18 @@ def drop_superseded(cursor: "Cursor", target: Target, rows: pa.Table, fetches: S
     numbered = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
     keyed = numbered.select([*target.key, "fetch_id", "position"])
     met = keyed.join(stored.cast(_key_schema(keyed, stored)), keys=list(target.key), join_type="inner")
-    older = [
+    older = sorted(
         position
         for position, mine, theirs in zip(
             *(met[name].to_pylist() for name in ("position", "fetch_id", "stored")), strict=True
         )
         if rank[mine] < rank[theirs]
-    ]
+    )
+    if older:
+        first = rows.take(older)
+        again = first.select(list(target.key)).to_pandas().duplicated().to_numpy()
+        first = first.filter(pa.array(~again))
+        credit(cursor, target.table, first, key=target.key, revisions=target.revisions, ignore=target.ignore)
     keep = np.ones(rows.num_rows, np.bool_)
     keep[older] = False
     return rows.filter(pa.array(keep))
@@ -86,16 +93,18 @@ def withdraw_vanished(cursor: "Cursor", target: Target, stored: pa.Table, rows: 
 
 
 def _later_fetches(cursor: "Cursor", fetches: Sequence[Fetch]) -> dict[int, tuple[datetime, int]]:
-    """Parsed fetches of the same sources that came after the first of these, by id, with their order."""
+    """Parsed fetches of the same sources that came after the first of these, by id, with their order.
+
+    They may be among these: parsed again, an old version does not take the place of the newer one once more.
+    """
     first = min(fetch.order for fetch in fetches)
     sources = ", ".join(f"'{source}'" for source in sorted({fetch.source for fetch in fetches}))  # [a-z0-9_] only
     cursor.execute(
         "SELECT f.fetch_id, f.fetched_at FROM rawsources.fetches AS f INNER JOIN records.parses AS p USING (fetch_id) "
         f"WHERE f.source IN ({sources}) AND p.outcome = 'parsed' AND f.fetched_at >= '{first[0].isoformat()}'"
     )
-    own = {fetch.fetch_id for fetch in fetches}
     found = {fetch_id: (fetched_at, fetch_id) for fetch_id, fetched_at in cursor.fetchall()}
-    return {fetch_id: order for fetch_id, order in found.items() if fetch_id not in own and order > first}
+    return {fetch_id: order for fetch_id, order in found.items() if order > first}
 
 
 def _within(rows: pa.Table, key: Sequence[str]) -> str:

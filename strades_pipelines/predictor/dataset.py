@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from strades_pipelines.predictor.formulas import NAMES
-from strades_pipelines.predictor.labels import read_labels
 from strades_pipelines.predictor.windows import Floats
 
 if TYPE_CHECKING:
@@ -64,9 +63,8 @@ def read_rows(cursor: "Cursor", *, start: datetime, end: datetime, known_at: dat
     return rows.astype(dict.fromkeys(NAMES, "float64"))
 
 
-def with_labels(cursor: "Cursor", rows: pd.DataFrame, *, start: datetime, known_at: datetime) -> pd.DataFrame:
-    """The rows with `label` and `label_known_at`, missing where the next session is not known at `known_at`."""
-    labels = read_labels(cursor, start=start, known_at=known_at)
+def with_labels(rows: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `label` and `label_known_at`, missing where the next session is not among the labels."""
     return rows.merge(labels, on=["listing_id", "decision_time"], how="left", validate="one_to_one")
 
 

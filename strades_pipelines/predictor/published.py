@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 # A value that was revised stays what was known until its revision was; of one knowledge time the last record counts.
 OBSERVATIONS = """(
     SELECT DISTINCT ON (series, event_time, knowledge_time) series, event_time, knowledge_time, value
-    FROM (
-        SELECT series, event_time, knowledge_time, value, recorded_at FROM records.observations
-        UNION ALL
-        SELECT series, event_time, knowledge_time, value, recorded_at FROM records.observation_revisions
-    ) AS every
+    FROM records.observation_versions
     ORDER BY series, event_time, knowledge_time, recorded_at DESC
 )"""
 # An article counts as it was first read: what an editor changed later was not known by then.

@@ -22,6 +22,7 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.predictor.artifacts import store_model
 from strades_pipelines.predictor.dataset import Training, instant, read_rows, training_set, with_labels
+from strades_pipelines.predictor.labels import read_labels
 from strades_pipelines.predictor.models.kind import Kind
 from strades_pipelines.predictor.models.kinds import KINDS
 
@@ -95,7 +96,7 @@ def read_training_rows(cursor: "Cursor", *, start: datetime, end: datetime, now:
     """Every row, with its label, that a model of a month of [start, end) is fitted on or is used for."""
     since = (pd.Timestamp(start).replace(day=1) - pd.DateOffset(months=TRAIN_MONTHS)).to_pydatetime()
     rows = read_rows(cursor, start=since, end=end, known_at=now)
-    return with_labels(cursor, rows, start=since, known_at=now)
+    return with_labels(rows, read_labels(cursor, start=since, known_at=now))
 
 
 def month_models(

@@ -17,6 +17,7 @@ def backtest(
     calendar: opt.Calendar = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
+    as_of: opt.AsOf = None,
     from_: opt.From = None,
     to: opt.To = None,
     param: opt.Parameters = None,
@@ -42,9 +43,7 @@ def backtest(
     """Run a strategy over bars of the past: fills, statistics, and what the result is worth."""
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
-    data = DataChoice(
-        bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier=multiplier, lot=lot
-    )
+    data = DataChoice(bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier, lot, as_of)
     terms = TermsChoice(
         cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, close_at_end, decide_from, tick
     )
@@ -68,6 +67,7 @@ def sweep(
     calendar: opt.Calendar = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
+    as_of: opt.AsOf = None,
     from_: opt.From = None,
     to: opt.To = None,
     param: opt.Parameters = None,
@@ -96,9 +96,7 @@ def sweep(
     """Run a strategy with many sets of parameters, and see whether the best stands on a plateau."""
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
-    data = DataChoice(
-        bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier=multiplier, lot=lot
-    )
+    data = DataChoice(bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier, lot, as_of)
     terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot)
     from strades_pipelines.research.sweeping import SweepChoice, run_sweep
 

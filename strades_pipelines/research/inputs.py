@@ -14,7 +14,7 @@ from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_files import Reading, name_of
-from strades_pipelines.strategy.events import BEGINNING, microseconds
+from strades_pipelines.strategy.events import BEGINNING, microseconds, moment
 from strades_pipelines.strategy.specs import parse_fee, parse_fills
 from strades_pipelines.strategy.tactics import Tactic
 
@@ -34,6 +34,7 @@ class DataChoice:
     end: str | None = None
     multiplier: float = 1.0
     lot: float = 0.0
+    as_of: str | None = None
 
     def bars(self) -> list[Bars]:
         """The bars of every instrument.
@@ -46,6 +47,8 @@ class DataChoice:
         start, end = self._range()
         if self.instruments:
             return self._stored(start, end)
+        if self.as_of is not None:
+            raise BadInput("--as-of: expected --instrument with it: files are what they are")
         interval = None if self.interval is None else _length(self.interval)
         known = partial(_sessions, self.calendar) if self.calendar else None
         reading = Reading(known, interval, start, end, self.multiplier, self.lot)
@@ -82,7 +85,10 @@ class DataChoice:
         if self.interval is None or self.adjust or self.calendar:
             raise BadInput("--instrument: expected --interval with it, and neither --adjust nor --calendar")
         _length(self.interval)
-        return stored_bars(self.instruments, self.interval, start, end, multiplier=self.multiplier, lot=self.lot)
+        as_of = None if self.as_of is None else moment(_time(self.as_of))
+        return stored_bars(
+            self.instruments, self.interval, start, end, multiplier=self.multiplier, lot=self.lot, as_of=as_of
+        )
 
 
 @dataclass(frozen=True)

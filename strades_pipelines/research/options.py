@@ -40,6 +40,14 @@ Interval = Annotated[
 ]
 From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Bars from this day or time (UTC) on.")]
 To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Bars before this day or time (UTC).")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Bars of the database as they were stored at this time (UTC), whatever was corrected since.",
+        show_default="as they are now",
+    ),
+]
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the strategy. Again for more.")
 ]

@@ -28,6 +28,7 @@ def stored_bars(
     *,
     multiplier: float = 1.0,
     lot: float = 0.0,
+    as_of: datetime | None = None,
     url: str | None = None,
 ) -> list[Bars]:
     """The bars of instruments that open in [start, end), microseconds UTC, None for no bound.
@@ -35,6 +36,8 @@ def stored_bars(
     Args:
         names: SYMBOL, or VENUE:SYMBOL where several venues list it.
         interval: 1d reads the cleaned daily bars, another one the records.
+        as_of: what was known and stored at this time, in the versions of then. Of the clean bars there are no versions:
+            daily bars are then the listing's own records.
         url: of the database; None is this world's.
 
     Raises:
@@ -44,7 +47,7 @@ def stored_bars(
         listings = find_listings(cursor, [_full_name(cursor, name) for name in names])
         if len(set(listings)) < len(names):
             raise BadInput(f"--instrument: expected each instrument once, found {', '.join(names)}")
-        return [_bars(cursor, listing, interval, start, end, multiplier, lot) for listing in listings]
+        return [_bars(cursor, listing, interval, (start, end), multiplier, lot, as_of) for listing in listings]
 
 
 def _full_name(cursor: Any, name: str) -> str:
@@ -58,23 +61,33 @@ def _full_name(cursor: Any, name: str) -> str:
 
 
 def _bars(
-    cursor: Any, listing: Listing, interval: str, start: int | None, end: int | None, multiplier: float, lot: float
+    cursor: Any,
+    listing: Listing,
+    interval: str,
+    span: tuple[int | None, int | None],
+    multiplier: float,
+    lot: float,
+    as_of: datetime | None,
 ) -> Bars:
+    table, of_its_interval = bar_table(interval), of_interval(interval)
+    if as_of is not None:
+        table, of_its_interval = "records.candles", f"\"interval\" = '{interval}'"
     bounds = [
         f"open_time {sign} '{moment(at).isoformat()}'::timestamptz"
-        for sign, at in ((">=", start), ("<", end))
+        for sign, at in zip((">=", "<"), span, strict=True)
         if at is not None
     ]
-    table = read_as_of(
+    rows = read_as_of(
         cursor,
-        bar_table(interval),
+        table,
         COLUMNS,
-        known_at=max(settings().now(), datetime.now(UTC)),
-        where=" AND ".join([f"listing_id = {listing.listing_id}", of_interval(interval), *bounds]),
+        known_at=as_of or max(settings().now(), datetime.now(UTC)),
+        recorded_as_of=as_of,
+        where=" AND ".join([f"listing_id = {listing.listing_id}", of_its_interval, *bounds]),
         order_by=("knowledge_time", "open_time"),
     )
-    if table.num_rows == 0:
+    if rows.num_rows == 0:
         raise BadInput(f"--instrument {listing.name}: expected bars of {interval} in the range, found none")
-    opens, known = (np.asarray(table[name].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())) for name in COLUMNS[:2])
-    prices = np.stack([np.asarray(table[name].cast(pa.float64()).fill_null(0.0)) for name in PRICES])
+    opens, known = (np.asarray(rows[name].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())) for name in COLUMNS[:2])
+    prices = np.stack([np.asarray(rows[name].cast(pa.float64()).fill_null(0.0)) for name in PRICES])
     return Bars(listing.name, known, opens, prices, multiplier, lot)

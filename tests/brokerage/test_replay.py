@@ -3,6 +3,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import pytest
 
 from strades_pipelines.brokerage.ledger import verify_ledger
@@ -129,6 +130,37 @@ def test_daily_stocks_are_replayed_from_the_cleaned_bars(
     # Decided at the close of 21:00, filled at the next day's open of 14:30.
     (first,) = rows(market, "SELECT filled_at, bar_interval FROM trading.fills ORDER BY filled_at LIMIT 1")
     assert first == (START + timedelta(days=2, hours=14, minutes=30), "1d")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_11_bars_that_are_missing_are_not_made_up_and_no_trade_is_priced_in_their_gap(
+    seed: int, adbc: "AdbcConnection", market: Connection, add_candles: AddCandles
+) -> None:
+    """Nothing fills a gap: `cleaned.gaps` names it, and an order that falls into it waits for the next true bar."""
+    random = np.random.default_rng(seed)
+    add_candles([round(100.0 + value, 1) for value in np.cumsum(random.normal(size=80)).tolist()])
+    whole = run(adbc, minutes=80)
+    asked = rows(market, "SELECT filled_at FROM trading.fills ORDER BY filled_at")
+    # Of the bars that filled something each third is taken away with the four after it, and then some.
+    gaps = [at for (at,) in asked[::3]] + [START + int(minute) * MINUTE for minute in random.integers(5, 80, 4)]
+    for at in gaps:
+        market.execute("DELETE FROM records.candles WHERE open_time >= %s AND open_time < %s", [at, at + 5 * MINUTE])
+    market.commit()
+    left = rows(market, "SELECT count(*) FROM records.candles")
+    replayed = run(adbc, minutes=80)
+    assert replayed.wallet != whole.wallet
+    priced = """
+        SELECT f.filled_at, c.open_time, f.price = round(c.open::numeric, 1), i.intended_at
+        FROM trading.fills AS f INNER JOIN trading.intents AS i USING (intent_id)
+        LEFT JOIN records.candles AS c ON c.listing_id = f.listing_id AND c.open_time = f.bar_open_time
+        WHERE f.wallet = '{}'
+    """
+    fills = rows(market, priced.format(replayed.wallet))
+    assert len(fills) > 5
+    assert all(filled_at == opened and equal for filled_at, opened, equal, _ in fills)
+    waited = [filled_at - intended for filled_at, _, _, intended in fills]
+    assert max(waited) >= 5 * MINUTE
+    assert rows(market, "SELECT count(*) FROM records.candles") == left
 
 
 class Broken(Strategy):

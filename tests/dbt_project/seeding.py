@@ -36,7 +36,7 @@ def listing(
     """One listing at a venue."""
     row = {"listing_id": listing_id, "venue": venue, "symbol": symbol, "currency": "USD", "tick_size": "0.01"}
     row |= {"lot_size": "1", "adjustment": adjustment, "calendar": calendar}
-    _load(adbc, "records.listings", [row], ["listing_id"])
+    load_rows(adbc, "records.listings", [row], ["listing_id"])
 
 
 def candles(adbc: "Connection", listing_id: int, closes: dict[date, float], *, volume: float = 1000.0) -> None:
@@ -48,7 +48,7 @@ def candles(adbc: "Connection", listing_id: int, closes: dict[date, float], *, v
         | shared
         for day, close in closes.items()
     ]
-    _load(adbc, "records.candles", rows, ["listing_id", "interval", "open_time"])
+    load_rows(adbc, "records.candles", rows, ["listing_id", "interval", "open_time"])
 
 
 def bars(adbc: "Connection", listing_id: int, interval: str, spans: Sequence[tuple[datetime, datetime]]) -> None:
@@ -56,7 +56,7 @@ def bars(adbc: "Connection", listing_id: int, interval: str, spans: Sequence[tup
     shared = {"listing_id": listing_id, "interval": interval, "volume": 1.0, "knowledge_basis": "stated", "fetch_id": 1}
     prices = {"open": 10.0, "high": 10.0, "low": 10.0, "close": 10.0}
     rows = [{"open_time": a, "close_time": b, "knowledge_time": b} | prices | shared for a, b in spans]
-    _load(adbc, "records.candles", rows, ["listing_id", "interval", "open_time"])
+    load_rows(adbc, "records.candles", rows, ["listing_id", "interval", "open_time"])
 
 
 def sessions(adbc: "Connection", calendar: str, year: int) -> dict[date, tuple[datetime, datetime]]:
@@ -68,7 +68,7 @@ def sessions(adbc: "Connection", calendar: str, year: int) -> dict[date, tuple[d
     dates = known.dates.tolist()
     frame = pd.DataFrame({"session_date": dates, "open_time": opens, "close_time": closes})
     frame = frame.assign(calendar=calendar, is_half_day=known.half_days)
-    _load(adbc, "records.sessions", frame, ["calendar", "session_date"])
+    load_rows(adbc, "records.sessions", frame, ["calendar", "session_date"])
     return dict(zip(dates, zip(opens, closes, strict=True), strict=True))
 
 
@@ -78,7 +78,7 @@ def dividend(adbc: "Connection", listing_id: int, *, ex_date: date, amount: floa
         "listing_id": listing_id, "ex_date": ex_date, "action": "dividend", "amount": amount, "currency": "USD",
         "knowledge_time": midnight(ex_date), "knowledge_basis": "assumed", "fetch_id": 1,
     }  # fmt: skip
-    _load(adbc, "records.corporate_actions", [row], ["listing_id", "ex_date", "action"])
+    load_rows(adbc, "records.corporate_actions", [row], ["listing_id", "ex_date", "action"])
 
 
 def rates(adbc: "Connection", values: dict[date, float], *, known_after: timedelta = timedelta(hours=15)) -> None:
@@ -90,7 +90,7 @@ def rates(adbc: "Connection", values: dict[date, float], *, known_after: timedel
         }
         for day, value in values.items()
     ]  # fmt: skip
-    _load(adbc, "records.observations", rows, ["series", "event_time"])
+    load_rows(adbc, "records.observations", rows, ["series", "event_time"])
 
 
 def real_stocks(adbc: "Connection") -> int:
@@ -103,7 +103,7 @@ def real_stocks(adbc: "Connection") -> int:
     sessions["is_half_day"] = (sessions.close_time - sessions.open_time) < pd.Timedelta(hours=6)
     frame = sessions.rename_axis("session_date").reset_index().assign(calendar="XNYS")
     frame["session_date"] = frame["session_date"].dt.date
-    _load(adbc, "records.sessions", frame, ["calendar", "session_date"])
+    load_rows(adbc, "records.sessions", frame, ["calendar", "session_date"])
     total = 0
     for number, symbol in enumerate(["AAPL", "FB", "GOOG", "IBM", "MSFT"], start=1):
         listing(adbc, number, symbol=symbol, calendar="XNYS")
@@ -116,7 +116,7 @@ def real_stocks(adbc: "Connection") -> int:
 def another_venue(
     adbc: "Connection", listing_id: int, *, symbol: str, venue: str, factors: Mapping[date, float] | None = None
 ) -> None:
-    """A second venue that quotes a real stock: the same bars, an hour later, to the cent, wrong by `factors`."""
+    """A second venue that quotes a real stock: the same bars, to the cent, wrong by `factors`."""
     listing(adbc, listing_id + 100, symbol=symbol, calendar="XNYS", venue=venue)
     columns = "open_time, close_time, open, high, low, close, volume, knowledge_time, knowledge_basis"
     with adbc.cursor() as cursor:
@@ -125,8 +125,7 @@ def another_venue(
     wrong = frame["open_time"].dt.date.map(factors or {}).fillna(1.0).astype(float)
     prices = frame[["open", "high", "low", "close"]].round(2).mul(wrong, axis=0)
     frame = frame.assign(**{name: prices[name] for name in prices}, listing_id=listing_id + 100, fetch_id=9)
-    frame = frame.assign(knowledge_time=frame["knowledge_time"] + timedelta(hours=1))
-    _load(adbc, "records.candles", frame, ["listing_id", "interval", "open_time"])
+    load_rows(adbc, "records.candles", frame, ["listing_id", "interval", "open_time"])
 
 
 def _real_bars(adbc: "Connection", number: int, bars: pd.DataFrame) -> int:
@@ -135,7 +134,7 @@ def _real_bars(adbc: "Connection", number: int, bars: pd.DataFrame) -> int:
     rows = bars[["open_time", "close_time", "open", "close"]].assign(low=low, high=high, interval="1d")
     rows = rows.assign(volume=bars["volume"].astype(float), knowledge_time=rows["close_time"])
     rows = rows.assign(listing_id=number, knowledge_basis="assumed", fetch_id=7)
-    _load(adbc, "records.candles", rows.reset_index(drop=True), ["listing_id", "interval", "open_time"])
+    load_rows(adbc, "records.candles", rows.reset_index(drop=True), ["listing_id", "interval", "open_time"])
     quarters = bars.index[60::63]
     for day in quarters:
         dividend(adbc, number, ex_date=day.date(), amount=float(bars.loc[day, "close"]) * 0.005)
@@ -147,7 +146,10 @@ def days(first: date, count: int) -> list[date]:
     return [first + timedelta(days=number) for number in range(count)]
 
 
-def _load(adbc: "Connection", table: str, rows: Sequence[dict[str, Any]] | pd.DataFrame, key: Sequence[str]) -> None:
+def load_rows(
+    adbc: "Connection", table: str, rows: Sequence[dict[str, Any]] | pd.DataFrame, key: Sequence[str]
+) -> None:
+    """Put rows into a table, and commit."""
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
     with adbc.cursor() as cursor:
         load(cursor, table, pa.Table.from_pandas(frame, preserve_index=False), key=key, now=NOW)

@@ -26,7 +26,7 @@ def test_unit_tests_of_the_project_pass(database_url: str) -> None:
     assert outcome.failures == []
 
 
-def test_months_in_any_order_and_twice_give_the_table_of_one_go(database_url: str, adbc: "Connection") -> None:
+def test_12_months_in_any_order_and_twice_give_the_table_of_one_go(database_url: str, adbc: "Connection") -> None:
     listing(adbc, 1, symbol="BTC")
     candles(adbc, 1, {day: 100.0 + number for number, day in enumerate(days(date(2024, 1, 1), 150))})
     for ex_date in (date(2024, 1, 20), date(2024, 3, 1), date(2024, 4, 30)):
@@ -119,7 +119,7 @@ def test_what_comes_later_changes_no_earlier_row(database_url: str, adbc: "Conne
     assert rows(database_url, ROWS)[:30] == before
 
 
-def test_of_two_bars_of_a_session_the_last_known_counts(
+def test_of_two_bars_of_a_session_the_first_known_counts(
     database_url: str, adbc: "Connection", connection: psycopg.Connection[Any]
 ) -> None:
     listing(adbc, 1, symbol="BTC")
@@ -133,7 +133,7 @@ def test_of_two_bars_of_a_session_the_last_known_counts(
     )
     connection.commit()
     run_dbt(database_url, BARS)
-    assert rows(database_url, "SELECT session_date, close FROM cleaned.daily_bars") == [(date(2024, 1, 1), 11.0)]
+    assert rows(database_url, "SELECT session_date, close FROM cleaned.daily_bars") == [(date(2024, 1, 1), 10.0)]
 
 
 def test_coverage_counts_the_missing_days_of_a_listings_life(database_url: str, adbc: "Connection") -> None:

@@ -63,7 +63,7 @@ def fetched(
     connection.commit()
 
 
-def test_each_missing_minute_has_one_cause(
+def test_11_each_missing_minute_has_one_cause(
     database_url: str, adbc: "Connection", connection: psycopg.Connection[Any]
 ) -> None:
     listing(adbc, 1, symbol="A")

@@ -30,7 +30,7 @@ def article(connection: psycopg.Connection[Any], number: int, known: datetime, t
     )
 
 
-def test_months_in_any_order_and_twice_give_the_news_of_one_go_and_no_row_is_written_again(
+def test_12_months_in_any_order_and_twice_give_the_news_of_one_go_and_no_row_is_written_again(
     database_url: str, adbc: "Connection", connection: psycopg.Connection[Any]
 ) -> None:
     listing(adbc, 1, symbol="ABC", calendar="XNYS")

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.ingestion import loader
 from strades_pipelines.ingestion.loader import load_stored
 from tests.ingestion.conftest import GATE, NOW, Store, add_listing, gate_body, gate_row
@@ -49,7 +50,7 @@ def test_load_writes_final_bars_with_their_fetch_and_times(
     assert connection.execute("SELECT outcome, records, rejects FROM records.parses").fetchall() == [("parsed", 3, 0)]
 
 
-def test_second_load_reads_and_writes_nothing(store: Store, connection: Connection, database_url: str) -> None:
+def test_7_second_load_reads_and_writes_nothing(store: Store, connection: Connection, database_url: str) -> None:
     store(gate_body(gate_row(0), gate_row(1)))
     load_stored(url=database_url, now=NOW)
     before = connection.execute("SELECT xmin::text, * FROM records.candles ORDER BY open_time").fetchall()
@@ -71,7 +72,7 @@ def test_same_rows_from_another_fetch_keep_the_first_fetch(
     assert connection.execute("SELECT fetch_id FROM records.candles ORDER BY open_time").fetchall()[0] == (first,)
 
 
-def test_changed_value_moves_its_old_version_to_the_revisions(
+def test_8_changed_value_moves_its_old_version_to_the_revisions(
     store: Store, connection: Connection, database_url: str
 ) -> None:
     store(gate_body(gate_row(0), gate_row(1)))
@@ -186,7 +187,7 @@ def test_another_parser_version_parses_again_only_when_asked(
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_unchanged_reparse_writes_no_row_whoever_brought_it_first(
+def test_7_unchanged_reparse_writes_no_row_whoever_brought_it_first(
     store: Store, connection: Connection, database_url: str, *, again: bool
 ) -> None:
     fetch_ids = [store(gate_body(gate_row(1), gate_row(0)))]
@@ -271,3 +272,53 @@ def test_two_loads_at_once_do_the_work_of_one(store: Store, connection: Connecti
     assert sum(summary.parsed for summary in summaries) == 60
     assert closes(connection) == [(minute, 100.0 + 59 / 64) for minute in range(3)]
     assert connection.execute("SELECT count(*) FROM records.parses").fetchone() == (60,)
+
+
+def test_7_loaded_twice_is_nothing_new_and_all_raw_parsed_again_is_the_same_to_the_table_hash(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    for n, close in enumerate((101.0, 99.5, 100.5)):  # versions, a rejected row, a refused body, another kind of record
+        rows = [gate_row(0, close=close), gate_row(n + 1), ["x"] * 8]
+        store(gate_body(*rows), request_key=f"k{n}", fetched_at=NOW + timedelta(minutes=n))
+    store(b"<html>busy</html>", request_key="bad")
+    fred = {"symbol": "VIXCLS", "unit": "index"}
+    store(b"observation_date,VIXCLS\n2024-01-02,13.2\n2024-01-03,.\n", protocol="fred_csv", source="fred", given=fred)
+    load_stored(url=database_url, now=LATER)
+    before = table_hashes(database_url)
+    load_stored(url=database_url, now=LATER + timedelta(days=1))
+    assert table_hashes(database_url) == before
+    fetch_ids = [fetch_id for (fetch_id,) in connection.execute("SELECT fetch_id FROM rawsources.fetches")]
+    load_stored(url=database_url, now=LATER + timedelta(days=1), fetch_ids=fetch_ids, reparse=True)
+    assert table_hashes(database_url) == before
+    loaded = "candles", "candle_revisions", "observations", "rejects", "parses"
+    connection.execute(f"TRUNCATE {', '.join('records.' + name for name in loaded)}")
+    connection.commit()
+    assert table_hashes(database_url) != before
+    load_stored(url=database_url, now=LATER)
+    assert table_hashes(database_url) == before
+
+
+PARTS = [(NOVEMBER + n * timedelta(minutes=10), NOVEMBER + (n + 1) * timedelta(minutes=10)) for n in range(6)]
+
+
+@pytest.fixture
+def parts(store: Store) -> None:
+    """A stored answer for each of six stretches, with the first bar of the next, as some providers give it."""
+    for n, window in enumerate(PARTS):
+        body = gate_body(*(gate_row(minute, close=100.0 + minute / 64) for minute in range(10 * n, 10 * n + 11)))
+        store(body, request_key=f"part {n}", window=window, fetched_at=NOW + timedelta(seconds=n))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0), (3, 0, 5, 1, 4, 2), None])
+def test_12_parts_in_any_order_or_at_once_give_the_table_hash_of_one_load(
+    order: tuple[int, ...] | None, parts: None, connection: Connection, database_url: str
+) -> None:
+    load_stored(url=database_url, now=LATER)
+    at_once = table_hashes(database_url)
+    connection.execute("TRUNCATE records.candles, records.candle_revisions, records.rejects, records.parses")
+    connection.commit()
+    with ThreadPoolExecutor(1 if order else 3) as both:
+        windows = [PARTS[n] for n in order or range(6)]
+        list(both.map(lambda window: load_stored(url=database_url, now=LATER, window=window), windows))
+    assert closes(connection) == [(minute, 100.0 + minute / 64) for minute in range(61)]
+    assert table_hashes(database_url) == at_once

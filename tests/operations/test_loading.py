@@ -48,7 +48,7 @@ def load(url: str, sources: Sources, *files: Path, protocol: str = "gateio_candl
     return load_files(files, protocol, given, sources, now=NOW, url=url, progress=lambda line: None, **more)
 
 
-def test_a_file_goes_in_as_bytes_and_rows_and_again_changes_nothing(
+def test_7_a_file_goes_in_as_bytes_and_rows_and_again_changes_nothing(
     tmp_path: Path, sources: Sources, database_url: str, connection: Connection
 ) -> None:
     body = gate_body(*(gate_row(minute) for minute in range(3)), ["x"] * 8)

@@ -28,7 +28,7 @@ def test_rerun_writes_nothing(market: Market) -> None:
     assert market.rows("SELECT ctid::text, xmin::text FROM features.daily ORDER BY ctid") == before
 
 
-def test_months_in_any_order_give_the_table_of_one_go(market: Market) -> None:
+def test_12_months_in_any_order_give_the_table_of_one_go(market: Market) -> None:
     write(market)
     at_once = market.rows(TABLE)
     market.execute("TRUNCATE features.daily")

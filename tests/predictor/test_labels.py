@@ -23,6 +23,12 @@ def test_label_is_the_next_sessions_total_return_and_known_with_its_bar() -> Non
     assert np.isnat(known_at[2])
 
 
+def test_label_of_a_bar_that_came_late_is_known_no_sooner_than_the_bar() -> None:
+    times = np.array(["2024-01-09T12:00", "2024-01-03T21:00", "2024-01-08T21:00"], "datetime64[us]")
+    _, known_at = next_session_return(np.array([100.0, 110.0, 99.0]), times)
+    assert known_at[:2].tolist() == [times[0].tolist(), times[2].tolist()]
+
+
 def test_labels_do_not_cross_from_one_listing_to_the_next(market: Market, adbc: "Connection") -> None:
     known_at = datetime(2020, 1, 11, 12, tzinfo=UTC)
     with adbc.cursor() as cursor:

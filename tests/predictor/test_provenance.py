@@ -19,63 +19,20 @@ from strades_pipelines.predictor import provenance
 from strades_pipelines.predictor.families import news
 from strades_pipelines.predictor.feature import Feature
 from strades_pipelines.predictor.formulas import FEATURES, NAMES, SESSIONS
-from strades_pipelines.predictor.inputs import Bars, Known, Market, Series
+from strades_pipelines.predictor.inputs import Known, Series
 from strades_pipelines.predictor.provenance import market_features
 from strades_pipelines.predictor.windows import Floats
 from tests.predictor.made import made_inputs
+from tests.predictor.poison import PRICES, cut, poison
 
 COUNT = 140
 MARKET = made_inputs(COUNT)
+PAIR = made_inputs(COUNT, listings=2)
 WHOLE = market_features(MARKET)
 FIRST = MARKET.bars[1].knowledge_time[0]
 TIMES = np.random.default_rng(8).integers(0, COUNT * 24, 200)  # hours after the first decision
+DECISIONS = np.arange(COUNT) * 24
 FEW = TIMES[:12]
-PRICES = ("open", "high", "low", "close", "volume", "factor")
-
-
-def cut(market: Market, time: np.datetime64) -> Market:
-    """Only what was known at `time`."""
-    articles = market.articles
-    known = articles.knowledge_time <= time
-    kept = replace(
-        articles,
-        knowledge_time=articles.knowledge_time[known],
-        positive=articles.positive[known],
-        negative=articles.negative[known],
-        about={listing: about[known] for listing, about in articles.about.items()},
-    )
-    bars = {listing: own.take(own.knowledge_time <= time) for listing, own in market.bars.items()}
-    return replace(market, bars=bars, articles=kept, published={k: _cut(v, time) for k, v in market.published.items()})
-
-
-def _cut(series: Series, time: np.datetime64) -> Series:
-    known = series.knowledge_time <= time
-    return Series(series.event_time[known], series.knowledge_time[known], series.value[known])
-
-
-def poison(market: Market, time: np.datetime64) -> Market:
-    """All that became known after `time` made absurd."""
-
-    def bars(own: Bars) -> Bars:
-        late = own.knowledge_time > time
-        return replace(own, **{name: np.where(late, 1e12, getattr(own, name)) for name in PRICES})
-
-    def series(own: Series) -> Series:
-        return replace(own, value=np.where(own.knowledge_time > time, 1e12, own.value))
-
-    articles, late = market.articles, market.articles.knowledge_time > time
-    bad = replace(
-        articles,
-        positive=np.where(late, 10**6, articles.positive),
-        negative=np.where(late, 10**9, articles.negative),
-        about={listing: late | about for listing, about in articles.about.items()},
-    )
-    return Market(
-        {listing: bars(own) for listing, own in market.bars.items()},
-        market.venues,
-        {name: series(own) for name, own in market.published.items()},
-        bad,
-    )
 
 
 def until(table: pa.Table, time: np.datetime64) -> pa.Table:
@@ -86,18 +43,19 @@ def until(table: pa.Table, time: np.datetime64) -> pa.Table:
 
 def holds_truncation(times: Any = TIMES) -> bool:
     """Whether every row decided by each time is the same with nothing later there."""
-    whole = market_features(MARKET)
+    whole = market_features(PAIR)
     return all(
-        market_features(cut(MARKET, time)).equals(until(whole, time)) for time in FIRST + times.astype("timedelta64[h]")
+        market_features(cut(PAIR, time)).equals(until(whole, time))
+        for time in FIRST + np.asarray(times, "timedelta64[h]")
     )
 
 
-def holds_poisoning(times: Any = TIMES[:80]) -> bool:
+def holds_poisoning(times: Any = (*DECISIONS, *TIMES[:60])) -> bool:
     """Whether every row decided by each time is the same with all that is later made absurd."""
-    whole = market_features(MARKET)
+    whole = market_features(PAIR)
     return all(
-        until(market_features(poison(MARKET, time)), time).equals(until(whole, time))
-        for time in FIRST + times.astype("timedelta64[h]")
+        until(market_features(poison(PAIR, time)), time).equals(until(whole, time))
+        for time in FIRST + np.asarray(times, "timedelta64[h]")
     )
 
 
@@ -118,7 +76,7 @@ def test_1_truncation_at_200_times_changes_no_feature_of_any_row() -> None:
     assert holds_truncation()
 
 
-def test_2_poisoning_after_80_times_reaches_no_feature_of_any_row() -> None:
+def test_2_poisoning_after_every_decision_and_60_other_times_reaches_no_feature_of_any_row() -> None:
     assert holds_poisoning()
 
 

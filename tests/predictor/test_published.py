@@ -7,9 +7,11 @@ import numpy as np
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import load
+from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.predictor.published import read_articles, read_published
 from strades_pipelines.predictor.tone import NEGATIVE, POSITIVE, mention, tone
 from tests.dbt_project.seeding import listing
+from tests.ingestion.conftest import store_body
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
@@ -51,6 +53,25 @@ def test_revised_value_keeps_its_first_version_until_the_second_was_known(adbc: 
         assert series["VIXCLS"].value.tolist() == [20.0, 21.0]
         assert read_published(cursor, until=DAY)["VIXCLS"].value.tolist() == [20.0]
         assert len(series["DGS10"].value) == 0
+
+
+def test_correction_of_a_source_is_known_from_the_answer_that_shows_it(adbc: "Connection", database_url: str) -> None:
+    """FRED gives the newest figure only, and by its rule would have given it on the day itself."""
+    shown = [datetime(2024, 1, 10, 12, tzinfo=UTC), datetime(2024, 3, 4, 12, tzinfo=UTC)]
+    for at, value in zip(shown, (b"20.0", b"21.0"), strict=True):
+        body = b"observation_date,VIXCLS\n2024-01-02,%s\n2024-01-03,22.0\n" % value
+        store_body(
+            database_url, body, protocol="fred_csv", source="fred", given={"symbol": "VIXCLS", "unit": "index"},
+            fetched_at=at,
+        )  # fmt: skip
+        load_stored(url=database_url, now=at)
+    with adbc.cursor() as cursor:
+        series = read_published(cursor, until=datetime(2024, 6, 1, tzinfo=UTC))["VIXCLS"]
+    assert series.value.tolist() == [20.0, 21.0, 22.0]
+    # 16:15 in New York on the session after, as the protocol says; the correction when it was seen.
+    assert [str(at) for at in series.knowledge_time.astype("M8[m]")] == [
+        "2024-01-03T21:15", "2024-03-04T12:00", "2024-01-04T21:15",
+    ]  # fmt: skip
 
 
 def test_value_parsed_anew_takes_the_place_of_the_wrong_one(adbc: "Connection") -> None:

@@ -62,7 +62,7 @@ def test_rerun_trains_nothing(featured: Market) -> None:
     assert featured.rows(MODELS) == before
 
 
-def test_months_in_random_order_in_another_process_are_the_same_to_the_byte(featured: Market) -> None:
+def test_12_months_in_random_order_in_another_process_are_the_same_to_the_byte(featured: Market) -> None:
     window = (datetime(2020, 5, 1, tzinfo=UTC), EARLY)
     assert train_models(featured.url, start=window[0], end=window[1], now=NOW).fitted == dict.fromkeys(KINDS, 2)
     at_once = featured.rows(MODELS)

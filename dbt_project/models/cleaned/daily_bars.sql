@@ -7,10 +7,12 @@ actions as (
     select * from {{ ref('stg_records__corporate_actions') }}
 ),
 
--- The most trusted venue that has a bar of the session gives it.
+-- The most trusted venue gives it, of those whose bar was known when the session's first was: whoever decides then
+-- cannot wait for another. A bar that came later changes nothing, or what was decided would have been on the future.
 chosen as materialized (
     select distinct on (market_id, session_date) *
     from {{ ref('session_bars') }}
+    where is_late is not true
     order by market_id, session_date, trust_rank
 ),
 

@@ -1,5 +1,6 @@
 -- Each value is looked up by index when it is asked for: as a table this would be a row for each of all sessions and series.
--- The versions that a source has replaced are no asset of their own, so they are named plainly.
+-- The versions that a source has replaced are no asset of their own, so they are named plainly. A correction is known from
+-- the answer that shows it.
 with calendars as (
     select
         calendar,
@@ -55,15 +56,24 @@ cross join lateral ( -- noqa: ST05
                 current_versions.value,
                 current_versions.unit,
                 current_versions.vintage,
-                current_versions.knowledge_time,
+                current_versions_known.known_from as knowledge_time,
                 current_versions.knowledge_basis,
                 current_versions.fetch_id,
                 current_versions.recorded_at
             from {{ source('records', 'observations') }} as current_versions
+            cross join
+                lateral records.known_from(
+                    current_versions.series,
+                    current_versions.event_time,
+                    current_versions.recorded_at,
+                    current_versions.fetch_id,
+                    current_versions.knowledge_time
+                ) as current_versions_known (known_from)
             where
                 current_versions.series = series.series
                 and current_versions.event_time <= calendars.close_time -- so that the index is entered there
                 and current_versions.knowledge_time <= calendars.close_time
+                and current_versions_known.known_from <= calendars.close_time
             order by current_versions.event_time desc
             limit 1
         )
@@ -74,16 +84,25 @@ cross join lateral ( -- noqa: ST05
                 old_versions.value,
                 old_versions.unit,
                 old_versions.vintage,
-                old_versions.knowledge_time,
+                old_versions_known.known_from as knowledge_time,
                 old_versions.knowledge_basis,
                 old_versions.fetch_id,
                 old_versions.recorded_at
             from records.observation_revisions as old_versions
+            cross join
+                lateral records.known_from(
+                    old_versions.series,
+                    old_versions.event_time,
+                    old_versions.recorded_at,
+                    old_versions.fetch_id,
+                    old_versions.knowledge_time
+                ) as old_versions_known (known_from)
             where
                 old_versions.series = series.series
                 and old_versions.event_time <= calendars.close_time
                 and old_versions.knowledge_time <= calendars.close_time
-            order by old_versions.event_time desc, old_versions.knowledge_time desc, old_versions.recorded_at desc
+                and old_versions_known.known_from <= calendars.close_time
+            order by old_versions.event_time desc, old_versions_known.known_from desc, old_versions.recorded_at desc
             limit 1
         )
     ) as versions

@@ -10,6 +10,7 @@ bars as materialized (
         lag(close, 2) over sessions_of_listing as close_2,
         lag(close, 3) over sessions_of_listing as close_3
     from {{ ref('session_bars') }}
+    where is_late is not true
     window sessions_of_listing as (partition by listing_id order by session_date)
 ),
 

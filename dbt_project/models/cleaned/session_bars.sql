@@ -53,23 +53,31 @@ placed as (
     from candles
     inner join markets on candles.listing_id = markets.listing_id
     where markets.calendar = '24/7'
+),
+
+-- Of two bars of a session the first known counts: at its close the other was not there.
+bars as (
+    select distinct on (listing_id, session_date)
+        listing_id,
+        session_date,
+        market_id,
+        trust_rank,
+        is_half_day,
+        open_time,
+        close_time,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        knowledge_time,
+        fetch_id,
+        recorded_at
+    from placed
+    order by listing_id asc, session_date asc, knowledge_time asc, open_time asc
 )
 
-select distinct on (listing_id, session_date)
-    listing_id,
-    session_date,
-    market_id,
-    trust_rank,
-    is_half_day,
-    open_time,
-    close_time,
-    open,
-    high,
-    low,
-    close,
-    volume,
-    knowledge_time,
-    fetch_id,
-    recorded_at
-from placed
-order by listing_id asc, session_date asc, knowledge_time desc, open_time desc
+select
+    *,
+    knowledge_time > min(knowledge_time) over (partition by market_id, session_date) as is_late
+from bars
