@@ -72,6 +72,9 @@ def build_report(window: Window, runs: GraphRuns) -> dict[str, Any]:
     with connect() as connection:
 
         def count(table: str) -> int:
+            # Those of dbt are not there before dbt has built them for the first time.
+            if connection.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
+                return 0
             row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
             return int(row[0]) if row else 0
 
