@@ -1,11 +1,12 @@
-"""`python -m benchmarks [run] [definitions] [loading] [engine]`: prints the figures of RESULTS.md; all by default."""
+"""`python -m benchmarks [run] [backfill] [definitions] [loading] [engine]`: figures of RESULTS.md; all by default."""
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import definitions, engine, loading, run
+from benchmarks import backfill, definitions, engine, loading, run
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
+    "backfill": backfill.main,
     "definitions": definitions.main,
     "engine": engine.main,
     "loading": loading.main,

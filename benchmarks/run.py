@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -22,12 +23,15 @@ def main() -> None:
         subprocess.run([strades, "doctor"], env=environment, stdout=subprocess.DEVNULL, check=False)
         try:
             for title in ("first run", "second run, nothing new"):
-                _measure(title, [strades, "run", "--json"], environment, Path(folder))
+                document = measured(title, [strades, "run", "--json"], environment, Path(folder))
+                for layer, spent in document["seconds"].items():
+                    print(f"  {layer:12} {spent:6.2f} s  {document['rows'].get(layer, 0):>9,} rows")
         finally:
             subprocess.run([strades, "db", "stop"], env=environment, stdout=subprocess.DEVNULL, check=False)
 
 
-def _measure(title: str, command: list[str], environment: dict[str, str], home: Path) -> None:
+def measured(title: str, command: list[str], environment: dict[str, str], home: Path) -> dict[str, Any]:
+    """The document of a command, with what it took on a line of its own."""
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     server = int((home / "postgres/data/postmaster.pid").read_text().split()[0])
@@ -36,10 +40,9 @@ def _measure(title: str, command: list[str], environment: dict[str, str], home: 
         peak = max(peak, _memory([process.pid, server]))
         time.sleep(INTERVAL)
     seconds = time.perf_counter() - started
-    document = json.loads(process.stdout.read() if process.stdout else "{}")
+    document: dict[str, Any] = json.loads(process.stdout.read() if process.stdout else "{}")
     print(f"{title}: {seconds:.1f} s, peak summed memory {peak / 1e9:.2f} GB, exit code {process.returncode}")
-    for layer, spent in document["seconds"].items():
-        print(f"  {layer:12} {spent:6.2f} s  {document['rows'].get(layer, 0):>9,} rows")
+    return document
 
 
 def _memory(roots: list[int]) -> int:

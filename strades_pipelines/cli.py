@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -112,7 +113,7 @@ def run(
     from strades_pipelines.report import show
 
     with sandbox_running():
-        document = run_main_job(Window(first, last), progress=console.print)
+        document = run_main_job(Window(first, last), progress=partial(console.print, soft_wrap=True))
     if as_json:
         _print_json(document)
     else:

@@ -76,9 +76,15 @@ def _sources() -> str:
 
 
 def _wallets() -> str:
-    from strades_pipelines.brokerage.wallets import read_wallets
+    from strades_pipelines.brokerage.wallets import WalletsError, read_wallets
 
-    return f"{len(read_wallets(settings().wallets))} wallets"
+    templates = read_wallets(settings().wallets)
+    for template in templates:
+        try:
+            template.check()
+        except WalletsError as error:
+            raise RuntimeError(f"wallet {template.name}: {error}") from None
+    return f"{len(templates)} wallets"
 
 
 def _server() -> str:

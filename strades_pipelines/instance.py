@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import dagster as dg
 
 from strades_pipelines.datamanager.sources import load_sources
-from strades_pipelines.main_job import PROCESS_TAG
+from strades_pipelines.graph_runs import PROCESS_TAG
 from strades_pipelines.settings import settings
 
 BEGUN = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]

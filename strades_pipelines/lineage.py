@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from strades_pipelines.brokerage.prices import bar_table
 from strades_pipelines.database.connection import connect
 from strades_pipelines.ingestion.verify import verify_fetch
 from strades_pipelines.predictor.families.published import SERIES
@@ -27,10 +28,19 @@ WRITTEN = "SELECT DISTINCT fetch_id FROM records.articles WHERE knowledge_time B
 REWARDED = """
     SELECT DISTINCT fetch_id FROM records.corporate_actions WHERE listing_id = %s AND ex_date BETWEEN %s AND %s
 """
+# A bar of which another venue gave some cells comes from that venue's bytes too.
 PEERS = """
-    SELECT DISTINCT peer.fetch_id FROM cleaned.daily_bars AS peer
+    SELECT DISTINCT unnest(peer.fetch_id || peer.replacement_fetch_ids) AS fetch_id FROM cleaned.daily_bars AS peer
     WHERE peer.venue = (SELECT venue FROM records.listings WHERE listing_id = %s)
         AND peer.session_date BETWEEN %s AND %s
+"""
+CLEANED = """
+    SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND session_date BETWEEN %s AND %s ORDER BY session_date
+"""
+CLEANED_AT = "SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND open_time BETWEEN %s AND %s ORDER BY open_time"
+CANDLES = """
+    SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s
+    ORDER BY open_time
 """
 Row = dict[str, Any]
 Connection = psycopg.Connection[Any]
@@ -112,7 +122,8 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
             "`strades db psql` shows trading.fills"
         )
     _follow_bars(connection, lineage)
-    return lineage, fetch_ids | {row["fetch_id"] for row in [*lineage.records, *lineage.cleaned]}
+    rows = [*lineage.records, *lineage.cleaned]
+    return lineage, fetch_ids.union(*([row["fetch_id"], *(row.get("replacement_fetch_ids") or ())] for row in rows))
 
 
 def _follow_prediction(connection: Connection, lineage: Lineage, prediction_id: str | None) -> set[int]:
@@ -132,14 +143,7 @@ def _follow_prediction(connection: Connection, lineage: Lineage, prediction_id: 
         return set()
     lineage.features = features
     window = (features["listing_id"], features["window_start"], features["session_date"])
-    lineage.cleaned += _rows(
-        connection,
-        """
-        SELECT * FROM cleaned.daily_bars
-        WHERE listing_id = %s AND session_date BETWEEN %s AND %s ORDER BY session_date
-        """,
-        *window,
-    )
+    lineage.cleaned += _rows(connection, CLEANED, *window)
     return _behind_features(connection, features) | _behind_training(connection, lineage.model)
 
 
@@ -162,7 +166,7 @@ def _behind_training(connection: Connection, model: Row | None) -> set[int]:
     rows = _rows(
         connection,
         """
-        SELECT DISTINCT b.fetch_id FROM cleaned.daily_bars AS b
+        SELECT DISTINCT unnest(b.fetch_id || b.replacement_fetch_ids) AS fetch_id FROM cleaned.daily_bars AS b
         WHERE b.session_date >= (
                 SELECT min(f.window_start) FROM features.daily AS f WHERE f.decision_time BETWEEN %s AND %s
             )
@@ -177,28 +181,16 @@ def _behind_training(connection: Connection, model: Row | None) -> set[int]:
 
 def _follow_bars(connection: Connection, lineage: Lineage) -> None:
     """The bars a decision read, and the bar whose open its fill took."""
-    bars = (lineage.decision or {"inputs": {}})["inputs"].get("bars")
-    if bars:
-        lineage.records += _rows(
-            connection,
-            """
-            SELECT * FROM records.candles
-            WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s ORDER BY open_time
-            """,
-            bars["listing_id"],
-            bars["interval"],
-            bars["first_open_time"],
-            bars["last_open_time"],
-        )
-    fill = lineage.fill
-    if fill and fill["bar_open_time"]:
-        lineage.records += _rows(
-            connection,
-            'SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time = %s',
-            fill["listing_id"],
-            fill["bar_interval"],
-            fill["bar_open_time"],
-        )
+    spans = []
+    if bars := (lineage.decision or {"inputs": {}})["inputs"].get("bars"):
+        spans.append((bars["listing_id"], bars["interval"], bars["first_open_time"], bars["last_open_time"]))
+    if (fill := lineage.fill) and fill["bar_open_time"]:
+        spans.append((fill["listing_id"], fill["bar_interval"], fill["bar_open_time"], fill["bar_open_time"]))
+    for listing_id, interval, *span in spans:
+        lineage.records += _rows(connection, CANDLES, listing_id, interval, *span)
+        if bar_table(interval) == "cleaned.daily_bars":
+            found = _rows(connection, CLEANED_AT, listing_id, *span)
+            lineage.cleaned += [row for row in found if row not in lineage.cleaned]
 
 
 def _verified(connection: Connection, fetch_id: int) -> Row:

@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+# Not the two views of every series at every session: to count their million rows takes as long as half the run.
 LAYER_TABLES = {
     "rawsources": ["rawsources.fetches"],
     "records": [
@@ -17,8 +18,14 @@ LAYER_TABLES = {
         "records.articles",
         "records.documents",
     ],
-    "cleaned": ["cleaned.daily_bars"],
-    "marts": ["marts.fct_coverage"],
+    "cleaned": [
+        "cleaned.daily_bars",
+        "cleaned.minute_bars",
+        "cleaned.price_conflicts",
+        "cleaned.gaps",
+        "cleaned.news",
+    ],
+    "marts": ["marts.fct_prices", "marts.fct_news", "marts.fct_results", "marts.fct_coverage"],
     "features": ["features.daily"],
     "predictions": ["predictions.forecasts"],
     "signals": ["signals.decisions"],

@@ -48,12 +48,16 @@ class WalletTemplate:
         Raises:
             WalletsError: when it cannot trade.
         """
+        try:
+            self.new_strategy()
+        except ValueError as error:
+            raise WalletsError(str(error)) from None
         if self.cash <= 0:
             raise WalletsError(f"cash: expected more than 0 {self.currency} to trade with, was {plain(self.cash)}")
 
 
 def read_wallets(path: Path) -> list[WalletTemplate]:
-    """The wallets of a file, in its order.
+    """The wallets of a file, in its order; each is still to be checked.
 
     Raises:
         WalletsError: in one line: the file, the path of the key, what was expected, what was found.
@@ -101,10 +105,6 @@ def _template(where: str, entry: dict[str, Any]) -> WalletTemplate:
         max_age=timedelta(minutes=entry.get("max_decision_age_minutes", 15)),
         opened_at=_instant(f"{where}.opened_at", opened_at) if opened_at else None,
     )
-    try:
-        template.new_strategy()
-    except ValueError as error:
-        raise WalletsError(f"{where}: {error}") from None
     if template.mode == "live":
         _refuse_live(where, entry)
     return template

@@ -51,8 +51,7 @@ TOLD = (
         jsonb_build_object('decision_id', r.decision_id, 'code', r.code, 'detail', r.detail), r.recorded_at
     FROM trading.refusals AS r INNER JOIN trading.wallets AS w USING (wallet) WHERE w.mode <> 'replay'
     """,
-)
-ARTICLES = """
+    """
     SELECT t.kind || ':' || a.source || ':' || a.article_id, coalesce(a.authors[1], a.source), a.source, t.kind,
         jsonb_build_object('title', a.title, 'url', a.url), coalesce(a.published_at, a.knowledge_time)
     FROM records.articles AS a
@@ -61,7 +60,8 @@ ARTICLES = """
         SELECT CASE WHEN a.url ~ '^https?://([a-z]+[.])?(youtube[.]com|youtu[.]be|vimeo[.]com|dailymotion[.]com)/'
             THEN 'video_posted' ELSE 'article_posted' END AS kind
     ) AS t
-"""
+    """,
+)
 
 
 def write_platforms(connection: Connection, websites: Iterable[Website]) -> None:
@@ -88,8 +88,7 @@ def record(connection: Connection, kind: str, what: str, *, value: dict[str, Any
 def tell(connection: Connection) -> int:
     """Make events of what the other tables hold and no event tells yet; returns how many. Commits nothing."""
     told = 0
-    row = connection.execute("SELECT to_regclass('records.articles') IS NOT NULL").fetchone()
-    for query in (*TOLD, *([ARTICLES] if row and row[0] else [])):
+    for query in TOLD:
         names = "(id_event, user_id, platform_id, event_type_id, value, timestamp)"
         told += connection.execute(
             f"""

@@ -24,18 +24,12 @@ def revised_months(connection: "psycopg.Connection[Any]", *, since: datetime | N
         f"SELECT date_trunc('month', {about})::date AS month, superseded_at FROM {table} "
         "WHERE superseded_at > coalesce(%(since)s, '-infinity'::timestamptz)"
         for table, about in ABOUT.items()
-        if _exists(connection, table)
     ]
     rows = connection.execute(
         f"SELECT month, max(superseded_at) FROM ({' UNION ALL '.join(parts)}) AS revised GROUP BY month ORDER BY month",
         {"since": since and since - OVERLAP},
     )
     return dict(rows.fetchall())
-
-
-def _exists(connection: "psycopg.Connection[Any]", table: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone()
-    return bool(row and row[0])
 
 
 def stretches(months: list[date]) -> list[tuple[date, date]]:

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from strades_pipelines.strategy.bad_input import BadInput
-from strades_pipelines.strategy.registry import strategies
+from strades_pipelines.strategy.registry import faults, strategies
 from strades_pipelines.strategy.strategy import Strategy
 
 BOOLEANS = {"true": True, "false": False}
@@ -30,8 +30,8 @@ def load_strategy(named: str) -> type[Strategy]:
     if path.endswith(".py"):
         return _class_of(Path(path), name)
     if named not in strategies():
-        known = ", ".join(sorted(strategies()))
-        raise BadInput(f"strategy: expected FILE.py:Class or one of {known}; found {named!r}")
+        known = f"expected FILE.py:Class or one of {', '.join(sorted(strategies()))}; found {named!r}"
+        raise BadInput(f"strategy: {faults().get(named, known)}")
     return strategies()[named]
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 from strades_pipelines import market, strategy
@@ -16,20 +17,38 @@ from strades_pipelines.strategy.strategy import Strategy
 
 @cache
 def strategies() -> dict[str, type[Strategy]]:
-    """The strategies of the library by their names."""
-    modules = [import_module(f"{library.__name__}.{module.name}") for module in iter_modules(library.__path__)]
-    members = [member for module in modules for member in vars(module).values() if inspect.isclass(member)]
+    """The strategies of the library by their names, but for those whose file does not import."""
+    members = [member for module in _library()[0] for member in vars(module).values() if inspect.isclass(member)]
     return {member.name: member for member in members if issubclass(member, Strategy) and member.name}
+
+
+@cache
+def _library() -> tuple[list[ModuleType], dict[str, str]]:
+    """The modules of the library, and why others do not import, by their names: one bad file stops no other."""
+    modules, faults = [], {}
+    for found in iter_modules(library.__path__):
+        try:
+            modules.append(import_module(f"{library.__name__}.{found.name}"))
+        except Exception as error:
+            said = (str(error).splitlines() or [""])[0]
+            faults[found.name] = f"{found.name}.py does not import: {type(error).__name__}: {said}"
+    return modules, faults
+
+
+def faults() -> dict[str, str]:
+    """A line for each file of the library that does not import, by the name its strategy would have."""
+    return _library()[1]
 
 
 def create(name: str, parameters: dict[str, Any]) -> Strategy:
     """A strategy of the library with its parameters.
 
     Raises:
-        ValueError: for a name or a parameter that does not exist.
+        ValueError: for a name or a parameter that does not exist, or a file that does not import.
     """
     if name not in strategies():
-        raise ValueError(f"strategy: expected one of {', '.join(sorted(strategies()))}, was {name!r}")
+        known = f"expected one of {', '.join(sorted(strategies()))}, was {name!r}"
+        raise ValueError(f"strategy: {faults().get(name, known)}")
     return strategies()[name](**parameters)
 
 

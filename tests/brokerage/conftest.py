@@ -31,13 +31,6 @@ DAILY_BARS = """
     GRANT SELECT ON cleaned.daily_bars TO strades_app
 """
 
-STANDINGS = """
-    CREATE TABLE IF NOT EXISTS predictions.standings (
-        name text, month date, known_at timestamptz, scored integer, mse float8, mse_naive float8, mse_linear float8,
-        worse_than_naive boolean, recorded_at timestamptz, PRIMARY KEY (name, month)
-    )
-"""
-
 Connection = psycopg.Connection[Any]
 AddCandles = Callable[..., None]
 
@@ -62,7 +55,6 @@ def market(connection: Connection, database_url: str) -> Connection:
     """The four listings and an empty table of daily bars."""
     with connect(database_url, role="strades_dbt") as dbt:
         dbt.execute(DAILY_BARS)
-    connection.execute(STANDINGS)
     for listing in LISTINGS:
         connection.execute("INSERT INTO records.listings VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", listing)
     connection.commit()

@@ -70,20 +70,27 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
 def test_each_bad_wallet_says_why_and_its_neighbours_are_traded_and_measured(trade: Any, market: Connection) -> None:
     result = trade(
         replace(REPLAY, name="raising", strategy="broken", parameters={}),
+        replace(REPLAY, name="unknown", strategy="hodl"),
+        replace(REPLAY, name="misspelt", parameters={"fsat": 1}),
         replace(REPLAY, name="poor", cash=Decimal(0)),
         replace(REPLAY, name="lost", instruments=("gateio:NOBODY",)),
         replace(REPLAY, name="faithful", strategy="follow_prediction", parameters={"model": "oracle"}),
         replace(PAPER, name="open_and_poor", cash=Decimal(0)),
+        replace(PAPER, name="open_and_misspelt", parameters={"fsat": 1}),
         REPLAY,
         PAPER,
     )
     assert not result.success
-    assert failure(result).split("; ") == [
+    raising, unknown, *others = failure(result).split("; ")
+    assert unknown.startswith("wallet unknown: strategy: expected one of adx_trend, ")
+    assert [raising, *others] == [
         "wallet raising: strategy broken at 2024-01-02T00:01:00+00:00: ZeroDivisionError: gone",
+        "wallet misspelt: sma_cross: parameter fsat: expected one of fast, slow, size",
         "wallet poor: cash: expected more than 0 USDT to trade with, was 0",
         "wallet lost: instruments: expected a listing that a source of Sources.json fetches, was 'gateio:NOBODY'",
         "wallet faithful: model: expected one that makes forecasts (ridge), was 'oracle'",
         "wallet open_and_poor: cash: expected more than 0 USDT to trade with, was 0",
+        "wallet open_and_misspelt: sma_cross: parameter fsat: expected one of fast, slow, size",
     ]
     measured = rows(market, "SELECT split_part(wallet, '@', 1) FROM results.performance ORDER BY 1")
     assert [name for (name,) in measured] == ["paper", "replayed"]

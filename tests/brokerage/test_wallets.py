@@ -57,14 +57,32 @@ def test_an_opening_time_is_an_instant(tmp_path: Path) -> None:
         ({"instruments": ["BTC"]}, "Wallets.json: wallets[0].instruments[0]: expected the form ^[^:]+:[^:]+$"),
         ({"wage": 1}, "Wallets.json: wallets[0]: Additional properties are not allowed ('wage' was unexpected)"),
         ({"interval": "1M"}, "Wallets.json: wallets[0].interval: expected the form ^[1-9][0-9]*[smhdw]$, was '1M'"),
-        ({"strategy": "hodl"}, "Wallets.json: wallets[0]: strategy: expected one of adx_trend, aroon_trend"),
-        ({"parameters": {"fsat": 1}}, "Wallets.json: wallets[0]: sma_cross: parameter fsat: expected one of"),
         ({"opened_at": "2024-01-02T00:00:00"}, "Wallets.json: wallets[0].opened_at: expected ISO 8601 with an offset"),
     ],
 )
 def test_a_bad_key_is_refused_with_its_path(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(WalletsError) as refused:
         read_wallets(written(tmp_path, ENTRY | change))
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"strategy": "hodl"}, "strategy: expected one of adx_trend, aroon_trend"),
+        ({"parameters": {"fsat": 1}}, "sma_cross: parameter fsat: expected one of"),
+        ({"parameters": {"fast": "ten"}}, "sma_cross: parameter fast: expected int"),
+        ({"cash": 0}, "cash: expected more than 0 USD"),
+    ],
+)
+def test_what_stops_one_wallet_leaves_the_file_good_for_its_neighbours(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    bad, good = read_wallets(written(tmp_path, ENTRY | {"name": "bad"} | change, ENTRY))
+    good.check()
+    with pytest.raises(WalletsError) as refused:
+        bad.check()
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
 

@@ -20,13 +20,6 @@ from strades_pipelines.datamanager.happenings import tell, write_platforms
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-ARTICLES = """
-    CREATE TABLE IF NOT EXISTS records.articles (
-        source text, article_id text, url text, title text, authors text[], categories text[],
-        published_at timestamptz, knowledge_time timestamptz, knowledge_basis text, fetch_id bigint,
-        recorded_at timestamptz, PRIMARY KEY (source, article_id)
-    )
-"""
 HOURLY = Schedule("yahoo_schedule", "schedule", "0 * * * *", "RUNNING")
 Connection = psycopg.Connection[Any]
 
@@ -101,7 +94,6 @@ def test_a_schedule_that_changed_is_an_event_and_one_that_did_not_is_none(connec
 
 
 def test_a_video_is_told_apart_from_an_article(connection: Connection) -> None:
-    connection.execute(ARTICLES)
     write_platforms(connection, ())
     connection.execute("INSERT INTO ops.platforms VALUES ('channel', 'A channel', NULL)")
     for number, url in enumerate(["https://www.youtube.com/watch?v=1", "https://example.org/youtube.com/"]):

@@ -39,7 +39,7 @@ def test_a_page_in_place_of_data_fails_its_source_alone_and_the_next_run_complet
         document = json.loads(done.stdout)
         assert done.returncode == 1
         assert [line for line in document["failures"] if line.startswith("rawsources/yahoo: ")] == document["failures"]
-        assert document["rows"]["cleaned"] == 0
+        assert counted(made, "(SELECT listing_id FROM cleaned.daily_bars) AS bars", "yahoo") == 0
         assert counted(made, "records.candles", "gateio") > 0
         assert counted(made, "records.candles", "yahoo") == 0
         made.run()

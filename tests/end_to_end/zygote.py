@@ -12,7 +12,7 @@ import os
 import pkgutil
 import sys
 
-ROOMS = ["cli", "main_job", "report", "sandbox_server", "lineage"]
+ROOMS = ["cli", "graph_runs", "main_job", "report", "sandbox_server", "lineage"]
 ROOMS += ["brokerage", "database", "datamanager", "ingestion", "predictor", "resources"]
 LATE = ("dbt.task.build", "dbt.task.test", "dbt.adapters.postgres", "exchange_calendars", "sqlalchemy.dialects.sqlite")
 

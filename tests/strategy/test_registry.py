@@ -33,3 +33,14 @@ def test_the_code_hash_follows_the_code(tmp_path: Path, monkeypatch: pytest.Monk
     engine.write_text("# another engine")
     monkeypatch.setattr(registry, "_engine_sources", lambda: iter([engine]))
     assert before != registry.code_hash(SmaCross())
+
+
+def test_a_file_that_does_not_import_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half_done.py").write_text("def on_bar(:\n")
+    monkeypatch.setattr(library, "__path__", [*library.__path__, str(tmp_path)])
+    fresh = registry._library.__wrapped__()
+    monkeypatch.setattr(registry, "_library", lambda: fresh)
+    monkeypatch.setattr(registry, "strategies", registry.strategies.__wrapped__)
+    with pytest.raises(ValueError, match=r"^strategy: half_done.py does not import: SyntaxError: [^\n]*line 1[^\n]*$"):
+        registry.create("half_done", {})
+    assert isinstance(registry.create("sma_cross", {}), SmaCross)

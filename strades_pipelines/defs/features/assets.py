@@ -49,7 +49,10 @@ def every_feature_has_values(database: Database) -> dg.AssetCheckResult:
     rows, *values = row or (0, *[0] * len(NAMES))
     empty = [name for name, count in zip(NAMES, values, strict=True) if count == 0]
     return dg.AssetCheckResult(
-        passed=not (rows and empty), severity=dg.AssetCheckSeverity.WARN, metadata={"rows": rows, "empty": empty}
+        passed=not (rows and empty),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"no value in any of {rows} rows: {', '.join(empty)}" if rows and empty else None,
+        metadata={"rows": rows, "empty": empty},
     )
 
 

@@ -32,6 +32,11 @@ KINDS = {
     "documents": "Filings of companies and authorities. Grain: one row a source and document.",
     "rejects": "Rows that were not fit to load, with the reason. Grain: one row a stored body, place and reason.",
 }
+LISTED = dg.AssetCheckSpec(
+    "every_symbol_is_listed",
+    asset=key("records", "candles"),
+    description="No stored body waits unread because Sources.json does not list a symbol of it.",
+)
 
 
 def build_identity(code_version: str) -> dg.AssetsDefinition:
@@ -64,13 +69,16 @@ def build_records(sources: list[dg.AssetKey]) -> dg.AssetsDefinition:
             table_spec("records", entity, text, kinds={"pyarrow", "postgres"}, deps=deps, code_version=PARSER_VERSION)
             for entity, text in KINDS.items()
         ],
+        check_specs=[LISTED],
         partitions_def=MONTHS,
         backfill_policy=SINGLE_RUN,
         pool="records",
     )
-    def records(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.MaterializeResult[Any]]:
+    def records(
+        context: dg.AssetExecutionContext, database: Database
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         summary = load_stored(url=database.location(), now=settings().now())
-        for line in summary.refused:
+        for line in (*summary.refused, *summary.skipped):
             context.log.warning(line)
         with database.connect() as connection:
             for entity in KINDS:
@@ -78,6 +86,13 @@ def build_records(sources: list[dg.AssetKey]) -> dg.AssetsDefinition:
                 yield dg.MaterializeResult(
                     asset_key=asset, metadata=counts(connection, asset, bodies_parsed=summary.parsed)
                 )
+        yield dg.AssetCheckResult(
+            asset_key=LISTED.asset_key,
+            check_name=LISTED.name,
+            passed=not summary.skipped,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"bodies": len(summary.skipped), "first": summary.skipped[0] if summary.skipped else ""},
+        )
 
     return records
 

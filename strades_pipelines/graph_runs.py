@@ -1,0 +1,216 @@
+"""A selection of assets over a window, as an in-process run on the Dagster instance, and what became of it."""
+
+import logging
+import os
+import re
+import socket
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from rich.markup import escape
+
+from strades_pipelines.partitions import Window
+
+STATEMENT_TIMEOUT_MS = 60_000
+PROCESS_TAG = "strades/process"
+PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+UNFINISHED = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
+TRADE_LAYERS = ("signals", "trading", "results")
+CLIPPED_LAYERS = ("rawsources", "cleaned", "features", "predictions")
+Progress = Callable[[str], None]
+
+
+@dataclass
+class GraphRuns:
+    """The runs of one command, and what they came to.
+
+    Args:
+        command: the tag `strades/run` of its runs.
+        progress: gets a line for each step, with the markup of Rich.
+        rows: of each asset made, by its step and key; None for one that does not say.
+        seconds: of each step that did its work.
+        failures: a line for each step that did not.
+    """
+
+    command: str
+    instance: dg.DagsterInstance
+    definitions: dg.Definitions
+    progress: Progress
+    rows: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def graph(self) -> Any:
+        """Every asset, with its place in the graph."""
+        return self.definitions.resolve_asset_graph()
+
+    def execute(self, selection: list[dg.AssetKey], window: Window, *, live: bool = False) -> None:
+        """Run the assets over the months of `window`, clipped to its days; only wallets of mode `replay` trade.
+
+        Args:
+            live: the other way round: paper and live wallets trade, and what is newest is not clipped.
+        """
+        first, last = window.month_range()
+        run_id, failed = str(uuid4()), len(self.failures)
+        self.instance.add_event_listener(run_id, self._follow)
+        result = self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self.instance,
+            asset_selection=selection,
+            run_id=run_id,
+            run_config={
+                "ops": ops_config(self.graph, selection, window, live=live),
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+            tags={
+                "dagster/asset_partition_range_start": first,
+                "dagster/asset_partition_range_end": last,
+                "strades/run": self.command,
+                PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}",
+            },
+            raise_on_error=False,
+        )
+        if not result.success and len(self.failures) == failed:
+            self.failures.append("the run failed before its first step; `strades doctor` says what is wrong")
+
+    def _follow(self, entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        step = event.step_key
+        name = step.replace("__", "/")
+        if event.event_type_value == "ASSET_MATERIALIZATION":
+            made = event.step_materialization_data.materialization
+            rows = made.metadata.get("dagster/row_count")
+            self.rows[step, made.asset_key.to_user_string()] = rows.value if rows else None  # type: ignore[assignment]
+        elif event.event_type_value == "STEP_SUCCESS":
+            seconds = event.step_success_data.duration_ms / 1000
+            self.seconds[step] += seconds
+            if any(maker == step for maker, _ in self.rows):
+                self.progress(f"  {name:30} {seconds:6.1f} s")
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            self._tell(event.asset_check_evaluation_data)
+        elif event.event_type_value == "STEP_FAILURE":
+            self.failures.append(f"{name}: {first_line(event.step_failure_data)}")
+            self.progress(f"  [red]{escape(self.failures[-1])}[/]")
+        elif event.event_type_value == "STEP_SKIPPED":
+            self.failures.append(f"{name}: skipped, since a step before it failed")
+
+    def _tell(self, check: dg.AssetCheckEvaluation) -> None:
+        if not check.passed:
+            found = check.description or ", ".join(f"{name} {data.value}" for name, data in check.metadata.items())
+            verb = "warns" if check.severity == dg.AssetCheckSeverity.WARN else "fails"
+            line = f"{check.asset_key.to_user_string()}: {check.check_name} {verb}: {found}"
+            self.progress(f"  [yellow]{escape(line)}[/]")
+
+
+@contextmanager
+def graph_runs(command: str, progress: Progress) -> Iterator[GraphRuns]:
+    """The whole graph, ready to run in this process; runs of commands that were killed are ended before."""
+    from strades_pipelines.definitions import defs
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    with dg.DagsterInstance.get() as instance:
+        # Held connections: the storages otherwise open one for each of some thousand queries, a fifth of the whole run.
+        instance.optimize_for_webserver(statement_timeout=STATEMENT_TIMEOUT_MS, pool_recycle=3600, max_overflow=5)
+        ask_of_its_tables_once(instance)
+        store_plans_in_batches(instance)
+        end_killed_runs(instance)
+        yield GraphRuns(command, instance, defs(), progress)
+
+
+def ask_of_its_tables_once(instance: dg.DagsterInstance) -> None:
+    """Keep what the event log learns of its own tables, which do not change while we run.
+
+    Dagster asks PostgreSQL for the columns of a table with every asset event, and again with most that it reads.
+    """
+    storage: Any = instance.event_log_storage
+    known: dict[str, bool] = {}
+    ask = storage._has_asset_key_col_on_connection
+
+    def has_column(connection: Any, name: str) -> bool:
+        if name not in known:
+            known[name] = ask(connection, name)
+        return known[name]
+
+    storage._has_asset_key_col_on_connection = has_column
+    storage.has_table = cache(storage.has_table)
+
+
+def store_plans_in_batches(instance: dg.DagsterInstance) -> None:
+    """Store what a run intends to make many at a time, as Dagster's storage does with what was made.
+
+    A month of an asset is an intention: one by one, those of two decades take longer than the work.
+    """
+    storage: Any = instance.event_log_storage
+    store_others = storage.store_event_batch
+
+    def store(events: Sequence[dg.EventLogEntry]) -> None:
+        planned = [event for event in events if event.dagster_event_type == PLANNED]
+        if not planned:
+            store_others(events)
+            return
+        with storage.index_transaction() as connection:
+            insert = storage.prepare_insert_event_batch(planned).returning(SqlEventLogStorageTable.c.id)
+            ids = [event_id for (event_id,) in connection.execute(insert)]
+            newest = {event.get_dagster_event().asset_key: place for place, event in enumerate(planned)}
+            for place in newest.values():
+                storage._store_asset_event(connection, planned[place], ids[place])
+        for event in events:
+            if event.dagster_event_type != PLANNED:
+                storage.store_event(event)
+
+    storage.store_event_batch = store
+
+
+def end_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Mark the runs of earlier commands that were killed as failed, and free the pool slots they still hold.
+
+    Dagster's daemon would do so in time, but none need be running, and a held slot would block this run for good.
+    """
+    unfinished = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status.value in UNFINISHED])
+    for run in instance.get_runs(filters=unfinished):
+        host, _, pid = run.tags.get(PROCESS_TAG, "").partition(":")
+        if host == socket.gethostname() and not _alive(int(pid)):
+            instance.report_run_failed(run, "The process of this run was killed; the next run went on from there.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def ops_config(graph: Any, selection: Iterable[dg.AssetKey], window: Window, *, live: bool) -> dict[str, Any]:
+    """The `ops` section of the run config of `GraphRuns.execute`: which step takes what."""
+    clip = {"from_date": f"{window.start:%Y-%m-%d}", "to_date": f"{window.end:%Y-%m-%d}"}
+    by_layer: dict[str, dict[str, Any]] = {} if live else dict.fromkeys(CLIPPED_LAYERS, clip)
+    trade: dict[str, Any] = {"modes": ["paper", "live"]} if live else {"modes": ["replay"], **clip}
+    by_layer |= dict.fromkeys(TRADE_LAYERS, trade)
+    return {
+        graph.get(asset).assets_def.node_def.name: {"config": by_layer[asset.path[0]]}
+        for asset in selection
+        if asset.path[0] in by_layer
+    }
+
+
+def first_line(failure: Any) -> str:
+    """What a person needs to know of a step's failure (`StepFailureData`), without the name of the exception."""
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description).splitlines()[0]
+    error = failure.error
+    while error.cause is not None:
+        error = error.cause
+    return re.sub(r"^[\w.]+: ", "", str(error.message).strip().splitlines()[0])
