@@ -53,7 +53,7 @@ QUERIES = {
 def shown(connection: "psycopg.Connection[Any]", asset: dg.AssetKey) -> dict[str, dg.TableMetadataValue]:
     """The metadata entry of an asset that shows rows; empty for the others, and while there are none.
 
-    Times are UTC, ISO 8601; numbers are as stored.
+    Times are UTC, ISO 8601; floats have six digits, since a person reads them.
     """
     if asset not in QUERIES:
         return {}
@@ -65,4 +65,6 @@ def shown(connection: "psycopg.Connection[Any]", asset: dg.AssetKey) -> dict[str
 
 
 def _plain(value: Any) -> str | int | float | bool | None:
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    return value if value is None or isinstance(value, (str, int)) else str(value)
