@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -51,17 +51,29 @@ def words(command: Sequence[str], environment: dict[str, str]) -> list[str]:
 
 @contextmanager
 def running(name: str, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """A service in a process group of its own; it must end by itself on SIGTERM, as `docker stop` sends it."""
+    """A service in a process group of its own; it must end by itself on SIGTERM, as `docker stop` sends it.
+
+    On a busy machine the code server was once seen not to hear it, and docker would have killed it after its grace: here it
+    is asked again.
+    """
     command = [sys.executable, "-m", "strades_pipelines.container", *words(services()[name]["command"], environment)]
     process = subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
     try:
         yield process
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=SECONDS) in (0, -signal.SIGTERM, 128 + signal.SIGTERM), name
+        assert ended(process) in (0, -signal.SIGTERM, 128 + signal.SIGTERM), name
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def ended(process: "subprocess.Popen[bytes]") -> int | None:
+    """The return code after one SIGTERM or a few; None while it goes on."""
+    for _ in range(4):
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=60)
+    return None
 
 
 def healthy(name: str, environment: dict[str, str]) -> bool:
