@@ -53,7 +53,7 @@ def words(command: Sequence[str], environment: dict[str, str]) -> list[str]:
 def running(name: str, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     """A service in a process group of its own; it must end by itself on SIGTERM, as `docker stop` sends it.
 
-    On a busy machine the code server was once seen not to hear it, and docker would have killed it after its grace: here it
+    On a busy machine the code server was once seen not to hear it; docker would have killed it after its grace, here it
     is asked again.
     """
     command = [sys.executable, "-m", "strades_pipelines.container", *words(services()[name]["command"], environment)]
