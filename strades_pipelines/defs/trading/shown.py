@@ -20,7 +20,7 @@ QUERIES = {
             FROM signals.decisions AS d INNER JOIN ({CURRENT}) AS c USING (wallet)
             WINDOW newest_first AS (PARTITION BY d.wallet ORDER BY d.decided_at DESC, d.ordinal DESC, d.decision_id)
         )
-        SELECT name AS wallet, decided_at, symbol, previous_target, target, reason, decision_id
+        SELECT decision_id, name AS wallet, decided_at, symbol, previous_target, target, reason
         FROM newest INNER JOIN records.listings USING (listing_id)
         WHERE place <= {EACH} ORDER BY name, wallet, place
     """,
@@ -30,7 +30,7 @@ QUERIES = {
             FROM trading.fills AS f INNER JOIN ({CURRENT}) AS c USING (wallet)
             WINDOW newest_first AS (PARTITION BY f.wallet ORDER BY f.filled_at DESC, f.fill_id)
         )
-        SELECT name AS wallet, filled_at, side, quantity, symbol, price, fee, n.currency, fill_id
+        SELECT fill_id, name AS wallet, filled_at, side, quantity, symbol, price, fee, n.currency
         FROM newest AS n INNER JOIN records.listings USING (listing_id)
         WHERE place <= {EACH} ORDER BY name, n.wallet, place
     """,
