@@ -6,35 +6,44 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 INTERVAL = 0.25
+STRADES = str(Path(sys.executable).with_name("strades"))
 
 
 def main() -> None:
     """Print the figures of a first run, with the set-up done before, and of a second one."""
+    with empty_home() as environment:
+        for title in ("first run", "second run, nothing new"):
+            document = measured(title, [STRADES, "run", "--json"], environment)
+            for layer, spent in document["seconds"].items():
+                print(f"  {layer:12} {spent:6.2f} s  {document['rows'].get(layer, 0):>9,} rows")
+
+
+@contextmanager
+def empty_home() -> Iterator[dict[str, str]]:
+    """The environment of commands in a home of their own: its database is there, and nothing is in it."""
     with tempfile.TemporaryDirectory(prefix="strades-bench-") as folder:
         Path(folder).chmod(0o755)
         environment = {**os.environ, "STRADES_HOME": folder, "STRADES_SANDBOX_NOW": "2026-11-20T12:00:00Z"}
-        strades = str(Path(sys.executable).with_name("strades"))
-        subprocess.run([strades, "doctor"], env=environment, stdout=subprocess.DEVNULL, check=False)
+        subprocess.run([STRADES, "doctor"], env=environment, stdout=subprocess.DEVNULL, check=False)
         try:
-            for title in ("first run", "second run, nothing new"):
-                document = measured(title, [strades, "run", "--json"], environment, Path(folder))
-                for layer, spent in document["seconds"].items():
-                    print(f"  {layer:12} {spent:6.2f} s  {document['rows'].get(layer, 0):>9,} rows")
+            yield environment
         finally:
-            subprocess.run([strades, "db", "stop"], env=environment, stdout=subprocess.DEVNULL, check=False)
+            subprocess.run([STRADES, "db", "stop"], env=environment, stdout=subprocess.DEVNULL, check=False)
 
 
-def measured(title: str, command: list[str], environment: dict[str, str], home: Path) -> dict[str, Any]:
+def measured(title: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """The document of a command, with what it took on a line of its own."""
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    server = int((home / "postgres/data/postmaster.pid").read_text().split()[0])
+    server = int((Path(environment["STRADES_HOME"]) / "postgres/data/postmaster.pid").read_text().split()[0])
     peak = 0
     while process.poll() is None:
         peak = max(peak, _memory([process.pid, server]))

@@ -72,11 +72,14 @@ class Sandbox:
             return
         rule = self.rules.take(host, path)
         if rule is not None:
-            status = await misbehave(rule, self._provider, scope, receive, send)
-        else:
-            response = self._response(Request(scope))
-            await response(scope, receive, send)
-            status = response.status_code
+            self._note(scope, await misbehave(rule, self._provider, scope, receive, send))
+            return
+        response = self._response(Request(scope))
+        self._note(scope, response.status_code)  # before it is sent: who has the answer finds the request noted
+        await response(scope, receive, send)
+
+    def _note(self, scope: Scope, status: int) -> None:
+        host, path = _host_and_path(scope)
         headers = Request(scope).headers
         conditional = "if-none-match" in headers or "if-modified-since" in headers
         query = scope["query_string"].decode("latin-1")

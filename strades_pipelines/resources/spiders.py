@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import dagster as dg
@@ -36,6 +37,8 @@ class SpiderRunner(dg.ConfigurableResource[Any]):
         if self._server is None:
             self._server = _start(database)
         answer = _ask(self._server, json.dumps(plan))
+        if self._server.poll() is not None:
+            self._server = None  # the next plan gets another
         lines = answer["out"].splitlines()
         if answer["code"] or not lines:
             complaint = (answer["error"].strip().splitlines() or ["no message"])[-1]
@@ -71,5 +74,7 @@ def _ask(server: "subprocess.Popen[str]", plan: str) -> dict[str, Any]:
         server.stdin.flush()
         answer: dict[str, Any] = json.loads(server.stdout.readline())
     except (OSError, ValueError):
+        with suppress(OSError):
+            server.stdin.close()  # should it still be there, it ends
         return {"code": server.wait(), "out": "", "error": "try `python -m scrapers.forkserver` to see why"}
     return answer

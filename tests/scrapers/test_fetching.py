@@ -255,10 +255,10 @@ def test_pages_are_asked_for_until_one_is_not_full_and_no_faster_than_planned(
     done = crawl(
         ask(three_hours, paging={"param": "page", "size": 1000}),
         ask(one_hour, paging={"param": "page", "size": 480}),
-        rate={"requests_per_second": 10.0, "concurrency": 4},
+        rate={"requests_per_second": 2.5, "concurrency": 4},
     )
     times = [asked.at for asked in sandbox.app.asked]
-    assert min(later - earlier for earlier, later in pairwise(times)) > 0.05  # planned: every 0.1 s
+    assert min(later - earlier for earlier, later in pairwise(times)) > 0.1  # Scrapy takes 0.2 to 0.6 s at random
     assert done.summary["stored"] == 4
     pages = {url: json.loads(body) for url, (body,) in bodies(connection).items()}
     lengths = {three_hours: 1000, f"{three_hours}&page=2": 440, one_hour: 480, f"{one_hour}&page=2": 0}

@@ -8,31 +8,25 @@ import psycopg
 from strades_pipelines.keys import key
 
 EACH = 10  # rows a wallet; all of them are a query away, and every event is kept
-CURRENT = """
-    SELECT wallet, coalesce(r.name, w.wallet) AS name
-    FROM trading.wallets AS w LEFT JOIN trading.replays AS r USING (wallet)
-    WHERE w.mode <> 'replay' OR r.wallet IS NOT NULL
-"""
 QUERIES = {
     key("signals", "decisions"): f"""
-        WITH newest AS (
-            SELECT c.name, d.*, row_number() OVER newest_first AS place
-            FROM signals.decisions AS d INNER JOIN ({CURRENT}) AS c USING (wallet)
-            WINDOW newest_first AS (PARTITION BY d.wallet ORDER BY d.decided_at DESC, d.ordinal DESC, d.decision_id)
-        )
-        SELECT decision_id, name AS wallet, decided_at, symbol, previous_target, target, reason
-        FROM newest INNER JOIN records.listings USING (listing_id)
-        WHERE place <= {EACH} ORDER BY name, wallet, place
+        SELECT d.decision_id, c.name AS wallet, d.decided_at, symbol, d.previous_target, d.target, d.reason
+        FROM results.current_wallets AS c
+        CROSS JOIN LATERAL (
+            SELECT * FROM signals.decisions WHERE wallet = c.wallet
+            ORDER BY decided_at DESC, ordinal DESC, decision_id LIMIT {EACH}
+        ) AS d
+        INNER JOIN records.listings USING (listing_id)
+        ORDER BY c.name, d.decided_at DESC, d.ordinal DESC, d.decision_id
     """,
     key("trading", "fills"): f"""
-        WITH newest AS (
-            SELECT c.name, f.*, row_number() OVER newest_first AS place
-            FROM trading.fills AS f INNER JOIN ({CURRENT}) AS c USING (wallet)
-            WINDOW newest_first AS (PARTITION BY f.wallet ORDER BY f.filled_at DESC, f.fill_id)
-        )
-        SELECT fill_id, name AS wallet, filled_at, side, quantity, symbol, price, fee, n.currency
-        FROM newest AS n INNER JOIN records.listings USING (listing_id)
-        WHERE place <= {EACH} ORDER BY name, n.wallet, place
+        SELECT f.fill_id, c.name AS wallet, f.filled_at, f.side, f.quantity, symbol, f.price, f.fee, f.currency
+        FROM results.current_wallets AS c
+        CROSS JOIN LATERAL (
+            SELECT * FROM trading.fills WHERE wallet = c.wallet ORDER BY filled_at DESC, fill_id LIMIT {EACH}
+        ) AS f
+        INNER JOIN records.listings USING (listing_id)
+        ORDER BY c.name, f.filled_at DESC, f.fill_id
     """,
     key("results", "performance"): """
         SELECT
