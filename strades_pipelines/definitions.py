@@ -1,7 +1,9 @@
 """The code location: the one thing Dagster loads."""
 
+import pkgutil
 import warnings
-from pathlib import Path
+from collections.abc import Iterator
+from importlib import import_module
 
 import dagster as dg
 
@@ -20,7 +22,19 @@ def defs() -> dg.Definitions:
     from strades_pipelines.resources.spiders import SpiderRunner
 
     resources = {"database": Database(), "spiders": SpiderRunner(), "dbt": DbtRunnerResource(), "notifier": Notifier()}
-    layers = dg.load_from_defs_folder(path_within_project=Path(__file__).parent / "defs")
     wiring = dg.Definitions(resources=resources, executor=dg.in_process_executor)
-    whole = dg.Definitions.merge(layers, wiring)
+    whole = dg.Definitions.merge(*layers(), wiring)
     return whole.map_resolved_asset_specs(func=lambda spec: expect_fresh(move_by_data(spec)))
+
+
+def layers() -> Iterator[dg.Definitions]:
+    """What each module under `defs/` that has something to say says in its function `defs`.
+
+    `dg.load_from_defs_folder` would do as much, with its components, which take as long as everything else.
+    """
+    from strades_pipelines import defs as folder
+
+    for found in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
+        module = import_module(found.name)
+        if hasattr(module, "defs"):
+            yield module.defs()

@@ -1,6 +1,7 @@
 """A throw-away PostgreSQL for the whole run, and a fresh migrated database for each test that asks for one."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     server = config.stash.get(SERVER, None)
     if server is not None:
         server.stop()
-        os.environ.pop("STRADES_TEST_SERVER", None)
+        shutil.rmtree(os.environ.pop("STRADES_TEST_FOLDER"), ignore_errors=True)
+        del os.environ["STRADES_TEST_SERVER"]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -73,7 +75,7 @@ def template() -> str:
     """The name of a migrated database that tests clone; made once a run."""
     url = os.environ["STRADES_TEST_SERVER"]
     with (
-        FileLock(Path(tempfile.gettempdir()) / f"strades-template-{urlsplit(url).port}.lock"),
+        FileLock(Path(os.environ["STRADES_TEST_FOLDER"]) / "template.lock"),
         psycopg.connect(url, autocommit=True) as connection,
     ):
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'template_strades'").fetchone():

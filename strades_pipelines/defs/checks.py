@@ -90,7 +90,6 @@ def build_check(statement: Statement) -> dg.AssetChecksDefinition:
     return check
 
 
-@dg.definitions
-def checks() -> dg.Definitions:
+def defs() -> dg.Definitions:
     """The checks that are steps of their own; trading checks in its own step, dbt's tests come with its models."""
     return dg.Definitions(asset_checks=[*map(build_check, STATEMENTS)])

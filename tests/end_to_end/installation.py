@@ -23,10 +23,12 @@ from tests.end_to_end.graphql import wait_for
 
 PROJECT = Path(__file__).resolve().parents[2]
 STRADES = Path(sys.executable).with_name("strades")
-NOON = "2026-11-20T12:00:00Z"
-HALF_PAST = "2026-11-20T12:30:00Z"
-# The paper wallet's opening and the age of its decisions are chosen so that it has something to do under a held clock.
-PAPER = {"opened_at": "2026-11-20T06:00:00+00:00", "max_decision_age_minutes": 600}
+# Where the clock is held: within the window, which so is the live edge too, and long after it, when the edge is apart.
+NOON = "2013-02-20T12:00:00Z"
+HALF_PAST = "2013-02-20T12:30:00Z"
+YEARS_LATER = "2026-11-20T12:00:00Z"
+# Old enough, so that the paper wallet, open since the morning, has something to do under a held clock.
+DECISION_AGE_MINUTES = 600
 STOCKS = ("AAPL", "IBM")
 KEPT_INSTRUMENTS = {"001EQ", "002EQ", "001CC", "001ST"}
 DROPPED = ("treasury", "news_archive")  # whose decades every run would ask for
@@ -122,18 +124,23 @@ def sandbox_at(now: str) -> Iterator[str]:
 
 @contextmanager
 def installation(
-    *, without: Collection[str] = (), parsed: bool = True, environment: Mapping[str, str] | None = None
+    *,
+    without: Collection[str] = (),
+    parsed: bool = True,
+    environment: Mapping[str, str] | None = None,
+    clock: str = NOON,
 ) -> Iterator[Installation]:
     """A new installation over two stocks, the ECB's rates and one synthetic pair, without the sources named.
 
-    Where `parsed`, another test has parsed the dbt project for it.
+    Where `parsed`, another test has parsed the dbt project for it. `clock` is where commands will hold it: the pair
+    trades since the beginning of its year, and the paper wallet since its morning.
     """
     home = Path(tempfile.mkdtemp(prefix="strades-home-"))
     home.chmod(0o755)
     if parsed:
         copy_parsed(home / "dbt")
-    (home / "Sources.json").write_text(json.dumps(small_sources(without)))
-    (home / "Wallets.json").write_text(json.dumps(small_wallets()))
+    (home / "Sources.json").write_text(json.dumps(small_sources(without, clock)))
+    (home / "Wallets.json").write_text(json.dumps(small_wallets(clock)))
     made = Installation(
         home,
         {
@@ -151,8 +158,9 @@ def installation(
         shutil.rmtree(home, ignore_errors=True)
 
 
-def small_sources(without: Collection[str]) -> dict[str, Any]:
+def small_sources(without: Collection[str], clock: str) -> dict[str, Any]:
     """The project's list, cut to two stocks, one pair, and the ECB."""
+    since = clock[:4] + "-01-01"
     document: dict[str, Any] = json.loads((PROJECT / "Sources.json").read_text())
     document["websites"] = [
         website
@@ -162,10 +170,15 @@ def small_sources(without: Collection[str]) -> dict[str, Any]:
     ]
     for website in document["websites"]:
         website["financial_instruments"] = [one for one in website["financial_instruments"] if one in KEPT_INSTRUMENTS]
+        if website["name"].startswith("gateio"):
+            website["history_from"] = since
+    for instrument in document["financial_instruments"]:
+        if instrument["kind"] == "crypto":
+            instrument["start_date"] = f"{since}T00:00:00"
     return document
 
 
-def small_wallets() -> dict[str, Any]:
+def small_wallets(clock: str) -> dict[str, Any]:
     """The project's wallets over the two stocks, and a paper wallet that has something to do at once."""
     document: dict[str, Any] = json.loads((PROJECT / "Wallets.json").read_text())
     for wallet in document["wallets"]:
@@ -176,5 +189,6 @@ def small_wallets() -> dict[str, Any]:
                 **({"fast": 2, "slow": 5} if wallet["strategy"] == "sma_cross" else {}),
             }
         else:
-            wallet |= PAPER
+            wallet["opened_at"] = f"{clock[:10]}T06:00:00+00:00"
+            wallet["max_decision_age_minutes"] = DECISION_AGE_MINUTES
     return document

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.installation import LONG, NOON, WINDOW, Installation, installation, sandbox_at
+from tests.end_to_end.installation import LONG, WINDOW, YEARS_LATER, Installation, installation, sandbox_at
 
 pytestmark = pytest.mark.slow
 YAHOO = "query1.finance.yahoo.com"
@@ -16,7 +16,7 @@ YAHOO = "query1.finance.yahoo.com"
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[str]:
     """A sandbox server whose misbehaviour the tests command; its URL."""
-    with sandbox_at(NOON) as url:
+    with sandbox_at(YEARS_LATER) as url:
         yield url
 
 
@@ -32,9 +32,10 @@ def command(url: str, method: str, path: str, document: dict[str, Any] | None = 
 
 
 def test_a_page_in_place_of_data_fails_its_source_alone_and_the_next_run_completes_it(sandbox: str) -> None:
-    with installation(without=(*LONG, "pages"), environment={"STRADES_SANDBOX_URL": sandbox}) as made:
+    url = {"STRADES_SANDBOX_URL": sandbox}
+    with installation(without=(*LONG, "pages"), environment=url, clock=YEARS_LATER) as made:
         command(sandbox, "POST", "/-/misbehave", {"host": YAHOO, "path_prefix": "/", "kind": "html200", "times": None})
-        done = made.strades("run", *WINDOW, "--json", now=NOON)
+        done = made.strades("run", *WINDOW, "--json", now=YEARS_LATER)
         command(sandbox, "DELETE", "/-/misbehave")
         document = json.loads(done.stdout)
         assert done.returncode == 1
@@ -42,7 +43,7 @@ def test_a_page_in_place_of_data_fails_its_source_alone_and_the_next_run_complet
         assert counted(made, "(SELECT listing_id FROM cleaned.daily_bars) AS bars", "yahoo") == 0
         assert counted(made, "records.candles", "gateio") > 0
         assert counted(made, "records.candles", "yahoo") == 0
-        made.run()
+        made.run(now=YEARS_LATER)
         assert counted(made, "records.candles", "yahoo") > 0
 
 

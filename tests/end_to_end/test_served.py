@@ -60,7 +60,7 @@ def served() -> Iterator[Served]:
         "STRADES_SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
         "STRADES_SANDBOX_NOW": now.isoformat(),
     }
-    with installation(environment=given) as made:
+    with installation(environment=given, clock=now.isoformat()) as made:
         trade_at_once(made, now)
         environment = {**os.environ, **made.environment}
         log = (made.home / "up.log").open("w")

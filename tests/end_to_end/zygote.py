@@ -14,6 +14,8 @@ import sys
 
 ROOMS = ["cli", "graph_runs", "main_job", "report", "sandbox_server", "lineage"]
 ROOMS += ["brokerage", "database", "datamanager", "ingestion", "predictor", "resources"]
+# What dbt works out anew in each process, to check its settings.
+SCHEMAS = ("ProjectFlags", "Project", "Configuration", "PackageConfig")
 LATE = ("dbt.task.build", "dbt.task.test", "dbt.adapters.postgres", "exchange_calendars", "sqlalchemy.dialects.sqlite")
 
 
@@ -74,6 +76,9 @@ def load() -> None:
     # Libraries that are loaded late, when they are first needed.
     for name in ("adbc_driver_postgresql.dbapi", "dagster_postgres", "dbt.cli.main", *LATE):
         importlib.import_module(name)
+    settings = importlib.import_module("dbt.contracts.project")
+    for name in SCHEMAS:
+        getattr(settings, name).json_schema()
 
 
 if __name__ == "__main__":

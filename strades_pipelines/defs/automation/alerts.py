@@ -78,3 +78,8 @@ def root_cause(error: Any) -> str:
 
 def _first_line(text: str | None) -> str:
     return next(iter((text or "").strip().splitlines()), "no message")
+
+
+def defs() -> dg.Definitions:
+    """The sensors that tell people."""
+    return dg.Definitions(sensors=[run_failure_alert_sensor, check_failure_alert_sensor])

@@ -44,7 +44,6 @@ def _request(first: date, last: date, newest: dict[date, datetime]) -> dg.RunReq
     return dg.RunRequest(run_key=base32_id(str(first), str(last), revised), tags=tags | {"strades/run": "revision"})
 
 
-@dg.definitions
-def revisions() -> dg.Definitions:
+def defs() -> dg.Definitions:
     """The sensor and its job."""
     return dg.Definitions(sensors=[revision_sensor], jobs=[rework_months_job])

@@ -43,8 +43,7 @@ def month_request(now: datetime) -> dg.RunRequest:
     return dg.RunRequest(tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last})
 
 
-@dg.definitions
-def schedules() -> dg.Definitions:
+def defs() -> dg.Definitions:
     """A schedule for every source that works."""
     websites = [website for website in load_sources(settings().sources).websites if website.fonctionnel]
     return dg.Definitions(schedules=[build_schedule(website) for website in websites])

@@ -34,3 +34,8 @@ def trade_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=run_key, tags={"strades/trade": "execute"})], cursor=run_key
     )
+
+
+def defs() -> dg.Definitions:
+    """The sensors that move data and trade."""
+    return dg.Definitions(sensors=[data_sensor, trade_sensor])

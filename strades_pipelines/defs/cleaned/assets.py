@@ -36,3 +36,8 @@ def cleaned(context: dg.AssetExecutionContext, config: WindowConfig, dbt: DbtRun
 def marts(context: dg.AssetExecutionContext, dbt: DbtRunnerResource) -> Iterator[Any]:
     """Tables for people."""
     yield from dbt.build(context)
+
+
+def defs() -> dg.Definitions:
+    """The dbt project's assets and checks."""
+    return dg.Definitions(assets=[cleaned, marts])

@@ -56,7 +56,6 @@ def every_feature_has_values(database: Database) -> dg.AssetCheckResult:
     )
 
 
-@dg.definitions
-def features() -> dg.Definitions:
+def defs() -> dg.Definitions:
     """The features layer."""
     return dg.Definitions(assets=[daily], asset_checks=[every_feature_has_values])

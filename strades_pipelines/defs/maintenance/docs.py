@@ -37,3 +37,8 @@ nightly_docs_schedule = dg.ScheduleDefinition(
 
 if __name__ == "__main__" and not page().exists():
     DbtRunnerResource().docs(page())
+
+
+def defs() -> dg.Definitions:
+    """The job and its schedule."""
+    return dg.Definitions(jobs=[generate_dbt_docs_job], schedules=[nightly_docs_schedule])

@@ -100,3 +100,8 @@ nightly_housekeeping_schedule = dg.ScheduleDefinition(
     default_status=SCHEDULE_STATUS,
     description="Prunes the event log and takes the inventory of months.",
 )
+
+
+def defs() -> dg.Definitions:
+    """The job and its schedule."""
+    return dg.Definitions(jobs=[nightly_housekeeping_job], schedules=[nightly_housekeeping_schedule])

@@ -43,7 +43,6 @@ def ops(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.Ma
             yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, events_told=told))
 
 
-@dg.definitions
-def happenings() -> dg.Definitions:
+def defs() -> dg.Definitions:
     """The ops layer."""
     return dg.Definitions(assets=[ops])

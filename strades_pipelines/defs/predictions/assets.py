@@ -114,7 +114,6 @@ def failures(context: dg.AssetExecutionContext, config: WindowConfig, database: 
         return dg.MaterializeResult(metadata=counts(connection, FAILURES.key))
 
 
-@dg.definitions
-def predictions() -> dg.Definitions:
+def defs() -> dg.Definitions:
     """The predictions layer."""
     return dg.Definitions(assets=[models, forecasts, scores, standings, failures])

@@ -83,8 +83,7 @@ def _active(sources: Sources) -> list[Website]:
     return [website for website in sources.websites if website.fonctionnel]
 
 
-@dg.definitions
-def rawsources() -> dg.Definitions:
+def defs() -> dg.Definitions:
     """The source assets of `Sources.json`."""
     sources = load_sources(settings().sources)
     return dg.Definitions(assets=[build_source_asset(website, sources) for website in _active(sources)])

@@ -97,8 +97,7 @@ def build_records(sources: list[dg.AssetKey]) -> dg.AssetsDefinition:
     return records
 
 
-@dg.definitions
-def records() -> dg.Definitions:
+def defs() -> dg.Definitions:
     """The records layer."""
     websites = [website for website in load_sources(settings().sources).websites if website.fonctionnel]
     listed = hashlib.sha256(settings().sources.read_bytes()).hexdigest()[:12]

@@ -126,7 +126,6 @@ EXECUTE_JOB = dg.define_asset_job(
 )
 
 
-@dg.definitions
-def trade() -> dg.Definitions:
+def defs() -> dg.Definitions:
     """The signals, trading and results layers, and the job that the trade sensor launches."""
     return dg.Definitions(assets=[trading], jobs=[EXECUTE_JOB])
