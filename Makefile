@@ -37,7 +37,7 @@ test: setup ## every check and every test
 # Three workers for two cores: the longest tests mostly wait for a served installation. Files stay together, since they share
 # one; the long ones come first, as tests/conftest.py orders them.
 pytest: setup
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 lint: setup ## style, types, layers, SQL
 	@$(BIN)/ruff check .

@@ -53,7 +53,7 @@ def copy(tmp_path: Path) -> Iterator[Path]:
 
 def run(copy: Path, words: list[str]) -> "subprocess.CompletedProcess[str]":
     """A command in the copy, whose modules are its own."""
-    environment = {**os.environ, "STRADES_HOME": str(copy.parent / "home"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "STRADES_HOME": str(copy.parent / "home"), "PYTHONDONTWRITEBYTECODE": ""}
     return subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -1,6 +1,7 @@
 """`make new-source` and `make new-strategy` in a copy of the project: what they make passes the checks as it is."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,9 @@ def copy(tmp_path: Path) -> Path:
 
 def python(copy: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """A module run in the copy."""
-    return subprocess.run([sys.executable, "-m", *arguments], cwd=copy, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # each but the first finds the copy compiled
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
 
 
 def contents(folder: Path) -> dict[Path, bytes]:

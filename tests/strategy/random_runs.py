@@ -1,5 +1,6 @@
 """Random events, terms and strategies; the shape of what is run is always the same, so that it is compiled once."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -156,77 +157,90 @@ class Rules(Strategy):
         self.play(3, account)
 
 
-SIZES = st.sampled_from([1.0, -1.0, 2.0, -3.0, 0.5, 0.0, 4.0, 40.0])
-INSTRUMENTS = st.sampled_from([0, 0, 0, 0, 1, 2])
-RULES = st.lists(
-    st.tuples(
-        st.sampled_from([0, 0, 0, 0, 1, 2, 3]),
-        st.sampled_from([COUNT, CHANGE, CHANGE, POSITION, CASH, FORECAST, FILLED]),
-        st.sampled_from([-2.0, -0.01, 0.0, 0.01, -0.5, 0.5]),
-        st.sampled_from([TARGET, BRACKET, MARKET, LIMIT, STOP, TARGET, TRAIL, PAIR, WEIGHT, CANCEL_ALL]),
-        INSTRUMENTS,
-        SIZES,
-        st.sampled_from([0.05, 0.01, 0.0, 0.2]),
-        st.sampled_from([0, 0, 0, 1, 2, 3]),
-        st.sampled_from([0, 0, 0, 1, 2]),
-        st.sampled_from([0, 0, 0, 1]),
-    ),
-    min_size=2,
-    max_size=6,
+SIZES = (1.0, -1.0, 2.0, -3.0, 0.5, 0.0, 4.0, 40.0)
+# What each number of a rule is chosen from.
+RULE = (
+    (0, 0, 0, 0, 1, 2, 3),
+    (COUNT, CHANGE, CHANGE, POSITION, CASH, FORECAST, FILLED),
+    (-2.0, -0.01, 0.0, 0.01, -0.5, 0.5),
+    (TARGET, BRACKET, MARKET, LIMIT, STOP, TARGET, TRAIL, PAIR, WEIGHT, CANCEL_ALL),
+    (0, 0, 0, 0, 1, 2),
+    SIZES,
+    (0.05, 0.01, 0.0, 0.2),
+    (0, 0, 0, 1, 2, 3),
+    (0, 0, 0, 1, 2),
+    (0, 0, 0, 1),
 )
-PRICES = st.integers(36, 44).map(lambda n: n / 4)
-VOLUMES = st.sampled_from([0.0, 2.0, 10.0, 100.0])
 
 
-def _bar(cls: type, i: int, time: int, prices: list[float], volume: float) -> Any:
+class Choices:
+    """Choices read from one whole number, the first from its last digits: 0 is the first of each.
+
+    A number an event in place of one a choice: to draw them would take longer than to run them.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def of(self, values: Sequence[Any]) -> Any:
+        """The next choice."""
+        self.number, place = divmod(self.number, len(values))
+        return values[place]
+
+
+# Of bytes, which are drawn evenly; whole numbers of so wide a range mostly would be small.
+CHOICES = st.binary(min_size=8, max_size=8).map(lambda drawn: Choices(int.from_bytes(drawn)))
+RULES = st.lists(CHOICES.map(lambda chosen: tuple(map(chosen.of, RULE))), min_size=2, max_size=6)
+PRICES = tuple(n / 4 for n in range(36, 45))
+VOLUMES = (0.0, 2.0, 10.0, 100.0)
+INDICES = (0, 0, 0, 0, 1, 2)
+STEPS = (1, 1, 1, 1, 0, 2, 1, 1, 0, 2000)  # minutes from one event to the next
+
+
+def _bar(cls: type, time: int, chosen: Choices) -> Any:
+    i, volume = chosen.of(INDICES), chosen.of(VOLUMES) if cls is Bar else 1.0
+    prices = [chosen.of(PRICES) for _ in range(4)]
     return cls(i, time, time - MINUTE_US, prices[0], max(prices), min(prices), prices[1], volume)
 
 
-PRICE_LISTS = st.lists(PRICES, min_size=4, max_size=4)
-MAKERS: dict[str, st.SearchStrategy[Any]] = {
-    "bar": st.builds(lambda i, p, v: lambda time: _bar(Bar, i, time, p, v), INSTRUMENTS, PRICE_LISTS, VOLUMES),
-    "trade": st.builds(lambda i, p, v: lambda time: Trade(i, time, p, v, 1.0), INSTRUMENTS, PRICES, VOLUMES),
-    "quote": st.builds(
-        lambda i, p, spread, v: lambda time: Quote(i, time, p, v, p + spread, 2 * v),
-        INSTRUMENTS,
-        PRICES,
-        st.sampled_from([0.0, 0.25, 0.5]),
-        VOLUMES,
-    ),
-    "prediction": st.builds(
-        lambda i, x: lambda time: Prediction(i, time, x, 0.0), INSTRUMENTS, st.sampled_from([-1.0, 0.0, 1.0])
-    ),
-    "gap": st.builds(lambda i: lambda time: Gap(i, time, time - 5, 2.0), INSTRUMENTS),
-    "article": st.builds(lambda i: lambda time: Article(i, time, 0.5, 7.0), INSTRUMENTS),
-    "revision": st.builds(lambda i, p: lambda time: _bar(BarRevision, i, time, p, 1.0), INSTRUMENTS, PRICE_LISTS),
+def _quote(time: int, chosen: Choices) -> Quote:
+    i, price, spread, volume = (chosen.of(values) for values in (INDICES, PRICES, (0.0, 0.25, 0.5), VOLUMES))
+    return Quote(i, time, price, volume, price + spread, 2 * volume)
+
+
+def _action(time: int, chosen: Choices) -> CorporateAction:
     # One microsecond later than the others: what comes of it is told apart from the fills of its minute.
-    "action": st.builds(
-        lambda i, ratio, amount, ends: lambda time: CorporateAction(i, time + 1, ratio, amount, ends),
-        INSTRUMENTS,
-        st.sampled_from([1.0, 2.0, 0.5, 1.5]),
-        st.sampled_from([0.0, 0.25]),
-        st.sampled_from([0.0, 0.0, 0.0, 1.0]),
-    ),
-    "recorded": st.builds(
-        lambda i, q, p, n: lambda time: RecordedFill(i, time, time, RECORDED_FROM + n, q, p, 0.125),
-        INSTRUMENTS,
-        st.sampled_from([-2.0, 1.0, 3.0]),
-        PRICES,
-        st.integers(0, 9),
-    ),
+    ratio, amount, ends = (chosen.of(values) for values in ((1.0, 2.0, 0.5, 1.5), (0.0, 0.25), (0.0, 0.0, 0.0, 1.0)))
+    return CorporateAction(chosen.of(INDICES), time + 1, ratio, amount, ends)
+
+
+def _recorded(time: int, chosen: Choices) -> RecordedFill:
+    i, quantity, price, n = (chosen.of(values) for values in (INDICES, (-2.0, 1.0, 3.0), PRICES, range(10)))
+    return RecordedFill(i, time, time, RECORDED_FROM + n, quantity, price, 0.125)
+
+
+MAKERS: dict[str, Callable[[int, Choices], Any]] = {
+    "bar": lambda time, chosen: _bar(Bar, time, chosen),
+    "trade": lambda time, chosen: Trade(chosen.of(INDICES), time, chosen.of(PRICES), chosen.of(VOLUMES), 1.0),
+    "quote": _quote,
+    "prediction": lambda time, chosen: Prediction(chosen.of(INDICES), time, chosen.of((-1.0, 0.0, 1.0)), 0.0),
+    "gap": lambda time, chosen: Gap(chosen.of(INDICES), time, time - 5, 2.0),
+    "article": lambda time, chosen: Article(chosen.of(INDICES), time, 0.5, 7.0),
+    "revision": lambda time, chosen: _bar(BarRevision, time, chosen),
+    "action": _action,
+    "recorded": _recorded,
 }
 
 
 @st.composite
 def event_lists(draw: st.DrawFn, *kinds: str) -> list[Any]:
     """Up to 50 events, mostly bars, several at the same time; gaps of days between some."""
-    made = st.one_of(*(MAKERS[kind] for kind in [*["bar"] * 8, *(kinds or tuple(MAKERS))]))
-    step = st.sampled_from([1, 1, 1, 1, 0, 2, 1, 1, 0, 2000])
+    makers = [MAKERS[kind] for kind in [*["bar"] * 8, *(kinds or tuple(MAKERS))]]
     time, events = START_US, []
     acted: set[tuple[int, int]] = set()
-    for minutes, make in draw(st.lists(st.tuples(step, made), min_size=10, max_size=50)):
-        time += minutes * MINUTE_US
-        event = make(time)
+    for chosen in draw(st.lists(CHOICES, min_size=10, max_size=50)):
+        time += chosen.of(STEPS) * MINUTE_US
+        event = chosen.of(makers)(time, chosen)
         # One action of an instrument at a time: it is told from its fills alone what came of each.
         if not (isinstance(event, CorporateAction) and (event.i, event.time) in acted):
             events.append(event)
@@ -258,24 +272,39 @@ def in_euros(account: Account, gate: Gate) -> None:
     account.multiplier[1] = account.unit[1] = 0.1
 
 
-@st.composite
-def terms(draw: st.DrawFn, /, **fixed: Any) -> Terms:
+ENDLESS = float("inf")
+FILLS = {
+    "fill": (0, 0, 0, 1, 2),
+    "participation": (0.25, 1.0, 1e12),
+    "spread": (0.0, 0.01),
+    "impact": (0.0, 0.1),
+    "latency": (0, 0, 1, MINUTE_US),
+    "best_path": (False, True),
+}
+LIMITS = {
+    "allow_short": (True, True, False),
+    "leverage": (ENDLESS, 2.0, 1.0),
+    "max_weight": (ENDLESS, ENDLESS, 0.5),
+    "lot": (0.0, 0.1, 0.5),
+    "margin": (0.0, 0.0, 0.5),
+}
+REST = {"financing": (1e-9, 0.5), "borrowing": (0.0, 0.5)}
+
+
+def terms(**fixed: Any) -> st.SearchStrategy[Terms]:
     """Terms of trade whose parts are always of the same classes; volume always counts."""
-    fills = {
-        "fill": draw(st.sampled_from([0, 0, 0, 1, 2])),
-        "participation": draw(st.sampled_from([0.25, 1.0, 1e12])),
-        "spread": draw(st.sampled_from([0.0, 0.01])),
-        "impact": draw(st.sampled_from([0.0, 0.1])),
-        "latency": draw(st.sampled_from([0, 0, 1, MINUTE_US])),
-        "best_path": draw(st.booleans()),
-    }
-    limits = {
-        "allow_short": draw(st.sampled_from([True, True, False])),
-        "leverage": draw(st.sampled_from([float("inf"), 2.0, 1.0])),
-        "max_weight": draw(st.sampled_from([float("inf"), float("inf"), 0.5])),
-        "lot": draw(st.sampled_from([0.0, 0.1, 0.5])),
-        "margin": draw(st.sampled_from([0.0, 0.0, 0.5])),
-    }
-    rest = {"financing": draw(st.sampled_from([1e-9, 0.5])), "borrowing": draw(st.sampled_from([0.0, 0.5]))}
-    made: dict[str, Any] = {"size": SIZE, "fills": fills, "limits": limits, "rest": rest, "prepare": in_euros} | fixed
-    return Terms(fee=lambda: MakerTakerFee(-0.0001, 0.001), **made)
+
+    def made(chosen: Choices) -> Terms:
+        fills, limits, rest = (
+            {name: chosen.of(values) for name, values in each.items()} for each in (FILLS, LIMITS, REST)
+        )
+        parts: dict[str, Any] = {
+            "size": SIZE,
+            "fills": fills,
+            "limits": limits,
+            "rest": rest,
+            "prepare": in_euros,
+        } | fixed
+        return Terms(fee=lambda: MakerTakerFee(-0.0001, 0.001), **parts)
+
+    return CHOICES.map(made)

@@ -87,7 +87,7 @@ def test_the_size_of_blocks_does_not_matter_to_compiled_code(
 
 
 @given(event_lists("bar"), RULES, terms(), st.booleans())
-@settings(FEW, max_examples=50)  # each writes the hook out anew
+@settings(FEW, max_examples=20)  # each writes the hook out anew
 def test_a_hook_that_is_written_out_does_what_the_hook_does(
     events: list[Any], rules: list[Rule], given_terms: Terms, with_tactics: bool
 ) -> None:

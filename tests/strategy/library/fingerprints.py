@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def cases() -> Iterator[Case]:
                 yield Case(name, data)
 
 
+@cache
 def known() -> dict[str, dict[str, Any]]:
     """The fingerprints of the file, by the names of their cases."""
     tables = tomllib.loads(FILE.read_text())

@@ -9,7 +9,7 @@ from tests.strategy.library.fingerprints import Case, cases, known
 def test_as_it_was(case: Case, request: pytest.FixtureRequest) -> None:
     if case.data != "stocks":
         request.getfixturevalue("shared_data")
-    taken, kept = case.take(), known()[case.name]
+    taken, kept = case.take(), dict(known()[case.name])
     for name in ("max_drawdown", "sharpe"):  # sums whose order is the processor's business
         assert taken.pop(name) == pytest.approx(kept.pop(name), rel=1e-9)
     assert taken == kept
