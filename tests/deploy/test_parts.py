@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -80,11 +81,20 @@ def healthy(name: str, environment: dict[str, str]) -> bool:
     """What the service's own health check says, in time."""
     check = words(services()[name]["healthcheck"]["test"][1:], environment)
     deadline = time.monotonic() + SECONDS
+    port = {"code": "STRADES_CODE_PORT", "webserver": "STRADES_WEBSERVER_PORT"}.get(name)
+    while port and not listens(int(environment[port])) and time.monotonic() < deadline:
+        time.sleep(0.5)
     while time.monotonic() < deadline:
         if subprocess.run(check, cwd=PROJECT, env=environment, capture_output=True, check=False).returncode == 0:
             return True
         time.sleep(5)  # to ask costs more than to wait: a process that imports Dagster
     return False
+
+
+def listens(port: int) -> bool:
+    """Whether something answers there: before, nothing can be healthy."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_the_parts_start_serve_and_end(environment: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ from strades_pipelines.strategy.compiler.program import (
     Function,
     Program,
     Source,
+    key_of,
     read_source,
     received,
 )
@@ -40,20 +41,25 @@ def lower_function(
 ) -> Function:
     """The LLVM function for a Python function with such arguments.
 
-    It is lowered twice: first to see what it returns and whether it can raise, into a module that is thrown away.
+    It is lowered twice: first to see what it returns and whether it can raise, which is the same hot, apart or neither, into
+    a module that is thrown away.
 
     Raises:
         NotCompilable: it uses what cannot be compiled.
     """
     source = read_source(function)
-    scratch = Program(module=ir.Module("scratch"))
-    trial = Body(program, source, scratch.declare(name, arguments, "nothing", False, hot=hot), None, hot=hot)
-    trial.lower(arguments)
-    returns = numbers.common([Number(None, kind) for kind in trial.returned]) if trial.returned else "nothing"
-    if trial.returned and trial.falls_off:
-        raise NotCompilable(f"{source.where(source.tree)}: {source.tree.name} may end without returning its number")
-    llvm = program.declare(name, arguments, returns, trial.raised, hot=hot, cold=apart)
-    made = Function(llvm, returns, trial.raised, hot)
+    key = (function, *map(key_of, arguments))
+    if key not in program.outcomes:
+        scratch = Program(module=ir.Module("scratch"))
+        trial = Body(program, source, scratch.declare(name, arguments, "nothing", False, hot=hot), None, hot=hot)
+        trial.lower(arguments)
+        if trial.returned and trial.falls_off:
+            raise NotCompilable(f"{source.where(source.tree)}: {source.tree.name} may end without returning its number")
+        returns = numbers.common([Number(None, kind) for kind in trial.returned]) if trial.returned else "nothing"
+        program.outcomes[key] = returns, trial.raised
+    returns, raised = program.outcomes[key]
+    llvm = program.declare(name, arguments, returns, raised, hot=hot, cold=apart)
+    made = Function(llvm, returns, raised, hot)
     Body(program, source, llvm, made, hot=hot).lower(arguments)
     return made
 

@@ -91,12 +91,14 @@ class Function:
 class Program:
     """The functions made so far, by what they were made of, and the errors they can raise.
 
-    `single` says that there is one instrument: the index of every event is 0.
+    `single` says that there is one instrument: the index of every event is 0. `outcomes` are what each function returns, and
+    whether it can raise.
     """
 
     single: bool = False
     module: ir.Module = field(default_factory=lambda: ir.Module("strades"))
     functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)
+    outcomes: dict[tuple[Any, ...], tuple[str, bool]] = field(default_factory=dict)
     under_way: dict[tuple[Any, ...], Touched] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     copies: Copies = field(default_factory=Copies)
@@ -147,7 +149,7 @@ class Program:
 
         apart = apart or getattr(function, "is_rare", False)
         hot = hot and not apart
-        key = (function, hot, apart, *(_key(argument) for argument in arguments))
+        key = (function, hot, apart, *(key_of(argument) for argument in arguments))
         if key in self.under_way:
             raise NotCompilable(f"{where}: {function.__qualname__} calls itself")
         if key not in self.functions:
@@ -190,7 +192,8 @@ class Program:
         return made
 
 
-def _key(value: Value) -> Any:
+def key_of(value: Value) -> Any:
+    """What of an argument decides the code of a function."""
     if isinstance(value, Object):
         return value.key
     if isinstance(value, Event):
