@@ -41,8 +41,8 @@ def lower_function(
 ) -> Function:
     """The LLVM function for a Python function with such arguments.
 
-    It is lowered twice: first to see what it returns and whether it can raise, which is the same hot, apart or neither, into
-    a module that is thrown away.
+    It is lowered twice: first to see what it returns and whether it can raise, the same whether hot or apart, into a
+    module that is thrown away.
 
     Raises:
         NotCompilable: it uses what cannot be compiled.

@@ -91,8 +91,8 @@ class Function:
 class Program:
     """The functions made so far, by what they were made of, and the errors they can raise.
 
-    `single` says that there is one instrument: the index of every event is 0. `outcomes` are what each function returns, and
-    whether it can raise.
+    `single` says that there is one instrument: the index of every event is 0. `outcomes` are what functions return, and
+    whether they can raise.
     """
 
     single: bool = False
