@@ -245,12 +245,19 @@ class Engine(CorporateActions):
         """Every event of the instant is in: the timer, what it changed, and the account's value."""
         account = self.account
         self.strategy.on_timer(account.now, account)
-        if self.looks_around and (len(self.tactics) > 0 or account.target != account.decided):
+        if self.looks_around and (len(self.tactics) > 0 or self.is_asked()):
             self.look_around()
         if account.new_orders > 0:
             self.admit(TIMER)
         if account.now >= self.opened_at:
             self.value()
+
+    def is_asked(self) -> bool:
+        """Whether a target is not the one decided on; one by one, since lists of the same NaN are equal to Python."""
+        for i in range(self.account.size):  # noqa: SIM110 (what is compiled has plain loops)
+            if self.account.target[i] != self.account.decided[i]:
+                return True
+        return False
 
     @rarely
     def look_around(self) -> None:

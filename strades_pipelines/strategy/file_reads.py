@@ -37,6 +37,8 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
     if not isinstance(path, str | bytes | os.PathLike) or "w" in (mode or "") or "a" in (mode or ""):
         return
     name = os.path.abspath(os.fsdecode(path))
-    if os.path.splitext(name)[1] not in CODE and not name.startswith(SYSTEM):
+    # Bytecode is written under a name of its own first, by a call that has no mode.
+    is_code = os.path.splitext(name)[1] in CODE or os.path.basename(os.path.dirname(name)) == "__pycache__"
+    if not is_code and not name.startswith(SYSTEM):
         for listener in _listeners:
             listener.add(name)

@@ -40,6 +40,7 @@ def environment() -> Iterator[dict[str, str]]:
         "STRADES_CODE_HOST": "127.0.0.1",
         "STRADES_CODE_PORT": str(free_port()),
         "STRADES_WEBSERVER_PORT": str(free_port()),
+        "PYTHONFAULTHANDLER": "1",
     }
     server.stop()
 
@@ -64,6 +65,8 @@ def running(name: str, environment: dict[str, str]) -> Iterator["subprocess.Pope
         assert ended(process) in (0, -signal.SIGTERM, 128 + signal.SIGTERM), name
     finally:
         if process.poll() is None:
+            process.send_signal(signal.SIGABRT)  # what each thread does is then told, see PYTHONFAULTHANDLER
+            time.sleep(1)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 

@@ -11,7 +11,7 @@ from strades_pipelines.operations.backfilling import _months, chosen
 from strades_pipelines.partitions import Window
 from strades_pipelines.settings import PROJECT
 from strades_pipelines.strategy.bad_input import BadInput
-from tests.end_to_end.installation import NOON, STOCKS, WINDOW, installation
+from tests.end_to_end.installation import STOCKS, WINDOW, YEARS_LATER, installation
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -49,8 +49,8 @@ def test_months_reach_from_1999_to_the_present_one() -> None:
 def test_months_are_fetched_and_worked_through_and_again_change_nothing() -> None:
     words = ("backfill", "--asset", "rawsources/yahoo", "--asset", "records/candles", *WINDOW, "--json")
     others = {website.name for website in load_sources(PROJECT / "Sources.json").websites} - {"yahoo"}
-    with installation(without=others) as made:
-        done = made.strades(*words, now=NOON)
+    with installation(without=others, clock=YEARS_LATER) as made:
+        done = made.strades(*words, now=YEARS_LATER)
         assert done.returncode == 0, done.stderr
         document = json.loads(done.stdout)
         assert (document["months"], document["failures"]) == (1, [])
@@ -63,5 +63,5 @@ def test_months_are_fetched_and_worked_through_and_again_change_nothing() -> Non
             )
             assert connection.execute(february).fetchone() == (19 * len(STOCKS),)  # sessions of New York
         before = made.hashes()
-        assert made.strades(*words, now=NOON).returncode == 0
+        assert made.strades(*words, now=YEARS_LATER).returncode == 0
         assert made.hashes() == before

@@ -28,8 +28,8 @@ from strades_pipelines.strategy.orders import CANCELLED, EXPIRED, FILLED, FREE, 
 from strades_pipelines.strategy.session import Session
 from strades_pipelines.strategy.tactics.registry import parse, parse_size
 from tests.strategy.both import Outcome, Terms, cache_folder, columns_of, run_both, run_once
-from tests.strategy.builders import MINUTE_US
-from tests.strategy.random_runs import RECORDED_FROM, RULES, Rules, event_lists, one_of_each_kind, terms
+from tests.strategy.builders import MINUTE_US, START_US
+from tests.strategy.random_runs import RECORDED_FROM, RULES, Rules, event_lists, in_euros, one_of_each_kind, terms
 
 FEW = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 ALL_TACTICS = [
@@ -83,6 +83,22 @@ def test_the_size_of_blocks_does_not_matter_to_compiled_code(
 ) -> None:
     columns = columns_of(events)
     in_blocks = run_once(Rules(rules), EventChain([blocks_of(columns, size)]), given_terms, "compiled")
+    assert in_blocks.state == run_once(Rules(rules), columns, given_terms, "events").state
+
+
+def test_a_target_that_is_no_number_is_looked_at_alike() -> None:
+    """Found by chance: a weight of what had no price yet, and orders that end in the last instant."""
+    rules = [
+        (0.0, 3.0, -2.0, 0.0, 0.0, 1.0, 0.05, 0.0, 0.0, 0.0),
+        (2.0, 1.0, -0.5, 1.0, 1.0, 2.0, 0.0, 1.0, 0.0, 0.0),
+        (3.0, 3.0, 0.5, 2.0, 0.0, -1.0, 0.05, 2.0, 2.0, 1.0),
+    ]
+    times = [START_US + k * MINUTE_US for k in range(1, 11)]
+    events = [Bar(0, time, time - MINUTE_US, 9.0, 9.0, 9.0, 9.0, 0.0) for time in times]
+    events[2] = Bar(0, times[2], times[1], 9.75, 10.0, 9.0, 10.0, 100.0)
+    events[9] = Bar(1, times[9], times[8], 10.25, 11.0, 10.25, 11.0, 10.0)
+    columns, given_terms = columns_of(events), Terms(size=3, fills={"participation": 0.25}, prepare=in_euros)
+    in_blocks = run_once(Rules(rules), EventChain([blocks_of(columns, 1)]), given_terms, "compiled")
     assert in_blocks.state == run_once(Rules(rules), columns, given_terms, "events").state
 
 

@@ -98,13 +98,12 @@ class Expressions:
             return
         self.fail(self.builder.icmp_unsigned(">=", index, count), "IndexError", "list index out of range")
 
-    def element_place(self, array: Array, index: Any, *, checked: bool = True) -> Any:
+    def element_place(self, array: Array, index: Any) -> Any:
         """Where an element of a list of numbers is."""
         if array.reserve:
             base = self.constant_load(self.memory["T"], INT(COLUMNS + array.start), POINTER)
             return self.builder.gep(base, [index], source_etype=DOUBLE)
-        if checked:
-            self.check_index(index, self.load_integer(array.owner, array.count))
+        self.check_index(index, self.load_integer(array.owner, array.count))
         if array.stride:
             index = self.builder.add(self.builder.mul(index, INT(array.stride)), INT(array.offset))
         at = self.builder.add(self.load_integer(array.owner, array.start), index)
@@ -301,37 +300,8 @@ class Expressions:
         sign = COMPARED.get(type(node.ops[0]))
         if sign is None:
             raise self.refuse(node, f"the comparison in {ast.unparse(node)}")
-        first, second = self.value(node.left), self.value(node.comparators[0])
-        if isinstance(first, Array) and isinstance(second, Array) and sign == "!=":
-            return self.lists_differ(first, second)
-        if isinstance(first, Single) and isinstance(second, Single) and sign == "!=":
-            first, second = self.inline(first.owner, first.entry), self.inline(second.owner, second.entry)
-        left, right = self.plain(node.left, first), self.plain(node.comparators[0], second)
+        left, right = self.number(node.left), self.number(node.comparators[0])
         return Number(numbers.compare(self.builder, sign, left, right), "bool")
-
-    def lists_differ(self, first: Array, second: Array) -> Number:
-        """Whether two lists of the same length and kind differ in any place."""
-        found, counter = self.allocate("bool"), self.allocate("int")
-        self.builder.store(BOOL(False), found)
-        self.builder.store(INT(0), counter)
-        test, body, after = (self.llvm.append_basic_block(name) for name in ("test", "body", "after"))
-        self.builder.branch(test)
-        self.builder.position_at_end(test)
-        at = self.builder.load(counter, typ=INT)
-        more = self.builder.icmp_signed("<", at, self.load_integer(first.owner, first.count))
-        same = self.builder.not_(self.builder.load(found, typ=BOOL))
-        self.builder.cbranch(self.builder.and_(more, same), body, after)
-        self.builder.position_at_end(body)
-        kind = DOUBLE if first.kind == "float" else INT
-        sides = [
-            Number(self.builder.load(self.element_place(one, at, checked=False), typ=kind), first.kind)
-            for one in (first, second)
-        ]
-        self.builder.store(numbers.compare(self.builder, "!=", *sides), found)
-        self.builder.store(self.builder.add(at, INT(1)), counter)
-        self.builder.branch(test)
-        self.builder.position_at_end(after)
-        return Number(self.builder.load(found, typ=BOOL), "bool")
 
     def see_IfExp(self, node: ast.IfExp) -> Value:  # noqa: N802
         then, other, after = (self.llvm.append_basic_block(name) for name in ("then", "else", "after"))
