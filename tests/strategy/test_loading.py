@@ -1,5 +1,6 @@
 """Strategies as they are named on a command line, and their parameters."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ def test_a_file_with_one_strategy_needs_no_name(tmp_path: Path, two: Path) -> No
         load_strategy(str(two))
 
 
-def test_a_changed_file_is_loaded_again(two: Path) -> None:
+def test_a_changed_file_is_loaded_again(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # as where nobody forbids it
     before = load_strategy(f"{two}:First")
     two.write_text(TWO.replace("count: int = 1", "count: int = 2"))
     assert (

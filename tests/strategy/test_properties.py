@@ -88,7 +88,7 @@ def test_the_size_of_blocks_does_not_matter_to_compiled_code(
 
 def test_a_target_that_is_no_number_is_looked_at_alike() -> None:
     """Found by chance: a weight of what had no price yet, and orders that end in the last instant."""
-    rules = [
+    rules: list[Rule] = [
         (0.0, 3.0, -2.0, 0.0, 0.0, 1.0, 0.05, 0.0, 0.0, 0.0),
         (2.0, 1.0, -0.5, 1.0, 1.0, 2.0, 0.0, 1.0, 0.0, 0.0),
         (3.0, 3.0, 0.5, 2.0, 0.0, -1.0, 0.05, 2.0, 2.0, 1.0),
