@@ -1,6 +1,7 @@
 """An engine compiled: the same classes, lowered to machine code, run over columns of events."""
 
 import ctypes
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from strades_pipelines.strategy import events
+from strades_pipelines.strategy.ahead import Ahead, CompiledError, find_ahead
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiler.layout import Packer, unpack
 from strades_pipelines.strategy.compiler.loop import Hook, Loop
@@ -17,6 +19,7 @@ from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Shape, 
 from strades_pipelines.strategy.compiler.values import Event, Number, Object, column_of
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.journal import RESERVES, Reserves
+from strades_pipelines.strategy.memory import floats as floats_of_memory
 
 HOOKS = {
     events.TRADE: ("on_trade", events.Trade),
@@ -34,26 +37,28 @@ SPARSE = {events.BAR: ("open_time", "open")}
 ROW = Number(None, "int")
 # The most rows an event may write: so many, and so many for each instrument and each order under way.
 MARGIN, ROWS = 1_024, 16
-
-
-class CompiledError(Exception):
-    """Compiled code raised; the text is the error's class and message."""
-
-    compiled = True
+# The events for which indicators are updated ahead in one go: what comes of them stays in the processor's cache.
+PIECE = 65_536
 
 
 @dataclass(frozen=True)
 class CompiledEngine:
-    """The machine code for engines of one shape."""
+    """The machine code for engines of one shape, and the indicators that it finds updated ahead."""
 
     shape: Shape
     machine: Machine
+    ahead: tuple[Ahead, ...]
+
+    @property
+    def width(self) -> int:
+        """How many columns the indicators fill."""
+        return sum(one.code.count for one in self.ahead)
 
     def run(self, floats: Floats, integers: Integers, table: Integers, start: int, end: int) -> int:
         """Step through events [start, end), or until the journal is full; returns how far it came.
 
         Args:
-            table: the addresses of the columns, then those of the reserves.
+            table: the addresses of the columns, then of the reserves, then of what was computed ahead.
 
         Raises:
             CompiledError: with what the code raised, as Python would have put it.
@@ -68,17 +73,24 @@ class CompiledEngine:
 
 
 @cache
-def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path) -> CompiledEngine:
-    program = Program(single)
+def _compile(
+    shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, *, ahead: bool
+) -> CompiledEngine:
+    found = find_ahead(shape, kinds, single, folder) if ahead else ()
+    strategy = dict(shape.fields)["strategy"].shape
+    assert strategy is not None
+    program = Program(single, {(strategy, one.indicator.name): one.computed(RESERVES) for one in found})
     hooks = {kind: _hook(program, Object(shape), *HOOKS[kind]) for kind in kinds}
     journal = shape.get("journal")
     assert journal is not None
     assert journal.shape is not None
     full = journal.n + dict(journal.shape.fields)["full"].n
     sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
-    Loop(program, shape, hooks, full, RESERVES, sorted(column.number for column in sparse if column)).build()
+    reserves = RESERVES + sum(one.code.count for one in found)
+    Loop(program, shape, hooks, full, reserves, sorted(column.number for column in sparse if column)).build()
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
-    return CompiledEngine(shape, load(str(program.module), {"run": prototype}, tuple(program.errors), folder))
+    machine = load(str(program.module), {"run": prototype}, tuple(program.errors), folder)
+    return CompiledEngine(shape, machine, found)
 
 
 def _hook(program: Program, engine: Object, name: str, event: type) -> Hook:
@@ -88,6 +100,11 @@ def _hook(program: Program, engine: Object, name: str, event: type) -> Hook:
         return Hook(quick)
     busy = program.method(engine, name, row, name, apart=True)
     return Hook(quick, busy, program.method(engine, "is_busy", row, "is_busy", hot=True))
+
+
+def _pieces(n: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where each part of n events begins and ends."""
+    return ((start, min(start + size, n)) for start in range(0, n, size))
 
 
 class CompiledSteps:
@@ -102,7 +119,8 @@ class CompiledSteps:
 
     def __init__(self, engine: Engine, cache: Path, reserves: type[Reserves] = Reserves) -> None:
         self.engine, self._cache = engine, cache
-        self._compiled: dict[tuple[int, ...], CompiledEngine] = {}
+        self._compiled: dict[tuple[tuple[int, ...], bool], CompiledEngine] = {}
+        self._scratch = np.empty(0)
         self.shape = shape_of(engine)
         packer = Packer()
         packer.add(engine, self.shape)
@@ -113,15 +131,16 @@ class CompiledSteps:
         assert journal.shape is not None
         self.reserves = reserves(journal.shape, journal.n, MARGIN + ROWS * (account.capacity + account.size))
 
-    def compile(self, kinds: tuple[int, ...]) -> CompiledEngine:
-        """The machine code for events of such kinds.
+    def compile(self, kinds: tuple[int, ...], *, ahead: bool = True) -> CompiledEngine:
+        """The machine code for events of such kinds; `ahead` has indicators updated ahead where they can be.
 
         Raises:
             NotCompilable: with the file, line and reason.
         """
-        if kinds not in self._compiled:
-            self._compiled[kinds] = _compile(self.shape, kinds, self.engine.account.size == 1, self._cache)
-        return self._compiled[kinds]
+        if (kinds, ahead) not in self._compiled:
+            single = self.engine.account.size == 1
+            self._compiled[kinds, ahead] = _compile(self.shape, kinds, single, self._cache, ahead=ahead)
+        return self._compiled[kinds, ahead]
 
     def __call__(self, block: Columns) -> None:
         """Step through a block.
@@ -129,20 +148,51 @@ class CompiledSteps:
         Raises:
             CompiledError: when the strategy raised; the objects hold the state of that moment.
         """
-        compiled, k, n = self.compile(block.kinds), 0, len(block)
-        block = self._readable(block)
-        self.reserves.room(n if self.engine.keeps_values else 0)
+        compiled, block = self.compile(block.kinds), self.readable(block)
+        self.reserves.room(len(block) if self.engine.keeps_values else 0)
         try:
-            while k < n:
-                table = np.array(block.addresses + self.reserves.addresses, np.int64)
-                k = compiled.run(self.floats, self.integers, table, k, n)
-                self.reserves.take(self.integers)
+            for start, end in _pieces(len(block), PIECE if compiled.ahead else len(block)):
+                self._step(compiled, block, start, end)
         except CompiledError:
             self.reserves.take(self.integers)
             self.close()
             raise
 
-    def _readable(self, block: Columns) -> Columns:
+    def _step(self, compiled: CompiledEngine, block: Columns, start: int, end: int) -> None:
+        """Step through events [start, end).
+
+        Where anything raises, indicators are ahead of the event that it raised at: then all is done again without.
+        """
+        if not compiled.ahead:
+            self._run(compiled, block, start, end, [])
+            return
+        kept = self.floats.copy(), self.integers.copy(), self.reserves.mark()
+        try:
+            self._run(compiled, block, start, end, self._ahead(compiled, block, start, end))
+        except CompiledError:
+            self.floats[:], self.integers[:] = kept[:2]
+            self.reserves.go_back(kept[2])
+            self._run(self.compile(block.kinds, ahead=False), block, start, end, [])
+
+    def _ahead(self, compiled: CompiledEngine, block: Columns, start: int, end: int) -> list[int]:
+        """Update indicators ahead; returns the addresses of what they came to."""
+        if len(self._scratch) < compiled.width * PIECE:
+            self._scratch = floats_of_memory(compiled.width * PIECE)
+        # A column of the block would begin so much before its first row here.
+        places = [self._scratch.ctypes.data + 8 * (PIECE * k - start) for k in range(compiled.width)]
+        for one in compiled.ahead:
+            own = places[one.first : one.first + one.code.count]
+            one.update(self.floats, self.integers, np.array(block.addresses + own, np.int64), start, end)
+        return places
+
+    def _run(self, compiled: CompiledEngine, block: Columns, start: int, end: int, ahead: list[int]) -> None:
+        """Run the engine over events [start, end)."""
+        while start < end:
+            table = np.array(block.addresses + self.reserves.addresses + ahead, np.int64)
+            start = compiled.run(self.floats, self.integers, table, start, end)
+            self.reserves.take(self.integers)
+
+    def readable(self, block: Columns) -> Columns:
         """A block whose columns lie in memory one number behind the other, where compiled code reads them."""
         kind, i, *others = block.laid
         if (kind or len(block.kinds) == 1) and (i or self.engine.account.size == 1) and all(others):

@@ -189,6 +189,20 @@ class Reserves:
     def _room_for(self, kind: str) -> Floats:
         return floats(self._rows * len(KINDS[kind])).reshape(self._rows, -1)
 
+    def mark(self) -> Any:
+        """What `go_back` goes back to."""
+        return {kind: len(parts) for kind, parts in self.taken.items()}, self._part
+
+    def go_back(self, mark: Any) -> None:
+        """Forget the rows that were taken since a mark, which was made after `take` and `room`."""
+        counts, part = mark
+        if self._part > part:
+            self.taken["values"][-1:] = [self._whole[:, :part].T]
+            self._part, self._values = part, self._whole[:, part:]
+        for kind, count in counts.items():
+            del self.taken[kind][count:]
+        self.addresses = self._places()
+
     def take(self, integers: Integers) -> None:
         """Take the rows written so far, and empty the journal."""
         counts = dict(zip(KINDS, integers[self._counts].tolist(), strict=True))
@@ -234,6 +248,14 @@ class Counts(Reserves):
         """Before another run."""
         self.fills = 0
         self.finite = True
+
+    def mark(self) -> Any:
+        """See `Reserves`."""
+        return self.fills, self.finite
+
+    def go_back(self, mark: Any) -> None:
+        """See `Reserves`."""
+        self.fills, self.finite = mark
 
     def take(self, integers: Integers) -> None:
         """Count the rows written so far, and empty the journal."""
