@@ -1,22 +1,24 @@
 """What a strategy's indicators come to, worked out ahead of the engine: small loops of compiled code over bars alone."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiler.ahead import Indicator, find_indicators
-from strades_pipelines.strategy.compiler.ahead_loop import AheadLoop
+from strades_pipelines.strategy.compiler.ahead_loop import AheadLoop, Placed
 from strades_pipelines.strategy.compiler.machine import Machine, load
-from strades_pipelines.strategy.compiler.program import MEMORY
+from strades_pipelines.strategy.compiler.program import MEMORY, Program
 from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Shape
 from strades_pipelines.strategy.compiler.values import Column, Computed
 from strades_pipelines.strategy.events import BAR, Bar
 from strades_pipelines.strategy.strategy import Strategy
 
-PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(MEMORY), *[ctypes.c_int64] * 5)
+PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
 
 
 class CompiledError(Exception):
@@ -26,83 +28,62 @@ class CompiledError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class AheadCode:
-    """The machine code that updates an indicator of one shape, and where it puts its numbers."""
+class Ahead:
+    """The machine code that updates indicators, and the columns that it puts the numbers of each into."""
 
     machine: Machine
-    columns: tuple[tuple[str, Column], ...]
+    indicators: tuple[Indicator, ...]
+    columns: tuple[tuple[tuple[str, Column], ...], ...]
 
     @property
-    def count(self) -> int:
+    def width(self) -> int:
         """How many columns there are."""
-        return len({column.number for _, column in self.columns})
+        return len({column.number for columns in self.columns for _, column in columns})
+
+    def update(
+        self, floats: Floats, integers: Integers, block: Columns, places: Sequence[int], start: int, end: int
+    ) -> None:
+        """Update over events [start, end).
+
+        Args:
+            places: the addresses of its columns.
+
+        Raises:
+            CompiledError: with what was raised.
+        """
+        error = ctypes.c_int64(0)
+        f, n = floats.ctypes.data, integers.ctypes.data
+        table = np.array([*block.addresses, *places], np.int64)
+        self.machine.functions["ahead"](f, n, f, n, ctypes.addressof(error), table.ctypes.data, start, end)
+        if error.value:
+            raise CompiledError(self.machine.errors[error.value - 1])
+
+    def computed(self, strategy: Shape, behind: int) -> Mapping[tuple[Shape, str], Computed]:
+        """What stands in the place of the indicators in a program; their columns lie behind so many reserves."""
+        made = {}
+        for one, columns in zip(self.indicators, self.columns, strict=True):
+            moved = tuple((name, replace(column, number=column.number + behind)) for name, column in columns)
+            made[strategy, one.name] = Computed(one.shape, moved)
+        return made
+
+
+def find_ahead(engine: Shape, kinds: Sequence[int], single: bool, folder: Path) -> Ahead | None:
+    """What of an engine's strategy is updated ahead, for events of such kinds."""
+    strategy = dict(engine.fields)["strategy"]
+    assert strategy.shape is not None
+    found = find_indicators(strategy.shape, "on_aggregate_bar", Strategy, Bar.compiled_fields) if BAR in kinds else ()
+    placed = tuple(
+        Placed(one, strategy.f + one.entry.f, strategy.n + one.entry.n) for one in found if single or not one.entry.single
+    )
+    return compile_ahead(placed, (engine.f_size, engine.n_size), single, len(kinds) > 1, folder) if placed else None
 
 
 @cache
-def _compile(indicator: Indicator, listed: bool, kind: int | None, folder: Path) -> AheadCode:
-    loop = AheadLoop(indicator, listed, Bar, kind)
-    columns = loop.build()
-    program = loop.program
-    return AheadCode(load(str(program.module), {"ahead": PROTOTYPE}, tuple(program.errors), folder), columns)
-
-
-@dataclass(frozen=True)
-class Ahead:
-    """An indicator of an engine's strategy that is updated ahead.
-
-    Args:
-        f, n: where it lies in the engine's arrays; of a list, where N says that.
-        first: its first column among all that are computed.
-    """
-
-    code: AheadCode
-    indicator: Indicator
-    listed: bool
-    f: int
-    n: int
-    first: int
-
-    def update(
-        self, floats: Floats, integers: Integers, table: Integers, start: int, end: int
-    ) -> None:
-        """Update it over events [start, end).
-
-        Args:
-            table: the addresses of the columns, then those of its own.
-
-        Raises:
-            CompiledError: with what it raised.
-        """
-        f, n, count = self.f, self.n, 1
-        if self.indicator.entry.kind == "objects":
-            f, n, count = integers[self.n : self.n + 3].tolist()
-        error = ctypes.c_int64(0)
-        at_f, at_n = floats.ctypes.data, integers.ctypes.data
-        self.code.machine.functions["ahead"](
-            at_f + 8 * f, at_n + 8 * n, at_f, at_n, ctypes.addressof(error), table.ctypes.data, start, end, f, n, count
-        )
-        if error.value:
-            raise CompiledError(self.code.machine.errors[error.value - 1])
-
-    def computed(self, behind: int) -> Computed:
-        """What stands in its place in the engine's code; its columns lie behind so many others."""
-        moved = [(name, replace(column, number=column.number + behind + self.first)) for name, column in self.code.columns]
-        return Computed(self.indicator.shape, tuple(moved))
-
-
-def find_ahead(engine: Shape, kinds: Sequence[int], single: bool, folder: Path) -> tuple[Ahead, ...]:
-    """The indicators of an engine's strategy that are updated ahead, for events of such kinds."""
-    strategy = engine.get("strategy")
-    assert strategy is not None
-    assert strategy.shape is not None
-    if BAR not in kinds:
-        return ()
-    made: list[Ahead] = []
-    for one in find_indicators(strategy.shape, "on_aggregate_bar", Strategy, Bar.compiled_fields):
-        if one.entry.single and not single:
-            continue
-        listed = one.entry.kind == "objects" and not single
-        code = _compile(replace(one, name="", entry=replace(one.entry, f=0, n=0)), listed, BAR if len(kinds) > 1 else None, folder)
-        first = sum(other.code.count for other in made)
-        made.append(Ahead(code, one, listed, strategy.f + one.entry.f, strategy.n + one.entry.n, first))
-    return tuple(made)
+def compile_ahead(
+    placed: tuple[Placed, ...], sizes: tuple[int, int], single: bool, mixed: bool, folder: Path
+) -> Ahead:
+    """The code for indicators that lie so; `mixed`: other events are among the bars."""
+    program = Program(single)
+    columns = AheadLoop(program, placed, sizes, Bar, BAR if mixed else None).build()
+    machine = load(str(program.module), {"ahead": PROTOTYPE}, tuple(program.errors), folder)
+    return Ahead(machine, tuple(one.indicator for one in placed), tuple(columns))

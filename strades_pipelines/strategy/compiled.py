@@ -47,12 +47,7 @@ class CompiledEngine:
 
     shape: Shape
     machine: Machine
-    ahead: tuple[Ahead, ...]
-
-    @property
-    def width(self) -> int:
-        """How many columns the indicators fill."""
-        return sum(one.code.count for one in self.ahead)
+    ahead: Ahead | None
 
     def run(self, floats: Floats, integers: Integers, table: Integers, start: int, end: int) -> int:
         """Step through events [start, end), or until the journal is full; returns how far it came.
@@ -76,17 +71,17 @@ class CompiledEngine:
 def _compile(
     shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, *, ahead: bool
 ) -> CompiledEngine:
-    found = find_ahead(shape, kinds, single, folder) if ahead else ()
+    found = find_ahead(shape, kinds, single, folder) if ahead else None
     strategy = dict(shape.fields)["strategy"].shape
     assert strategy is not None
-    program = Program(single, {(strategy, one.indicator.name): one.computed(RESERVES) for one in found})
+    program = Program(single, found.computed(strategy, RESERVES) if found else {})
     hooks = {kind: _hook(program, Object(shape), *HOOKS[kind]) for kind in kinds}
     journal = shape.get("journal")
     assert journal is not None
     assert journal.shape is not None
     full = journal.n + dict(journal.shape.fields)["full"].n
     sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
-    reserves = RESERVES + sum(one.code.count for one in found)
+    reserves = RESERVES + (found.width if found else 0)
     Loop(program, shape, hooks, full, reserves, sorted(column.number for column in sparse if column)).build()
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
     machine = load(str(program.module), {"run": prototype}, tuple(program.errors), folder)
@@ -153,6 +148,7 @@ class CompiledSteps:
         try:
             for start, end in _pieces(len(block), PIECE if compiled.ahead else len(block)):
                 self._step(compiled, block, start, end)
+            self.reserves.take(self.integers)
         except CompiledError:
             self.reserves.take(self.integers)
             self.close()
@@ -166,23 +162,21 @@ class CompiledSteps:
         if not compiled.ahead:
             self._run(compiled, block, start, end, [])
             return
-        kept = self.floats.copy(), self.integers.copy(), self.reserves.mark()
+        kept = self.floats.copy(), self.integers.copy(), self.reserves.mark(self.integers)
         try:
-            self._run(compiled, block, start, end, self._ahead(compiled, block, start, end))
+            self._run(compiled, block, start, end, self._ahead(compiled.ahead, block, start, end))
         except CompiledError:
             self.floats[:], self.integers[:] = kept[:2]
-            self.reserves.go_back(kept[2])
+            self.reserves.go_back(kept[2], self.integers)
             self._run(self.compile(block.kinds, ahead=False), block, start, end, [])
 
-    def _ahead(self, compiled: CompiledEngine, block: Columns, start: int, end: int) -> list[int]:
+    def _ahead(self, ahead: Ahead, block: Columns, start: int, end: int) -> list[int]:
         """Update indicators ahead; returns the addresses of what they came to."""
-        if len(self._scratch) < compiled.width * PIECE:
-            self._scratch = floats_of_memory(compiled.width * PIECE)
-        # A column of the block would begin so much before its first row here.
-        places = [self._scratch.ctypes.data + 8 * (PIECE * k - start) for k in range(compiled.width)]
-        for one in compiled.ahead:
-            own = places[one.first : one.first + one.code.count]
-            one.update(self.floats, self.integers, np.array(block.addresses + own, np.int64), start, end)
+        if len(self._scratch) < ahead.width * PIECE:
+            self._scratch = floats_of_memory(ahead.width * PIECE)
+        # A column of the whole block would begin so much before its first row here.
+        places = [self._scratch.ctypes.data + 8 * (PIECE * k - start) for k in range(ahead.width)]
+        ahead.update(self.floats, self.integers, block, places, start, end)
         return places
 
     def _run(self, compiled: CompiledEngine, block: Columns, start: int, end: int, ahead: list[int]) -> None:
@@ -190,7 +184,8 @@ class CompiledSteps:
         while start < end:
             table = np.array(block.addresses + self.reserves.addresses + ahead, np.int64)
             start = compiled.run(self.floats, self.integers, table, start, end)
-            self.reserves.take(self.integers)
+            if self.reserves.is_full(self.integers):
+                self.reserves.take(self.integers)
 
     def readable(self, block: Columns) -> Columns:
         """A block whose columns lie in memory one number behind the other, where compiled code reads them."""

@@ -1,6 +1,7 @@
-"""The loop that updates an indicator over columns of bars, and puts its numbers into columns of their own."""
+"""The loop that updates indicators over columns of bars, and puts their numbers into columns of their own."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
@@ -22,105 +23,82 @@ from strades_pipelines.strategy.compiler.values import (
     column_of,
 )
 
-SMALL = ir.IntType(32)
+BYTE, SMALL = ir.IntType(8), ir.IntType(32)
+Columns = tuple[tuple[str, Column], ...]
 
 
-@dataclass
-class AheadLoop:
-    """`ahead`: one update for each bar from a row to another.
-
-    The arrays of one indicator begin at F and N; of a list with one for each instrument, in L and M, the first begins
-    where the last three arguments say, and so many there are. Lists are in L and M either way.
-
-    Args:
-        listed: whether it is such a list.
-        event: the class of a bar, and its kind where others are among them.
-    """
+@dataclass(frozen=True)
+class Placed:
+    """An indicator, and where it begins in F and N; one of a list of them, where N says where the list begins."""
 
     indicator: Indicator
-    listed: bool
-    event: type
-    kind: int | None
-    program: Program = field(default_factory=Program)
+    f: int
+    n: int
 
-    def build(self) -> tuple[tuple[str, Column], ...]:
-        """Write the function; returns where its numbers go, the first of them behind the columns of bars."""
-        shape, program = self.indicator.shape, self.program
-        arguments = [POINTER] * len(MEMORY) + [INT] * 5
-        self.made = ir.Function(program.module, ir.FunctionType(VOID, arguments), "ahead")
-        *self.arrays, self.start, self.end, self.f, self.n, self.count = self.made.args
+    @property
+    def is_listed(self) -> bool:
+        """Whether there is one for each instrument."""
+        return self.indicator.entry.kind == "objects"
+
+
+class AheadLoop:
+    """`ahead`: one update of each indicator for each bar from a row to another.
+
+    Args:
+        program: empty as yet.
+        sizes: how many numbers at constant places F and N have.
+        event: the class of a bar.
+        kind: that of a bar, where other events are among them.
+    """
+
+    def __init__(
+        self, program: Program, placed: Sequence[Placed], sizes: tuple[int, int], event: type, kind: int | None
+    ) -> None:
+        self.program, self.placed, self.event, self.kind = program, placed, event, kind
+        self.made = ir.Function(program.module, ir.FunctionType(VOID, [POINTER] * len(MEMORY) + [INT, INT]), "ahead")
+        self.arrays = self.made.args[: len(MEMORY)]
         for given in self.arrays:
             given.add_attribute("noalias")
-        self.builder = ir.IRBuilder(self.made.append_basic_block("entry"))
-        sizes = ((DOUBLE, shape.f_size), (INT, shape.n_size))
-        self.stack = [self.builder.alloca(ir.ArrayType(kind, size + 1)) for kind, size in sizes]
-        taken = [column for name in self.indicator.arguments if (column := column_of(self.event, name))]
-        owner = Object(shape, 0, 0, self.f, self.n) if self.listed else Object(shape)
-        given = [Number(None, column.kind) for column in taken]
-        update = program.method(owner, UPDATE, given, UPDATE, hot=not self.listed)
-        columns = self.columns(update)
-        self.arrays[5].attributes.dereferenceable = 8 * (COLUMNS + len(columns))
-        self.arrays[5].attributes.align = 8
+        self.blocks = {name: self.made.append_basic_block(name) for name in ("entry", "row", "bar", "next", "end")}
+        self.builder = ir.IRBuilder(self.blocks["entry"])
+        kinds = (DOUBLE, INT)
+        self.stack = [self.builder.alloca(ir.ArrayType(kind, size + 1)) for kind, size in zip(kinds, sizes, strict=True)]
+        self.starts = [self.where(one) if one.is_listed else [] for one in placed]
+        self.width = 0
+
+    def where(self, placed: Placed) -> list[Any]:
+        """Where a list's first indicator begins in L and M, and how many they are."""
+        return [self.constant(self.arrays[1], INT(placed.n + k), INT) for k in range(3)]
+
+    def build(self) -> list[Columns]:
+        """Write the function; returns where the numbers of each indicator go, behind the columns of events."""
+        builder, blocks = self.builder, self.blocks
+        start, end = self.made.args[len(MEMORY) :]
         self.copy("first")
-        self.loop(update, taken, dict(columns))
-        self.program.copies.define(program.module)
-        return columns
-
-    def columns(self, update: Function) -> tuple[tuple[str, Column], ...]:
-        """The column of each number; what is returned has none of its own where an attribute is the same."""
-        found: dict[str, Column] = {}
-        for k, name in enumerate(self.indicator.numbers):
-            kind = dict(self.indicator.shape.fields)[name].kind
-            found[name] = Column(COLUMNS + k, DOUBLE if kind == "float" else INT, kind)
-        same = found.get(self.indicator.returned_as or "")
-        if same and same.kind == update.returns:
-            found[UPDATE] = same
-        elif update.returns != "nothing":
-            stored = DOUBLE if update.returns == "float" else INT
-            found[UPDATE] = Column(COLUMNS + len(found), stored, update.returns)
-        return tuple(found.items())
-
-    def copy(self, which: str) -> None:
-        """Copy to the stack, or back."""
-        copies = getattr(self.program.copies, which)(self.program.module)
-        self.builder.call(copies, [*self.stack, *self.arrays[:2]])
-
-    def loop(self, update: Function, taken: list[Column], columns: dict[str, Column]) -> None:
-        """From row to row."""
-        builder = self.builder
-        entry, head, body, after, end = builder.block, *map(
-            self.made.append_basic_block, ("row", "bar", "next", "end")
-        )
-        builder.branch(head)
-        builder.position_at_end(head)
+        builder.cbranch(builder.icmp_signed("<", start, end), blocks["row"], blocks["end"])
+        builder.position_at_end(blocks["row"])
         row = builder.phi(INT)
-        row.add_incoming(self.start, entry)
-        more = self.made.append_basic_block("more")
-        builder.cbranch(builder.icmp_signed("<", row, self.end), more, end)
-        builder.position_at_end(more)
-        builder.cbranch(self.is_bar(row), body, after)
-        builder.position_at_end(body)
-        self.step(update, taken, columns, row)
-        builder.branch(after)
-        builder.position_at_end(after)
-        row.add_incoming(builder.add(row, INT(1)), after)
-        builder.branch(head)
-        builder.position_at_end(end)
+        row.add_incoming(start, blocks["entry"])
+        builder.cbranch(self.is_bar(row), blocks["bar"], blocks["next"])
+        builder.position_at_end(blocks["bar"])
+        columns = [self.step(one, starts, row) for one, starts in zip(self.placed, self.starts, strict=True)]
+        builder.branch(blocks["next"])
+        builder.position_at_end(blocks["next"])
+        after = builder.add(row, INT(1))
+        row.add_incoming(after, blocks["next"])
+        builder.cbranch(builder.icmp_signed("<", after, end), blocks["row"], blocks["end"])
+        builder.position_at_end(blocks["end"])
         self.copy("last")
         builder.ret_void()
+        self.arrays[5].attributes.dereferenceable = 8 * (COLUMNS + self.width)
+        self.arrays[5].attributes.align = 8
+        self.program.copies.define(self.program.module)
+        return columns
 
-    def is_bar(self, row: Any) -> Any:
-        """Whether the event of a row is a bar."""
-        byte = ir.IntType(8)
-        return BOOL(True) if self.kind is None else self.builder.icmp_signed("==", self.load(0, row, byte), byte(self.kind))
-
-    def address(self, column: int) -> Any:
-        """Where a column begins."""
-        return self.constant(self.arrays[5], INT(column), POINTER)
-
-    def load(self, column: int, row: Any, stored: ir.Type) -> Any:
-        """A number of an event."""
-        return self.constant(self.address(column), row, stored)
+    def copy(self, which: str) -> None:
+        """Copy the numbers at constant places to the stack, or back."""
+        copies = getattr(self.program.copies, which)(self.program.module)
+        self.builder.call(copies, [*self.stack, *self.arrays[:2]])
 
     def constant(self, memory: Any, index: Any, kind: ir.Type) -> Any:
         """A load from memory that never changes while the loop runs."""
@@ -128,30 +106,63 @@ class AheadLoop:
         loaded.set_metadata("invariant.load", self.program.module.add_metadata([]))
         return loaded
 
-    def step(self, update: Function, taken: list[Column], columns: dict[str, Column], row: Any) -> None:
-        """One update."""
-        bases = self.bases(row) if self.listed else []
-        memories = self.arrays if self.listed else [*self.stack, *self.arrays[2:], *self.arrays[:2]]
-        given = [*memories, *bases, *(self.load(column.number, row, column.stored) for column in taken)]
-        returned = self.call(update, given)
-        for name in self.indicator.numbers:
-            self.store(columns[name], row, self.slot(name, columns[name], bases))
-        column = columns.get(UPDATE)
-        if column and column.number >= COLUMNS + len(self.indicator.numbers):
-            value = numbers.to_int(self.builder, returned) if column.stored == INT else returned.value
-            self.store(column, row, value)
+    def place(self, column: Column, row: Any) -> tuple[Any, Any]:
+        """A column and a row of it."""
+        return self.constant(self.arrays[5], INT(column.number), POINTER), row
 
-    def store(self, column: Column, row: Any, value: Any) -> None:
-        """Put a number into its column."""
-        self.builder.store(value, self.builder.gep(self.address(column.number), [row], source_etype=column.stored))
+    def is_bar(self, row: Any) -> Any:
+        """Whether the event of a row is a bar."""
+        if self.kind is None:
+            return BOOL(True)
+        what = self.constant(*self.place(Column(0, BYTE, "int"), row), BYTE)
+        return self.builder.icmp_signed("==", what, BYTE(self.kind))
 
-    def bases(self, row: Any) -> list[Any]:
+    def step(self, placed: Placed, starts: list[Any], row: Any) -> Columns:
+        """One update of an indicator."""
+        indicator, listed = placed.indicator, placed.is_listed
+        bases = self.bases(indicator, starts, row) if listed else []
+        owner = Object(indicator.shape, 0, 0, *bases) if listed else Object(indicator.shape, placed.f, placed.n)
+        given = []
+        for name in indicator.arguments:
+            column = column_of(self.event, name)
+            assert column is not None
+            given.append(Number(self.constant(*self.place(column, row), column.stored), column.kind))
+        update = self.program.method(owner, UPDATE, given, UPDATE, hot=not listed)
+        memories = self.arrays if listed else [*self.stack, *self.arrays[2:], *self.arrays[:2]]
+        returned = self.call(update, [*memories, *bases, *(number.value for number in given)])
+        columns = self.columns(indicator, update)
+        values = {name: self.slot(placed, name, bases) for name in indicator.numbers}
+        if UPDATE in columns and list(columns.values()).count(columns[UPDATE]) == 1:
+            values[UPDATE] = numbers.to_int(self.builder, returned) if returned.kind == "bool" else returned.value
+        for name, value in values.items():
+            base, at = self.place(columns[name], row)
+            self.builder.store(value, self.builder.gep(base, [at], source_etype=columns[name].stored))
+        return tuple(columns.items())
+
+    def columns(self, indicator: Indicator, update: Function) -> dict[str, Column]:
+        """The column of each number; what is returned has none of its own where an attribute is the same."""
+        fields, found = dict(indicator.shape.fields), {}
+        kinds = {name: fields[name].kind for name in indicator.numbers}
+        same = indicator.returned_as is not None and kinds[indicator.returned_as] == update.returns
+        if not same and update.returns != "nothing":
+            kinds[UPDATE] = update.returns
+        for name, kind in kinds.items():
+            found[name] = Column(COLUMNS + self.width, DOUBLE if kind == "float" else INT, kind)
+            self.width += 1
+        return found | ({UPDATE: found[indicator.returned_as]} if same and indicator.returned_as else {})
+
+    def bases(self, indicator: Indicator, starts: list[Any], row: Any) -> list[Any]:
         """Where the indicator of the event's instrument begins in L and M."""
-        i = self.builder.sext(self.load(1, row, SMALL), INT)
-        self.fail(self.builder.icmp_unsigned(">=", i, self.count), self.program.error("IndexError", "list index out of range"))
-        shape = self.indicator.shape
-        sizes = ((self.f, shape.f_size), (self.n, shape.n_size))
-        return [self.builder.add(start, self.builder.mul(i, INT(size))) for start, size in sizes]
+        *begins, count = starts
+        i = INT(0)
+        if not self.program.single:
+            i = self.builder.sext(self.constant(*self.place(Column(1, SMALL, "int"), row), SMALL), INT)
+        error = self.program.error("IndexError", "list index out of range")
+        self.fail(self.builder.icmp_unsigned(">=", i, count), error)
+        sizes = (indicator.shape.f_size, indicator.shape.n_size)
+        return [
+            self.builder.add(begin, self.builder.mul(i, INT(size))) for begin, size in zip(begins, sizes, strict=True)
+        ]
 
     def call(self, update: Function, given: list[Any]) -> Number:
         """The result of an update; an error ends the loop."""
@@ -171,13 +182,15 @@ class AheadLoop:
                 self.builder.store(INT(error), self.arrays[4])
             self.builder.ret_void()
 
-    def slot(self, name: str, column: Column, bases: list[Any]) -> Any:
-        """An attribute of the indicator."""
-        entry = dict(self.indicator.shape.fields)[name]
-        which, at = (0, entry.f) if entry.kind == "float" else (1, entry.n)
-        if self.listed:
-            memory, place = self.arrays[2 + which], self.builder.add(bases[which], INT(at))
+    def slot(self, placed: Placed, name: str, bases: list[Any]) -> Any:
+        """A number of an indicator, as it lies there."""
+        entry = dict(placed.indicator.shape.fields)[name]
+        which, kind = (0, DOUBLE) if entry.kind == "float" else (1, INT)
+        at = (entry.f, entry.n)[which]
+        if placed.is_listed:
+            memory, index = self.arrays[2 + which], self.builder.add(bases[which], INT(at))
         else:
+            at += (placed.f, placed.n)[which]
             self.program.copies.hot.touch("FN"[which], at, write=False)
-            memory, place = self.stack[which], INT(at)
-        return self.builder.load(self.builder.gep(memory, [place], source_etype=column.stored), typ=column.stored)
+            memory, index = self.stack[which], INT(at)
+        return self.builder.load(self.builder.gep(memory, [index], source_etype=kind), typ=kind)
