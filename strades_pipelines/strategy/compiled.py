@@ -1,7 +1,7 @@
 """An engine compiled: the same classes, lowered to machine code, run over columns of events."""
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from strades_pipelines.strategy import events
-from strades_pipelines.strategy.ahead import Ahead, CompiledError, find_ahead
+from strades_pipelines.strategy.ahead import Ahead, find_ahead
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiler.layout import Packer, unpack
 from strades_pipelines.strategy.compiler.loop import Hook, Loop
@@ -19,7 +19,6 @@ from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Shape, 
 from strades_pipelines.strategy.compiler.values import Event, Number, Object, column_of
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.journal import RESERVES, Reserves
-from strades_pipelines.strategy.memory import floats as floats_of_memory
 
 HOOKS = {
     events.TRADE: ("on_trade", events.Trade),
@@ -37,17 +36,21 @@ SPARSE = {events.BAR: ("open_time", "open")}
 ROW = Number(None, "int")
 # The most rows an event may write: so many, and so many for each instrument and each order under way.
 MARGIN, ROWS = 1_024, 16
-# The events for which indicators are updated ahead in one go: what comes of them stays in the processor's cache.
-PIECE = 65_536
+
+
+class CompiledError(Exception):
+    """Compiled code raised; the text is the error's class and message."""
+
+    compiled = True
 
 
 @dataclass(frozen=True)
 class CompiledEngine:
-    """The machine code for engines of one shape, and the indicators that it finds updated ahead."""
+    """The machine code for engines of one shape; `ahead` are the indicators whose columns it reads."""
 
     shape: Shape
     machine: Machine
-    ahead: Ahead | None
+    ahead: tuple[Ahead, ...]
 
     def run(self, floats: Floats, integers: Integers, table: Integers, start: int, end: int) -> int:
         """Step through events [start, end), or until the journal is full; returns how far it came.
@@ -68,20 +71,21 @@ class CompiledEngine:
 
 
 @cache
-def _compile(
-    shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, *, ahead: bool
-) -> CompiledEngine:
-    found = find_ahead(shape, kinds, single, folder) if ahead else None
+def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, ahead: bool) -> CompiledEngine:
     strategy = dict(shape.fields)["strategy"].shape
     assert strategy is not None
-    program = Program(single, found.computed(strategy, RESERVES) if found else {})
+    found = find_ahead(strategy, single, folder) if ahead else ()
+    reserves, computed = RESERVES, {}
+    for one in found:
+        computed[strategy, one.indicator.name] = one.computed(reserves)
+        reserves += one.width
+    program = Program(single, computed)
     hooks = {kind: _hook(program, Object(shape), *HOOKS[kind]) for kind in kinds}
     journal = shape.get("journal")
     assert journal is not None
     assert journal.shape is not None
     full = journal.n + dict(journal.shape.fields)["full"].n
     sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
-    reserves = RESERVES + (found.width if found else 0)
     Loop(program, shape, hooks, full, reserves, sorted(column.number for column in sparse if column)).build()
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
     machine = load(str(program.module), {"run": prototype}, tuple(program.errors), folder)
@@ -97,11 +101,6 @@ def _hook(program: Program, engine: Object, name: str, event: type) -> Hook:
     return Hook(quick, busy, program.method(engine, "is_busy", row, "is_busy", hot=True))
 
 
-def _pieces(n: int, size: int) -> Iterator[tuple[int, int]]:
-    """Where each part of n events begins and ends."""
-    return ((start, min(start + size, n)) for start in range(0, n, size))
-
-
 class CompiledSteps:
     """Steps an engine through blocks of columns; between them its state is two arrays.
 
@@ -115,7 +114,6 @@ class CompiledSteps:
     def __init__(self, engine: Engine, cache: Path, reserves: type[Reserves] = Reserves) -> None:
         self.engine, self._cache = engine, cache
         self._compiled: dict[tuple[tuple[int, ...], bool], CompiledEngine] = {}
-        self._scratch = np.empty(0)
         self.shape = shape_of(engine)
         packer = Packer()
         packer.add(engine, self.shape)
@@ -126,66 +124,39 @@ class CompiledSteps:
         assert journal.shape is not None
         self.reserves = reserves(journal.shape, journal.n, MARGIN + ROWS * (account.capacity + account.size))
 
-    def compile(self, kinds: tuple[int, ...], *, ahead: bool = True) -> CompiledEngine:
-        """The machine code for events of such kinds; `ahead` has indicators updated ahead where they can be.
+    def compile(self, kinds: tuple[int, ...], *, ahead: bool = False) -> CompiledEngine:
+        """The machine code for events of such kinds; with `ahead` it reads columns of indicators where it can.
 
         Raises:
             NotCompilable: with the file, line and reason.
         """
-        if (kinds, ahead) not in self._compiled:
-            single = self.engine.account.size == 1
-            self._compiled[kinds, ahead] = _compile(self.shape, kinds, single, self._cache, ahead=ahead)
-        return self._compiled[kinds, ahead]
+        key = kinds, ahead
+        if key not in self._compiled:
+            self._compiled[key] = _compile(self.shape, kinds, self.engine.account.size == 1, self._cache, ahead)
+        return self._compiled[key]
 
-    def __call__(self, block: Columns) -> None:
+    def __call__(self, block: Columns, ahead: Sequence[Floats] | None = None) -> None:
         """Step through a block.
+
+        Args:
+            ahead: what its indicators came to; their state is then not kept on.
 
         Raises:
             CompiledError: when the strategy raised; the objects hold the state of that moment.
         """
-        compiled, block = self.compile(block.kinds), self.readable(block)
-        self.reserves.room(len(block) if self.engine.keeps_values else 0)
+        compiled, k, n = self.compile(block.kinds, ahead=ahead is not None), 0, len(block)
+        block = self.readable(block)
+        computed = [column.ctypes.data for column in ahead or ()]
+        self.reserves.room(n if self.engine.keeps_values else 0)
         try:
-            for start, end in _pieces(len(block), PIECE if compiled.ahead else len(block)):
-                self._step(compiled, block, start, end)
-            self.reserves.take(self.integers)
+            while k < n:
+                table = np.array(block.addresses + self.reserves.addresses + computed, np.int64)
+                k = compiled.run(self.floats, self.integers, table, k, n)
+                self.reserves.take(self.integers)
         except CompiledError:
             self.reserves.take(self.integers)
             self.close()
             raise
-
-    def _step(self, compiled: CompiledEngine, block: Columns, start: int, end: int) -> None:
-        """Step through events [start, end).
-
-        Where anything raises, indicators are ahead of the event that it raised at: then all is done again without.
-        """
-        if not compiled.ahead:
-            self._run(compiled, block, start, end, [])
-            return
-        kept = self.floats.copy(), self.integers.copy(), self.reserves.mark(self.integers)
-        try:
-            self._run(compiled, block, start, end, self._ahead(compiled.ahead, block, start, end))
-        except CompiledError:
-            self.floats[:], self.integers[:] = kept[:2]
-            self.reserves.go_back(kept[2], self.integers)
-            self._run(self.compile(block.kinds, ahead=False), block, start, end, [])
-
-    def _ahead(self, ahead: Ahead, block: Columns, start: int, end: int) -> list[int]:
-        """Update indicators ahead; returns the addresses of what they came to."""
-        if len(self._scratch) < ahead.width * PIECE:
-            self._scratch = floats_of_memory(ahead.width * PIECE)
-        # A column of the whole block would begin so much before its first row here.
-        places = [self._scratch.ctypes.data + 8 * (PIECE * k - start) for k in range(ahead.width)]
-        ahead.update(self.floats, self.integers, block, places, start, end)
-        return places
-
-    def _run(self, compiled: CompiledEngine, block: Columns, start: int, end: int, ahead: list[int]) -> None:
-        """Run the engine over events [start, end)."""
-        while start < end:
-            table = np.array(block.addresses + self.reserves.addresses + ahead, np.int64)
-            start = compiled.run(self.floats, self.integers, table, start, end)
-            if self.reserves.is_full(self.integers):
-                self.reserves.take(self.integers)
 
     def readable(self, block: Columns) -> Columns:
         """A block whose columns lie in memory one number behind the other, where compiled code reads them."""

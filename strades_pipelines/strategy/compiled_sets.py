@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from strades_pipelines.strategy.ahead import Ahead, find_ahead
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiled import CompiledSteps
 from strades_pipelines.strategy.compiler.layout import Packer, unpack
-from strades_pipelines.strategy.compiler.shapes import Field, Shape, shape_of
+from strades_pipelines.strategy.compiler.shapes import Field, Floats, Shape, shape_of
 from strades_pipelines.strategy.engine import Engine
+from strades_pipelines.strategy.events import BAR
 from strades_pipelines.strategy.journal import Counts, Journal
+from strades_pipelines.strategy.shared_columns import SharedColumns
 from strades_pipelines.strategy.strategy import Strategy
 
 LISTS_OF_ORDERS = ("orders", "queue")
@@ -33,8 +36,8 @@ class Template:
 class CompiledSets:
     """Steps strategies of one class through the same blocks, in one thread."""
 
-    def __init__(self, bars: Sequence[Bars], terms: Terms, cache: Path) -> None:
-        self._bars, self._terms, self._cache = bars, terms, cache
+    def __init__(self, bars: Sequence[Bars], terms: Terms, cache: Path, shared: SharedColumns) -> None:
+        self._bars, self._terms, self._cache, self._shared = bars, terms, cache, shared
         self._templates: dict[Shape, Template] = {}
         self._start: Engine | None = None
 
@@ -45,8 +48,9 @@ class CompiledSets:
             NotCompilable: with the file, line and reason.
         """
         steps = CompiledSteps(self._engine(strategy), self._cache)
+        ahead = self._ends_alone(strategy) and bool(self._ahead(shape_of(strategy), blocks))
         for kinds in {block.kinds for block in blocks}:
-            steps.compile(kinds)
+            steps.compile(kinds, ahead=ahead)
 
     def run(self, strategy: Strategy, blocks: Sequence[Columns]) -> tuple[Engine, Counts]:
         """The engine after the last block, and what is known of the rows that compiled code wrote.
@@ -73,6 +77,25 @@ class CompiledSets:
         cls = type(strategy)
         return cls.on_timer is Strategy.on_timer and cls.on_stop is Strategy.on_stop
 
+    def _columns(
+        self, steps: CompiledSteps, strategy: Strategy, blocks: Sequence[Columns]
+    ) -> Sequence[Sequence[Floats] | None]:
+        """What indicators come to in each block, where they are updated ahead."""
+        ahead = self._ahead(shape_of(strategy), blocks)
+        readable = [steps.readable(block) for block in blocks] if ahead else []
+        found: list[list[Floats]] = [[] for _ in readable]
+        for one in ahead:
+            made = one.columns_of(strategy, readable, self._shared)
+            if made is None:
+                return [None] * len(blocks)
+            found = [[*columns, *more] for columns, more in zip(found, made, strict=True)]
+        return found or [None] * len(blocks)
+
+    def _ahead(self, strategy: Shape, blocks: Sequence[Columns]) -> tuple[Ahead, ...]:
+        """What of a strategy is updated ahead: where there are bars alone."""
+        bars_alone = all(block.kinds == (BAR,) for block in blocks)
+        return find_ahead(strategy, len(self._bars) == 1, self._cache) if bars_alone else ()
+
     def _engine(self, strategy: Strategy) -> Engine:
         engine = self._terms.engine(strategy, self._bars, keeps_values=False)
         engine.start()
@@ -91,9 +114,10 @@ class CompiledSets:
         steps.floats, steps.integers = packer.arrays()
         counts = _cleared(steps)
         engine = steps.engine
+        columns = self._columns(steps, strategy, blocks)
         try:
-            for block in blocks:
-                steps(block)
+            for block, ahead in zip(blocks, columns, strict=True):
+                steps(block, ahead)
         except Exception:
             del self._templates[shape]  # its engine now holds what was under way
             raise

@@ -171,7 +171,6 @@ class Reserves:
         self._rows = CAPACITY + margin
         self._held = {kind: self._room_for(kind) for kind in KINDS if kind != "values"}
         self.taken: dict[str, list[Floats]] = {kind: [] for kind in KINDS}
-        self._takes = 0
         self._whole = self._values = np.empty((len(VALUE), 0))
         self.room(0)
 
@@ -190,34 +189,8 @@ class Reserves:
     def _room_for(self, kind: str) -> Floats:
         return floats(self._rows * len(KINDS[kind])).reshape(self._rows, -1)
 
-    def mark(self, integers: Integers) -> Any:
-        """What `go_back` goes back to: as it is now, with the integers as they are."""
-        return self._takes, self._part, {kind: len(parts) for kind, parts in self.taken.items()}
-
-    def go_back(self, mark: Any, integers: Integers) -> None:
-        """Forget the rows written since a mark in the same block; the integers are those of the mark again."""
-        takes, part, lengths = mark
-        if takes == self._takes:
-            return
-        # The first part that was taken since begins with the rows that were there.
-        counts = dict(zip(KINDS, integers[self._counts].tolist(), strict=True))
-        values = part + counts.pop("values")
-        for kind, count in counts.items():
-            parts = self.taken[kind][lengths[kind] :][:1]
-            self.taken[kind][lengths[kind] :] = [first[:count] for first in parts if count]
-        if self._part:
-            self.taken["values"][-1:] = [self._whole[:, :values].T] if values else []
-        self._part, self._values = values, self._whole[:, values:]
-        self.addresses = self._places()
-        integers[self._counts] = 0
-
-    def is_full(self, integers: Integers) -> bool:
-        """Whether the journal is to be emptied before another event."""
-        return bool(integers[self._full])
-
     def take(self, integers: Integers) -> None:
         """Take the rows written so far, and empty the journal."""
-        self._takes += 1
         counts = dict(zip(KINDS, integers[self._counts].tolist(), strict=True))
         for kind, held in self._held.items():
             count = counts[kind]
@@ -261,15 +234,6 @@ class Counts(Reserves):
         """Before another run."""
         self.fills = 0
         self.finite = True
-
-    def mark(self, integers: Integers) -> Any:
-        """See `Reserves`; rows are not kept, so all are counted before."""
-        self.take(integers)
-        return self.fills, self.finite
-
-    def go_back(self, mark: Any, integers: Integers) -> None:
-        """See `Reserves`."""
-        self.fills, self.finite = mark
 
     def take(self, integers: Integers) -> None:
         """Count the rows written so far, and empty the journal."""

@@ -38,6 +38,11 @@ class Indicator:
     numbers: tuple[str, ...]
     returned_as: str | None
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether there is a list of them, of any length but one."""
+        return self.entry.kind == "objects"
+
 
 @dataclass(frozen=True)
 class Use:
