@@ -1,6 +1,6 @@
-"""Indicators updated ahead of the engine, by a small loop over all bars: once for all sets of parameters alike.
+"""Indicators updated ahead of the engine, by a small loop over all bars: in a sweep, once for all sets alike.
 
-In a single run it is no gain: what the loop saves, the columns in between cost again.
+A single run has no gain of it: what the engine's loop saves, the loop ahead of it and the columns in between cost.
 """
 
 import ctypes
@@ -26,47 +26,17 @@ from strades_pipelines.strategy.strategy import Strategy
 PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
 
 
-@dataclass(frozen=True)
-class Ahead:
-    """The machine code that updates an indicator of a strategy, and the columns that it puts its numbers into."""
+@dataclass(frozen=True, eq=False)
+class UpdateCode:
+    """The machine code that updates indicators of one shape, and the columns that it puts their numbers into."""
 
-    indicator: Indicator
     machine: Machine
     columns: Mapping[str, Column]
+    width: int
 
-    @property
-    def width(self) -> int:
-        """How many columns there are."""
-        return len({column.number for column in self.columns.values()})
-
-    def columns_of(self, strategy: Strategy, blocks: Sequence[Columns], shared: SharedColumns) -> Made | None:
-        """The columns of each block for a strategy; None where there is no room for them, or an update raises."""
-        packer = self.state(strategy)
-        state = packer.floats.tobytes() + packer.integers.tobytes()
-        size = len(state) + 8 * self.width * sum(map(len, blocks))
-        return shared.get((self.alike, state), size, lambda: self.update(packer, blocks))
-
-    @cached_property
-    def alike(self) -> Indicator:
-        """The same for indicators that come to the same from the same state, wherever they lie."""
-        return replace(self.indicator, name="", entry=replace(self.indicator.entry, f=0, n=0))
-
-    def computed(self, behind: int) -> Computed:
-        """What stands in its place in a program; so many reserves and other columns come before its own."""
-        moved = ((name, replace(column, number=column.number + behind)) for name, column in self.columns.items())
-        return Computed(self.indicator.shape, tuple(moved))
-
-    def state(self, strategy: Strategy) -> Packer:
-        """The indicator of a strategy, laid out alone."""
-        packer = Packer()
-        alone = replace(self.indicator.entry, f=0, n=0)
-        size = (3 if self.indicator.is_listed else self.indicator.shape.n_size, self.indicator.shape.f_size)
-        packer.add(strategy, Shape(type(strategy), ((self.indicator.name, alone),), size[1], size[0]))
-        return packer
-
-    def update(self, packer: Packer, blocks: Sequence[Columns]) -> Made | None:
-        """The columns of each block; None where an update raises."""
-        floats, integers = packer.arrays()
+    def run(self, state: Packer, blocks: Sequence[Columns]) -> Made | None:
+        """The columns of each block, from such a state on; None where an update raises."""
+        floats, integers = state.arrays()
         f, n, error = floats.ctypes.data, integers.ctypes.data, ctypes.c_int64(0)
         found = []
         for block in blocks:
@@ -80,20 +50,54 @@ class Ahead:
         return found
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """An indicator of a strategy that is updated ahead."""
+
+    indicator: Indicator
+    code: UpdateCode
+
+    def computed(self, behind: int) -> Computed:
+        """What stands in its place in a program; so many reserves and columns of others come before its own."""
+        moved = ((name, replace(column, number=column.number + behind)) for name, column in self.code.columns.items())
+        return Computed(self.indicator.shape, tuple(moved))
+
+    @cached_property
+    def _alone(self) -> Shape:
+        """The layout of a strategy of which nothing else is laid out."""
+        one = self.indicator
+        sizes = (0, 3) if one.is_listed else (one.shape.f_size, one.shape.n_size)
+        return Shape(Strategy, ((one.name, replace(one.entry, f=0, n=0)),), *sizes)
+
+    def columns_of(self, strategy: Strategy, blocks: Sequence[Columns], shared: SharedColumns) -> Made | None:
+        """The columns of each block for a strategy; None where there is no room for them, or an update raises."""
+        state = Packer()
+        state.add(strategy, self._alone)
+        key = state.floats.tobytes() + state.integers.tobytes()
+        size = len(key) + 8 * self.code.width * sum(map(len, blocks))
+        return shared.get((self.code, key), size, lambda: self.code.run(state, blocks))
+
+
 @cache
 def find_ahead(strategy: Shape, single: bool, folder: Path) -> tuple[Ahead, ...]:
-    """What of a strategy of this shape is updated ahead.
+    """What of a strategy of this shape is updated ahead; `single`: there is one instrument.
 
     Raises:
         NotCompilable: with the file, line and reason.
     """
     found = find_indicators(strategy, "on_aggregate_bar", Strategy, Bar.compiled_fields)
     # Of a list of one, there is none for another instrument.
-    return tuple(_compile(one, single, folder) for one in found if single or not one.entry.single)
+    return tuple(Ahead(one, _code_for(one, single, folder)) for one in found if single or not one.entry.single)
 
 
-def _compile(indicator: Indicator, single: bool, folder: Path) -> Ahead:
+def _code_for(one: Indicator, single: bool, folder: Path) -> UpdateCode:
+    """The same code for indicators that are alike, wherever they lie."""
+    return _compile(replace(one, name="", entry=replace(one.entry, f=0, n=0)), single, folder)
+
+
+@cache
+def _compile(indicator: Indicator, single: bool, folder: Path) -> UpdateCode:
     program = Program(single)
     columns = AheadLoop(program, indicator, Bar).build()
     machine = load(str(program.module), {"ahead": PROTOTYPE}, tuple(program.errors), folder)
-    return Ahead(indicator, machine, columns)
+    return UpdateCode(machine, columns, len({column.number for column in columns.values()}))

@@ -78,7 +78,7 @@ def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, a
     reserves, computed = RESERVES, {}
     for one in found:
         computed[strategy, one.indicator.name] = one.computed(reserves)
-        reserves += one.width
+        reserves += one.code.width
     program = Program(single, computed)
     hooks = {kind: _hook(program, Object(shape), *HOOKS[kind]) for kind in kinds}
     journal = shape.get("journal")

@@ -31,6 +31,7 @@ class Template:
     strategy: Field
     packed: Packer
     values: Shape
+    ahead: tuple[Ahead, ...]
 
 
 class CompiledSets:
@@ -77,24 +78,20 @@ class CompiledSets:
         cls = type(strategy)
         return cls.on_timer is Strategy.on_timer and cls.on_stop is Strategy.on_stop
 
-    def _columns(
-        self, steps: CompiledSteps, strategy: Strategy, blocks: Sequence[Columns]
-    ) -> Sequence[Sequence[Floats] | None]:
-        """What indicators come to in each block, where they are updated ahead."""
-        ahead = self._ahead(shape_of(strategy), blocks)
-        readable = [steps.readable(block) for block in blocks] if ahead else []
-        found: list[list[Floats]] = [[] for _ in readable]
-        for one in ahead:
-            made = one.columns_of(strategy, readable, self._shared)
-            if made is None:
-                return [None] * len(blocks)
-            found = [[*columns, *more] for columns, more in zip(found, made, strict=True)]
-        return found or [None] * len(blocks)
-
     def _ahead(self, strategy: Shape, blocks: Sequence[Columns]) -> tuple[Ahead, ...]:
         """What of a strategy is updated ahead: where there are bars alone."""
         bars_alone = all(block.kinds == (BAR,) for block in blocks)
         return find_ahead(strategy, len(self._bars) == 1, self._cache) if bars_alone else ()
+
+    def _columns(
+        self, template: Template, strategy: Strategy, blocks: Sequence[Columns]
+    ) -> Sequence[Sequence[Floats] | None]:
+        """What the indicators that are updated ahead come to in each block; None where there are none, or one fails."""
+        made = [one.columns_of(strategy, blocks, self._shared) for one in template.ahead]
+        every = [columns for columns in made if columns is not None]
+        if not every or len(every) < len(made):
+            return [None] * len(blocks)
+        return [[column for columns in of_block for column in columns] for of_block in zip(*every, strict=True)]
 
     def _engine(self, strategy: Strategy) -> Engine:
         engine = self._terms.engine(strategy, self._bars, keeps_values=False)
@@ -105,7 +102,7 @@ class CompiledSets:
         start = self._started(strategy)
         shape = shape_of(strategy)
         if shape not in self._templates:
-            self._templates[shape] = self._template(start)
+            self._templates[shape] = self._template(start, self._ahead(shape, blocks))
         template = self._templates[shape]
         steps = template.steps
         packer = template.packed.copy()
@@ -114,7 +111,8 @@ class CompiledSets:
         steps.floats, steps.integers = packer.arrays()
         counts = _cleared(steps)
         engine = steps.engine
-        columns = self._columns(steps, strategy, blocks)
+        blocks = [steps.readable(block) for block in blocks]
+        columns = self._columns(template, strategy, blocks)
         try:
             for block, ahead in zip(blocks, columns, strict=True):
                 steps(block, ahead)
@@ -134,7 +132,7 @@ class CompiledSets:
             self._start.start()
         return self._start
 
-    def _template(self, start: Engine) -> Template:
+    def _template(self, start: Engine, ahead: tuple[Ahead, ...]) -> Template:
         engine = self._terms.engine(start.strategy, self._bars, keeps_values=False)
         engine.start()
         steps = CompiledSteps(engine, self._cache, Counts)
@@ -145,7 +143,7 @@ class CompiledSets:
         packed.add(start, _without(steps.shape, "strategy"))
         kept = replace(account, shape=_without(account.shape, *LISTS_OF_ORDERS))
         values = replace(steps.shape, fields=(("account", kept), ("tally", fields["tally"])))
-        return Template(steps, fields["strategy"], packed, values)
+        return Template(steps, fields["strategy"], packed, values, ahead)
 
 
 def _cleared(steps: CompiledSteps) -> Counts:

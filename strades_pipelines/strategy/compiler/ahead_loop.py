@@ -5,7 +5,8 @@ from typing import Any
 from llvmlite import ir
 
 from strades_pipelines.strategy.compiler import numbers
-from strades_pipelines.strategy.compiler.ahead import UPDATE, Indicator
+from strades_pipelines.strategy.compiler.ahead import Indicator
+from strades_pipelines.strategy.compiler.bar_hook import UPDATE
 from strades_pipelines.strategy.compiler.program import MEMORY, Function, Program
 from strades_pipelines.strategy.compiler.values import (
     COLUMNS,
@@ -104,7 +105,8 @@ class AheadLoop:
         returned = self.call(update, [*memories, *bases, *(number.value for number in given)])
         values = {name: self.slot(name, bases) for name in self.indicator.numbers}
         same = values.get(self.indicator.returned_as or "")
-        if (same is None or same.kind != returned.kind) and returned.kind != "nothing":
+        is_kept = self.indicator.is_returned and returned.kind != "nothing"
+        if is_kept and (same is None or same.kind != returned.kind):
             values[UPDATE] = returned
         for name, value in values.items():
             self.store(name, value, row)
@@ -139,7 +141,9 @@ class AheadLoop:
         else:
             self.program.copies.hot.touch("FN"[which], at, write=False)
         value = self.builder.load(self.builder.gep(memory, [index], source_etype=kind), typ=kind)
-        return Number(numbers.to_bool(self.builder, Number(value, "int")) if entry.kind == "bool" else value, entry.kind)
+        return Number(
+            numbers.to_bool(self.builder, Number(value, "int")) if entry.kind == "bool" else value, entry.kind
+        )
 
     def store(self, name: str, value: Number, row: Any) -> None:
         """Put a number into a column of its own; a truth value as 0 or 1."""
