@@ -87,11 +87,13 @@ class CompiledSets:
         self, template: Template, strategy: Strategy, blocks: Sequence[Columns]
     ) -> Sequence[Sequence[Floats] | None]:
         """What the indicators that are updated ahead come to in each block; None where there are none, or one fails."""
-        made = [one.columns_of(strategy, blocks, self._shared) for one in template.ahead]
-        every = [columns for columns in made if columns is not None]
-        if not every or len(every) < len(made):
-            return [None] * len(blocks)
-        return [[column for columns in of_block for column in columns] for of_block in zip(*every, strict=True)]
+        found: list[list[Floats]] = [[] for _ in blocks]
+        for one in template.ahead:
+            made = one.columns_of(strategy, blocks, self._shared)
+            if made is None:
+                return [None] * len(blocks)
+            found = [[*columns, *more] for columns, more in zip(found, made, strict=True)]
+        return list(found) if template.ahead else [None] * len(blocks)
 
     def _engine(self, strategy: Strategy) -> Engine:
         engine = self._terms.engine(strategy, self._bars, keeps_values=False)
