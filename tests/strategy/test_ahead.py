@@ -31,7 +31,7 @@ from tests.strategy.test_properties import FEW, blocks_of
 
 
 class Steps:
-    """Numbers of all kinds: how often in a row the close rose, whether it did at all, the rise; too high a one raises."""
+    """Numbers of all kinds: the last close, how often in a row it rose, whether it did; too high a one raises."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit

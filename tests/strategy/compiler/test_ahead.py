@@ -150,7 +150,7 @@ def test_what_another_method_may_see_is_not_made_ahead(tmp_path: Path, other: st
 
 @pytest.mark.parametrize("name", ["explain", "on_stop", "__init__"])
 def test_what_python_alone_runs_may_see_all(tmp_path: Path, name: str) -> None:
-    other = f"def {name}(self, *given):\n        super().{name}(*given)\n        self.means"
+    other = f"def {name}(self, *given):\n        super().{name}(*given)\n        self.means = []"
     assert set(indicators(tmp_path, "self.means[bar.i].update(bar.close)", other=other)) == {"means"}
 
 
