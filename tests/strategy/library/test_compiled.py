@@ -18,12 +18,12 @@ from tests.strategy.library.running import TERMS, run
 # Those that compare instruments; the others are compiled for one.
 SEVERAL = ("dual_momentum", "momentum_rotation", "pairs_zscore", "risk_parity")
 IDLE = ("time_of_day",)  # daily bars all close at midnight
-# Those with indicators that depend on bars alone, which a sweep updates ahead.
-AHEAD = """
-    adx_trend aroon_trend atr_trailing bollinger_reversion cci_breakout channel_limit_orders connors_rsi2 ema_cross
-    heikin_ashi_trend keltner_breakout macd_trend mfi_reversion range_straddle rsi_reversion sma_cross
-    stochastic_reversion vwap_reversion williams_reversion z_score_reversion
-""".split()
+# Those whose indicators depend on more than bars, and so are not updated ahead in a sweep.
+OTHERS = {
+    *("buy_and_hold", "dollar_cost_averaging", "donchian_breakout", "dual_momentum", "follow_prediction"),
+    *("inside_bar_bracket", "momentum_rotation", "opening_gap", "pairs_zscore", "risk_parity"),
+    *("time_of_day", "volatility_target"),
+}
 
 
 @pytest.mark.parametrize("name", sorted(strategies()))
@@ -38,7 +38,7 @@ def test_compiled_is_per_event(name: str) -> None:
     assert len(events.fills) > 0 or name in IDLE
 
 
-@pytest.mark.parametrize("name", AHEAD)
+@pytest.mark.parametrize("name", sorted(set(strategies()) - OTHERS))
 def test_updated_ahead_it_comes_to_what_it_does_per_event(name: str) -> None:
     bars, strategy = [packaged("AAPL", "2006-01-01")], strategies()[name]()
     runs = [Runner(Sweep(name, {}, bars, TERMS, mode, cache_folder())).run({}) for mode in ("compiled", "events")]
