@@ -26,10 +26,11 @@ from strades_pipelines.strategy.strategy import Strategy
 PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class UpdateCode:
-    """The machine code that updates indicators of one shape, and the columns that it puts their numbers into."""
+    """The machine code of a program that updates indicators of one shape, and the columns of their numbers."""
 
+    text: str
     machine: Machine
     columns: Mapping[str, Column]
     width: int
@@ -73,9 +74,9 @@ class Ahead:
         """The columns of each block for a strategy; None where there is no room for them, or an update raises."""
         state = Packer()
         state.add(strategy, self._alone)
-        key = state.floats.tobytes() + state.integers.tobytes()
-        size = len(key) + 8 * self.code.width * sum(map(len, blocks))
-        return shared.get((self.code, key), size, lambda: self.code.run(state, blocks))
+        numbers = state.floats.tobytes() + state.integers.tobytes()
+        size = len(numbers) + 8 * self.code.width * sum(map(len, blocks))
+        return shared.get((self.code.text, numbers), size, lambda: self.code.run(state, blocks))
 
 
 @cache
@@ -99,5 +100,6 @@ def _code_for(one: Indicator, single: bool, folder: Path) -> UpdateCode:
 def _compile(indicator: Indicator, single: bool, folder: Path) -> UpdateCode:
     program = Program(single)
     columns = AheadLoop(program, indicator, Bar).build()
-    machine = load(str(program.module), {"ahead": PROTOTYPE}, tuple(program.errors), folder)
-    return UpdateCode(machine, columns, len({column.number for column in columns.values()}))
+    text = str(program.module)
+    machine = load(text, {"ahead": PROTOTYPE}, tuple(program.errors), folder)
+    return UpdateCode(text, machine, columns, len({column.number for column in columns.values()}))

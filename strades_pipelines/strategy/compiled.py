@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from strades_pipelines.strategy import events
-from strades_pipelines.strategy.ahead import Ahead, find_ahead
+from strades_pipelines.strategy.ahead import find_ahead
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiler.layout import Packer, unpack
 from strades_pipelines.strategy.compiler.loop import Hook, Loop
@@ -46,11 +46,10 @@ class CompiledError(Exception):
 
 @dataclass(frozen=True)
 class CompiledEngine:
-    """The machine code for engines of one shape; `ahead` are the indicators whose columns it reads."""
+    """The machine code for engines of one shape."""
 
     shape: Shape
     machine: Machine
-    ahead: tuple[Ahead, ...]
 
     def run(self, floats: Floats, integers: Integers, table: Integers, start: int, end: int) -> int:
         """Step through events [start, end), or until the journal is full; returns how far it came.
@@ -88,8 +87,7 @@ def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, a
     sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
     Loop(program, shape, hooks, full, reserves, sorted(column.number for column in sparse if column)).build()
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
-    machine = load(str(program.module), {"run": prototype}, tuple(program.errors), folder)
-    return CompiledEngine(shape, machine, found)
+    return CompiledEngine(shape, load(str(program.module), {"run": prototype}, tuple(program.errors), folder))
 
 
 def _hook(program: Program, engine: Object, name: str, event: type) -> Hook:
@@ -139,7 +137,7 @@ class CompiledSteps:
         """Step through a block.
 
         Args:
-            ahead: what its indicators came to; their state is then not kept on.
+            ahead: the columns of its indicators, if they were updated ahead; then they keep the state they had.
 
         Raises:
             CompiledError: when the strategy raised; the objects hold the state of that moment.

@@ -48,8 +48,9 @@ class CompiledSets:
         Raises:
             NotCompilable: with the file, line and reason.
         """
-        steps = CompiledSteps(self._engine(strategy), self._cache)
-        ahead = self._ends_alone(strategy) and bool(self._ahead(shape_of(strategy), blocks))
+        engine = self._engine(strategy)
+        steps = CompiledSteps(engine, self._cache)
+        ahead = self._ends_alone(strategy) and bool(self._ahead(engine, blocks))
         for kinds in {block.kinds for block in blocks}:
             steps.compile(kinds, ahead=ahead)
 
@@ -78,10 +79,10 @@ class CompiledSets:
         cls = type(strategy)
         return cls.on_timer is Strategy.on_timer and cls.on_stop is Strategy.on_stop
 
-    def _ahead(self, strategy: Shape, blocks: Sequence[Columns]) -> tuple[Ahead, ...]:
+    def _ahead(self, engine: Engine, blocks: Sequence[Columns]) -> tuple[Ahead, ...]:
         """What of a strategy is updated ahead: where there are bars alone."""
         bars_alone = all(block.kinds == (BAR,) for block in blocks)
-        return find_ahead(strategy, len(self._bars) == 1, self._cache) if bars_alone else ()
+        return find_ahead(shape_of(engine.strategy), engine.account.size == 1, self._cache) if bars_alone else ()
 
     def _columns(
         self, template: Template, strategy: Strategy, blocks: Sequence[Columns]
@@ -104,7 +105,7 @@ class CompiledSets:
         start = self._started(strategy)
         shape = shape_of(strategy)
         if shape not in self._templates:
-            self._templates[shape] = self._template(start, self._ahead(shape, blocks))
+            self._templates[shape] = self._template(start, self._ahead(start, blocks))
         template = self._templates[shape]
         steps = template.steps
         packer = template.packed.copy()

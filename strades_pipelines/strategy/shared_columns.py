@@ -10,7 +10,7 @@ Made = list[list[Floats]]  # of each block, some columns
 
 
 class SharedColumns:
-    """Columns by what they were computed from.
+    """Columns by what they were computed from, all of the same blocks of bars.
 
     Args:
         capacity: how many bytes are kept; when they are full, no more are.
