@@ -1,6 +1,7 @@
 """An engine compiled: the same classes, lowered to machine code, run over columns of events."""
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from strades_pipelines.strategy import events
+from strades_pipelines.strategy.ahead import find_ahead
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiler.layout import Packer, unpack
 from strades_pipelines.strategy.compiler.loop import Hook, Loop
@@ -53,7 +55,7 @@ class CompiledEngine:
         """Step through events [start, end), or until the journal is full; returns how far it came.
 
         Args:
-            table: the addresses of the columns, then those of the reserves.
+            table: the addresses of the columns, then of the reserves, then of what was computed ahead.
 
         Raises:
             CompiledError: with what the code raised, as Python would have put it.
@@ -68,15 +70,22 @@ class CompiledEngine:
 
 
 @cache
-def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path) -> CompiledEngine:
-    program = Program(single)
+def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, ahead: bool) -> CompiledEngine:
+    strategy = dict(shape.fields)["strategy"].shape
+    assert strategy is not None
+    found = find_ahead(strategy, single, folder) if ahead else ()
+    reserves, computed = RESERVES, {}
+    for one in found:
+        computed[strategy, one.indicator.name] = one.computed(reserves)
+        reserves += one.code.width
+    program = Program(single, computed)
     hooks = {kind: _hook(program, Object(shape), *HOOKS[kind]) for kind in kinds}
     journal = shape.get("journal")
     assert journal is not None
     assert journal.shape is not None
     full = journal.n + dict(journal.shape.fields)["full"].n
     sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
-    Loop(program, shape, hooks, full, RESERVES, sorted(column.number for column in sparse if column)).build()
+    Loop(program, shape, hooks, full, reserves, sorted(column.number for column in sparse if column)).build()
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
     return CompiledEngine(shape, load(str(program.module), {"run": prototype}, tuple(program.errors), folder))
 
@@ -102,7 +111,7 @@ class CompiledSteps:
 
     def __init__(self, engine: Engine, cache: Path, reserves: type[Reserves] = Reserves) -> None:
         self.engine, self._cache = engine, cache
-        self._compiled: dict[tuple[int, ...], CompiledEngine] = {}
+        self._compiled: dict[tuple[tuple[int, ...], bool], CompiledEngine] = {}
         self.shape = shape_of(engine)
         packer = Packer()
         packer.add(engine, self.shape)
@@ -113,28 +122,33 @@ class CompiledSteps:
         assert journal.shape is not None
         self.reserves = reserves(journal.shape, journal.n, MARGIN + ROWS * (account.capacity + account.size))
 
-    def compile(self, kinds: tuple[int, ...]) -> CompiledEngine:
-        """The machine code for events of such kinds.
+    def compile(self, kinds: tuple[int, ...], *, ahead: bool = False) -> CompiledEngine:
+        """The machine code for events of such kinds; with `ahead` it reads columns of indicators where it can.
 
         Raises:
             NotCompilable: with the file, line and reason.
         """
-        if kinds not in self._compiled:
-            self._compiled[kinds] = _compile(self.shape, kinds, self.engine.account.size == 1, self._cache)
-        return self._compiled[kinds]
+        key = kinds, ahead
+        if key not in self._compiled:
+            self._compiled[key] = _compile(self.shape, kinds, self.engine.account.size == 1, self._cache, ahead)
+        return self._compiled[key]
 
-    def __call__(self, block: Columns) -> None:
+    def __call__(self, block: Columns, ahead: Sequence[Floats] | None = None) -> None:
         """Step through a block.
+
+        Args:
+            ahead: the columns of its indicators, if they were updated ahead; then they keep the state they had.
 
         Raises:
             CompiledError: when the strategy raised; the objects hold the state of that moment.
         """
-        compiled, k, n = self.compile(block.kinds), 0, len(block)
-        block = self._readable(block)
+        compiled, k, n = self.compile(block.kinds, ahead=ahead is not None), 0, len(block)
+        block = self.readable(block)
+        computed = [column.ctypes.data for column in ahead or ()]
         self.reserves.room(n if self.engine.keeps_values else 0)
         try:
             while k < n:
-                table = np.array(block.addresses + self.reserves.addresses, np.int64)
+                table = np.array(block.addresses + self.reserves.addresses + computed, np.int64)
                 k = compiled.run(self.floats, self.integers, table, k, n)
                 self.reserves.take(self.integers)
         except CompiledError:
@@ -142,7 +156,7 @@ class CompiledSteps:
             self.close()
             raise
 
-    def _readable(self, block: Columns) -> Columns:
+    def readable(self, block: Columns) -> Columns:
         """A block whose columns lie in memory one number behind the other, where compiled code reads them."""
         kind, i, *others = block.laid
         if (kind or len(block.kinds) == 1) and (i or self.engine.account.size == 1) and all(others):

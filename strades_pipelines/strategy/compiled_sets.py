@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from strades_pipelines.strategy.ahead import Ahead, find_ahead
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiled import CompiledSteps
 from strades_pipelines.strategy.compiler.layout import Packer, unpack
-from strades_pipelines.strategy.compiler.shapes import Field, Shape, shape_of
+from strades_pipelines.strategy.compiler.shapes import Field, Floats, Shape, shape_of
 from strades_pipelines.strategy.engine import Engine
+from strades_pipelines.strategy.events import BAR
 from strades_pipelines.strategy.journal import Counts, Journal
+from strades_pipelines.strategy.shared_columns import SharedColumns
 from strades_pipelines.strategy.strategy import Strategy
 
 LISTS_OF_ORDERS = ("orders", "queue")
@@ -28,13 +31,14 @@ class Template:
     strategy: Field
     packed: Packer
     values: Shape
+    ahead: tuple[Ahead, ...]
 
 
 class CompiledSets:
     """Steps strategies of one class through the same blocks, in one thread."""
 
-    def __init__(self, bars: Sequence[Bars], terms: Terms, cache: Path) -> None:
-        self._bars, self._terms, self._cache = bars, terms, cache
+    def __init__(self, bars: Sequence[Bars], terms: Terms, cache: Path, shared: SharedColumns) -> None:
+        self._bars, self._terms, self._cache, self._shared = bars, terms, cache, shared
         self._templates: dict[Shape, Template] = {}
         self._start: Engine | None = None
 
@@ -44,9 +48,11 @@ class CompiledSets:
         Raises:
             NotCompilable: with the file, line and reason.
         """
-        steps = CompiledSteps(self._engine(strategy), self._cache)
+        engine = self._engine(strategy)
+        steps = CompiledSteps(engine, self._cache)
+        ahead = self._ends_alone(strategy) and bool(self._ahead(engine, blocks))
         for kinds in {block.kinds for block in blocks}:
-            steps.compile(kinds)
+            steps.compile(kinds, ahead=ahead)
 
     def run(self, strategy: Strategy, blocks: Sequence[Columns]) -> tuple[Engine, Counts]:
         """The engine after the last block, and what is known of the rows that compiled code wrote.
@@ -73,6 +79,23 @@ class CompiledSets:
         cls = type(strategy)
         return cls.on_timer is Strategy.on_timer and cls.on_stop is Strategy.on_stop
 
+    def _ahead(self, engine: Engine, blocks: Sequence[Columns]) -> tuple[Ahead, ...]:
+        """What of a strategy is updated ahead: where there are bars alone."""
+        bars_alone = all(block.kinds == (BAR,) for block in blocks)
+        return find_ahead(shape_of(engine.strategy), engine.account.size == 1, self._cache) if bars_alone else ()
+
+    def _columns(
+        self, template: Template, strategy: Strategy, blocks: Sequence[Columns]
+    ) -> Sequence[Sequence[Floats] | None]:
+        """What the indicators that are updated ahead come to in each block; None where there are none, or one fails."""
+        found: list[list[Floats]] = [[] for _ in blocks]
+        for one in template.ahead:
+            made = one.columns_of(strategy, blocks, self._shared)
+            if made is None:
+                return [None] * len(blocks)
+            found = [[*columns, *more] for columns, more in zip(found, made, strict=True)]
+        return list(found) if template.ahead else [None] * len(blocks)
+
     def _engine(self, strategy: Strategy) -> Engine:
         engine = self._terms.engine(strategy, self._bars, keeps_values=False)
         engine.start()
@@ -82,7 +105,7 @@ class CompiledSets:
         start = self._started(strategy)
         shape = shape_of(strategy)
         if shape not in self._templates:
-            self._templates[shape] = self._template(start)
+            self._templates[shape] = self._template(start, self._ahead(start, blocks))
         template = self._templates[shape]
         steps = template.steps
         packer = template.packed.copy()
@@ -91,9 +114,11 @@ class CompiledSets:
         steps.floats, steps.integers = packer.arrays()
         counts = _cleared(steps)
         engine = steps.engine
+        blocks = [steps.readable(block) for block in blocks]
+        columns = self._columns(template, strategy, blocks)
         try:
-            for block in blocks:
-                steps(block)
+            for block, ahead in zip(blocks, columns, strict=True):
+                steps(block, ahead)
         except Exception:
             del self._templates[shape]  # its engine now holds what was under way
             raise
@@ -110,7 +135,7 @@ class CompiledSets:
             self._start.start()
         return self._start
 
-    def _template(self, start: Engine) -> Template:
+    def _template(self, start: Engine, ahead: tuple[Ahead, ...]) -> Template:
         engine = self._terms.engine(start.strategy, self._bars, keeps_values=False)
         engine.start()
         steps = CompiledSteps(engine, self._cache, Counts)
@@ -121,7 +146,7 @@ class CompiledSets:
         packed.add(start, _without(steps.shape, "strategy"))
         kept = replace(account, shape=_without(account.shape, *LISTS_OF_ORDERS))
         values = replace(steps.shape, fields=(("account", kept), ("tally", fields["tally"])))
-        return Template(steps, fields["strategy"], packed, values)
+        return Template(steps, fields["strategy"], packed, values, ahead)
 
 
 def _cleared(steps: CompiledSteps) -> Counts:

@@ -15,6 +15,7 @@ from strades_pipelines.strategy.journal import OUTCOME
 from strades_pipelines.strategy.loading import load_strategy
 from strades_pipelines.strategy.orders import NOT_FINITE
 from strades_pipelines.strategy.session import EventSteps
+from strades_pipelines.strategy.shared_columns import SharedColumns
 from strades_pipelines.strategy.strategy import Strategy
 from strades_pipelines.strategy.tally import Tally
 
@@ -71,10 +72,12 @@ class Outcome:
 
 
 class Runner:
-    """Runs sets in one thread; `blocks` are the sweep's, made here where none are given."""
+    """Runs sets in one thread; `blocks` and `shared` are the sweep's, made here where none are given."""
 
-    def __init__(self, sweep: Sweep, blocks: Sequence[Columns] | None = None) -> None:
-        self.sweep = sweep
+    def __init__(
+        self, sweep: Sweep, blocks: Sequence[Columns] | None = None, shared: SharedColumns | None = None
+    ) -> None:
+        self.sweep, self._shared = sweep, shared or SharedColumns()
         self.blocks = sweep.blocks() if blocks is None else blocks
         self._class = load_strategy(sweep.strategy)
         self._compiled_sets: CompiledSets | None = None
@@ -134,7 +137,7 @@ class Runner:
         if self._compiled_sets is None:
             from strades_pipelines.strategy.compiled_sets import CompiledSets
 
-            self._compiled_sets = CompiledSets(self.sweep.bars, self.sweep.terms, self.sweep.cache)
+            self._compiled_sets = CompiledSets(self.sweep.bars, self.sweep.terms, self.sweep.cache, self._shared)
         return self._compiled_sets
 
     def _ended(self, engine: Engine, fills: int = 0, finite: bool = True) -> Outcome:

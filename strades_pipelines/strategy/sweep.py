@@ -15,6 +15,7 @@ from typing import Any
 
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.runner import Outcome, Runner, Sweep
+from strades_pipelines.strategy.shared_columns import SharedColumns
 
 Set = Mapping[str, Any]
 CHUNK = 32  # sets that a worker takes at once
@@ -45,7 +46,7 @@ def run_sets(sweep: Sweep, sets: Iterable[Set], *, jobs: int | None = None) -> I
         runner = Runner(sweep, blocks)
         yield from ((chosen, runner.run(chosen)) for chosen in sets)
         return
-    with ThreadPoolExecutor(workers, initializer=_hold, initargs=(sweep, blocks)) as pool:
+    with ThreadPoolExecutor(workers, initializer=_hold, initargs=(sweep, blocks, SharedColumns())) as pool:
         yield from in_chunks(pool.submit, sets, workers)
 
 
@@ -97,8 +98,8 @@ def run_chunk(sets: Sequence[Set]) -> list[Outcome]:
     return [HELD.runner.run(chosen) for chosen in sets]
 
 
-def _hold(sweep: Sweep, blocks: Sequence[Columns] | None = None) -> None:
-    HELD.runner = Runner(sweep, blocks)
+def _hold(sweep: Sweep, blocks: Sequence[Columns] | None = None, shared: SharedColumns | None = None) -> None:
+    HELD.runner = Runner(sweep, blocks, shared)
 
 
 def _in_processes(sweep: Sweep, sets: Iterable[Set], workers: int) -> Iterator[tuple[Set, Outcome]]:

@@ -2,6 +2,7 @@
 
 `shapes` finds where each attribute of an object tree lies in two flat arrays (floats F, integers N), `layout` puts it
 there; `program`, `body`, `expressions` and `calls` turn methods into LLVM functions over those arrays, with `numbers`
-for Python's arithmetic; `loop` runs them over columns of events, `copies` keeps in registers what it can; `machine`
+for Python's arithmetic; `loop` runs them over columns of events, `copies` keeps in registers what it can; `bar_hook`
+and `ahead` find the indicators that depend on bars alone, `ahead_loop` updates them in a loop of their own; `machine`
 keeps the machine code on disk.
 """

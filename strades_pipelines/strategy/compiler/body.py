@@ -388,6 +388,13 @@ class Body(Calls):
         """A place for a local number."""
         return ir.IRBuilder(self.entry).alloca(TYPES[kind])
 
+    def row(self, node: ast.expr) -> Any:
+        """The row of the event that is handled."""
+        rows = [held.row for held in self.scope.values() if isinstance(held, Event) and held.row is not None]
+        if not rows:
+            raise self.refuse(node, f"{ast.unparse(node)} where no event is handled")
+        return rows[0]
+
     def local(self, node: ast.Name) -> Value | None:
         """What a local name stands for now."""
         held = self.scope.get(node.id)

@@ -13,6 +13,7 @@ from strades_pipelines.strategy.compiler.values import (
     DOUBLE,
     TYPES,
     Array,
+    Computed,
     Event,
     NotCompilable,
     Number,
@@ -53,6 +54,9 @@ class Calls(Expressions):
         if isinstance(function.value, ast.Name) and self.source.names.get(function.value.id) is math:
             return self.call_math(node, function.attr)
         owner = self.value(function.value)
+        if isinstance(owner, Computed):
+            column = owner.column(function.attr)
+            return self.in_column(column, owner.row) if column else Number(None, "nothing")
         method = method_of(owner.shape.cls, function.attr) if isinstance(owner, Object) else None
         if not isinstance(owner, Object) or method is None:
             raise self.refuse(node, f"the call {ast.unparse(node)}")

@@ -3,6 +3,7 @@
 import ast
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from llvmlite import ir
@@ -18,6 +19,8 @@ from strades_pipelines.strategy.compiler.values import (
     POINTER,
     TYPES,
     Array,
+    Column,
+    Computed,
     Event,
     NotCompilable,
     Number,
@@ -48,6 +51,10 @@ class Expressions:
 
     def local(self, node: ast.Name) -> Value | None:
         """What a local name stands for; `Body` knows."""
+        raise NotImplementedError
+
+    def row(self, node: ast.expr) -> Any:
+        """The row of the event that is handled; `Body` knows."""
         raise NotImplementedError
 
     def fail(self, condition: Any, name: str, text: str) -> None:
@@ -191,6 +198,8 @@ class Expressions:
             return self.event_number(node, owner)
         if isinstance(owner, Object):
             return self.member(node, owner)
+        if isinstance(owner, Computed):
+            return self.computed_number(node, owner)
         raise self.refuse(node, ast.unparse(node))
 
     def event_number(self, node: ast.Attribute, event: Event) -> Number:
@@ -203,9 +212,25 @@ class Expressions:
             return dict(event.numbers)[node.attr]
         if node.attr == "i" and self.program.single:
             return numbers.constant(0)
+        return self.in_column(column, event.row)
+
+    def in_column(self, column: Column, row: Any) -> Number:
+        """The number of a column in a row."""
         address = self.constant_load(self.memory["T"], INT(column.number), POINTER)
-        value = self.constant_load(address, event.row, column.stored)
+        value = self.constant_load(address, row, column.stored)
+        if column.kind == "bool":
+            return Number(numbers.to_bool(self.builder, Number(value, "int")), "bool")
         return Number(self.builder.sext(value, INT) if column.stored == ir.IntType(32) else value, column.kind)
+
+    def computed_number(self, node: ast.Attribute, owner: Computed) -> Value:
+        """An attribute of an indicator that was updated ahead."""
+        column, entry = owner.column(node.attr), owner.shape.get(node.attr)
+        if column is not None:
+            return self.in_column(column, owner.row)
+        if entry is None and isinstance(inspect.getattr_static(owner.shape.cls, node.attr, None), property):
+            made = self.program.method(owner, node.attr, [], self.source.where(node), hot=self.hot)
+            return self.emit(made, [owner])
+        raise self.refuse(node, ast.unparse(node))
 
     def constant_load(self, memory: Any, index: Any, kind: ir.Type) -> Any:
         """A load from memory that never changes while code runs."""
@@ -216,6 +241,9 @@ class Expressions:
     def member(self, node: ast.Attribute, owner: Object) -> Value:
         """An attribute of an object: a slot, a part, a list, a property, or a constant of its class."""
         entry, cls = owner.shape.get(node.attr), owner.shape.cls
+        computed = self.program.ahead.get((owner.shape, node.attr))
+        if computed is not None:
+            return replace(computed, row=self.row(node))
         if entry is None:
             if isinstance(inspect.getattr_static(cls, node.attr, None), property):
                 made = self.program.method(owner, node.attr, [], self.source.where(node), hot=self.hot)
@@ -252,6 +280,8 @@ class Expressions:
 
     def see_Subscript(self, node: ast.Subscript) -> Value:  # noqa: N802
         held = self.value(node.value)
+        if isinstance(held, Computed):
+            return held  # of the event's instrument, as its index is
         if isinstance(held, Single):
             self.check_index(self.index(node.slice), INT(1))
             return self.inline(held.owner, held.entry)

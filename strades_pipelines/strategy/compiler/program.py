@@ -3,7 +3,7 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -11,12 +11,14 @@ from typing import Any
 from llvmlite import ir
 
 from strades_pipelines.strategy.compiler.copies import Copies, Touched
+from strades_pipelines.strategy.compiler.shapes import Shape
 from strades_pipelines.strategy.compiler.values import (
     BOOL,
     INT,
     POINTER,
     TYPES,
     VOID,
+    Computed,
     Event,
     NotCompilable,
     Number,
@@ -91,11 +93,13 @@ class Function:
 class Program:
     """The functions made so far, by what they were made of, and the errors they can raise.
 
-    `single` says that there is one instrument: the index of every event is 0. `outcomes` are what functions return, and
-    whether they can raise.
+    `single` says that there is one instrument: the index of every event is 0. `ahead` has the indicators that were
+    updated ahead, by the shape of their owner and their names there. `outcomes` are what functions return, and whether
+    they can raise.
     """
 
     single: bool = False
+    ahead: Mapping[tuple[Shape, str], Computed] = field(default_factory=dict)
     module: ir.Module = field(default_factory=lambda: ir.Module("strades"))
     functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)
     outcomes: dict[tuple[Any, ...], tuple[str, bool]] = field(default_factory=dict)
@@ -117,7 +121,7 @@ class Program:
 
     def method(
         self,
-        owner: Object,
+        owner: Object | Computed,
         name: str,
         arguments: Sequence[Value],
         where: str,
@@ -198,6 +202,8 @@ def key_of(value: Value) -> Any:
         return value.key
     if isinstance(value, Event):
         return (value.cls, value.row is None, *(number.kind for _, number in value.numbers))
+    if isinstance(value, Computed):
+        return (value.shape, value.columns)
     assert isinstance(value, Number)
     return value.kind
 
@@ -208,6 +214,8 @@ def carried(value: Value) -> list[Any]:
         return [] if value.base_f is None else [value.base_f, value.base_n]
     if isinstance(value, Event):
         return [number.value for _, number in value.numbers] if value.row is None else [value.row]
+    if isinstance(value, Computed):
+        return [value.row]
     assert isinstance(value, Number)
     return [value.value]
 
@@ -218,6 +226,8 @@ def carried_types(value: Value) -> list[ir.Type]:
         return [] if value.base_f is None else [INT, INT]
     if isinstance(value, Event):
         return [TYPES[number.kind] for _, number in value.numbers] if value.row is None else [INT]
+    if isinstance(value, Computed):
+        return [INT]
     assert isinstance(value, Number)
     return [TYPES[value.kind]]
 
@@ -230,5 +240,7 @@ def received(value: Value, given: "Any") -> Value:
         return Event(value.cls, row=next(given))
     if isinstance(value, Event):
         return Event(value.cls, tuple((name, Number(next(given), number.kind)) for name, number in value.numbers))
+    if isinstance(value, Computed):
+        return replace(value, row=next(given))
     assert isinstance(value, Number)
     return Number(next(given), value.kind)

@@ -90,6 +90,22 @@ class Column:
     kind: str
 
 
+@dataclass(frozen=True)
+class Computed:
+    """An indicator that was updated ahead: the columns of its numbers, and the row of the event that is handled.
+
+    What its update returned stands under that method's name.
+    """
+
+    shape: Shape
+    columns: tuple[tuple[str, Column], ...]
+    row: Any = None
+
+    def column(self, name: str) -> Column | None:
+        """The column of one of its numbers."""
+        return dict(self.columns).get(name)
+
+
 COLUMNS = 9  # how many columns there are; the table's entries behind them are the reserves
 WHOLE = ("i", "time", "open_time", "start", "filled_at")
 
@@ -104,4 +120,4 @@ def column_of(cls: Any, name: str) -> Column | None:
     return Column(4 + fields.index(name) - sum(field in WHOLE for field in fields), DOUBLE, "float")
 
 
-Value = Number | Object | Array | Single | Objects | Event
+Value = Number | Object | Array | Single | Objects | Event | Computed

@@ -6,14 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.ahead import find_ahead
+from strades_pipelines.strategy.compiler.shapes import shape_of
 from strades_pipelines.strategy.registry import strategies
+from strades_pipelines.strategy.runner import Runner, Sweep
 from tests.strategy.both import cache_folder
 from tests.strategy.library.data import packaged
-from tests.strategy.library.running import run
+from tests.strategy.library.running import TERMS, run
 
 # Those that compare instruments; the others are compiled for one.
 SEVERAL = ("dual_momentum", "momentum_rotation", "pairs_zscore", "risk_parity")
 IDLE = ("time_of_day",)  # daily bars all close at midnight
+# Those whose indicators depend on more than bars, and so are not updated ahead in a sweep.
+OTHERS = {
+    *("buy_and_hold", "dollar_cost_averaging", "donchian_breakout", "dual_momentum", "follow_prediction"),
+    *("inside_bar_bracket", "momentum_rotation", "opening_gap", "pairs_zscore", "risk_parity"),
+    *("time_of_day", "volatility_target"),
+}
 
 
 @pytest.mark.parametrize("name", sorted(strategies()))
@@ -26,6 +36,16 @@ def test_compiled_is_per_event(name: str) -> None:
     for kind in ("fills", "decisions", "orders", "times", "equity", "gross"):
         np.testing.assert_array_equal(getattr(compiled, kind), getattr(events, kind), err_msg=kind)
     assert len(events.fills) > 0 or name in IDLE
+
+
+@pytest.mark.parametrize("name", sorted(set(strategies()) - OTHERS))
+def test_updated_ahead_it_comes_to_what_it_does_per_event(name: str) -> None:
+    bars, strategy = [packaged("AAPL", "2006-01-01")], strategies()[name]()
+    runs = [Runner(Sweep(name, {}, bars, TERMS, mode, cache_folder())).run({}) for mode in ("compiled", "events")]
+    assert runs[0] == runs[1]
+    assert runs[0].fills > 0
+    strategy.on_start(Account(1, 1.0))
+    assert find_ahead(shape_of(strategy), True, cache_folder())
 
 
 @pytest.mark.parametrize("name", sorted(strategies()))
