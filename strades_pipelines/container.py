@@ -5,6 +5,7 @@ other command is run in the environment that Dagster's processes need. Each take
 """
 
 import os
+import signal
 import sys
 import urllib.request
 from collections.abc import Sequence
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str]) -> None:
 def become(command: list[str]) -> NoReturn:
     """Put a command in this process's place, in the environment that Dagster needs."""
     set_dagster_environment()
+    # Dagster ends on SIGTERM as it does on SIGINT, and what a script starts in the background has that one ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvp(command[0], command)
 
 

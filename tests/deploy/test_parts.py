@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -40,7 +40,6 @@ def environment() -> Iterator[dict[str, str]]:
         "STRADES_CODE_HOST": "127.0.0.1",
         "STRADES_CODE_PORT": str(free_port()),
         "STRADES_WEBSERVER_PORT": str(free_port()),
-        "PYTHONFAULTHANDLER": "1",
     }
     server.stop()
 
@@ -53,31 +52,21 @@ def words(command: Sequence[str], environment: dict[str, str]) -> list[str]:
 
 @contextmanager
 def running(name: str, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """A service in a process group of its own; it must end by itself on SIGTERM, as `docker stop` sends it.
+    """A service in a process group of its own, started as a script does in the background: deaf to Ctrl-C.
 
-    On a busy machine the code server was once seen not to hear it; docker would have killed it after its grace, here it
-    is asked again.
+    It must end by itself on SIGTERM, as `docker stop` sends it.
     """
     command = [sys.executable, "-m", "strades_pipelines.container", *words(services()[name]["command"], environment)]
-    process = subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
+    deaf = ["sh", "-c", 'trap "" INT && exec "$@"', "sh", *command]
+    process = subprocess.Popen(deaf, cwd=PROJECT, env=environment, start_new_session=True)
     try:
         yield process
-        assert ended(process) in (0, -signal.SIGTERM, 128 + signal.SIGTERM), name
+        process.terminate()
+        assert process.wait(timeout=60) in (0, -signal.SIGTERM, 128 + signal.SIGTERM), name
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGABRT)  # what each thread does is then told, see PYTHONFAULTHANDLER
-            time.sleep(1)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def ended(process: "subprocess.Popen[bytes]") -> int | None:
-    """The return code after one SIGTERM or a few; None while it goes on."""
-    for _ in range(4):
-        process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=60)
-    return None
 
 
 def healthy(name: str, environment: dict[str, str]) -> bool:
