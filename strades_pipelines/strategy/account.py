@@ -49,6 +49,9 @@ class Account:
         self.pending_number = [0] * size
         self.pending_from = [0] * size
         self.pending_reserved = [0.0] * size
+        # The instruments whose orders wait for a fill, as many as `busy_count`, in no order.
+        self.busy = [0] * size
+        self.busy_count = 0
         self.waiting = [0] * size
         self.multiplier = [1.0] * size
         self.rate = [1.0] * size
@@ -83,8 +86,8 @@ class Account:
     def reserved(self) -> float:
         """The cash that open purchases may take, where cash limits them."""
         total = 0.0
-        for i in range(self.size):
-            total += self.pending_reserved[i]
+        for k in range(self.busy_count):
+            total += self.pending_reserved[self.busy[k]]
         for q in range(self.count):
             order = self.orders[self.queue[q]]
             if order.state <= OPEN:
@@ -206,6 +209,23 @@ class Account:
             if self.orders[self.queue[q]].number == number and self.orders[self.queue[q]].state <= OPEN:
                 return True
         return False
+
+    def waits(self, i: int) -> None:
+        """One more order of instrument `i` waits for a fill."""
+        if self.waiting[i] == 0:
+            self.busy[self.busy_count] = i
+            self.busy_count += 1
+        self.waiting[i] += 1
+
+    def waits_no_more(self, i: int) -> None:
+        """One order less of instrument `i` waits."""
+        self.waiting[i] -= 1
+        if self.waiting[i] == 0:
+            self.busy_count -= 1
+            last = self.busy[self.busy_count]
+            for k in range(self.busy_count):
+                if self.busy[k] == i:
+                    self.busy[k] = last
 
     def free_slot(self) -> int:
         """A slot of the buffer that nobody uses."""

@@ -1,6 +1,7 @@
 """The gate between a decision and an order: sizes it in lots, and refuses what the account cannot carry."""
 
 import math
+from typing import ClassVar
 
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.orders import (
@@ -44,6 +45,8 @@ class Gate:
         margin: what of a position's value the equity must cover; 0 for nothing.
     """
 
+    constants: ClassVar = ("asks_margin",)
+
     def __init__(
         self,
         size: int,
@@ -61,6 +64,7 @@ class Gate:
         self.lot = [float(lot)] * size
         self.tick = [float(tick)] * size
         self.margin = [float(margin)] * size
+        self.asks_margin = margin > 0.0
 
     def in_lots(self, i: int, quantity: float) -> float:
         """The quantity in whole lots, towards zero."""
@@ -116,31 +120,41 @@ class Gate:
 
     def margined(self, account: Account, i: int, quantity: float, unit: float) -> int:
         """Whether all positions, as large as open orders may make them, are within leverage and margin."""
-        asked = math.isfinite(self.leverage)
-        if not asked:
-            for j in range(account.size):
-                asked = asked or self.margin[j] > 0.0
-        if not asked:
+        if not math.isfinite(self.leverage) and not self.asks_margin:
             return ACCEPTED
         gross = 0.0
         margin = 0.0
         equity = account.cash
         # Chosen values in place of branches: which instruments are held is not to be foreseen by a processor.
         for j in range(account.size):
-            held = account.position[j]
-            units = abs(held + account.pending[j])
-            if j == i or account.count > 0:
-                units = self.exposure(account, j, quantity if j == i else 0.0)
-            worth = held * account.price[j] * account.unit[j]
-            equity += worth if held != 0.0 else 0.0
-            worth = units * abs(unit if j == i else account.price[j] * account.unit[j])
-            covered = worth * self.margin[j]
-            gross += worth if units > 0.0 else 0.0
-            margin += covered if units > 0.0 else 0.0
+            worth = account.position[j] * account.price[j] * account.unit[j]
+            worth = worth if account.position[j] != 0.0 else 0.0
+            equity += worth
+            gross += abs(worth)
+            if self.asks_margin:
+                margin += abs(worth) * self.margin[j]
+        more = self.growth(account, i, quantity, unit)
+        gross += more
+        if self.asks_margin:
+            margin += more * self.margin[i]
+        for k in range(account.busy_count):
+            j = account.busy[k]
+            if j != i:
+                more = self.growth(account, j, 0.0, account.price[j] * account.unit[j])
+                gross += more
+                if self.asks_margin:
+                    margin += more * self.margin[j]
         equity *= SLACK
         if (margin > 0.0 and margin > equity) or (math.isfinite(self.leverage) and gross > self.leverage * equity):
             return MARGIN_SHORT
         return ACCEPTED
+
+    def growth(self, account: Account, i: int, quantity: float, unit: float) -> float:
+        """By how much the value of instrument `i` may grow with all that is under way and `quantity` more."""
+        held = account.position[i]
+        units = self.exposure(account, i, quantity)
+        more = units * abs(unit) if units > 0.0 else 0.0
+        return more - abs(held * account.price[i] * account.unit[i]) if held != 0.0 else more
 
     def exposure(self, account: Account, i: int, quantity: float) -> float:
         """How many units of instrument `i` may come to be held, long or short, with `quantity` more ordered."""

@@ -66,7 +66,7 @@ class OwnOrders(Targets):
             return
         order.state = WAITING if order.parent != 0 else OPEN
         order.active_from = account.now + self.broker.latency
-        account.waiting[order.i] += 1
+        account.waits(order.i)
         self.change(order, order.state, ACCEPTED)
 
     def admission(self, order: Order) -> int:
@@ -106,14 +106,14 @@ class OwnOrders(Targets):
         """End an order; those that wait for it end too. Its slot is free once the queue is compact."""
         account = self.account
         if order.state == OPEN or order.state == WAITING:
-            account.waiting[order.i] -= 1
+            account.waits_no_more(order.i)
         order.state = state
         self.change(order, state, reason)
         if state != FILLED:
             for q in range(account.count):
                 child = account.orders[account.queue[q]]
                 if child.state == WAITING and child.parent == order.number:
-                    account.waiting[child.i] -= 1
+                    account.waits_no_more(child.i)
                     child.state = CANCELLED
                     self.change(child, CANCELLED, OTHER_DONE)
 

@@ -56,7 +56,7 @@ class Targets(EngineState):
             account.pending[i] = quantity
             account.pending_number[i] = number
             account.pending_from[i] = account.now + self.broker.latency
-            account.waiting[i] += 1
+            account.waits(i)
         self.journal.decision(account.now, i, previous, target, number, outcome, trigger)
         if number != 0:
             self.strategy.on_order(OrderChange(i, account.now, number, quantity, OPEN, ACCEPTED), account)
@@ -137,7 +137,7 @@ class Targets(EngineState):
         account = self.account
         account.pending_reserved[i] = 0.0
         account.pending[i] = 0.0
-        account.waiting[i] -= 1
+        account.waits_no_more(i)
 
     def shrink_target(self, i: int, wanted: float, quantity: float) -> None:
         """Of the `wanted` units of the order for a target `quantity` are done."""
