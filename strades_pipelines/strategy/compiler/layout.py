@@ -44,7 +44,10 @@ class Packer:
         self._point(n, len(self.floats), len(self.integers), count)
         for kind, memory in (("floats", self.floats), ("ints", self.integers)):
             ordered = [values for values, entry in lists if entry.kind == kind]
-            memory.extend(number for row in zip(*ordered, strict=True) for number in row)
+            start, step = len(memory), len(ordered)
+            memory.frombytes(bytes(8 * count * step))
+            for k, values in enumerate(ordered):
+                memory[start + k :: step] = array(memory.typecode, values)
 
     def _room(self, shape: Shape, count: int) -> tuple[int, int]:
         f, n = len(self.floats), len(self.integers)
@@ -102,7 +105,8 @@ class Packer:
                 starts = itertools.accumulate(lengths[:-1], initial=len(memory))
                 self.integers[n + entry.n : n_end : shape.n_size] = array("q", starts)
                 self.integers[n + entry.n + 1 : n_end : shape.n_size] = array("q", lengths)
-                memory.extend(array(memory.typecode, itertools.chain.from_iterable(column)))
+                for numbers in column:
+                    memory.fromlist(numbers)
 
     def arrays(self) -> tuple[Floats, Integers]:
         """F and N."""
