@@ -254,8 +254,10 @@ class Engine(CorporateActions):
 
     def is_asked(self) -> bool:
         """Whether a target is not the one decided on; one by one, since lists of the same NaN are equal to Python."""
+        target = self.account.target
+        decided = self.account.decided
         for i in range(self.account.size):  # noqa: SIM110 (what is compiled has plain loops)
-            if self.account.target[i] != self.account.decided[i]:
+            if target[i] != decided[i]:
                 return True
         return False
 

@@ -122,13 +122,17 @@ class Gate:
         """Whether all positions, as large as open orders may make them, are within leverage and margin."""
         if not math.isfinite(self.leverage) and not self.asks_margin:
             return ACCEPTED
+        position = account.position
+        price = account.price
+        units = account.unit
         gross = 0.0
         margin = 0.0
         equity = account.cash
         # Chosen values in place of branches: which instruments are held is not to be foreseen by a processor.
         for j in range(account.size):
-            worth = account.position[j] * account.price[j] * account.unit[j]
-            worth = worth if account.position[j] != 0.0 else 0.0
+            held = position[j]
+            worth = held * price[j] * units[j]
+            worth = worth if held != 0.0 else 0.0
             equity += worth
             gross += abs(worth)
             if self.asks_margin:

@@ -81,12 +81,16 @@ class EngineState:
     def value(self) -> None:
         """Keep what the account is worth."""
         account = self.account
+        position = account.position
+        price = account.price
+        unit = account.unit
         equity = account.cash
         gross = 0.0
         for i in range(account.size):
-            worth = account.position[i] * account.price[i] * account.unit[i]
+            held = position[i]
+            worth = held * price[i] * unit[i]
             # A chosen value, no branch, which a processor would often foresee wrong; the price may be NaN.
-            worth = worth if account.position[i] != 0.0 else 0.0
+            worth = worth if held != 0.0 else 0.0
             equity += worth
             gross += abs(worth)
         if self.keeps_values:

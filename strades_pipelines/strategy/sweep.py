@@ -18,7 +18,7 @@ from strades_pipelines.strategy.runner import Outcome, Runner, Sweep
 from strades_pipelines.strategy.shared_columns import SharedColumns
 
 Set = Mapping[str, Any]
-CHUNK = 32  # sets that a worker takes at once
+CHUNK = 8  # sets that a worker takes at once; few, so that all end at about the same time
 AHEAD = 4  # chunks a worker that wait or are under way
 HELD = local()  # a worker's own runner
 
