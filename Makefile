@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for name in python3.12 python3.11 python3.13 python3; do \
 	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then echo $$name; break; fi; done)
 
+# Processes that run tests, each of about a gigabyte: one more than there are cores, and at most eight.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((cores < 7 ? cores + 1 : 8)))
+
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -17,9 +20,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	@awk '/^uv==/ {on=1} on {print} on && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q strades_pipelines scrapers sandbox
+	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests|ray/_private/thirdparty)/' $(VENV)/lib strades_pipelines scrapers sandbox || true
 	@touch $@
 
 setup: $(VENV)/.installed ## the virtual environment with the locked dependencies
@@ -34,10 +37,10 @@ up: setup ## serve everything: Dagster on 3000, dbt docs on 8081; Ctrl-C stops i
 test: setup ## every check and every test
 	@$(MAKE) --no-print-directory -j 2 lint pytest
 
-# Three workers for two cores: the longest tests mostly wait for a served installation. Files stay together, since they share
-# one; the long ones come first, as tests/conftest.py orders them.
+# One worker more than there are cores: the longest tests mostly wait for a served installation. Files stay together, since
+# they share one; the long ones come first, as tests/conftest.py orders them.
 pytest: setup
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 lint: setup ## style, types, layers, SQL
 	@$(BIN)/ruff check .

@@ -23,7 +23,7 @@ from strades_pipelines.settings import PROJECT, SettingsError, settings
 from strades_pipelines.terminal import Output
 
 LOADED = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
-STOP_SECONDS = 30
+STOP_SECONDS, FOLLOW_SECONDS = 30, 5
 PROCESSES = ("code", "webserver", "daemon", "docs")
 
 
@@ -94,10 +94,12 @@ def _serve(console: Console) -> int:
     console.print(f"Strades is starting ([bold]{settings().world}[/] world), which takes some twenty seconds.")
     output = Output(console, settings().home / "logs" / "up.log")
     honcho = _start_honcho()
-    for work in (lambda: output.follow(honcho.stdout or ()), lambda: _announce(console, output)):
-        Thread(target=work, daemon=True).start()
+    follower = Thread(target=lambda: output.follow(honcho.stdout or ()), daemon=True)
+    for thread in (follower, Thread(target=lambda: _announce(console, output), daemon=True)):
+        thread.start()
     try:
         code = honcho.wait()
+        follower.join(timeout=FOLLOW_SECONDS)  # its last lines say which process ended
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         output.quiet = True

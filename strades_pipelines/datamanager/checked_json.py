@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,12 +36,18 @@ def read_checked(path: Path, schema: str) -> Any:
         raise CheckError(f"expected a readable file, was {error.strerror}") from None
     if len(body) > MAX_BYTES:
         raise CheckError(f"expected at most {MAX_BYTES} bytes, was more")
+    _check_body(body, schema)
+    return loads(body, parse_float=Decimal)
+
+
+@lru_cache(maxsize=64)
+def _check_body(body: bytes, schema: str) -> None:
+    """Refuse a file's content; once for the same content, since a run reads the list of sources many times."""
     try:
         document = loads(body, parse_float=Decimal)
     except JsonError as error:
         raise CheckError(str(error)) from None
     check(document, schema)
-    return document
 
 
 def check(document: Any, schema: str) -> None:
