@@ -82,12 +82,11 @@ def merged(bars: Sequence[Bars], mode: str, cache: Path) -> Callable[[], Found]:
     return run
 
 
-def sweep(folder: Path, cache: Path, jobs: int) -> Found:
+def sweep(bars: Sequence[Bars], cache: Path, jobs: int) -> Found:
     """All pairs of W3."""
     from strades_pipelines.strategy.runner import Sweep
     from strades_pipelines.strategy.sweep import run_sets
 
-    bars = bars_of(folder, "w1", SWEPT)
     sets = [{"fast": fast, "slow": slow} for fast, slow in PAIRS]
     outcomes = [
         outcome for _, outcome in run_sets(Sweep("sma_cross", {}, bars, TERMS, "compiled", cache), sets, jobs=jobs)
@@ -111,8 +110,8 @@ def measured(name: str, folder: Path, cache: Path) -> tuple[Callable[[], Found],
         mode = name.split(":")[1]
         return merged(bars_of(folder, "w2", count), mode, cache), 15 if mode == "compiled" else 3
     if name.startswith("W3"):
-        jobs = int(name.split(":")[1])
-        return lambda: sweep(folder, cache, jobs), 5
+        w3, jobs = bars_of(folder, "w1", SWEPT), int(name.split(":")[1])
+        return lambda: sweep(w3, cache, jobs), 5
     w1, mode = bars_of(folder, "w1", None if "compiled" in name else 100_000), name.split(":")[1]
     return lambda: one(w1, mode, cache, Brackets), 9 if mode == "compiled" else 3
 

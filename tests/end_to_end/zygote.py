@@ -11,12 +11,20 @@ import json
 import os
 import pkgutil
 import sys
+from contextlib import suppress
 
-ROOMS = ["cli", "graph_runs", "main_job", "report", "sandbox_server", "lineage"]
-ROOMS += ["brokerage", "database", "datamanager", "ingestion", "predictor", "resources"]
+ROOMS = ["cli", "graph_runs", "install", "main_job", "report", "sandbox_server", "lineage"]
+ROOMS += ["brokerage", "brokerage.brokers", "database", "datamanager", "ingestion", "market", "predictor", "resources"]
+ROOMS += ["strategy", "strategy.library"]
 # What dbt works out anew in each process, to check its settings.
 SCHEMAS = ("ProjectFlags", "Project", "Configuration", "PackageConfig")
-LATE = ("dbt.task.build", "dbt.task.test", "dbt.adapters.postgres", "exchange_calendars", "sqlalchemy.dialects.sqlite")
+LATE = ["dbt.task.build", "dbt.task.test", "dbt.adapters.postgres", "exchange_calendars", "sqlalchemy.dialects.sqlite"]
+LATE += [
+    "dagster._core.execution.execute_in_process",
+    "dagster._core.executor.in_process",
+    "dagster._core.instance.factory",
+]
+LATE += ["psycopg2.extras", "rich.live", "rich.status", "upath.implementations.local", "yoyo.scripts.main"]
 
 
 def serve() -> None:
@@ -79,6 +87,12 @@ def load() -> None:
     settings = importlib.import_module("dbt.contracts.project")
     for name in SCHEMAS:
         getattr(settings, name).json_schema()
+    # It writes its code for the hundreds of classes of a parsed project when it is first asked to read one.
+    manifest = importlib.import_module("dbt.contracts.graph.manifest").Manifest
+    with suppress(Exception):
+        manifest.from_msgpack(
+            b"\x80", decoder=importlib.import_module("dbt.parser.manifest").extended_mashumuro_decoder
+        )
 
 
 if __name__ == "__main__":
