@@ -24,7 +24,7 @@ ray = pytest.importorskip("ray", reason="Ray is not installed; it comes with `pi
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Each set leaves a line with its node's raylet, so that the test sees where it ran. A worker that has run thirty waits
-# until the test lets all go on: else one node, on a busy machine, would have done everything before the other has begun.
+# until the test lets all go on: else one node, on a busy machine, would have done all of it before the other has begun.
 SLOW = """
 import os, time
 from pathlib import Path
