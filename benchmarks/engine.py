@@ -42,6 +42,7 @@ OURS = (
     ("W2 per event", "W2:events"),
     ("brackets per event", "brackets:events"),
 )
+TURNS = 5  # in a minute; a host has other guests, which come and go
 LATE = {"backtesting": "it starts a bar late"}
 
 
@@ -55,8 +56,7 @@ def main() -> None:
         )
         print(f"{'':36}{'bars/s':>14}{'best':>14}{'per CPU-s':>14}{'fills':>10}{'profit':>16}{'MiB':>6}")
         found = {title: _line(title, _ours(what, folder)) for title, what in OURS}
-        two, one = found["W3 compiled, two cores"], found["W3 compiled, one core"]
-        print(f"W3, two cores / one: {one['best'] / two['best']:.2f}; {_ceiling(one, folder)}")
+        _cores(folder)
         started = time.perf_counter()
         cold = _ours("cold", folder)
         print(
@@ -66,11 +66,20 @@ def main() -> None:
             _peer(peer, work, folder, found)
 
 
-def _ceiling(alone: dict[str, Any], folder: Path) -> str:
-    """What two cores of this machine come to: of a virtual one they may be two threads of the same."""
-    with ThreadPoolExecutor(2) as pool:
-        beside = list(pool.map(lambda _: _ours("W3:1", folder), range(2)))
-    return f"two processes of one core each, at once: {sum(alone['best'] / each['best'] for each in beside):.2f}"
+def _cores(folder: Path) -> None:
+    """What a sweep gains by a second core, beside what two processes do, each on its own; both in turn with one alone.
+
+    Two virtual cores may be two threads of the same real one: then no program comes to twice the work of one.
+    """
+    threads, processes = [], []
+    for _ in range(TURNS):
+        alone = _ours("W3:1", folder)["seconds"]
+        threads.append(alone / _ours("W3:2", folder)["seconds"])
+        with ThreadPoolExecutor(2) as pool:
+            beside = list(pool.map(lambda _: _ours("W3:1", folder)["seconds"], range(2)))
+        processes.append(sum(alone / seconds for seconds in beside))
+    said = [", ".join(f"{ratio:.2f}" for ratio in sorted(ratios)) for ratios in (threads, processes)]
+    print(f"W3, two cores / one, {TURNS} times: {said[0]}; two processes at once / one: {said[1]}")
 
 
 def _loop() -> float:
