@@ -6,6 +6,8 @@ version; the file of a strategy is sent along.
 
 import itertools
 import logging
+import os
+import stat
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,14 +36,23 @@ class Shipped:
 
     def unpacked(self) -> Sweep:
         """The sweep with files of this machine: its strategy's, and a cache of compiled code of its own."""
-        folder = Path(tempfile.gettempdir()) / "strades-cluster"
         named = self.sweep.strategy
         if self.source is not None:
             path, _, cls = named.rpartition(":") if ".py:" in named else (named, "", "")
             file = Path(tempfile.mkdtemp(prefix="strades-strategy-")) / Path(path).name
             file.write_bytes(self.source)
             named = f"{file}:{cls}" if cls else str(file)
-        return replace(self.sweep, strategy=named, cache=folder)
+        return replace(self.sweep, strategy=named, cache=code_folder())
+
+
+def code_folder() -> Path:
+    """Where this node keeps compiled code: a folder that nobody else can write to, since what lies there is run."""
+    shared = Path(tempfile.gettempdir()) / f"strades-cluster-{os.getuid()}"
+    shared.mkdir(mode=0o700, exist_ok=True)
+    found = shared.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+        return shared
+    return Path(tempfile.mkdtemp(prefix="strades-cluster-"))
 
 
 def run_on_cluster(sweep: Sweep, sets: Iterable[Set], address: str) -> Iterator[tuple[Set, Outcome]]:

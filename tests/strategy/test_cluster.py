@@ -16,7 +16,7 @@ import pytest
 
 from strades_pipelines.strategy.backtest import Terms
 from strades_pipelines.strategy.bad_input import BadInput
-from strades_pipelines.strategy.cluster import run_on_cluster
+from strades_pipelines.strategy.cluster import code_folder, run_on_cluster
 from strades_pipelines.strategy.runner import Sweep
 from tests.research.bars import bar_file
 
@@ -179,3 +179,17 @@ def test_an_address_without_a_cluster_is_refused(tmp_path: Path, monkeypatch: py
     sweep = Sweep("sma_cross", {}, [], Terms(), "compiled", tmp_path)
     with pytest.raises(BadInput, match="--cluster: expected a Ray cluster at nowhere, found none"):
         next(run_on_cluster(sweep, [{}], "nowhere"))
+
+
+def test_compiled_code_is_kept_where_nobody_else_can_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = code_folder()
+    assert own == code_folder()
+    assert own.stat().st_mode & 0o777 == 0o700
+    own.chmod(0o777)
+    other = code_folder()
+    assert other != own
+    assert other.stat().st_mode & 0o777 == 0o700
+    own.rmdir()
+    own.symlink_to(other)
+    assert code_folder() not in (own, other)
