@@ -71,15 +71,17 @@ def _cores(folder: Path) -> None:
 
     Two virtual cores may be two threads of the same real one: then no program comes to twice the work of one.
     """
-    threads, processes = [], []
+    threads, processes, busy = [], [], []
     for _ in range(TURNS):
-        alone = _ours("W3:1", folder)["seconds"]
-        threads.append(alone / _ours("W3:2", folder)["seconds"])
+        alone, both = _ours("W3:1", folder)["seconds"], _ours("W3:2", folder)
+        threads.append(alone / both["seconds"])
+        busy.append(both["cpu"] / both["best"])
         with ThreadPoolExecutor(2) as pool:
             beside = list(pool.map(lambda _: _ours("W3:1", folder)["seconds"], range(2)))
         processes.append(sum(alone / seconds for seconds in beside))
-    said = [", ".join(f"{ratio:.2f}" for ratio in sorted(ratios)) for ratios in (threads, processes)]
-    print(f"W3, two cores / one, {TURNS} times: {said[0]}; two processes at once / one: {said[1]}")
+    figures = {"two cores / one": threads, "cores kept busy": busy, "two processes at once / one": processes}
+    for what, found in figures.items():
+        print(f"W3, {what}, {TURNS} times: {', '.join(f'{figure:.2f}' for figure in found)}")
 
 
 def _loop() -> float:
