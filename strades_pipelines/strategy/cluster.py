@@ -104,4 +104,4 @@ def _run_chunk(shipped: Shipped, sets: Sequence[Set]) -> list[Outcome]:
     if shipped.token not in HELD:
         HELD.clear()
         HELD[shipped.token] = Runner(shipped.unpacked())
-    return [HELD[shipped.token].run(chosen) for chosen in sets]
+    return HELD[shipped.token].run_all(sets)

@@ -51,6 +51,12 @@ class CompiledEngine:
     shape: Shape
     machine: Machine
 
+    @property
+    def address(self) -> int:
+        """Where `run` lies."""
+        found: int = self.machine.engine.get_function_address("run")
+        return found
+
     def run(self, floats: Floats, integers: Integers, table: Integers, start: int, end: int) -> int:
         """Step through events [start, end), or until the journal is full; returns how far it came.
 
@@ -64,9 +70,20 @@ class CompiledEngine:
         f, n = floats.ctypes.data, integers.ctypes.data
         run = self.machine.functions["run"]
         done: int = run(f, n, f, n, ctypes.addressof(error), table.ctypes.data, start, end)
-        if error.value:
-            raise CompiledError(self.machine.errors[error.value - 1])
+        self.check(error.value)
         return done
+
+    def check(self, error: int) -> None:
+        """See whether the code raised.
+
+        Args:
+            error: the number of what it raised; 0 for nothing.
+
+        Raises:
+            CompiledError: as Python would have put it.
+        """
+        if error:
+            raise CompiledError(self.machine.errors[error - 1])
 
 
 @cache

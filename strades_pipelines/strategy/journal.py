@@ -84,6 +84,7 @@ class CompiledJournal:
         self.decision_count = 0
         self.order_count = 0
         self.value_count = 0
+        self.not_finite = 0
         self.full = False
 
     def fill(
@@ -126,6 +127,8 @@ class CompiledJournal:
         rows[at + 5] = outcome
         rows[at + 6] = trigger
         self.decision_count += 1
+        if outcome == NOT_FINITE:
+            self.not_finite += 1
         if self.decision_count >= CAPACITY:
             self.full = True
 
@@ -167,7 +170,7 @@ class Reserves:
     def __init__(self, shape: Shape, n: int, margin: int) -> None:
         fields = dict(shape.fields)
         self._counts = np.array([n + fields[f"{kind[:-1]}_count"].n for kind in KINDS])
-        self._full = n + fields["full"].n
+        self._full, self._not_finite = n + fields["full"].n, n + fields["not_finite"].n
         self._rows = CAPACITY + margin
         self._held = {kind: self._room_for(kind) for kind in KINDS if kind != "values"}
         self.taken: dict[str, list[Floats]] = {kind: [] for kind in KINDS}
@@ -237,9 +240,7 @@ class Counts(Reserves):
 
     def take(self, integers: Integers) -> None:
         """Count the rows written so far, and empty the journal."""
-        counts = dict(zip(KINDS, integers[self._counts].tolist(), strict=True))
-        self.fills += counts["fills"]
-        decided = self._held["decisions"][: counts["decisions"], OUTCOME]
-        self.finite = self.finite and not (decided == NOT_FINITE).any()
+        self.fills += int(integers[self._counts[0]])
+        self.finite = self.finite and not integers[self._not_finite]
         integers[self._counts] = 0
         integers[self._full] = 0

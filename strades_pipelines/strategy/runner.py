@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from strades_pipelines.strategy.tally import Tally
 if TYPE_CHECKING:
     from strades_pipelines.strategy.compiled_sets import CompiledSets
 
+TOGETHER = 8  # sets
 FLAT = 1e-12  # a deviation of daily returns below this is rounding
 
 
@@ -98,7 +100,7 @@ class Runner:
             if self.sweep.mode == "events":
                 return self._per_event(strategy)
             try:
-                return self._compiled(strategy)
+                return self._compiled([strategy])[0]
             except NotCompilable:
                 if self.sweep.mode == "compiled":
                     raise
@@ -108,6 +110,22 @@ class Runner:
         except Exception as error:
             said = str(error) if getattr(error, "compiled", False) else f"{type(error).__name__}: {error}"
             return Outcome(skipped=f"{strategy.title()}: {said}")
+
+    def run_all(self, sets: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        """Run some sets, a few together; where one of those has no outcome, each by itself.
+
+        Raises:
+            NotCompilable: in mode compiled.
+        """
+        outcomes: list[Outcome] = []
+        for start in range(0, len(sets), TOGETHER):
+            some = sets[start : start + TOGETHER]
+            found: list[Outcome] = []
+            if self.sweep.mode != "events":
+                with suppress(Exception):
+                    found = self._compiled([self._strategy(chosen) for chosen in some])
+            outcomes += found or [self.run(chosen) for chosen in some]
+        return outcomes
 
     def check(self, chosen: Mapping[str, Any]) -> None:
         """See whether a set compiles, without running it.
@@ -129,9 +147,8 @@ class Runner:
             steps(block)
         return self._ended(engine)
 
-    def _compiled(self, strategy: Strategy) -> Outcome:
-        engine, counts = self._sets().run(strategy, self.blocks)
-        return self._ended(engine, counts.fills, counts.finite)
+    def _compiled(self, strategies: Sequence[Strategy]) -> list[Outcome]:
+        return [self._ended(ran.engine, ran.fills, ran.finite) for ran in self._sets().run(strategies, self.blocks)]
 
     def _sets(self) -> "CompiledSets":
         if self._compiled_sets is None:

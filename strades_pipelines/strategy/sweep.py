@@ -14,11 +14,11 @@ from threading import local
 from typing import Any
 
 from strades_pipelines.strategy.columns import Columns
-from strades_pipelines.strategy.runner import Outcome, Runner, Sweep
+from strades_pipelines.strategy.runner import TOGETHER, Outcome, Runner, Sweep
 from strades_pipelines.strategy.shared_columns import SharedColumns
 
 Set = Mapping[str, Any]
-CHUNK = 8  # sets that a worker takes at once; few, so that all end at about the same time
+CHUNK = TOGETHER  # sets that a worker takes at once; few, so that all end at about the same time
 AHEAD = 4  # chunks a worker that wait or are under way
 HELD = local()  # a worker's own runner
 
@@ -43,8 +43,7 @@ def run_sets(sweep: Sweep, sets: Iterable[Set], *, jobs: int | None = None) -> I
         return
     blocks = sweep.blocks()
     if workers == 1:
-        runner = Runner(sweep, blocks)
-        yield from ((chosen, runner.run(chosen)) for chosen in sets)
+        yield from _in_turn(Runner(sweep, blocks), sets)
         return
     with ThreadPoolExecutor(workers, initializer=_hold, initargs=(sweep, blocks, SharedColumns())) as pool:
         yield from in_chunks(pool.submit, sets, workers)
@@ -95,7 +94,14 @@ def in_chunks(
 
 def run_chunk(sets: Sequence[Set]) -> list[Outcome]:
     """Run some sets with the worker's own runner."""
-    return [HELD.runner.run(chosen) for chosen in sets]
+    outcomes: list[Outcome] = HELD.runner.run_all(sets)
+    return outcomes
+
+
+def _in_turn(runner: Runner, sets: Iterable[Set]) -> Iterator[tuple[Set, Outcome]]:
+    source = iter(sets)
+    while chunk := list(itertools.islice(source, CHUNK)):
+        yield from zip(chunk, runner.run_all(chunk), strict=True)
 
 
 def _hold(sweep: Sweep, blocks: Sequence[Columns] | None = None, shared: SharedColumns | None = None) -> None:
@@ -104,8 +110,7 @@ def _hold(sweep: Sweep, blocks: Sequence[Columns] | None = None, shared: SharedC
 
 def _in_processes(sweep: Sweep, sets: Iterable[Set], workers: int) -> Iterator[tuple[Set, Outcome]]:
     if workers == 1:
-        runner = Runner(sweep)
-        yield from ((chosen, runner.run(chosen)) for chosen in sets)
+        yield from _in_turn(Runner(sweep), sets)
         return
     # Not forked: this process may have threads, which a fork would leave half-way.
     context = multiprocessing.get_context("spawn")

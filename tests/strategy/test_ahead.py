@@ -122,7 +122,8 @@ def per_event(strategy: Strategy, blocks: Sequence[Columns], terms: Terms) -> tu
 
 def in_sweep(sets: CompiledSets, strategy: Strategy, blocks: Sequence[Columns]) -> tuple[str, str | None]:
     try:
-        return come_to(sets.run(strategy, blocks)[0]), None
+        [ran] = sets.run([strategy], blocks)
+        return come_to(ran.engine), None
     except Exception as error:
         return "", str(error)
 

@@ -11,6 +11,7 @@ from strades_pipelines.strategy.backtest import Bars, Terms, backtest
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.compiler.values import NotCompilable
 from strades_pipelines.strategy.grid import axes, combinations
+from strades_pipelines.strategy.journal import CAPACITY
 from strades_pipelines.strategy.library.sma_cross import SmaCross
 from strades_pipelines.strategy.loading import load_strategy
 from strades_pipelines.strategy.runner import Outcome, Sweep
@@ -78,6 +79,19 @@ class Broken(Strategy):
 
     def on_aggregate_bar(self, bar, account):
         account.target[bar.i] = 1.0 / self.by
+
+
+class Restless(Strategy):
+    """Decides anew with every bar, more often than the journal of compiled code has room for."""
+
+    every: int = 1
+
+    def on_start(self, account):
+        self.seen = 0
+
+    def on_aggregate_bar(self, bar, account):
+        self.seen += 1
+        account.target[bar.i] = float(self.seen // self.every % 2)
 
 
 class Unsized(Strategy):
@@ -152,6 +166,15 @@ def test_a_set_comes_to_what_a_single_run_does(
     assert [row[:2] for row in rows] == [row[:2] for row in expected]
     np.testing.assert_allclose(rows, expected, rtol=1e-9, atol=1e-12)
     assert min(row[1] for row in rows) > 0
+
+
+def test_sets_of_one_call_that_fill_their_journals_come_to_what_single_runs_do(others: Path, cache: Path) -> None:
+    bars, sets = [walk(3, 2 * CAPACITY + 1_000)], [{"every": every} for every in (3, 1, 5_000, 1)]
+    sweep = Sweep(f"{others}:Restless", {}, bars, Terms(cash=1_000.0), "compiled", cache)
+    found, expected = outcomes(sweep, sets), by_single_runs(sweep, sets)
+    assert [[one.equity, one.fills] for one in found] == [row[:2] for row in expected]
+    assert found[1].fills > 2 * CAPACITY
+    assert found[1] == found[3]
 
 
 @pytest.mark.parametrize("mode", ["compiled", "events"])
