@@ -1,5 +1,6 @@
 """A selection of assets over a window, as an in-process run on the Dagster instance, and what became of it."""
 
+import gc
 import logging
 import os
 import re
@@ -123,7 +124,10 @@ def graph_runs(command: str, progress: Progress) -> Iterator[GraphRuns]:
         ask_of_its_tables_once(instance)
         store_plans_in_batches(instance)
         end_killed_runs(instance)
-        yield GraphRuns(command, instance, defs(), progress)
+        runs = GraphRuns(command, instance, defs(), progress)
+        # What is loaded by now stays: to look through it for garbage again and again is a twentieth of the whole run.
+        gc.freeze()
+        yield runs
 
 
 def ask_of_its_tables_once(instance: dg.DagsterInstance) -> None:

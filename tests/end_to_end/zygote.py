@@ -6,6 +6,7 @@ the definitions, which look at the installation when they are, and nothing else 
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -97,4 +98,5 @@ def load() -> None:
 
 if __name__ == "__main__":
     load()
+    gc.freeze()  # else the first collection of each fork copies all of it
     serve()
