@@ -7,6 +7,7 @@ process of its own. Fills and profit of every one are compared with this engine'
 import importlib.util
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,7 @@ OURS = (
     ("W2 per event", "W2:events"),
     ("brackets per event", "brackets:events"),
 )
-TURNS = 5  # in a minute; a host has other guests, which come and go
+TURNS = 5  # of two processes beside one
 LATE = {"backtesting": "it starts a bar late"}
 
 
@@ -67,21 +68,25 @@ def main() -> None:
 
 
 def _cores(folder: Path) -> None:
-    """What a sweep gains by a second core, beside what two processes do, each on its own; both in turn with one alone.
+    """What a sweep gains by a second core, and beside it what two processes do, each on its own.
 
     Two virtual cores may be two threads of the same real one: then no program comes to twice the work of one.
     """
-    threads, processes, busy = [], [], []
+    made = _ours("cores", folder)
+    processes = []
     for _ in range(TURNS):
-        alone, both = _ours("W3:1", folder)["seconds"], _ours("W3:2", folder)
-        threads.append(alone / both["seconds"])
-        busy.append(both["cpu"] / both["best"])
+        alone = _ours("W3:1", folder)["seconds"]
         with ThreadPoolExecutor(2) as pool:
             beside = list(pool.map(lambda _: _ours("W3:1", folder)["seconds"], range(2)))
         processes.append(sum(alone / seconds for seconds in beside))
-    figures = {"two cores / one": threads, "cores kept busy": busy, "two processes at once / one": processes}
+    figures = {
+        "two cores / one": made["gained"],
+        "cores kept busy": made["busy"],
+        "two processes at once / one": processes,
+    }
     for what, found in figures.items():
-        print(f"W3, {what}, {TURNS} times: {', '.join(f'{figure:.2f}' for figure in found)}")
+        low, middle, high = statistics.quantiles(found, n=4)
+        print(f"W3, {what}: median {middle:.2f}, middle half {low:.2f} to {high:.2f}, of {len(found)} times")
 
 
 def _loop() -> float:

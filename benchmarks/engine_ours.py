@@ -25,6 +25,7 @@ from strades_pipelines.strategy.session import Session
 from strades_pipelines.strategy.strategy import Strategy
 
 MINUTE = 60_000_000
+TURNS = 26  # of the sweep on one core and on two; the first is for what is loaded late
 Found = tuple[int, int, float]  # bars, fills, profit
 TERMS = Terms(cash=CASH, fee=lambda: PercentFee(FEE), limits={"leverage": 1.0, "allow_short": False})
 
@@ -116,9 +117,31 @@ def measured(name: str, folder: Path, cache: Path) -> tuple[Callable[[], Found],
     return lambda: one(w1, mode, cache, Brackets), 9 if mode == "compiled" else 3
 
 
+def cores(folder: Path, cache: Path) -> dict[str, list[float]]:
+    """The sweep on one core and on two, in turn, as a host's other guests come and go within seconds.
+
+    Of each turn: the time of one core over that of two, and how many cores two kept busy.
+    """
+    bars = bars_of(folder, "w1", SWEPT)
+    gained, busy = [], []
+    for _ in range(TURNS):
+        clock = [time.perf_counter()]
+        sweep(bars, cache, 1)
+        clock.append(time.perf_counter())
+        used = time.process_time()
+        sweep(bars, cache, 2)
+        clock.append(time.perf_counter())
+        gained.append((clock[1] - clock[0]) / (clock[2] - clock[1]))
+        busy.append((time.process_time() - used) / (clock[2] - clock[1]))
+    return {"gained": gained[1:], "busy": busy[1:]}
+
+
 def main() -> None:
     """Run it once for what is loaded late, unless it is to be cold; then so often, and print the median."""
     name, folder, cache = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    if name == "cores":
+        print(json.dumps(cores(folder, cache)))
+        return
     run, times = measured(name, folder, cache)
     if name != "cold":
         run()
