@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from strades_pipelines.strategy import events
 from strades_pipelines.strategy.ahead import find_ahead
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiler.layout import Packer, unpack
-from strades_pipelines.strategy.compiler.loop import Hook, Loop
+from strades_pipelines.strategy.compiler.loop import Hook, Loop, add_end
 from strades_pipelines.strategy.compiler.machine import Machine, load
 from strades_pipelines.strategy.compiler.program import MEMORY, Program
 from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Shape, shape_of
@@ -34,6 +34,9 @@ HOOKS = {
 # What orders are filled from, of the events that fill them.
 SPARSE = {events.BAR: ("open_time", "open")}
 ROW = Number(None, "int")
+CALLED = (ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
+# Python's lock is not given up for what is done in a microsecond: to have it again may take a thousand.
+PROTOTYPES = {"run": ctypes.CFUNCTYPE(*CALLED), "end": ctypes.PYFUNCTYPE(*CALLED)}
 # The most rows an event may write: so many, and so many for each instrument and each order under way.
 MARGIN, ROWS = 1_024, 16
 
@@ -51,7 +54,7 @@ class CompiledEngine:
     shape: Shape
     machine: Machine
 
-    @property
+    @cached_property
     def address(self) -> int:
         """Where `run` lies."""
         found: int = self.machine.engine.get_function_address("run")
@@ -72,6 +75,20 @@ class CompiledEngine:
         done: int = run(f, n, f, n, ctypes.addressof(error), table.ctypes.data, start, end)
         self.check(error.value)
         return done
+
+    def end(self, floats: Floats, integers: Integers, table: Integers) -> None:
+        """What comes behind the last event.
+
+        Args:
+            table: as it was in the last `run`.
+
+        Raises:
+            CompiledError: with what the code raised, as Python would have put it.
+        """
+        error = ctypes.c_int64(0)
+        f, n = floats.ctypes.data, integers.ctypes.data
+        self.machine.functions["end"](f, n, f, n, ctypes.addressof(error), table.ctypes.data, 0, 0)
+        self.check(error.value)
 
     def check(self, error: int) -> None:
         """See whether the code raised.
@@ -103,8 +120,8 @@ def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, a
     full = journal.n + dict(journal.shape.fields)["full"].n
     sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
     Loop(program, shape, hooks, full, reserves, sorted(column.number for column in sparse if column)).build()
-    prototype = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
-    return CompiledEngine(shape, load(str(program.module), {"run": prototype}, tuple(program.errors), folder))
+    add_end(program, program.method(Object(shape), "end_last_instant", [], "end", apart=True))
+    return CompiledEngine(shape, load(str(program.module), PROTOTYPES, tuple(program.errors), folder))
 
 
 def _hook(program: Program, engine: Object, name: str, event: type) -> Hook:

@@ -5,7 +5,7 @@ a few numbers are read. So threads hold Python's lock for a small part of the ti
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +14,16 @@ from strades_pipelines.strategy.ahead import Ahead, find_ahead
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiled import CompiledEngine, CompiledSteps
-from strades_pipelines.strategy.compiler.layout import Packer, unpack
+from strades_pipelines.strategy.compiler.layout import Packer, Unpacker
 from strades_pipelines.strategy.compiler.many import WIDTH, run_many
 from strades_pipelines.strategy.compiler.shapes import Field, Floats, Integers, Shape, shape_of
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.events import BAR
-from strades_pipelines.strategy.journal import Counts, Journal
+from strades_pipelines.strategy.journal import Counts
+from strades_pipelines.strategy.ran import Ran, ended
 from strades_pipelines.strategy.shared_columns import SharedColumns
 from strades_pipelines.strategy.strategy import Strategy
-
-LISTS_OF_ORDERS = ("orders", "queue")
+from strades_pipelines.strategy.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,24 @@ class Template:
 
     steps: CompiledSteps
     strategy: Field
+    tally: Field
     packed: Packer
-    values: Shape
     ahead: tuple[Ahead, ...]
 
 
 @dataclass
 class Laid:
-    """A strategy laid out, with the columns of its indicators, and what is known of the rows that its run wrote."""
+    """A strategy laid out, with the columns of its indicators, and what is known of the rows that its run wrote.
+
+    `code` and `table`: of the block that it is stepped through.
+    """
 
     template: Template
-    strategy: Strategy
     floats: Floats
     integers: Integers
     columns: Sequence[Sequence[Floats] | None]
+    code: CompiledEngine = field(init=False)
+    table: Integers = field(init=False)
     fills: int = 0
     finite: bool = True
 
@@ -55,18 +59,14 @@ class Laid:
         counts.take(self.integers)
         self.fills, self.finite = self.fills + counts.fills, self.finite and counts.finite
 
-
-@dataclass(frozen=True)
-class Ran:
-    """An engine after the last block; of its objects only those hold their state that `end_instant` and `stop` read.
-
-    Its instant is not over: these two are the caller's. `fills`: how many compiled code wrote; `finite`: whether each
-    target was a finite number of units.
-    """
-
-    engine: Engine
-    fills: int
-    finite: bool
+    def ended(self) -> Ran:
+        """What it came to, after the last block."""
+        self.code.end(self.floats, self.integers, self.table)
+        self.count()
+        tally, entry = Tally(0.0), self.template.tally
+        assert entry.shape is not None
+        Unpacker(self.floats, self.integers, (self.floats, self.integers)).fill(tally, entry.shape, entry.f, entry.n)
+        return Ran(tally, self.fills, self.finite)
 
 
 class CompiledSets:
@@ -90,7 +90,7 @@ class CompiledSets:
             steps.compile(kinds, ahead=ahead)
 
     def run(self, strategies: Sequence[Strategy], blocks: Sequence[Columns]) -> Iterator[Ran]:
-        """What each strategy came to; a `Ran` is to be read before the next one is asked for.
+        """What each strategy came to.
 
         What Python does for a strategy it does for all of them at once, before and after compiled code runs: after it
         has read a hundred thousand bars, Python's own data is no longer in the processor's cache.
@@ -109,10 +109,7 @@ class CompiledSets:
         for number, block in enumerate(blocks):
             self._step(laid, number, laid[0].template.steps.readable(block))
         for one in laid:
-            engine = one.template.steps.engine
-            engine.strategy, engine.journal = one.strategy, Journal()
-            unpack(engine, one.template.values, one.floats, one.integers, (one.floats, one.integers))
-            yield Ran(engine, one.fills, one.finite)
+            yield one.ended() if blocks else Ran(one.template.steps.engine.tally, 0, True)
 
     def _ends_alone(self, strategy: Strategy) -> bool:
         """Whether nothing of it is asked for when the last instant ends."""
@@ -148,7 +145,7 @@ class CompiledSets:
         for block in blocks:
             steps(block)
         steps.close()
-        return Ran(engine, counts.fills, counts.finite)
+        return ended(engine, counts.fills, counts.finite)
 
     def _lay_out(self, strategy: Strategy, blocks: Sequence[Columns]) -> Laid:
         start = self._started(strategy)
@@ -159,30 +156,25 @@ class CompiledSets:
         packer = template.packed.copy()
         assert template.strategy.shape is not None
         packer.fill(strategy, template.strategy.shape, template.strategy.f, template.strategy.n)
-        return Laid(template, strategy, *packer.arrays(), self._columns(template, strategy, blocks))
+        return Laid(template, *packer.arrays(), self._columns(template, strategy, blocks))
 
     def _step(self, laid: Sequence[Laid], number: int, block: Columns) -> None:
         """Step all of them through a block, as far as the journal of each has room, in one call."""
         rows, errors = np.zeros((len(laid), WIDTH), np.int64), np.zeros(len(laid), np.int64)
-        calls = [self._call(one, number, block) for one in laid]
-        for k, (one, (code, table)) in enumerate(zip(laid, calls, strict=True)):
+        for k, one in enumerate(laid):
+            columns, steps = one.columns[number], one.template.steps
+            computed = [column.ctypes.data for column in columns or ()]
+            one.code = steps.compile(block.kinds, ahead=columns is not None)
+            one.table = np.array(block.addresses + steps.reserves.addresses + computed, np.int64)
             f, n, error = one.floats.ctypes.data, one.integers.ctypes.data, errors.ctypes.data + errors.itemsize * k
-            rows[k] = (code.address, f, n, f, n, error, table.ctypes.data, 0, len(block), 0)
+            rows[k] = (one.code.address, f, n, f, n, error, one.table.ctypes.data, 0, len(block), 0)
         run_many(self._cache)(rows.ctypes.data, len(rows))
-        for k, (one, (code, table)) in enumerate(zip(laid, calls, strict=True)):
+        for one, error, done in zip(laid, errors.tolist(), rows[:, -1].tolist(), strict=True):
             one.count()
-            code.check(int(errors[k]))
-            done = int(rows[k, -1])
+            one.code.check(error)
             while done < len(block):
-                done = code.run(one.floats, one.integers, table, done, len(block))
+                done = one.code.run(one.floats, one.integers, one.table, done, len(block))
                 one.count()
-
-    def _call(self, one: Laid, number: int, block: Columns) -> tuple[CompiledEngine, Integers]:
-        """The code that steps through a block, and its table of addresses."""
-        columns, steps = one.columns[number], one.template.steps
-        computed = [column.ctypes.data for column in columns or ()]
-        table = np.array(block.addresses + steps.reserves.addresses + computed, np.int64)
-        return steps.compile(block.kinds, ahead=columns is not None), table
 
     def _started(self, strategy: Strategy) -> Engine:
         """An engine at its beginning, with this strategy; one serves all, unless a strategy orders before it begins."""
@@ -198,21 +190,12 @@ class CompiledSets:
         engine.start()
         steps = CompiledSteps(engine, self._cache, Counts)
         fields = dict(steps.shape.fields)
-        account = fields["account"]
-        assert account.shape is not None
         packed = Packer()
-        packed.add(start, _without(steps.shape, "strategy"))
-        kept = replace(account, shape=_without(account.shape, *LISTS_OF_ORDERS))
-        values = replace(steps.shape, fields=(("account", kept), ("tally", fields["tally"])))
-        return Template(steps, fields["strategy"], packed, values, ahead)
+        packed.add(start, replace(steps.shape, fields=tuple(one for one in steps.shape.fields if one[0] != "strategy")))
+        return Template(steps, fields["strategy"], fields["tally"], packed, ahead)
 
 
 def _cleared(steps: CompiledSteps) -> Counts:
     assert isinstance(steps.reserves, Counts)
     steps.reserves.clear()
     return steps.reserves
-
-
-def _without(shape: Shape, *names: str) -> Shape:
-    """A layout in which some attributes keep their places, and nothing is put there."""
-    return replace(shape, fields=tuple((name, entry) for name, entry in shape.fields if name not in names))

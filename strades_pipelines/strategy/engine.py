@@ -73,8 +73,13 @@ class Engine(CorporateActions):
         for i in range(self.account.size):
             self.account.target[i] = 0.0
 
+    def end_last_instant(self) -> None:
+        """After the last event: its instant is over."""
+        if self.account.now > BEGINNING:
+            self.end_instant()
+
     def stop(self) -> None:
-        """After the last event."""
+        """After the end."""
         self.strategy.on_stop(self.account)
 
     def on_trade(self, trade: Trade) -> None:

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.columns import Columns
-from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.event_chain import EventChain
 from strades_pipelines.strategy.events import BEGINNING
-from strades_pipelines.strategy.journal import OUTCOME
 from strades_pipelines.strategy.loading import load_strategy
-from strades_pipelines.strategy.orders import NOT_FINITE
+from strades_pipelines.strategy.ran import Ran, ended
 from strades_pipelines.strategy.session import EventSteps
 from strades_pipelines.strategy.shared_columns import SharedColumns
 from strades_pipelines.strategy.strategy import Strategy
-from strades_pipelines.strategy.tally import Tally
 
 if TYPE_CHECKING:
     from strades_pipelines.strategy.compiled_sets import CompiledSets
@@ -145,10 +142,10 @@ class Runner:
         steps = EventSteps(engine, None)
         for block in self.blocks:
             steps(block)
-        return self._ended(engine)
+        return outcome_of(ended(engine))
 
     def _compiled(self, strategies: Sequence[Strategy]) -> list[Outcome]:
-        return [self._ended(ran.engine, ran.fills, ran.finite) for ran in self._sets().run(strategies, self.blocks)]
+        return [outcome_of(ran) for ran in self._sets().run(strategies, self.blocks)]
 
     def _sets(self) -> "CompiledSets":
         if self._compiled_sets is None:
@@ -157,18 +154,16 @@ class Runner:
             self._compiled_sets = CompiledSets(self.sweep.bars, self.sweep.terms, self.sweep.cache, self._shared)
         return self._compiled_sets
 
-    def _ended(self, engine: Engine, fills: int = 0, finite: bool = True) -> Outcome:
-        """What the engine came to; `fills` and `finite` are of what compiled code wrote before."""
-        if engine.account.now > 0:
-            engine.end_instant()
-        engine.stop()
-        if not finite or any(row[OUTCOME] == NOT_FINITE for row in engine.journal.decisions):
-            raise ValueError("expected targets of a finite number of units")
-        return outcome_of(engine.tally, fills + len(engine.journal.fills))
 
+def outcome_of(ran: Ran) -> Outcome:
+    """The figures of a run; the return of its last day, which no later one closed, is added.
 
-def outcome_of(tally: Tally, fills: int) -> Outcome:
-    """The figures of a tally; the return of its last day, which no later one closed, is added."""
+    Raises:
+        ValueError: a target was not finite.
+    """
+    if not ran.finite:
+        raise ValueError("expected targets of a finite number of units")
+    tally, fills = ran.tally, ran.fills
     if tally.next_day == BEGINNING:
         return Outcome(tally.equity, fills, tally.drawdown)
     last = tally.equity / tally.day_equity - 1.0

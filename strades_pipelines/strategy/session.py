@@ -136,10 +136,9 @@ class Session:
     def _finish(self, one: Progress) -> None:
         if one.error is None and one.steps is not None and one.mode == "compiled":
             self._contain(one, one.steps.close)
-        if one.error is None and one.engine.account.now > events.BEGINNING:
-            self._contain(one, one.engine.end_instant)
-        if one.error is None:
-            self._contain(one, one.engine.stop)
+        for last in (one.engine.end_last_instant, one.engine.stop):
+            if one.error is None:
+                self._contain(one, last)
         one.journal = {}
         for kind in KINDS:
             rows = one.engine.journal.rows(kind)

@@ -21,6 +21,7 @@ from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.event_chain import EventChain
 from strades_pipelines.strategy.events import Bar, Fill
 from strades_pipelines.strategy.indicators import Atr, Bollinger, Sma
+from strades_pipelines.strategy.ran import Ran, ended
 from strades_pipelines.strategy.session import EventSteps
 from strades_pipelines.strategy.shared_columns import SharedColumns
 from strades_pipelines.strategy.strategy import Strategy
@@ -103,10 +104,9 @@ def compiled_sets(terms: Terms, capacity: int = 1 << 20) -> CompiledSets:
     return CompiledSets(range(terms.size), OfSweep(terms), cache_folder(), SharedColumns(capacity))  # type: ignore[arg-type]
 
 
-def come_to(engine: Engine) -> str:
-    """The account at the end, without the lists that a sweep does not ask for, and the tally."""
-    account = {name: value for name, value in vars(engine.account).items() if name not in ("orders", "queue")}
-    return repr(([(name, plain(value)) for name, value in account.items()], plain(engine.tally)))
+def come_to(ran: Ran) -> str:
+    """The tally at the end, to the bit, and how many fills there were."""
+    return repr((plain(ran.tally), ran.fills, ran.finite))
 
 
 def per_event(strategy: Strategy, blocks: Sequence[Columns], terms: Terms) -> tuple[str, str | None]:
@@ -117,13 +117,13 @@ def per_event(strategy: Strategy, blocks: Sequence[Columns], terms: Terms) -> tu
             EventSteps(engine, None)(block)
     except ValueError as error:
         return "", f"ValueError: {error}"
-    return come_to(engine), None
+    return come_to(ended(engine)), None
 
 
 def in_sweep(sets: CompiledSets, strategy: Strategy, blocks: Sequence[Columns]) -> tuple[str, str | None]:
     try:
         [ran] = sets.run([strategy], blocks)
-        return come_to(ran.engine), None
+        return come_to(ran), None
     except Exception as error:
         return "", str(error)
 

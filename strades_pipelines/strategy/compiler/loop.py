@@ -26,6 +26,17 @@ class Hook:
     is_busy: Function | None = None
 
 
+ARGUMENTS = (POINTER,) * len(MEMORY) + (INT, INT)  # the memory, the first event, and the one behind the last
+
+
+def add_end(program: Program, function: Function) -> None:
+    """`end`: one call of a function that works on the arrays themselves; it is called as `run` is."""
+    made = ir.Function(program.module, ir.FunctionType(INT, ARGUMENTS), "end")
+    builder = ir.IRBuilder(made.append_basic_block("entry"))
+    builder.call(function.made, made.args[: len(MEMORY)])
+    builder.ret(INT(0))
+
+
 class Loop:
     """`run`: one call of a hook for each event, until the end or until the journal is full.
 
@@ -47,8 +58,7 @@ class Loop:
         reserves: int,
         sparse: Sequence[int] = (),
     ) -> None:
-        arguments = [POINTER] * len(MEMORY) + [INT, INT]
-        self.made = ir.Function(program.module, ir.FunctionType(INT, arguments), "run")
+        self.made = ir.Function(program.module, ir.FunctionType(INT, ARGUMENTS), "run")
         self.arrays = self.made.args[: len(MEMORY)]
         for given in self.arrays:
             given.add_attribute("noalias")
