@@ -58,6 +58,9 @@ def main() -> None:
         print(f"{'':36}{'bars/s':>14}{'best':>14}{'per CPU-s':>14}{'fills':>10}{'profit':>16}{'MiB':>6}")
         found = {title: _line(title, _ours(what, folder)) for title, what in OURS}
         _cores(folder)
+        for sets in (1_000, 10_000):
+            many = _ours(f"W3:2:{sets}", folder)
+            print(f"W3, {sets:,} sets, two cores: {many['seconds']:.2f} s, {many['mib']:.0f} MiB")
         started = time.perf_counter()
         cold = _ours("cold", folder)
         print(

@@ -10,6 +10,8 @@ TICK = 0.125
 BARS, INSTRUMENTS, DAYS, SWEPT = 1_000_000, 100, 2_520, 100_000
 FAST, SLOW = 10, 30
 PAIRS = [(fast, slow) for fast in range(5, 25) for slow in range(30, 130, 5)]
+# Ten thousand, in an order in which a part of them has as many different means as all.
+MANY_PAIRS = [(5 + k % 100, 110 + 5 * ((k // 100 + k) % 100)) for k in range(10_000)]
 CASH, FEE = 1_000_000.0, 0.001
 
 

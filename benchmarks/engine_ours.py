@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.engine_data import CASH, FEE, PAIRS, SWEPT
+from benchmarks.engine_data import CASH, FEE, MANY_PAIRS, PAIRS, SWEPT
 from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.backtest import Bars, Terms, backtest
@@ -83,12 +83,12 @@ def merged(bars: Sequence[Bars], mode: str, cache: Path) -> Callable[[], Found]:
     return run
 
 
-def sweep(bars: Sequence[Bars], cache: Path, jobs: int) -> Found:
-    """All pairs of W3."""
+def sweep(bars: Sequence[Bars], cache: Path, jobs: int, pairs: Sequence[tuple[int, int]] = PAIRS) -> Found:
+    """All pairs of W3, or others."""
     from strades_pipelines.strategy.runner import Sweep
     from strades_pipelines.strategy.sweep import run_sets
 
-    sets = [{"fast": fast, "slow": slow} for fast, slow in PAIRS]
+    sets = [{"fast": fast, "slow": slow} for fast, slow in pairs]
     outcomes = [
         outcome for _, outcome in run_sets(Sweep("sma_cross", {}, bars, TERMS, "compiled", cache), sets, jobs=jobs)
     ]
@@ -112,6 +112,9 @@ def measured(name: str, folder: Path, cache: Path) -> tuple[Callable[[], Found],
         return merged(bars_of(folder, "w2", count), mode, cache), 15 if mode == "compiled" else 3
     if name.startswith("W3"):
         w3, jobs = bars_of(folder, "w1", SWEPT), int(name.split(":")[1])
+        if name.count(":") > 1:
+            pairs = MANY_PAIRS[: int(name.split(":")[2])]
+            return lambda: sweep(w3, cache, jobs, pairs), 1
         return lambda: sweep(w3, cache, jobs), 5
     w1, mode = bars_of(folder, "w1", None if "compiled" in name else 100_000), name.split(":")[1]
     return lambda: one(w1, mode, cache, Brackets), 9 if mode == "compiled" else 3
