@@ -6,22 +6,18 @@ import os
 import re
 import socket
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from rich.markup import escape
 
 from strades_pipelines.partitions import Window
 
-STATEMENT_TIMEOUT_MS = 60_000
 PROCESS_TAG = "strades/process"
-PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 UNFINISHED = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
 TRADE_LAYERS = ("signals", "trading", "results")
 CLIPPED_LAYERS = ("rawsources", "cleaned", "features", "predictions")
@@ -119,59 +115,11 @@ def graph_runs(command: str, progress: Progress) -> Iterator[GraphRuns]:
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with dg.DagsterInstance.get() as instance:
-        # Held connections: the storages otherwise open one for each of some thousand queries, a fifth of the whole run.
-        instance.optimize_for_webserver(statement_timeout=STATEMENT_TIMEOUT_MS, pool_recycle=3600, max_overflow=5)
-        ask_of_its_tables_once(instance)
-        store_plans_in_batches(instance)
         end_killed_runs(instance)
         runs = GraphRuns(command, instance, defs(), progress)
         # What is loaded by now stays: to look through it for garbage again and again is a twentieth of the whole run.
         gc.freeze()
         yield runs
-
-
-def ask_of_its_tables_once(instance: dg.DagsterInstance) -> None:
-    """Keep what the event log learns of its own tables, which do not change while we run.
-
-    Dagster asks PostgreSQL for the columns of a table with every asset event, and again with most that it reads.
-    """
-    storage: Any = instance.event_log_storage
-    known: dict[str, bool] = {}
-    ask = storage._has_asset_key_col_on_connection
-
-    def has_column(connection: Any, name: str) -> bool:
-        if name not in known:
-            known[name] = ask(connection, name)
-        return known[name]
-
-    storage._has_asset_key_col_on_connection = has_column
-    storage.has_table = cache(storage.has_table)
-
-
-def store_plans_in_batches(instance: dg.DagsterInstance) -> None:
-    """Store what a run intends to make many at a time, as Dagster's storage does with what was made.
-
-    A month of an asset is an intention: one by one, those of two decades take longer than the work.
-    """
-    storage: Any = instance.event_log_storage
-    store_others = storage.store_event_batch
-
-    def store(events: Sequence[dg.EventLogEntry]) -> None:
-        planned = [event for event in events if event.dagster_event_type == PLANNED]
-        if not planned:
-            store_others(events)
-            return
-        with storage.index_transaction() as connection:
-            insert = storage.prepare_insert_event_batch(planned).returning(SqlEventLogStorageTable.c.id)
-            ids = [event_id for (event_id,) in connection.execute(insert)]
-            newest = {event.get_dagster_event().asset_key: place for place, event in enumerate(planned)}
-            for place in newest.values():
-                storage._store_asset_event(connection, planned[place], ids[place])
-        for event in events:
-            if event.dagster_event_type != PLANNED:
-                storage.store_event(event)
-
-    storage.store_event_batch = store
 
 
 def end_killed_runs(instance: dg.DagsterInstance) -> None:

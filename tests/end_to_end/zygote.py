@@ -1,8 +1,9 @@
 """Runs `strades` again and again without importing its libraries again: each command is a fork of this process.
 
 The imports are most of what a small command costs, and the end-to-end tests run dozens. What is forked is the real
-command in a process group of its own, with its own environment and output: modules are loaded before, but for those of
-the definitions, which look at the installation when they are, and nothing else is done.
+command in a process group of its own, with its own environment and output: modules are loaded before, and nothing else
+is done. Those of the definitions look at the installation when they are loaded: for `run` they are loaded in a fork
+that is kept while the environment and the lists of sources and wallets stay as they are.
 """
 
 import atexit
@@ -13,6 +14,8 @@ import os
 import pkgutil
 import sys
 from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
 
 ROOMS = ["cli", "graph_runs", "install", "main_job", "report", "sandbox_server", "lineage"]
 ROOMS += ["brokerage", "brokerage.brokers", "database", "datamanager", "ingestion", "market", "predictor", "resources"]
@@ -26,18 +29,96 @@ LATE += [
     "dagster._core.instance.factory",
 ]
 LATE += ["psycopg2.extras", "rich.live", "rich.status", "upath.implementations.local", "yoyo.scripts.main"]
+# Where an installation's definitions come from, and what is a single command's alone.
+LISTS = ("STRADES_SOURCES", "STRADES_WALLETS")
+OF_A_COMMAND = ("STRADES_CRASH_AT",)
 
 
-def serve() -> None:
-    """Answer one line of JSON on standard input with the return code of its command, until there is none."""
-    for line in sys.stdin:
+class Branch:
+    """A fork that has loaded the definitions of an installation; it ends when its input closes.
+
+    Args:
+        key: what they depend on.
+    """
+
+    def __init__(self, key: object, environment: dict[str, str]) -> None:
+        self.key = key
+        lines, codes = os.pipe(), os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(lines[1])
+            os.close(codes[0])
+            with os.fdopen(lines[0]) as asked, os.fdopen(codes[1], "w") as told:
+                print(load_definitions(environment), file=told, flush=True)
+                serve(asked, told, branches=False)
+            os._exit(0)
+        os.close(lines[0])
+        os.close(codes[1])
+        self._lines, self._codes = os.fdopen(lines[1], "w"), os.fdopen(codes[0])
+        # What they do not load with is the command's to say.
+        self.is_loaded = self._codes.readline().strip() == "True"
+
+    def ask(self, line: str) -> int:
+        """The return code of a command."""
+        self._lines.write(line)
+        self._lines.flush()
+        return int(self._codes.readline())
+
+    def close(self) -> None:
+        """End it."""
+        self._lines.close()
+        self._codes.close()
+        os.waitpid(self._pid, 0)
+
+
+def serve(lines: TextIO, codes: TextIO, *, branches: bool) -> None:
+    """Answer each line of JSON with the return code of its command, until there is none."""
+    branch: Branch | None = None
+    for line in lines:
         asked = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            become(asked)
-            end(run())
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        if branches and asked["arguments"][0] == "run":
+            key = key_of(asked["environment"])
+            if branch is None or branch.key != key:
+                if branch is not None:
+                    branch.close()
+                branch = Branch(key, asked["environment"])
+            if branch.is_loaded:
+                print(branch.ask(line), file=codes, flush=True)
+                continue
+        print(forked(asked), file=codes, flush=True)
+
+
+def key_of(environment: dict[str, str]) -> object:
+    """What definitions depend on, as it is now."""
+    lists = [Path(environment[name]).read_bytes() for name in LISTS if name in environment]
+    return {name: value for name, value in environment.items() if name not in OF_A_COMMAND}, lists
+
+
+def load_definitions(environment: dict[str, str]) -> bool:
+    """Load those of an installation; whether they do load."""
+    os.environ.clear()
+    os.environ.update(environment)
+    for name in OF_A_COMMAND:
+        os.environ.pop(name, None)
+    os.dup2(2, 1)
+    try:
+        importlib.import_module("strades_pipelines.definitions").defs()
+    except Exception:
+        return False
+    # Each command reads its own.
+    importlib.import_module("strades_pipelines.settings").settings.cache_clear()
+    gc.freeze()
+    return True
+
+
+def forked(asked: dict[str, Any]) -> int:
+    """The return code of a command, run in a fork."""
+    child = os.fork()
+    if child == 0:
+        become(asked)
+        end(run())
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def run() -> int:
@@ -99,4 +180,4 @@ def load() -> None:
 if __name__ == "__main__":
     load()
     gc.freeze()  # else the first collection of each fork copies all of it
-    serve()
+    serve(sys.stdin, sys.stdout, branches=True)

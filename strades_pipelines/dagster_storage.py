@@ -1,0 +1,88 @@
+"""Dagster's own storage on PostgreSQL, over connections that are held (`storage` in `dagster.yaml`).
+
+Dagster opens a connection for each query, of which a run makes some thousands and the daemon, idle, some a second: to
+connect is a fifth of a run and a third of what the daemon asks for. Its webserver alone holds one.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.storage import DagsterPostgresStorage
+from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+
+if TYPE_CHECKING:
+    from dagster_postgres.auth import PgTokenProvider
+
+PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+# One stays open in each storage of a process; others are for threads that ask at the same time.
+POOL = {"pool_size": 1, "max_overflow": 20, "pool_recycle": 3600}
+
+
+class HeldEventLogStorage(PostgresEventLogStorage):
+    """The event log; what runs intend to make is stored at once, and what its own tables are like is asked for once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Dagster asks for them with every asset event, and again with most that it reads.
+        self.has_table = cache(super().has_table)  # type: ignore[method-assign]
+        self._columns: dict[str, bool] = {}
+
+    def _has_asset_key_col_on_connection(self, conn: Any, column_name: str) -> bool:
+        if column_name not in self._columns:
+            self._columns[column_name] = super()._has_asset_key_col_on_connection(conn, column_name)
+        return self._columns[column_name]
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Store events; what a run intends to make many at a time, as Dagster does with what was made.
+
+        A month of an asset is an intention: one by one, those of two decades take longer than the work.
+        """
+        planned = [event for event in events if event.dagster_event_type == PLANNED]
+        if not planned:
+            super().store_event_batch(events)
+            return
+        with self.index_transaction() as connection:
+            insert = self.prepare_insert_event_batch(planned).returning(SqlEventLogStorageTable.c.id)
+            ids = [event_id for (event_id,) in connection.execute(insert)]
+            newest = {event.get_dagster_event().asset_key: place for place, event in enumerate(planned)}
+            for place in newest.values():
+                self._store_asset_event(connection, planned[place], ids[place])
+        for event in events:
+            if event.dagster_event_type != PLANNED:
+                self.store_event(event)
+
+
+class HeldPostgresStorage(DagsterPostgresStorage):
+    """See above; takes what `storage: postgres` takes."""
+
+    def __init__(
+        self,
+        postgres_url: str,
+        should_autocreate_tables: bool = True,
+        inst_data: ConfigurableClassData | None = None,
+        token_provider: "PgTokenProvider | None" = None,
+    ) -> None:
+        super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
+        self._event_log_storage = HeldEventLogStorage(postgres_url, False, token_provider=token_provider)
+        for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
+            # Asked whether it is still there before it is used: the server may have been started again.
+            storage._engine = create_pg_engine(
+                postgres_url, token_provider, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **POOL
+            )
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "HeldPostgresStorage":
+        """Of the settings in `dagster.yaml`."""
+        return cls(
+            pg_url_from_config(config_value),
+            config_value.get("should_autocreate_tables", True),
+            inst_data,
+            get_token_provider_from_config(config_value),
+        )

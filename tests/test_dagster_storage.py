@@ -1,0 +1,95 @@
+"""An instance over held connections: what is stored in batches is what Dagster stores one by one."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+
+from strades_pipelines.dagster_storage import PLANNED
+
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
+YEARS = dg.MonthlyPartitionsDefinition(start_date="1999-01-01", end_date="2001-01-01")
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec("prices"), dg.AssetSpec("rates")],
+    check_specs=[dg.AssetCheckSpec("good", asset="prices")],
+    partitions_def=YEARS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def made() -> Any:
+    """Two assets by month, and a check."""
+    yield dg.MaterializeResult("prices")
+    yield dg.MaterializeResult("rates")
+    yield dg.AssetCheckResult(asset_key="prices", check_name="good", passed=True)
+
+
+DAGSTERS = "storage: {{postgres: {{postgres_url: '{}'}}}}"
+OURS = """
+storage:
+  custom: {{module: strades_pipelines.dagster_storage, class: HeldPostgresStorage, config: {{postgres_url: '{}'}}}}
+"""
+
+
+def test_what_a_run_intends_is_stored_at_once_and_as_dagster_would(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "30")
+    job = dg.Definitions(assets=[made]).resolve_implicit_global_asset_job_def()
+    tags = {"dagster/asset_partition_range_start": "1999-01-01", "dagster/asset_partition_range_end": "2000-12-01"}
+    found, counts = [], []
+    for settings in (DAGSTERS, OURS):
+        (tmp_path / "dagster.yaml").write_text(settings.format(database_url))
+        with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+            singly = stored_singly(instance, monkeypatch)
+            result = job.execute_in_process(instance=instance, tags=tags)
+            planned = [entry.get_dagster_event() for entry in instance.all_logs(result.run_id, of_type=PLANNED)]
+            found.append([(str(event.asset_key), event.partition) for event in planned])
+            assert [one.asset_entry.last_run_id for one in instance.get_asset_records()] == [result.run_id] * 2
+            checks = instance.event_log_storage.get_asset_check_execution_history(
+                dg.AssetCheckKey(dg.AssetKey("prices"), "good"), limit=100
+            )
+            assert {check.run_id for check in checks} >= {result.run_id}
+            counts.append(singly.count(PLANNED))
+    assert found[0] == found[1]
+    assert len(found[1]) == 48
+    assert counts == [48, 0]
+    assert "Exception while storing event batch" not in capfd.readouterr().err
+
+
+def stored_singly(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The types of the events that will have been stored one by one."""
+    storage, found = instance.event_log_storage, list[Any]()
+    store = storage.store_event
+
+    def store_singly(event: dg.EventLogEntry) -> None:
+        found.append(event.dagster_event_type)
+        store(event)
+
+    monkeypatch.setattr(storage, "store_event", store_singly)
+    return found
+
+
+def test_connections_are_held_and_opened_anew_when_the_server_ended_them(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text(OURS.format(database_url))
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with (
+        dg.DagsterInstance.from_config(str(tmp_path)) as instance,
+        psycopg.connect(database_url, autocommit=True) as connection,
+    ):
+
+        def held() -> set[int]:
+            for _ in range(5):
+                instance.get_runs_count()
+                instance.get_asset_keys()
+            return {pid for (pid,) in connection.execute(f"SELECT pid {others}").fetchall()}
+
+        before = held()
+        assert held() == before
+        assert len(before) == 2
+        # As when the server is started again.
+        connection.execute(f"SELECT pg_terminate_backend(pid, 5000) {others}")
+        assert len(held()) == 2
+        assert not held() & before
