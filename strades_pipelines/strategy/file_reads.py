@@ -9,7 +9,8 @@ from typing import Any
 
 # Code, and what the system and the installation bring along; not data.
 CODE = {".py", ".pyc", ".pyi", ".so", ".o", ".dylib"}
-SYSTEM = ("/usr", "/etc", "/proc", "/sys", "/dev", sys.prefix, sys.base_prefix)
+SYSTEM = tuple(f"{folder}/" for folder in ("/usr", "/etc", "/proc", "/sys", "/dev", sys.prefix, sys.base_prefix))
+MEMORY = "/dev/shm/"  # no device: data is put there to be read fast
 _listeners: list[set[str]] = []
 _hooked: list[bool] = []
 
@@ -39,6 +40,6 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
     name = os.path.abspath(os.fsdecode(path))
     # Bytecode is written under a name of its own first, by a call that has no mode.
     is_code = os.path.splitext(name)[1] in CODE or os.path.basename(os.path.dirname(name)) == "__pycache__"
-    if not is_code and not name.startswith(SYSTEM):
+    if not is_code and (name.startswith(MEMORY) or not name.startswith(SYSTEM)):
         for listener in _listeners:
             listener.add(name)
