@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     user_agent: str = Field(
         "strades/0.1 (set STRADES_USER_AGENT to your contact)", description="sent with every request"
     )
+    sensor_seconds: int = Field(
+        30, ge=1, description="how long the sensors that move data and trade wait before they look again"
+    )
     live_trading: bool = Field(False, description="first of the two confirmations that live trading needs")
     alert_webhook: str | None = Field(None, description="URL that alerts are POSTed to as JSON; may hold a token")
     alert_smtp: str | None = Field(

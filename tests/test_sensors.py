@@ -1,5 +1,6 @@
 """The trade sensor on a database of its own, and the sensors that call a person."""
 
+import runpy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -14,6 +15,7 @@ from strades_pipelines.defs.automation.alerts import call, check_failure_alert_s
 from strades_pipelines.defs.automation.sensors import trade_sensor
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
+from strades_pipelines.settings import settings
 
 OPENED = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LISTING = 11
@@ -158,3 +160,16 @@ def context(
     return dg.build_run_status_sensor_context(
         "sensor", event, instance, result.dagster_run, resources={"notifier": Notifier(), "database": Database(url=url)}
     )
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("", 30), ("7", 7)])
+def test_how_long_those_that_move_data_and_trade_wait_is_a_setting(
+    given: str, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRADES_SENSOR_SECONDS", given)
+    settings.cache_clear()
+    try:
+        loaded = runpy.run_module("strades_pipelines.defs.automation.sensors")
+    finally:
+        settings.cache_clear()
+    assert {loaded[name].minimum_interval_seconds for name in ("data_sensor", "trade_sensor")} == {seconds}

@@ -59,6 +59,7 @@ def served() -> Iterator[Served]:
         "STRADES_DOCS_PORT": str(docs),
         "STRADES_SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
         "STRADES_SANDBOX_NOW": now.isoformat(),
+        "STRADES_SENSOR_SECONDS": "10",
     }
     with installation(environment=given, clock=now.isoformat()) as made:
         trade_at_once(made, now)

@@ -7,12 +7,13 @@ from strades_pipelines.defs.automation.status import SENSOR_STATUS
 from strades_pipelines.defs.trading.assets import EXECUTE_JOB
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.resources.database import Database
+from strades_pipelines.settings import settings
 
 data_sensor = dg.AutomationConditionSensorDefinition(
     "data_sensor",
     target=dg.AssetSelection.all(),
     default_status=SENSOR_STATUS,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=settings().sensor_seconds,
     description="Works through the layers when the data before them changed.",
     run_tags={"strades/run": "data"},
 )
@@ -20,7 +21,7 @@ data_sensor = dg.AutomationConditionSensorDefinition(
 
 @dg.sensor(
     job=EXECUTE_JOB,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=settings().sensor_seconds,
     default_status=SENSOR_STATUS,
     description="Launches the execution job when a wallet has decisions that wait for it.",
 )
