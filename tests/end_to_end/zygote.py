@@ -13,7 +13,6 @@ import json
 import os
 import pkgutil
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -169,12 +168,16 @@ def load() -> None:
     settings = importlib.import_module("dbt.contracts.project")
     for name in SCHEMAS:
         getattr(settings, name).json_schema()
-    # It writes its code for the hundreds of classes of a parsed project when it is first asked to read one.
-    manifest = importlib.import_module("dbt.contracts.graph.manifest").Manifest
-    with suppress(Exception):
-        manifest.from_msgpack(
-            b"\x80", decoder=importlib.import_module("dbt.parser.manifest").extended_mashumuro_decoder
-        )
+    read_parsed(Path(os.environ["STRADES_TEST_FOLDER"]) / "dbt" / "manifest.json")
+
+
+def read_parsed(manifest: Path) -> None:
+    """Read the project that another test has parsed: dbt first writes code, for hundreds of classes and each macro."""
+    if manifest.exists():
+        templates = importlib.import_module("dbt_common.clients.jinja").template_cache
+        load_parsed = importlib.import_module("strades_pipelines.resources.dbt_project").load_parsed
+        for macro in load_parsed(manifest, database="").macros.values():
+            templates.get_node_template(macro)
 
 
 if __name__ == "__main__":
