@@ -39,13 +39,13 @@ ROOM = 8 * 2**30
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """The first process starts the server; xdist's workers find it by the environment."""
+    """The first process starts the server; xdist's workers find it, and the folder of all, by the environment."""
     if "STRADES_TEST_SERVER" not in os.environ:
-        if "TMPDIR" not in os.environ and memory_has_room():
-            os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
-        folder = Path(tempfile.mkdtemp(prefix="strades-test-"))
-        folder.chmod(0o755)
-        server = EmbeddedServer(folder, FAST)
+        within = MEMORY if "TMPDIR" not in os.environ and memory_has_room() else None
+        folder = Path(tempfile.mkdtemp(prefix="strades-test-", dir=within))
+        folder.chmod(0o1777)  # whoever a test becomes may write there, as in /tmp
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+        server = EmbeddedServer(folder / "postgres", FAST)
         os.environ["STRADES_TEST_SERVER"] = server.start()
         os.environ["STRADES_TEST_FOLDER"] = str(folder)
         config.stash[SERVER] = server
