@@ -5,6 +5,7 @@ import multiprocessing
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +145,9 @@ def test_another_process_goes_on_from_the_arrays(cache: Path) -> None:
     whole(events)
     whole.close()
     first(events.rows(0, 200))
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        resumed, fills = pool.map(_resume, [(cache, first.floats, first.integers)])[0]
+    # Not `multiprocessing.Pool`, which ends by SIGTERM: Dagster has that ignored in tests that run in the background.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        resumed, fills = pool.submit(_resume, (cache, first.floats, first.integers)).result()
     assert resumed == state(whole.engine)
     assert rows(first, first.engine, "fills") + fills == rows(whole, whole.engine, "fills")
 
