@@ -5,7 +5,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 # The first of these that is a Python 3.11 to 3.13; name another with `make PYTHON=/path/to/python3.12`. One built without
-# optimizations, as pyenv builds them, needs a quarter more time for everything: it is taken only where there is no other.
+# optimizations, as pyenv builds them, is slower at everything: it is taken only where there is no other.
 PYTHON ?= $(shell fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; \
 	optimized='import ensurepip, sys, sysconfig as s; \
 	sys.exit(sys.base_prefix != "/usr" and "--enable-optimizations" not in (s.get_config_var("CONFIG_ARGS") or ""))'; \
@@ -16,7 +16,7 @@ PYTHON ?= $(shell fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2]
 # Processes that run tests, each of about a gigabyte: one more than there are cores, and at most eight.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((cores < 7 ? cores + 1 : 8)))
 
-# A third of what libraries bring, which nothing here imports: Python would compile it when it were.
+# What libraries bring and nothing here imports: Python would compile it when it were.
 UNUSED := /(tests?|arch|fontTools|formulaic|git|mypy|patsy|sqlglot|wcwidth|ray/(_private/thirdparty|air|autoscaler|data|llm|rllib|serve|train|tune)|statsmodels|setuptools|mypyc|graph_objs/[a-z]\w*|twisted/(conch|mail|names|trial|words)|sqlalchemy/(orm|testing))/
 
 help: ## what can be made
