@@ -17,6 +17,7 @@ import traceback
 from typing import IO
 
 from scrapers import __main__ as crawl
+from strades_pipelines.processes import die_with_parent
 
 TIMEOUT_SECONDS = 3600
 # What a crawl imports when it begins. None of them may make Twisted's reactor: two processes would share it.
@@ -37,8 +38,10 @@ def serve() -> None:
 def crawl_in_fork(plan: str) -> dict[str, object]:
     """What a crawl came to; its code is the negative number of the signal that ended it, if one did."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as error:
+        server = os.getpid()
         child = os.fork()
         if child == 0:
+            die_with_parent(server)
             os._exit(_become(plan, out, error))
         _, status = os.waitpid(child, 0)
         for file in (out, error):

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the work failed, 2 the input is wrong (one line on standar
 
 import json
 import shutil
+import signal
 import sys
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +17,7 @@ from rich.console import Console
 from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
+from strades_pipelines import stopping
 from strades_pipelines.operations import commands as operations
 from strades_pipelines.research import checks, commands
 from strades_pipelines.research.options import Json
@@ -42,9 +44,11 @@ class UsageError(ValueError):
 
 def main() -> None:
     """Run the command; an expected error is one line and its exit code, never a traceback."""
+    stopping.arm()
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except (KeyboardInterrupt, typer.Abort):
+        with stopping.at_stop(_end_queries):
+            sys.exit(app(standalone_mode=False) or 0)
+    except typer.Abort:
         sys.exit(130)
     except TyperException as error:
         _complain(error.format_message() if isinstance(error, ClickException) else error, 2)
@@ -53,6 +57,15 @@ def main() -> None:
         if not wrong_input and settings().show_tracebacks:
             raise
         _complain(error, 2 if wrong_input else 1)
+    finally:
+        stopping.disarm()
+
+
+def _end_queries() -> None:
+    # Not imported here: the main thread may be importing it, and then there is no query yet.
+    connections = sys.modules.get("strades_pipelines.database.connection")
+    if connections is not None:
+        connections.terminate_own_backends()
 
 
 def _complain(error: object, code: int) -> NoReturn:
@@ -135,6 +148,7 @@ def up() -> None:
     """Serve the sandbox, Dagster's webserver and daemon, and the dbt docs; Ctrl-C stops all of it."""
     from strades_pipelines.serve import up as serve_up
 
+    stopping.disarm()  # it ends its parts in order
     console = Console(stderr=True)
     raise typer.Exit(serve_up(lambda: _prepare(console), console))
 
@@ -249,6 +263,8 @@ def db_psql(arguments: Annotated[list[str] | None, typer.Argument(help="Handed t
     """Open psql on this world's database."""
     from strades_pipelines.database.psql import psql
 
+    stopping.disarm()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # psql cancels its query
     raise typer.Exit(psql(arguments or []))
 
 

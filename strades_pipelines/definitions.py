@@ -16,13 +16,14 @@ def defs() -> dg.Definitions:
     """Every asset, check, schedule and sensor under `defs/`, and the resources they are handed."""
     from strades_pipelines.defs.automation.conditions import move_by_data
     from strades_pipelines.defs.automation.freshness import expect_fresh
+    from strades_pipelines.defs.executor import stoppable_executor
     from strades_pipelines.resources.database import Database
     from strades_pipelines.resources.dbt import DbtRunnerResource
     from strades_pipelines.resources.notifier import Notifier
     from strades_pipelines.resources.spiders import SpiderRunner
 
     resources = {"database": Database(), "spiders": SpiderRunner(), "dbt": DbtRunnerResource(), "notifier": Notifier()}
-    wiring = dg.Definitions(resources=resources, executor=dg.in_process_executor)
+    wiring = dg.Definitions(resources=resources, executor=stoppable_executor)
     whole = dg.Definitions.merge(*layers(), wiring)
     return whole.map_resolved_asset_specs(func=lambda spec: expect_fresh(move_by_data(spec)))
 

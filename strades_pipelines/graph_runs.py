@@ -15,6 +15,8 @@ from uuid import uuid4
 import dagster as dg
 from rich.markup import escape
 
+from strades_pipelines import stopping
+from strades_pipelines.defs.executor import report_canceled
 from strades_pipelines.partitions import Window
 
 PROCESS_TAG = "strades/process"
@@ -58,28 +60,33 @@ class GraphRuns:
         first, last = window.month_range()
         run_id, failed = str(uuid4()), len(self.failures)
         self.instance.add_event_listener(run_id, self._follow)
-        result = self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=self.instance,
-            asset_selection=selection,
-            run_id=run_id,
-            run_config={
-                "ops": ops_config(self.graph, selection, window, live=live),
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
-            tags={
-                "dagster/asset_partition_range_start": first,
-                "dagster/asset_partition_range_end": last,
-                "strades/run": self.command,
-                PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}",
-            },
-            raise_on_error=False,
-        )
+        stopping.begin_nothing_more_if_requested()
+        with stopping.at_stop(lambda: report_canceled(self.instance, run_id)):
+            result = self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=self.instance,
+                asset_selection=selection,
+                run_id=run_id,
+                run_config={
+                    "ops": ops_config(self.graph, selection, window, live=live),
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+                tags={
+                    "dagster/asset_partition_range_start": first,
+                    "dagster/asset_partition_range_end": last,
+                    "dagster/max_retries": "0",  # by Dagster's daemon: it is the command that is run again
+                    "strades/run": self.command,
+                    PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}",
+                },
+                raise_on_error=False,
+            )
+            # An interrupted run comes back like any other: no later stage may begin on what it left.
+            stopping.begin_nothing_more_if_requested()
         if not result.success and len(self.failures) == failed:
             self.failures.append("the run failed before its first step; `strades doctor` says what is wrong")
 
     def _follow(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
-        if event is None or event.step_key is None:
+        if event is None or event.step_key is None or stopping.requested():
             return
         step = event.step_key
         name = step.replace("__", "/")

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from strades_pipelines.ports import free_port
+from strades_pipelines.processes import tied_to_this_process
 from strades_pipelines.settings import PROJECT, settings
 
 START_SECONDS = 30
@@ -37,7 +38,8 @@ def sandbox_running() -> Iterator[None]:
     url = f"http://127.0.0.1:{free_port()}"
     os.environ["STRADES_SANDBOX_URL"] = url
     settings.cache_clear()
-    process = subprocess.Popen([sys.executable, "-m", "sandbox"], cwd=PROJECT, stdout=subprocess.DEVNULL)
+    command = tied_to_this_process([sys.executable, "-m", "sandbox"])
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
     try:
         _wait_for_sandbox(process, url)
         yield

@@ -4,6 +4,7 @@ One server; a database for Dagster's own storage and one for each world. `DATABA
 database to connect to while ours are made); without it the embedded server is started on demand.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -75,7 +76,7 @@ _adbc_database = cache(_AdbcDatabase)
 
 
 def _options(role: str) -> str:
-    return f"-c role={role} -c timezone=UTC -c application_name=strades"
+    return f"-c role={role} -c timezone=UTC -c application_name=strades:{os.getpid()}"
 
 
 @contextmanager
@@ -104,3 +105,12 @@ def create_roles(connection: psycopg.Connection) -> None:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)))
+
+
+def terminate_own_backends() -> None:
+    """End what the server does for this process."""
+    with psycopg.connect(server_url(), connect_timeout=1, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            [f"strades:{os.getpid()}"],
+        )

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from strades_pipelines.processes import tied_to_this_process
 from strades_pipelines.settings import PROJECT
 
 
@@ -55,7 +56,7 @@ class SpiderRunner(dg.ConfigurableResource[Any]):
 
 def _start(database: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "scrapers.forkserver"],
+        tied_to_this_process([sys.executable, "-m", "scrapers.forkserver"]),
         env={**os.environ, "STRADES_SPIDER_DATABASE": database},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -7,12 +7,15 @@ them once each. What is kept of a set does not grow with the bars, nor what is h
 import itertools
 import multiprocessing
 import os
+import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from threading import local
 from typing import Any
 
+from strades_pipelines.processes import die_with_parent
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.runner import TOGETHER, Outcome, Runner, Sweep
 from strades_pipelines.strategy.shared_columns import SharedColumns
@@ -20,6 +23,8 @@ from strades_pipelines.strategy.shared_columns import SharedColumns
 Set = Mapping[str, Any]
 CHUNK = TOGETHER  # sets that a worker takes at once; few, so that all end at about the same time
 AHEAD = 4  # chunks a worker that wait or are under way
+# A sweep that is told to stop leaves its pool's semaphores to Python's resource tracker, a process that inherits this.
+QUIET_TRACKER = "ignore:resource_tracker:UserWarning"
 HELD = local()  # a worker's own runner
 
 
@@ -104,6 +109,13 @@ def _in_turn(runner: Runner, sets: Iterable[Set]) -> Iterator[tuple[Set, Outcome
         yield from zip(chunk, runner.run_all(chunk), strict=True)
 
 
+def _begin_worker(sweep: Sweep) -> None:
+    # Ctrl-C in a terminal reaches all processes; the one that started this worker ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent(os.getppid())
+    _hold(sweep)
+
+
 def _hold(sweep: Sweep, blocks: Sequence[Columns] | None = None, shared: SharedColumns | None = None) -> None:
     HELD.runner = Runner(sweep, blocks, shared)
 
@@ -112,7 +124,9 @@ def _in_processes(sweep: Sweep, sets: Iterable[Set], workers: int) -> Iterator[t
     if workers == 1:
         yield from _in_turn(Runner(sweep), sets)
         return
+    if QUIET_TRACKER not in sys.warnoptions:
+        sys.warnoptions.append(QUIET_TRACKER)
     # Not forked: this process may have threads, which a fork would leave half-way.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_hold, initargs=(sweep,)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(sweep,)) as pool:
         yield from in_chunks(pool.submit, sets, workers)

@@ -42,13 +42,22 @@ class Installation:
     environment: dict[str, str] = field(default_factory=dict)
 
     def strades(
-        self, *arguments: str, now: str | None = None, crash_at: str | None = None
+        self,
+        *arguments: str,
+        now: str | None = None,
+        crash_at: str | None = None,
+        signal: tuple[int, float, float] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run the command in a process group of its own, so that a crash point kills it and what it started."""
+        """Run the command in a process group of its own, so that a crash point kills it and what it started.
+
+        Args:
+            signal: its number, after how many seconds it is sent, and after how many more the command is killed.
+        """
         more = {"STRADES_SANDBOX_NOW": now, "STRADES_CRASH_AT": crash_at}
         environment = {**os.environ, **self.environment, **{name: value for name, value in more.items() if value}}
         out, error = (self.home / f"command.{name}" for name in ("out", "err"))
-        asked = {"arguments": arguments, "environment": environment, "stdout": str(out), "stderr": str(error)}
+        asked: dict[str, Any] = {"arguments": arguments, "environment": environment, "signal": signal}
+        asked |= {"stdout": str(out), "stderr": str(error)}
         code = ask_zygote(asked)
         return subprocess.CompletedProcess(["strades", *arguments], code, out.read_text(), error.read_text())
 

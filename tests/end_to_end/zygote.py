@@ -12,7 +12,10 @@ import importlib
 import json
 import os
 import pkgutil
+import signal
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -116,8 +119,36 @@ def forked(asked: dict[str, Any]) -> int:
     if child == 0:
         become(asked)
         end(run())
+    if asked["signal"] is not None:
+        number, after, patience = asked["signal"]
+        send(child, number, after, patience, sent=Path(str(asked["stdout"])).with_suffix(".signal"))
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
+
+
+def send(child: int, number: int, after: float, patience: float, *, sent: Path) -> None:
+    """Send a signal to a command after some seconds, and kill it if it has not ended some seconds later.
+
+    Args:
+        sent: gets the time of the signal, in seconds since 1970.
+    """
+    with suppress(ChildProcessError):
+        if has_ended(child, within=after):
+            return
+        sent.write_text(str(time.time()))
+        os.kill(child, number)
+        if not has_ended(child, within=patience):
+            os.kill(child, signal.SIGKILL)
+
+
+def has_ended(child: int, *, within: float) -> bool:
+    """Whether a child ends within some seconds; it is not waited for."""
+    deadline = time.monotonic() + within
+    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def run() -> int:

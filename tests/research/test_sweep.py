@@ -1,8 +1,14 @@
 """`strades sweep`: its document, its table, its heat map, its trials, and what it refuses."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.research.bars import Run, bar_file
@@ -98,3 +104,44 @@ def test_bad_words_are_refused_in_one_line(
     assert told in answer.err
     assert answer.err.count("\n") == 1
     assert not (home / "trials").exists()
+
+
+def test_a_sweep_over_processes_told_to_stop_ends_with_its_workers(tmp_path: Path) -> None:
+    command = long_sweep(tmp_path)
+    environment = {**os.environ, "STRADES_HOME": str(tmp_path)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    workers = workers_of(psutil.Process(process.pid))
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
+    _, error = process.communicate(timeout=5)
+    assert process.returncode == 128 + signal.SIGINT
+    assert error.endswith("strades: stopped by SIGINT; what is stored stays, and the next run goes on from there\n")
+    assert "Traceback" not in error
+    _, alive = psutil.wait_procs(workers, timeout=3)
+    assert alive == []
+
+
+def test_workers_of_a_sweep_that_is_killed_end_with_it(tmp_path: Path) -> None:
+    environment = {**os.environ, "STRADES_HOME": str(tmp_path)}
+    process = subprocess.Popen(long_sweep(tmp_path), env=environment, stderr=subprocess.DEVNULL)
+    workers = workers_of(psutil.Process(process.pid))
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    assert alive == []
+
+
+def long_sweep(folder: Path) -> list[str]:
+    """A sweep of thousands of sets, per event, so that processes run them."""
+    words = ["sweep", "sma_cross", "--range", "fast=1:60", "--range", "slow=61:120", "--mode", "events"]
+    return [sys.executable, "-m", "strades_pipelines.cli", *words, "--bars", str(bar_file(folder))]
+
+
+def workers_of(sweep: psutil.Process) -> list[psutil.Process]:
+    """The processes that run sets, once they have begun to."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        workers = [child for child in sweep.children() if "spawn_main" in " ".join(child.cmdline())]
+        if len(workers) > 1 and all(worker.cpu_times().user > 1 for worker in workers):
+            return workers
+        time.sleep(0.1)
+    raise AssertionError("the sweep started no workers")
