@@ -5,9 +5,11 @@ database to connect to while ours are made); without it the embedded server is s
 """
 
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -24,6 +26,16 @@ WORLD_DATABASES = {"sandbox": "strades_sandbox", "live": "strades"}
 DAGSTER_DATABASE = "dagster"
 APP_ROLE = "strades_app"
 DBT_ROLE = "strades_dbt"
+# Of a connection whose other end is gone without a word (power, cable, firewall), libpq hears in about a minute and a
+# half with these, after two hours without. Seconds, but for tcp_user_timeout's milliseconds.
+CLIENT_OPTIONS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "60",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "90000",
+}
+TERMINATE_SECONDS = 2.0
 
 
 def embedded_server() -> EmbeddedServer:
@@ -42,19 +54,66 @@ def database_url(database: str | None = None) -> str:
     return urlunsplit(parts._replace(path="/" + (database or WORLD_DATABASES[settings().world])))
 
 
+def application_name() -> str:
+    """The name of this process in `pg_stat_activity`: `strades:PID:TOKEN`.
+
+    The token tells processes of several hosts or containers apart, whose ids are often the same.
+    """
+    return f"strades:{os.getpid()}:{_process_token(os.getpid())}"
+
+
+@cache
+def _process_token(pid: int) -> str:  # by process id: a fork is another process
+    return secrets.token_hex(4)
+
+
+def session_url(url: str) -> str:
+    """The URL with `CLIENT_OPTIONS` where it sets none, and this process's name. For each client: libpq reads it all."""
+    parts = urlsplit(url)
+    given = [pair for pair in parts.query.split("&") if pair and not pair.startswith("application_name=")]
+    names = {pair.partition("=")[0] for pair in given}
+    added = [f"{name}={value}" for name, value in CLIENT_OPTIONS.items() if name not in names]
+    query = "&".join([*given, *added, f"application_name={application_name()}"])
+    return urlunsplit(parts._replace(query=query))
+
+
 def connect(url: str | None = None, *, role: str = APP_ROLE) -> psycopg.Connection:
     """A psycopg connection to this world's database: UTC, not autocommit, acting as `role`."""
-    return psycopg.connect(url or database_url(), options=_options(role))
+    return psycopg.connect(session_url(url or database_url()), options=_options(role))
 
 
 def adbc_connect(url: str | None = None, *, role: str = APP_ROLE) -> "Connection":
     """An ADBC connection: frames in and out as Arrow, at COPY's speed. UTC, not autocommit, acting as `role`."""
     from adbc_driver_manager import AdbcConnection, dbapi
 
-    target = url or database_url()
-    separator = "&" if urlsplit(target).query else "?"
-    database: Any = _adbc_database(f"{target}{separator}options={quote(_options(role))}")
+    target = session_url(url or database_url())
+    database: Any = _adbc_database(f"{target}&options={quote(_options(role))}")
     return dbapi.Connection(database, AdbcConnection(database.handle))
+
+
+def terminate_own_backends(url: str | None = None) -> None:
+    """End every session of this process on the server, and with it the query it may be waiting for.
+
+    For a process that is about to stop: may be called from any thread, also while another one is inside a query.
+    Returns after `TERMINATE_SECONDS` at most and never raises; what it could not end, the server ends when it notices
+    that the client is gone (`client_connection_check_interval`).
+    """
+    worker = Thread(target=_terminate_backends, args=[url, application_name()], daemon=True)
+    worker.start()
+    worker.join(TERMINATE_SECONDS)
+
+
+def _terminate_backends(url: str | None, name: str) -> None:
+    with suppress(Exception):
+        place = url or settings().database_url or embedded_server().url()  # never starts a server
+        with psycopg.connect(
+            place, autocommit=True, connect_timeout=2, options="-c statement_timeout=1000", application_name="strades"
+        ) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = %s AND usename = current_user",
+                [name],
+            )
 
 
 class _AdbcDatabase:
@@ -76,13 +135,13 @@ _adbc_database = cache(_AdbcDatabase)
 
 
 def _options(role: str) -> str:
-    return f"-c role={role} -c timezone=UTC -c application_name=strades:{os.getpid()}"
+    return f"-c role={role} -c timezone=UTC"
 
 
 @contextmanager
 def alone(url: str, what: str) -> Iterator[psycopg.Connection]:
     """A connection that commits each statement, while no other process does `what` in this database."""
-    with psycopg.connect(url, autocommit=True) as connection:  # closing it, or dying, gives the lock back
+    with psycopg.connect(session_url(url), autocommit=True) as connection:  # closing it, or dying, gives the lock back
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"strades.{what}"])
         yield connection
 
@@ -105,12 +164,3 @@ def create_roles(connection: psycopg.Connection) -> None:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)))
-
-
-def terminate_own_backends() -> None:
-    """End what the server does for this process."""
-    with psycopg.connect(server_url(), connect_timeout=1, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
-            [f"strades:{os.getpid()}"],
-        )

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 from yoyo import get_backend, read_migrations
 
-from strades_pipelines.database.connection import APP_ROLE, DBT_ROLE, alone, connect
+from strades_pipelines.database.connection import APP_ROLE, DBT_ROLE, alone, connect, session_url
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DBT_SCHEMAS = ("staging", "cleaned", "marts")
@@ -41,8 +41,8 @@ def migrate(url: str, *, world: str) -> int:
 
 
 def _yoyo_url(url: str) -> str:
-    parts = urlsplit(url)
-    query = "&".join(filter(None, [parts.query, "options=" + quote(f"-c role={APP_ROLE} -c timezone=UTC")]))
+    parts = urlsplit(session_url(url))
+    query = f"{parts.query}&options=" + quote(f"-c role={APP_ROLE} -c timezone=UTC")
     return urlunsplit(parts._replace(scheme="postgresql+psycopg", query=query))
 
 

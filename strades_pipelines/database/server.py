@@ -24,8 +24,12 @@ START_ATTEMPTS = 20
 CAPABILITY = ["--bounding-set=-all,+dac_override", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
 OPTIONS = (
     "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c timezone=UTC -c log_timezone=UTC "
-    "-c shared_buffers=256MB -c max_wal_size=2GB -c max_connections=150 -c jit=off"
+    "-c shared_buffers=256MB -c max_wal_size=2GB -c max_connections=150 -c jit=off "
+    # A client that is gone: without these its query runs to its end, and its locks stay as long.
+    "-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 )
+if sys.platform == "linux":  # elsewhere the kernel may not tell, and PostgreSQL then refuses to start with it
+    OPTIONS += " -c client_connection_check_interval=2s -c tcp_user_timeout=90s"
 
 
 class ServerError(RuntimeError):

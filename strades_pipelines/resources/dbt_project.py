@@ -18,9 +18,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
-from strades_pipelines.database.connection import alone
+from strades_pipelines.database.connection import alone, session_url
 from strades_pipelines.settings import PROJECT, settings
 
 PROJECT_DIR = PROJECT / "dbt_project"
@@ -159,9 +160,16 @@ def _alone_in(url: str | None) -> Iterator[None]:
 
 @contextmanager
 def _connection_in_environment(url: str | None) -> Iterator[None]:
-    """profiles.yml reads the connection from these variables; they are taken back afterwards."""
-    parts: Mapping[str, Any] = conninfo_to_dict(url or "")
+    """profiles.yml reads the connection from these variables; they are taken back afterwards.
+
+    What a profile cannot say (sslrootcert, channel_binding, application_name ...) libpq reads from its own variables.
+    """
+    parts: Mapping[str, Any] = conninfo_to_dict(session_url(url)) if url else {}
     names = {f"STRADES_DBT_{part.upper()}": parts.get(part) for part in CONNECTION}
+    for option in pq.Conninfo.get_defaults():
+        name = option.keyword.decode()
+        if option.envvar and name in parts and name not in CONNECTION:
+            names[option.envvar.decode()] = parts[name]
     before = {name: os.environ.get(name) for name in names}
     _set(names)
     try:
