@@ -16,7 +16,9 @@ RUN python -m venv /opt/venv \
 COPY strades_pipelines strades_pipelines
 COPY scrapers scrapers
 COPY sandbox sandbox
-RUN VIRTUAL_ENV=/opt/venv uv pip install --no-deps --no-build-isolation --editable .
+COPY dependencies dependencies
+RUN VIRTUAL_ENV=/opt/venv uv pip install --no-deps --no-build-isolation --editable . \
+    && /opt/venv/bin/python -m dependencies remove-unused
 
 FROM python:3.12-slim-bookworm AS run
 
@@ -26,7 +28,7 @@ RUN groupadd --gid 10001 strades \
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/strades /opt/strades
 WORKDIR /opt/strades
-COPY Sources.json Wallets.json dagster.yaml workspace.yaml ./
+COPY Sources.json Wallets.json dagster.yaml workspace.yaml NOTICE.md ./
 COPY dbt_project dbt_project
 COPY deploy/workspace.yaml deploy/workspace.yaml
 ENV PATH=/opt/venv/bin:$PATH \

@@ -1,6 +1,6 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test signals lint format lock bench clean new-source new-strategy
+.PHONY: help setup run up test signals lint format lock notice weight bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +17,7 @@ PYTHON ?= $(shell fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2]
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((cores < 7 ? cores + 1 : 8)))
 
 # What libraries bring and nothing here imports: Python would compile it when it were.
-UNUSED := /(tests?|arch|fontTools|formulaic|git|mypy|patsy|sqlglot|wcwidth|ray/(_private/thirdparty|air|autoscaler|data|llm|rllib|serve|train|tune)|statsmodels|setuptools|mypyc|graph_objs/[a-z]\w*|twisted/(conch|mail|names|trial|words)|sqlalchemy/(orm|testing))/
+NOT_COMPILED := /(tests?|fontTools|git|mypy|sqlglot|wcwidth|ray/(_private/thirdparty|air|autoscaler|data|llm|rllib|serve|train|tune)|setuptools|mypyc|graph_objs/[a-z]\w*|twisted/(conch|mail|names|trial|words)|sqlalchemy/(orm|testing))/
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,7 +30,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -qq -j 0 -x '$(UNUSED)' $(VENV)/lib strades_pipelines scrapers sandbox || true
+	@$(BIN)/python -m dependencies remove-unused
+	@$(BIN)/python -m compileall -qq -j 0 -x '$(NOT_COMPILED)' $(VENV)/lib strades_pipelines scrapers sandbox || true
 	@touch $@
 
 setup: $(VENV)/.installed ## the virtual environment with the locked dependencies
@@ -50,11 +51,12 @@ test: setup ## every test
 signals: setup ## fifty signals at random moments of a run (make test sends eight)
 	@STRADES_SIGNALS=$${STRADES_SIGNALS:-50} $(BIN)/python -m pytest -n 0 -q tests/end_to_end/test_stopping.py
 
-lint: setup ## style, types, layers, SQL
+lint: setup ## style, types, layers, SQL, licences
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy
+	@$(BIN)/python -m dependencies check
 	@$(BIN)/sqlfluff lint --processes 1 dbt_project/models dbt_project/tests strades_pipelines/database/migrations
 
 format: setup ## put every file into the one format
@@ -72,6 +74,12 @@ bench: setup ## the figures of benchmarks/RESULTS.md
 
 lock: setup ## resolve requirements.lock again
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-annotate --no-header --generate-hashes --extra dev pyproject.toml -o requirements.lock
+
+notice: setup ## write NOTICE.md's table from the installed packages
+	@$(BIN)/python -m dependencies notice
+
+weight: setup ## the largest packages of the environment, in MB
+	@$(BIN)/python -m dependencies sizes
 
 clean: ## stop the database and remove what was made (the data too)
 	@if [ -x $(BIN)/strades ]; then $(BIN)/strades db stop; fi

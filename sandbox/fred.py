@@ -1,8 +1,8 @@
 """FRED's graph CSV over real series: `fred.stlouisfed.org/graph/fredgraph.csv?id=<series>`.
 
-The numbers are those that the `arch` package bundles: DCOILWTICO (oil, daily), CPILFESL (core CPI, monthly), AAA and
-BAA (bond yields, monthly), VIXCLS (daily since 2014). The package's files are read, the package is not imported. A row
-is served once its day and the series' usual delay have passed; none is invented after the last.
+The numbers are those of `sandbox/data/fred/` (its README says where they come from): DCOILWTICO (oil, daily), CPILFESL
+(core CPI, monthly), AAA and BAA (bond yields, monthly), VIXCLS (daily since 2014). A row is served once its day and the
+series' usual delay have passed; none is invented after the last.
 """
 
 import csv
@@ -10,18 +10,18 @@ import gzip
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from sandbox.world import Reply, World, strong_etag
 
 HOST = "fred.stlouisfed.org"
 PATH = "graph/fredgraph.csv"
-# Series: the file in the package, its column, and the days after its label on which a value is out.
+DATA = Path(__file__).parent / "data" / "fred"
+# Series: its file, the column in it, and the days after its label on which a value is out.
 SERIES = {
     "DCOILWTICO": ("wti", "DCOILWTICO", 7),
     "VIXCLS": ("vix", "vix", 1),
-    "CPILFESL": ("core_cpi", "CPILFESL", 50),
+    "CPILFESL": ("core-cpi", "CPILFESL", 50),
     "AAA": ("default", "AAA", 35),
     "BAA": ("default", "BAA", 35),
 }
@@ -40,11 +40,8 @@ def answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
 
 @cache
 def observations(series: str) -> tuple[tuple[date, str], ...]:
-    """All values of a series as the package has them, oldest first."""
-    folder, column, _ = SERIES[series]
-    found = find_spec("arch")
-    if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError("arch is not installed: run `make setup`")
-    [file] = (Path(found.submodule_search_locations[0]) / "data" / folder).glob("*.csv.gz")
-    rows = csv.DictReader(gzip.decompress(file.read_bytes()).decode("utf-8-sig").splitlines())
+    """Return every stored value of a series, oldest first."""
+    file, column, _ = SERIES[series]
+    body = gzip.decompress((DATA / f"{file}.csv.gz").read_bytes())
+    rows = csv.DictReader(body.decode("utf-8-sig").splitlines())
     return tuple((datetime.strptime(row["Date"], "%m/%d/%Y").date(), row[column]) for row in rows)

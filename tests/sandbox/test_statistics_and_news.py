@@ -20,7 +20,7 @@ def test_fred_serves_real_series_and_nothing_before_it_is_out(world_at: Worlds) 
     assert lines[0] == "observation_date,DCOILWTICO"
     assert lines[-1] == "2012-01-03,102.96"  # as FRED has it
     today = fred.answer(world_at("2026-11-22T12:00:00Z"), fred.PATH, OIL).body.decode().splitlines()
-    assert today[-1].startswith("2019-01-03,")  # the package's last day
+    assert today[-1].startswith("2019-01-03,")  # the last day of the file
     assert fred.answer(world_at("2026-11-22T12:00:00Z"), fred.PATH, {"id": "NONE"}).status == 404
 
 

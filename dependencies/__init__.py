@@ -1,0 +1,1 @@
+"""The packages of the environment: their sizes, their licences, and the files of them that nothing reads."""
