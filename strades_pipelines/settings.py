@@ -5,6 +5,9 @@ Variables are named `STRADES_<FIELD>`, but for `DATABASE_URL`; a `.env` file in 
 container a file of the variable's name under `/run/secrets`.
 """
 
+import os
+import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -12,9 +15,15 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.sources.providers.dotenv import read_env_file
 
 PROJECT = Path(__file__).resolve().parents[1]
 SECRETS = Path("/run/secrets")
+SHORTEST_SECRET = 8  # a shorter one would be found everywhere, and blotted out there
+SECRET_VARIABLE = re.compile(
+    r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|^DATABASE_URL$|^DAGSTER_PG_|^PG|^STRADES_(ALERT_|SPIDER_DATABASE$)",
+    re.IGNORECASE,
+)
 
 
 class SettingsError(ValueError):
@@ -78,6 +87,34 @@ class Settings(BaseSettings):
         if self.world == "sandbox" and self.sandbox_now is not None:
             return self.sandbox_now.astimezone(UTC)
         return datetime.now(UTC)
+
+
+def secret(name: str) -> str | None:
+    """A provider's key by the name that its protocol gives it, or None where it is not set.
+
+    It is looked for in the environment, in `.env`, and in a file of that name under `/run/secrets`.
+
+    Raises:
+        SettingsError: it cannot be sent: shorter than 8 letters, or with blanks or others than printable ASCII.
+    """
+    found = os.environ.get(name) or _env_file().get(name)
+    if not found and (SECRETS / name).is_file():
+        found = (SECRETS / name).read_text(encoding="utf-8", errors="replace")
+    value = (found or "").strip()
+    if value and (len(value) < SHORTEST_SECRET or not all("!" <= letter <= "~" for letter in value)):
+        raise SettingsError(f"{name}: expected at least {SHORTEST_SECRET} printable ASCII letters without blanks")
+    return value or None
+
+
+def _env_file() -> Mapping[str, str | None]:
+    file = PROJECT / ".env"
+    return read_env_file(file, case_sensitive=True) if file.is_file() else {}
+
+
+def child_environment(**changed: str) -> dict[str, str]:
+    """The environment for a child process that needs no secret: this one's without them, with `changed`."""
+    kept = {name: value for name, value in os.environ.items() if not SECRET_VARIABLE.search(name)}
+    return {**kept, **changed}
 
 
 @cache

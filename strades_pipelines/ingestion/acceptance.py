@@ -5,15 +5,16 @@ from typing import Any
 
 import psycopg
 
-from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.ingestion.bodies import BodyCorrupt
+from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.ingestion.loader import load_stored
-from strades_pipelines.ingestion.parse import parse
+from strades_pipelines.ingestion.pending import costly_refusals
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 from strades_pipelines.ingestion.verify import stored_body
 
 NEW = """
-    SELECT fetch_id, protocol, given, fetched_at, url FROM rawsources.fetches
+    SELECT fetch_id, protocol, given, fetched_at, url, sha256 FROM rawsources.fetches
     WHERE source = %s AND run_id = %s AND outcome = 'stored' ORDER BY fetched_at, fetch_id
 """
 
@@ -26,13 +27,19 @@ def refused_bodies(
     Nothing else is loaded: records are the next layer's work. The refusals are noted in `records.parses`.
     """
     refused: dict[int, str] = {}
+    urls: dict[int, str] = {}
     with connection.cursor() as cursor:
-        for fetch_id, protocol, given, fetched_at, asked in connection.execute(NEW, [source, run_id]).fetchall():
+        known = costly_refusals(cursor)
+        for fetch_id, protocol, given, fetched_at, asked, sha256 in cursor.execute(NEW, [source, run_id]).fetchall():
+            urls[fetch_id] = asked
             try:
-                parse(load_protocol(protocol), stored_body(cursor, fetch_id), given=given, fetched_at=fetched_at)
-            except (BodyRefused, BodyCorrupt) as error:
-                refused[fetch_id] = f"{asked}: {one_line(str(error))}"
+                if (refusal := known.get((source, protocol, bytes(sha256)))) is not None:
+                    raise BodyRefused(refusal)
+                body = stored_body(cursor, fetch_id)
+                parse_bounded(load_protocol(protocol), body, given=given, fetched_at=fetched_at)
+            except (BodyRefused, BodyCorrupt, ProtocolError) as error:
+                refused[fetch_id] = one_line(str(error))
     connection.commit()
     if refused:
-        load_stored(url=url, now=now, fetch_ids=tuple(refused))
-    return list(refused.values())
+        load_stored(url=url, now=now, fetch_ids=tuple(refused), refusals=refused)
+    return [f"{urls[fetch_id]}: {error}" for fetch_id, error in refused.items()]

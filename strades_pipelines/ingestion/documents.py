@@ -9,7 +9,7 @@ from typing import Any
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.ingestion.bars import GivenError
-from strades_pipelines.ingestion.parse import parse
+from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.market.records import SCHEMAS
 
 
@@ -38,7 +38,7 @@ def document(protocol: Protocol, body: bytes, *, given: Mapping[str, str], fetch
 
     Times are ISO 8601 with Z, dates ISO 8601; what is missing is None.
     """
-    parsed = parse(protocol, body, given=given, fetched_at=fetched_at)
+    parsed = parse_bounded(protocol, body, given=given, fetched_at=fetched_at)
     return {
         "protocol": protocol.name,
         "sha256": hashlib.sha256(body).hexdigest(),

@@ -6,8 +6,10 @@ An entry without an id of its own has the SHA-256 of its link and title: publish
 import calendar
 import hashlib
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from strades_pipelines.datamanager.protocol import Output, Read
@@ -17,6 +19,7 @@ from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 
 Entry = dict[str, Any]
 MOST_ENTRIES = 10_000
+ENTRY_TAG = re.compile(rb"<(?:[\w.-]{1,40}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
 
 
 class FeedReader:
@@ -26,6 +29,8 @@ class FeedReader:
         bare = body.replace(b"\0", b"")  # UTF-16 too
         if b"<!ENTITY" in bare:
             raise BodyRefused("expected a feed, was XML that declares its own entities")
+        if sum(1 for _ in islice(ENTRY_TAG.finditer(bare), MOST_ENTRIES + 1)) > MOST_ENTRIES:  # before they cost
+            raise BodyRefused(f"expected at most {MOST_ENTRIES} entries, was more")
         self.entries = _json_entries(body) if bare.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{" else _xml_entries(body)
         if len(self.entries) > MOST_ENTRIES:
             raise BodyRefused(f"expected at most {MOST_ENTRIES} entries, was {len(self.entries)}")

@@ -16,8 +16,8 @@ from strades_pipelines.datamanager.planning import given_of
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.sources import Sources, Website
 from strades_pipelines.ingestion.bars import GivenError
+from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.ingestion.loader import Listings
-from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.tables import UnlistedError, rows_of
 from strades_pipelines.ingestion.verdicts import BodyRefused
 from strades_pipelines.market.ids import int63
@@ -119,7 +119,7 @@ def look_through(file: OwnFile, protocol: Protocol, listings: Listings, now: dat
         BodyRefused: it is not what the protocol says, or of a symbol without listing; one line with the file's name.
     """
     try:
-        parsed = parse(protocol, file.body, given=file.given, fetched_at=now)
+        parsed = parse_bounded(protocol, file.body, given=file.given, fetched_at=now)
         venue = file.given.get("venue", file.source)
         for kind, table in parsed.tables.items():
             rows_of(kind, table, fetch_id=0, source=file.source, venue=venue, listings=listings)

@@ -18,9 +18,19 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
+from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.ingestion.order import drop_superseded, read_stored, same_rows, withdraw_vanished
-from strades_pipelines.ingestion.parse import PARSER_VERSION, parse
-from strades_pipelines.ingestion.pending import Choice, Fetch, Window, any_of, batches, read_fetches, still_pending
+from strades_pipelines.ingestion.parse import PARSER_VERSION
+from strades_pipelines.ingestion.pending import (
+    Choice,
+    Fetch,
+    Window,
+    any_of,
+    batches,
+    costly_refusals,
+    read_fetches,
+    still_pending,
+)
 from strades_pipelines.ingestion.tables import TARGETS, Target, UnlistedError, rows_of, versions
 from strades_pipelines.ingestion.verdicts import BodyRefused, Reject, one_line
 
@@ -75,6 +85,7 @@ def load_stored(
     window: Window | None = None,
     fetch_ids: Sequence[int] | None = None,
     reparse: bool = False,
+    refusals: Mapping[int, str] | None = None,
 ) -> Summary:
     """Parse and load every stored body that was not parsed yet, in the order they were fetched.
 
@@ -88,6 +99,7 @@ def load_stored(
         fetch_ids: only these.
         reparse: also those parsed by another parser version; with `fetch_ids` those in any case. Rows that a body no
             longer yields go to the revisions.
+        refusals: why bodies are refused, by fetch id, where that is known already: they are not parsed.
     """
     choice = Choice(PARSER_VERSION, window, None if fetch_ids is None else tuple(fetch_ids), reparse)
     summary = Summary()
@@ -98,8 +110,9 @@ def load_stored(
         ThreadPoolExecutor(1) as storing,
     ):
         stored: Future[None] | None = None
+        costly = {} if reparse else costly_refusals(cursor)
         for ids in batches(cursor, choice):  # parsing a batch while the database takes in the one before
-            outcomes = _parse_batch(cursor, ids, choice, summary)
+            outcomes = _parse_batch(cursor, ids, choice, summary, refusals or {}, costly)
             if stored is not None:
                 stored.result()
             stored = storing.submit(_store_batch, writing, outcomes, choice, now, summary)
@@ -108,10 +121,21 @@ def load_stored(
     return summary
 
 
-def _parse_batch(cursor: "Cursor", ids: Sequence[int], choice: Choice, summary: Summary) -> list["Outcome"]:
+def _parse_batch(
+    cursor: "Cursor",
+    ids: Sequence[int],
+    choice: Choice,
+    summary: Summary,
+    refusals: Mapping[int, str],
+    costly: Mapping[tuple[str, str, bytes], str],
+) -> list["Outcome"]:
     listings = read_listings(cursor)
     outcomes = []
     for fetch in read_fetches(cursor, ids, choice):
+        refusal = refusals.get(fetch.fetch_id) or costly.get((fetch.source, fetch.protocol, fetch.sha256))
+        if refusal is not None:
+            outcomes.append(Outcome(fetch, error=refusal))
+            continue
         try:
             outcomes.append(parse_fetch(fetch, listings))
         except UnlistedError as error:
@@ -143,7 +167,7 @@ def parse_fetch(fetch: Fetch, listings: Listings) -> Outcome:
     """
     try:
         body = unpack(fetch.sha256, fetch.size, fetch.packed)
-        parsed = parse(load_protocol(fetch.protocol), body, given=fetch.given, fetched_at=fetch.fetched_at)
+        parsed = parse_bounded(load_protocol(fetch.protocol), body, given=fetch.given, fetched_at=fetch.fetched_at)
     except (BodyRefused, BodyCorrupt, ProtocolError) as error:
         return Outcome(fetch, error=one_line(str(error)))
     venue = fetch.given.get("venue", fetch.source)

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol, protocol_names
 from strades_pipelines.datamanager.strict_json import loads
+from strades_pipelines.ingestion.bounded_parse import TOO_COSTLY
 
 if TYPE_CHECKING:
+    import psycopg
     from adbc_driver_manager.dbapi import Cursor
 
 BATCH_FETCHES = 25
@@ -67,6 +69,16 @@ class Choice:
 def any_of(ids: Sequence[int]) -> str:
     """`ANY(...)` of whole numbers, for SQL."""
     return f"ANY('{{{','.join(str(int(number)) for number in ids)}}}'::bigint[])"
+
+
+def costly_refusals(cursor: "Cursor | psycopg.Cursor[Any]") -> Mapping[tuple[str, str, bytes], str]:
+    """Why bodies took too long to parse, by source, protocol and SHA-256: they are not tried again at every run."""
+    cursor.execute(
+        "SELECT f.source, f.protocol, f.sha256, p.error FROM records.parses AS p "
+        "INNER JOIN rawsources.fetches AS f USING (fetch_id) "
+        f"WHERE p.outcome = 'refused' AND starts_with(p.error, '{TOO_COSTLY}')"
+    )
+    return {(source, protocol, bytes(sha256)): error for source, protocol, sha256, error in cursor.fetchall()}
 
 
 def still_pending(cursor: "Cursor", ids: Sequence[int], choice: Choice) -> set[int]:

@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
-from strades_pipelines.ingestion.parse import parse
+from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.ingestion.tables import TARGETS
 from strades_pipelines.ingestion.verdicts import BodyRefused
 from strades_pipelines.market.records import SCHEMAS
@@ -90,7 +90,7 @@ def verify_fetch(cursor: psycopg.Cursor[Any], fetch_id: int) -> Verification:
     count = sum(map(len, stored.values()))
     try:
         body = stored_body(cursor, fetch_id)
-        parsed = parse(load_protocol(fetch["protocol"]), body, given=fetch["given"], fetched_at=fetch["fetched_at"])
+        parsed = parse_bounded(load_protocol(fetch["protocol"]), body, given=fetch["given"], fetched_at=fetch["fetched_at"])
     except (BodyCorrupt, BodyRefused, ProtocolError) as error:
         return Verification(fetch_id, fetch["sha256"], count, (f"fetch {fetch_id}: {error}",))
     faults = []
