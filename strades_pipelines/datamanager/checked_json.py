@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 
 from strades_pipelines.datamanager.strict_json import JsonError, loads, walk
+from strades_pipelines.regular_files import read_regular
 
 SCHEMAS = Path(__file__).parent / "schemas"
 MAX_BYTES = 1_000_000
@@ -30,12 +31,9 @@ def read_checked(path: Path, schema: str) -> Any:
         CheckError: missing, too large, not JSON, not as the schema says.
     """
     try:
-        with path.open("rb") as file:
-            body = file.read(MAX_BYTES + 1)
+        body = read_regular(path, most_bytes=MAX_BYTES)
     except OSError as error:
-        raise CheckError(f"expected a readable file, was {error.strerror}") from None
-    if len(body) > MAX_BYTES:
-        raise CheckError(f"expected at most {MAX_BYTES} bytes, was more")
+        raise CheckError(f"expected a readable file of at most {MAX_BYTES} bytes, was {error.strerror}") from None
     _check_body(body, schema)
     return loads(body, parse_float=Decimal)
 
