@@ -55,7 +55,7 @@ def check(document: Any, schema: str) -> None:
         CheckError: with the path of the first bad key.
     """
     try:
-        nodes = walk(document)
+        nodes = list(walk(document))
     except JsonError as error:
         raise CheckError(str(error)) from None
     for path, node in nodes:

@@ -4,10 +4,11 @@ Python accepts NaN and Infinity, keeps the last of two equal keys, and stops at 
 """
 
 import json
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, NoReturn
 
 MAX_DEPTH = 64
+LONGEST_PATH = 200  # characters
 
 
 class JsonError(ValueError):
@@ -33,8 +34,7 @@ def loads(body: bytes, *, parse_float: Callable[[str], Any] = float) -> Any:
         made = dict(items)
         if len(made) == len(items):
             return made
-        names = [name for name, _ in items]
-        key = next(name for name in names if names.count(name) > 1)
+        key = first_repeated(name for name, _ in items)
         repeated.append(key)
         return _Repeated(key)
 
@@ -53,8 +53,8 @@ def loads(body: bytes, *, parse_float: Callable[[str], Any] = float) -> Any:
             raise
         raise JsonError("expected integers of at most 4300 digits, was more") from None
     if repeated:
-        path = next((f"{at}.{found.key}" for at, found in walk(value) if isinstance(found, _Repeated)), repeated[0])
-        raise JsonError(f"{path.lstrip('.')}: expected each key once, was repeated")
+        place = next((Place(at, node.key) for at, node in walk(value) if isinstance(node, _Repeated)), None)
+        raise JsonError(f"{place or repeated[0][:LONGEST_PATH]}: expected each key once, was repeated")
     return value
 
 
@@ -62,25 +62,55 @@ def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(f"expected a JSON number, was the bare word {name}")
 
 
-def walk(value: Any) -> list[tuple[str, Any]]:
-    """Every node with its path (`websites[0].name`), breadth first, without recursion.
+def first_repeated(names: Iterable[str]) -> str:
+    """The first name that was there before, in one pass; the empty text where all differ."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
+
+
+class Place(NamedTuple):
+    """Where a node is: its parent's place and its own key or index. Written out only when it is shown.
+
+    A path for every node would be as long as all keys above it, times the nodes: quadratic in a hostile document.
+    """
+
+    parent: "Place | None"
+    key: str | int
+
+    def __str__(self) -> str:
+        """`websites[0].name`, at most `LONGEST_PATH` characters."""
+        parts: list[str] = []
+        place: Place | None = self
+        while place is not None:
+            key = place.key
+            parts.append(f"[{key}]" if isinstance(key, int) else f".{key[:LONGEST_PATH]}")
+            place = place.parent
+        return "".join(reversed(parts)).lstrip(".")[:LONGEST_PATH]
+
+
+def walk(value: Any) -> Iterator[tuple[Place | None, Any]]:
+    """Every node with its place (None for the root), breadth first, without recursion.
 
     Raises:
         JsonError: deeper than 64 levels.
     """
-    nodes: list[tuple[str, Any]] = []
-    level = [("", value)]
+    level: list[tuple[Place | None, Any]] = [(None, value)]
     for _ in range(MAX_DEPTH):
         if not level:
-            return nodes
-        nodes += level
-        level = [child for path, node in level for child in _children(path, node)]
-    raise JsonError(f"{level[0][0][:80]}: expected at most {MAX_DEPTH} levels, was deeper")
+            return
+        yield from level
+        level = [child for place, node in level for child in _children(place, node)]
+    if level:
+        raise JsonError(f"{str(level[0][0])[:80]}: expected at most {MAX_DEPTH} levels, was deeper")
 
 
-def _children(path: str, node: Any) -> list[tuple[str, Any]]:
+def _children(place: Place | None, node: Any) -> Iterator[tuple[Place, Any]]:
     if isinstance(node, dict):
-        return [(f"{path}.{key}" if path else key, child) for key, child in node.items()]
+        return ((Place(place, key), child) for key, child in node.items())
     if isinstance(node, list):
-        return [(f"{path}[{index}]", child) for index, child in enumerate(node)]
-    return []
+        return ((Place(place, index), child) for index, child in enumerate(node))
+    return iter(())

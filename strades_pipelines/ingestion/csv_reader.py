@@ -13,9 +13,9 @@ import pyarrow.csv
 
 from strades_pipelines.datamanager.protocol import Field, Output, Read
 from strades_pipelines.ingestion.blocks import Block
-from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
+from strades_pipelines.ingestion.verdicts import MOST_BAD_ROWS, BodyRefused, one_line, refuse_bad_rows
 
-TEXT_START = "\ufeff"
+MOST_COLUMNS = 4_000
 
 
 class CsvReader:
@@ -25,7 +25,9 @@ class CsvReader:
         self.delimiter = read.delimiter
         self.lost: list[tuple[str, str, str]] = []
         self.header = _header(body, read.delimiter)
+        self.places = {name: place for place, name in reversed(list(enumerate(self.header)))}
         self.table = self._read(body)
+        refuse_bad_rows(len(self.lost), self.table.num_rows + len(self.lost))
         self.numbers = self._row_numbers()
 
     def scalar(self, pointer: str) -> object:
@@ -39,7 +41,7 @@ class CsvReader:
         fields = [field for field in output.fields.values() if not field.optional]
         if output.layout == "matrix":
             fields = [output.fields["event_time"]]
-        missing = [str(field.at) for field in fields if self._named(field) not in self.header]
+        missing = [str(field.at) for field in fields if self._named(field) not in self.places]
         if missing:
             found = one_line(self.delimiter.join(self.header), 80)
             raise BodyRefused(f"expected the columns {', '.join(missing)}, was the header {found!r}")
@@ -59,11 +61,12 @@ class CsvReader:
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 return pa.table({name: pa.array([], pa.string()) for name in names})
+            refuse_bad_rows(len(self.lost), len(self.lost))  # the reason why `_set_aside` ended the reading
             raise BodyRefused(f"expected CSV, was {error}") from None
 
     def _set_aside(self, row: pyarrow.csv.InvalidRow) -> str:
         self.lost.append(("wrong_number_of_columns", f"row {row.number - 1}", one_line(row.text, 500)))
-        return "skip"
+        return "error" if len(self.lost) > MOST_BAD_ROWS else "skip"
 
     def _row_numbers(self) -> Sequence[int]:
         """The number of each kept row in the body, counted from 1 below the header."""
@@ -74,16 +77,16 @@ class CsvReader:
 
     def _named(self, field: Field) -> str:
         """What the column of a field is called in this body."""
-        return next((name for name in (str(field.at), *field.aliases) if name in self.header), str(field.at))
+        return next((name for name in (str(field.at), *field.aliases) if name in self.places), str(field.at))
 
     def _column(self, name: str) -> pa.Array:
-        column = self.table.column(self.header.index(name))
+        column = self.table.column(self.places[name])
         return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
 
     def _rows(self, output: Output) -> Block:
         cells: dict[str, pa.Array] = {}
         for name, field in output.fields.items():
-            if self._named(field) in self.header:
+            if self._named(field) in self.places:
                 column = self._column(self._named(field))
                 cells[name] = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
             else:
@@ -156,7 +159,12 @@ def _header(body: bytes, delimiter: str) -> list[str]:
         first = body[: body.find(b"\n") if b"\n" in body else None].decode("utf-8-sig").strip("\r")
     except UnicodeDecodeError:
         raise BodyRefused("expected UTF-8 text, was not") from None
-    names = next(csv.reader([first], delimiter=delimiter), [])
+    try:
+        names = next(csv.reader([first], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise BodyRefused(f"expected CSV with a header, was {error}") from None
+    if len(names) > MOST_COLUMNS:
+        raise BodyRefused(f"expected at most {MOST_COLUMNS} columns, was {len(names)}")
     named = [name for name in names if name]
     if not named:
         raise BodyRefused("expected CSV with a header, was empty")

@@ -1,12 +1,13 @@
 """HTML bodies: a table of the page, its columns found by the words above them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree, html
 
 from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.ingestion.blocks import Block
-from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
+from strades_pipelines.ingestion.verdicts import BodyRefused, one_line, refuse_bad_rows
 
 
 class HtmlReader:
@@ -29,7 +30,9 @@ class HtmlReader:
         tables = self.root.xpath(output.rows)
         if len(tables) != 1:
             raise BodyRefused(f"expected one table at {output.rows}, was {len(tables) or 'none'}")
-        headings, *rows = [[text_of(cell) for cell in row.xpath("./th|./td")] for row in tables[0].iter("tr")] or [[]]
+        headings, *rows = [[text_of(cell) for cell in row.iterchildren("th", "td")] for row in _rows_of(tables[0])] or [
+            []
+        ]
         places = {}
         for name, field in output.fields.items():
             if field.at in headings:
@@ -37,10 +40,21 @@ class HtmlReader:
             elif not field.optional:
                 raise BodyRefused(f"expected a column {field.at}, was the line of headings {' | '.join(headings)!r}")
         broken = {i: "wrong_number_of_columns" for i, row in enumerate(rows) if len(row) != len(headings)}
-        whole = [[""] * len(headings) if i in broken else row for i, row in enumerate(rows)]
-        cells: dict[str, list[Any]] = {name: [row[at] for row in whole] for name, at in places.items()}
+        refuse_bad_rows(len(broken), len(rows))
+        cells: dict[str, list[Any]] = {
+            name: ["" if i in broken else row[at] for i, row in enumerate(rows)] for name, at in places.items()
+        }
         cells |= {name: [None] * len(rows) for name in output.fields if name not in places}
         return Block(len(rows), cells, lambda i: f"row {i + 1}", lambda i: one_line(" | ".join(rows[i]), 500), broken)
+
+
+def _rows_of(table: Any) -> Iterator[Any]:
+    """The rows of a table, not those of the tables in its cells: each text is read once, however deep they nest."""
+    for child in table:
+        if child.tag == "tr":
+            yield child
+        elif child.tag in ("thead", "tbody", "tfoot"):
+            yield from child.iterchildren("tr")
 
 
 def text_of(node: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.blocks import Block
-from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
+from strades_pipelines.ingestion.verdicts import BodyRefused, one_line, refuse_bad_rows
 
 ABSENT = object()
 
@@ -74,6 +74,7 @@ def _arrays(output: Output, rows: list[Any]) -> Block:
         fit = [isinstance(row, list) and len(row) >= output.least_columns for row in rows]
         if not any(fit):
             raise BodyRefused(f"expected rows of at least {output.least_columns} values, was {raw_text(rows[0])}")
+        refuse_bad_rows(fit.count(False), len(rows))
         broken = {i: "too_few_columns" for i, good in enumerate(fit) if not good}
     fields = {name: int(field.at) for name, field in output.fields.items()}
     whole = [[] if i in broken else row for i, row in enumerate(rows)] if broken else rows
@@ -92,6 +93,7 @@ def _objects(output: Output, rows: list[Any]) -> Block:
         broken = {i: "not_an_object" for i, row in enumerate(rows) if not isinstance(row, dict)}
         if len(broken) == len(rows):
             raise BodyRefused(f"expected rows that are objects, was {raw_text(rows[0])}")
+        refuse_bad_rows(len(broken), len(rows))
         whole = [{} if i in broken else row for i, row in enumerate(rows)]
     needed = [field.at for field in output.fields.values() if not field.optional]
     if whole and not any(all(at in row for at in needed) for row in whole):

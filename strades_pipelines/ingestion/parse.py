@@ -22,7 +22,7 @@ from strades_pipelines.ingestion.observations import observations
 from strades_pipelines.ingestion.rows import Context, Rows
 from strades_pipelines.ingestion.sanitizer import TIME_REASONS
 from strades_pipelines.ingestion.trades import trades
-from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed, Reject, one_line
+from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed, Reject, one_line, refuse_bad_rows
 from strades_pipelines.ingestion.xml_reader import XmlReader
 from strades_pipelines.market.records import SCHEMAS
 
@@ -81,6 +81,8 @@ def parse(protocol: Protocol, body: bytes, *, given: Mapping[str, str], fetched_
             continue
         rows = KINDS[output.kind](block, Context(output, scalars, fetched_at))
         _refuse_wrong_times(block, rows, output)
+        bad = len(block.lost) + int(np.count_nonzero(~rows.judgement.good & ~rows.judgement.empty))
+        refuse_bad_rows(bad, block.count + len(block.lost))
         tables[output.kind].append(_good_rows(rows))
         rejects += _rejects(block, rows)
     return Parsed(

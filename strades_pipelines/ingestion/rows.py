@@ -72,8 +72,10 @@ def microseconds(time: datetime) -> int:
 def started(block: Block) -> Judgement:
     """A judgement that knows of the rows with too few cells."""
     judgement = Judgement(block.count)
-    for row, reason in block.broken.items():
-        judgement.mark(np.arange(block.count) == row, reason)
+    for reason in dict.fromkeys(block.broken.values()):
+        mask = np.zeros(block.count, np.bool_)
+        mask[[row for row, its_reason in block.broken.items() if its_reason == reason]] = True
+        judgement.mark(mask, reason)
     return judgement
 
 

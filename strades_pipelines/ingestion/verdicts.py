@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 LONGEST_LINE = 300
+MOST_BAD_ROWS = 10_000
+FEW_BAD_ROWS = 50  # a short body may be bad by half: its good rows count, and so few rejects cost nothing
 
 
 class BodyRefused(ValueError):
@@ -30,6 +32,22 @@ class Parsed:
 
     tables: Mapping[str, pa.Table]
     rejects: tuple[Reject, ...]
+
+
+def refuse_bad_rows(bad: int, rows: int) -> None:
+    """Refuse a body most of whose rows are bad, before anything is made of each of them.
+
+    Args:
+        bad: how many rows are bad, so far.
+        rows: how many there are, the bad ones included.
+
+    Raises:
+        BodyRefused: more than `MOST_BAD_ROWS`, or more than half and more than `FEW_BAD_ROWS`.
+    """
+    if bad > MOST_BAD_ROWS:
+        raise BodyRefused(f"expected at most {MOST_BAD_ROWS} bad rows, was more")
+    if bad > FEW_BAD_ROWS and 2 * bad > rows:
+        raise BodyRefused(f"expected rows most of which are good, was {bad} bad ones of {rows}")
 
 
 def one_line(text: str, limit: int = LONGEST_LINE) -> str:

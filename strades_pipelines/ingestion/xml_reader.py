@@ -36,22 +36,25 @@ class XmlReader:
 
     def scalar(self, pointer: str) -> object:
         """The text at an XPath, or None."""
-        return self._text(self.root, pointer)
+        return _text(self.root.xpath(pointer, namespaces=self.namespaces))
 
     def block(self, output: Output) -> Block:
         """The elements that are rows."""
         rows = self.root.xpath(output.rows, namespaces=self.namespaces)
-        cells = {name: [self._text(row, str(field.at)) for row in rows] for name, field in output.fields.items()}
-        tree = self.root.getroottree()
+        cells = {}
+        for name, field in output.fields.items():
+            path = etree.XPath(str(field.at), namespaces=self.namespaces)  # read once, not for each row
+            cells[name] = [_text(path(row)) for row in rows]
         return Block(
             len(rows),
             cells,
-            lambda i: str(tree.getpath(rows[i])),
+            lambda i: f"{output.rows}[{i + 1}]",  # libxml2 finds a path by counting all siblings: quadratic
             lambda i: one_line(etree.tostring(rows[i], encoding="unicode", with_tail=False), 500),
         )
 
-    def _text(self, node: Any, path: str) -> str | None:
-        found = node.xpath(path, namespaces=self.namespaces)
-        if isinstance(found, list):
-            return str(found[0]) if found else None
-        return str(found) or None
+
+def _text(found: Any) -> str | None:
+    """What an XPath found, as text: of several nodes the first."""
+    if isinstance(found, list):
+        return str(found[0]) if found else None
+    return str(found) or None
