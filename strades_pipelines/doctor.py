@@ -78,13 +78,16 @@ def _sources() -> str:
 def _wallets() -> str:
     from strades_pipelines.brokerage.wallets import WalletsError, read_wallets
 
-    templates = read_wallets(settings().wallets)
-    for template in templates:
+    wallets = read_wallets(settings().wallets)
+    faults = [f"wallet {fault.wallet}: {fault.message}" for fault in wallets.faults]
+    for template in wallets.templates:
         try:
             template.check()
         except WalletsError as error:
-            raise RuntimeError(f"wallet {template.name}: {error}") from None
-    return f"{len(templates)} wallets"
+            faults.append(f"wallet {template.name}: {error}")
+    if faults:
+        raise RuntimeError(f"{'; '.join(faults)}; the other wallets trade")
+    return f"{len(wallets.templates)} wallets"
 
 
 def _server() -> str:
