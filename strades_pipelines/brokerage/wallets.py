@@ -1,4 +1,4 @@
-"""Wallets.json: who trades what, and with how much. A bad entry stops its own wallet, in one line with the key's path."""
+"""Wallets.json: who trades what, and with how much. A bad entry stops its wallet: one line with the key's path."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
