@@ -1,14 +1,15 @@
-"""`python -m benchmarks [run] [backfill] [definitions] [loading] [engine]`: figures of RESULTS.md; all by default."""
+"""`python -m benchmarks [run] [backfill] [definitions] [loading] [engine] [growth]`: figures of RESULTS.md; all."""
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import backfill, definitions, engine, loading, run
+from benchmarks import backfill, definitions, engine, growth, loading, run
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "backfill": backfill.main,
     "definitions": definitions.main,
     "engine": engine.main,
+    "growth": growth.main,
     "loading": loading.main,
     "run": run.main,
 }

@@ -5,21 +5,30 @@ connect is a fifth of a run and a third of what the daemon asks for. Its webserv
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.definitions.declarative_automation.serialized_objects import (
+    AutomationConditionEvaluation,
+    AutomationConditionEvaluationWithRunIds,
+)
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 
 from strades_pipelines.database.connection import session_url
+from strades_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from dagster_postgres.auth import PgTokenProvider
 
+SHOWN_LEVELS = 2  # the condition, what it is made of, and their first operands: enough to see what held it back
 PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 # One stays open in each storage of a process; others are for threads that ask at the same time.
 POOL = {"pool_size": 1, "max_overflow": 20, "pool_recycle": 3600}
@@ -59,6 +68,42 @@ class HeldEventLogStorage(PostgresEventLogStorage):
                 self.store_event(event)
 
 
+class HeldScheduleStorage(PostgresScheduleStorage):
+    """Ticks and evaluations of automation conditions: those are kept for days, without what says nothing."""
+
+    def add_auto_materialize_asset_evaluations(
+        self, evaluation_id: int, asset_evaluations: Sequence[AutomationConditionEvaluationWithRunIds[Any]]
+    ) -> None:
+        """Store evaluations as `without_empty_branches` leaves them."""
+        pruned = [replace(one, evaluation=without_empty_branches(one.evaluation)) for one in asset_evaluations]
+        super().add_auto_materialize_asset_evaluations(evaluation_id, pruned)
+
+    def purge_asset_evaluations(self, before: float) -> None:
+        """Delete evaluations from before a time, or older than STRADES_EVALUATIONS_KEPT_DAYS.
+
+        The daemon calls this after its ticks, with a constant of 30 days.
+        """
+        kept = timedelta(days=settings().evaluations_kept_days)
+        super().purge_asset_evaluations(max(before, (datetime.now(UTC) - kept).timestamp()))
+
+
+def without_empty_branches(
+    evaluation: AutomationConditionEvaluation[Any], depth: int = 0
+) -> AutomationConditionEvaluation[Any]:
+    """The evaluation without what lies below nodes that hold for no partition, or were asked about none.
+
+    The uppermost levels stay, so that a person sees what held an asset back.
+
+    A node says for which of the 330 months since 1999 it holds, and an asset that reads many has hundreds of nodes:
+    320 kB an evaluation of `records/candles` (measured 2026-11-28). Those that hold for none say nothing but that,
+    and Dagster reads no evaluation again except to show it: its cursor is stored elsewhere.
+    """
+    holds = not evaluation.true_subset.is_empty
+    was_asked = not getattr(evaluation.candidate_subset, "is_empty", False)  # a sentinel stands for all partitions
+    children = evaluation.child_evaluations if holds or (was_asked and depth < SHOWN_LEVELS) else ()
+    return replace(evaluation, child_evaluations=[without_empty_branches(child, depth + 1) for child in children])
+
+
 class HeldPostgresStorage(DagsterPostgresStorage):
     """See above; takes what `storage: postgres` takes."""
 
@@ -72,6 +117,7 @@ class HeldPostgresStorage(DagsterPostgresStorage):
         postgres_url = session_url(postgres_url)
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
         self._event_log_storage = HeldEventLogStorage(postgres_url, False, token_provider=token_provider)
+        self._schedule_storage = HeldScheduleStorage(postgres_url, False, token_provider=token_provider)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             # Asked whether it is still there before it is used: the server may have been started again.
             storage._engine = create_pg_engine(

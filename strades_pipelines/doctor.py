@@ -32,6 +32,8 @@ def examine() -> list[Finding]:
         ("Wallets.json", _wallets),
         ("database server", _server),
         ("schema", _schema),
+        ("sizes", _sizes),
+        ("growth", _growth),
         ("dbt project", _dbt),
         ("Dagster definitions", _definitions),
         ("ports", _ports),
@@ -68,6 +70,40 @@ def _space() -> str:
     return f"{free / 1024**3:.0f} GB free"
 
 
+def _sizes() -> str:
+    from strades_pipelines.database.connection import connect
+    from strades_pipelines.database.sizes import WITHIN, read_dagster_tables, read_sizes
+
+    with connect() as connection:
+        sizes = read_sizes(connection)
+    tables = ", ".join(f"{name} {_short(size)}" for name, size in read_dagster_tables())
+    details = {"dagster": f" ({tables})", "world": f" (bodies {_short(sizes['bodies'])})"}
+    parts = [f"{part} {_short(size)}{details.get(part, '')}" for part, size in sizes.items() if part not in WITHIN]
+    return ", ".join(parts)
+
+
+def _growth() -> str:
+    from strades_pipelines.database.connection import connect
+    from strades_pipelines.database.sizes import daily_growth, disk_findings, full_at, read_disk, read_history
+
+    now = settings().now()
+    with connect() as connection:
+        history = read_history(connection, now=now)
+    disk, growth = read_disk(), daily_growth(history)
+    findings = disk_findings(disk, growth, now=now)
+    if findings:
+        raise RuntimeError("; ".join(findings))
+    if growth is None:
+        return f"disk {disk.used_share:.0%} full; known after two nights of `strades up`"
+    full = full_at(disk, growth, now=now)
+    outlook = f"full around {full:%Y-%m}" if full else "not filling"
+    return f"disk {disk.used_share:.0%} full, {_short(growth)} a day: {outlook}"
+
+
+def _short(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if abs(size) >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
 def _sources() -> str:
     from strades_pipelines.datamanager.sources import load_sources
 
@@ -78,13 +114,16 @@ def _sources() -> str:
 def _wallets() -> str:
     from strades_pipelines.brokerage.wallets import WalletsError, read_wallets
 
-    templates = read_wallets(settings().wallets)
-    for template in templates:
+    wallets = read_wallets(settings().wallets)
+    faults = [f"wallet {fault.wallet}: {fault.message}" for fault in wallets.faults]
+    for template in wallets.templates:
         try:
             template.check()
         except WalletsError as error:
-            raise RuntimeError(f"wallet {template.name}: {error}") from None
-    return f"{len(templates)} wallets"
+            faults.append(f"wallet {template.name}: {error}")
+    if faults:
+        raise RuntimeError(f"{'; '.join(faults)}; the other wallets trade")
+    return f"{len(wallets.templates)} wallets"
 
 
 def _server() -> str:

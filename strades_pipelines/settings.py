@@ -76,8 +76,13 @@ class Settings(BaseSettings):
     alert_from: str = Field("strades@localhost", description="sender of alerts by mail")
     alert_to: str = Field("", description="receivers of alerts by mail, with commas between")
     events_kept_days: int = Field(
-        90, ge=1, description="how long Dagster keeps what runs said besides what concerns assets"
+        30, ge=1, description="how long Dagster keeps what runs that did not succeed said, but for asset events"
     )
+    success_details_kept_days: int = Field(
+        2, ge=1, description="how long Dagster keeps what runs that succeeded said, but for asset events"
+    )
+    success_runs_kept_days: int = Field(7, ge=1, description="how long Dagster lists runs that succeeded")
+    evaluations_kept_days: int = Field(2, ge=1, description="how long Dagster keeps evaluations of automation")
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
     spider_database: str | None = Field(None, description="set by the process that starts a crawl: where answers go")
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")

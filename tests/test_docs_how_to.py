@@ -86,7 +86,7 @@ def test_what_is_added_passes_as_the_page_says(copy: Path, page: str) -> None:
             read = (
                 "import pathlib, strades_pipelines.brokerage.wallets as w; w.read_wallets(pathlib.Path('Wallets.json'))"
             )
-            done = run(copy, [sys.executable, "-c", f"{read}[0].new_strategy()"])
+            done = run(copy, [sys.executable, "-c", f"{read}.templates[0].new_strategy()"])
             assert done.returncode == 0, done.stderr
 
 

@@ -62,7 +62,7 @@ def test_every_block(folder: Path) -> None:
                 _call(line)
         elif kind == "json":
             (folder / "Wallets.json").write_text(json.dumps({"wallets": [json.loads(code)]}))
-            assert read_wallets(folder / "Wallets.json")[0].new_strategy().parameters["slow"] == 26
+            assert read_wallets(folder / "Wallets.json").templates[0].new_strategy().parameters["slow"] == 26
         else:
             raise AssertionError(f"a block of kind {kind}: who runs it?")
 

@@ -9,7 +9,7 @@ import pytest
 
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
 from strades_pipelines.defs.automation.freshness import longest_wait
-from strades_pipelines.defs.maintenance.housekeeping import inventory, prune_events
+from strades_pipelines.defs.maintenance.housekeeping import inventory
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -31,28 +31,6 @@ def instance() -> dg.DagsterInstance:
     for month in ("2012-01-01", "2012-02-01", "2012-04-01"):
         dg.materialize([bars], partition_key=month, instance=made, raise_on_error=False)
     return made
-
-
-def kinds(instance: dg.DagsterInstance) -> set[str]:
-    """The types of all events that are left."""
-    ids = [run.run_id for run in instance.get_runs()]
-    return {
-        entry.dagster_event.event_type_value
-        for run_id in ids
-        for entry in instance.all_logs(run_id)
-        if entry.dagster_event
-    }
-
-
-def test_old_events_go_and_what_says_which_months_are_there_stays(instance: dg.DagsterInstance) -> None:
-    before = kinds(instance)
-    assert {"STEP_START", "STEP_FAILURE", "ASSET_MATERIALIZATION", "PIPELINE_FAILURE"} <= before
-    assert prune_events(instance, before=datetime.now(UTC) - timedelta(hours=1)) == 0
-    assert prune_events(instance, before=datetime.now(UTC) + timedelta(hours=1)) > 10
-    left = kinds(instance)
-    assert {"ASSET_MATERIALIZATION", "PIPELINE_START", "PIPELINE_SUCCESS", "PIPELINE_FAILURE"} <= left
-    assert not {kind for kind in left if kind.startswith(("STEP_", "ENGINE_", "HANDLED_"))}
-    assert instance.get_materialized_partitions(KEY) == {"2012-01-01", "2012-04-01"}
 
 
 def test_the_inventory_tells_what_is_there_missing_and_failed(instance: dg.DagsterInstance) -> None:

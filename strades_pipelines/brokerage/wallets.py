@@ -1,21 +1,23 @@
-"""Wallets.json: who trades what, how, and with how much. A bad file is refused in one line, with the key's path."""
+"""Wallets.json: who trades what, and with how much. A bad entry stops its wallet: one line with the key's path."""
 
-import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from strades_pipelines.datamanager.checked_json import ROOT, CheckError, check, read_entries
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.rounding import exact
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.registry import create
 from strades_pipelines.strategy.strategy import Strategy
 
-SCHEMA = Path(__file__).with_name("wallets.schema.json")
-EXPECTED = {"enum": "one of", "type": "a", "required": "the keys", "pattern": "the form", "minimum": "at least"}
+MODES = ("replay", "paper", "live")
+FIRST_OPENING, LAST_OPENING = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+INSTANT = timedelta(microseconds=1)  # the shortest age the database keeps
 
 
 class WalletsError(ValueError):
@@ -50,60 +52,90 @@ class WalletTemplate:
         """
         try:
             self.new_strategy()
-        except ValueError as error:
-            raise WalletsError(str(error)) from None
+        except Exception as error:  # a strategy's own constructor may raise anything
+            said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            raise WalletsError(f"{self.strategy}: {said}" if self.strategy not in said else said) from None
         if self.cash <= 0:
             raise WalletsError(f"cash: expected more than 0 {self.currency} to trade with, was {plain(self.cash)}")
 
 
-def read_wallets(path: Path) -> list[WalletTemplate]:
-    """The wallets of a file, in its order; each is still to be checked.
+@dataclass(frozen=True)
+class WalletFault:
+    """An entry that cannot be used; `wallet` is its name, or its place where it has none of its own."""
+
+    wallet: str
+    mode: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class WalletsFile:
+    """The wallets of a file, in its order, each still to be checked; and the entries that cannot be read as one."""
+
+    templates: tuple[WalletTemplate, ...]
+    faults: tuple[WalletFault, ...]
+
+    def of_modes(self, modes: Collection[str]) -> "WalletsFile":
+        """Those of some modes, and the entries that say no mode."""
+        return WalletsFile(
+            tuple(template for template in self.templates if template.mode in modes),
+            tuple(fault for fault in self.faults if fault.mode is None or fault.mode in modes),
+        )
+
+
+def read_wallets(path: Path) -> WalletsFile:
+    """Read Wallets.json. A faulty entry stops its own wallet; of two with one name, the first is that wallet.
 
     Raises:
-        WalletsError: in one line: the file, the path of the key, what was expected, what was found.
+        WalletsError: the file is missing, too large, not JSON, or no list of wallets; in one line.
     """
     try:
-        document = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise WalletsError(f"{path.name}: expected a JSON file, was unreadable: {error}") from None
-    _check_shape(path.name, document)
-    templates: list[WalletTemplate] = []
-    for i, entry in enumerate(document["wallets"]):
-        template = _template(f"{path.name}: wallets[{i}]", entry)
-        if template.name in {other.name for other in templates}:
-            raise WalletsError(f"{path.name}: wallets[{i}].name: expected a new name, was {template.name!r} again")
-        templates.append(template)
-    return templates
+        entries = read_entries(path, "wallets")
+    except CheckError as error:
+        raise WalletsError(f"{path.name}: {error}") from None
+    templates: dict[str, WalletTemplate] = {}
+    faults: list[WalletFault] = []
+    for i, entry in enumerate(entries):
+        where = f"{path.name}: wallets[{i}]"
+        try:
+            template = _template(where, entry)
+            if template.name in templates:
+                raise WalletsError(f"{where}.name: expected a new name, was {template.name!r} again")
+            templates[template.name] = template
+        except WalletsError as error:
+            taken = {*templates, *(fault.wallet for fault in faults)}
+            faults.append(_fault(i, entry, str(error), taken))
+    return WalletsFile(tuple(templates.values()), tuple(faults))
 
 
-def _check_shape(file: str, document: object) -> None:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    error = best_match(Draft202012Validator(json.loads(SCHEMA.read_text())).iter_errors(document))
-    if error is None:
-        return
-    message = error.message
-    if error.validator in EXPECTED:
-        found = sorted(error.instance) if isinstance(error.instance, dict) else error.instance
-        message = f"expected {EXPECTED[error.validator]} {error.validator_value}, was {found!r}"
-    raise WalletsError(f"{file}: {error.json_path.removeprefix('$').lstrip('.') or 'document'}: {message}")
+def _fault(i: int, entry: Any, message: str, taken: Collection[str]) -> WalletFault:
+    said = entry if isinstance(entry, dict) else {}
+    name, mode = said.get("name"), said.get("mode")
+    is_name = isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) is not None
+    is_mode = isinstance(mode, str) and mode in MODES
+    return WalletFault(name if is_name and name not in taken else f"wallets[{i}]", mode if is_mode else None, message)
 
 
-def _template(where: str, entry: dict[str, Any]) -> WalletTemplate:
+def _template(where: str, entry: Any) -> WalletTemplate:
+    try:
+        check(entry, "wallet")
+    except CheckError as error:
+        line = str(error)
+        at_root = line.startswith(ROOT)
+        raise WalletsError(f"{where}{line.removeprefix(ROOT) if at_root else f'.{line}'}") from None
     opened_at = entry.get("opened_at")
     template = WalletTemplate(
         name=entry["name"],
         mode=entry["mode"],
         strategy=entry["strategy"],
-        parameters=entry.get("parameters", {}),
+        parameters={name: _plain(value) for name, value in entry.get("parameters", {}).items()},
         instruments=tuple(entry["instruments"]),
         interval=entry["interval"],
         currency=entry["currency"],
         cash=exact(entry["cash"]),
         fee_rate=exact(entry.get("fee_percent", 0)) / 100,
-        max_age=timedelta(minutes=entry.get("max_decision_age_minutes", 15)),
-        opened_at=_instant(f"{where}.opened_at", opened_at) if opened_at else None,
+        max_age=max(INSTANT, timedelta(minutes=float(entry.get("max_decision_age_minutes", 15)))),
+        opened_at=_instant(f"{where}.opened_at", opened_at) if opened_at is not None else None,
     )
     if template.mode == "live":
         _refuse_live(where, entry)
@@ -119,12 +151,20 @@ def _refuse_live(where: str, entry: dict[str, Any]) -> None:
     raise WalletsError(f"{where}.mode: there is no live broker yet; expected replay or paper, was 'live'")
 
 
+def _plain(value: Any) -> Any:
+    """A parameter as strategies take it: their numbers are floats."""
+    return float(value) if isinstance(value, Decimal) else value
+
+
 def _instant(where: str, text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
         if time.tzinfo is None:
             raise ValueError("it has no offset")
-    except ValueError as error:
+        time = time.astimezone(UTC)
+        if not FIRST_OPENING <= time < LAST_OPENING:
+            raise ValueError("it is not in 1970 to 2199")
+    except (ValueError, OverflowError) as error:
         raise WalletsError(f"{where}: expected ISO 8601 with an offset, was {text!r} ({error})") from None
     return time
 

@@ -10,10 +10,12 @@ from typing import Any, cast
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 
-from strades_pipelines.datamanager.strict_json import JsonError, loads, walk
+from strades_pipelines.datamanager.strict_json import Invalid, JsonError, loads, loads_with_faults, walk
+from strades_pipelines.regular_files import read_regular
 
 SCHEMAS = Path(__file__).parent / "schemas"
 MAX_BYTES = 1_000_000
+ROOT = "the document"  # where a fault has no key above it
 
 
 class CheckError(ValueError):
@@ -29,15 +31,34 @@ def read_checked(path: Path, schema: str) -> Any:
     Raises:
         CheckError: missing, too large, not JSON, not as the schema says.
     """
-    try:
-        with path.open("rb") as file:
-            body = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise CheckError(f"expected a readable file, was {error.strerror}") from None
-    if len(body) > MAX_BYTES:
-        raise CheckError(f"expected at most {MAX_BYTES} bytes, was more")
+    body = _read(path)
     _check_body(body, schema)
     return loads(body, parse_float=Decimal)
+
+
+def read_entries(path: Path, key: str) -> list[Any]:
+    """The list that is all of a JSON file, `{key: [...]}`; each entry is still to be checked, for itself.
+
+    Raises:
+        CheckError: missing, too large, not JSON, or of another shape.
+    """
+    try:
+        document = loads_with_faults(_read(path), parse_float=Decimal)
+    except JsonError as error:
+        raise CheckError(str(error)) from None
+    if isinstance(document, Invalid):
+        raise CheckError(str(document.error_at(None)))
+    if not (isinstance(document, dict) and set(document) == {key} and isinstance(document[key], list)):
+        raise CheckError(f"expected an object with one key, {key!r}, and a list behind it, was {shown(document)}")
+    entries: list[Any] = document[key]
+    return entries
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_regular(path, most_bytes=MAX_BYTES)
+    except OSError as error:
+        raise CheckError(f"expected a readable file of at most {MAX_BYTES} bytes, was {error.strerror}") from None
 
 
 @lru_cache(maxsize=64)
@@ -61,10 +82,12 @@ def check(document: Any, schema: str) -> None:
     except JsonError as error:
         raise CheckError(str(error)) from None
     for path, node in nodes:
+        if isinstance(node, Invalid):
+            raise CheckError(str(node.error_at(path)))
         names = [node] if isinstance(node, str) else node if isinstance(node, dict) else []
         for name in names:
             if not name.isprintable():
-                raise CheckError(f"{path or 'the document'}: expected printable text, was {shown(name)}")
+                raise CheckError(f"{path or ROOT}: expected printable text, was {shown(name)}")
     fault = best_match(_validator(schema).iter_errors(document))
     if fault is not None:
         raise CheckError(_line(fault))
@@ -79,7 +102,7 @@ def shown(value: object) -> str:
 def path_of(keys: Iterable[str | int]) -> str:
     """`websites[0].schedule` from its keys."""
     text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
-    return text.lstrip(".") or "the document"
+    return text.lstrip(".") or ROOT
 
 
 @cache

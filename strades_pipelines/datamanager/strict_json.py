@@ -5,21 +5,30 @@ Python accepts NaN and Infinity, keeps the last of two equal keys, and stops at 
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 MAX_DEPTH = 64
-LONGEST_PATH = 200  # characters
+LONGEST_PATH, LONGEST_NUMBER = 200, 40  # characters
+MOST_FAULTS = 1000
 
 
 class JsonError(ValueError):
     """A text is not the JSON it should be; one line, with the path of the key where there is one."""
 
 
-class _Repeated:
-    """Stands where an object with two equal keys was, until its path is known."""
+class Invalid:
+    """Stands in a document for a value that JSON does not have, until its place is known.
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    `key` is the one that an object has twice; None for a value that is no object.
+    """
+
+    def __init__(self, message: str, key: str | None = None) -> None:
+        self.message, self.key = message, key
+
+    def error_at(self, place: "Place | None") -> JsonError:
+        """The error of this value, found at a place."""
+        where = place if self.key is None else Place(place, self.key)
+        return JsonError(self.message if where is None else f"{where}: {self.message}")
 
 
 def loads(body: bytes, *, parse_float: Callable[[str], Any] = float) -> Any:
@@ -28,19 +37,60 @@ def loads(body: bytes, *, parse_float: Callable[[str], Any] = float) -> Any:
     Raises:
         JsonError: not UTF-8, not JSON, a bare NaN or Infinity, a repeated key, nested too deep.
     """
-    repeated: list[str] = []
+    value, faults = _parse(body, parse_float)
+    if faults:
+        # The second of two equal keys hides the first, and a fault in that.
+        raise next(
+            (node.error_at(at) for at, node in walk(value) if isinstance(node, Invalid)), faults[0].error_at(None)
+        )
+    return value
+
+
+def loads_with_faults(body: bytes, *, parse_float: Callable[[str], Any] = float) -> Any:
+    """As `loads`, but a value that JSON does not have is an `Invalid` in its place, so that one entry stops no other.
+
+    Raises:
+        JsonError: not UTF-8, not JSON, or nested beyond the reader's limit.
+    """
+    return _parse(body, parse_float)[0]
+
+
+def _parse(body: bytes, parse_float: Callable[[str], Any]) -> tuple[Any, list[Invalid]]:
+    faults: list[Invalid] = []
+
+    def invalid(message: str, key: str | None = None) -> Invalid:
+        found = Invalid(message, key)
+        if len(faults) == MOST_FAULTS:
+            raise found.error_at(None)
+        faults.append(found)
+        return found
+
+    def integer(text: str) -> Any:
+        try:
+            return int(text)
+        except ValueError:
+            return invalid("expected integers of at most 4300 digits, was more")
+
+    def decimal(text: str) -> Any:
+        try:
+            return parse_float(text)
+        except ArithmeticError:
+            return invalid(f"expected a number with a smaller exponent, was {text[:LONGEST_NUMBER]}")
 
     def pairs(items: list[tuple[str, Any]]) -> Any:
         made = dict(items)
         if len(made) == len(items):
             return made
         key = first_repeated(name for name, _ in items)
-        repeated.append(key)
-        return _Repeated(key)
+        return invalid("expected each key once, was repeated", key[:LONGEST_PATH])
 
     try:
         value = json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=pairs, parse_constant=_refuse_constant, parse_float=parse_float
+            body.decode("utf-8-sig"),
+            object_pairs_hook=pairs,
+            parse_constant=lambda name: invalid(f"expected a JSON number, was the bare word {name}"),
+            parse_float=decimal,
+            parse_int=integer,
         )
     except UnicodeDecodeError as error:
         raise JsonError(f"expected UTF-8 text, was byte {body[error.start]:#04x} at {error.start}") from None
@@ -48,18 +98,7 @@ def loads(body: bytes, *, parse_float: Callable[[str], Any] = float) -> Any:
         raise JsonError("expected JSON of a few levels, was nested beyond the reader's limit") from None
     except json.JSONDecodeError as error:
         raise JsonError(f"expected JSON, was {error.msg} at line {error.lineno} column {error.colno}") from None
-    except ValueError as error:
-        if isinstance(error, JsonError):
-            raise
-        raise JsonError("expected integers of at most 4300 digits, was more") from None
-    if repeated:
-        place = next((Place(at, node.key) for at, node in walk(value) if isinstance(node, _Repeated)), None)
-        raise JsonError(f"{place or repeated[0][:LONGEST_PATH]}: expected each key once, was repeated")
-    return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise JsonError(f"expected a JSON number, was the bare word {name}")
+    return value, faults
 
 
 def first_repeated(names: Iterable[str]) -> str:

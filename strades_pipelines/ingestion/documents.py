@@ -11,6 +11,7 @@ from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.market.records import SCHEMAS
+from strades_pipelines.regular_files import read_regular
 
 
 def parse_document(protocol: str, file: Path, given: Sequence[str], now: datetime) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def parse_document(protocol: str, file: Path, given: Sequence[str], now: datetim
     """
     loaded = load_protocol(protocol)
     try:
-        body = file.read_bytes()
+        body = read_regular(file, most_bytes=loaded.ask.max_bytes)
     except OSError as error:
         raise GivenError(f"{file}: expected a readable file, was {error.strerror}") from None
     return document(loaded, body, given=dict(map(pair, given)), fetched_at=now)

@@ -21,6 +21,7 @@ from strades_pipelines.ingestion.loader import Listings
 from strades_pipelines.ingestion.tables import UnlistedError, rows_of
 from strades_pipelines.ingestion.verdicts import BodyRefused
 from strades_pipelines.market.ids import int63
+from strades_pipelines.regular_files import read_regular
 
 METHOD = "FILE"
 KNOWN = "SELECT fetch_id FROM rawsources.fetches WHERE source = %s AND request_key = %s AND method = %s"
@@ -75,7 +76,7 @@ def own_files(
     website = _website(protocol, sources, source)
     known = _known(website, protocol, given, sources) if website else {"venue": protocol.name.partition("_")[0]}
     name = website.name if website else protocol.name
-    return [OwnFile(path.name, _read(path), name, {**known, **given}) for path in paths]
+    return [OwnFile(path.name, _read(path, protocol.ask.max_bytes), name, {**known, **given}) for path in paths]
 
 
 def _website(protocol: Protocol, sources: Sources, source: str | None) -> Website | None:
@@ -105,9 +106,9 @@ def _known(website: Website, protocol: Protocol, given: Mapping[str, str], sourc
     return fitting[0] if fitting else {"venue": website.venue}
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most_bytes: int) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, most_bytes=most_bytes)
     except OSError as error:
         raise GivenError(f"{path}: expected a readable file, was {error.strerror}") from None
 

@@ -1,6 +1,7 @@
 """Fitted models in the database, in formats that load without running code, and only if they hold what we put there."""
 
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import load
+from strades_pipelines.predictor.artifact_bounds import UntrustedModel, check_members, check_network
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
 TRUSTED = frozenset({"numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"})
 # The one architecture a stored network may have.
 LAYERS = frozenset({"Sequential", "InputLayer", "BatchNormalization", "Dense"})
+SKOPS_MEMBER = re.compile(r"schema\.json|[0-9]+\.npy")
+KERAS_MEMBER = re.compile(r"metadata\.json|config\.json|model\.weights\.h5")
 CONFIGURED = LAYERS | {"DTypePolicy", "GlorotUniform", "Zeros", "Ones"}
 
 
-class UntrustedModel(RuntimeError):
-    """A stored model asks for a type that is not on our list; it is not loaded."""
+BODY = "SELECT format, CASE WHEN octet_length(body) <= $2 THEN body END FROM ops.artifacts WHERE model_id = $1"
+MOST_BYTES = 64_000_000  # the largest of ours, a boosted ensemble, has 0.3 MB
 
 
 def store_model(cursor: "Cursor", model_id: str, fitted: Any, *, format: str = "skops", now: datetime) -> None:
@@ -38,17 +42,32 @@ def load_model(cursor: "Cursor", model_id: str) -> Any:
 
     Raises:
         KeyError: when there is none of this id.
-        UntrustedModel: when it holds a type that is neither its format's own nor on the list.
+        UntrustedModel: when it holds a type that is neither its format's own nor on the list, would take more memory
+            than it has bytes, or is damaged.
     """
-    cursor.execute("SELECT format, body FROM ops.artifacts WHERE model_id = $1", (model_id,))
+    cursor.execute(BODY, (model_id, MOST_BYTES))
     found = cursor.fetchone()
     if found is None or found[0] not in FORMATS:
         raise KeyError(f"model {model_id}: expected a {' or '.join(FORMATS)} artifact, was {found and found[0]!r}")
-    body = bytes(found[1])
-    _, unknown_types, read = FORMATS[found[0]]
+    try:
+        return _read(found[0], found[1])
+    except UntrustedModel as error:
+        raise UntrustedModel(f"model {model_id}: {error}") from None
+    except Exception as error:  # what the libraries raise over damaged bytes is anything, also MemoryError
+        said = " ".join(str(error).split())[:200]
+        raise UntrustedModel(
+            f"model {model_id}: expected a whole artifact, was damaged ({type(error).__name__}: {said})"
+        ) from None
+
+
+def _read(format: str, stored: bytes | None) -> Any:
+    if stored is None:
+        raise UntrustedModel(f"expected an artifact of at most {MOST_BYTES} bytes, was more")
+    body = bytes(stored)
+    _, unknown_types, read = FORMATS[format]
     unknown = sorted(set(unknown_types(body)))
     if unknown:
-        raise UntrustedModel(f"model {model_id}: expected no types but the trusted ones, was {', '.join(unknown)}")
+        raise UntrustedModel(f"expected no types but the trusted ones, was {', '.join(unknown)[:200]}")
     return read(body)
 
 
@@ -62,6 +81,7 @@ def _dump_skops(fitted: Any) -> bytes:
 def _unknown_skops(body: bytes) -> Iterator[str]:
     from skops.io import get_untrusted_types
 
+    check_members(body, SKOPS_MEMBER)
     yield from set(get_untrusted_types(data=body)) - TRUSTED
 
 
@@ -80,6 +100,7 @@ def _dump_keras(network: Any) -> bytes:
 
 def _unknown_keras(body: bytes) -> Iterator[str]:
     """The classes that the file's configuration names and the list does not; reading it runs nothing."""
+    check_members(body, KERAS_MEMBER)
     with zipfile.ZipFile(BytesIO(body)) as archive:
         waiting: list[Any] = [json.loads(archive.read("config.json"))]
     while waiting:
@@ -96,6 +117,7 @@ def _unknown_keras(body: bytes) -> Iterator[str]:
 def _load_keras(body: bytes) -> Any:
     from strades_pipelines.predictor.models.dense import framework
 
+    check_network(body)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(body)

@@ -14,7 +14,8 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.records import TIME
-from strades_pipelines.predictor.artifacts import UntrustedModel, load_model
+from strades_pipelines.predictor.artifact_bounds import UntrustedModel
+from strades_pipelines.predictor.artifacts import load_model
 from strades_pipelines.predictor.dataset import IDENTITY, has_features
 from strades_pipelines.predictor.formulas import NAMES
 from strades_pipelines.predictor.models.kind import Kind
@@ -27,6 +28,7 @@ from strades_pipelines.predictor.walk_forward import (
     stored_failures,
     stored_models,
 )
+from strades_pipelines.predictor.windows import Floats
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -146,13 +148,33 @@ def _month_forecasts(cursor: "Cursor", rows: pd.DataFrame, one: Available, made:
     predicted = [place for place, forecast in new.items() if forecast["status"] == "predicted"]
     if predicted:
         try:
-            fitted = load_model(cursor, str(one.model_id))
+            values = _predict(cursor, one, rows.loc[predicted, list(NAMES)].to_numpy(np.float64))
         except (KeyError, UntrustedModel) as error:  # this kind's rows say so; the others are made
-            return _month_forecasts(cursor, rows, replace(one, model_id=None, reason=str(error.args[0])), made)
-        values = one.kind.predict(fitted, rows.loc[predicted, list(NAMES)].to_numpy(np.float64))
+            reason = f"{error.args[0]}; delete its row of predictions.models to have it trained again"
+            return _month_forecasts(cursor, rows, replace(one, model_id=None, reason=reason), made)
         for place, value in zip(predicted, values, strict=True):
             new[place]["value"] = value
     return list(new.values())
+
+
+def _predict(cursor: "Cursor", one: Available, features: Floats) -> Floats:
+    """The values of a kind's model of the month, of shape (n,).
+
+    Raises:
+        KeyError: when the model is not stored.
+        UntrustedModel: when it is not what was trained.
+    """
+    fitted = load_model(cursor, str(one.model_id))
+    cursor.execute("SELECT fitted_hash FROM predictions.models WHERE model_id = $1", (one.model_id,))
+    trained = cursor.fetchone()
+    try:
+        # A changed tree can lead in a circle, for ever, and a changed weight to any forecast.
+        if trained != (one.kind.fitted_hash(fitted),):
+            raise UntrustedModel("expected the numbers it was trained to, was others")
+        return one.kind.predict(fitted, features)
+    except Exception as error:
+        said = str(error) if isinstance(error, UntrustedModel) else f"{type(error).__name__}: {str(error)[:200]}"
+        raise UntrustedModel(f"model {one.model_id}: {' '.join(said.split())}") from None
 
 
 def _of(row: Any, one: Available) -> Made:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from strades_pipelines.regular_files import NotARegularFile, check_output
 from strades_pipelines.research.document import document, statistics, worth_of
 from strades_pipelines.research.inputs import DataChoice, TermsChoice
 from strades_pipelines.research.json_rows import write
@@ -77,9 +78,15 @@ def study_of(
 
 
 def check_folder(file: Path | None) -> None:
-    """Refuse a file to write whose folder is not there."""
-    if file is not None and not file.parent.is_dir():
+    """Refuse a file to write whose folder is not there, and a device or FIFO in its place."""
+    if file is None:
+        return
+    if not file.parent.is_dir():
         raise BadInput(f"{file}: expected a folder to write into, found none at {file.parent}")
+    try:
+        check_output(file)
+    except NotARegularFile as error:
+        raise BadInput(str(error)) from None
 
 
 def _sheet(run: Run, figures: dict[str, float | int | None], found: Worth) -> TearSheet:

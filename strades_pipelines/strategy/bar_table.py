@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from strades_pipelines.regular_files import check_regular
 from strades_pipelines.strategy.bad_input import BadInput, bad_row
 from strades_pipelines.strategy.columns import Floats, Integers
 
 TIME, PRICES = "ts_utc", ("open", "high", "low", "close", "volume")
 UTC_TIME = "a time in UTC such as 2012-01-31T00:00:00Z"
 UTC_NAMES = ("UTC", "Etc/UTC", "Z", "+00:00")
+MOST_BYTES = 16_000_000_000  # a century of minute bars of one instrument is 3 GB of csv
 MICROSECONDS = pa.timestamp("us", "UTC")
 
 
@@ -40,10 +42,8 @@ def read_table(path: Path) -> BarTable:
     Raises:
         BadInput: naming the file, the row and the field, for whatever is no time in UTC or no number.
     """
-    if not path.is_file():
-        found = "a folder" if path.exists() else "no such file"
-        raise BadInput(f"{path}: expected a readable file of bars, found {found}")
     try:
+        check_regular(path, most_bytes=MOST_BYTES)
         table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -4,13 +4,16 @@ import csv
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 
+from strades_pipelines.regular_files import read_regular
 from strades_pipelines.strategy.bad_input import BadInput, bad_row
 from strades_pipelines.strategy.columns import Floats, Integers
 
+MOST_BYTES = 50_000_000
 DATE = "datetime64[D]"
 FIELDS = ("date", "price factor", "split factor", "reference price")
 
@@ -47,8 +50,8 @@ def read_factors(path: Path) -> Factors:
         BadInput: naming the file, the row and the field.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
+        text = read_regular(path, most_bytes=MOST_BYTES).decode("utf-8-sig")
+        rows = [row for row in csv.reader(StringIO(text, newline="")) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"{path}: expected a readable factor file, found {' '.join(reason.split())}") from None

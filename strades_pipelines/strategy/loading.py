@@ -10,10 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from strades_pipelines.regular_files import read_regular
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.registry import faults, strategies
 from strades_pipelines.strategy.strategy import Strategy
 
+MOST_BYTES = 10_000_000
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -97,7 +99,7 @@ def _class_of(path: Path, name: str) -> type[Strategy]:
 def _imported(path: Path) -> ModuleType:
     """The module of a file, once a process for each content: strategies are told apart by where they were defined."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path, most_bytes=MOST_BYTES)
     except OSError as error:
         raise BadInput(f"{path}: expected a readable strategy file, found {error.strerror}") from None
     digest = hashlib.sha256(str(path.resolve()).encode() + b"\0" + content).hexdigest()[:16]

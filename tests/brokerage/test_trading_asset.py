@@ -3,15 +3,17 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
 
-from strades_pipelines.brokerage.wallets import WalletTemplate
+from strades_pipelines.brokerage.wallets import WalletsFile, WalletTemplate
 from strades_pipelines.defs.trading import assets
 from strades_pipelines.keys import key
 from strades_pipelines.resources.database import Database
+from strades_pipelines.settings import settings
 from strades_pipelines.strategy import registry
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar
@@ -42,7 +44,9 @@ def trade(add_candles: AddCandles, market: Connection, database_url: str, monkey
     monkeypatch.setattr(registry, "strategies", lambda: known)
 
     def run(*templates: WalletTemplate, backtest: Any = None) -> dg.ExecuteInProcessResult:
-        monkeypatch.setattr(assets, "read_wallets", lambda path: list(templates))
+        # A file by its own path is read as the platform reads it.
+        if templates:
+            monkeypatch.setattr(assets, "read_wallets", lambda path: WalletsFile(templates, ()))
         if backtest is not None:
             monkeypatch.setattr("strades_pipelines.defs.trading.parity.backtest", backtest)
         return dg.materialize(
@@ -94,6 +98,45 @@ def test_each_bad_wallet_says_why_and_its_neighbours_are_traded_and_measured(tra
     ]
     measured = rows(market, "SELECT split_part(wallet, '@', 1) FROM results.performance ORDER BY 1")
     assert [name for (name,) in measured] == ["paper", "replayed"]
+
+
+FILE = """{"wallets": [
+    {"name": "nan", %(good)s, "cash": NaN},
+    {"name": "twice", %(good)s, "cash": 1, "cash": 2},
+    {"name": "deep", %(good)s, "cash": 1, "parameters": {"fast": %(deep)s}},
+    {"name": "digits", %(good)s, "cash": 1%(zeros)s},
+    {"name": "huge", %(good)s, "cash": 1e999999999999999999999},
+    {"name": "good", %(good)s, "cash": 1000, "fee_percent": 0.1, "parameters": {"fast": 1, "slow": 2, "size": 2.0}},
+    {"name": "good", %(good)s, "cash": 2000},
+    17
+]}"""
+
+
+def test_a_faulty_entry_of_the_file_stops_its_own_wallet_and_no_other(
+    trade: Any, market: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = """
+        "mode": "paper", "strategy": "sma_cross", "instruments": ["gateio:BTC_USDT"], "interval": "1m",
+        "currency": "USDT", "opened_at": "2024-01-02T00:00:00Z"
+    """
+    path = tmp_path / "Wallets.json"
+    path.write_text(FILE % {"good": good, "deep": "[" * 100 + "]" * 100, "zeros": "0" * 5000})
+    monkeypatch.setenv("STRADES_WALLETS", str(path))
+    settings.cache_clear()
+    try:
+        result = trade()
+    finally:
+        settings.cache_clear()
+    lines = failure(result).split("; ")
+    assert lines[0] == "wallet nan: Wallets.json: wallets[0].cash: expected a JSON number, was the bare word NaN"
+    assert lines[1] == "wallet wallets[1]: Wallets.json: wallets[1].cash: expected each key once, was repeated"
+    assert lines[2].startswith("wallet deep: Wallets.json: wallets[2].parameters.fast[0]")
+    assert lines[3].startswith("wallet digits: Wallets.json: wallets[3].cash: expected integers of at most 4300 digits")
+    assert lines[4].startswith("wallet huge: Wallets.json: wallets[4].cash: expected a number with a smaller exponent")
+    assert lines[5] == "wallet wallets[6]: Wallets.json: wallets[6].name: expected a new name, was 'good' again"
+    assert lines[6].startswith("wallet wallets[7]: Wallets.json: wallets[7]: expected object, was 17")
+    assert rows(market, "SELECT wallet FROM trading.wallets WHERE mode = 'paper'") == [("good",)]
+    assert rows(market, "SELECT DISTINCT wallet FROM signals.decisions") == [("good",)]
 
 
 def test_every_check_passes_on_what_was_traded_and_backtest_gives_the_same_fills(

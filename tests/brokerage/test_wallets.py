@@ -1,10 +1,13 @@
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strades_pipelines.brokerage.wallets import WalletsError, of_mode, read_wallets
 from strades_pipelines.settings import PROJECT, settings
@@ -20,6 +23,24 @@ ENTRY = {
 }
 
 
+SMALL, LARGE = ("5e-324", "-0.0", "0", f"0.{'1' * 100}"), ("1e12", "1e13", f"1{'0' * 4000}", f"1{'0' * 5000}")
+numbers = st.sampled_from(
+    ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e99999999999999999999", "true", "null", *SMALL, *LARGE]
+)
+plain_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+raw_values = (
+    numbers
+    | plain_values.map(json.dumps)
+    | st.integers(1, 500).map(lambda depth: "[" * depth + "]" * depth)
+    | st.just('{"a": 1, "a": 2}')
+    | numbers.map(lambda number: f'{{"fast": {number}, "size": {number}}}')
+)
+
+
 def written(tmp_path: Path, *entries: dict[str, Any]) -> Path:
     path = tmp_path / "Wallets.json"
     path.write_text(json.dumps({"wallets": entries}))
@@ -27,7 +48,9 @@ def written(tmp_path: Path, *entries: dict[str, Any]) -> Path:
 
 
 def test_the_projects_own_file_is_valid() -> None:
-    templates = read_wallets(PROJECT / "Wallets.json")
+    wallets = read_wallets(PROJECT / "Wallets.json")
+    assert not wallets.faults
+    templates = wallets.templates
     strategies = {"sma_cross", "follow_prediction", "rsi_reversion", "keltner_breakout"}
     assert {template.strategy for template in of_mode(templates, "replay")} == strategies
     assert {template.parameters.get("model") for template in templates} == {None, "ridge", "hgb"}
@@ -37,34 +60,82 @@ def test_the_projects_own_file_is_valid() -> None:
 
 
 def test_money_is_exact_and_what_is_left_out_has_a_default(tmp_path: Path) -> None:
-    (template,) = read_wallets(written(tmp_path, ENTRY))
+    (template,) = read_wallets(written(tmp_path, ENTRY)).templates
     assert (template.cash, template.fee_rate, template.opened_at) == (Decimal("1000.1"), Decimal(0), None)
     assert template.max_age == timedelta(minutes=15)
     assert template.new_strategy().parameters == {"fast": 10, "slow": 30, "size": 1.0}
 
 
 def test_an_opening_time_is_an_instant(tmp_path: Path) -> None:
-    (template,) = read_wallets(written(tmp_path, ENTRY | {"opened_at": "2024-01-02T01:00:00+01:00"}))
+    (template,) = read_wallets(written(tmp_path, ENTRY | {"opened_at": "2024-01-02T01:00:00+01:00"})).templates
     assert template.opened_at == datetime(2024, 1, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"mode": "papr"}, r"Wallets.json: wallets[0].mode: expected one of ['replay', 'paper', 'live'], was 'papr'"),
-        ({"cash": "1000"}, "Wallets.json: wallets[0].cash: expected a number, was '1000'"),
-        ({"cash": -1}, "Wallets.json: wallets[0].cash: expected at least 0, was -1"),
-        ({"instruments": ["BTC"]}, "Wallets.json: wallets[0].instruments[0]: expected the form ^[^:]+:[^:]+$"),
-        ({"wage": 1}, "Wallets.json: wallets[0]: Additional properties are not allowed ('wage' was unexpected)"),
-        ({"interval": "1M"}, "Wallets.json: wallets[0].interval: expected the form ^[1-9][0-9]*[smhdw]$, was '1M'"),
-        ({"opened_at": "2024-01-02T00:00:00"}, "Wallets.json: wallets[0].opened_at: expected ISO 8601 with an offset"),
+        ({"mode": "papr"}, 'mode: expected one of "replay", "paper", "live", was "papr"'),
+        ({"cash": "1000"}, 'cash: expected number, was "1000"'),
+        ({"cash": -1}, "cash: expected minimum 0, was -1"),
+        ({"cash": 10**13}, "cash: expected maximum 1000000000000.0, was 1"),
+        ({"fee_percent": 101}, "fee_percent: expected maximum 100, was 101"),
+        ({"max_decision_age_minutes": 1e300}, "max_decision_age_minutes: expected maximum 525600"),
+        ({"instruments": ["BTC"]}, 'instruments[0]: expected VENUE:SYMBOL, was "BTC"'),
+        ({"name": "x" * 10_000}, "name: expected a name of at most 64 small letters"),
+        ({"name": "x\n"}, "name: expected printable text"),
+        ({"currency": "USD'; drop table x;--"}, "currency: expected a currency of 2 to 12 capital letters and digits"),
+        ({"parameters": {"size": 1e300}}, "parameters.size: expected maximum"),
+        ({"parameters": {"size": None}}, "parameters.size: expected number or string or boolean, was null"),
+        ({"wage": 1}, 'expected no key "wage", was there; remove it or correct its name'),
+        ({"interval": "1M"}, 'interval: expected a length of bars such as 1m, 1h, 1d, was "1M"'),
+        ({"opened_at": "2024-01-02T00:00:00"}, "opened_at: expected ISO 8601 with an offset"),
+        ({"opened_at": "0001-01-01T00:00:00+14:00"}, "opened_at: expected ISO 8601 with an offset"),
+        ({"opened_at": ""}, "opened_at: expected ISO 8601 with an offset"),
     ],
 )
-def test_a_bad_key_is_refused_with_its_path(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    with pytest.raises(WalletsError) as refused:
-        read_wallets(written(tmp_path, ENTRY | change))
-    assert str(refused.value).startswith(message)
-    assert "\n" not in str(refused.value)
+def test_a_bad_key_stops_its_wallet_with_file_place_and_key(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    wallets = read_wallets(written(tmp_path, ENTRY | {"name": "bad"} | change, ENTRY))
+    assert [template.name for template in wallets.templates] == ["one"]
+    ((fault,),) = [wallets.faults]
+    assert fault.wallet == ("wallets[0]" if "name" in change else "bad")
+    assert fault.message.startswith(
+        f"Wallets.json: wallets[0]{'' if 'wage' in change else '.'}{': ' if 'wage' in change else ''}{message}"
+    )
+    assert "\n" not in fault.message
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    path = written(tmp_path, ENTRY)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert not read_wallets(path).faults
+
+
+@given(data=st.data())
+def test_any_value_anywhere_is_a_wallet_or_a_fault_that_names_it(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole = {**ENTRY, "fee_percent": 0.1, "max_decision_age_minutes": 15, "parameters": {"fast": 10, "size": 1.5}}
+    key = data.draw(st.sampled_from([*whole, "opened_at", "confirm_live", "other"]))
+    raw = data.draw(raw_values)
+    entry = json.dumps({name: value for name, value in whole.items() if name != key} | {key: "@"})
+    text = f'{{"wallets": [{entry.replace(chr(34) + "@" + chr(34), raw)}, {json.dumps(ENTRY | {"name": "two"})}]}}'
+    path = tmp_path_factory.getbasetemp() / "Wallets.json"
+    path.write_text(text)
+    wallets = read_wallets(path)
+    assert "two" in {template.name for template in wallets.templates}
+    assert len(wallets.templates) + len(wallets.faults) == 2
+    for fault in wallets.faults:
+        assert fault.message.startswith("Wallets.json: wallets[0]")
+        assert fault.message.isprintable()
+    for template in wallets.templates:
+        assert isinstance(template.name, str)
+        assert template.cash.is_finite()
+        assert 0 <= template.fee_rate <= 1
+        assert timedelta(0) < template.max_age <= timedelta(days=366)
+        with suppress(WalletsError):
+            template.check()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +150,7 @@ def test_a_bad_key_is_refused_with_its_path(tmp_path: Path, change: dict[str, An
 def test_what_stops_one_wallet_leaves_the_file_good_for_its_neighbours(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
-    bad, good = read_wallets(written(tmp_path, ENTRY | {"name": "bad"} | change, ENTRY))
+    bad, good = read_wallets(written(tmp_path, ENTRY | {"name": "bad"} | change, ENTRY)).templates
     good.check()
     with pytest.raises(WalletsError) as refused:
         bad.check()
@@ -88,16 +159,27 @@ def test_what_stops_one_wallet_leaves_the_file_good_for_its_neighbours(
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WalletsError, match=r"wallets\[0\]: expected the keys .*'strategy'"):
-        read_wallets(written(tmp_path, {name: value for name, value in ENTRY.items() if name != "strategy"}))
+    entry = {name: value for name, value in ENTRY.items() if name != "strategy"}
+    (fault,) = read_wallets(written(tmp_path, entry)).faults
+    assert fault.message == "Wallets.json: wallets[0]: expected the key 'strategy', was missing"
 
 
-def test_a_name_belongs_to_one_wallet(tmp_path: Path) -> None:
-    with pytest.raises(WalletsError, match=r"wallets\[1\].name: expected a new name, was 'one' again"):
-        read_wallets(written(tmp_path, ENTRY, ENTRY))
+def test_a_name_belongs_to_the_first_wallet_that_has_it(tmp_path: Path) -> None:
+    wallets = read_wallets(written(tmp_path, ENTRY, ENTRY | {"cash": 5}))
+    assert [template.cash for template in wallets.templates] == [Decimal("1000.1")]
+    (fault,) = wallets.faults
+    assert fault.message == "Wallets.json: wallets[1].name: expected a new name, was 'one' again"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"wallets": {}}'])
+def test_a_fault_is_told_where_its_mode_trades(tmp_path: Path) -> None:
+    faulty = [ENTRY | {"name": mode, "mode": mode, "cash": -1} for mode in ("replay", "paper", "unheard")]
+    found = read_wallets(written(tmp_path, *faulty)).of_modes(["paper"])
+    assert [fault.wallet for fault in found.faults] == ["paper", "unheard"]
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"wallets": {}}', '{"wallets": [], "wallets": []}', "[" * 100_000, "NaN", "\xff"]
+)
 def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "Wallets.json"
     path.write_text(text)
@@ -121,8 +203,7 @@ def test_live_trading_needs_two_confirmations_and_a_broker(
     settings.cache_clear()
     entry = ENTRY | {"mode": "live"} | ({"confirm_live": confirmation} if confirmation else {})
     try:
-        with pytest.raises(WalletsError) as refused:
-            read_wallets(written(tmp_path, entry))
+        (fault,) = read_wallets(written(tmp_path, entry)).faults
     finally:
         settings.cache_clear()
-    assert message in str(refused.value)
+    assert message in fault.message

@@ -215,7 +215,7 @@ def test_a_file_that_holds_no_bars_is_refused(content: bytes, told: str, tmp_pat
 
 @pytest.mark.parametrize("name", ["gone.csv", "gone.csv.gz", "gone.parquet"])
 def test_a_file_that_is_not_there_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=rf"{name}: expected a readable file of bars, found no such file"):
+    with pytest.raises(BadInput, match=rf"{name}: expected a readable file of bars, found No such file"):
         Reading().bars(tmp_path / name)
 
 

@@ -5,40 +5,15 @@ from datetime import date, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
-from sqlalchemy import text
 
+from strades_pipelines.database.sizes import read_sizes, write_sizes
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
+from strades_pipelines.defs.maintenance.retention import delete_expired
 from strades_pipelines.partitions import MONTHS
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
 from strades_pipelines.settings import settings
-
-# Dagster's own retention knows ticks only (dagster.yaml). What says which months of an asset are there, and how a run
-# began and ended, stays for good; the rest, nine tenths of the log, is of interest while a run is young.
-OLD_EVENTS = text(
-    """
-    DELETE FROM event_logs WHERE id IN (
-        SELECT id FROM event_logs
-        WHERE timestamp < :before AND asset_key IS NULL
-            AND coalesce(dagster_event_type, '') NOT LIKE 'PIPELINE_%'
-            AND coalesce(dagster_event_type, '') NOT LIKE 'ASSET_%'
-        LIMIT :most)
-    """
-)
-AT_ONCE = 20_000
-
-
-def prune_events(instance: dg.DagsterInstance, *, before: datetime) -> int:
-    """Delete what runs said before a time, but not of assets, nor how runs began and ended; returns how many events."""
-    deleted = 0
-    while True:
-        with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
-            bounds = {"before": before.replace(tzinfo=None), "most": AT_ONCE}
-            done = int(connection.execute(OLD_EVENTS, bounds).rowcount)
-        deleted += done
-        if done < AT_ONCE:
-            return deleted
 
 
 def inventory(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey], now: datetime) -> list[Stretch]:
@@ -59,15 +34,24 @@ def _word(status: AssetPartitionStatus | None) -> str:
     )
 
 
-@dg.op(description="Deletes what Dagster's runs said long ago; what concerns assets stays.")
+@dg.op(description="Deletes what Dagster keeps longer than the settings say; what concerns assets stays.")
 def prune_event_log(context: dg.OpExecutionContext, database: Database) -> None:
-    """As old as STRADES_EVENTS_KEPT_DAYS says."""
-    before = settings().now() - timedelta(days=settings().events_kept_days)
-    deleted = prune_events(context.instance, before=before)
+    """Delete Dagster's old runs and events, and this world's old ticks."""
+    now = settings().now()
+    deleted = delete_expired(context.instance, settings(), now=now)
     with database.connect() as connection:
-        ticks = connection.execute("DELETE FROM ops.ticks WHERE tick_at < %s", [before]).rowcount
+        before = now - timedelta(days=settings().events_kept_days)
+        deleted["ticks"] = connection.execute("DELETE FROM ops.ticks WHERE tick_at < %s", [before]).rowcount
         connection.commit()
-    context.log.info(f"{deleted} events and {ticks} ticks from before {before:%Y-%m-%d} deleted")
+    context.log.info("deleted " + ", ".join(f"{count} {name}" for name, count in deleted.items()))
+
+
+@dg.op(ins={"start": dg.In(dg.Nothing)}, description="Records in ops.sizes how large each part of the installation is.")
+def record_sizes(database: Database) -> None:
+    """Record today's sizes, from which `strades doctor` says what will be full when."""
+    with database.connect() as connection:
+        write_sizes(connection, read_sizes(connection), now=settings().now())
+        connection.commit()
 
 
 @dg.op(description="Tells in ops.partition_inventory what months of what asset are there, missing or failed.")
@@ -85,10 +69,10 @@ def take_inventory(context: dg.OpExecutionContext, database: Database, notifier:
         notifier.alert(f"{sum(one.months for one in failed)} months of assets stay failed", f"{told}: materialize them")
 
 
-@dg.job(description="Prunes the event log and takes the inventory of months.")
+@dg.job(description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months.")
 def nightly_housekeeping_job() -> None:
-    """Two ops that know nothing of each other."""
-    prune_event_log()
+    """Ops that know nothing of each other, but that sizes are recorded of what is left."""
+    record_sizes(start=prune_event_log())
     take_inventory()
 
 
@@ -98,7 +82,7 @@ nightly_housekeeping_schedule = dg.ScheduleDefinition(
     cron_schedule="45 3 * * *",
     execution_timezone="UTC",
     default_status=SCHEDULE_STATUS,
-    description="Prunes the event log and takes the inventory of months.",
+    description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months.",
 )
 
 

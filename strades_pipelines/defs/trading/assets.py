@@ -1,6 +1,6 @@
 """Decisions, orders, fills and results: one stepping of each strategy, and one way to execute what it decided."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -72,8 +72,9 @@ def trading(
     """Step the wallets' strategies, execute what waits, measure what came of it: as far as each of it is wanted."""
     selected = context.selected_asset_keys
     layers = {asset.path[0] for asset in selected}
-    templates = [template for template in read_wallets(settings().wallets) if template.mode in config.modes]
-    errors = _trade(templates, config, database, layers)
+    wallets = read_wallets(settings().wallets).of_modes(config.modes)
+    errors = {fault.wallet: fault.message for fault in wallets.faults}
+    errors |= _trade(wallets.templates, config, database, layers)
     with database.connect() as connection:
         for asset in (spec.key for spec in SPECS if spec.key in selected):
             yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, **shown(connection, asset)))
@@ -84,7 +85,7 @@ def trading(
 
 
 def _trade(
-    templates: list[WalletTemplate], config: TradeConfig, database: Database, layers: set[str]
+    templates: Sequence[WalletTemplate], config: TradeConfig, database: Database, layers: set[str]
 ) -> dict[str, str]:
     """Work through the wallets one by one; returns what stopped some of them."""
     by_name = {template.name: template for template in templates}
