@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -38,7 +39,7 @@ class RequestGuard:
     app: ASGIApp
     write_methods: Mapping[str, Collection[str]]  # methods besides GET and HEAD, by segment
     public_origins: Collection[str] = ()  # besides the address at which a request came in; as `origin` returns them
-    no_query: Collection[str] = ()  # segments that take no query string
+    query_names: Mapping[str, Collection[str]] = field(default_factory=dict)  # the only ones allowed, by segment
     web_sockets: Collection[str] = ()  # segments that take web sockets
     not_pages: Collection[str] | None = None  # segments that are no page a link elsewhere may lead to; None: all
     path_prefix: str = ""
@@ -78,8 +79,10 @@ class RequestGuard:
         if is_foreign and not self._is_page_view(scope, headers):
             return "another site sent this request (Sec-Fetch-Site)"
         segment = self._segment(scope)
-        if scope["query_string"] and segment in self.no_query:
-            return f"/{segment} takes no query string; POST it as JSON"
+        # Starlette reads the names with the same function.
+        names = {name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)}
+        if segment in self.query_names and not names.issubset(self.query_names[segment]):
+            return f"/{segment} takes nothing from the query string; POST it as JSON"
         if scope["type"] == "websocket":
             return None if segment in self.web_sockets else "no web socket is served here"
         if scope["method"] in ("GET", "HEAD"):

@@ -63,7 +63,7 @@ def guarded_app(context: "IWorkspaceProcessContext", origins: Collection[str], p
         app,
         write_methods={"graphql": ("POST",), **dict.fromkeys(REPORTS, ("POST",))},
         public_origins=origins,
-        no_query=("graphql",),
+        query_names={"graphql": ("op",)},  # the pages name the operation there, for whoever reads a log
         web_sockets=("graphql",),
         not_pages=_segments_that_are_no_pages(app, path_prefix),
         path_prefix=path_prefix,

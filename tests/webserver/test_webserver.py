@@ -210,6 +210,7 @@ def test_our_own_page_is_served_under_each_of_its_names(served: Served, host: st
     headers = own(host.format(port=served.port), scheme)
     status, body = served.send("POST", "/graphql", headers, QUERY)
     assert (status, set(json.loads(body)["data"])) == (200, {"version"})
+    assert served.send("POST", "/graphql?op=VersionQuery", headers, QUERY)[0] == 200  # as Dagster's pages do
     assert served.send("GET", "/", headers[1:2])[0] == 200
     other = "https" if scheme == "http" else "http"
     assert served.send("POST", "/graphql", own(host.format(port=served.port), other), QUERY)[0] == 403
