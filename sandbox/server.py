@@ -10,12 +10,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from sandbox import ecb, extra, fred, gateio, news, pages, sec, treasury, yahoo
 from sandbox.limits import Limiter, limit_headers, too_many
 from sandbox.misbehaviour import RuleError, Rules, misbehave, rule_from
 from sandbox.world import Answer, Reply, World, http_date
+from strades_pipelines.request_guard import RequestGuard
 
 PROVIDERS: dict[str, Answer] = {
     gateio.HOST: gateio.answer,
@@ -54,13 +55,12 @@ class Sandbox:
     asked: deque[Asked] = field(default_factory=lambda: deque(maxlen=REMEMBERED_REQUESTS))
 
     def __post_init__(self) -> None:
-        self._control: ASGIApp = Starlette(
-            routes=[
-                Route("/-/health", self._health),
-                Route("/-/requests", self._requests, methods=["GET", "DELETE"]),
-                Route("/-/misbehave", self._misbehave, methods=["GET", "POST", "DELETE"]),
-            ]
-        )
+        routes = [
+            Route("/-/health", self._health),
+            Route("/-/requests", self._requests, methods=["GET", "DELETE"]),
+            Route("/-/misbehave", self._misbehave, methods=["GET", "POST", "DELETE"]),
+        ]
+        self._control = RequestGuard(Starlette(routes=routes), write_methods={"-": ("POST", "DELETE")})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry point."""

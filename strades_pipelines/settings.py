@@ -13,9 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.sources.providers.dotenv import read_env_file
+
+from strades_pipelines.origins import public_origins
 
 PROJECT = Path(__file__).resolve().parents[1]
 SECRETS = Path("/run/secrets")
@@ -60,6 +62,12 @@ class Settings(BaseSettings):
     sandbox_seed: int = Field(20260101, description="seed of the synthetic market")
     webserver_port: int = Field(3000, ge=1, le=65535)
     docs_port: int = Field(8081, ge=1, le=65535)
+    readonly_port: int | None = Field(
+        None, ge=1, le=65535, description="port of a second webserver that serves no mutation; none without it"
+    )
+    public_host: str = Field(
+        "", description="host[:port] under which a proxy with TLS shows the webserver, with commas between"
+    )
     window_from: date = Field(date(2012, 1, 1), description="first day of the main job's window")
     window_to: date = Field(date(2013, 3, 1), description="the day after its last")
     user_agent: str = Field(
@@ -86,6 +94,12 @@ class Settings(BaseSettings):
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
     spider_database: str | None = Field(None, description="set by the process that starts a crawl: where answers go")
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")
+
+    @field_validator("public_host")
+    @classmethod
+    def _names_hosts(cls, hosts: str) -> str:
+        public_origins(hosts)
+        return hosts
 
     def now(self) -> datetime:
         """The world's time, UTC: the wall clock, or the held clock of the sandbox."""
@@ -135,4 +149,4 @@ def settings() -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "environment"
         variable = name if name.isupper() else f"STRADES_{name.upper()}"
-        raise SettingsError(f"{variable}: {first['msg']}, was {first['input']!r}") from None
+        raise SettingsError(f"{variable}: {first['msg'].removeprefix('Value error, ')}, was {first['input']!r}") from None

@@ -52,7 +52,8 @@ class Served:
     def misbehave(self, host: str, kind: str, **rule: Any) -> None:
         """Ask for a misbehaviour, through the door that a user would take."""
         body = json.dumps({"host": host, "kind": kind, **rule}).encode()
-        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/-/misbehave", body, method="POST"), timeout=20):
+        request = urllib.request.Request(f"{self.url}/-/misbehave", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20):
             pass
 
     def reset(self) -> None:

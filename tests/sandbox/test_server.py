@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 
@@ -174,3 +176,25 @@ def test_it_does_not_start_where_it_must_not_or_cannot() -> None:
             assert said in done.stderr
     done = start("http://127.0.0.1:8090", "--misbehave", '{"host": "h", "kind": "rude"}')
     assert (done.returncode, "rude" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("POST", {}),  # urllib sends what a form sends
+        ("POST", {"Content-Type": "text/plain"}),
+        ("POST", {"Content-Type": "application/json", "Origin": "http://evil.example"}),
+        ("POST", {"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}),
+        ("POST", {"Content-Type": "application/json", "Host": "evil.example"}),
+        ("DELETE", {"Origin": "null"}),
+        ("OPTIONS", {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}),
+        ("GET", {"Host": "evil.example"}),
+    ],
+)
+def test_a_foreign_page_can_not_turn_its_switches(server: Served, method: str, headers: dict[str, str]) -> None:
+    rule = b'{"host": "www.ecb.europa.eu", "kind": "500"}' if method == "POST" else None
+    for path in ("-/misbehave", "/-/misbehave", "-/misbehave?a=b"):
+        request = urllib.request.Request(f"{server.url}/{path}", rule, headers, method=method)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(request, timeout=20)
+    assert server.get("-/misbehave").json() == []
