@@ -22,7 +22,7 @@ FROM python:3.12-slim-bookworm AS run
 
 RUN groupadd --gid 10001 strades \
     && useradd --uid 10001 --gid strades --no-create-home --home-dir /var/lib/strades --shell /usr/sbin/nologin strades \
-    && install --directory --owner=strades --group=strades /var/lib/strades
+    && install --directory --mode=0700 --owner=strades --group=strades /var/lib/strades /var/lib/strades-backups
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/strades /opt/strades
 WORKDIR /opt/strades
@@ -34,6 +34,6 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     STRADES_HOME=/var/lib/strades
 USER 10001
-VOLUME /var/lib/strades
+VOLUME /var/lib/strades /var/lib/strades-backups
 ENTRYPOINT ["python", "-m", "strades_pipelines.container"]
 CMD ["strades", "doctor"]
