@@ -1,6 +1,7 @@
 # One image for every part of Strades; docker-compose.yml says which part a container is.
 # The first stage has the build tools; the second takes only the environment that they made.
-FROM python:3.12-slim-bookworm AS build
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+FROM ${PYTHON_IMAGE} AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -18,7 +19,7 @@ COPY scrapers scrapers
 COPY sandbox sandbox
 RUN VIRTUAL_ENV=/opt/venv uv pip install --no-deps --no-build-isolation --editable .
 
-FROM python:3.12-slim-bookworm AS run
+FROM ${PYTHON_IMAGE} AS run
 
 RUN groupadd --gid 10001 strades \
     && useradd --uid 10001 --gid strades --no-create-home --home-dir /var/lib/strades --shell /usr/sbin/nologin strades \

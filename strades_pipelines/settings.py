@@ -104,7 +104,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Where settings come from, the first that has one wins."""
-        return init_settings, env_settings, dotenv_settings, _SecretFiles(settings_cls)
+        assert isinstance(file_secret_settings, SecretsSettingsSource)
+        files = _SecretFiles(settings_cls, file_secret_settings.secrets_dir)
+        return init_settings, env_settings, dotenv_settings, files
 
     def now(self) -> datetime:
         """The world's time, UTC: the wall clock, or the held clock of the sandbox."""

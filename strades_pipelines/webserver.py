@@ -6,7 +6,7 @@ Has the options of `dagster-webserver` that are of use here. Nothing of its page
 import argparse
 import logging
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -51,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
 
 
-def guarded_app(context: "IWorkspaceProcessContext", origins: Collection[str], path_prefix: str = "") -> RequestGuard:
+def guarded_app(
+    context: "IWorkspaceProcessContext[Any]", origins: Collection[str], path_prefix: str = ""
+) -> RequestGuard:
     """Return Dagster's own application behind the guard; a proxy shows it at `origins`, below `path_prefix`.
 
     GraphQL is taken from the body of a POST only: Dagster would run a mutation from the query string of a GET too.
