@@ -5,6 +5,8 @@ Has the options of `dagster-webserver` that are of use here. Nothing of its page
 
 import argparse
 import logging
+import os
+import signal
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 proxy_headers=False,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
+            # Here after SIGINT only; SIGTERM ends the process within `run`. To leave the context would take six seconds:
+            # it waits for the thread that watches the code location. There is nothing to save.
+            os._exit(128 + signal.SIGINT)
 
 
 def guarded_app(
