@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 proxy_headers=False,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
-            # Here after SIGINT only; SIGTERM ends the process within `run`. To leave the context would take six seconds:
+            # Here after SIGINT only; SIGTERM ends the process within `run`. Leaving the context would take 6 seconds:
             # it waits for the thread that watches the code location. There is nothing to save.
             os._exit(128 + signal.SIGINT)
 
