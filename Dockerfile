@@ -1,6 +1,7 @@
 # One image for every part of Strades; docker-compose.yml says which part a container is.
 # The first stage has the build tools; the second takes only the environment that they made.
-FROM python:3.12-slim-bookworm AS build
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+FROM ${PYTHON_IMAGE} AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -20,11 +21,11 @@ COPY dependencies dependencies
 RUN VIRTUAL_ENV=/opt/venv uv pip install --no-deps --no-build-isolation --editable . \
     && /opt/venv/bin/python -m dependencies remove-unused
 
-FROM python:3.12-slim-bookworm AS run
+FROM ${PYTHON_IMAGE} AS run
 
 RUN groupadd --gid 10001 strades \
     && useradd --uid 10001 --gid strades --no-create-home --home-dir /var/lib/strades --shell /usr/sbin/nologin strades \
-    && install --directory --owner=strades --group=strades /var/lib/strades
+    && install --directory --mode=0700 --owner=strades --group=strades /var/lib/strades /var/lib/strades-backups
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/strades /opt/strades
 WORKDIR /opt/strades
@@ -36,6 +37,6 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     STRADES_HOME=/var/lib/strades
 USER 10001
-VOLUME /var/lib/strades
+VOLUME /var/lib/strades /var/lib/strades-backups
 ENTRYPOINT ["python", "-m", "strades_pipelines.container"]
 CMD ["strades", "doctor"]

@@ -1,18 +1,22 @@
 """What a container of docker-compose.yml runs: `python -m strades_pipelines.container COMMAND...`.
 
-`migrate` makes databases and schema once, `code` and `docs` are those parts, `answers URL` is a health check, and any
-other command is run in the environment that Dagster's processes need. Each takes the place of this process.
+`migrate` makes databases, schema and the page of the dbt docs once, `code` is the code location, `answers URL...` is a
+health check, and any other command is run in the environment that Dagster's processes need. Each takes the place of
+this process.
 """
 
 import os
 import signal
+import socket
 import sys
 import urllib.request
 from collections.abc import Sequence
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from strades_pipelines.install import prepare, set_dagster_environment
-from strades_pipelines.settings import settings
+
+SECONDS = 8
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -20,22 +24,30 @@ def main(arguments: Sequence[str]) -> None:
     match list(arguments):
         case ["migrate"]:
             prepare()
-        case ["answers", url]:
-            with urllib.request.urlopen(url, timeout=8):
-                pass
+            become([sys.executable, "-m", "strades_pipelines.defs.maintenance.docs"])
+        case ["answers", *urls]:
+            for url in urls:
+                expect_answer(url)
         case ["code", *options]:
             # Runs are processes of the code location: those of the one before it are over.
             become(["sh", "-c", 'python -m strades_pipelines.instance && exec dagster api grpc "$@"', "sh", *options])
-        case ["docs", port]:
-            folder = settings().home / "docs"
-            serve = 'exec python -m http.server "$1" --directory "$2"'
-            become(
-                ["sh", "-c", f"python -m strades_pipelines.defs.maintenance.docs && {serve}", "sh", port, str(folder)]
-            )
         case [_, *_]:
             become(list(arguments))
         case _:
-            sys.exit("expected a command: migrate, code, docs, answers, or any other")
+            sys.exit("expected a command: migrate, code, answers, or any other")
+
+
+def expect_answer(url: str) -> None:
+    """Ask for an http URL, or open a connection to a `tcp://host:port`.
+
+    Raises:
+        OSError: nothing answers there, or something answers with an error.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "tcp":
+        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=SECONDS).close()
+    else:
+        urllib.request.urlopen(url, timeout=SECONDS).close()
 
 
 def become(command: list[str]) -> NoReturn:

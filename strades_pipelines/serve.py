@@ -83,6 +83,8 @@ def _database_as_it_was() -> Iterator[None]:
 
 def _check_ports() -> None:
     ports = {"STRADES_WEBSERVER_PORT": settings().webserver_port, "STRADES_DOCS_PORT": settings().docs_port}
+    if (readonly := settings().readonly_port) is not None:
+        ports["STRADES_READONLY_PORT"] = readonly
     if settings().world == "sandbox":
         ports["STRADES_SANDBOX_URL"] = urlsplit(settings().sandbox_url).port or 80
     for variable, port in ports.items():
@@ -119,13 +121,17 @@ def _start_honcho() -> "subprocess.Popen[str]":
         "PYTHONUNBUFFERED": "1",
         "STRADES_WEBSERVER_PORT": str(settings().webserver_port),
         "STRADES_DOCS_PORT": str(settings().docs_port),
-        "STRADES_DOCS_FOLDER": str(settings().home / "docs"),
+        "STRADES_READONLY_PORT": str(settings().readonly_port or ""),
         "STRADES_CODE_PORT": str(free_port()),
     }
     honcho = shutil.which("honcho", path=environment["PATH"])
     if honcho is None:
         raise SettingsError("honcho is missing from the environment; run `make setup`")
-    processes = ["sandbox", *PROCESSES] if settings().world == "sandbox" else PROCESSES
+    processes = [*PROCESSES]
+    if settings().world == "sandbox":
+        processes.append("sandbox")
+    if settings().readonly_port is not None:
+        processes.append("readonly")
     return subprocess.Popen(
         [honcho, "start", "--no-colour", "-f", str(PROJECT / "Procfile"), *processes],
         cwd=PROJECT,

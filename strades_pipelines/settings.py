@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 from pydantic_settings.sources.providers.dotenv import read_env_file
 
 from strades_pipelines.origins import public_origins
@@ -30,6 +30,13 @@ SECRET_VARIABLE = re.compile(
 
 class SettingsError(ValueError):
     """A variable of the environment has a value that cannot be used."""
+
+
+class _SecretFiles(SecretsSettingsSource):
+    """Secrets as files. An empty file counts as none, as an empty variable does: Compose has no optional secrets."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__call__().items() if value != ""}
 
 
 class Settings(BaseSettings):
@@ -101,6 +108,20 @@ class Settings(BaseSettings):
         public_origins(hosts)
         return hosts
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from, the first that has one wins."""
+        assert isinstance(file_secret_settings, SecretsSettingsSource)
+        files = _SecretFiles(settings_cls, file_secret_settings.secrets_dir)
+        return init_settings, env_settings, dotenv_settings, files
+
     def now(self) -> datetime:
         """The world's time, UTC: the wall clock, or the held clock of the sandbox."""
         if self.world == "sandbox" and self.sandbox_now is not None:
@@ -149,4 +170,6 @@ def settings() -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "environment"
         variable = name if name.isupper() else f"STRADES_{name.upper()}"
-        raise SettingsError(f"{variable}: {first['msg'].removeprefix('Value error, ')}, was {first['input']!r}") from None
+        raise SettingsError(
+            f"{variable}: {first['msg'].removeprefix('Value error, ')}, was {first['input']!r}"
+        ) from None

@@ -5,8 +5,10 @@ Has the options of `dagster-webserver` that are of use here. Nothing of its page
 
 import argparse
 import logging
+import os
+import signal
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -49,9 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 proxy_headers=False,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
+            # Here after SIGINT only; SIGTERM ends the process within `run`. Leaving the context would take 6 seconds:
+            # it waits for the thread that watches the code location. There is nothing to save.
+            os._exit(128 + signal.SIGINT)
 
 
-def guarded_app(context: "IWorkspaceProcessContext", origins: Collection[str], path_prefix: str = "") -> RequestGuard:
+def guarded_app(
+    context: "IWorkspaceProcessContext[Any]", origins: Collection[str], path_prefix: str = ""
+) -> RequestGuard:
     """Return Dagster's own application behind the guard; a proxy shows it at `origins`, below `path_prefix`.
 
     GraphQL is taken from the body of a POST only: Dagster would run a mutation from the query string of a GET too.

@@ -50,7 +50,8 @@ def test_the_example_names_every_variable_and_its_lines_can_be_used(
     lines = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", example, re.MULTILINE))
     fields = Settings.model_fields.items()
     variables = {str(field.validation_alias or f"STRADES_{name.upper()}") for name, field in fields}
-    assert set(lines) == variables - INTERNAL
+    of_compose = set(re.findall(r"\$\{(\w+):-", (PROJECT / "docker-compose.yml").read_text()))
+    assert set(lines) == variables - INTERNAL | of_compose
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
     for name in lines:
         monkeypatch.delenv(name, raising=False)
@@ -59,3 +60,13 @@ def test_the_example_names_every_variable_and_its_lines_can_be_used(
         shown = getattr(read, name)
         if field.default not in (None, "") and name not in ("home", "sources", "wallets", "user_agent"):
             assert shown == field.default, f"{name}: the example shows another default"
+
+
+def test_an_empty_secret_file_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "STRADES_ALERT_SMTP", "STRADES_ALERT_WEBHOOK", "STRADES_DOCS_PORT"):
+        monkeypatch.delenv(name, raising=False)
+        (tmp_path / name).touch()
+    (tmp_path / "STRADES_ALERT_WEBHOOK").write_text("https://hooks.example.org/token\n")
+    read = Settings(_secrets_dir=tmp_path, _env_file=None)
+    assert (read.database_url, read.alert_smtp, read.docs_port) == (None, None, 8081)
+    assert read.alert_webhook == "https://hooks.example.org/token"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from strades_pipelines.database.server import binaries
 from strades_pipelines.settings import Settings
 from tests.deploy.compose import PROJECT, compose, services
 
@@ -37,8 +38,12 @@ def test_hadolint_has_nothing_to_say(tmp_path: Path) -> None:
 
 
 def test_the_parts_of_the_plan_are_there() -> None:
-    assert set(services()) == {"postgres", "migrate", "code", "webserver", "daemon", "docs", "sandbox"}
-    assert [name for name, service in services().items() if "profiles" in service] == ["sandbox"]
+    always = {"postgres", "migrate", "code", "webserver", "daemon", "docs", "backup"}
+    assert {name for name, service in services().items() if "profiles" not in service} == always
+    assert {name: service["profiles"] for name, service in services().items() if "profiles" in service} == {
+        "readonly": ["readonly"],
+        "sandbox": ["sandbox"],
+    }
     assert services()["migrate"]["restart"] == "no"
 
 
@@ -55,19 +60,76 @@ def test_nothing_is_published_but_to_this_machine() -> None:
 def test_no_secret_stands_in_a_file_of_the_project() -> None:
     secret_names = re.compile("PASSWORD|SECRET|TOKEN|KEY|DATABASE_URL")
     for service in services().values():
-        assert all(name.endswith("_FILE") for name in service["environment"] if secret_names.search(name))
+        assert all(name.endswith("_FILE") for name in service.get("environment", ()) if secret_names.search(name))
     set_there = [line for line in DOCKERFILE.splitlines() if line.startswith(("ENV", "ARG"))]
     assert not [line for line in set_there if secret_names.search(line)]
     assert "://strades:" not in (PROJECT / "docker-compose.yml").read_text()
     for secret in compose()["secrets"].values():
-        assert run("git", "check-ignore", secret["file"]).returncode == 0
+        file = re.sub(r"\$\{\w+:-(.*)\}", r"\1", secret["file"])
+        assert run("git", "check-ignore", file).returncode == 0 or (PROJECT / file).read_text() == ""
     used = {secret for service in services().values() for secret in service.get("secrets", ())}
     assert used == set(compose()["secrets"])
 
 
 def test_a_secret_file_is_named_as_the_setting_that_it_is() -> None:
-    aliases = {str(field.validation_alias) for field in Settings.model_fields.values() if field.validation_alias}
-    assert set(compose()["secrets"]) - {"postgres_password"} <= aliases
+    names = {f"STRADES_{name.upper()}" for name in Settings.model_fields} | {"DATABASE_URL"}
+    assert set(compose()["secrets"]) - {"postgres_password"} <= names
+
+
+def test_a_container_has_only_the_secrets_that_it_needs() -> None:
+    alerts = {"STRADES_ALERT_SMTP", "STRADES_ALERT_WEBHOOK"}
+    given = {name: set(service.get("secrets", ())) for name, service in services().items()}
+    assert given.pop("postgres") == {"postgres_password"}
+    assert given.pop("code") == {"DATABASE_URL"} | alerts  # alerts are sent by its sensors
+    assert given.pop("docs") == given.pop("sandbox") == set()
+    assert all(secrets == {"DATABASE_URL"} for secrets in given.values())
+
+
+def test_every_container_is_limited() -> None:
+    for name, service in services().items():
+        assert service["read_only"] is True, name
+        assert service["mem_limit"] == service["memswap_limit"] == ("3g" if name == "code" else service["mem_limit"])
+        assert service["mem_limit"] in ("3g", "1g", "512m")
+        assert 0 < service["pids_limit"] <= 2048
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert all("size=" in mount for mount in service["tmpfs"])
+        assert any(mount.startswith("/tmp:") for mount in service["tmpfs"])
+
+
+def test_only_who_must_reaches_the_code_location_and_the_database() -> None:
+    networks = compose()["networks"]
+    members = {
+        network: {name for name, service in services().items() if network in service.get("networks", ())}
+        for network in networks
+    }
+    pages = {"webserver", "readonly"}
+    assert members == {
+        "database": {"postgres", "code", "daemon"} | pages,
+        "maintenance": {"postgres", "migrate", "backup"},
+        "location": {"code", "daemon"} | pages,
+        "outside": {"code"},
+        "pages": {"docs"} | pages,
+    }
+    assert {name for name in networks if networks[name].get("internal")} == {"database", "maintenance", "location"}
+    assert {name for name, service in services().items() if "ports" in service} == members["pages"]
+
+
+def test_a_sandbox_follows_the_code_location_whose_loopback_it_shares() -> None:
+    sandbox = services()["sandbox"]
+    assert sandbox["network_mode"] == "service:code"
+    assert sandbox["depends_on"] == {"code": {"condition": "service_started", "restart": True}}
+    location = services()["code"]["command"][services()["code"]["command"].index("--port") + 1]
+    assert sandbox["healthcheck"]["test"][-1] == f"tcp://127.0.0.1:{location}"
+
+
+def test_the_image_can_dump_the_database_that_it_is_given() -> None:
+    """pg_dump refuses a server of a newer major version than its own."""
+    found = re.search(r"postgres:(\d+)-", services()["postgres"]["image"])
+    dump = re.search(r"(\d+)\.", run(binaries() / "pg_dump", "--version").stdout)
+    assert found
+    assert dump
+    assert int(found[1]) <= int(dump[1])
 
 
 def test_nobody_is_root_and_data_lies_in_named_volumes() -> None:
@@ -75,15 +137,15 @@ def test_nobody_is_root_and_data_lies_in_named_volumes() -> None:
     assert services()["postgres"]["user"] == "postgres"
     for service in services().values():
         assert service["cap_drop"] == ["ALL"]
-        assert all(volume.split(":")[0] in compose()["volumes"] for volume in service["volumes"])
+        assert all(volume.split(":")[0] in compose()["volumes"] for volume in service.get("volumes", ()))
 
 
 def test_a_part_starts_after_what_it_needs() -> None:
     needs = {name: service["depends_on"] for name, service in services().items() if "depends_on" in service}
     assert needs["migrate"] == {"postgres": {"condition": "service_healthy"}}
-    for name in ("code", "webserver", "daemon", "docs"):
+    for name in ("code", "webserver", "readonly", "daemon", "docs", "backup"):
         assert needs[name]["migrate"] == {"condition": "service_completed_successfully"}
-    for name in ("webserver", "daemon"):
+    for name in ("webserver", "readonly", "daemon"):
         assert needs[name]["code"] == {"condition": "service_healthy"}
 
 

@@ -1,6 +1,7 @@
 """The commands of docker-compose.yml, outside of containers, on a PostgreSQL server: they start, serve and end."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import psycopg
 import pytest
 
 from strades_pipelines.database.server import EmbeddedServer
-from strades_pipelines.ports import free_port
+from strades_pipelines.ports import free_port, wait_for
 from tests.deploy.compose import PROJECT, services
 from tests.end_to_end.graphql import Webserver
 
@@ -40,14 +41,30 @@ def environment() -> Iterator[dict[str, str]]:
         "STRADES_CODE_HOST": "127.0.0.1",
         "STRADES_CODE_PORT": str(free_port()),
         "STRADES_WEBSERVER_PORT": str(free_port()),
+        "STRADES_DOCS_PORT": str(free_port()),
+        "BACKUPS": str(home / "backups"),
     }
     server.stop()
 
 
 def words(command: Sequence[str], environment: dict[str, str]) -> list[str]:
-    """A command of a service, or its health check, with the ports of this test."""
-    ports = {"4000": environment["STRADES_CODE_PORT"], "3000": environment["STRADES_WEBSERVER_PORT"]}
-    return [ports.get(word, word.replace(":3000/", f":{ports['3000']}/")) for word in command]
+    """A command of a service, or its health check, with the ports and folders of this test."""
+    replaced = {
+        "4000": environment["STRADES_CODE_PORT"],
+        "3000": environment["STRADES_WEBSERVER_PORT"],
+        "8081": environment["STRADES_DOCS_PORT"],
+        "/var/lib/strades-backups": environment["BACKUPS"],
+    }
+    ports = "|".join(port for port in replaced if port.isdigit())
+    return [
+        replaced.get(word) or re.sub(rf":({ports})\b", lambda found: f":{replaced[found[1]]}", word) for word in command
+    ]
+
+
+def command_of(name: str, environment: dict[str, str]) -> list[str]:
+    """What a service runs: its own entry point, or that of the image."""
+    entrypoint = services()[name].get("entrypoint", ["python", "-m", "strades_pipelines.container"])
+    return words([*entrypoint, *services()[name]["command"]], environment)
 
 
 @contextmanager
@@ -56,8 +73,7 @@ def running(name: str, environment: dict[str, str]) -> Iterator["subprocess.Pope
 
     It must end by itself on SIGTERM, as `docker stop` sends it.
     """
-    command = [sys.executable, "-m", "strades_pipelines.container", *words(services()[name]["command"], environment)]
-    deaf = ["sh", "-c", 'trap "" INT && exec "$@"', "sh", *command]
+    deaf = ["sh", "-c", 'trap "" INT && exec "$@"', "sh", *command_of(name, environment)]
     process = subprocess.Popen(deaf, cwd=PROJECT, env=environment, start_new_session=True)
     try:
         yield process
@@ -73,7 +89,7 @@ def healthy(name: str, environment: dict[str, str]) -> bool:
     """What the service's own health check says, in time."""
     check = words(services()[name]["healthcheck"]["test"][1:], environment)
     deadline = time.monotonic() + SECONDS
-    port = {"code": "STRADES_CODE_PORT", "webserver": "STRADES_WEBSERVER_PORT"}.get(name)
+    port = {name: f"STRADES_{name.upper()}_PORT" for name in ("code", "webserver", "docs")}.get(name)
     while port and not listens(int(environment[port])) and time.monotonic() < deadline:
         time.sleep(0.5)
     while time.monotonic() < deadline:
@@ -90,13 +106,13 @@ def listens(port: int) -> bool:
 
 
 def test_the_parts_start_serve_and_end(environment: dict[str, str]) -> None:
-    migrate = [sys.executable, "-m", "strades_pipelines.container", *services()["migrate"]["command"]]
-    subprocess.run(migrate, cwd=PROJECT, env=environment, check=True)
+    subprocess.run(command_of("migrate", environment), cwd=PROJECT, env=environment, check=True)
     assert not os.path.exists(f"{environment['STRADES_HOME']}/postgres")  # the server named is the one used
     with psycopg.connect(environment["DATABASE_URL"].replace("/postgres", "/strades_sandbox")) as connection:
         assert connection.execute("SELECT world FROM ops.world").fetchone() == ("sandbox",)
+    Path(environment["BACKUPS"]).mkdir()
     with ExitStack() as stack:
-        for name in ("code", "webserver", "daemon"):
+        for name in ("code", "webserver", "daemon", "docs", "backup"):
             stack.enter_context(running(name, environment))
             assert healthy(name, environment), name
         answer = Webserver(f"http://127.0.0.1:{environment['STRADES_WEBSERVER_PORT']}").ask(LOCATION)
@@ -104,3 +120,20 @@ def test_the_parts_start_serve_and_end(environment: dict[str, str]) -> None:
         assert entry == {"name": "strades", "locationOrLoadError": {"__typename": "RepositoryLocation"}}
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://127.0.0.1:{environment['STRADES_WEBSERVER_PORT']}/", timeout=2)
+
+
+def test_a_sandbox_whose_code_location_is_gone_is_not_healthy(environment: dict[str, str]) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    environment = {**environment, "STRADES_SANDBOX_URL": url}
+    check = words(services()["sandbox"]["healthcheck"]["test"][1:], environment)
+    check = [word.replace("http://127.0.0.1:8090", url) for word in check]
+
+    def answers() -> bool:
+        return subprocess.run(check, cwd=PROJECT, env=environment, capture_output=True, check=False).returncode == 0
+
+    with running("sandbox", environment):
+        assert wait_for(int(url.rpartition(":")[2]), seconds=60)
+        assert not answers()
+        with socket.create_server(("127.0.0.1", int(environment["STRADES_CODE_PORT"]))):
+            assert answers()
+    assert not answers()

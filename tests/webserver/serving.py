@@ -86,7 +86,7 @@ class Served:
 
     def stop_mutation(self) -> str:
         """The mutation that stops the sensor."""
-        return STOP % self.sensor()["id"]
+        return STOP % str(self.sensor()["id"])
 
 
 @contextmanager

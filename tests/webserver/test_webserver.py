@@ -9,6 +9,7 @@ import pytest
 from dagster_graphql import DagsterGraphQLClient
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from tests.webserver.serving import LAUNCH, SELECTOR, Served
 
@@ -225,10 +226,9 @@ def test_a_client_that_is_no_browser_is_served(served: Served) -> None:
 
 @pytest.mark.parametrize("origin", [None, "http://127.0.0.1:{port}"])
 def test_a_subscription_of_our_own_is_served(served: Served, origin: str | None) -> None:
-    sent = origin.format(port=served.port) if origin else None
-    with connect(
-        f"ws://127.0.0.1:{served.port}/graphql", origin=sent, subprotocols=["graphql-ws"], proxy=None
-    ) as socket:  # type: ignore[arg-type, list-item]
+    sent = Origin(origin.format(port=served.port)) if origin else None
+    url, protocols = f"ws://127.0.0.1:{served.port}/graphql", [Subprotocol("graphql-ws")]
+    with connect(url, origin=sent, subprotocols=protocols, proxy=None) as socket:
         socket.send(json.dumps({"type": "connection_init"}))
         assert json.loads(socket.recv(timeout=30)) == {"type": "connection_ack"}
 
