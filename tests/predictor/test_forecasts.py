@@ -1,5 +1,6 @@
 """Forecasts: one a session, explicit where there is none, never changed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -125,7 +126,7 @@ def test_model_that_may_not_be_loaded_leaves_its_reason(trained: Market) -> None
     assert [str(reason).partition(";")[0].endswith("was 'pickle'") for (reason,) in reasons] == [True]
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "no zip": lambda body: b"\0" * len(body),
     "empty": lambda body: b"",
     "cut": lambda body: body[: len(body) // 2],
