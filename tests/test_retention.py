@@ -80,7 +80,7 @@ def months(instance: dg.DagsterInstance) -> list[Any]:
 def test_nothing_that_is_made_observed_or_checked_ever_goes(instance: dg.DagsterInstance) -> None:
     before = results(instance)
     assert [len(part) for part in before[:3]] == [3, 3, 3]
-    for days in (0, 3, 8, 31, 400, 4000):
+    for days in (3, 8, 400):
         expire(instance, days=days)
         assert results(instance) == before
     assert [(one.first, one.status) for one in months(instance)][-4:-1] == [
@@ -100,9 +100,8 @@ def test_a_run_that_succeeded_loses_what_it_said_then_its_row_and_its_tags(insta
     assert expire(instance, days=8)["runs that succeeded"] == 2
     assert instance.get_run_by_id(first) is None
     assert events(instance, first) == RESULTS
-    assert not instance.get_run_tags(["month"], value_prefix="2012-01")[:1] or "2012-01-01" not in str(
-        instance.get_run_tags(["month"])
-    )
+    [(_, left)] = instance.get_run_tags(["month"])
+    assert left == {"2012-02-01", "2012-04-01"}
     # The asset's own state is read from its last run.
     assert [run.run_id for run in instance.get_runs()] == [newest, failed]
 
@@ -150,6 +149,6 @@ def test_a_kept_run_can_show_its_job_and_an_unused_job_goes(instance: dg.Dagster
 
 def test_deletes_are_bounded_and_every_rule_is_idempotent(instance: dg.DagsterInstance) -> None:
     assert BATCH_ROWS <= 50_000
-    first = expire(instance, days=400)
+    first = expire(instance, days=32)
     assert set(first) == {rule.name for rule in rules(Settings())} | {"snapshots"}
-    assert not any(expire(instance, days=400).values())
+    assert not any(expire(instance, days=32).values())
