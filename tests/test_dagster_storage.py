@@ -151,7 +151,7 @@ def test_an_evaluation_keeps_its_result_and_its_reasons_and_not_every_month_of_e
                 assert (ours.true_subset, ours.condition_snapshot) == (theirs.true_subset, theirs.condition_snapshot)
 
 
-def test_evaluations_go_after_two_days_though_dagster_asks_for_thirty(database_url: str, tmp_path: Path) -> None:
+def test_evaluations_go_after_a_day_though_dagster_asks_for_thirty(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_text(OURS.format(database_url))
     with (
         dg.DagsterInstance.from_config(str(tmp_path)) as instance,
@@ -162,9 +162,33 @@ def test_evaluations_go_after_two_days_though_dagster_asks_for_thirty(database_u
         for number, given in enumerate(evaluations(instance, sources_and_their_reader(1))):
             storage.add_auto_materialize_asset_evaluations(number, given)
         connection.execute(
-            "UPDATE asset_daemon_asset_evaluations SET create_timestamp = now() - interval '49 hours'"
+            "UPDATE asset_daemon_asset_evaluations SET create_timestamp = now() - interval '25 hours'"
             " WHERE evaluation_id = 0"
         )
         storage.purge_asset_evaluations(datetime.now(UTC).timestamp() - 30 * 86_400)
         left = connection.execute("SELECT DISTINCT evaluation_id FROM asset_daemon_asset_evaluations").fetchall()
     assert left == [(1,)]
+
+
+def test_an_event_is_stored_without_the_tags_of_its_log_line_and_is_read_back_otherwise_the_same(
+    database_url: str, tmp_path: Path
+) -> None:
+    seen: list[dg.DagsterEvent] = []
+    for settings in (DAGSTERS, OURS):
+        (tmp_path / "dagster.yaml").write_text(settings.format(database_url))
+        with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+            run = dg.materialize([made], partition_key="2000-01-01", instance=instance)
+            (entry, *_) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+            seen.append(entry.get_dagster_event())
+    theirs, ours = seen
+    assert theirs.logging_tags
+    assert not ours.logging_tags
+    assert len(serialize_value(ours)) < 0.9 * len(serialize_value(theirs))
+    assert ours.materialization == theirs.materialization
+    assert (ours.event_type, ours.step_key, ours.asset_key, ours.partition, ours.message) == (
+        theirs.event_type,
+        theirs.step_key,
+        theirs.asset_key,
+        theirs.partition,
+        theirs.message,
+    )
