@@ -48,7 +48,7 @@ class HeldEventLogStorage(PostgresEventLogStorage):
         return self._columns[column_name]
 
     def _event_to_row(self, event: dg.EventLogEntry) -> dict[str, Any]:
-        """The row of an event without its logging tags: a sixth of it and more, meant for log lines; nothing reads them back."""
+        """The row of an event without its logging tags, a sixth of it and more; nothing reads them back."""
         dagster_event = event.dagster_event
         if dagster_event is not None and dagster_event.logging_tags:
             event = event._replace(dagster_event=dagster_event._replace(logging_tags={}))
