@@ -45,7 +45,7 @@ KINDS = (
     Kind("asset_event_tags"),
     Kind("asset_check_executions"),
     Kind("job_ticks", "skipped", "e.status = 'SKIPPED'", 3),
-    Kind("job_ticks", "others", "e.status <> 'SKIPPED'"),
+    Kind("job_ticks", "others", "e.status <> 'SKIPPED'", 7),
     Kind("runs", days=KEPT.success_runs_kept_days),
     Kind("run_tags", days=KEPT.success_runs_kept_days),
     Kind("snapshots", days=KEPT.success_runs_kept_days),

@@ -48,6 +48,14 @@ class HeldEventLogStorage(PostgresEventLogStorage):
             self._columns[column_name] = super()._has_asset_key_col_on_connection(conn, column_name)
         return self._columns[column_name]
 
+    def _event_to_row(self, event: dg.EventLogEntry) -> dict[str, Any]:
+        """The row of an event without its logging tags, a sixth of it and more; nothing reads them back."""
+        dagster_event = event.dagster_event
+        if dagster_event is not None and dagster_event.logging_tags:
+            event = event._replace(dagster_event=dagster_event._replace(logging_tags={}))
+        row: dict[str, Any] = super()._event_to_row(event)
+        return row
+
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store events; what a run intends to make many at a time, as Dagster does with what was made.
 

@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         2, ge=1, description="how long Dagster keeps what runs that succeeded said, but for asset events"
     )
     success_runs_kept_days: int = Field(7, ge=1, description="how long Dagster lists runs that succeeded")
-    evaluations_kept_days: int = Field(2, ge=1, description="how long Dagster keeps evaluations of automation")
+    evaluations_kept_days: int = Field(1, ge=1, description="how long Dagster keeps evaluations of automation")
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
     spider_database: str | None = Field(None, description="set by the process that starts a crawl: where answers go")
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")

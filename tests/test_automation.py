@@ -137,6 +137,17 @@ def test_a_fetch_is_followed_to_the_decisions_and_asked_for_once(world: World) -
     assert world.tick() == {}
 
 
+def test_runs_that_housekeeping_deleted_are_no_reason_for_work_and_do_not_hold_it_back(world: World) -> None:
+    world.run(CANDLES, THIS_MONTH)
+    while world.tick():
+        pass
+    for run in world.instance.get_runs():
+        world.instance.run_storage.delete_run(run.run_id)
+    assert world.tick() == {}
+    world.make(GATEIO, THIS_MONTH)
+    assert world.tick() == {CANDLES: {THIS_MONTH}, BARS: {THIS_MONTH}}
+
+
 def test_a_source_without_data_in_the_month_does_not_hold_it_back(world: World) -> None:
     world.make(YAHOO, LATE_MONTH)
     assert not world.instance.get_latest_materialization_event(GATEIO)

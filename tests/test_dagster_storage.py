@@ -1,13 +1,17 @@
 """An instance over held connections: what is stored in batches is what Dagster stores one by one."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import psycopg
 import pytest
+from dagster._serdes import serialize_value
 
 from strades_pipelines.dagster_storage import PLANNED
+from strades_pipelines.defs.automation.conditions import move_by_data
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 YEARS = dg.MonthlyPartitionsDefinition(start_date="1999-01-01", end_date="2001-01-01")
@@ -93,3 +97,101 @@ def test_connections_are_held_and_opened_anew_when_the_server_ended_them(databas
         connection.execute(f"SELECT pg_terminate_backend(pid, 5000) {others}")
         assert len(held()) == 2
         assert not held() & before
+
+
+MONTHLY = dg.MonthlyPartitionsDefinition(start_date="1999-01-01", end_offset=1)
+MAY = datetime(2026, 5, 2, tzinfo=UTC)
+
+
+def sources_and_their_reader(count: int) -> dg.Definitions:
+    """Twelve assets by month, and one that reads them all, with the condition of this project's layers."""
+
+    def asset(name: str, deps: list[str]) -> dg.AssetsDefinition:
+        @dg.asset(key=dg.AssetKey(["records", name]), deps=[["records", dep] for dep in deps], partitions_def=MONTHLY)
+        def made() -> None: ...
+
+        return made
+
+    names = [f"source_{n}" for n in range(count)]
+    assets = [*(asset(name, []) for name in names), asset("reader", names)]
+    return dg.Definitions(assets=assets).map_resolved_asset_specs(func=move_by_data)
+
+
+def evaluations(instance: dg.DagsterInstance, definitions: dg.Definitions) -> Iterator[Any]:
+    """What the daemon would store: in a first tick, and when one source was fetched."""
+    cursor = None
+    for _ in range(2):
+        found = dg.evaluate_automation_conditions(definitions, instance, evaluation_time=MAY, cursor=cursor)
+        yield [result.serializable_evaluation.with_run_ids(frozenset()) for result in found.results]
+        cursor = found.cursor
+        fetched = dg.AssetMaterialization(["records", "source_0"], partition="2026-05-01")
+        instance.report_runless_asset_event(fetched)
+
+
+def test_an_evaluation_keeps_its_result_and_its_reasons_and_not_every_month_of_every_dep(
+    database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "dagster.yaml").write_text(OURS.format(database_url))
+    reader = dg.AssetKey(["records", "reader"])
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        storage = instance.schedule_storage
+        assert storage is not None
+        for number, given in enumerate(evaluations(instance, sources_and_their_reader(12))):
+            storage.add_auto_materialize_asset_evaluations(number, given)
+            storage.add_auto_materialize_asset_evaluations(number, given)  # as the daemon does, with ids of runs
+            stored = storage.get_auto_materialize_evaluations_for_evaluation_id(number)
+            assert len(stored) == len(given)
+            (whole,) = [one.evaluation for one in given if one.key == reader]
+            (kept,) = [one.get_evaluation_with_run_ids().evaluation for one in stored if one.key == reader]
+            assert len(serialize_value(whole)) > 200_000
+            assert len(serialize_value(kept)) < 60_000
+            assert kept.true_subset == whole.true_subset
+            assert len(kept.child_evaluations) == len(whole.child_evaluations)
+            for ours, theirs in zip(kept.child_evaluations, whole.child_evaluations, strict=True):
+                assert (ours.true_subset, ours.condition_snapshot) == (theirs.true_subset, theirs.condition_snapshot)
+
+
+def test_evaluations_go_after_a_day_though_dagster_asks_for_thirty(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text(OURS.format(database_url))
+    with (
+        dg.DagsterInstance.from_config(str(tmp_path)) as instance,
+        psycopg.connect(database_url, autocommit=True) as connection,
+    ):
+        storage = instance.schedule_storage
+        assert storage is not None
+        for number, given in enumerate(evaluations(instance, sources_and_their_reader(1))):
+            storage.add_auto_materialize_asset_evaluations(number, given)
+        connection.execute(
+            "UPDATE asset_daemon_asset_evaluations SET create_timestamp = now() - interval '25 hours'"
+            " WHERE evaluation_id = 0"
+        )
+        storage.purge_asset_evaluations(datetime.now(UTC).timestamp() - 30 * 86_400)
+        left = connection.execute("SELECT DISTINCT evaluation_id FROM asset_daemon_asset_evaluations").fetchall()
+    assert left == [(1,)]
+
+
+def test_an_event_is_stored_without_the_tags_of_its_log_line_and_is_read_back_otherwise_the_same(
+    database_url: str, tmp_path: Path
+) -> None:
+    seen: list[dg.DagsterEvent] = []
+    for settings in (DAGSTERS, OURS):
+        (tmp_path / "dagster.yaml").write_text(settings.format(database_url))
+        with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+            run = dg.materialize([made], partition_key="2000-01-01", instance=instance)
+            (entry, *_) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+            seen.append(entry.get_dagster_event())
+    theirs, ours = seen
+    assert theirs.logging_tags
+    assert not ours.logging_tags
+    assert len(serialize_value(ours)) < 0.9 * len(serialize_value(theirs))
+    assert (ours.materialization.metadata, ours.materialization.asset_key) == (
+        theirs.materialization.metadata,
+        theirs.materialization.asset_key,
+    )
+    assert (ours.event_type, ours.step_key, ours.asset_key, ours.partition, ours.message) == (
+        theirs.event_type,
+        theirs.step_key,
+        theirs.asset_key,
+        theirs.partition,
+        theirs.message,
+    )

@@ -15,6 +15,7 @@ from strades_pipelines.settings import settings
 from strades_pipelines.strategy.registry import create
 from strades_pipelines.strategy.strategy import Strategy
 
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MODES = ("replay", "paper", "live")
 FIRST_OPENING, LAST_OPENING = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 INSTANT = timedelta(microseconds=1)  # the shortest age the database keeps
@@ -111,9 +112,10 @@ def read_wallets(path: Path) -> WalletsFile:
 def _fault(i: int, entry: Any, message: str, taken: Collection[str]) -> WalletFault:
     said = entry if isinstance(entry, dict) else {}
     name, mode = said.get("name"), said.get("mode")
-    is_name = isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) is not None
-    is_mode = isinstance(mode, str) and mode in MODES
-    return WalletFault(name if is_name and name not in taken else f"wallets[{i}]", mode if is_mode else None, message)
+    label = f"wallets[{i}]"
+    if isinstance(name, str) and NAME.fullmatch(name) and name not in taken:
+        label = name
+    return WalletFault(label, mode if isinstance(mode, str) and mode in MODES else None, message)
 
 
 def _template(where: str, entry: Any) -> WalletTemplate:

@@ -1,5 +1,6 @@
 """Forecasts: one a session, explicit where there is none, never changed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -125,7 +126,7 @@ def test_model_that_may_not_be_loaded_leaves_its_reason(trained: Market) -> None
     assert [str(reason).partition(";")[0].endswith("was 'pickle'") for (reason,) in reasons] == [True]
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "no zip": lambda body: b"\0" * len(body),
     "empty": lambda body: b"",
     "cut": lambda body: body[: len(body) // 2],
@@ -164,10 +165,11 @@ def archive(content: dict[str, bytes]) -> bytes:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_model_stops_its_own_month_and_leaves_its_reason(trained: Market, damage: str) -> None:
-    [(model_id, body)] = trained.rows(
+    [(model_id, stored)] = trained.rows(
         "SELECT model_id, body FROM ops.artifacts JOIN predictions.models USING (model_id) WHERE month = '2020-08-01'"
     )
-    trained.execute("UPDATE ops.artifacts SET body = %s WHERE model_id = %s", DAMAGES[damage](body), model_id)
+    assert isinstance(stored, bytes)
+    trained.execute("UPDATE ops.artifacts SET body = %s WHERE model_id = %s", DAMAGES[damage](stored), model_id)
     forecast(trained)
     by_month = (
         "SELECT DISTINCT status, reason FROM predictions.forecasts WHERE session_date >= '{}' AND session_date < '{}'"
@@ -177,3 +179,6 @@ def test_a_damaged_model_stops_its_own_month_and_leaves_its_reason(trained: Mark
     assert status == "no_model"
     assert str(reason).startswith(f"model {model_id}: expected ")
     assert str(reason).isprintable()
+    trained.execute("DELETE FROM predictions.models WHERE model_id = %s", model_id)
+    train_models(trained.url, start=START, end=END, now=NOW, kinds=RIDGE)
+    assert forecast(trained).inserted == 62

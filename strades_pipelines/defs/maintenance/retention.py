@@ -1,4 +1,4 @@
-"""Delete what Dagster keeps longer than the settings say; materializations, observations and check results stay.
+"""Delete what Dagster keeps longer than the settings say; materializations and check results stay.
 
 Dagster's own retention (`dagster.yaml`) knows ticks only, and deleting a run with Dagster's own call deletes its
 materializations too. Evaluations of automation conditions are deleted by the daemon, see `dagster_storage`.
@@ -70,6 +70,21 @@ def rules(settings: Settings) -> list[Rule]:
             f" AND NOT {IS_BEGIN_OR_END} AND NOT EXISTS ({run} AND r.status IN {NOT_ENDED})",
             days,
         ),
+        # dbt's, of tests that look at an asset that the run did not make. The newest of a month is its state.
+        Rule(
+            "observations that a newer one follows",
+            "event_logs",
+            f"{old} AND e.dagster_event_type = 'ASSET_OBSERVATION' AND EXISTS (SELECT FROM event_logs AS n"
+            " WHERE n.asset_key = e.asset_key AND n.partition IS NOT DISTINCT FROM e.partition"
+            " AND n.dagster_event_type = 'ASSET_OBSERVATION' AND n.id > e.id)",
+            settings.success_details_kept_days,
+        ),
+        Rule(
+            "tags of events that are gone",
+            "asset_event_tags",
+            "e.event_timestamp < :before AND NOT EXISTS (SELECT FROM event_logs AS n WHERE n.id = e.event_id)",
+            settings.success_details_kept_days,
+        ),
         Rule("backfills that ended", "bulk_actions", f"{old} AND e.status LIKE 'COMPLETED%'", days),
         Rule(
             "steps that wait for a pool",
@@ -87,6 +102,7 @@ BUSY_TABLES = (
     "asset_daemon_asset_evaluations",
     "runs",
     "run_tags",
+    "asset_event_tags",
     "job_ticks",
     "instigators",
     "snapshots",
