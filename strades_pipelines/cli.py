@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 the work failed, 2 the input is wrong (one line on standar
 """
 
 import json
+import os
 import shutil
 import sys
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
 from strades_pipelines.operations import commands as operations
+from strades_pipelines.operations import serving
 from strades_pipelines.research import checks, commands
 from strades_pipelines.research.options import Json
 from strades_pipelines.settings import SettingsError, settings
@@ -31,6 +33,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(commands.app)
 app.add_typer(checks.app)
 app.add_typer(operations.app)
+app.add_typer(serving.app)
 db_app.add_typer(operations.db_app)
 # With less the database's server cannot go on: it writes its log in files of 16 MB.
 ROOM = 32_000_000
@@ -42,6 +45,7 @@ class UsageError(ValueError):
 
 def main() -> None:
     """Run the command; an expected error is one line and its exit code, never a traceback."""
+    os.umask(0o077)  # what an installation writes is for its owner alone
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
