@@ -154,7 +154,13 @@ def report(as_json: Json = False) -> None:
     if document is None:
         print("strades: no run yet; start one with `strades run`", file=sys.stderr)
         raise typer.Exit(1)
-    _print_json(document) if as_json else show(document, Console())
+    if as_json:
+        _print_json(document)
+        return
+    from strades_pipelines.supervision.watch import work_line
+
+    show(document, Console())
+    Console(highlight=False).print(f"Now: {work_line()[1]}", soft_wrap=True)
 
 
 @sources_app.command("check")

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -141,7 +142,7 @@ def _keeper() -> Iterator[None]:
 def _serve(console: Console, record: Record, timing: Timing) -> None:
     console.print(f"Strades is starting ([bold]{settings().world}[/] world), which takes some twenty seconds.")
     output = Output(console, settings().home / "logs" / "up.log")
-    alerts = AlertQueue()
+    alerts = AlertQueue(partial(output.note, "up"))
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     folder = make_socket_folder()
     parts = Parts(output, record.add, lambda: supervisor)

@@ -69,13 +69,12 @@ class Parts:
 
     def _code(self) -> Part:
         """Runs are its processes: those of the one before it are over, and are ended in Dagster's storage first."""
-        serve = shlex.join([_program("dagster"), "api", "grpc", "--socket", str(code_socket()), *LOCATION])
-        prepare = shlex.join([sys.executable, "-m", "strades_pipelines.instance"])
         probe = partial(code_answers, f"unix:{code_socket()}")
 
         def command() -> list[str]:
             code_socket().unlink(missing_ok=True)
-            return ["sh", "-c", f"{prepare} && exec {serve}"]
+            serve = ["api", "grpc", "--socket", str(code_socket()), *LOCATION]
+            return [sys.executable, "-m", "strades_pipelines.instance", "then", *serve]
 
         return self._part("code", command, lambda: os.environ, probe, needs=("database",))
 
@@ -121,7 +120,6 @@ class Parts:
         child = Child(name, command, environment, PROJECT, self._write, self._started)
         self.children[name] = child
         return Part(name, child, lambda: "was stopped" if is_stopped(child.pid) else probe(), needs, start_seconds)
-
 
     def _write(self, name: str, line: str) -> None:
         if REQUEST_LINE not in line:

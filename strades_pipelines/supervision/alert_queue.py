@@ -1,15 +1,25 @@
 """Send the supervisor's alerts one after the other in a thread: a slow mail server holds up no restart."""
 
+import logging
+from collections.abc import Callable
 from queue import Queue
 from threading import Thread
 
-from strades_pipelines.alerting import send_alert
+from strades_pipelines.alerting import logger, send_alert
 
 
 class AlertQueue:
-    """Alerts that are to be sent; `close` waits for those that are on their way."""
+    """Alerts that are to be sent; `close` waits for those that are on their way.
 
-    def __init__(self) -> None:
+    Args:
+        log: takes what the alerts' logger says, in place of the terminal, which has its own line for each incident.
+    """
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        handler = logging.Handler()
+        handler.emit = lambda record: log(record.getMessage())  # type: ignore[method-assign]
+        logger.addHandler(handler)
+        logger.propagate = False
         self._queue: Queue[tuple[str, str] | None] = Queue()
         self._thread = Thread(target=self._send, name="alerts", daemon=True)
         self._thread.start()

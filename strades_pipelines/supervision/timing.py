@@ -26,7 +26,7 @@ class Timing:
     longest_delay: float = 60
     settle: float = 20
     pause: float = 10
-    stop: float = 2.5
+    stop: float = 1.5
 
 
 def delay_before(attempt: int, timing: Timing) -> float:

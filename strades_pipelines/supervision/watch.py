@@ -15,6 +15,8 @@ import psycopg
 from strades_pipelines.alerting import send_alert
 from strades_pipelines.database.connection import DAGSTER_DATABASE, WORLD_DATABASES, embedded_server
 from strades_pipelines.settings import settings
+from strades_pipelines.supervision.down import record_path
+from strades_pipelines.supervision.record import read_record
 from strades_pipelines.watchdog import Lag, ago, late_tickers, late_wallets, newest_tick, read_tickers, read_wallets
 
 SECONDS = 60
@@ -24,11 +26,16 @@ CATCH_UP = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Status:
-    """What one look at `at` (UTC) found: what is behind, and one line that says how things are."""
+    """What one look at `at` (UTC) found: what is behind, and when the newest tick was, in words."""
 
     lags: list[Lag]
-    line: str
+    newest: str
     at: datetime
+
+    @property
+    def line(self) -> str:
+        """The newest tick, and what is behind."""
+        return "; ".join([self.newest, *map(str, self.lags)] if self.newest else map(str, self.lags))
 
     def as_json(self) -> str:
         """One line of JSON."""
@@ -42,6 +49,15 @@ def look_here() -> Status:
         return look(_running_url(DAGSTER_DATABASE), _running_url(WORLD_DATABASES[settings().world]))
     except (OSError, ValueError):
         return _database_lag("was never started; run `strades up`")
+
+
+def work_line() -> tuple[bool, str]:
+    """Whether this installation keeps up, and one line about it; one that `up` does not serve need not."""
+    record = read_record(record_path())
+    status = look_here()
+    if record is not None and record.up_runs():
+        return not status.lags, status.line
+    return True, "; ".join(part for part in ("not served by `strades up`", status.newest) if part)
 
 
 def look_and_alert() -> Status:
@@ -72,8 +88,7 @@ def _running_url(database: str) -> str:
 
 
 def _database_lag(detail: str) -> Status:
-    lag = Lag("database", detail)
-    return Status([lag], str(lag), datetime.now(UTC))
+    return Status([Lag("database", detail)], "", datetime.now(UTC))
 
 
 def look(dagster_url: str, world_url: str, *, since: datetime | None = None) -> Status:
@@ -93,7 +108,7 @@ def look(dagster_url: str, world_url: str, *, since: datetime | None = None) -> 
     last = "no tick yet" if newest is None else f"last tick {ago(now - newest)}"
     if not tickers:
         last = "no schedule or sensor is switched on"
-    return Status(lags, "; ".join([last, *map(str, lags)]), now)
+    return Status(lags, last, now)
 
 
 class OpenLags:

@@ -21,9 +21,7 @@ from strades_pipelines.supervision.process_table import is_stopped
 from strades_pipelines.supervision.supervisor import Supervisor, Telling
 from strades_pipelines.supervision.timing import Timing
 
-QUICK = Timing(
-    look=0.05, probe=0.1, patience=0.8, first_delay=0.05, longest_delay=0.4, settle=0.5, pause=1.5, stop=1
-)
+QUICK = Timing(look=0.05, probe=0.1, patience=0.8, first_delay=0.05, longest_delay=0.4, settle=0.5, pause=1.5, stop=1)
 SECONDS = 20
 
 

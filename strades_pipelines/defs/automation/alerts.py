@@ -11,7 +11,7 @@ from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
 from strades_pipelines.settings import settings
 
-WILL_RETRY_TAG = "dagster/will_retry"
+AUTO_RETRY_RUN_ID_TAG = "dagster/auto_retry_run_id"
 
 
 @dg.run_failure_sensor(
@@ -21,7 +21,7 @@ WILL_RETRY_TAG = "dagster/will_retry"
 )
 def run_failure_alert_sensor(context: dg.RunFailureSensorContext, notifier: Notifier, database: Database) -> None:
     """One alert for each failed run; one that Dagster runs again is told if that fails too."""
-    if _will_be_retried(context):
+    if _is_retried(context):
         return
     run = f"run {context.dagster_run.run_id[:8]} failed"
     failures = context.get_step_failure_events()
@@ -78,10 +78,10 @@ def run_reason(failure: dg.DagsterEvent) -> str:
     return root_cause(error) if error else _first_line(failure.message)
 
 
-def _will_be_retried(context: dg.RunFailureSensorContext) -> bool:
-    """Whether Dagster's daemon runs it again (`run_retries` in dagster.yaml), as its storage has it by now."""
+def _is_retried(context: dg.RunFailureSensorContext) -> bool:
+    """Whether Dagster's daemon has launched it again (`run_retries`): that it means to is not enough."""
     run = context.instance.get_run_by_id(context.dagster_run.run_id)
-    return run is not None and run.tags.get(WILL_RETRY_TAG) == "true"
+    return run is not None and AUTO_RETRY_RUN_ID_TAG in run.tags
 
 
 def step_reason(failure: Any) -> str:
