@@ -1,5 +1,6 @@
 """`strades up`: serve an installation until Ctrl-C, SIGTERM or SIGHUP, and keep its parts at work."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -150,7 +151,8 @@ def _serve(console: Console, record: Record, timing: Timing) -> None:
     extras = Extras(console, output, parts, alerts)
 
     def incident(part: str, reason: str, action: str) -> None:
-        detail = output.last_lines.get(part, "") if "exit code" in reason else ""
+        failed = "exit code" in reason and not reason.endswith(" 0")
+        detail = output.last_lines.get(part, "") if failed else ""
         text = f"{reason}{f' ({detail})' if detail else ''}; {action}"
         output.tell(part, text)
         alerts.put(f"{part} {reason}", f"{action}{f' ({detail})' if detail else ''}; see {output.log}")
@@ -168,6 +170,7 @@ def _serve(console: Console, record: Record, timing: Timing) -> None:
         extras.close()
         alerts.close(ALERT_SECONDS)
         remove_socket_folder(folder)
+        gc.freeze()  # the process ends: to look through all it loaded for garbage takes a second
 
 
 def _say_stopping(console: Console, output: Output) -> None:
@@ -189,7 +192,7 @@ class Extras:
 
     def look(self, supervisor: Supervisor) -> None:
         """Look once."""
-        self._output.muted = not supervisor.all_settled()
+        self._output.release(muted=not supervisor.all_settled())
         if not self._announced and supervisor.is_healthy("webserver"):
             self._announced = True
             self._announce()

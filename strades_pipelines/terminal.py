@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from logging.handlers import RotatingFileHandler
@@ -15,8 +16,10 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 LEVEL = re.compile(r" - (?P<level>WARNING|ERROR|CRITICAL) - (?P<message>.+)")
 ALERT = re.compile(r"(?P<level>ALERT) (?P<message>.+)")
 # Warnings that mean nothing here: of an installation's first start, and of schedules that choose their own months.
-EXPECTED = ("No cursor for event type", "has no partition set")
+# And of dagster-dbt: that it shows a test of several tables as an observation.
+EXPECTED = ("No cursor for event type", "has no partition set", "Logging an `AssetObservation` instead of")
 LOG_BYTES, OLD_LOGS = 10_000_000, 2
+HOLD_SECONDS = 2
 
 
 @dataclass
@@ -26,39 +29,55 @@ class Output:
     Args:
         log: the file that gets every line.
         quiet: whether the terminal shows nothing further, as while all parts end.
-        muted: whether the terminal shows alerts alone: a part is being started, and what others say of that was told.
     """
 
     console: Console
     log: Path
     quiet: bool = False
-    muted: bool = True
     last_lines: dict[str, str] = field(default_factory=dict)
+    _held: list[tuple[float, str]] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
     _handler: RotatingFileHandler | None = None
 
     def write(self, part: str, line: str) -> None:
-        """Write a line of a part to the log, and to the terminal if it is a warning or worse."""
+        """Write a line of a part to the log; alerts go to the terminal at once, warnings and errors with `release`."""
         plain = COLOURS.sub("", line)
         with self._lock:
             self._to_log(part, plain)
             if plain.strip():
                 self.last_lines[part] = plain.strip()
             text = worth_showing(plain)
-            if text and not self.quiet and (text.startswith("alert: ") or not self.muted):
-                self.console.print(Text(f"{datetime.now():%H:%M:%S} {part}: {text}"), soft_wrap=True)
+            if text and text.startswith("alert: "):
+                self._show(f"{datetime.now():%H:%M:%S} {part}: {text}")
+            elif text:
+                self._held.append((time.monotonic(), f"{datetime.now():%H:%M:%S} {part}: {text}"))
+
+    def release(self, *, muted: bool, now: float | None = None) -> None:
+        """Show the warnings that were held for long enough; drop all while `muted`, since something was just told.
+
+        Neighbours of a part that died complain a moment before it is seen that it died.
+        """
+        with self._lock:
+            if muted:
+                self._held.clear()
+            now = time.monotonic() if now is None else now
+            while self._held and now - self._held[0][0] > HOLD_SECONDS:
+                self._show(self._held.pop(0)[1])
 
     def tell(self, part: str, text: str) -> None:
         """Write what the supervisor says of a part to the log and to the terminal."""
         with self._lock:
             self._to_log(part, text)
-            if not self.quiet:
-                self.console.print(Text(f"{datetime.now():%H:%M:%S} {part}: {text}", style="yellow"), soft_wrap=True)
+            self._show(f"{datetime.now():%H:%M:%S} {part}: {text}", style="yellow")
 
     def note(self, part: str, text: str) -> None:
         """Write what the supervisor says of a part to the log alone."""
         with self._lock:
             self._to_log(part, text)
+
+    def _show(self, text: str, style: str = "") -> None:
+        if not self.quiet:
+            self.console.print(Text(text, style=style), soft_wrap=True)
 
     def _to_log(self, part: str, text: str) -> None:
         if self._handler is None:

@@ -22,7 +22,7 @@ class Process:
 def processes() -> dict[int, Process]:
     """Every process of this machine (of this container), by process id."""
     listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,pgid=,rss=,stat=,args="], capture_output=True, text=True, check=False
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,pgid=,rss=,stat=,args="], capture_output=True, text=True, check=False
     ).stdout
     found = (_process(line) for line in listing.splitlines())
     return {process.pid: process for process in found if process is not None}

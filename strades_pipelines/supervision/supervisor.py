@@ -10,6 +10,8 @@ from strades_pipelines.supervision.part import Part
 from strades_pipelines.supervision.prober import Prober
 from strades_pipelines.supervision.timing import Timing, delay_before
 
+FROM_OUTSIDE = ("was ended by", "was stopped")
+
 
 @dataclass(frozen=True)
 class Telling:
@@ -175,7 +177,7 @@ class Supervisor:
 
     def _restart_failed(self, watched: Watched, now: float, reason: str) -> None:
         """Kill a part that failed, plan its next start, and tell the incident once."""
-        name, caused_by = watched.part.name, [need for need in watched.part.needs if self._is_unsettled(need)]
+        name = watched.part.name
         if watched.part.restartable:
             watched.part.runner.kill()
             watched.attempts += 1
@@ -186,13 +188,19 @@ class Supervisor:
         else:
             watched.failing_since = None
             action = "waiting for it"
-        if not watched.reported and not caused_by:
+        if not watched.reported and not self._is_consequence(watched, reason, now):
             watched.reported = True
             self._telling.incident(name, reason, action)
 
-    def _is_unsettled(self, name: str) -> bool:
-        watched = self._watched[name]
-        return watched.healthy_since is None or bool(watched.attempts or watched.reported)
+    def _is_consequence(self, watched: Watched, reason: str, now: float) -> bool:
+        """Whether a failure follows from that of a need: it does not work, or has not for long enough to be noticed.
+
+        A signal from outside does not.
+        """
+        since = [self._watched[need].healthy_since for need in watched.part.needs]
+        noticed = self._timing.patience + self._timing.settle / 2
+        unsettled = any(time_ is None or now - time_ < noticed for time_ in since)
+        return unsettled and not reason.startswith(FROM_OUTSIDE)
 
     def _start(self, watched: Watched, now: float) -> None:
         self._forget(watched, start_at=None)
