@@ -1,6 +1,6 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test lint format lock bench clean new-source new-strategy
+.PHONY: help setup run up test trials lint format lock bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,6 +46,9 @@ up: setup ## serve everything: Dagster on 3000, dbt docs on 8081; Ctrl-C stops i
 # they share one; the long ones come first, as tests/conftest.py orders them.
 test: setup ## every test
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q $(ARGS)
+
+trials: setup ## kill, stop and pause each part of a served installation, for some twenty minutes
+	@$(BIN)/python -m tests.end_to_end.trials
 
 lint: setup ## style, types, layers, SQL
 	@$(BIN)/ruff check .

@@ -4,11 +4,11 @@ With `then ARGUMENTS...` it goes on as `dagster ARGUMENTS...` in the same proces
 Dagster takes. With `end PID MESSAGE` it reports the run of a process as failed, before that process is killed.
 """
 
-import os
 import runpy
 import sys
 import time
 from collections.abc import Iterable
+from itertools import pairwise
 from threading import Thread
 
 import dagster as dg
@@ -89,12 +89,17 @@ def make_pools(instance: dg.DagsterInstance, names: Iterable[str]) -> None:
             instance.event_log_storage.initialize_concurrency_limit_to_default(name)
 
 
-def end_when_served(runs: list[dg.DagsterRun]) -> None:
+def target_of(arguments: list[str]) -> str:
+    """The gRPC target of a code location by its options: `--socket PATH` or `--port NUMBER` of this machine."""
+    given = dict(pairwise(arguments))
+    return f"unix:{given['--socket']}" if "--socket" in given else f"127.0.0.1:{given['--port']}"
+
+
+def end_when_served(runs: list[dg.DagsterRun], target: str) -> None:
     """End interrupted runs when this code location serves and the daemon has noticed: it runs them again at once.
 
     A retry for which Dagster's daemon does not reach the code location is given up for good.
     """
-    target = f"unix:{os.environ['STRADES_CODE_SOCKET']}"
     while code_answers(target) is not None:
         time.sleep(0.5)
     time.sleep(NOTICE_SECONDS)
@@ -114,7 +119,7 @@ def main(arguments: list[str]) -> None:
             return
         interrupted = begun_runs(instance)
     if interrupted:
-        Thread(target=end_when_served, args=[interrupted], daemon=True).start()
+        Thread(target=end_when_served, args=[interrupted, target_of(arguments)], daemon=True).start()
     sys.argv = ["dagster", *arguments[1:]]
     runpy.run_module("dagster", run_name="__main__")
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from strades_pipelines import serve
 from strades_pipelines.definitions import defs
 from strades_pipelines.graph_runs import PROCESS_TAG
-from strades_pipelines.instance import end_interrupted_runs, end_run_of_process, make_pools, pools
+from strades_pipelines.instance import end_interrupted_runs, end_run_of_process, make_pools, pools, target_of
 from strades_pipelines.ports import PortInUse, free_port, is_taken, wait_for
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision.down import down
@@ -203,6 +203,11 @@ def test_runs_of_a_daemon_that_was_killed_are_ended_and_no_others() -> None:
         assert end_interrupted_runs(instance) == [begun.run_id]
         left = {run.run_id: run.status for run in instance.get_runs()}
     assert left == {"begun": status.FAILURE, "over": status.SUCCESS, "main": status.STARTED}
+
+
+def test_a_code_location_is_found_by_its_options() -> None:
+    assert target_of(["then", "api", "grpc", "--socket", "/home/me/run/code.sock"]) == "unix:/home/me/run/code.sock"
+    assert target_of(["then", "api", "grpc", "--host", "0.0.0.0", "--port", "4000"]) == "127.0.0.1:4000"
 
 
 def test_every_pool_of_the_assets_is_made_before_two_runs_can_want_it_at_once() -> None:
