@@ -34,6 +34,7 @@ from strades_pipelines.terminal import Output
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A killed `up` is cleaned up after within a second or two; a start in that time waits for it.
 CLEAN_UP_SECONDS, ALERT_SECONDS = 10, 2
+DETAIL_LETTERS = 300
 
 
 class AlreadyUp(RuntimeError):
@@ -152,7 +153,7 @@ def _serve(console: Console, record: Record, timing: Timing) -> None:
 
     def incident(part: str, reason: str, action: str) -> None:
         failed = "exit code" in reason and not reason.endswith(" 0")
-        detail = output.last_lines.get(part, "") if failed else ""
+        detail = output.last_lines.get(part, "")[-DETAIL_LETTERS:] if failed else ""
         text = f"{reason}{f' ({detail})' if detail else ''}; {action}"
         output.tell(part, text)
         alerts.put(f"{part} {reason}", f"{action}{f' ({detail})' if detail else ''}; see {output.log}")

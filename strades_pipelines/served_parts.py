@@ -13,7 +13,12 @@ from strades_pipelines.database.connection import database_url, embedded_server
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.child import Child
 from strades_pipelines.supervision.daemon_probe import DaemonProbe
-from strades_pipelines.supervision.database_part import EmbeddedDatabase, ForeignDatabase, database_answers
+from strades_pipelines.supervision.database_part import (
+    EmbeddedDatabase,
+    ForeignDatabase,
+    database_answers,
+    recorded_pid,
+)
 from strades_pipelines.supervision.environment import for_dagster, without_secrets
 from strades_pipelines.supervision.part import Part
 from strades_pipelines.supervision.probes import WebserverProbe, code_answers, page_answers, sandbox_answers
@@ -58,7 +63,8 @@ class Parts:
     def _database(self) -> Part:
         if settings().database_url is None:
             runner = EmbeddedDatabase(embedded_server(), partial(self._output.note, "database"))
-            return Part("database", runner, lambda: database_answers(embedded_server().url()))
+            probe = partial(_asked, lambda: recorded_pid(embedded_server()), _embedded_answers)
+            return Part("database", runner, probe)
         return Part("database", ForeignDatabase(), lambda: database_answers(database_url()), restartable=False)
 
     def _sandbox(self) -> Part:
@@ -119,11 +125,21 @@ class Parts:
         """A part that is a program of ours; one that was stopped fails its probe at once."""
         child = Child(name, command, environment, PROJECT, self._write, self._started)
         self.children[name] = child
-        return Part(name, child, lambda: "was stopped" if is_stopped(child.pid) else probe(), needs, start_seconds)
+        asked = partial(_asked, lambda: child.pid, probe)
+        return Part(name, child, asked, needs, start_seconds, slack=3 if needs else 1)
 
     def _write(self, name: str, line: str) -> None:
         if REQUEST_LINE not in line:
             self._output.write(name, line)
+
+
+def _asked(pid: Callable[[], int | None], probe: Callable[[], str | None]) -> str | None:
+    """The result of a probe; a process that was stopped (SIGSTOP) need not be asked."""
+    return "was stopped" if is_stopped(pid()) else probe()
+
+
+def _embedded_answers() -> str | None:
+    return database_answers(embedded_server().url())
 
 
 def webserver_url() -> str:

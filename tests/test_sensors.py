@@ -12,6 +12,7 @@ from dagster._core.definitions.run_status_sensor_definition import RunStatusSens
 
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
+from strades_pipelines.defs.automation import alerts
 from strades_pipelines.defs.automation.alerts import call, check_failure_alert_sensor, run_failure_alert_sensor
 from strades_pipelines.defs.automation.sensors import trade_sensor
 from strades_pipelines.resources.database import Database
@@ -180,7 +181,11 @@ def test_a_run_whose_worker_reports_an_error_is_told_with_its_cause(
     assert line == f"ALERT run {result.run_id[:8]} failed at rawsources/ecb: the host said no"
 
 
-def test_a_run_that_dagster_has_launched_again_is_not_told(caplog: pytest.LogCaptureFixture, database_url: str) -> None:
+def test_a_run_that_dagster_has_launched_again_is_not_told(
+    caplog: pytest.LogCaptureFixture, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "RETRY_SECONDS", 0.1)  # nobody retries here
+
     @dg.job
     def fetch_job() -> None: ...
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from strades_pipelines.watchdog import late_tickers, open_read_only, read_tickers
+from strades_pipelines.watchdog import TICK_ALLOWANCE, Lag, late_tickers, open_read_only, read_tickers
 
 # Each of its daemons writes a heartbeat every 30 s, between two steps of its work.
 ANY_HEARTBEAT, EACH_HEARTBEAT = timedelta(seconds=75), timedelta(minutes=5)
@@ -31,10 +31,14 @@ class DaemonProbe:
             with open_read_only(self._url()) as connection:
                 heartbeats = dict(connection.execute(HEARTBEATS).fetchall())
             problem = heartbeat_problem(heartbeats, self._started(), now, self._since())
-            late = [] if problem else late_tickers(read_tickers(self._url()), now, since=self._since())
+            late = [] if problem else self._late(now)
         except psycopg.Error:
             return None  # the database's own probe says so
         return problem or (str(late[0]) if late else None)
+
+    def _late(self, now: datetime) -> list[Lag]:
+        """More patient than the alerts of `strades watch`: an evaluation may take long, and would begin again."""
+        return late_tickers(read_tickers(self._url()), now, since=self._since(), allowance=2 * TICK_ALLOWANCE)
 
 
 def heartbeat_problem(

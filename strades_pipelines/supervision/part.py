@@ -33,6 +33,8 @@ class Part:
         needs: the parts without which this one cannot work: it is started after them, and what goes wrong with it while
             one of them is down is no incident of its own.
         start_seconds: how long a start may take until the first good probe.
+        slack: how many times the usual patience it has, where a loaded machine may hold up its answers; one that was
+            stopped (SIGSTOP) has none.
         restartable: False for what the supervisor can only watch (a database server of somebody else).
     """
 
@@ -41,4 +43,5 @@ class Part:
     probe: Callable[[], str | None]
     needs: tuple[str, ...] = ()
     start_seconds: float = 180
+    slack: float = 1
     restartable: bool = True

@@ -95,9 +95,11 @@ class Supervisor:
         )
 
     def restart(self, name: str, reason: str) -> None:
-        """Start a part again on purpose: no incident, no back-off."""
+        """Start a part again on purpose: no incident. One that waits for its next attempt is started at once."""
         watched = self._watched[name]
-        if watched.start_at is None:
+        if watched.start_at is not None:
+            watched.start_at = time.monotonic()
+        else:
             self._telling.log(name, f"{reason}: starting it again")
             watched.part.runner.kill()
             self._forget(watched, start_at=time.monotonic())
@@ -151,7 +153,8 @@ class Supervisor:
                 watched.started_at = now  # its time to start begins when it can
             return
         failing_since = watched.failing_since or now
-        limit = self._timing.patience if watched.worked else watched.part.start_seconds
+        slack = 1 if problem.startswith(FROM_OUTSIDE) else watched.part.slack
+        limit = self._timing.patience * slack if watched.worked else watched.part.start_seconds
         if now - (failing_since if watched.worked else watched.started_at) > limit:
             self._restart_failed(watched, now, problem)
 

@@ -1,5 +1,6 @@
 """A person hears of a run that failed, and of a check that found something in a run that went through."""
 
+import time
 from typing import Any, cast
 
 import dagster as dg
@@ -11,7 +12,8 @@ from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
 from strades_pipelines.settings import settings
 
-AUTO_RETRY_RUN_ID_TAG = "dagster/auto_retry_run_id"
+WILL_RETRY_TAG, AUTO_RETRY_RUN_ID_TAG = "dagster/will_retry", "dagster/auto_retry_run_id"
+RETRY_SECONDS = 15
 
 
 @dg.run_failure_sensor(
@@ -79,9 +81,18 @@ def run_reason(failure: dg.DagsterEvent) -> str:
 
 
 def _is_retried(context: dg.RunFailureSensorContext) -> bool:
-    """Whether Dagster's daemon has launched it again (`run_retries`): that it means to is not enough."""
-    run = context.instance.get_run_by_id(context.dagster_run.run_id)
-    return run is not None and AUTO_RETRY_RUN_ID_TAG in run.tags
+    """Whether Dagster's daemon has launched it again (`run_retries`): that it means to is not enough.
+
+    It decides within some seconds of the failure, for which this waits.
+    """
+    deadline = time.monotonic() + RETRY_SECONDS
+    while (run := context.instance.get_run_by_id(context.dagster_run.run_id)) is not None:
+        if AUTO_RETRY_RUN_ID_TAG in run.tags:
+            return True
+        if run.tags.get(WILL_RETRY_TAG) != "true" or time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return False
 
 
 def step_reason(failure: Any) -> str:
