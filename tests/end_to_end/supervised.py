@@ -85,11 +85,18 @@ class Supervised:
         os.kill(before, number)
         wait_for(
             f"{part} after {number.name}",
-            lambda: self.pid(part) != before and self.answers(part, since),
+            lambda: self.is_restarted(part, before) and self.answers(part, since),
             seconds=seconds,
             pause=0.5,
         )
         return time.monotonic() - begun
+
+    def is_restarted(self, part: str, before: int) -> bool:
+        """Whether a part has another process than `before`; a database that is being started has no pid file."""
+        try:
+            return self.pid(part) != before
+        except (OSError, ValueError, IndexError):
+            return False
 
     def processes(self) -> list[psutil.Process]:
         """All processes of the installation, its database included."""

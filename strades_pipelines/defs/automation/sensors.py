@@ -9,7 +9,7 @@ from strades_pipelines.market.ids import base32_id
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 
-# Also where a step failed, as all do whose database goes away below them: nothing else would ask for the same work again.
+# Also where a step failed, as all do whose database goes away: nothing else would ask for the same work again.
 RETRIED = {"dagster/retry_on_asset_or_op_failure": "true"}
 
 data_sensor = dg.AutomationConditionSensorDefinition(
