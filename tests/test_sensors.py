@@ -123,7 +123,7 @@ def test_a_failed_run_is_told_with_its_place_and_reason(
 
 def sensed(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, definitions: dg.Definitions, url: str) -> None:
     """Evaluate a sensor as the daemon does, over the real events of an instance, from before all of them."""
-    cursor = RunStatusSensorCursor(record_id=0, update_timestamp="2000-01-01T00:00:00+00:00").to_json()
+    cursor = RunStatusSensorCursor(record_id=0, update_timestamp="2000-01-01T00:00:00+00:00").to_json()  # type: ignore[no-untyped-call]
     resources = {"notifier": Notifier(), "database": Database(url=url)}
     with dg.build_sensor_context(
         instance=instance,
@@ -133,7 +133,7 @@ def sensed(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, definition
         sensor_name=sensor.name,
     ) as context:
         found = sensor.evaluate_tick(context)
-    errors = [reaction.error for reaction in found.dagster_run_reactions if reaction.error]
+    errors = [reaction.error for reaction in found.dagster_run_reactions or () if reaction.error]
     assert not errors, errors
 
 

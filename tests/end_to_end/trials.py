@@ -44,7 +44,7 @@ def main() -> int:
                 stderr=log,
                 start_new_session=True,
             )
-        stack.callback(lambda: process.poll() is None and process.kill())
+        stack.callback(process.kill)
         begun = datetime.now(UTC)
         wait_for("the first start", lambda: running.works(begun), seconds=START_SECONDS)
         print(f"{'trial':34} {'seconds':>8} alerts", flush=True)
