@@ -48,7 +48,7 @@ test: setup ## every test
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 trials: setup ## kill, stop and pause each part of a served installation, for some twenty minutes
-	@$(BIN)/python -m tests.end_to_end.trials
+	@$(BIN)/python -m tests.end_to_end.trials $(ARGS)
 
 lint: setup ## style, types, layers, SQL
 	@$(BIN)/ruff check .

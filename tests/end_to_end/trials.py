@@ -1,6 +1,6 @@
 """`make trials`: kill, stop and pause the parts of a real `strades up`, and print how long each took to work again.
 
-Too long for `make test`, which has the short ones. Exit code 1 where a trial fails.
+Too long for `make test`, which has the short ones. `ARGS=SIGSTOP` runs those of that name alone. Exit code 1 where a trial fails.
 """
 
 import os
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -21,8 +21,8 @@ from tests.supervision.fakes import webhook
 START_SECONDS, STOP_SECONDS, LIMIT_SECONDS, LID_SECONDS, SETTLE_SECONDS = 300, 60, 120, 60, 30
 
 
-def main() -> int:
-    """All trials, one after the other, on one installation."""
+def main(chosen: Sequence[str]) -> int:
+    """The trials whose names hold one of the words `chosen`, else all, one after the other on one installation."""
     failures = 0
     with ExitStack() as stack:
         url, alerts = stack.enter_context(webhook())
@@ -57,6 +57,8 @@ def main() -> int:
         trials.append((f"lid: all stopped for {LID_SECONDS} s", 0, lambda: lid(running)))
         trials.append(("SIGKILL up", 1, lambda: kill_up(running, process)))
         for name, expected, trial in trials:
+            if chosen and not any(word in name for word in chosen):
+                continue
             before = len(alerts)
             try:
                 seconds = f"{trial():8.1f}"
@@ -107,4 +109,4 @@ def kill_up(running: Supervised, process: "subprocess.Popen[bytes]") -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
