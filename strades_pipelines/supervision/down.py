@@ -4,15 +4,19 @@
 closes, which `up` holds open for as long as it lives, ends what is left, and sends the alert.
 """
 
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 from strades_pipelines.database.connection import embedded_server
 from strades_pipelines.settings import settings
-from strades_pipelines.supervision.database_part import database_answers, kill_tree, postmaster
+from strades_pipelines.supervision.database_part import kill_tree, postmaster
+from strades_pipelines.supervision.process_table import is_stopped, start_mark
 from strades_pipelines.supervision.record import Record, end_parts, end_up, read_record
 
-UP_SECONDS = 8
+UP_SECONDS, DATABASE_SECONDS = 8, 20
 
 
 def record_path() -> Path:
@@ -41,14 +45,18 @@ def end_rest(record: Record) -> list[str]:
 
 
 def stop_database() -> bool:
-    """Stop the embedded database; kill it when it hangs. False when it did not run."""
-    server = embedded_server()
-    pid = postmaster(server)
+    """Stop the embedded database, as `pg_ctl stop -m fast` does; kill it when it hangs. False when it did not run."""
+    pid = postmaster(embedded_server())
     if pid is None:
         return False
-    if database_answers(server.url()) is None:
-        return server.stop()
-    kill_tree(pid)
+    mark = start_mark(pid)
+    if not is_stopped(pid):
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + DATABASE_SECONDS
+        while start_mark(pid) == mark and time.monotonic() < deadline:
+            time.sleep(0.05)
+    if start_mark(pid) == mark:
+        kill_tree(pid)
     return True
 
 

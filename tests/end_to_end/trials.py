@@ -1,6 +1,7 @@
 """`make trials`: kill, stop and pause the parts of a real `strades up`, and print how long each took to work again.
 
-Too long for `make test`, which has the short ones. `ARGS=SIGSTOP` runs those of that name alone. Exit code 1 where a trial fails.
+Too long for `make test`, which has the short ones. `ARGS=SIGSTOP` runs those of that name
+alone. Exit code 1 where a trial fails.
 """
 
 import os
