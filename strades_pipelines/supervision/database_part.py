@@ -30,12 +30,17 @@ class EmbeddedDatabase:
         self._starting = Thread(target=self._start, name="start-database", daemon=True)
         self._starting.start()
 
+    @property
+    def is_started(self) -> bool:
+        """Whether the last start came to its end."""
+        return self._starting is not None and not self._starting.is_alive() and self._runs()
+
     def ended(self) -> str | None:
         """Whether the server that was started is gone."""
         if self._left:
             return "was left running"
         if self._starting is not None and self._starting.is_alive():
-            return None
+            return None  # also when it is killed now: it is being started until it answers
         return None if self._runs() else "is not running"
 
     def terminate(self) -> None:

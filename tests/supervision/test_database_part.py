@@ -29,7 +29,7 @@ def server() -> Iterator[EmbeddedServer]:
 def test_a_database_that_was_killed_or_hangs_is_started_again(server: EmbeddedServer) -> None:
     part = EmbeddedDatabase(server, lambda _: None)
     part.start()
-    wait(lambda: postmaster(server) and part.ended() is None and database_answers(server.url()) is None, seconds=60)
+    wait(lambda: part.is_started, seconds=60)
     for number in (signal.SIGKILL, signal.SIGSTOP):
         before = postmaster(server)
         assert before is not None
@@ -39,8 +39,9 @@ def test_a_database_that_was_killed_or_hangs_is_started_again(server: EmbeddedSe
         part.kill()
         part.start()
         wait(lambda before=before: postmaster(server) not in (None, before), seconds=60)  # type: ignore[misc]
-        wait(lambda: database_answers(server.url()) is None, seconds=60)
-        wait(lambda: part.ended() is None, seconds=60)
+        wait(lambda: part.is_started, seconds=60)
+        assert database_answers(server.url()) is None
+        assert part.ended() is None
 
 
 @pytest.mark.parametrize("hangs", [False, True])
