@@ -34,7 +34,7 @@ class Part:
             one of them is down is no incident of its own.
         start_seconds: how long a start may take until the first good probe.
         slack: how many times the usual patience it has, where a loaded machine may hold up its answers; one that was
-            stopped (SIGSTOP) has none.
+            stopped (SIGSTOP) has half of it.
         restartable: False for what the supervisor can only watch (a database server of somebody else).
     """
 

@@ -11,6 +11,8 @@ from strades_pipelines.supervision.prober import Prober
 from strades_pipelines.supervision.timing import Timing, delay_before
 
 FROM_OUTSIDE = ("was ended by", "was stopped")
+# That a process was stopped needs no second opinion, only time for whoever continues several of them.
+STOPPED_SLACK = 0.5
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class Supervisor:
                 watched.started_at = now  # its time to start begins when it can
             return
         failing_since = watched.failing_since or now
-        slack = 1 if problem.startswith(FROM_OUTSIDE) else watched.part.slack
+        slack = STOPPED_SLACK if problem.startswith(FROM_OUTSIDE) else watched.part.slack
         limit = self._timing.patience * slack if watched.worked else watched.part.start_seconds
         if now - (failing_since if watched.worked else watched.started_at) > limit:
             self._restart_failed(watched, now, problem)
