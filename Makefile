@@ -1,6 +1,6 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test signals lint format lock notice weight bench clean new-source new-strategy
+.PHONY: help setup run up test signals trials lint format lock notice weight bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,6 +50,9 @@ test: setup ## every test
 
 signals: setup ## fifty signals at random moments of a run (make test sends eight)
 	@STRADES_SIGNALS=$${STRADES_SIGNALS:-50} $(BIN)/python -m pytest -n 0 -q tests/end_to_end/test_stopping.py
+
+trials: setup ## kill, stop and pause each part of a served installation, for some twenty minutes
+	@$(BIN)/python -m tests.end_to_end.trials $(ARGS)
 
 lint: setup ## style, types, layers, SQL, licences
 	@$(BIN)/ruff check .

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 the work failed, 2 the input is wrong (one line on standar
 """
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -19,6 +20,7 @@ from typer.exceptions import TyperException
 
 from strades_pipelines import stopping
 from strades_pipelines.operations import commands as operations
+from strades_pipelines.operations import serving
 from strades_pipelines.research import checks, commands
 from strades_pipelines.research.options import Json
 from strades_pipelines.settings import SettingsError, settings
@@ -33,6 +35,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(commands.app)
 app.add_typer(checks.app)
 app.add_typer(operations.app)
+app.add_typer(serving.app)
 db_app.add_typer(operations.db_app)
 # With less the database's server cannot go on: it writes its log in files of 16 MB.
 ROOM = 32_000_000
@@ -45,6 +48,7 @@ class UsageError(ValueError):
 def main() -> None:
     """Run the command; an expected error is one line and its exit code, never a traceback."""
     stopping.arm()
+    os.umask(0o077)  # what an installation writes is for its owner alone
     try:
         with stopping.at_stop(_end_queries):
             sys.exit(app(standalone_mode=False) or 0)
@@ -164,7 +168,13 @@ def report(as_json: Json = False) -> None:
     if document is None:
         print("strades: no run yet; start one with `strades run`", file=sys.stderr)
         raise typer.Exit(1)
-    _print_json(document) if as_json else show(document, Console())
+    if as_json:
+        _print_json(document)
+        return
+    from strades_pipelines.supervision.watch import work_line
+
+    show(document, Console())
+    Console(highlight=False).print(f"Now: {work_line()[1]}", soft_wrap=True)
 
 
 @sources_app.command("check")

@@ -37,6 +37,7 @@ def examine() -> list[Finding]:
         ("dbt project", _dbt),
         ("Dagster definitions", _definitions),
         ("ports", _ports),
+        ("work", _work),
     ]
     return list(_findings(looks))
 
@@ -154,6 +155,15 @@ def _definitions() -> str:
 
     graph = defs().resolve_asset_graph()
     return f"{len(graph.executable_asset_keys)} assets, {len(graph.asset_check_keys)} checks"
+
+
+def _work() -> str:
+    from strades_pipelines.supervision.watch import work_line
+
+    keeps_up, line = work_line()
+    if not keeps_up:
+        raise RuntimeError(f"{line}; see {settings().home / 'logs' / 'up.log'}")
+    return line
 
 
 def _ports() -> str:

@@ -16,10 +16,19 @@ MADE = "strades: Dagster's tables are made"
 
 def prepare() -> None:
     """Start the server, make what is missing, and set what Dagster's own processes read."""
+    make_home_private()
     create_databases()
     migrate(database_url(), world=settings().world)
     set_dagster_environment()
     make_dagster_tables(os.environ["DAGSTER_PG_URL"])
+
+
+def make_home_private() -> None:
+    """Make the home, and let only its owner into it; another owner's is left as it is."""
+    home = settings().home
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if home.stat().st_uid == os.geteuid():
+        home.chmod(0o700)
 
 
 def set_dagster_environment() -> None:

@@ -6,6 +6,7 @@ process does.
 """
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -43,6 +44,16 @@ def _watch(parent: int, child: int) -> None:
             os.kill(child, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
     os._exit(0)
+
+
+def tie_run_to_code_location() -> None:
+    """Have a run, which Dagster's code location spawns by multiprocessing, killed when the code location ends.
+
+    The thread that spawned it lives as long as the code location: it belongs to the pool of its gRPC server.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None and multiprocessing.current_process().name.startswith("Spawn"):
+        die_with_parent(parent.pid)
 
 
 if __name__ == "__main__":

@@ -1,38 +1,48 @@
-"""`strades up`: the sandbox, Dagster and the dbt docs, kept together by honcho until Ctrl-C."""
+"""`strades up`: serve an installation until Ctrl-C, SIGTERM or SIGHUP, and keep its parts at work."""
 
-import json
+import gc
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Thread
+from functools import partial
+from types import FrameType
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from strades_pipelines.database.connection import embedded_server
-from strades_pipelines.ports import PortInUse, free_port, is_taken
-from strades_pipelines.settings import PROJECT, SettingsError, settings
+from strades_pipelines.database.connection import DAGSTER_DATABASE, embedded_server
+from strades_pipelines.ports import PortInUse, is_taken
+from strades_pipelines.run_guard import RunGuard
+from strades_pipelines.served_parts import Parts, make_socket_folder, remove_socket_folder, webserver_url
+from strades_pipelines.settings import PROJECT, settings
+from strades_pipelines.supervision.alert_queue import AlertQueue
+from strades_pipelines.supervision.changes import ChangeWatch, fingerprint
+from strades_pipelines.supervision.database_part import postmaster
+from strades_pipelines.supervision.down import record_path, stop_database
+from strades_pipelines.supervision.process_table import is_stopped
+from strades_pipelines.supervision.record import Record, new_record, read_record
+from strades_pipelines.supervision.supervisor import Supervisor, Telling
+from strades_pipelines.supervision.timing import Timing
+from strades_pipelines.supervision.watch import WalletWatch
 from strades_pipelines.terminal import Output
 
-LOADED = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
-STOP_SECONDS, FOLLOW_SECONDS = 30, 5
-PROCESSES = ("code", "webserver", "daemon", "docs")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# A killed `up` is cleaned up after within a second or two; a start in that time waits for it.
+CLEAN_UP_SECONDS, ALERT_SECONDS = 10, 2
+DETAIL_LETTERS = 300
 
 
 class AlreadyUp(RuntimeError):
-    """This installation is being served by another `strades up`."""
+    """This installation is being served by another `strades up`, or by what is left of one."""
 
 
-def up(prepare: Callable[[], None], console: Console) -> int:
-    """Serve until Ctrl-C; returns the exit code: 0 after Ctrl-C, 1 when one of the processes ended by itself.
+def up(prepare: Callable[[], None], console: Console, timing: Timing | None = None) -> int:
+    """Serve until told to stop; returns the exit code, 0.
 
     The embedded database is stopped as well if it was not running before.
 
@@ -40,51 +50,73 @@ def up(prepare: Callable[[], None], console: Console) -> int:
         prepare: makes what is missing (database, schema); called once it is sure that nothing stands in the way.
 
     Raises:
-        AlreadyUp: another one serves this installation.
+        AlreadyUp: another one serves this installation, or parts of a killed one are left.
         PortInUse: naming the port and the setting that changes it.
     """
-    with _alone(), _database_as_it_was():
+    with _lock():
+        inherited = _refuse_leftovers()
         _check_ports()
-        try:
-            for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(name, signal.default_int_handler)
-            prepare()
-            return _serve(console)
-        except KeyboardInterrupt:
-            return 0
+        stops_database = settings().database_url is None and (inherited or postmaster(embedded_server()) is None)
+        record = new_record(record_path(), stops_database=stops_database)
+        with _keeper():
+            try:
+                for name in SIGNALS:
+                    signal.signal(name, signal.default_int_handler)
+                prepare()
+                _serve(console, record, timing or Timing())
+            except KeyboardInterrupt:
+                pass
+            finally:
+                for name in SIGNALS:
+                    signal.signal(name, signal.SIG_IGN)
+                if stops_database:
+                    stop_database()
+                record.remove()
+    return 0
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _lock() -> Iterator[None]:
     """One `strades up` an installation. The lock ends with the process, however that ends."""
-    settings().home.mkdir(parents=True, exist_ok=True)
+    settings().home.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FileLock(settings().home / "up.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise AlreadyUp(f"up already, at {_webserver()}; Ctrl-C there stops it") from None
+        record = read_record(record_path())
+        if record is not None and record.up_runs() and is_stopped(record.up[0]):
+            raise AlreadyUp(f"up already, but stopped (process {record.up[0]}); `strades down` ends it") from None
+        raise AlreadyUp(f"up already, at {webserver_url()}; Ctrl-C there stops it") from None
     try:
         yield
     finally:
         lock.release()
 
 
-@contextmanager
-def _database_as_it_was() -> Iterator[None]:
-    """Stop the embedded server afterwards, unless it was running before or another server is used."""
-    if settings().database_url is not None or embedded_server().running():
-        yield
-        return
-    try:
-        yield
-    finally:
-        embedded_server().stop()
+def _refuse_leftovers() -> bool:
+    """Wait until a killed `up` was cleaned up after; returns whether its embedded database is left, to be stopped.
+
+    Raises:
+        AlreadyUp: parts of it still run.
+    """
+    deadline = time.monotonic() + CLEAN_UP_SECONDS
+    while (record := read_record(record_path())) is not None and time.monotonic() < deadline:
+        if record.up_runs():
+            break  # a command that held the lock a moment ago
+        time.sleep(0.1)
+    if record is None:
+        return False
+    left = record.left()
+    if left:
+        names = ", ".join(f"{name} {processes[0].pid}" for name, processes in left.items())
+        raise AlreadyUp(f"parts of an earlier `strades up` still run ({names}); `strades down` ends them")
+    return record.stops_database
 
 
 def _check_ports() -> None:
     ports = {"STRADES_WEBSERVER_PORT": settings().webserver_port, "STRADES_DOCS_PORT": settings().docs_port}
-    if (readonly := settings().readonly_port) is not None:
-        ports["STRADES_READONLY_PORT"] = readonly
+    if settings().readonly_port is not None:
+        ports["STRADES_READONLY_PORT"] = settings().readonly_port
     if settings().world == "sandbox":
         ports["STRADES_SANDBOX_URL"] = urlsplit(settings().sandbox_url).port or 80
     for variable, port in ports.items():
@@ -92,96 +124,111 @@ def _check_ports() -> None:
             raise PortInUse(f"port {port} is in use; end the program that listens there, or set {variable} to another")
 
 
-def _serve(console: Console) -> int:
+@contextmanager
+def _keeper() -> Iterator[None]:
+    """A process that cleans up when this one is killed: it waits for the end of a pipe that only this one holds."""
+    log = settings().home / "logs" / "up-killed.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "strades_pipelines.supervision.down", str(os.getpid())]
+    with log.open("ab") as file:
+        keeper = subprocess.Popen(
+            command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True
+        )
+    assert keeper.stdin is not None
+    try:
+        yield
+    finally:
+        keeper.kill()
+        keeper.wait()
+        keeper.stdin.close()
+
+
+def _serve(console: Console, record: Record, timing: Timing) -> None:
     console.print(f"Strades is starting ([bold]{settings().world}[/] world), which takes some twenty seconds.")
     output = Output(console, settings().home / "logs" / "up.log")
-    honcho = _start_honcho()
-    follower = Thread(target=lambda: output.follow(honcho.stdout or ()), daemon=True)
-    for thread in (follower, Thread(target=lambda: _announce(console, output), daemon=True)):
-        thread.start()
+    alerts = AlertQueue(partial(output.note, "up"))
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    folder = make_socket_folder()
+    parts = Parts(output, record.add, lambda: supervisor)
+    table = parts.all()
+    extras = Extras(console, output, parts, alerts)
+
+    def incident(part: str, reason: str, action: str) -> None:
+        failed = "exit code" in reason and not reason.endswith(" 0")
+        detail = output.last_lines.get(part, "")[-DETAIL_LETTERS:] if failed else ""
+        text = f"{reason}{f' ({detail})' if detail else ''}; {action}"
+        output.tell(part, text)
+        alerts.put(f"{part} {reason}", f"{action}{f' ({detail})' if detail else ''}; see {output.log}")
+
+    supervisor = Supervisor(table, Telling(incident, output.note), timing, extras.look)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        supervisor.stop()
+
+    for name in SIGNALS:
+        signal.signal(name, stop)  # after `prepare`: importing Dagster sets another handler
     try:
-        code = honcho.wait()
-        follower.join(timeout=FOLLOW_SECONDS)  # its last lines say which process ended
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        output.quiet = True
-        console.print("Stopping.")
-        _stop(honcho)
-        return 0
-    process, code = output.ended or ("honcho", code)
-    console.print(f"[red]{process} ended by itself (exit code {code}), so all stopped; see {output.log}[/]")
-    return 1
+        supervisor.run(before_the_end=lambda: _say_stopping(console, output))
+    finally:
+        extras.close()
+        alerts.close(ALERT_SECONDS)
+        remove_socket_folder(folder)
+        gc.freeze()  # the process ends: to look through all it loaded for garbage takes a second
 
 
-def _start_honcho() -> "subprocess.Popen[str]":
-    """In a session of its own: Ctrl-C reaches this process only, which ends honcho, which ends the rest."""
-    environment = {
-        **os.environ,
-        "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}",
-        "PYTHONUNBUFFERED": "1",
-        "STRADES_WEBSERVER_PORT": str(settings().webserver_port),
-        "STRADES_DOCS_PORT": str(settings().docs_port),
-        "STRADES_READONLY_PORT": str(settings().readonly_port or ""),
-        "STRADES_CODE_PORT": str(free_port()),
-    }
-    honcho = shutil.which("honcho", path=environment["PATH"])
-    if honcho is None:
-        raise SettingsError("honcho is missing from the environment; run `make setup`")
-    processes = [*PROCESSES]
-    if settings().world == "sandbox":
-        processes.append("sandbox")
-    if settings().readonly_port is not None:
-        processes.append("readonly")
-    return subprocess.Popen(
-        [honcho, "start", "--no-colour", "-f", str(PROJECT / "Procfile"), *processes],
-        cwd=PROJECT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+def _say_stopping(console: Console, output: Output) -> None:
+    output.quiet = True
+    console.print("Stopping.")
 
 
-def _stop(honcho: "subprocess.Popen[str]") -> None:
-    """End honcho: it ends its processes, and kills after some seconds what has not ended."""
-    honcho.terminate()
-    try:
-        honcho.wait(timeout=STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        honcho.kill()
-        honcho.wait()
+class Extras:
+    """What `up` does besides keeping parts at work, with each look of the supervisor, in the main thread."""
 
+    def __init__(self, console: Console, output: Output, parts: Parts, alerts: AlertQueue) -> None:
+        self._console, self._output, self._parts = console, output, parts
+        self._announced = False
+        self._port = _database_port()
+        folders = [PROJECT / name for name in ("strades_pipelines", "scrapers")]
+        self._changes = ChangeWatch(lambda: fingerprint(folders, [settings().sources]))
+        self._runs = RunGuard(output, parts.children["code"])
+        self._wallets = WalletWatch(alerts.put, output.tell)
 
-def _announce(console: Console, output: Output) -> None:
-    """Say where to look, once there is something to see."""
-    while not _loaded():
-        time.sleep(0.5)
-    if not output.quiet and output.ended is None:
-        console.print(
+    def look(self, supervisor: Supervisor) -> None:
+        """Look once."""
+        self._output.release(muted=not supervisor.all_settled())
+        if not self._announced and supervisor.is_healthy("webserver"):
+            self._announced = True
+            self._announce()
+        self._follow_database(supervisor)
+        self._runs.look()
+        if self._runs.idle and self._changes.changed():
+            self._changes.loaded()
+            supervisor.restart("code", "its files changed")
+        self._wallets.look(supervisor.quiet_since("daemon"))
+
+    def close(self) -> None:
+        """End what it started."""
+        self._runs.close()
+
+    def _follow_database(self, supervisor: Supervisor) -> None:
+        """Start again what uses the embedded database when that had to move to another port."""
+        if self._port == _database_port() or not supervisor.is_healthy("database"):
+            return
+        self._port = _database_port()
+        os.environ["DAGSTER_PG_URL"] = embedded_server().url(DAGSTER_DATABASE)
+        for name in ("code", "webserver", "daemon"):
+            supervisor.restart(name, "the database has another port")
+
+    def _announce(self) -> None:
+        self._console.print(
             f"[bold]Strades is up.[/] Ctrl-C stops it.\n"
-            f"  Dagster   {_webserver():24} assets, runs, schedules\n"
+            f"  Dagster   {webserver_url():24} assets, runs, schedules\n"
             f"  dbt docs  http://127.0.0.1:{settings().docs_port:<7} tables, columns, tests\n"
-            f"  log       {output.log}",
+            f"  log       {self._output.log}",
             highlight=False,
             soft_wrap=True,
         )
 
 
-def _webserver() -> str:
-    return f"http://127.0.0.1:{settings().webserver_port}"
-
-
-def _loaded() -> bool:
-    """Whether the webserver answers and knows the assets."""
-    request = urllib.request.Request(
-        f"{_webserver()}/graphql", json.dumps({"query": LOADED}).encode(), {"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            found = json.load(response)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
-    return bool(found["data"]["repositoriesOrError"].get("nodes"))
+def _database_port() -> int | None:
+    return None if settings().database_url else urlsplit(embedded_server().url()).port

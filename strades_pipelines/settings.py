@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     )
     success_runs_kept_days: int = Field(7, ge=1, description="how long Dagster lists runs that succeeded")
     evaluations_kept_days: int = Field(1, ge=1, description="how long Dagster keeps evaluations of automation")
+    run_memory_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="a run under `strades up` that uses more of the machine's memory than this is ended",
+    )
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
     spider_database: str | None = Field(None, description="set by the process that starts a crawl: where answers go")
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")

@@ -8,9 +8,11 @@ from typing import Any, cast
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.definitions.run_status_sensor_definition import RunStatusSensorCursor
 
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
+from strades_pipelines.defs.automation import alerts
 from strades_pipelines.defs.automation.alerts import call, check_failure_alert_sensor, run_failure_alert_sensor
 from strades_pipelines.defs.automation.sensors import trade_sensor
 from strades_pipelines.resources.database import Database
@@ -117,6 +119,102 @@ def test_a_failed_run_is_told_with_its_place_and_reason(
     assert message.endswith("failed at rawsources/yahoo: the host said no")
     ((kind, value),) = connection.execute("SELECT event_type_id, value FROM ops.events").fetchall()
     assert (kind, value["message"], value["ways"]) == ("alert", "the host said no", ["log"])
+
+
+def sensed(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, definitions: dg.Definitions, url: str) -> None:
+    """Evaluate a sensor as the daemon does, over the real events of an instance, from before all of them."""
+    cursor = RunStatusSensorCursor(record_id=0, update_timestamp="2000-01-01T00:00:00+00:00").to_json()  # type: ignore[no-untyped-call]
+    resources = {"notifier": Notifier(), "database": Database(url=url)}
+    with dg.build_sensor_context(
+        instance=instance,
+        cursor=cursor,
+        repository_def=definitions.get_repository_def(),
+        resources=resources,
+        sensor_name=sensor.name,
+    ) as context:
+        found = sensor.evaluate_tick(context)
+    errors = [reaction.error for reaction in found.dagster_run_reactions or () if reaction.error]
+    assert not errors, errors
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("the code location ended before this run did", "the code location ended before this run did"),
+        (
+            "Exceeded maximum runtime of 7200 seconds: terminating run.",
+            "Exceeded maximum runtime of 7200 seconds: terminating run.",
+        ),
+        (None, "This run has been marked as failed from outside the execution context."),
+    ],
+)
+def test_a_run_that_was_ended_from_outside_is_told(
+    caplog: pytest.LogCaptureFixture, database_url: str, message: str | None, told: str
+) -> None:
+    """What `report_run_failed` sends: restarts, Dagster's run monitor, the limit of memory."""
+
+    @dg.job
+    def fetch_job() -> None: ...
+
+    definitions = dg.Definitions(jobs=[fetch_job])
+    instance = dg.DagsterInstance.ephemeral()
+    run_id = instance.create_run_for_job(fetch_job, status=dg.DagsterRunStatus.STARTED).run_id
+    run_found = instance.get_run_by_id(run_id)
+    assert run_found is not None
+    instance.report_run_failed(run_found, message)
+    sensed(run_failure_alert_sensor, instance, definitions, database_url)
+    (line,) = [line for line in caplog.messages if line.startswith("ALERT")]
+    assert line.startswith(f"ALERT run {run_id[:8]} failed: {told}")
+
+
+def test_a_run_whose_worker_reports_an_error_is_told_with_its_cause(
+    caplog: pytest.LogCaptureFixture, database_url: str
+) -> None:
+    @dg.asset(key=["rawsources", "ecb"])
+    def broken() -> None:
+        raise ValueError("the host said no")
+
+    definitions = dg.Definitions(assets=[broken])
+    instance, result = run(definitions)
+    sensed(run_failure_alert_sensor, instance, definitions, database_url)
+    (line,) = [line for line in caplog.messages if line.startswith("ALERT")]
+    assert line == f"ALERT run {result.run_id[:8]} failed at rawsources/ecb: the host said no"
+
+
+def test_a_run_that_dagster_has_launched_again_is_not_told(
+    caplog: pytest.LogCaptureFixture, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "RETRY_SECONDS", 0.1)  # nobody retries here
+
+    @dg.job
+    def fetch_job() -> None: ...
+
+    definitions = dg.Definitions(jobs=[fetch_job])
+    with dg.instance_for_test({"run_retries": {"enabled": True, "max_retries": 1}}) as instance:
+        for tags in ({"dagster/auto_retry_run_id": "another"}, {}):
+            begun = instance.create_run_for_job(fetch_job, status=dg.DagsterRunStatus.STARTED)
+            instance.add_run_tags(begun.run_id, tags)
+            instance.report_run_failed(begun, f"its process is gone {len(tags)}")
+        sensed(run_failure_alert_sensor, instance, definitions, database_url)
+    (line,) = [line for line in caplog.messages if line.startswith("ALERT")]
+    assert line.endswith("failed: its process is gone 0")
+
+
+def test_a_failed_check_of_a_run_that_went_through_is_told_by_its_sensor(
+    caplog: pytest.LogCaptureFixture, database_url: str
+) -> None:
+    @dg.asset(key=["trading", "fees"])
+    def fees() -> None: ...
+
+    @dg.asset_check(asset=fees)
+    def sums_up() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, metadata={"offenders": 3})
+
+    definitions = dg.Definitions(assets=[fees], asset_checks=[sums_up])
+    instance, _ = run(definitions)
+    sensed(check_failure_alert_sensor, instance, definitions, database_url)
+    (line,) = [line for line in caplog.messages if line.startswith("ALERT")]
+    assert line.endswith("trading/fees fails sums_up: offenders 3")
 
 
 def test_an_alert_goes_out_though_the_database_is_away(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,23 +1,29 @@
 """`strades up` without its processes: what stands in its way, what its terminal shows, and what it finds unfinished."""
 
 import io
+import signal
 import socket
 import subprocess
-import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import EngineEventData
 from filelock import FileLock
 from rich.console import Console
 
 from strades_pipelines import serve
 from strades_pipelines.definitions import defs
 from strades_pipelines.graph_runs import PROCESS_TAG
-from strades_pipelines.instance import end_interrupted_runs, make_pools, pools
+from strades_pipelines.instance import end_interrupted_runs, end_run_of_process, make_pools, pools, target_of
 from strades_pipelines.ports import PortInUse, free_port, is_taken, wait_for
 from strades_pipelines.settings import settings
+from strades_pipelines.supervision.down import down
+from strades_pipelines.supervision.process_table import start_mark
+from strades_pipelines.supervision.record import Record, end_up, read_record
 from strades_pipelines.terminal import Output, worth_showing
 
 STAMP = "2026-11-22 14:01:20 +0000 - dagster.daemon.SensorDaemon"
@@ -74,32 +80,16 @@ def test_the_lock_is_free_again_after_a_refusal(home: Path, taken: int, monkeypa
     FileLock(home / "up.lock").acquire(timeout=0).lock.release()
 
 
-def test_a_process_that_ends_by_itself_is_named_and_is_a_failure(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = ["14:00:00 system | daemon.1 stopped (rc=3)", "14:00:01 system | code.1 stopped (rc=-15)"]
-    monkeypatch.setattr(serve, "_start_honcho", lambda: printing(lines))
-    monkeypatch.setattr(serve, "_announce", lambda *_: None)
-    terminal = io.StringIO()
-    assert serve._serve(Console(file=terminal, width=200)) == 1
-    assert "daemon ended by itself (exit code 3)" in terminal.getvalue()
-
-
-def printing(lines: list[str]) -> "subprocess.Popen[str]":
-    """A process that prints, and ends."""
-    text = "\n".join(lines)
-    return subprocess.Popen([sys.executable, "-c", f"print({text!r})"], stdout=subprocess.PIPE, text=True)
-
-
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
-        (f"14:01:20 daemon.1    | {STAMP} - INFO - Checking for new runs", None),
-        (f"14:01:20 daemon.1    | {STAMP} - WARNING - Too slow", "14:01:20 daemon: warning: Too slow"),
-        (f"14:01:20 code.1      | {STAMP} - ERROR - Gone - wholly", "14:01:20 code: error: Gone - wholly"),
-        ("14:01:20 code.1      | ALERT run 1 failed at x: y", "14:01:20 code: alert: run 1 failed at x: y"),
-        ('14:01:20 code.1      |   File "x.py", line 1, in y', None),
-        ("14:01:20 code.1      | ValueError: no", None),
-        (f"14:01:20 daemon.1    | {STAMP} - WARNING - No cursor for event type RUN_FAILURE, ignoring older", None),
-        ("14:01:20 system      | sending SIGTERM to code.1 (pid 1)", None),
+        (f"{STAMP} - INFO - Checking for new runs", None),
+        (f"{STAMP} - WARNING - Too slow", "warning: Too slow"),
+        (f"{STAMP} - ERROR - Gone - wholly", "error: Gone - wholly"),
+        ("ALERT run 1 failed at x: y", "alert: run 1 failed at x: y"),
+        ('  File "x.py", line 1, in y', None),
+        ("ValueError: no", None),
+        (f"{STAMP} - WARNING - No cursor for event type RUN_FAILURE, ignoring older", None),
         ("", None),
     ],
 )
@@ -109,14 +99,88 @@ def test_the_terminal_shows_what_wants_a_person(line: str, shown: str | None) ->
 
 def test_the_log_gets_every_line_without_colours(tmp_path: Path) -> None:
     output = Output(Console(file=io.StringIO()), tmp_path / "logs" / "up.log")
-    output.follow(["14:01:20 daemon.1 | \x1b[34mINFO\x1b[0m all well\n", "Traceback (most recent call last):\n"])
-    assert output.log.read_text() == "14:01:20 daemon.1 | INFO all well\nTraceback (most recent call last):\n"
+    for line in ("\x1b[34mINFO\x1b[0m all well", "Traceback (most recent call last):"):
+        output.write("daemon", line)
+    assert [line[9:] for line in output.log.read_text().splitlines()] == [
+        "daemon    | INFO all well",
+        "daemon    | Traceback (most recent call last):",
+    ]
 
 
-def test_the_first_process_to_end_is_remembered(tmp_path: Path) -> None:
-    output = Output(Console(file=io.StringIO()), tmp_path / "up.log")
-    output.follow(["14:00:00 system | docs.1 stopped (rc=1)", "14:00:01 system | code.1 stopped (rc=-15)"])
-    assert output.ended == ("docs", 1)
+def test_while_a_part_is_started_the_terminal_shows_alerts_alone(tmp_path: Path) -> None:
+    terminal = io.StringIO()
+    output = Output(Console(file=terminal, width=200), tmp_path / "up.log")
+    output.write("daemon", f"{STAMP} - ERROR - Sensor tick caught an error")
+    output.write("code", "ALERT run 1 failed: no")
+    output.release(muted=True)
+    output.write("daemon", f"{STAMP} - ERROR - Slow")
+    output.release(muted=False)
+    assert "Slow" not in terminal.getvalue()  # it may turn out to be a consequence
+    output.release(muted=False, now=time.monotonic() + 60)
+    assert [line[9:] for line in terminal.getvalue().splitlines()] == [
+        "code: alert: run 1 failed: no",
+        "daemon: error: Slow",
+    ]
+
+
+def test_a_start_over_what_a_killed_one_left_says_so_and_down_ends_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a system that lets children outlive their parent."""
+    monkeypatch.setattr(serve, "CLEAN_UP_SECONDS", 0.2)
+    with left_behind(home) as left, subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        with pytest.raises(
+            serve.AlreadyUp, match=rf"earlier `strades up` still run \(code {left.pid}\); `strades down`"
+        ):
+            serve.up(never, Console())
+        assert down() == ["code"]
+        assert left.wait(timeout=5) == -signal.SIGKILL
+        assert down() == []
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_down_touches_no_process_that_got_the_id_of_one_of_ours(home: Path) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        Record(home / "up.json", (2**22 - 1, "boot:1"), {"code": (stranger.pid, "boot:1")}).write()
+        assert down() == []
+        assert stranger.poll() is None
+        stranger.kill()
+    assert not (home / "up.json").exists()
+
+
+def test_down_ends_an_up_that_was_stopped(home: Path) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stopped:
+        stopped.send_signal(signal.SIGSTOP)
+        Record(home / "up.json", (stopped.pid, start_mark(stopped.pid) or "")).write()
+        assert end_up(read_record(home / "up.json") or pytest.fail("no record"), seconds=0.3)
+        assert stopped.wait(timeout=5) < 0
+
+
+@contextmanager
+def left_behind(home: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A part that an `up` left, which is gone."""
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as left:
+        record = Record(home / "up.json", (2**22 - 1, "boot:1"))
+        record.add("code", left.pid)
+        yield left
+
+
+def test_a_run_that_takes_too_much_memory_is_ended_by_its_process(tmp_path: Path) -> None:
+    with dg.instance_for_test({"run_retries": {"enabled": True, "max_retries": 1}}) as instance:
+        runs = [instance.add_run(dg.DagsterRun("job", f"{i}", status=dg.DagsterRunStatus.STARTED)) for i in range(2)]
+        for i, run in enumerate(runs):
+            instance.report_engine_event(
+                f"Started process for run (pid: {100 + i}).", run, EngineEventData.in_process(100 + i)
+            )
+        assert end_run_of_process(instance, 101, "ended: it used 3.0 GB") == "1"
+        assert end_run_of_process(instance, 7, "ended") is None
+        left = {run.run_id: (run.status.value, run.tags.get("dagster/will_retry")) for run in instance.get_runs()}
+        (event,) = instance.get_records_for_run("1", of_type=dg.DagsterEventType.RUN_FAILURE).records
+    assert left == {"0": ("STARTED", None), "1": ("FAILURE", "false")}
+    dagster_event = event.event_log_entry.dagster_event
+    assert dagster_event is not None
+    assert dagster_event.message == "ended: it used 3.0 GB"
 
 
 def test_a_listening_port_is_taken_and_waited_for(taken: int) -> None:
@@ -139,6 +203,11 @@ def test_runs_of_a_daemon_that_was_killed_are_ended_and_no_others() -> None:
         assert end_interrupted_runs(instance) == [begun.run_id]
         left = {run.run_id: run.status for run in instance.get_runs()}
     assert left == {"begun": status.FAILURE, "over": status.SUCCESS, "main": status.STARTED}
+
+
+def test_a_code_location_is_found_by_its_options() -> None:
+    assert target_of(["then", "api", "grpc", "--socket", "/home/me/run/code.sock"]) == "unix:/home/me/run/code.sock"
+    assert target_of(["then", "api", "grpc", "--host", "0.0.0.0", "--port", "4000"]) == "127.0.0.1:4000"
 
 
 def test_every_pool_of_the_assets_is_made_before_two_runs_can_want_it_at_once() -> None:

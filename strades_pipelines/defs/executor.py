@@ -5,7 +5,6 @@ takes, and which counts as a failed attempt where an asset has a retry policy. H
 itself; after that it is reported as canceled and its process ends.
 """
 
-import multiprocessing
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ import dagster as dg
 
 from strades_pipelines import stopping
 from strades_pipelines.database.connection import terminate_own_backends
-from strades_pipelines.processes import die_with_parent
 
 if TYPE_CHECKING:
     from dagster._core.events import DagsterEvent
@@ -43,8 +41,6 @@ class StoppableExecutor(dg.Executor):
         if threading.current_thread() is not threading.main_thread():  # signals are the main thread's, as in tests
             yield from self._executor.execute(plan_context, execution_plan)
             return
-        if (code_location := multiprocessing.parent_process()) is not None and code_location.pid is not None:
-            die_with_parent(code_location.pid)  # a run that nobody watches would hold pools and write on
         instance, run_id = plan_context.instance, plan_context.run_id
         stopping.arm(grace_seconds=GRACE_SECONDS)
         try:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from strades_pipelines.ports import free_port
 from strades_pipelines.settings import settings
 from tests.end_to_end.graphql import BACKFILL, BACKFILL_STATUS, SCHEDULE, SENSOR, Webserver, wait_for
 from tests.end_to_end.installation import PROJECT, STRADES, Installation, installation
+from tests.end_to_end.supervised import PARTS, Supervised
+from tests.supervision.fakes import webhook
 
 pytestmark = pytest.mark.slow
 MONTHS = ["2012-11-01", "2012-12-01", "2013-01-01"]
@@ -47,6 +50,7 @@ class Served:
     webserver: Webserver
     docs: str
     process: "subprocess.Popen[str]"
+    supervised: Supervised
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +65,23 @@ def served() -> Iterator[Served]:
         "STRADES_SANDBOX_NOW": now.isoformat(),
         "STRADES_SENSOR_SECONDS": "10",
     }
-    with installation(environment=given, clock=now.isoformat()) as made:
+    with (
+        webhook() as (url, alerts),
+        installation(environment=given | {"STRADES_ALERT_WEBHOOK": url}, clock=now.isoformat()) as made,
+    ):
         trade_at_once(made, now)
         environment = {**os.environ, **made.environment}
         log = (made.home / "up.log").open("w")
         process = subprocess.Popen(
             [STRADES, "up"], env=environment, cwd=PROJECT, stdout=log, stderr=log, text=True, start_new_session=True
         )
-        running = Served(made, Webserver(f"http://127.0.0.1:{webserver}"), f"http://127.0.0.1:{docs}", process)
+        running = Served(
+            made,
+            Webserver(f"http://127.0.0.1:{webserver}"),
+            f"http://127.0.0.1:{docs}",
+            process,
+            Supervised(made.home, made.environment, alerts),
+        )
         try:
             wait_for("the webserver", running.webserver.is_up, seconds=START_SECONDS)
             yield running
@@ -185,12 +198,61 @@ def test_the_terminal_says_where_to_look(served: Served) -> None:
     assert served.docs in text
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_is_killed_is_started_again_and_told_once(served: Served, part: str) -> None:
+    disturb_and_recover(served.supervised, part, signal.SIGKILL)
+
+
+def test_a_part_that_hangs_is_started_again_and_told_once(served: Served) -> None:
+    disturb_and_recover(served.supervised, "webserver", signal.SIGSTOP)
+
+
+def disturb_and_recover(supervised: Supervised, part: str, number: signal.Signals) -> None:
+    """Send a signal to a part; it works again, and exactly one alert was sent."""
+    before = len(supervised.alerts)
+    supervised.disturb(part, number, seconds=START_SECONDS)
+    told = [alert["subject"] for alert in supervised.alerts[before:]]
+    assert [subject.split()[0] for subject in told] == [part]
+
+
+def test_parts_find_no_secret_in_their_environment_that_they_do_not_need(served: Served) -> None:
+    secrets = {"STRADES_ALERT_WEBHOOK", "DAGSTER_PG_URL", "DATABASE_URL"}
+    found = {
+        part: secrets & set(psutil.Process(served.supervised.pid(part)).environ())
+        for part in ("sandbox", "docs", "webserver", "daemon")
+    }
+    assert found == {"sandbox": set(), "docs": set(), "webserver": {"DAGSTER_PG_URL"}, "daemon": {"DAGSTER_PG_URL"}}
+
+
+def test_what_the_installation_writes_is_for_its_owner_alone(served: Served) -> None:
+    home = served.installation.home
+    assert home.stat().st_mode & 0o077 == 0
+    made = [home / name for name in ("logs/up.log", "up.json", "run")]
+    assert [path.stat().st_mode & 0o077 for path in made] == [0, 0, 0]
+    assert stat.S_ISSOCK((home / "run" / "code.sock").stat().st_mode)
+
+
 def test_ctrl_c_stops_all_of_it(served: Served) -> None:
     os.killpg(served.process.pid, signal.SIGINT)
     assert served.process.wait(timeout=60) == 0
     assert not served.webserver.is_up()
     assert left_of(served.installation) == []
     assert "Traceback" not in terminal(served)
+
+
+def test_an_up_that_is_killed_leaves_nothing_and_is_told_once(served: Served) -> None:
+    """The last one: it starts the installation again, which was stopped above."""
+    made, supervised = served.installation, served.supervised
+    process = subprocess.Popen(
+        [STRADES, "up"], env={**os.environ, **made.environment}, cwd=PROJECT, stderr=subprocess.DEVNULL
+    )
+    wait_for("the webserver", served.webserver.is_up, seconds=START_SECONDS)
+    before = len(supervised.alerts)
+    process.kill()
+    process.wait()
+    wait_for("nothing left", lambda: left_of(made) == [], seconds=60, pause=0.2)
+    assert [alert["subject"] for alert in supervised.alerts[before:]] == ["strades up was killed"]
+    assert not (made.home / "up.json").exists()
 
 
 def terminal(served: Served) -> str:

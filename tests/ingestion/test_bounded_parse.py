@@ -12,8 +12,8 @@ import pytest
 
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.protocols import load_protocol
-from strades_pipelines.ingestion.acceptance import refused_bodies
 from strades_pipelines.ingestion import bounded_parse
+from strades_pipelines.ingestion.acceptance import refused_bodies
 from strades_pipelines.ingestion.bounded_parse import TOO_COSTLY, parse_bounded
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.ingestion.parse import parse

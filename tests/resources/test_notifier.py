@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
+from strades_pipelines import alerting
 from strades_pipelines.ports import free_port
-from strades_pipelines.resources import notifier
 from strades_pipelines.resources.notifier import Notifier
 from strades_pipelines.settings import Settings
 
@@ -71,7 +71,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def give(**values: Any) -> None:
         made = Settings(**values)
-        monkeypatch.setattr(notifier, "settings", lambda: made)
+        monkeypatch.setattr(alerting, "settings", lambda: made)
 
     return give
 

@@ -1,14 +1,19 @@
 """A person hears of a run that failed, and of a check that found something in a run that went through."""
 
+import time
 from typing import Any, cast
 
 import dagster as dg
 
+from strades_pipelines.alerting import logger
 from strades_pipelines.datamanager.happenings import record
 from strades_pipelines.defs.automation.status import SENSOR_STATUS
 from strades_pipelines.resources.database import Database
-from strades_pipelines.resources.notifier import Notifier, logger
+from strades_pipelines.resources.notifier import Notifier
 from strades_pipelines.settings import settings
+
+WILL_RETRY_TAG, AUTO_RETRY_RUN_ID_TAG = "dagster/will_retry", "dagster/auto_retry_run_id"
+RETRY_SECONDS = 15
 
 
 @dg.run_failure_sensor(
@@ -17,15 +22,16 @@ from strades_pipelines.settings import settings
     description="Sends an alert for each run that failed: where, and the first line of why.",
 )
 def run_failure_alert_sensor(context: dg.RunFailureSensorContext, notifier: Notifier, database: Database) -> None:
-    """One alert for each failed run."""
+    """One alert for each failed run; one that Dagster runs again is told if that fails too."""
+    if _is_retried(context):
+        return
     run = f"run {context.dagster_run.run_id[:8]} failed"
     failures = context.get_step_failure_events()
     if failures:
         step = str(failures[0].step_key).replace("__", "/")
         subject, message = f"{run} at {step}", step_reason(failures[0].step_failure_data)
     else:
-        error = context.failure_event.job_failure_data.error
-        subject, message = run, root_cause(error) if error else _first_line(context.failure_event.message)
+        subject, message = run, run_reason(context.failure_event)
     call(notifier, database, context.dagster_run.run_id, subject, message)
 
 
@@ -61,6 +67,32 @@ def call(notifier: Notifier, database: Database, what: str, subject: str, messag
             connection.commit()
     except Exception as error:
         logger.error("the alert is not among the events: %s", type(error).__name__)
+
+
+def run_reason(failure: dg.DagsterEvent) -> str:
+    """The first line of why a run failed outside of its steps.
+
+    A run that was ended from outside (`report_run_failed`: a restart, the run monitor, the limit of time or memory)
+    carries no `JobFailureData`, only a message.
+    """
+    data = cast(Any, failure.event_specific_data)
+    error = data.error if data is not None else None
+    return root_cause(error) if error else _first_line(failure.message)
+
+
+def _is_retried(context: dg.RunFailureSensorContext) -> bool:
+    """Whether Dagster's daemon has launched it again (`run_retries`): that it means to is not enough.
+
+    It decides within some seconds of the failure, for which this waits.
+    """
+    deadline = time.monotonic() + RETRY_SECONDS
+    while (run := context.instance.get_run_by_id(context.dagster_run.run_id)) is not None:
+        if AUTO_RETRY_RUN_ID_TAG in run.tags:
+            return True
+        if run.tags.get(WILL_RETRY_TAG) != "true" or time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return False
 
 
 def step_reason(failure: Any) -> str:

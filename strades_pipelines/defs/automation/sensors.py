@@ -9,13 +9,16 @@ from strades_pipelines.market.ids import base32_id
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 
+# Also where a step failed, as all do whose database goes away: nothing else would ask for the same work again.
+RETRIED = {"dagster/retry_on_asset_or_op_failure": "true"}
+
 data_sensor = dg.AutomationConditionSensorDefinition(
     "data_sensor",
     target=dg.AssetSelection.all(),
     default_status=SENSOR_STATUS,
     minimum_interval_seconds=settings().sensor_seconds,
     description="Works through the layers when the data before them changed.",
-    run_tags={"strades/run": "data"},
+    run_tags={"strades/run": "data"} | RETRIED,
 )
 
 
@@ -33,7 +36,7 @@ def trade_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.
         return dg.SkipReason("no decision and no order waits")
     run_key = base32_id(*batch)
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=run_key, tags={"strades/trade": "execute"})], cursor=run_key
+        run_requests=[dg.RunRequest(run_key=run_key, tags={"strades/trade": "execute"} | RETRIED)], cursor=run_key
     )
 
 

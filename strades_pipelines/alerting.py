@@ -1,0 +1,82 @@
+"""Send alerts: always to the log, and by web hook and e-mail where the settings name them. Needs no Dagster.
+
+Settings are read when an alert is sent: no definition and no run config holds a secret.
+"""
+
+import json
+import logging
+import smtplib
+from collections.abc import Callable
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+from urllib.request import Request, urlopen
+
+from strades_pipelines.settings import settings
+
+logger = logging.getLogger("strades_pipelines.notifier")
+SECONDS = 10
+
+
+def send_alert(subject: str, message: str) -> list[str]:
+    """Send one alert: a subject of a few words, and one line that says what, where and what to do.
+
+    Returns:
+        The ways it went. One that fails is logged and stops no other.
+    """
+    logger.error("ALERT %s: %s", subject, message)
+    ways: list[tuple[str, str | None, Callable[[str, str, str], None]]] = [
+        ("webhook", settings().alert_webhook, post),
+        ("mail", settings().alert_smtp, mail),
+    ]
+    went = ["log"]
+    for name, target, send in ways:
+        if target:
+            try:
+                send(target, subject, message)
+            except Exception as error:
+                # The target holds a token or a password, and some errors repeat it.
+                logger.error("the %s did not go out: %s", name, type(error).__name__)
+            else:
+                went.append(name)
+    return went
+
+
+def post(url: str, subject: str, message: str) -> None:
+    """POST the alert as JSON; `text` is what chat services show.
+
+    Raises:
+        OSError: when the other side cannot be reached or refuses.
+    """
+    body = {"subject": subject, "message": message, "text": f"{subject}: {message}", "world": settings().world}
+    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urlopen(request, timeout=SECONDS):
+        pass
+
+
+def mail(url: str, subject: str, message: str) -> None:
+    """Send the alert by `smtp://[user:password@]host[:port]`, or `smtps://` for TLS from the first byte.
+
+    A server that offers STARTTLS is spoken to in it; a password is never sent without.
+
+    Raises:
+        OSError: when the server cannot be reached or refuses (`smtplib.SMTPException` is one).
+    """
+    parts = urlsplit(url)
+    sender, receivers = settings().alert_from, settings().alert_to
+    if not receivers:
+        raise OSError("STRADES_ALERT_TO: expected an address, was empty")
+    letter = EmailMessage()
+    letter["Subject"] = f"[strades {settings().world}] {subject}".replace("\n", " ")
+    letter["From"], letter["To"] = sender, receivers
+    letter.set_content(message)
+    implicit = parts.scheme == "smtps"
+    connect = smtplib.SMTP_SSL if implicit else smtplib.SMTP
+    with connect(parts.hostname or "", parts.port or (465 if implicit else 25), timeout=SECONDS) as server:
+        server.ehlo_or_helo_if_needed()
+        if not implicit and server.has_extn("starttls"):
+            server.starttls()
+        elif parts.username and not implicit:
+            raise OSError("the server offers no TLS; the password was not sent")
+        if parts.username:
+            server.login(unquote(parts.username), unquote(parts.password or ""))
+        server.send_message(letter)

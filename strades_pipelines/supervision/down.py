@@ -1,0 +1,76 @@
+"""`strades down`: end a `strades up` of this installation, and everything that is left of one that was killed.
+
+`python -m strades_pipelines.supervision.down` is the same for a killed `up` itself: it waits until its standard input
+closes, which `up` holds open for as long as it lives, ends what is left, and sends the alert.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from strades_pipelines.database.connection import embedded_server
+from strades_pipelines.settings import settings
+from strades_pipelines.supervision.database_part import kill_tree, postmaster
+from strades_pipelines.supervision.process_table import is_stopped, start_mark
+from strades_pipelines.supervision.record import Record, end_parts, end_up, read_record
+
+UP_SECONDS, DATABASE_SECONDS = 8, 20
+
+
+def record_path() -> Path:
+    """Where the processes of `up` are recorded."""
+    return settings().home / "up.json"
+
+
+def down() -> list[str]:
+    """End `up` and all that is left of it; returns what was ended ("up", names of parts, "database")."""
+    record = read_record(record_path())
+    if record is None:
+        return []
+    ended = ["up"] if end_up(record, seconds=UP_SECONDS) else []
+    return ended + end_rest(record)
+
+
+def end_rest(record: Record) -> list[str]:
+    """End what a dead `up` left behind, and the embedded database where `up` would have stopped it."""
+    ended = end_parts(record)
+    if record.stops_database and stop_database():
+        ended.append("database")
+    current = read_record(record.path)
+    if current is not None and current.up == record.up:
+        record.remove()
+    return ended
+
+
+def stop_database() -> bool:
+    """Stop the embedded database, as `pg_ctl stop -m fast` does; kill it when it hangs. False when it did not run."""
+    pid = postmaster(embedded_server())
+    if pid is None:
+        return False
+    mark = start_mark(pid)
+    if not is_stopped(pid):
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + DATABASE_SECONDS
+        while start_mark(pid) == mark and time.monotonic() < deadline:
+            time.sleep(0.05)
+    if start_mark(pid) == mark:
+        kill_tree(pid)
+    return True
+
+
+def clean_up_after(up: int) -> None:
+    """Wait for the end of `up`; where it did not clean up itself, do so and send an alert."""
+    sys.stdin.read()
+    record = read_record(record_path())
+    if record is None or record.up[0] != up:
+        return
+    end_rest(record)
+    from strades_pipelines.alerting import send_alert
+
+    send_alert("strades up was killed", "all its parts were ended with it; start it again with `strades up`")
+
+
+if __name__ == "__main__":
+    clean_up_after(int(sys.argv[1]))

@@ -1,0 +1,112 @@
+"""What tests and trials do to a running `strades up`, and how they see that it is at work again."""
+
+import json
+import os
+import signal
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.sandbox_server import sandbox_health
+from tests.end_to_end.graphql import Webserver, wait_for
+
+PARTS = ("sandbox", "code", "webserver", "daemon", "docs", "database")
+LOCATION = "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
+
+
+@dataclass
+class Supervised:
+    """A running `strades up` over the installation in `home`; `alerts` are those its web hook got."""
+
+    home: Path
+    environment: dict[str, str]
+    alerts: list[dict[str, Any]]
+
+    def pid(self, part: str) -> int:
+        """The process id of a part, or of `up`."""
+        if part == "database":
+            return int((self.home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+        record = json.loads((self.home / "up.json").read_text())
+        return int(record["up"][0] if part == "up" else record["parts"][part][0])
+
+    def answers(self, part: str, since: datetime) -> bool:
+        """Whether a part does its work, asked from outside: the daemon and the code by a tick after `since`."""
+        try:
+            return bool(self._checks(since)[part]())
+        except (OSError, ValueError, KeyError, psycopg.Error, AssertionError):
+            return False
+
+    def _checks(self, since: datetime) -> dict[str, Callable[[], Any]]:
+        webserver = Webserver(f"http://127.0.0.1:{self.environment['STRADES_WEBSERVER_PORT']}")
+        return {
+            "sandbox": lambda: sandbox_health(self.environment["STRADES_SANDBOX_URL"]),
+            "code": lambda: self._is_loaded(webserver) and self.has_ticked(since),
+            "webserver": lambda: self._is_loaded(webserver),
+            "daemon": lambda: self.has_ticked(since),
+            "docs": lambda: (
+                urllib.request.urlopen(f"http://127.0.0.1:{self.environment['STRADES_DOCS_PORT']}/", timeout=5).close()
+                or True
+            ),
+            "database": lambda: self.has_ticked(since),
+        }
+
+    def _is_loaded(self, webserver: Webserver) -> bool:
+        entries = webserver.ask(LOCATION)["workspaceOrError"]["locationEntries"]
+        return [entry["locationOrLoadError"]["__typename"] for entry in entries] == ["RepositoryLocation"]
+
+    def has_ticked(self, since: datetime) -> bool:
+        """Whether a sensor ran to its end after `since`."""
+        url = EmbeddedServer(self.home / "postgres").url("dagster")
+        with psycopg.connect(url, connect_timeout=3, options="-c timezone=UTC") as connection:
+            row = connection.execute(
+                "SELECT max(\"timestamp\" AT TIME ZONE 'UTC') FROM job_ticks WHERE status IN ('SKIPPED', 'SUCCESS')"
+            ).fetchone()
+        return row is not None and row[0] is not None and row[0] > since
+
+    def works(self, since: datetime) -> bool:
+        """Whether all parts do."""
+        return all(self.answers(part, since) for part in PARTS)
+
+    def about(self, part: str) -> list[str]:
+        """The subjects of the alerts about a part, or about any."""
+        return [alert["subject"] for alert in self.alerts if alert["subject"].split()[0] in (part or PARTS)]
+
+    def disturb(self, part: str, number: signal.Signals, *, seconds: float) -> float:
+        """Send a signal to a part, and wait until it works again; returns how long that took, in seconds."""
+        begun, before, since = time.monotonic(), self.pid(part), datetime.now(UTC)
+        os.kill(before, number)
+        wait_for(
+            f"{part} after {number.name}",
+            lambda: self.is_restarted(part, before) and self.answers(part, since),
+            seconds=seconds,
+            pause=0.5,
+        )
+        return time.monotonic() - begun
+
+    def is_restarted(self, part: str, before: int) -> bool:
+        """Whether a part has another process than `before`; a database that is being started has no pid file."""
+        try:
+            return self.pid(part) != before
+        except (OSError, ValueError, IndexError):
+            return False
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes of the installation, its database included."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get("STRADES_HOME") == str(self.home)
+                if (ours or str(self.home) in " ".join(process.cmdline())) and process.pid != os.getpid():
+                    found.append(process)
+            except psutil.Error:
+                continue
+        postmasters = [process.pid for process in found if "postgres" in process.name()]
+        return found + [child for pid in postmasters for child in psutil.Process(pid).children()]

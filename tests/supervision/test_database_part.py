@@ -1,0 +1,59 @@
+"""The embedded database under the supervisor: killed, hung, stopped."""
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.supervision import down
+from strades_pipelines.supervision.database_part import EmbeddedDatabase, database_answers, postmaster
+from tests.supervision.fakes import wait
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedServer]:
+    """A server of this test."""
+    folder = Path(tempfile.mkdtemp(prefix="strades-part-"))
+    folder.chmod(0o755)
+    made = EmbeddedServer(folder, "-c fsync=off")
+    yield made
+    pid = postmaster(made)
+    if pid is not None:
+        made.stop()
+
+
+def test_a_database_that_was_killed_or_hangs_is_started_again(server: EmbeddedServer) -> None:
+    part = EmbeddedDatabase(server, lambda _: None)
+    part.start()
+    wait(lambda: part.is_started, seconds=60)
+    for number in (signal.SIGKILL, signal.SIGSTOP):
+        before = postmaster(server)
+        assert before is not None
+        os.kill(before, number)
+        if number == signal.SIGKILL:
+            assert wait(part.ended) == "is not running"
+        part.kill()
+        part.start()
+        wait(lambda before=before: postmaster(server) not in (None, before), seconds=60)  # type: ignore[misc]
+        wait(lambda: part.is_started, seconds=60)
+        assert database_answers(server.url()) is None
+        assert part.ended() is None
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_the_database_is_stopped_also_when_it_hangs(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    monkeypatch.setattr(down, "embedded_server", lambda: server)
+    server.start()
+    pid = postmaster(server)
+    assert pid is not None
+    if hangs:
+        os.kill(pid, signal.SIGSTOP)
+    assert down.stop_database()
+    wait(lambda: postmaster(server) is None)
+    assert not down.stop_database()
