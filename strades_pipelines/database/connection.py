@@ -68,7 +68,7 @@ def _process_token(pid: int) -> str:  # by process id: a fork is another process
 
 
 def session_url(url: str) -> str:
-    """The URL with `CLIENT_OPTIONS` where it sets none, and this process's name. For each client: libpq reads it all."""
+    """The URL with `CLIENT_OPTIONS` where it sets none, and with the name of this process."""
     parts = urlsplit(url)
     given = [pair for pair in parts.query.split("&") if pair and not pair.startswith("application_name=")]
     names = {pair.partition("=")[0] for pair in given}
