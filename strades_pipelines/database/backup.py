@@ -17,10 +17,11 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from strades_pipelines.database.connection import APP_ROLE, DBT_ROLE, WORLD_DATABASES, create_databases, server_url
+from strades_pipelines.database.connection import WORLD_DATABASES, create_databases, server_url
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.migrate import WorldMismatch, migrate
 from strades_pipelines.database.psql import environment
+from strades_pipelines.database.roles import APP_ROLE, DBT_ROLE
 from strades_pipelines.database.server import binaries
 
 ARCHIVE = b"PGDMP"
