@@ -1,12 +1,9 @@
 """What Dagster's instance needs before `strades up` starts its daemon: `python -m strades_pipelines.instance`."""
 
-from collections.abc import Iterable
-
 import dagster as dg
 
-from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.graph_runs import PROCESS_TAG
-from strades_pipelines.settings import settings
+from strades_pipelines.pools import make_pools, pools
 
 BEGUN = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
@@ -25,28 +22,6 @@ def end_interrupted_runs(instance: dg.DagsterInstance) -> list[str]:
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             ended.append(run.run_id)
     return ended
-
-
-def pools() -> list[str]:
-    """The pools of every asset, each of which one step at a time may hold."""
-    return [
-        "records",
-        "dbt",
-        "train",
-        "broker",
-        *(f"source_{site.name}" for site in load_sources(settings().sources).websites),
-    ]
-
-
-def make_pools(instance: dg.DagsterInstance, names: Iterable[str]) -> None:
-    """Give each pool its limit now: of two runs that do so at once when they first use it, Dagster fails one.
-
-    On PostgreSQL it also fails for a pool that has its limit.
-    """
-    known = {pool.name for pool in instance.event_log_storage.get_pool_limits()}
-    for name in names:
-        if name not in known:
-            instance.event_log_storage.initialize_concurrency_limit_to_default(name)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """What a command needs before it works, also where the last one was killed while it made that."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -12,6 +15,7 @@ import pytest
 from psycopg import sql
 
 from strades_pipelines.install import dagster_home, make_dagster_tables
+from strades_pipelines.pools import pools
 from strades_pipelines.settings import settings
 
 
@@ -68,3 +72,32 @@ def test_runs_that_are_there_stay(empty: str) -> None:
     for _ in range(2):
         make_dagster_tables(empty)
         assert execute(empty, "SELECT pipeline_name FROM runs") == [("some",)]
+
+
+FIRST_START = """
+import os, sys
+from strades_pipelines.install import make_dagster_tables, make_missing_pools
+from strades_pipelines.pools import pools
+make_dagster_tables(os.environ["DAGSTER_PG_URL"])
+print("ready", flush=True)
+sys.stdin.readline()
+make_missing_pools(os.environ["DAGSTER_PG_URL"])
+"""
+
+
+def test_two_first_starts_at_once_make_each_pool_once(empty: str) -> None:
+    starts = [
+        subprocess.Popen([sys.executable, "-c", FIRST_START], stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)
+        for _ in range(2)
+    ]
+    for start in starts:
+        assert start.stdout is not None
+        assert start.stdout.readline() == "ready\n"
+    for start in starts:
+        assert start.stdin is not None
+        start.stdin.write("\n")
+        start.stdin.flush()
+    for start in starts:
+        assert (start.communicate()[1], start.returncode)[1] == 0
+    names = execute(empty, "SELECT concurrency_key FROM concurrency_limits ORDER BY 1")
+    assert [name for (name,) in names] == sorted(pools())

@@ -113,10 +113,11 @@ def terminate_own_backends(url: str | None = None) -> None:
 
 def _terminate_backends(url: str | None, name: str) -> None:
     with suppress(Exception):
-        owner = settings().database_url or embedded_server().url()  # never starts a server
-        place = url or service_url(owner, WORLD_DATABASES[settings().world])
+        if url is None:
+            owner = settings().database_url or embedded_server().url()  # never starts a server
+            url = service_url(owner, WORLD_DATABASES[settings().world])
         with psycopg.connect(
-            place, autocommit=True, connect_timeout=2, options="-c statement_timeout=1000", application_name="strades"
+            url, autocommit=True, connect_timeout=2, options="-c statement_timeout=1000", application_name="strades"
         ) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
