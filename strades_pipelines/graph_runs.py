@@ -15,6 +15,7 @@ from uuid import uuid4
 import dagster as dg
 from rich.markup import escape
 
+from strades_pipelines.database.errors import cause
 from strades_pipelines.partitions import Window
 
 PROCESS_TAG = "strades/process"
@@ -165,4 +166,4 @@ def first_line(failure: Any) -> str:
     error = failure.error
     while error.cause is not None:
         error = error.cause
-    return re.sub(r"^[\w.]+: ", "", str(error.message).strip().splitlines()[0])
+    return cause(re.sub(r"^[\w.]+: ", "", str(error.message).strip().splitlines()[0]))

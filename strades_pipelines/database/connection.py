@@ -47,6 +47,10 @@ CLIENT_OPTIONS = {
 TERMINATE_SECONDS = 2.0
 
 
+class MissingRights(RuntimeError):
+    """The user of DATABASE_URL cannot make what is missing; one line that says what to grant."""
+
+
 def embedded_server() -> EmbeddedServer:
     """This project's embedded server, running or not."""
     return EmbeddedServer(settings().home / "postgres")
@@ -165,11 +169,18 @@ def create_databases() -> None:
     if _are_ready(names):
         return
     with alone(server_url(), "create_databases") as connection:
-        create_roles(connection)
-        for name in names:
-            create_database(connection, name)
-            with psycopg.connect(session_url(in_database(server_url(), name))) as inside:
-                give_to_service_role(inside)
+        try:
+            create_roles(connection)
+            for name in names:
+                create_database(connection, name)
+                with psycopg.connect(session_url(in_database(server_url(), name))) as inside:
+                    give_to_service_role(inside)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise MissingRights(
+                f"user {connection.info.user} of DATABASE_URL may not make the roles and databases of Strades "
+                f"({error.diag.message_primary}); a superuser grants it: ALTER ROLE {connection.info.user} "
+                "CREATEDB CREATEROLE"
+            ) from None
 
 
 def _are_ready(names: Sequence[str]) -> bool:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
-from strades_pipelines.database.connection import database_url
+from strades_pipelines.database.connection import create_databases, database_url
 from strades_pipelines.database.server import binaries
 
 
 def psql(arguments: Sequence[str]) -> int:
     """Run psql and return its exit code."""
+    create_databases()
     program = shutil.which("psql") or str(binaries() / "psql")
     return subprocess.run([program, *arguments], env=environment(database_url()), check=False).returncode
 

@@ -77,7 +77,8 @@ CODE = """
 UNCHANGED = "the world is as it was"
 SESSIONS = """
     SELECT DISTINCT coalesce(nullif(application_name, ''), usename) FROM pg_stat_activity
-    WHERE backend_type = 'client backend' AND application_name <> %s AND (datname = %s OR (datname = %s AND application_name LIKE 'strades:%%'))
+    WHERE backend_type = 'client backend' AND application_name <> %s
+    AND (datname = %s OR (datname = %s AND application_name LIKE 'strades:%%'))
 """
 
 

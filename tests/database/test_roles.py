@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from strades_pipelines.database import connection as places
-from strades_pipelines.database.connection import create_databases, database_url, server_url
+from strades_pipelines.database.connection import MissingRights, create_databases, database_url, server_url
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.roles import SERVICE_ROLE, in_database
 from strades_pipelines.settings import settings
@@ -94,3 +94,23 @@ def test_the_service_password_does_not_show_the_owners(names: tuple[str, str]) -
     assert owner.password
     assert daily.password not in (None, "", owner.password)
     assert (daily.hostname, daily.port, daily.username) == (owner.hostname, owner.port, SERVICE_ROLE)
+
+
+def test_an_owner_without_rights_is_told_who_it_is_and_what_to_grant(
+    names: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, user = os.environ["STRADES_TEST_SERVER"], f"poor_{names[0][-12:]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD 'secret_of_it'")
+        try:
+            monkeypatch.setenv(
+                "DATABASE_URL", server.replace(server.partition("@")[0], f"postgresql://{user}:secret_of_it")
+            )
+            settings.cache_clear()
+            with pytest.raises(
+                MissingRights, match=f"^user {user} of .*ALTER ROLE {user} CREATEDB CREATEROLE$"
+            ) as raised:
+                create_databases()
+        finally:
+            connection.execute(f"DROP ROLE {user}")
+    assert "secret" not in str(raised.value)
