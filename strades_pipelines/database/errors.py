@@ -3,9 +3,10 @@
 import re
 
 DISK_FULL = "the disk of the database is full: make room and run it again, nothing is lost"
-_STATEMENT = re.compile(r"\s*\[SQL: .*")
-# ADBC repeats the whole statement before PostgreSQL's own words.
-_SERVER = re.compile(r"(?:Failed to|could not) execute (?:query|statement).*?(?P<said>(?:ERROR|FATAL|PANIC):\s+.*)")
+# SQLAlchemy's and PostgreSQL's own ways to repeat the statement.
+_STATEMENT = re.compile(r"\s*(?:\[SQL: |LINE \d+: ).*")
+# ADBC puts its status (IO, NOT_FOUND ...), and often the whole statement, before PostgreSQL's own words.
+_SERVER = re.compile(r"[A-Z_]+: .*?(?P<said>(?:ERROR|FATAL|PANIC):\s+.*)")
 
 
 def cause(text: str) -> str:
@@ -13,5 +14,5 @@ def cause(text: str) -> str:
     flat = " ".join(text.split())
     if "No space left on device" in flat:
         return DISK_FULL
-    server = _SERVER.search(flat)
+    server = _SERVER.match(flat)
     return _STATEMENT.sub("", server["said"] if server else flat)

@@ -25,7 +25,10 @@ def test_the_cause_is_told_in_one_line(text: str, line: str) -> None:
 
 
 def test_the_statement_of_a_real_adbc_error_is_left_out(database_url: str) -> None:
-    with adbc_connect(database_url) as connection, connection.cursor() as cursor:
-        with pytest.raises(Exception, match="no_such_table") as raised:
-            cursor.execute("SELECT " + "1, " * 300 + "2 FROM no_such_table")
-    assert cause(str(raised.value)).startswith('ERROR: relation "no_such_table" does not exist')
+    with (
+        adbc_connect(database_url) as connection,
+        connection.cursor() as cursor,
+        pytest.raises(Exception, match="no_such_table") as raised,
+    ):
+        cursor.execute("SELECT " + "1, " * 300 + "2 FROM no_such_table")
+    assert cause(str(raised.value)) == 'ERROR: relation "no_such_table" does not exist'
