@@ -8,6 +8,7 @@ which someone smuggles in cannot run programs or read files on the server.
 from collections.abc import Sequence
 from functools import cache
 from hashlib import scrypt
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import psycopg
@@ -29,7 +30,7 @@ SESSION_SETTINGS = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "90s",
 }
-# `DATABASE` and other objects need not be told apart: ALTER TABLE changes the owner of every relation.
+# ALTER TABLE changes the owner of every kind of relation; sequences of columns follow their tables.
 RELATIONS_OF_OWNER = """
     SELECT n.nspname, c.relname FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relowner = current_user::regrole AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
@@ -109,7 +110,7 @@ def _password_is_good(connection: psycopg.Connection, owner_password: str) -> bo
     if not owner_password:
         return True
     try:
-        parameters = {**connection.info.get_parameters(), "user": SERVICE_ROLE}
+        parameters: dict[str, Any] = {**connection.info.get_parameters(), "user": SERVICE_ROLE}
         psycopg.connect(**parameters, password=_service_password(owner_password)).close()
     except psycopg.OperationalError:
         return False
