@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE
@@ -75,29 +76,27 @@ def test_runs_that_are_there_stay(empty: str) -> None:
 
 
 FIRST_START = """
-import os, sys
+import os
 from strades_pipelines.install import make_dagster_tables, make_missing_pools
 from strades_pipelines.pools import pools
 make_dagster_tables(os.environ["DAGSTER_PG_URL"])
-print("ready", flush=True)
-sys.stdin.readline()
 make_missing_pools(os.environ["DAGSTER_PG_URL"])
 """
 
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
 
 def test_two_first_starts_at_once_make_each_pool_once(empty: str) -> None:
-    starts = [
-        subprocess.Popen([sys.executable, "-c", FIRST_START], stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)
-        for _ in range(2)
-    ]
+    make_dagster_tables(empty)
+    with psycopg.connect(empty) as blocker:
+        # Both read which pools there are before either can write one.
+        blocker.execute("LOCK TABLE concurrency_limits IN EXCLUSIVE MODE")
+        starts = [subprocess.Popen([sys.executable, "-c", FIRST_START], stderr=PIPE) for _ in range(2)]
+        while execute(empty, WAITING) != [(2,)]:
+            assert all(start.poll() is None for start in starts)
+            time.sleep(0.1)
     for start in starts:
-        assert start.stdout is not None
-        assert start.stdout.readline() == "ready\n"
-    for start in starts:
-        assert start.stdin is not None
-        start.stdin.write("\n")
-        start.stdin.flush()
-    for start in starts:
-        assert (start.communicate()[1], start.returncode)[1] == 0
+        told = start.communicate()[1]
+        assert start.returncode == 0, told
     names = execute(empty, "SELECT concurrency_key FROM concurrency_limits ORDER BY 1")
     assert [name for (name,) in names] == sorted(pools())

@@ -68,11 +68,24 @@ def _debian(folder: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     data = folder / "data"
-    make = [*prefix, BIN / "initdb", "-D", data, "-U", "owner", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
+    make = [
+        *prefix,
+        str(BIN / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "owner",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+        "-N",
+    ]
     subprocess.run(make, check=True, capture_output=True, cwd="/")
     (data / "pg_hba.conf").write_text("host all owner 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
     options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]
-    process = subprocess.Popen([*prefix, BIN / "postgres", "-D", data, "-p", str(port), *options], cwd="/")
+    process = subprocess.Popen([*prefix, str(BIN / "postgres"), "-D", str(data), "-p", str(port), *options], cwd="/")
     try:
         yield _await(f"postgresql://owner@127.0.0.1:{port}/postgres")
     finally:
