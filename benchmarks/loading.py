@@ -10,8 +10,9 @@ from pathlib import Path
 import psycopg
 import zstandard
 
-from strades_pipelines.database.connection import connect, create_roles
+from strades_pipelines.database.connection import connect
 from strades_pipelines.database.migrate import migrate
+from strades_pipelines.database.roles import create_roles
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.market.ids import int31, int63

@@ -19,6 +19,7 @@ from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
 from strades_pipelines import stopping
+from strades_pipelines.database.errors import cause
 from strades_pipelines.operations import commands as operations
 from strades_pipelines.operations import serving
 from strades_pipelines.research import checks, commands
@@ -73,7 +74,7 @@ def _end_queries() -> None:
 
 
 def _complain(error: object, code: int) -> NoReturn:
-    text = " ".join(str(error).split()).partition(" [SQL: ")[0] or type(error).__name__
+    text = cause(str(error)) or type(error).__name__
     home = settings().home if code == 1 else None
     if home is not None and home.exists() and shutil.disk_usage(home).free < ROOM:
         text = f"the disk of {home} is full: make room and run it again, nothing is lost ({text})"
@@ -262,9 +263,10 @@ def doctor(as_json: Json = False) -> None:
 
 @db_app.command("url")
 def db_url(database: Annotated[str | None, typer.Argument(help="Default: this world's.")] = None) -> None:
-    """Print the connection URL (it holds the password)."""
-    from strades_pipelines.database.connection import database_url
+    """Print the connection URL of the role of daily work (it holds the password)."""
+    from strades_pipelines.database.connection import create_databases, database_url
 
+    create_databases()
     sys.stdout.write(database_url(database) + "\n")
 
 
@@ -281,8 +283,10 @@ def db_psql(arguments: Annotated[list[str] | None, typer.Argument(help="Handed t
 @db_app.command("hash")
 def db_hash(as_json: Json = False) -> None:
     """A hash of every table's content: two databases with the same data print the same."""
+    from strades_pipelines.database.connection import create_databases
     from strades_pipelines.database.fingerprint import table_hashes
 
+    create_databases()
     hashes = table_hashes()
     if as_json:
         _print_json(hashes)

@@ -16,6 +16,7 @@ import dagster as dg
 from rich.markup import escape
 
 from strades_pipelines import stopping
+from strades_pipelines.database.errors import cause
 from strades_pipelines.defs.executor import report_canceled
 from strades_pipelines.partitions import Window
 
@@ -172,4 +173,4 @@ def first_line(failure: Any) -> str:
     error = failure.error
     while error.cause is not None:
         error = error.cause
-    return re.sub(r"^[\w.]+: ", "", str(error.message).strip().splitlines()[0])
+    return cause(re.sub(r"^[\w.]+: ", "", str(error.message).strip().splitlines()[0]))

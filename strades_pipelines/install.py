@@ -8,6 +8,7 @@ from psycopg import sql
 
 from strades_pipelines.database.connection import DAGSTER_DATABASE, alone, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
+from strades_pipelines.pools import make_pools, pools
 from strades_pipelines.settings import PROJECT, settings
 
 # What the database of Dagster is commented with once all its tables are there.
@@ -21,6 +22,7 @@ def prepare() -> None:
     migrate(database_url(), world=settings().world)
     set_dagster_environment()
     make_dagster_tables(os.environ["DAGSTER_PG_URL"])
+    make_missing_pools(os.environ["DAGSTER_PG_URL"])
 
 
 def make_home_private() -> None:
@@ -73,6 +75,19 @@ def make_dagster_tables(url: str) -> None:
             assert all((instance.run_storage, instance.event_log_storage, instance.schedule_storage))
         name = sql.Identifier(connection.info.dbname)
         connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(MADE)))
+
+
+def make_missing_pools(url: str) -> None:
+    """Give each pool its limit while no other process does: where two first runs do it at once, Dagster fails one."""
+    wanted = set(pools())
+    with alone(url, "dagster") as connection:
+        made = {name for (name,) in connection.execute("SELECT concurrency_key FROM public.concurrency_limits")}
+        if wanted <= made:
+            return
+        from dagster import DagsterInstance
+
+        with DagsterInstance.get() as instance:
+            make_pools(instance, wanted)
 
 
 def _dagster_tables() -> list[str]:

@@ -13,9 +13,8 @@ from threading import Thread
 
 import dagster as dg
 
-from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.graph_runs import PROCESS_TAG
-from strades_pipelines.settings import settings
+from strades_pipelines.pools import make_pools, pools
 from strades_pipelines.supervision.probes import code_answers
 
 MAX_RETRIES_TAG = "dagster/max_retries"
@@ -65,28 +64,6 @@ def _process_id(entry: dg.EventLogEntry) -> int | None:
     event = entry.dagster_event
     value = event.engine_event_data.metadata.get("pid") if event is not None else None
     return None if value is None else int(str(value.value))
-
-
-def pools() -> list[str]:
-    """The pools of every asset, each of which one step at a time may hold."""
-    return [
-        "records",
-        "dbt",
-        "train",
-        "broker",
-        *(f"source_{site.name}" for site in load_sources(settings().sources).websites),
-    ]
-
-
-def make_pools(instance: dg.DagsterInstance, names: Iterable[str]) -> None:
-    """Give each pool its limit now: of two runs that do so at once when they first use it, Dagster fails one.
-
-    On PostgreSQL it also fails for a pool that has its limit.
-    """
-    known = {pool.name for pool in instance.event_log_storage.get_pool_limits()}
-    for name in names:
-        if name not in known:
-            instance.event_log_storage.initialize_concurrency_limit_to_default(name)
 
 
 def target_of(arguments: list[str]) -> str:

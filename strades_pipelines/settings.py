@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
@@ -28,6 +29,24 @@ SECRET_VARIABLE = re.compile(
 )
 
 
+DATABASE_URL_FORM = (
+    "expected postgresql://user:password@host:port/database; "
+    "percent-encode what is neither a letter nor a digit in user and password"
+)
+_DATABASE_URL = re.compile(
+    r"postgres(?:ql)?://(?P<user>[^\s:@/?#\[\]]+)(?::(?P<password>[^\s@/?#\[\]]*))?"
+    r"@(?:[\w.-]+|\[[\dA-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?"
+    r"(?:/(?P<database>[^\s:@/?#\[\]]*))?(?:\?(?P<query>[^\s@?#]*))?",
+    re.ASCII,
+)
+# What a URL may say after its question mark: who connects, and where to, is said before it.
+_DATABASE_URL_PARAMETERS = {
+    "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "ssl_min_protocol_version", "channel_binding",
+    "gssencmode", "target_session_attrs", "connect_timeout", "application_name", "keepalives", "keepalives_idle",
+    "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+}  # fmt: skip
+
+
 class SettingsError(ValueError):
     """A variable of the environment has a value that cannot be used."""
 
@@ -40,7 +59,7 @@ class _SecretFiles(SecretsSettingsSource):
 
 
 class Settings(BaseSettings):
-    """What may be set from outside."""
+    """What may be set from outside. `repr=False` marks what is secret: no error and no `repr` shows it."""
 
     model_config = SettingsConfigDict(
         env_prefix="STRADES_",
@@ -60,7 +79,7 @@ class Settings(BaseSettings):
         PROJECT / "Wallets.json", description="the list of wallets and the strategies that trade them"
     )
     database_url: str | None = Field(
-        None, validation_alias="DATABASE_URL", description="a PostgreSQL server instead of the embedded one"
+        None, validation_alias="DATABASE_URL", repr=False, description="a PostgreSQL server instead of the embedded one"
     )
     sandbox_url: str = Field("http://127.0.0.1:8090", description="where the sandbox server listens")
     sandbox_now: AwareDatetime | None = Field(
@@ -84,9 +103,11 @@ class Settings(BaseSettings):
         30, ge=1, description="how long the sensors that move data and trade wait before they look again"
     )
     live_trading: bool = Field(False, description="first of the two confirmations that live trading needs")
-    alert_webhook: str | None = Field(None, description="URL that alerts are POSTed to as JSON; may hold a token")
+    alert_webhook: str | None = Field(
+        None, repr=False, description="URL that alerts are POSTed to as JSON; may hold a token"
+    )
     alert_smtp: str | None = Field(
-        None, description="mail server of alerts: smtp://user:password@host:587, or smtps://"
+        None, repr=False, description="mail server of alerts: smtp://user:password@host:587, or smtps://"
     )
     alert_from: str = Field("strades@localhost", description="sender of alerts by mail")
     alert_to: str = Field("", description="receivers of alerts by mail, with commas between")
@@ -105,7 +126,9 @@ class Settings(BaseSettings):
         description="a run under `strades up` that uses more of the machine's memory than this is ended",
     )
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
-    spider_database: str | None = Field(None, description="set by the process that starts a crawl: where answers go")
+    spider_database: str | None = Field(
+        None, repr=False, description="set by the process that starts a crawl: where answers go"
+    )
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")
 
     @field_validator("public_host")
@@ -127,6 +150,16 @@ class Settings(BaseSettings):
         assert isinstance(file_secret_settings, SecretsSettingsSource)
         files = _SecretFiles(settings_cls, file_secret_settings.secrets_dir)
         return init_settings, env_settings, dotenv_settings, files
+
+    @field_validator("database_url", mode="before")
+    @classmethod
+    def _check_database_url(cls, url: object) -> str | None:
+        if url is None:
+            return None
+        if not isinstance(url, str) or not _is_database_url(url.strip()):
+            raise ValueError(DATABASE_URL_FORM)
+        # A file of secrets ends with a line feed; SQLAlchemy knows the longer name only.
+        return "postgresql://" + url.strip().partition("://")[2]
 
     def now(self) -> datetime:
         """The world's time, UTC: the wall clock, or the held clock of the sandbox."""
@@ -176,6 +209,22 @@ def settings() -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "environment"
         variable = name if name.isupper() else f"STRADES_{name.upper()}"
-        raise SettingsError(
-            f"{variable}: {first['msg'].removeprefix('Value error, ')}, was {first['input']!r}"
-        ) from None
+        message = first["msg"].removeprefix("Value error, ")
+        field = Settings.model_fields.get(name.lower())
+        secret = field is not None and not field.repr
+        raise SettingsError(f"{variable}: {message}" + ("" if secret else f", was {first['input']!r}")) from None
+
+
+def _is_database_url(url: str) -> bool:
+    """Whether all that read the URL (libpq, SQLAlchemy, yoyo, dbt) understand it, and the same by it."""
+    found = _DATABASE_URL.fullmatch(url)
+    if found is None or not url.isascii() or int(found["port"] or 5432) not in range(1, 65536):
+        return False
+    if re.search(r"%(?![\dA-Fa-f]{2})", url) or "%00" in url:
+        return False
+    try:
+        unquote(url, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    pairs = [pair.partition("=") for pair in (found["query"] or "").split("&") if pair]
+    return all(name in _DATABASE_URL_PARAMETERS and value for name, _, value in pairs)

@@ -18,8 +18,9 @@ import pytest
 from filelock import FileLock
 from psycopg import sql
 
-from strades_pipelines.database.connection import adbc_connect, connect, create_roles
+from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.migrate import migrate
+from strades_pipelines.database.roles import create_roles
 from strades_pipelines.database.server import EmbeddedServer
 
 if TYPE_CHECKING:

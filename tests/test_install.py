@@ -1,8 +1,12 @@
 """What a command needs before it works, also where the last one was killed while it made that."""
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -12,6 +16,7 @@ import pytest
 from psycopg import sql
 
 from strades_pipelines.install import dagster_home, make_dagster_tables
+from strades_pipelines.pools import pools
 from strades_pipelines.settings import settings
 
 
@@ -68,3 +73,30 @@ def test_runs_that_are_there_stay(empty: str) -> None:
     for _ in range(2):
         make_dagster_tables(empty)
         assert execute(empty, "SELECT pipeline_name FROM runs") == [("some",)]
+
+
+FIRST_START = """
+import os
+from strades_pipelines.install import make_dagster_tables, make_missing_pools
+from strades_pipelines.pools import pools
+make_dagster_tables(os.environ["DAGSTER_PG_URL"])
+make_missing_pools(os.environ["DAGSTER_PG_URL"])
+"""
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def test_two_first_starts_at_once_make_each_pool_once(empty: str) -> None:
+    make_dagster_tables(empty)
+    with psycopg.connect(empty) as blocker:
+        # Both read which pools there are before either can write one.
+        blocker.execute("LOCK TABLE concurrency_limits IN EXCLUSIVE MODE")
+        starts = [subprocess.Popen([sys.executable, "-c", FIRST_START], stderr=PIPE) for _ in range(2)]
+        while execute(empty, WAITING) != [(2,)]:
+            assert all(start.poll() is None for start in starts)
+            time.sleep(0.1)
+    for start in starts:
+        told = start.communicate()[1]
+        assert start.returncode == 0, told
+    names = execute(empty, "SELECT concurrency_key FROM concurrency_limits ORDER BY 1")
+    assert [name for (name,) in names] == sorted(pools())

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from strades_pipelines.settings import PROJECT, Settings, SettingsError, settings
+from strades_pipelines.settings import DATABASE_URL_FORM, PROJECT, Settings, SettingsError, settings
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +72,59 @@ def test_an_empty_secret_file_counts_as_none(tmp_path: Path, monkeypatch: pytest
     read = Settings(_secrets_dir=tmp_path, _env_file=None)
     assert (read.database_url, read.alert_smtp, read.docs_port) == (None, None, 8081)
     assert read.alert_webhook == "https://hooks.example.org/token"
+
+
+def complaint(url: str) -> str:
+    """What is said of a DATABASE_URL; empty when it can be used."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", url)
+        settings.cache_clear()
+        try:
+            return "" if settings().database_url else "it was ignored"
+        except SettingsError as error:
+            return str(error)
+
+
+# No letters: what a message has in common with a password is then no chance.
+PASSWORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=("Ll", "Lu")), min_size=4)
+
+
+@given(PASSWORDS, st.sampled_from(["postgresql://{}@h/d", "postgresql://u:{}@h/d", "mysql://u:{}@h", "password={}"]))
+@example("p%ss 1@2/3", "postgresql://u:{}@h:5432/d")
+@example("p w", "postgresql://u:{}@h:5432/d")
+def test_no_message_shows_a_part_of_the_password(password: str, form: str) -> None:
+    said = complaint(form.format(password))
+    assert said in ("", f"DATABASE_URL: {DATABASE_URL_FORM}")
+    assert not any(password[start : start + 4] in said for start in range(len(password) - 3))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host=h user=u password=p dbname=d", "mysql://u:p@h/d", "postgresql://h/d", "postgresql://u:p@/d",
+        "postgresql://u:p@@h/d", "postgresql://u:p%zz@h/d", "postgresql://u:p%@h/d", "postgresql://u:p q@h/d",
+        "postgresql://u:p@h:99999/d", "postgresql://u:p@h:x/d", "postgresql://u:p@h/d?host=other", "postgresql://u:%00@h/d",
+        "postgresql://u:p@h/d?sslmode", "postgresql://u:%ff@h/d", "postgresql://u:p?q@h/d", "postgresql://u:p#q@h/d",
+    ],
+)  # fmt: skip
+def test_a_database_url_that_programs_read_differently_is_refused(url: str) -> None:
+    assert complaint(url) == f"DATABASE_URL: {DATABASE_URL_FORM}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@h", "postgres://u:p%40%20%C3%A9@db.example.org:5433/postgres", "postgresql://u@[::1]:5432/d",
+        "postgresql://u:a+b~c!d$e@h/d?sslmode=verify-full&sslrootcert=/a%20b/ca.pem", "postgresql://u:p@h/d\n",
+    ],
+)  # fmt: skip
+def test_a_good_database_url_is_taken_by_the_name_that_all_know(url: str) -> None:
+    assert complaint(url) == ""
+    assert str(settings().database_url).startswith("postgresql://")
+
+
+def test_no_secret_is_in_what_the_settings_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:topsecret@h/d")
+    for name in ("ALERT_WEBHOOK", "ALERT_SMTP", "SPIDER_DATABASE"):
+        monkeypatch.setenv(f"STRADES_{name}", "https://u:topsecret@h/")
+    assert "topsecret" not in repr(settings())

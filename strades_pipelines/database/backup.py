@@ -1,25 +1,25 @@
-"""A world's database as one file, and back.
+"""A world's database as one file; `restore.py` brings it back.
 
 The file is an archive of `pg_dump` in its custom format, so `pg_restore` reads it as it is. Behind the archive stands
 one line of JSON with the hash of every table, taken in the same snapshot as the archive, and its length: a restore
-shows that the new database holds the very same.
+shows that the new database holds the very same. The line is signed with a key that only this installation has.
 """
 
+import hmac
 import json
+import os
+import secrets
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import sql
 
-from strades_pipelines.database.connection import APP_ROLE, DBT_ROLE, WORLD_DATABASES, create_databases, server_url
 from strades_pipelines.database.fingerprint import table_hashes
-from strades_pipelines.database.migrate import WorldMismatch, migrate
 from strades_pipelines.database.psql import environment
 from strades_pipelines.database.server import binaries
 
@@ -47,8 +47,11 @@ class Manifest:
     hashes: Mapping[str, str]
 
 
-def back_up(file: Path, url: str, *, progress: Progress) -> Manifest:
+def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
     """Write the database of `url` into `file`, as one moment saw it, while others may go on writing.
+
+    Args:
+        key: the file of the key that signs this installation's backups.
 
     Raises:
         BackupError: the file cannot be written there.
@@ -62,10 +65,11 @@ def back_up(file: Path, url: str, *, progress: Progress) -> Manifest:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             [snapshot] = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
             progress("dumping")
-            _run("pg_dump", ["--format=custom", f"--snapshot={snapshot}", f"--file={part}"], url)
+            run_tool("pg_dump", ["--format=custom", f"--snapshot={snapshot}", f"--file={part}"], url)
             progress("hashing every table")
             manifest = _manifest(connection, table_hashes(url, snapshot=snapshot))
-        line = json.dumps(asdict(manifest)).encode() + b"\n"
+        signature = _signature(part, part.stat().st_size, manifest, make_key(key))
+        line = json.dumps({**asdict(manifest), "signature": signature}).encode() + b"\n"
         with part.open("ab") as archive:
             archive.write(line + MARK + f"{len(line):010d}".encode())
         part.rename(file)  # a file of that name is whole
@@ -87,99 +91,85 @@ def read_manifest(file: Path) -> Manifest:
         BackupError: the file is none of ours, or cut off.
     """
     try:
-        with file.open("rb") as archive:
-            begin, size = archive.read(len(ARCHIVE)), file.stat().st_size
-            archive.seek(max(0, size - TRAILER))
-            trailer = archive.read()
-            if begin != ARCHIVE or not trailer.startswith(MARK):
-                raise BackupError(f"{file}: expected a whole file of `strades db backup`, was something else or a part")
-            archive.seek(size - TRAILER - int(trailer[len(MARK) :]))
-            found = json.loads(archive.readline())
+        found = json.loads(_trailer(file).line)
+        return Manifest(found["world"], found["taken_at"], tuple(found["migrations"]), found["hashes"])
     except OSError as error:
         raise BackupError(f"{file}: expected a readable file, was {error.strerror}") from None
-    return Manifest(found["world"], found["taken_at"], tuple(found["migrations"]), found["hashes"])
+    except (ValueError, TypeError, LookupError):
+        raise BackupError(
+            f"{file}: expected a whole file of `strades db backup`, was something else or a part"
+        ) from None
 
 
-def restore(file: Path, world: str, *, force: bool, progress: Progress) -> Manifest:
-    """Put a backup in the place of the world's database.
+class _Trailer(NamedTuple):
+    begin: int  # where the archive ends
+    line: bytes
 
-    It is restored beside it, its hashes are compared, and only then does it take the place: what fails on the way
-    leaves the world as it was.
 
-    Args:
-        force: also where the world's database holds rows; they are lost.
+def _trailer(file: Path) -> _Trailer:
+    """What stands behind the archive; a ValueError where there is no such thing."""
+    with file.open("rb") as archive:
+        begin, size = archive.read(len(ARCHIVE)), file.stat().st_size
+        archive.seek(max(0, size - TRAILER))
+        trailer = archive.read()
+        if begin != ARCHIVE or not trailer.startswith(MARK):
+            raise ValueError
+        start = size - TRAILER - int(trailer[len(MARK) :])
+        archive.seek(start)
+        return _Trailer(start, archive.readline())
+
+
+def is_own(file: Path, manifest: Manifest, key: Path) -> bool:
+    """Whether this installation made the file, and nobody changed it since: only who has the key can sign."""
+    if not key.exists():
+        return False
+    trailer = _trailer(file)
+    found = str(json.loads(trailer.line).get("signature", ""))
+    return hmac.compare_digest(found, _signature(file, trailer.begin, manifest, key.read_bytes()))
+
+
+def _signature(file: Path, length: int, manifest: Manifest, key: bytes) -> str:
+    """HMAC-SHA256 of the archive (the first `length` bytes of the file) and of what the manifest says of it."""
+    code = hmac.new(key, json.dumps(asdict(manifest)).encode(), "sha256")
+    with file.open("rb") as archive:
+        while length > 0 and (block := archive.read(min(length, 2**20))):
+            code.update(block)
+            length -= len(block)
+    return code.hexdigest()
+
+
+def make_key(key: Path) -> bytes:
+    """The key that signs this installation's backups; made at the first."""
+    if not key.exists():
+        key.parent.mkdir(parents=True, exist_ok=True)
+        part = key.with_name(f"{key.name}.{os.getpid()}")
+        part.touch(mode=0o600)
+        part.write_bytes(secrets.token_bytes(32))
+        with suppress(FileExistsError):
+            key.hardlink_to(part)  # another process may have been first
+        part.unlink()
+    return key.read_bytes()
+
+
+def run_tool(program: str, arguments: Sequence[str], url: str) -> None:
+    """Run pg_dump or pg_restore on the database of a URL.
 
     Raises:
-        BackupError: not a backup, or the world is not empty and `force` is not given.
-        WorldMismatch: a backup of the other world.
-        BackupFailed: what pg_restore said, or the tables whose rows are not what was saved.
+        BackupFailed: with the first error it told.
     """
-    manifest = read_manifest(file)
-    if manifest.world != world:
-        raise WorldMismatch(f"{file}: expected a backup of the world '{world}', was '{manifest.world}'")
-    create_databases()
-    name = WORLD_DATABASES[world]
-    beside = f"{name}_restoring"
-    if not force and (filled := _filled(_named(name))):
-        raise BackupError(f"database {name}: expected an empty world, has rows in {filled}; --force replaces them")
-    with psycopg.connect(server_url(), autocommit=True) as server:
-        try:
-            _make(server, beside)
-            progress("restoring")
-            _run("pg_restore", ["--exit-on-error", f"--dbname={beside}", str(file)], _named(beside))
-            progress("hashing every table")
-            _compare(manifest.hashes, table_hashes(_named(beside)))
-            progress("bringing the schema up to date")
-            migrate(_named(beside), world=world)
-            _drop(server, name)
-            server.execute(
-                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(beside), sql.Identifier(name))
-            )
-        finally:
-            _drop(server, beside)
-    return manifest
-
-
-def _filled(url: str) -> str:
-    """The names of the first tables that hold rows, but for `ops`; empty when none does."""
-    with psycopg.connect(url) as connection:
-        tables = connection.execute(
-            "SELECT schemaname, tablename FROM pg_tables "
-            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'ops', 'public') ORDER BY 1, 2"
-        ).fetchall()
-        query = sql.SQL("SELECT EXISTS (SELECT FROM {})")
-        filled = [
-            f"{schema}.{name}"
-            for schema, name in tables
-            if connection.execute(query.format(sql.Identifier(schema, name))).fetchone() == (True,)
-        ]
-    return ", ".join(filled[:3])
-
-
-def _make(server: psycopg.Connection[Any], name: str) -> None:
-    _drop(server, name)
-    database = sql.Identifier(name)
-    server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(database))
-    for role in (APP_ROLE, DBT_ROLE):  # who owns schemas must be allowed to make them
-        server.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
-
-
-def _drop(server: psycopg.Connection[Any], name: str) -> None:
-    server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _compare(expected: Mapping[str, str], found: Mapping[str, str]) -> None:
-    others = sorted(table for table in {*expected, *found} if expected.get(table) != found.get(table))
-    if others:
-        raise BackupFailed(f"what was restored is not what was saved, in {', '.join(others)}; the world is as it was")
-
-
-def _named(database: str) -> str:
-    return urlunsplit(urlsplit(server_url())._replace(path="/" + database))
-
-
-def _run(program: str, arguments: Sequence[str], url: str) -> None:
-    command = [str(binaries() / program), "--no-password", *arguments]
-    done = subprocess.run(command, env=environment(url), capture_output=True, text=True, check=False)
+    done = call_tool(program, arguments, url)
     if done.returncode:
-        raise BackupFailed(f"{program} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        raise BackupFailed(f"{program} failed: {first_error(done.stderr)}")
+
+
+def call_tool(program: str, arguments: Sequence[str], url: str) -> subprocess.CompletedProcess[str]:
+    """Run one of PostgreSQL's programs, which speaks English."""
+    command = [str(binaries() / program), "--no-password", *arguments]
+    environ = {**environment(url), "LC_ALL": "C"}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, errors="replace", check=False)
+
+
+def first_error(stderr: str) -> str:
+    """The line that says what went wrong; those after it say only where."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return next((line.partition("error: ")[2] for line in lines if "error: " in line), (lines or ["no message"])[-1])

@@ -1,12 +1,14 @@
 """Where the databases are, and connections to them.
 
 One server; a database for Dagster's own storage and one for each world. `DATABASE_URL` names another server (and a
-database to connect to while ours are made); without it the embedded server is started on demand.
+database to connect to while ours are made); without it the embedded server is started on demand. The server's owner
+(the embedded server's superuser, the user of `DATABASE_URL`) only makes roles and databases, see `roles.py`; all
+else logs in as the service role, which is no superuser.
 """
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Thread
@@ -14,8 +16,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
-from psycopg import sql
 
+from strades_pipelines.database.roles import (
+    APP_ROLE,
+    create_database,
+    create_roles,
+    give_to_service_role,
+    in_database,
+    owns,
+    roles_are_made,
+    service_url,
+)
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.settings import settings
 
@@ -24,8 +35,6 @@ if TYPE_CHECKING:
 
 WORLD_DATABASES = {"sandbox": "strades_sandbox", "live": "strades"}
 DAGSTER_DATABASE = "dagster"
-APP_ROLE = "strades_app"
-DBT_ROLE = "strades_dbt"
 # Of a connection whose other end is gone without a word (power, cable, firewall), libpq hears in about a minute and a
 # half with these, after two hours without. Seconds, but for tcp_user_timeout's milliseconds.
 CLIENT_OPTIONS = {
@@ -38,20 +47,23 @@ CLIENT_OPTIONS = {
 TERMINATE_SECONDS = 2.0
 
 
+class MissingRights(RuntimeError):
+    """The user of DATABASE_URL cannot make what is missing; one line that says what to grant."""
+
+
 def embedded_server() -> EmbeddedServer:
     """This project's embedded server, running or not."""
     return EmbeddedServer(settings().home / "postgres")
 
 
 def server_url() -> str:
-    """The URL of the server's maintenance database; starts the embedded server where no other is named."""
+    """The URL by which the server's owner connects; starts the embedded server where no other is named."""
     return settings().database_url or embedded_server().start()
 
 
 def database_url(database: str | None = None) -> str:
-    """The URL of a database on the server; of this world's by default."""
-    parts = urlsplit(server_url())
-    return urlunsplit(parts._replace(path="/" + (database or WORLD_DATABASES[settings().world])))
+    """The URL by which the service role connects to a database on the server; to this world's by default."""
+    return service_url(server_url(), database or WORLD_DATABASES[settings().world])
 
 
 def application_name() -> str:
@@ -68,7 +80,7 @@ def _process_token(pid: int) -> str:  # by process id: a fork is another process
 
 
 def session_url(url: str) -> str:
-    """The URL with `CLIENT_OPTIONS` where it sets none, and this process's name. For each client: libpq reads it all."""
+    """The URL with `CLIENT_OPTIONS` where it sets none, and with the name of this process."""
     parts = urlsplit(url)
     given = [pair for pair in parts.query.split("&") if pair and not pair.startswith("application_name=")]
     names = {pair.partition("=")[0] for pair in given}
@@ -105,9 +117,11 @@ def terminate_own_backends(url: str | None = None) -> None:
 
 def _terminate_backends(url: str | None, name: str) -> None:
     with suppress(Exception):
-        place = url or settings().database_url or embedded_server().url()  # never starts a server
+        if url is None:
+            owner = settings().database_url or embedded_server().url()  # never starts a server
+            url = service_url(owner, WORLD_DATABASES[settings().world])
         with psycopg.connect(
-            place, autocommit=True, connect_timeout=2, options="-c statement_timeout=1000", application_name="strades"
+            url, autocommit=True, connect_timeout=2, options="-c statement_timeout=1000", application_name="strades"
         ) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -147,20 +161,31 @@ def alone(url: str, what: str) -> Iterator[psycopg.Connection]:
 
 
 def create_databases() -> None:
-    """Make the roles and the databases that are missing. Idempotent."""
+    """Make the roles and the databases that are missing. Idempotent; the owner connects only when something is.
+
+    What an older version made belongs to the server's owner: it is given to the service role.
+    """
     names = [DAGSTER_DATABASE, WORLD_DATABASES[settings().world]]
+    if _are_ready(names):
+        return
     with alone(server_url(), "create_databases") as connection:
-        create_roles(connection)
-        for name in names:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                connection.execute(
-                    sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name))
-                )
+        try:
+            create_roles(connection)
+            for name in names:
+                create_database(connection, name)
+                with psycopg.connect(session_url(in_database(server_url(), name))) as inside:
+                    give_to_service_role(inside)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise MissingRights(
+                f"user {connection.info.user} of DATABASE_URL may not make the roles and databases of Strades "
+                f"({error.diag.message_primary}); a superuser grants it: ALTER ROLE {connection.info.user} "
+                "CREATEDB CREATEROLE"
+            ) from None
 
 
-def create_roles(connection: psycopg.Connection) -> None:
-    """Make the two roles that own the tables, and let the connected user act as them. Idempotent."""
-    for role in (APP_ROLE, DBT_ROLE):
-        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
-            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
-        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)))
+def _are_ready(names: Sequence[str]) -> bool:
+    try:
+        with psycopg.connect(session_url(database_url(names[0])), autocommit=True) as connection:
+            return roles_are_made(connection) and owns(connection, names)
+    except psycopg.OperationalError:  # no such role, or no such database, yet
+        return False

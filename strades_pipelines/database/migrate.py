@@ -7,7 +7,8 @@ import psycopg
 from psycopg import sql
 from yoyo import get_backend, read_migrations
 
-from strades_pipelines.database.connection import APP_ROLE, DBT_ROLE, alone, connect, session_url
+from strades_pipelines.database.connection import alone, connect, session_url
+from strades_pipelines.database.roles import APP_ROLE, DBT_ROLE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DBT_SCHEMAS = ("staging", "cleaned", "marts")

@@ -4,26 +4,33 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from urllib.parse import unquote, urlsplit
 
-from strades_pipelines.database.connection import database_url
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict
+
+from strades_pipelines.database.connection import create_databases, database_url
 from strades_pipelines.database.server import binaries
 
 
 def psql(arguments: Sequence[str]) -> int:
     """Run psql and return its exit code."""
+    create_databases()
     program = shutil.which("psql") or str(binaries() / "psql")
     return subprocess.run([program, *arguments], env=environment(database_url()), check=False).returncode
 
 
-def environment(location: str) -> dict[str, str]:
+def environment(url: str) -> dict[str, str]:
     """The environment in which PostgreSQL's programs connect to the database of a URL."""
-    url = urlsplit(location)
-    named = {
-        "PGHOST": url.hostname or "127.0.0.1",
-        "PGPORT": str(url.port or 5432),
-        "PGUSER": unquote(url.username or ""),
-        "PGPASSWORD": unquote(url.password or ""),
-        "PGDATABASE": url.path.lstrip("/"),
-    }
-    return {**os.environ, **named}
+    others = {name: value for name, value in os.environ.items() if name not in _variables().values()}
+    return {**others, **libpq_variables(url)}
+
+
+def libpq_variables(url: str) -> dict[str, str]:
+    """A URL with all of its parameters (sslmode, sslrootcert ...) as the variables that libpq reads."""
+    variables = _variables()
+    return {variables[name]: str(value) for name, value in conninfo_to_dict(url).items() if name in variables}
+
+
+def _variables() -> dict[str, str]:
+    options = pq.Conninfo.get_defaults()
+    return {option.keyword.decode(): option.envvar.decode() for option in options if option.envvar}

@@ -4,26 +4,30 @@ It listens on a free loopback port, asks for a password that only this folder ho
 commands. PostgreSQL refuses to run as root, so a root user's server belongs to `nobody`.
 """
 
+import fcntl
 import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-from filelock import FileLock
 
 UNPRIVILEGED = 65534
-START_ATTEMPTS = 20
+START_ATTEMPTS, START_SECONDS = 20, 60.0
 CAPABILITY = ["--bounding-set=-all,+dac_override", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+# No value may hold a blank.
 OPTIONS = (
-    "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c timezone=UTC -c log_timezone=UTC "
+    "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c log_timezone=UTC "
     "-c shared_buffers=256MB -c max_wal_size=2GB -c max_connections=150 -c jit=off "
     # A client that is gone: without these its query runs to its end, and its locks stay as long.
     "-c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
@@ -68,13 +72,25 @@ class EmbeddedServer:
         """
         if self._answers():
             return self.url()
+        if not str(self.folder).isprintable():
+            raise ServerError(f"{str(self.folder)!r}: expected a folder without line breaks or control characters")
         self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / "lock", mode=0o600):
+        with self._lock() as lock:
             if not self._answers():
-                if not (self.data / "PG_VERSION").exists():
-                    self._initdb()
+                if not self.data.exists():
+                    self._initdb(lock)
                 self._start_locked()
         return self.url()
+
+    @contextmanager
+    def _lock(self) -> Iterator[int]:
+        """Wait until no other process makes or starts this server; yields the lock's descriptor.
+
+        A program that inherits the descriptor holds the lock as well, until it ends.
+        """
+        with os.fdopen(os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file.fileno()
 
     def stop(self) -> bool:
         """Stop the server; False when it was not running."""
@@ -98,44 +114,86 @@ class EmbeddedServer:
             return False
         return True
 
-    def _initdb(self) -> None:
-        shutil.rmtree(self.data, ignore_errors=True)  # a half-made cluster of a killed start
-        self.data.mkdir(mode=0o700)
+    def _initdb(self, lock: int) -> None:
+        """Make the cluster beside its place and rename it: a folder of that name is whole, whenever this is killed."""
+        making, copy = self._making(), self.folder / "initdb.password"
+        shutil.rmtree(making, ignore_errors=True)  # of a killed start; its initdb held the lock until it ended
+        making.mkdir(mode=0o700)
         password = self.folder / "password"
-        handle = os.open(password, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(24))
-        copy = self.folder / "initdb.password"
-        shutil.copy(password, copy)
-        copy.chmod(0o600)
+        for path in (password, copy):
+            path.unlink(missing_ok=True)
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_urlsafe(24))
+        copy.touch(mode=0o600)
+        copy.write_text(password.read_text())
         if os.geteuid() == 0 and not self._maps_root():
-            for path in (self.data, copy):
+            for path in (making, copy):
                 os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
         locale = "C.UTF-8" if sys.platform == "linux" else "C"
         # The password is random and long, so one hash iteration is as safe as 4096 and every connection is quicker.
         result = self._run(
-            "initdb", "-D", str(self.data), "-U", "strades", "-E", "UTF8", f"--locale={locale}",
-            "-A", "scram-sha-256", f"--pwfile={copy}", "--set", "scram_iterations=1",
+            "initdb", "-D", str(making), "-U", "strades", "-E", "UTF8", f"--locale={locale}",
+            "-A", "scram-sha-256", f"--pwfile={copy}", "--set", "scram_iterations=1", inherited=(lock,),
         )  # fmt: skip
         copy.unlink()
         if result.returncode:
-            shutil.rmtree(self.data, ignore_errors=True)
-            raise ServerError(f"initdb failed in {self.data}: {_last_line(result.stderr)}")
+            shutil.rmtree(making, ignore_errors=True)
+            raise ServerError(f"initdb failed in {self.folder}: {_last_line(result.stderr)}")
+        making.rename(self.data)  # initdb has written it through to the disk; now the names
+        _write_through(self.folder)
 
     def _start_locked(self) -> None:
+        (self.folder / "initdb.password").unlink(missing_ok=True)  # left by a killed start of an older version
         message = ""
         for _ in range(START_ATTEMPTS):
             self._clear_stale_pid()
             self._choose_port()
-            result = self._run(
-                "pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-l", str(self._log()),
-                "-o", f"-p {self._port()} {OPTIONS} {self.options}", "start",
-            )  # fmt: skip
-            if result.returncode == 0 and self._answers():
+            if self._launch():
                 return
-            message = _last_line(result.stderr or result.stdout)
+            message = self._complaint()
             time.sleep(0.3)  # after kill -9 the old postmaster stays a zombie for a second or two
         raise ServerError(f"PostgreSQL in {self.data} did not start: {message}; see {self._log()}")
+
+    def _launch(self) -> bool:
+        """Start the server and wait for it; False when it ended or does not answer.
+
+        Not by `pg_ctl start`, which hands the folder's name to a shell.
+        """
+        command = [*self._as_owner(), str(binaries() / "postgres"), "-D", str(self.data), "-p", str(self._port())]
+        with self._open_log() as log:
+            # Through a shell that ends at once (its words are arguments, so it reads none of them): as a child of
+            # this process the server would be stopped with it.
+            shell = subprocess.run(
+                ["sh", "-c", '"$@" >&2 & echo $!', "sh", *command, *OPTIONS.split(), *self.options.split()],
+                cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, check=True,
+                start_new_session=True,
+            )  # fmt: skip
+        pid, end = int(shell.stdout), time.monotonic() + START_SECONDS
+        while _state(pid)[:1] not in ("", "Z"):
+            if self._answers():
+                return True
+            if time.monotonic() > end:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        return False
+
+    def _complaint(self) -> str:
+        """The line of the log that says why the server ended."""
+        lines = self._log().read_text(errors="replace").splitlines()[-20:]
+        return _last_line("\n".join([line for line in lines if re.search(r"(FATAL|PANIC): ", line)] or lines))
+
+    @contextmanager
+    def _open_log(self) -> Iterator[int]:
+        log = os.open(self._log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            owner = self.data.stat()
+            os.fchown(log, owner.st_uid, owner.st_gid)
+            yield log
+        finally:
+            os.close(log)
+
+    def _making(self) -> Path:
+        return self.folder / "data.new"
 
     def _log(self) -> Path:
         return self.data / "server.log"
@@ -160,9 +218,11 @@ class EmbeddedServer:
         if not lines or not lines[0].isdigit() or not _is_postmaster(int(lines[0])):
             path.unlink()
 
-    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, program: str, *arguments: str, inherited: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
         command = [*self._as_owner(), str(binaries() / program), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL, check=False, pass_fds=inherited
+        )
 
     def _maps_root(self) -> bool:
         """Whether root needs a user namespace: `nobody` may not enter, and the capability way is missing."""
@@ -177,7 +237,8 @@ class EmbeddedServer:
         if os.geteuid() != 0:
             return []
         ids = [f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups"]
-        if self.data.exists() and self.data.stat().st_uid == 0:
+        cluster = next((place for place in (self.data, self._making()) if place.exists()), None)
+        if cluster is not None and cluster.stat().st_uid == 0:
             return ["unshare", "--user", f"--map-user={UNPRIVILEGED}", f"--map-group={UNPRIVILEGED}"]
         if self._enterable():
             return ["setpriv", *ids] if shutil.which("setpriv") else [sys.executable, "-c", _DROP]
@@ -191,10 +252,23 @@ _DROP = (
 
 
 def _is_postmaster(pid: int) -> bool:
-    listing = subprocess.run(
-        ["ps", "-p", str(pid), "-o", "stat=,args="], capture_output=True, text=True, check=False
-    ).stdout
-    return bool(re.search(r"\bpostgres\b", listing)) and not listing.lstrip().startswith("Z")
+    state = _state(pid)
+    return bool(re.search(r"\bpostgres\b", state)) and not state.startswith("Z")
+
+
+def _state(pid: int) -> str:
+    """The process's state as a letter, and its command line; empty when there is none."""
+    command = ["ps", "-p", str(pid), "-o", "stat=,args="]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.lstrip()
+
+
+def _write_through(folder: Path) -> None:
+    """Have a folder's names on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _last_line(text: str) -> str:

@@ -100,9 +100,19 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], as_
 def restore(
     file: Annotated[Path, typer.Argument(help="A file of `strades db backup`.")],
     force: Annotated[bool, typer.Option("--force", help="Also if this world holds data, which is lost.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Also if another installation made it, or an older version.")
+    ] = False,
+    disconnect: Annotated[
+        bool, typer.Option("--disconnect", help="Also while others use the database; their sessions are ended.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Put a backup in the place of this world's database, once it is proven to be what was saved."""
+    """Put a backup in the place of this world's database, once it is proven to be what was saved.
+
+    A backup holds SQL. One that this installation made and signed is restored as it is; any other needs --trust: its
+    SQL runs as a role that can only fill the new database, but what the rows say is taken for true.
+    """
     from strades_pipelines.operations.running import run_restore
 
-    run_restore(file, force=force, as_json=as_json)
+    run_restore(file, force=force, trust=trust, disconnect=disconnect, as_json=as_json)

@@ -11,8 +11,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from strades_pipelines.database.backup import Manifest, back_up, restore
+from strades_pipelines.database.backup import Manifest, back_up
 from strades_pipelines.database.connection import connect, database_url
+from strades_pipelines.database.restore import restore
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.install import prepare
@@ -99,20 +100,32 @@ def run_load(files: Sequence[Path], protocol: str, given: Sequence[str], source:
 def run_backup(file: Path, *, as_json: bool) -> None:
     """`strades db backup`."""
     prepare()
-    _tell_backup(file, back_up(file, database_url(), progress=_say), as_json)
+    _tell_backup(file, back_up(file, database_url(), key=_backup_key(), progress=_say), as_json)
 
 
-def run_restore(file: Path, *, force: bool, as_json: bool) -> None:
+def run_restore(file: Path, *, force: bool, trust: bool, disconnect: bool, as_json: bool) -> None:
     """`strades db restore`; not while `strades up` serves: its processes would write into what goes away."""
     from filelock import FileLock, Timeout
 
     settings().home.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(settings().home / "up.lock", timeout=0):
-            manifest = restore(file, settings().world, force=force, progress=_say)
+            manifest = restore(
+                file,
+                settings().world,
+                key=_backup_key(),
+                force=force,
+                trust=trust,
+                disconnect=disconnect,
+                progress=_say,
+            )
     except Timeout:
         raise BadInput("expected that nothing serves this installation; end `strades up` first") from None
     _tell_backup(file, manifest, as_json)
+
+
+def _backup_key() -> Path:
+    return settings().home / "backup.key"
 
 
 def _tell_backup(file: Path, manifest: Manifest, as_json: bool) -> None:

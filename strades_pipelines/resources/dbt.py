@@ -10,8 +10,9 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
 from psycopg import sql
 
-from strades_pipelines.database.connection import DBT_ROLE, connect, database_url
+from strades_pipelines.database.connection import connect, database_url
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.database.roles import DBT_ROLE
 from strades_pipelines.keys import OWNERS
 from strades_pipelines.resources.dbt_project import database_name, ensure_manifest, home, invoke, load_parsed
 

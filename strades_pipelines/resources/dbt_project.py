@@ -18,10 +18,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock
-from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
 from strades_pipelines.database.connection import alone, session_url
+from strades_pipelines.database.psql import libpq_variables
 from strades_pipelines.settings import PROJECT, settings
 
 PROJECT_DIR = PROJECT / "dbt_project"
@@ -166,10 +166,7 @@ def _connection_in_environment(url: str | None) -> Iterator[None]:
     """
     parts: Mapping[str, Any] = conninfo_to_dict(session_url(url)) if url else {}
     names = {f"STRADES_DBT_{part.upper()}": parts.get(part) for part in CONNECTION}
-    for option in pq.Conninfo.get_defaults():
-        name = option.keyword.decode()
-        if option.envvar and name in parts and name not in CONNECTION:
-            names[option.envvar.decode()] = parts[name]
+    names |= libpq_variables(session_url(url)) if url else {}
     before = {name: os.environ.get(name) for name in names}
     _set(names)
     try:

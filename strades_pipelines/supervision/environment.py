@@ -8,13 +8,12 @@ _SYSTEM = "PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR TERM VIRTUAL_ENV LD_LI
 _SERVED = "DAGSTER_HOME DAGSTER_EVENT_BATCH_SIZE STRADES_CODE_SOCKET"
 NAMES = frozenset(f"{_SYSTEM} {_SERVED}".split(" "))
 PREFIXES = ("LC_", "PYTHON", "SSL_", "COVERAGE_")
-SECRETS = ("database_url", "alert_webhook", "alert_smtp", "spider_database")
 DAGSTER_DATABASE = "DAGSTER_PG_URL"
 
 
 def without_secrets(whole: Mapping[str, str]) -> dict[str, str]:
     """The variables that any program may see: those of the system and our settings, by a list of what is allowed."""
-    settings = {f"STRADES_{name.upper()}" for name in Settings.model_fields if name not in SECRETS}
+    settings = {f"STRADES_{name.upper()}" for name, field in Settings.model_fields.items() if field.repr}
     return {
         name: value for name, value in whole.items() if name in NAMES or name in settings or name.startswith(PREFIXES)
     }

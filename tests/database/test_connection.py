@@ -88,7 +88,8 @@ def test_this_processs_sessions_are_ended_from_another_thread_and_no_others(
     terminate_own_backends(database_url)
     thread.join(5)
     assert len(ended) == 1
-    assert other.poll() is None and sleeping(database_url) == 1
+    assert other.poll() is None
+    assert sleeping(database_url) == 1
 
 
 def test_ending_sessions_of_a_server_that_is_not_there_says_nothing(free_tcp_port_url: str) -> None:

@@ -4,8 +4,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
-from strades_pipelines.database.connection import DBT_ROLE, connect
+from strades_pipelines.database.connection import connect
 from strades_pipelines.database.migrate import MIGRATIONS, WorldMismatch, migrate
+from strades_pipelines.database.roles import DBT_ROLE
 
 
 def test_migrating_again_does_nothing(database_url: str) -> None:

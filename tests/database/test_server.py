@@ -3,13 +3,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
-from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.database.server import EmbeddedServer, ServerError
 
 START = """
 import sys
@@ -105,3 +107,51 @@ def test_it_listens_on_loopback_only_and_wants_the_password(server: EmbeddedServ
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(server.url().replace(password, "guessed"))
     assert (server.folder / "password").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a $HOME b", "it's", 'say "x"', "back\\slash `id`", "zażółć 数据 %20", "-D"])
+def test_it_runs_in_a_folder_of_any_name(server: EmbeddedServer, name: str) -> None:
+    made = EmbeddedServer(server.folder.parent / name / "postgres")
+    try:
+        keep_a_row(made)
+        assert made.stop()
+        made.start()
+        assert number(made) == 1
+    finally:
+        made.stop()
+
+
+def test_a_folder_with_a_line_break_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match=r"^'.*two\\nlines': expected a folder without line breaks.*$"):
+        EmbeddedServer(tmp_path / "two\nlines").start()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", [True, False], ids=["with its initdb", "alone"])
+@pytest.mark.parametrize("moment", ["folder", "PG_VERSION", "global/pg_control", "0.3", "0.6"])
+def test_a_first_start_killed_at_any_moment_can_be_done_again(server: EmbeddedServer, moment: str, group: bool) -> None:
+    command = [sys.executable, "-c", START, str(server.folder), ""]
+    starter = subprocess.Popen(command, start_new_session=True)
+    making = server.folder / "data.new"
+    await_any(making if moment[0] != "g" and moment[0] != "P" else making / moment, server.data / "PG_VERSION")
+    if moment[0] == "0":
+        time.sleep(float(moment))
+    os.killpg(starter.pid, signal.SIGKILL) if group else starter.kill()
+    starter.wait()
+    keep_a_row(server)
+    assert number(server) == 1
+    assert {path.name for path in server.folder.iterdir()} == {"data", "lock", "password", "port"}
+
+
+def await_any(*paths: Path) -> None:
+    """Return as soon as one of the files exists."""
+    while not any(path.exists() for path in paths):
+        time.sleep(0.001)
+
+
+@pytest.mark.slow
+def test_the_server_is_no_child_of_the_process_that_started_it(server: EmbeddedServer) -> None:
+    server.start()
+    assert psutil.Process(postmaster(server)).ppid() != os.getpid()
+    assert os.getsid(postmaster(server)) != os.getsid(0)

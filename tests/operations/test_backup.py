@@ -1,5 +1,6 @@
 """A world saved and brought back: the same hashes, and never a half of either."""
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,22 @@ from typing import Any
 import psycopg
 import pytest
 
-from strades_pipelines.database.backup import BackupError, BackupFailed, back_up, read_manifest, restore
+from strades_pipelines.database.backup import BackupError, BackupFailed, Manifest, back_up, read_manifest
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.migrate import WorldMismatch
+from strades_pipelines.database.restore import restore
 from strades_pipelines.database.server import binaries
+
+
+def save(file: Path, world: str) -> Manifest:
+    """`strades db backup` with the key of the file's folder."""
+    return back_up(file, world, key=file.parent / "home" / "backup.key", progress=quiet)
+
+
+def bring_back(file: Path, world: str = "sandbox", *, force: bool = True, trust: bool = False) -> Manifest:
+    """`strades db restore` with the key of the file's folder."""
+    key = file.parent / "home" / "backup.key"
+    return restore(file, world, key=key, force=force, trust=trust, disconnect=False, progress=quiet)
 
 
 def quiet(line: str) -> None:
@@ -26,26 +39,26 @@ def execute(url: str, statement: str) -> list[Any]:
 
 def test_a_world_comes_back_as_it_was(world: str, tmp_path: Path) -> None:
     file, before = tmp_path / "world.backup", table_hashes(world)
-    manifest = back_up(file, world, progress=quiet)
+    manifest = save(file, world)
     assert (manifest.world, dict(manifest.hashes)) == ("sandbox", before)
     assert read_manifest(file) == manifest
-    assert list(tmp_path.iterdir()) == [file]
+    assert set(tmp_path.iterdir()) == {file, tmp_path / "home"}
 
     execute(world, "UPDATE records.candles SET volume = 0")
     with pytest.raises(BackupError, match=r"empty world.*--force"):
-        restore(file, "sandbox", force=False, progress=quiet)
+        bring_back(file, force=False)
     assert table_hashes(world) != before
-    restore(file, "sandbox", force=True, progress=quiet)
+    bring_back(file)
     assert table_hashes(world) == before
     assert execute(world, "SELECT world FROM ops.world") == [("sandbox",)]
 
     with pytest.raises(WorldMismatch, match="expected a backup of the world 'live', was 'sandbox'"):
-        restore(file, "live", force=True, progress=quiet)
+        bring_back(file, "live")
 
 
 def test_pg_restore_reads_the_file_as_it_is(world: str, tmp_path: Path) -> None:
     file = tmp_path / "world.backup"
-    back_up(file, world, progress=quiet)
+    save(file, world)
     command = [str(binaries() / "pg_restore"), "--list", str(file)]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "TABLE DATA records candles" in listed
@@ -53,19 +66,91 @@ def test_pg_restore_reads_the_file_as_it_is(world: str, tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_whole_backup_is_refused_and_nothing_is_lost(world: str, tmp_path: Path) -> None:
     file, before = tmp_path / "world.backup", table_hashes(world)
-    back_up(file, world, progress=quiet)
+    save(file, world)
     whole = file.read_bytes()
     for damaged in (b"", b"PGDMP", whole[:-30], b"X" + whole[1:]):
         file.write_bytes(damaged)
         with pytest.raises(BackupError, match="whole file of `strades db backup`"):
-            restore(file, "sandbox", force=True, progress=quiet)
+            bring_back(file, trust=True)
     middle = len(whole) // 2
     file.write_bytes(whole[:middle] + bytes(40) + whole[middle + 40 :])
     with pytest.raises(BackupFailed):
-        restore(file, "sandbox", force=True, progress=quiet)
+        bring_back(file, trust=True)
     file.write_bytes(whole.replace(before["records.candles"].encode(), before["records.trades"].encode()))
     with pytest.raises(BackupFailed, match=r"not what was saved, in records\.candles; the world is as it was"):
-        restore(file, "sandbox", force=True, progress=quiet)
+        bring_back(file, trust=True)
     assert table_hashes(world) == before
     with pytest.raises(BackupError, match="expected a folder to write into"):
-        back_up(tmp_path / "none" / "file", world, progress=quiet)
+        save(tmp_path / "none" / "file", world)
+
+
+def overwritten(file: Path, replacement: str) -> Path:
+    """The backup with other SQL, of the same length, where it makes a table: the archive stays valid."""
+    content = file.read_bytes()
+    begin = content.index(b"CREATE TABLE records.listings")
+    end = content.index(b");\n", begin) + 2
+    changed = file.with_name("changed.backup")
+    assert len(replacement) <= end - begin
+    changed.write_bytes(content[:begin] + replacement.encode().ljust(end - begin) + content[end:])
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("smuggled", "complaint"),
+    [
+        ("COPY (SELECT 1) TO PROGRAM 'touch {}';", "permission denied to COPY to or from an external program"),
+        ("RESET ROLE;COPY (SELECT 1) TO PROGRAM 'touch {}';", "permission denied to COPY"),
+        ("SET ROLE strades;COPY (SELECT 1) TO PROGRAM 'touch {}';", "permission denied to set role"),
+        ("SELECT pg_read_file('/etc/passwd');", "permission denied for function pg_read_file"),
+        ("ALTER ROLE strades_service SUPERUSER;", "permission denied to alter role"),
+        ("\\! touch {}\n", "syntax error"),
+        ("DROP DATABASE postgres;", "cannot be executed|cannot run inside|must be owner"),
+    ],
+)
+def test_sql_of_a_changed_file_gets_no_further_than_the_new_database(
+    world: str, tmp_path: Path, smuggled: str, complaint: str
+) -> None:
+    before, proof = table_hashes(world), Path(os.environ["STRADES_TEST_FOLDER"]) / "ran"
+    save(tmp_path / "world.backup", world)
+    changed = overwritten(tmp_path / "world.backup", smuggled.format(proof))
+    with pytest.raises(BackupError, match=r"expected a backup that this installation made.*--trust"):
+        bring_back(changed)
+    with pytest.raises((BackupError, BackupFailed), match=complaint):
+        bring_back(changed, trust=True)
+    assert not proof.exists()
+    assert table_hashes(world) == before
+    with psycopg.connect(os.environ["STRADES_TEST_SERVER"]) as server:
+        assert not server.execute("SELECT FROM pg_roles WHERE rolname = 'strades_restore'").fetchall()
+
+
+def test_entries_that_no_world_has_are_refused_by_name(world: str, tmp_path: Path) -> None:
+    file = tmp_path / "world.backup"
+    execute(world, "CREATE DOMAIN public.number AS int")
+    save(file, world)
+    with pytest.raises(BackupError, match=r"expected only entries of a world, was also .*DOMAIN public number"):
+        bring_back(file)
+    execute(world, "DROP DOMAIN public.number")
+    execute(world, "CREATE OR REPLACE FUNCTION trading.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'")
+    save(file, world)
+    with pytest.raises(BackupError, match=r"was also function trading\.refuse_change\(\)"):
+        bring_back(file)
+
+
+def test_a_world_in_use_is_not_taken_away(world: str, tmp_path: Path) -> None:
+    file = tmp_path / "world.backup"
+    save(file, world)
+    with psycopg.connect(world, application_name="a reader") as reader:
+        with pytest.raises(BackupError, match=r"was in use by a reader; .*--disconnect"):
+            bring_back(file)
+        assert reader.execute("SELECT 1").fetchone() == (1,)
+    bring_back(file)
+
+
+def test_a_backup_of_another_installation_needs_trust(world: str, tmp_path: Path) -> None:
+    file = tmp_path / "world.backup"
+    save(file, world)
+    assert (tmp_path / "home" / "backup.key").stat().st_mode & 0o077 == 0
+    (tmp_path / "home" / "backup.key").unlink()
+    with pytest.raises(BackupError, match="--trust"):
+        bring_back(file)
+    bring_back(file, trust=True)

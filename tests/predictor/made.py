@@ -11,7 +11,8 @@ import psycopg
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import load
-from strades_pipelines.database.connection import DBT_ROLE, adbc_connect, connect
+from strades_pipelines.database.connection import adbc_connect, connect
+from strades_pipelines.database.roles import DBT_ROLE
 from strades_pipelines.predictor.families.published import SERIES
 from strades_pipelines.predictor.inputs import Articles, Bars, Series
 from strades_pipelines.predictor.inputs import Market as Inputs

@@ -1,0 +1,252 @@
+"""A backup put in the place of the world's database, without trusting the file more than needed.
+
+An archive holds SQL, which whoever made the file has written. So it runs as a role that is made for this one restore,
+owns nothing but the new database and is no superuser; and what it made is looked at before any other role reads it.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from strades_pipelines.database.backup import (
+    BackupError,
+    BackupFailed,
+    Manifest,
+    Progress,
+    call_tool,
+    first_error,
+    is_own,
+    read_manifest,
+)
+from strades_pipelines.database.connection import (
+    DAGSTER_DATABASE,
+    WORLD_DATABASES,
+    alone,
+    application_name,
+    create_databases,
+    database_url,
+    server_url,
+    session_url,
+)
+from strades_pipelines.database.fingerprint import table_hashes
+from strades_pipelines.database.migrate import WorldMismatch, migrate
+from strades_pipelines.database.roles import APP_ROLE, DBT_ROLE, create_database, daily_role, in_database, set_password
+
+RESTORE_ROLE = "strades_restore"
+# Entries of an archive that a world's database has; extensions, types, rules and the like are none of them.
+KINDS = (
+    "TABLE DATA", "TABLE", "SCHEMA", "SEQUENCE SET", "SEQUENCE OWNED BY", "SEQUENCE", "INDEX", "CONSTRAINT",
+    "FK CONSTRAINT", "CHECK CONSTRAINT", "VIEW", "DEFAULT ACL", "DEFAULT", "ACL", "COMMENT",
+    "FUNCTION", "TRIGGER",
+)  # fmt: skip
+ENTRY = re.compile(rf"\d+; \d+ \d+ (?:{'|'.join(KINDS)}) ")
+# Settings that pg_restore makes and a server older than it does not know; its major version stands behind them.
+SETTINGS = {"SET transaction_timeout = 0;": 17}
+# What SQL in an archive may have made beside tables, sequences, indexes and views, whatever its entry is called; with
+# the definition of what the migrations make, so that only the very same passes.
+CODE = """
+    SELECT 'function ' || oid::regprocedure::text, pg_get_functiondef(oid) FROM pg_proc
+        WHERE oid >= 16384 AND prokind IN ('f', 'p')
+    UNION ALL SELECT 'aggregate ' || proname, '' FROM pg_proc WHERE oid >= 16384 AND prokind NOT IN ('f', 'p')
+    UNION ALL SELECT 'trigger ' || tgname, tgenabled::text || pg_get_triggerdef(oid) FROM pg_trigger
+        WHERE NOT tgisinternal
+    UNION ALL SELECT 'rule ' || rulename, '' FROM pg_rewrite WHERE oid >= 16384 AND rulename <> '_RETURN'
+    UNION ALL SELECT 'policy ' || polname, '' FROM pg_policy
+    UNION ALL SELECT 'event trigger ' || evtname, '' FROM pg_event_trigger
+    UNION ALL SELECT 'extension ' || extname, '' FROM pg_extension WHERE oid >= 16384
+    UNION ALL SELECT 'language ' || lanname, '' FROM pg_language WHERE oid >= 16384
+    UNION ALL SELECT 'operator ' || oprname, '' FROM pg_operator WHERE oid >= 16384
+    UNION ALL SELECT 'operator class ' || opcname, '' FROM pg_opclass WHERE oid >= 16384
+    UNION ALL SELECT 'cast to ' || casttarget::regtype::text, '' FROM pg_cast WHERE oid >= 16384
+    UNION ALL SELECT 'type ' || typname, '' FROM pg_type WHERE oid >= 16384 AND typtype <> 'c' AND typcategory <> 'A'
+    UNION ALL SELECT 'relation ' || relname, '' FROM pg_class WHERE oid >= 16384
+        AND relkind NOT IN ('r', 'i', 'S', 'v', 't')
+    UNION ALL SELECT 'foreign server ' || srvname, '' FROM pg_foreign_server
+    UNION ALL SELECT 'publication ' || pubname, '' FROM pg_publication
+    UNION ALL SELECT 'large object ' || oid::text, '' FROM pg_largeobject_metadata
+    UNION ALL SELECT 'setting of the database', '' FROM pg_db_role_setting AS s
+        INNER JOIN pg_database AS d ON d.oid = s.setdatabase WHERE d.datname = current_database()
+    ORDER BY 1
+"""
+UNCHANGED = "the world is as it was"
+SESSIONS = """
+    SELECT DISTINCT coalesce(nullif(application_name, ''), usename) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND application_name <> %s
+    AND (datname = %s OR (datname = %s AND application_name LIKE 'strades:%%'))
+"""
+
+
+def restore(
+    file: Path, world: str, *, key: Path, force: bool, trust: bool, disconnect: bool, progress: Progress
+) -> Manifest:
+    """Put a backup in the place of the world's database.
+
+    It is restored beside it, its hashes are compared, and only then does it take the place: what fails on the way
+    leaves the world as it was.
+
+    Args:
+        key: the file of the key that signs this installation's backups.
+        force: also where the world's database holds rows; they are lost.
+        trust: also a file that this installation did not sign.
+        disconnect: also while others use the database; their sessions are ended.
+
+    Raises:
+        BackupError: not a backup or not to be trusted, or the world is in use or not empty without the word for it.
+        WorldMismatch: a backup of the other world.
+        BackupFailed: what pg_restore said, or the tables whose rows are not what was saved.
+    """
+    manifest = read_manifest(file)
+    if manifest.world != world:
+        raise WorldMismatch(f"{file}: expected a backup of the world '{world}', was '{manifest.world}'")
+    if not trust and not is_own(file, manifest, key):
+        raise BackupError(
+            f"{file}: expected a backup that this installation made, was one of another, or changed since; "
+            "a backup holds SQL and data: --trust restores it if you trust all who could write it"
+        )
+    _check_entries(file)
+    create_databases()
+    name = WORLD_DATABASES[world]
+    beside = f"{name}_restoring"
+    if not force and (filled := _filled(database_url(name))):
+        raise BackupError(f"database {name}: expected an empty world, has rows in {filled}; --force replaces them")
+    with alone(server_url(), "restore") as server:
+        if not disconnect and (others := _sessions(server, name)):
+            raise BackupError(
+                f"database {name}: expected that nobody uses it, was in use by {', '.join(others[:5])}; end that first "
+                "(`strades up`, containers, psql), or --disconnect ends the sessions"
+            )
+        try:
+            _drop(server, beside)
+            progress("restoring")
+            known = _code_of_migrations(server, beside, world)
+            _load(file, _make(server, beside), known)
+            _take_over(server, beside)
+            progress("hashing every table")
+            _compare(manifest.hashes, table_hashes(database_url(beside)))
+            progress("bringing the schema up to date")
+            migrate(database_url(beside), world=world)
+            _drop(server, name)
+            rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+            server.execute(rename.format(sql.Identifier(beside), sql.Identifier(name)))
+        finally:
+            _drop(server, beside)
+            server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(RESTORE_ROLE)))
+    return manifest
+
+
+def _check_entries(file: Path) -> None:
+    """Refuse an archive with entries that no world has; before anything of it runs."""
+    listed = call_tool("pg_restore", ["--list", str(file)], "")
+    if listed.returncode:
+        raise BackupFailed(f"pg_restore failed: {first_error(listed.stderr)}")
+    entries = [line for line in listed.stdout.splitlines() if line and not line.startswith(";")]
+    foreign = [entry for entry in entries if not ENTRY.match(entry)]
+    if foreign:
+        raise BackupError(f"{file}: expected only entries of a world, was also {foreign[0]!r}; {UNCHANGED}")
+
+
+def _sessions(server: psycopg.Connection[Any], name: str) -> list[str]:
+    """The names of other processes' sessions in the world, and of ours in Dagster's database: `strades up` idle."""
+    return sorted(row[0] for row in server.execute(SESSIONS, [application_name(), name, DAGSTER_DATABASE]))
+
+
+def _filled(url: str) -> str:
+    """The names of the first tables that hold rows, but for `ops`; empty when none does."""
+    with psycopg.connect(session_url(url)) as connection:
+        tables = connection.execute(
+            "SELECT schemaname, tablename FROM pg_tables "
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'ops', 'public') ORDER BY 1, 2"
+        ).fetchall()
+        query = sql.SQL("SELECT EXISTS (SELECT FROM {})")
+        filled = [
+            f"{schema}.{name}"
+            for schema, name in tables
+            if connection.execute(query.format(sql.Identifier(schema, name))).fetchone() == (True,)
+        ]
+    return ", ".join(filled[:3])
+
+
+def _make(server: psycopg.Connection[Any], name: str) -> str:
+    """Make an empty database and the role that owns it; returns the URL by which that role connects."""
+    role, password = sql.Identifier(RESTORE_ROLE), secrets.token_hex(24)
+    server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+    server.execute(sql.SQL("CREATE ROLE {}").format(role))
+    set_password(server, RESTORE_ROLE, password)
+    server.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
+    create_database(server, name, owner=RESTORE_ROLE)
+    for owner in (APP_ROLE, DBT_ROLE):  # who owns schemas must be allowed to make them
+        server.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(owner), role))
+        grant = sql.SQL("GRANT CREATE ON DATABASE {} TO {}")
+        server.execute(grant.format(sql.Identifier(name), sql.Identifier(owner)))
+    place = urlsplit(server_url())
+    netloc = f"{RESTORE_ROLE}:{password}@{place.netloc.rpartition('@')[2]}"
+    url = urlunsplit(place._replace(netloc=netloc, path="/" + name))
+    with psycopg.connect(session_url(url)) as connection:  # to own a table there, a role must be allowed to make one
+        connection.execute(sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO {}").format(sql.Identifier(APP_ROLE)))
+    return url
+
+
+def _code_of_migrations(server: psycopg.Connection[Any], name: str, world: str) -> set[tuple[str, str]]:
+    """The functions and triggers that our migrations make, read from a database made for that."""
+    create_database(server, name)
+    migrate(database_url(name), world=world)
+    known = _code(database_url(name))
+    _drop(server, name)
+    return known
+
+
+def _code(url: str) -> set[tuple[str, str]]:
+    # So that nothing in the database can stand before PostgreSQL's own functions and tables.
+    with psycopg.connect(session_url(url), options="-c search_path=pg_catalog") as connection:
+        return {(what, definition) for what, definition in connection.execute(CODE)}
+
+
+def _load(file: Path, url: str, known: set[tuple[str, str]]) -> None:
+    """Run the archive by the URL of the role without rights, then see that it made no code but what is known."""
+    with psycopg.connect(session_url(url)) as connection:
+        server_version = connection.info.server_version // 10000
+    harmless = {line for line, since in SETTINGS.items() if server_version < since}
+    stop = [] if harmless else ["--exit-on-error"]
+    done = call_tool("pg_restore", [*stop, f"--dbname={urlsplit(url).path[1:]}", str(file)], url)
+    faults = _faults(done.stderr, harmless)
+    if faults or (done.returncode and not harmless):
+        raise BackupFailed(f"pg_restore failed: {first_error(faults or done.stderr)}")
+    if foreign := sorted(_code(url) - known):
+        raise BackupError(f"{file}: expected only what the migrations make, was also {foreign[0][0]}; {UNCHANGED}")
+
+
+def _faults(stderr: str, harmless: set[str]) -> str:
+    """What pg_restore complained of, without settings that this server does not know."""
+    complaints = re.split(r"^(?=pg_restore: error: )", stderr, flags=re.MULTILINE)
+    return "".join(
+        text
+        for text in complaints
+        if text.startswith("pg_restore: error: ")
+        and not any(text.rstrip().partition("\nCommand was: ")[2].startswith(line) for line in harmless)
+    )
+
+
+def _take_over(server: psycopg.Connection[Any], name: str) -> None:
+    """Give what the restore's role owns to the role of daily work."""
+    roles = sql.Identifier(RESTORE_ROLE), sql.Identifier(daily_role(server))
+    with psycopg.connect(
+        session_url(in_database(server_url(), name)), options="-c search_path=pg_catalog", autocommit=True
+    ) as inside:
+        inside.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(*roles))
+        inside.execute(sql.SQL("DROP OWNED BY {}").format(roles[0]))
+
+
+def _drop(server: psycopg.Connection[Any], name: str) -> None:
+    server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _compare(expected: Mapping[str, str], found: Mapping[str, str]) -> None:
+    others = sorted(table for table in {*expected, *found} if expected.get(table) != found.get(table))
+    if others:
+        raise BackupFailed(f"what was restored is not what was saved, in {', '.join(others)}; {UNCHANGED}")
