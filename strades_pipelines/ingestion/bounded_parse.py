@@ -31,7 +31,6 @@ SMALL_BYTES_OF = {"html": 128_000, "feed": 128_000}
 TOO_COSTLY = "expected a body that can be read within"
 
 
-
 def _read_only(mapping: dict[str, Any]) -> "MappingProxyType[str, Any]":
     return MappingProxyType(mapping)
 
@@ -85,9 +84,9 @@ def _parse_or_refuse(protocol: Protocol, body: bytes, given: Mapping[str, str], 
     except MemoryError:
         raise BodyRefused("expected a body that fits into memory, was one whose rows do not") from None
     except Exception as error:  # a fault of a reader concerns the body that shows it, not its neighbours
-        raise BodyRefused(f"expected a body that can be read, was one that fails: {type(error).__name__}: {error}") from (
-            error
-        )
+        raise BodyRefused(
+            f"expected a body that can be read, was one that fails: {type(error).__name__}: {error}"
+        ) from (error)
 
 
 def _answer_parent() -> None:

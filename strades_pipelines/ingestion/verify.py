@@ -90,7 +90,9 @@ def verify_fetch(cursor: psycopg.Cursor[Any], fetch_id: int) -> Verification:
     count = sum(map(len, stored.values()))
     try:
         body = stored_body(cursor, fetch_id)
-        parsed = parse_bounded(load_protocol(fetch["protocol"]), body, given=fetch["given"], fetched_at=fetch["fetched_at"])
+        parsed = parse_bounded(
+            load_protocol(fetch["protocol"]), body, given=fetch["given"], fetched_at=fetch["fetched_at"]
+        )
     except (BodyCorrupt, BodyRefused, ProtocolError) as error:
         return Verification(fetch_id, fetch["sha256"], count, (f"fetch {fetch_id}: {error}",))
     faults = []
