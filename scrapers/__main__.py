@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from scrapers.chronicle import Chronicle, LogLines, worth_telling
+from scrapers.credentials import KeyMissing, read_key
 from scrapers.plan import Plan, PlanError, read_plan
 from scrapers.redaction import redacted
 from scrapers.store import Store
@@ -20,6 +21,7 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import SettingsError, settings
 
 logger = logging.getLogger("scrapers")
+TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext(%s))"
 
 
 class CrawlError(Exception):
@@ -43,17 +45,26 @@ def run(plan: Plan, log: LogLines) -> dict[str, Any]:
     """Fetch all of `plan` into the database.
 
     Returns:
-        The summary: `source, stored, not_modified, bytes, failed, seconds`.
+        The summary: `source, stored, not_modified, bytes, failed, seconds`; `source, busy` where another crawl of
+        this source goes on: one at a time, or it would be asked twice as fast as its protocol allows.
 
     Raises:
         CrawlError: when the database cannot be reached or fails on the way, or the crawl was stopped before its end.
     """
     started, started_at = monotonic(), settings().now()
     try:
+        read_key(plan.auth)
+    except KeyMissing as error:
+        protocol = plan.requests[0].protocol if plan.requests else plan.source
+        raise CrawlError(f"protocol {protocol}: {error}") from None
+    try:
         connection = connect(settings().spider_database)
     except psycopg.OperationalError as error:
         raise CrawlError(f"cannot reach the database: {' '.join(str(error).split())}") from None
     with connection:
+        if connection.execute(TRY_LOCK, [f"strades.crawl.{plan.source}"]).fetchone() != (True,):
+            return {"source": plan.source, "busy": True}
+        connection.commit()  # the lock is the session's
         chronicle = Chronicle()
         chronicle.count("planned", len(plan.requests))
         store = Store(connection, plan, chronicle)

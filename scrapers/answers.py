@@ -24,12 +24,10 @@ class Answer:
     status: int | None = None
     headers: Mapping[str, str] | None = None
     body: bytes = field(default=b"", repr=False)  # a log line of an answer is not to hold it
+    etag: str | None = None  # as it can be sent back, or None
+    last_modified: str | None = None
     error: str | None = None
     last: bool = True
-
-    def header(self, name: str) -> str | None:
-        """A response header, or None."""
-        return (self.headers or {}).get(name)
 
     @property
     def lasting_headers(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -41,6 +42,7 @@ REDIRECT_STATUS = {301, 302, 303, 307, 308}
 MAXIMUM_REDIRECTS = 5
 FIRST_WAIT = 0.5  # seconds, doubled at every try
 LONGEST_WAIT = 60.0
+MOST_TIMEOUTS = 3
 LONGEST_OBEYED_WAIT = 300.0  # a provider that wants us gone for longer gets its wish: the next run asks again
 
 
@@ -85,7 +87,9 @@ class Persistence:
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
         self.paused_until: dict[str, float] = {}
-        self.closed: dict[str, float] = {}  # hosts that asked for a longer pause than we hold out, and how long
+        self.closed: dict[str, str] = {}  # hosts that are not asked any more, and why
+        self.timeouts: Counter[str] = Counter()  # of each host, since it answered last
+        self.started = monotonic()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -93,15 +97,28 @@ class Persistence:
         return cls(crawler)
 
     async def process_request(self, request: Request) -> None:
-        """Hold a request back while its host asked for a pause, then let it go on its way."""
-        if (closed := self.closed.get(_host(request))) is not None:
-            raise IgnoreRequest(f"not asked: the host wants to be left alone for {closed:.0f} s")
+        """Hold a request back while its host asked for a pause, then let it go on its way.
+
+        Raises:
+            IgnoreRequest: the host is not asked any more, or the crawl's budget of time is spent.
+        """
         while (wait := self.paused_until.get(_host(request), 0.0) - monotonic()) > 0:
+            if wait > self._seconds_left():
+                break
             await asyncio.sleep(wait)
+        if (reason := self.closed.get(_host(request))) is not None:
+            raise IgnoreRequest(f"not asked: {reason}")
+        plan = spider_of(self.crawler).plan
+        if wait > 0 or self._seconds_left() <= 0:
+            raise IgnoreRequest(
+                f"not asked: the {plan.budget_seconds:g} s of this source are spent; the next run asks it"
+            )
+        request.meta["download_timeout"] = min(plan.timeout_seconds, self._seconds_left())
         self._chronicle.count("requested")
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """A response worth reading, or the request to send in its place."""
+        self.timeouts[_host(request)] = 0
         if response.status in REDIRECT_STATUS:
             return redirected(request, response)
         if response.status not in TRY_AGAIN_STATUS:
@@ -116,19 +133,31 @@ class Persistence:
         """The request once more where the connection failed; None leaves the error to the spider."""
         if not isinstance(exception, TRY_AGAIN_ERRORS):
             return None
+        if isinstance(exception, DownloadTimeoutError):
+            self._count_timeout(_host(request))
         return await self._again(request, type(exception).__name__, None)
 
     def _pause(self, host: str, seconds: float) -> None:
         if seconds > LONGEST_OBEYED_WAIT:
-            self.closed[host] = seconds
+            self.closed[host] = f"the host wants to be left alone for {seconds:.0f} s"
         else:
             self.paused_until[host] = max(self.paused_until.get(host, 0.0), monotonic() + seconds)
+
+    def _count_timeout(self, host: str) -> None:
+        self.timeouts[host] += 1
+        if self.timeouts[host] >= MOST_TIMEOUTS:
+            self.closed[host] = f"the host did not answer {MOST_TIMEOUTS} times in a row"
+
+    def _seconds_left(self) -> float:
+        return self.started + spider_of(self.crawler).plan.budget_seconds - monotonic()
 
     async def _again(self, request: Request, reason: str, told: float | None) -> Request | None:
         tries = request.meta.get("tries", 1)
         if tries > spider_of(self.crawler).plan.retries or (told or 0.0) > LONGEST_OBEYED_WAIT:
             return None
         wait = max(told or 0.0, back_off(tries))
+        if _host(request) in self.closed or wait >= self._seconds_left():
+            return None
         logger.info("%s: %s, try %d in %.1f s", without_secrets(request.url), reason, tries + 1, wait)
         self._chronicle.count("retried")
         await asyncio.sleep(wait)

@@ -1,6 +1,7 @@
 """The end of a spider's work: every answer into the store, or the crawl ends."""
 
 import logging
+from dataclasses import replace
 from typing import Self
 
 import psycopg
@@ -14,7 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 class KeepAnswers:
-    """Hands each answer to the crawl's store. A failing database ends the crawl: nothing is fetched to be dropped."""
+    """Hands each answer to the crawl's store. A failing database ends the crawl: nothing is fetched to be dropped.
+
+    An answer that cannot be stored fails alone.
+    """
 
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
@@ -30,6 +34,10 @@ class KeepAnswers:
         if spider.chronicle.fatal is None:
             try:
                 spider.store.keep(item)
+            except (psycopg.DataError, ValueError) as error:  # of this answer alone: a text that no column holds
+                reason = f"cannot store this answer: {one_line(str(error))}"
+                logger.warning(reason)
+                spider.store.give_up(replace(item, outcome="failed", headers=None, body=b"", error=reason))
             except psycopg.Error as error:
                 spider.chronicle.fatal = f"cannot store what was fetched: {one_line(str(error))}"
                 logger.error(spider.chronicle.fatal)

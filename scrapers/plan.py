@@ -59,8 +59,24 @@ class PlannedRequest:
 
 
 @dataclass(frozen=True)
+class Auth:
+    """Where a source's key goes: the query's or the header's `name`; `scheme` is the word before it, such as `Bearer`.
+
+    `variable` names the environment variable or secret file that holds it; the key itself is in no plan.
+    """
+
+    place: str  # query or header
+    name: str
+    variable: str
+    scheme: str | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
-    """All questions to one source in one run, and how politely to ask them."""
+    """All questions to one source in one run, and how politely to ask them.
+
+    `budget_seconds` is how long the whole crawl may take; what was not asked by then fails, and the next run asks it.
+    """
 
     source: str
     run_id: str
@@ -70,6 +86,8 @@ class Plan:
     user_agent: str
     retries: int
     timeout_seconds: float
+    budget_seconds: float
+    auth: Auth | None = None
 
 
 def read_plan(text: str) -> Plan:
@@ -96,7 +114,21 @@ def read_plan(text: str) -> Plan:
         user_agent=_of(document, "user_agent", str, "plan"),
         retries=_of(document, "retries", int, "plan"),
         timeout_seconds=_positive(document, "timeout_seconds", "plan"),
+        budget_seconds=_positive(document, "budget_seconds", "plan"),
+        auth=_auth(document.get("auth")),
     )
+
+
+def _auth(document: Any) -> Auth | None:
+    if document is None:
+        return None
+    if not isinstance(document, dict):
+        raise PlanError(f"plan.auth: expected a JSON object, was {type(document).__name__}")
+    name, variable = (_of(document, key, str, "plan.auth") for key in ("name", "variable"))
+    place, scheme = document.get("place"), document.get("scheme")
+    if place not in ("query", "header") or not (scheme is None or isinstance(scheme, str)):
+        raise PlanError(f"plan.auth: expected place query or header and scheme as a text, was {place!r}, {scheme!r}")
+    return Auth(place, name, variable, scheme)
 
 
 def _request(document: Any, where: str) -> PlannedRequest:

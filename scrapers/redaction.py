@@ -1,31 +1,47 @@
-"""Keeping secrets out of what is written down: URLs, log lines, error texts."""
+"""Keeping secrets out of what is written down: URLs, log lines, error texts.
+
+Two nets: the values that this process sends as keys (`secret_values`), and whatever stands under a name such as
+`api_key`, for secrets that it was never told of.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
-_NAME = r"[\w.-]*(?:key|token|secret|signature|passw(?:or)?d|crumb|auth)[\w.-]*"
-_IN_QUERY = re.compile(rf"([?&;]{_NAME}=)[^&#\s\"']+", re.IGNORECASE)
-_IN_HEADER = re.compile(rf"((?:{_NAME}|cookie)\"?'?\s*:\s*[\"']?)(?:(?:bearer|basic)\s+)?[^\s,\"'}}]+", re.IGNORECASE)
-_SECRET_NAME = re.compile(rf"{_NAME}|cookie", re.IGNORECASE)
-_USER_INFO = re.compile(r"(\w+://)[^/@\s]+@")
+from strades_pipelines.secret_values import is_secret_name, masked
+
+_IN_QUERY = re.compile(r"([?&;])([\w.-]{1,80})=([^&#\s\"']+)")
+_IN_HEADER = re.compile(
+    r"(?<![\w./:\]%-])([\w.-]{1,80})(\"?'?\s*:\s*[\"']?)(?:(?:bearer|basic|token)\s+)?[^\s,\"'}]+", re.IGNORECASE
+)
+_USER_INFO = re.compile(r"\b(\w{1,20}://)[^/@\s]+@")
+# What a request says of itself in the open; any other header may be a key, whatever it is called.
+_PUBLIC_HEADERS = {"accept", "accept-encoding", "accept-language", "content-type", "referer", "user-agent"}
 
 
 def redacted(text: str) -> str:
-    """The text with the values of secret-looking query parameters, headers and user names taken out."""
-    text = _USER_INFO.sub(r"\1***@", text)
-    return _IN_HEADER.sub(r"\1***", _IN_QUERY.sub(r"\1***", text))
+    """The text without known secrets and without the values of secret-looking query parameters, headers and users."""
+    return _IN_HEADER.sub(_header_without_value, without_secrets(text))
 
 
 def without_secrets(url: str) -> str:
-    """A URL fit to be stored: user and secret-looking query values taken out, the rest as it was."""
-    return _IN_QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", url))
+    """A URL fit to be stored: secrets, user and secret-looking query values taken out, the rest as it was."""
+    return _IN_QUERY.sub(_parameter_without_value, _USER_INFO.sub(r"\1***@", masked(url)))
 
 
 def secrets_of(url: str, headers: Mapping[str, str]) -> list[str]:
-    """The values a request sends under secret-looking names: an error page may repeat them in any form."""
-    sent = [*parse_qsl(urlsplit(url).query), *headers.items()]
-    return [word for name, value in sent if _SECRET_NAME.fullmatch(name) for word in value.split() if len(word) > 3]
+    """The values a request sends that may be secrets: an error page may repeat them in any form."""
+    sent = [(name, value) for name, value in parse_qsl(urlsplit(url).query) if is_secret_name(name)]
+    sent += [(name, value) for name, value in headers.items() if name.lower() not in _PUBLIC_HEADERS]
+    return [word for _, value in sent for word in value.split() if len(word) > 3]
+
+
+def _parameter_without_value(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2]}=***" if is_secret_name(found[2]) else found[0]
+
+
+def _header_without_value(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2]}***" if is_secret_name(found[1]) else found[0]
 
 
 def one_line(text: str, limit: int = 300, *, secrets: Iterable[str] = ()) -> str:

@@ -6,7 +6,7 @@ from scrapers.plan import Plan
 from strades_pipelines.settings import settings
 
 BUILTIN = "scrapy.downloadermiddlewares"
-HTTP_HANDLER = "scrapy.core.downloader.handlers.http11.HTTP11DownloadHandler"
+HTTP_HANDLER = "scrapers.download_handler.BoundedDownloadHandler"
 
 
 def crawl_settings(plan: Plan) -> dict[str, Any]:
@@ -55,6 +55,7 @@ def downloader_middlewares() -> dict[str, int]:
         f"{BUILTIN}.useragent.UserAgentMiddleware": 500,
         "scrapers.middlewares.Persistence": 550,
         f"{BUILTIN}.httpcompression.HttpCompressionMiddleware": 590,
+        "scrapers.credentials.Credentials": 940,
     }
     if settings().world == "sandbox":
         return common | {"scrapers.middlewares.SandboxRedirection": 950}

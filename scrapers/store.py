@@ -61,6 +61,12 @@ class Store:
         if answer.last:
             self._commit(self.held.pop(answer.request.request_key))
 
+    def give_up(self, answer: Answer) -> None:
+        """Count an answer that no row can hold as failed; nothing of its question is stored."""
+        self.held.pop(answer.request.request_key, None)
+        self._count(answer)
+        self.chronicle.finished_requests += 1
+
     def _commit(self, pages: list[Answer]) -> None:
         with self.connection.transaction(), self.connection.cursor() as cursor:
             written = [self._write(cursor, page) for page in pages]
@@ -128,7 +134,7 @@ def _marks(page: Answer) -> tuple[str | None, str | None]:
     """The etag and Last-Modified to ask with next time; a 304 that repeats neither confirms those it was asked with."""
     if page.outcome == "failed":
         return None, None
-    etag, modified = page.header("etag"), page.header("last-modified")
+    etag, modified = page.etag, page.last_modified
     if page.outcome == "not_modified" and etag is None and modified is None:
         return page.request.etag, page.request.last_modified
     return etag, modified

@@ -184,15 +184,23 @@ def sources_check(
     as_json: Json = False,
 ) -> None:
     """Check the list of sources and the protocols it names."""
-    from strades_pipelines.datamanager.sources import load_sources
+    from strades_pipelines.datamanager.sources import load_sources, missing_keys
 
     path = file or settings().sources
     sources = load_sources(path)
+    missing = missing_keys(sources)
     if as_json:
         _print_json(
-            {"file": str(path), "websites": len(sources.websites), "financial_instruments": len(sources.instruments)}
+            {
+                "file": str(path),
+                "websites": len(sources.websites),
+                "financial_instruments": len(sources.instruments),
+                "missing_keys": missing,
+            }
         )
     else:
+        for line in missing:
+            print(f"strades: warning: {line}", file=sys.stderr)
         Console().print(
             f"{path}: {len(sources.websites)} websites, {len(sources.instruments)} financial instruments, all good"
         )

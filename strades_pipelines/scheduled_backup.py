@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from strades_pipelines.database.backup import back_up
+from strades_pipelines.database.backup import back_up, signing_key
 from strades_pipelines.database.connection import database_url
 from strades_pipelines.settings import settings
 
@@ -50,7 +50,7 @@ def back_up_once(folder: Path, world: str, keep: int) -> bool:
         left_by_a_kill.unlink()
     file = folder / NAME.format(world=world, at=datetime.now(UTC))
     try:
-        back_up(file, database_url(), progress=lambda _: None)
+        back_up(file, database_url(), key=signing_key(), progress=lambda _: None)
     except Exception as error:  # whatever it was: the next try must come
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         print(

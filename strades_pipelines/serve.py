@@ -114,13 +114,15 @@ def _refuse_leftovers() -> bool:
 
 
 def _check_ports() -> None:
-    ports = {"STRADES_WEBSERVER_PORT": settings().webserver_port, "STRADES_DOCS_PORT": settings().docs_port}
-    if settings().readonly_port is not None:
-        ports["STRADES_READONLY_PORT"] = settings().readonly_port
+    ports = {
+        "STRADES_WEBSERVER_PORT": settings().webserver_port,
+        "STRADES_READONLY_PORT": settings().readonly_port,
+        "STRADES_DOCS_PORT": settings().docs_port,
+    }
     if settings().world == "sandbox":
         ports["STRADES_SANDBOX_URL"] = urlsplit(settings().sandbox_url).port or 80
     for variable, port in ports.items():
-        if is_taken(port):
+        if port is not None and is_taken(port):
             raise PortInUse(f"port {port} is in use; end the program that listens there, or set {variable} to another")
 
 

@@ -185,6 +185,13 @@ def secret(name: str) -> str | None:
     return value or None
 
 
+def missing_secret(name: str) -> str:
+    """The line for a key that is not set."""
+    return (
+        f"{name} is not set: put the provider's key into the environment, into .env, or into the file {SECRETS / name}"
+    )
+
+
 def _env_file() -> Mapping[str, str | None]:
     file = PROJECT / ".env"
     return read_env_file(file, case_sensitive=True) if file.is_file() else {}

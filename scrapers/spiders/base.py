@@ -11,20 +11,24 @@ from scrapy.exceptions import (
     DownloadCancelledError,
     DownloadConnectionRefusedError,
     DownloadTimeoutError,
+    IgnoreRequest,
     ResponseDataLossError,
 )
 from scrapy.http import Request, Response
 
 from scrapers.answers import Answer
 from scrapers.chronicle import Chronicle
+from scrapers.headers import RawHeaders, readable_headers, sendable
 from scrapers.plan import Plan, PlannedRequest
 from scrapers.redaction import one_line, secrets_of, without_secrets
 from scrapers.store import Store
+from strades_pipelines.secret_values import masked_bytes
 from strades_pipelines.settings import settings
 
 logger = logging.getLogger(__name__)
 
-EXCERPT = 160  # characters of an error page that go into its error line
+LONGEST_ERROR = 200  # characters of an error line, with what an error page says
+LOOKED_AT = 20_000  # bytes of an error page
 
 
 class AnswerSpider(Spider):
@@ -67,8 +71,8 @@ class AnswerSpider(Spider):
         asked = response.request
         assert asked is not None  # Scrapy sets it on every response of a downloader
         if response.status not in (200, 304):
-            excerpt = response.body[: EXCERPT * 4].decode("utf-8", "replace")[:EXCERPT]
-            yield self._failure(asked, f"HTTP {response.status}: {excerpt}", response)
+            page = response.body[:LOOKED_AT].decode("utf-8", "replace")  # cut when its secrets are out, not before
+            yield self._failure(asked, f"HTTP {response.status}: {page}", response)
             return
         try:
             following = self.following(response)
@@ -76,7 +80,7 @@ class AnswerSpider(Spider):
             yield self._failure(asked, str(error), response)
             return
         outcome = "stored" if response.status == 200 else "not_modified"
-        yield self._answer(asked, response, outcome=outcome, body=response.body, last=following is None)
+        yield self._answer(asked, response, outcome=outcome, body=masked_bytes(response.body), last=following is None)
         if following is not None:
             yield following
 
@@ -91,24 +95,27 @@ class AnswerSpider(Spider):
     def failed(self, failure: Any) -> Iterator[Answer]:
         """The answer of a request that never got a response."""
         request: Request = failure.request
-        yield self._failure(request, explained(failure.value, request.meta["planned"], self.plan), None)
+        yield self._failure(request, explained(failure.value, request), None)
 
     def _failure(self, request: Request, reason: str, response: Response | None) -> Answer:
         tries = request.meta.get("tries", 1)
         planned: PlannedRequest = request.meta["planned"]
         secrets = secrets_of(planned.url, planned.headers or {})
-        error = one_line(f"{reason} (after {tries} tries)" if tries > 1 else reason, secrets=secrets)
+        error = one_line(reason, LONGEST_ERROR, secrets=secrets) + (f" (after {tries} tries)" if tries > 1 else "")
         logger.warning("%s failed: %s", without_secrets(request.meta["page_url"]), error)
         return self._answer(request, response, outcome="failed", error=error)
 
     def _answer(self, request: Request, response: Response | None, **fields: Any) -> Answer:
-        headers = {} if response is None else response.headers.to_unicode_dict()
+        found = () if response is None else response.headers.items()
+        headers: RawHeaders = {name.lower(): list(values) for name, values in found}
         return Answer(
             request=request.meta["planned"],
             url=request.meta["page_url"],
             fetched_at=settings().now(),
             status=None if response is None else response.status,
-            headers={str(name).lower(): value for name, value in headers.items()},
+            headers=readable_headers(headers),
+            etag=sendable(headers, b"etag"),
+            last_modified=sendable(headers, b"last-modified"),
             **fields,
         )
 
@@ -119,10 +126,13 @@ def spider_of(crawler: Crawler) -> AnswerSpider:
     return crawler.spider
 
 
-def explained(error: Exception, planned: PlannedRequest, plan: Plan) -> str:
+def explained(error: Exception, request: Request) -> str:
     """Why there was no response, in words a user can act on."""
+    planned: PlannedRequest = request.meta["planned"]
+    if isinstance(error, IgnoreRequest):
+        return str(error)
     if isinstance(error, DownloadTimeoutError):
-        return f"no whole answer within {plan.timeout_seconds:g} s"
+        return f"no whole answer within {request.meta['download_timeout']:.3g} s"
     if isinstance(error, ResponseDataLossError):
         return "the connection ended before the whole body had come"
     if isinstance(error, DownloadCancelledError):

@@ -19,9 +19,11 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from strades_pipelines import stopping
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.psql import environment
 from strades_pipelines.database.server import binaries
+from strades_pipelines.settings import settings
 
 ARCHIVE = b"PGDMP"
 MARK = b"strades-backup"
@@ -47,6 +49,11 @@ class Manifest:
     hashes: Mapping[str, str]
 
 
+def signing_key() -> Path:
+    """The file of the key that signs this installation's backups; it is made with the first."""
+    return settings().home / "backup.key"
+
+
 def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
     """Write the database of `url` into `file`, as one moment saw it, while others may go on writing.
 
@@ -61,7 +68,7 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
         raise BackupError(f"{file}: expected a folder to write into, was none at {file.parent}")
     part = file.with_name(file.name + ".part")
     try:
-        with psycopg.connect(url) as connection:
+        with stopping.at_stop(lambda: part.unlink(missing_ok=True)), psycopg.connect(url) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             [snapshot] = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
             progress("dumping")

@@ -1,6 +1,7 @@
 """A JSON file of ours, checked against its published schema; what is wrong is one line with the path of the key."""
 
 import json
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -16,6 +17,7 @@ from strades_pipelines.regular_files import read_regular
 SCHEMAS = Path(__file__).parent / "schemas"
 MAX_BYTES = 1_000_000
 ROOT = "the document"  # where a fault has no key above it
+USER_INFO = re.compile(r"//[^/@\s]{1,500}@")
 
 
 class CheckError(ValueError):
@@ -95,7 +97,7 @@ def check(document: Any, schema: str) -> None:
 
 def shown(value: object) -> str:
     """A value for a one-line message: JSON, at most 60 characters."""
-    text = json.dumps(value, default=str, ensure_ascii=True)
+    text = USER_INFO.sub("//***@", json.dumps(value, default=str, ensure_ascii=True))
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -91,6 +91,8 @@ def spider_plan(website: Website, requests: Sequence[Request], *, run_id: str) -
         "user_agent": settings().user_agent,
         "retries": ask.retries,
         "timeout_seconds": ask.timeout_seconds,
+        "budget_seconds": website.budget_seconds,
+        "auth": asdict(ask.auth) if ask.auth else None,
     }
 
 

@@ -23,6 +23,20 @@ class Paging:
 
 
 @dataclass(frozen=True)
+class Auth:
+    """Where the provider's key goes, and the name of the variable or secret file that holds it; never the key.
+
+    `place`: the `query` or a `header`. `scheme` is the word before it in a header; `Basic` sends `user:password` in
+    Base64.
+    """
+
+    place: str
+    name: str
+    variable: str
+    scheme: str | None = None
+
+
+@dataclass(frozen=True)
 class Ask:
     """How to ask. `url` and `parameters` may hold {symbol}, {interval}, {start}, {end} (exclusive), {last} (bar).
 
@@ -51,6 +65,7 @@ class Ask:
     retries: int
     timeout_seconds: float
     max_bytes: int
+    auth: Auth | None = None
 
 
 @dataclass(frozen=True)

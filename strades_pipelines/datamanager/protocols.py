@@ -9,11 +9,25 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from strades_pipelines.datamanager.checked_json import CheckError, check, read_checked
-from strades_pipelines.datamanager.protocol import Ask, Field, Knowledge, Output, Paging, Protocol, Read, Scalar, Span
+from strades_pipelines.datamanager.protocol import (
+    Ask,
+    Auth,
+    Field,
+    Knowledge,
+    Output,
+    Paging,
+    Protocol,
+    Read,
+    Scalar,
+    Span,
+)
+from strades_pipelines.secret_values import is_secret_name
 from strades_pipelines.settings import PROJECT
 
+KEY_BELONGS = "a key belongs into the environment, under the name that the protocol's ask.auth gives it"
 FOLDER = PROJECT / "scrapers" / "protocols"
 
 
@@ -60,6 +74,7 @@ def make_protocol(document: Mapping[str, Any]) -> Protocol:
 
 
 def _protocol(document: Mapping[str, Any]) -> Protocol:
+    _refuse_literal_keys(document["ask"])
     listing = document.get("listing", {})
     return Protocol(
         **{key: document[key] for key in ("name", "title", "documentation", "licence")},
@@ -68,6 +83,16 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
         ask=_ask(document["ask"]),
         read=_read(document["read"]),
     )
+
+
+def _refuse_literal_keys(ask: Mapping[str, Any]) -> None:
+    """A protocol is in git: what its name says is a key must come from the environment."""
+    for where in ("parameters", "headers"):
+        for name, value in ask.get(where, {}).items():
+            if is_secret_name(name) and "{" not in value:
+                raise CheckError(f"ask.{where}.{name}: expected no key here; {KEY_BELONGS}")
+    if any(is_secret_name(name) for name, _ in parse_qsl(urlsplit(ask["url"]).query)):
+        raise CheckError(f"ask.url: expected no key here; {KEY_BELONGS}")
 
 
 def _ask(item: Mapping[str, Any]) -> Ask:
@@ -90,7 +115,12 @@ def _ask(item: Mapping[str, Any]) -> Ask:
         retries=item["retries"],
         timeout_seconds=float(item["timeout_seconds"]),
         max_bytes=item["max_bytes"],
+        auth=_auth(item["auth"]) if "auth" in item else None,
     )
+
+
+def _auth(item: Mapping[str, str]) -> Auth:
+    return Auth(item["in"], item["name"], item["variable"], item.get("scheme"))
 
 
 def _read(item: Mapping[str, Any]) -> Read:

@@ -6,11 +6,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from strades_pipelines.datamanager.checked_json import CheckError, read_checked, shown
 from strades_pipelines.datamanager.cron import cron_problem
 from strades_pipelines.datamanager.protocol import Protocol
-from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol, protocol_names
+from strades_pipelines.datamanager.protocols import KEY_BELONGS, ProtocolError, load_protocol, protocol_names
+from strades_pipelines.secret_values import is_secret_name
+from strades_pipelines.settings import SettingsError, missing_secret, secret
+
+BUDGET_SECONDS = 300.0
 
 
 class SourcesError(ValueError):
@@ -61,6 +66,7 @@ class Website:
     licence: str
     venue: str
     history_from: datetime | None
+    budget_seconds: float = BUDGET_SECONDS
 
 
 @dataclass(frozen=True)
@@ -110,17 +116,45 @@ def load_sources(path: Path) -> Sources:
     return sources
 
 
+def missing_keys(sources: Sources) -> list[str]:
+    """One line for each source that is fetched and whose provider's key is not set, or cannot be sent."""
+    lines = []
+    for n, website in enumerate(sources.websites):
+        auth = load_protocol(website.protocol).ask.auth if website.fonctionnel else None
+        if auth is None:
+            continue
+        try:
+            problem = None if secret(auth.variable) else missing_secret(auth.variable)
+        except SettingsError as error:
+            problem = str(error)
+        if problem:
+            lines.append(f"websites[{n}] ({website.name}), protocol {website.protocol}: {problem}")
+    return lines
+
+
 def _website(item: dict[str, Any], where: str) -> Website:
     problem = cron_problem(item["schedule"])
     if problem:
         raise CheckError(f"{where}.schedule: expected {problem}, was {shown(item['schedule'])}")
+    _check_address(item["url"], f"{where}.url")
     start = item.get("history_from")
     typed = {
         "financial_instruments": tuple(item["financial_instruments"]),
         "venue": item.get("venue", item["name"]),
+        "budget_seconds": float(item.get("budget_seconds", BUDGET_SECONDS)),
         "history_from": None if start is None else _time(start, f"{where}.history_from"),
     }
     return Website(**{**item, **typed})
+
+
+def _check_address(url: str, where: str) -> None:
+    """Refuse an address that no crawl could use, or that holds a secret; what it is then is not shown."""
+    try:
+        address = urlsplit(url)
+    except ValueError:
+        raise CheckError(f"{where}: expected an http or https address, was one that cannot be read") from None
+    if "@" in address.netloc or any(is_secret_name(name) for name, _ in parse_qsl(address.query)):
+        raise CheckError(f"{where}: expected an address without user, password or key; {KEY_BELONGS}")
 
 
 def _instrument(item: dict[str, Any], where: str) -> Instrument:

@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from strades_pipelines.database.backup import Manifest, back_up
+from strades_pipelines.database.backup import Manifest, back_up, signing_key
 from strades_pipelines.database.connection import connect, database_url
 from strades_pipelines.database.restore import restore
 from strades_pipelines.datamanager.listings import sync_listings
@@ -100,7 +100,7 @@ def run_load(files: Sequence[Path], protocol: str, given: Sequence[str], source:
 def run_backup(file: Path, *, as_json: bool) -> None:
     """`strades db backup`."""
     prepare()
-    _tell_backup(file, back_up(file, database_url(), key=_backup_key(), progress=_say), as_json)
+    _tell_backup(file, back_up(file, database_url(), key=signing_key(), progress=_say), as_json)
 
 
 def run_restore(file: Path, *, force: bool, trust: bool, disconnect: bool, as_json: bool) -> None:
@@ -113,7 +113,7 @@ def run_restore(file: Path, *, force: bool, trust: bool, disconnect: bool, as_js
             manifest = restore(
                 file,
                 settings().world,
-                key=_backup_key(),
+                key=signing_key(),
                 force=force,
                 trust=trust,
                 disconnect=disconnect,
@@ -122,10 +122,6 @@ def run_restore(file: Path, *, force: bool, trust: bool, disconnect: bool, as_js
     except Timeout:
         raise BadInput("expected that nothing serves this installation; end `strades up` first") from None
     _tell_backup(file, manifest, as_json)
-
-
-def _backup_key() -> Path:
-    return settings().home / "backup.key"
 
 
 def _tell_backup(file: Path, manifest: Manifest, as_json: bool) -> None:

@@ -33,6 +33,18 @@ def test_gate_asks_no_further_back_than_it_answers() -> None:
     ("section", "key", "value", "message"),
     [
         ("ask", "url", "http://x/", r"ask.url: expected"),
+        ("ask", "headers", {"X-CMC_PRO_API_KEY": "12345678"}, r"ask.headers.X-CMC_PRO_API_KEY: expected no key here"),
+        ("ask", "parameters", {"token": "12345678"}, r"ask.parameters.token: expected no key here"),
+        ("ask", "url", "https://h.example/?api_key=12345678", r"ask.url: expected no key here"),
+        (
+            "ask",
+            "auth",
+            {"in": "query", "name": "k", "variable": "abcdef123456"},
+            r"ask.auth.variable: expected a name",
+        ),
+        ("ask", "auth", {"in": "query", "name": "k", "variable": "STRADES_X_KEY"}, r"ask.auth.variable: expected"),
+        ("ask", "auth", {"in": "query", "name": "k", "variable": "DATABASE_URL"}, r"ask.auth.variable: expected"),
+        ("ask", "auth", {"in": "query", "name": "k"}, r"ask.auth: expected the key 'variable'"),
         ("ask", "concurrency", 0, r"ask.concurrency: expected minimum 1, was 0"),
         ("ask", "chunk", {"bars": 1, "seconds": 2}, r"ask.chunk: expected"),
         ("ask", "pagng", {}, r"ask: expected no key \"pagng\""),

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strades_pipelines.datamanager.sources import SourcesError, load_sources
+from strades_pipelines.datamanager import sources
+from strades_pipelines.datamanager.protocol import Auth
+from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.datamanager.sources import SourcesError, load_sources, missing_keys
 from strades_pipelines.settings import PROJECT
 from tests.datamanager.conftest import Write, document
 
@@ -31,19 +35,19 @@ def changed(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
 
 
 def test_projects_own_sources_are_good() -> None:
-    sources = load_sources(PROJECT / "Sources.json")
-    assert {website.name for website in sources.websites} >= {"yahoo", "gateio", "ecb", "fred", "sec", "news"}
-    categories = {website.category for website in sources.websites}
+    project = load_sources(PROJECT / "Sources.json")
+    assert {website.name for website in project.websites} >= {"yahoo", "gateio", "ecb", "fred", "sec", "news"}
+    categories = {website.category for website in project.websites}
     assert categories == {"news", "markets", "reports", "statistics", "states"}
-    symbols = [instrument.symbol for instrument in sources.instruments_of(sources.website("yahoo"))]
+    symbols = [instrument.symbol for instrument in project.instruments_of(project.website("yahoo"))]
     assert symbols == ["AAPL", "IBM", "MSFT", "GOOG", "FB"]
-    bitcoin = sources.instruments_of(sources.website("gateio"))[0]
+    bitcoin = project.instruments_of(project.website("gateio"))[0]
     assert (bitcoin.id, bitcoin.interval, bitcoin.tick_size) == ("001CC", "1m", Decimal("0.1"))
 
 
 def test_times_are_utc_and_sizes_exact(write: Write) -> None:
-    sources = load_sources(write(changed((W, 0, "history_from"), "2024-01-01")))
-    instrument, website = sources.instruments[0], sources.websites[0]
+    project = load_sources(write(changed((W, 0, "history_from"), "2024-01-01")))
+    instrument, website = project.instruments[0], project.websites[0]
     assert (instrument.start_date, instrument.end_date) == (datetime(2015, 7, 1, tzinfo=UTC), None)
     assert instrument.lot_size == Decimal("0.00001")
     assert (website.venue, website.history_from) == ("gateio", datetime(2024, 1, 1, tzinfo=UTC))
@@ -110,6 +114,41 @@ def test_wrong_value_is_named_in_one_line(write: Write, path: tuple[Any, ...], v
         load_sources(write(changed(path, value)))
     assert str(error.value).startswith("Sources.json: ")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:HIDDEN@example.org/feed",
+        "https://HIDDEN@example.org",
+        "https://example.org/feed?a=1&api_key=HIDDEN",
+        "https://example.org/feed?accessToken=HIDDEN",
+        "ftp://user:HIDDEN@example.org/feed",
+        "https://[HIDDEN/feed",
+    ],
+)
+def test_an_address_with_a_secret_is_refused_by_its_path_and_not_shown(write: Write, url: str) -> None:
+    with pytest.raises(SourcesError, match=r"websites\[0\].url: expected an") as error:
+        load_sources(write(changed((W, 0, "url"), url)))
+    assert "HIDDEN" not in str(error.value)
+
+
+def test_a_budget_is_five_minutes_where_none_is_named(write: Write) -> None:
+    assert load_sources(write(document())).websites[0].budget_seconds == 300
+    assert load_sources(write(changed((W, 0, "budget_seconds"), 20))).websites[0].budget_seconds == 20
+    with pytest.raises(SourcesError, match=r"websites\[0\].budget_seconds: expected minimum 1, was 0"):
+        load_sources(write(changed((W, 0, "budget_seconds"), 0)))
+
+
+def test_a_key_that_is_not_set_is_warned_of(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load_protocol("gateio_candles")
+    keyed = replace(loaded, ask=replace(loaded.ask, auth=Auth("header", "X-CMC", "NOWHERE_API_KEY")))
+    listed = load_sources(write(document()))
+    monkeypatch.setattr(sources, "load_protocol", lambda _: keyed)
+    (line,) = missing_keys(listed)
+    assert line.startswith("websites[0] (gateio), protocol gateio_candles: NOWHERE_API_KEY is not set: put the")
+    monkeypatch.setenv("NOWHERE_API_KEY", "12345678")
+    assert missing_keys(listed) == []
 
 
 def test_website_name_that_is_there_twice_is_named(write: Write) -> None:

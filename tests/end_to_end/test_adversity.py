@@ -1,4 +1,4 @@
-"""A full disk, a read-only home, a clock that goes back, a database that stops: one line, and the next run completes."""
+"""A full disk, a read-only home, a clock that goes back, a stopped database: one line, and the next run completes."""
 
 import os
 import shutil

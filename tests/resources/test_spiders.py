@@ -52,7 +52,7 @@ def test_a_plan_that_cannot_be_used_says_why_and_the_next_is_crawled(spiders: Sp
 def test_a_killed_process_fails_its_plan_and_the_next_gets_another(spiders: SpiderRunner, database_url: str) -> None:
     assert spiders.run(plan_of(question(0)), database=database_url)["stored"] == 1
     assert spiders._server is not None
-    os.kill(spiders._server.pid, signal.SIGKILL)
+    os.kill(spiders._server.process.pid, signal.SIGKILL)
     with pytest.raises(dg.Failure, match="the spiders of test ended with -9"):
         spiders.run(plan_of(question(1)), database=database_url)
     assert spiders.run(plan_of(question(1)), database=database_url)["stored"] == 1

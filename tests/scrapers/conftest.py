@@ -96,6 +96,7 @@ def plan_of(*requests: dict[str, Any], **changed: Any) -> dict[str, Any]:
         "user_agent": "strades-tests/1 (nobody@example.org)",
         "retries": 1,
         "timeout_seconds": 5.0,
+        "budget_seconds": 60.0,
         **changed,
     }
 
