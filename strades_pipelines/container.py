@@ -21,6 +21,7 @@ SECONDS = 8
 
 def main(arguments: Sequence[str]) -> None:
     """Do one thing, or become the process that does it."""
+    os.umask(0o077)
     match list(arguments):
         case ["migrate"]:
             prepare()
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
                 expect_answer(url)
         case ["code", *options]:
             # Runs are processes of the code location: those of the one before it are over.
-            become(["sh", "-c", 'python -m strades_pipelines.instance && exec dagster api grpc "$@"', "sh", *options])
+            become([sys.executable, "-m", "strades_pipelines.instance", "then", "api", "grpc", *options])
         case [_, *_]:
             become(list(arguments))
         case _:

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from strades_pipelines.database.connection import DAGSTER_DATABASE, embedded_server
+from strades_pipelines.database.roles import service_url
 from strades_pipelines.ports import PortInUse, is_taken
 from strades_pipelines.run_guard import RunGuard
 from strades_pipelines.served_parts import Parts, make_socket_folder, remove_socket_folder, webserver_url
@@ -42,7 +43,7 @@ class AlreadyUp(RuntimeError):
 
 
 def up(prepare: Callable[[], None], console: Console, timing: Timing | None = None) -> int:
-    """Serve until told to stop; returns the exit code, 0.
+    """Serve until told to stop; returns the exit code, 128 and the number of the signal.
 
     The embedded database is stopped as well if it was not running before.
 
@@ -58,12 +59,18 @@ def up(prepare: Callable[[], None], console: Console, timing: Timing | None = No
         _check_ports()
         stops_database = settings().database_url is None and (inherited or postmaster(embedded_server()) is None)
         record = new_record(record_path(), stops_database=stops_database)
+        received: list[int] = []
+
+        def interrupt(number: int, _frame: FrameType | None) -> None:
+            received.append(number)
+            raise KeyboardInterrupt
+
         with _keeper():
             try:
                 for name in SIGNALS:
-                    signal.signal(name, signal.default_int_handler)
+                    signal.signal(name, interrupt)
                 prepare()
-                _serve(console, record, timing or Timing())
+                _serve(console, record, timing or Timing(), received)
             except KeyboardInterrupt:
                 pass
             finally:
@@ -72,7 +79,7 @@ def up(prepare: Callable[[], None], console: Console, timing: Timing | None = No
                 if stops_database:
                     stop_database()
                 record.remove()
-    return 0
+    return 128 + received[0] if received else 0
 
 
 @contextmanager
@@ -145,7 +152,7 @@ def _keeper() -> Iterator[None]:
         keeper.stdin.close()
 
 
-def _serve(console: Console, record: Record, timing: Timing) -> None:
+def _serve(console: Console, record: Record, timing: Timing, received: list[int]) -> None:
     console.print(f"Strades is starting ([bold]{settings().world}[/] world), which takes some twenty seconds.")
     output = Output(console, settings().home / "logs" / "up.log")
     alerts = AlertQueue(partial(output.note, "up"))
@@ -164,7 +171,8 @@ def _serve(console: Console, record: Record, timing: Timing) -> None:
 
     supervisor = Supervisor(table, Telling(incident, output.note), timing, extras.look)
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
         supervisor.stop()
 
     for name in SIGNALS:
@@ -217,8 +225,8 @@ class Extras:
         if self._port == _database_port() or not supervisor.is_healthy("database"):
             return
         self._port = _database_port()
-        os.environ["DAGSTER_PG_URL"] = embedded_server().url(DAGSTER_DATABASE)
-        for name in ("code", "webserver", "daemon"):
+        os.environ["DAGSTER_PG_URL"] = service_url(embedded_server().url(), DAGSTER_DATABASE)
+        for name in self._parts.children.keys() - {"sandbox", "docs"}:
             supervisor.restart(name, "the database has another port")
 
     def _announce(self) -> None:

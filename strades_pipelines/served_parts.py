@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from strades_pipelines.database.connection import database_url, embedded_server
+from strades_pipelines.database.connection import DAGSTER_DATABASE, database_url, embedded_server
+from strades_pipelines.database.roles import service_url
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.child import Child
 from strades_pipelines.supervision.daemon_probe import DaemonProbe
@@ -133,7 +134,7 @@ def _asked(pid: Callable[[], int | None], probe: Callable[[], str | None]) -> st
 
 
 def _embedded_answers() -> str | None:
-    return database_answers(embedded_server().url())
+    return database_answers(service_url(embedded_server().url(), DAGSTER_DATABASE))
 
 
 def webserver_url() -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
 from strades_pipelines.alerting import send_alert
 from strades_pipelines.database.connection import DAGSTER_DATABASE, WORLD_DATABASES, embedded_server
+from strades_pipelines.database.roles import service_url
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision.down import record_path
 from strades_pipelines.supervision.record import read_record
@@ -81,10 +81,7 @@ def _read_told(path: Path) -> list[str]:
 
 
 def _running_url(database: str) -> str:
-    given = settings().database_url
-    if given is None:
-        return embedded_server().url(database)
-    return urlunsplit(urlsplit(given)._replace(path=f"/{database}"))
+    return service_url(settings().database_url or embedded_server().url(), database)  # starts no server
 
 
 def _database_lag(detail: str) -> Status:

@@ -80,7 +80,7 @@ def test_a_container_has_only_the_secrets_that_it_needs() -> None:
     alerts = {"STRADES_ALERT_SMTP", "STRADES_ALERT_WEBHOOK"}
     given = {name: set(service.get("secrets", ())) for name, service in services().items()}
     assert given.pop("postgres") == {"postgres_password"}
-    assert given.pop("code") == {"DATABASE_URL"} | alerts  # alerts are sent by its sensors
+    assert given.pop("code") == given.pop("watch") == {"DATABASE_URL"} | alerts  # who sends alerts
     assert given.pop("docs") == given.pop("sandbox") == set()
     assert all(secrets == {"DATABASE_URL"} for secrets in given.values())
 
@@ -106,9 +106,9 @@ def test_only_who_must_reaches_the_code_location_and_the_database() -> None:
     pages = {"webserver", "readonly"}
     assert members == {
         "database": {"postgres", "code", "daemon"} | pages,
-        "maintenance": {"postgres", "migrate", "backup"},
+        "maintenance": {"postgres", "migrate", "backup", "watch"},
         "location": {"code", "daemon"} | pages,
-        "outside": {"code"},
+        "outside": {"code", "watch"},
         "pages": {"docs"} | pages,
     }
     assert {name for name in networks if networks[name].get("internal")} == {"database", "maintenance", "location"}
