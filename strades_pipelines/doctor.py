@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from strades_pipelines.settings import settings
+from strades_pipelines.settings import PROJECT, settings
 
 SPACE_NEEDED = 2 * 1024**3
 
@@ -28,6 +28,7 @@ def examine() -> list[Finding]:
     looks: list[tuple[str, Callable[[], str]]] = [
         ("Python", _python),
         ("disk space", _space),
+        ("files of the home", _privacy),
         ("Sources.json and protocols", _sources),
         ("Wallets.json", _wallets),
         ("database server", _server),
@@ -103,6 +104,15 @@ def _growth() -> str:
 
 def _short(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if abs(size) >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def _privacy() -> str:
+    home = settings().home
+    private = [home, home / "postgres" / "password", home / "backup.key", PROJECT / ".env"]
+    open_to_others = [path for path in private if path.exists() and path.stat().st_mode & 0o077]
+    if open_to_others:
+        raise RuntimeError(f"others may read {', '.join(map(str, open_to_others))}; `chmod go= FILE`")
+    return f"{home} is for its owner alone" if home.exists() else "nothing is made yet"
 
 
 def _sources() -> str:

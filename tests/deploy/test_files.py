@@ -38,7 +38,7 @@ def test_hadolint_has_nothing_to_say(tmp_path: Path) -> None:
 
 
 def test_the_parts_of_the_plan_are_there() -> None:
-    always = {"postgres", "migrate", "code", "webserver", "daemon", "docs", "backup"}
+    always = {"postgres", "migrate", "code", "webserver", "daemon", "docs", "watch", "backup"}
     assert {name for name, service in services().items() if "profiles" not in service} == always
     assert {name: service["profiles"] for name, service in services().items() if "profiles" in service} == {
         "readonly": ["readonly"],
