@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from pathlib import Path
 from threading import Thread
 
 from strades_pipelines.processes import tied_to_this_process
+
+TRACKER_SECONDS = 1.0
 
 
 class Child:
@@ -69,15 +72,26 @@ class Child:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Send SIGKILL to its group: what a killed code location leaves behind are its runs."""
-        self._signal(signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait()
+        """Kill it, then what it leaves behind: the code location its runs.
 
-    def _signal(self, number: int) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError, PermissionError):
+        Python's resource tracker, which is in its group, gets a moment to remove the semaphores of the killed process.
+        """
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        deadline = time.monotonic() + TRACKER_SECONDS
+        while time.monotonic() < deadline and self._signal(0):
+            time.sleep(0.02)
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> bool:
+        """Send a signal to its group; whether there is one."""
+        with suppress(ProcessLookupError, PermissionError):
+            if self._process is not None:
                 os.killpg(self._process.pid, number)
+                return True
+        return False
 
     def _follow(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
