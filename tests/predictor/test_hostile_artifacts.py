@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 TOUCH = shutil.which("touch") or "touch"
 Json = dict[str, Any]
+NUMBERS = count(1)  # skops takes nodes of one number for one object
 Canary = Path  # a file that is there if code ran; its name has blanks
 
 
@@ -36,7 +38,7 @@ class Reduced:
         self.canary = canary
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"{TOUCH} {self.canary}",)
+        return os.system, (f"{TOUCH} '{self.canary}'",)
 
 
 def archive(members: dict[str, bytes]) -> bytes:
@@ -50,7 +52,14 @@ def archive(members: dict[str, bytes]) -> bytes:
 
 def node(loader: str, module: str, name: str, content: Any = None, **more: Any) -> Json:
     """A node of a skops schema."""
-    return {"__loader__": loader, "__module__": module, "__class__": name, "content": content, "__id__": 1, **more}
+    return {
+        "__loader__": loader,
+        "__module__": module,
+        "__class__": name,
+        "content": content,
+        "__id__": next(NUMBERS),
+        **more,
+    }
 
 
 def text(value: Any) -> Json:
