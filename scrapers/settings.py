@@ -54,7 +54,7 @@ def downloader_middlewares() -> dict[str, int]:
         f"{BUILTIN}.defaultheaders.DefaultHeadersMiddleware": 400,
         f"{BUILTIN}.useragent.UserAgentMiddleware": 500,
         "scrapers.middlewares.Persistence": 550,
-        f"{BUILTIN}.httpcompression.HttpCompressionMiddleware": 590,
+        "scrapers.decompression.StrictDecompression": 590,
         "scrapers.credentials.Credentials": 940,
     }
     if settings().world == "sandbox":

@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -222,6 +224,20 @@ def test_parts_find_no_secret_in_their_environment_that_they_do_not_need(served:
         for part in ("sandbox", "docs", "webserver", "daemon")
     }
     assert found == {"sandbox": set(), "docs": set(), "webserver": {"DAGSTER_PG_URL"}, "daemon": {"DAGSTER_PG_URL"}}
+
+
+def test_it_listens_on_loopback_alone_and_not_on_ipv6(served: Served) -> None:
+    wait_for("the docs", lambda: served.supervised.answers("docs", datetime.now(UTC)), seconds=START_SECONDS)
+    bound = {
+        (made.family, made.laddr.ip, made.laddr.port)
+        for process in served.supervised.processes()
+        for made in process.net_connections("inet")
+        if made.status == psutil.CONN_LISTEN or made.type == socket.SOCK_DGRAM
+    }
+    assert {(family, address) for family, address, _ in bound} == {(socket.AF_INET, "127.0.0.1")}
+    urls = (served.webserver.url, served.docs, served.installation.environment["STRADES_SANDBOX_URL"])
+    database = int((served.installation.home / "postgres" / "port").read_text())
+    assert {port for _, _, port in bound} == {database, *(urlsplit(url).port for url in urls)}
 
 
 def test_what_the_installation_writes_is_for_its_owner_alone(served: Served) -> None:

@@ -2,15 +2,18 @@
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-Answers = Mapping[str, bytes | None]
+Stream = Callable[[], Iterable[bytes]]
+Answers = Mapping[str, bytes | Stream | None]
 
 
 @contextmanager
 def raw_server(answers: Answers, asked: list[str] | None = None) -> Iterator[str]:
-    """Send each path's bytes and close; None never answers. `asked` collects the heads of the requests that came."""
+    """Send each path's bytes and close; None never answers, a stream goes on until it ends or the client does.
+
+    `asked` collects the heads of the requests that came."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     open_sockets: list[socket.socket] = []
 
@@ -25,7 +28,8 @@ def raw_server(answers: Answers, asked: list[str] | None = None) -> Iterator[str
         if sent is None:
             return
         with suppress(OSError):
-            taken.sendall(sent)
+            for part in (sent,) if isinstance(sent, bytes) else sent():
+                taken.sendall(part)
         taken.close()
 
     def serve() -> None:

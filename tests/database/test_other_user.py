@@ -1,0 +1,60 @@
+"""Another user of the machine gets nothing of the embedded server: no file, no password, no connection."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from strades_pipelines.database.server import EmbeddedServer, binaries
+from tests.database.test_server import postmaster, server  # noqa: F401
+
+# The server of root belongs to `nobody`, 65534.
+OTHER = 65533
+needs_root = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0 or shutil.which("setpriv") is None,
+    reason="to become another user needs root and setpriv; CI has them",
+)
+
+
+def as_other(*command: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command as a user who owns nothing."""
+    prefix = ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups", "--inh-caps=-all"]
+    environment = {"PATH": os.environ["PATH"], "PGPASSFILE": "/dev/null", "LC_ALL": "C"}
+    return subprocess.run(
+        [*prefix, *command], capture_output=True, text=True, cwd="/", env=environment, timeout=30, check=False
+    )
+
+
+@needs_root
+@pytest.mark.slow
+def test_its_files_are_closed_to_another_user(server: EmbeddedServer) -> None:  # noqa: F811
+    server.start()
+    readable = as_other("find", str(server.folder), "-type", "f", "-readable").stdout.splitlines()
+    assert [path for path in readable if path != str(server.folder / "port")] == []
+    for path in ("password", "lock", "data/PG_VERSION", "data/server.log", "data/postmaster.pid", "data/pg_hba.conf"):
+        assert (server.folder / path).exists()
+        assert "Permission denied" in as_other("cat", str(server.folder / path)).stderr
+    assert as_other("find", str(server.folder), "-writable").stdout == ""
+    assert as_other("find", str(server.folder), "-type", "s").stdout == ""  # no socket either
+
+
+@needs_root
+@pytest.mark.slow
+def test_it_lets_nobody_in_without_the_password_and_shows_it_nowhere(server: EmbeddedServer) -> None:  # noqa: F811
+    server.start()
+    port, password = (server.folder / "port").read_text(), (server.folder / "password").read_text()
+    for user in ("strades", "postgres", "nobody"):
+        done = as_other(
+            str(binaries() / "psql"), "-w", "-h", "127.0.0.1", "-p", port, "-U", user, "-c", "SELECT 1", "postgres"
+        )
+        assert done.returncode == 2
+        assert "no password supplied" in done.stderr
+    rules = [line.split() for line in (server.data / "pg_hba.conf").read_text().splitlines() if line.strip()[:1] != "#"]
+    assert {rule[-1] for rule in rules if rule} == {"scram-sha-256"}
+    first = psutil.Process(postmaster(server))
+    for process in (first, *first.children(recursive=True)):
+        assert password not in " ".join(process.cmdline())
+        assert "Permission denied" in as_other("cat", f"/proc/{process.pid}/environ").stderr
