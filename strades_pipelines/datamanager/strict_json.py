@@ -126,9 +126,13 @@ class Place(NamedTuple):
         place: Place | None = self
         while place is not None:
             key = place.key
-            parts.append(f"[{key}]" if isinstance(key, int) else f".{key[:LONGEST_PATH]}")
+            parts.append(f"[{key}]" if isinstance(key, int) else f".{_printable(key[:LONGEST_PATH])}")
             place = place.parent
         return "".join(reversed(parts)).lstrip(".")[:LONGEST_PATH]
+
+
+def _printable(key: str) -> str:
+    return key if key.isprintable() else ascii(key)[1:-1]
 
 
 def walk(value: Any) -> Iterator[tuple[Place | None, Any]]:

@@ -2,13 +2,14 @@
 
 import copy
 import json
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strades_pipelines.datamanager import sources
@@ -218,6 +219,7 @@ JUNK = st.recursive(
 
 
 @given(st.sampled_from(PATHS), JUNK)
+@example((W,), {"line\n\U00018cd6": math.inf})
 @settings(max_examples=200, deadline=None)
 def test_any_value_anywhere_is_taken_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, path: tuple[Any, ...], value: Any
