@@ -84,6 +84,19 @@ def test_a_file_that_is_no_whole_backup_is_refused_and_nothing_is_lost(world: st
         save(tmp_path / "none" / "file", world)
 
 
+def test_a_device_or_a_fifo_is_neither_replaced_nor_waited_for(world: str, tmp_path: Path) -> None:
+    fifo, device = tmp_path / "fifo", tmp_path / "device"
+    os.mkfifo(fifo)
+    device.symlink_to(os.devnull)
+    with pytest.raises(BackupError, match=r"fifo: expected a file to write, was a FIFO$"):
+        save(fifo, world)
+    with pytest.raises(BackupError, match=r"device: expected a file to write, was a device$"):
+        save(device, world)
+    with pytest.raises(BackupError, match=r"fifo: expected a readable file, was a FIFO$"):
+        read_manifest(fifo)
+    assert fifo.is_fifo() and device.is_char_device()
+
+
 def overwritten(file: Path, replacement: str) -> Path:
     """The backup with other SQL, of the same length, where it makes a table: the archive stays valid."""
     content = file.read_bytes()
