@@ -165,7 +165,7 @@ def _runs(child: "Process") -> bool:
     import psutil
 
     try:
-        return child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+        return bool(child.is_running() and child.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 
