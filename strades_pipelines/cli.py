@@ -63,6 +63,7 @@ def main() -> None:
             raise
         _complain(error, 2 if wrong_input else 1)
     finally:
+        stopping.begin_nothing_more_if_requested()
         stopping.disarm()
 
 
@@ -74,6 +75,7 @@ def _end_queries() -> None:
 
 
 def _complain(error: object, code: int) -> NoReturn:
+    stopping.begin_nothing_more_if_requested()  # it failed because its child processes were ended; the stop is told
     text = cause(str(error)) or type(error).__name__
     home = settings().home if code == 1 else None
     if home is not None and home.exists() and shutil.disk_usage(home).free < ROOM:

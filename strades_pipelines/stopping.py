@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -144,10 +145,29 @@ def end_children() -> None:
     for child in children:
         with suppress(psutil.Error):
             child.terminate()
-    _, alive = psutil.wait_procs(children, timeout=CHILD_SECONDS)
-    for child in alive:
+    for child in _wait_for_end(children):
         with suppress(psutil.Error):
             child.kill()
+
+
+def _wait_for_end(children: "list[Process]") -> "list[Process]":
+    """Give `children` their moment; returns those that still run.
+
+    Not `psutil.wait_procs`: it takes the exit code that the main thread waits for, and `subprocess` then reports 0.
+    """
+    end = time.monotonic() + CHILD_SECONDS
+    while (alive := [child for child in children if _runs(child)]) and time.monotonic() < end:
+        time.sleep(0.02)
+    return alive
+
+
+def _runs(child: "Process") -> bool:
+    import psutil
+
+    try:
+        return bool(child.is_running() and child.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def _is_ours(child: "Process") -> bool:

@@ -118,6 +118,23 @@ def test_children_end_also_deaf_ones_and_servers_in_a_session_of_their_own_stay(
         stays.kill()
 
 
+WAITS_FOR_A_CHILD = """
+import subprocess, sys, time
+from strades_pipelines import stopping
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print('ready', flush=True)
+time.sleep(0.5)
+stopping.end_children()
+print(child.wait(), flush=True)
+"""
+
+
+def test_who_waits_for_a_child_that_is_ended_sees_that_it_failed() -> None:
+    process = started(WAITS_FOR_A_CHILD)
+    output, _ = process.communicate(timeout=SECONDS)
+    assert output == f"{-signal.SIGTERM}\n"
+
+
 FORKED = """
 import os, signal, sys, time
 child = os.fork()

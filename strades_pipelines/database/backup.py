@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ from strades_pipelines import stopping
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.psql import environment
 from strades_pipelines.database.server import binaries
+from strades_pipelines.regular_files import NotARegularFile, check_output, open_regular
 from strades_pipelines.settings import settings
 
 ARCHIVE = b"PGDMP"
@@ -67,6 +69,11 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
     if not file.parent.is_dir():
         raise BackupError(f"{file}: expected a folder to write into, was none at {file.parent}")
     part = file.with_name(file.name + ".part")
+    for path in (file, part):
+        try:
+            check_output(path)
+        except NotARegularFile as error:  # the rename would put a file in the place of /dev/null
+            raise BackupError(f"{path}: expected a file to write, was {error.strerror}") from None
     try:
         with stopping.at_stop(lambda: part.unlink(missing_ok=True)), psycopg.connect(url) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -115,7 +122,7 @@ class _Trailer(NamedTuple):
 
 def _trailer(file: Path) -> _Trailer:
     """What stands behind the archive; a ValueError where there is no such thing."""
-    with file.open("rb") as archive:
+    with open_regular(file, most_bytes=sys.maxsize) as archive:
         begin, size = archive.read(len(ARCHIVE)), file.stat().st_size
         archive.seek(max(0, size - TRAILER))
         trailer = archive.read()

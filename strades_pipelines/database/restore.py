@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -74,6 +74,13 @@ CODE = """
         INNER JOIN pg_database AS d ON d.oid = s.setdatabase WHERE d.datname = current_database()
     ORDER BY 1
 """
+# What keeps rows as they must be, in tables that the migrations make: an archive can leave it out.
+RULES = """
+    SELECT 'constraint ' || conname || ' of ' || conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE oid >= 16384 AND conrelid <> 0 AND contype <> 'n'  -- of NOT NULL, pg_dump keeps no name
+    UNION ALL SELECT 'index ' || i.indexrelid::regclass, pg_get_indexdef(i.indexrelid) FROM pg_index AS i
+        INNER JOIN pg_class AS c ON c.oid = i.indrelid WHERE i.indisunique AND c.oid >= 16384 AND c.relkind = 'r'
+"""
 UNCHANGED = "the world is as it was"
 SESSIONS = """
     SELECT DISTINCT coalesce(nullif(application_name, ''), usename) FROM pg_stat_activity
@@ -104,7 +111,8 @@ def restore(
     manifest = read_manifest(file)
     if manifest.world != world:
         raise WorldMismatch(f"{file}: expected a backup of the world '{world}', was '{manifest.world}'")
-    if not trust and not is_own(file, manifest, key):
+    own = is_own(file, manifest, key)
+    if not trust and not own:
         raise BackupError(
             f"{file}: expected a backup that this installation made, was one of another, or changed since; "
             "a backup holds SQL and data: --trust restores it if you trust all who could write it"
@@ -125,12 +133,14 @@ def restore(
             _drop(server, beside)
             progress("restoring")
             known = _code_of_migrations(server, beside, world)
-            _load(file, _make(server, beside), known)
+            _load(file, _make(server, beside), known.code)
             _take_over(server, beside)
             progress("hashing every table")
             _compare(manifest.hashes, table_hashes(database_url(beside)))
             progress("bringing the schema up to date")
             migrate(database_url(beside), world=world)
+            if not own:
+                _check_nothing_is_missing(file, database_url(beside), known)
             _drop(server, name)
             rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
             server.execute(rename.format(sql.Identifier(beside), sql.Identifier(name)))
@@ -192,19 +202,33 @@ def _make(server: psycopg.Connection[Any], name: str) -> str:
     return url
 
 
-def _code_of_migrations(server: psycopg.Connection[Any], name: str, world: str) -> set[tuple[str, str]]:
-    """The functions and triggers that our migrations make, read from a database made for that."""
+class _Known(NamedTuple):
+    """What the migrations make, as pairs of name and definition."""
+
+    code: set[tuple[str, str]]
+    rules: set[tuple[str, str]]
+
+
+def _code_of_migrations(server: psycopg.Connection[Any], name: str, world: str) -> _Known:
+    """The functions, triggers and constraints that our migrations make, read from a database made for that."""
     create_database(server, name)
     migrate(database_url(name), world=world)
-    known = _code(database_url(name))
+    known = _Known(_definitions(database_url(name), CODE), _definitions(database_url(name), RULES))
     _drop(server, name)
     return known
 
 
-def _code(url: str) -> set[tuple[str, str]]:
+def _check_nothing_is_missing(file: Path, url: str, known: _Known) -> None:
+    """Refuse a schema without a trigger, function, constraint or unique index that the migrations make."""
+    found = _definitions(url, CODE) | _definitions(url, RULES)
+    if missing := sorted((known.code | known.rules) - found):
+        raise BackupError(f"{file}: expected all that the migrations make, lacked {missing[0][0]}; {UNCHANGED}")
+
+
+def _definitions(url: str, query: str) -> set[tuple[str, str]]:
     # So that nothing in the database can stand before PostgreSQL's own functions and tables.
     with psycopg.connect(session_url(url), options="-c search_path=pg_catalog") as connection:
-        return {(what, definition) for what, definition in connection.execute(CODE)}
+        return {(what, definition) for what, definition in connection.execute(query)}
 
 
 def _load(file: Path, url: str, known: set[tuple[str, str]]) -> None:
@@ -217,7 +241,7 @@ def _load(file: Path, url: str, known: set[tuple[str, str]]) -> None:
     faults = _faults(done.stderr, harmless)
     if faults or (done.returncode and not harmless):
         raise BackupFailed(f"pg_restore failed: {first_error(faults or done.stderr)}")
-    if foreign := sorted(_code(url) - known):
+    if foreign := sorted(_definitions(url, CODE) - known):
         raise BackupError(f"{file}: expected only what the migrations make, was also {foreign[0][0]}; {UNCHANGED}")
 
 

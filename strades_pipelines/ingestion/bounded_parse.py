@@ -22,6 +22,7 @@ from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
 from strades_pipelines.processes import die_with_parent
 from strades_pipelines.settings import PROJECT, child_environment
+from strades_pipelines.stopping import SIGNALS, begin_nothing_more_if_requested
 
 PARSE_SECONDS = 60.0
 MEMORY_BYTES = 3 * 1024**3  # of addresses; enforced on Linux
@@ -67,6 +68,9 @@ def parse_bounded(
         )
     except subprocess.TimeoutExpired:
         raise BodyRefused(f"{TOO_COSTLY} {seconds:g} s, was one of {len(body)} bytes that cannot") from None
+    begin_nothing_more_if_requested()
+    if -done.returncode in SIGNALS:  # somebody stops the reader: that says nothing about the body
+        raise RuntimeError(f"the reader of a body of {len(body)} bytes was stopped by a signal")
     if done.returncode != 0:
         raise BodyRefused(f"expected a body that can be read, was one whose reader ended with {done.returncode}")
     answer = pickle.loads(done.stdout)

@@ -19,6 +19,15 @@ from pathlib import Path
 from strades_pipelines.database.server import EmbeddedServer
 EmbeddedServer(Path(sys.argv[1]), sys.argv[2]).start()
 """
+# The main thread has a second after the end of its initdb, as it has while queries are ended.
+STOPPABLE_START = f"""
+import time
+from strades_pipelines import stopping
+stopping.arm()
+tidying = stopping.at_stop(lambda: time.sleep(1))
+tidying.__enter__()
+{START}
+"""
 
 
 @pytest.fixture
@@ -142,6 +151,18 @@ def test_a_first_start_killed_at_any_moment_can_be_done_again(server: EmbeddedSe
     keep_a_row(server)
     assert number(server) == 1
     assert {path.name for path in server.folder.iterdir()} == {"data", "lock", "password", "port"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["folder", "PG_VERSION", "global/pg_control"])
+def test_a_first_start_that_is_told_to_stop_can_be_done_again(server: EmbeddedServer, moment: str) -> None:
+    starter = subprocess.Popen([sys.executable, "-c", STOPPABLE_START, str(server.folder), ""])
+    making = server.folder / "data.new"
+    await_any(making if moment == "folder" else making / moment, server.data / "PG_VERSION")
+    starter.terminate()
+    assert starter.wait() != 0
+    keep_a_row(server)
+    assert number(server) == 1
 
 
 def await_any(*paths: Path) -> None:

@@ -84,6 +84,20 @@ def test_a_file_that_is_no_whole_backup_is_refused_and_nothing_is_lost(world: st
         save(tmp_path / "none" / "file", world)
 
 
+def test_a_device_or_a_fifo_is_neither_replaced_nor_waited_for(world: str, tmp_path: Path) -> None:
+    fifo, device = tmp_path / "fifo", tmp_path / "device"
+    os.mkfifo(fifo)
+    device.symlink_to(os.devnull)
+    with pytest.raises(BackupError, match=r"fifo: expected a file to write, was a FIFO$"):
+        save(fifo, world)
+    with pytest.raises(BackupError, match=r"device: expected a file to write, was a device$"):
+        save(device, world)
+    with pytest.raises(BackupError, match=r"fifo: expected a readable file, was a FIFO$"):
+        read_manifest(fifo)
+    assert fifo.is_fifo()
+    assert device.is_char_device()
+
+
 def overwritten(file: Path, replacement: str) -> Path:
     """The backup with other SQL, of the same length, where it makes a table: the archive stays valid."""
     content = file.read_bytes()
@@ -121,6 +135,27 @@ def test_sql_of_a_changed_file_gets_no_further_than_the_new_database(
     assert table_hashes(world) == before
     with psycopg.connect(os.environ["STRADES_TEST_SERVER"]) as server:
         assert not server.execute("SELECT FROM pg_roles WHERE rolname = 'strades_restore'").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("removed", "missing"),
+    [
+        (b"CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON trading.ledger ", "trigger append_only"),
+        (b"ALTER TABLE ONLY trading.orders\n", "constraint orders_.* of trading.orders"),
+    ],
+)
+def test_a_trusted_file_may_not_leave_out_what_keeps_the_rows_as_they_must_be(
+    world: str, tmp_path: Path, removed: bytes, missing: str
+) -> None:
+    before, changed = table_hashes(world), tmp_path / "changed.backup"
+    save(tmp_path / "world.backup", world)
+    content = (tmp_path / "world.backup").read_bytes()
+    begin = content.index(removed)
+    end = content.index(b";\n", begin) + 1
+    changed.write_bytes(content[:begin] + b" " * (end - begin) + content[end:])
+    with pytest.raises(BackupError, match=f"expected all that the migrations make, lacked {missing}"):
+        bring_back(changed, trust=True)
+    assert table_hashes(world) == before
 
 
 def test_entries_that_no_world_has_are_refused_by_name(world: str, tmp_path: Path) -> None:
