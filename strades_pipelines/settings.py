@@ -12,9 +12,9 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
-from pydantic import AwareDatetime, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 from pydantic_settings.sources.providers.dotenv import read_env_file
 
@@ -150,6 +150,19 @@ class Settings(BaseSettings):
         assert isinstance(file_secret_settings, SecretsSettingsSource)
         files = _SecretFiles(settings_cls, file_secret_settings.secrets_dir)
         return init_settings, env_settings, dotenv_settings, files
+
+    @field_validator("alert_webhook", "alert_smtp")
+    @classmethod
+    def _names_a_server(cls, url: str | None, info: ValidationInfo) -> str | None:
+        schemes = ("http", "https") if info.field_name == "alert_webhook" else ("smtp", "smtps")
+        try:
+            parts = urlsplit((url or "").strip())
+            is_good = parts.scheme in schemes and bool(parts.hostname)
+        except ValueError:
+            is_good = False
+        if url is not None and not is_good:
+            raise ValueError(f"expected {schemes[0]}://host or {schemes[1]}://host")
+        return url
 
     @field_validator("database_url", mode="before")
     @classmethod

@@ -74,6 +74,25 @@ def test_an_empty_secret_file_counts_as_none(tmp_path: Path, monkeypatch: pytest
     assert read.alert_webhook == "https://hooks.example.org/token"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STRADES_ALERT_WEBHOOK", "htp://hooks.example.org/geheim"),
+        ("STRADES_ALERT_WEBHOOK", "https:///geheim"),
+        ("STRADES_ALERT_SMTP", "smtp//u:geheim@mail"),
+        ("STRADES_ALERT_SMTP", "https://u:geheim@mail"),
+        ("STRADES_ALERT_SMTP", "smtp://u:geheim@[mail"),
+    ],
+)
+def test_a_way_of_alerts_that_leads_nowhere_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match=f"^{name}: expected (http|smtp)://host or (https|smtps)://host$"):
+        settings()
+
+
 def complaint(url: str) -> str:
     """What is said of a DATABASE_URL; empty when it can be used."""
     with pytest.MonkeyPatch.context() as patch:
@@ -125,6 +144,6 @@ def test_a_good_database_url_is_taken_by_the_name_that_all_know(url: str) -> Non
 
 def test_no_secret_is_in_what_the_settings_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:topsecret@h/d")
-    for name in ("ALERT_WEBHOOK", "ALERT_SMTP", "SPIDER_DATABASE"):
-        monkeypatch.setenv(f"STRADES_{name}", "https://u:topsecret@h/")
+    for name, scheme in (("ALERT_WEBHOOK", "https"), ("ALERT_SMTP", "smtp"), ("SPIDER_DATABASE", "postgresql")):
+        monkeypatch.setenv(f"STRADES_{name}", f"{scheme}://u:topsecret@h/")
     assert "topsecret" not in repr(settings())

@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from strades_pipelines.database.backup import Manifest, back_up, signing_key
-from strades_pipelines.database.connection import connect, database_url
+from strades_pipelines.database.connection import connect, create_databases, database_url
+from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.restore import restore
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
-from strades_pipelines.install import prepare
+from strades_pipelines.install import make_home_private, prepare
 from strades_pipelines.operations.gaps import read_gaps
 from strades_pipelines.operations.loading import load_files
 from strades_pipelines.operations.options import day, stretch
@@ -98,8 +99,10 @@ def run_load(files: Sequence[Path], protocol: str, given: Sequence[str], source:
 
 
 def run_backup(file: Path, *, as_json: bool) -> None:
-    """`strades db backup`."""
-    prepare()
+    """`strades db backup`; it needs the database alone, so that nothing else that is wrong stands in its way."""
+    make_home_private()
+    create_databases()
+    migrate(database_url(), world=settings().world)
     _tell_backup(file, back_up(file, database_url(), key=signing_key(), progress=_say), as_json)
 
 

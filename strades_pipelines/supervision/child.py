@@ -12,7 +12,7 @@ from threading import Thread
 
 from strades_pipelines.processes import tied_to_this_process
 
-TRACKER_SECONDS = 1.0
+TRACKER_SECONDS = 0.5
 
 
 class Child:
