@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from strades_pipelines.settings import settings
 from tests.ingestion.conftest import gate_body, gate_row
 from tests.research.bars import Run
 
@@ -42,6 +45,16 @@ def test_what_cannot_be_used_is_one_line_and_2_and_what_fails_is_1(strades: Run,
         said = [line for line in answer.err.splitlines() if line.startswith("strades: ")]
         assert (answer.code, answer.out, len(said)) == (2, "", 1), words
     assert strades("gaps").code == 1  # dbt has not made the ledger
+
+
+def test_a_backup_is_made_whatever_is_wrong_with_the_list_of_sources(
+    strades: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Sources.json").write_text("{")
+    monkeypatch.setenv("STRADES_SOURCES", str(tmp_path / "Sources.json"))
+    settings.cache_clear()
+    assert strades("db", "backup", tmp_path / "world.backup").code == 0
+    assert (tmp_path / "world.backup").stat().st_size > 1000
 
 
 def test_a_backup_goes_out_and_back(strades: Run, tmp_path: Path) -> None:
