@@ -1,8 +1,6 @@
-"""Ports of this machine. `python -m strades_pipelines.ports PORT` waits until something listens there."""
+"""Ports of this machine."""
 
 import socket
-import sys
-import time
 
 LOOPBACK = "127.0.0.1"
 
@@ -27,18 +25,3 @@ def is_taken(port: int) -> bool:
         except OSError:
             return True
     return False
-
-
-def wait_for(port: int, *, seconds: float) -> bool:
-    """Wait until something listens on `port`; False when nothing did after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex((LOOPBACK, port)) == 0:
-                return True
-        time.sleep(0.1)
-    return False
-
-
-if __name__ == "__main__":
-    sys.exit(0 if wait_for(int(sys.argv[1]), seconds=600) else 1)

@@ -20,7 +20,7 @@ from strades_pipelines.definitions import defs
 from strades_pipelines.graph_runs import PROCESS_TAG
 from strades_pipelines.instance import end_interrupted_runs, end_run_of_process, target_of
 from strades_pipelines.pools import make_pools, pools
-from strades_pipelines.ports import PortInUse, free_port, is_taken, wait_for
+from strades_pipelines.ports import PortInUse, free_port, is_taken
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision.down import down
 from strades_pipelines.supervision.process_table import start_mark
@@ -184,15 +184,9 @@ def test_a_run_that_takes_too_much_memory_is_ended_by_its_process(tmp_path: Path
     assert dagster_event.message == "ended: it used 3.0 GB"
 
 
-def test_a_listening_port_is_taken_and_waited_for(taken: int) -> None:
+def test_a_listening_port_is_taken_and_a_free_one_is_not(taken: int) -> None:
     assert is_taken(taken)
-    assert wait_for(taken, seconds=5)
-
-
-def test_a_free_port_is_not_taken_and_waiting_ends() -> None:
-    port = free_port()
-    assert not is_taken(port)
-    assert not wait_for(port, seconds=0)
+    assert not is_taken(free_port())
 
 
 def test_runs_of_a_daemon_that_was_killed_are_ended_and_no_others() -> None:
