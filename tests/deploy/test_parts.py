@@ -18,9 +18,9 @@ import psycopg
 import pytest
 
 from strades_pipelines.database.server import EmbeddedServer
-from strades_pipelines.ports import free_port, wait_for
+from strades_pipelines.ports import free_port, is_taken
 from tests.deploy.compose import PROJECT, services
-from tests.end_to_end.graphql import Webserver
+from tests.end_to_end.graphql import Webserver, wait_for
 
 pytestmark = pytest.mark.slow
 SECONDS = 180
@@ -132,7 +132,7 @@ def test_a_sandbox_whose_code_location_is_gone_is_not_healthy(environment: dict[
         return subprocess.run(check, cwd=PROJECT, env=environment, capture_output=True, check=False).returncode == 0
 
     with running("sandbox", environment):
-        assert wait_for(int(url.rpartition(":")[2]), seconds=60)
+        wait_for("the sandbox", lambda: is_taken(int(url.rpartition(":")[2])), seconds=60, pause=0.1)
         assert not answers()
         with socket.create_server(("127.0.0.1", int(environment["STRADES_CODE_PORT"]))):
             assert answers()

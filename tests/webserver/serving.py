@@ -13,9 +13,9 @@ from typing import Any
 
 import dagster as dg
 
-from strades_pipelines.ports import LOOPBACK, free_port, wait_for
+from strades_pipelines.ports import LOOPBACK, free_port, is_taken
 from strades_pipelines.processes import tied_to_this_process
-from tests.end_to_end.graphql import Webserver
+from tests.end_to_end.graphql import Webserver, wait_for
 
 PROJECT = Path(__file__).resolve().parents[2]
 SECONDS = 120
@@ -123,7 +123,7 @@ def running(command: list[str], port: int, home: Path, **more: str) -> Iterator[
             tied_to_this_process([program, *command[1:]]), cwd=PROJECT, env=environment, stdout=output, stderr=output
         )
     try:
-        assert wait_for(port, seconds=SECONDS), (home / "output").read_text()
+        wait_for((home / "output").read_text() or command[0], lambda: is_taken(port), seconds=SECONDS, pause=0.1)
         yield
     finally:
         process.terminate()
