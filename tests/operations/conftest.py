@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from strades_pipelines.database import connection as places
+from strades_pipelines.database import restore
 from strades_pipelines.database.connection import create_databases, database_url
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.ingestion.loader import load_stored
@@ -24,6 +25,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     name = f"world_{uuid4().hex[:12]}"
     monkeypatch.setenv("DATABASE_URL", os.environ["STRADES_TEST_SERVER"])
     monkeypatch.setitem(places.WORLD_DATABASES, "sandbox", name)
+    # Other processes of the tests are at work in Dagster's database of this server, which no restore here is about.
+    monkeypatch.setattr(restore, "DAGSTER_DATABASE", name)
     settings.cache_clear()
     create_databases()
     migrate(database_url(), world="sandbox")
