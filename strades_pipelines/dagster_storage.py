@@ -17,12 +17,15 @@ from dagster._core.definitions.declarative_automation.serialized_objects import 
 )
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._serdes import ConfigurableClassData
+from dagster._utils.concurrency import ConcurrencyClaimStatus
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 
+from strades_pipelines import stopping
 from strades_pipelines.database.connection import session_url
+from strades_pipelines.ended_runs import free_slots_of_ended_runs
 from strades_pipelines.settings import settings
 
 if TYPE_CHECKING:
@@ -55,6 +58,19 @@ class HeldEventLogStorage(PostgresEventLogStorage):
             event = event._replace(dagster_event=dagster_event._replace(logging_tags={}))
         row: dict[str, Any] = super()._event_to_row(event)
         return row
+
+    def claim_concurrency_slot(
+        self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
+    ) -> ConcurrencyClaimStatus:
+        """Claim a slot of a pool for a step; what runs that have ended still hold is free for it.
+
+        In a process that is being stopped no step begins: this waits for its end.
+        """
+        stopping.begin_nothing_more_if_requested()
+        claim = super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
+        if not claim.is_claimed and free_slots_of_ended_runs(self._instance, concurrency_key):
+            return super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
+        return claim
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store events; what a run intends to make many at a time, as Dagster does with what was made.

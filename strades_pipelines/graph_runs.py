@@ -2,9 +2,7 @@
 
 import gc
 import logging
-import os
 import re
-import socket
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,10 +16,9 @@ from rich.markup import escape
 from strades_pipelines import stopping
 from strades_pipelines.database.errors import cause
 from strades_pipelines.defs.executor import report_canceled
+from strades_pipelines.ended_runs import PROCESS_TAG, end_killed_runs, this_process
 from strades_pipelines.partitions import Window
 
-PROCESS_TAG = "strades/process"
-UNFINISHED = ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING")
 TRADE_LAYERS = ("signals", "trading", "results")
 CLIPPED_LAYERS = ("rawsources", "cleaned", "features", "predictions")
 Progress = Callable[[str], None]
@@ -76,7 +73,7 @@ class GraphRuns:
                     "dagster/asset_partition_range_end": last,
                     "dagster/max_retries": "0",  # by Dagster's daemon: it is the command that is run again
                     "strades/run": self.command,
-                    PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}",
+                    PROCESS_TAG: this_process(),
                 },
                 raise_on_error=False,
             )
@@ -87,7 +84,11 @@ class GraphRuns:
 
     def _follow(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
-        if event is None or event.step_key is None or stopping.requested():
+        if event is None or event.step_key is None:
+            return
+        if event.event_type_value == "STEP_START":
+            stopping.begin_nothing_more_if_requested()
+        if stopping.requested():
             return
         step = event.step_key
         name = step.replace("__", "/")
@@ -128,29 +129,6 @@ def graph_runs(command: str, progress: Progress) -> Iterator[GraphRuns]:
         # What is loaded by now stays: to look through it for garbage again and again is a twentieth of the whole run.
         gc.freeze()
         yield runs
-
-
-def end_killed_runs(instance: dg.DagsterInstance) -> None:
-    """Mark the runs of earlier commands that were killed as failed, and free the pool slots they still hold.
-
-    Dagster's daemon would do so in time, but none need be running, and a held slot would block this run for good.
-    """
-    unfinished = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status.value in UNFINISHED])
-    for run in instance.get_runs(filters=unfinished):
-        host, _, pid = run.tags.get(PROCESS_TAG, "").partition(":")
-        if host == socket.gethostname() and not _alive(int(pid)):
-            instance.report_run_failed(run, "The process of this run was killed; the next run went on from there.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def ops_config(graph: Any, selection: Iterable[dg.AssetKey], window: Window, *, live: bool) -> dict[str, Any]:

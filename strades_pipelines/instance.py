@@ -13,7 +13,7 @@ from threading import Thread
 
 import dagster as dg
 
-from strades_pipelines.graph_runs import PROCESS_TAG
+from strades_pipelines.ended_runs import PROCESS_TAG
 from strades_pipelines.pools import make_pools, pools
 from strades_pipelines.supervision.probes import code_answers
 

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from strades_pipelines import serve
 from strades_pipelines.definitions import defs
-from strades_pipelines.graph_runs import PROCESS_TAG
+from strades_pipelines.ended_runs import PROCESS_TAG
 from strades_pipelines.instance import end_interrupted_runs, end_run_of_process, target_of
 from strades_pipelines.pools import make_pools, pools
 from strades_pipelines.ports import PortInUse, free_port, is_taken

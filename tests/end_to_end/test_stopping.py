@@ -1,13 +1,15 @@
-"""Told to stop at random moments, a run ends within five seconds, leaves nothing, and the next one completes it.
+"""Told to stop at random moments, a command ends within five seconds, leaves nothing, and the next one completes it.
 
 `make signals` sends fifty signals in place of eight. A failure names the seed: `STRADES_SIGNAL_SEED=... make signals`.
 """
 
+import json
 import os
 import random
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -26,34 +28,83 @@ AT_ONE_INSTALLATION = 8
 SECONDS = 5.0
 # A whole first run takes about twice as long on an idle machine.
 LATEST = 6.0
+MINUTES = 60_000
+MINUTES_OF = ("--set", "symbol=BTC_USDT", "--set", "interval=1m")
+CANDLE = [
+    "1000.5",
+    "101.0",
+    "102.0",
+    "99.0",
+    "100.0",
+    "10.25",
+    "true",
+]  # volume, close, high, low, open, amount, closed
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @pytest.mark.parametrize("first", range(0, SIGNALS, AT_ONE_INSTALLATION))
-def test_a_run_told_to_stop_ends_in_seconds_leaves_nothing_and_the_next_one_completes_it(first: int) -> None:
+def test_a_command_told_to_stop_ends_in_seconds_leaves_nothing_and_the_next_one_completes_it(
+    first: int, tmp_path: Path
+) -> None:
     moments = random.Random(SEED + first)
-    stopped = 0
     with installation(without=LONG) as made:
-        for _ in range(min(AT_ONE_INSTALLATION, SIGNALS - first)):
-            number, after = moments.choice(NUMBERS), moments.uniform(0.2, LATEST)
-            told = f"seed {SEED}: {number.name} after {after:.2f} s"
-            done = made.strades("run", *WINDOW, now=NOON, signal=(number, after, SECONDS))
-            if done.returncode == 0:
-                continue  # it had ended before the signal
-            stopped += 1
-            assert done.returncode == 128 + number, f"{told}: {done.returncode} {done.stderr[-500:]}"
-            assert f"stopped by {number.name}" in done.stderr, told
-            assert _left_of(made.home) == [], told
-            assert _eventually_none(lambda: _queries(made)), told
-            sent_at = float((made.home / "command.signal").read_text())
-            assert _runs_begun_after(made, sent_at + 0.1) == [], told
+        signals = range(min(AT_ONE_INSTALLATION, SIGNALS - first))
+        stopped = sum(_was_stopped(made, moments, LATEST, "run", *WINDOW) for _ in signals)
         made.run(now=NOON)
         made.run(now=HALF_PAST)
-        outcome = made.outcome()
-    wanted = expected()
-    assert [table for table, kept in wanted["hashes"].items() if outcome["hashes"][table] != kept] == [], f"seed {SEED}"
-    assert outcome == wanted
+        _assert_as_undisturbed(made)
+        if first == 0:
+            _stop_backfill_and_load(made, moments, tmp_path)
     assert stopped > 1, f"seed {SEED}: all but {stopped} had ended before their signal"
+
+
+def _stop_backfill_and_load(made: Installation, moments: random.Random, folder: Path) -> None:
+    backfill = ("backfill", *WINDOW)
+    assert sum(_was_stopped(made, moments, 4, *backfill, now=HALF_PAST) for _ in range(2)) > 0, f"seed {SEED}"
+    done = made.strades(*backfill, now=HALF_PAST)
+    assert done.returncode == 0, done.stderr
+    _assert_as_undisturbed(made)
+
+    load = ("load", *map(str, minute_files(folder)), "--protocol", "gateio_candles", "--source", "gateio", *MINUTES_OF)
+    assert sum(_was_stopped(made, moments, 1.5, *load, now=HALF_PAST) for _ in range(2)) > 0, f"seed {SEED}"
+    done = made.strades(*load, now=HALF_PAST)
+    assert done.returncode == 0, done.stderr
+    with made.connect() as connection:
+        loaded = "SELECT count(*) FROM records.candles WHERE open = 100 AND high = 102 AND low = 99 AND close = 101"
+        assert connection.execute(loaded).fetchone() == (MINUTES,)
+
+
+def _was_stopped(made: Installation, moments: random.Random, latest: float, *command: str, now: str = NOON) -> bool:
+    """Whether the command was told to stop before it ended, and if so, that it did as promised."""
+    number, after = moments.choice(NUMBERS), moments.uniform(0.2, latest)
+    told = f"seed {SEED}: {command[0]}, {number.name} after {after:.2f} s"
+    done = made.strades(*command, now=now, signal=(number, after, SECONDS))
+    if done.returncode == 0:
+        return False  # it had ended before the signal
+    assert done.returncode == 128 + number, f"{told}: {done.returncode} {done.stderr[-500:]}"
+    assert f"stopped by {number.name}" in done.stderr, told
+    assert _left_of(made.home) == [], told
+    assert _eventually_none(lambda: _queries(made)), told
+    sent_at = float((made.home / "command.signal").read_text())
+    assert _begun_after(made, sent_at) == [], told
+    return True
+
+
+def _assert_as_undisturbed(made: Installation) -> None:
+    outcome, wanted = made.outcome(), expected()
+    assert [table for table, kept in wanted["hashes"].items() if outcome["hashes"][table] != kept] == [], f"seed {SEED}"
+    assert outcome == wanted, f"seed {SEED}"
+
+
+def minute_files(folder: Path) -> list[Path]:
+    """`MINUTES` candles from the beginning of 2013, in bodies of Gate.io of ten thousand each."""
+    since = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp())
+    made = []
+    for first in range(0, MINUTES, 10_000):
+        rows = ([str(since + 60 * minute), *CANDLE] for minute in range(first, first + 10_000))
+        made.append(folder / f"{first}.json")
+        made[-1].write_text(json.dumps(list(rows)))
+    return made
 
 
 def _left_of(home: Path) -> list[str]:
@@ -98,11 +149,15 @@ def _queries(made: Installation) -> list[str]:
         return []  # it was not made yet
 
 
-def _runs_begun_after(made: Installation, moment: float) -> list[str]:
-    """The ids of Dagster runs that began after a time (seconds since 1970)."""
+def _begun_after(made: Installation, moment: float) -> list[str]:
+    """The Dagster runs and steps that began after a time (seconds since 1970), and what is noticed of it at once."""
+    asked = """
+        SELECT run_id FROM runs WHERE start_time > %(moment)s + 0.1
+        UNION ALL SELECT step_key FROM event_logs
+        WHERE dagster_event_type = 'STEP_START' AND "timestamp" > to_timestamp(%(moment)s + 0.3) AT TIME ZONE 'UTC'
+    """
     try:
         with _server(made, "dagster") as connection:
-            rows = connection.execute("SELECT run_id FROM runs WHERE start_time > %s", [moment])
-            return [run_id for (run_id,) in rows]
+            return [name for (name,) in connection.execute(asked, {"moment": moment})]
     except (psycopg.Error, OSError, ValueError):
         return []  # there is none yet

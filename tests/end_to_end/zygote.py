@@ -34,6 +34,8 @@ LATE += ["psycopg2.extras", "rich.live", "rich.status", "upath.implementations.l
 # Where an installation's definitions come from, and what is a single command's alone.
 LISTS = ("STRADES_SOURCES", "STRADES_WALLETS")
 OF_A_COMMAND = ("STRADES_CRASH_AT",)
+# A command that hangs is killed, and its test fails with what it had said; the longest take a minute or two.
+LONGEST_SECONDS = 600
 
 
 class Branch:
@@ -122,7 +124,10 @@ def forked(asked: dict[str, Any]) -> int:
     if asked["signal"] is not None:
         number, after, patience = asked["signal"]
         send(child, number, after, patience, sent=Path(str(asked["stdout"])).with_suffix(".signal"))
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(child, signal.SIGKILL))
+    signal.alarm(LONGEST_SECONDS)
     _, status = os.waitpid(child, 0)
+    signal.alarm(0)
     return os.waitstatus_to_exitcode(status)
 
 
