@@ -20,6 +20,9 @@ ALERT = re.compile(r"(?P<level>ALERT) (?P<message>.+)")
 EXPECTED = ("No cursor for event type", "has no partition set", "Logging an `AssetObservation` instead of")
 LOG_BYTES, OLD_LOGS = 10_000_000, 2
 HOLD_SECONDS = 2
+# A library that tries again says the same each time, with another number in it.
+SAID_AGAIN_SECONDS = 300
+NUMBERS = re.compile(r"\d+")
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Output:
     quiet: bool = False
     last_lines: dict[str, str] = field(default_factory=dict)
     _held: list[tuple[float, str]] = field(default_factory=list)
+    _said: dict[str, float] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _handler: RotatingFileHandler | None = None
 
@@ -55,14 +59,20 @@ class Output:
     def release(self, *, muted: bool, now: float | None = None) -> None:
         """Show the warnings that were held for long enough; drop all while `muted`, since something was just told.
 
-        Neighbours of a part that died complain a moment before it is seen that it died.
+        Neighbours of a part that died complain a moment before it is seen that it died. What differs only in numbers
+        from what was shown in the last minutes is for the log alone.
         """
         with self._lock:
             if muted:
                 self._held.clear()
             now = time.monotonic() if now is None else now
             while self._held and now - self._held[0][0] > HOLD_SECONDS:
-                self._show(self._held.pop(0)[1])
+                text = self._held.pop(0)[1]
+                like = NUMBERS.sub("", text)
+                if now - self._said.get(like, -SAID_AGAIN_SECONDS) >= SAID_AGAIN_SECONDS:
+                    self._said[like] = now
+                    self._show(text)
+            self._said = {like: at for like, at in self._said.items() if now - at < SAID_AGAIN_SECONDS}
 
     def tell(self, part: str, text: str) -> None:
         """Write what the supervisor says of a part to the log and to the terminal."""

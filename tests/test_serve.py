@@ -108,6 +108,19 @@ def test_the_log_gets_every_line_without_colours(tmp_path: Path) -> None:
     ]
 
 
+def test_a_warning_that_comes_again_with_another_number_is_shown_once_in_five_minutes(tmp_path: Path) -> None:
+    terminal = io.StringIO()
+    output = Output(Console(file=terminal, width=200), tmp_path / "up.log")
+    began = time.monotonic() + 60
+    for after in (0, 100, 200, 301):
+        output.write("daemon", f"{STAMP} - WARNING - Retrying in {after} s")
+        output.write("code", f"{STAMP} - WARNING - Retrying in {after} s")
+        output.release(muted=False, now=began + after)
+    shown = [line[9:] for line in terminal.getvalue().splitlines()]
+    assert shown == [f"{part}: warning: Retrying in {after} s" for after in (0, 301) for part in ("daemon", "code")]
+    assert output.log.read_text().count("Retrying") == 8
+
+
 def test_while_a_part_is_started_the_terminal_shows_alerts_alone(tmp_path: Path) -> None:
     terminal = io.StringIO()
     output = Output(Console(file=terminal, width=200), tmp_path / "up.log")
