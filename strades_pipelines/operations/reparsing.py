@@ -70,7 +70,12 @@ def summary_document(summary: Summary) -> dict[str, Any]:
 
     `refused` and `skipped` are one line for each such body; `withdrawn` rows are in no body any more.
     """
-    rows = {table: loaded.__dict__ for table, loaded in summary.tables.items() if loaded != NOTHING}
+    counts = "inserted", "revised", "unchanged"
+    rows = {
+        table: {name: getattr(loaded, name) for name in counts}
+        for table, loaded in summary.tables.items()
+        if loaded != NOTHING
+    }
     return {
         "bodies": summary.parsed,
         "rejects": summary.rejects,
