@@ -19,7 +19,15 @@ from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
-from strades_pipelines.ingestion.order import Bodies, any_later, contested_keys, settle, withdraw, without_keys
+from strades_pipelines.ingestion.order import (
+    Bodies,
+    any_later,
+    contested_keys,
+    says_the_same,
+    settle,
+    withdraw,
+    without_keys,
+)
 from strades_pipelines.ingestion.parse import PARSER_VERSION
 from strades_pipelines.ingestion.pending import (
     BATCH_FETCHES,
@@ -212,6 +220,9 @@ def _store(
     for kind, target in TARGETS.items():
         parts = [outcome.rows[kind] for outcome in outcomes if kind in outcome.rows]
         rows = pa.concat_tables(parts) if parts else None
+        if choice.reparse and rows is not None and says_the_same(cursor, target, fetches, rows):
+            summary.tables[target.table] += Loaded(0, 0, rows.num_rows)
+            continue
         keys = None if in_order else contested_keys(cursor, target, fetches, rows)
         if rows is not None and rows.num_rows:
             plain = rows if keys is None else without_keys(rows, keys)

@@ -77,6 +77,22 @@ def any_later(cursor: "Cursor", fetches: Sequence[Fetch]) -> bool:
     return bool(later)
 
 
+def says_the_same(cursor: "Cursor", target: Target, fetches: Sequence[Fetch], rows: pa.Table) -> bool:
+    """Whether what is stored of these fetches is just `rows`, and no old version came from them: nothing changed."""
+    ids = any_of([fetch.fetch_id for fetch in fetches])
+    names = ", ".join(f'"{name}"' for name in rows.column_names)
+    cursor.execute(f"SELECT {names} FROM {target.table} WHERE fetch_id = {ids}")
+    stored = cursor.fetch_arrow_table().cast(rows.schema)
+    if not rows.num_rows or stored.num_rows != rows.num_rows:
+        return False
+    order = [(name, "ascending") for name in target.key]
+    if not stored.sort_by(order).equals(rows.sort_by(order)):
+        return False
+    cursor.execute(f"SELECT EXISTS (SELECT FROM {target.revisions} WHERE fetch_id = {ids})")
+    [(revised,)] = cursor.fetchall()
+    return not revised
+
+
 def contested_keys(
     cursor: "Cursor", target: Target, fetches: Sequence[Fetch], rows: pa.Table | None
 ) -> pa.Table | None:

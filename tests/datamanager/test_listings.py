@@ -132,7 +132,7 @@ def test_sessions_are_worked_out_again_by_another_version_of_their_library(
     assert 245 <= sync_listings(SOURCES, url=database_url, now=NOW).sessions <= 255
 
 
-# Six of 48 pairs of symbols of three and four letters whose first 31 bits of sha256(venue, symbol) are equal at the venue yahoo.
+# Of the 48 pairs of yahoo among symbols of three and four letters: sha256(venue, symbol) has equal first 31 bits.
 PAIRS = [("BIJI", "GLQA"), ("HWNS", "JOXX"), ("JYBO", "KCDR"), ("KCGO", "KFFA"), ("JLRB", "KYMS"), ("LFJW", "LKUP")]
 
 
@@ -180,5 +180,7 @@ def _yahoo(*symbols: str) -> Sources:
     known = next(iter(SOURCES.instruments_of(website)))
     instruments = tuple(replace(known, id=symbol.lower(), symbol=symbol) for symbol in symbols)
     return replace(
-        SOURCES, websites=(replace(website, instruments=tuple(one.id for one in instruments)),), instruments=instruments
+        SOURCES,
+        websites=(replace(website, financial_instruments=tuple(one.id for one in instruments)),),
+        instruments=instruments,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -18,7 +19,7 @@ from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.ingestion import loader, pending
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.ingestion.verdicts import Parsed
-from tests.ingestion.conftest import GATE, NOW, Store, gate_body, gate_row
+from tests.ingestion.conftest import GATE, NOW, Store, add_listing, gate_body, gate_row
 
 Connection = psycopg.Connection[Any]
 Parse = Callable[..., Parsed]
@@ -30,14 +31,70 @@ FEED = (
     '<?xml version="1.0"?><rss version="2.0"><channel><title>News</title><item><guid>1</guid><title>{}</title>'
     "<link>https://example.org/1</link><pubDate>Sun, 22 Nov 2026 10:00:00 GMT</pubDate></item></channel></rss>"
 )
-# How many versions one load brings, how each is stored, and where they are found.
+SEC = (
+    '{{"cik": "1318605", "filings": {{"recent": {{"accessionNumber": ["0001790565-22-000015"], "form": ["4"],'
+    ' "primaryDocument": ["a.xml"], "primaryDocDescription": ["{}"],'
+    ' "acceptanceDateTime": ["2022-11-30T16:42:36.000Z"], "reportDate": ["2022-11-28"]}}}}}}'
+)
+TRADE = (
+    '[{{"id": "9", "create_time_ms": "1764547200123.456", "currency_pair": "BTC_USDT", "side": "buy",'
+    ' "amount": "1", "price": "{}"}}]'
+)
+CHART = (
+    '{{"chart": {{"result": [{{"meta": {{"symbol": "AAPL", "currency": "USD", "dataGranularity": "1d",'
+    ' "exchangeName": "NMS", "exchangeTimezoneName": "America/New_York", "gmtoffset": -18000}}, "timestamp": [1645540200],'
+    ' "indicators": {{"quote": [{{"open": [100], "high": [102], "low": [99], "close": [101], "volume": [1]}}]}},'
+    ' "events": {{"dividends": {{"1645540200": {{"amount": {}, "date": 1645540200}}}}}}}}], "error": null}}}}'
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of record as a body with one row of it gives it; the column `value` is `values(n)` in version n."""
+
+    table: str
+    value: str
+    body: Callable[[Any], bytes]
+    values: Callable[[int], Any]
+    fetch: dict[str, Any]
+
+
 KINDS = {
-    "candle": (lambda n: gate_body(gate_row(0, close=100.0 + n / 64)), {}, "candle", "close"),
-    "observation": (
-        lambda n: f"observation_date,VIXCLS\n2024-01-02,{13 + n / 64}\n".encode(),
-        {"protocol": "fred_csv", "source": "fred", "given": FRED},
+    "candle": Kind("candle", "close", lambda close: gate_body(gate_row(0, close=close)), lambda n: 100.0 + n / 64, {}),
+    "observation": Kind(
         "observation",
         "value",
+        lambda value: f"observation_date,VIXCLS\n2024-01-02,{value}\n".encode(),
+        lambda n: 13 + n / 64,
+        {"protocol": "fred_csv", "source": "fred", "given": FRED},
+    ),
+    "trade": Kind(
+        "trade",
+        "price",
+        lambda price: TRADE.format(price).encode(),
+        lambda n: 2 + n / 64,
+        {"protocol": "gateio_trades", "given": {"symbol": "BTC_USDT", "venue": "gateio"}},
+    ),
+    "corporate_action": Kind(
+        "corporate_action",
+        "amount",
+        lambda amount: CHART.format(amount).encode(),
+        lambda n: 1 + n / 64,
+        {"protocol": "yahoo_chart", "source": "yahoo", "given": {"symbol": "AAPL", "venue": "yahoo"}},
+    ),
+    "article": Kind(
+        "article",
+        "title",
+        lambda title: FEED.format(title).encode(),
+        lambda n: f"Title {n}",
+        {"protocol": "feed", "source": "news", "given": {}},
+    ),
+    "document": Kind(
+        "document",
+        "title",
+        lambda title: SEC.format(title).encode(),
+        lambda n: f"Title {n}",
+        {"protocol": "sec_submissions", "source": "sec", "given": {"symbol": "0001318605"}},
     ),
 }
 
@@ -66,37 +123,28 @@ def spans(connection: Connection, table: str, value: str) -> list[tuple[Any, dat
     ).fetchall()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("batch", [1, 2, 7, 25, 59, 60])
+@pytest.mark.parametrize(
+    ("kind", "batch"), [*((kind, 25) for kind in KINDS), *(("candle", size) for size in (1, 7, 60))]
+)
 def test_sixty_versions_of_one_row_are_all_kept_in_any_batches(
     kind: str, batch: int, store: Store, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body, how, table, value = KINDS[kind]
+    of = KINDS[kind]
+    add_listing(connection, "yahoo", "AAPL", "XNYS")
+    connection.commit()
     monkeypatch.setattr(pending, "BATCH_FETCHES", batch)
     for n in range(60):
-        store(body(n), request_key=f"{n}", fetched_at=NOW + timedelta(seconds=n), **how)
+        store(of.body(of.values(n)), request_key=f"{n}", fetched_at=NOW + timedelta(seconds=n), **of.fetch)
     load_stored(url=database_url, now=LATER)
-    versions = spans(connection, table, value)
-    first = 100.0 if kind == "candle" else 13.0
-    assert [version for version, _, _ in versions] == [first + n / 64 for n in range(60)]
+    versions = spans(connection, of.table, of.value)
+    assert [version for version, _, _ in versions] == [of.values(n) for n in range(60)]
     for (_, recorded, superseded), (_, following, _) in pairwise(versions):
         assert recorded < superseded == following
     with adbc_connect(database_url) as reading, reading.cursor() as cursor:
-        for version, recorded, superseded in versions:
+        for version, recorded, superseded in versions[::7]:
             for instant in (recorded, superseded - MICROSECOND):
-                stood = read_as_of(cursor, f"records.{table}s", [value], known_at=FAR, recorded_as_of=instant)
-                assert stood[value].to_pylist() == [version]
-
-
-def test_versions_of_an_article_are_all_kept(
-    store: Store, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pending, "BATCH_FETCHES", 3)
-    for n in range(10):
-        store(FEED.format(f"Title {n}").encode(), request_key=f"{n}", fetched_at=NOW + timedelta(seconds=n),
-              protocol="feed", source="news", given={})  # fmt: skip
-    load_stored(url=database_url, now=LATER)
-    assert [title for title, _, _ in spans(connection, "article", "title")] == [f"Title {n}" for n in range(10)]
+                stood = read_as_of(cursor, f"records.{of.table}s", [of.value], known_at=FAR, recorded_as_of=instant)
+                assert stood[of.value].to_pylist() == [version]
 
 
 def test_recorded_at_never_runs_backwards_when_the_clock_does(
