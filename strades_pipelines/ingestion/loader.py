@@ -95,6 +95,7 @@ def load_stored(
     fetch_ids: Sequence[int] | None = None,
     reparse: bool = False,
     refusals: Mapping[int, str] | None = None,
+    bodies: Bodies | None = None,
 ) -> Summary:
     """Parse and load every stored body that was not parsed yet, in the order they were fetched.
 
@@ -110,10 +111,11 @@ def load_stored(
         reparse: also those parsed by another parser version; with `fetch_ids` those in any case. Rows that a body no
             longer yields go to the revisions.
         refusals: why bodies are refused, by fetch id, where that is known already: they are not parsed.
+        bodies: of `read_rows`; what several calls learn of the stored bodies, so that each is not read anew by each.
     """
     choice = Choice(PARSER_VERSION, window, None if fetch_ids is None else tuple(fetch_ids), reparse)
     summary = Summary()
-    bodies = Bodies(_read_rows)
+    bodies = bodies or Bodies(read_rows)
     with (
         adbc_connect(url) as reading,
         adbc_connect(url) as writing,
@@ -195,7 +197,7 @@ def parse_fetch(fetch: Fetch, listings: Listings) -> Outcome:
     return Outcome(fetch, rows, parsed.rejects, sum(table.num_rows for table in parsed.tables.values()))
 
 
-def _read_rows(cursor: "Cursor", ids: Sequence[int], kind: str) -> Iterator[tuple[Fetch, pa.Table | None]]:
+def read_rows(cursor: "Cursor", ids: Sequence[int], kind: str) -> Iterator[tuple[Fetch, pa.Table | None]]:
     """The rows of a kind that stored bodies yield, a few bodies at a time; None where one yields none."""
     listings = read_listings(cursor)
     for first in range(0, len(ids), BATCH_FETCHES):

@@ -47,10 +47,14 @@ class Bodies:
         near = [id_ for id_ in fetch_ids if _overlap(self.spans.get((id_, kind), wanted), wanted)]
         found = []
         for fetch, rows in self.rows(cursor, near, kind):
-            self.spans[fetch.fetch_id, kind] = None if rows is None else _span(rows, keys.column_names)
+            self.remember(kind, fetch, rows, keys.column_names)
             if rows is not None and rows.num_rows:
                 found.append((fetch, with_keys(rows, keys)))
         return found
+
+    def remember(self, kind: str, fetch: Fetch, rows: pa.Table | None, key: Sequence[str]) -> None:
+        """Note which keys a body may say."""
+        self.spans[fetch.fetch_id, kind] = None if rows is None else _span(rows, key)
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,15 @@ class Settled:
 
 
 def any_later(cursor: "Cursor", fetches: Sequence[Fetch]) -> bool:
-    """Whether a fetch that came after the first of these is parsed already: by far most batches have none."""
+    """Whether a fetch that came after the first of these is parsed already: by far most batches have none.
+
+    Of two fetches of the same microsecond the one that is loaded later came later.
+    """
     first, _ = min(fetch.order for fetch in fetches)
     ids = any_of([fetch.fetch_id for fetch in fetches])
     cursor.execute(
         "SELECT EXISTS (SELECT FROM rawsources.fetches AS f INNER JOIN records.parses AS p USING (fetch_id) WHERE "
-        f"f.fetched_at >= '{first.isoformat()}' AND p.outcome = 'parsed' AND f.fetch_id <> ALL({ids[4:-1]}))"
+        f"f.fetched_at > '{first.isoformat()}' AND p.outcome = 'parsed' AND f.fetch_id <> ALL({ids[4:-1]}))"
     )
     [(later,)] = cursor.fetchall()
     return bool(later)
@@ -138,12 +145,12 @@ def settle(
     bodies: Bodies,
 ) -> Settled:
     """Decide contested keys by all bodies that may say them; `rows` are those of `fetches`, parsed already."""
-    others = bodies.claims(cursor, kind, _related(cursor, kind, target, fetches), keys)
-    claims = list(others)
+    claims = bodies.claims(cursor, kind, _related(cursor, kind, target, fetches), keys)
     if rows is not None:
-        claims += [
-            (fetch, with_keys(rows.filter(pc.equal(rows["fetch_id"], fetch.fetch_id)), keys)) for fetch in fetches
-        ]
+        for fetch in fetches:
+            own = rows.filter(pc.equal(rows["fetch_id"], fetch.fetch_id))
+            bodies.remember(kind, fetch, own, target.key)
+            claims.append((fetch, with_keys(own, keys)))
     claims = sorted(((fetch, table) for fetch, table in claims if table.num_rows), key=lambda claim: claim[0].order)
     if not claims:
         return Settled([], keys.slice(0, 0), keys)

@@ -8,7 +8,8 @@ import psycopg
 
 from strades_pipelines.database.bulk import NOTHING
 from strades_pipelines.datamanager.protocols import load_protocol
-from strades_pipelines.ingestion.loader import Summary, load_stored
+from strades_pipelines.ingestion.loader import Summary, load_stored, read_rows
+from strades_pipelines.ingestion.order import Bodies
 from strades_pipelines.ingestion.parse import PARSER_VERSION
 
 BODIES_AT_ONCE = 200
@@ -48,9 +49,10 @@ def reparse(
     asked = {"protocol": protocol, "start": stretch[0], "end": stretch[1]}
     ids = [fetch_id for (fetch_id,) in connection.execute(CHOSEN, asked)]
     connection.rollback()  # nothing is held open while the bodies are worked through
-    summary = Summary()
+    summary, bodies = Summary(), Bodies(read_rows)
     for first in range(0, len(ids), BODIES_AT_ONCE):
-        _add(summary, load_stored(url=url, now=now, fetch_ids=ids[first : first + BODIES_AT_ONCE], reparse=True))
+        chosen = ids[first : first + BODIES_AT_ONCE]
+        _add(summary, load_stored(url=url, now=now, fetch_ids=chosen, reparse=True, bodies=bodies))
         progress(f"parsed {min(first + BODIES_AT_ONCE, len(ids)):,} of {len(ids):,} bodies")
     return {"parser_version": PARSER_VERSION, **summary_document(summary)}
 

@@ -17,6 +17,7 @@ from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.ingestion import loader, pending
+from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.ingestion.verdicts import Parsed
 from tests.ingestion.conftest import GATE, NOW, Store, add_listing, gate_body, gate_row
@@ -42,7 +43,7 @@ TRADE = (
 )
 CHART = (
     '{{"chart": {{"result": [{{"meta": {{"symbol": "AAPL", "currency": "USD", "dataGranularity": "1d",'
-    ' "exchangeName": "NMS", "exchangeTimezoneName": "America/New_York", "gmtoffset": -18000}}, "timestamp": [1645540200],'
+    ' "exchangeName": "NMS", "exchangeTimezoneName": "America/New_York"}}, "timestamp": [1645540200],'
     ' "indicators": {{"quote": [{{"open": [100], "high": [102], "low": [99], "close": [101], "volume": [1]}}]}},'
     ' "events": {{"dividends": {{"1645540200": {{"amount": {}, "date": 1645540200}}}}}}}}], "error": null}}}}'
 )
@@ -207,7 +208,7 @@ def test_a_row_that_a_later_body_no_longer_yields_is_the_earlier_ones_again(
         store(gate_body(gate_row(0, close=99.5), gate_row(2)), request_key="b", fetched_at=NOW + timedelta(minutes=1)),
     ]
     load_stored(url=database_url, now=LATER)
-    monkeypatch.setattr(loader, "parse_bounded", refusing(loader.parse_bounded, {99.5}))
+    monkeypatch.setattr(loader, "parse_bounded", refusing(parse_bounded, {99.5}))
     for n in order:
         load_stored(url=database_url, now=LATER, fetch_ids=[bodies[n]], reparse=True)
     again = state(connection)
@@ -245,10 +246,9 @@ def test_loaded_and_parsed_again_in_any_order_is_what_a_fresh_load_leaves(
               request_key=f"{n}", fetched_at=NOW + timedelta(seconds=n), source=("gateio", "mirror")[n % 2], given=GATE)
         for n, body in enumerate(bodies)
     ]  # fmt: skip
-    real = loader.parse_bounded
     with pytest.MonkeyPatch.context() as patch:
         for refused, reparse in ((before, False), (after, True)):
-            patch.setattr(loader, "parse_bounded", refusing(real, refused))
+            patch.setattr(loader, "parse_bounded", refusing(parse_bounded, refused))
             order = data.draw(st.permutations(ids))
             size = data.draw(st.integers(1, len(ids)))
             patch.setattr(pending, "BATCH_FETCHES", data.draw(st.integers(1, 3)))
