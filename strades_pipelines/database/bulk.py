@@ -8,8 +8,8 @@ nothing yet, as a first load has them, are copied straight into the table.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """How many rows of a frame were new, changed, and there already."""
+    """How many rows of a frame were new, changed, and there already.
+
+    `revised_at` is the recorded_at of the changed rows, where there were any.
+    """
 
     inserted: int
     revised: int
     unchanged: int
+    revised_at: datetime | None = field(default=None, compare=False)
 
     def __add__(self, other: "Loaded") -> "Loaded":
         return Loaded(self.inserted + other.inserted, self.revised + other.revised, self.unchanged + other.unchanged)
@@ -62,7 +66,8 @@ def load(
         rows: columns named as the table's; text is cast to the column's type (jsonb, numeric, arrays). A missing
             `recorded_at` is filled with `now`. At most one row a key.
         key: the columns of the primary key.
-        now: the time a changed row's old version is marked with.
+        now: the time a changed row's old version is marked with. Where an old version was recorded at or after it, the
+            changed rows are marked a microsecond after the newest of those: versions of a key are strictly ordered.
         revisions: the table that takes the old versions; it has the same columns and `superseded_at`.
         ignore: columns whose difference alone does not make a row changed.
         alone: the caller holds a lock under which nobody else writes the table. To be ready for a rival, as is usual,
@@ -85,32 +90,26 @@ def load(
     return loaded
 
 
-def credit(
-    cursor: "Cursor",
-    table: str,
-    rows: pa.Table,
-    *,
-    key: Sequence[str],
-    revisions: str,
-    ignore: Sequence[str] = ("fetch_id", "recorded_at"),
-) -> None:
-    """Let stored rows that say the same as `rows` name these as where they come from; commits nothing.
-
-    For rows that came first and are loaded late. Where a key has old versions, another value may lie between: the
-    stored row is left as it is.
+def reattribute(cursor: "Cursor", table: str, rows: pa.Table, *, key: Sequence[str], ignore: Sequence[str]) -> None:
+    """Point stored rows that say the same as `rows` at the fetch in `rows`; commits nothing.
 
     Args:
         rows: at most one row a key, otherwise as for `load`.
         ignore: the columns that are taken over, but for recorded_at; all others must be equal.
     """
-    types = _column_types(cursor, table)
+    if rows.num_rows == 0:
+        return
     compared = [name for name in rows.column_names if name not in key and name not in ignore]
     taken = ", ".join(f'"{name}" = n."{name}"' for name in ignore if name != "recorded_at")
-    revised = f"SELECT FROM {revisions} AS r WHERE " + " AND ".join(f'r."{name}" = t."{name}"' for name in key)
     cursor.execute(
-        f"UPDATE {table} AS t SET {taken} FROM {_frame(cursor, rows, types)} "
-        f"WHERE {_same(key)} AND NOT ({_differs(compared)}) AND NOT EXISTS ({revised})"
+        f"UPDATE {table} AS t SET {taken} FROM {copy_frame(cursor, table, rows)} "
+        f"WHERE {same_key(key)} AND t.fetch_id <> n.fetch_id AND NOT ({differs(compared)})"
     )
+
+
+def copy_frame(cursor: "Cursor", table: str, rows: pa.Table) -> str:
+    """Copy rows of a table into a temporary one; returns SQL for them, as `n`, with the columns' own types."""
+    return _frame(cursor, rows, _column_types(cursor, table))
 
 
 def _frame(cursor: "Cursor", rows: pa.Table, types: Mapping[str, str]) -> str:
@@ -163,9 +162,13 @@ def _merge(
     """Bring in rows of which some may be there."""
     frame, columns = _frame(cursor, rows, types), rows.column_names
     compared = [name for name in columns if name not in key and name not in ignore]
-    there, revised = _look(cursor, table, frame, key, compared)
+    timed = "recorded_at" in types
+    there, revised, newest = _look(cursor, table, frame, key, compared, timed=timed)
     if revised:
+        now = now if newest is None else max(now, newest + timedelta(microseconds=1))
         _keep_changed(cursor, table, frame, key, compared)
+        if timed:
+            cursor.execute(f"UPDATE pg_temp.changed SET recorded_at = '{now.isoformat()}'")
         if revisions:
             _keep_old_versions(cursor, table, revisions, list(types), key, now)
         _update_changed(cursor, table, columns, key)
@@ -173,7 +176,7 @@ def _merge(
     if there < rows.num_rows:
         source = f"{frame} {_absent(table, key)}" if there else frame
         inserted = _insert(cursor, table, columns, source, alone=alone)
-    return Loaded(inserted, revised, rows.num_rows - inserted - revised)
+    return Loaded(inserted, revised, rows.num_rows - inserted - revised, now if revised else None)
 
 
 def _column_types(cursor: "Cursor", table: str) -> dict[str, str]:
@@ -184,36 +187,42 @@ def _column_types(cursor: "Cursor", table: str) -> dict[str, str]:
     return dict(cursor.fetchall())
 
 
-def _look(cursor: "Cursor", table: str, frame: str, key: Sequence[str], compared: Sequence[str]) -> tuple[int, int]:
-    """How many rows of the frame are in the table, and how many of those differ from what is there."""
-    cursor.execute(f"SELECT count(*), count(*) FILTER (WHERE {_differs(compared)}) FROM {frame} {_present(table, key)}")
-    [(there, revised)] = cursor.fetchall()
-    return int(there), int(revised)
+def _look(
+    cursor: "Cursor", table: str, frame: str, key: Sequence[str], compared: Sequence[str], *, timed: bool
+) -> tuple[int, int, datetime | None]:
+    """How many rows of the frame are in the table, how many of those differ, and the newest recorded_at of these."""
+    changed = f"FILTER (WHERE {differs(compared)})"
+    newest = f"max(t.recorded_at) {changed}" if timed else "NULL::timestamptz"
+    cursor.execute(f"SELECT count(*), count(*) {changed}, {newest} FROM {frame} {_present(table, key)}")
+    [(there, revised, at)] = cursor.fetchall()
+    return int(there), int(revised), at
 
 
 def _keep_changed(cursor: "Cursor", table: str, frame: str, key: Sequence[str], compared: Sequence[str]) -> None:
     """Fill pg_temp.changed with the rows that are there and differ."""
     cursor.execute(
-        f"CREATE TEMPORARY TABLE changed AS SELECT n.* FROM {frame} {_present(table, key)} WHERE {_differs(compared)}"
+        f"CREATE TEMPORARY TABLE changed AS SELECT n.* FROM {frame} {_present(table, key)} WHERE {differs(compared)}"
     )
 
 
-def _differs(compared: Sequence[str]) -> str:
+def differs(compared: Sequence[str]) -> str:
+    """SQL: the stored row `t` and the incoming row `n` differ in one of these columns."""
     return " OR ".join(f't."{name}" IS DISTINCT FROM n."{name}"' for name in compared) or "false"
 
 
 def _present(table: str, key: Sequence[str]) -> str:
     """Joins to `n` the stored row of its key; LIMIT keeps the planner from any other way than a lookup a row."""
-    return f"CROSS JOIN LATERAL (SELECT * FROM {table} AS t WHERE {_same(key)} LIMIT 1) AS t"
+    return f"CROSS JOIN LATERAL (SELECT * FROM {table} AS t WHERE {same_key(key)} LIMIT 1) AS t"
 
 
 def _absent(table: str, key: Sequence[str]) -> str:
     """Leaves of `n` the rows whose key is not stored."""
-    lookup = f"SELECT true AS stored FROM {table} AS t WHERE {_same(key)} LIMIT 1"
+    lookup = f"SELECT true AS stored FROM {table} AS t WHERE {same_key(key)} LIMIT 1"
     return f"LEFT JOIN LATERAL ({lookup}) AS t ON true WHERE t.stored IS NULL"
 
 
-def _same(key: Sequence[str]) -> str:
+def same_key(key: Sequence[str]) -> str:
+    """SQL: the stored row `t` and the incoming row `n` have the same key."""
     return " AND ".join(f't."{name}" = n."{name}"' for name in key)
 
 
@@ -223,13 +232,13 @@ def _keep_old_versions(
     old = ", ".join(f't."{name}"' for name in columns)
     cursor.execute(
         f"INSERT INTO {revisions} ({_names(columns)}, superseded_at) SELECT {old}, '{now.isoformat()}'::timestamptz "
-        f"FROM {table} AS t JOIN pg_temp.changed AS n ON {_same(key)} ON CONFLICT DO NOTHING"
+        f"FROM {table} AS t JOIN pg_temp.changed AS n ON {same_key(key)}"
     )
 
 
 def _update_changed(cursor: "Cursor", table: str, columns: Sequence[str], key: Sequence[str]) -> None:
     values = ", ".join(f'"{name}" = n."{name}"' for name in columns if name not in key)
-    cursor.execute(f"UPDATE {table} AS t SET {values} FROM pg_temp.changed AS n WHERE {_same(key)}")
+    cursor.execute(f"UPDATE {table} AS t SET {values} FROM pg_temp.changed AS n WHERE {same_key(key)}")
 
 
 def _insert(cursor: "Cursor", table: str, columns: Sequence[str], source: str, *, alone: bool) -> int:

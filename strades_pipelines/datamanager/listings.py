@@ -1,6 +1,6 @@
 """Instruments, listings and trading sessions, brought from Sources.json into the database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,6 +18,7 @@ from strades_pipelines.market.ids import int31
 
 FIRST_SESSION_YEAR = 1999
 Row = dict[str, Any]
+Name = tuple[str, str]  # venue and symbol
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,30 @@ class Synced:
 
 
 def listing_id(venue: str, symbol: str) -> int:
-    """The id of an instrument at a venue: a function of both names."""
+    """The id that an instrument at a venue has where no other listing took it first: a function of both names."""
     return int31(venue, symbol)
+
+
+def assign_ids(listings: Iterable[Name], stored: Mapping[Name, int]) -> dict[Name, int]:
+    """An id for each (venue, symbol), each id once: the stored one for ever; else `listing_id`, or the next free hash.
+
+    31 bits are too few to be trusted: of 50,000 listings two share an id in nearly every second installation. A wider
+    id would rewrite every table that has one, and still have to be checked.
+
+    Args:
+        listings: in any order; new ones are assigned in the order of their names.
+        stored: the ids of the database.
+    """
+    ids = dict(stored)
+    taken = set(stored.values())
+    for venue, symbol in sorted(set(listings) - stored.keys()):
+        id_, attempt = listing_id(venue, symbol), 0
+        while id_ in taken:
+            attempt += 1
+            id_ = int31(venue, symbol, attempt)
+        ids[venue, symbol] = id_
+        taken.add(id_)
+    return ids
 
 
 def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) -> Synced:
@@ -41,27 +64,26 @@ def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) ->
     Writes nothing where nothing changed. What left Sources.json stays: its records still need a name. Sessions of
     calendars that close reach from 1999 to the end of `now`'s year.
     """
-    listed = listing_rows(sources)
+    listed, series = listing_rows(sources), series_rows(sources)
     calendars = sorted({row["calendar"] for row in listed} - {ALWAYS_OPEN})
     with connect(url) as connection:
         named = [_instrument_row(item) for item in sources.instruments]
         instruments = _write(connection, "records.instruments", named, ["instrument_id"])
-        listings = _write(connection, "records.listings", listed, ["listing_id"])
+        ids = _assigned(connection, [*listed, *series])
+        listings = _write(connection, "records.listings", _with_ids(listed, ids), ["venue", "symbol"])
         days = sum(_sync_sessions(connection, calendar, now.astimezone(UTC).year) for calendar in calendars)
-        series = _sync_series(connection, series_rows(sources))
+        asked = _sync_series(connection, _without_names(_with_ids(series, ids)))
         crash_point("records.identity_written")
-    return Synced(instruments, listings, days, series)
+    return Synced(instruments, listings, days, asked)
 
 
 def listing_rows(sources: Sources) -> list[Row]:
     """One row a (venue, symbol): several series of an instrument are one listing, valid as long as any of them."""
-    rows: dict[int, Row] = {}
+    rows: dict[Name, Row] = {}
     for website in sources.websites:
         protocol = load_protocol(website.protocol)
         for instrument in filter(lambda known: known.traded, sources.instruments_of(website)):
-            id_ = listing_id(website.venue, instrument.symbol)
             row: Row = {
-                "listing_id": id_,
                 "venue": website.venue,
                 "symbol": instrument.symbol,
                 "currency": instrument.currency,
@@ -72,13 +94,14 @@ def listing_rows(sources: Sources) -> list[Row]:
                 "valid_from": instrument.start_date,
                 "valid_to": instrument.end_date,
             }
-            rows[id_] = _wider(row, rows.get(id_))
+            name = website.venue, instrument.symbol
+            rows[name] = _wider(row, rows.get(name))
     return list(rows.values())
 
 
 def series_rows(sources: Sources) -> list[Row]:
     """One row a listing, interval and source of candles: which bars are asked for, and what its provider can give."""
-    rows: dict[tuple[int, str, str], Row] = {}
+    rows: dict[tuple[str, str, str, str], Row] = {}
     for website in sources.websites:
         protocol = load_protocol(website.protocol)
         if "candle" not in protocol.kinds:
@@ -86,7 +109,8 @@ def series_rows(sources: Sources) -> list[Row]:
         for instrument in sources.instruments_of(website):
             step, reach = interval_seconds(instrument.interval), protocol.ask.reach
             row: Row = {
-                "listing_id": listing_id(website.venue, instrument.symbol),
+                "venue": website.venue,
+                "symbol": instrument.symbol,
                 "interval": instrument.interval,
                 "source": website.name,
                 "starts_at": max(instrument.start_date, website.history_from or instrument.start_date),
@@ -95,8 +119,24 @@ def series_rows(sources: Sources) -> list[Row]:
                 "reach_seconds": (reach.seconds or (reach.bars or 1) * step) if reach else None,
                 "lag_seconds": protocol.ask.lag_seconds,
             }
-            rows[row["listing_id"], row["interval"], row["source"]] = row
+            rows[website.venue, instrument.symbol, instrument.interval, website.name] = row
     return list(rows.values())
+
+
+def _assigned(connection: psycopg.Connection[Any], rows: Iterable[Row]) -> dict[Name, int]:
+    """The ids of these listings; what another process would assign waits until this transaction ends."""
+    connection.execute("LOCK TABLE records.listings IN SHARE ROW EXCLUSIVE MODE")
+    query = "SELECT venue, symbol, listing_id FROM records.listings"
+    stored = {(venue, symbol): id_ for venue, symbol, id_ in connection.execute(query)}
+    return assign_ids(((row["venue"], row["symbol"]) for row in rows), stored)
+
+
+def _with_ids(rows: Iterable[Row], ids: Mapping[Name, int]) -> list[Row]:
+    return [{"listing_id": ids[row["venue"], row["symbol"]], **row} for row in rows]
+
+
+def _without_names(rows: Iterable[Row]) -> list[Row]:
+    return [{name: value for name, value in row.items() if name not in ("venue", "symbol")} for row in rows]
 
 
 def _sync_series(connection: psycopg.Connection[Any], rows: Sequence[Row]) -> int:

@@ -5,23 +5,32 @@ never half loaded, and the next load goes on from there to the same rows.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from strades_pipelines.database.bulk import NOTHING, Loaded, load
+from strades_pipelines.database.bulk import NOTHING, Loaded, load, reattribute
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
-from strades_pipelines.ingestion.order import drop_superseded, read_stored, same_rows, withdraw_vanished
+from strades_pipelines.ingestion.order import (
+    Bodies,
+    any_later,
+    contested_keys,
+    says_the_same,
+    settle,
+    withdraw,
+    without_keys,
+)
 from strades_pipelines.ingestion.parse import PARSER_VERSION
 from strades_pipelines.ingestion.pending import (
+    BATCH_FETCHES,
     Choice,
     Fetch,
     Window,
@@ -86,6 +95,7 @@ def load_stored(
     fetch_ids: Sequence[int] | None = None,
     reparse: bool = False,
     refusals: Mapping[int, str] | None = None,
+    bodies: Bodies | None = None,
 ) -> Summary:
     """Parse and load every stored body that was not parsed yet, in the order they were fetched.
 
@@ -94,15 +104,18 @@ def load_stored(
 
     Args:
         url: the database; this world's where None.
-        now: recorded_at of new rows, superseded_at of old versions.
+        now: recorded_at of new rows, superseded_at of old versions; microseconds later where a version replaces one
+            that is as new, and never before what an earlier load used.
         window: only fetches that asked for a part of [from, to), and those without a window.
         fetch_ids: only these.
         reparse: also those parsed by another parser version; with `fetch_ids` those in any case. Rows that a body no
             longer yields go to the revisions.
         refusals: why bodies are refused, by fetch id, where that is known already: they are not parsed.
+        bodies: of `read_rows`; what several calls learn of the stored bodies, so that each is not read anew by each.
     """
     choice = Choice(PARSER_VERSION, window, None if fetch_ids is None else tuple(fetch_ids), reparse)
     summary = Summary()
+    bodies = bodies or Bodies(read_rows)
     with (
         adbc_connect(url) as reading,
         adbc_connect(url) as writing,
@@ -115,7 +128,7 @@ def load_stored(
             outcomes = _parse_batch(cursor, ids, choice, summary, refusals or {}, costly)
             if stored is not None:
                 stored.result()
-            stored = storing.submit(_store_batch, writing, outcomes, choice, now, summary)
+            stored = storing.submit(_store_batch, writing, outcomes, choice, now, summary, bodies)
         if stored is not None:
             stored.result()
     return summary
@@ -144,14 +157,20 @@ def _parse_batch(
 
 
 def _store_batch(
-    connection: "Connection", outcomes: Sequence["Outcome"], choice: Choice, now: datetime, summary: Summary
+    connection: "Connection",
+    outcomes: Sequence["Outcome"],
+    choice: Choice,
+    now: datetime,
+    summary: Summary,
+    bodies: Bodies,
 ) -> None:
     """One transaction: a batch's rows, rejects and cursor; what another loader did meanwhile is left out."""
     with connection.cursor() as cursor:
         try:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('strades.records.load'))")
             pending = still_pending(cursor, [outcome.fetch.fetch_id for outcome in outcomes], choice)
-            _store(cursor, [outcome for outcome in outcomes if outcome.fetch.fetch_id in pending], choice, now, summary)
+            wanted = [outcome for outcome in outcomes if outcome.fetch.fetch_id in pending]
+            _store(cursor, wanted, choice, now, summary, bodies)
             connection.commit()
         except BaseException:
             connection.rollback()
@@ -178,25 +197,50 @@ def parse_fetch(fetch: Fetch, listings: Listings) -> Outcome:
     return Outcome(fetch, rows, parsed.rejects, sum(table.num_rows for table in parsed.tables.values()))
 
 
-def _store(cursor: "Cursor", outcomes: Sequence[Outcome], choice: Choice, now: datetime, summary: Summary) -> None:
+def read_rows(cursor: "Cursor", ids: Sequence[int], kind: str) -> Iterator[tuple[Fetch, pa.Table | None]]:
+    """The rows of a kind that stored bodies yield, a few bodies at a time; None where one yields none."""
+    listings = read_listings(cursor)
+    for first in range(0, len(ids), BATCH_FETCHES):
+        batch = tuple(ids[first : first + BATCH_FETCHES])
+        for fetch in read_fetches(cursor, batch, Choice(PARSER_VERSION, fetch_ids=batch, reparse=True)):
+            try:
+                yield fetch, parse_fetch(fetch, listings).rows.get(kind)
+            except UnlistedError:
+                yield fetch, None
+
+
+def _store(
+    cursor: "Cursor", outcomes: Sequence[Outcome], choice: Choice, now: datetime, summary: Summary, bodies: Bodies
+) -> None:
     """Everything a batch brings, in the caller's transaction."""
     if not outcomes:
         return
     fetches = [outcome.fetch for outcome in outcomes]
+    in_order = not choice.reparse and not any_later(cursor, fetches)
+    now = _not_before_earlier_loads(cursor, now, strictly=choice.reparse)
+    stored_before = _rows_written(summary)
     for kind, target in TARGETS.items():
         parts = [outcome.rows[kind] for outcome in outcomes if kind in outcome.rows]
         rows = pa.concat_tables(parts) if parts else None
-        if choice.reparse:
-            stored = read_stored(cursor, target, [fetch.fetch_id for fetch in fetches], rows)
-            if rows is not None and same_rows(stored, rows, target.key):
-                summary.tables[target.table] += Loaded(0, 0, rows.num_rows)
-                continue
-            summary.withdrawn += withdraw_vanished(cursor, target, stored, rows, now)
+        if choice.reparse and rows is not None and says_the_same(cursor, target, fetches, rows):
+            summary.tables[target.table] += Loaded(0, 0, rows.num_rows)
+            continue
+        keys = None if in_order else contested_keys(cursor, target, fetches, rows)
         if rows is not None and rows.num_rows:
-            _store_rows(cursor, target, drop_superseded(cursor, target, rows, fetches), now, summary)
+            plain = rows if keys is None else without_keys(rows, keys)
+            now = _store_versions(cursor, target, versions(plain, target.key, target.ignore), now, summary)
+        if keys is not None:
+            settled = settle(cursor, kind, target, fetches, rows, keys, bodies)
+            withdrawn, now = withdraw(cursor, target, settled.gone, now)
+            summary.withdrawn += withdrawn
+            now = _store_versions(cursor, target, settled.before, now, summary)
+            reattribute(cursor, target.table, settled.current, key=target.key, ignore=target.ignore)
+            # what the same body says of when it was known may have been read wrongly before
+            whole = replace(target, ignore=("fetch_id", "recorded_at"))
+            now = _store_versions(cursor, whole, [settled.current], now, summary)
     crash_point("records.copied")
     _store_rejects(cursor, outcomes, choice, now)
-    _store_parses(cursor, outcomes, now)
+    _store_parses(cursor, outcomes, now, changed=_rows_written(summary) > stored_before)
     for outcome in outcomes:
         summary.rejects += len(outcome.rejects)
         if outcome.error is None:
@@ -205,20 +249,42 @@ def _store(cursor: "Cursor", outcomes: Sequence[Outcome], choice: Choice, now: d
             summary.refused.append(f"{outcome.fetch.source} {outcome.fetch.url}: {outcome.error}")
 
 
-def _store_rows(cursor: "Cursor", target: Target, rows: pa.Table, now: datetime, summary: Summary) -> None:
-    waves = versions(rows, target.key, target.ignore)
-    for n, wave in enumerate(waves):  # each older version a microsecond earlier, so that revisions keep their order
-        time = now - timedelta(microseconds=len(waves) - 1 - n)
-        summary.tables[target.table] += load(
+def _store_versions(
+    cursor: "Cursor", target: Target, waves: Sequence[pa.Table], now: datetime, summary: Summary
+) -> datetime:
+    """Store versions, oldest first, a microsecond apart where they replace each other; returns the newest time used."""
+    for wave in waves:
+        loaded = load(
             cursor,
             target.table,
             wave,
             key=target.key,
-            now=time,
+            now=now,
             revisions=target.revisions,
             ignore=target.ignore,
             alone=True,
         )  # under the lock of _store_batch, and nothing else writes records
+        now = loaded.revised_at or now
+        summary.tables[target.table] += loaded
+    return now
+
+
+def _not_before_earlier_loads(cursor: "Cursor", now: datetime, *, strictly: bool) -> datetime:
+    """The later of `now` and the newest time that a load used: the machine's clock may have been set back.
+
+    The lock of the loads is held until the commit, so that times follow the order of the commits.
+
+    Args:
+        strictly: after that time, so that whatever is stored can be superseded.
+    """
+    cursor.execute("SELECT max(recorded_at) FROM records.parses")
+    [(newest,)] = cursor.fetchall()
+    return now if newest is None else max(now, newest + timedelta(microseconds=1 if strictly else 0))
+
+
+def _rows_written(summary: Summary) -> int:
+    tables = summary.tables.values()
+    return summary.withdrawn + sum(loaded.inserted + loaded.revised for loaded in tables)
 
 
 def _store_rejects(cursor: "Cursor", outcomes: Iterable[Outcome], choice: Choice, now: datetime) -> None:
@@ -235,7 +301,8 @@ def _store_rejects(cursor: "Cursor", outcomes: Iterable[Outcome], choice: Choice
     load(cursor, "records.rejects", table, key=("fetch_id", "location", "reason"), now=now)
 
 
-def _store_parses(cursor: "Cursor", outcomes: Iterable[Outcome], now: datetime) -> None:
+def _store_parses(cursor: "Cursor", outcomes: Iterable[Outcome], now: datetime, *, changed: bool) -> None:
+    """The cursor; `changed`: the batch stored rows, and a body that was parsed before names the new time."""
     rows = [
         {
             "fetch_id": outcome.fetch.fetch_id,
@@ -247,7 +314,15 @@ def _store_parses(cursor: "Cursor", outcomes: Iterable[Outcome], now: datetime) 
         }
         for outcome in outcomes
     ]
-    load(cursor, "records.parses", pa.Table.from_pylist(rows, schema=PARSES), key=("fetch_id",), now=now)
+    ignore = () if changed else ("recorded_at",)
+    load(
+        cursor,
+        "records.parses",
+        pa.Table.from_pylist(rows, schema=PARSES),
+        key=("fetch_id",),
+        now=now,
+        ignore=ignore,
+    )
 
 
 def read_listings(cursor: "Cursor | psycopg.Cursor[Any]") -> Listings:

@@ -1,131 +1,271 @@
-"""Which version of a record stands when fetches are loaded out of order, or parsed again."""
+"""Which version of a record stands when fetches are loaded out of order, or parsed again.
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING
+The law: what is stored is what a load of all parsed bodies in fetch order would have left. The database keeps the
+versions of a key, not who repeated them, so a key whose version was withdrawn, or that an older body speaks of, is
+contested: all bodies that may say it are parsed, and the last one's word stands.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg.sql import Literal
 
-from strades_pipelines.database.bulk import credit
+from strades_pipelines.database.bulk import copy_frame, differs, same_key
+from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol, protocol_names
 from strades_pipelines.ingestion.pending import Fetch, any_of
-from strades_pipelines.ingestion.tables import Target
+from strades_pipelines.ingestion.tables import Target, versions
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
+Rows = Callable[["Cursor", Sequence[int], str], Iterable[tuple[Fetch, pa.Table | None]]]
+Order = tuple[datetime, int]
+Span = dict[str, tuple[Any, Any]]
 
-def drop_superseded(cursor: "Cursor", target: Target, rows: pa.Table, fetches: Sequence[Fetch]) -> pa.Table:
-    """Without the rows whose key is stored already from a later fetch of the same source.
 
-    A stored row that says the same is from now on the earlier fetch's, as it would be had that been loaded first.
-    Loading in fetch order, as is usual, there is no later fetch, and nothing is read but that fact.
+@dataclass
+class Bodies:
+    """The rows of stored bodies, parsed when they are needed.
+
+    `rows` yields the rows of a kind of fetches by id, in fetch order. `spans` remembers the least and greatest keys of
+    each body, so that one which cannot say a key is parsed once and not for each batch.
     """
-    later = _later_fetches(cursor, fetches)
-    if not later:
-        return rows
-    names = ", ".join(f'"{name}"' for name in target.key)
+
+    rows: Rows
+    spans: dict[tuple[int, str], Span | None] = field(default_factory=dict)
+
+    def claims(
+        self, cursor: "Cursor", kind: str, fetch_ids: Sequence[int], keys: pa.Table
+    ) -> list[tuple[Fetch, pa.Table]]:
+        """The rows of these fetches that have one of `keys`."""
+        wanted = _span(keys, keys.column_names)
+        near = [id_ for id_ in fetch_ids if _overlap(self.spans.get((id_, kind), wanted), wanted)]
+        found = []
+        for fetch, rows in self.rows(cursor, near, kind):
+            self.remember(kind, fetch, rows, keys.column_names)
+            if rows is not None and rows.num_rows:
+                found.append((fetch, with_keys(rows, keys)))
+        return found
+
+    def remember(self, kind: str, fetch: Fetch, rows: pa.Table | None, key: Sequence[str]) -> None:
+        """Note which keys a body may say."""
+        self.spans[fetch.fetch_id, kind] = None if rows is None else _span(rows, key)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What stands of contested keys.
+
+    `before`: versions that stood between the stored and the current one, oldest first. `gone`: keys that no body has.
+    """
+
+    before: list[pa.Table]
+    current: pa.Table
+    gone: pa.Table
+
+
+def any_later(cursor: "Cursor", fetches: Sequence[Fetch]) -> bool:
+    """Whether a fetch that came after the first of these is parsed already: by far most batches have none.
+
+    Of two fetches of the same microsecond the one that is loaded later came later.
+    """
+    first, _ = min(fetch.order for fetch in fetches)
+    ids = any_of([fetch.fetch_id for fetch in fetches])
     cursor.execute(
-        f"SELECT {names}, fetch_id AS stored FROM {target.table} "
-        f"WHERE fetch_id = {any_of(list(later))} AND {_within(rows, target.key)}"
+        "SELECT EXISTS (SELECT FROM rawsources.fetches AS f INNER JOIN records.parses AS p USING (fetch_id) WHERE "
+        f"f.fetched_at > '{first.isoformat()}' AND p.outcome = 'parsed' AND f.fetch_id <> ALL({ids[4:-1]}))"
     )
-    stored = cursor.fetch_arrow_table()
-    if stored.num_rows == 0:
-        return rows
-    rank = {
-        fetch_id: n for n, (_, fetch_id) in enumerate(sorted({fetch.order for fetch in fetches} | set(later.values())))
-    }
-    numbered = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
-    keyed = numbered.select([*target.key, "fetch_id", "position"])
-    met = keyed.join(stored.cast(_key_schema(keyed, stored)), keys=list(target.key), join_type="inner")
-    older = sorted(
-        position
-        for position, mine, theirs in zip(
-            *(met[name].to_pylist() for name in ("position", "fetch_id", "stored")), strict=True
-        )
-        if rank[mine] < rank[theirs]
-    )
-    if older:
-        first = rows.take(older)
-        again = first.select(list(target.key)).to_pandas().duplicated().to_numpy()
-        first = first.filter(pa.array(~again))
-        credit(cursor, target.table, first, key=target.key, revisions=target.revisions, ignore=target.ignore)
-    keep = np.ones(rows.num_rows, np.bool_)
-    keep[older] = False
-    return rows.filter(pa.array(keep))
+    [(later,)] = cursor.fetchall()
+    return bool(later)
 
 
-def read_stored(cursor: "Cursor", target: Target, fetch_ids: Sequence[int], rows: pa.Table | None) -> pa.Table:
-    """What is stored of these fetches: columns and types as `rows` has them; the keys alone where it is None."""
-    columns = [*target.key, "fetch_id"] if rows is None else rows.column_names
-    names = ", ".join(f'"{name}"' for name in columns)
-    cursor.execute(f"SELECT {names} FROM {target.table} WHERE fetch_id = {any_of(fetch_ids)}")
-    stored = cursor.fetch_arrow_table()
-    return stored if rows is None else stored.cast(rows.schema)
-
-
-def same_rows(stored: pa.Table, rows: pa.Table, key: Sequence[str]) -> bool:
-    """Whether what is stored of the fetches is just what they yield: then nothing vanished, changed or came."""
+def says_the_same(cursor: "Cursor", target: Target, fetches: Sequence[Fetch], rows: pa.Table) -> bool:
+    """Whether what is stored of these fetches is just `rows`, and no old version came from them: nothing changed."""
+    ids = any_of([fetch.fetch_id for fetch in fetches])
+    names = ", ".join(f'"{name}"' for name in rows.column_names)
+    cursor.execute(f"SELECT {names} FROM {target.table} WHERE fetch_id = {ids}")
+    stored = cursor.fetch_arrow_table().cast(rows.schema)
     if not rows.num_rows or stored.num_rows != rows.num_rows:
         return False
-    order = [(name, "ascending") for name in key]
-    return bool(stored.sort_by(order).equals(rows.sort_by(order)))
+    order = [(name, "ascending") for name in target.key]
+    if not stored.sort_by(order).equals(rows.sort_by(order)):
+        return False
+    cursor.execute(f"SELECT EXISTS (SELECT FROM {target.revisions} WHERE fetch_id = {ids})")
+    [(revised,)] = cursor.fetchall()
+    return not revised
 
 
-def withdraw_vanished(cursor: "Cursor", target: Target, stored: pa.Table, rows: pa.Table | None, now: datetime) -> int:
-    """Move the stored rows of fetches that are in them no longer to the revisions; returns how many."""
-    keys = [*target.key, "fetch_id"]
-    gone = stored.select(keys)
-    if rows is not None and rows.num_rows and gone.num_rows:
-        gone = gone.join(rows.select(keys), keys=keys, join_type="left anti")
+def contested_keys(
+    cursor: "Cursor", target: Target, fetches: Sequence[Fetch], rows: pa.Table | None
+) -> pa.Table | None:
+    """The stored keys of which the rows of these fetches (None: there are none) do not tell what stands; or None.
+
+    A row that repeats the stored version, which came before it, changes nothing. Its key is contested where it differs
+    from what is stored or came before it, and so is that of a version that its own fetch, parsed again, does not yield.
+    """
+    names = ", ".join(f'k."{name}"' for name in target.key)
+    ids = any_of([fetch.fetch_id for fetch in fetches])
+    parts = [f"SELECT * FROM {table} AS k WHERE fetch_id = {ids}" for table in (target.table, target.revisions)]
+    if rows is None or not rows.num_rows:
+        query = " UNION ".join(f"SELECT {names} FROM ({part}) AS k" for part in parts)
+    else:
+        frame = copy_frame(cursor, target.table, rows)
+        cursor.execute("ANALYZE pg_temp.incoming")
+        same = same_key(target.key)
+        values = [name for name in rows.column_names if name not in target.key]
+        told = f"SELECT FROM {frame} WHERE {same} AND NOT ({differs(values)})"  # fetch_id is among the values
+        untold = [f"SELECT * FROM ({part}) AS t WHERE NOT EXISTS ({told})" for part in parts]
+        query = " UNION ".join(f"SELECT {names} FROM ({part}) AS k" for part in untold)
+        compared = [name for name in values if name not in target.ignore]
+        query += (
+            f" UNION SELECT {names} FROM (SELECT n.* FROM {frame} "
+            f"CROSS JOIN LATERAL (SELECT * FROM {target.table} AS t WHERE {same} LIMIT 1) AS t "
+            "INNER JOIN rawsources.fetches AS mine ON mine.fetch_id = n.fetch_id "
+            "INNER JOIN rawsources.fetches AS theirs ON theirs.fetch_id = t.fetch_id "
+            f"WHERE {differs(compared)} "
+            "OR (mine.fetched_at, mine.fetch_id) < (theirs.fetched_at, theirs.fetch_id)) AS k"
+        )
+    cursor.execute(query)
+    keys = cursor.fetch_arrow_table()
+    return keys if keys.num_rows else None
+
+
+def settle(
+    cursor: "Cursor",
+    kind: str,
+    target: Target,
+    fetches: Sequence[Fetch],
+    rows: pa.Table | None,
+    keys: pa.Table,
+    bodies: Bodies,
+) -> Settled:
+    """Decide contested keys by all bodies that may say them; `rows` are those of `fetches`, parsed already."""
+    claims = bodies.claims(cursor, kind, _related(cursor, kind, target, fetches), keys)
+    if rows is not None:
+        for fetch in fetches:
+            own = rows.filter(pc.equal(rows["fetch_id"], fetch.fetch_id))
+            bodies.remember(kind, fetch, own, target.key)
+            claims.append((fetch, with_keys(own, keys)))
+    claims = sorted(((fetch, table) for fetch, table in claims if table.num_rows), key=lambda claim: claim[0].order)
+    if not claims:
+        return Settled([], keys.slice(0, 0), keys)
+    waves = versions(pa.concat_tables([table for _, table in claims]), target.key, target.ignore)
+    since = _stored_since(cursor, target, keys)
+    orders = {fetch.fetch_id: fetch.order for fetch, _ in claims}
+    newer = [_newer(wave, target.key, orders, since) for wave in waves[:-1]]
+    gone = without_keys(keys, waves[-1].select(list(target.key)))
+    return Settled([wave for wave in newer if wave.num_rows], waves[-1], gone)
+
+
+def withdraw(cursor: "Cursor", target: Target, gone: pa.Table, now: datetime) -> tuple[int, datetime]:
+    """Move the stored rows of these keys to the revisions.
+
+    Returns:
+        How many, and when they were superseded: `now`, or a microsecond after the newest of them was recorded.
+    """
     if gone.num_rows == 0:
-        return 0
-    cursor.execute("DROP TABLE IF EXISTS pg_temp.gone")
-    cursor.adbc_ingest("gone", gone, mode="create", temporary=True)
-    join = " AND ".join(f't."{name}" = g."{name}"' for name in target.key)
+        return 0, now
+    stored = f"{target.table} AS t INNER JOIN {copy_frame(cursor, target.table, gone)} ON {same_key(target.key)}"
+    cursor.execute(f"SELECT count(*), max(t.recorded_at) FROM {stored}")
+    [(count, newest)] = cursor.fetchall()
+    if not count:
+        return 0, now
+    now = max(now, newest + timedelta(microseconds=1))
+    cursor.execute(f"INSERT INTO {target.revisions} SELECT t.*, '{now.isoformat()}'::timestamptz FROM {stored}")
+    cursor.execute(f"DELETE FROM {target.table} AS t USING pg_temp.incoming AS n WHERE {same_key(target.key)}")
+    return int(count), now
+
+
+def with_keys(rows: pa.Table, keys: pa.Table) -> pa.Table:
+    """The rows that have one of the keys, in their order."""
+    return _matching(rows, keys, keys.column_names, "left semi")
+
+
+def without_keys(rows: pa.Table, keys: pa.Table) -> pa.Table:
+    """The rows that have none of the keys, in their order."""
+    return _matching(rows, keys, keys.column_names, "left anti")
+
+
+def _matching(rows: pa.Table, keys: pa.Table, names: Sequence[str], how: str) -> pa.Table:
+    numbered = rows.select(names).append_column("position", pa.array(np.arange(rows.num_rows)))  # no lists are joined
+    matching = numbered.join(keys.cast(rows.select(names).schema), keys=list(names), join_type=how)
+    return rows.take(pa.array(np.sort(matching["position"].to_numpy())))
+
+
+def _newer(wave: pa.Table, key: Sequence[str], orders: Mapping[int, Order], since: pa.Table) -> pa.Table:
+    """The rows of fetches that came after the stored version of their key: the others are stored, or never stood."""
+    numbered = wave.select([*key, "fetch_id"]).append_column("position", pa.array(np.arange(wave.num_rows)))
+    stored = since.cast(pa.schema([*(numbered.schema.field(name) for name in key), *list(since.schema)[len(key) :]]))
+    joined = numbered.join(stored, keys=list(key), join_type="left outer")
+    columns = (joined[name].to_pylist() for name in ("position", "fetch_id", "since", "stored"))
+    newer = [n for n, id_, at, by in zip(*columns, strict=True) if at is None or orders[id_] > (at, by)]
+    return wave.take(pa.array(sorted(newer), pa.int64()))
+
+
+def _stored_since(cursor: "Cursor", target: Target, keys: pa.Table) -> pa.Table:
+    """The stored keys with when, and by which fetch, their version came: `since` and `stored`."""
+    frame = copy_frame(cursor, target.table, keys)
+    names = ", ".join(f't."{name}"' for name in target.key)
     cursor.execute(
-        f"INSERT INTO {target.revisions} SELECT t.*, '{now.isoformat()}'::timestamptz FROM {target.table} AS t "
-        f"INNER JOIN pg_temp.gone AS g ON {join} ON CONFLICT DO NOTHING"
+        f"SELECT {names}, f.fetched_at AS since, f.fetch_id AS stored FROM {frame} "
+        f"CROSS JOIN LATERAL (SELECT * FROM {target.table} AS t WHERE {same_key(target.key)} LIMIT 1) AS t "
+        "INNER JOIN rawsources.fetches AS f ON f.fetch_id = t.fetch_id"
     )
-    cursor.execute(f"DELETE FROM {target.table} AS t USING pg_temp.gone AS g WHERE {join}")
-    return int(gone.num_rows)
+    return cursor.fetch_arrow_table()
 
 
-def _later_fetches(cursor: "Cursor", fetches: Sequence[Fetch]) -> dict[int, tuple[datetime, int]]:
-    """Parsed fetches of the same sources that came after the first of these, by id, with their order.
+def _related(cursor: "Cursor", kind: str, target: Target, fetches: Sequence[Fetch]) -> list[int]:
+    """Other parsed fetches that may say the same keys, in fetch order.
 
-    They may be among these: parsed again, an old version does not take the place of the newer one once more.
+    Those of the same symbol at the same venue where keys have a listing (a body's symbol agrees with the one given),
+    those of the same source where ids are its own, else all that yield this kind.
     """
-    first = min(fetch.order for fetch in fetches)
-    sources = ", ".join(f"'{source}'" for source in sorted({fetch.source for fetch in fetches}))  # [a-z0-9_] only
+    where = f"f.protocol IN ({_literals(_protocols(kind))})"
+    if target.sourced:
+        where += f" AND f.source IN ({_literals({fetch.source for fetch in fetches})})"
+    if target.listed:
+        venues = {fetch.given.get("venue", fetch.source) for fetch in fetches}
+        symbols = [fetch.given.get("symbol") for fetch in fetches]
+        where += f" AND coalesce(f.given->>'venue', f.source) IN ({_literals(venues)})"
+        if None not in symbols:
+            where += f" AND coalesce(f.given->>'symbol' IN ({_literals(map(str, symbols))}), true)"
     cursor.execute(
-        "SELECT f.fetch_id, f.fetched_at FROM rawsources.fetches AS f INNER JOIN records.parses AS p USING (fetch_id) "
-        f"WHERE f.source IN ({sources}) AND p.outcome = 'parsed' AND f.fetched_at >= '{first[0].isoformat()}'"
+        "SELECT f.fetch_id FROM rawsources.fetches AS f INNER JOIN records.parses AS p USING (fetch_id) "
+        f"WHERE p.outcome = 'parsed' AND NOT f.fetch_id = {any_of([fetch.fetch_id for fetch in fetches])} AND {where} "
+        "ORDER BY f.fetched_at, f.fetch_id"
     )
-    found = {fetch_id: (fetched_at, fetch_id) for fetch_id, fetched_at in cursor.fetchall()}
-    return {fetch_id: order for fetch_id, order in found.items() if order > first}
+    return [fetch_id for (fetch_id,) in cursor.fetchall()]
 
 
-def _within(rows: pa.Table, key: Sequence[str]) -> str:
-    """SQL for the rows between the least and the greatest key, as far as keys are numbers and times.
-
-    Without it, parsing a whole history again reads for each batch all that came after it.
-    """
-    spans = {name: pc.min_max(rows[name]).as_py() for name in key if not pa.types.is_string(rows[name].type)}
-    return (
-        "true"
-        if not spans
-        else " AND ".join(f""""{name}" BETWEEN '{span["min"]}' AND '{span["max"]}'""" for name, span in spans.items())
-    )
+def _protocols(kind: str) -> list[str]:
+    return [name for name in protocol_names() if _yields(name, kind)]
 
 
-def _key_schema(like: pa.Table, table: pa.Table) -> pa.Schema:
-    """The schema of `table` with the types that its columns have in `like`."""
-    known = set(like.column_names)
-    return pa.schema(
-        [
-            (field.name, like.schema.field(field.name).type if field.name in known else field.type)
-            for field in table.schema
-        ]
-    )
+def _yields(protocol: str, kind: str) -> bool:
+    try:
+        return kind in load_protocol(protocol).kinds
+    except ProtocolError:
+        return False
+
+
+def _literals(texts: Iterable[str]) -> str:
+    return ", ".join(sorted(Literal(text).as_string() for text in set(texts))) or "NULL"
+
+
+def _span(rows: pa.Table, key: Sequence[str]) -> Span | None:
+    """The least and the greatest of each key column that is a number or a time; None of no rows."""
+    if not rows.num_rows:
+        return None
+    names = [name for name in key if not pa.types.is_string(rows[name].type)]
+    return {name: tuple(pc.min_max(rows[name]).as_py().values()) for name in names}
+
+
+def _overlap(span: Span | None, other: Span | None) -> bool:
+    if span is None or other is None:
+        return False
+    return all(span[name][0] <= other[name][1] and other[name][0] <= span[name][1] for name in span)

@@ -8,7 +8,8 @@ import psycopg
 
 from strades_pipelines.database.bulk import NOTHING
 from strades_pipelines.datamanager.protocols import load_protocol
-from strades_pipelines.ingestion.loader import Summary, load_stored
+from strades_pipelines.ingestion.loader import Summary, load_stored, read_rows
+from strades_pipelines.ingestion.order import Bodies
 from strades_pipelines.ingestion.parse import PARSER_VERSION
 
 BODIES_AT_ONCE = 200
@@ -48,9 +49,10 @@ def reparse(
     asked = {"protocol": protocol, "start": stretch[0], "end": stretch[1]}
     ids = [fetch_id for (fetch_id,) in connection.execute(CHOSEN, asked)]
     connection.rollback()  # nothing is held open while the bodies are worked through
-    summary = Summary()
+    summary, bodies = Summary(), Bodies(read_rows)
     for first in range(0, len(ids), BODIES_AT_ONCE):
-        _add(summary, load_stored(url=url, now=now, fetch_ids=ids[first : first + BODIES_AT_ONCE], reparse=True))
+        chosen = ids[first : first + BODIES_AT_ONCE]
+        _add(summary, load_stored(url=url, now=now, fetch_ids=chosen, reparse=True, bodies=bodies))
         progress(f"parsed {min(first + BODIES_AT_ONCE, len(ids)):,} of {len(ids):,} bodies")
     return {"parser_version": PARSER_VERSION, **summary_document(summary)}
 
@@ -70,7 +72,12 @@ def summary_document(summary: Summary) -> dict[str, Any]:
 
     `refused` and `skipped` are one line for each such body; `withdrawn` rows are in no body any more.
     """
-    rows = {table: loaded.__dict__ for table, loaded in summary.tables.items() if loaded != NOTHING}
+    counts = "inserted", "revised", "unchanged"
+    rows = {
+        table: {name: getattr(loaded, name) for name in counts}
+        for table, loaded in summary.tables.items()
+        if loaded != NOTHING
+    }
     return {
         "bodies": summary.parsed,
         "rejects": summary.rejects,

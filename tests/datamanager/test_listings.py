@@ -3,14 +3,16 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import islice, product
+from string import ascii_uppercase
 from typing import Any
 
 import psycopg
 import pytest
 
 from strades_pipelines.datamanager.calendars import CalendarError, sessions
-from strades_pipelines.datamanager.listings import listing_id, sync_listings
-from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.datamanager.listings import assign_ids, listing_id, sync_listings
+from strades_pipelines.datamanager.sources import Sources, load_sources
 from strades_pipelines.settings import PROJECT
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -128,3 +130,57 @@ def test_sessions_are_worked_out_again_by_another_version_of_their_library(
     connection.execute("UPDATE records.calendars SET made_by = 'exchange_calendars 0'")
     connection.commit()
     assert 245 <= sync_listings(SOURCES, url=database_url, now=NOW).sessions <= 255
+
+
+# Of the 48 pairs of yahoo among symbols of three and four letters: sha256(venue, symbol) has equal first 31 bits.
+PAIRS = [("BIJI", "GLQA"), ("HWNS", "JOXX"), ("JYBO", "KCDR"), ("KCGO", "KFFA"), ("JLRB", "KYMS"), ("LFJW", "LKUP")]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_two_listings_of_one_hash_are_two_listings(
+    pair: tuple[str, str], connection: Connection, database_url: str
+) -> None:
+    assert listing_id("yahoo", pair[0]) == listing_id("yahoo", pair[1])
+    sync_listings(_yahoo(*pair), url=database_url, now=NOW)
+    rows = connection.execute("SELECT symbol, listing_id FROM records.listings ORDER BY symbol").fetchall()
+    assert [symbol for symbol, _ in rows] == sorted(pair)
+    assert len({id_ for _, id_ in rows}) == 2
+    series = connection.execute("SELECT listing_id FROM records.bar_series").fetchall()
+    assert {id_ for (id_,) in series} == {id_ for _, id_ in rows}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_listing_keeps_its_id_when_one_of_the_same_hash_comes_or_takes_its_place(
+    pair: tuple[str, str], connection: Connection, database_url: str
+) -> None:
+    ids = "SELECT listing_id FROM records.listings WHERE symbol = %s"
+    for later in (_yahoo(*pair), _yahoo(pair[0])):
+        sync_listings(_yahoo(pair[1]), url=database_url, now=NOW)
+        sync_listings(later, url=database_url, now=NOW)
+        assert connection.execute(ids, [pair[1]]).fetchall() == [(listing_id("yahoo", pair[1]),)]
+        assert connection.execute(ids, [pair[0]]).fetchall() != [(listing_id("yahoo", pair[1]),)]
+        connection.execute("TRUNCATE records.listings CASCADE")
+        connection.commit()
+
+
+def test_fifty_thousand_listings_have_an_id_each_whatever_their_order() -> None:
+    names = [("yahoo", "".join(letters)) for letters in islice(product(ascii_uppercase, repeat=4), 50_000)]
+    names += [("yahoo", symbol) for pair in PAIRS for symbol in pair]
+    ids = assign_ids(names, {})
+    assert set(ids) == set(names)
+    assert len(set(ids.values())) == len(set(names))
+    assert max(ids.values()) < 2**31
+    assert assign_ids(reversed(names), {}) == ids
+    assert assign_ids(names[:100], ids) == ids
+
+
+def _yahoo(*symbols: str) -> Sources:
+    """A Sources.json of one website with these symbols."""
+    website = SOURCES.website("yahoo")
+    known = next(iter(SOURCES.instruments_of(website)))
+    instruments = tuple(replace(known, id=symbol.lower(), symbol=symbol) for symbol in symbols)
+    return replace(
+        SOURCES,
+        websites=(replace(website, financial_instruments=tuple(one.id for one in instruments)),),
+        instruments=instruments,
+    )
