@@ -7,8 +7,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-# In the order of the flow. Not the two views of every series at every session: to count their million rows takes as long
-# as half the run.
+# In the order of the flow. Not the two views of every series at every session: to count their million rows takes as
+# long as half the run.
 LAYER_TABLES = {
     "rawsources": ["rawsources.fetches"],
     "records": [
