@@ -17,7 +17,7 @@ import psycopg
 from benchmarks.run import STRADES, empty_home, measured
 from strades_pipelines.database.connection import DAGSTER_DATABASE
 from strades_pipelines.database.server import EmbeddedServer
-from strades_pipelines.defs.maintenance.retention import IS_BEGIN_OR_END, IS_RESULT
+from strades_pipelines.defs.maintenance.retention import IS_BEGIN_OR_END, IS_OBSERVATION, IS_RESULT
 from strades_pipelines.ports import free_port
 from strades_pipelines.settings import Settings
 
@@ -38,7 +38,9 @@ class Kind:
 
 
 KINDS = (
-    Kind("event_logs", "materializations, observations, checks", IS_RESULT),
+    Kind("event_logs", "materializations, checks", f"{IS_RESULT} AND NOT {IS_OBSERVATION}"),
+    # The newest of each month stays as well.
+    Kind("event_logs", "observations", IS_OBSERVATION, KEPT.success_details_kept_days),
     Kind("event_logs", "begin and end of runs", IS_BEGIN_OR_END, KEPT.success_runs_kept_days),
     Kind("event_logs", "the rest", f"NOT {IS_RESULT} AND NOT {IS_BEGIN_OR_END}", KEPT.success_details_kept_days),
     Kind("asset_daemon_asset_evaluations", days=KEPT.evaluations_kept_days),

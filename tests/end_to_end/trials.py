@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ START_SECONDS, STOP_SECONDS, LIMIT_SECONDS, LID_SECONDS, SETTLE_SECONDS = 300, 6
 def main(chosen: Sequence[str]) -> int:
     """The trials whose names hold one of the words `chosen`, else all, one after the other on one installation."""
     failures = 0
+    os.environ.setdefault("STRADES_TEST_FOLDER", tempfile.gettempdir())  # where commands look for what tests share
     with ExitStack() as stack:
         url, alerts = stack.enter_context(webhook())
         ports = {name: str(free_port()) for name in ("STRADES_WEBSERVER_PORT", "STRADES_DOCS_PORT")}

@@ -21,6 +21,7 @@ IS_RESULT = """(
     coalesce(e.dagster_event_type, '') LIKE 'ASSET_%' AND e.dagster_event_type NOT LIKE '%_PLANNED'
     OR coalesce(e.dagster_event_type, '') LIKE 'FRESHNESS_%'
 )"""
+IS_OBSERVATION = "coalesce(e.dagster_event_type, '') = 'ASSET_OBSERVATION'"
 IS_BEGIN_OR_END = "coalesce(e.dagster_event_type, '') LIKE 'PIPELINE_%'"
 
 
@@ -74,7 +75,7 @@ def rules(settings: Settings) -> list[Rule]:
         Rule(
             "observations that a newer one follows",
             "event_logs",
-            f"{old} AND e.dagster_event_type = 'ASSET_OBSERVATION' AND EXISTS (SELECT FROM event_logs AS n"
+            f"{old} AND {IS_OBSERVATION} AND EXISTS (SELECT FROM event_logs AS n"
             " WHERE n.asset_key = e.asset_key AND n.partition IS NOT DISTINCT FROM e.partition"
             " AND n.dagster_event_type = 'ASSET_OBSERVATION' AND n.id > e.id)",
             settings.success_details_kept_days,
