@@ -68,7 +68,7 @@ def test_edgar_filings_are_known_when_accepted(shared_data: Path) -> None:
     assert (len(found["records"]), found["rejects"]) == (1001, [])
     newest = next(each for each in found["records"] if each["document_id"] == "0001790565-22-000015")
     assert (newest["entity"], newest["form"], newest["period_end"]) == ("0001318605", "4", "2022-11-28")
-    assert newest["filed_at"] == newest["knowledge_time"] == "2022-11-30T16:42:36Z"
+    assert newest["filed_at"] == newest["knowledge_time"] == "2022-11-30T21:42:36Z"  # 16:42:36 in New York
     assert newest["url"].endswith("/data/1318605/000179056522000015/xslF345X03/edgardoc.xml")
     with pytest.raises(BodyRefused, match="expected the filings of 0000320193, was 0001318605"):
         parsed("sec_submissions", body, symbol="0000320193")
