@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -56,5 +57,7 @@ def test_it_lets_nobody_in_without_the_password_and_shows_it_nowhere(server: Emb
     assert {rule[-1] for rule in rules if rule} == {"scram-sha-256"}
     first = psutil.Process(postmaster(server))
     for process in (first, *first.children(recursive=True)):
-        assert password not in " ".join(process.cmdline())
-        assert "Permission denied" in as_other("cat", f"/proc/{process.pid}/environ").stderr
+        with suppress(psutil.NoSuchProcess):  # a worker of the server that had done its work
+            assert password not in " ".join(process.cmdline())
+            environment = as_other("cat", f"/proc/{process.pid}/environ").stderr
+            assert "Permission denied" in environment or not process.is_running()

@@ -27,6 +27,7 @@ stopping.arm()
 tidying = stopping.at_stop(lambda: time.sleep(1))
 tidying.__enter__()
 {START}
+stopping.begin_nothing_more_if_requested()  # as every command does at its end
 """
 
 

@@ -176,8 +176,10 @@ def end(code: int) -> None:
 
 
 def become(asked: dict[str, object]) -> None:
-    """Be the command that was asked for."""
+    """Be the command that was asked for, which heeds every signal, whatever this run of tests was started to ignore."""
     os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     environment = asked["environment"]
     assert isinstance(environment, dict)
     os.environ.clear()
