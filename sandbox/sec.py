@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from sandbox.draws import draw
 from sandbox.stocks import SYMBOLS, raw_bars
@@ -21,6 +22,7 @@ CIKS = {
     "0001288776": "GOOG",
     "0001326801": "FB",
 }
+NEW_YORK = ZoneInfo("America/New_York")  # EDGAR writes this clock with a Z
 MOST_RECENT = 1_000
 QUARTER_ENDS = {1: (3, 31), 2: (6, 30), 3: (9, 30), 4: (12, 31)}
 
@@ -94,7 +96,9 @@ def submissions(cik: str, known: list[Filing]) -> dict[str, object]:
                 "accessionNumber": numbers,
                 "filingDate": [f"{filing.accepted:%Y-%m-%d}" for filing in filed],
                 "reportDate": [f"{filing.period_end}" for filing in filed],
-                "acceptanceDateTime": [f"{filing.accepted:%Y-%m-%dT%H:%M:%S}.000Z" for filing in filed],
+                "acceptanceDateTime": [
+                    f"{filing.accepted.astimezone(NEW_YORK):%Y-%m-%dT%H:%M:%S}.000Z" for filing in filed
+                ],
                 "form": [filing.form for filing in filed],
                 "primaryDocument": [f"{symbol.lower()}-{filing.period_end:%Y%m%d}.htm" for filing in filed],
                 "primaryDocDescription": [f"{filing.form} (synthetic)" for filing in filed],

@@ -186,10 +186,11 @@ def sources_check(
     as_json: Json = False,
 ) -> None:
     """Check the list of sources and the protocols it names."""
-    from strades_pipelines.datamanager.sources import load_sources, missing_keys
+    from strades_pipelines.datamanager.sources import check_calendars, load_sources, missing_keys
 
     path = file or settings().sources
     sources = load_sources(path)
+    check_calendars(sources, path, year=settings().now().year)
     missing = missing_keys(sources)
     if as_json:
         _print_json(

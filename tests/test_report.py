@@ -10,7 +10,7 @@ from strades_pipelines.report import LAYER_TABLES, show
 def test_layers_are_shown_in_the_order_of_the_flow_however_the_document_came_back() -> None:
     # As jsonb keeps keys: by length, then by letter.
     stored = sorted(LAYER_TABLES, key=lambda layer: (len(layer), layer))
-    document = {
+    document: dict[str, object] = {
         "world": "sandbox",
         "window": {"from": "2013-02-01", "to": "2013-03-01"},
         "rows": dict.fromkeys(stored, 1),

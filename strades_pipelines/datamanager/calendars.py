@@ -30,17 +30,28 @@ class CalendarError(ValueError):
 
 @cache
 def sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
-    """The sessions of whole years, first and last included. `24/7` has none: it never closes.
+    """The sessions of whole years, first and last included, as far as they are known. `24/7` has none: it never closes.
+
+    exchange_calendars knows most calendars for ever, Tokyo's since 1997, Shanghai's since 1990: nothing is known of the
+    days before.
 
     Raises:
-        CalendarError: exchange_calendars does not know the name, or does not know the years.
+        CalendarError: exchange_calendars does not know the name, or none of the years.
     """
     if calendar == ALWAYS_OPEN:
         raise CalendarError(f"expected a calendar with sessions, was {ALWAYS_OPEN}")
     import exchange_calendars
 
+    first, last = f"{first_year}-01-01", f"{last_year}-12-31"
     try:
-        known = exchange_calendars.get_calendar(calendar, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
+        try:
+            known = exchange_calendars.get_calendar(calendar, start=first, end=last)
+        except ValueError:  # it begins later or ends earlier than that; its class knows when
+            bounds = exchange_calendars.get_calendar(calendar)
+            begin, end = bounds.bound_min(), bounds.bound_max()
+            first = first if begin is None else max(first, f"{begin:%Y-%m-%d}")
+            last = last if end is None else min(last, f"{end:%Y-%m-%d}")
+            known = exchange_calendars.get_calendar(calendar, start=first, end=last)
     except (exchange_calendars.errors.InvalidCalendarName, ValueError) as error:
         reason = " ".join(str(error).split())
         raise CalendarError(f"expected a calendar of exchange_calendars, was {calendar!r} ({reason})") from None

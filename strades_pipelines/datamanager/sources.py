@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, sessions
 from strades_pipelines.datamanager.checked_json import CheckError, read_checked, shown
 from strades_pipelines.datamanager.cron import cron_problem
 from strades_pipelines.datamanager.protocol import Protocol
@@ -114,6 +115,20 @@ def load_sources(path: Path) -> Sources:
     except CheckError as error:
         raise SourcesError(f"{path.name}: {error}") from None
     return sources
+
+
+def check_calendars(sources: Sources, path: Path, *, year: int) -> None:
+    """Build the calendar of each instrument for a year, which takes a moment each.
+
+    Raises:
+        SourcesError: naming the first instrument whose calendar is none, or has no sessions in that year.
+    """
+    for instrument in sources.instruments:
+        if instrument.calendar not in (None, ALWAYS_OPEN):
+            try:
+                sessions(str(instrument.calendar), year, year)
+            except CalendarError as error:
+                raise SourcesError(f"{path.name}: instrument {instrument.id}: calendar: {error}") from None
 
 
 def missing_keys(sources: Sources) -> list[str]:

@@ -1,5 +1,6 @@
 """Documents that companies and authorities file."""
 
+import numpy as np
 import pyarrow as pa
 
 from strades_pipelines.ingestion.blocks import Block
@@ -15,17 +16,18 @@ from strades_pipelines.ingestion.rows import (
     written,
 )
 from strades_pipelines.ingestion.sanitizer import judge_cells, judge_times
-from strades_pipelines.ingestion.values import instants, texts
+from strades_pipelines.ingestion.values import Column, instants, texts
 from strades_pipelines.ingestion.verdicts import BodyRefused
 
 CIK_DIGITS = 10
+NEW_YORK_BEHIND = 5 * 3_600_000_000  # microseconds; 4 hours in summer
 
 
 def documents(block: Block, context: Context) -> Rows:
     """Documents, known when the archive took them in."""
     judgement = started(block)
     entity = _entity(context)
-    filed = context.instants(block, "filed_at")
+    filed = _accepted(block, context)
     judge_times(judgement, filed, earliest=context.earliest, fetched_at=context.now)
     others = [name for name in block.cells if name not in ("filed_at", "period_end")]
     words = {name: texts(block.cells[name]) for name in others}
@@ -46,6 +48,19 @@ def documents(block: Block, context: Context) -> Rows:
         "knowledge_basis": same_text(context.output.knowledge.basis, block.count),
     }
     return finished("document", made, judgement, key=("document_id",), order=("filed_at", "document_id"))
+
+
+def _accepted(block: Block, context: Context) -> Column:
+    """When the archive took them in: right, or late by New York's distance from UTC, never early.
+
+    EDGAR writes New York's clock with a Z for some companies and UTC for others, and nothing says which. Read as New
+    York's clock, a filing of the last hours may lie after the fetch that brought it: by that it was known.
+    """
+    filed = context.instants(block, "filed_at")
+    if context.output.fields["filed_at"].unit != "iso_new_york":
+        return filed
+    ahead = (filed.values > context.now) & (filed.values <= context.now + NEW_YORK_BEHIND)
+    return Column(np.where(ahead, context.now, filed.values), filed.missing, filed.bad)
 
 
 def _entity(context: Context) -> str:

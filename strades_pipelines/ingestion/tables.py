@@ -13,7 +13,7 @@ class Target:
     """A table of records: its primary key, its revisions, and whether rows name their symbol by a listing.
 
     A row that differs from what is stored in nothing but `ignore` is no new version: an article without a date was
-    known when it was first seen, not when it was last.
+    known when it was first seen, not when it was last, and so is a filing that was fetched before its stamp is past.
     """
 
     table: str
@@ -49,7 +49,13 @@ TARGETS: Mapping[str, Target] = {
         listed=False,
         ignore=("fetch_id", "recorded_at", "knowledge_time"),
     ),
-    "document": Target("records.documents", "records.document_revisions", ("source", "document_id"), listed=False),
+    "document": Target(
+        "records.documents",
+        "records.document_revisions",
+        ("source", "document_id"),
+        listed=False,
+        ignore=("fetch_id", "recorded_at", "filed_at", "knowledge_time"),
+    ),
 }
 
 

@@ -64,8 +64,10 @@ def instants(cells: Cells, unit: str | None) -> Column:
 
     Args:
         unit: `s`, `ms`, `us`, `ns` (a fraction is rounded to the microsecond), `iso` (with an offset or Z), `date` (its
-            midnight, UTC).
+            midnight, UTC), `iso_new_york` (New York's clock, written with a Z that is not true).
     """
+    if unit == "iso_new_york":
+        return _on_new_yorks_clock(_written_instants(cells, pa.timestamp("us", "UTC")))
     if unit in ("iso", "date"):
         return _written_instants(cells, pa.timestamp("us", "UTC") if unit == "iso" else pa.date32())
     whole = whole_numbers(cells)
@@ -187,6 +189,13 @@ def _written_instants(cells: Cells, kind: pa.DataType) -> Column:
     values = pc.fill_null(ticks, 0).to_numpy(zero_copy_only=False).astype(np.int64)
     unread = ticks.is_null().to_numpy(zero_copy_only=False)
     return Column(values * (DAY if kind == pa.date32() else 1), missing, unread & ~missing)
+
+
+def _on_new_yorks_clock(written: Column) -> Column:
+    """The later instant where a clock shows a time twice: never known too early."""
+    local = pa.array(written.values, pa.timestamp("us"))
+    read = pc.assume_timezone(local, "America/New_York", ambiguous="latest", nonexistent="latest")
+    return Column(pc.cast(read, pa.int64()).to_numpy(), written.missing, written.bad)
 
 
 def _castable(cells: list[object], kind: pa.DataType) -> pa.Array:

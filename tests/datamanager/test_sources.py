@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from strades_pipelines.datamanager import sources
 from strades_pipelines.datamanager.protocol import Auth
 from strades_pipelines.datamanager.protocols import load_protocol
-from strades_pipelines.datamanager.sources import SourcesError, load_sources, missing_keys
+from strades_pipelines.datamanager.sources import SourcesError, check_calendars, load_sources, missing_keys
 from strades_pipelines.settings import PROJECT
 from tests.datamanager.conftest import Write, document
 
@@ -115,6 +115,16 @@ def test_wrong_value_is_named_in_one_line(write: Write, path: tuple[Any, ...], v
         load_sources(write(changed(path, value)))
     assert str(error.value).startswith("Sources.json: ")
     assert "\n" not in str(error.value)
+
+
+def test_calendars_are_tried_for_the_year_and_one_that_is_none_is_named(write: Write) -> None:
+    file = write(changed((F, 0, "calendar"), "XTKS"))
+    check_calendars(load_sources(file), file, year=2026)
+    with pytest.raises(SourcesError, match=r"^Sources.json: instrument \w+: calendar: expected .*, was 'XTKS'"):
+        check_calendars(load_sources(file), file, year=1990)  # it is known since 1997
+    file = write(changed((F, 0, "calendar"), "XNOWHERE"))
+    with pytest.raises(SourcesError, match=r"^Sources.json: instrument \w+: calendar: expected .*, was 'XNOWHERE'"):
+        check_calendars(load_sources(file), file, year=2026)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """FRED, the Treasury, EDGAR and tables of pages: what their formats say, and what is no such body."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.ingestion.documents import document
+from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.ingestion.verdicts import BodyRefused
+from tests.ingestion.conftest import Store
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 FRED = b"%s,DGS10\n2024-01-11,3.98\n2024-01-12,3.96\n2024-01-15,\n2024-01-16,.\n2024-01-17,4.10\n"
@@ -25,6 +29,7 @@ PAGE = """<html><head><meta charset="utf-8"></head><body><table><tr><td>other</t
 <tr><td>2012-05-02</td><td>$580.24</td><td>$587.40</td><td>$578.86</td><td>n/a?</td><td>15,263,900</td></tr>
 <tr><td>2012-05-05</td><td>1</td><td>1</td><td>1</td><td>1</td><td>1</td></tr><tr><td>short</td></tr></table></body></html>"""
 HTML = b"<!DOCTYPE html><html><head><title>One moment</title></head><body>Checking your browser</body></html>\n"
+SEC = {"symbol": "0001318605"}
 GIVEN = {"sec_submissions": {"symbol": "0001318605"}, "html_table": {"symbol": "AAPL"}}
 
 
@@ -68,10 +73,62 @@ def test_edgar_filings_are_known_when_accepted(shared_data: Path) -> None:
     assert (len(found["records"]), found["rejects"]) == (1001, [])
     newest = next(each for each in found["records"] if each["document_id"] == "0001790565-22-000015")
     assert (newest["entity"], newest["form"], newest["period_end"]) == ("0001318605", "4", "2022-11-28")
-    assert newest["filed_at"] == newest["knowledge_time"] == "2022-11-30T16:42:36Z"
+    assert newest["filed_at"] == newest["knowledge_time"] == "2022-11-30T21:42:36Z"  # 16:42:36 in New York
     assert newest["url"].endswith("/data/1318605/000179056522000015/xslF345X03/edgardoc.xml")
     with pytest.raises(BodyRefused, match="expected the filings of 0000320193, was 0001318605"):
         parsed("sec_submissions", body, symbol="0000320193")
+
+
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [
+        ("2025-05-01T16:21:59.000Z", "2025-05-01T20:21:59Z"),  # summer: UTC-4
+        ("2025-02-03T21:58:10.000Z", "2025-02-04T02:58:10Z"),  # winter: UTC-5
+        ("2024-11-03T01:30:00.000Z", "2024-11-03T06:30:00Z"),  # twice that night, at 05:30 and at 06:30
+        ("2025-03-09T02:30:00.000Z", "2025-03-09T07:00:00Z"),  # never: the clock went from 02:00 to 03:00, at 07:00
+    ],
+)
+def test_a_filing_is_known_by_new_yorks_clock_whatever_its_stamp_says_of_a_zone(written: str, known: str) -> None:
+    [found] = parsed("sec_submissions", filing(written), symbol="0001318605")["records"]
+    assert found["filed_at"] == found["knowledge_time"] == known
+
+
+def test_a_filing_that_is_fetched_before_new_yorks_clock_says_so_is_known_when_fetched() -> None:
+    # NOW is midnight UTC, 19:00 in New York: what is stamped 23:10 there may well be UTC and was there.
+    for written in ("2026-11-21T23:10:00.000Z", "2026-11-21T19:00:01.000Z"):
+        [found] = parsed("sec_submissions", filing(written), symbol="0001318605")["records"]
+        assert found["filed_at"] == found["knowledge_time"] == "2026-11-22T00:00:00Z"
+    with pytest.raises(BodyRefused, match="was time_in_the_future"):  # by either clock
+        parsed("sec_submissions", filing("2026-11-22T00:10:00.000Z"), symbol="0001318605")
+
+
+def test_a_filing_that_was_fetched_stays_known_when_its_stamp_says_later(
+    store: Store, database_url: str, connection: "psycopg.Connection[Any]"
+) -> None:
+    accepted = datetime(2026, 11, 20, 21, 42, tzinfo=UTC)  # if its Z is true; by New York's clock five hours later
+    for hours in (1, 2, 24):
+        at = accepted + timedelta(hours=hours)
+        store(filing("2026-11-20T21:42:00.000Z"), protocol="sec_submissions", source="sec", given=SEC, fetched_at=at)
+        load_stored(url=database_url, now=at)
+    stored = "SELECT filed_at, knowledge_time, knowledge_basis FROM records.documents"
+    first = accepted + timedelta(hours=1)
+    assert connection.execute(stored).fetchall() == [(first, first, "assumed")]
+    assert connection.execute("SELECT count(*) FROM records.document_revisions").fetchone() == (0,)
+
+
+def filing(accepted: str) -> bytes:
+    """One filing of a company."""
+    columns = {
+        "accessionNumber": "0001318605-25-000028",
+        "filingDate": accepted[:10],
+        "reportDate": accepted[:10],
+        "acceptanceDateTime": accepted,
+        "form": "8-K",
+        "primaryDocument": "a.htm",
+        "primaryDocDescription": "8-K",
+    }
+    recent = {name: [value] for name, value in columns.items()}
+    return json.dumps({"cik": "1318605", "filings": {"recent": recent}}).encode()
 
 
 def test_a_table_is_read_by_its_headings_and_bad_rows_are_rejected_alone() -> None:
