@@ -24,7 +24,7 @@ from strades_pipelines.settings import Settings
 WARM_UP_SECONDS = 300  # the first ticks work through what the run left
 DAYS = 30
 KEPT = Settings()
-SIZE = "SELECT pg_total_relation_size('{0}')::float8 / greatest((SELECT sum(pg_column_size(e.*)) FROM {0} AS e), 1)"
+COPIED_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,16 @@ def _measure(home: str, minutes: float) -> None:
         time.sleep(minutes * 60)
         hours = (time.monotonic() - began) / 3600
         last = _counts(connection)
+        grown = _one(connection, "SELECT pg_database_size(current_database())") - whole
+        stored = {table: _stored_per_byte(connection, table) for table in {kind.table for kind in KINDS}}
         total = 0.0
         print(f"{'table':32} {'rows':40} {'rows/h':>8} {'kB/h':>9} {'days kept':>9} {'MB in 30 days':>13}")
         for kind, (count, size) in last.items():
             rows = (count - first[kind][0]) / hours
-            kilobytes = rows * (size / max(count, 1)) * _one(connection, SIZE.format(kind.table)) / 1e3
+            kilobytes = rows * (size / max(count, 1)) * stored[kind.table] / 1e3
             month = kilobytes * 24 * min(kind.days, DAYS) / 1e3
             total += month
             print(f"{kind.table:32} {kind.name:40} {rows:8,.0f} {kilobytes:9,.0f} {kind.days:9} {month:13,.0f}")
-        grown = _one(connection, "SELECT pg_database_size(current_database())") - whole
         print(f"after {DAYS} days, extrapolated from {hours * 60:.0f} minutes: {(whole / 1e6 + total) / 1e3:.2f} GB")
         print(f"files of the database: {whole / 1e6:.0f} MB at first, {grown / 1e6 / hours:.1f} MB/h more")
         print(
@@ -104,6 +105,28 @@ def _counts(connection: psycopg.Connection) -> dict[Kind, tuple[int, int]]:
         rows, size = connection.execute(query.encode()).fetchone() or (0, 0)
         found[kind] = (int(rows), int(size))
     return found
+
+
+def _stored_per_byte(connection: psycopg.Connection, table: str) -> float:
+    """Bytes of a table's files, with its indexes, to a byte of its rows.
+
+    In a copy with the rows many times: the files of a table that is nearly empty say little of what a row costs.
+    """
+    rows = _one(connection, f"SELECT coalesce(sum(pg_column_size(e.*)), 0) FROM {table} AS e")
+    times = int(COPIED_BYTES / max(rows, 1)) + 1
+    connection.execute("CREATE SCHEMA copies")
+    connection.execute(
+        f"CREATE TABLE copies.{table} AS SELECT e.* FROM {table} AS e, generate_series(1, {times})".encode()
+    )
+    for (made,) in connection.execute("SELECT indexdef FROM pg_indexes WHERE tablename = %s", [table]).fetchall():
+        copy = "CREATE INDEX ON " + made.partition(" ON ")[2].replace("public.", "copies.", 1)
+        # Each row is there many times; those of the real table have keys of their own.
+        columns, where, condition = copy.partition(" WHERE ")
+        options = " WITH (deduplicate_items = off)" if "USING btree" in columns else ""
+        connection.execute(f"{columns}{options}{where}{condition}".encode())
+    size = _one(connection, f"SELECT pg_total_relation_size('copies.{table}')")
+    connection.execute("DROP SCHEMA copies CASCADE")
+    return size / max(rows * times, 1)
 
 
 def _one(connection: psycopg.Connection, query: str) -> float:
