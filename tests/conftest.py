@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -78,6 +79,13 @@ def pytest_runtest_makereport() -> Iterator[None]:
     report = outcome.get_result()  # type: ignore[attr-defined]
     if report.skipped and "STRADES_SHARED" in os.environ:
         report.outcome = "failed"
+
+
+def pytest_runtest_setup() -> None:
+    """Processes that a test starts heed signals, whatever this run, or a test before, was made to ignore."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
