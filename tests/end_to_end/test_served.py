@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -234,13 +235,21 @@ def test_it_listens_on_loopback_alone_and_not_on_ipv6(served: Served) -> None:
     bound = {
         (made.family, made.laddr.ip, made.laddr.port)
         for process in served.supervised.processes()
-        for made in process.net_connections("inet")
+        for made in connections(process)
         if made.status == psutil.CONN_LISTEN or made.type == socket.SOCK_DGRAM
     }
     assert {(family, address) for family, address, _ in bound} == {(socket.AF_INET, "127.0.0.1")}
     urls = (served.webserver.url, served.docs, served.installation.environment["STRADES_SANDBOX_URL"])
     database = int((served.installation.home / "postgres" / "port").read_text())
     assert {port for _, _, port in bound} == {database, *(urlsplit(url).port for url in urls)}
+
+
+def connections(process: psutil.Process) -> list[Any]:
+    """Its sockets; none of one that has ended."""
+    try:
+        return list(process.net_connections("inet"))
+    except psutil.NoSuchProcess:
+        return []
 
 
 def test_what_the_installation_writes_is_for_its_owner_alone(served: Served) -> None:
