@@ -103,7 +103,7 @@ class Node:
         return found
 
 
-def wait_for(what: Callable[[], bool], nodes: list[Node], seconds: float = 90.0) -> None:
+def wait_for(what: Callable[[], bool], nodes: list[Node], seconds: float = 240.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "\n".join(node.log.read_text()[-2000:] for node in nodes)
