@@ -151,8 +151,8 @@ class EmbeddedServer:
             if self._launch():
                 return
             message = self._complaint()
-            # After kill -9 the old postmaster stays a zombie for a second or two, and its backends end in their own time.
-            time.sleep(BACKENDS_SECONDS if "still in use" in message else 0.3)
+            # After kill -9 the old postmaster stays a zombie for a second or two; its backends end in their own time.
+            time.sleep(2.0 if "still in use" in message else 0.3)
         raise ServerError(f"PostgreSQL in {self.data} did not start: {message}; see {self._log()}")
 
     def _launch(self) -> bool:
