@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SHOWN_LEVELS = 2  # the condition, what it is made of, and their first operands: enough to see what held it back
 PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+BEGINNINGS = (dg.DagsterEventType.RUN_START, dg.DagsterEventType.STEP_START)
 # One stays open in each storage of a process; others are for threads that ask at the same time.
 POOL = {"pool_size": 1, "max_overflow": 20, "pool_recycle": 3600}
 
@@ -71,6 +72,12 @@ class HeldEventLogStorage(PostgresEventLogStorage):
         if not claim.is_claimed and free_slots_of_ended_runs(self._instance, concurrency_key):
             return super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
         return claim
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store an event. In a process that is being stopped no run and no step begins: this waits for its end."""
+        if event.dagster_event_type in BEGINNINGS:
+            stopping.begin_nothing_more_if_requested()
+        super().store_event(event)
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store events; what a run intends to make many at a time, as Dagster does with what was made.

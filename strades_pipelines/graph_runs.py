@@ -84,11 +84,7 @@ class GraphRuns:
 
     def _follow(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
-        if event is None or event.step_key is None:
-            return
-        if event.event_type_value == "STEP_START":
-            stopping.begin_nothing_more_if_requested()
-        if stopping.requested():
+        if event is None or event.step_key is None or stopping.requested():
             return
         step = event.step_key
         name = step.replace("__", "/")

@@ -8,8 +8,10 @@ from threading import Thread
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEvent
 
 from strades_pipelines import ended_runs, stopping
+from strades_pipelines.dagster_storage import BEGINNINGS
 from strades_pipelines.ended_runs import PROCESS_TAG, end_killed_runs, this_process
 from strades_pipelines.pools import make_pools
 from tests.test_dagster_storage import OURS
@@ -110,5 +112,26 @@ def test_no_step_begins_in_a_process_that_is_being_stopped(instance: dg.DagsterI
         waits.join(1)
         assert waits.is_alive()
         assert instance.event_log_storage.get_concurrency_info(POOL).claimed_slots == []
+    finally:
+        stopping._requested.clear()
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_neither_run_nor_step_is_noted_as_begun_in_a_process_that_is_being_stopped(
+    instance: dg.DagsterInstance, beginning: dg.DagsterEventType
+) -> None:
+    run = instance.add_run(dg.DagsterRun("main", status=dg.DagsterRunStatus.STARTING))
+    begins = DagsterEvent(beginning.value, run.job_name)
+    stopping._requested.set()
+    try:
+        waits = Thread(target=instance.report_dagster_event, args=[begins, run.run_id], daemon=True)
+        waits.start()
+        waits.join(1)
+        assert waits.is_alive()
+        instance.report_run_canceled(run)  # as the stopping thread does
+        (record,) = instance.get_run_records()
+        assert record.start_time is None
+        assert record.dagster_run.status == dg.DagsterRunStatus.CANCELED
+        assert instance.all_logs(run.run_id, of_type=beginning) == []
     finally:
         stopping._requested.clear()

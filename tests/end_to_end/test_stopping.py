@@ -150,11 +150,14 @@ def _queries(made: Installation) -> list[str]:
 
 
 def _begun_after(made: Installation, moment: float) -> list[str]:
-    """The Dagster runs and steps that began after a time (seconds since 1970), and what is noticed of it at once."""
+    """The Dagster runs and steps that began half a second after a time (seconds since 1970) or later.
+
+    On a busy machine that long may pass until the thread that reads the signal gets a processor.
+    """
     asked = """
-        SELECT run_id FROM runs WHERE start_time > %(moment)s + 0.1
+        SELECT run_id FROM runs WHERE start_time > %(moment)s + 0.5
         UNION ALL SELECT step_key FROM event_logs
-        WHERE dagster_event_type = 'STEP_START' AND "timestamp" > to_timestamp(%(moment)s + 0.3) AT TIME ZONE 'UTC'
+        WHERE dagster_event_type = 'STEP_START' AND "timestamp" > to_timestamp(%(moment)s + 0.5) AT TIME ZONE 'UTC'
     """
     try:
         with _server(made, "dagster") as connection:
