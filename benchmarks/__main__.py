@@ -1,9 +1,9 @@
-"""`python -m benchmarks [run] [backfill] [definitions] [loading] [engine] [growth]`: figures of RESULTS.md; all."""
+"""`python -m benchmarks [run] [backfill] [definitions] [loading] [engine] [growth] [universe]`: figures of RESULTS.md; all."""
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import backfill, definitions, engine, growth, loading, run
+from benchmarks import backfill, definitions, engine, growth, loading, run, universe
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "backfill": backfill.main,
@@ -12,6 +12,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "growth": growth.main,
     "loading": loading.main,
     "run": run.main,
+    "universe": universe.main,
 }
 
 

@@ -1,0 +1,82 @@
+-- depends: 0012.loaded_at
+
+-- What derived tables have yet to take in. Whatever writes a record marks, in the same transaction, the days that tables
+-- made of it have to work out again; a table takes its marks away in the transaction in which it has done so. Marks are
+-- only ever added and taken, never changed, so that writers do not wait for each other.
+CREATE TABLE ops.stale (
+    relation   text NOT NULL,                 -- the table that has work to do, such as cleaned.session_bars
+    listing_id integer NOT NULL,
+    days       daterange NOT NULL             -- the session dates concerned
+);
+CREATE INDEX ON ops.stale (relation, listing_id);
+GRANT SELECT, INSERT, DELETE ON ops.stale TO strades_dbt;
+
+-- A bar belongs to a session of its date in UTC, or of the day before or after it.
+CREATE FUNCTION records.mark_candles() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO ops.stale (relation, listing_id, days)
+    SELECT 'cleaned.session_bars', listing_id, unnest(range_agg(daterange(day - 1, day + 2)))
+    FROM (
+        SELECT DISTINCT listing_id, CAST(open_time AT TIME ZONE 'UTC' AS date) AS day
+        FROM changed WHERE "interval" = '1d'
+    ) AS days
+    GROUP BY listing_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER mark_inserted AFTER INSERT ON records.candles
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_candles();
+CREATE TRIGGER mark_updated AFTER UPDATE ON records.candles
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_candles();
+CREATE TRIGGER mark_deleted AFTER DELETE ON records.candles
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_candles();
+
+CREATE FUNCTION records.mark_corporate_actions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO ops.stale (relation, listing_id, days)
+    SELECT 'cleaned.growth_factors', listing_id, daterange(min(ex_date), NULL) FROM changed GROUP BY listing_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER mark_inserted AFTER INSERT ON records.corporate_actions
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_corporate_actions();
+CREATE TRIGGER mark_updated AFTER UPDATE ON records.corporate_actions
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_corporate_actions();
+CREATE TRIGGER mark_deleted AFTER DELETE ON records.corporate_actions
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_corporate_actions();
+
+-- A listing that is new or described anew may quote another market, and with it change what others of its name do.
+CREATE FUNCTION records.mark_listings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO ops.stale (relation, listing_id, days)
+    SELECT relations.name, listings.listing_id, daterange(NULL, NULL)
+    FROM records.listings
+    CROSS JOIN (VALUES ('cleaned.session_bars'), ('cleaned.growth_factors'), ('cleaned.daily_bars')) AS relations (name)
+    WHERE listings.symbol IN (SELECT symbol FROM changed);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER mark_inserted AFTER INSERT ON records.listings
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_listings();
+CREATE TRIGGER mark_updated AFTER UPDATE ON records.listings
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_listings();
+
+-- The sessions of another year, or of a corrected calendar, may have bars that lay outside of every session before.
+CREATE FUNCTION records.mark_sessions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO ops.stale (relation, listing_id, days)
+    SELECT 'cleaned.session_bars', listings.listing_id, days.days
+    FROM (
+        SELECT calendar, daterange(min(session_date), max(session_date) + 1) AS days FROM changed GROUP BY calendar
+    ) AS days
+    INNER JOIN records.listings USING (calendar)
+    WHERE EXISTS (
+        SELECT FROM records.candles AS bar WHERE bar.listing_id = listings.listing_id AND bar."interval" = '1d'
+        AND bar.open_time >= CAST(lower(days.days) - 1 AS timestamp) AT TIME ZONE 'UTC'
+        AND bar.open_time < CAST(upper(days.days) + 1 AS timestamp) AT TIME ZONE 'UTC'
+    );
+    RETURN NULL;
+END $$;
+CREATE TRIGGER mark_inserted AFTER INSERT ON records.sessions
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_sessions();
+CREATE TRIGGER mark_updated AFTER UPDATE ON records.sessions
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_sessions();
+CREATE TRIGGER mark_deleted AFTER DELETE ON records.sessions
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_sessions();
