@@ -11,8 +11,9 @@ with members as (
     inner join {{ ref('markets') }} as markets on work.listing_id = markets.listing_id
 ),
 
--- A session may open the evening before its date and close the morning after. `offset 0` has the bars of each stretch
--- looked up by index, whatever the planner believes: after a first load there are no statistics to tell it.
+-- A session may open the evening before its date and close the morning after. `offset 0` and `limit 1` have the bars of
+-- each stretch, and the session of each bar, looked up by index, whatever the planner believes: it has no statistics of
+-- what was just loaded.
 candles as (
     select
         members.*,
@@ -22,62 +23,46 @@ candles as (
     cross join
         lateral (
             select
-                open_time,
-                close_time,
-                open,
-                high,
-                low,
-                close,
-                volume,
-                knowledge_time,
-                fetch_id,
-                recorded_at
-            from {{ ref('stg_records__candles') }} as candles
+                given.open_time,
+                given.close_time,
+                given.open,
+                given.high,
+                given.low,
+                given.close,
+                given.volume,
+                given.knowledge_time,
+                given.fetch_id,
+                given.recorded_at
+            from {{ ref('stg_records__candles') }} as given
             where
-                candles.listing_id = members.listing_id
-                and candles.bar_interval = '1d'
-                and candles.open_time >= cast(members.first_day - 1 as timestamp) at time zone 'UTC'
-                and candles.open_time < cast(members.end_day + 1 as timestamp) at time zone 'UTC'
-            offset 0
+                given.listing_id = members.listing_id
+                and given.bar_interval = '1d'
+                and given.open_time >= cast(members.first_day - 1 as timestamp) at time zone 'UTC'
+                and given.open_time < cast(members.end_day + 1 as timestamp) at time zone 'UTC'
+            offset 0 -- noqa: AM09
         ) as bars
-),
-
-stretches as (
-    select distinct
-        calendar,
-        first_day,
-        end_day
-    from members
-),
-
--- By the days of UTC a session touches, so that bars find theirs by equality: New York's is one day, Chicago's two.
-session_days as materialized (
-    select distinct
-        sessions.*,
-        cast(sessions.open_time at time zone 'UTC' as date) + days_later.days_later as utc_date
-    from stretches
-    inner join {{ ref('stg_records__sessions') }} as sessions
-        on
-            stretches.calendar = sessions.calendar
-            and stretches.first_day <= sessions.session_date
-            and stretches.end_day > sessions.session_date
-    cross join lateral generate_series(
-        0, cast(sessions.close_time at time zone 'UTC' as date) - cast(sessions.open_time at time zone 'UTC' as date)
-    ) as days_later
 ),
 
 placed as (
     select
         candles.*,
-        session_days.session_date,
-        session_days.is_half_day
+        session.session_date,
+        session.is_half_day
     from candles
-    inner join session_days
-        on
-            candles.calendar = session_days.calendar
-            and candles.utc_date = session_days.utc_date
-            and candles.open_time >= session_days.open_time
-            and candles.open_time < session_days.close_time
+    cross join
+        lateral (
+            select
+                sessions.session_date,
+                sessions.is_half_day
+            from {{ ref('stg_records__sessions') }} as sessions
+            where
+                sessions.calendar = candles.calendar
+                and sessions.session_date between candles.utc_date - 1 and candles.utc_date + 1
+                and sessions.open_time <= candles.open_time
+                and sessions.close_time > candles.open_time
+            order by sessions.session_date
+            limit 1
+        ) as session
 
     union all
 

@@ -21,6 +21,9 @@ BEGIN
         FROM changed WHERE "interval" = '1d'
     ) AS days
     GROUP BY listing_id;
+    INSERT INTO ops.stale (relation, listing_id, days)
+    SELECT 'cleaned.gaps', listing_id, daterange(CAST(min(open_time) AT TIME ZONE 'UTC' AS date), NULL)
+    FROM changed GROUP BY listing_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER mark_inserted AFTER INSERT ON records.candles
@@ -49,7 +52,7 @@ BEGIN
     INSERT INTO ops.stale (relation, listing_id, days)
     SELECT relations.name, listings.listing_id, daterange(NULL, NULL)
     FROM records.listings
-    CROSS JOIN (VALUES ('cleaned.session_bars'), ('cleaned.growth_factors'), ('cleaned.daily_bars')) AS relations (name)
+    CROSS JOIN (VALUES ('cleaned.session_bars'), ('cleaned.growth_factors'), ('cleaned.daily_bars'), ('cleaned.gaps')) AS relations (name)
     WHERE listings.symbol IN (SELECT symbol FROM changed);
     RETURN NULL;
 END $$;
@@ -72,6 +75,9 @@ BEGIN
         AND bar.open_time >= CAST(lower(days.days) - 1 AS timestamp) AT TIME ZONE 'UTC'
         AND bar.open_time < CAST(upper(days.days) + 1 AS timestamp) AT TIME ZONE 'UTC'
     );
+    INSERT INTO ops.stale (relation, listing_id, days)
+    SELECT 'cleaned.gaps', listings.listing_id, daterange(min(changed.session_date) - 1, NULL)
+    FROM changed INNER JOIN records.listings USING (calendar) GROUP BY listings.listing_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER mark_inserted AFTER INSERT ON records.sessions
@@ -80,3 +86,60 @@ CREATE TRIGGER mark_updated AFTER UPDATE ON records.sessions
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_sessions();
 CREATE TRIGGER mark_deleted AFTER DELETE ON records.sessions
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_sessions();
+
+-- Which bars are missing, and why, hangs on what was asked for, asked and answered as well. An attempt changes nothing
+-- before the time that it asked for, or before the time up to which an earlier attempt had shown what was over.
+CREATE FUNCTION records.mark_attempts(ids bigint []) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO ops.stale (relation, listing_id, days)
+    SELECT 'cleaned.gaps', series.listing_id, daterange(CAST(min(least(
+            coalesce(attempt.window_start, '-infinity'),
+            coalesce(greatest(own.fetched_at, shared.fetched_at), '-infinity') - make_interval(secs => series.lag_seconds)
+        )) AT TIME ZONE 'UTC' AS date), NULL)
+    FROM rawsources.fetches AS attempt
+    INNER JOIN records.bar_series AS series ON attempt.source = series.source
+    INNER JOIN records.listings AS listing ON series.listing_id = listing.listing_id
+    LEFT JOIN LATERAL (
+        SELECT earlier.fetched_at FROM rawsources.fetches AS earlier
+        WHERE earlier.source = series.source AND earlier.given ->> 'symbol' = listing.symbol
+            AND earlier.fetch_id <> ALL(ids)
+            AND coalesce(earlier.given ->> 'interval', series.interval) = series.interval
+        ORDER BY earlier.fetched_at DESC LIMIT 1
+    ) AS own ON true
+    LEFT JOIN LATERAL (
+        SELECT earlier.fetched_at FROM rawsources.fetches AS earlier
+        WHERE earlier.source = series.source AND earlier.given ->> 'symbol' IS NULL
+            AND earlier.fetch_id <> ALL(ids)
+            AND coalesce(earlier.given ->> 'interval', series.interval) = series.interval
+        ORDER BY earlier.fetched_at DESC LIMIT 1
+    ) AS shared ON true
+    WHERE attempt.fetch_id = ANY(ids) AND coalesce(attempt.given ->> 'symbol', listing.symbol) = listing.symbol
+    GROUP BY series.listing_id
+$$;
+CREATE FUNCTION records.mark_fetches() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM records.mark_attempts(array_agg(fetch_id)) FROM changed;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER mark_inserted AFTER INSERT ON rawsources.fetches
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_fetches();
+CREATE TRIGGER mark_inserted AFTER INSERT ON records.parses
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_fetches();
+CREATE TRIGGER mark_updated AFTER UPDATE ON records.parses
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_fetches();
+
+CREATE FUNCTION records.mark_bar_series() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO ops.stale (relation, listing_id, days)
+    SELECT DISTINCT 'cleaned.gaps', listing_id, daterange(NULL, NULL) FROM changed;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER mark_inserted AFTER INSERT ON records.bar_series
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_bar_series();
+CREATE TRIGGER mark_updated AFTER UPDATE ON records.bar_series
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_bar_series();
+CREATE TRIGGER mark_deleted AFTER DELETE ON records.bar_series
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_bar_series();
+
+-- The attempts of a series: those that asked for a time from some day on, and the newest.
+CREATE INDEX ON rawsources.fetches (source, (given ->> 'symbol'), window_end);
+CREATE INDEX ON rawsources.fetches (source, (given ->> 'symbol'), fetched_at);
