@@ -3,18 +3,17 @@
 An entry without an id of its own has the SHA-256 of its link and title: publishers reuse neither together.
 """
 
-import calendar
 import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.feed_dates import read_feed_date
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 
 Entry = dict[str, Any]
@@ -83,7 +82,8 @@ def _of_xml(entry: Mapping[str, Any], language: str | None) -> Entry:
         authors=people,
         language=(entry.get("title_detail") or {}).get("language") or language,
         categories=[tag.get("term") for tag in entry.get("tags", ())],
-        published=_stamp(entry, "published") or _stamp(entry, "updated"),
+        # feedparser gives `published` for `updated` where an entry has none; dcterms:modified and dc:date are `updated`
+        dates=(entry.get("published"), entry.get("updated") if "updated" in entry else None),
     )
 
 
@@ -112,7 +112,7 @@ def _of_json(item: Mapping[str, Any], language: object) -> Entry:
         authors=[person.get("name") for person in people if isinstance(person, dict)],
         language=item.get("language") or language,
         categories=tags if isinstance(tags, list) else [],
-        published=_iso(item.get("date_published")),
+        dates=(item.get("date_published"), item.get("date_modified")),
     )
 
 
@@ -123,10 +123,15 @@ def _entry(
     title: Any,
     authors: Sequence[Any],
     categories: Sequence[Any],
-    published: Any,
+    dates: tuple[Any, Any],
     **rest: Any,
 ) -> Entry:
-    """An entry of plain texts; without a title its text says what it is about."""
+    """An entry of plain texts; without a title its text says what it is about.
+
+    Args:
+        dates: of its publication and of its last change, as the publisher wrote them.
+    """
+    published, modified = _instants(dates)
     link, texts = _line(url), {name: plain(value) for name, value in rest.items()}
     named = plain(title) or (texts["summary"] or texts["text"] or "")[:120] or None
     hashed = hashlib.sha256(f"{link or ''}\n{named or ''}".encode()).hexdigest()
@@ -138,7 +143,18 @@ def _entry(
         "authors": _listed(authors),
         "categories": _listed(categories),
         "published": published,
+        "modified": modified,
     }
+
+
+def _instants(dates: tuple[Any, Any]) -> tuple[str | None, str | None]:
+    """The dates in ISO 8601, UTC; both None where one is stated and not understood: nobody knows when it was there."""
+    stated = [date for date in dates if date not in (None, "")]
+    read = [read_feed_date(date) if isinstance(date, str) else None for date in stated]
+    instants = [instant.isoformat() for instant in read if instant is not None]
+    if not instants or len(instants) < len(stated):
+        return None, None
+    return instants[0], instants[-1]
 
 
 def plain(value: object) -> str | None:
@@ -166,25 +182,3 @@ def _printable(value: str) -> str:
 def _listed(values: Sequence[Any]) -> list[str]:
     made: Callable[[Any], str | None] = _line
     return list(dict.fromkeys(text for value in values if (text := made(value))))
-
-
-def _stamp(entry: Mapping[str, Any], name: str) -> str | None:
-    """feedparser's time (UTC) as ISO 8601; None where it read none, or none of the calendar.
-
-    A bare number is none: feedparser takes the first digits of unix seconds for a date, years before the truth.
-    """
-    parsed = entry.get(f"{name}_parsed")
-    if parsed is None or str(entry.get(name)).strip().isdigit():
-        return None
-    try:
-        return datetime.fromtimestamp(calendar.timegm(parsed), UTC).isoformat()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _iso(value: object) -> str | None:
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return time.astimezone(UTC).isoformat() if time is not None and time.tzinfo is not None else None

@@ -1,0 +1,39 @@
+"""Real faults that made data known too early, or half a body taken for whole; each names the public report of it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.ingestion.documents import document
+
+FETCHED = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def read_case(shared_data: Path, protocol: str, file: str, **given: str) -> list[dict[str, Any]]:
+    """The records of a case's body, with nothing rejected."""
+    body = (shared_data / "cases/ingestion" / file).read_bytes()
+    found = document(load_protocol(protocol), body, given=given, fetched_at=FETCHED)
+    assert found["rejects"] == []
+    records: list[dict[str, Any]] = found["records"]
+    return records
+
+
+def test_a_feeds_date_that_is_not_understood_in_full_is_never_early(shared_data: Path) -> None:
+    """kurtmckee/feedparser#75, #114, #51; mmcdole/gofeed#94, #282"""
+    known = {
+        record["article_id"]: (record["published_at"], record["knowledge_time"])
+        for record in read_case(shared_data, "feed", "feed_dates_guessed.xml")
+    }
+    assert known == {
+        "n1": (None, "2026-11-22T12:00:00Z"),  # 05-03-2024: of day and month, and of a zone, nothing is said
+        "n2": (None, "2026-11-22T12:00:00Z"),  # HST is no zone of RFC 822
+        "n3": ("2024-03-05T21:05:00Z", "2024-03-05T21:05:00Z"),  # EST is: five hours behind
+        "n4": ("2024-03-05T21:05:00Z", "2024-03-05T21:05:00Z"),
+    }
+
+
+def test_an_entry_is_known_when_its_words_were_last_changed(shared_data: Path) -> None:
+    """emacs-elfeed/elfeed#393; RSS-Bridge/rss-bridge#1004; RFC 4287 4.2.15"""
+    [entry] = read_case(shared_data, "feed", "atom_edited.xml")
+    assert (entry["published_at"], entry["knowledge_time"]) == ("2024-03-05T14:00:00Z", "2024-03-06T20:15:00Z")
