@@ -25,7 +25,7 @@ def articles(block: Block, context: Context) -> Rows:
     known = np.where(dated & ~modified.missing, np.maximum(published_at, modified.values), published_at)
     nowhere = np.zeros(block.count, np.bool_)
     for times in (published_at, known):
-        judge_times(judgement, Column(times, nowhere, nowhere), earliest=context.earliest, fetched_at=context.now)
+        judge_times(judgement, Column(times, nowhere, nowhere), earliest=context.earliest, answered_at=context.now)
     for name in ("article_id", "title"):
         judgement.mark(np.array([cell is None for cell in block.cells[name]], np.bool_), f"{name}_missing")
     nothing = pa.nulls(block.count, pa.string())

@@ -25,7 +25,7 @@ def observations(block: Block, context: Context) -> Rows:
     """Values of series, known at a local time of their day or with the event; where there is none is no record."""
     judgement = started(block)
     times = context.instants(block, "event_time")
-    judge_times(judgement, times, earliest=context.earliest, fetched_at=context.now)
+    judge_times(judgement, times, earliest=context.earliest, answered_at=context.now)
     values = numbers(block.cells["value"])
     if context.output.missing:
         judgement.leave_out(values.missing)
@@ -61,7 +61,7 @@ def _published(labels: Times, context: Context) -> NDArray[np.datetime64]:
         return np.asarray(days)
     weekdays = np.busday_offset(days, 0, roll="forward")  # where the calendar does not reach
     recent = days[days >= np.datetime64(f"{USUAL_YEAR}-01-01")].astype("datetime64[us]").astype(np.int64)
-    known = known_sessions(rule.calendar, recent, context.fetched_at.year).dates
+    known = known_sessions(rule.calendar, recent, context.answered_at.year).dates
     at = np.searchsorted(known, days)
     covered = (days >= known[0]) & (at < len(known))
     return np.where(covered, known[np.minimum(at, len(known) - 1)], weekdays)

@@ -151,6 +151,16 @@ def test_what_is_no_whole_feed_is_refused_in_one_line(body: bytes) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_an_undated_article_is_known_once_its_answer_had_come(store: Store, connection: Any, database_url: str) -> None:
+    sent, came = NOW, NOW + timedelta(seconds=20)
+    fetch_id = store(RSS % (ITEM % (b"undated", b"")), protocol="feed", source="news", given={}, fetched_at=sent,
+                     answered_at=came)  # fmt: skip
+    load_stored(url=database_url, now=came)
+    assert connection.execute("SELECT knowledge_time FROM records.articles").fetchall() == [(came,)]
+    with connection.cursor() as cursor:
+        assert verify_fetch(cursor, fetch_id).faults == ()
+
+
 def test_an_undated_article_stays_known_from_its_first_sight(store: Store, connection: Any, database_url: str) -> None:
     body = RSS % (ITEM % (b"undated", b"<category>a</category><category>b</category>"))
     first = store(body, protocol="feed", source="news", given={})

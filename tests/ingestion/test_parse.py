@@ -99,6 +99,16 @@ def test_bar_flagged_closed_before_our_clock_says_so_is_not_final() -> None:
     assert parsed.tables["candle"]["is_final"].to_pylist() == [False]
 
 
+@pytest.mark.parametrize("row", [gate_row(0), gate_row(0)[:6]])  # closed by its flag, and by the clock
+def test_bar_that_closes_between_the_request_and_its_answer_is_not_final(row: list[str]) -> None:
+    """The bar of 00:00 to 00:01: asked for 0.1 s before its close, the answer was made at an instant nobody knows."""
+    close = datetime(2026, 11, 1, 0, 1, tzinfo=UTC)
+    for sent_before_close, final in ((timedelta(milliseconds=100), False), (timedelta(0), True)):
+        times = {"fetched_at": close - sent_before_close, "answered_at": close + timedelta(seconds=20)}
+        parsed = parse(load_protocol("gateio_candles"), gate_body(row), given=HOUR | {"interval": "1m"}, **times)
+        assert parsed.tables["candle"]["is_final"].to_pylist() == [final]
+
+
 def test_older_gate_rows_without_volume_and_flag_are_read_by_the_clock() -> None:
     row = records(load_protocol("gateio_candles"), gate_body(gate_row(0)[:6]), HOUR | {"interval": "1m"})[0]
     assert (row["volume"], row["is_final"], row["knowledge_basis"]) == (None, True, "assumed")
