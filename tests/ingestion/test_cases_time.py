@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.ingestion.documents import document
+from strades_pipelines.ingestion.verdicts import BodyRefused
 
 FETCHED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -37,3 +40,9 @@ def test_an_entry_is_known_when_its_words_were_last_changed(shared_data: Path) -
     """emacs-elfeed/elfeed#393; RSS-Bridge/rss-bridge#1004; RFC 4287 4.2.15"""
     [entry] = read_case(shared_data, "feed", "atom_edited.xml")
     assert (entry["published_at"], entry["knowledge_time"]) == ("2024-03-05T14:00:00Z", "2024-03-06T20:15:00Z")
+
+
+def test_a_csv_that_was_cut_inside_its_last_number_is_refused(shared_data: Path) -> None:
+    """scrapy/scrapy#4120, #2586, #2413: oil of 2013-02-27 is 92.84, the body ends with 2013-02-27,9"""
+    with pytest.raises(BodyRefused, match="expected a line end after the last row, was 2013-02-27,9"):
+        read_case(shared_data, "fred_csv", "fred_cut.csv", symbol="DCOILWTICO")
