@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.documents import document
 from strades_pipelines.ingestion.verdicts import BodyRefused
 
@@ -46,3 +47,14 @@ def test_a_csv_that_was_cut_inside_its_last_number_is_refused(shared_data: Path)
     """scrapy/scrapy#4120, #2586, #2413: oil of 2013-02-27 is 92.84, the body ends with 2013-02-27,9"""
     with pytest.raises(BodyRefused, match="expected a line end after the last row, was 2013-02-27,9"):
         read_case(shared_data, "fred_csv", "fred_cut.csv", symbol="DCOILWTICO")
+
+
+def test_a_monthly_series_is_not_read_as_if_it_were_out_on_the_next_day(shared_data: Path) -> None:
+    """TauricResearch/TradingAgents#1275; forecastingresearch/forecastbench#283; quandl/quandl-python#178"""
+    for too_short in ({}, {"lag_days": "1"}, {"lag_days": "30"}):
+        with pytest.raises(GivenError, match=r"expected lag_days above 30\.5, the usual distance of CPIAUCSL's labels"):
+            read_case(shared_data, "fred_csv", "cpi.csv", symbol="CPIAUCSL", **too_short)
+    assert len(read_case(shared_data, "fred_csv", "cpi.csv", symbol="CPIAUCSL", lag_days="31")) == 3
+    *_, january = read_case(shared_data, "fred_csv", "cpi.csv", symbol="CPIAUCSL", lag_days="43")
+    assert (january["event_time"], january["value"]) == ("2024-01-01T00:00:00Z", 309.685)
+    assert january["knowledge_time"] == "2024-02-13T21:15:00Z"  # it came out on that day, at 08:30 in New York
