@@ -105,6 +105,17 @@ def test_articles_are_read_as_first_written_with_who_is_in_them(adbc: "Connectio
     assert np.all(found.knowledge_time[1:] >= found.knowledge_time[:-1])
 
 
+def test_article_whose_date_was_read_wrongly_is_known_from_the_right_one_once_it_is_parsed_anew(
+    adbc: "Connection",
+) -> None:
+    """05-03-2024 was once read as 20 March 2005; the same fetch, parsed again, says when it was first seen."""
+    article(adbc, 1, "Central bank holds", known_at=datetime(2005, 3, 20, 14, tzinfo=UTC), recorded_at=DAY)
+    article(adbc, 1, "Central bank holds", known_at=DAY, recorded_at=DAY + timedelta(days=9))
+    with adbc.cursor() as cursor:
+        found = read_articles(cursor, [], start=datetime(2005, 3, 20, tzinfo=UTC), until=END)
+    assert found.knowledge_time.tolist() == np.array([DAY.replace(tzinfo=None)], found.knowledge_time.dtype).tolist()
+
+
 def test_tone_counts_words_of_the_lists_and_a_word_is_on_one() -> None:
     assert tone("Shares SURGE: profits rise, sell-off over; no fear") == (3, 2)
     assert tone("Les bénéfices montent") == (0, 0)
