@@ -119,6 +119,43 @@ def test_an_entry_one_of_whose_dates_is_not_understood_is_known_when_it_was_fetc
         assert (entry["published_at"], instant(entry["knowledge_time"])) == (None, NOW)
 
 
+@pytest.mark.parametrize("swap", [False, True])
+def test_the_latest_of_all_dates_of_an_entry_counts_in_whatever_order_they_are(swap: bool) -> None:
+    """dc:date and dcterms:modified are one field to feedparser: the last one in the entry."""
+    created, modified = b"<dc:date>2024-03-05T14:00:00Z</dc:date>", b"<t:modified>2024-03-07T14:00Z</t:modified>"
+    names = b'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:t="http://purl.org/dc/terms/"'
+    for published in (b"", b"<pubDate>Tue, 05 Mar 2024 14:00:00 GMT</pubDate>"):
+        dates = published + (modified + created if swap else created + modified)
+        feed = RSS.replace(b"<rss ", b"<rss %s " % names)
+        [entry] = parsed(feed % (ITEM % (b"a", dates)))["records"]
+        assert (entry["published_at"], entry["knowledge_time"]) == ("2024-03-05T14:00:00Z", "2024-03-07T14:00:00Z")
+        [entry] = parsed(feed % (ITEM % (b"a", dates.replace(b"14:00Z", b"14:00"))))["records"]
+        assert (entry["published_at"], instant(entry["knowledge_time"])) == (None, NOW)
+
+
+def test_a_feed_that_is_not_well_formed_is_known_from_its_edit_too() -> None:
+    body = EDITED["RSS with dcterms"] % (b"2024-03-05T14:00:00Z", b"2024-03-06T20:15:00Z")
+    for broken in (b"junk " + body, body.replace(b"<title>a<", b"<title>a &nbsp; b<"), body.replace(b'"2.0"', b"2.0")):
+        [entry] = parsed(broken)["records"]
+        assert (entry["published_at"], entry["knowledge_time"]) == ("2024-03-05T14:00:00Z", "2024-03-06T20:15:00Z")
+
+
+def test_dates_of_other_vocabularies_are_not_those_of_the_words() -> None:
+    feed = RSS.replace(
+        b"<rss ", b'<rss xmlns:ev="http://purl.org/rss/1.0/modules/event/" xmlns:x="https://x.example/" '
+    )
+    dates = b"<pubDate>Tue, 05 Mar 2024 14:00:00 GMT</pubDate><ev:date>junk</ev:date><x:updated>2024-04-01</x:updated>"
+    [entry] = parsed(feed % (ITEM % (b"a", dates)))["records"]
+    assert entry["published_at"] == entry["knowledge_time"] == "2024-03-05T14:00:00Z"
+
+
+def test_dates_of_what_an_entry_contains_are_not_its_own() -> None:
+    source = b"<source><id>u:s</id><title>s</title><updated>2025-01-01T00:00:00Z</updated></source>"
+    body = EDITED["Atom 1.0"] % (b"2024-03-05T14:00:00Z", b"2024-03-05T14:00:00Z")
+    [entry] = parsed(body.replace(b"</entry>", source + b"</entry>"))["records"]
+    assert entry["published_at"] == entry["knowledge_time"] == "2024-03-05T14:00:00Z"
+
+
 @each_form
 def test_a_date_that_is_left_out_or_empty_leaves_the_other_one(form: str) -> None:
     for dates in ((b"", b"2024-03-06T20:15:00Z"), (b"2024-03-06T20:15:00Z", b"")):
