@@ -20,9 +20,10 @@ def articles(block: Block, context: Context) -> Rows:
     """
     judgement = started(block)
     published, modified = context.instants(block, "published_at"), _modified(block, context)
-    dated = ~(published.missing | published.bad | modified.bad)
-    published_at = np.where(dated, published.values, context.now)
-    known = np.where(dated & ~modified.missing, np.maximum(published_at, modified.values), published_at)
+    dated = ~(published.bad | modified.bad | (published.missing & modified.missing))
+    first = np.where(published.missing, modified.values, published.values)
+    published_at = np.where(dated, first, context.now)
+    known = np.where(dated & ~modified.missing, np.maximum(first, modified.values), published_at)
     nowhere = np.zeros(block.count, np.bool_)
     for times in (published_at, known):
         judge_times(judgement, Column(times, nowhere, nowhere), earliest=context.earliest, answered_at=context.now)

@@ -25,6 +25,7 @@ from tests.ingestion.protocols import (
     coinbase_trades,
     kraken_candles,
     kraken_trades,
+    wire_articles,
 )
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -75,6 +76,28 @@ def test_trades_are_what_ccxt_expects(shared_data: Path, file: str, protocol: Pr
         assert (row["trade_id"], milliseconds(row["event_time"])) == (wanted["id"], wanted["timestamp"])
         assert (row["price"], row["size"], row["side"]) == (wanted["price"], wanted["amount"], wanted["side"])
         assert row["knowledge_time"] == row["event_time"]
+
+
+@pytest.mark.parametrize(
+    ("published", "modified", "known", "basis"),
+    [
+        (1709647200, 1709756100, datetime(2024, 3, 6, 20, 15, tzinfo=UTC), "stated"),
+        (1709647200, 1709640000, datetime(2024, 3, 5, 14, tzinfo=UTC), "stated"),
+        (1709647200, None, datetime(2024, 3, 5, 14, tzinfo=UTC), "stated"),
+        (1709647200, "soon", NOW, "observed"),
+        (None, 1709647200, datetime(2024, 3, 5, 14, tzinfo=UTC), "stated"),
+        (None, None, NOW, "observed"),
+        ("soon", 1709756100, NOW, "observed"),
+    ],
+)
+def test_an_article_of_any_protocol_is_known_from_its_last_edit(
+    published: object, modified: object, known: datetime, basis: str
+) -> None:
+    article = {"article_id": "1", "title": "a", "authors": [], "categories": []}
+    body = json.dumps([article | {"published_at": published, "modified_at": modified}]).encode()
+    [row] = records(wire_articles(), body)
+    assert (row["knowledge_time"], row["knowledge_basis"]) == (known, basis)
+    assert row["published_at"] == (datetime(2024, 3, 5, 14, tzinfo=UTC) if basis == "stated" else None)
 
 
 def test_gate_times_keep_their_microseconds() -> None:

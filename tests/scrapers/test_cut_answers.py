@@ -3,12 +3,15 @@
 import gzip
 import zlib
 from collections.abc import Iterable
+from datetime import datetime
 
 import brotli  # type: ignore[import-untyped]
 import psycopg
 import zstandard
 
-from tests.scrapers.conftest import Crawl, ask
+from strades_pipelines.datamanager.fetch_log import read_fetch_log
+from strades_pipelines.ingestion.acceptance import refused_bodies
+from tests.scrapers.conftest import HELD, Crawl, ask
 from tests.scrapers.misbehaving import raw_server, response
 from tests.scrapers.test_fetching import bodies
 from tests.scrapers.test_hostile_answers import errors_by_name, host_urls, on_own_hosts
@@ -65,6 +68,21 @@ def test_an_answer_that_was_cut_is_asked_for_again(
         done = crawl(ask("https://h.example/"), server=server, retries=1)
     assert (done.code, done.summary["stored"], parts) == (0, 1, [])
     assert bodies(connection) == {"https://h.example/": [WHOLE]}
+
+
+def test_a_csv_that_came_as_long_as_it_said_and_was_cut_before_is_refused_and_asked_for_again(
+    crawl: Crawl, connection: "psycopg.Connection[tuple[object, ...]]", database_url: str
+) -> None:
+    """A cache that kept what it got says the length of that: HTTP is whole, the file is not."""
+    url, series = "https://h.example/", {"symbol": "DCOILWTICO"}
+    with raw_server({"/h.example/": response(CUT)}) as server:
+        done = crawl(ask(url, protocol="fred_csv", given=series), server=server)
+    assert done.summary["stored"] == 1
+    now = datetime.fromisoformat(HELD)
+    [line] = refused_bodies(connection, "test", "run-1", url=database_url, now=now)
+    assert line == f"{url}: expected a line end after the last row, was 2013-02-27,9"
+    assert read_fetch_log(connection, "test") == {}
+    assert connection.execute("SELECT count(*) FROM records.observations").fetchone() == (0,)
 
 
 def test_a_robots_txt_that_may_have_been_cut_allows_nothing(
