@@ -194,6 +194,21 @@ def test_a_body_of_another_kind_is_refused_in_one_line(protocol: str, body: byte
     assert len(str(refused.value)) <= 300
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_page_that_was_cut_before_the_end_of_its_table_is_refused(encoding: str) -> None:
+    """HTML's end tag of a table cannot be left out; of a cut cell, 21,821,400 may have become 21,82."""
+    page = (PAGE % "Close").replace("utf-8", encoding)
+    whole = parsed("html_table", page.encode(encoding), symbol="AAPL")["records"]
+    end = page.rindex("</table>") + len("</table")
+    for cut in range(1, len(page)):
+        body = page[:cut].encode(encoding)
+        if cut < end:
+            with pytest.raises(BodyRefused):
+                parsed("html_table", body, symbol="AAPL")
+        else:
+            assert parsed("html_table", body, symbol="AAPL")["records"] == whole
+
+
 def test_a_table_of_the_wild_is_found_by_its_headings(shared_data: Path) -> None:
     """The same reader, another protocol: the most active stocks of a newspaper, as pandas reads them."""
     from dataclasses import replace
