@@ -62,15 +62,15 @@ def test_correction_of_a_source_is_known_from_the_answer_that_shows_it(adbc: "Co
         body = b"observation_date,VIXCLS\n2024-01-02,%s\n2024-01-03,22.0\n" % value
         store_body(
             database_url, body, protocol="fred_csv", source="fred", given={"symbol": "VIXCLS", "unit": "index"},
-            fetched_at=at,
+            fetched_at=at, answered_at=at + timedelta(minutes=1),
         )  # fmt: skip
-        load_stored(url=database_url, now=at)
+        load_stored(url=database_url, now=at + timedelta(minutes=1))
     with adbc.cursor() as cursor:
         series = read_published(cursor, until=datetime(2024, 6, 1, tzinfo=UTC))["VIXCLS"]
     assert series.value.tolist() == [20.0, 21.0, 22.0]
-    # 16:15 in New York on the session after, as the protocol says; the correction when it was seen.
+    # 16:15 in New York on the session after, as the protocol says; the correction when it had come.
     assert [str(at) for at in series.knowledge_time.astype("M8[m]")] == [
-        "2024-01-03T21:15", "2024-03-04T12:00", "2024-01-04T21:15",
+        "2024-01-03T21:15", "2024-03-04T12:01", "2024-01-04T21:15",
     ]  # fmt: skip
 
 
