@@ -25,7 +25,7 @@ def candles(block: Block, context: Context) -> Rows:
     symbol, interval, calendar = (context.need(name) for name in ("symbol", "interval", "calendar"))
     judgement = started(block)
     stamps = context.instants(block, "open_time")
-    judge_times(judgement, stamps, earliest=context.earliest, fetched_at=context.now)
+    judge_times(judgement, stamps, earliest=context.earliest, answered_at=context.now)
     names = ("open", "high", "low", "close", "volume", "quote_volume")
     columns = {name: numbers(block.cells[name]) for name in names if name in block.cells}
     counts = {"trade_count": whole_numbers(block.cells["trade_count"])} if "trade_count" in block.cells else {}
@@ -33,7 +33,7 @@ def candles(block: Block, context: Context) -> Rows:
     prices = {name: columns[name].values if name in columns else np.full(block.count, np.nan) for name in names}
     judge_bars(judgement, prices)
     usable, zone = usable_times(stamps, judgement), context.scalars.get("time_zone")
-    bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.fetched_at.year)
+    bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.answered_at.year)
     judgement.mark(bars.misfit, "not_on_the_grid")
     judge_spikes(judgement, bars.opens, prices["high"], prices["low"])
     closed, basis = _closed(block, context, judgement, bars.opens)
@@ -44,7 +44,7 @@ def candles(block: Block, context: Context) -> Rows:
         "close_time": times_column(bars.closes),
         **{name: pa.array(values, from_pandas=True) for name, values in prices.items()},
         "trade_count": _counts(counts.get("trade_count"), block.count),
-        "is_final": pa.array(closed & (bars.closes <= context.now)),
+        "is_final": pa.array(closed & (bars.closes <= context.asked)),
         "knowledge_time": times_column(bars.closes),
         "knowledge_basis": basis,
     }

@@ -3,21 +3,25 @@
 An entry without an id of its own has the SHA-256 of its link and title: publishers reuse neither together.
 """
 
-import calendar
 import hashlib
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.feed_dates import read_feed_date
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 
 Entry = dict[str, Any]
+Date = tuple[str, object]  # its name in lower case, one of `DATES`, and what the publisher wrote
+# The first that an entry has is its publication; the latest is when its words were there.
+DATES = ("published", "pubdate", "issued", "date", "updated", "modified")
+# Of Atom and Dublin Core; other vocabularies have dates of events and of pictures.
+DATE_VOCABULARIES = ("http://www.w3.org/2005/Atom", "http://purl.org/atom/", "http://purl.org/dc/")
 MOST_ENTRIES = 10_000
 ENTRY_TAG = re.compile(rb"<(?:[\w.-]{1,40}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
 
@@ -61,8 +65,37 @@ def _xml_entries(body: bytes) -> list[Entry]:
         raise BodyRefused(f"expected a feed, was not one: {fault}")
     if document.bozo and _cut_off(body):
         raise BodyRefused(f"expected a whole feed, was {document.bozo_exception}")
-    language = document.feed.get("language")
-    return [_of_xml(entry, language) for entry in document.entries]
+    language, dates = document.feed.get("language"), _dates_of_entries(body)
+    if len(dates) != len(document.entries):  # not well-formed, and mended in another way than feedparser does
+        dates = [[(name, entry[name]) for name in DATES if name in entry] for entry in document.entries]
+    return [_of_xml(entry, stated, language) for entry, stated in zip(document.entries, dates, strict=True)]
+
+
+def _dates_of_entries(body: bytes) -> list[list[Date]]:
+    """All dates of each entry in their order, of which feedparser keeps the last of dc:date and dcterms:modified."""
+    from lxml import etree
+
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return []
+    entries = [] if root is None else root.iter("{*}item", "{*}entry")
+    return [list(_dates_of(entry)) for entry in entries]
+
+
+def _dates_of(entry: Any) -> Iterator[Date]:
+    own = _split(entry.tag)[0]
+    for child in entry.iterchildren("{*}*"):
+        vocabulary, name = _split(child.tag)
+        if name in DATES and (vocabulary in ("", own) or vocabulary.startswith(DATE_VOCABULARIES)):
+            yield name, "".join(child.itertext())
+
+
+def _split(tag: str) -> tuple[str, str]:
+    """The namespace of an element, and its name in lower case, without a prefix that the feed does not declare."""
+    namespace, _, name = tag.rpartition("}")
+    return namespace.removeprefix("{"), name.rpartition(":")[2].lower()
 
 
 def _cut_off(body: bytes) -> bool:
@@ -71,7 +104,7 @@ def _cut_off(body: bytes) -> bool:
     return not any(end in tail for end in (b"</rss>", b"</feed>", b":rdf>", b"</rdf>", b":feed>", b"</channel>"))
 
 
-def _of_xml(entry: Mapping[str, Any], language: str | None) -> Entry:
+def _of_xml(entry: Mapping[str, Any], dates: Sequence[Date], language: str | None) -> Entry:
     contents = [each.get("value") for each in entry.get("content", ())]
     people = [person.get("name") or person.get("email") for person in entry.get("authors", ())]
     return _entry(
@@ -83,7 +116,7 @@ def _of_xml(entry: Mapping[str, Any], language: str | None) -> Entry:
         authors=people,
         language=(entry.get("title_detail") or {}).get("language") or language,
         categories=[tag.get("term") for tag in entry.get("tags", ())],
-        published=_stamp(entry, "published") or _stamp(entry, "updated"),
+        dates=dates,
     )
 
 
@@ -112,7 +145,7 @@ def _of_json(item: Mapping[str, Any], language: object) -> Entry:
         authors=[person.get("name") for person in people if isinstance(person, dict)],
         language=item.get("language") or language,
         categories=tags if isinstance(tags, list) else [],
-        published=_iso(item.get("date_published")),
+        dates=[("published", item.get("date_published")), ("modified", item.get("date_modified"))],
     )
 
 
@@ -123,10 +156,11 @@ def _entry(
     title: Any,
     authors: Sequence[Any],
     categories: Sequence[Any],
-    published: Any,
+    dates: Sequence[Date],
     **rest: Any,
 ) -> Entry:
     """An entry of plain texts; without a title its text says what it is about."""
+    published, modified = _instants(dates)
     link, texts = _line(url), {name: plain(value) for name, value in rest.items()}
     named = plain(title) or (texts["summary"] or texts["text"] or "")[:120] or None
     hashed = hashlib.sha256(f"{link or ''}\n{named or ''}".encode()).hexdigest()
@@ -138,7 +172,22 @@ def _entry(
         "authors": _listed(authors),
         "categories": _listed(categories),
         "published": published,
+        "modified": modified,
     }
+
+
+def _instants(dates: Sequence[Date]) -> tuple[str | None, str | None]:
+    """When an entry was published and last changed, in ISO 8601, UTC.
+
+    Both are None where any of its dates is not understood: that one may be the last.
+    """
+    stated = [(name, date) for name, date in dates if date is not None and str(date).strip()]
+    stated.sort(key=lambda named: DATES.index(named[0]))
+    read = [read_feed_date(date) if isinstance(date, str) else None for _, date in stated]
+    instants = [instant for instant in read if instant is not None]
+    if not instants or len(instants) < len(read):
+        return None, None
+    return instants[0].isoformat(), max(instants).isoformat()
 
 
 def plain(value: object) -> str | None:
@@ -166,25 +215,3 @@ def _printable(value: str) -> str:
 def _listed(values: Sequence[Any]) -> list[str]:
     made: Callable[[Any], str | None] = _line
     return list(dict.fromkeys(text for value in values if (text := made(value))))
-
-
-def _stamp(entry: Mapping[str, Any], name: str) -> str | None:
-    """feedparser's time (UTC) as ISO 8601; None where it read none, or none of the calendar.
-
-    A bare number is none: feedparser takes the first digits of unix seconds for a date, years before the truth.
-    """
-    parsed = entry.get(f"{name}_parsed")
-    if parsed is None or str(entry.get(name)).strip().isdigit():
-        return None
-    try:
-        return datetime.fromtimestamp(calendar.timegm(parsed), UTC).isoformat()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _iso(value: object) -> str | None:
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return time.astimezone(UTC).isoformat() if time is not None and time.tzinfo is not None else None

@@ -62,11 +62,11 @@ def judge_cells(judgement: Judgement, columns: Mapping[str, Column], optional: M
             judgement.mark(column.missing, f"{name}_missing")
 
 
-def judge_times(judgement: Judgement, times: Column, *, earliest: int, fetched_at: int) -> None:
-    """Events before there could be any, or after their bytes were fetched: most often a wrong unit."""
+def judge_times(judgement: Judgement, times: Column, *, earliest: int, answered_at: int) -> None:
+    """Events before there could be any, or after their bytes had come: most often a wrong unit."""
     judgement.mark(times.missing | times.bad, "time_unreadable")
     judgement.mark(times.values < earliest, "time_before_the_earliest")
-    judgement.mark(times.values > fetched_at + CLOCK_SKEW, "time_in_the_future")
+    judgement.mark(times.values > answered_at + CLOCK_SKEW, "time_in_the_future")
 
 
 def judge_bars(judgement: Judgement, prices: Mapping[str, NDArray[np.float64]]) -> None:
