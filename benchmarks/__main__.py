@@ -1,4 +1,4 @@
-"""`python -m benchmarks [run] [backfill] [definitions] [loading] [engine] [growth] [universe]`: figures of RESULTS.md; all."""
+"""`python -m benchmarks [NAME ...]`: the figures of RESULTS.md; all of them where none is named."""
 
 import sys
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """A firm's universe: many stocks over years of synthetic daily bars, from stored bodies on; then one more day of each.
 
-The prices are a seeded random walk: only their number and shape matter. `UNIVERSE_STOCKS` (500), `UNIVERSE_YEARS` (2,20)
-and `UNIVERSE_LAYERS` make it smaller. What is judged are the ratios, measured in one go.
+The prices are a seeded random walk: only their number and shape matter. `UNIVERSE_STOCKS` (500), `UNIVERSE_YEARS`
+(2,20) and `UNIVERSE_LAYERS` make it smaller. What is judged are the ratios, measured in one go.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ import zstandard
 from numpy.typing import NDArray
 
 from benchmarks.run import STRADES, empty_home, measured
-from strades_pipelines.datamanager.calendars import sessions
 from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.datamanager.calendars import sessions
 from strades_pipelines.market.ids import int63
 
 STOCKS = int(os.environ.get("UNIVERSE_STOCKS", "500"))
@@ -133,7 +133,13 @@ def _compare(short: Sequence[Step], long: Sequence[Step], rows: float) -> None:
 def _sources(years: int) -> dict[str, Any]:
     names = [f"U{number:04}" for number in range(STOCKS)]
     start = f"{LAST.year - years}-11-01T00:00:00"
-    shared = {"type": "timeseries", "interval": "1d", "start_date": start, "end_date": None, "kind": "equity"}
+    shared: dict[str, Any] = {
+        "type": "timeseries",
+        "interval": "1d",
+        "start_date": start,
+        "end_date": None,
+        "kind": "equity",
+    }
     shared |= {"currency": "USD", "tick_size": 0.01, "lot_size": 1}
     instruments = [{"id": f"{name}EQ", "symbol": name, "name": f"Synthetic {name}", **shared} for name in names]
     website = {

@@ -30,8 +30,8 @@ def candles(block: Block, context: Context) -> Rows:
     columns = {name: numbers(block.cells[name]) for name in names if name in block.cells}
     counts = {"trade_count": whole_numbers(block.cells["trade_count"])} if "trade_count" in block.cells else {}
     judge_cells(judgement, columns | counts, optional_fields(context))
-    prices = {name: columns[name].values if name in columns else np.full(block.count, np.nan) for name in names}
-    judge_bars(judgement, prices)
+    prices = {name: _read(columns.get(name), block.count) for name in names}
+    judge_bars(judgement, prices, kind=context.scalars.get("kind"))
     usable, zone = usable_times(stamps, judgement), context.scalars.get("time_zone")
     bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.answered_at.year)
     judgement.mark(bars.misfit, "not_on_the_grid")
@@ -64,6 +64,11 @@ def _closed(
     judgement.mark(flags.bad, "closed_unreadable")
     bases = pa.array(np.where(flags.missing, "assumed", basis)) if flags.missing.any() else None
     return np.asarray(flags.missing | (flags.values == "true")), bases or same_text(basis, block.count)
+
+
+def _read(column: Column | None, count: int) -> NDArray[np.float64]:
+    """The values that could be read, NaN elsewhere."""
+    return np.full(count, np.nan) if column is None else np.where(column.bad | column.missing, np.nan, column.values)
 
 
 def _counts(column: Column | None, count: int) -> pa.Array:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -68,7 +69,8 @@ def _xml_entries(body: bytes) -> list[Entry]:
     language, dates = document.feed.get("language"), _dates_of_entries(body)
     if len(dates) != len(document.entries):  # not well-formed, and mended in another way than feedparser does
         dates = [[(name, entry[name]) for name in DATES if name in entry] for entry in document.entries]
-    return [_of_xml(entry, stated, language) for entry, stated in zip(document.entries, dates, strict=True)]
+    atom = document.version.startswith("atom")
+    return [_of_xml(entry, stated, language, atom=atom) for entry, stated in zip(document.entries, dates, strict=True)]
 
 
 def _dates_of_entries(body: bytes) -> list[list[Date]]:
@@ -104,14 +106,14 @@ def _cut_off(body: bytes) -> bool:
     return not any(end in tail for end in (b"</rss>", b"</feed>", b":rdf>", b"</rdf>", b":feed>", b"</channel>"))
 
 
-def _of_xml(entry: Mapping[str, Any], dates: Sequence[Date], language: str | None) -> Entry:
-    contents = [each.get("value") for each in entry.get("content", ())]
+def _of_xml(entry: Mapping[str, Any], dates: Sequence[Date], language: str | None, *, atom: bool) -> Entry:
+    contents = [_shown(each.get("value"), each if atom else None) for each in entry.get("content", ())]
     people = [person.get("name") or person.get("email") for person in entry.get("authors", ())]
     return _entry(
         identity=entry.get("id"),
         url=entry.get("link"),
-        title=entry.get("title"),
-        summary=entry.get("summary"),
+        title=_shown(entry.get("title"), entry.get("title_detail") if atom else None),
+        summary=_shown(entry.get("summary"), entry.get("summary_detail") if atom else None),
         text=contents[0] if contents else None,
         authors=people,
         language=(entry.get("title_detail") or {}).get("language") or language,
@@ -139,9 +141,9 @@ def _of_json(item: Mapping[str, Any], language: object) -> Entry:
     return _entry(
         identity=None if item.get("id") is None else str(item["id"]),
         url=item.get("url") or item.get("external_url"),
-        title=item.get("title"),
-        summary=item.get("summary"),
-        text=item.get("content_text") or item.get("content_html"),
+        title=_line(item.get("title")),
+        summary=_line(item.get("summary")),
+        text=_line(item.get("content_text")) or plain(item.get("content_html")),
         authors=[person.get("name") for person in people if isinstance(person, dict)],
         language=item.get("language") or language,
         categories=tags if isinstance(tags, list) else [],
@@ -153,22 +155,24 @@ def _entry(
     *,
     identity: Any,
     url: Any,
-    title: Any,
+    title: str | None,
     authors: Sequence[Any],
     categories: Sequence[Any],
     dates: Sequence[Date],
-    **rest: Any,
+    language: Any,
+    **texts: str | None,
 ) -> Entry:
     """An entry of plain texts; without a title its text says what it is about."""
     published, modified = _instants(dates)
-    link, texts = _line(url), {name: plain(value) for name, value in rest.items()}
-    named = plain(title) or (texts["summary"] or texts["text"] or "")[:120] or None
+    link = _line(url)
+    named = title or (texts["summary"] or texts["text"] or "")[:120] or None
     hashed = hashlib.sha256(f"{link or ''}\n{named or ''}".encode()).hexdigest()
     return {
         "id": _line(identity) or (hashed if link or named else None),
         "url": link,
         "title": named,
         **texts,
+        "language": _line(language),
         "authors": _listed(authors),
         "categories": _listed(categories),
         "published": published,
@@ -190,18 +194,34 @@ def _instants(dates: Sequence[Date]) -> tuple[str | None, str | None]:
     return instants[0].isoformat(), max(instants).isoformat()
 
 
+def _shown(value: object, construct: Mapping[str, Any] | None) -> str | None:
+    """A text as a reader sees it: Atom's type `text` holds no markup (RFC 4287, 3.1.1), RSS does not say what it holds."""
+    return _line(value) if (construct or {}).get("type") == "text/plain" else plain(value)
+
+
 def plain(value: object) -> str | None:
-    """Markup as the text that a reader sees, on one line; None where there is none."""
+    """Markup as the text that a reader sees, on one line; None where there is none.
+
+    A `<` before a word that is no element of HTML is a letter: "yield spread <zero".
+    """
     if not isinstance(value, str):
         return None
     if "<" in value or "&" in value:
         from lxml import etree, html
 
+        marked = _no_tag().sub("&lt;", _printable(value))
         try:
-            value = str(html.fragment_fromstring(_printable(value), create_parent=True).text_content())
+            value = str(html.fragment_fromstring(marked, create_parent=True).text_content())
         except (etree.ParserError, ValueError):
             return None
     return " ".join(_printable(value).split()) or None
+
+
+@cache
+def _no_tag() -> re.Pattern[str]:
+    from lxml.html import defs
+
+    return re.compile(rf"<(?=[a-z])(?!(?:{'|'.join(sorted(defs.tags))})[\s/>])", re.IGNORECASE)
 
 
 def _line(value: object) -> str | None:

@@ -64,7 +64,7 @@ def parse(
 
     Returns:
         A table for each kind of the protocol, sorted, with the schema of `market.records`; every row of the body is in
-        a table or among the rejects.
+        a table or among the rejects; one that is in a table without a field that could not be read is in both.
 
     Raises:
         BodyRefused: the body is not what the protocol says; nothing of it may be used.
@@ -136,3 +136,6 @@ def _rejects(block: Block, rows: Rows) -> Iterator[Reject]:
         yield Reject(reason, where, raw)
     for row in np.flatnonzero(~rows.judgement.good & ~rows.judgement.empty).tolist():
         yield Reject(rows.judgement.reason(row), block.where(row), block.raw(row))
+    for reason, mask in rows.judgement.lost_fields:
+        for row in np.flatnonzero(mask & rows.judgement.good).tolist():
+            yield Reject(reason, block.where(row), block.raw(row))

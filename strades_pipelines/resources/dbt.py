@@ -74,7 +74,8 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
         arguments += ["--indirect-selection", "buildable", "--vars", json.dumps(dict(variables or {}))]
         arguments += ["--full-refresh"] if full_refresh else []
         models = _models(manifest, context, translator)
-        arguments += ["--select", *sorted(node["name"] for node in (*models, *self._absent_before(models, manifest, url)))]
+        absent = self._absent_before(models, manifest, url)
+        arguments += ["--select", *sorted(node["name"] for node in (*models, *absent))]
         outcome = invoke(arguments, url=url, target=path.parent, parsed=load_parsed(path, database=database_name(url)))
         crash_point(f"{min(context.selected_asset_keys).path[0]}.built")
         selected = {str(node["unique_id"]) for node in models}

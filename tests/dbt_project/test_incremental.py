@@ -1,7 +1,7 @@
-"""Tables that take in what changed before them hold what they would hold if they were made anew, whatever came when.
+"""Tables that take in what changed before them hold what they would if they were made anew, whatever came when.
 
-Random histories of three venues that quote one stock, and of a coin: bars that come, are corrected and withdrawn, venues
-that disagree, dividends known late, answers and failures; built after every few events, over windows that are drawn too.
+Random histories of three venues that quote one stock, and of a coin: bars that come, are corrected and withdrawn,
+venues that disagree, dividends known late, answers and failures; built after every few events, over random windows.
 """
 
 import os
@@ -70,7 +70,8 @@ class History:
     def minutes(self) -> None:
         for _, (opened, _) in self.some_days():
             first = opened.replace(second=0) + timedelta(minutes=self.draw.randrange(300))
-            bars(self.adbc, COIN, "1m", [(first + timedelta(minutes=n), first + timedelta(minutes=n + 1)) for n in range(5)])
+            spans = [(first + timedelta(minutes=n), first + timedelta(minutes=n + 1)) for n in range(5)]
+            bars(self.adbc, COIN, "1m", spans)
 
     def dividend(self) -> None:
         for day, (opened, _) in self.some_days()[:1]:

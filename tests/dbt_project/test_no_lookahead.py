@@ -43,7 +43,7 @@ NOT_THE_FIRST = """
 
 @cache
 def chain() -> str:
-    """The SQL of the tables from the records to the clean bars, as dbt made it for a first build, into temporary ones."""
+    """The SQL of the tables from the records to the clean bars, as dbt made it for a first build, made temporary."""
     everything = "listing_id, cast('-infinity' AS date) AS first_day, cast('infinity' AS date) AS end_day"
     statements = [f"CREATE TEMPORARY TABLE work AS SELECT {everything} FROM records.listings"]
     for name, kind in CHAIN.items():

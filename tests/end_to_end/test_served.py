@@ -30,7 +30,8 @@ MONTHS = ["2012-11-01", "2012-12-01", "2013-01-01"]
 RECORDS = ("candles", "trades", "observations", "corporate_actions", "articles", "documents", "rejects")
 STAGED = ("articles", "candles", "corporate_actions", "listings", "sessions")
 CLEANED = (
-    "markets", "session_bars", "price_conflicts", "market_bars", "growth_factors", "daily_bars", "gaps", "minute_bars", "news",
+    "markets", "session_bars", "price_conflicts", "market_bars", "growth_factors", "daily_bars", "gaps", "minute_bars",
+    "news",
 )  # fmt: skip
 PREDICTED = ("models", "forecasts", "failures", "scores", "standings")
 ASSETS = [

@@ -40,7 +40,7 @@ actions as (
     inner join {{ ref('markets') }} as markets on due.listing_id = markets.listing_id
     where
         markets.adjustment = 'raw'
-        or (markets.adjustment = 'split' and actions.action = 'dividend')
+        or (markets.adjustment = 'split' and actions.action <> 'split')
 ),
 
 -- Each is looked up by index: the sessions before and from the ex-date on, and the close before it.
@@ -80,7 +80,8 @@ around as (
     ) as previous on true
 ),
 
--- A holder's growth at each action: a dividend over the last close before it, a split where prices still show it. It
+-- A holder's growth at each action: a payment over the last close before it, a split where prices still show it. Of
+-- several payments of a day each comes after those before it: (p + a) / p * (p + a + b) / (p + a) is their sum over p. It
 -- counts from its session on, or from the first later one at whose close it was known: never before.
 growths as (
     select
@@ -90,13 +91,21 @@ growths as (
         around.action,
         case around.action
             when 'split' then around.split_ratio
-            else 1 + around.dividend_amount / around.previous_close
+            else 1 + around.dividend_amount / (around.previous_close + paid.amount)
         end as growth,
         effective.session_date as effective_date,
         row_number() over (
             partition by around.listing_id order by effective.session_date, around.ex_date, around.action
         ) as ordinal
     from around
+    cross join lateral (
+        select coalesce(sum(others.dividend_amount), 0) as amount
+        from {{ ref('stg_records__corporate_actions') }} as others
+        where
+            others.listing_id = around.listing_id
+            and others.ex_date = around.ex_date
+            and others.action < around.action
+    ) as paid
     inner join lateral (
         select bars.session_date
         from {{ ref('session_bars') }} as bars

@@ -87,14 +87,16 @@ disputed as (
         (array_agg(reference order by trust_rank) filter (where reference is not null))[1] as reference
     from cells
     group by market_id, session_date, cell
-    having max(value) - min(value) > greatest({{ var('price_tolerance') }} * min(value), max(tick) * 1.000001)
+    having max(value) - min(value) > greatest({{ var('price_tolerance') }} * min(abs(value)), max(tick) * 1.000001)
 ),
 
 judged as (
     select
         cells.*,
+        -- Ratios say nothing of the price of a future that has crossed zero.
         coalesce(
-            cells.value between disputed.reference / {{ var('price_jump') }} and disputed.reference * {{ var('price_jump') }},
+            disputed.reference <= 0
+            or cells.value between disputed.reference / {{ var('price_jump') }} and disputed.reference * {{ var('price_jump') }},
             true
         ) as is_plausible,
         count(*) filter (where {{ agree('cells', 'others') }}) as votes
