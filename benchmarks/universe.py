@@ -211,7 +211,7 @@ def _store(url: str, bodies: Iterator[tuple[str, date, bytes]]) -> None:
                 asked = max(datetime.fromtimestamp(last, UTC) + timedelta(hours=8, microseconds=number), start)
                 given = json.dumps({"symbol": symbol, "interval": "1d", "venue": "yahoo"})
                 copy.write_row((
-                    int63("universe", symbol, str(first), sha256.hex()), "yahoo", "yahoo_chart", f"{symbol} {first.year}",
-                    "https://query1.finance.yahoo.com/", given, start, end, first, 200, asked, "stored", sha256, "bench",
+                    int63("universe", symbol, str(first), sha256.hex()), "yahoo", "yahoo_chart", f"{symbol} {first:%Y}",
+                    "https://finance.yahoo.com/", given, start, end, first, 200, asked, "stored", sha256, "bench",
                 ))  # fmt: skip
         connection.commit()

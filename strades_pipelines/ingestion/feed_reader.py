@@ -195,7 +195,7 @@ def _instants(dates: Sequence[Date]) -> tuple[str | None, str | None]:
 
 
 def _shown(value: object, construct: Mapping[str, Any] | None) -> str | None:
-    """A text as a reader sees it: Atom's type `text` holds no markup (RFC 4287, 3.1.1), RSS does not say what it holds."""
+    """A text as a reader sees it: Atom's type `text` holds no markup (RFC 4287, 3.1.1); RSS says no type."""
     return _line(value) if (construct or {}).get("type") == "text/plain" else plain(value)
 
 

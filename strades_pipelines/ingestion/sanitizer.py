@@ -1,7 +1,8 @@
 """Which rows are fit to load. Each row that is not gets one reason; its good neighbours are kept.
 
 The laws are those of the tables: a price is a positive number but for a future's, a bar's high and low hold its open
-and close, an event has happened when its bytes were fetched, a key is there once. Nothing is repaired: values are taken or left.
+and close, an event has happened when its bytes were fetched, a key is there once. Nothing is
+repaired: values are taken or left.
 """
 
 from collections.abc import Mapping, Sequence
