@@ -6,7 +6,8 @@
       work_key, work_date  the columns that `work` (see `take_stale`) names: its scope is that work; with work_scope,
                            a condition over `old_row` and `work`, in place of the days from first_day to end_day; or
       window_column        the scope is the run's window; without either it is the whole table.
-    meta `feeds` names tables that read this one, with the column that is their listing: what changed is stale in them.
+    meta `feeds` names tables that read this one, with the column that is their listing: what changed is stale in them, on
+    the day work_date or on all from work_date to work_until (dates, or times of UTC and a day to either side).
 #}
 {% macro get_incremental_changed_rows_sql(arg_dict) %}
     {%- set target, source, meta = arg_dict["target_relation"], arg_dict["temp_relation"], config.get("meta", {}) -%}
@@ -18,8 +19,9 @@
         {%- do same_key.append("new_row." ~ key ~ " = old_row." ~ key) -%}
     {%- endfor -%}
     {%- set keys = feeds.values() | unique | list -%}
+    {%- set until = meta.get("work_until") -%}
     {% if feeds -%}
-    create temporary table touched ({% for key in keys %}{{ key }} integer, {% endfor %}day date) on commit drop;
+    create temporary table touched ({% for key in keys %}{{ key }} integer, {% endfor %}days daterange) on commit drop;
     {%- endif %}
 
     {%- set gone -%}
@@ -36,7 +38,7 @@
             from {{ source }} as new_row
             where {{ same_key | join(" and ") }}
         )
-    {{ returning("old_row", keys, date) }}
+    {{ returning("old_row", keys, date, until) }}
     {%- endset %}
     {{ noted(gone, keys) }};
 
@@ -46,7 +48,7 @@
     where {{ same_key | join(" and ") }}
         and (new_row.{{ columns | join(", new_row.") }})
         is distinct from (old_row.{{ columns | join(", old_row.") }})
-    {{ returning("old_row", keys, date) }}
+    {{ returning("old_row", keys, date, until) }}
     {%- endset %}
     {{ noted(replaced, keys) }};
 
@@ -59,22 +61,32 @@
         from {{ target }} as old_row
         where {{ same_key | join(" and ") }}
     )
-    {{ returning("made", keys, date) }}
+    {{ returning("made", keys, date, until) }}
     {%- endset %}
     {{ noted(made, keys) }}
     {%- for reader, key in feeds.items() -%}
     ;
     insert into ops.stale (relation, listing_id, days)
-    select '{{ reader }}', {{ key }}, unnest(range_agg(daterange(day, day + 1)))
-    from (select distinct {{ key }}, day from touched where day is not null) as days
+    select '{{ reader }}', {{ key }}, unnest(range_agg(days))
+    from touched
+    where days <> daterange(null, null)
     group by {{ key }}
     {%- endfor %}
 {% endmacro %}
 
 {# What a statement tells of the rows that it wrote. #}
-{% macro returning(row, keys, date) -%}
+{% macro returning(row, keys, date, until) -%}
     {%- if keys -%}
-    returning {% for key in keys %}{{ row }}.{{ key }} as {{ key }}, {% endfor %}{{ row }}.{{ date }} as day
+    returning {% for key in keys %}{{ row }}.{{ key }} as {{ key }}, {% endfor %}{{ changed_days(row ~ "." ~ date, row ~ "." ~ until if until else none) }} as days
+    {%- endif -%}
+{%- endmacro %}
+
+{# The days that a row is about. #}
+{% macro changed_days(date, until) -%}
+    {%- if until -%}
+    daterange(cast({{ date }} at time zone 'UTC' as date) - 1, cast({{ until }} at time zone 'UTC' as date) + 2)
+    {%- else -%}
+    daterange({{ date }}, {{ date }} + 1)
     {%- endif -%}
 {%- endmacro %}
 
@@ -82,8 +94,8 @@
 {% macro noted(statement, keys) -%}
     {%- if keys -%}
     with written as ({{ statement }})
-    insert into touched ({{ keys | join(", ") }}, day)
-    select {{ keys | join(", ") }}, day from written
+    insert into touched ({{ keys | join(", ") }}, days)
+    select distinct {{ keys | join(", ") }}, days from written
     {%- else -%}
     {{ statement }}
     {%- endif -%}

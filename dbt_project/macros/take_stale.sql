@@ -40,7 +40,7 @@
     {%- set meta = config.get("meta", {}) if execute else {} -%}
     {% for reader, key in meta.get("feeds", {}).items() -%}
     insert into ops.stale (relation, listing_id, days)
-    select '{{ reader }}', {{ key }}, daterange(min({{ meta.work_date }}), max({{ meta.work_date }}) + 1)
+    select '{{ reader }}', {{ key }}, range_merge(range_agg({{ changed_days(meta.work_date, meta.get("work_until")) }}))
     from {{ this }}
     where (select at_once from built) and {{ meta.work_date }} is not null
     group by {{ key }};

@@ -1,5 +1,5 @@
 -- Everything is worked out from what lies before this table, never from its own other months, so that months built in
--- any order agree. The rows of each stretch of work are looked up by index (`offset 0`).
+-- any order agree. The rows of each stretch of work are looked up by index (`order by` keeps the planner from any other way).
 select
     bars.listing_id,
     markets.venue,
@@ -24,13 +24,13 @@ select
 from {{ work() }} as work
 cross join
     lateral (
-        select *
+        select market_bars.*
         from {{ ref('market_bars') }} as market_bars
         where
             market_bars.listing_id = work.listing_id
             and market_bars.session_date >= work.first_day
             and market_bars.session_date < work.end_day
-        offset 0
+        order by market_bars.session_date
     ) as bars
 inner join {{ ref('markets') }} as markets on bars.listing_id = markets.listing_id
 inner join {{ ref('markets') }} as quoted on bars.quoted_listing_id = quoted.listing_id

@@ -39,32 +39,33 @@ asked as (
             )
         ) as span
     from series
-    cross join lateral (
-        select fetches.*
-        from rawsources.fetches as fetches
-        where
-            fetches.source = series.source
-            and fetches.given ->> 'symbol' = series.symbol
-            and fetches.window_end > series.since
+    cross join
+        lateral (
+            select fetches.*
+            from rawsources.fetches as fetches
+            where
+                fetches.source = series.source
+                and fetches.given ->> 'symbol' = series.symbol
+                and fetches.window_end > series.since
 
-        union all
+            union all
 
-        select fetches.*
-        from rawsources.fetches as fetches
-        where
-            fetches.source = series.source
-            and fetches.given ->> 'symbol' = series.symbol
-            and fetches.window_end is null
+            select fetches.*
+            from rawsources.fetches as fetches
+            where
+                fetches.source = series.source
+                and fetches.given ->> 'symbol' = series.symbol
+                and fetches.window_end is null
 
-        union all
+            union all
 
-        select fetches.*
-        from rawsources.fetches as fetches
-        where
-            fetches.source = series.source
-            and fetches.given ->> 'symbol' is null
-            and (fetches.window_end > series.since or fetches.window_end is null)
-    ) as attempts
+            select fetches.*
+            from rawsources.fetches as fetches
+            where
+                fetches.source = series.source
+                and fetches.given ->> 'symbol' is null
+                and (fetches.window_end > series.since or fetches.window_end is null)
+        ) as attempts
     left join records.parses as parses on attempts.fetch_id = parses.fetch_id
     where coalesce(attempts.given ->> 'interval', series.interval) = series.interval
 ),
@@ -89,31 +90,32 @@ last_asked as (
         max(newest.fetched_at) as last_asked_at,
         max(newest.fetched_at - series.lag) as horizon
     from series
-    cross join lateral (
-        (
-            select fetches.fetched_at
-            from rawsources.fetches as fetches
-            where
-                fetches.source = series.source
-                and fetches.given ->> 'symbol' = series.symbol
-                and coalesce(fetches.given ->> 'interval', series.interval) = series.interval
-            order by fetches.fetched_at desc
-            limit 1
-        )
+    cross join
+        lateral (
+            (
+                select fetches.fetched_at
+                from rawsources.fetches as fetches
+                where
+                    fetches.source = series.source
+                    and fetches.given ->> 'symbol' = series.symbol
+                    and coalesce(fetches.given ->> 'interval', series.interval) = series.interval
+                order by fetches.fetched_at desc
+                limit 1
+            )
 
-        union all
+            union all
 
-        (
-            select fetches.fetched_at
-            from rawsources.fetches as fetches
-            where
-                fetches.source = series.source
-                and fetches.given ->> 'symbol' is null
-                and coalesce(fetches.given ->> 'interval', series.interval) = series.interval
-            order by fetches.fetched_at desc
-            limit 1
-        )
-    ) as newest
+            (
+                select fetches.fetched_at
+                from rawsources.fetches as fetches
+                where
+                    fetches.source = series.source
+                    and fetches.given ->> 'symbol' is null
+                    and coalesce(fetches.given ->> 'interval', series.interval) = series.interval
+                order by fetches.fetched_at desc
+                limit 1
+            )
+        ) as newest
     group by series.listing_id, series.interval
 ),
 
@@ -149,16 +151,17 @@ daily_slots as materialized (
         sessions.close_time,
         sessions.next_open_time
     from lives
-    cross join lateral (
-        select
-            days.*,
-            coalesce(lead(days.open_time) over (order by days.session_date), days.close_time) as next_open_time
-        from {{ ref('stg_records__sessions') }} as days
-        where
-            days.calendar = lives.calendar
-            -- A session opens a day before its date at the earliest, and the last of all has no next one.
-            and days.session_date >= greatest(cast(lives.since as date), cast(lives.starts_at as date)) - 1
-    ) as sessions
+    cross join
+        lateral (
+            select
+                days.*,
+                coalesce(lead(days.open_time) over (order by days.session_date), days.close_time) as next_open_time
+            from {{ ref('stg_records__sessions') }} as days
+            where
+                days.calendar = lives.calendar
+                -- A session opens a day before its date at the earliest, and the last of all has no next one.
+                and days.session_date >= greatest(cast(lives.since as date), cast(lives.starts_at as date)) - 1
+        ) as sessions
     where
         lives.interval = '1d'
         and sessions.open_time >= greatest(lives.starts_at, lives.since)
@@ -228,17 +231,18 @@ present as (
         lives.interval,
         range_agg(tstzrange(candles.open_time, candles.close_time)) as slots
     from lives
-    cross join lateral (
-        select
-            given.open_time,
-            given.close_time
-        from {{ ref('stg_records__candles') }} as given
-        where
-            given.listing_id = lives.listing_id
-            and given.bar_interval = lives.interval
-            and given.open_time >= lives.since - lives.step
-        offset 0 -- noqa: AM09
-    ) as candles
+    cross join
+        lateral (
+            select
+                given.open_time,
+                given.close_time
+            from {{ ref('stg_records__candles') }} as given
+            where
+                given.listing_id = lives.listing_id
+                and given.bar_interval = lives.interval
+                and given.open_time >= lives.since - lives.step
+            order by given.open_time
+        ) as candles
     where lives.interval <> '1d' or lives.calendar = '24/7'
     group by lives.listing_id, lives.interval
 ),
@@ -250,19 +254,20 @@ firsts as (
         lives.interval,
         first_bar.open_time
     from lives
-    cross join lateral (
-        select sessions.open_time
-        from {{ ref('session_bars') }} as bars
-        inner join {{ ref('stg_records__sessions') }} as sessions on bars.session_date = sessions.session_date
-        where
-            bars.listing_id = lives.listing_id
-            and sessions.calendar = lives.calendar
-            and bars.session_date >= cast(lives.starts_at as date) - 1
-            and sessions.open_time >= lives.starts_at
-            and sessions.close_time <= lives.ends_at
-        order by bars.session_date
-        limit 1
-    ) as first_bar
+    cross join
+        lateral (
+            select sessions.open_time
+            from {{ ref('session_bars') }} as bars
+            inner join {{ ref('stg_records__sessions') }} as sessions on bars.session_date = sessions.session_date
+            where
+                bars.listing_id = lives.listing_id
+                and sessions.calendar = lives.calendar
+                and bars.session_date >= cast(lives.starts_at as date) - 1
+                and sessions.open_time >= lives.starts_at
+                and sessions.close_time <= lives.ends_at
+            order by bars.session_date
+            limit 1
+        ) as first_bar
     where lives.interval = '1d' and lives.calendar <> '24/7'
 
     union all
@@ -272,15 +277,16 @@ firsts as (
         lives.interval,
         first_bar.open_time
     from lives
-    cross join lateral (
-        select given.open_time
-        from {{ ref('stg_records__candles') }} as given
-        where
-            given.listing_id = lives.listing_id
-            and given.bar_interval = lives.interval
-        order by given.open_time
-        limit 1
-    ) as first_bar
+    cross join
+        lateral (
+            select given.open_time
+            from {{ ref('stg_records__candles') }} as given
+            where
+                given.listing_id = lives.listing_id
+                and given.bar_interval = lives.interval
+            order by given.open_time
+            limit 1
+        ) as first_bar
     where lives.interval <> '1d' or lives.calendar = '24/7'
 ),
 

@@ -76,7 +76,7 @@ around as (
         where
             market_bars.listing_id = actions.listing_id
             and market_bars.session_date = last_session.session_date
-        offset 0
+        order by market_bars.session_date
     ) as previous on true
 ),
 
@@ -98,14 +98,15 @@ growths as (
             partition by around.listing_id order by effective.session_date, around.ex_date, around.action
         ) as ordinal
     from around
-    cross join lateral (
-        select coalesce(sum(others.dividend_amount), 0) as amount
-        from {{ ref('stg_records__corporate_actions') }} as others
-        where
-            others.listing_id = around.listing_id
-            and others.ex_date = around.ex_date
-            and others.action < around.action
-    ) as paid
+    cross join
+        lateral (
+            select coalesce(sum(others.dividend_amount), 0) as amount
+            from {{ ref('stg_records__corporate_actions') }} as others
+            where
+                others.listing_id = around.listing_id
+                and others.ex_date = around.ex_date
+                and others.action < around.action
+        ) as paid
     inner join lateral (
         select bars.session_date
         from {{ ref('session_bars') }} as bars

@@ -16,8 +16,7 @@ stretches as (
                 and earlier.is_late is not true
                 and earlier.session_date < work.first_day
             order by earlier.session_date desc
-            offset 2
-            limit 1
+            limit 1 offset 2
         ), '-infinity') as read_from
     from {{ work() }} as work
     inner join markets on work.listing_id = markets.market_id
@@ -34,14 +33,14 @@ read as materialized (
     from stretches
     cross join
         lateral (
-            select *
+            select session_bars.*
             from {{ ref('session_bars') }} as session_bars
             where
                 session_bars.listing_id = stretches.listing_id
                 and session_bars.is_late is not true
                 and session_bars.session_date >= stretches.read_from
                 and session_bars.session_date < stretches.end_day
-            offset 0
+            order by session_bars.session_date
         ) as bars
     window sessions_of_listing as (partition by bars.listing_id, stretches.first_day order by bars.session_date)
 ),

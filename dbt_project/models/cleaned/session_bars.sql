@@ -11,7 +11,7 @@ with members as (
     inner join {{ ref('markets') }} as markets on work.listing_id = markets.listing_id
 ),
 
--- A session may open the evening before its date and close the morning after. `offset 0` and `limit 1` have the bars of
+-- A session may open the evening before its date and close the morning after. `order by` and `limit 1` have the bars of
 -- each stretch, and the session of each bar, looked up by index, whatever the planner believes: it has no statistics of
 -- what was just loaded.
 candles as (
@@ -39,7 +39,7 @@ candles as (
                 and given.bar_interval = '1d'
                 and given.open_time >= cast(members.first_day - 1 as timestamp) at time zone 'UTC'
                 and given.open_time < cast(members.end_day + 1 as timestamp) at time zone 'UTC'
-            offset 0 -- noqa: AM09
+            order by given.open_time
         ) as bars
 ),
 

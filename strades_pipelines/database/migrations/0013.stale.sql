@@ -52,7 +52,8 @@ BEGIN
     INSERT INTO ops.stale (relation, listing_id, days)
     SELECT relations.name, listings.listing_id, daterange(NULL, NULL)
     FROM records.listings
-    CROSS JOIN (VALUES ('cleaned.session_bars'), ('cleaned.growth_factors'), ('cleaned.daily_bars'), ('cleaned.gaps')) AS relations (name)
+    CROSS JOIN (VALUES ('cleaned.session_bars'), ('cleaned.growth_factors'), ('cleaned.daily_bars'), ('cleaned.gaps'),
+        ('marts.fct_coverage')) AS relations (name)
     WHERE listings.symbol IN (SELECT symbol FROM changed);
     RETURN NULL;
 END $$;
@@ -78,6 +79,9 @@ BEGIN
     INSERT INTO ops.stale (relation, listing_id, days)
     SELECT 'cleaned.gaps', listings.listing_id, daterange(min(changed.session_date) - 1, NULL)
     FROM changed INNER JOIN records.listings USING (calendar) GROUP BY listings.listing_id;
+    INSERT INTO ops.stale (relation, listing_id, days)
+    SELECT 'marts.fct_coverage', listings.listing_id, daterange(min(changed.session_date), max(changed.session_date) + 1)
+    FROM changed INNER JOIN records.listings USING (calendar) GROUP BY listings.listing_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER mark_inserted AFTER INSERT ON records.sessions
@@ -89,7 +93,7 @@ REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mar
 
 -- Which bars are missing, and why, hangs on what was asked for, asked and answered as well. An attempt changes nothing
 -- before the time that it asked for, or before the time up to which an earlier attempt had shown what was over.
-CREATE FUNCTION records.mark_attempts(ids bigint []) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION records.mark_attempts(ids bigint[]) RETURNS void LANGUAGE sql AS $$
     INSERT INTO ops.stale (relation, listing_id, days)
     SELECT 'cleaned.gaps', series.listing_id, daterange(CAST(min(least(
             coalesce(attempt.window_start, '-infinity'),
