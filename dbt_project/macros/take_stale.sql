@@ -47,6 +47,14 @@
     {% endfor -%}
     do $$ begin
         if (select at_once from built) then analyze {{ this }}; end if;
+        {% for rule in (model.constraints if execute else []) if rule.name -%}
+        -- A table of an older version does not have it yet.
+        if not exists (
+            select 1 from pg_catalog.pg_constraint where conrelid = '{{ this }}'::regclass and conname = '{{ rule.name }}'
+        ) then
+            alter table {{ this }} add constraint {{ rule.name }} check ({{ rule.expression }});
+        end if;
+        {% endfor -%}
         if coalesce(obj_description('{{ this }}'::regclass, 'pg_class'), '') <> '{{ project_version() }}' then
             comment on table {{ this }} is '{{ project_version() }}';
         end if;

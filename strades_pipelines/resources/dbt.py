@@ -8,12 +8,12 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
-from psycopg import sql
 
 from strades_pipelines.database.connection import connect, database_url
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.migrate import DBT_SCHEMAS
 from strades_pipelines.database.roles import DBT_ROLE
+from strades_pipelines.database.row_counts import count_rows
 from strades_pipelines.keys import OWNERS
 from strades_pipelines.resources.dbt_project import database_name, ensure_manifest, home, invoke, load_parsed
 
@@ -122,10 +122,9 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
         if not isinstance(event, dg.Output) or node["materialized"] == "view":
             return event
         relation = node["node_relation"]
-        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(relation["schema"], relation["alias"]))
         with connect(self._location(), role=DBT_ROLE) as connection:
-            row = connection.execute(query).fetchone()
-        return event.with_metadata({**event.metadata, "dagster/row_count": int(row[0]) if row else 0})
+            rows = count_rows(connection, f"{relation['schema']}.{relation['alias']}")
+        return event.with_metadata({**event.metadata, "dagster/row_count": rows})
 
 
 def _models(
