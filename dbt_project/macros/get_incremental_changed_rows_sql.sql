@@ -7,7 +7,8 @@
                            a condition over `old_row` and `work`, in place of the days from first_day to end_day; or
       window_column        the scope is the run's window; without either it is the whole table.
     meta `feeds` names tables that read this one, with the column that is their listing: what changed is stale in them, on
-    the day work_date or on all from work_date to work_until (dates, or times of UTC and a day to either side).
+    the day work_date or on all from work_date to work_until (dates, or times of UTC and a day to either side), and in the
+    number of days after it that is `feeds_reach` of the table.
 #}
 {% macro get_incremental_changed_rows_sql(arg_dict) %}
     {%- set target, source, meta = arg_dict["target_relation"], arg_dict["temp_relation"], config.get("meta", {}) -%}
@@ -67,7 +68,7 @@
     {%- for reader, key in feeds.items() -%}
     ;
     insert into ops.stale (relation, listing_id, days)
-    select '{{ reader }}', {{ key }}, unnest(range_agg(days))
+    select '{{ reader }}', {{ key }}, unnest(range_agg(daterange(lower(days), upper(days) + {{ meta.get("feeds_reach", {}).get(reader, 0) }})))
     from touched
     where days <> daterange(null, null)
     group by {{ key }}

@@ -40,7 +40,14 @@
     {%- set meta = config.get("meta", {}) if execute else {} -%}
     {% for reader, key in meta.get("feeds", {}).items() -%}
     insert into ops.stale (relation, listing_id, days)
-    select '{{ reader }}', {{ key }}, range_merge(range_agg({{ changed_days(meta.work_date, meta.get("work_until")) }}))
+    select
+        '{{ reader }}',
+        {{ key }},
+        daterange(
+            lower(range_merge(range_agg({{ changed_days(meta.work_date, meta.get("work_until")) }}))),
+            upper(range_merge(range_agg({{ changed_days(meta.work_date, meta.get("work_until")) }})))
+            + {{ meta.get("feeds_reach", {}).get(reader, 0) }}
+        )
     from {{ this }}
     where (select at_once from built) and {{ meta.work_date }} is not null
     group by {{ key }};

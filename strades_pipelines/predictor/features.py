@@ -11,6 +11,7 @@ from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.database.stale import take_in
 from strades_pipelines.predictor.formulas import SESSIONS
 from strades_pipelines.predictor.inputs import Bars, Market
 from strades_pipelines.predictor.provenance import market_features
@@ -61,6 +62,7 @@ def write_features(url: str | None = None, *, start: datetime, end: datetime, no
         now: what is known later is not read; also the rows' recorded_at.
     """
     with adbc_connect(url) as connection, connection.cursor() as cursor:
+        take_in(cursor, "features.daily", start.date(), end.date())
         rows = market_features(read_market(cursor, start=start, end=end, now=now), start=start.date())
         cursor.execute(WITHOUT_BAR, (start.date(), end.date()))
         loaded = NOTHING

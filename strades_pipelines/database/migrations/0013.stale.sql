@@ -5,8 +5,9 @@
 -- only ever added and taken, never changed, so that writers do not wait for each other.
 CREATE TABLE ops.stale (
     relation   text NOT NULL,                 -- the table that has work to do, such as cleaned.session_bars
-    listing_id integer NOT NULL,
-    days       daterange NOT NULL             -- the session dates concerned
+    listing_id integer,                       -- null: every listing
+    days       daterange NOT NULL,            -- the session dates concerned
+    marked_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX ON ops.stale (relation, listing_id);
 GRANT SELECT, INSERT, DELETE ON ops.stale TO strades_dbt;
@@ -45,6 +46,27 @@ CREATE TRIGGER mark_updated AFTER UPDATE ON records.corporate_actions
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_corporate_actions();
 CREATE TRIGGER mark_deleted AFTER DELETE ON records.corporate_actions
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_corporate_actions();
+
+-- What is published concerns the features of every listing, from when it was known on.
+CREATE FUNCTION records.mark_published() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO ops.stale (relation, days)
+    SELECT 'features.daily', unnest(range_agg(daterange(day, day + 40)))
+    FROM (SELECT DISTINCT CAST(knowledge_time AT TIME ZONE 'UTC' AS date) AS day FROM changed) AS days;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER mark_inserted AFTER INSERT ON records.observations
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
+CREATE TRIGGER mark_updated AFTER UPDATE ON records.observations
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
+CREATE TRIGGER mark_deleted AFTER DELETE ON records.observations
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
+CREATE TRIGGER mark_inserted AFTER INSERT ON records.articles
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
+CREATE TRIGGER mark_updated AFTER UPDATE ON records.articles
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
+CREATE TRIGGER mark_deleted AFTER DELETE ON records.articles
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
 
 -- A listing that is new or described anew may quote another market, and with it change what others of its name do.
 CREATE FUNCTION records.mark_listings() RETURNS trigger LANGUAGE plpgsql AS $$
