@@ -31,3 +31,10 @@ def test_a_page_with_decimal_commas_gives_no_price_a_hundred_times_too_large(cas
     found = parsed(cases, "page-with-decimal-commas")
     assert [reject.reason for reject in found.rejects] == ["open_unreadable"] * 3
     assert found.tables["candle"].num_rows == 0
+
+
+def test_a_hidden_sort_key_is_not_of_the_volume(cases: Path) -> None:
+    """The page shows 5,240,000 behind a key for sorting that no reader sees."""
+    found = parsed(cases, "page-with-hidden-sort-keys")
+    assert found.tables["candle"]["volume"].to_pylist() == [5240000.0, 4987000.0]
+    assert found.rejects == ()
