@@ -104,8 +104,12 @@ rewards as materialized (
             and actions.ex_date > bars.previous_date
             and actions.ex_date <= bars.session_date
     where
-        markets.adjustment = 'raw'
-        or (markets.adjustment = 'split' and actions.action = 'dividend')
+        (
+            markets.adjustment = 'raw'
+            or (markets.adjustment = 'split' and actions.action = 'dividend')
+        )
+        -- An amount in another currency than the price has no part in a factor: no rate of exchange is applied.
+        and (actions.currency is null or actions.currency = markets.currency)
 ),
 
 -- It counts from its session on, or from the first later one at whose close it was known: never before.
