@@ -96,3 +96,29 @@ def test_a_body_in_dollars_of_a_listing_in_pounds_is_refused(cases: Path, tmp_pa
     file.write_bytes((cases / "prices_in_pence.json").read_bytes().replace(b"GBp", b"USD"))
     with pytest.raises(BodyRefused, match=r"^dollars\.json: expected currency GBP, was USD$"):
         load(database_url, file, "EXUK.L", one_listing(tmp_path, "EXUK.L", "GBP", "XLON"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clocks", [("2014-01-01T12:00Z", "2014-06-10T22:00Z"), ("2026-11-22T12:00Z",) * 2])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_year_before_a_split_is_in_the_same_shares_as_the_year_of_it(
+    cases: Path, tmp_path: Path, database_url: str, clocks: tuple[str, str], order: tuple[int, int]
+) -> None:
+    """561.02 in old shares, then 79.02 in new ones: the split of 7:1 of 2014-06-09 makes that -1.4 %, not -86 %.
+
+    The first clocks are those of a crawl, the second those of files that are loaded long after.
+    """
+    sources = one_listing(tmp_path, "AAPL", "USD", "XNYS")
+    bodies = (cases / "split_2013.json", cases / "split_2014.json")
+    for number in order:
+        load(database_url, bodies[number], "AAPL", sources, datetime.fromisoformat(clocks[number]))
+    run_dbt(database_url, ("build", "--select", "+daily_bars", "--exclude-resource-type", "unit_test"))
+    clean = rows(
+        database_url,
+        "SELECT close * total_return_factor, close, volume FROM cleaned.daily_bars ORDER BY session_date",
+    )
+    wealth = [row[0] for row in clean]
+    assert wealth[2] / wealth[1] == pytest.approx(79.02 * 7 / 561.02, rel=1e-9)
+    assert [row[1] for row in clean[:2]] == pytest.approx([554.52 / 7, 561.02 / 7], rel=1e-12)
+    assert [row[2] for row in clean[:2]] == [9058200 * 7, 7967300 * 7]
+    assert wealth[2:] == [79.02, 77.28, 92.22, 93.7]

@@ -66,6 +66,7 @@ latest as (
         least(mixed_low, mixed_open, mixed_close) as low,
         mixed_close as close,
         mixed_volume as volume,
+        split_ratio,
         known_at as knowledge_time,
         fetch_id,
         recorded_at,
@@ -201,7 +202,8 @@ left join factor_spans
         and bars.session_date >= factor_spans.from_date
         and (factor_spans.to_date is null or bars.session_date < factor_spans.to_date)
 {% if is_incremental() %}
-    -- Older history or a corrected dividend moves the factor of all that follows: those rows too, whatever the window.
+    -- Older history or a corrected dividend moves the factor of all that follows, and a split the prices of all that was
+    -- fetched before it: those rows too, whatever the window.
     left join {{ this }} as stored
         on
             bars.listing_id = stored.listing_id
@@ -209,6 +211,7 @@ left join factor_spans
     where
         {{ in_window('bars.session_date') }}
         or stored.total_return_factor <> coalesce(factor_spans.factor, 1.0)
+        or (bars.split_ratio is not null and stored.close <> bars.close)
 {% else %}
     where {{ in_window('bars.session_date') }}
 {% endif %}

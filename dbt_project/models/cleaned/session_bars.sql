@@ -70,6 +70,7 @@ bars as (
         low,
         close,
         volume,
+        split_ratio,
         knowledge_time,
         fetch_id,
         recorded_at
