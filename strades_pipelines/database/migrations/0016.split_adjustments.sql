@@ -14,7 +14,14 @@ CREATE TABLE records.split_adjustments (
     PRIMARY KEY (listing_id, fetch_id, from_time)
 );
 CREATE TABLE records.split_adjustment_revisions (
-    LIKE records.split_adjustments INCLUDING CONSTRAINTS,
-    superseded_at timestamptz NOT NULL,
+    listing_id     integer NOT NULL,
+    fetch_id       bigint NOT NULL,
+    from_time      timestamptz NOT NULL,
+    to_time        timestamptz NOT NULL,
+    ratio          double precision NOT NULL,
+    basis          text NOT NULL,
+    knowledge_time timestamptz NOT NULL,
+    recorded_at    timestamptz NOT NULL,
+    superseded_at  timestamptz NOT NULL,
     PRIMARY KEY (listing_id, fetch_id, from_time, recorded_at)
 );
