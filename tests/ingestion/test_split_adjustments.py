@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
+from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.revisions import revised_months
 from strades_pipelines.defs.checks import STATEMENTS
@@ -15,6 +16,9 @@ from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.market.ids import int31
 from tests.dbt_project.building import BUILD, rows, run_dbt
 from tests.ingestion.conftest import store_body
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 pytestmark = pytest.mark.slow
 Connection = psycopg.Connection[Any]
@@ -202,3 +206,21 @@ def test_a_corrected_ratio_is_decided_anew_and_the_old_one_kept(database_url: st
     assert rows(database_url, "SELECT ratio FROM records.split_adjustment_revisions") == [(6.0,)]
     run_dbt(database_url, CLEANED)
     assert_right(database_url)
+
+
+def test_bars_read_as_of_a_time_are_in_the_shares_known_then(database_url: str, adbc: "AdbcConnection") -> None:
+    """A backtest as of the day before the split is learnt reads old shares, one as of the day after new ones."""
+    before, after = NOW, NOW + timedelta(days=2)
+    fetch(database_url, "2014-01-02T12:00Z", OLD, 2013)
+    load_stored(url=database_url, now=before)
+    fetch(database_url, "2014-06-10T22:00Z", TRUE, 2014, splits=SPLIT)
+    load_stored(url=database_url, now=after)
+    closes = []
+    for as_of in (before + timedelta(days=1), after, None):
+        with adbc.cursor() as cursor:
+            names, order = ["close", "volume"], ["open_time"]
+            found = read_as_of(cursor, "records.candles", names, known_at=after, recorded_as_of=as_of, order_by=order)
+        closes.append(found.to_pydict()["close"])
+        assert found.to_pydict()["volume"][0] == (1000 if len(closes) == 1 else 7000)
+    assert closes[0] == [OLD[day] for day in list(TRUE)[:2]]
+    assert closes[1] == closes[2] == pytest.approx(list(TRUE.values()), rel=1e-12)
