@@ -102,9 +102,11 @@ class PageStyles:
 
     def _style(self, element: Any) -> Declarations:
         """From the style sheets, then the element's own `style`, which goes before all that is not `!important`."""
-        ranked = self._found.get(element, {})
+        ranked, own = self._found.get(element, {}), element.get("style")
+        if own is None and not ranked:  # most cells of most pages
+            return {}
         style = {name: value for name, (_, value) in ranked.items()}
-        for name, value in _declarations(element.get("style") or "").items():
+        for name, value in _declarations(own or "").items():
             plain, important = _without_important(value)
             if important or name not in ranked or not ranked[name][0][0]:
                 style[name] = plain

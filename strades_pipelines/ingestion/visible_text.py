@@ -25,6 +25,8 @@ def visible_text(node: Any, styles: PageStyles) -> str:
     """
     if isinstance(node, str):
         return " ".join(node.split())
+    if not len(node):
+        return " ".join((node.text or "").split())
     parts: list[str] = []
     open_elements: list[tuple[bool, str]] = []  # whether its text is seen, and what parts it from the text after it
     walk = etree.iterwalk(node, events=("start", "end", "comment", "pi"))
