@@ -76,7 +76,8 @@ SPLITS = """
 """
 # The bars until the first after the last split; a fetch that is not kept any more is as old as what it brought.
 BARS = """
-    SELECT c."interval", c.open_time, c.open, c.close, c.fetch_id, coalesce(f.fetched_at, c.recorded_at) AS fetched_at
+    SELECT c."interval", c.open_time, c.open, c.close, c.fetch_id, coalesce(f.fetched_at, c.recorded_at) AS fetched_at,
+        coalesce(f.method = 'FILE', false) AS of_file
     FROM records.candles AS c LEFT JOIN rawsources.fetches AS f USING (fetch_id)
     WHERE c.listing_id = {listing_id} AND c.open_time < '{last}'::timestamptz + interval '10 days'
     ORDER BY c."interval", c.open_time
@@ -148,6 +149,7 @@ def _bars(table: pa.Table) -> Bars:
         np.asarray(table["close"]),
         np.asarray(table["fetch_id"]),
         _microseconds(table["fetched_at"]),
+        np.asarray(table["of_file"]),
     )
 
 

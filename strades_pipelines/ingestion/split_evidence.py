@@ -3,7 +3,7 @@
 A body is in the shares of one moment: splits that took effect later are not in its prices. That moment is when it was
 fetched, unless its prices say otherwise: a file may be older than its loading, and a provider may restate some hours
 before a session opens, or days after. Where a body's bars meet those of the next one, the overnight return tells a
-split of 1.4 and more from none; a smaller one is told by the time alone.
+split of 1.3 and more from none; a smaller one is told by the time alone.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESTATED_WITHIN = 3 * 86_400_000_000  # microseconds: no provider takes a split out earlier than this before its session
-EVIDENCE = 0.3  # by how much, in log return, another number of splits must explain an overnight return better
+# By how much, in log return, another number of splits must explain an overnight return better: of a file and within
+# those days a split is as likely as not, of other answers a fall of a third is likelier than a provider that forgot.
+EVIDENCE, STRONG_EVIDENCE = 0.2, 0.5
 LARGEST_RETURN = 0.4  # log return that may be left to the market where splits are told by prices
 
 
@@ -36,13 +38,17 @@ class Splits:
 
 @dataclass(frozen=True)
 class Bars:
-    """The bars of one listing and interval in ascending order; times in microseconds since the epoch."""
+    """The bars of one listing and interval in ascending order; times in microseconds since the epoch.
+
+    `of_file`: the bytes are a person's own file, which may be older than when it counts as fetched.
+    """
 
     open_times: NDArray[np.int64]
     opens: NDArray[np.float64]
     closes: NDArray[np.float64]
     fetch_ids: NDArray[np.int64]
     fetched_at: NDArray[np.int64]
+    of_file: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,9 @@ def adjust_bars(bars: Bars, splits: Splits) -> tuple[list[Adjustment], dict[int,
         count = by_time
         if later and next_open is not None:
             least = min(later, splits.later_than(fetched_at + RESTATED_WITHIN))
-            count = _best_count(bars.closes[end] / next_open, splits, range(least, later + 1), by_time)
+            is_usual = least == min(later, splits.later_than(fetched_at - RESTATED_WITHIN)) and not bars.of_file[end]
+            evidence = STRONG_EVIDENCE if is_usual else EVIDENCE
+            count = _best_count(bars.closes[end] / next_open, splits, range(least, later + 1), by_time, evidence)
         if later:
             unheld[fetch_id] = max(count, unheld.get(fetch_id, 0))
         ratio = splits.product_of_last(count)
@@ -113,9 +121,9 @@ def adjust_dividends(
     return found
 
 
-def _best_count(growth: float, splits: Splits, counts: range, by_time: int) -> int:
+def _best_count(growth: float, splits: Splits, counts: range, by_time: int, evidence: float) -> int:
     """How many of the last splits a bar does not hold, whose close is `growth` times the next open."""
     rests = {count: abs(log(growth / splits.product_of_last(count))) for count in counts}
     best = min(rests, key=lambda count: (rests[count], count))
-    told = rests[best] <= LARGEST_RETURN and rests.get(by_time, inf) - rests[best] >= EVIDENCE
+    told = rests[best] <= LARGEST_RETURN and rests.get(by_time, inf) - rests[best] >= evidence
     return best if told else by_time

@@ -1,5 +1,6 @@
 """Whichever of a share's bars were fetched before which of its splits, their total return is the share's."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import prod
 
@@ -13,7 +14,7 @@ from strades_pipelines.ingestion.split_evidence import Adjustment, Bars, Splits,
 DAY = 86_400_000_000
 START = int(datetime(2014, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 # Ratios of splits that happened: Apple 2014 7:1, Google 2014 2002:1000, General Electric 2021 1:8, stock dividends.
-RATIOS = [7.0, 2.002, 1 / 8, 2.0, 1.5, 0.1, 1.05, 20.0, 1.1]
+RATIOS = [7.0, 2.002, 1 / 8, 2.0, 1.5, 4 / 3, 0.1, 1.05, 20.0, 1.1]
 
 
 def at(day: float) -> int:
@@ -27,7 +28,7 @@ def splits(days: list[int], ratios: list[float]) -> Splits:
 
 
 def bars(true: list[float], fetched: list[tuple[int, float]], known: Splits, held: list[float] | None = None) -> Bars:
-    """A provider's bars.
+    """A provider's bars, or those of files where `held` is given.
 
     Args:
         true: closes in the newest shares, one a day; each opens where the last one closed.
@@ -47,6 +48,7 @@ def bars(true: list[float], fetched: list[tuple[int, float]], known: Splits, hel
         np.array([price * unit for price, unit in zip(true, units, strict=True)]),
         np.array([id_ for id_, _ in fetched], np.int64),
         np.array([at(day) for _, day in fetched], np.int64),
+        np.full(len(true), held is not None),
     )
 
 
@@ -83,7 +85,7 @@ def test_the_total_return_across_splits_is_right_whenever_each_body_was_fetched(
     assert closes == pytest.approx(true, rel=1e-9)
 
 
-@pytest.mark.parametrize("ratio", [ratio for ratio in RATIOS if abs(np.log(ratio)) > 0.35])
+@pytest.mark.parametrize("ratio", [ratio for ratio in RATIOS if abs(np.log(ratio)) > 0.25])
 def test_a_file_that_is_older_than_its_loading_is_told_by_its_prices(ratio: float) -> None:
     """Both bodies are loaded on day 50; the first was written before the split of day 20, and so was one before it."""
     known, true = splits([20], [ratio]), [100.0 + day % 3 for day in range(30)]
@@ -103,12 +105,17 @@ def test_two_splits_of_which_files_hold_none_and_one_are_told_by_their_prices() 
     assert {(one.fetch_id, one.ratio) for one in found} == {(1, 14.0), (2, 7.0)}
 
 
-def test_a_provider_that_restates_hours_before_the_session_opens_is_believed() -> None:
-    """Fetched six hours before the split took effect, in the new shares already."""
-    known, true = splits([20], [7.0]), [80.0] * 30
-    fetched = [(1, 19.75) if day < 20 else (2, 31.0) for day in range(30)]
-    closes, _ = adjusted_closes(bars(true, fetched, known, held=[31.0] * 30), known)
-    assert closes == true
+@pytest.mark.parametrize(("fetched_on", "held_as_of"), [(19.75, 31.0), (21.5, 19.5)])
+@pytest.mark.parametrize("ratio", [7.0, 1.5])
+def test_a_provider_may_restate_hours_before_the_session_or_a_day_after(
+    fetched_on: float, held_as_of: float, ratio: float
+) -> None:
+    """Fetched six hours before the split took effect, in the new shares; or 36 hours after, in the old ones."""
+    known, true = splits([20], [ratio]), [80.0] * 30
+    fetched = [(1, fetched_on) if day < 20 else (2, 31.0) for day in range(30)]
+    stored = bars(true, fetched, known, held=[held_as_of if day < 20 else 31.0 for day in range(30)])
+    closes, _ = adjusted_closes(replace(stored, of_file=np.zeros(30, np.bool_)), known)
+    assert closes == pytest.approx(true, rel=1e-12)
 
 
 @pytest.mark.parametrize("growth", [1.5, 0.5, 2.0])
@@ -123,8 +130,9 @@ def test_an_overnight_jump_of_bars_fetched_well_before_a_split_is_the_markets(gr
     assert {one.basis for one in found} == {"fetch_time"}
 
 
-def test_what_is_fetched_after_a_split_needs_no_adjustment_whatever_the_market_does() -> None:
-    known, true = splits([20], [2.0]), [100.0] * 10 + [75.0] * 20
+@pytest.mark.parametrize("after", [75.0, 66.0])
+def test_what_is_fetched_after_a_split_needs_no_adjustment_though_the_market_falls_by_a_third(after: float) -> None:
+    known, true = splits([20], [1.5]), [100.0] * 10 + [after] * 20
     found, _ = adjust_bars(bars(true, [(day // 10, 50.0) for day in range(30)], known), known)
     assert found == []
 
@@ -141,7 +149,8 @@ def test_a_dividend_is_in_the_shares_of_its_fetch() -> None:
 
 def test_without_splits_or_bars_there_is_nothing_to_adjust() -> None:
     empty = np.array([], np.int64)
-    assert adjust_bars(Bars(empty, empty.astype(float), empty.astype(float), empty, empty), splits([1], [2.0]))[0] == []
+    none = Bars(empty, empty.astype(float), empty.astype(float), empty, empty, empty.astype(bool))
+    assert adjust_bars(none, splits([1], [2.0]))[0] == []
     assert adjust_bars(bars([1.0], [(1, 2.0)], splits([], [])), splits([], []))[0] == []
 
 
