@@ -45,10 +45,10 @@ SHOWN_ON_SOME_SCREENS = re.compile(r"d-(sm|md|lg|xl|xxl)-(?!none).+|(sm|md|lg|xl
 NEVER_SHOWN = frozenset(
     ("script", "style", "template", "noscript", "datalist", "head", "title", "iframe", "canvas", "audio", "video", "rp")
 )
-COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
-BLOCK_OR_STATEMENT = re.compile(r"([^{};]*)([{};])")
+PUNCTUATION = re.compile(r"([{};])")
 APPLIES = re.compile(r"@(layer|supports)\b.*|@media\s+(screen|all)\s*", re.DOTALL | re.IGNORECASE)
-MOST_RULES = 2_000
+MOST_SELECTORS = 5_000
+LONGEST_VALUE = 100
 
 
 class PageStyles:
@@ -56,9 +56,13 @@ class PageStyles:
 
     def __init__(self, root: Any) -> None:
         self._found: dict[Any, dict[str, tuple[Rank, str]]] = {}
-        for number, (selectors, declarations) in enumerate(_rules(root)):
-            if number >= MOST_RULES:
-                raise BodyRefused(f"expected at most {MOST_RULES} style rules that hide or show, was more")
+        rules = list(_rules(root))
+        hiding = {name for _, said in rules for name, value in said.items() if _may_hide(name, value)}
+        rules = [(selectors, {name: said[name] for name in said if name in hiding}) for selectors, said in rules]
+        rules = [rule for rule in rules if rule[1]]
+        if sum(selectors.count(",") + 1 for selectors, _ in rules) > MOST_SELECTORS:
+            raise BodyRefused(f"expected at most {MOST_SELECTORS} selectors of styles that hide or show, was more")
+        for number, (selectors, declarations) in enumerate(rules):
             self._apply(root, selectors, declarations, number)
 
     def is_gone(self, element: Any) -> bool:
@@ -117,11 +121,10 @@ def _rules(root: Any) -> Iterator[tuple[str, Declarations]]:
     """Selectors and declarations of the style rules of a page that hide or show, in their order."""
     sheets = [sheet for sheet in root.iter("style") if (sheet.get("media") or "all").lower() in ("all", "screen")]
     for sheet in sheets:
-        text = COMMENT.sub(" ", sheet.text or "")
+        pieces = PUNCTUATION.split(_without_comments(sheet.text or ""))
         applies: list[bool] = []  # of each block that is open; a rule's own declarations end at its closing brace
         rule: str | None = None
-        for found in BLOCK_OR_STATEMENT.finditer(text):
-            head, mark = found[1].strip(), found[2]
+        for head, mark in zip(map(str.strip, pieces[::2]), pieces[1::2], strict=False):
             if mark == "{":
                 applies.append(not head.startswith("@") or APPLIES.fullmatch(head) is not None)
                 rule = None if head.startswith("@") else head
@@ -138,10 +141,23 @@ def _rules(root: Any) -> Iterator[tuple[str, Declarations]]:
                 applies.pop()
 
 
+def _without_comments(sheet: str) -> str:
+    first, *others = sheet.replace("<!--", " ").replace("-->", " ").split("/*")
+    return " ".join([first, *(part.partition("*/")[2] for part in others)])
+
+
+def _may_hide(name: str, value: str) -> bool:
+    """Whether a declaration hides, with others perhaps, or (any `display`) puts an element on a line of its own."""
+    plain, _ = _without_important(value)
+    if name in SIZES:
+        return NO_SIZE.fullmatch(plain) is not None
+    return name == "display" or (name, plain) == ("overflow", "hidden") or _has_value_of({name: plain}, GONE | BLANK)
+
+
 def _declarations(text: str) -> Declarations:
     pairs = (part.partition(":") for part in text.split(";"))
     said = {name.strip().lower(): value.strip().lower() for name, _, value in pairs}
-    return {name: value for name, value in said.items() if name in PROPERTIES and value}
+    return {name: value for name, value in said.items() if name in PROPERTIES and 0 < len(value) <= LONGEST_VALUE}
 
 
 def _without_important(value: str) -> tuple[str, bool]:

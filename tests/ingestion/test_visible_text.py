@@ -1,5 +1,6 @@
 """What a page's cells say is what its reader sees; what hides is said by HTML (hidden, details) and CSS 2.2."""
 
+import time
 from typing import Any
 
 import pytest
@@ -109,6 +110,11 @@ def test_what_no_reader_takes_for_one_number_is_unreadable(cell: str) -> None:
     assert volumes(f"<td>{cell}</td>") == []
 
 
+def test_elements_that_a_style_puts_on_lines_of_their_own_are_two_numbers() -> None:
+    cell = "<td><span class='k'>5,240</span><span class='k'>000</span></td>"
+    assert volumes(cell, head="<style>.k{display:block}</style>") == []
+
+
 def test_a_digit_set_high_after_a_grouped_or_decimal_number_is_a_footnotes_mark() -> None:
     assert volumes("<td>5,240,000<sup>1</sup></td>") == [5240000.0]
     assert volumes("<td>198.57<sup>2</sup></td>") == [198.57]
@@ -119,7 +125,26 @@ def test_what_is_hidden_from_screen_readers_alone_is_read() -> None:
     assert volumes(cell) == [5240000.0]
 
 
-def test_a_page_with_more_rules_than_can_be_weighed_is_refused() -> None:
-    page = f"<style>{'.a{display:none}' * 2001}</style>"
-    with pytest.raises(BodyRefused, match="at most 2000 style rules"):
-        HtmlReader(PROTOCOL.read, page.encode())
+@pytest.mark.parametrize("sheet", [".a{display:none}" * 5001, f".b{{display:block}}{'.a,' * 5000}.a{{display:none}}"])
+def test_a_page_with_more_selectors_than_can_be_weighed_is_refused(sheet: str) -> None:
+    with pytest.raises(BodyRefused, match="at most 5000 selectors"):
+        HtmlReader(PROTOCOL.read, f"<style>{sheet}</style>".encode())
+
+
+LONG = 400_000
+HOSTILE = {
+    "comments that do not end": "/*" * LONG,
+    "no rule": "a" * LONG,
+    "blocks that do not end": "{" * LONG,
+    "statements": ";" * LONG,
+    "a long value": ".a{opacity:" + "0" * LONG + "x}",
+    "rules that hide nothing": ".a{color:red}" * 30_000,
+    "a deep selector": f".a{':not(' * 50_000}b{{display:none}}",
+}
+
+
+@pytest.mark.parametrize("sheet", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_style_sheet_takes_time_in_proportion_to_its_length(sheet: str) -> None:
+    began = time.process_time()
+    HtmlReader(PROTOCOL.read, f"<style>{sheet}</style><table></table>".encode())
+    assert time.process_time() - began < 5  # a quadratic reader takes minutes
