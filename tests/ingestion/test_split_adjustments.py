@@ -13,6 +13,7 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.revisions import revised_months
 from strades_pipelines.defs.checks import STATEMENTS
 from strades_pipelines.ingestion.loader import load_stored
+from strades_pipelines.lineage import splits_behind
 from strades_pipelines.market.ids import int31
 from tests.dbt_project.building import BUILD, rows, run_dbt
 from tests.ingestion.conftest import store_body
@@ -110,12 +111,12 @@ def assert_right(url: str, expected: Mapping[date, float] = TRUE) -> None:
 def test_a_split_learnt_today_restates_what_was_clean_before_whatever_the_window(
     database_url: str, connection: Connection
 ) -> None:
-    fetch(database_url, "2014-01-02T12:00Z", OLD, 2013)
+    old_year = fetch(database_url, "2014-01-02T12:00Z", OLD, 2013)
     fetch(database_url, "2014-06-06T22:00Z", OLD, 2014)
     load(database_url)
     run_dbt(database_url, CLEANED)
     assert [close for _, close in rows(database_url, WEALTH)] == list(OLD.values())  # before it is known: old shares
-    fetch(database_url, "2014-06-10T22:00Z", TRUE, 2014, splits=SPLIT)
+    split = fetch(database_url, "2014-06-10T22:00Z", TRUE, 2014, splits=SPLIT)
     load(database_url)
     assert faults(database_url) == 2  # the two bars of 2013, until they are worked through
     months = revised_months(connection, since=None)
@@ -127,6 +128,8 @@ def test_a_split_learnt_today_restates_what_was_clean_before_whatever_the_window
     before = rows(database_url, "SELECT xmin::text, * FROM cleaned.daily_bars ORDER BY session_date")
     run_dbt(database_url, CLEANED)
     assert rows(database_url, "SELECT xmin::text, * FROM cleaned.daily_bars ORDER BY session_date") == before
+    assert splits_behind(connection, [old_year]) == {split}
+    assert splits_behind(connection, [split]) == set()
     traced = "SELECT ratio, basis, knowledge_time FROM records.split_adjustments"
     assert rows(database_url, traced) == [(7.0, "fetch_time", opening(date(2014, 6, 9)))]
 
