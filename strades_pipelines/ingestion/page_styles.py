@@ -39,7 +39,21 @@ SIZES = ("width", "height", "max-height")  # not max-width: with 0 of it, a cell
 NO_SIZE = re.compile(r"[01](px)?")
 PROPERTIES = frozenset((*GONE, *BLANK, *SIZES, "overflow"))
 HIDING_CLASSES = frozenset(
-    ("hidden", "d-none", "sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text", "offscreen")
+    (
+        "hidden",
+        "hide",
+        "is-hidden",
+        "d-none",
+        "sr-only",
+        "visually-hidden",
+        "visuallyhidden",
+        "screen-reader-text",
+        "screen-reader-only",
+        "element-invisible",
+        "offscreen",
+        "sortkey",
+        "sort-key",
+    )
 )
 SHOWN_ON_SOME_SCREENS = re.compile(r"d-(sm|md|lg|xl|xxl)-(?!none).+|(sm|md|lg|xl|2xl):(?!hidden).+")
 NEVER_SHOWN = frozenset(

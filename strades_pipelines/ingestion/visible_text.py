@@ -12,7 +12,8 @@ HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 TEXT_LINES = ("br", "hr", "p", "div", "section", "article", "blockquote", "pre", "details", "summary", "option")
 LINES = frozenset((*TABLE_LINES, *HEADINGS, *TEXT_LINES))
 REFERENCE_NAMES = frozenset(("reference", "footnote", "footnote-ref", "footnoteref", "noteref", "fn", "fnref"))
-REFERENCE_LINK = re.compile(r"#_?(fn|foot|note|cite|ref)", re.IGNORECASE)
+REFERENCE_LINK = re.compile(r"#_?(f(t|oot)?n|note|cite|ref)", re.IGNORECASE)
+BRACKETED = re.compile(r"\[[^\[\]]{1,9}\]|\([^()]{1,9}\)")
 SIGN_OR_LETTER = re.compile(r"[^\w\s]+|[a-zA-Z]", re.ASCII)
 WHOLE_NUMBER_BEFORE = re.compile(r"(?:^|\s)[+-]?[0-9]+$")
 
@@ -70,8 +71,8 @@ def _own_text(element: Any, before: str) -> str | None:
 
 def _raised(text: str, before: str) -> str:
     """What is read of a <sup> without a link: nothing of a footnote's mark, else its text."""
-    mark = text.strip().strip("[]()").strip()
-    if SIGN_OR_LETTER.fullmatch(mark) or not mark:
+    mark = text.strip()
+    if not mark or SIGN_OR_LETTER.fullmatch(mark) or BRACKETED.fullmatch(mark):
         return ""
     if not (mark.isascii() and mark.isdigit()):
         return text

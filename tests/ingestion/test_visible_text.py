@@ -48,7 +48,9 @@ def volumes(volume_cell: str, head: str = "", more: str = "") -> list[float | No
         "<sup class='reference'>7</sup>",
         "<a class='footnote' href='#n1'>[7]</a>",
         "<a href='#fn7'>7</a>",
-        "<sup>*</sup><sup>[a]</sup><sup>\u2020</sup>",
+        "<sup>*</sup><sup>[a]</sup><sup>\u2020</sup><sup>[12]</sup><sup>(note 3)</sup>",
+        "<a href='#_ftn7'>7</a>",
+        "<span class='sortkey'>7006</span>",
     ],
 )
 def test_hidden_text_and_footnote_marks_are_not_of_the_number(hidden: str) -> None:
