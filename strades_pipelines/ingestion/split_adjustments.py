@@ -71,7 +71,7 @@ SPLITS = """
     SELECT DISTINCT ON (split.ex_date) split.knowledge_time, split.ratio FROM records.listings AS own
     INNER JOIN records.listings AS peer ON {same_market}
     INNER JOIN records.corporate_actions AS split ON split.listing_id = peer.listing_id AND split.action = 'split'
-    WHERE own.listing_id = {listing_id}
+    WHERE own.listing_id = {listing_id} AND split.ratio > 0
     ORDER BY split.ex_date, peer.listing_id <> own.listing_id, peer.venue
 """
 # The bars until the first after the last split; a fetch that is not kept any more is as old as what it brought.

@@ -123,7 +123,7 @@ def adjust_dividends(
 
 def _best_count(growth: float, splits: Splits, counts: range, by_time: int, evidence: float) -> int:
     """How many of the last splits a bar does not hold, whose close is `growth` times the next open."""
-    if growth <= 0:
+    if not 0 < growth < inf:  # no price of a share, but a load must not fail for it
         return by_time
     rests = {count: abs(log(growth / splits.product_of_last(count))) for count in counts}
     best = min(rests, key=lambda count: (rests[count], count))

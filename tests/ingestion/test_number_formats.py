@@ -98,6 +98,19 @@ def test_the_law_is_the_same_in_every_format(format_: str) -> None:
     assert found.tables["candle"]["close"].to_pylist() == [1234.5]
 
 
+def test_a_csv_with_decimal_commas_is_read_by_the_protocols_word() -> None:
+    names = ("open", "high", "low", "close", "volume")
+    fields: dict[str, Any] = {name: {"at": name, "decimal": ","} for name in names}
+    fields["open_time"] = {"at": "date", "unit": "date"}
+    output = {"kind": "candle", "layout": "table", "fields": fields, "knowledge": CLOSE, "earliest": "2000-01-01"}
+    protocol = made("one", {"format": "csv", "delimiter": ";", "scalars": SERIES, "outputs": [output]})
+    lines = ["date;open;high;low;close;volume", "2012-03-05;198,57;200,88;198,06;200,62;5.240.000"]
+    lines.append("2012-03-06;198.75;199,39;197,36;197,77;1")
+    found = parse(protocol, "\n".join([*lines, ""]).encode(), given=GIVEN, fetched_at=NOW)
+    assert [(row["close"], row["volume"]) for row in found.tables["candle"].to_pylist()] == [(200.62, 5240000.0)]
+    assert [reject.reason for reject in found.rejects] == ["open_unreadable"]
+
+
 def test_a_protocol_cannot_remove_its_decimal_mark() -> None:
     fields = {name: {"at": name, "remove": "$.", "unit": "date"} for name in ("open", "high", "low", "close")}
     output = {"kind": "candle", "layout": "table", "fields": fields | {"open_time": {"at": "d", "unit": "date"}}}
