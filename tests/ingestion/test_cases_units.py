@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Sources, load_sources
+from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
 from strades_pipelines.operations.loading import load_files
@@ -89,6 +91,20 @@ def test_a_body_in_pence_of_a_listing_in_pounds_is_clean_in_pounds(
     clean = rows(database_url, "SELECT close, volume, currency FROM cleaned.daily_bars ORDER BY session_date")
     assert [(volume, currency) for _, volume, currency in clean] == [(21000000.0, "GBP"), (19000000.0, "GBP")]
     assert [close for close, _, _ in clean] == pytest.approx([6.955, 7.012], rel=1e-15)
+
+
+def test_a_listing_whose_currency_is_corrected_has_its_bodies_read_again(
+    cases: Path, tmp_path: Path, database_url: str
+) -> None:
+    closes = "SELECT close FROM records.candles ORDER BY open_time"
+    load(database_url, cases / "prices_in_pence.json", "EXUK.L", one_listing(tmp_path, "EXUK.L", "GBp", "XLON"))
+    assert rows(database_url, closes) == [(695.5,), (701.2,)]
+    pounds = one_listing(tmp_path, "EXUK.L", "GBP", "XLON")
+    assert sync_listings(pounds, url=database_url, now=NOW).listings == 1
+    load_stored(url=database_url, now=NOW)
+    assert [close for (close,) in rows(database_url, closes)] == pytest.approx([6.955, 7.012], rel=1e-15)
+    assert sync_listings(pounds, url=database_url, now=NOW).listings == 0
+    assert rows(database_url, "SELECT count(*) FROM records.parses") == [(1,)]
 
 
 def test_a_body_in_dollars_of_a_listing_in_pounds_is_refused(cases: Path, tmp_path: Path, database_url: str) -> None:
