@@ -56,7 +56,7 @@ TOUCHED = """
         WHERE fetch_id = {ids} GROUP BY listing_id
     )
     SELECT DISTINCT own.listing_id FROM stored
-    INNER JOIN records.listings AS peer ON peer.listing_id = stored.listing_id AND peer.adjustment = 'split'
+    INNER JOIN records.listings AS peer ON peer.listing_id = stored.listing_id AND peer.adjustment <> 'raw'
     INNER JOIN records.listings AS own ON {same_market}
     WHERE EXISTS (
         SELECT FROM records.corporate_actions AS split INNER JOIN records.listings AS peer USING (listing_id)

@@ -227,3 +227,19 @@ def test_bars_read_as_of_a_time_are_in_the_shares_known_then(database_url: str, 
         assert found.to_pydict()["volume"][0] == (1000 if len(closes) == 1 else 7000)
     assert closes[0] == [OLD[day] for day in list(TRUE)[:2]]
     assert closes[1] == closes[2] == pytest.approx(list(TRUE.values()), rel=1e-12)
+
+
+@pytest.mark.parametrize(("adjustment", "adjusted"), [("full", 1), ("raw", 0)])
+def test_prices_as_traded_are_left_alone_and_fully_adjusted_ones_are_not(
+    database_url: str, connection: Connection, adjustment: str, adjusted: int
+) -> None:
+    """A raw listing's prices show the split, and its factor holds it: 7 from 2014-06-09 on."""
+    connection.execute("UPDATE records.listings SET adjustment = %s", [adjustment])
+    connection.commit()
+    raw = OLD | {date(2014, 6, 9): TRUE[date(2014, 6, 9)]}
+    fetch(database_url, "2014-01-02T12:00Z", OLD, 2013)
+    fetch(database_url, "2014-06-10T22:00Z", raw if adjustment == "raw" else TRUE, 2014, splits=SPLIT)
+    load(database_url)
+    assert rows(database_url, "SELECT count(*) FROM records.split_adjustments") == [(adjusted,)]
+    run_dbt(database_url, CLEANED)
+    assert_right(database_url)
