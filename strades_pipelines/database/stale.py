@@ -36,10 +36,14 @@ MONTHS = """
         SELECT marked_at, daterange(%(first)s, %(end)s) * CASE
             WHEN listing_id IS NULL THEN days * (SELECT CASE WHEN isempty(f.days) OR lower_inf(f.days) THEN 'empty'
                 ELSE f.days END FROM featured AS f)
-            WHEN lower_inf(days) THEN daterange(least((
-                SELECT min(bar.open_time)::date FROM records.candles AS bar
-                WHERE bar.listing_id = marks.listing_id AND bar."interval" = '1d'
-            ), upper(days)), upper(days))
+            WHEN lower_inf(days) THEN (
+                SELECT CASE WHEN count(*) = 0 THEN 'empty'
+                    ELSE daterange(least(min(bar.open_time)::date, upper(days)), upper(days)) END
+                FROM (
+                    SELECT open_time FROM records.candles AS bar
+                    WHERE bar.listing_id = marks.listing_id AND bar."interval" = '1d' ORDER BY open_time LIMIT 1
+                ) AS bar
+            )
             ELSE days
         END AS days
         FROM ops.stale AS marks WHERE relation = ANY(%(waiting)s)

@@ -56,7 +56,7 @@ def volumes(volume_cell: str, head: str = "", more: str = "") -> list[float | No
 def test_hidden_text_and_footnote_marks_are_not_of_the_number(hidden: str) -> None:
     assert volumes(f"<td>{hidden}5,240,000</td>") == [5240000.0]
     assert volumes(f"<td>5,240,000{hidden}</td>") == [5240000.0]
-    assert volumes(f"<td><i>5,2</i>40,{hidden}000</td>") == ([None] if "details" in hidden else [5240000.0])
+    assert volumes(f"<td><i>5,2</i>40,{hidden}000</td>") == [None if "details" in hidden else 5240000.0]
 
 
 @pytest.mark.parametrize(
