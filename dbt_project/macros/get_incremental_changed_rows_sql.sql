@@ -1,7 +1,8 @@
 {#
     Incremental strategy `changed_rows`: the model's rows replace those of the same key that differ, and rows of its scope
     that the model does not give any more are deleted. Identical rows are left alone, so running the same data twice
-    writes nothing at all, which neither `delete+insert` nor `merge` gives. The model needs `unique_key` (a list), and of
+    writes nothing at all, which neither `delete+insert` nor `merge` gives. Stored rows are looked up by index and deleted by
+    their place, whatever the planner believes of how many there are. The model needs `unique_key` (a list), and of
     meta either
       work_key, work_date  the columns that `work` (see `take_stale`) names: its scope is that work; with work_scope,
                            a condition over `old_row` and `work`, in place of the days from first_day to end_day; or
@@ -25,43 +26,68 @@
     create temporary table touched ({% for key in keys %}{{ key }} integer, {% endfor %}days daterange) on commit drop;
     {%- endif %}
 
+    analyze {{ source }};
+
     {%- set gone -%}
     delete from {{ target }} as old_row
     {% if meta.get("work_key") -%}
-    using work
-    where old_row.{{ meta.work_key }} = work.listing_id
-        and {{ meta.get("work_scope", "old_row." ~ date ~ " >= work.first_day and old_row." ~ date ~ " < work.end_day") }}
+    where old_row.ctid = any(array(
+        select found.place
+        from work
+        cross join lateral (
+            select old_row.ctid as place, old_row.*
+            from {{ target }} as old_row
+            where old_row.{{ meta.work_key }} = work.listing_id
+                and {{ meta.get("work_scope", "old_row." ~ date ~ " >= work.first_day and old_row." ~ date ~ " < work.end_day") }}
+            order by old_row.{{ meta.work_key }}
+        ) as found
+        where not exists (
+            select 1
+            from {{ source }} as new_row
+            where {{ same_key | join(" and ") | replace("old_row.", "found.") }}
+        )
+    ))
     {%- else -%}
     where {{ in_window("old_row." ~ date) if date else "true" }}
-    {%- endif %}
         and not exists (
             select 1
             from {{ source }} as new_row
             where {{ same_key | join(" and ") }}
         )
+    {%- endif %}
     {{ returning("old_row", keys, date, until) }}
     {%- endset %}
     {{ noted(gone, keys) }};
 
     {% set replaced -%}
     delete from {{ target }} as old_row
-    using {{ source }} as new_row
-    where {{ same_key | join(" and ") }}
-        and (new_row.{{ columns | join(", new_row.") }})
-        is distinct from (old_row.{{ columns | join(", old_row.") }})
+    where old_row.ctid = any(array(
+        select found.place
+        from {{ source }} as new_row
+        cross join lateral (
+            select old_row.ctid as place, old_row.*
+            from {{ target }} as old_row
+            where {{ same_key | join(" and ") }}
+            limit 1
+        ) as found
+        where (new_row.{{ columns | join(", new_row.") }})
+            is distinct from (found.{{ columns | join(", found.") }})
+    ))
     {{ returning("old_row", keys, date, until) }}
     {%- endset %}
     {{ noted(replaced, keys) }};
 
     {% set made -%}
     insert into {{ target }} as made ({{ columns | join(", ") }})
-    select {{ columns | join(", ") }}
+    select new_row.{{ columns | join(", new_row.") }}
     from {{ source }} as new_row
-    where not exists (
-        select 1
+    left join lateral (
+        select true as is_there
         from {{ target }} as old_row
         where {{ same_key | join(" and ") }}
-    )
+        limit 1
+    ) as found on true
+    where found.is_there is null
     {{ returning("made", keys, date, until) }}
     {%- endset %}
     {{ noted(made, keys) }}
