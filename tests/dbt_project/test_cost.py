@@ -66,8 +66,8 @@ def test_rows_read_and_written_for_one_more_day_are_those_of_a_short_history(
         listing(adbc, number, symbol=f"S{number}", calendar="XNYS")
         for year in years:
             dividend(adbc, number, ex_date=date(year, 5, 15), amount=1.0)
-    *year, first_day, second_day = years.pop(LAST)
-    bars(year, adbc)
+    *newest, first_day, second_day = years.pop(LAST)
+    bars(newest, adbc)
     run_dbt(database_url, CLEANED)
     short = work_of_one_more_day(first_day, database_url, adbc)
     for earlier in years.values():
