@@ -1,11 +1,12 @@
-"""`python -m benchmarks [run] [backfill] [definitions] [loading] [engine] [growth]`: figures of RESULTS.md; all."""
+"""`python -m benchmarks [NAME ...]`: the figures of RESULTS.md; without names, all of them (see BENCHMARKS)."""
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import backfill, definitions, engine, growth, loading, run
+from benchmarks import alpha158, backfill, definitions, engine, growth, loading, run
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
+    "alpha158": alpha158.main,
     "backfill": backfill.main,
     "definitions": definitions.main,
     "engine": engine.main,
