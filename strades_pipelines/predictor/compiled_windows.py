@@ -19,11 +19,15 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 import numpy as np
-from numba import njit
+from numba import config, njit
 from numpy.typing import NDArray
+
+from strades_pipelines.settings import settings
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+# In a container the code's own folder is read-only.
+config.CACHE_DIR = str(settings().home / "compiled_windows")  # type: ignore[attr-defined]
 Function = TypeVar("Function", bound=Callable[..., object])
 
 

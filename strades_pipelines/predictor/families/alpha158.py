@@ -241,7 +241,8 @@ def _moving(correlation: Floats, first: Floats, second: Floats) -> Floats:
 def _alone(place: int) -> Callable[[Known], Floats]:
     def compute(known: Known) -> Floats:
         age = np.arange(len(known.bars))
-        return alpha158(columns_of(known.bars), age, age >= 0)[place].astype(np.float64)
+        values: Floats = alpha158(columns_of(known.bars), age, age >= 0)[place].astype(np.float64)
+        return values
 
     return compute
 
