@@ -1,8 +1,7 @@
 """Statistics of windows of several widths at once, in machine code: one pass over the rows of many listings.
 
-Only who computes such features imports this: Numba takes a second to load, and some more to compile a function for the
-first time (the code is kept on disk). Each statistic is computed from its own window only, newest value first, so that
-neither the start of history nor an old price changes a bit of it.
+Each function is compiled when it is first called, and the code kept on disk. Each statistic is computed from its own
+window only, newest value first: neither the start of history nor an old price changes a bit of it.
 
 Arguments that all functions share, of n bars of several listings, one listing after the other, oldest bar first:
 
@@ -16,38 +15,45 @@ Results are float64 of shape (w, 1 + the largest row), NaN where the window is n
 """
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from functools import cache, wraps
+from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import config, njit
 from numpy.typing import NDArray
 
 from strades_pipelines.settings import settings
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-# In a container the code's own folder is read-only.
-config.CACHE_DIR = str(settings().home / "compiled_windows")  # type: ignore[attr-defined]
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:
-    """The function in machine code, kept on disk, without Python's lock.
+    """The function in machine code, which runs without Python's lock.
 
-    No `fastmath`: sums keep their order. A division by zero gives infinity or NaN, as in NumPy.
+    Numba takes half a second to import, so it comes in with the first call. No `fastmath`: sums keep their order. A
+    division by zero gives infinity or NaN, as in NumPy.
     """
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
 
+    @cache
+    def machine_code() -> Any:
+        from numba import config, njit
 
-@compiled
-def _result(row: Indices, widths: Indices) -> Floats:
-    return np.full((len(widths), row.max() + 1), np.nan)
+        # In a container the code's own folder is read-only.
+        config.CACHE_DIR = str(settings().home / "compiled_windows")  # type: ignore[attr-defined]
+        return njit(cache=True, nogil=True, error_model="numpy")(function)
+
+    @wraps(function)
+    def call(*given: Any) -> Any:
+        return machine_code()(*given)
+
+    return cast(Function, call)
 
 
 @compiled
 def window_sums(values: Floats, age: Indices, row: Indices, widths: Indices, extra: int) -> Floats:
     """The sum of each window."""
-    sums = _result(row, widths)
+    sums = np.full((len(widths), row.max() + 1), np.nan)
     for i in range(len(values)):
         if row[i] < 0:
             continue
@@ -71,7 +77,8 @@ def window_lines(
     Sums are of differences from the window's newest value: they lose no digits where values are large and near each
     other, and a window of equal values has a deviation of exactly 0.
     """
-    means, deviations, slopes = _result(row, widths), _result(row, widths), _result(row, widths)
+    means = np.full((len(widths), row.max() + 1), np.nan)
+    deviations, slopes = means.copy(), means.copy()
     for i in range(len(values)):
         if row[i] < 0:
             continue
@@ -98,7 +105,8 @@ def window_correlations(
     first: Floats, second: Floats, age: Indices, row: Indices, widths: Indices, extra: int
 ) -> tuple[Floats, Floats, Floats]:
     """Pearson's correlation, and the sample standard deviations of both; NaN where one of them does not move."""
-    correlations, deviations, others = _result(row, widths), _result(row, widths), _result(row, widths)
+    correlations = np.full((len(widths), row.max() + 1), np.nan)
+    deviations, others = correlations.copy(), correlations.copy()
     for i in range(len(first)):
         if row[i] < 0:
             continue
@@ -127,7 +135,8 @@ def window_correlations(
 @compiled
 def window_extremes(values: Floats, age: Indices, row: Indices, widths: Indices, extra: int) -> tuple[Floats, Floats]:
     """The largest value, and how many bars ago it was, the oldest of equals."""
-    largest, ages = _result(row, widths), _result(row, widths)
+    largest = np.full((len(widths), row.max() + 1), np.nan)
+    ages = largest.copy()
     for i in range(len(values)):
         if row[i] < 0:
             continue
@@ -146,7 +155,7 @@ def window_extremes(values: Floats, age: Indices, row: Indices, widths: Indices,
 @compiled
 def window_ranks(values: Floats, age: Indices, row: Indices, widths: Indices, extra: int) -> Floats:
     """The rank of the newest value among the window's, ties at their mean, over the width: above 0, at most 1."""
-    ranks = _result(row, widths)
+    ranks = np.full((len(widths), row.max() + 1), np.nan)
     for i in range(len(values)):
         if row[i] < 0:
             continue

@@ -13,7 +13,7 @@ from strades_pipelines.predictor.families.volatility import MORE_VOLATILITY, RAN
 from strades_pipelines.predictor.families.volume import MORE_VOLUME, VOLUME
 from strades_pipelines.predictor.feature import Feature, PeerFeature
 
-FEATURES_VERSION = "2"  # goes into every inputs_hash: bump it when a formula changes
+FEATURES_VERSION = "3"  # goes into every inputs_hash: bump it when a formula, or what is hashed, changes
 SESSIONS = 61  # the longest window of bars
 FEATURES: tuple[Feature, ...] = (
     *RETURNS, *VOLATILITY, *TREND, *VOLUME, *RANGES, *FX,

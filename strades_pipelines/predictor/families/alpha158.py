@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from strades_pipelines.predictor import compiled_windows as windows
 from strades_pipelines.predictor.feature import Feature
 from strades_pipelines.predictor.inputs import Bars, Indices, Known
 from strades_pipelines.predictor.windows import Floats
@@ -169,8 +170,6 @@ def _shapes(columns: Columns) -> Floats:
 
 def _rolling(columns: Columns, age: Indices, row: Indices, places: Indices) -> dict[str, Floats]:
     """The 29 operators, each of shape (widths, rows)."""
-    from strades_pipelines.predictor import compiled_windows as windows  # brings Numba
-
     _, high, low, close, volume = columns
     widths = np.array(WIDTHS)
     width = widths[:, None].astype(np.float64)
