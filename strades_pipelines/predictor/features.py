@@ -1,11 +1,12 @@
-"""features.daily: read what a window of sessions needs, and write the rows that are new or changed.
+"""features.daily and features.alpha158: read what a window of sessions needs, write what is new or changed.
 
 A window is worked on in blocks of months, so memory does not grow with it. A block's rows are compared with the stored
 ones by what went into them; values are computed only for those that differ.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,11 @@ from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.bulk import NOTHING, Loaded, append, load
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.predictor.formulas import SESSIONS
+from strades_pipelines.predictor.alpha158_rows import alpha158_table, bar_hashes
+from strades_pipelines.predictor.families.alpha158 import FAMILY as ALPHA158_FAMILY
+from strades_pipelines.predictor.formulas import FAMILIES, SESSIONS
 from strades_pipelines.predictor.inputs import Bars, Market
-from strades_pipelines.predictor.provenance import Rows, feature_table, identify
+from strades_pipelines.predictor.provenance import feature_table, identify
 from strades_pipelines.predictor.published import read_articles, read_published
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ COLUMNS = (
     "open", "high", "low", "close", "volume", "total_return_factor",
 )  # fmt: skip
 KEY = ("listing_id", "decision_time")
-IDENTITY = ("session_date", "window_start", "max_knowledge_time", "inputs_hash")
+IDENTITY = ("session_date", "window_start", "max_knowledge_time", "inputs_hash")  # of a row of features.daily
 # Here and below, OFFSET 0 keeps the planner from reading the whole table in order to join it: one index scan a listing.
 ROWS_A_MONTH = """
     SELECT date_trunc('month', bar.session_date)::date, count(*)
@@ -74,20 +77,19 @@ WITH_LEAD_IN = f"""(
     WHERE first.knowledge_time IS NOT NULL
 )"""
 WITHOUT_BAR = """
-    DELETE FROM features.daily AS row
+    DELETE FROM {table} AS row
     WHERE session_date >= $1::date AND session_date < $2::date AND NOT EXISTS (
         SELECT FROM cleaned.daily_bars AS bar
         WHERE bar.listing_id = row.listing_id AND bar.session_date = row.session_date
             AND bar.knowledge_time = row.decision_time
     )
 """
-STORED = f"""
-    SELECT {", ".join((*KEY, *IDENTITY))} FROM features.daily
-    WHERE session_date >= $1::date AND session_date < $2::date
-"""
+STORED = "SELECT {columns} FROM {table} WHERE session_date >= $1::date AND session_date < $2::date"
 
 
-def write_features(url: str | None = None, *, start: datetime, end: datetime, now: datetime) -> Loaded:
+def write_features(
+    url: str | None = None, *, start: datetime, end: datetime, now: datetime, families: Collection[str] = FAMILIES
+) -> Loaded:
     """Compute the features of every listing's sessions in [start, end) and write those that are new or changed.
 
     Rows whose bar is gone go too. The result does not depend on how the sessions are cut into windows. Each block of
@@ -97,11 +99,15 @@ def write_features(url: str | None = None, *, start: datetime, end: datetime, no
         url: the database; None is this world's.
         start, end: midnights, UTC: the first date, and the one after the last.
         now: what is known later is not read; also the rows' recorded_at.
+        families: features.daily has all of FAMILIES whatever this says; with `alpha158` its table is written too.
+
+    Returns:
+        What was done in features.daily.
     """
     loaded = NOTHING
     with adbc_connect(url) as connection, connection.cursor() as cursor:
         for block_start, block_end in blocks(cursor, start, end):
-            loaded += _write_block(cursor, block_start, block_end, now)
+            loaded += _write_block(cursor, block_start, block_end, now, with_alpha158=ALPHA158_FAMILY in families)
             connection.commit()
     crash_point("features.written")
     return loaded
@@ -150,38 +156,53 @@ def _column(table: pa.Table, name: str) -> NDArray[Any]:
     return np.asarray(column.to_numpy())
 
 
-def _write_block(cursor: "Cursor", start: datetime, end: datetime, now: datetime) -> Loaded:
+def _write_block(cursor: "Cursor", start: datetime, end: datetime, now: datetime, *, with_alpha158: bool) -> Loaded:
     # Another process may be at the same rows: what this one finds not to be there must not come in between.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('strades.features'))")
     cursor.fetchall()
     rows = identify(read_market(cursor, start=start, end=end, now=now), start=start.date())
-    cursor.execute(WITHOUT_BAR, (start.date(), end.date()))
+    window = (start.date(), end.date())
+    for table in ("features.daily", "features.alpha158"):
+        cursor.execute(WITHOUT_BAR.format(table=table), window)
     if rows is None:
         return NOTHING
-    is_new, is_changed = _compare_with_stored(cursor, rows, start.date(), end.date())
-    for chosen in _slices(is_new):
-        append(cursor, "features.daily", feature_table(rows, chosen), now=now)
-    for chosen in _slices(is_changed):
-        load(cursor, "features.daily", feature_table(rows, chosen), key=KEY, now=now)
-    new, changed = int(is_new.sum()), int(is_changed.sum())
-    return Loaded(new, changed, len(rows) - new - changed)
-
-
-def _compare_with_stored(
-    cursor: "Cursor", rows: Rows, start: date, end: date
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows are not stored, and which are stored with other inputs."""
-    cursor.execute(STORED, (start, end))
-    stored: pd.DataFrame = cursor.fetch_arrow_table().to_pandas(date_as_object=False)
     own = pd.DataFrame({name: getattr(rows, name) for name in (*KEY, *IDENTITY)})
-    for name in ("decision_time", "max_knowledge_time"):
-        own[name] = own[name].dt.tz_localize("UTC")
-    found = own.merge(stored, on=list(KEY), how="left", suffixes=("", "_stored"), validate="one_to_one")
+    if with_alpha158:
+        of_bars = own[[*KEY, "session_date"]].assign(inputs_hash=bar_hashes(rows.segments))
+        _write_table(cursor, "features.alpha158", of_bars, window, partial(alpha158_table, rows), now)
+    return _write_table(cursor, "features.daily", own, window, partial(feature_table, rows), now)
+
+
+def _write_table(
+    cursor: "Cursor",
+    table: str,
+    rows: pd.DataFrame,
+    window: tuple[date, date],
+    values: Callable[[NDArray[np.bool_]], pa.Table],
+    now: datetime,
+) -> Loaded:
+    """Bring the rows of the window's sessions into a table: copy those that are new, update those with other inputs.
+
+    Args:
+        rows: keys and identities.
+        values: the whole of the rows that a mask chooses, but for recorded_at.
+    """
+    cursor.execute(STORED.format(table=table, columns=", ".join(rows.columns)), window)
+    stored: pd.DataFrame = cursor.fetch_arrow_table().to_pandas(date_as_object=False)
+    for name in rows.columns.intersection(["decision_time", "max_knowledge_time"]):
+        rows[name] = rows[name].dt.tz_localize("UTC")
+    found = rows.merge(stored, on=list(KEY), how="left", suffixes=("", "_stored"), validate="one_to_one")
     is_new = found["inputs_hash_stored"].isna().to_numpy()
     differs = np.zeros(len(rows), bool)
-    for name in IDENTITY:
+    for name in rows.columns.difference(list(KEY)):
         differs |= (found[name] != found[f"{name}_stored"]).to_numpy()
-    return is_new, differs & ~is_new
+    is_changed = differs & ~is_new
+    for chosen in _slices(is_new):
+        append(cursor, table, values(chosen), now=now)
+    for chosen in _slices(is_changed):
+        load(cursor, table, values(chosen), key=KEY, now=now)
+    new, changed = int(is_new.sum()), int(is_changed.sum())
+    return Loaded(new, changed, len(rows) - new - changed)
 
 
 def _slices(chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:

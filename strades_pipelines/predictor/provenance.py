@@ -166,6 +166,15 @@ def chosen_segments(rows: Rows, chosen: NDArray[np.bool_]) -> Iterator[Segment]:
             yield segment.narrowed(chosen[begin:end])
 
 
+def bar_windows(segment: Segment) -> Iterator[bytes]:
+    """The bars of each row's window, as bytes."""
+    bars = segment.bars
+    prices = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.factor)
+    columns = np.column_stack([bars.session_date.astype("datetime64[D]").astype(np.int64), *map(_bits, prices)])
+    for begin, end in zip(segment.window_start().tolist(), segment.places.tolist(), strict=True):
+        yield columns[begin : end + 1].tobytes()
+
+
 def finite(values: Floats) -> Floats:
     """The values, NaN for what is not finite: the logarithm of a price of 0 says nothing."""
     return np.where(np.isfinite(values), values, np.nan)
@@ -194,11 +203,10 @@ def _inputs(segment: Segment, known: Publications, articles: Articles) -> dict[s
     first = segment.window_start()
     at = known.places(decided)
     counts = np.column_stack([column[places] for column in all_known.articles.values()])
-    window = np.column_stack([bars.session_date.astype("datetime64[D]").astype(np.int64), *map(_bits, _prices(bars))])
     version = FEATURES_VERSION.encode()
     digests = [
-        hashlib.sha256(version + window[begin : end + 1].tobytes() + known.digests[time] + count.tobytes()).digest()
-        for begin, end, time, count in zip(first.tolist(), places.tolist(), at.tolist(), counts, strict=True)
+        hashlib.sha256(version + window + known.digests[time] + count.tobytes()).digest()
+        for window, time, count in zip(bar_windows(segment), at.tolist(), counts, strict=True)
     ]
     own = trailing_max(_microseconds(bars.knowledge_time), SESSIONS)[places]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -225,10 +233,6 @@ def _times(segment: Segment) -> Times:
 
 def _decided(segment: Segment) -> Times:
     return _times(segment)[segment.places]
-
-
-def _prices(bars: Bars) -> tuple[Floats, ...]:
-    return bars.open, bars.high, bars.low, bars.close, bars.volume, bars.factor
 
 
 def _microseconds(times: Times) -> Indices:

@@ -24,6 +24,7 @@ from strades_pipelines.predictor.inputs import Bars, Indices, Known
 from strades_pipelines.predictor.windows import Floats
 
 FAMILY = "alpha158"
+VERSION = "1"  # goes into every inputs_hash: bump it when a formula changes
 WIDTHS = (5, 10, 20, 30, 60)
 SOURCE = "Qlib, Alpha158DL"
 TINY = 1e-12  # what Qlib adds to a divisor that may be 0
