@@ -16,9 +16,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from strades_pipelines.database.asof import read_as_of
-from strades_pipelines.database.bulk import NOTHING, Loaded, append, load
+from strades_pipelines.database.bulk import NOTHING, Loaded, append, copy_frame, load, same_key
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.market.records import TIME
 from strades_pipelines.predictor.alpha158_rows import alpha158_table, bar_hashes
 from strades_pipelines.predictor.families.alpha158 import FAMILY as ALPHA158_FAMILY
 from strades_pipelines.predictor.formulas import FAMILIES, SESSIONS
@@ -76,13 +77,15 @@ WITH_LEAD_IN = f"""(
     ) AS bar
     WHERE first.knowledge_time IS NOT NULL
 )"""
+# A scalar, not NOT EXISTS, which the planner may turn into a join with the whole of the bars.
 WITHOUT_BAR = """
     DELETE FROM {table} AS row
-    WHERE session_date >= $1::date AND session_date < $2::date AND NOT EXISTS (
-        SELECT FROM cleaned.daily_bars AS bar
+    WHERE session_date >= $1::date AND session_date < $2::date AND (
+        SELECT true FROM cleaned.daily_bars AS bar
         WHERE bar.listing_id = row.listing_id AND bar.session_date = row.session_date
             AND bar.knowledge_time = row.decision_time
-    )
+        LIMIT 1
+    ) IS NULL
 """
 STORED = "SELECT {columns} FROM {table} WHERE session_date >= $1::date AND session_date < $2::date"
 
@@ -142,7 +145,7 @@ def read_market(cursor: "Cursor", *, start: datetime, end: datetime, now: dateti
     return Market(
         bars,
         {listing: table["venue"][begin].as_py() for listing, begin, _ in cuts},
-        read_published(cursor, until=_utc(last)),
+        read_published(cursor, start=_utc(first), until=_utc(last)),
         read_articles(cursor, listings.tolist(), start=_utc(first), until=_utc(last)),
     )
 
@@ -196,13 +199,40 @@ def _write_table(
     differs = np.zeros(len(rows), bool)
     for name in rows.columns.difference(list(KEY)):
         differs |= (found[name] != found[f"{name}_stored"]).to_numpy()
-    is_changed = differs & ~is_new
+    is_new, is_taken = _without_taken(cursor, table, rows, is_new)
+    is_changed = (differs & found["inputs_hash_stored"].notna().to_numpy()) | is_taken
     for chosen in _slices(is_new):
         append(cursor, table, values(chosen), now=now)
     for chosen in _slices(is_changed):
         load(cursor, table, values(chosen), key=KEY, now=now)
     new, changed = int(is_new.sum()), int(is_changed.sum())
     return Loaded(new, changed, len(rows) - new - changed)
+
+
+def _without_taken(
+    cursor: "Cursor", table: str, rows: pd.DataFrame, is_new: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The new rows whose key is free, and those that take it from an earlier session's row.
+
+    Bars of several months may have become known at one time, as in one answer: the newest session's is what is decided
+    then.
+    """
+    if not is_new.any():
+        return is_new, is_new
+    new = rows[is_new]
+    keys = pa.table(
+        {"listing_id": pa.array(new["listing_id"], pa.int32()), "decision_time": pa.array(new["decision_time"], TIME)}
+    )
+    cursor.execute(
+        f"SELECT n.listing_id, n.decision_time, t.session_date FROM {copy_frame(cursor, table, keys)} "
+        f"CROSS JOIN LATERAL (SELECT session_date FROM {table} AS t WHERE {same_key(KEY)} LIMIT 1) AS t"
+    )
+    taken: pd.DataFrame = cursor.fetch_arrow_table().to_pandas(date_as_object=False)
+    by = rows.merge(taken, on=list(KEY), how="left", suffixes=("", "_taken"), validate="one_to_one")[
+        "session_date_taken"
+    ]
+    is_taken = is_new & by.notna().to_numpy()
+    return is_new & ~is_taken, is_taken & (by < rows["session_date"]).to_numpy()
 
 
 def _slices(chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:

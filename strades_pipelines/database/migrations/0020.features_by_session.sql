@@ -4,6 +4,9 @@
 CREATE INDEX ON features.daily (session_date);
 CREATE INDEX ON features.daily (decision_time);
 
+-- The articles of a month are found among all.
+CREATE INDEX ON records.article_revisions (knowledge_time);
+
 -- Alpha158, Qlib's features (predictor/families/alpha158.py): rows only where a kind of model sees that family.
 CREATE TABLE features.alpha158 (
     listing_id integer NOT NULL REFERENCES records.listings,
