@@ -194,13 +194,15 @@ def _write_table(
     stored: pd.DataFrame = cursor.fetch_arrow_table().to_pandas(date_as_object=False)
     for name in rows.columns.intersection(["decision_time", "max_knowledge_time"]):
         rows[name] = rows[name].dt.tz_localize("UTC")
-    found = rows.merge(stored, on=list(KEY), how="left", suffixes=("", "_stored"), validate="one_to_one")
-    is_new = found["inputs_hash_stored"].isna().to_numpy()
+    found = rows.merge(stored, on=list(KEY), how="left", suffixes=("", "_stored"), validate="many_to_one")
+    is_stored = found["inputs_hash_stored"].notna().to_numpy()
     differs = np.zeros(len(rows), bool)
     for name in rows.columns.difference(list(KEY)):
         differs |= (found[name] != found[f"{name}_stored"]).to_numpy()
-    is_new, is_taken = _without_taken(cursor, table, rows, is_new)
-    is_changed = (differs & found["inputs_hash_stored"].notna().to_numpy()) | is_taken
+    # Bars may have become known at one time, as in one answer: the newest session's is what is decided on then.
+    is_newest = ~rows.sort_values("session_date").duplicated(list(KEY), keep="last").sort_index().to_numpy()
+    is_new, is_taken = _without_taken(cursor, table, rows, is_newest & ~is_stored)
+    is_changed = (is_newest & is_stored & differs) | is_taken
     for chosen in _slices(is_new):
         append(cursor, table, values(chosen), now=now)
     for chosen in _slices(is_changed):
@@ -212,11 +214,7 @@ def _write_table(
 def _without_taken(
     cursor: "Cursor", table: str, rows: pd.DataFrame, is_new: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The new rows whose key is free, and those that take it from an earlier session's row.
-
-    Bars of several months may have become known at one time, as in one answer: the newest session's is what is decided
-    then.
-    """
+    """The new rows whose key is free, and those that take it from a row of an earlier session, of another window."""
     if not is_new.any():
         return is_new, is_new
     new = rows[is_new]
@@ -228,7 +226,7 @@ def _without_taken(
         f"CROSS JOIN LATERAL (SELECT session_date FROM {table} AS t WHERE {same_key(KEY)} LIMIT 1) AS t"
     )
     taken: pd.DataFrame = cursor.fetch_arrow_table().to_pandas(date_as_object=False)
-    by = rows.merge(taken, on=list(KEY), how="left", suffixes=("", "_taken"), validate="one_to_one")[
+    by = rows.merge(taken, on=list(KEY), how="left", suffixes=("", "_taken"), validate="many_to_one")[
         "session_date_taken"
     ]
     is_taken = is_new & by.notna().to_numpy()

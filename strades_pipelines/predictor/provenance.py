@@ -183,14 +183,10 @@ def finite(values: Floats) -> Floats:
 def _segments(listing: int, bars: Bars, start: date) -> Iterator[Segment]:
     """The bars of a listing, and for each row that knew less than those before it, the bars that it knew.
 
-    A bar that became known only after a later session's decision is not an input of that decision. Of bars that became
-    known at one time the newest is a row: that is what was decided on then.
+    A bar that became known only after a later session's decision is not an input of that decision.
     """
     known = _microseconds(bars.knowledge_time)
-    _, from_the_end = np.unique(known[::-1], return_index=True)
-    wanted = np.zeros(len(bars), bool)
-    wanted[len(bars) - 1 - from_the_end] = True
-    wanted &= bars.session_date.astype("datetime64[D]") >= np.datetime64(start)
+    wanted = bars.session_date.astype("datetime64[D]") >= np.datetime64(start)
     knew_less = trailing_max(known, SESSIONS) > known
     if (wanted & ~knew_less).any():
         yield Segment(listing, bars, np.flatnonzero(wanted & ~knew_less))

@@ -130,7 +130,7 @@ def test_of_bars_that_became_known_at_one_time_the_newest_has_the_row(market: Ma
         write(market, month, month + timedelta(days=30))
     found = market.rows("SELECT session_date FROM features.daily WHERE listing_id = 1 AND decision_time = '2020-06-30'")
     assert found == [(date(2020, 6, 29),)]
-    assert write(market, months[1], months[0]) == Loaded(0, 0, 29 + 30)
+    assert write(market, months[1], months[0]) == Loaded(0, 0, 60)
 
 
 # What PostgreSQL counted of rows read and written, by table.
