@@ -2,7 +2,7 @@
 
 Qlib is found as the virtual environment `qlib` in the folder PEERS_HOME (`pip install pyqlib==0.9.7` in one of its own:
 no dependency of this project). Bars are made from a seed. Each measurement is a process of its own; ours is timed from
-the file of bars to features in memory, after one small go that compiles, Qlib from its own files to its frame.
+the file of bars to features in memory, after one small go, Qlib from its own files to its frame.
 """
 
 import json

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from strades_pipelines.predictor.families.alpha158 import (
     ALPHA158,
     ALPHA158_NAMES,
-    WIDTHS,
     Columns,
     alpha158,
     columns_of,
 )
 from strades_pipelines.predictor.inputs import Bars
+from strades_pipelines.predictor.merged_windows import WIDTHS
 from tests.predictor.made import made_bars
 
 COUNT = 150

@@ -12,23 +12,29 @@ volume-weighted price of the session, so `vwap` is the typical price, (high + lo
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from strades_pipelines.predictor import compiled_windows as windows
 from strades_pipelines.predictor.feature import Feature
 from strades_pipelines.predictor.inputs import Bars, Indices, Known
-from strades_pipelines.predictor.windows import Floats
+from strades_pipelines.predictor.merged_windows import (
+    WIDTHS,
+    window_correlations,
+    window_extremes,
+    window_lines,
+    window_quantiles,
+    window_ranks,
+    window_sums,
+)
+from strades_pipelines.predictor.windows import Floats, earlier
 
 FAMILY = "alpha158"
 VERSION = "1"  # goes into every inputs_hash: bump it when a formula changes
-WIDTHS = (5, 10, 20, 30, 60)
 SOURCE = "Qlib, Alpha158DL"
 TINY = 1e-12  # what Qlib adds to a divisor that may be 0
-PART = 4096  # bars computed at once
+PART = 8000  # bars computed at once: few enough for a core's cache, many for the cost of a call
 STILL = 2e-5  # Qlib takes a deviation up to this for none, and has no correlation there
 BARS = ("open", "high", "low", "close", "total_return_factor")
 CLOSE = ("close", "total_return_factor")
@@ -114,40 +120,37 @@ def alpha158(columns: Columns, age: Indices, wanted: NDArray[np.bool_]) -> NDArr
     Returns:
         Shape (158, wanted bars), in the order of ALPHA158; NaN where a feature is missing.
     """
-    parts, row = _parts(age), np.cumsum(wanted) - 1
     age = _since_break(age, np.isfinite(columns.open + columns.high + columns.low + columns.close))
-    result = np.empty((len(ALPHA158), int(wanted.sum())), np.float32)
+    rows = np.concatenate([[0], np.cumsum(wanted)])
+    result = np.empty((len(ALPHA158), int(rows[-1])), np.float32)
 
-    def compute(part: slice) -> None:
-        places = np.flatnonzero(wanted[part])
+    def compute(begin: int) -> None:
+        end, lead_in = min(begin + PART, len(age)), min(begin, int(WARM_UP.max()))
+        places = np.flatnonzero(wanted[begin:end]) + lead_in
+        part = slice(begin - lead_in, end)
         if len(places):
-            first, last = row[part][places[[0, -1]]]
-            own = np.where(wanted[part], row[part] - first, -1)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                result[:, first : last + 1] = _features(columns.part(part), age[part], own, places)
+                result[:, rows[begin] : rows[end]] = _features(columns.part(part), age[part], places)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # neither the compiled windows nor NumPy hold Python's lock
-        list(pool.map(compute, parts))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy does not hold Python's lock while it computes
+        list(pool.map(compute, range(0, len(age), PART)))
     return result
 
 
-def _parts(age: Indices) -> list[slice]:
-    """Whole listings of some thousand bars together: what fits into a core's cache is four times as fast."""
-    starts = np.flatnonzero(age == 0)
-    _, first = np.unique(starts // PART, return_index=True)
-    bounds = [*starts[first].tolist(), len(age)]
-    return [slice(begin, end) for begin, end in pairwise(bounds)]
-
-
-def _features(columns: Columns, age: Indices, row: Indices, places: Indices) -> NDArray[np.float32]:
-    """The features of the bars at `places`, whose rows `row` says, -1 for the others."""
+def _features(columns: Columns, age: Indices, places: Indices) -> NDArray[np.float32]:
+    """The features of the bars at `places`."""
     result = np.empty((len(ALPHA158), len(places)), np.float32)
-    result[: len(SHAPES)] = _shapes(columns.part(places))
-    rolling = _rolling(columns, age, row, places)
+    result[: len(SHAPES)] = _shapes(columns.part(_slice(places)))
+    rolling = _rolling(columns, age, places)
     for place, name in enumerate(OPERATORS):
         first = len(SHAPES) + place * len(WIDTHS)
         result[first : first + len(WIDTHS)] = rolling[name]
-    result[~np.isfinite(result) | (age[places] < 0)] = np.nan
+    own = age[places]
+    short = np.flatnonzero(own < WARM_UP.max())
+    result[:, short] = np.where(own[short] < WARM_UP[:, None], np.nan, result[:, short])
+    infinite = np.isinf(result)
+    if infinite.any():
+        result[infinite] = np.nan
     return result
 
 
@@ -169,28 +172,29 @@ def _shapes(columns: Columns) -> Floats:
     )  # fmt: skip
 
 
-def _rolling(columns: Columns, age: Indices, row: Indices, places: Indices) -> dict[str, Floats]:
-    """The 29 operators, each of shape (widths, rows)."""
+def _rolling(columns: Columns, age: Indices, places: Indices) -> dict[str, Floats]:
+    """The 29 operators at `places`, each of shape (widths, places)."""
     _, high, low, close, volume = columns
-    widths = np.array(WIDTHS)
-    width = widths[:, None].astype(np.float64)
-    last, traded = close[places], volume[places]
-    before, volume_before = (np.where(age > 0, np.roll(column, 1), np.nan) for column in (close, volume))
-    own, changed = (age, row, widths, 0), (age, row, widths, 1)
-    mean, deviation, slope = windows.window_lines(close, *own)
-    highest, since_high = windows.window_extremes(high, *own)
-    lowest, since_low = windows.window_extremes(-low, *own)
-    upper, lower = windows.window_quantiles(close, age, row, widths, np.array([0.8, 0.2]))
-    rises, falls = (windows.window_sums(sign.astype(np.float64), *changed) for sign in (close > before, close < before))
-    gained, lost = (windows.window_sums(np.maximum(change, 0.0), *changed) for change in _both_ways(close - before))
-    more, less = (
-        windows.window_sums(np.maximum(change, 0.0), *changed) for change in _both_ways(volume - volume_before)
-    )
-    volume_mean, volume_deviation, _ = windows.window_lines(volume, *own)
-    weighted_mean, weighted_deviation, _ = windows.window_lines(np.abs(close / before - 1.0) * volume, *changed)
+    width = np.array(WIDTHS, np.float64)[:, None]
+    chosen = _slice(places)
+    last, traded = close[chosen], volume[chosen]
+    before, volume_before = (np.where(age > 0, earlier(column), np.nan) for column in (close, volume))
+
+    def sums(values: Floats) -> Floats:
+        return window_sums(values)[:, chosen]
+
+    mean, deviation, slope = _at(chosen, window_lines(close))
+    highest, since_high = _at(chosen, window_extremes(high))
+    lowest, since_low = _at(chosen, window_extremes(-low))
+    upper, lower = window_quantiles(close, places, (0.8, 0.2))
+    rises, falls = sums((close > before).astype(np.float64)), sums((close < before).astype(np.float64))
+    gained, lost = sums(np.maximum(close - before, 0.0)), sums(np.maximum(before - close, 0.0))
+    more, less = sums(np.maximum(volume - volume_before, 0.0)), sums(np.maximum(volume_before - volume, 0.0))
+    volume_mean, volume_deviation, _ = _at(chosen, window_lines(volume))
+    weighted_mean, weighted_deviation, _ = _at(chosen, window_lines(np.abs(close / before - 1.0) * volume))
     moved, turned, divisor = gained + lost + TINY, more + less + TINY, traded + TINY
     return {
-        "roc": _earlier(close, age, places) / last,
+        "roc": close[np.maximum(places - np.array(WIDTHS)[:, None], 0)] / last,
         "ma": mean / last,
         "std": deviation / last,
         "beta": slope / last,
@@ -201,13 +205,13 @@ def _rolling(columns: Columns, age: Indices, row: Indices, places: Indices) -> d
         "min": -lowest / last,
         "qtlu": upper / last,
         "qtld": lower / last,
-        "rank": windows.window_ranks(close, *own),
+        "rank": window_ranks(close)[:, chosen],
         "rsv": (last + lowest) / (highest + lowest + TINY),
         "imax": (width - since_high) / width,
         "imin": (width - since_low) / width,
         "imxd": (since_low - since_high) / width,
-        "corr": _moving(*windows.window_correlations(close, np.log(volume + 1.0), *own)),
-        "cord": _moving(*windows.window_correlations(close / before, np.log(volume / volume_before + 1.0), *changed)),
+        "corr": _moving(_at(chosen, window_correlations(close, np.log(volume + 1.0)))),
+        "cord": _moving(_at(chosen, window_correlations(close / before, np.log(volume / volume_before + 1.0)))),
         "cntp": rises / width,
         "cntn": falls / width,
         "cntd": (rises - falls) / width,
@@ -223,18 +227,18 @@ def _rolling(columns: Columns, age: Indices, row: Indices, places: Indices) -> d
     }
 
 
-def _both_ways(change: Floats) -> tuple[Floats, Floats]:
-    return change, -change
+def _slice(places: Indices) -> slice | Indices:
+    """The same places as a slice, which copies nothing, where they are next to each other."""
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first == len(places) - 1 else places
 
 
-def _earlier(close: Floats, age: Indices, places: Indices) -> Floats:
-    """The close as many sessions before as each window is wide."""
-    back = np.array(WIDTHS)[:, None]
-    earlier: Floats = np.where(age[places] >= back, close[np.maximum(places - back, 0)], np.nan)
-    return earlier
+def _at(chosen: slice | Indices, statistics: tuple[Floats, ...]) -> tuple[Floats, ...]:
+    return tuple(column[:, chosen] for column in statistics)
 
 
-def _moving(correlation: Floats, first: Floats, second: Floats) -> Floats:
+def _moving(statistics: tuple[Floats, ...]) -> Floats:
+    correlation, first, second = statistics
     return np.where((first > STILL) & (second > STILL), correlation, np.nan)
 
 
@@ -258,4 +262,5 @@ def _registry() -> tuple[Feature, ...]:
 
 
 ALPHA158 = _registry()
+WARM_UP = np.array([feature.warm_up for feature in ALPHA158])
 ALPHA158_NAMES = tuple(feature.name for feature in ALPHA158)
