@@ -100,6 +100,13 @@ def test_model_of_some_families_is_fitted_on_their_features_and_forecasts_from_t
     assert x.shape[1] == len(own.features)
     # The last of its rows are whole: their windows lie in the market's 420 sessions.
     assert not np.isnan(x[-10:]).any()
+    for name, table in {
+        "return_1": "features.daily",
+        "kmid": "features.alpha158",
+        "vsumd60": "features.alpha158",
+    }.items():
+        column = {value for (value,) in market.rows(f"SELECT {name}::double precision FROM {table}")}
+        assert set(x[-60:, own.features.index(name)].tolist()) <= column
     write_forecasts(market.url, start=window[0], end=window[1], now=NOW, kinds=kinds)
     found = market.rows("SELECT name, status, count(*), count(DISTINCT value) FROM predictions.forecasts GROUP BY 1, 2")
     assert sorted(found) == [("ridge", "predicted", 60, 60), ("ridge_alpha158", "predicted", 60, 60)]

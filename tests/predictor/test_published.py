@@ -81,6 +81,24 @@ def test_value_parsed_anew_takes_the_place_of_the_wrong_one(adbc: "Connection") 
         assert read_published(cursor, until=END)["VIXCLS"].value.tolist() == [20.0]
 
 
+def test_of_a_series_what_the_first_decision_looks_back_on_is_read_and_all_that_is_later(adbc: "Connection") -> None:
+    known = {"unit": "index", "fetch_id": 1, "knowledge_basis": "stated", "series": "VIXCLS"}
+    days = [DAY + timedelta(days=number) for number in range(60)]
+    rows = [known | {"event_time": day, "knowledge_time": day, "value": float(place)} for place, day in enumerate(days)]
+    key, revisions = ("series", "event_time"), "records.observation_revisions"
+    with adbc.cursor() as cursor:
+        load(cursor, "records.observations", pa.Table.from_pylist(rows), key=key, now=DAY, revisions=revisions)
+        # Whole windows of 21 publications for a decision on day 40: days 20 to 40.
+        read = read_published(cursor, start=days[40], until=days[50])["VIXCLS"].value
+        assert read.tolist() == [float(number) for number in range(20, 51)]
+        # Day 30 was revised: the version of then may have been known later, so one more day is read.
+        again = [rows[30] | {"value": 99.0}]
+        load(cursor, "records.observations", pa.Table.from_pylist(again), key=key, now=END, revisions=revisions)
+        assert read_published(cursor, start=days[40], until=days[50])["VIXCLS"].value[0] == 19.0
+        # Of a series that began 11 days before, all.
+        assert read_published(cursor, start=days[10], until=days[50])["VIXCLS"].value[0] == 0.0
+
+
 def test_articles_are_read_as_first_written_with_who_is_in_them(adbc: "Connection") -> None:
     listing(adbc, 1, symbol="AAPL")
     listing(adbc, 2, symbol="BTC_USDT")
