@@ -140,8 +140,8 @@ def read_market(cursor: "Cursor", *, start: datetime, end: datetime, now: dateti
     bounds = [*firsts.tolist(), table.num_rows]
     cuts = [(listing, *bound) for listing, bound in zip(listings.tolist(), pairwise(bounds), strict=True)]
     bars = {listing: Bars(*(column[begin:stop] for column in columns.values())) for listing, begin, stop in cuts}
-    known = columns["knowledge_time"]
-    first, last = (known.min(), known.max()) if len(known) else (now, now)
+    known = columns["knowledge_time"][columns["session_date"].astype("datetime64[D]") >= np.datetime64(start.date())]
+    first, last = (known.min(), known.max()) if len(known) else (now, now)  # of the rows' decisions
     return Market(
         bars,
         {listing: table["venue"][begin].as_py() for listing, begin, _ in cuts},

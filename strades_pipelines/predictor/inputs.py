@@ -71,7 +71,7 @@ class Articles:
     knowledge_time: Times
     positive: Indices  # words of the list in title and summary
     negative: Indices
-    about: Mapping[int, NDArray[np.bool_]]  # by listing_id
+    about: Mapping[int, NDArray[np.bool_]]  # by listing_id; one that is not there is not mentioned
     _running: dict[tuple[int | None, str], tuple[Times, Indices]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )

@@ -12,7 +12,7 @@ from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.predictor.families.news import COVERAGE
 from strades_pipelines.predictor.families.published import PUBLICATIONS, SERIES
 from strades_pipelines.predictor.inputs import Articles, Series
-from strades_pipelines.predictor.tone import mention, tone
+from strades_pipelines.predictor.tone import mentions, tone
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -107,8 +107,5 @@ def read_articles(cursor: "Cursor", listings: Sequence[int], *, start: datetime,
     ]
     tones = np.array([tone(text) for text in texts], np.int64).reshape(-1, 2)
     cursor.execute(NAMES, (list(listings),))
-    patterns = {listing: mention(symbol, names) for listing, symbol, names in cursor.fetchall()}
-    about = {
-        listing: np.array([bool(pattern.search(text)) for text in texts], bool) for listing, pattern in patterns.items()
-    }
+    about = mentions(texts, {listing: (symbol, names) for listing, symbol, names in cursor.fetchall()})
     return Articles(np.asarray(table["knowledge_time"].to_numpy()), tones[:, 0], tones[:, 1], about)

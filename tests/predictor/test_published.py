@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strades_pipelines.database.bulk import load
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.predictor.published import read_articles, read_published
-from strades_pipelines.predictor.tone import NEGATIVE, POSITIVE, mention, tone
+from strades_pipelines.predictor.tone import NEGATIVE, POSITIVE, mention, mentions, tone
 from tests.dbt_project.seeding import listing
 from tests.ingestion.conftest import store_body
 
@@ -127,6 +129,17 @@ def test_tone_counts_words_of_the_lists_and_a_word_is_on_one() -> None:
     assert tone("Shares SURGE: profits rise, sell-off over; no fear") == (3, 2)
     assert tone("Les bénéfices montent") == (0, 0)
     assert not POSITIVE & NEGATIVE
+
+
+@given(st.lists(st.text("AB &$.", max_size=9), max_size=6), st.lists(st.text("AB &$.", max_size=4), max_size=4))
+def test_texts_are_found_for_the_listings_that_each_ones_pattern_finds(texts: list[str], names: list[str]) -> None:
+    listings = {1: ("AB_B", names), 2: ("A", names[:1]), 3: ("BB-A", [])}
+    found = mentions(texts, listings)
+    for number, (symbol, own) in listings.items():
+        pattern = mention(symbol, own)
+        expected = [bool(pattern.search(text)) for text in texts]
+        assert found.get(number, np.zeros(len(texts), bool)).tolist() == expected
+        assert (number in found) == any(expected)
 
 
 def test_mentions_are_whole_words_in_their_own_case() -> None:
