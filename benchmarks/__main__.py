@@ -1,9 +1,9 @@
-"""`python -m benchmarks [NAME ...]`: the figures of RESULTS.md; without names, all of them (see BENCHMARKS)."""
+"""`python -m benchmarks [NAME ...]`: the figures of RESULTS.md; all of them where none is named."""
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import alpha158, backfill, definitions, engine, growth, loading, run
+from benchmarks import alpha158, backfill, definitions, engine, growth, loading, run, universe
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "alpha158": alpha158.main,
@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "growth": growth.main,
     "loading": loading.main,
     "run": run.main,
+    "universe": universe.main,
 }
 
 

@@ -40,7 +40,7 @@ def empty_home() -> Iterator[dict[str, str]]:
 
 
 def measured(title: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
-    """The document of a command, with what it took on a line of its own."""
+    """The document of a command, with its `peak` memory in bytes, and what it took on a line of its own."""
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     server = int((Path(environment["STRADES_HOME"]) / "postgres/data/postmaster.pid").read_text().split()[0])
@@ -51,7 +51,7 @@ def measured(title: str, command: list[str], environment: dict[str, str]) -> dic
     seconds = time.perf_counter() - started
     document: dict[str, Any] = json.loads(process.stdout.read() if process.stdout else "{}")
     print(f"{title}: {seconds:.1f} s, peak summed memory {peak / 1e9:.2f} GB, exit code {process.returncode}")
-    return document
+    return document | {"peak": peak}
 
 
 def _memory(roots: list[int]) -> int:

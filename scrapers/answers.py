@@ -15,12 +15,17 @@ Outcome = Literal["stored", "not_modified", "failed"]
 
 @dataclass(frozen=True)
 class Answer:
-    """One page of an answer, or how it failed. `url` is the real one; `last` says that no page follows."""
+    """One page of an answer, or how it failed. `url` is the real one; `last` says that no page follows.
+
+    `fetched_at` is when the request was sent (the last time, where it was tried again), `answered_at` when the whole
+    answer had come. Both are UTC.
+    """
 
     request: PlannedRequest
     url: str
     outcome: Outcome
     fetched_at: datetime
+    answered_at: datetime | None = None
     status: int | None = None
     headers: Mapping[str, str] | None = None
     body: bytes = field(default=b"", repr=False)  # a log line of an answer is not to hold it

@@ -13,6 +13,7 @@ from scrapy.core.downloader.handlers.http11 import (
     _LenientHTTPClientParser,
 )
 from scrapy.crawler import Crawler
+from scrapy.http import Request, Response
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.web._newclient import DONE, HTTP11ClientProtocol
@@ -20,6 +21,7 @@ from twisted.web._newclient import Request as TxRequest
 from twisted.web.iweb import IResponse
 
 from scrapers.headers import LEFT_OUT, LONGEST_HEADER, LONGEST_NAME, MOST_HEADERS
+from strades_pipelines.settings import settings
 
 LONGEST_LINE = LONGEST_NAME + LONGEST_HEADER
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110, 5.6.2
@@ -92,3 +94,8 @@ class BoundedDownloadHandler(HTTP11DownloadHandler):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self._pool._factory = _Factory
+
+    async def download_request(self, request: Request) -> Response:
+        """Note when the request is sent, after all waiting: a bar that closes later is not final in the answer."""
+        request.meta["sent_at"] = settings().now()
+        return await super().download_request(request)

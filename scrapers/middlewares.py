@@ -40,6 +40,7 @@ TRY_AGAIN_ERRORS: tuple[type[Exception], ...] = (
 )
 REDIRECT_STATUS = {301, 302, 303, 307, 308}
 MAXIMUM_REDIRECTS = 5
+MAY_BE_CUT = "the answer has no length and ended with its connection: it may have been cut"
 FIRST_WAIT = 0.5  # seconds, doubled at every try
 LONGEST_WAIT = 60.0
 MOST_TIMEOUTS = 3
@@ -117,10 +118,18 @@ class Persistence:
         self._chronicle.count("requested")
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
-        """A response worth reading, or the request to send in its place."""
+        """A response worth reading, or the request to send in its place.
+
+        Raises:
+            IgnoreRequest: its body may have been cut, each time it was asked for.
+        """
         self.timeouts[_host(request)] = 0
         if response.status in REDIRECT_STATUS:
             return redirected(request, response)
+        if "planned" in request.meta and may_be_cut(response):
+            if (again := await self._again(request, MAY_BE_CUT, None)) is None:
+                raise IgnoreRequest(MAY_BE_CUT)
+            return again
         if response.status not in TRY_AGAIN_STATUS:
             return response
         header = response.headers.get("Retry-After")
@@ -166,6 +175,14 @@ class Persistence:
     @property
     def _chronicle(self) -> Chronicle:
         return spider_of(self.crawler).chronicle
+
+
+def may_be_cut(response: Response) -> bool:
+    """Whether a body that would be used had no length, no chunks, and ended with its connection (RFC 9112, 8).
+
+    A host that dies in the middle of such a body looks like one that is done. Scrapy flags it and passes it on.
+    """
+    return response.status == 200 and "partial" in response.flags
 
 
 def back_off(tries: int) -> float:

@@ -4,7 +4,7 @@ A question of one page is one transaction. The pages of a longer one are kept to
 of which only some pages are stored would look answered.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -23,8 +23,8 @@ from strades_pipelines.market.ids import int63
 INSERT_FETCH = """
     INSERT INTO rawsources.fetches (
         fetch_id, source, protocol, request_key, method, url, given, window_start, window_end, month, status, headers,
-        etag, last_modified, fetched_at, outcome, error, sha256, run_id
-    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        etag, last_modified, fetched_at, answered_at, outcome, error, sha256, run_id
+    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT DO NOTHING
 """
 LAST_STORED = """
@@ -86,7 +86,7 @@ class Store:
             found = cursor.execute(LAST_STORED, [request.source, request.request_key, url]).fetchone()
             if found is None:
                 error = "answered 304 (not modified), but no body of this question is stored: ask without its etag"
-                page = Answer(request, page.url, "failed", page.fetched_at, page.status, page.headers, error=error)
+                page = replace(page, outcome="failed", etag=None, last_modified=None, error=error)
             sha256 = found and found[0]
         cursor.execute(INSERT_FETCH, self._row(page, url, sha256))
         return page
@@ -108,6 +108,7 @@ class Store:
             Jsonb(page.lasting_headers),
             *_marks(page),
             page.fetched_at,
+            page.answered_at,
             page.outcome,
             page.error,
             sha256,

@@ -7,11 +7,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.reports import save_report
+from strades_pipelines.database.row_counts import count_rows
 from strades_pipelines.graph_runs import TRADE_LAYERS, GraphRuns, Progress, graph_runs
 from strades_pipelines.keys import LAYERS
 from strades_pipelines.partitions import Window
@@ -70,14 +72,8 @@ def build_report(window: Window, runs: GraphRuns) -> dict[str, Any]:
     for step, spent in runs.seconds.items():
         seconds[re.split("[_/]", step)[0]] += spent
     with connect() as connection:
-
-        def count(table: str) -> int:
-            # Those of dbt are not there before dbt has built them for the first time.
-            if connection.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
-                return 0
-            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-            return int(row[0]) if row else 0
-
+        # Those of dbt are not there before dbt has built them for the first time.
+        count = partial(count_rows, connection)
         performance = connection.execute(PERFORMANCE, [window.start, window.end]).fetchall()
         example = connection.execute("SELECT fill_id FROM trading.fills ORDER BY filled_at, fill_id LIMIT 1").fetchone()
         return {

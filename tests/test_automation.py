@@ -6,11 +6,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from strades_pipelines.datamanager.fetch_log import Answer
+from strades_pipelines.datamanager.planning import plan
+from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.definitions import defs
 from strades_pipelines.defs.automation.conditions import IDENTITY, move_by_data
-from strades_pipelines.defs.automation.schedules import month_request
+from strades_pipelines.defs.automation.schedules import is_open_before, month_request
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN
+from strades_pipelines.settings import settings
 
 THIS_MONTH, LATE_MONTH = "2026-11-01", "2012-11-01"
 YAHOO, GATEIO = key("rawsources", "yahoo"), key("rawsources", "gateio")
@@ -228,12 +232,31 @@ def layers(asked: Asked) -> set[str]:
     return {name.path[0] for name in asked}
 
 
-def test_a_schedule_asks_for_the_month_of_now() -> None:
-    assert month_request(datetime(2026, 11, 20, 12, tzinfo=UTC)).partition_key == THIS_MONTH
+def asks_before(website: str, now: datetime, answered: datetime | None) -> bool:
+    """Whether a schedule asks for the month before too, where all of it was answered at one time."""
+    sources = load_sources(settings().sources)
+    source, start = sources.website(website), now.replace(day=1, hour=0, minute=0)
+    whole = plan(source, sources, window=(start - timedelta(days=31), now), now=now, log={})
+    log = {r.request_key: (Answer(r.url, answered, None, None),) for r in whole} if answered else {}
+    return is_open_before(source, sources, now, log)
 
 
-def test_a_schedule_asks_for_the_month_before_as_well_on_the_first_day() -> None:
-    request = month_request(datetime(2026, 12, 1, 0, 5, tzinfo=UTC))
+def test_a_schedule_asks_for_the_month_before_until_all_of_it_was_answered_after_it_ended() -> None:
+    """Treasury's yields of Friday 31 January 2025 are out at 23:00 UTC, after that day's run at 22:30."""
+    friday, monday = datetime(2025, 1, 31, 22, 30, tzinfo=UTC), datetime(2025, 2, 3, 22, 30, tzinfo=UTC)
+    assert asks_before("treasury", monday, answered=friday)
+    assert not asks_before("treasury", monday + timedelta(days=1), answered=monday)
+    assert asks_before("treasury", monday, answered=None)
+
+
+def test_a_source_that_is_asked_for_years_is_not_asked_for_the_month_before_within_the_year() -> None:
+    assert not asks_before("gateio_trades", datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 19, tzinfo=UTC))
+
+
+def test_what_a_schedule_asks_for_is_one_run() -> None:
+    now = datetime(2026, 12, 1, 0, 5, tzinfo=UTC)
+    assert month_request(now, with_the_one_before=False).partition_key == "2026-12-01"
+    request = month_request(now, with_the_one_before=True)
     assert request.partition_key is None
     assert request.tags == {
         "dagster/asset_partition_range_start": "2026-11-01",

@@ -1,19 +1,27 @@
-"""A value of an old month that was revised asks for its month downstream."""
+"""A row of a past month that came late, or was revised, asks for its month downstream."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 import psycopg
 import pytest
 
+from strades_pipelines.database.connection import adbc_connect
+from strades_pipelines.database.stale import take_in
 from strades_pipelines.datamanager.revisions import stretches
 from strades_pipelines.defs.automation import revisions
 from strades_pipelines.defs.automation.revisions import revision_sensor
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import Settings
+from tests.dbt_project.building import BUILD, run_dbt
+from tests.dbt_project.seeding import candles, listing
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+BARS = (*BUILD, "--select", "+daily_bars", "--exclude", "test_type:data")
 Connection = psycopg.Connection[Any]
 
 
@@ -24,51 +32,75 @@ def held_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revisions, "settings", lambda: made)
 
 
-def revise(connection: Connection, about: datetime, *, at: datetime) -> None:
-    """Keep an old version of a rate."""
+def waits(connection: Connection, about: date, *, relation: str = "cleaned.daily_bars", at: datetime = NOW) -> None:
+    """A row of a day that was not taken in."""
     connection.execute(
-        "INSERT INTO records.observation_revisions VALUES ('ECB:USD', %s, 1, 'USD', NULL, %s, 'stated', 1, %s, %s)",
-        [about, about, at, at],
+        "INSERT INTO ops.stale VALUES (%s, 1, daterange(%s::date, %s::date + 1), %s)", [relation, about, about, at]
     )
     connection.commit()
 
 
-def tick(url: str, cursor: str | None = None) -> tuple[list[tuple[str, str]], list[str | None], str | None]:
-    """One evaluation: the stretches asked for, the run keys and the cursor."""
-    context = dg.build_sensor_context(resources={"database": Database(url=url)}, cursor=cursor)
+def tick(url: str) -> tuple[list[tuple[str, str]], list[str | None]]:
+    """One evaluation: the stretches asked for, and the run keys."""
+    context = dg.build_sensor_context(resources={"database": Database(url=url)})
     found = cast("dg.SensorResult | dg.SkipReason", revision_sensor(context))
     if isinstance(found, dg.SkipReason):
-        return [], [], cursor
+        return [], []
     tags = [request.tags for request in found.run_requests or ()]
     months = [(t["dagster/asset_partition_range_start"], t["dagster/asset_partition_range_end"]) for t in tags]
-    return months, [request.run_key for request in found.run_requests or ()], found.cursor
+    return months, [request.run_key for request in found.run_requests or ()]
 
 
-def test_without_revisions_nothing_is_asked_for(database_url: str) -> None:
-    assert tick(database_url) == ([], [], None)
+def test_where_every_row_was_taken_in_nothing_is_asked_for(database_url: str) -> None:
+    assert tick(database_url) == ([], [])
 
 
-def test_revised_months_are_asked_for_in_stretches_and_the_current_one_is_left_out(
+def test_months_are_asked_for_in_stretches_and_the_current_one_is_left_out(
     connection: Connection, database_url: str
 ) -> None:
     for about in ((2009, 11, 3), (2009, 12, 1), (2010, 1, 31), (2012, 5, 5), (2026, 11, 2)):
-        revise(connection, datetime(*about, tzinfo=UTC), at=NOW)
-    months, _, cursor = tick(database_url)
-    assert months == [("2009-11-01", "2010-01-01"), ("2012-05-01", "2012-05-01")]
-    assert cursor == NOW.isoformat()
+        waits(connection, date(*about))
+    waits(connection, date(2010, 2, 1), relation="features.daily")
+    waits(connection, date(2011, 2, 1), relation="cleaned.gaps")
+    assert tick(database_url)[0] == [("2009-11-01", "2010-02-01"), ("2012-05-01", "2012-05-01")]
 
 
-def test_the_same_revisions_are_the_same_run_and_later_ones_another(connection: Connection, database_url: str) -> None:
-    revise(connection, datetime(2009, 11, 3, tzinfo=UTC), at=NOW)
-    _, first, cursor = tick(database_url)
-    # A load that began before the tick and was committed after it is still seen.
-    revise(connection, datetime(2009, 11, 4, tzinfo=UTC), at=NOW - timedelta(minutes=5))
-    _, again, cursor = tick(database_url, cursor)
-    assert again == first
-    revise(connection, datetime(2009, 11, 5, tzinfo=UTC), at=NOW + timedelta(hours=2))
-    months, later, cursor = tick(database_url, cursor)
+def test_the_same_rows_are_the_same_run_and_later_ones_another(connection: Connection, database_url: str) -> None:
+    waits(connection, date(2009, 11, 3))
+    months, first = tick(database_url)
+    assert months == [("2009-11-01", "2009-11-01")]
+    assert tick(database_url)[1] == first
+    waits(connection, date(2009, 11, 5), at=NOW + timedelta(hours=2))
+    months, later = tick(database_url)
     assert months == [("2009-11-01", "2009-11-01")]
     assert later != first
+
+
+def test_a_bar_that_came_late_waits_until_its_month_was_cleaned_and_seen_by_features(
+    connection: Connection, database_url: str, adbc: "AdbcConnection"
+) -> None:
+    """A run on Friday 31 January failed; what Monday's brings of that day is of a month that nothing else asks for."""
+    listing(adbc, 1, symbol="A")
+    candles(adbc, 1, {date(2025, 1, day): 10.0 + day for day in (28, 29, 30)})
+    run_dbt(database_url, BARS, min_date="2025-01-01", max_date="2025-02-01")
+    take_everything_in(database_url)
+    assert tick(database_url)[0] == []
+    candles(adbc, 1, {date(2025, 1, 31): 41.0, date(2025, 2, 3): 44.0})
+    assert tick(database_url)[0] == [("2025-01-01", "2025-02-01")]
+    run_dbt(database_url, BARS, min_date="2025-02-01", max_date="2025-03-01")
+    assert ("2025-01-01", "2025-01-01") in [(first, first) for first, _ in tick(database_url)[0]]
+    run_dbt(database_url, BARS, min_date="2025-01-01", max_date="2025-02-01")
+    days = connection.execute("SELECT session_date FROM cleaned.daily_bars ORDER BY 1").fetchall()
+    assert [day for (day,) in days] == [date(2025, 1, day) for day in (28, 29, 30, 31)] + [date(2025, 2, 3)]
+    take_everything_in(database_url)
+    assert tick(database_url)[0] == []
+
+
+def take_everything_in(url: str) -> None:
+    """As features do with the months they work through."""
+    with adbc_connect(url) as features, features.cursor() as cursor:
+        take_in(cursor, "features.daily", date(1999, 1, 1), date(2027, 1, 1))
+        features.commit()
 
 
 def test_a_stretch_ends_where_a_month_is_left_out() -> None:

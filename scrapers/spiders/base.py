@@ -108,10 +108,12 @@ class AnswerSpider(Spider):
     def _answer(self, request: Request, response: Response | None, **fields: Any) -> Answer:
         found = () if response is None else response.headers.items()
         headers: RawHeaders = {name.lower(): list(values) for name, values in found}
+        now = settings().now()
         return Answer(
             request=request.meta["planned"],
             url=request.meta["page_url"],
-            fetched_at=settings().now(),
+            fetched_at=request.meta.get("sent_at", now),
+            answered_at=None if response is None else now,
             status=None if response is None else response.status,
             headers=readable_headers(headers),
             etag=sendable(headers, b"etag"),

@@ -138,7 +138,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Read:
-    """How to read: the format, what marks an error document, values of the whole body, and the records in it."""
+    """How to read: the format, what marks an error document, values of the whole body, and the records in it.
+
+    `trailing_newline` of a CSV: the provider ends every line, so that a last line without an end was cut.
+    """
 
     format: str
     errors: tuple[str, ...]
@@ -149,6 +152,7 @@ class Read:
     max_unpacked_bytes: int
     root: str | None
     outputs: tuple[Output, ...]
+    trailing_newline: bool = False
 
 
 @dataclass(frozen=True)

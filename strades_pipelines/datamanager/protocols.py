@@ -134,6 +134,7 @@ def _read(item: Mapping[str, Any]) -> Read:
         max_unpacked_bytes=item.get("max_unpacked_bytes", 64_000_000),
         root=item.get("root"),
         outputs=tuple(map(_output, item["outputs"])),
+        trailing_newline=item.get("trailing_newline", False),
     )
 
 

@@ -11,12 +11,14 @@ from urllib.parse import parse_qsl, urlsplit
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, sessions
 from strades_pipelines.datamanager.checked_json import CheckError, read_checked, shown
 from strades_pipelines.datamanager.cron import cron_problem
+from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.protocols import KEY_BELONGS, ProtocolError, load_protocol, protocol_names
 from strades_pipelines.secret_values import is_secret_name
 from strades_pipelines.settings import SettingsError, missing_secret, secret
 
 BUDGET_SECONDS = 300.0
+DAY_SECONDS = 86_400
 
 
 class SourcesError(ValueError):
@@ -194,6 +196,8 @@ def _problems(sources: Sources) -> Iterator[str]:
     """What the schema cannot see: names that mean nothing, things said twice, things that contradict each other."""
     yield from _repeated([website.name for website in sources.websites], "websites", "name")
     yield from _repeated([instrument.id for instrument in sources.instruments], "financial_instruments", "id")
+    for n, instrument in enumerate(sources.instruments):
+        yield from _lag_problem(instrument, f"financial_instruments[{n}].lag_days")
     by_id = {instrument.id: instrument for instrument in sources.instruments}
     known = protocol_names()
     listed: dict[tuple[str, str], tuple[Instrument, str]] = {}
@@ -220,6 +224,21 @@ def _protocol(name: str, where: str) -> Protocol:
         return load_protocol(name)
     except ProtocolError as error:
         raise CheckError(f"{where}.protocol: {error}") from None
+
+
+def _lag_problem(instrument: Instrument, where: str) -> Iterator[str]:
+    """A statistic of weeks, months or years is labelled by its first day: it is out after its last, and never before.
+
+    30d stands for a month of up to 31 days, 90d for a quarter of up to 92: a thirtieth more than it says.
+    """
+    seconds = interval_seconds(instrument.interval)
+    if instrument.kind != "statistic" or seconds <= DAY_SECONDS:
+        return
+    least = seconds * 31 // (30 * DAY_SECONDS) + 1
+    if (instrument.lag_days or 0) < least:
+        found = "none" if instrument.lag_days is None else str(instrument.lag_days)
+        reason = f"a value of {instrument.interval} is out only after that interval and the days its publisher needs"
+        yield f"{where}: expected at least {least}, was {found}: {reason}"
 
 
 def _interval_problem(protocol: Protocol, instrument: Instrument, at: str) -> Iterator[str]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 import psycopg
-from psycopg import sql
 
+from strades_pipelines.database.row_counts import count_rows
 from strades_pipelines.database.tables import table_columns
 from strades_pipelines.keys import OWNERS, key, table
 
@@ -45,12 +45,6 @@ def column_schema(name: str) -> dg.TableSchema:
     )
 
 
-def row_count(connection: "psycopg.Connection[Any]", asset: dg.AssetKey) -> int:
-    """How many rows the asset's table holds now."""
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*asset.path))).fetchone()
-    return int(row[0]) if row else 0
-
-
 def counts(connection: "psycopg.Connection[Any]", asset: dg.AssetKey, **more: Any) -> dict[str, Any]:
     """The metadata of a materialization: rows of the table, and what else there is to say."""
-    return {"dagster/row_count": row_count(connection, asset), **more}
+    return {"dagster/row_count": count_rows(connection, table(asset)), **more}

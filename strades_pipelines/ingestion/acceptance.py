@@ -14,7 +14,7 @@ from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 from strades_pipelines.ingestion.verify import stored_body
 
 NEW = """
-    SELECT fetch_id, protocol, given, fetched_at, url, sha256 FROM rawsources.fetches
+    SELECT fetch_id, protocol, given, fetched_at, answered_at, url, sha256 FROM rawsources.fetches
     WHERE source = %s AND run_id = %s AND outcome = 'stored' ORDER BY fetched_at, fetch_id
 """
 
@@ -30,13 +30,16 @@ def refused_bodies(
     urls: dict[int, str] = {}
     with connection.cursor() as cursor:
         known = costly_refusals(cursor)
-        for fetch_id, protocol, given, fetched_at, asked, sha256 in cursor.execute(NEW, [source, run_id]).fetchall():
+        new = cursor.execute(NEW, [source, run_id]).fetchall()
+        for fetch_id, protocol, given, fetched_at, answered_at, asked, sha256 in new:
             urls[fetch_id] = asked
             try:
                 if (refusal := known.get((source, protocol, bytes(sha256)))) is not None:
                     raise BodyRefused(refusal)
                 body = stored_body(cursor, fetch_id)
-                parse_bounded(load_protocol(protocol), body, given=given, fetched_at=fetched_at)
+                parse_bounded(
+                    load_protocol(protocol), body, given=given, fetched_at=fetched_at, answered_at=answered_at
+                )
             except (BodyRefused, BodyCorrupt, ProtocolError) as error:
                 refused[fetch_id] = one_line(str(error))
     connection.commit()

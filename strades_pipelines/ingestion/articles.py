@@ -7,22 +7,28 @@ import pyarrow.compute as pc
 from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.rows import Context, Rows, finished, same_text, started, times_column
 from strades_pipelines.ingestion.sanitizer import judge_times
-from strades_pipelines.ingestion.values import Column
+from strades_pipelines.ingestion.values import Column, instants
+from strades_pipelines.market.records import TIME
 
 TEXTS = ("url", "summary", "text", "language")
 
 
 def articles(block: Block, context: Context) -> Rows:
-    """Articles, known when they were published; one whose publisher does not say when, from when it was first seen."""
+    """Articles, known when they were published or last changed, whichever is later.
+
+    One whose publisher does not say when, or says it in words that cannot be read, is known when it was first seen.
+    """
     judgement = started(block)
-    published = context.instants(block, "published_at")
-    dated = ~(published.missing | published.bad)
-    times = np.where(dated, published.values, context.now)
-    everywhere = np.zeros(block.count, np.bool_)
-    judge_times(judgement, Column(times, everywhere, everywhere), earliest=context.earliest, fetched_at=context.now)
+    published, modified = context.instants(block, "published_at"), _modified(block, context)
+    dated = ~(published.bad | modified.bad | (published.missing & modified.missing))
+    first = np.where(published.missing, modified.values, published.values)
+    published_at = np.where(dated, first, context.now)
+    known = np.where(dated & ~modified.missing, np.maximum(first, modified.values), published_at)
+    nowhere = np.zeros(block.count, np.bool_)
+    for times in (published_at, known):
+        judge_times(judgement, Column(times, nowhere, nowhere), earliest=context.earliest, answered_at=context.now)
     for name in ("article_id", "title"):
         judgement.mark(np.array([cell is None for cell in block.cells[name]], np.bool_), f"{name}_missing")
-    stamps = times_column(times)
     nothing = pa.nulls(block.count, pa.string())
     listed = pa.list_(pa.string())
     made = {
@@ -30,10 +36,17 @@ def articles(block: Block, context: Context) -> Rows:
         "title": pa.array(block.cells["title"], pa.string()),
         **{name: pa.array(block.cells[name], pa.string()) if name in block.cells else nothing for name in TEXTS},
         **{name: pa.array(block.cells[name], listed) for name in ("authors", "categories")},
-        "published_at": pc.if_else(pa.array(dated), stamps, pa.scalar(None, stamps.type)),
-        "knowledge_time": stamps,
+        "published_at": pc.if_else(pa.array(dated), times_column(published_at), pa.scalar(None, TIME)),
+        "knowledge_time": times_column(known),
         "knowledge_basis": pc.if_else(
             pa.array(dated), same_text(context.output.knowledge.basis, block.count), same_text("observed", block.count)
         ),
     }
     return finished("article", made, judgement, key=("article_id",), order=("knowledge_time", "article_id"))
+
+
+def _modified(block: Block, context: Context) -> Column:
+    """When articles were last changed; missing where the protocol or the publisher does not say."""
+    if "modified_at" in block.cells:
+        return context.instants(block, "modified_at")
+    return instants([None] * block.count, "iso")

@@ -34,7 +34,7 @@ def bar_times(stamps: Times, *, interval: str, calendar: str, time_zone: str | N
     """The bars that providers' stamps mean.
 
     A stamp is a bar's first instant; of a daily bar of a venue that closes it may also be any earlier instant of the
-    session's date, since providers label days so.
+    session's date, since providers label days so, or that date's midnight where the session opened the evening before.
 
     Args:
         time_zone: whose dates daily stamps have; the calendar's own where None.
@@ -56,7 +56,10 @@ def bar_times(stamps: Times, *, interval: str, calendar: str, time_zone: str | N
         raise GivenError(f"expected an interval of at most 1d for the calendar {calendar}, was {interval}")
     found = session_of(stamps, known, time_zone)
     row = np.maximum(found, 0)
-    return Bars(known.opens[row], known.closes[row], (found < 0) | (stamps > known.opens[row]))
+    late = stamps > known.opens[row]
+    if late.any():
+        late[late] = ~at_midnight(stamps[late], time_zone or known.time_zone)
+    return Bars(known.opens[row], known.closes[row], (found < 0) | late)
 
 
 def known_sessions(calendar: str, stamps: Times, last_year: int) -> Sessions:
@@ -97,6 +100,11 @@ def local_dates(stamps: Times, time_zone: str) -> NDArray[np.datetime64]:
         raise GivenError(f"expected a time zone such as Europe/Berlin, was {time_zone[:40]!r}") from None
     days = [(EPOCH + timedelta(microseconds=stamp)).astimezone(zone).date() for stamp in stamps.tolist()]
     return np.array(days, "datetime64[D]")
+
+
+def at_midnight(stamps: Times, time_zone: str) -> NDArray[np.bool_]:
+    """Whether each instant is the first of a local date."""
+    return np.asarray(at_local_time(local_dates(stamps, time_zone), "00:00", time_zone) == stamps)
 
 
 def at_local_time(dates: NDArray[np.datetime64], clock: str, time_zone: str) -> Times:

@@ -45,6 +45,7 @@ def parse_bounded(
     *,
     given: Mapping[str, str],
     fetched_at: datetime,
+    answered_at: datetime | None = None,
     seconds: float = PARSE_SECONDS,
 ) -> Parsed:
     """`parse`, ended after `seconds` where the body is large; whatever goes wrong is told as a refusal of this body.
@@ -54,8 +55,8 @@ def parse_bounded(
         GivenError: as `parse` does.
     """
     if len(body) <= SMALL_BYTES_OF.get(protocol.read.format, SMALL_BYTES):
-        return _parse_or_refuse(protocol, body, given, fetched_at)
-    question = pickle.dumps((protocol, body, dict(given), fetched_at))
+        return _parse_or_refuse(protocol, body, given, fetched_at, answered_at)
+    question = pickle.dumps((protocol, body, dict(given), fetched_at, answered_at))
     try:
         done = subprocess.run(
             [sys.executable, "-m", __name__, str(os.getpid())],
@@ -80,9 +81,11 @@ def parse_bounded(
     return parsed
 
 
-def _parse_or_refuse(protocol: Protocol, body: bytes, given: Mapping[str, str], fetched_at: datetime) -> Parsed:
+def _parse_or_refuse(
+    protocol: Protocol, body: bytes, given: Mapping[str, str], fetched_at: datetime, answered_at: datetime | None
+) -> Parsed:
     try:
-        return parse(protocol, body, given=given, fetched_at=fetched_at)
+        return parse(protocol, body, given=given, fetched_at=fetched_at, answered_at=answered_at)
     except (BodyRefused, GivenError):
         raise
     except MemoryError:

@@ -25,15 +25,15 @@ def candles(block: Block, context: Context) -> Rows:
     symbol, interval, calendar = (context.need(name) for name in ("symbol", "interval", "calendar"))
     judgement = started(block)
     stamps = context.instants(block, "open_time")
-    judge_times(judgement, stamps, earliest=context.earliest, fetched_at=context.now)
+    judge_times(judgement, stamps, earliest=context.earliest, answered_at=context.now)
     names = ("open", "high", "low", "close", "volume", "quote_volume")
     columns = {name: numbers(block.cells[name]) for name in names if name in block.cells}
     counts = {"trade_count": whole_numbers(block.cells["trade_count"])} if "trade_count" in block.cells else {}
     judge_cells(judgement, columns | counts, optional_fields(context))
-    prices = {name: columns[name].values if name in columns else np.full(block.count, np.nan) for name in names}
-    judge_bars(judgement, prices)
+    prices = {name: _read(columns.get(name), block.count) for name in names}
+    judge_bars(judgement, prices, kind=context.scalars.get("kind"))
     usable, zone = usable_times(stamps, judgement), context.scalars.get("time_zone")
-    bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.fetched_at.year)
+    bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.answered_at.year)
     judgement.mark(bars.misfit, "not_on_the_grid")
     judge_spikes(judgement, bars.opens, prices["high"], prices["low"])
     closed, basis = _closed(block, context, judgement, bars.opens)
@@ -44,7 +44,7 @@ def candles(block: Block, context: Context) -> Rows:
         "close_time": times_column(bars.closes),
         **{name: pa.array(values, from_pandas=True) for name, values in prices.items()},
         "trade_count": _counts(counts.get("trade_count"), block.count),
-        "is_final": pa.array(closed & (bars.closes <= context.now)),
+        "is_final": pa.array(closed & (bars.closes <= context.asked)),
         "knowledge_time": times_column(bars.closes),
         "knowledge_basis": basis,
     }
@@ -64,6 +64,11 @@ def _closed(
     judgement.mark(flags.bad, "closed_unreadable")
     bases = pa.array(np.where(flags.missing, "assumed", basis)) if flags.missing.any() else None
     return np.asarray(flags.missing | (flags.values == "true")), bases or same_text(basis, block.count)
+
+
+def _read(column: Column | None, count: int) -> NDArray[np.float64]:
+    """The values that could be read, NaN elsewhere."""
+    return np.full(count, np.nan) if column is None else np.where(column.bad | column.missing, np.nan, column.values)
 
 
 def _counts(column: Column | None, count: int) -> pa.Array:

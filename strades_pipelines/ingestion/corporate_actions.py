@@ -25,7 +25,7 @@ def corporate_actions(block: Block, context: Context) -> Rows:
     """Dividends and splits on the venue's date, known at that session's opening."""
     judgement = started(block)
     times = context.instants(block, "event_time")
-    judge_times(judgement, times, earliest=context.earliest, fetched_at=context.now)
+    judge_times(judgement, times, earliest=context.earliest, answered_at=context.now)
     columns = {
         name: numbers(block.cells[name]) for name in ("amount", "numerator", "denominator") if name in block.cells
     }
@@ -61,6 +61,6 @@ def _ex_dates(
     calendar, zone = context.need("calendar"), context.scalars.get("time_zone")
     if calendar == ALWAYS_OPEN:
         return local_dates(events, zone or "UTC"), events, np.zeros(len(events), np.bool_)
-    known = known_sessions(calendar, events, context.fetched_at.year)
+    known = known_sessions(calendar, events, context.answered_at.year)
     row = session_of(events, known, zone)
     return known.dates[np.maximum(row, 0)], known.opens[np.maximum(row, 0)], np.asarray(row < 0)

@@ -25,6 +25,9 @@ class CsvReader:
         self.delimiter = read.delimiter
         self.lost: list[tuple[str, str, str]] = []
         self.header = _header(body, read.delimiter)
+        if read.trailing_newline and not body.endswith(b"\n"):  # half of its last number reads as a number
+            last = one_line(body[body.rfind(b"\n") + 1 :].decode("utf-8"), 80)
+            raise BodyRefused(f"expected a line end after the last row, was {last}")
         self.places = {name: place for place, name in reversed(list(enumerate(self.header)))}
         self.table = self._read(body)
         refuse_bad_rows(len(self.lost), self.table.num_rows + len(self.lost))

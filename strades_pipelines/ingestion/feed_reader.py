@@ -3,21 +3,26 @@
 An entry without an id of its own has the SHA-256 of its link and title: publishers reuse neither together.
 """
 
-import calendar
 import hashlib
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any
 
 from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.feed_dates import read_feed_date
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 
 Entry = dict[str, Any]
+Date = tuple[str, object]  # its name in lower case, one of `DATES`, and what the publisher wrote
+# The first that an entry has is its publication; the latest is when its words were there.
+DATES = ("published", "pubdate", "issued", "date", "updated", "modified")
+# Of Atom and Dublin Core; other vocabularies have dates of events and of pictures.
+DATE_VOCABULARIES = ("http://www.w3.org/2005/Atom", "http://purl.org/atom/", "http://purl.org/dc/")
 MOST_ENTRIES = 10_000
 ENTRY_TAG = re.compile(rb"<(?:[\w.-]{1,40}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
 
@@ -61,8 +66,38 @@ def _xml_entries(body: bytes) -> list[Entry]:
         raise BodyRefused(f"expected a feed, was not one: {fault}")
     if document.bozo and _cut_off(body):
         raise BodyRefused(f"expected a whole feed, was {document.bozo_exception}")
-    language = document.feed.get("language")
-    return [_of_xml(entry, language) for entry in document.entries]
+    language, dates = document.feed.get("language"), _dates_of_entries(body)
+    if len(dates) != len(document.entries):  # not well-formed, and mended in another way than feedparser does
+        dates = [[(name, entry[name]) for name in DATES if name in entry] for entry in document.entries]
+    atom = document.version.startswith("atom")
+    return [_of_xml(entry, stated, language, atom=atom) for entry, stated in zip(document.entries, dates, strict=True)]
+
+
+def _dates_of_entries(body: bytes) -> list[list[Date]]:
+    """All dates of each entry in their order, of which feedparser keeps the last of dc:date and dcterms:modified."""
+    from lxml import etree
+
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return []
+    entries = [] if root is None else root.iter("{*}item", "{*}entry")
+    return [list(_dates_of(entry)) for entry in entries]
+
+
+def _dates_of(entry: Any) -> Iterator[Date]:
+    own = _split(entry.tag)[0]
+    for child in entry.iterchildren("{*}*"):
+        vocabulary, name = _split(child.tag)
+        if name in DATES and (vocabulary in ("", own) or vocabulary.startswith(DATE_VOCABULARIES)):
+            yield name, "".join(child.itertext())
+
+
+def _split(tag: str) -> tuple[str, str]:
+    """The namespace of an element, and its name in lower case, without a prefix that the feed does not declare."""
+    namespace, _, name = tag.rpartition("}")
+    return namespace.removeprefix("{"), name.rpartition(":")[2].lower()
 
 
 def _cut_off(body: bytes) -> bool:
@@ -71,19 +106,19 @@ def _cut_off(body: bytes) -> bool:
     return not any(end in tail for end in (b"</rss>", b"</feed>", b":rdf>", b"</rdf>", b":feed>", b"</channel>"))
 
 
-def _of_xml(entry: Mapping[str, Any], language: str | None) -> Entry:
-    contents = [each.get("value") for each in entry.get("content", ())]
+def _of_xml(entry: Mapping[str, Any], dates: Sequence[Date], language: str | None, *, atom: bool) -> Entry:
+    contents = [_shown(each.get("value"), each if atom else None) for each in entry.get("content", ())]
     people = [person.get("name") or person.get("email") for person in entry.get("authors", ())]
     return _entry(
         identity=entry.get("id"),
         url=entry.get("link"),
-        title=entry.get("title"),
-        summary=entry.get("summary"),
+        title=_shown(entry.get("title"), entry.get("title_detail") if atom else None),
+        summary=_shown(entry.get("summary"), entry.get("summary_detail") if atom else None),
         text=contents[0] if contents else None,
         authors=people,
         language=(entry.get("title_detail") or {}).get("language") or language,
         categories=[tag.get("term") for tag in entry.get("tags", ())],
-        published=_stamp(entry, "published") or _stamp(entry, "updated"),
+        dates=dates,
     )
 
 
@@ -106,13 +141,13 @@ def _of_json(item: Mapping[str, Any], language: object) -> Entry:
     return _entry(
         identity=None if item.get("id") is None else str(item["id"]),
         url=item.get("url") or item.get("external_url"),
-        title=item.get("title"),
-        summary=item.get("summary"),
-        text=item.get("content_text") or item.get("content_html"),
+        title=_line(item.get("title")),
+        summary=_line(item.get("summary")),
+        text=_line(item.get("content_text")) or plain(item.get("content_html")),
         authors=[person.get("name") for person in people if isinstance(person, dict)],
         language=item.get("language") or language,
         categories=tags if isinstance(tags, list) else [],
-        published=_iso(item.get("date_published")),
+        dates=[("published", item.get("date_published")), ("modified", item.get("date_modified"))],
     )
 
 
@@ -120,39 +155,73 @@ def _entry(
     *,
     identity: Any,
     url: Any,
-    title: Any,
+    title: str | None,
     authors: Sequence[Any],
     categories: Sequence[Any],
-    published: Any,
-    **rest: Any,
+    dates: Sequence[Date],
+    language: Any,
+    **texts: str | None,
 ) -> Entry:
     """An entry of plain texts; without a title its text says what it is about."""
-    link, texts = _line(url), {name: plain(value) for name, value in rest.items()}
-    named = plain(title) or (texts["summary"] or texts["text"] or "")[:120] or None
+    published, modified = _instants(dates)
+    link = _line(url)
+    named = title or (texts["summary"] or texts["text"] or "")[:120] or None
     hashed = hashlib.sha256(f"{link or ''}\n{named or ''}".encode()).hexdigest()
     return {
         "id": _line(identity) or (hashed if link or named else None),
         "url": link,
         "title": named,
         **texts,
+        "language": _line(language),
         "authors": _listed(authors),
         "categories": _listed(categories),
         "published": published,
+        "modified": modified,
     }
 
 
+def _instants(dates: Sequence[Date]) -> tuple[str | None, str | None]:
+    """When an entry was published and last changed, in ISO 8601, UTC.
+
+    Both are None where any of its dates is not understood: that one may be the last.
+    """
+    stated = [(name, date) for name, date in dates if date is not None and str(date).strip()]
+    stated.sort(key=lambda named: DATES.index(named[0]))
+    read = [read_feed_date(date) if isinstance(date, str) else None for _, date in stated]
+    instants = [instant for instant in read if instant is not None]
+    if not instants or len(instants) < len(read):
+        return None, None
+    return instants[0].isoformat(), max(instants).isoformat()
+
+
+def _shown(value: object, construct: Mapping[str, Any] | None) -> str | None:
+    """A text as a reader sees it: Atom's type `text` holds no markup (RFC 4287, 3.1.1); RSS says no type."""
+    return _line(value) if (construct or {}).get("type") == "text/plain" else plain(value)
+
+
 def plain(value: object) -> str | None:
-    """Markup as the text that a reader sees, on one line; None where there is none."""
+    """Markup as the text that a reader sees, on one line; None where there is none.
+
+    A `<` before a word that is no element of HTML is a letter: "yield spread <zero".
+    """
     if not isinstance(value, str):
         return None
     if "<" in value or "&" in value:
         from lxml import etree, html
 
+        marked = _no_tag().sub("&lt;", _printable(value))
         try:
-            value = str(html.fragment_fromstring(_printable(value), create_parent=True).text_content())
+            value = str(html.fragment_fromstring(marked, create_parent=True).text_content())
         except (etree.ParserError, ValueError):
             return None
     return " ".join(_printable(value).split()) or None
+
+
+@cache
+def _no_tag() -> re.Pattern[str]:
+    from lxml.html import defs
+
+    return re.compile(rf"<(?=[a-z])(?!(?:{'|'.join(sorted(defs.tags))})[\s/>])", re.IGNORECASE)
 
 
 def _line(value: object) -> str | None:
@@ -166,25 +235,3 @@ def _printable(value: str) -> str:
 def _listed(values: Sequence[Any]) -> list[str]:
     made: Callable[[Any], str | None] = _line
     return list(dict.fromkeys(text for value in values if (text := made(value))))
-
-
-def _stamp(entry: Mapping[str, Any], name: str) -> str | None:
-    """feedparser's time (UTC) as ISO 8601; None where it read none, or none of the calendar.
-
-    A bare number is none: feedparser takes the first digits of unix seconds for a date, years before the truth.
-    """
-    parsed = entry.get(f"{name}_parsed")
-    if parsed is None or str(entry.get(name)).strip().isdigit():
-        return None
-    try:
-        return datetime.fromtimestamp(calendar.timegm(parsed), UTC).isoformat()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _iso(value: object) -> str | None:
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return time.astimezone(UTC).isoformat() if time is not None and time.tzinfo is not None else None

@@ -28,7 +28,7 @@ def documents(block: Block, context: Context) -> Rows:
     judgement = started(block)
     entity = _entity(context)
     filed = _accepted(block, context)
-    judge_times(judgement, filed, earliest=context.earliest, fetched_at=context.now)
+    judge_times(judgement, filed, earliest=context.earliest, answered_at=context.now)
     others = [name for name in block.cells if name not in ("filed_at", "period_end")]
     words = {name: texts(block.cells[name]) for name in others}
     periods = instants(block.cells["period_end"], context.output.fields["period_end"].unit)

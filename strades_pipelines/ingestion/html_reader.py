@@ -14,6 +14,8 @@ class HtmlReader:
     """An HTML page; nothing of it is run or fetched."""
 
     def __init__(self, read: Read, body: bytes) -> None:
+        if _ends_within_a_table(body):
+            raise BodyRefused("expected a whole page, was one that ends within a table")
         parser = html.HTMLParser(no_network=True, huge_tree=False, encoding=None if _declared(body) else "utf-8")
         try:
             self.root: Any = html.document_fromstring(body, parser=parser)
@@ -60,6 +62,13 @@ def _rows_of(table: Any) -> Iterator[Any]:
 def text_of(node: Any) -> str:
     """The text in an element, its blanks (no-break ones too) made single."""
     return " ".join((node if isinstance(node, str) else node.text_content()).split())
+
+
+def _ends_within_a_table(body: bytes) -> bool:
+    """Whether nothing ends behind the last cell; libxml2 ends it all, and half of a number is a number."""
+    bare = body.replace(b"\0", b"").lower()  # UTF-16 too
+    last_cell = max(bare.rfind(b"<td"), bare.rfind(b"<th"))
+    return last_cell >= 0 and not any(end in bare[last_cell:] for end in (b"</table", b"</body", b"</html"))
 
 
 def _declared(body: bytes) -> bool:

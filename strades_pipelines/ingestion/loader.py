@@ -186,7 +186,13 @@ def parse_fetch(fetch: Fetch, listings: Listings) -> Outcome:
     """
     try:
         body = unpack(fetch.sha256, fetch.size, fetch.packed)
-        parsed = parse_bounded(load_protocol(fetch.protocol), body, given=fetch.given, fetched_at=fetch.fetched_at)
+        parsed = parse_bounded(
+            load_protocol(fetch.protocol),
+            body,
+            given=fetch.given,
+            fetched_at=fetch.fetched_at,
+            answered_at=fetch.answered_at,
+        )
     except (BodyRefused, BodyCorrupt, ProtocolError) as error:
         return Outcome(fetch, error=one_line(str(error)))
     venue = fetch.given.get("venue", fetch.source)

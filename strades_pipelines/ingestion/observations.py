@@ -18,14 +18,20 @@ from strades_pipelines.ingestion.rows import (
     written,
 )
 from strades_pipelines.ingestion.sanitizer import judge_cells, judge_times
-from strades_pipelines.ingestion.values import numbers, texts
+from strades_pipelines.ingestion.values import DAY, numbers, texts
+
+USUAL_GAP_DAYS = 6  # over a weekend and holidays; labels that are usually further apart are those of weeks or months
 
 
 def observations(block: Block, context: Context) -> Rows:
-    """Values of series, known at a local time of their day or with the event; where there is none is no record."""
+    """Values of series, known at a local time of their day or with the event; where there is none is no record.
+
+    Raises:
+        GivenError: values of weeks, months or years would be known before their interval has ended.
+    """
     judgement = started(block)
     times = context.instants(block, "event_time")
-    judge_times(judgement, times, earliest=context.earliest, fetched_at=context.now)
+    judge_times(judgement, times, earliest=context.earliest, answered_at=context.now)
     values = numbers(block.cells["value"])
     if context.output.missing:
         judgement.leave_out(values.missing)
@@ -37,10 +43,12 @@ def observations(block: Block, context: Context) -> Rows:
     events = usable_times(times, judgement)
     rule = context.output.knowledge
     known = events
+    series = written(context, "series", words, block.count)
     if rule.rule == "daily":
+        _check_lag(events[judgement.good], series.filter(pa.array(judgement.good)), context)
         known = at_local_time(_published(events, context), str(rule.at), str(rule.time_zone))
     made = {
-        "series": written(context, "series", words, block.count),
+        "series": series,
         "event_time": times_column(events),
         "value": pa.array(values.values),
         "unit": written(context, "unit", words, block.count),
@@ -51,17 +59,41 @@ def observations(block: Block, context: Context) -> Rows:
     return finished("observation", made, judgement, key=("series", "event_time"))
 
 
-def _published(labels: Times, context: Context) -> NDArray[np.datetime64]:
-    """The dates on which values come out: so many days after their label, on a day on which their market is open."""
-    rule, given = context.output.knowledge, context.scalars.get("lag_days")
+def _check_lag(labels: Times, series: pa.Array, context: Context) -> None:
+    """Refuse a lag that does not reach over the interval of each series: its first day is its label.
+
+    The interval is the usual (median) distance of the labels of a series; one label alone tells of none.
+    """
+    days, encoded, lag = labels // DAY, series.dictionary_encode(), _lag_days(context)
+    codes = np.asarray(encoded.indices)
+    order = np.lexsort((days, codes))
+    for own in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
+        gaps = np.diff(np.unique(days[own]))
+        usual = float(np.median(gaps)) if len(gaps) else 0.0
+        if usual > USUAL_GAP_DAYS and lag <= usual:
+            name = encoded.dictionary[int(codes[own[0]])]
+            raise GivenError(
+                f"expected lag_days above {usual:g}, the usual distance of {name}'s labels, was {lag}: "
+                "a value is out only after its interval has ended; give lag_days=..."
+            )
+
+
+def _lag_days(context: Context) -> int:
+    given = context.scalars.get("lag_days")
     if given is not None and not (given.isascii() and given.isdigit() and len(given) <= 4):
         raise GivenError(f"expected lag_days as a number of days, was {given[:20]!r}")
-    days = labels.astype("datetime64[us]").astype("datetime64[D]") + int(given or rule.lag_days)
+    return int(given or context.output.knowledge.lag_days)
+
+
+def _published(labels: Times, context: Context) -> NDArray[np.datetime64]:
+    """The dates on which values come out: so many days after their label, on a day on which their market is open."""
+    rule = context.output.knowledge
+    days = labels.astype("datetime64[us]").astype("datetime64[D]") + _lag_days(context)
     if rule.calendar is None:
         return np.asarray(days)
     weekdays = np.busday_offset(days, 0, roll="forward")  # where the calendar does not reach
     recent = days[days >= np.datetime64(f"{USUAL_YEAR}-01-01")].astype("datetime64[us]").astype(np.int64)
-    known = known_sessions(rule.calendar, recent, context.fetched_at.year).dates
+    known = known_sessions(rule.calendar, recent, context.answered_at.year).dates
     at = np.searchsorted(known, days)
     covered = (days >= known[0]) & (at < len(known))
     return np.where(covered, known[np.minimum(at, len(known) - 1)], weekdays)

@@ -26,7 +26,7 @@ from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed, Reject, on
 from strades_pipelines.ingestion.xml_reader import XmlReader
 from strades_pipelines.market.records import SCHEMAS
 
-PARSER_VERSION = "2"
+PARSER_VERSION = "3"
 TIMES = ("open_time", "event_time", "published_at", "filed_at")
 READERS: Mapping[str, Callable[[Read, bytes], Reader]] = {
     "json": JsonReader,
@@ -46,16 +46,25 @@ KINDS: Mapping[str, Callable[[Block, Context], Rows]] = {
 }
 
 
-def parse(protocol: Protocol, body: bytes, *, given: Mapping[str, str], fetched_at: datetime) -> Parsed:
+def parse(
+    protocol: Protocol,
+    body: bytes,
+    *,
+    given: Mapping[str, str],
+    fetched_at: datetime,
+    answered_at: datetime | None = None,
+) -> Parsed:
     """The records and rejects of a body.
 
     Args:
         given: what the body does not say: symbol, interval, calendar, ...
-        fetched_at: aware; bars that close later are not final, events later than this are rejected.
+        fetched_at: aware, when it was asked for; bars that close later are not final.
+        answered_at: aware, when it had come, `fetched_at` where None; events later than this are rejected, and what
+            states no time of its own was known then.
 
     Returns:
         A table for each kind of the protocol, sorted, with the schema of `market.records`; every row of the body is in
-        a table or among the rejects.
+        a table or among the rejects; one that is in a table without a field that could not be read is in both.
 
     Raises:
         BodyRefused: the body is not what the protocol says; nothing of it may be used.
@@ -79,7 +88,7 @@ def parse(protocol: Protocol, body: bytes, *, given: Mapping[str, str], fetched_
             if output.empty == "refuse":
                 raise BodyRefused(f"expected rows at {output.rows or 'the root'}, was none")
             continue
-        rows = KINDS[output.kind](block, Context(output, scalars, fetched_at))
+        rows = KINDS[output.kind](block, Context(output, scalars, fetched_at, answered_at or fetched_at))
         _refuse_wrong_times(block, rows, output)
         bad = len(block.lost) + int(np.count_nonzero(~rows.judgement.good & ~rows.judgement.empty))
         refuse_bad_rows(bad, block.count + len(block.lost))
@@ -127,3 +136,6 @@ def _rejects(block: Block, rows: Rows) -> Iterator[Reject]:
         yield Reject(reason, where, raw)
     for row in np.flatnonzero(~rows.judgement.good & ~rows.judgement.empty).tolist():
         yield Reject(rows.judgement.reason(row), block.where(row), block.raw(row))
+    for reason, mask in rows.judgement.lost_fields:
+        for row in np.flatnonzero(mask & rows.judgement.good).tolist():
+            yield Reject(reason, block.where(row), block.raw(row))

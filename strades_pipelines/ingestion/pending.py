@@ -20,13 +20,14 @@ Window = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class Fetch:
-    """A stored answer with its body as stored."""
+    """A stored answer with its body as stored: sent for at `fetched_at`, whole at `answered_at`, UTC."""
 
     fetch_id: int
     source: str
     protocol: str
     given: Mapping[str, str]
     fetched_at: datetime
+    answered_at: datetime
     url: str
     sha256: bytes
     size: int
@@ -111,14 +112,15 @@ def batches(cursor: "Cursor", choice: Choice) -> Iterator[list[int]]:
 def read_fetches(cursor: "Cursor", ids: Sequence[int], choice: Choice) -> list[Fetch]:
     """The fetches of a batch that are still to be parsed, with their bodies, in fetch order."""
     cursor.execute(
-        "SELECT f.fetch_id, f.source, f.protocol, f.given::text, f.fetched_at, f.url, b.sha256, b.size, b.body "
+        "SELECT f.fetch_id, f.source, f.protocol, f.given::text, f.fetched_at, "
+        "coalesce(f.answered_at, f.fetched_at), f.url, b.sha256, b.size, b.body "
         "FROM rawsources.fetches AS f INNER JOIN rawsources.bodies AS b USING (sha256) "
         "LEFT JOIN records.parses AS p USING (fetch_id) "
         f"WHERE f.fetch_id = {any_of(ids)} AND {choice.condition()} ORDER BY f.fetched_at, f.fetch_id"
     )
     return [
-        Fetch(fetch_id, source, protocol, loads(given.encode()), fetched_at, url, sha256, size, packed)
-        for fetch_id, source, protocol, given, fetched_at, url, sha256, size, packed in cursor.fetchall()
+        Fetch(fetch_id, source, protocol, loads(given.encode()), *rest)
+        for fetch_id, source, protocol, given, *rest in cursor.fetchall()
     ]
 
 

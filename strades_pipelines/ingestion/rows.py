@@ -22,16 +22,22 @@ PLACE = re.compile(r"\{([a-z_]+)\}")
 
 @dataclass(frozen=True)
 class Context:
-    """What is the same for all rows of a body."""
+    """What is the same for all rows of a body; it was asked for at `fetched_at` and had come at `answered_at`, UTC."""
 
     output: Output
     scalars: Mapping[str, str]
     fetched_at: datetime
+    answered_at: datetime
+
+    @property
+    def asked(self) -> int:
+        """When the body was asked for, microseconds since the epoch: what was over by then is final."""
+        return microseconds(self.fetched_at)
 
     @property
     def now(self) -> int:
-        """When the body was fetched, microseconds since the epoch."""
-        return microseconds(self.fetched_at)
+        """When the body had come, microseconds since the epoch: what it shows was known by then, and not before."""
+        return microseconds(self.answered_at)
 
     @property
     def earliest(self) -> int:

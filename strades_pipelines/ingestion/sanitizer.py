@@ -1,7 +1,8 @@
 """Which rows are fit to load. Each row that is not gets one reason; its good neighbours are kept.
 
-The laws are those of the tables: a price is a positive number, a bar's high and low hold its open and close, an event
-has happened when its bytes were fetched, a key is there once. Nothing is repaired: values are taken or left.
+The laws are those of the tables: a price is a positive number but for a future's, a bar's high and low hold its open
+and close, an event has happened when its bytes were fetched, a key is there once. Nothing is
+repaired: values are taken or left.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ class Judgement:
         self.codes = np.zeros(count, np.int16)
         self.empty: Mask = np.zeros(count, np.bool_)
         self.reasons = ["good"]
+        self.lost_fields: list[tuple[str, Mask]] = []  # rows that are kept without a field, and why
 
     @property
     def good(self) -> Mask:
@@ -38,6 +40,11 @@ class Judgement:
         if reason not in self.reasons:
             self.reasons.append(reason)
         self.codes[mask & (self.codes == 0)] = self.reasons.index(reason)
+
+    def lose_field(self, mask: Mask, reason: str) -> None:
+        """The rows of `mask` are without a field that they need not have."""
+        if mask.any():
+            self.lost_fields.append((reason, mask))
 
     def leave_out(self, mask: Mask) -> None:
         """The good rows of `mask` say nothing: they are no records, and no rejects."""
@@ -55,29 +62,36 @@ class Judgement:
 
 
 def judge_cells(judgement: Judgement, columns: Mapping[str, Column], optional: Mapping[str, bool]) -> None:
-    """Values that are missing where they must not be, or that cannot be read."""
+    """Values that are missing where they must not be, or that cannot be read.
+
+    What a row may be without, it is without where it cannot be read: that is told, and the row stays.
+    """
     for name, column in columns.items():
-        judgement.mark(column.bad, f"{name}_unreadable")
-        if not optional[name]:
+        if optional[name]:
+            judgement.lose_field(column.bad, f"{name}_unreadable")
+        else:
+            judgement.mark(column.bad, f"{name}_unreadable")
             judgement.mark(column.missing, f"{name}_missing")
 
 
-def judge_times(judgement: Judgement, times: Column, *, earliest: int, fetched_at: int) -> None:
-    """Events before there could be any, or after their bytes were fetched: most often a wrong unit."""
+def judge_times(judgement: Judgement, times: Column, *, earliest: int, answered_at: int) -> None:
+    """Events before there could be any, or after their bytes had come: most often a wrong unit."""
     judgement.mark(times.missing | times.bad, "time_unreadable")
     judgement.mark(times.values < earliest, "time_before_the_earliest")
-    judgement.mark(times.values > fetched_at + CLOCK_SKEW, "time_in_the_future")
+    judgement.mark(times.values > answered_at + CLOCK_SKEW, "time_in_the_future")
 
 
-def judge_bars(judgement: Judgement, prices: Mapping[str, NDArray[np.float64]]) -> None:
+def judge_bars(judgement: Judgement, prices: Mapping[str, NDArray[np.float64]], *, kind: str | None = None) -> None:
     """A bar's prices are positive, and its high and low hold the others.
 
     Args:
         prices: open, high, low, close; volume and quote_volume with NaN where there is none.
+        kind: of instrument. The price of a `future` may be any: crude oil settled at -37.63 on 2020-04-20.
     """
     o, h, low, c = (prices[name] for name in ("open", "high", "low", "close"))
     with np.errstate(invalid="ignore"):
-        judgement.mark(~((o > 0) & (h > 0) & (low > 0) & (c > 0)), "price_not_positive")
+        if kind != "future":
+            judgement.mark(~((o > 0) & (h > 0) & (low > 0) & (c > 0)), "price_not_positive")
         judgement.mark(h < low, "high_below_low")
         judgement.mark((o > h) | (o < low), "open_outside_range")
         judgement.mark((c > h) | (c < low), "close_outside_range")
@@ -93,6 +107,8 @@ def judge_spikes(
     if len(rows) < 3:
         return
     tall, deep = high[rows], low[rows]
+    if deep.min() <= 0:
+        return  # ratios say nothing of prices that cross zero
     before_high, after_high, before_low, after_low = tall[:-2], tall[2:], deep[:-2], deep[2:]
     above = deep[1:-1] > SPIKE * np.maximum(before_high, after_high)
     below = tall[1:-1] * SPIKE < np.minimum(before_low, after_low)

@@ -22,7 +22,7 @@ def trades(block: Block, context: Context) -> Rows:
     """Trades, known when they happened."""
     judgement = started(block)
     times = context.instants(block, "event_time")
-    judge_times(judgement, times, earliest=context.earliest, fetched_at=context.now)
+    judge_times(judgement, times, earliest=context.earliest, answered_at=context.now)
     columns = {name: numbers(block.cells[name]) for name in ("price", "size")}
     words = {name: texts(block.cells[name], context.output.fields[name].values) for name in ("trade_id", "side")}
     judge_cells(judgement, columns | words, optional_fields(context))

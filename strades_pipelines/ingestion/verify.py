@@ -80,7 +80,7 @@ def verify_fetch(cursor: psycopg.Cursor[Any], fetch_id: int) -> Verification:
     """
     with cursor.connection.cursor(row_factory=dict_row) as rows:
         fetch = rows.execute(
-            "SELECT protocol, given, fetched_at, encode(sha256, 'hex') AS sha256 "
+            "SELECT protocol, given, fetched_at, answered_at, encode(sha256, 'hex') AS sha256 "
             "FROM rawsources.fetches WHERE fetch_id = %s",
             [fetch_id],
         ).fetchone()
@@ -90,9 +90,8 @@ def verify_fetch(cursor: psycopg.Cursor[Any], fetch_id: int) -> Verification:
     count = sum(map(len, stored.values()))
     try:
         body = stored_body(cursor, fetch_id)
-        parsed = parse_bounded(
-            load_protocol(fetch["protocol"]), body, given=fetch["given"], fetched_at=fetch["fetched_at"]
-        )
+        asked = {name: fetch[name] for name in ("given", "fetched_at", "answered_at")}
+        parsed = parse_bounded(load_protocol(fetch["protocol"]), body, **asked)
     except (BodyCorrupt, BodyRefused, ProtocolError) as error:
         return Verification(fetch_id, fetch["sha256"], count, (f"fetch {fetch_id}: {error}",))
     faults = []

@@ -19,6 +19,7 @@ from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.bulk import NOTHING, Loaded, append, copy_frame, load, same_key
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.database.stale import take_in
 from strades_pipelines.market.records import TIME
 from strades_pipelines.predictor.alpha158_rows import alpha158_table, bar_hashes
 from strades_pipelines.predictor.families.alpha158 import FAMILY as ALPHA158_FAMILY
@@ -163,6 +164,7 @@ def _write_block(cursor: "Cursor", start: datetime, end: datetime, now: datetime
     # Another process may be at the same rows: what this one finds not to be there must not come in between.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('strades.features'))")
     cursor.fetchall()
+    take_in(cursor, "features.daily", start.date(), end.date())
     rows = identify(read_market(cursor, start=start, end=end, now=now), start=start.date())
     window = (start.date(), end.date())
     for table in ("features.daily", "features.alpha158"):

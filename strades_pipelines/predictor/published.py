@@ -23,13 +23,15 @@ OBSERVATIONS = """(
     FROM records.observation_versions
     ORDER BY series, event_time, knowledge_time, recorded_at DESC
 )"""
-# An article counts as it was first read: what an editor changed later was not known by then.
+# An article counts as it was first read: what an editor changed later was not known by then. The same bytes parsed anew
+# may say that it was known later than was read at first, for instance where a date of the feed had been guessed.
 ARTICLES = """(
-    SELECT DISTINCT ON (source, article_id) source, article_id, knowledge_time, title, summary
+    SELECT DISTINCT ON (source, article_id) source, article_id, title, summary,
+        max(knowledge_time) OVER (PARTITION BY source, article_id, fetch_id) AS knowledge_time
     FROM (
-        SELECT source, article_id, knowledge_time, title, summary, recorded_at FROM records.articles
+        SELECT source, article_id, fetch_id, knowledge_time, title, summary, recorded_at FROM records.articles
         UNION ALL
-        SELECT source, article_id, knowledge_time, title, summary, recorded_at FROM records.article_revisions
+        SELECT source, article_id, fetch_id, knowledge_time, title, summary, recorded_at FROM records.article_revisions
     ) AS every
     WHERE (source, article_id) IN (
         SELECT source, article_id FROM records.articles

@@ -2,20 +2,26 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
-from psycopg import sql
 
 from strades_pipelines.database.connection import connect, database_url
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.database.migrate import DBT_SCHEMAS
 from strades_pipelines.database.roles import DBT_ROLE
+from strades_pipelines.database.row_counts import count_rows
 from strades_pipelines.keys import OWNERS
 from strades_pipelines.resources.dbt_project import database_name, ensure_manifest, home, invoke, load_parsed
 
+Node = Mapping[str, Any]  # of dbt's manifest
+RELATIONS = """
+    SELECT n.nspname || '.' || c.relname FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'v')
+"""
 Event = dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
 
 
@@ -67,13 +73,17 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
         arguments = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
         arguments += ["--indirect-selection", "buildable", "--vars", json.dumps(dict(variables or {}))]
         arguments += ["--full-refresh"] if full_refresh else []
-        arguments += ["--select", *_selected_models(manifest, context, translator)]
+        models = _models(manifest, context, translator)
+        absent = self._absent_before(models, manifest, url)
+        arguments += ["--select", *sorted(node["name"] for node in (*models, *absent))]
         outcome = invoke(arguments, url=url, target=path.parent, parsed=load_parsed(path, database=database_name(url)))
         crash_point(f"{min(context.selected_asset_keys).path[0]}.built")
+        selected = {str(node["unique_id"]) for node in models}
         for raw in outcome.events:
-            message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
-            for event in message.to_default_asset_events(manifest, translator, context):
-                yield self._counted(event, raw["data"]["node_info"])
+            if _concerns(manifest["nodes"][raw["data"]["node_info"]["unique_id"]], selected):
+                message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
+                for event in message.to_default_asset_events(manifest, translator, context):
+                    yield self._counted(event, raw["data"]["node_info"])
         outcome.check()
 
     def docs(self, path: Path) -> Path:
@@ -93,24 +103,47 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
     def _place(self) -> Path:
         return Path(self.target) if self.target else home()
 
+    def _absent_before(self, models: Sequence[Node], manifest: Mapping[str, Any], url: str) -> list[Node]:
+        """The models that these are made from and that are not there yet, as in a new home whose first click is a later
+        layer: they are made in the same call.
+        """
+        before = {
+            parent: manifest["nodes"][parent]
+            for model in models
+            for parent in _ancestors(model["unique_id"], manifest)
+            if parent.startswith("model.")
+        }
+        with connect(url, role=DBT_ROLE) as connection:
+            there = {name for (name,) in connection.execute(RELATIONS, [list(DBT_SCHEMAS)])}
+        return [node for node in before.values() if f"{node['schema']}.{node['alias']}" not in there]
+
     def _counted(self, event: Event, node: Mapping[str, Any]) -> Event:
         """A table's output with the number of its rows; views cost too much to count."""
         if not isinstance(event, dg.Output) or node["materialized"] == "view":
             return event
         relation = node["node_relation"]
-        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(relation["schema"], relation["alias"]))
         with connect(self._location(), role=DBT_ROLE) as connection:
-            row = connection.execute(query).fetchone()
-        return event.with_metadata({**event.metadata, "dagster/row_count": int(row[0]) if row else 0})
+            rows = count_rows(connection, f"{relation['schema']}.{relation['alias']}")
+        return event.with_metadata({**event.metadata, "dagster/row_count": rows})
 
 
-def _selected_models(
+def _models(
     manifest: Mapping[str, Any], context: dg.AssetExecutionContext, translator: DagsterDbtTranslator
-) -> list[str]:
-    """The names of the models behind the step's selected assets."""
+) -> list[Node]:
+    """The models behind the step's selected assets."""
     models = {
-        translator.get_asset_spec(manifest, unique_id, None).key: node["name"]
+        translator.get_asset_spec(manifest, unique_id, None).key: node
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] == "model"
     }
-    return sorted(models[key] for key in context.selected_asset_keys)
+    return [models[key] for key in context.selected_asset_keys]
+
+
+def _ancestors(unique_id: str, manifest: Mapping[str, Any]) -> set[str]:
+    parents = set(manifest["parent_map"].get(unique_id, ()))
+    return parents.union(*(_ancestors(parent, manifest) for parent in parents))
+
+
+def _concerns(node: Node, selected: Set[str]) -> bool:
+    """Whether a result of dbt is of a selected model, or of a test of one."""
+    return node["unique_id"] in selected or node.get("attached_node") in selected

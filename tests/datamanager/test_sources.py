@@ -169,6 +169,41 @@ def test_website_name_that_is_there_twice_is_named(write: Write) -> None:
         load_sources(write(spoiled))
 
 
+@pytest.mark.parametrize(
+    ("interval", "lag_days", "expected"),
+    [
+        ("30d", None, 32),  # a month has up to 31 days, and is not out before its end
+        ("30d", 31, 32),
+        ("30d", 32, None),
+        ("7d", 7, 8),
+        ("7d", 8, None),
+        ("90d", 92, 94),  # a quarter has up to 92
+        ("365d", 366, 378),
+        ("48h", 2, 3),
+        ("24h", None, None),
+        ("1d", 0, None),
+        ("1h", None, None),
+    ],
+)
+def test_a_statistic_is_not_known_before_its_interval_has_ended(
+    write: Write, interval: str, lag_days: int | None, expected: int | None
+) -> None:
+    spoiled = document()
+    statistic = {"id": "001ST", "symbol": "CPIAUCSL", "kind": "statistic", "interval": interval, "unit": "index"}
+    spoiled[F].append({**spoiled[F][0], **statistic} | ({} if lag_days is None else {"lag_days": lag_days}))
+    for key in ("currency", "tick_size", "lot_size"):
+        del spoiled[F][1][key]
+    if expected is None:
+        assert load_sources(write(spoiled)).instruments[1].lag_days == lag_days
+        return
+    with pytest.raises(SourcesError) as error:
+        load_sources(write(spoiled))
+    said = "none" if lag_days is None else lag_days
+    assert str(error.value).startswith(
+        f"Sources.json: financial_instruments[1].lag_days: expected at least {expected}, was {said}: "
+    )
+
+
 def test_two_series_of_a_listing_must_agree_on_it(write: Write) -> None:
     spoiled = document()
     spoiled[F].append({**spoiled[F][0], "id": "003CC", "interval": "1d", "tick_size": 0.5})

@@ -29,7 +29,10 @@ pytestmark = pytest.mark.slow
 MONTHS = ["2012-11-01", "2012-12-01", "2013-01-01"]
 RECORDS = ("candles", "trades", "observations", "corporate_actions", "articles", "documents", "rejects")
 STAGED = ("articles", "candles", "corporate_actions", "listings", "sessions")
-CLEANED = ("markets", "session_bars", "price_conflicts", "daily_bars", "gaps", "minute_bars", "news")
+CLEANED = (
+    "markets", "session_bars", "price_conflicts", "market_bars", "growth_factors", "daily_bars", "gaps", "minute_bars",
+    "news",
+)  # fmt: skip
 PREDICTED = ("models", "forecasts", "failures", "scores", "standings")
 ASSETS = [
     ["rawsources", "yahoo"],

@@ -54,6 +54,7 @@ def store_body(
     request_key: str = "key",
     given: Mapping[str, str] = GATE,
     fetched_at: datetime = NOW,
+    answered_at: datetime | None = None,
     outcome: str = "stored",
     window: tuple[datetime, datetime] | None = None,
     etag: str | None = None,
@@ -70,8 +71,8 @@ def store_body(
         )
         connection.execute(
             "INSERT INTO rawsources.fetches (fetch_id, source, protocol, request_key, url, given, window_start,"
-            " window_end, month, status, etag, fetched_at, outcome, sha256, run_id)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 200, %s, %s, %s, %s, %s)",
+            " window_end, month, status, etag, fetched_at, answered_at, outcome, sha256, run_id)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 200, %s, %s, %s, %s, %s, %s)",
             [
                 fetch_id,
                 source,
@@ -84,6 +85,7 @@ def store_body(
                 fetched_at.replace(day=1),
                 etag,
                 fetched_at,
+                answered_at,
                 outcome,
                 sha256,
                 run_id,

@@ -141,6 +141,21 @@ def gate_v2_trades() -> Protocol:
     return made("gate_trades", {"format": "json", "scalars": SERIES, "outputs": [output]})
 
 
+def wire_articles() -> Protocol:
+    """An interface of news that answers in JSON and states edits in seconds since the epoch."""
+    names = ("article_id", "title", "authors", "categories")
+    fields: dict[str, Any] = {name: {"at": name} for name in names}
+    fields |= {name: {"at": name, "unit": "s", "optional": True} for name in ("published_at", "modified_at")}
+    output = {
+        "kind": "article",
+        "layout": "objects",
+        "fields": fields,
+        "knowledge": {"rule": "event", "basis": "stated"},
+        "earliest": "1990-01-01",
+    }
+    return made("wire_articles", {"format": "json", "outputs": [output]})
+
+
 def daily_bars(
     calendar: str = "XNYS",
     unit: str = "iso",

@@ -2,10 +2,12 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import pytest
 
-from strades_pipelines.ingestion.csv_reader import unzip
+from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.ingestion.csv_reader import CsvReader, unzip
 from strades_pipelines.ingestion.verdicts import BodyRefused
 
 
@@ -48,3 +50,17 @@ def test_damaged_zip_is_refused_wherever_the_damage_is() -> None:
     for cut in range(0, len(body), 7):
         with pytest.raises(BodyRefused):
             unzip(body[:cut], member="a.csv", limit=1000)
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_where_the_provider_ends_every_line_a_body_cut_anywhere_within_a_line_is_refused(line_end: bytes) -> None:
+    lines = [b"observation_date,DGS10", b"2024-01-11,3.98", b"2024-01-12,3.96", b""]
+    body, whole_lines = line_end.join(lines), [len(line_end.join(lines[:n])) + len(line_end) for n in (1, 2, 3)]
+    strict = load_protocol("fred_csv").read
+    for cut in range(len(body) + 1):
+        if cut in whole_lines:
+            assert CsvReader(strict, body[:cut]).table.num_rows == whole_lines.index(cut)
+        else:
+            with pytest.raises(BodyRefused):
+                CsvReader(strict, body[:cut])
+    assert CsvReader(replace(strict, trailing_newline=False), body.rstrip()).table.num_rows == 2

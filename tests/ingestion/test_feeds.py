@@ -15,6 +15,7 @@ from strades_pipelines.ingestion.verify import verify_fetch
 from tests.ingestion.conftest import NOW, Store
 
 RSS = b"""<?xml version="1.0"?><rss version="2.0"><channel><title>t</title>%s</channel></rss>"""
+DAYS_ALONE = ("rss1/rss_1.0_biorxiv.xml",)  # without time and zone; the other reader takes midnight in UTC
 ITEM = b"<item><title>%s</title><link>https://example.org/a</link>%s</item>"
 
 
@@ -56,9 +57,10 @@ def test_entries_are_those_that_another_reader_finds(shared_data: Path, name: st
     for entry in wanted["entries"]:
         title = entry["title"] and " ".join(entry["title"]["content"].split())
         record = by_title[title] if title else found["records"][0]
-        published = instant(entry["published"] or entry["updated"])
-        assert instant(record["published_at"]) == published
-        assert instant(record["knowledge_time"]) == (published or NOW)
+        stated = [] if name in DAYS_ALONE else [entry["published"], entry["updated"]]
+        dates = [read for date in stated if (read := instant(date)) is not None]
+        assert instant(record["published_at"]) == (dates[0] if dates else None)
+        assert instant(record["knowledge_time"]) == max(dates, default=NOW)
         links = [link["href"].rstrip("/") for link in entry["links"]]
         assert not links or (record["url"] or "").rstrip("/") in links
 
@@ -71,7 +73,8 @@ def test_youtube_feed_is_articles(shared_data: Path) -> None:
     assert record["title"] == "Navigating with Quantum Entanglement"
     assert record["url"] == "https://www.youtube.com/watch?v=0A1ouV7iD8o"
     assert record["authors"] == ["PBS Space Time"]
-    assert record["published_at"] == record["knowledge_time"] == "2020-12-22T19:15:01Z"
+    # its <published> and its <updated>
+    assert (record["published_at"], record["knowledge_time"]) == ("2020-12-22T19:15:01Z", "2020-12-25T23:12:12Z")
 
 
 def test_an_entry_without_id_has_one_of_its_link_and_title_and_without_a_date_is_known_when_seen() -> None:
@@ -83,6 +86,81 @@ def test_an_entry_without_id_has_one_of_its_link_and_title_and_without_a_date_is
     assert one[0]["article_id"] == same[0]["article_id"] != other[0]["article_id"]
     assert (one[0]["title"], one[0]["published_at"]) == ("x & y", None)
     assert instant(one[0]["knowledge_time"]) == NOW
+
+
+EDITED = {
+    "Atom 1.0": b"""<feed xmlns="http://www.w3.org/2005/Atom"><title>t</title><id>u:t</id><entry><id>u:1</id><title>a</title>
+        <published>%s</published><updated>%s</updated></entry></feed>""",
+    "Atom 0.3": b"""<feed version="0.3" xmlns="http://purl.org/atom/ns#"><title>t</title><entry><id>u:1</id><title>a</title>
+        <issued>%s</issued><modified>%s</modified></entry></feed>""",
+    "RSS with dcterms": b"""<rss version="2.0" xmlns:dcterms="http://purl.org/dc/terms/"><channel><title>t</title><item>
+        <title>a</title><pubDate>%s</pubDate><dcterms:modified>%s</dcterms:modified></item></channel></rss>""",
+    "RSS with Atom": b"""<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel><title>t</title><item>
+        <title>a</title><pubDate>%s</pubDate><atom:updated>%s</atom:updated></item></channel></rss>""",
+    "JSON Feed": b"""{"version": "https://jsonfeed.org/version/1.1", "title": "t", "items": [{"id": "1", "title": "a",
+        "date_published": "%s", "date_modified": "%s"}]}""",
+}  # RFC 4287 4.2.9 and 4.2.15, the Atom 0.3 draft, DCMI terms, JSON Feed 1.1
+each_form = pytest.mark.parametrize("form", EDITED)
+
+
+@each_form
+def test_an_edited_entry_is_known_from_its_edit_and_keeps_its_publication(form: str) -> None:
+    [edited] = parsed(EDITED[form] % (b"2024-03-05T14:00:00Z", b"2024-03-06T15:15:00-05:00"))["records"]
+    assert (edited["published_at"], edited["knowledge_time"]) == ("2024-03-05T14:00:00Z", "2024-03-06T20:15:00Z")
+    [imported] = parsed(EDITED[form] % (b"2024-03-05T14:00:00Z", b"2024-03-01T00:00:00Z"))["records"]
+    assert imported["published_at"] == imported["knowledge_time"] == "2024-03-05T14:00:00Z"
+
+
+@each_form
+@pytest.mark.parametrize("date", [b"2024-03-05", b"2024-03-05T14:00:00", b"Tue, 05 Mar 2024 16:05:00 HST"])
+def test_an_entry_one_of_whose_dates_is_not_understood_is_known_when_it_was_fetched(form: str, date: bytes) -> None:
+    for dates in ((date, b"2024-03-06T20:15:00Z"), (b"2024-03-05T14:00:00Z", date)):
+        [entry] = parsed(EDITED[form] % dates)["records"]
+        assert (entry["published_at"], instant(entry["knowledge_time"])) == (None, NOW)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_the_latest_of_all_dates_of_an_entry_counts_in_whatever_order_they_are(swap: bool) -> None:
+    """dc:date and dcterms:modified are one field to feedparser: the last one in the entry."""
+    created, modified = b"<dc:date>2024-03-05T14:00:00Z</dc:date>", b"<t:modified>2024-03-07T14:00Z</t:modified>"
+    names = b'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:t="http://purl.org/dc/terms/"'
+    for published in (b"", b"<pubDate>Tue, 05 Mar 2024 14:00:00 GMT</pubDate>"):
+        dates = published + (modified + created if swap else created + modified)
+        feed = RSS.replace(b"<rss ", b"<rss %s " % names)
+        [entry] = parsed(feed % (ITEM % (b"a", dates)))["records"]
+        assert (entry["published_at"], entry["knowledge_time"]) == ("2024-03-05T14:00:00Z", "2024-03-07T14:00:00Z")
+        [entry] = parsed(feed % (ITEM % (b"a", dates.replace(b"14:00Z", b"14:00"))))["records"]
+        assert (entry["published_at"], instant(entry["knowledge_time"])) == (None, NOW)
+
+
+def test_a_feed_that_is_not_well_formed_is_known_from_its_edit_too() -> None:
+    body = EDITED["RSS with dcterms"] % (b"2024-03-05T14:00:00Z", b"2024-03-06T20:15:00Z")
+    for broken in (b"junk " + body, body.replace(b"<title>a<", b"<title>a &nbsp; b<"), body.replace(b'"2.0"', b"2.0")):
+        [entry] = parsed(broken)["records"]
+        assert (entry["published_at"], entry["knowledge_time"]) == ("2024-03-05T14:00:00Z", "2024-03-06T20:15:00Z")
+
+
+def test_dates_of_other_vocabularies_are_not_those_of_the_words() -> None:
+    feed = RSS.replace(
+        b"<rss ", b'<rss xmlns:ev="http://purl.org/rss/1.0/modules/event/" xmlns:x="https://x.example/" '
+    )
+    dates = b"<pubDate>Tue, 05 Mar 2024 14:00:00 GMT</pubDate><ev:date>junk</ev:date><x:updated>2024-04-01</x:updated>"
+    [entry] = parsed(feed % (ITEM % (b"a", dates)))["records"]
+    assert entry["published_at"] == entry["knowledge_time"] == "2024-03-05T14:00:00Z"
+
+
+def test_dates_of_what_an_entry_contains_are_not_its_own() -> None:
+    source = b"<source><id>u:s</id><title>s</title><updated>2025-01-01T00:00:00Z</updated></source>"
+    body = EDITED["Atom 1.0"] % (b"2024-03-05T14:00:00Z", b"2024-03-05T14:00:00Z")
+    [entry] = parsed(body.replace(b"</entry>", source + b"</entry>"))["records"]
+    assert entry["published_at"] == entry["knowledge_time"] == "2024-03-05T14:00:00Z"
+
+
+@each_form
+def test_a_date_that_is_left_out_or_empty_leaves_the_other_one(form: str) -> None:
+    for dates in ((b"", b"2024-03-06T20:15:00Z"), (b"2024-03-06T20:15:00Z", b"")):
+        [entry] = parsed(EDITED[form] % dates)["records"]
+        assert entry["published_at"] == entry["knowledge_time"] == "2024-03-06T20:15:00Z"
 
 
 def test_an_entry_of_tomorrow_is_rejected_and_its_neighbour_kept() -> None:
@@ -108,6 +186,16 @@ def test_what_is_no_whole_feed_is_refused_in_one_line(body: bytes) -> None:
     with pytest.raises(BodyRefused) as refused:
         parsed(body)
     assert "\n" not in str(refused.value)
+
+
+def test_an_undated_article_is_known_once_its_answer_had_come(store: Store, connection: Any, database_url: str) -> None:
+    sent, came = NOW, NOW + timedelta(seconds=20)
+    fetch_id = store(RSS % (ITEM % (b"undated", b"")), protocol="feed", source="news", given={}, fetched_at=sent,
+                     answered_at=came)  # fmt: skip
+    load_stored(url=database_url, now=came)
+    assert connection.execute("SELECT knowledge_time FROM records.articles").fetchall() == [(came,)]
+    with connection.cursor() as cursor:
+        assert verify_fetch(cursor, fetch_id).faults == ()
 
 
 def test_an_undated_article_stays_known_from_its_first_sight(store: Store, connection: Any, database_url: str) -> None:

@@ -25,6 +25,7 @@ from tests.ingestion.protocols import (
     coinbase_trades,
     kraken_candles,
     kraken_trades,
+    wire_articles,
 )
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -77,6 +78,28 @@ def test_trades_are_what_ccxt_expects(shared_data: Path, file: str, protocol: Pr
         assert row["knowledge_time"] == row["event_time"]
 
 
+@pytest.mark.parametrize(
+    ("published", "modified", "known", "basis"),
+    [
+        (1709647200, 1709756100, datetime(2024, 3, 6, 20, 15, tzinfo=UTC), "stated"),
+        (1709647200, 1709640000, datetime(2024, 3, 5, 14, tzinfo=UTC), "stated"),
+        (1709647200, None, datetime(2024, 3, 5, 14, tzinfo=UTC), "stated"),
+        (1709647200, "soon", NOW, "observed"),
+        (None, 1709647200, datetime(2024, 3, 5, 14, tzinfo=UTC), "stated"),
+        (None, None, NOW, "observed"),
+        ("soon", 1709756100, NOW, "observed"),
+    ],
+)
+def test_an_article_of_any_protocol_is_known_from_its_last_edit(
+    published: object, modified: object, known: datetime, basis: str
+) -> None:
+    article = {"article_id": "1", "title": "a", "authors": [], "categories": []}
+    body = json.dumps([article | {"published_at": published, "modified_at": modified}]).encode()
+    [row] = records(wire_articles(), body)
+    assert (row["knowledge_time"], row["knowledge_basis"]) == (known, basis)
+    assert row["published_at"] == (datetime(2024, 3, 5, 14, tzinfo=UTC) if basis == "stated" else None)
+
+
 def test_gate_times_keep_their_microseconds() -> None:
     trade = {"id": "1", "create_time_ms": "1710327648162.035000", "side": "sell", "amount": "1", "price": "2"}
     row = records(load_protocol("gateio_trades"), json.dumps([trade]).encode(), {"symbol": "X"})[0]
@@ -97,6 +120,16 @@ def test_bar_flagged_closed_before_our_clock_says_so_is_not_final() -> None:
         load_protocol("gateio_candles"), gate_body(gate_row(0)), given=HOUR | {"interval": "1m"}, fetched_at=time
     )
     assert parsed.tables["candle"]["is_final"].to_pylist() == [False]
+
+
+@pytest.mark.parametrize("row", [gate_row(0), gate_row(0)[:6]])  # closed by its flag, and by the clock
+def test_bar_that_closes_between_the_request_and_its_answer_is_not_final(row: list[str]) -> None:
+    """The bar of 00:00 to 00:01: asked for 0.1 s before its close, the answer was made at an instant nobody knows."""
+    close = datetime(2026, 11, 1, 0, 1, tzinfo=UTC)
+    for sent_before_close, final in ((timedelta(milliseconds=100), False), (timedelta(0), True)):
+        times = {"fetched_at": close - sent_before_close, "answered_at": close + timedelta(seconds=20)}
+        parsed = parse(load_protocol("gateio_candles"), gate_body(row), given=HOUR | {"interval": "1m"}, **times)
+        assert parsed.tables["candle"]["is_final"].to_pylist() == [final]
 
 
 def test_older_gate_rows_without_volume_and_flag_are_read_by_the_clock() -> None:

@@ -1,14 +1,17 @@
 """FRED, the Treasury, EDGAR and tables of pages: what their formats say, and what is no such body."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.documents import document
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.ingestion.verdicts import BodyRefused
@@ -58,6 +61,42 @@ def test_a_series_that_comes_out_later_is_known_later_and_that_of_another_is_ref
     assert late[0]["knowledge_time"] == "2012-02-21T21:15:00Z"  # 20 February was Presidents' Day
     with pytest.raises(BodyRefused, match="expected symbol DGS10, was CPILFESL"):
         parsed("fred_csv", b"observation_date,CPILFESL\n2012-01-01,227.877\n", symbol="DGS10")
+
+
+def labelled(first: date, step: int, count: int) -> bytes:
+    """A body of FRED with a label every `step` days."""
+    days = (first + timedelta(days=step * n) for n in range(count))
+    return b"observation_date,X\n" + b"".join(b"%s,1.0\n" % str(day).encode() for day in days)
+
+
+@given(st.integers(7, 400), st.integers(2, 40), st.integers(0, 800))
+def test_no_value_is_known_before_the_next_label_unless_the_body_is_refused(step: int, count: int, lag: int) -> None:
+    body, lag_days = labelled(date(1990, 1, 1), step, count), str(lag)
+    if lag <= step:
+        with pytest.raises(GivenError, match=f"expected lag_days above {step}"):
+            parsed("fred_csv", body, symbol="X", lag_days=lag_days)
+        return
+    for record in parsed("fred_csv", body, symbol="X", lag_days=lag_days)["records"]:
+        about, known = (datetime.fromisoformat(record[name]) for name in ("event_time", "knowledge_time"))
+        assert known > about + timedelta(days=step)
+
+
+def test_labels_of_days_with_weekends_holidays_and_a_missing_week_between_them_need_no_lag() -> None:
+    days = [b"2001-09-07", b"2001-09-10", b"2001-09-17", b"2001-09-18", b"2001-09-19"]  # New York was closed in between
+    body = b"observation_date,DGS10\n" + b"".join(day + b",4.0\n" for day in days)
+    assert len(parsed("fred_csv", body, symbol="DGS10")["records"]) == 5
+    assert len(parsed("fred_csv", labelled(date(2024, 1, 12), 4, 2), symbol="X")["records"]) == 2
+    assert len(parsed("fred_csv", labelled(date(2024, 1, 12), 31, 1), symbol="X")["records"]) == 1
+
+
+def test_each_series_of_a_body_is_judged_by_its_own_labels() -> None:
+    monthly = {date(2024, month, 1) for month in (1, 2, 3)}
+    days = (date(2024, 1, 1) + timedelta(days=n) for n in range(70))
+    rows = (f"{day},1.0,{2.0 if day in monthly else ''}\n" for day in days)
+    body = ("observation_date,DGS10,CPIAUCSL\n" + "".join(rows)).encode()
+    with pytest.raises(GivenError, match="expected lag_days above 30, the usual distance of CPIAUCSL's labels"):
+        parsed("fred_csv", body)
+    assert len(parsed("fred_csv", body, lag_days="45")["records"]) == 73
 
 
 def test_treasury_yields_are_a_series_a_tenor() -> None:
@@ -153,6 +192,21 @@ def test_a_body_of_another_kind_is_refused_in_one_line(protocol: str, body: byte
         parsed(protocol, body, **GIVEN.get(protocol, {}))
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) <= 300
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_page_that_was_cut_before_the_end_of_its_table_is_refused(encoding: str) -> None:
+    """HTML's end tag of a table cannot be left out; of a cut cell, 21,821,400 may have become 21,82."""
+    page = (PAGE % "Close").replace("utf-8", encoding)
+    whole = parsed("html_table", page.encode(encoding), symbol="AAPL")["records"]
+    end = page.rindex("</table>") + len("</table")
+    for cut in range(1, len(page)):
+        body = page[:cut].encode(encoding)
+        if cut < end:
+            with pytest.raises(BodyRefused):
+                parsed("html_table", body, symbol="AAPL")
+        else:
+            assert parsed("html_table", body, symbol="AAPL")["records"] == whole
 
 
 def test_a_table_of_the_wild_is_found_by_its_headings(shared_data: Path) -> None:

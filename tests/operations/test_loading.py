@@ -103,3 +103,12 @@ def test_reparse_says_what_became_of_every_row(
     assert told["bodies"] == 0  # a file has no window: it counts by when it came
     with pytest.raises(ProtocolError, match="expected one of"):
         reparse(connection, "no_such", (None, None), now=NOW, url=database_url, progress=said.append)
+
+
+def test_a_file_whose_last_line_was_cut_is_refused_and_stores_nothing(
+    tmp_path: Path, sources: Sources, database_url: str, connection: Connection
+) -> None:
+    file = written(tmp_path, "oil.csv", b"observation_date,DCOILWTICO\n2013-02-26,92.68\n2013-02-27,9")
+    with pytest.raises(BodyRefused, match=r"oil.csv: expected a line end after the last row, was 2013-02-27,9"):
+        load(database_url, sources, file, protocol="fred_csv", given=["symbol=DCOILWTICO"])
+    assert set(counts(connection).values()) == {0}

@@ -64,15 +64,15 @@ def test_correction_of_a_source_is_known_from_the_answer_that_shows_it(adbc: "Co
         body = b"observation_date,VIXCLS\n2024-01-02,%s\n2024-01-03,22.0\n" % value
         store_body(
             database_url, body, protocol="fred_csv", source="fred", given={"symbol": "VIXCLS", "unit": "index"},
-            fetched_at=at,
+            fetched_at=at, answered_at=at + timedelta(minutes=1),
         )  # fmt: skip
-        load_stored(url=database_url, now=at)
+        load_stored(url=database_url, now=at + timedelta(minutes=1))
     with adbc.cursor() as cursor:
         series = read_published(cursor, until=datetime(2024, 6, 1, tzinfo=UTC))["VIXCLS"]
     assert series.value.tolist() == [20.0, 21.0, 22.0]
-    # 16:15 in New York on the session after, as the protocol says; the correction when it was seen.
+    # 16:15 in New York on the session after, as the protocol says; the correction when it had come.
     assert [str(at) for at in series.knowledge_time.astype("M8[m]")] == [
-        "2024-01-03T21:15", "2024-03-04T12:00", "2024-01-04T21:15",
+        "2024-01-03T21:15", "2024-03-04T12:01", "2024-01-04T21:15",
     ]  # fmt: skip
 
 
@@ -123,6 +123,17 @@ def test_articles_are_read_as_first_written_with_who_is_in_them(adbc: "Connectio
     assert len(later.knowledge_time) == 0
     assert found.knowledge_time.dtype.kind == "M"
     assert np.all(found.knowledge_time[1:] >= found.knowledge_time[:-1])
+
+
+def test_article_whose_date_was_read_wrongly_is_known_from_the_right_one_once_it_is_parsed_anew(
+    adbc: "Connection",
+) -> None:
+    """05-03-2024 was once read as 20 March 2005; the same fetch, parsed again, says when it was first seen."""
+    article(adbc, 1, "Central bank holds", known_at=datetime(2005, 3, 20, 14, tzinfo=UTC), recorded_at=DAY)
+    article(adbc, 1, "Central bank holds", known_at=DAY, recorded_at=DAY + timedelta(days=9))
+    with adbc.cursor() as cursor:
+        found = read_articles(cursor, [], start=datetime(2005, 3, 20, tzinfo=UTC), until=END)
+    assert found.knowledge_time.tolist() == np.array([DAY.replace(tzinfo=None)], found.knowledge_time.dtype).tolist()
 
 
 def test_tone_counts_words_of_the_lists_and_a_word_is_on_one() -> None:

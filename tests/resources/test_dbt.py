@@ -85,6 +85,24 @@ def test_selected_asset_is_the_only_one_built(runner: DbtRunnerResource) -> None
     assert [event.asset_key for event in result.get_asset_materialization_events()] == [dg.AssetKey(chosen_path)]
 
 
+def test_what_a_selected_asset_reads_is_made_where_it_is_not_there_and_only_there(
+    runner: DbtRunnerResource, adbc: "Connection", connection: psycopg.Connection[Any]
+) -> None:
+    listing(adbc, 1, symbol="BTC")
+    candles(adbc, 1, dict.fromkeys(days(date(2024, 1, 1), 40), 10.0))
+    prices = dg.AssetSelection.assets(["marts", "fct_prices"])
+    result = dg.materialize([assets_of(runner)], resources={"dbt": runner}, selection=prices)
+    made = [event.asset_key for event in result.get_asset_materialization_events()]
+    assert made == [dg.AssetKey(["marts", "fct_prices"])]
+    assert connection.execute("SELECT count(*) FROM marts.fct_prices").fetchone() == (40,)
+    connection.commit()
+    before = connection.execute("SELECT 'cleaned.daily_bars'::regclass::oid").fetchone()
+    connection.execute("SET ROLE strades_dbt; DROP VIEW marts.fct_prices CASCADE; RESET ROLE")
+    connection.commit()
+    dg.materialize([assets_of(runner)], resources={"dbt": runner}, selection=prices)
+    assert connection.execute("SELECT 'cleaned.daily_bars'::regclass::oid").fetchone() == before
+
+
 def test_failing_test_is_a_failed_check_and_one_line_with_node_and_message(
     runner: DbtRunnerResource, adbc: "Connection", connection: psycopg.Connection[Any]
 ) -> None:

@@ -220,6 +220,7 @@ def test_the_fetch_row_says_it_all_and_asking_again_at_the_same_instant_writes_n
         "etag": None,
         "last_modified": None,
         "fetched_at": NOW,
+        "answered_at": NOW,
         "outcome": "stored",
         "error": None,
         "sha256": row["sha256"],

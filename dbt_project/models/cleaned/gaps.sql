@@ -1,5 +1,6 @@
--- What is missing is a matter of all of time: each run works it out whole and writes what changed. Ranges of time are
--- added and taken away as sets; a bar stands for its slot: a day up to the next session's open, or its own length.
+-- What is missing is worked out from `since` on, of the series that have work: whatever changed a series lies after it, and
+-- no gap that is stored begins before it and ends after it. Ranges of time are added and taken away as sets; a bar stands for
+-- its slot: a day up to the next session's open, or its own length.
 -- The logs of fetching and reading are no assets of their own, so they are named plainly.
 with series as (
     select
@@ -12,42 +13,67 @@ with series as (
         make_interval(secs => bar_series.reach_seconds) as reach,
         make_interval(secs => bar_series.lag_seconds) as lag,
         markets.symbol,
-        markets.calendar
-    from {{ source('records', 'bar_series') }} as bar_series
+        markets.calendar,
+        work.since
+    from {{ work() }} as work
+    inner join {{ source('records', 'bar_series') }} as bar_series
+        on
+            work.listing_id = bar_series.listing_id
+            and work.interval = bar_series.interval
     inner join {{ ref('markets') }} as markets on bar_series.listing_id = markets.listing_id
 ),
 
+-- The attempts that asked for its own symbol, and those that asked for all that a source has. Each by an index.
 asked as (
     select
         series.listing_id,
         series.interval,
-        fetches.window_start,
-        fetches.outcome <> 'failed' and coalesce(parses.outcome, 'parsed') = 'parsed' as is_answered,
+        attempts.window_start,
+        attempts.outcome <> 'failed' and coalesce(parses.outcome, 'parsed') = 'parsed' as is_answered,
         coalesce(parses.rejects, 0) > 0 as has_rejects,
-        fetches.fetched_at,
-        fetches.fetched_at - series.lag as settled_until,
         tstzrange(
-            coalesce(fetches.window_start, '-infinity'),
+            coalesce(attempts.window_start, '-infinity'),
             greatest(
-                coalesce(fetches.window_start, '-infinity'),
-                least(fetches.window_end, fetches.fetched_at - series.lag)
+                coalesce(attempts.window_start, '-infinity'),
+                least(attempts.window_end, attempts.fetched_at - series.lag)
             )
         ) as span
     from series
-    inner join rawsources.fetches as fetches
-        on
-            series.source = fetches.source
-            and coalesce(fetches.given ->> 'symbol', series.symbol) = series.symbol
-            and coalesce(fetches.given ->> 'interval', series.interval) = series.interval
-    left join records.parses as parses on fetches.fetch_id = parses.fetch_id
+    cross join
+        lateral (
+            select fetches.*
+            from rawsources.fetches as fetches
+            where
+                fetches.source = series.source
+                and fetches.given ->> 'symbol' = series.symbol
+                and fetches.window_end > series.since
+
+            union all
+
+            select fetches.*
+            from rawsources.fetches as fetches
+            where
+                fetches.source = series.source
+                and fetches.given ->> 'symbol' = series.symbol
+                and fetches.window_end is null
+
+            union all
+
+            select fetches.*
+            from rawsources.fetches as fetches
+            where
+                fetches.source = series.source
+                and fetches.given ->> 'symbol' is null
+                and (fetches.window_end > series.since or fetches.window_end is null)
+        ) as attempts
+    left join records.parses as parses on attempts.fetch_id = parses.fetch_id
+    where coalesce(attempts.given ->> 'interval', series.interval) = series.interval
 ),
 
 answers as (
     select
         listing_id,
         interval,
-        max(fetched_at) as last_asked_at,
-        max(settled_until) as horizon,
         bool_or(is_answered and window_start is null) as has_whole_answer,
         coalesce(range_agg(span) filter (where is_answered), '{}') as answered,
         coalesce(range_agg(span) filter (where is_answered and not has_rejects), '{}') as clean,
@@ -56,35 +82,67 @@ answers as (
     group by listing_id, interval
 ),
 
+-- Whatever it asked for: by its time, all that was over is known to be there or missing.
+last_asked as (
+    select
+        series.listing_id,
+        series.interval,
+        max(newest.fetched_at) as last_asked_at,
+        max(newest.fetched_at - series.lag) as horizon
+    from series
+    cross join
+        lateral (
+            (
+                select fetches.fetched_at
+                from rawsources.fetches as fetches
+                where
+                    fetches.source = series.source
+                    and fetches.given ->> 'symbol' = series.symbol
+                    and coalesce(fetches.given ->> 'interval', series.interval) = series.interval
+                order by fetches.fetched_at desc
+                limit 1
+            )
+
+            union all
+
+            (
+                select fetches.fetched_at
+                from rawsources.fetches as fetches
+                where
+                    fetches.source = series.source
+                    and fetches.given ->> 'symbol' is null
+                    and coalesce(fetches.given ->> 'interval', series.interval) = series.interval
+                order by fetches.fetched_at desc
+                limit 1
+            )
+        ) as newest
+    group by series.listing_id, series.interval
+),
+
 lives as (
     select
         series.listing_id,
         series.interval,
         series.calendar,
         series.step,
-        answers.has_whole_answer,
-        answers.answered,
-        answers.clean,
-        answers.failed,
+        series.since,
+        coalesce(answers.has_whole_answer, false) as has_whole_answer,
+        coalesce(answers.answered, '{}') as answered,
+        coalesce(answers.clean, '{}') as clean,
+        coalesce(answers.failed, '{}') as failed,
         min(series.starts_at) as starts_at,
-        least(max(series.ends_at), answers.horizon) as ends_at,
-        coalesce(answers.last_asked_at - max(series.reach), '-infinity') as reach_start
+        least(max(series.ends_at), last_asked.horizon) as ends_at,
+        coalesce(last_asked.last_asked_at - max(series.reach), '-infinity') as reach_start
     from series
-    inner join answers on series.listing_id = answers.listing_id and series.interval = answers.interval
+    inner join last_asked on series.listing_id = last_asked.listing_id and series.interval = last_asked.interval
+    left join answers on series.listing_id = answers.listing_id and series.interval = answers.interval
     group by
-        series.listing_id, series.interval, series.calendar, series.step, answers.has_whole_answer, answers.answered,
-        answers.clean, answers.failed, answers.horizon, answers.last_asked_at
-),
-
-sessions as (
-    select
-        *,
-        coalesce(lead(open_time) over (partition by calendar order by session_date), close_time) as next_open_time
-    from {{ ref('stg_records__sessions') }}
+        series.listing_id, series.interval, series.calendar, series.step, series.since, answers.has_whole_answer,
+        answers.answered, answers.clean, answers.failed, last_asked.horizon, last_asked.last_asked_at
 ),
 
 -- Daily bars of venues that close: their slots are the sessions that were over.
-daily_slots as (
+daily_slots as materialized (
     select
         lives.listing_id,
         lives.interval,
@@ -93,12 +151,21 @@ daily_slots as (
         sessions.close_time,
         sessions.next_open_time
     from lives
-    inner join sessions
-        on
-            lives.calendar = sessions.calendar
-            and lives.starts_at <= sessions.open_time
-            and lives.ends_at >= sessions.close_time
-    where lives.interval = '1d'
+    cross join
+        lateral (
+            select
+                days.*,
+                coalesce(lead(days.open_time) over (order by days.session_date), days.close_time) as next_open_time
+            from {{ ref('stg_records__sessions') }} as days
+            where
+                days.calendar = lives.calendar
+                -- A session opens a day before its date at the earliest, and the last of all has no next one.
+                and days.session_date >= greatest(cast(lives.since as date), cast(lives.starts_at as date)) - 1
+        ) as sessions
+    where
+        lives.interval = '1d'
+        and sessions.open_time >= greatest(lives.starts_at, lives.since)
+        and sessions.close_time <= lives.ends_at
 ),
 
 expected as (
@@ -121,11 +188,12 @@ expected as (
             )
         ) as slots
     from lives
-    inner join sessions
+    inner join {{ ref('stg_records__sessions') }} as sessions
         on
             lives.calendar = sessions.calendar
             and lives.starts_at <= sessions.open_time
             and lives.ends_at > sessions.open_time
+            and sessions.session_date >= cast(lives.since as date) - 1
     where lives.interval <> '1d'
     group by lives.listing_id, lives.interval
 
@@ -136,8 +204,8 @@ expected as (
         interval,
         tstzmultirange(
             tstzrange(
-                date_bin(step, starts_at, 'epoch'),
-                greatest(date_bin(step, starts_at, 'epoch'), date_bin(step, ends_at, 'epoch'))
+                date_bin(step, greatest(starts_at, since), 'epoch'),
+                greatest(date_bin(step, greatest(starts_at, since), 'epoch'), date_bin(step, ends_at, 'epoch'))
             )
         ) as slots
     from lives
@@ -148,8 +216,7 @@ present as (
     select
         daily_slots.listing_id,
         daily_slots.interval,
-        range_agg(tstzrange(daily_slots.open_time, daily_slots.next_open_time)) as slots,
-        min(daily_slots.open_time) as first_open_time
+        range_agg(tstzrange(daily_slots.open_time, daily_slots.next_open_time)) as slots
     from daily_slots
     inner join {{ ref('session_bars') }} as bars
         on
@@ -162,31 +229,80 @@ present as (
     select
         lives.listing_id,
         lives.interval,
-        range_agg(tstzrange(candles.open_time, candles.close_time)) as slots,
-        min(candles.open_time) as first_open_time
+        range_agg(tstzrange(candles.open_time, candles.close_time)) as slots
     from lives
-    inner join {{ ref('stg_records__candles') }} as candles
-        on
-            lives.listing_id = candles.listing_id
-            and lives.interval = candles.bar_interval
+    cross join
+        lateral (
+            select
+                given.open_time,
+                given.close_time
+            from {{ ref('stg_records__candles') }} as given
+            where
+                given.listing_id = lives.listing_id
+                and given.bar_interval = lives.interval
+                and given.open_time >= lives.since - lives.step
+            order by given.open_time
+        ) as candles
     where lives.interval <> '1d' or lives.calendar = '24/7'
     group by lives.listing_id, lives.interval
+),
+
+-- When the first bar of a series opened that it asks for.
+firsts as (
+    select
+        lives.listing_id,
+        lives.interval,
+        first_bar.open_time
+    from lives
+    cross join
+        lateral (
+            select sessions.open_time
+            from {{ ref('session_bars') }} as bars
+            inner join {{ ref('stg_records__sessions') }} as sessions on bars.session_date = sessions.session_date
+            where
+                bars.listing_id = lives.listing_id
+                and sessions.calendar = lives.calendar
+                and bars.session_date >= cast(lives.starts_at as date) - 1
+                and sessions.open_time >= lives.starts_at
+                and sessions.close_time <= lives.ends_at
+            order by bars.session_date
+            limit 1
+        ) as first_bar
+    where lives.interval = '1d' and lives.calendar <> '24/7'
+
+    union all
+
+    select
+        lives.listing_id,
+        lives.interval,
+        first_bar.open_time
+    from lives
+    cross join
+        lateral (
+            select given.open_time
+            from {{ ref('stg_records__candles') }} as given
+            where
+                given.listing_id = lives.listing_id
+                and given.bar_interval = lives.interval
+            order by given.open_time
+            limit 1
+        ) as first_bar
+    where lives.interval <> '1d' or lives.calendar = '24/7'
 ),
 
 holes as (
     select
         lives.*,
-        expected.slots - coalesce(present.slots, '{}') as missing,
+        tstzmultirange(tstzrange(lives.since, 'infinity')) * (expected.slots - coalesce(present.slots, '{}')) as missing,
         -- An answer without a window is all its source shows; what is before the first bar of it is out of reach.
         tstzmultirange(
-            tstzrange(
-                '-infinity', case when lives.has_whole_answer then coalesce(present.first_open_time, lives.ends_at) else lives.reach_start end
-            )
+            tstzrange('-infinity', case when lives.has_whole_answer then coalesce(firsts.open_time, lives.ends_at) else lives.reach_start end)
         ) as out_of_reach,
-        tstzmultirange(tstzrange('-infinity', coalesce(present.first_open_time, '-infinity'))) as before_first
+        tstzmultirange(tstzrange('-infinity', coalesce(firsts.open_time, '-infinity'))) as before_first
     from lives
     inner join expected using (listing_id, interval)
     left join present using (listing_id, interval)
+    left join firsts using (listing_id, interval)
 ),
 
 -- Of a hole: what answers said nothing about, what no answer could show, and what nobody answered.

@@ -2,16 +2,52 @@ with markets as (
     select * from {{ ref('markets') }}
 ),
 
-bars as materialized (
+-- From the third bar before each stretch of work on, since a cell is judged by a venue's last three closes.
+stretches as (
     select
-        *,
-        count(*) over (partition by market_id, session_date) as quotes,
-        lag(close, 1) over sessions_of_listing as close_1,
-        lag(close, 2) over sessions_of_listing as close_2,
-        lag(close, 3) over sessions_of_listing as close_3
-    from {{ ref('session_bars') }}
-    where is_late is not true
-    window sessions_of_listing as (partition by listing_id order by session_date)
+        markets.listing_id,
+        work.first_day,
+        work.end_day,
+        coalesce((
+            select earlier.session_date
+            from {{ ref('session_bars') }} as earlier
+            where
+                earlier.listing_id = markets.listing_id
+                and earlier.is_late is not true
+                and earlier.session_date < work.first_day
+            order by earlier.session_date desc
+            limit 1 offset 2
+        ), '-infinity') as read_from
+    from {{ work() }} as work
+    inner join markets on work.listing_id = markets.market_id
+),
+
+read as materialized (
+    select
+        bars.*,
+        stretches.first_day,
+        count(*) over (partition by bars.market_id, bars.session_date, stretches.first_day) as quotes,
+        lag(bars.close, 1) over sessions_of_listing as close_1,
+        lag(bars.close, 2) over sessions_of_listing as close_2,
+        lag(bars.close, 3) over sessions_of_listing as close_3
+    from stretches
+    cross join
+        lateral (
+            select session_bars.*
+            from {{ ref('session_bars') }} as session_bars
+            where
+                session_bars.listing_id = stretches.listing_id
+                and session_bars.is_late is not true
+                and session_bars.session_date >= stretches.read_from
+                and session_bars.session_date < stretches.end_day
+            order by session_bars.session_date
+        ) as bars
+    window sessions_of_listing as (partition by bars.listing_id, stretches.first_day order by bars.session_date)
+),
+
+bars as (
+    select * from read
+    where session_date >= first_day
 ),
 
 cells as (
@@ -50,14 +86,16 @@ disputed as (
         (array_agg(reference order by trust_rank) filter (where reference is not null))[1] as reference
     from cells
     group by market_id, session_date, cell
-    having max(value) - min(value) > greatest({{ var('price_tolerance') }} * min(value), max(tick) * 1.000001)
+    having max(value) - min(value) > greatest({{ var('price_tolerance') }} * min(abs(value)), max(tick) * 1.000001)
 ),
 
 judged as (
     select
         cells.*,
+        -- Ratios say nothing of the price of a future that has crossed zero.
         coalesce(
-            cells.value between disputed.reference / {{ var('price_jump') }} and disputed.reference * {{ var('price_jump') }},
+            disputed.reference <= 0
+            or cells.value between disputed.reference / {{ var('price_jump') }} and disputed.reference * {{ var('price_jump') }},
             true
         ) as is_plausible,
         count(*) filter (where {{ agree('cells', 'others') }}) as votes

@@ -1,58 +1,77 @@
-with markets as (
-    select * from {{ ref('markets') }}
+-- The venues of a market are worked out together: which bar is late depends on the others.
+with members as (
+    select
+        work.listing_id,
+        work.first_day,
+        work.end_day,
+        markets.market_id,
+        markets.trust_rank,
+        markets.calendar
+    from {{ work() }} as work
+    inner join {{ ref('markets') }} as markets on work.listing_id = markets.listing_id
 ),
 
-sessions as (
-    select * from {{ ref('stg_records__sessions') }}
-),
-
+-- A session may open the evening before its date and close the morning after. `order by` and `limit 1` have the bars of
+-- each stretch, and the session of each bar, looked up by index, whatever the planner believes: it has no statistics of
+-- what was just loaded.
 candles as (
     select
-        *,
-        cast(open_time at time zone 'UTC' as date) as utc_date
-    from {{ ref('stg_records__candles') }}
-    where bar_interval = '1d'
-),
-
--- By the days of UTC a session touches, so that bars find theirs by equality: New York's is one day, Chicago's two.
--- `materialized` keeps the planner from joining by ranges first: after a first load there are no statistics to tell it.
-session_days as materialized (
-    select
-        sessions.*,
-        cast(sessions.open_time at time zone 'UTC' as date) + days_later.days_later as utc_date
-    from sessions
-    cross join lateral generate_series(
-        0, cast(sessions.close_time at time zone 'UTC' as date) - cast(sessions.open_time at time zone 'UTC' as date)
-    ) as days_later
+        members.*,
+        bars.*,
+        cast(bars.open_time at time zone 'UTC' as date) as utc_date
+    from members
+    cross join
+        lateral (
+            select
+                given.open_time,
+                given.close_time,
+                given.open,
+                given.high,
+                given.low,
+                given.close,
+                given.volume,
+                given.knowledge_time,
+                given.fetch_id,
+                given.recorded_at
+            from {{ ref('stg_records__candles') }} as given
+            where
+                given.listing_id = members.listing_id
+                and given.bar_interval = '1d'
+                and given.open_time >= cast(members.first_day - 1 as timestamp) at time zone 'UTC'
+                and given.open_time < cast(members.end_day + 1 as timestamp) at time zone 'UTC'
+            order by given.open_time
+        ) as bars
 ),
 
 placed as (
     select
         candles.*,
-        markets.market_id,
-        markets.trust_rank,
-        session_days.session_date,
-        session_days.is_half_day
+        session.session_date,
+        session.is_half_day
     from candles
-    inner join markets on candles.listing_id = markets.listing_id
-    inner join session_days
-        on
-            markets.calendar = session_days.calendar
-            and candles.utc_date = session_days.utc_date
-            and candles.open_time >= session_days.open_time
-            and candles.open_time < session_days.close_time
+    cross join
+        lateral (
+            select
+                sessions.session_date,
+                sessions.is_half_day
+            from {{ ref('stg_records__sessions') }} as sessions
+            where
+                sessions.calendar = candles.calendar
+                and sessions.session_date between candles.utc_date - 1 and candles.utc_date + 1
+                and sessions.open_time <= candles.open_time
+                and sessions.close_time > candles.open_time
+            order by sessions.session_date
+            limit 1
+        ) as session
 
     union all
 
     select
-        candles.*,
-        markets.market_id,
-        markets.trust_rank,
-        candles.utc_date as session_date,
+        *,
+        utc_date as session_date,
         false as is_half_day
     from candles
-    inner join markets on candles.listing_id = markets.listing_id
-    where markets.calendar = '24/7'
+    where calendar = '24/7'
 ),
 
 -- Of two bars of a session the first known counts: at its close the other was not there.
@@ -74,6 +93,7 @@ bars as (
         fetch_id,
         recorded_at
     from placed
+    where session_date >= first_day and session_date < end_day
     order by listing_id asc, session_date asc, knowledge_time asc, open_time asc
 )
 

@@ -1,10 +1,14 @@
-"""Each source's own schedule, from Sources.json: it fetches the current month, and only what is new in it."""
+"""Each source's own schedule, from Sources.json: it fetches the current month, and what is open of the one before."""
 
 from datetime import datetime, timedelta
 
 import dagster as dg
+import psycopg
 
-from strades_pipelines.datamanager.sources import Website, load_sources
+from strades_pipelines.database.connection import connect
+from strades_pipelines.datamanager.fetch_log import FetchLog, read_fetch_log
+from strades_pipelines.datamanager.planning import plan
+from strades_pipelines.datamanager.sources import Sources, Website, load_sources
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import MONTHS
@@ -26,21 +30,42 @@ def build_schedule(website: Website) -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         description=f"Fetches {website.title} as Sources.json says.",
         default_status=SCHEDULE_STATUS,
-        execution_fn=fetch_current_month,
+        execution_fn=lambda _context: fetch_what_is_open(website.name),
     )
 
 
-def fetch_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Ask for the month of now; in its first day for the one before as well, whose last hours may not be stored yet."""
-    return month_request(settings().now())
+def fetch_what_is_open(name: str) -> dg.RunRequest:
+    """Ask for the month of now, and for the one before until all that it asks has a settled answer."""
+    sources, now = load_sources(settings().sources), settings().now()
+    website = sources.website(name)
+    try:
+        with connect() as connection:
+            log = read_fetch_log(connection, name)
+    except (psycopg.Error, OSError):
+        return month_request(now, with_the_one_before=True)  # its own run tells what is wrong with the database
+    return month_request(now, with_the_one_before=is_open_before(website, sources, now, log))
 
 
-def month_request(now: datetime) -> dg.RunRequest:
+def is_open_before(website: Website, sources: Sources, now: datetime, log: FetchLog) -> bool:
+    """Whether the month before that of `now` (UTC) has a question open that the month of `now` does not ask as well."""
+    start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    before = (start - timedelta(days=1)).replace(day=1)
+    asked, current = (
+        {request.request_key for request in plan(website, sources, window=window, now=now, log=log)}
+        for window in ((before, start), (start, now))
+    )
+    return bool(asked - current)
+
+
+def month_request(now: datetime, *, with_the_one_before: bool) -> dg.RunRequest:
     """The run that keeps up with `now` (UTC): of one month, or of two in a single run."""
-    first, last = f"{now - timedelta(days=1):%Y-%m-01}", f"{now:%Y-%m-01}"
-    if first == last:
-        return dg.RunRequest(partition_key=last)
-    return dg.RunRequest(tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last})
+    last = now.date().replace(day=1)
+    if not with_the_one_before:
+        return dg.RunRequest(partition_key=f"{last}")
+    first = (last - timedelta(days=1)).replace(day=1)
+    return dg.RunRequest(
+        tags={"dagster/asset_partition_range_start": f"{first}", "dagster/asset_partition_range_end": f"{last}"}
+    )
 
 
 def defs() -> dg.Definitions:

@@ -1,0 +1,52 @@
+{#
+    Pre-hook of `gaps`: in place of `work` by day, from when on each series is worked out again. No later than the first day
+    that changed, and than the first gap that may by now be out of its provider's reach; then no later than the beginning of
+    a stored gap that reaches over that time.
+#}
+{% macro since_of_gaps() -%}
+    create temporary table series_work on commit drop as
+    {% if is_incremental() -%}
+    with changed as (
+        select listing_id, cast(min(first_day) as timestamp) at time zone 'UTC' as first_time from work group by listing_id
+    ),
+    series as (
+        select distinct bar_series.listing_id, bar_series.interval, changed.first_time
+        from records.bar_series inner join changed on bar_series.listing_id = changed.listing_id
+        union
+        select stored.listing_id, stored.interval, changed.first_time
+        from {{ this }} as stored inner join changed on stored.listing_id = changed.listing_id
+    ),
+    begun as (
+        select
+            series.listing_id,
+            series.interval,
+            least(
+                series.first_time,
+                (
+                    select min(stored.gap_start)
+                    from {{ this }} as stored
+                    where
+                        stored.listing_id = series.listing_id and stored.interval = series.interval
+                        and stored.cause = 'not_fetched'
+                )
+            ) as since
+        from series
+    )
+    select
+        begun.listing_id,
+        begun.interval,
+        least(begun.since, (
+            select min(stored.gap_start)
+            from {{ this }} as stored
+            where
+                stored.listing_id = begun.listing_id and stored.interval = begun.interval
+                and stored.gap_end >= begun.since
+        )) as since
+    from begun
+    {%- else -%}
+    select distinct listing_id, interval, cast('-infinity' as timestamptz) as since from records.bar_series
+    {%- endif %};
+    drop table work;
+    alter table series_work rename to work;
+    analyze work
+{%- endmacro %}

@@ -1,0 +1,93 @@
+{#
+    Pre-hook of a table that works out only what changed before it: takes its marks from `ops.stale` and leaves the days
+    to work out in the temporary table `work` (listing_id, first_day, end_day exclusive), clipped to the run's window where
+    the model is windowed; what lies outside stays marked. Everything is work where the table is not there yet or the
+    project has changed. In one transaction with the model: a run that dies leaves the marks.
+#}
+{% macro take_stale(windowed=false) -%}
+    {%- set relation = this.schema ~ "." ~ this.identifier -%}
+    {%- set first, end = var("min_date", none), var("max_date", none) -%}
+    {%- set window = "daterange(" ~ ("'" ~ first ~ "'" if first else "null") ~ ", " ~ ("'" ~ end ~ "'" if end else "null") ~ ")" -%}
+    create temporary table taken (listing_id integer, days daterange) on commit drop;
+    with gone as (delete from ops.stale where relation = '{{ relation }}' returning listing_id, days)
+    insert into taken select listing_id, days from gone;
+    insert into taken
+    select listing_id, daterange(null, null)
+    from records.listings
+    {% if is_incremental() -%}
+    where coalesce(obj_description('{{ this }}'::regclass, 'pg_class'), '') <> '{{ project_version() }}'
+    {%- endif %};
+    create temporary table work on commit drop as
+    select
+        listing_id,
+        coalesce(lower(days), '-infinity') as first_day,
+        coalesce(upper(days), 'infinity') as end_day
+    from (
+        select listing_id, unnest(range_agg({{ "days * " ~ window if windowed else "days" }})) as days
+        from taken
+        group by listing_id
+    ) as merged;
+    {% if windowed -%}
+    insert into ops.stale (relation, listing_id, days)
+    select '{{ relation }}', listing_id, unnest(range_agg(days) - datemultirange({{ window }})) from taken group by listing_id;
+    {%- endif %}
+    create temporary table built on commit drop as select {{ not is_incremental() }} as at_once;
+    analyze work
+{%- endmacro %}
+
+{# Post-hook beside it: a table that was made at once marks all of itself for those that read it, and is analyzed. #}
+{% macro settle_work() -%}
+    {%- set meta = config.get("meta", {}) if execute else {} -%}
+    {% for reader, key in meta.get("feeds", {}).items() -%}
+    insert into ops.stale (relation, listing_id, days)
+    select
+        '{{ reader }}',
+        {{ key }},
+        daterange(
+            lower(range_merge(range_agg({{ changed_days(meta.work_date, meta.get("work_until")) }}))),
+            upper(range_merge(range_agg({{ changed_days(meta.work_date, meta.get("work_until")) }})))
+            + {{ meta.get("feeds_reach", {}).get(reader, 0) }}
+        )
+    from {{ this }}
+    where (select at_once from built) and {{ meta.work_date }} is not null
+    group by {{ key }};
+    {% endfor -%}
+    do $$ begin
+        if (select at_once from built) then analyze {{ this }}; end if;
+        {% for rule in (model.constraints if execute else []) if rule.name -%}
+        -- A table of an older version does not have it yet.
+        if not exists (
+            select 1 from pg_catalog.pg_constraint where conrelid = '{{ this }}'::regclass and conname = '{{ rule.name }}'
+        ) then
+            alter table {{ this }} add constraint {{ rule.name }} check ({{ rule.expression }});
+        end if;
+        {% endfor -%}
+        if coalesce(obj_description('{{ this }}'::regclass, 'pg_class'), '') <> '{{ project_version() }}' then
+            comment on table {{ this }} is '{{ project_version() }}';
+        end if;
+    end $$
+{%- endmacro %}
+
+{# A hash of the models that clean, and of what they are told: when it changes, all is worked out again once. #}
+{% macro project_version() -%}
+    {%- set parts = [var("trusted_venues") | string, var("price_tolerance") | string, var("price_jump") | string] -%}
+    {%- if execute -%}
+        {%- for node in graph.nodes.values() | selectattr("resource_type", "equalto", "model") | sort(attribute="unique_id") -%}
+            {%- if node.schema in ("staging", "cleaned") -%}{%- do parts.append(node.raw_code) -%}{%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{- "project " ~ local_md5(parts | join("|")) -}}
+{%- endmacro %}
+
+{# The rows of `work`; unit tests, which run no hooks, put theirs in its place. #}
+{% macro work() %}work{% endmacro %}
+
+{# Stretches of `work` that meet or overlap as one: a row must come out once. #}
+{% macro merge_work() -%}
+    create temporary table merged on commit drop as
+    select listing_id, unnest(range_agg(daterange(nullif(first_day, '-infinity'), nullif(end_day, 'infinity')))) as days
+    from work group by listing_id;
+    truncate work;
+    insert into work select listing_id, coalesce(lower(days), '-infinity'), coalesce(upper(days), 'infinity') from merged;
+    analyze work
+{%- endmacro %}
