@@ -8,6 +8,7 @@ the file of bars to features in memory, after one small go, Qlib from its own fi
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -49,7 +50,8 @@ def main() -> None:
         if not has_peer:
             print("pyqlib: not installed, skipped")
             return
-        print(f"ours / pyqlib, rows a second: {', '.join(f'{ratio:.1f}' for ratio in ratios)}")
+        each = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+        print(f"ours / pyqlib, rows a second: {each}; median {statistics.median(ratios):.1f}")
         _compare(np.load(folder / "ours.npy")[:, :COMPARED], np.load(folder / "qlib.npy")[:, :COMPARED])
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from strades_pipelines.predictor.inputs import Indices
 from strades_pipelines.predictor.windows import Floats, earlier
 
 WIDTHS = (5, 10, 20, 30, 60)
@@ -115,15 +114,14 @@ def window_ranks(values: Floats) -> Floats:
     return np.stack(ranks)
 
 
-def window_quantiles(values: Floats, places: Indices, shares: tuple[float, ...]) -> Floats:
-    """Quantiles by linear interpolation of the windows that end at some places, shape (shares, 5, places)."""
-    quantiles = np.full((len(shares), len(WIDTHS), len(places)), np.nan)
+def window_quantiles(values: Floats, shares: tuple[float, ...]) -> tuple[Floats, ...]:
+    """Quantiles by linear interpolation, one array for each share."""
+    quantiles = np.full((len(shares), len(WIDTHS), len(values)), np.nan)
     for found, width in zip(quantiles.swapaxes(0, 1), WIDTHS, strict=True):
         if len(values) >= width:
-            ordered = sliding_window_view(values, width)[np.maximum(places - width + 1, 0)]
-            ordered.sort(axis=1)
+            ordered = np.sort(sliding_window_view(values, width), axis=1)
             for column, share in zip(found, shares, strict=True):
                 place = share * (width - 1)
                 low, high = ordered[:, int(place)], ordered[:, min(int(place) + 1, width - 1)]
-                column[:] = low + (high - low) * (place - int(place))
-    return quantiles
+                column[width - 1 :] = low + (high - low) * (place - int(place))
+    return tuple(quantiles)

@@ -24,7 +24,7 @@ VALUES = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=75)
 
 def all_statistics(values: Floats) -> Floats:
     """Every statistic but the correlation, shape (9, widths, n)."""
-    quantiles = window_quantiles(values, np.arange(len(values)), (0.2, 0.8))
+    quantiles = window_quantiles(values, (0.2, 0.8))
     return np.stack(
         [window_sums(values), *window_lines(values), *window_extremes(values), window_ranks(values), *quantiles]
     )

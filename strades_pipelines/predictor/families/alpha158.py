@@ -34,7 +34,7 @@ FAMILY = "alpha158"
 VERSION = "1"  # goes into every inputs_hash: bump it when a formula changes
 SOURCE = "Qlib, Alpha158DL"
 TINY = 1e-12  # what Qlib adds to a divisor that may be 0
-PART = 8000  # bars computed at once: few enough for a core's cache, many for the cost of a call
+PART = 4000  # bars computed at once: few enough for a core's cache, many for the cost of a call
 STILL = 2e-5  # Qlib takes a deviation up to this for none, and has no correlation there
 BARS = ("open", "high", "low", "close", "total_return_factor")
 CLOSE = ("close", "total_return_factor")
@@ -130,16 +130,15 @@ def alpha158(columns: Columns, age: Indices, wanted: NDArray[np.bool_]) -> NDArr
         part = slice(begin - lead_in, end)
         if len(places):
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                result[:, rows[begin] : rows[end]] = _features(columns.part(part), age[part], places)
+                _fill(result[:, rows[begin] : rows[end]], columns.part(part), age[part], places)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy does not hold Python's lock while it computes
         list(pool.map(compute, range(0, len(age), PART)))
     return result
 
 
-def _features(columns: Columns, age: Indices, places: Indices) -> NDArray[np.float32]:
-    """The features of the bars at `places`."""
-    result = np.empty((len(ALPHA158), len(places)), np.float32)
+def _fill(result: NDArray[np.float32], columns: Columns, age: Indices, places: Indices) -> None:
+    """Put the features of the bars at `places` into the result, shape (158, places)."""
     result[: len(SHAPES)] = _shapes(columns.part(_slice(places)))
     rolling = _rolling(columns, age, places)
     for place, name in enumerate(OPERATORS):
@@ -151,7 +150,6 @@ def _features(columns: Columns, age: Indices, places: Indices) -> NDArray[np.flo
     infinite = np.isinf(result)
     if infinite.any():
         result[infinite] = np.nan
-    return result
 
 
 def _since_break(age: Indices, whole: NDArray[np.bool_]) -> Indices:
@@ -186,7 +184,7 @@ def _rolling(columns: Columns, age: Indices, places: Indices) -> dict[str, Float
     mean, deviation, slope = _at(chosen, window_lines(close))
     highest, since_high = _at(chosen, window_extremes(high))
     lowest, since_low = _at(chosen, window_extremes(-low))
-    upper, lower = window_quantiles(close, places, (0.8, 0.2))
+    upper, lower = _at(chosen, window_quantiles(close, (0.8, 0.2)))
     rises, falls = sums((close > before).astype(np.float64)), sums((close < before).astype(np.float64))
     gained, lost = sums(np.maximum(close - before, 0.0)), sums(np.maximum(before - close, 0.0))
     more, less = sums(np.maximum(volume - volume_before, 0.0)), sums(np.maximum(volume_before - volume, 0.0))
