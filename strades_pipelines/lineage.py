@@ -5,7 +5,7 @@ values and articles -> records -> fetches -> bodies. A body is read again, its S
 rows compared with those stored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -41,6 +41,15 @@ CLEANED_AT = "SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND open_ti
 CANDLES = """
     SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s
     ORDER BY open_time
+"""
+SPLITS = """
+    SELECT DISTINCT split.fetch_id FROM records.split_adjustments AS adjusted
+    INNER JOIN records.listings AS own ON own.listing_id = adjusted.listing_id
+    INNER JOIN records.listings AS peer
+        ON (peer.symbol, peer.currency, peer.calendar) = (own.symbol, own.currency, own.calendar)
+    INNER JOIN records.corporate_actions AS split
+        ON split.listing_id = peer.listing_id AND split.action = 'split' AND split.knowledge_time > adjusted.to_time
+    WHERE adjusted.fetch_id = ANY(%s)
 """
 Row = dict[str, Any]
 Connection = psycopg.Connection[Any]
@@ -123,7 +132,13 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
         )
     _follow_bars(connection, lineage)
     rows = [*lineage.records, *lineage.cleaned]
-    return lineage, fetch_ids.union(*([row["fetch_id"], *(row.get("replacement_fetch_ids") or ())] for row in rows))
+    fetch_ids = fetch_ids.union(*([row["fetch_id"], *(row.get("replacement_fetch_ids") or ())] for row in rows))
+    return lineage, fetch_ids | splits_behind(connection, fetch_ids)
+
+
+def splits_behind(connection: Connection, fetch_ids: Collection[int]) -> set[int]:
+    """The fetches of the splits that put bars of these fetches into other shares."""
+    return {row["fetch_id"] for row in _rows(connection, SPLITS, list(fetch_ids))}
 
 
 def _follow_prediction(connection: Connection, lineage: Lineage, prediction_id: str | None) -> set[int]:

@@ -242,10 +242,12 @@ def asks_before(website: str, now: datetime, answered: datetime | None) -> bool:
 
 
 def test_a_schedule_asks_for_the_month_before_until_all_of_it_was_answered_after_it_ended() -> None:
-    """Treasury's yields of Friday 31 January 2025 are out at 23:00 UTC, after that day's run at 22:30."""
+    """Treasury's yields of Friday 31 January 2025 are out at 23:00 UTC, after that day's run, or days later."""
     friday, monday = datetime(2025, 1, 31, 22, 30, tzinfo=UTC), datetime(2025, 2, 3, 22, 30, tzinfo=UTC)
     assert asks_before("treasury", monday, answered=friday)
-    assert not asks_before("treasury", monday + timedelta(days=1), answered=monday)
+    tuesday = monday + timedelta(days=1)
+    assert asks_before("treasury", tuesday, answered=monday)
+    assert not asks_before("treasury", tuesday + timedelta(days=1), answered=tuesday)
     assert asks_before("treasury", monday, answered=None)
 
 

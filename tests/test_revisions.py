@@ -15,7 +15,7 @@ from strades_pipelines.defs.automation.revisions import revision_sensor
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import Settings
 from tests.dbt_project.building import BUILD, run_dbt
-from tests.dbt_project.seeding import candles, listing
+from tests.dbt_project.seeding import candles, listing, rates
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -94,6 +94,22 @@ def test_a_bar_that_came_late_waits_until_its_month_was_cleaned_and_seen_by_feat
     assert [day for (day,) in days] == [date(2025, 1, day) for day in (28, 29, 30, 31)] + [date(2025, 2, 3)]
     take_everything_in(database_url)
     assert tick(database_url)[0] == []
+
+
+def test_what_is_published_concerns_the_months_that_have_features(
+    connection: Connection, database_url: str, adbc: "AdbcConnection"
+) -> None:
+    rates(adbc, {date(1999, 1, 4): 1.1, date(2024, 3, 5): 1.2})
+    assert tick(database_url)[0] == []
+    listing(adbc, 1, symbol="A")
+    for day in ("2024-02-20", "2024-05-20"):
+        connection.execute(
+            "INSERT INTO features.daily (listing_id, session_date, decision_time, window_start, max_knowledge_time, "
+            "inputs_hash, recorded_at) VALUES (1, %s, %s, %s, %s, 'h', now())",
+            [day] * 4,
+        )
+    connection.commit()
+    assert tick(database_url)[0] == [("2024-03-01", "2024-04-01")]  # a month's rates are looked back on
 
 
 def take_everything_in(url: str) -> None:

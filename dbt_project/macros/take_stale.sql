@@ -1,10 +1,10 @@
 {#
     Pre-hook of a table that works out only what changed before it: takes its marks from `ops.stale` and leaves the days
     to work out in the temporary table `work` (listing_id, first_day, end_day exclusive), clipped to the run's window where
-    the model is windowed; what lies outside stays marked. Everything is work where the table is not there yet or the
+    the model is windowed; what lies outside stays marked. `everything` (a query of listing_id and days) is work where the table is not there yet or the
     project has changed. In one transaction with the model: a run that dies leaves the marks.
 #}
-{% macro take_stale(windowed=false) -%}
+{% macro take_stale(windowed=false, everything="select listing_id, daterange(null, null) from records.listings") -%}
     {%- set relation = this.schema ~ "." ~ this.identifier -%}
     {%- set first, end = var("min_date", none), var("max_date", none) -%}
     {%- set window = "daterange(" ~ ("'" ~ first ~ "'" if first else "null") ~ ", " ~ ("'" ~ end ~ "'" if end else "null") ~ ")" -%}
@@ -12,10 +12,10 @@
     with gone as (delete from ops.stale where relation = '{{ relation }}' returning listing_id, days)
     insert into taken select listing_id, days from gone;
     insert into taken
-    select listing_id, daterange(null, null)
-    from records.listings
+    select *
+    from ({{ everything }}) as everything
     {% if is_incremental() -%}
-    where coalesce(obj_description('{{ this }}'::regclass, 'pg_class'), '') <> '{{ project_version() }}'
+    where (select coalesce(obj_description('{{ this }}'::regclass, 'pg_class'), '')) <> '{{ project_version() }}'
     {%- endif %};
     create temporary table work on commit drop as
     select

@@ -16,7 +16,19 @@ REVISIONS = {
     "records.corporate_actions": "records.corporate_action_revisions",
     "records.articles": "records.article_revisions",
     "records.documents": "records.document_revisions",
+    "records.split_adjustments": "records.split_adjustment_revisions",
 }
+
+ADJUSTED_CANDLES = """(
+    SELECT
+        c.listing_id, c."interval", c.open_time, c.close_time,
+        c.open / coalesce(a.ratio, 1) AS open, c.high / coalesce(a.ratio, 1) AS high,
+        c.low / coalesce(a.ratio, 1) AS low, c.close / coalesce(a.ratio, 1) AS close,
+        c.volume * coalesce(a.ratio, 1) AS volume, c.quote_volume, c.trade_count,
+        c.knowledge_time, c.knowledge_basis, c.fetch_id, greatest(c.recorded_at, a.recorded_at) AS recorded_at
+    FROM {candles} AS c LEFT JOIN {adjustments} AS a
+        ON a.listing_id = c.listing_id AND a.fetch_id = c.fetch_id AND c.open_time BETWEEN a.from_time AND a.to_time
+)"""
 
 
 def read_as_of(
@@ -32,6 +44,8 @@ def read_as_of(
 ) -> pa.Table:
     """Rows of `table` with `knowledge_time <= known_at`, as an Arrow table ordered by `order_by`.
 
+    Candles that were fetched before a split are in the shares after it, as in `cleaned`.
+
     Args:
         recorded_as_of: read the versions that were stored at this time, superseded ones included, so that an old run
             reads what it read then.
@@ -42,11 +56,19 @@ def read_as_of(
     """
     known = _literal(known_at)
     names = ", ".join(f'"{name}"' for name in columns)
-    source = table if recorded_as_of is None else _versions(table, _literal(recorded_as_of))
+    source = _source(table, recorded_as_of)
+    if table == "records.candles":
+        source = ADJUSTED_CANDLES.format(
+            candles=source, adjustments=_source("records.split_adjustments", recorded_as_of)
+        )
     order = ", ".join(order_by)
     query = f"SELECT {names} FROM {source} AS versions WHERE knowledge_time <= {known} AND ({where}) ORDER BY {order}"
     cursor.execute(query, list(parameters)) if parameters else cursor.execute(query)
     return cursor.fetch_arrow_table()
+
+
+def _source(table: str, recorded_as_of: datetime | None) -> str:
+    return table if recorded_as_of is None else _versions(table, _literal(recorded_as_of))
 
 
 def _versions(table: str, at: str) -> str:
@@ -69,6 +91,8 @@ def _shared(table: str) -> str:
         "published_at",
         "records.documents": "source, document_id, entity, form, title, url, period_end, filed_at",
     }
+    if table == "records.split_adjustments":
+        return "listing_id, fetch_id, from_time, to_time, ratio, basis, knowledge_time, recorded_at"
     return columns[table] + ", knowledge_time, knowledge_basis, fetch_id, recorded_at"
 
 

@@ -20,14 +20,35 @@ TAKE_IN = """
 # Of bars that wait to be cleaned, and of clean bars that wait to be seen by features. Not of gaps and coverage, which
 # take in whatever there is at each run.
 WAITING = ("cleaned.session_bars", "cleaned.growth_factors", "cleaned.daily_bars", "features.daily")
+# What is published concerns the months that have features, and no others: rates go back further than bars.
 MONTHS = """
-    SELECT months.month::date, max(stale.marked_at) FROM (
-        SELECT relation, marked_at, daterange(coalesce(lower(days), (
-            SELECT min(bar.open_time)::date FROM records.candles AS bar
-            WHERE bar.listing_id = marks.listing_id AND bar."interval" = '1d'
-        )), upper(days)) * daterange(%(first)s, %(end)s) AS days
+    WITH featured AS (
+        SELECT daterange(min(ends.first_day), max(ends.last_day) + 1) AS days FROM records.listings
+        CROSS JOIN LATERAL (
+            SELECT
+                (SELECT session_date FROM features.daily AS row WHERE row.listing_id = listings.listing_id
+                ORDER BY decision_time LIMIT 1) AS first_day,
+                (SELECT session_date FROM features.daily AS row WHERE row.listing_id = listings.listing_id
+                ORDER BY decision_time DESC LIMIT 1) AS last_day
+        ) AS ends
+    ),
+    stale AS (
+        SELECT marked_at, daterange(%(first)s, %(end)s) * CASE
+            WHEN listing_id IS NULL THEN days * (SELECT CASE WHEN isempty(f.days) OR lower_inf(f.days) THEN 'empty'
+                ELSE f.days END FROM featured AS f)
+            WHEN lower_inf(days) THEN (
+                SELECT CASE WHEN count(*) = 0 THEN 'empty'
+                    ELSE daterange(least(min(bar.open_time)::date, upper(days)), upper(days)) END
+                FROM (
+                    SELECT open_time FROM records.candles AS bar
+                    WHERE bar.listing_id = marks.listing_id AND bar."interval" = '1d' ORDER BY open_time LIMIT 1
+                ) AS bar
+            )
+            ELSE days
+        END AS days
         FROM ops.stale AS marks WHERE relation = ANY(%(waiting)s)
-    ) AS stale
+    )
+    SELECT months.month::date, max(stale.marked_at) FROM stale
     CROSS JOIN LATERAL generate_series(
         date_trunc('month', lower(stale.days)::timestamp), (upper(stale.days) - 1)::timestamp, interval '1 month'
     ) AS months (month)

@@ -17,6 +17,11 @@ from strades_pipelines.datamanager.sources import Instrument, Sources
 from strades_pipelines.market.ids import int31
 
 FIRST_SESSION_YEAR = 1999
+REOPEN = """
+    UPDATE rawsources.fetches SET given = given || jsonb_build_object('currency', %(currency)s::text)
+    WHERE given ? 'currency' AND coalesce(given->>'venue', source) = %(venue)s AND given->>'symbol' = %(symbol)s
+    RETURNING fetch_id
+"""
 Row = dict[str, Any]
 Name = tuple[str, str]  # venue and symbol
 
@@ -61,8 +66,9 @@ def assign_ids(listings: Iterable[Name], stored: Mapping[Name, int]) -> dict[Nam
 def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) -> Synced:
     """Bring `records.instruments`, `listings`, `sessions` and `bar_series` in step with `sources`, in one transaction.
 
-    Writes nothing where nothing changed. What left Sources.json stays: its records still need a name. Sessions of
-    calendars that close reach from 1999 to the end of `now`'s year.
+    Writes nothing where nothing changed. Where a currency did, the listing's bodies wait to be read again. What left
+    Sources.json stays: its records still need a name. Sessions of calendars that close reach from 1999 to the end of
+    `now`'s year.
     """
     listed, series = listing_rows(sources), series_rows(sources)
     calendars = sorted({row["calendar"] for row in listed} - {ALWAYS_OPEN})
@@ -70,6 +76,7 @@ def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) ->
         named = [_instrument_row(item) for item in sources.instruments]
         instruments = _write(connection, "records.instruments", named, ["instrument_id"])
         ids = _assigned(connection, [*listed, *series])
+        _reopen_bodies(connection, listed)
         listings = _write(connection, "records.listings", _with_ids(listed, ids), ["venue", "symbol"])
         days = sum(_sync_sessions(connection, calendar, now.astimezone(UTC).year) for calendar in calendars)
         asked = _sync_series(connection, _without_names(_with_ids(series, ids)))
@@ -129,6 +136,17 @@ def _assigned(connection: psycopg.Connection[Any], rows: Iterable[Row]) -> dict[
     query = "SELECT venue, symbol, listing_id FROM records.listings"
     stored = {(venue, symbol): id_ for venue, symbol, id_ in connection.execute(query)}
     return assign_ids(((row["venue"], row["symbol"]) for row in rows), stored)
+
+
+def _reopen_bodies(connection: psycopg.Connection[Any], rows: Iterable[Row]) -> None:
+    """Have the bodies of a listing whose currency was changed read again: their prices are to be in the new one."""
+    query = "SELECT venue, symbol, currency FROM records.listings"
+    stored = {(venue, symbol): currency for venue, symbol, currency in connection.execute(query)}
+    for row in rows:
+        name = row["venue"], row["symbol"]
+        if stored.get(name, row["currency"]) != row["currency"]:
+            reopened = connection.execute(REOPEN, row).fetchall()
+            connection.execute("DELETE FROM records.parses WHERE fetch_id = ANY(%s)", [[id_ for (id_,) in reopened]])
 
 
 def _with_ids(rows: Iterable[Row], ids: Mapping[Name, int]) -> list[Row]:

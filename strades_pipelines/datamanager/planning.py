@@ -154,6 +154,8 @@ def given_of(website: Website, protocol: Protocol, instrument: Instrument) -> di
     given = {"symbol": instrument.symbol, "venue": website.venue, "calendar": calendar}
     if protocol.ask.intervals:
         given["interval"] = instrument.interval
+    if "currency" in protocol.read.scalars and instrument.currency is not None:
+        given["currency"] = instrument.currency
     if instrument.unit is not None:
         given["unit"] = instrument.unit
     if instrument.lag_days is not None:

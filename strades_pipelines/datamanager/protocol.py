@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+# The fields that are read as numbers: in a text or a date a comma stands for nothing.
+BAR_NUMBERS = ("open", "high", "low", "close", "volume", "quote_volume", "trade_count")
+NUMBER_FIELDS = frozenset((*BAR_NUMBERS, "price", "size", "value", "amount", "numerator", "denominator"))
+
 
 @dataclass(frozen=True)
 class Span:
@@ -74,7 +78,8 @@ class Field:
 
     `unit`: s, ms, us, ns since the epoch, `iso` (with offset), `date` (a label, midnight UTC). `values` maps the
     provider's words to ours; a word that is not there is no value. `aliases` are older names of a column; the letters
-    of `remove` are taken out before the value is read.
+    of `remove` are taken out before the value is read, thousands marks of a number only where they stand for thousands.
+    `decimal` is the mark before a number's decimals; with a comma, the dot stands for thousands.
     """
 
     at: str | int
@@ -83,6 +88,7 @@ class Field:
     optional: bool = False
     aliases: tuple[str, ...] = ()
     remove: str = ""
+    decimal: str = "."
 
 
 @dataclass(frozen=True)

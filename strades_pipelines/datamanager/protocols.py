@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from strades_pipelines.datamanager.checked_json import CheckError, check, read_checked
 from strades_pipelines.datamanager.protocol import (
+    NUMBER_FIELDS,
     Ask,
     Auth,
     Field,
@@ -143,7 +144,7 @@ def _output(item: Mapping[str, Any]) -> Output:
         kind=item["kind"],
         layout=item["layout"],
         rows=item.get("rows", ""),
-        fields=MappingProxyType({name: _field(field) for name, field in item["fields"].items()}),
+        fields=MappingProxyType({name: _field(name, field) for name, field in item["fields"].items()}),
         knowledge=Knowledge(**item["knowledge"]),
         earliest=date.fromisoformat(item["earliest"]),
         texts=_frozen(item.get("texts")),
@@ -155,8 +156,11 @@ def _output(item: Mapping[str, Any]) -> Output:
     )
 
 
-def _field(item: Mapping[str, Any]) -> Field:
-    return Field(**{**item, "aliases": tuple(item.get("aliases", ()))})
+def _field(name: str, item: Mapping[str, Any]) -> Field:
+    field = Field(**{**item, "aliases": tuple(item.get("aliases", ()))})
+    if name in NUMBER_FIELDS and field.decimal in field.remove:
+        raise CheckError(f"fields.{name}.remove: expected not {field.decimal!r}, the mark before the decimals")
+    return field
 
 
 def _frozen(item: Mapping[str, str] | None) -> Mapping[str, str]:

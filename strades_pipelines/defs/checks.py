@@ -69,6 +69,23 @@ STATEMENTS = (
         blocking=True,
     ),
     Statement(
+        "cleaned",
+        "daily_bars",
+        "bars_are_in_current_shares",
+        "No clean bar is in the shares of before a split that is in records.",
+        """
+        SELECT count(*) FROM records.split_adjustments AS a
+        INNER JOIN records.candles AS c
+            ON c.fetch_id = a.fetch_id AND c.listing_id = a.listing_id AND c.open_time BETWEEN a.from_time AND a.to_time
+        INNER JOIN records.listings AS l ON l.listing_id = a.listing_id
+        INNER JOIN cleaned.daily_bars AS d
+            ON d.fetch_id = c.fetch_id AND d.quoted_venue = l.venue AND d.open_time = c.open_time
+        WHERE c."interval" = '1d' AND d.symbol = l.symbol AND d.replaced_cells IS NULL
+            AND abs(d.close * a.ratio / c.close - 1) > 1e-9
+        """,
+        blocking=True,
+    ),
+    Statement(
         "features",
         "daily",
         "inputs_were_known_at_the_decision",

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol as Interface
 from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from strades_pipelines.datamanager.protocol import Output
+from strades_pipelines.datamanager.protocol import NUMBER_FIELDS, Field, Output
+from strades_pipelines.ingestion.number_formats import plain_number
 
 Cells: TypeAlias = "Sequence[object] | pa.Array"
 
@@ -43,13 +45,20 @@ def without_markers(block: Block, markers: tuple[str, ...]) -> Block:
 
 
 def cleared(block: Block, output: Output) -> Block:
-    """The block without the letters that a field is written with and that are not of its value: $ and commas."""
+    """The block without the letters that a field is written with and that are not of its value: $, thousands marks."""
     cells = dict(block.cells)
     for name, place in output.fields.items():
-        if place.remove and name in cells:
-            out = str.maketrans("", "", place.remove)
-            cells[name] = [cell.translate(out) if isinstance(cell, str) else cell for cell in _listed(cells[name])]
+        if name in cells and (place.remove or place.decimal != "."):
+            clear = _cleared_by(name, place)
+            cells[name] = [clear(cell) if isinstance(cell, str) else cell for cell in _listed(cells[name])]
     return replace(block, cells=cells)
+
+
+def _cleared_by(name: str, place: Field) -> Callable[[str], str]:
+    if name in NUMBER_FIELDS:
+        return partial(plain_number, remove=place.remove, decimal=place.decimal)
+    out = str.maketrans("", "", place.remove)
+    return lambda cell: cell.translate(out)
 
 
 def _listed(cells: Cells) -> Sequence[object]:

@@ -30,7 +30,8 @@ def candles(block: Block, context: Context) -> Rows:
     columns = {name: numbers(block.cells[name]) for name in names if name in block.cells}
     counts = {"trade_count": whole_numbers(block.cells["trade_count"])} if "trade_count" in block.cells else {}
     judge_cells(judgement, columns | counts, optional_fields(context))
-    prices = {name: _read(columns.get(name), block.count) for name in names}
+    found = {name: _read(columns.get(name), block.count) for name in names}
+    prices = {name: context.currencies.prices(found[name]) if name != "volume" else found[name] for name in names}
     judge_bars(judgement, prices, kind=context.scalars.get("kind"))
     usable, zone = usable_times(stamps, judgement), context.scalars.get("time_zone")
     bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.answered_at.year)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN
 from strades_pipelines.ingestion.bars import known_sessions, local_dates, session_of
 from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.currencies import convert, is_convertible
 from strades_pipelines.ingestion.rows import (
     Context,
     Rows,
@@ -18,25 +19,29 @@ from strades_pipelines.ingestion.rows import (
     usable_times,
 )
 from strades_pipelines.ingestion.sanitizer import judge_cells, judge_times
-from strades_pipelines.ingestion.values import numbers
+from strades_pipelines.ingestion.values import Column, numbers, texts
 
 
 def corporate_actions(block: Block, context: Context) -> Rows:
-    """Dividends and splits on the venue's date, known at that session's opening."""
+    """Dividends and splits on the venue's date, known at that session's opening.
+
+    A dividend is in the listing's currency where its own is a unit of that; one of another currency keeps it.
+    """
     judgement = started(block)
     times = context.instants(block, "event_time")
     judge_times(judgement, times, earliest=context.earliest, answered_at=context.now)
     columns = {
         name: numbers(block.cells[name]) for name in ("amount", "numerator", "denominator") if name in block.cells
     }
-    judge_cells(judgement, columns, optional_fields(context))
+    stated = {"currency": texts(block.cells["currency"])} if "currency" in block.cells else {}
+    judge_cells(judgement, columns | stated, optional_fields(context))
     for name, column in columns.items():
         judgement.mark(~(column.values > 0), f"{name}_not_positive")
     events = usable_times(times, judgement)
     dates, known, closed = _ex_dates(events, context)
     judgement.mark(closed, "not_a_session")
     action = context.output.texts["action"]
-    currency = context.need("currency") if "amount" in columns else None
+    amounts, currencies = _money(columns.get("amount"), stated.get("currency"), context)
     ratio = None
     if "numerator" in columns:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -46,12 +51,30 @@ def corporate_actions(block: Block, context: Context) -> Rows:
         "action": same_text(action, block.count),
         "ex_date": pa.array(dates),
         "ratio": pa.nulls(block.count, pa.float64()) if ratio is None else pa.array(ratio),
-        "amount": pa.array(columns["amount"].values) if "amount" in columns else pa.nulls(block.count, pa.float64()),
-        "currency": same_text(currency, block.count),
+        "amount": pa.nulls(block.count, pa.float64()) if amounts is None else pa.array(amounts),
+        "currency": same_text(None, block.count) if amounts is None else pa.array(currencies, pa.string()),
         "knowledge_time": times_column(known),
         "knowledge_basis": same_text(context.output.knowledge.basis, block.count),
     }
     return finished("corporate_action", made, judgement, key=("ex_date", "action"))
+
+
+def _money(
+    column: Column | None, stated: Column | None, context: Context
+) -> tuple[NDArray[np.float64] | None, list[str]]:
+    """Amounts and the currency of each: the listing's, where theirs is a unit of it; else their own, unconverted."""
+    if column is None:
+        return None, []
+    of_body = context.currencies.body or context.need("currency")
+    listing = context.currencies.listing or of_body
+    amounts, currencies = column.values.copy(), [listing] * len(column.values)
+    for row in range(len(amounts)):
+        own = of_body if stated is None or stated.missing[row] or stated.bad[row] else str(stated.values[row])
+        if is_convertible(own, listing):
+            amounts[row : row + 1] = convert(amounts[row : row + 1], own, listing)
+        else:
+            currencies[row] = own
+    return amounts, currencies
 
 
 def _ex_dates(

@@ -7,11 +7,13 @@ from lxml import etree, html
 
 from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.page_styles import PageStyles
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line, refuse_bad_rows
+from strades_pipelines.ingestion.visible_text import visible_text
 
 
 class HtmlReader:
-    """An HTML page; nothing of it is run or fetched."""
+    """An HTML page as its reader sees it; nothing of it is run or fetched."""
 
     def __init__(self, read: Read, body: bytes) -> None:
         if _ends_within_a_table(body):
@@ -21,20 +23,21 @@ class HtmlReader:
             self.root: Any = html.document_fromstring(body, parser=parser)
         except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
             raise BodyRefused(f"expected an HTML page, was {error}") from None
+        self.styles = PageStyles(self.root)
 
     def scalar(self, pointer: str) -> object:
         """The text at an XPath, or None."""
         found = self.root.xpath(pointer)
-        return text_of(found[0]) if isinstance(found, list) and found else None
+        return visible_text(found[0], self.styles) if isinstance(found, list) and found else None
 
     def block(self, output: Output) -> Block:
         """The rows of the one table at the output's XPath, below its line of headings."""
         tables = self.root.xpath(output.rows)
+        if len(tables) > 1:  # pages have a second one for other screens
+            tables = [table for table in tables if not self._is_hidden(table)]
         if len(tables) != 1:
             raise BodyRefused(f"expected one table at {output.rows}, was {len(tables) or 'none'}")
-        headings, *rows = [[text_of(cell) for cell in row.iterchildren("th", "td")] for row in _rows_of(tables[0])] or [
-            []
-        ]
+        headings, *rows = [self._cells(row) for row in self._rows_of(tables[0])] or [[]]
         places = {}
         for name, field in output.fields.items():
             if field.at in headings:
@@ -49,19 +52,22 @@ class HtmlReader:
         cells |= {name: [None] * len(rows) for name in output.fields if name not in places}
         return Block(len(rows), cells, lambda i: f"row {i + 1}", lambda i: one_line(" | ".join(rows[i]), 500), broken)
 
+    def _is_hidden(self, table: Any) -> bool:
+        return any(self.styles.is_gone(element) for element in (table, *table.iterancestors()))
 
-def _rows_of(table: Any) -> Iterator[Any]:
-    """The rows of a table, not those of the tables in its cells: each text is read once, however deep they nest."""
-    for child in table:
-        if child.tag == "tr":
-            yield child
-        elif child.tag in ("thead", "tbody", "tfoot"):
-            yield from child.iterchildren("tr")
+    def _rows_of(self, part: Any) -> Iterator[Any]:
+        """The rows of a table, not those of the tables in its cells: each text is read once, however deep they nest."""
+        for child in part.iterchildren("tr", "thead", "tbody", "tfoot"):
+            if not (self.styles.is_gone(child) or self.styles.is_blank(child)):
+                if child.tag == "tr":
+                    yield child
+                elif part.tag == "table":
+                    yield from self._rows_of(child)
 
-
-def text_of(node: Any) -> str:
-    """The text in an element, its blanks (no-break ones too) made single."""
-    return " ".join((node if isinstance(node, str) else node.text_content()).split())
+    def _cells(self, row: Any) -> list[str]:
+        """The texts of the cells that take up a column."""
+        cells = [cell for cell in row.iterchildren("th", "td") if not self.styles.is_gone(cell)]
+        return ["" if self.styles.is_blank(cell) else visible_text(cell, self.styles) for cell in cells]
 
 
 def _ends_within_a_table(body: bytes) -> bool:

@@ -40,6 +40,8 @@ from strades_pipelines.ingestion.pending import (
     read_fetches,
     still_pending,
 )
+from strades_pipelines.ingestion.split_adjustments import TARGET as SPLIT_ADJUSTMENTS
+from strades_pipelines.ingestion.split_adjustments import update_split_adjustments
 from strades_pipelines.ingestion.tables import TARGETS, Target, UnlistedError, rows_of, versions
 from strades_pipelines.ingestion.verdicts import BodyRefused, Reject, one_line
 
@@ -244,6 +246,9 @@ def _store(
             # what the same body says of when it was known may have been read wrongly before
             whole = replace(target, ignore=("fetch_id", "recorded_at"))
             now = _store_versions(cursor, whole, [settled.current], now, summary)
+    loaded, now = update_split_adjustments(cursor, [fetch.fetch_id for fetch in fetches], now)
+    if loaded != NOTHING:
+        summary.tables[SPLIT_ADJUSTMENTS.table] += loaded
     crash_point("records.copied")
     _store_rejects(cursor, outcomes, choice, now)
     _store_parses(cursor, outcomes, now, changed=_rows_written(summary) > stored_before)

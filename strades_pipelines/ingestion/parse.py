@@ -1,6 +1,7 @@
 """A response body to records: a pure function of the bytes, the protocol, what was given, and the fetch time."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -14,6 +15,7 @@ from strades_pipelines.ingestion.blocks import Block, Reader, cleared, without_m
 from strades_pipelines.ingestion.candles import candles
 from strades_pipelines.ingestion.corporate_actions import corporate_actions
 from strades_pipelines.ingestion.csv_reader import CsvReader, ZippedCsvReader
+from strades_pipelines.ingestion.currencies import Currencies
 from strades_pipelines.ingestion.feed_reader import FeedReader
 from strades_pipelines.ingestion.filings import documents
 from strades_pipelines.ingestion.html_reader import HtmlReader
@@ -80,6 +82,7 @@ def parse(
     scalars = {
         name: value for name, scalar in protocol.read.scalars.items() if (value := _scalar(name, scalar, reader, given))
     }
+    currencies = _currencies(protocol.read.scalars.get("currency"), reader, given)
     tables: dict[str, list[pa.Table]] = {kind: [] for kind in protocol.kinds}
     rejects: list[Reject] = []
     for output in protocol.read.outputs:
@@ -88,7 +91,8 @@ def parse(
             if output.empty == "refuse":
                 raise BodyRefused(f"expected rows at {output.rows or 'the root'}, was none")
             continue
-        rows = KINDS[output.kind](block, Context(output, scalars, fetched_at, answered_at or fetched_at))
+        context = Context(output, scalars, fetched_at, answered_at or fetched_at, currencies)
+        rows = KINDS[output.kind](block, context)
         _refuse_wrong_times(block, rows, output)
         bad = len(block.lost) + int(np.count_nonzero(~rows.judgement.good & ~rows.judgement.empty))
         refuse_bad_rows(bad, block.count + len(block.lost))
@@ -100,7 +104,10 @@ def parse(
 
 
 def _scalar(name: str, scalar: Scalar, reader: Reader, given: Mapping[str, str]) -> str | None:
-    """A value of the whole body; given and said must agree: an answer about another symbol is not taken for ours."""
+    """A value of the whole body; given and said must agree: an answer about another symbol is not taken for ours.
+
+    Of a currency, they agree where one is the other's hundredth; `_currencies` sees to that.
+    """
     asked = given.get(scalar.given) if scalar.given else None
     if asked is not None and not (asked.isprintable() and 0 < len(asked) <= 80):
         raise GivenError(f"expected a short text for {name}, was {one_line(asked, 60)!r}")
@@ -109,9 +116,16 @@ def _scalar(name: str, scalar: Scalar, reader: Reader, given: Mapping[str, str])
         raise BodyRefused(f"expected a short text at {scalar.body}, was {one_line(str(said), 60)!r}")
     if scalar.values is not None:
         return asked or (scalar.values.get(said) if isinstance(said, str) else None) or scalar.default
-    if asked and said and asked != said:
+    if asked and said and asked != said and name != "currency":
         raise BodyRefused(f"expected {name} {asked}, was {said}")
     return asked or (said if isinstance(said, str) else None) or scalar.default
+
+
+def _currencies(scalar: Scalar | None, reader: Reader, given: Mapping[str, str]) -> Currencies:
+    if scalar is None:
+        return Currencies(None, None)
+    said = _scalar("currency", replace(scalar, given=None), reader, given)
+    return Currencies(said, given.get(scalar.given) if scalar.given else None)
 
 
 def _refuse_wrong_times(block: Block, rows: Rows, output: Output) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from strades_pipelines.datamanager.protocol import Output
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.currencies import Currencies
 from strades_pipelines.ingestion.sanitizer import Judgement, judge_duplicates
 from strades_pipelines.ingestion.values import Column, instants
 from strades_pipelines.market.records import SCHEMAS, TIME
@@ -28,6 +29,7 @@ class Context:
     scalars: Mapping[str, str]
     fetched_at: datetime
     answered_at: datetime
+    currencies: Currencies
 
     @property
     def asked(self) -> int:

@@ -25,6 +25,21 @@ RELATIONS = """
 Event = dg.Output[Any] | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult | dg.AssetCheckEvaluation
 
 
+def ensure_clean_bars(url: str) -> None:
+    """Make `cleaned.daily_bars`, and what it is made of, where it is not there yet: in a new home a later layer may be
+    the first that is asked for. It costs one query where it is there.
+
+    Raises:
+        DbtError: one line with what failed.
+    """
+    with connect(url) as connection:
+        if connection.execute("SELECT to_regclass('cleaned.daily_bars')").fetchone() != (None,):
+            return
+    path = ensure_manifest()
+    arguments = ["run", "--no-write-json", "--select", "+daily_bars"]
+    invoke(arguments, url=url, target=path.parent, parsed=load_parsed(path, database=database_name(url))).check()
+
+
 class LayerTranslator(DagsterDbtTranslator):
     """A model's asset key is `[schema, model]` (dagster-dbt's own rule), its group the schema, its owner the team."""
 

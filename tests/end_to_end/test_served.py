@@ -27,8 +27,9 @@ from tests.supervision.fakes import webhook
 
 pytestmark = pytest.mark.slow
 MONTHS = ["2012-11-01", "2012-12-01", "2013-01-01"]
-RECORDS = ("candles", "trades", "observations", "corporate_actions", "articles", "documents", "rejects")
-STAGED = ("articles", "candles", "corporate_actions", "listings", "sessions")
+READINGS = ("candles", "trades", "observations", "corporate_actions", "articles", "documents")
+RECORDS = (*READINGS, "split_adjustments", "rejects")
+STAGED = ("articles", "candles", "corporate_actions", "listings", "sessions", "split_adjustments")
 CLEANED = (
     "markets", "session_bars", "price_conflicts", "market_bars", "growth_factors", "daily_bars", "gaps", "minute_bars",
     "news",

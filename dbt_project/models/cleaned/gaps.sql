@@ -23,6 +23,7 @@ with series as (
     inner join {{ ref('markets') }} as markets on bar_series.listing_id = markets.listing_id
 ),
 
+-- `materialized` has each of these worked out once: without statistics the planner would do it again for each series.
 -- The attempts that asked for its own symbol, and those that asked for all that a source has. Each by an index.
 asked as (
     select
@@ -70,7 +71,7 @@ asked as (
     where coalesce(attempts.given ->> 'interval', series.interval) = series.interval
 ),
 
-answers as (
+answers as materialized (
     select
         listing_id,
         interval,
@@ -83,7 +84,7 @@ answers as (
 ),
 
 -- Whatever it asked for: by its time, all that was over is known to be there or missing.
-last_asked as (
+last_asked as materialized (
     select
         series.listing_id,
         series.interval,
@@ -119,7 +120,7 @@ last_asked as (
     group by series.listing_id, series.interval
 ),
 
-lives as (
+lives as materialized (
     select
         series.listing_id,
         series.interval,
@@ -168,7 +169,7 @@ daily_slots as materialized (
         and sessions.close_time <= lives.ends_at
 ),
 
-expected as (
+expected as materialized (
     select
         listing_id,
         interval,
@@ -212,7 +213,7 @@ expected as (
     where calendar = '24/7'
 ),
 
-present as (
+present as materialized (
     select
         daily_slots.listing_id,
         daily_slots.interval,
@@ -248,7 +249,7 @@ present as (
 ),
 
 -- When the first bar of a series opened that it asks for.
-firsts as (
+firsts as materialized (
     select
         lives.listing_id,
         lives.interval,

@@ -39,8 +39,9 @@ actions as (
             and due.action = actions.action
     inner join {{ ref('markets') }} as markets on due.listing_id = markets.listing_id
     where
-        markets.adjustment = 'raw'
-        or (markets.adjustment = 'split' and actions.action <> 'split')
+        (markets.adjustment = 'raw' or (markets.adjustment = 'split' and actions.action <> 'split'))
+        -- An amount in another currency than the price has no part in a factor: no rate of exchange is applied.
+        and (actions.currency is null or actions.currency = markets.currency)
 ),
 
 -- Each is looked up by index: the sessions before and from the ex-date on, and the close before it.

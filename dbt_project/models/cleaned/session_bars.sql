@@ -30,6 +30,7 @@ candles as (
                 given.low,
                 given.close,
                 given.volume,
+                given.split_ratio,
                 given.knowledge_time,
                 given.fetch_id,
                 given.recorded_at
@@ -89,6 +90,7 @@ bars as (
         low,
         close,
         volume,
+        split_ratio,
         knowledge_time,
         fetch_id,
         recorded_at

@@ -2,19 +2,28 @@ with source as (
     select * from {{ source('records', 'corporate_actions') }}
 ),
 
+split_adjustments as (
+    select * from {{ ref('stg_records__split_adjustments') }}
+),
+
 renamed as (
     select
-        listing_id,
-        fetch_id,
-        action,
-        currency,
-        knowledge_basis,
-        ratio as split_ratio,
-        amount as dividend_amount,
-        ex_date,
-        knowledge_time,
-        recorded_at
+        source.listing_id,
+        source.fetch_id,
+        source.action,
+        source.currency,
+        source.knowledge_basis,
+        source.ratio as split_ratio,
+        source.amount / coalesce(split_adjustments.split_ratio, 1) as dividend_amount,
+        source.ex_date,
+        source.knowledge_time,
+        greatest(source.recorded_at, split_adjustments.recorded_at) as recorded_at
     from source
+    left join split_adjustments
+        on
+            source.listing_id = split_adjustments.listing_id
+            and source.fetch_id = split_adjustments.fetch_id
+            and source.knowledge_time between split_adjustments.from_time and split_adjustments.to_time
 )
 
 select * from renamed

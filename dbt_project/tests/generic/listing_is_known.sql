@@ -6,7 +6,7 @@
     with recursive listings as (
         (
             select candles.{{ column_name }} as listing_id
-            from {{ model }} as candles
+            from {{ source("records", "candles") }} as candles
             order by candles.{{ column_name }}
             limit 1
         )
@@ -15,7 +15,7 @@
 
         select (
             select candles.{{ column_name }}
-            from {{ model }} as candles
+            from {{ source("records", "candles") }} as candles
             where candles.{{ column_name }} > listings.listing_id
             order by candles.{{ column_name }}
             limit 1

@@ -74,9 +74,16 @@ BEGIN
     INSERT INTO ops.stale (relation, listing_id, days)
     SELECT relations.name, listings.listing_id, daterange(NULL, NULL)
     FROM records.listings
-    CROSS JOIN (VALUES ('cleaned.session_bars'), ('cleaned.growth_factors'), ('cleaned.daily_bars'), ('cleaned.gaps'),
+    CROSS JOIN (VALUES ('cleaned.session_bars'), ('cleaned.growth_factors'), ('cleaned.gaps'),
         ('marts.fct_coverage')) AS relations (name)
     WHERE listings.symbol IN (SELECT symbol FROM changed);
+    -- Its months are asked for: only those that it has bars of.
+    INSERT INTO ops.stale (relation, listing_id, days)
+    SELECT 'cleaned.daily_bars', listings.listing_id, daterange(
+        CAST(min(bar.open_time) AT TIME ZONE 'UTC' AS date) - 1, CAST(max(bar.open_time) AT TIME ZONE 'UTC' AS date) + 2)
+    FROM records.listings INNER JOIN records.candles AS bar USING (listing_id)
+    WHERE listings.symbol IN (SELECT symbol FROM changed) AND bar."interval" = '1d'
+    GROUP BY listings.listing_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER mark_inserted AFTER INSERT ON records.listings

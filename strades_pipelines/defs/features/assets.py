@@ -11,6 +11,7 @@ from strades_pipelines.predictor.features import write_features
 from strades_pipelines.predictor.formulas import FAMILIES, FEATURES_VERSION, NAMES
 from strades_pipelines.predictor.models.kinds import KINDS, families_of
 from strades_pipelines.resources.database import Database
+from strades_pipelines.resources.dbt import ensure_clean_bars
 from strades_pipelines.settings import settings
 
 Result = dg.MaterializeResult[Any]
@@ -37,6 +38,7 @@ NEWEST_MONTH = """
 def daily(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> Result:
     """Compute the window's features from bars, published series and articles as they were known."""
     window = run_window(context, config)
+    ensure_clean_bars(database.location())
     loaded = write_features(
         database.location(), start=window.start, end=window.end, now=settings().now(), families=families_of(KINDS)
     )

@@ -12,6 +12,7 @@ from strades_pipelines.predictor.scores import write_scores
 from strades_pipelines.predictor.standings import write_standings
 from strades_pipelines.predictor.walk_forward import MODEL_VERSION, train_models
 from strades_pipelines.resources.database import Database
+from strades_pipelines.resources.dbt import ensure_clean_bars
 from strades_pipelines.settings import settings
 
 Result = dg.MaterializeResult[Any]
@@ -66,6 +67,7 @@ FAILURES = table_spec(
 def models(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> Result:
     """Train the months' models that are not there yet; one that fails leaves its reason in predictions.failures."""
     window = run_window(context, config)
+    ensure_clean_bars(database.location())
     trained = train_models(database.location(), start=window.start, end=window.end, now=settings().now())
     with database.connect() as connection:
         more = {"trained": sum(trained.fitted.values()), "failures": trained.failures}
@@ -85,6 +87,7 @@ def forecasts(context: dg.AssetExecutionContext, config: WindowConfig, database:
 def scores(context: dg.AssetExecutionContext, config: WindowConfig, database: Database) -> Result:
     """Score the forecasts whose horizon has closed, once each."""
     window = run_window(context, config)
+    ensure_clean_bars(database.location())
     loaded = write_scores(database.location(), start=window.start, end=window.end, now=settings().now())
     with database.connect() as connection:
         return dg.MaterializeResult(metadata=counts(connection, SCORES.key, inserted=loaded.inserted))

@@ -28,6 +28,7 @@ KINDS = {
     "trades": "Trades as the venue reported them. Grain: one row a listing and trade id.",
     "observations": "Values of statistical series. Grain: one row a series and date.",
     "corporate_actions": "Dividends and splits. Grain: one row a listing, date and action.",
+    "split_adjustments": "What was fetched in the shares of before a split. Grain: one row a listing, fetch and time.",
     "articles": "News as its publisher gave it. Grain: one row a source and article.",
     "documents": "Filings of companies and authorities. Grain: one row a source and document.",
     "rejects": "Rows that were not fit to load, with the reason. Grain: one row a stored body, place and reason.",

@@ -21,6 +21,7 @@ from strades_pipelines.defs.trading.shown import shown
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import day_start
 from strades_pipelines.resources.database import Database
+from strades_pipelines.resources.dbt import ensure_clean_bars
 from strades_pipelines.settings import settings
 
 DECISIONS = key("signals", "decisions")
@@ -74,6 +75,7 @@ def trading(
     layers = {asset.path[0] for asset in selected}
     wallets = read_wallets(settings().wallets).of_modes(config.modes)
     errors = {fault.wallet: fault.message for fault in wallets.faults}
+    ensure_clean_bars(database.location())
     errors |= _trade(wallets.templates, config, database, layers)
     with database.connect() as connection:
         for asset in (spec.key for spec in SPECS if spec.key in selected):
