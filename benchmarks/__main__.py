@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import backfill, definitions, engine, growth, loading, run, universe
+from benchmarks import alpha158, backfill, definitions, engine, growth, loading, run, universe
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
+    "alpha158": alpha158.main,
     "backfill": backfill.main,
     "definitions": definitions.main,
     "engine": engine.main,

@@ -17,7 +17,7 @@ from strades_pipelines.brokerage.prices import bar_table
 from strades_pipelines.database.connection import connect
 from strades_pipelines.ingestion.verify import verify_fetch
 from strades_pipelines.predictor.families.published import SERIES
-from strades_pipelines.predictor.formulas import FAMILIES, REGISTRY
+from strades_pipelines.predictor.formulas import OPTIONAL, REGISTRY
 
 LOOK_BACK = timedelta(days=45)  # longer than any window of a series or of articles
 PUBLISHED = """
@@ -156,7 +156,8 @@ def _follow_prediction(connection: Connection, lineage: Lineage, prediction_id: 
     features = _one(connection, "SELECT * FROM features.daily WHERE listing_id = %s AND decision_time = %s", *key)
     if features is None:
         return set()
-    lineage.features = features
+    alpha158 = _one(connection, "SELECT * FROM features.alpha158 WHERE listing_id = %s AND decision_time = %s", *key)
+    lineage.features = {**(alpha158 or {}), **features}
     window = (features["listing_id"], features["window_start"], features["session_date"])
     lineage.cleaned += _rows(connection, CLEANED, *window)
     return _behind_features(connection, features) | _behind_training(connection, lineage.model)
@@ -257,9 +258,10 @@ def lines(document: dict[str, Any]) -> Iterable[str]:
 
 
 def _feature_values(row: Row) -> Iterable[str]:
-    """A line a family, with what is not missing."""
-    for family in FAMILIES:
-        names = [one.name for one in REGISTRY if one.family == family and row[one.name] is not None]
+    """A line a family that was computed, with what is not missing."""
+    computed = [one for one in (*REGISTRY, *OPTIONAL) if one.name in row]
+    for family in dict.fromkeys(one.family for one in computed):
+        names = [one.name for one in computed if one.family == family and row[one.name] is not None]
         yield f"{'':11} {family}: " + (" · ".join(f"{name} {row[name]:.6g}" for name in names) or "missing")
 
 

@@ -29,7 +29,7 @@ def test_prediction_is_traced_to_its_model_its_feature_values_and_their_bars(
     market = make_market(database_url, adbc, sessions=200)
     start, end = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 7, 1, tzinfo=UTC)
     kinds = {"hgb": KINDS["hgb"]}
-    write_features(database_url, start=start, end=end, now=NOW)
+    write_features(database_url, start=start, end=end, now=NOW, families=("alpha158",))
     train_models(database_url, start=start, end=end, now=NOW, kinds=kinds)
     write_forecasts(database_url, start=start, end=end, now=NOW, kinds=kinds)
     [(identity,)] = market.rows(
@@ -43,7 +43,8 @@ def test_prediction_is_traced_to_its_model_its_feature_values_and_their_bars(
     assert [fault for fault in found["faults"] if "is gone from rawsources.fetches" in fault]
     text = "\n".join(lines(found))
     assert f"return_1 {found['features']['return_1']:.6g}" in text
-    assert all(f"{family}: " in text for family in FAMILIES)
+    assert all(f"{family}: " in text for family in (*FAMILIES, "alpha158"))
+    assert f" · klen {found['features']['klen']:.6g}" in text
     with pytest.raises(NotFound, match="or a prediction, was 'NOPE'"):
         trace_one("NOPE", database_url)
 

@@ -76,18 +76,40 @@ def load(
     if rows.num_rows == 0:
         return NOTHING
     types = _column_types(cursor, table)
-    if "recorded_at" in types and "recorded_at" not in rows.column_names:
-        stamp = pa.array([now] * rows.num_rows, pa.timestamp("us", tz="UTC"))
-        rows = rows.append_column("recorded_at", stamp)
+    rows = _stamped(rows, types, now)
     cursor.execute("SET LOCAL synchronous_commit = off")
     if alone and _uncast(rows, types) and _nothing_between(cursor, table, rows, key):
-        schema, name = table.split(".")
-        cursor.adbc_ingest(name, rows, mode="append", db_schema_name=schema)
+        _copy(cursor, table, rows)
         loaded = Loaded(rows.num_rows, 0, 0)
     else:
         loaded = _merge(cursor, table, rows, types, key, now, revisions, ignore, alone=alone)
     crash_point("database.rows_written")
     return loaded
+
+
+def append(cursor: "Cursor", table: str, rows: pa.Table, *, now: datetime) -> None:
+    """Copy rows into `table` whose keys the caller knows to be absent, under a lock; commits nothing.
+
+    Args:
+        rows, now: as for `load`, with the columns' own types.
+    """
+    rows = _stamped(rows, _column_types(cursor, table), now)
+    cursor.execute("SET LOCAL synchronous_commit = off")
+    _copy(cursor, table, rows)
+    crash_point("database.rows_written")
+
+
+def _stamped(rows: pa.Table, types: Mapping[str, str], now: datetime) -> pa.Table:
+    """The rows with their recorded_at, where the table has one and they do not."""
+    if "recorded_at" not in types or "recorded_at" in rows.column_names:
+        return rows
+    stamp = pa.array([now] * rows.num_rows, pa.timestamp("us", tz="UTC"))
+    return rows.append_column("recorded_at", stamp)
+
+
+def _copy(cursor: "Cursor", table: str, rows: pa.Table) -> None:
+    schema, name = table.split(".")
+    cursor.adbc_ingest(name, rows, mode="append", db_schema_name=schema)
 
 
 def reattribute(cursor: "Cursor", table: str, rows: pa.Table, *, key: Sequence[str], ignore: Sequence[str]) -> None:

@@ -17,7 +17,6 @@ from strades_pipelines.market.records import TIME
 from strades_pipelines.predictor.artifact_bounds import UntrustedModel
 from strades_pipelines.predictor.artifacts import load_model
 from strades_pipelines.predictor.dataset import IDENTITY, has_features
-from strades_pipelines.predictor.formulas import NAMES
 from strades_pipelines.predictor.models.kind import Kind
 from strades_pipelines.predictor.models.kinds import KINDS
 from strades_pipelines.predictor.walk_forward import (
@@ -82,7 +81,7 @@ def write_forecasts(
     """
     with adbc_connect(url) as connection:
         with connection.cursor() as cursor:
-            rows = read_training_rows(cursor, start=start, end=end, now=now)
+            rows = read_training_rows(cursor, start=start, end=end, now=now, kinds=kinds)
             available = _available(cursor, rows, start, end, now, kinds)
             cursor.execute(MADE, (start.date(), end.date()))
             made = set(cursor.fetchall())
@@ -148,7 +147,7 @@ def _month_forecasts(cursor: "Cursor", rows: pd.DataFrame, one: Available, made:
     predicted = [place for place, forecast in new.items() if forecast["status"] == "predicted"]
     if predicted:
         try:
-            values = _predict(cursor, one, rows.loc[predicted, list(NAMES)].to_numpy(np.float64))
+            values = _predict(cursor, one, rows.loc[predicted, list(one.kind.features)].to_numpy(np.float64))
         except (KeyError, UntrustedModel) as error:  # this kind's rows say so; the others are made
             reason = f"{error.args[0]}; delete its row of predictions.models to have it trained again"
             return _month_forecasts(cursor, rows, replace(one, model_id=None, reason=reason), made)

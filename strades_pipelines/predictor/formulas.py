@@ -3,6 +3,9 @@
 Those that were first come first, in the order of the table's columns; each family adds its own after them.
 """
 
+from collections.abc import Collection
+
+from strades_pipelines.predictor.families.alpha158 import ALPHA158
 from strades_pipelines.predictor.families.calendar import CALENDAR
 from strades_pipelines.predictor.families.cross_section import CROSS_SECTION
 from strades_pipelines.predictor.families.news import NEWS
@@ -13,7 +16,7 @@ from strades_pipelines.predictor.families.volatility import MORE_VOLATILITY, RAN
 from strades_pipelines.predictor.families.volume import MORE_VOLUME, VOLUME
 from strades_pipelines.predictor.feature import Feature, PeerFeature
 
-FEATURES_VERSION = "2"  # goes into every inputs_hash: bump it when a formula changes
+FEATURES_VERSION = "3"  # goes into every inputs_hash: bump it when a formula, or what is hashed, changes
 SESSIONS = 61  # the longest window of bars
 FEATURES: tuple[Feature, ...] = (
     *RETURNS, *VOLATILITY, *TREND, *VOLUME, *RANGES, *FX,
@@ -22,6 +25,23 @@ FEATURES: tuple[Feature, ...] = (
 REGISTRY: tuple[Feature | PeerFeature, ...] = (*FEATURES, *CROSS_SECTION)
 NAMES = tuple(feature.name for feature in REGISTRY)
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in REGISTRY))
+# Computed, and stored in a table of their own, only where a kind of model has their family.
+OPTIONAL = ALPHA158
+OPTIONAL_NAMES = tuple(feature.name for feature in OPTIONAL)
+OPTIONAL_FAMILIES = tuple(dict.fromkeys(feature.family for feature in OPTIONAL))
+
+
+def names_of(families: Collection[str]) -> tuple[str, ...]:
+    """The features of some families, in the order of the registry.
+
+    Raises:
+        ValueError: when there is no such family.
+    """
+    unknown = set(families) - {*FAMILIES, *OPTIONAL_FAMILIES}
+    if unknown:
+        known = ", ".join((*FAMILIES, *OPTIONAL_FAMILIES))
+        raise ValueError(f"expected families of {known}; was {', '.join(sorted(unknown))}")
+    return tuple(feature.name for feature in (*REGISTRY, *OPTIONAL) if feature.family in families)
 
 
 def as_markdown() -> str:

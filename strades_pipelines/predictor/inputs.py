@@ -1,7 +1,7 @@
 """What features are computed from: listings' sessions, published series and articles, as arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,11 +71,37 @@ class Articles:
     knowledge_time: Times
     positive: Indices  # words of the list in title and summary
     negative: Indices
-    about: Mapping[int, NDArray[np.bool_]]  # by listing_id
+    about: Mapping[int, NDArray[np.bool_]]  # by listing_id; one that is not there is not mentioned
+    _running: dict[tuple[int | None, str], tuple[Times, Indices]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         if np.any(self.knowledge_time[1:] < self.knowledge_time[:-1]):
             raise ValueError("expected articles in the order in which they were known")
+
+    def running(self, listing: int | None, words: str) -> tuple[Times, Indices]:
+        """When the articles about a listing (all of them for None) were known, and how many there were before each.
+
+        Args:
+            words: "" counts articles, "positive" and "negative" their words.
+
+        Returns:
+            Shape (m,) and (m + 1,), the last entry for all m.
+        """
+        key = (listing, words)
+        if key not in self._running:
+            weights = {
+                "": np.ones(len(self.knowledge_time), np.int64),
+                "positive": self.positive,
+                "negative": self.negative,
+            }
+            about = (
+                slice(None) if listing is None else self.about.get(listing, np.zeros(len(self.knowledge_time), bool))
+            )
+            running = np.concatenate([[0], np.cumsum(weights[words][about])])
+            self._running[key] = (self.knowledge_time[about], running)
+        return self._running[key]
 
 
 @dataclass(frozen=True)

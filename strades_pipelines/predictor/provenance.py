@@ -3,11 +3,16 @@
 A row's decision time is the moment its bar was known. It is computed from at most `SESSIONS` bars, `PUBLICATIONS`
 values of each series, the articles of a month and its peers' rows, all known by then: neither later data nor the day
 history starts at can change it.
+
+What went into a row is found first, for every row of a window (`identify`); values are computed for the rows that are
+chosen from them (`feature_table`). So a row whose inputs are the stored ones costs a hash and no features.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +23,75 @@ from strades_pipelines.predictor.families.cross_section import COMPARED, compare
 from strades_pipelines.predictor.families.news import article_counts
 from strades_pipelines.predictor.families.published import PUBLICATIONS, SERIES
 from strades_pipelines.predictor.formulas import FEATURES, FEATURES_VERSION, NAMES, SESSIONS
-from strades_pipelines.predictor.inputs import Articles, Bars, Indices, Known, Market, Series, last_known
-from strades_pipelines.predictor.windows import trailing_max
+from strades_pipelines.predictor.inputs import Articles, Bars, Indices, Known, Market, Times, last_known
+from strades_pipelines.predictor.windows import Floats, trailing_max
 
 MAX_AGE = np.timedelta64(10, "D")  # of a series' last value
 NEVER = np.iinfo(np.int64).min
-Columns = dict[str, NDArray[np.generic]]
+MICROSECONDS = "datetime64[us]"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Bars of one listing, and the places of those that are rows: each is computed from the bars up to its own."""
+
+    listing: int
+    bars: Bars
+    places: Indices
+
+    def window_start(self) -> Indices:
+        """The place of the oldest bar of each row's window."""
+        return np.maximum(self.places - SESSIONS + 1, 0)
+
+    def narrowed(self, chosen: NDArray[np.bool_]) -> "Segment":
+        """Only some of the rows, with no more bars than their windows hold."""
+        places = self.places[chosen]
+        first = max(int(places[0]) - SESSIONS + 1, 0)
+        bars = self.bars.take(np.arange(first, int(places[-1]) + 1))
+        return Segment(self.listing, bars, places - first)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What identifies the rows of a window: arrays of shape (n,), the rows of one segment after the other's."""
+
+    segments: list[Segment]
+    known: "Publications"
+    articles: Articles
+    listing_id: Indices
+    session_date: Times
+    decision_time: Times
+    window_start: Times
+    max_knowledge_time: Times
+    inputs_hash: NDArray[np.object_]
+    compared: Mapping[str, Floats]  # the features that compare a row with its peers'
+
+    def __len__(self) -> int:
+        return len(self.listing_id)
+
+
+class Publications:
+    """The last values of each series at each of the times at which something is decided."""
+
+    def __init__(self, market: Market, times: Times) -> None:
+        self.times = np.unique(times)
+        self.values: dict[str, Floats] = {}
+        last = np.full(len(self.times), NEVER)
+        for name in SERIES:
+            series = market.published[name]
+            places = last_known(series, self.times, count=PUBLICATIONS, max_age=MAX_AGE)
+            self.values[name] = np.append(series.value, np.nan)[places]
+            known = np.append(_microseconds(series.knowledge_time), NEVER)
+            last = np.maximum(last, known[places].max(axis=1, initial=NEVER))
+        known = np.insert(_microseconds(market.articles.knowledge_time), 0, NEVER)
+        read = np.searchsorted(market.articles.knowledge_time, self.times, side="right")
+        self.newest = np.maximum(last, known[read])  # knowledge time of values and articles, microseconds
+        bits = np.column_stack([np.ascontiguousarray(values).view(np.int64) for values in self.values.values()])
+        self.digests = [hashlib.sha256(row.tobytes()).digest() for row in bits]
+
+    def places(self, times: Times) -> Indices:
+        """Where the times are among those of the values."""
+        return np.searchsorted(self.times, times)
 
 
 def market_features(market: Market, *, start: date = date.min) -> pa.Table:
@@ -32,106 +100,144 @@ def market_features(market: Market, *, start: date = date.min) -> pa.Table:
     Args:
         start: rows of earlier sessions are left out; their bars are what the first rows' windows hold.
     """
-    parts = [_of_listing(market, listing, start) for listing in sorted(market.bars)]
-    if not parts:
+    rows = identify(market, start=start)
+    if rows is None:
         return pa.table({})
-    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    venues = {name: place for place, name in enumerate(sorted(set(market.venues.values())))}
-    group = np.array([venues[market.venues[listing]] for listing in rows["listing_id"].tolist()], np.int64)
-    values = {name: rows[name].astype(np.float64) for name in COMPARED}
-    session, decided = rows["session_date"].astype("datetime64[D]"), rows["decision_time"].astype("datetime64[us]")
-    compared = compare(values, group, rows["listing_id"].astype(np.int64), session, decided)
-    rows |= compared.features
-    rows["max_knowledge_time"] = np.maximum(rows["max_knowledge_time"].astype("datetime64[us]"), compared.newest)
-    digests = zip(rows["inputs_hash"].tolist(), compared.seen, strict=True)
-    rows["inputs_hash"] = np.array([hashlib.sha256(own + peers).hexdigest() for own, peers in digests], object)
-    return _table(rows)
+    table = feature_table(rows, np.ones(len(rows), bool))
+    return table.sort_by([("listing_id", "ascending"), ("session_date", "ascending")])
 
 
-def _table(rows: Mapping[str, NDArray[np.generic]]) -> pa.Table:
-    columns = {
-        "listing_id": pa.array(rows["listing_id"], pa.int32()),
-        "session_date": pa.array(rows["session_date"].astype("datetime64[D]")),
-        "decision_time": pa.array(rows["decision_time"], TIME),
-        **{name: pa.array(rows[name], from_pandas=True) for name in NAMES},
-        "window_start": pa.array(rows["window_start"].astype("datetime64[D]")),
-        "max_knowledge_time": pa.array(rows["max_knowledge_time"], TIME),
-        "inputs_hash": pa.array(rows["inputs_hash"], pa.string()),
-    }
-    return pa.table(columns)
+def identify(market: Market, *, start: date = date.min) -> Rows | None:
+    """What went into each row of the sessions from `start` on, None where there is no row.
 
-
-def _of_listing(market: Market, listing: int, start: date) -> Columns:
-    """The rows of one listing, but for what compares it with others.
-
-    A bar that became known only after a later session's decision is not an input of that decision: such rows are
-    computed from the bars known by then.
+    Computes no features but those that are compared with peers'.
     """
-    bars = market.bars[listing]
-    columns = _rows(market, listing, bars)
-    known = bars.knowledge_time.astype("datetime64[us]").astype(np.int64)
-    for place in np.flatnonzero(trailing_max(known, SESSIONS) > known):
-        chosen = np.flatnonzero(known[: place + 1] <= known[place])[-SESSIONS:]
-        for name, values in _rows(market, listing, bars.take(chosen)).items():
-            columns[name][place] = values[-1]
-    wanted = columns["session_date"] >= np.datetime64(start)
-    return {name: values[wanted] for name, values in columns.items()}
+    segments = [one for listing in sorted(market.bars) for one in _segments(listing, market.bars[listing], start)]
+    if not segments:
+        return None
+    known = Publications(market, np.concatenate([_times(one) for one in segments]))
+    parts = [_inputs(one, known, market.articles) for one in segments]
+    rows: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    decided = np.concatenate([_decided(one) for one in segments])
+    venues = {name: place for place, name in enumerate(sorted(set(market.venues.values())))}
+    group = np.concatenate([np.full(len(one.places), venues[market.venues[one.listing]]) for one in segments])
+    values = {name: rows.pop(name) for name in COMPARED}
+    compared = compare(values, group, rows["listing_id"], rows["session_date"], decided)
+    digests = zip(rows.pop("own_digest").tolist(), compared.seen, strict=True)
+    hashes = [hashlib.sha256(own + peers).hexdigest() for own, peers in digests]
+    newest = np.maximum(rows.pop("newest").astype(MICROSECONDS), compared.newest)
+    return Rows(
+        segments, known, market.articles, decision_time=decided, max_knowledge_time=newest,
+        inputs_hash=np.array([*hashes, None], object)[:-1], compared=compared.features, **rows,
+    )  # fmt: skip
 
 
-def _rows(market: Market, listing: int, bars: Bars) -> Columns:
-    decided = bars.knowledge_time.astype("datetime64[us]")
-    places = {name: last_known(market.published[name], decided, count=PUBLICATIONS, max_age=MAX_AGE) for name in SERIES}
-    published = {name: np.append(market.published[name].value, np.nan)[places[name]] for name in SERIES}
-    counts = article_counts(market.articles, listing, decided)
-    known = Known(bars, published, counts)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        columns: Columns = {feature.name: finite(feature.compute(known)) for feature in FEATURES}
-    first = np.maximum(np.arange(len(bars)) - SESSIONS + 1, 0)
-    return columns | {
-        "listing_id": np.full(len(bars), listing, np.int32),
-        "session_date": bars.session_date.astype("datetime64[D]"),
-        "decision_time": decided,
-        "window_start": bars.session_date[first].astype("datetime64[D]"),
-        "max_knowledge_time": _last_knowledge(bars, market.published, places, market.articles),
-        "inputs_hash": _digests(bars, first, published, counts),
-    }
+def feature_table(rows: Rows, chosen: NDArray[np.bool_]) -> pa.Table:
+    """The chosen rows, with the columns of features.daily but for recorded_at, in the order of `rows`."""
+    values = np.full((len(FEATURES), int(chosen.sum())), np.nan)
+    end = 0
+    for segment in chosen_segments(rows, chosen):
+        begin, end = end, end + len(segment.places)
+        known = _known(segment.bars, segment.listing, rows.known, rows.articles)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for column, feature in zip(values, FEATURES, strict=True):
+                column[begin:end] = finite(feature.compute(known)[segment.places])
+    columns = dict(zip((feature.name for feature in FEATURES), values, strict=True))
+    columns |= {name: column[chosen] for name, column in rows.compared.items()}
+    return pa.table(
+        {
+            "listing_id": pa.array(rows.listing_id[chosen], pa.int32()),
+            "session_date": pa.array(rows.session_date[chosen]),
+            "decision_time": pa.array(rows.decision_time[chosen], TIME),
+            **{name: pa.array(columns[name], from_pandas=True) for name in NAMES},
+            "window_start": pa.array(rows.window_start[chosen]),
+            "max_knowledge_time": pa.array(rows.max_knowledge_time[chosen], TIME),
+            "inputs_hash": pa.array(rows.inputs_hash[chosen], pa.string()),
+        }
+    )
 
 
-def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def chosen_segments(rows: Rows, chosen: NDArray[np.bool_]) -> Iterator[Segment]:
+    """The segments of the chosen rows, in their order, each with no more than the rows need."""
+    end = 0
+    for segment in rows.segments:
+        begin, end = end, end + len(segment.places)
+        if chosen[begin:end].any():
+            yield segment.narrowed(chosen[begin:end])
+
+
+def bar_windows(segment: Segment) -> Iterator[bytes]:
+    """The bars of each row's window, as bytes."""
+    bars = segment.bars
+    prices = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.factor)
+    columns = np.column_stack([bars.session_date.astype("datetime64[D]").astype(np.int64), *map(_bits, prices)])
+    for begin, end in zip(segment.window_start().tolist(), segment.places.tolist(), strict=True):
+        yield columns[begin : end + 1].tobytes()
+
+
+def finite(values: Floats) -> Floats:
     """The values, NaN for what is not finite: the logarithm of a price of 0 says nothing."""
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _last_knowledge(
-    bars: Bars, published: Mapping[str, Series], places: Mapping[str, Indices], articles: Articles
-) -> NDArray[np.datetime64]:
-    """When the last of each row's inputs was known: bars, values of series, articles."""
-    own = bars.knowledge_time.astype("datetime64[us]")
-    last = trailing_max(own.astype(np.int64), SESSIONS)
-    for name, chosen in places.items():
-        times = np.append(published[name].knowledge_time.astype("datetime64[us]").astype(np.int64), NEVER)
-        last = np.maximum(last, times[chosen].max(axis=1, initial=NEVER))
-    times = np.insert(articles.knowledge_time.astype("datetime64[us]").astype(np.int64), 0, NEVER)
-    last = np.maximum(last, times[np.searchsorted(articles.knowledge_time, own, side="right")])
-    known: NDArray[np.datetime64] = last.astype("datetime64[us]")
-    return known
+def _segments(listing: int, bars: Bars, start: date) -> Iterator[Segment]:
+    """The bars of a listing, and for each row that knew less than those before it, the bars that it knew.
+
+    A bar that became known only after a later session's decision is not an input of that decision.
+    """
+    known = _microseconds(bars.knowledge_time)
+    wanted = bars.session_date.astype("datetime64[D]") >= np.datetime64(start)
+    knew_less = trailing_max(known, SESSIONS) > known
+    if (wanted & ~knew_less).any():
+        yield Segment(listing, bars, np.flatnonzero(wanted & ~knew_less))
+    for place in np.flatnonzero(wanted & knew_less):
+        chosen = np.flatnonzero(known[: place + 1] <= known[place])[-SESSIONS:]
+        yield Segment(listing, bars.take(chosen), np.array([len(chosen) - 1]))
 
 
-def _digests(
-    bars: Bars, first: Indices, published: Mapping[str, NDArray[np.float64]], counts: Mapping[str, NDArray[np.float64]]
-) -> NDArray[np.object_]:
-    """SHA-256 of each row's inputs: its window of bars, the values of each series, the counts of articles it knew."""
-    session = bars.session_date.astype("datetime64[D]").astype(np.int64)
-    prices = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.factor)
-    window = np.column_stack([session, *map(_bits, prices)])
-    known = np.column_stack([*map(_bits, published.values()), *map(_bits, counts.values())])
-    start = FEATURES_VERSION.encode()
+def _inputs(segment: Segment, known: Publications, articles: Articles) -> dict[str, NDArray[Any]]:
+    """What went into each row of a segment, but for its peers: columns of `Rows`, and those of COMPARED."""
+    bars, places = segment.bars, segment.places
+    all_known = _known(bars, segment.listing, known, articles)
+    decided = _decided(segment)
+    first = segment.window_start()
+    at = known.places(decided)
+    counts = np.column_stack([column[places] for column in all_known.articles.values()])
+    version = FEATURES_VERSION.encode()
     digests = [
-        hashlib.sha256(start + window[begin : end + 1].tobytes() + known[end].tobytes()).digest()
-        for end, begin in enumerate(first)
+        hashlib.sha256(version + window + known.digests[time] + count.tobytes()).digest()
+        for window, time, count in zip(bar_windows(segment), at.tolist(), counts, strict=True)
     ]
-    return np.array([*digests, None], object)[:-1]  # digests are not text that NumPy may strip of its zeros
+    own = trailing_max(_microseconds(bars.knowledge_time), SESSIONS)[places]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        compared = {one.name: finite(one.compute(all_known)[places]) for one in FEATURES if one.name in COMPARED}
+    return compared | {
+        "listing_id": np.full(len(places), segment.listing),
+        "session_date": bars.session_date[places].astype("datetime64[D]"),
+        "window_start": bars.session_date[first].astype("datetime64[D]"),
+        "newest": np.maximum(own, known.newest[at]),
+        "own_digest": np.array([*digests, None], object)[:-1],  # no text that NumPy may strip of its zeros
+    }
 
 
-def _bits(values: NDArray[np.float64]) -> NDArray[np.int64]:
+def _known(bars: Bars, listing: int, known: Publications, articles: Articles) -> Known:
+    decided = bars.knowledge_time.astype(MICROSECONDS)
+    at = known.places(decided)
+    published = {name: values[at] for name, values in known.values.items()}
+    return Known(bars, published, article_counts(articles, listing, decided))
+
+
+def _times(segment: Segment) -> Times:
+    return segment.bars.knowledge_time.astype(MICROSECONDS)
+
+
+def _decided(segment: Segment) -> Times:
+    return _times(segment)[segment.places]
+
+
+def _microseconds(times: Times) -> Indices:
+    return times.astype(MICROSECONDS).astype(np.int64)
+
+
+def _bits(values: Floats) -> Indices:
     return np.ascontiguousarray(values).view(np.int64)

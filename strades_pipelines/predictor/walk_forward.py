@@ -22,9 +22,10 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.predictor.artifacts import store_model
 from strades_pipelines.predictor.dataset import Training, instant, read_rows, training_set, with_labels
+from strades_pipelines.predictor.formulas import names_of
 from strades_pipelines.predictor.labels import read_labels
 from strades_pipelines.predictor.models.kind import Kind
-from strades_pipelines.predictor.models.kinds import KINDS
+from strades_pipelines.predictor.models.kinds import KINDS, families_of
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
@@ -75,7 +76,7 @@ def train_models(
     trained = Trained(dict.fromkeys(kinds, 0), [])
     with adbc_connect(url) as connection:
         with connection.cursor() as cursor:
-            rows = read_training_rows(cursor, start=start, end=end, now=now)
+            rows = read_training_rows(cursor, start=start, end=end, now=now, kinds=kinds)
             stored, failed = stored_models(cursor), stored_failures(cursor)
         for model in month_models(rows, start=start, end=end, now=now, kinds=kinds):
             place = (model.kind.name, model.month.date())
@@ -92,10 +93,13 @@ def train_models(
     return trained
 
 
-def read_training_rows(cursor: "Cursor", *, start: datetime, end: datetime, now: datetime) -> pd.DataFrame:
+def read_training_rows(
+    cursor: "Cursor", *, start: datetime, end: datetime, now: datetime, kinds: Mapping[str, Kind] = KINDS
+) -> pd.DataFrame:
     """Every row, with its label, that a model of a month of [start, end) is fitted on or is used for."""
+    names = names_of(families_of(kinds))
     since = (pd.Timestamp(start).replace(day=1) - pd.DateOffset(months=TRAIN_MONTHS)).to_pydatetime()
-    rows = read_rows(cursor, start=since, end=end, known_at=now)
+    rows = read_rows(cursor, start=since, end=end, known_at=now, names=names)
     return with_labels(rows, read_labels(cursor, start=since, known_at=now))
 
 
@@ -107,12 +111,13 @@ def month_models(
     for month in months(start, end):
         training = training_set(rows, cutoff=month, months=TRAIN_MONTHS)
         if month <= now and len(training.y) >= MINIMUM_ROWS:
-            data_hash = training.data_hash()
+            hashes = {names: training.of(names).data_hash() for names in {kind.features for kind in kinds.values()}}
             for kind in kinds.values():
+                data_hash = hashes[kind.features]
                 used = {name: libraries[name] for name in kind.libraries}
                 identity = [MODEL_VERSION, kind.name, kind.version, f"{month:%F}", data_hash, _parameters(kind), used]
                 model_id = hashlib.sha256(_json(identity).encode()).hexdigest()
-                yield MonthModel(kind, month, model_id, data_hash, training)
+                yield MonthModel(kind, month, model_id, data_hash, training.of(kind.features))
 
 
 def months(start: datetime, end: datetime) -> Iterator[datetime]:

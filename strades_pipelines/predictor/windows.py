@@ -119,7 +119,9 @@ def since_max(values: Floats, width: int) -> Floats:
 
 def earlier(values: Floats, lag: int = 1) -> Floats:
     """The values `lag` places before; NaN where there are none."""
-    return np.concatenate([np.full(min(lag, len(values)), np.nan), values[: max(len(values) - lag, 0)]])
+    result = np.empty(len(values))
+    result[:lag], result[lag:] = np.nan, values[: max(len(values) - lag, 0)]
+    return result
 
 
 def log_change(values: Floats, lag: int) -> Floats:
@@ -132,6 +134,8 @@ def log_change(values: Floats, lag: int) -> Floats:
 def trailing_max(values: NDArray[np.int64], width: int) -> NDArray[np.int64]:
     """The largest of each value and those of the `width - 1` before it that there are; never missing."""
     result = values.copy()
+    if np.all(values[1:] >= values[:-1]):
+        return result
     for lag in range(1, min(width, len(values))):
         np.maximum(result[lag:], values[: len(values) - lag], out=result[lag:])
     return result

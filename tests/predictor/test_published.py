@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strades_pipelines.database.bulk import load
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.predictor.published import read_articles, read_published
-from strades_pipelines.predictor.tone import NEGATIVE, POSITIVE, mention, tone
+from strades_pipelines.predictor.tone import NEGATIVE, POSITIVE, mention, mentions, tone
 from tests.dbt_project.seeding import listing
 from tests.ingestion.conftest import store_body
 
@@ -81,6 +83,24 @@ def test_value_parsed_anew_takes_the_place_of_the_wrong_one(adbc: "Connection") 
         assert read_published(cursor, until=END)["VIXCLS"].value.tolist() == [20.0]
 
 
+def test_of_a_series_what_the_first_decision_looks_back_on_is_read_and_all_that_is_later(adbc: "Connection") -> None:
+    known = {"unit": "index", "fetch_id": 1, "knowledge_basis": "stated", "series": "VIXCLS"}
+    days = [DAY + timedelta(days=number) for number in range(60)]
+    rows = [known | {"event_time": day, "knowledge_time": day, "value": float(place)} for place, day in enumerate(days)]
+    key, revisions = ("series", "event_time"), "records.observation_revisions"
+    with adbc.cursor() as cursor:
+        load(cursor, "records.observations", pa.Table.from_pylist(rows), key=key, now=DAY, revisions=revisions)
+        # Whole windows of 21 publications for a decision on day 40: days 20 to 40.
+        read = read_published(cursor, start=days[40], until=days[50])["VIXCLS"].value
+        assert read.tolist() == [float(number) for number in range(20, 51)]
+        # Day 30 was revised: the version of then may have been known later, so one more day is read.
+        again = [rows[30] | {"value": 99.0}]
+        load(cursor, "records.observations", pa.Table.from_pylist(again), key=key, now=END, revisions=revisions)
+        assert read_published(cursor, start=days[40], until=days[50])["VIXCLS"].value[0] == 19.0
+        # Of a series that began 11 days before, all.
+        assert read_published(cursor, start=days[10], until=days[50])["VIXCLS"].value[0] == 0.0
+
+
 def test_articles_are_read_as_first_written_with_who_is_in_them(adbc: "Connection") -> None:
     listing(adbc, 1, symbol="AAPL")
     listing(adbc, 2, symbol="BTC_USDT")
@@ -120,6 +140,17 @@ def test_tone_counts_words_of_the_lists_and_a_word_is_on_one() -> None:
     assert tone("Shares SURGE: profits rise, sell-off over; no fear") == (3, 2)
     assert tone("Les bénéfices montent") == (0, 0)
     assert not POSITIVE & NEGATIVE
+
+
+@given(st.lists(st.text("AB &$.", max_size=9), max_size=6), st.lists(st.text("AB &$.", max_size=4), max_size=4))
+def test_texts_are_found_for_the_listings_that_each_ones_pattern_finds(texts: list[str], names: list[str]) -> None:
+    listings = {1: ("AB_B", names), 2: ("A", names[:1]), 3: ("BB-A", [])}
+    found = mentions(texts, listings)
+    for number, (symbol, own) in listings.items():
+        pattern = mention(symbol, own)
+        expected = [bool(pattern.search(text)) for text in texts]
+        assert found.get(number, np.zeros(len(texts), bool)).tolist() == expected
+        assert (number in found) == any(expected)
 
 
 def test_mentions_are_whole_words_in_their_own_case() -> None:

@@ -1,6 +1,7 @@
 """Scores: once each, as soon as the label is known, never earlier."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ JOINED = "predictions.scores AS s JOIN predictions.forecasts AS f USING (predict
 @pytest.fixture
 def forecast(market: Market) -> Market:
     """The market with the forecasts of June and July, two listings each day."""
-    window = {"start": START, "end": END, "now": NOW}
+    window: dict[str, Any] = {"start": START, "end": END, "now": NOW}
     write_features(market.url, **window)
     train_models(market.url, **window, kinds=RIDGE)
     write_forecasts(market.url, **window, kinds=RIDGE)

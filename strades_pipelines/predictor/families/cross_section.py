@@ -1,5 +1,6 @@
 """Cross-section: a listing beside the others of its venue, in the same session, as far as they were known."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,43 +15,44 @@ RANKS = "Qlib's CSRankNorm; Lehmann (1990), Fads, Martingales, and Market Effici
 MARKET = "Sharpe (1964), with equal weights"
 
 
-@dataclass(frozen=True)
-class Table:
-    """The sessions of one venue's listings: arrays of shape (sessions, listings), NaN and NaT where there is none."""
+def ranks(values: Floats, known: NDArray[np.bool_]) -> Floats:
+    """The share of its peers that each listing is above, ties half, less 0.5: from -0.5 to 0.5.
 
-    values: Floats
-    decided: Times
-
-    def known_to(self, listing: int) -> NDArray[np.bool_]:
-        """Which values were known when a listing's own session was decided."""
-        return (self.decided <= self.decided[:, [listing]]) & ~np.isnan(self.values)
-
-
-def rank(table: Table, listing: int) -> Floats:
-    """The share of its peers that a listing is above, ties half, less 0.5: from -0.5 to 0.5."""
-    known, own = table.known_to(listing), table.values[:, [listing]]
-    peers = known.sum(axis=1) - 1.0
-    below = (known & (table.values < own)).sum(axis=1) + 0.5 * ((known & (table.values == own)).sum(axis=1) - 1.0)
-    return np.where(np.isnan(own[:, 0]) | (peers < 1.0), np.nan, below / np.maximum(peers, 1.0) - 0.5)
+    Args:
+        values: shape (sessions, listings), NaN where there is none.
+        known: of the same shape, which of them are seen.
+    """
+    seen = np.where(known, values, np.nan)
+    peers = np.maximum((~np.isnan(seen)).sum(axis=1, keepdims=True) - 1.0, 0.0)
+    ordered = np.sort(seen, axis=1)  # NaN last
+    below, upto = np.empty_like(seen), np.empty_like(seen)
+    for session, row in enumerate(ordered):
+        below[session] = np.searchsorted(row, seen[session], side="left")
+        upto[session] = np.searchsorted(row, seen[session], side="right")
+    share = (below + 0.5 * (upto - below - 1.0)) / np.maximum(peers, 1.0) - 0.5
+    return np.where(np.isnan(seen) | (peers < 1.0), np.nan, share)
 
 
-def peer_mean(table: Table, listing: int) -> Floats:
-    """The mean of a listing's peers, added in the order of their ids, so that an absent one changes no bit."""
-    known = table.known_to(listing)
-    known[:, listing] = False
-    total = np.zeros(len(known))
-    for place in range(known.shape[1]):
-        total += np.where(known[:, place], table.values[:, place], 0.0)
-    peers = known.sum(axis=1)
-    return np.where(peers > 0, total / np.maximum(peers, 1), np.nan)
+def peer_means(values: Floats, known: NDArray[np.bool_]) -> Floats:
+    """The mean of each listing's peers, added in the order of their ids, so that an absent one changes no bit."""
+    there = known & ~np.isnan(values)
+    seen = np.where(there, values, 0.0)
+    totals = np.zeros_like(seen)
+    for place in range(seen.shape[1]):
+        totals[:, :place] += seen[:, [place]]
+        totals[:, place + 1 :] += seen[:, [place]]
+    peers = there.sum(axis=1, keepdims=True) - there
+    return np.where(peers > 0, totals / np.maximum(peers, 1), np.nan)
 
 
-def excess(table: Table, listing: int) -> Floats:
-    """A listing's own value less the mean of its peers."""
-    return table.values[:, listing] - peer_mean(table, listing)
+def excesses(values: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Each listing's own value less the mean of its peers."""
+    return values - peer_means(values, known)
 
 
-STATISTICS: dict[str, Callable[[Table, int], Floats]] = {"rank": rank, "peer_mean": peer_mean, "excess": excess}
+STATISTICS: dict[str, Callable[[Floats, NDArray[np.bool_]], Floats]] = {
+    "rank": ranks, "peer_mean": peer_means, "excess": excesses,
+}  # fmt: skip
 
 
 def _ranked(of: str, window: int) -> PeerFeature:
@@ -73,7 +75,7 @@ COMPARED = tuple(dict.fromkeys(feature.of for feature in CROSS_SECTION))
 
 @dataclass(frozen=True)
 class Compared:
-    """The features of CROSS_SECTION, and for each row the bytes of its peers' values and the newest's decision time."""
+    """The features of CROSS_SECTION, and for each row a digest of all values it saw and the newest's decision time."""
 
     features: dict[str, Floats]
     seen: list[bytes]
@@ -97,28 +99,41 @@ def compare(values: Mapping[str, Floats], group: Indices, listing: Indices, sess
         ids, place = np.unique(listing[rows], return_inverse=True)
         times = np.full((len(days), len(ids)), np.datetime64("NaT"), decided.dtype)
         times[day, place] = decided[rows]
-        tables = {}
-        for name in COMPARED:
-            cells = np.full(times.shape, np.nan)
-            cells[day, place] = values[name][rows]
-            tables[name] = Table(cells, times)
-        for number in range(len(ids)):
-            own = place == number
-            _compare_one(compared, tables, ids, number, rows[own], day[own])
+        cells = np.full((len(COMPARED), *times.shape), np.nan)
+        for column, name in zip(cells, COMPARED, strict=True):
+            column[day, place] = values[name][rows]
+        # Rows of a session that were decided at the same time saw the same: one pass for the first time of each
+        # session, one for the second, and so on. Mostly there is one.
+        turn = _turns(times)[day, place]
+        for number in range(int(turn.max()) + 1):
+            own = turn == number
+            _compare_turn(compared, cells, times, ids, rows[own], day[own], place[own])
     return compared
 
 
-def _compare_one(
-    compared: Compared, tables: Mapping[str, Table], ids: Indices, number: int, rows: Indices, days: Indices
+def _turns(times: Times) -> Indices:
+    """Of each time of a row, how many other times of the row are before it."""
+    turns = np.zeros(times.shape, np.int64)
+    for session, row in enumerate(times):
+        turns[session] = np.unique(row, return_inverse=True)[1]
+    return turns
+
+
+def _compare_turn(
+    compared: Compared, cells: Floats, times: Times, ids: Indices, rows: Indices, day: Indices, place: Indices
 ) -> None:
-    """Fill in the rows of one listing, the one in column `number` of the tables."""
+    """Fill in rows of which those of the same session were decided at the same time."""
+    days, at = np.unique(day, return_inverse=True)
+    now = np.full(len(days), np.datetime64("NaT"), times.dtype)
+    now[at] = times[day, place]
+    known = times[days] <= now[:, None]
+    values = dict(zip(COMPARED, cells[:, days], strict=True))
     for feature in CROSS_SECTION:
-        column = STATISTICS[feature.statistic](tables[feature.of], number)
-        compared.features[feature.name][rows] = column[days]
-    cells = np.stack([table.values for table in tables.values()], axis=2)
-    times = next(iter(tables.values())).decided
-    known = times <= times[:, [number]]
-    for row, day in zip(rows, days, strict=True):
-        compared.newest[row] = times[day][known[day]].max()
-        peers = known[day] & (np.arange(len(ids)) != number)
-        compared.seen[row] = ids[peers].tobytes() + cells[day][peers].tobytes()
+        compared.features[feature.name][rows] = STATISTICS[feature.statistic](values[feature.of], known)[at, place]
+    newest, digests = times[days].copy(), []
+    newest[~known] = np.datetime64("NaT")
+    for session, seen in zip(days.tolist(), known, strict=True):
+        digests.append(hashlib.sha256(ids[seen].tobytes() + cells[:, session, seen].tobytes()).digest())
+    compared.newest[rows] = np.fmax.reduce(newest, axis=1)[at]
+    for row, number in zip(rows.tolist(), at.tolist(), strict=True):
+        compared.seen[row] = digests[number]

@@ -24,15 +24,11 @@ def article_counts(articles: Articles, listing: int, decision_time: Times) -> di
 
     Whole numbers, so the difference of two running sums is exact. Days are 24 hours: `(t - days, t]`.
     """
-    everything = np.ones(len(articles.knowledge_time), bool)
-    which = {"own": articles.about.get(listing, ~everything), "all": everything}
     counts = {}
     for scope, days, words in COUNTED:
-        chosen = which[scope]
-        weights = {"": chosen * 1, "positive": chosen * articles.positive, "negative": chosen * articles.negative}
-        running = np.concatenate([[0], np.cumsum(weights[words])])
-        until = np.searchsorted(articles.knowledge_time, decision_time, side="right")
-        since = np.searchsorted(articles.knowledge_time, decision_time - np.timedelta64(days, "D"), side="right")
+        times, running = articles.running(listing if scope == "own" else None, words)
+        until = np.searchsorted(times, decision_time, side="right")
+        since = np.searchsorted(times, decision_time - np.timedelta64(days, "D"), side="right")
         counts["_".join(filter(None, (scope, words, str(days))))] = (running[until] - running[since]).astype(np.float64)
     return counts
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from strades_pipelines.predictor.dataset import Training
+from strades_pipelines.predictor.formulas import FAMILIES, names_of
 from strades_pipelines.predictor.windows import Floats
 
 
@@ -27,6 +28,12 @@ class Kind:
     fit: Callable[[Training, int], Any]  # the second is the seed
     predict: Callable[[Any, Floats], Floats]
     numbers: Callable[[Any], Sequence[Any]]
+    families: tuple[str, ...] = FAMILIES  # of features that it sees
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the columns that it is fitted on."""
+        return names_of(self.families)
 
     def seed(self, month: str) -> int:
         """The seed of a month's model: of its name and month alone, so that a rerun draws the same numbers."""
