@@ -4,7 +4,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.datamanager.sources import SourcesError, load_sources
 from strades_pipelines.ingestion.documents import document
 
 FETCHED = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -70,3 +73,17 @@ def test_of_a_live_row_beside_the_days_own_one_bar_is_left(shared_data: Path) ->
     records, rejects = read(shared_data, "yahoo_chart", "live_row.json", symbol="EXCO")
     assert [row["open_time"][:10] for row in records].count("2022-11-18") == 1
     assert rejects == ["not_on_the_grid"]
+
+
+def test_gates_older_rows_of_six_say_the_quote_volume_and_no_other(shared_data: Path) -> None:
+    """ccxt/ccxt#13887, #14757, #11019: until 2022 the rows had six values, the volume in the quote currency"""
+    records, rejects = read(shared_data, "gateio_candles", "gate_six_columns.json", symbol="BTC_USDT", interval="30m")
+    assert [row["volume"] for row in records] == [None, None]
+    assert 1745827.84 in [row["quote_volume"] for row in records]
+    assert rejects == []
+
+
+def test_a_schedule_that_never_comes_is_refused(shared_data: Path) -> None:
+    """dagster-io/dagster#26238; pallets-eco/croniter#141: there is no 31 February"""
+    with pytest.raises(SourcesError, match=r"websites\[0\]\.schedule: expected a day that one of its months has"):
+        load_sources(shared_data / "cases/ingestion/Sources_never.json")
