@@ -131,8 +131,8 @@ def test_workers_of_a_sweep_that_is_killed_end_with_it(tmp_path: Path) -> None:
 
 
 def long_sweep(folder: Path) -> list[str]:
-    """A sweep of thousands of sets, per event, so that processes run them."""
-    words = ["sweep", "sma_cross", "--range", "fast=1:60", "--range", "slow=61:120", "--mode", "events"]
+    """A sweep of some 60,000 sets, per event: a quick machine is done with 2,000 in a second."""
+    words = ["sweep", "sma_cross", "--range", "fast=1:250", "--range", "slow=251:500", "--mode", "events"]
     return [sys.executable, "-m", "strades_pipelines.cli", *words, "--bars", str(bar_file(folder))]
 
 
