@@ -147,6 +147,8 @@ class EmbeddedServer:
         message = ""
         for _ in range(START_ATTEMPTS):
             self._clear_stale_pid()
+            if self._recovers():
+                return
             self._choose_port()
             if self._launch():
                 return
@@ -154,6 +156,24 @@ class EmbeddedServer:
             # After kill -9 the old postmaster stays a zombie for a second or two; its backends end in their own time.
             time.sleep(2.0 if "still in use" in message else 0.3)
         raise ServerError(f"PostgreSQL in {self.data} did not start: {message}; see {self._log()}")
+
+    def _recovers(self) -> bool:
+        """Whether a server that runs there already comes to answer; False when there is none, or it ends.
+
+        After a crash of one of its processes (its disk was full, say) it works through its log, and answers nobody. It
+        has its port from before.
+        """
+        path, end = self.data / "postmaster.pid", time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            self._clear_stale_pid()
+            lines = path.read_text().splitlines() if path.exists() else []
+            if len(lines) < 4 or not lines[3].isdigit():
+                return False
+            (self.folder / "port").write_text(lines[3])
+            if self._answers():
+                return True
+            time.sleep(0.2)
+        return False
 
     def _launch(self) -> bool:
         """Start the server and wait for it; False when it ended or does not answer.

@@ -177,3 +177,17 @@ def test_the_server_is_no_child_of_the_process_that_started_it(server: EmbeddedS
     server.start()
     assert psutil.Process(postmaster(server)).ppid() != os.getpid()
     assert os.getsid(postmaster(server)) != os.getsid(0)
+
+
+def test_a_server_that_recovers_from_a_crash_is_waited_for_and_keeps_its_port(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of its processes crashed, as on a full disk: the server answers nobody until it has worked through its log."""
+    url = server.start()
+    port = server.url()
+    asked = iter([False, False, False, False])
+    answers = server._answers
+    monkeypatch.setattr(server, "_answers", lambda: next(asked, None) is None and answers())
+    assert server.start() == url == port
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
