@@ -279,7 +279,7 @@ def _is_postmaster(pid: int) -> bool:
 
 def _state(pid: int) -> str:
     """The process's state as a letter, and its command line; empty when there is none."""
-    command = ["ps", "-p", str(pid), "-o", "stat=,args="]
+    command = ["ps", "-ww", "-p", str(pid), "-o", "stat=,args="]  # whole, whatever COLUMNS says
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.lstrip()
 
 
