@@ -30,6 +30,7 @@ def held_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is November 2026."""
     made = Settings(sandbox_now=NOW)
     monkeypatch.setattr(revisions, "settings", lambda: made)
+    monkeypatch.setattr(revisions, "QUIET", timedelta(0))
 
 
 def waits(connection: Connection, about: date, *, relation: str = "cleaned.daily_bars", at: datetime = NOW) -> None:
@@ -40,10 +41,13 @@ def waits(connection: Connection, about: date, *, relation: str = "cleaned.daily
     connection.commit()
 
 
-def tick(url: str) -> tuple[list[tuple[str, str]], list[str | None]]:
+def tick(url: str, *runs: dg.DagsterRun) -> tuple[list[tuple[str, str]], list[str | None]]:
     """One evaluation: the stretches asked for, and the run keys."""
-    context = dg.build_sensor_context(resources={"database": Database(url=url)})
-    found = cast("dg.SensorResult | dg.SkipReason", revision_sensor(context))
+    with dg.DagsterInstance.ephemeral() as instance:
+        for run in runs:
+            instance.add_run(run)
+        context = dg.build_sensor_context(instance=instance, resources={"database": Database(url=url)})
+        found = cast("dg.SensorResult | dg.SkipReason", revision_sensor(context))
     if isinstance(found, dg.SkipReason):
         return [], []
     tags = [request.tags for request in found.run_requests or ()]
@@ -74,6 +78,34 @@ def test_the_same_rows_are_the_same_run_and_later_ones_another(connection: Conne
     months, later = tick(database_url)
     assert months == [("2009-11-01", "2009-11-01")]
     assert later != first
+
+
+def test_nothing_is_asked_for_while_the_months_asked_for_last_are_worked_through(
+    connection: Connection, database_url: str
+) -> None:
+    waits(connection, date(2009, 11, 3))
+    for status, asks in ((dg.DagsterRunStatus.STARTED, False), (dg.DagsterRunStatus.FAILURE, True)):
+        run = dg.DagsterRun("rework_months_job", status=status)
+        assert bool(tick(database_url, run)[0]) is asks
+
+
+def test_rows_that_are_still_coming_in_are_waited_for(
+    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revisions, "QUIET", timedelta(minutes=2))
+    for age, asks in ((timedelta(minutes=1), False), (timedelta(minutes=3), True)):
+        connection.execute("TRUNCATE ops.stale")
+        waits(connection, date(2009, 11, 3), at=datetime.now(UTC) - age)
+        assert bool(tick(database_url)[0]) is asks
+
+
+def test_a_stretch_has_a_run_of_its_own_whatever_comes_of_other_months(
+    connection: Connection, database_url: str
+) -> None:
+    waits(connection, date(2009, 11, 3))
+    [first] = tick(database_url)[1]
+    waits(connection, date(2012, 11, 3), at=NOW + timedelta(minutes=5))
+    assert tick(database_url)[1][0] == first
 
 
 def test_a_bar_that_came_late_waits_until_its_month_was_cleaned_and_seen_by_features(

@@ -8,10 +8,10 @@
     {%- set relation = this.schema ~ "." ~ this.identifier -%}
     {%- set first, end = var("min_date", none), var("max_date", none) -%}
     {%- set window = "daterange(" ~ ("'" ~ first ~ "'" if first else "null") ~ ", " ~ ("'" ~ end ~ "'" if end else "null") ~ ")" -%}
-    create temporary table taken (listing_id integer, days daterange) on commit drop;
-    with gone as (delete from ops.stale where relation = '{{ relation }}' returning listing_id, days)
-    insert into taken select listing_id, days from gone;
-    insert into taken
+    create temporary table taken (listing_id integer, days daterange, marked_at timestamptz default now()) on commit drop;
+    with gone as (delete from ops.stale where relation = '{{ relation }}' returning listing_id, days, marked_at)
+    insert into taken select listing_id, days, marked_at from gone;
+    insert into taken (listing_id, days)
     select *
     from ({{ everything }}) as everything
     {% if is_incremental() -%}
@@ -28,8 +28,9 @@
         group by listing_id
     ) as merged;
     {% if windowed -%}
-    insert into ops.stale (relation, listing_id, days)
-    select '{{ relation }}', listing_id, unnest(range_agg(days) - datemultirange({{ window }})) from taken group by listing_id;
+    insert into ops.stale (relation, listing_id, days, marked_at)
+    select '{{ relation }}', listing_id, unnest(range_agg(days) - datemultirange({{ window }})), min(marked_at)
+    from taken group by listing_id;
     {%- endif %}
     create temporary table built on commit drop as select {{ not is_incremental() }} as at_once;
     analyze work
@@ -51,6 +52,14 @@
     from {{ this }}
     where (select at_once from built) and {{ meta.work_date }} is not null
     group by {{ key }};
+    -- And what it was about to take in: the days of a row that is gone are not among its own.
+    insert into ops.stale (relation, listing_id, days)
+    select '{{ reader }}', {{ "markets.market_id" if key == "market_id" else "taken.listing_id" }}, taken.days
+    from taken
+    {% if key == "market_id" -%}
+    inner join {{ ref("markets") }} as markets on taken.listing_id = markets.listing_id or taken.listing_id = markets.market_id
+    {%- endif %}
+    where (select at_once from built) and not lower_inf(taken.days) and not upper_inf(taken.days);
     {% endfor -%}
     do $$ begin
         if (select at_once from built) then analyze {{ this }}; end if;
@@ -71,9 +80,12 @@
 {# A hash of the models that clean, and of what they are told: when it changes, all is worked out again once. #}
 {% macro project_version() -%}
     {%- set parts = [var("trusted_venues") | string, var("price_tolerance") | string, var("price_jump") | string] -%}
+    {%- do parts.append(agree("one", "other")) -%}
     {%- if execute -%}
         {%- for node in graph.nodes.values() | selectattr("resource_type", "equalto", "model") | sort(attribute="unique_id") -%}
-            {%- if node.schema in ("staging", "cleaned") -%}{%- do parts.append(node.raw_code) -%}{%- endif -%}
+            {%- if node.schema in ("staging", "cleaned") or node.config.meta.get("work_key") -%}
+                {%- do parts.append(node.raw_code) -%}
+            {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
     {{- "project " ~ local_md5(parts | join("|")) -}}

@@ -63,6 +63,14 @@ def assign_ids(listings: Iterable[Name], stored: Mapping[Name, int]) -> dict[Nam
     return ids
 
 
+SESSIONS = """
+    INSERT INTO records.sessions (calendar, session_date, open_time, close_time, is_half_day)
+    SELECT * FROM unnest(%s::text[], %s::date[], %s::timestamptz[], %s::timestamptz[], %s::boolean[])
+    ON CONFLICT (calendar, session_date) DO UPDATE
+    SET open_time = EXCLUDED.open_time, close_time = EXCLUDED.close_time, is_half_day = EXCLUDED.is_half_day
+"""
+
+
 def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) -> Synced:
     """Bring `records.instruments`, `listings`, `sessions` and `bar_series` in step with `sources`, in one transaction.
 
@@ -205,8 +213,11 @@ def _sync_sessions(connection: psycopg.Connection[Any], calendar: str, last_year
     columns = (known.dates.tolist(), known.opens.tolist(), known.closes.tolist(), known.half_days.tolist())
     rows = [(calendar, day, _utc(opens), _utc(closes), half) for day, opens, closes, half in zip(*columns, strict=True)]
     stored = set(connection.execute(f"SELECT {', '.join(names)} FROM records.sessions WHERE calendar = %s", [calendar]))
-    changed = [dict(zip(names, row, strict=True)) for row in rows if row not in stored]
-    written = _write(connection, "records.sessions", changed, names[:2])
+    changed = [row for row in rows if row not in stored]
+    # In one statement: the tables made of sessions are told once for all of them.
+    written = (
+        connection.execute(SESSIONS, [list(column) for column in zip(*changed, strict=True)]).rowcount if changed else 0
+    )
     _write(connection, "records.calendars", [made], ["calendar"])
     return written
 

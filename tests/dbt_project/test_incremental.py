@@ -104,12 +104,16 @@ class History:
         )  # fmt: skip
 
     def described_anew(self) -> None:
-        """Now and then a venue quotes another market, and then the same again."""
-        if self.draw.random() < 0.3:
+        """Now and then a venue quotes another market, or in other steps, and then the same again."""
+        changes = (
+            "adjustment = CASE adjustment WHEN 'split' THEN 'raw' ELSE 'split' END",
+            "currency = CASE currency WHEN 'USD' THEN 'EUR' ELSE 'USD' END",
+            "tick_size = CASE tick_size WHEN 0.01 THEN 3 ELSE 0.01 END",
+        )
+        if self.draw.random() < 0.5:
+            change = self.draw.choice(changes)
             self.connection.execute(
-                "UPDATE records.listings SET adjustment = CASE adjustment WHEN 'split' THEN 'raw' ELSE 'split' END "
-                "WHERE listing_id = %s",
-                [self.draw.choice(STOCK)],
+                f"UPDATE records.listings SET {change} WHERE listing_id = %s", [self.draw.choice(STOCK)]
             )
             self.connection.commit()
 

@@ -59,12 +59,16 @@ CREATE TRIGGER mark_inserted AFTER INSERT ON records.observations
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
 CREATE TRIGGER mark_updated AFTER UPDATE ON records.observations
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
+CREATE TRIGGER mark_replaced AFTER UPDATE ON records.observations
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
 CREATE TRIGGER mark_deleted AFTER DELETE ON records.observations
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
 CREATE TRIGGER mark_inserted AFTER INSERT ON records.articles
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
 CREATE TRIGGER mark_updated AFTER UPDATE ON records.articles
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
+CREATE TRIGGER mark_replaced AFTER UPDATE ON records.articles
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
 CREATE TRIGGER mark_deleted AFTER DELETE ON records.articles
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_published();
 
@@ -74,15 +78,17 @@ BEGIN
     INSERT INTO ops.stale (relation, listing_id, days)
     SELECT relations.name, listings.listing_id, daterange(NULL, NULL)
     FROM records.listings
-    CROSS JOIN (VALUES ('cleaned.session_bars'), ('cleaned.growth_factors'), ('cleaned.gaps'),
+    CROSS JOIN (VALUES ('cleaned.session_bars'), ('cleaned.price_conflicts'), ('cleaned.growth_factors'), ('cleaned.gaps'),
         ('marts.fct_coverage')) AS relations (name)
     WHERE listings.symbol IN (SELECT symbol FROM changed);
     -- Its months are asked for: only those that it has bars of.
     INSERT INTO ops.stale (relation, listing_id, days)
     SELECT 'cleaned.daily_bars', listings.listing_id, daterange(
         CAST(min(bar.open_time) AT TIME ZONE 'UTC' AS date) - 1, CAST(max(bar.open_time) AT TIME ZONE 'UTC' AS date) + 2)
-    FROM records.listings INNER JOIN records.candles AS bar USING (listing_id)
-    WHERE listings.symbol IN (SELECT symbol FROM changed) AND bar."interval" = '1d'
+    FROM records.listings
+    INNER JOIN records.listings AS others ON listings.symbol = others.symbol
+    INNER JOIN records.candles AS bar ON others.listing_id = bar.listing_id AND bar."interval" = '1d'
+    WHERE listings.symbol IN (SELECT symbol FROM changed)
     GROUP BY listings.listing_id;
     RETURN NULL;
 END $$;
@@ -127,7 +133,7 @@ CREATE FUNCTION records.mark_attempts(ids bigint[]) RETURNS void LANGUAGE sql AS
     SELECT 'cleaned.gaps', series.listing_id, daterange(CAST(min(least(
             coalesce(attempt.window_start, '-infinity'),
             coalesce(greatest(own.fetched_at, shared.fetched_at), '-infinity') - make_interval(secs => series.lag_seconds)
-        )) AT TIME ZONE 'UTC' AS date), NULL)
+        )) AT TIME ZONE 'UTC' AS date) - 1, NULL) -- a session may open the evening before its date
     FROM rawsources.fetches AS attempt
     INNER JOIN records.bar_series AS series ON attempt.source = series.source
     INNER JOIN records.listings AS listing ON series.listing_id = listing.listing_id

@@ -22,5 +22,7 @@ CREATE TRIGGER mark_inserted AFTER INSERT ON records.split_adjustments
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_split_adjustments();
 CREATE TRIGGER mark_updated AFTER UPDATE ON records.split_adjustments
 REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_split_adjustments();
+CREATE TRIGGER mark_replaced AFTER UPDATE ON records.split_adjustments
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_split_adjustments();
 CREATE TRIGGER mark_deleted AFTER DELETE ON records.split_adjustments
 REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_split_adjustments();

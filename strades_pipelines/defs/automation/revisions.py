@@ -1,16 +1,21 @@
 """What comes late asks for its month: a payload fetched this month may bring or change a value of years ago."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from strades_pipelines.database.stale import waiting_months
 from strades_pipelines.datamanager.revisions import stretches
+from strades_pipelines.defs.automation.sensors import RETRIED
 from strades_pipelines.defs.automation.status import SENSOR_STATUS
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.partitions import MONTHS
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
+
+# A load of years is one run, not one for each of its commits; and what a run is working through is not asked for again.
+QUIET = timedelta(minutes=2)
 
 rework_months_job = dg.define_asset_job(
     "rework_months_job",
@@ -30,18 +35,27 @@ def revision_sensor(context: dg.SensorEvaluationContext, database: Database) -> 
     now = settings().now()
     current = now.date().replace(day=1)
     first = MONTHS.get_first_partition_window()
+    unfinished = dg.RunsFilter(job_name=rework_months_job.name, statuses=list(NOT_FINISHED_STATUSES))
+    if context.instance.get_runs_count(unfinished):
+        return dg.SkipReason("the months that were asked for last are being worked through")
     with database.connect() as connection:
         waiting = waiting_months(connection, first.start.date() if first else date.min, current)
+        [(clock,)] = connection.execute("SELECT clock_timestamp()")
     if not waiting:
         return dg.SkipReason("every row of a past month was taken in")
-    asked = [_request(start, end, max(waiting.values()), now) for start, end in stretches(list(waiting))]
+    if clock - max(waiting.values()) < QUIET:
+        return dg.SkipReason("rows of past months are still coming in")
+    asked = [
+        _request(start, end, max(at for month, at in waiting.items() if start <= month <= end), now)
+        for start, end in stretches(list(waiting))
+    ]
     return dg.SensorResult(run_requests=asked)
 
 
 def _request(first: date, last: date, newest: datetime, now: datetime) -> dg.RunRequest:
     tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
     run_key = base32_id(str(first), str(last), newest.astimezone(UTC), f"{now:%Y-%m-%d %H}")
-    return dg.RunRequest(run_key=run_key, tags=tags | {"strades/run": "revision"})
+    return dg.RunRequest(run_key=run_key, tags=tags | {"strades/run": "revision"} | RETRIED)
 
 
 def defs() -> dg.Definitions:
