@@ -78,7 +78,10 @@ def stored_singly(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch)
 
 def test_connections_are_held_and_opened_anew_when_the_server_ended_them(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_text(OURS.format(database_url))
-    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    others = (
+        "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND backend_type = 'client backend'"
+    )
     with (
         dg.DagsterInstance.from_config(str(tmp_path)) as instance,
         psycopg.connect(database_url, autocommit=True) as connection,

@@ -127,4 +127,8 @@ def running(command: list[str], port: int, home: Path, **more: str) -> Iterator[
         yield
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:  # Dagster's own handler of SIGTERM waits for its threads
+            process.kill()
+            process.wait(timeout=30)
