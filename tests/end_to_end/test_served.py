@@ -202,9 +202,8 @@ def test_a_second_start_says_where_the_first_is(served: Served) -> None:
 
 
 def test_the_terminal_says_where_to_look(served: Served) -> None:
-    text = terminal(served)
-    assert served.webserver.url in text
-    assert served.docs in text
+    wait_for("the address", lambda: served.webserver.url in terminal(served), seconds=START_SECONDS)  # all parts work
+    assert served.docs in terminal(served)
 
 
 @pytest.mark.parametrize("part", PARTS)
