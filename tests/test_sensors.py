@@ -51,7 +51,8 @@ def decide(connection: "psycopg.Connection[Any]", name: str) -> None:
     connection.execute(
         """
         INSERT INTO signals.decisions
-        VALUES (%s, 'paper', 'sma_cross', %s, %s, 'bar', '1m', 0, 0, 1, 'crossed', '{}', %s)
+        SELECT %s, 'paper', 'sma_cross', %s, %s, 'bar', '1m', count(*), 0, 1, 'crossed', '{}', %s
+        FROM signals.decisions
         """,
         [name, LISTING, OPENED, OPENED],
     )

@@ -1,5 +1,6 @@
 """A process that is told to stop ends at once, whatever its main thread does, and takes its children along."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -36,6 +37,17 @@ quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 waiting.execute_in_process(raise_on_error=False, run_config=quiet)
 print('a later stage', flush=True)
 """
+# ADBC answers Ctrl-C itself while it queries: it cancels the query, and whoever asked sees an error like any other.
+IN_AN_ADBC_QUERY = """
+import os, threading
+from strades_pipelines.database.connection import adbc_connect
+with adbc_connect(os.environ['URL']) as connection, connection.cursor() as cursor:
+    threading.Timer(0.5, print, ['ready'], {'flush': True}).start()
+    try:
+        cursor.execute("SELECT pg_sleep(60)")
+    except Exception as error:
+        print(f'it went on after {error}', flush=True)
+"""
 SWALLOWS = """
 import time
 print('ready', flush=True)
@@ -69,6 +81,14 @@ def test_a_signal_ends_the_process_with_its_code_and_one_line(number: signal.Sig
     out, error = process.communicate(timeout=SECONDS)
     assert (process.returncode, out) == (128 + number, "")
     assert error == f"strades: stopped by {number.name}; what is stored stays, and the next run goes on from there\n"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_query_through_adbc_does_not_take_the_signal_for_itself(number: signal.Signals, database_url: str) -> None:
+    process = started(ARMED + textwrap.dedent(IN_AN_ADBC_QUERY), env={**os.environ, "URL": database_url})
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=SECONDS)
+    assert (process.returncode, out) == (128 + number, "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -3,16 +3,23 @@
 import math
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from strades_pipelines.market.events import stamp
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.orders import TradingDecision
+from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.rounding import exact
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.events import KINDS, TIMER, Bar, Prediction, Timer, moment
 from strades_pipelines.strategy.journal import Journal
+from strades_pipelines.strategy.orders import ACCEPTED, ASKED_FOR, CANCELLED, ON_CLOSE, ON_OPEN, OUTCOMES
+from strades_pipelines.strategy.orders import Order as EngineOrder
 
 PredictionIds = dict[tuple[int, int, int], str]
+TIMES_IN_FORCE = ("gtc", "day", "ioc", "fok")
+AUCTIONS = {ON_OPEN: "open", ON_CLOSE: "close"}
 
 
 class DecisionJournal(Journal):
@@ -30,11 +37,22 @@ class DecisionJournal(Journal):
         super().__init__()
         self.made: list[TradingDecision] = []
         self.quantities: list[float] = []
+        # Of the strategy's own orders: the intent of each number, the number of each intent and of each decision, and
+        # when the strategy cancelled what a decision asked for.
+        self.intents: dict[int, str] = {}
+        self.numbers: dict[str, int] = {}
+        self.numbers_by_decision: dict[str, int] = {}
+        self.cancelled: dict[str, int] = {}
+        self.refused: dict[str, str] = {}  # why the engine refused an order, by the decision that asked for it
+        self.fill_bars: list[int | None] = []
         self._engine, self._listings, self._wallet, self._interval = engine, listings, wallet, interval
         self._prediction_ids = prediction_ids
         self._windows: list[deque[int]] = [deque(maxlen=max(1, engine.strategy.lookback)) for _ in listings]
         self._forecast: dict[int, str] = {}
         self._event: Any = None
+        self._instant, self._ordinals = 0, [0] * len(listings)
+        self._groups: dict[int, str] = {}
+        self._decisions: dict[int, str] = {}
 
     def see(self, event: Any) -> None:
         """Note the event that is handled next."""
@@ -49,7 +67,8 @@ class DecisionJournal(Journal):
     ) -> None:
         """A decision, with its reason and inputs."""
         super().decision(time, i, previous, target, order, outcome, trigger)
-        self.quantities.append(self._engine.account.pending[i] if order else 0.0)
+        asked = self._find(order)
+        self.quantities.append(asked.quantity if asked else self._engine.account.pending[i] if order else 0.0)
         strategy = self._engine.strategy
         explanation = strategy.explain(Timer(time) if trigger == TIMER else self._event, i)
         trigger_id = self._trigger_id(time, trigger)
@@ -59,22 +78,70 @@ class DecisionJournal(Journal):
         if strategy.models and i in self._forecast:
             inputs["prediction_id"] = self._forecast[i]
         inputs["numbers"] = {name: _json(value) for name, value in explanation.numbers.items()}
-        self.made.append(
-            TradingDecision(
-                wallet=self._wallet,
-                strategy=strategy.title(),
-                i=i,
-                listing_id=self._listings[i].listing_id,
-                decided_at=moment(time),
-                trigger_kind=KINDS[trigger],
-                trigger_id=trigger_id,
-                ordinal=0,  # a trigger changes the target of a listing once
-                previous_target=previous,
-                target=target,
-                reason=explanation.reason,
-                inputs=inputs,
-            )
+        made = TradingDecision(
+            wallet=self._wallet,
+            strategy=strategy.title(),
+            i=i,
+            listing_id=self._listings[i].listing_id,
+            decided_at=moment(time),
+            trigger_kind=KINDS[trigger],
+            trigger_id=trigger_id,
+            ordinal=self._next_ordinal(time, i),
+            previous_target=previous,
+            target=target,
+            reason=explanation.reason,
+            inputs=inputs,
         )
+        if asked:
+            made = self._with_request(made, asked)
+            if outcome != ACCEPTED:
+                self.refused[made.decision_id] = OUTCOMES[outcome]
+        self.made.append(made)
+
+    def order(self, order: int, i: int, quantity: float, time: int, state: int, reason: int) -> None:
+        """A state of an order; those of the strategy's own that it cancelled are to be cancelled at the venue."""
+        super().order(order, i, quantity, time, state, reason)
+        if state == CANCELLED and reason == ASKED_FOR and order in self._decisions:
+            self.cancelled[self._decisions[order]] = time
+
+    def fill(
+        self, order: int, i: int, quantity: float, price: float, fee: float, filled_at: int, time: int, cash: float
+    ) -> None:
+        """A fill, and when the bar opened that it was done in."""
+        super().fill(order, i, quantity, price, fee, filled_at, time, cash)
+        self.fill_bars.append(self._event.open_time if isinstance(self._event, Bar) else None)
+
+    def _find(self, number: int) -> EngineOrder | None:
+        """The strategy's own order of that number; None where the number is that of an order for a target."""
+        account = self._engine.account
+        orders = (account.orders[account.queue[place]] for place in range(account.count))
+        return next((order for order in orders if order.number == number), None) if number else None
+
+    def _next_ordinal(self, time: int, i: int) -> int:
+        if time != self._instant:
+            self._instant, self._ordinals = time, [0] * len(self._listings)
+        self._ordinals[i] += 1
+        return self._ordinals[i] - 1
+
+    def _with_request(self, made: TradingDecision, order: EngineOrder) -> TradingDecision:
+        """The decision with its order in exact numbers; one whose size is no number was refused, and has none."""
+        intent = self.intents[order.number] = made.intent_id()
+        self.numbers[intent] = self.numbers_by_decision[made.decision_id] = order.number
+        self._decisions[order.number] = made.decision_id
+        group = self._groups.setdefault(order.group, intent) if order.group else None
+        if not math.isfinite(order.quantity):
+            return made
+        terms = OrderTerms(
+            limit=_price(order.limit),
+            stop=_price(order.stop),
+            trail=_price(order.trail),
+            time_in_force=TIMES_IN_FORCE[order.time_in_force],
+            auction=AUCTIONS.get(order.on),
+            reduce_only=order.reduce_only,
+            group=group,
+            parent_id=self.intents.get(order.parent),
+        )
+        return replace(made, request=OrderRequest(exact(order.quantity), terms))
 
     def _trigger_id(self, time: int, trigger: int) -> str:
         event = self._event
@@ -107,3 +174,7 @@ class DecisionJournal(Journal):
 def _json(value: float) -> float | str:
     """JSON has no NaN and no infinity."""
     return value if math.isfinite(value) else str(value)
+
+
+def _price(value: float) -> Decimal | None:
+    return exact(value) if math.isfinite(value) else None

@@ -1,39 +1,34 @@
 """The one way from decisions to fills: for the Dagster job, the live loop and the command alike.
 
-An order's life: the intent is committed; the order row `submitting` is committed; only then the venue is called.
-Whatever happens after that, the order is settled by the venue's word alone: what is not known stays `unknown`.
+An order's life: its intent is committed as `planned`; that it is `submitting` is committed; only then the venue is
+called. Whatever happens after that, the venue's word alone settles it: what is not known stays `unknown`.
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 import psycopg
 
-from strades_pipelines.brokerage.brokers.venue import VenueBroker, VenueFill, VenueOrder, VenueRejectedError
-from strades_pipelines.brokerage.intents import books_with_orders, intend
+from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected
+from strades_pipelines.brokerage.brokers.venue import VenueBroker, VenueFill, VenueOrder
+from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.ledger import post_fill
-from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
+from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, postpone, settle_attempts
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.rows import insert, order_event_row
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ids import base32_id
+from strades_pipelines.market.order_states import REPORTED, UNSETTLED, OrderState, is_allowed
 from strades_pipelines.market.orders import Order
 
-NOT_OVER = """
-    SELECT intent_id, state FROM trading.orders
-    WHERE wallet = %s AND state IN ('submitting', 'unknown', 'open') ORDER BY submitted_at, intent_id
-"""
-SET_ORDER = """
-    INSERT INTO trading.orders AS o
-        (intent_id, wallet, broker, venue_order_id, state, reason, submitted_at, updated_at)
-    VALUES (%(intent)s, %(wallet)s, %(broker)s, %(venue_id)s, %(state)s, %(reason)s, %(now)s, %(now)s)
-    ON CONFLICT (intent_id) DO UPDATE SET
-        venue_order_id = coalesce(EXCLUDED.venue_order_id, o.venue_order_id),
-        state = EXCLUDED.state, reason = EXCLUDED.reason, updated_at = EXCLUDED.updated_at
-    WHERE (o.state, o.reason) IS DISTINCT FROM (EXCLUDED.state, EXCLUDED.reason)
-"""
+LOGGER = logging.getLogger(__name__)
+CLOSING = ("retiring",)
 
 
 @dataclass
@@ -50,20 +45,30 @@ class Executed:
 def execute_pending(connection: Connection, venue: VenueBroker, name: str, *, now: datetime) -> Executed:
     """Bring a wallet up to date with its venue, then send what its decisions ask for. Safe at any time, from anywhere.
 
-    Under the wallet's lock: ask the venue about every order that is not over and record its fills; turn due decisions
-    into intents or refusals, commit; send each intent. Commits as it goes.
+    Under the wallet's lock: ask the venue about the orders that are due and record its fills; cancel what is no longer
+    wanted; turn due decisions into intents or refusals; send each intent. Commits as it goes.
 
     Raises:
         ValueError: for a replay wallet, which is never edited.
+        Exception: a fault of ours, after which the wallet is halted: nothing is sent until a person has looked at it.
     """
     with wallet_lock(connection, name):
         wallet = load_wallet(connection, name)
         if wallet.mode == "replay":
             raise ValueError(f"wallet {name}: expected the mode paper, was replay; what it did is over")
         execution = _Execution(connection, venue, wallet, now)
-        execution.settle()
-        execution.intend()
-        execution.send()
+        try:
+            execution.run()
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            raise  # the database is away, or busy: the next pass goes on
+        except Exception as error:
+            LOGGER.exception("wallet %s: halted by a fault of ours; nothing more is sent", name)
+            with suppress(psycopg.Error):
+                connection.rollback()
+                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                set_state(connection, name, "halted", reason=f"a fault of Strades: {reason}")
+                connection.commit()
+            raise
         return execution.done
 
 
@@ -92,25 +97,62 @@ class _Execution:
     def __init__(self, connection: Connection, venue: VenueBroker, wallet: Wallet, now: datetime) -> None:
         self.done = Executed()
         self._connection, self._venue, self._wallet, self._now = connection, venue, wallet, now
+        self._limited = False  # the venue takes no more requests in this pass
 
-    def settle(self) -> None:
-        """Ask the venue about every order that is not over."""
-        orders = self._under_way()
-        for intent_id, state in self._connection.execute(NOT_OVER, [self._wallet.name]).fetchall():
-            try:
-                found = self._venue.lookup(intent_id, at=self._now)
-            except Exception as error:
-                self._set(intent_id, "unknown" if state == "submitting" else state, f"no answer: {error}")
-            else:
-                if found is not None:
-                    self._adopt(orders[intent_id], found)
-                elif state == "open":
-                    self._set(intent_id, state, "the venue does not know an order it had accepted")
-                else:
-                    self._send(orders[intent_id], "the venue never had it")
+    def run(self) -> None:
+        """One pass."""
+        for known in self._open_orders():
+            if known.state is not OrderState.PLANNED:
+                self._settle(known)
+        for known in self._open_orders():
+            if known.cancel_requested_by is not None or self._wallet.state in CLOSING:
+                self._cancel(known)
+        self._intend()
+        for known in self._open_orders():
+            if known.state is OrderState.PLANNED and self._claim(known):
+                self._send(known, "it was never sent")
+        if self._wallet.state in CLOSING and not self._open_orders():
+            set_state(self._connection, self._wallet.name, "retired", reason=self._wallet.state_reason)
             self._connection.commit()
 
-    def intend(self) -> None:
+    def _open_orders(self) -> Sequence[OpenOrder]:
+        found = list(open_orders(self._connection, self._wallet))
+        self._connection.commit()
+        return found
+
+    def _claim(self, known: OpenOrder) -> bool:
+        """Whether the order is due and nobody else, a person with psql say, is at it."""
+        if known.state in UNSETTLED and known.state is not OrderState.PLANNED:
+            self.done.unsettled[known.order.intent_id] = known.reason or known.state.value
+        if self._limited or not known.is_due(self._now):
+            return False
+        row = self._connection.execute(
+            "SELECT state FROM trading.orders WHERE intent_id = %s FOR UPDATE SKIP LOCKED", [known.order.intent_id]
+        ).fetchone()
+        self._connection.commit()  # a venue may take its time: nothing is held meanwhile but the wallet's lock
+        return row == (known.state.value,)
+
+    def _settle(self, known: OpenOrder) -> None:
+        """Ask the venue about an order that it may have."""
+        if not self._claim(known):
+            return
+        intent_id = known.order.intent_id
+        try:
+            found = self._venue.lookup(intent_id, at=self._now)
+        except BrokerError as error:
+            self._postpone(known, f"no answer: {error}", error)
+        else:
+            if found is not None:
+                self._adopt(known, found)
+            elif known.venue_order_id is not None:
+                self._postpone(known, "the venue does not know an order it had accepted")
+            elif known.submitted_at is not None and self._now - known.submitted_at < self._venue.grace:
+                self._postpone(known, "the venue does not show it yet")
+            else:
+                self._send(known, "the venue never had it")
+        self._connection.commit()
+
+    def _intend(self) -> None:
         """Commit an intent, or a refusal, for each decision that is due."""
         orders, refusals = intend(self._connection, self._wallet, now=self._now)
         crash_point("trading.intents_written")
@@ -119,76 +161,229 @@ class _Execution:
         self.done.intents += [order.intent_id for order in orders]
         self.done.refusals.update({refusal.decision_id: refusal.code for refusal in refusals})
 
-    def send(self) -> None:
-        """Send the intents that have no order yet."""
-        known = {row[0] for row in self._connection.execute(NOT_OVER, [self._wallet.name])}
-        for order in self._under_way().values():
-            if order.intent_id not in known:
-                self._send(order, "it was never sent")
-
-    def _under_way(self) -> dict[str, Order]:
-        return books_with_orders(self._connection, self._wallet, {})[0].open_orders
-
-    def _send(self, order: Order, so_far: str) -> None:
-        """Send an order the venue has never had, unless the wallet was halted or the decision has grown too old."""
-        halted = self._is_halted()
-        if halted or self._now - order.decided_at > self._wallet.max_age:
-            state, reason = ("cancelled", "wallet_halted") if halted else ("expired", "stale")
-            self._set(order.intent_id, state, f"{reason}; {so_far}")
+    def _send(self, known: OpenOrder, so_far: str) -> None:
+        """Send an order the venue does not have, unless the wallet was halted or the decision has grown too old."""
+        order = known.order
+        if self._limited:
+            return
+        ended = self._reason_not_to_send(known)
+        if ended is not None:
+            state, reason = ended
+            if known.state is OrderState.UNKNOWN or known.state is OrderState.SUBMITTING:
+                # The venue's own word that it does not have it stands behind this.
+                so_far = "the venue never had it"
+            self._set(known, state, reason=f"{reason}; {so_far}")
             self._connection.commit()
             return
-        self._set(order.intent_id, "submitting", None)
+        if known.state is not OrderState.SUBMITTING:
+            known = self._set(known, OrderState.SUBMITTING)
         self._connection.commit()
         crash_point("trading.order_submitting")
         try:
             found = self._venue.submit(order, at=self._now)
-        except VenueRejectedError as error:
-            self._set(order.intent_id, "rejected", str(error))
-        except Exception as error:
-            self._set(order.intent_id, "unknown", f"submit: {error!r}")
+        except Rejected as error:
+            self._set(known, OrderState.REJECTED, reason=str(error), message=error.message)
+        except (NotSent, RateLimited) as error:
+            self._set(known, OrderState.PLANNED, reason=str(error), message=error.message)
+            self._wait(known, error)
+        except BrokerError as error:
+            self._set(known, OrderState.UNKNOWN, reason=f"submit: {error}", message=error.message)
+            self._wait(known, error)
         else:
             crash_point("trading.order_sent")
             self.done.sent.append(order.intent_id)
-            self._adopt(order, found)
+            self._adopt(known, found)
         self._connection.commit()
         crash_point("trading.order_acknowledged")
 
-    def _is_halted(self) -> bool:
-        """Whether the wallet is halted; the row is held until the order's is committed, so no halt falls between."""
+    def _reason_not_to_send(self, known: OpenOrder) -> tuple[OrderState, str] | None:
+        """Why an order is not sent any more; the wallet's row is held until its order's is committed."""
         row = self._connection.execute(
             "SELECT state FROM trading.wallets WHERE wallet = %s FOR SHARE", [self._wallet.name]
         ).fetchone()
-        return row is None or row[0] != "active"
+        if row is None or row[0] not in ("active", "reducing"):
+            return OrderState.CANCELLED, f"wallet_{row[0] if row else 'gone'}"
+        if known.cancel_requested_by is not None:
+            return OrderState.CANCELLED, f"cancelled by {known.cancel_requested_by}"
+        if known.send_before is not None and self._now > known.send_before:
+            return OrderState.EXPIRED, "stale"
+        parent = known.order.terms.parent_id
+        if parent is not None and self._is_over_unfilled(parent):
+            return OrderState.CANCELLED, "one_cancels_other"
+        return None
 
-    def _adopt(self, order: Order, found: VenueOrder) -> None:
+    def _is_over_unfilled(self, intent_id: str) -> bool:
+        row = self._connection.execute(
+            "SELECT state, filled FROM trading.orders WHERE intent_id = %s", [intent_id]
+        ).fetchone()
+        return row is not None and OrderState(row[0]).is_over and row[1] == 0
+
+    def _cancel(self, known: OpenOrder) -> None:
+        """Cancel what is left of an order; one that was never sent is cancelled here."""
+        if not self._claim(known):
+            return
+        if known.state is OrderState.PLANNED:
+            by = known.cancel_requested_by or "the end of its wallet"
+            self._set(known, OrderState.CANCELLED, reason=f"cancelled by {by}; it was never sent")
+            self._connection.commit()
+            return
+        if known.state is OrderState.SUBMITTING or known.venue_order_id is None:
+            return  # first the venue has to say that it has it
+        if known.state is not OrderState.CANCELLING:
+            known = self._set(known, OrderState.CANCELLING)
+        self._connection.commit()
+        crash_point("trading.order_cancelling")
+        try:
+            found = self._venue.cancel(known.order.intent_id, at=self._now)
+        except BrokerError as error:
+            # Refused, since it is over, or not heard: the next look-up says which.
+            self._postpone(known, f"cancel: {error}", error)
+        else:
+            if found is not None:
+                self._adopt(known, found)
+        self._connection.commit()
+        crash_point("trading.order_cancelled")
+
+    def _adopt(self, known: OpenOrder, found: VenueOrder) -> None:
         """Record the fills we do not have, one transaction each, then the venue's state."""
-        for i, part in enumerate(found.fills):
-            fill = _fill(order, part, self._wallet.currency, self._now)
+        fault = _contradiction(known, found)
+        if fault is not None:
+            self._postpone(known, fault, message=found.message, to_unknown=True)
+            return
+        parts = self._new_parts(known, found)
+        for place, part in enumerate(parts):
+            is_last = place == len(parts) - 1
+            fill = _fill(known.order, part, self._wallet.currency, self._now)
             if post_fill(self._connection, self._wallet, fill, now=self._now):
                 self.done.fills.append(fill.content_id)
-            if i == len(found.fills) - 1:
-                self._set(order.intent_id, found.state, found.reason, found.venue_order_id)
+            filled = known.filled + part.quantity
+            state = found.state if is_last else OrderState.PARTIALLY_FILLED
+            known = self._set(known, _state_with(known, state, filled), filled=filled, found=found)
             crash_point("trading.fill_written")
             self._connection.commit()
             crash_point("trading.fill_recorded")
-        if not found.fills:
-            self._set(order.intent_id, found.state, found.reason, found.venue_order_id)
+        if not parts:
+            known = self._set(known, _state_with(known, found.state, known.filled), found=found)
+        settle_attempts(self._connection, known.order.intent_id)
+        if found.state is OrderState.FILLED and known.state is not OrderState.FILLED:
+            postpone(self._connection, known.order.intent_id, now=self._now)  # its fills are still to be told
 
-    def _set(self, intent_id: str, state: str, reason: str | None, venue_id: str | None = None) -> None:
-        """Write the order's state; its row is made with the first one."""
-        if state in ("submitting", "unknown"):
-            self.done.unsettled[intent_id] = reason or state
+    def _new_parts(self, known: OpenOrder, found: VenueOrder) -> list[VenueFill]:
+        """The fills of an order that are not recorded yet, oldest first."""
+        rows = self._connection.execute(
+            "SELECT fill_id FROM trading.fills WHERE intent_id = %s", [known.order.intent_id]
+        )
+        recorded = {row[0] for row in rows}
+        parts = [part for part in found.fills if _fill_id(known.order, part) not in recorded]
+        return sorted(parts, key=lambda part: (part.filled_at, part.venue_fill_id))
+
+    def _postpone(
+        self,
+        known: OpenOrder,
+        reason: str,
+        error: BrokerError | None = None,
+        *,
+        message: bytes | None = None,
+        to_unknown: bool = False,
+    ) -> None:
+        """Nothing is settled: an order of which we do not know whether the venue has it is unknown; ask later."""
+        message = message if error is None else error.message
+        if to_unknown or known.state in UNSETTLED or error is None:
+            if (known.state, known.reason) != (OrderState.UNKNOWN, reason):
+                self._set(known, OrderState.UNKNOWN, reason=reason, message=message)
+            self.done.unsettled[known.order.intent_id] = reason
+        self._wait(known, error)
+
+    def _wait(self, known: OpenOrder, error: BrokerError | None) -> None:
+        limited = isinstance(error, RateLimited)
+        wait = error.retry_after if isinstance(error, RateLimited) else None
+        self._limited = self._limited or limited
+        postpone(self._connection, known.order.intent_id, now=self._now, wait=wait)
+
+    def _set(
+        self,
+        known: OpenOrder,
+        state: OrderState,
+        *,
+        reason: str | None = None,
+        filled: Decimal | None = None,
+        found: VenueOrder | None = None,
+        message: bytes | None = None,
+    ) -> OpenOrder:
+        """Record an event of the order where it says something new; returns the order after it."""
+        after = OpenOrder(
+            known.order,
+            state,
+            known.filled if filled is None else filled,
+            found.reason if found else reason,
+            (found.venue_order_id if found else None) or known.venue_order_id,
+            known.submitted_at or (self._now if state is OrderState.SUBMITTING else None),
+            known.send_before,
+            known.attempts,
+            known.next_attempt_at,
+            known.cancel_requested_by,
+        )
+        intent_id = known.order.intent_id
+        if state in (OrderState.SUBMITTING, OrderState.UNKNOWN):
+            self.done.unsettled[intent_id] = after.reason or state.value
         else:
             self.done.unsettled.pop(intent_id, None)
-        values = {"intent": intent_id, "state": state, "reason": reason, "venue_id": venue_id, "now": self._now}
-        self._connection.execute(SET_ORDER, values | {"wallet": self._wallet.name, "broker": self._venue.name})
+        if (known.state, known.filled, known.venue_order_id) == (after.state, after.filled, after.venue_order_id) and (
+            state is not OrderState.UNKNOWN
+        ):
+            return known
+        row = order_event_row(
+            intent_id,
+            state,
+            self._now,
+            filled=after.filled,
+            venue_order_id=after.venue_order_id,
+            venue_time=found.at if found else None,
+            reason=after.reason,
+            message=found.message if found else message,
+        )
+        insert(self._connection, "trading.order_events", row)
+        return after
+
+
+def _contradiction(known: OpenOrder, found: VenueOrder) -> str | None:
+    """What is wrong with what a venue says of an order; None where it makes sense."""
+    order = known.order
+    if found.client_order_id != order.intent_id:
+        return f"the venue answered with another order, {found.client_order_id}"
+    if found.state not in REPORTED:
+        return f"the venue names a state that is not known: {found.reason}"
+    total = sum((part.quantity for part in found.fills), Decimal(0))
+    if total > order.quantity or total < known.filled or any(part.quantity <= 0 for part in found.fills):
+        return f"the venue filled {total} of {order.quantity}, of which {known.filled} are recorded"
+    if found.state is OrderState.REJECTED and total:
+        return f"the venue rejected the order and filled {total} of it"
+    after = _state_with(known, found.state, total)
+    if after != known.state and not is_allowed(known.state, after):
+        return f"the venue says {found.state.value} of an order that is {known.state.value}"
+    return None
+
+
+def _state_with(known: OpenOrder, state: OrderState, filled: Decimal) -> OrderState:
+    """A venue's state beside the fills that it told: they may come after the word, or before it."""
+    if filled == known.order.quantity:
+        return OrderState.FILLED
+    if state not in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED):
+        return state
+    if known.state is OrderState.CANCELLING:
+        return OrderState.CANCELLING  # the venue has not got to it yet
+    return OrderState.PARTIALLY_FILLED if filled else OrderState.ACCEPTED
+
+
+def _fill_id(order: Order, part: VenueFill) -> str:
+    return base32_id(order.intent_id, part.venue_fill_id)
 
 
 def _fill(order: Order, part: VenueFill, currency: str, now: datetime) -> Fill:
     return Fill(
         i=order.i,
         listing_id=order.listing_id,
-        content_id=base32_id(order.intent_id, part.venue_fill_id),
+        content_id=_fill_id(order, part),
         intent_id=order.intent_id,
         side=order.side,
         quantity=part.quantity,

@@ -86,9 +86,13 @@ def read_feed(
 
 
 def _in_order(columns: Columns, listings: Sequence[Listing]) -> Columns:
-    """By time, kind, listing and content, whatever the place of a listing in the wallet."""
+    """By time, kind, listing and content, whatever the place of a listing in the wallet.
+
+    A fill comes before the bar it was done in, as in a backtest: what is known with the bar happened before its close.
+    """
     listing = np.array([one.listing_id for one in listings], np.int64)[columns.i]
-    order = np.lexsort((columns.b, columns.a, columns.more, listing, columns.kind, columns.time))
+    kind = np.where(columns.kind == RECORDED_FILL, -1, columns.kind)
+    order = np.lexsort((columns.b, columns.a, columns.more, listing, kind, columns.time))
     return Columns(*(np.ascontiguousarray(array[order]) for array in columns.arrays))
 
 
@@ -161,8 +165,13 @@ def _forecast_columns(table: pa.Table, index: dict[int, int], model: int) -> Col
     return _columns(PREDICTION, i, time, np.zeros(len(i), np.int64), values)
 
 
+def fills_in_order(fills: Sequence[Fill]) -> list[Fill]:
+    """The fills in the order in which their events are numbered, from 1; those of one instant stay as they come."""
+    return sorted(fills, key=lambda fill: (fill.knowledge_time, fill.listing_id, fill.filled_at))
+
+
 def _fill_columns(fills: Sequence[Fill]) -> Columns:
-    rows = sorted(fills, key=lambda fill: (fill.knowledge_time, fill.listing_id, fill.content_id))
+    rows = fills_in_order(fills)
     times = [
         np.array([microseconds(at) for at in column], np.int64)
         for column in ([fill.knowledge_time for fill in rows], [fill.filled_at for fill in rows])

@@ -1,46 +1,52 @@
-"""From decisions to intents: the newest of each listing goes through the risk gate; every other gets its reason."""
+"""From decisions to intents: each listing's newest target and every order asked for pass the risk gate."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
+from strades_pipelines.brokerage.order_book import open_orders, plan
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.prices import Connection, last_closes
-from strades_pipelines.brokerage.rows import insert, intent_row, refusal_row
+from strades_pipelines.brokerage.rows import insert, refusal_row, request_from_json
 from strades_pipelines.brokerage.standings import CODE, Standings, read_standings
-from strades_pipelines.market.books import Books
+from strades_pipelines.market.books import ZERO, Books
 from strades_pipelines.market.fees import percent_fee
+from strades_pipelines.market.instruments import interval_length
+from strades_pipelines.market.order_states import UNSETTLED
 from strades_pipelines.market.orders import Order, Refusal, TradingDecision
 from strades_pipelines.market.risk import GateError, gate
 from strades_pipelines.strategy.events import microseconds
 
 PENDING = """
     SELECT wallet, strategy, listing_id, decided_at, trigger_kind, trigger_id, ordinal, previous_target, target,
-        reason, inputs
+        reason, inputs, order_request, recorded_at,
+        (SELECT c.requested_by FROM trading.cancel_requests AS c WHERE c.decision_id = d.decision_id)
     FROM signals.decisions AS d
-    WHERE wallet = %s AND decided_at <= %s
-        AND NOT EXISTS (SELECT 1 FROM trading.intents AS i WHERE i.decision_id = d.decision_id)
-        AND NOT EXISTS (SELECT 1 FROM trading.refusals AS r WHERE r.decision_id = d.decision_id)
-    ORDER BY decided_at, array_position(ARRAY['bar', 'prediction', 'fill', 'timer'], trigger_kind), trigger_id, ordinal
+    WHERE is_pending AND wallet = %s AND decided_at <= %s
+    ORDER BY decided_at, ordinal, listing_id
 """
-UNDER_WAY = """
-    SELECT i.intent_id, i.decision_id, i.listing_id, i.side, i.quantity - coalesce(f.done, 0), i.intended_at,
-        o.state IS NULL OR o.state IN ('submitting', 'unknown')
-    FROM trading.intents AS i
-    LEFT JOIN trading.orders AS o USING (intent_id)
-    LEFT JOIN (
-        SELECT intent_id, sum(quantity) AS done FROM trading.fills WHERE wallet = %(wallet)s GROUP BY intent_id
-    ) AS f USING (intent_id)
-    WHERE i.wallet = %(wallet)s AND (o.state IS NULL OR o.state IN ('submitting', 'unknown', 'open'))
-    ORDER BY i.intended_at, i.intent_id
+FIRST = datetime.min.replace(tzinfo=UTC)
+# Of each listing the newest decision for a target that became an intent.
+NEWEST_INTENTS = """
+    SELECT listing.id, newest.intended_at
+    FROM unnest(%s::integer[]) AS listing (id)
+    CROSS JOIN LATERAL (
+        SELECT i.intended_at FROM trading.intents AS i INNER JOIN signals.decisions AS d USING (decision_id)
+        WHERE i.wallet = %s AND i.listing_id = listing.id AND d.order_request IS NULL
+        ORDER BY i.intended_at DESC LIMIT 1
+    ) AS newest
 """
 
 
 def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[list[Order], list[Refusal]]:
     """Make intents of the decisions that are due, and refusals of those that never will be. Commits nothing.
 
-    A decision waits while an order of its listing is unsettled (unsent, or unknown to us): its size depends on that.
+    A target waits while an order for it is unsettled (unsent, or unknown to us): its size depends on that.
     """
+    pending = list(_with_successors(_pending(connection, wallet, now)))
+    if not pending:
+        return [], []
     prices = last_closes(connection, wallet.listings, interval=wallet.interval, known_at=now)
     books, unsettled = books_with_orders(connection, wallet, prices)
     newest = _newest_intents(connection, wallet)
@@ -48,67 +54,115 @@ def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[li
         standings = read_standings(cursor, wallet.new_strategy().models)
     orders: list[Order] = []
     refusals: list[Refusal] = []
-    for decision, later in _with_successors(_pending(connection, wallet, now)):
-        if later is None and newest.get(decision.listing_id, decision.decided_at) > decision.decided_at:
+    for due, later in pending:
+        decision = due.decision
+        if due.is_target and later is None and newest.get(decision.listing_id, FIRST) > decision.decided_at:
             later = "an intent"
-        if later is None and decision.listing_id in unsettled:
+        if due.is_target and later is None and decision.listing_id in unsettled:
             continue
         outcome: Order | Refusal
         if later is not None:
             outcome = Refusal(decision.decision_id, "superseded", f"{later} for the same listing is newer")
+        elif due.cancelled_by is not None:
+            outcome = Refusal(decision.decision_id, "cancelled", f"cancelled by {due.cancelled_by} before it was sent")
         else:
-            listing = wallet.listings[decision.i]
-            held_back = _held_back(standings, decision)
             outcome = gate(
-                decision, listing, books, prices=prices, now=now, limits=wallet.limits, seen=(), held_back=held_back
+                decision,
+                wallet.listings[decision.i],
+                books,
+                prices=prices,
+                now=now,
+                limits=wallet.limits,
+                seen=(),
+                available_at=due.available_at(wallet),
+                held_back=_held_back(wallet, standings, decision),
             )
         if isinstance(outcome, Refusal):
             insert(connection, "trading.refusals", refusal_row(outcome, wallet.name, now))
             refusals.append(outcome)
-        elif insert(connection, "trading.intents", intent_row(outcome, wallet.name, now)):
+        elif plan(connection, wallet, outcome, send_before=due.available_at(wallet) + wallet.max_age, now=now):
             books.open_orders[outcome.intent_id] = outcome
             orders.append(outcome)
     return orders, refusals
 
 
-def _held_back(standings: Standings, decision: TradingDecision) -> GateError | None:
-    """Why a decision may make no position larger: its model's newest standing when it was made."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A decision that nothing has come of yet: when it was stored, and who has cancelled it since."""
+
+    decision: TradingDecision
+    recorded_at: datetime
+    cancelled_by: str | None
+
+    @property
+    def is_target(self) -> bool:
+        """Whether it is about what to hold, not an order of its own."""
+        return self.decision.request is None
+
+    def available_at(self, wallet: Wallet) -> datetime:
+        """When its newest input could be had: a decision is made and stored as soon as that is there.
+
+        A daily bar of 21:00 is published in the evening; one that comes a whole bar late has a newer one behind it.
+        """
+        latest = self.decision.decided_at + interval_length(wallet.interval)
+        return max(self.decision.decided_at, min(self.recorded_at, latest))
+
+
+def _held_back(wallet: Wallet, standings: Standings, decision: TradingDecision) -> GateError | None:
+    """Why a decision may make no position larger: the wallet's state, or its model's newest standing at the time."""
+    if wallet.state == "reducing":
+        return GateError("wallet_reducing", "the wallet makes no position larger")
     worse = standings.worse(microseconds(decision.decided_at))
     return GateError(CODE, worse.detail) if worse else None
 
 
-def books_with_orders(
-    connection: Connection, wallet: Wallet, prices: Mapping[int, Decimal]
-) -> tuple[Books, dict[int, list[Order]]]:
-    """The wallet's books with all that is under way, at its worst, and the unsettled orders by listing."""
+def books_with_orders(connection: Connection, wallet: Wallet, prices: Mapping[int, Decimal]) -> tuple[Books, set[int]]:
+    """The wallet's books with all that is under way, at its worst, and the listings whose target is unsettled."""
     books = load_books(connection, wallet)
-    unsettled: dict[int, list[Order]] = {}
-    index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
-    rows = connection.execute(UNDER_WAY, {"wallet": wallet.name})
-    for intent_id, decision_id, listing_id, side, quantity, decided_at, is_unsettled in rows:
-        price = prices.get(listing_id, Decimal(0)) if side == "buy" else Decimal(0)
-        reserved = quantity * price + percent_fee(quantity, price, wallet.fee_rate)
-        order = Order(intent_id, decision_id, index[listing_id], listing_id, side, quantity, decided_at, reserved)
-        books.open_orders[intent_id] = order
-        if is_unsettled:
-            unsettled.setdefault(listing_id, []).append(order)
+    unsettled: set[int] = set()
+    for known in open_orders(connection, wallet):
+        rest = known.order.quantity - known.filled
+        if rest <= 0:
+            continue
+        terms = known.order.terms
+        price = (
+            (terms.limit or terms.stop or prices.get(known.order.listing_id, ZERO))
+            if _takes_cash(known.order)
+            else ZERO
+        )
+        reserved = rest * price + percent_fee(rest, price, wallet.fee_rate)
+        books.open_orders[known.order.intent_id] = replace(known.order, quantity=rest, reserved=reserved)
+        if known.order.is_for_target and known.state in UNSETTLED:
+            unsettled.add(known.order.listing_id)
     return books, unsettled
 
 
-def _pending(connection: Connection, wallet: Wallet, now: datetime) -> list[TradingDecision]:
+def _takes_cash(order: Order) -> bool:
+    return order.side == "buy" and not order.terms.reduce_only and order.terms.parent_id is None
+
+
+def _pending(connection: Connection, wallet: Wallet, now: datetime) -> list[Due]:
     index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
-    rows = connection.execute(PENDING, [wallet.name, now]).fetchall()
-    return [TradingDecision(name, strategy, index[listing], listing, *rest) for name, strategy, listing, *rest in rows]
+    found = []
+    for name, strategy, listing, *rest, request, recorded_at, by in connection.execute(
+        PENDING, [wallet.name, now]
+    ).fetchall():
+        made = TradingDecision(name, strategy, index[listing], listing, *rest)
+        if request is not None:
+            made = replace(made, request=request_from_json(request))
+        found.append(Due(made, recorded_at, by))
+    return found
 
 
-def _with_successors(pending: list[TradingDecision]) -> Iterator[tuple[TradingDecision, str | None]]:
-    """Each decision, and the id of the newest one for its listing where that is another."""
-    newest = {decision.listing_id: decision.decision_id for decision in pending}
-    for decision in pending:
-        last = newest[decision.listing_id]
-        yield decision, None if last == decision.decision_id else f"decision {last}"
+def _with_successors(pending: list[Due]) -> Iterator[tuple[Due, str | None]]:
+    """Each decision, and for a target the newest one for its listing where that is another."""
+    newest = {due.decision.listing_id: due.decision.decision_id for due in pending if due.is_target}
+    for due in pending:
+        last = newest.get(due.decision.listing_id)
+        superseded = due.is_target and last != due.decision.decision_id
+        yield due, f"decision {last}" if superseded else None
 
 
 def _newest_intents(connection: Connection, wallet: Wallet) -> dict[int, datetime]:
-    query = "SELECT listing_id, max(intended_at) FROM trading.intents WHERE wallet = %s GROUP BY listing_id"
-    return dict(connection.execute(query, [wallet.name]).fetchall())
+    ids = [listing.listing_id for listing in wallet.listings]
+    return dict(connection.execute(NEWEST_INTENTS, [ids, wallet.name]).fetchall())

@@ -1,8 +1,9 @@
 """Fills into the books, and the proof that nobody has touched them since."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.prices import Connection
@@ -26,15 +27,19 @@ def post_fill(connection: Connection, wallet: Wallet, fill: Fill, *, now: dateti
     insert(connection, "trading.positions", position, replace=["wallet", "listing_id"])
     cash = cash_row(books, wallet.name, wallet.currency, fill.knowledge_time)
     insert(connection, "trading.cash", cash, replace=["wallet", "currency"])
-    lines = read_lines(connection, wallet.name)
-    for line in chain(wallet.name, entries(fill), lines[-1] if lines else None):
+    last = [_line(row) for row in connection.execute(f"{LINES} DESC LIMIT 1", [wallet.name])]
+    for line in chain(wallet.name, entries(fill), last[0] if last else None):
         insert(connection, "trading.ledger", line_row(line, wallet.name))
     return True
 
 
 def read_lines(connection: Connection, wallet: str) -> list[Line]:
     """The ledger of a wallet, oldest first."""
-    return [Line(row[0], Entry(*row[1:6]), *row[6:]) for row in connection.execute(LINES, [wallet])]
+    return [_line(row) for row in connection.execute(LINES, [wallet])]
+
+
+def _line(row: Sequence[Any]) -> Line:
+    return Line(row[0], Entry(*row[1:6]), *row[6:])
 
 
 def verify_ledger(connection: Connection, wallet: str) -> list[str]:

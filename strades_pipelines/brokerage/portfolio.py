@@ -1,6 +1,6 @@
 """Wallets in the database: opened once, their setting never changed; what they hold and what is under way."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -34,7 +34,8 @@ class Wallet:
     fee_rate: Decimal
     opened_at: datetime
     max_age: timedelta
-    active: bool
+    state: str = "active"
+    state_reason: str | None = None
 
     def new_strategy(self) -> Strategy:
         """A fresh instance of the strategy."""
@@ -43,7 +44,7 @@ class Wallet:
     @property
     def limits(self) -> Limits:
         """What the risk gate goes by."""
-        return Limits(self.opened_at, self.max_age, self.fee_rate, self.active)
+        return Limits(self.opened_at, self.max_age, self.fee_rate, self.state)
 
 
 def wallet_row(
@@ -91,6 +92,12 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
         "UPDATE trading.wallets SET code_hash = %s, max_decision_age = %s WHERE wallet = %s",
         [row["code_hash"], template.max_age, template.name],
     )
+    # One that was taken out of the file and is listed again goes on.
+    connection.execute(
+        "UPDATE trading.wallets SET state = 'active', state_reason = NULL "
+        "WHERE wallet = %s AND state IN ('retiring', 'retired')",
+        [template.name],
+    )
     wallet = load_wallet(connection, template.name)
     _check_unchanged(wallet, template)
     connection.commit()
@@ -124,7 +131,7 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
     row = connection.execute(
         """
         SELECT wallet, mode, strategy, parameters, instruments, "interval", currency, opening_cash, fee_rate, opened_at,
-            max_decision_age, state = 'active'
+            max_decision_age, state, state_reason
         FROM trading.wallets WHERE wallet = %s
         """,
         [name],
@@ -133,10 +140,32 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
         raise LookupError(f"wallet: expected one that was opened, was {name!r}; is it in Wallets.json?")
     with connection.cursor() as cursor:
         listings = find_listings(cursor, row[4])
-    name, mode, strategy, parameters, _, interval, currency, cash, fee_rate, opened_at, max_age, active = row
-    return Wallet(
-        name, mode, strategy, parameters, listings, interval, currency, cash, fee_rate, opened_at, max_age, active
+    name, mode, strategy, parameters, _, *rest = row
+    return Wallet(name, mode, strategy, parameters, listings, *rest)
+
+
+def set_state(connection: Connection, name: str, state: str, *, reason: str | None) -> None:
+    """Set a wallet's state: active, reducing, halted, retiring or retired, and why. Commits nothing."""
+    connection.execute(
+        "UPDATE trading.wallets SET state = %s, state_reason = %s WHERE wallet = %s", [state, reason, name]
     )
+
+
+def retire_unlisted(connection: Connection, listed: Collection[str], modes: Collection[str]) -> list[str]:
+    """Retire the wallets that trade and that Wallets.json no longer lists; returns all that are still at it. Commits.
+
+    They send nothing more, cancel what is under way, settle it, and are closed; what they hold stays in their books.
+    """
+    rows = connection.execute(
+        """
+        UPDATE trading.wallets SET state = 'retiring', state_reason = 'Wallets.json no longer lists it'
+        WHERE mode <> 'replay' AND mode = ANY(%s) AND wallet <> ALL(%s) AND state <> 'retired'
+        RETURNING wallet
+        """,
+        [list(modes), list(listed)],
+    ).fetchall()
+    connection.commit()
+    return sorted(wallet for (wallet,) in rows)
 
 
 def load_books(connection: Connection, wallet: Wallet) -> Books:
@@ -150,13 +179,16 @@ def load_books(connection: Connection, wallet: Wallet) -> Books:
 
 
 def load_fills(connection: Connection, wallet: Wallet) -> list[Fill]:
-    """The recorded fills, as events."""
+    """The recorded fills, as events, in the order in which they were booked: an entry before what it set off."""
     index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
     rows = connection.execute(
         """
-        SELECT listing_id, fill_id, intent_id, side, quantity, price, fee, currency, filled_at, known_at,
-            bar_interval, bar_open_time
-        FROM trading.fills WHERE wallet = %s
+        SELECT f.listing_id, f.fill_id, f.intent_id, f.side, f.quantity, f.price, f.fee, f.currency, f.filled_at,
+            f.known_at, f.bar_interval, f.bar_open_time
+        FROM trading.fills AS f
+        INNER JOIN trading.ledger AS l ON f.wallet = l.wallet AND l.kind = 'fill' AND f.fill_id = l.reference
+        WHERE f.wallet = %s
+        ORDER BY l.sequence
         """,
         [wallet.name],
     )

@@ -63,9 +63,13 @@ def last_closes(
     """The last known close by listing id; a listing without bars is absent."""
     rows = connection.execute(
         f"""
-        SELECT DISTINCT ON (listing_id) listing_id, close FROM {bar_table(interval)}
-        WHERE listing_id = ANY(%s) AND {of_interval(interval)} AND knowledge_time <= %s
-        ORDER BY listing_id, open_time DESC
+        SELECT listing.id, newest.close
+        FROM unnest(%s::integer[]) AS listing (id)
+        CROSS JOIN LATERAL (
+            SELECT bar.close FROM {bar_table(interval)} AS bar
+            WHERE bar.listing_id = listing.id AND {of_interval(interval)} AND bar.knowledge_time <= %s
+            ORDER BY bar.open_time DESC LIMIT 1
+        ) AS newest
         """,
         [[listing.listing_id for listing in listings], known_at],
     )

@@ -1,7 +1,8 @@
 """A wallet stepped through the past: signals, trading and results of a window come from one stepping, and at once."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from strades_pipelines.brokerage.rows import (
     frame,
     intent_row,
     line_row,
+    order_event_row,
     position_row,
     refusal_row,
 )
@@ -27,13 +29,14 @@ from strades_pipelines.brokerage.standings import Standings, check_models
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.books import Books
+from strades_pipelines.market.books import ZERO, Books
 from strades_pipelines.market.events import Fill, stamp
 from strades_pipelines.market.fees import PercentFee, percent_fee
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger import chain, deposit, entries, plain
-from strades_pipelines.market.orders import Order, Refusal, TradingDecision
+from strades_pipelines.market.order_states import OrderState as S
+from strades_pipelines.market.orders import MARKET, Order, Refusal, TradingDecision
 from strades_pipelines.market.risk import Limits
 from strades_pipelines.market.rounding import to_ticks
 from strades_pipelines.strategy.account import Account
@@ -41,7 +44,7 @@ from strades_pipelines.strategy.broker import SimulatedBroker
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.events import microseconds, moment
 from strades_pipelines.strategy.gate import Gate
-from strades_pipelines.strategy.orders import DISTRUSTED, OUTCOMES, STATES
+from strades_pipelines.strategy.orders import CANCELLED, DISTRUSTED, EXPIRED, FILLED, OUTCOMES, REJECTED
 from strades_pipelines.strategy.registry import code_hash
 from strades_pipelines.strategy.session import Session
 
@@ -53,13 +56,15 @@ KEYS = {
     "signals.decisions": ["decision_id"],
     "trading.refusals": ["decision_id"],
     "trading.intents": ["intent_id"],
-    "trading.orders": ["intent_id"],
+    "trading.order_events": ["intent_id", "sequence"],
     "trading.fills": ["fill_id"],
     "trading.positions": ["wallet", "listing_id"],
     "trading.cash": ["wallet", "currency"],
     "trading.ledger": ["wallet", "sequence"],
     **RESULT_KEYS,
 }
+# How an engine's order ends; one that is filled may have a rest that there was nothing to reduce with.
+ENDS = {FILLED: None, CANCELLED: S.CANCELLED, REJECTED: S.REJECTED, EXPIRED: S.EXPIRED}
 LAST = """
     INSERT INTO trading.replays AS r VALUES ($1, $2, $3, $4)
     ON CONFLICT (name, opened_at, window_end) DO UPDATE SET wallet = excluded.wallet WHERE r.wallet <> excluded.wallet
@@ -180,8 +185,8 @@ def simulate(
         "trading.wallets": [opening],
         "signals.decisions": [decision_row(decision, now) for decision in journal.made],
         "trading.refusals": [refusal_row(refusal, wallet, now) for refusal in done.refusals],
-        "trading.intents": [intent_row(order, wallet, now) for order in done.orders.values()],
-        "trading.orders": done.order_rows(wallet),
+        "trading.intents": [intent_row(order, wallet, "replay", now) for order in done.orders.values()],
+        "trading.order_events": done.event_rows(),
         "trading.fills": [fill_row(fill, wallet, now) for fill in done.fills],
         "trading.positions": [position_row(done.books, listing, wallet, at) for listing, at in last.items()],
         "trading.cash": [cash_row(done.books, wallet, template.currency, max(last.values(), default=start))],
@@ -216,42 +221,58 @@ class Done:
         self.orders: dict[int, Order] = {}
         self.refusals: list[Refusal] = []
         self.fills: list[Fill] = []
-        self._ended = {int(row[0]): row for row in journal.orders}
+        self._changes = journal.orders
         for decision, row, quantity in zip(journal.made, journal.decisions, journal.quantities, strict=True):
-            if row[4]:
+            outcome = int(row[5])
+            # A position that was to be turned and may only be closed is refused the rest, and has an order.
+            if row[4] and decision.decision_id not in journal.refused:
                 self.orders[int(row[4])] = _order(decision, listings[decision.i], quantity)
             else:
-                code = OUTCOMES[int(row[5])]
-                worse = standings.worse(int(row[0])) if int(row[5]) == DISTRUSTED else None
-                detail = worse.detail if worse else f"target {decision.target}: {code}"
-                self.refusals.append(Refusal(decision.decision_id, code, detail))
-        for number, _, quantity, price, _, filled_at, time, _ in journal.fills:
-            fill = _fill(self.orders[int(number)], listings, template, quantity, price, int(filled_at), int(time))
+                worse = standings.worse(int(row[0])) if outcome == DISTRUSTED else None
+                detail = worse.detail if worse else f"target {decision.target}: {OUTCOMES[outcome]}"
+                self.refusals.append(Refusal(decision.decision_id, OUTCOMES[outcome], detail))
+        parts: Counter[int] = Counter()
+        for (number, _, quantity, price, _, filled_at, time, _), opened in zip(
+            journal.fills, journal.fill_bars, strict=True
+        ):
+            parts[int(number)] += 1
+            fill = _fill(
+                self.orders[int(number)], listings, template, quantity, price, int(filled_at), int(time), opened
+            )
+            if parts[int(number)] > 1:
+                fill = replace(fill, content_id=base32_id(fill.content_id, str(parts[int(number)])))
             self.fills.append(fill)
             self.books.apply(fill)
 
-    def order_rows(self, wallet: str) -> list[Row]:
-        """The rows of trading.orders."""
-        filled = {fill.intent_id: fill.knowledge_time for fill in self.fills}
+    def event_rows(self) -> list[Row]:
+        """The rows of trading.order_events: each order planned and sent when it was decided, and what came of it."""
+        filled: dict[str, list[Fill]] = defaultdict(list)
+        for fill in self.fills:
+            filled[fill.intent_id].append(fill)
+        ends = {int(row[0]): row for row in self._changes if int(row[4]) in ENDS}
         rows = []
         for number, order in self.orders.items():
-            state, reason, updated_at = "open", None, order.decided_at
-            if order.intent_id in filled:
-                state, updated_at = "filled", filled[order.intent_id]
-            elif number in self._ended:
-                _, _, _, at, code, why = self._ended[number]
-                state, reason, updated_at = STATES[int(code)], OUTCOMES[int(why)], moment(int(at))
-            rows.append(
-                {
-                    "intent_id": order.intent_id,
-                    "wallet": wallet,
-                    "broker": "replay",
-                    "state": state,
-                    "reason": reason,
-                    "submitted_at": order.decided_at,
-                    "updated_at": updated_at,
-                }
-            )
+            events: list[tuple[S, datetime, Decimal, str | None]] = [
+                (state, order.decided_at, ZERO, None) for state in (S.PLANNED, S.SUBMITTING)
+            ]
+            done = ZERO
+            for fill in filled[order.intent_id]:
+                done += fill.quantity
+                state = S.FILLED if done == order.quantity else S.PARTIALLY_FILLED
+                events.append((state, fill.knowledge_time, done, None))
+            end = ends.get(number)
+            if end is not None and done < order.quantity:
+                # What only reduces is over when there is nothing left to reduce: the rest of it is cancelled.
+                state = ENDS[int(end[4])] or S.CANCELLED
+                state = S.CANCELLED if done and state is S.REJECTED else state
+                reason = "reduce_only" if ENDS[int(end[4])] is None else OUTCOMES[int(end[5])]
+                events.append((state, moment(int(end[3])), done, reason))
+            elif not done:
+                events.append((S.ACCEPTED, order.decided_at, ZERO, None))
+            rows += [
+                order_event_row(order.intent_id, state, at, sequence=place, filled=quantity, reason=reason)
+                for place, (state, at, quantity, reason) in enumerate(events)
+            ]
         return rows
 
 
@@ -264,7 +285,8 @@ def _order(decision: TradingDecision, listing: Listing, quantity: float) -> Orde
         side="buy" if quantity > 0 else "sell",
         quantity=to_ticks(abs(quantity), listing.lot),
         decided_at=decision.decided_at,
-        reserved=Decimal(0),
+        reserved=ZERO,
+        terms=decision.request.terms if decision.request else MARKET,
     )
 
 
@@ -276,22 +298,23 @@ def _fill(
     price: float,
     filled_at: int,
     time: int,
+    opened: int | None,
 ) -> Fill:
     listing = listings[order.i]
     exact_price, exact_quantity = to_ticks(price, listing.tick), to_ticks(abs(quantity), listing.lot)
-    opened = moment(filled_at)  # orders for targets are done at a bar's open
+    bar = moment(filled_at if opened is None else opened)
     return Fill(
         i=order.i,
         listing_id=order.listing_id,
-        content_id=base32_id(order.intent_id, f"{template.interval}@{stamp(opened)}"),
+        content_id=base32_id(order.intent_id, f"{template.interval}@{stamp(bar)}"),
         intent_id=order.intent_id,
         side=order.side,
         quantity=exact_quantity,
         price=exact_price,
         fee=percent_fee(exact_quantity, exact_price, template.fee_rate),
         currency=listing.currency,
-        filled_at=opened,
+        filled_at=moment(filled_at),
         knowledge_time=moment(time),
         bar_interval=template.interval,
-        bar_open_time=opened,
+        bar_open_time=bar,
     )

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -12,9 +14,11 @@ from psycopg import sql
 from strades_pipelines.market.books import Books
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ledger import Line, plain
-from strades_pipelines.market.orders import Order, Refusal, TradingDecision
+from strades_pipelines.market.order_states import OrderState
+from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms, Refusal, TradingDecision
 
 Row = dict[str, Any]
+PRICES = ("limit", "stop", "trail")
 
 
 def decision_row(decision: TradingDecision, now: datetime) -> Row:
@@ -32,12 +36,35 @@ def decision_row(decision: TradingDecision, now: datetime) -> Row:
         "target": decision.target,
         "reason": decision.reason,
         "inputs": to_json(decision.inputs),
+        "order_request": to_json(request_to_json(decision.request)) if decision.request else None,
         "recorded_at": now,
     }
 
 
-def intent_row(order: Order, wallet: str, now: datetime) -> Row:
-    """A row of trading.intents."""
+def request_to_json(request: OrderRequest) -> dict[str, Any]:
+    """An order request as signals.decisions keeps it: exact numbers as text, and only the terms it has."""
+    terms = {name: value for name, value in asdict(request.terms).items() if value is not None}
+    return {"quantity": plain(request.quantity)} | {
+        name: plain(value) if isinstance(value, Decimal) else value for name, value in terms.items()
+    }
+
+
+def request_from_json(stored: Mapping[str, Any]) -> OrderRequest:
+    """The order request that `request_to_json` made."""
+    terms: dict[str, Any] = {
+        name: Decimal(value) if name in PRICES else value for name, value in stored.items() if name != "quantity"
+    }
+    return OrderRequest(Decimal(stored["quantity"]), OrderTerms(**terms))
+
+
+def intent_row(order: Order, wallet: str, broker: str, now: datetime, *, send_before: datetime | None = None) -> Row:
+    """A row of trading.intents.
+
+    Args:
+        broker: whom it is sent to.
+        send_before: when it is too old to be sent; None where it is filled in a replay.
+    """
+    terms = order.terms
     return {
         "intent_id": order.intent_id,
         "decision_id": order.decision_id,
@@ -46,8 +73,44 @@ def intent_row(order: Order, wallet: str, now: datetime) -> Row:
         "leg": 0,
         "side": order.side,
         "quantity": plain(order.quantity),
-        "order_type": "market",
+        "order_type": terms.order_type,
+        "broker": broker,
+        "limit_price": _plain(terms.limit),
+        "stop_price": _plain(terms.stop),
+        "trail": _plain(terms.trail),
+        "time_in_force": terms.time_in_force,
+        "auction": terms.auction,
+        "reduce_only": terms.reduce_only,
+        "order_group": terms.group,
+        "parent_id": terms.parent_id,
         "intended_at": order.decided_at,
+        "send_before": send_before,
+        "recorded_at": now,
+    }
+
+
+def order_event_row(
+    intent_id: str,
+    state: OrderState,
+    now: datetime,
+    *,
+    sequence: int | None = None,
+    filled: Decimal | None = None,
+    venue_order_id: str | None = None,
+    venue_time: datetime | None = None,
+    reason: str | None = None,
+    message: bytes | None = None,
+) -> Row:
+    """A row of trading.order_events; sequence and filled are the next and the same where they are None."""
+    return {
+        "intent_id": intent_id,
+        "sequence": sequence,
+        "state": state.value,
+        "filled": _plain(filled),
+        "venue_order_id": venue_order_id,
+        "venue_time": venue_time,
+        "reason": reason,
+        "message": message,
         "recorded_at": now,
     }
 
@@ -114,6 +177,10 @@ def position_row(books: Books, listing_id: int, wallet: str, at: datetime) -> Ro
 def cash_row(books: Books, wallet: str, currency: str, at: datetime) -> Row:
     """A row of trading.cash."""
     return {"wallet": wallet, "currency": currency, "balance": plain(books.cash), "updated_at": at}
+
+
+def _plain(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)
 
 
 def to_json(value: Mapping[str, Any]) -> str:

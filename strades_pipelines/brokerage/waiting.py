@@ -1,40 +1,63 @@
 """What waits for `execute_pending`: the question the trade sensor asks."""
 
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
-WAITING = """
+from strades_pipelines.brokerage.prices import bar_table, of_interval
+
+# Each with what a further attempt would change: a run is launched once for one key.
+DUE = """
     SELECT d.decision_id
     FROM signals.decisions AS d INNER JOIN trading.wallets AS w USING (wallet)
-    WHERE w.mode <> 'replay'
-        AND NOT EXISTS (SELECT 1 FROM trading.intents AS i WHERE i.decision_id = d.decision_id)
-        AND NOT EXISTS (SELECT 1 FROM trading.refusals AS r WHERE r.decision_id = d.decision_id)
+    WHERE d.is_pending AND w.mode <> 'replay' AND w.state <> 'retired'
     UNION ALL
-    SELECT i.intent_id
-    FROM trading.intents AS i
+    SELECT concat_ws(':', o.intent_id, o.state, o.sequence, a.attempts)
+    FROM trading.orders AS o
     INNER JOIN trading.wallets AS w USING (wallet)
-    LEFT JOIN trading.orders AS o USING (intent_id)
-    WHERE w.mode <> 'replay' AND (o.state IS NULL OR o.state IN ('submitting', 'unknown', 'open'))
+    LEFT JOIN trading.order_attempts AS a USING (intent_id)
+    WHERE w.mode <> 'replay' AND o.state IN ('planned', 'submitting', 'unknown', 'cancelling')
+        AND (a.next_attempt_at IS NULL OR a.next_attempt_at <= %(now)s)
+    UNION ALL
+    SELECT concat_ws(':', o.intent_id, 'cancel', a.attempts)
+    FROM trading.orders AS o
+    INNER JOIN trading.intents AS i USING (intent_id)
+    INNER JOIN trading.cancel_requests AS c USING (decision_id)
+    LEFT JOIN trading.order_attempts AS a USING (intent_id)
+    WHERE o.state IN ('accepted', 'partially_filled')
+    UNION ALL
+    SELECT 'retiring:' || w.wallet FROM trading.wallets AS w WHERE w.state = 'retiring'
     ORDER BY 1
 """
-NEWEST_BAR = """
-    SELECT max(c.knowledge_time)
-    FROM trading.wallets AS w
-    INNER JOIN records.listings AS l ON l.venue || ':' || l.symbol = ANY(w.instruments)
-    INNER JOIN records.candles AS c ON c.listing_id = l.listing_id AND c."interval" = w."interval"
-    WHERE w.mode <> 'replay'
+WORKING = """
+    SELECT o.intent_id, o.sequence, i.listing_id, w."interval"
+    FROM trading.orders AS o
+    INNER JOIN trading.intents AS i USING (intent_id)
+    INNER JOIN trading.wallets AS w ON o.wallet = w.wallet
+    WHERE w.mode <> 'replay' AND o.state IN ('accepted', 'partially_filled', 'cancelling')
+    ORDER BY o.intent_id
 """
 
 
-def waiting(connection: "psycopg.Connection[Any]") -> list[str]:
-    """The decisions without intent or refusal, and the intents whose order is not over, of all wallets that trade.
+def waiting(connection: "psycopg.Connection[Any]", *, now: datetime) -> list[str]:
+    """What is to be done now, of all wallets that trade: decisions, orders to send, to look up and to cancel.
 
-    The last element is the newest bar of those wallets: an order that waits for a fill is worth another look only when
-    there is one. Empty when nothing waits.
+    An order that the venue works on is worth a look when there is a newer bar of its listing. Empty when nothing waits.
     """
-    ids = [name for (name,) in connection.execute(WAITING)]
-    if not ids:
-        return []
-    newest = connection.execute(NEWEST_BAR).fetchone()
-    return [*ids, str(newest and newest[0])]
+    due = [name for (name,) in connection.execute(DUE, {"now": now})]
+    for intent_id, sequence, listing_id, interval in connection.execute(WORKING).fetchall():
+        due.append(f"{intent_id}:{sequence}:{_newest_bar(connection, listing_id, interval)}")
+    return due
+
+
+def _newest_bar(connection: "psycopg.Connection[Any]", listing_id: int, interval: str) -> datetime | None:
+    table = bar_table(interval)
+    if connection.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
+        return None  # dbt has not made it yet
+    row = connection.execute(
+        f"SELECT open_time FROM {table} WHERE listing_id = %s AND {of_interval(interval)} "
+        "ORDER BY open_time DESC LIMIT 1",
+        [listing_id],
+    ).fetchone()
+    return row[0] if row else None

@@ -76,6 +76,13 @@ class WalletsFile:
     templates: tuple[WalletTemplate, ...]
     faults: tuple[WalletFault, ...]
 
+    @property
+    def listed(self) -> frozenset[str] | None:
+        """The names in the file, faulty entries' too; None where an entry has no name that can be read."""
+        if any(NAME.fullmatch(fault.wallet) is None for fault in self.faults):
+            return None
+        return frozenset({*(one.name for one in self.templates), *(fault.wallet for fault in self.faults)})
+
     def of_modes(self, modes: Collection[str]) -> "WalletsFile":
         """Those of some modes, and the entries that say no mode."""
         return WalletsFile(

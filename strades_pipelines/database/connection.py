@@ -8,7 +8,7 @@ else logs in as the service role, which is no superuser.
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Thread
@@ -98,9 +98,16 @@ def adbc_connect(url: str | None = None, *, role: str = APP_ROLE) -> "Connection
     """An ADBC connection: frames in and out as Arrow, at COPY's speed. UTC, not autocommit, acting as `role`."""
     from adbc_driver_manager import AdbcConnection, dbapi
 
+    # While it queries, the driver answers SIGINT with a handler of its own: the query is cancelled, the step fails like
+    # any other, and the command goes on with the next. `stopping` ends the query and the process.
+    dbapi._blocking_call = _call  # type: ignore[assignment, attr-defined]
     target = session_url(url or database_url())
     database: Any = _adbc_database(f"{target}&options={quote(_options(role))}")
     return dbapi.Connection(database, AdbcConnection(database.handle))
+
+
+def _call(function: Callable[..., Any], args: Any, kwargs: Any, _cancel: object) -> Any:
+    return function(*args, **kwargs)
 
 
 def terminate_own_backends(url: str | None = None) -> None:

@@ -1,13 +1,15 @@
 """What our tables look like, read from the migrations that make them: no database is needed to describe an asset."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 TABLE = re.compile(r"CREATE TABLE (\w+\.\w+) \(\n(.*?)\n\);", re.DOTALL)
 ADDED = re.compile(r"ALTER TABLE (\w+\.\w+)\n((?:ADD COLUMN [^;]*?)+);", re.DOTALL)
+DROPPED = re.compile(r"ALTER TABLE (\w+\.\w+)\n((?:DROP COLUMN \w+,?\n?)+);")
+NULLABLE = re.compile(r"ALTER TABLE (\w+\.\w+) ALTER COLUMN (\w+) (SET|DROP) NOT NULL;")
 COLUMN = re.compile(
     r'^    "?(?P<name>[a-z]\w*)"?\s+(?P<type>double precision|[a-z]+(?:\[\])?)'
     r"(?P<rest>[^-]*?),?\s*(?:-- ?(?P<comment>.*))?$"
@@ -31,6 +33,13 @@ def table_columns() -> dict[str, tuple[Column, ...]]:
     tables = {name: tuple(_columns(body)) for name, body in TABLE.findall(text)}
     for name, body in ADDED.findall(text):
         tables[name] += tuple(_columns(body.replace("ADD COLUMN", "   ")))
+    for name, body in DROPPED.findall(text):
+        gone = re.findall(r"DROP COLUMN (\w+)", body)
+        tables[name] = tuple(column for column in tables[name] if column.name not in gone)
+    for name, changed, action in NULLABLE.findall(text):
+        tables[name] = tuple(
+            replace(column, nullable=action == "DROP") if column.name == changed else column for column in tables[name]
+        )
     return tables
 
 

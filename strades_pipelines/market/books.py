@@ -1,6 +1,6 @@
 """The exact books of one cash account: cash, positions and what is under way."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -42,8 +42,22 @@ class Books:
         return self.positions.get(listing_id, Position()).quantity
 
     def pending(self, listing_id: int) -> Decimal:
-        """Signed units of the open orders."""
-        return sum((order.signed for order in self.open_orders.values() if order.listing_id == listing_id), ZERO)
+        """Signed units of the open orders for its target; those with terms may never be done."""
+        return sum((order.signed for order in self._open(listing_id) if order.is_for_target), ZERO)
+
+    def most_bought(self, listing_id: int) -> Decimal:
+        """The units that orders with terms may buy at most; those that only reduce, or wait for another, add none."""
+        return sum(
+            (
+                order.quantity
+                for order in self._open(listing_id)
+                if order.side == "buy" and not (order.is_for_target or order.terms.reduce_only or order.terms.parent_id)
+            ),
+            ZERO,
+        )
+
+    def _open(self, listing_id: int) -> Iterator[Order]:
+        return (order for order in self.open_orders.values() if order.listing_id == listing_id)
 
     def free_cash(self) -> Decimal:
         """Cash that no open purchase may take; what open sales may bring does not count."""

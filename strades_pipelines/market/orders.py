@@ -1,4 +1,4 @@
-"""From a decision to the one order it may become."""
+"""From a decision to the orders it may become."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +9,57 @@ from strades_pipelines.market.ids import base32_id
 
 
 @dataclass(frozen=True, slots=True)
+class OrderTerms:
+    """What an order waits for and how long it stands; prices in the listing's currency.
+
+    Args:
+        limit: the worst price it takes.
+        stop: the price that sets it off.
+        trail: how far a stop stays behind the best price since.
+        time_in_force: gtc, day (of UTC), ioc, or fok.
+        auction: `open` or `close` of the next bar; None for any time.
+        reduce_only: it never opens or turns a position.
+        group: orders of one group cancel one another; the intent id of the first of them.
+        parent_id: the intent id of the order whose fill it waits for.
+    """
+
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+    trail: Decimal | None = None
+    time_in_force: str = "gtc"
+    auction: str | None = None
+    reduce_only: bool = False
+    group: str | None = None
+    parent_id: str | None = None
+
+    @property
+    def order_type(self) -> str:
+        """The field's word for it, as `trading.intents` keeps it."""
+        if self.trail is not None:
+            return "trailing_stop"
+        if self.stop is not None:
+            return "stop" if self.limit is None else "stop_limit"
+        return "market" if self.limit is None else "limit"
+
+
+MARKET = OrderTerms()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """An order that a strategy asked for itself: signed units and terms. It stands beside the listing's target."""
+
+    quantity: Decimal
+    terms: OrderTerms
+
+
+@dataclass(frozen=True, slots=True)
 class TradingDecision:
-    """A strategy's change of mind about one listing: hold `target` units, decided at the trigger's knowledge time."""
+    """A strategy's change of mind about one listing, decided at the trigger's knowledge time.
+
+    It is to hold `target` units, or where there is a `request`, to have that order sent.
+    `ordinal` counts the decisions on the listing at that instant.
+    """
 
     wallet: str
     strategy: str
@@ -24,10 +73,14 @@ class TradingDecision:
     target: float
     reason: str
     inputs: dict[str, Any]
+    request: OrderRequest | None = None
 
     @property
     def decision_id(self) -> str:
-        """A function of what caused it, never of a counter over runs."""
+        """A function of its place, never of a counter over runs, and not of its trigger.
+
+        A forecast that is made anew has another id; the decision for that instant it may not repeat.
+        """
         return base32_id(*self._cause())
 
     def intent_id(self, leg: int = 0) -> str:
@@ -35,12 +88,12 @@ class TradingDecision:
         return base32_id(*self._cause(), leg)
 
     def _cause(self) -> tuple[str | int | datetime, ...]:
-        return self.wallet, self.strategy, self.listing_id, self.decided_at, self.trigger_id, self.ordinal
+        return self.wallet, self.strategy, self.listing_id, self.decided_at, self.ordinal
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A market order for whole lots. `reserved` is the cash it may take at the price it was sized with."""
+    """An order for whole lots. `reserved` is the cash it may take at the price it was sized with."""
 
     intent_id: str
     decision_id: str
@@ -50,11 +103,17 @@ class Order:
     quantity: Decimal
     decided_at: datetime
     reserved: Decimal
+    terms: OrderTerms = MARKET
 
     @property
     def signed(self) -> Decimal:
         """The change of the position when it is filled."""
         return self.quantity if self.side == "buy" else -self.quantity
+
+    @property
+    def is_for_target(self) -> bool:
+        """Whether it makes for a target: those are market orders; a strategy's own may be, with a group or parent."""
+        return self.terms == MARKET
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ OUTCOMES = (
     "auction_over",
     "contradictory",
     "model_worse_than_naive",
+    "by_venue",
 )
 (
     ACCEPTED,
@@ -65,7 +66,8 @@ OUTCOMES = (
     AUCTION_OVER,
     CONTRADICTORY,
     DISTRUSTED,
-) = range(26)
+    BY_VENUE,
+) = range(27)
 # A condition that an order has not, and how that is asked for: a NaN that is asked for is a mistake.
 UNSET, NOT_GIVEN = math.nan, -math.inf
 # When in a bar an order has its turn; see `SimulatedBroker.turn`.

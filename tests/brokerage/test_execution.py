@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from strades_pipelines.brokerage.brokers.errors import Rejected, Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
-from strades_pipelines.brokerage.brokers.venue import VenueOrder, VenueRejectedError, venue_for
+from strades_pipelines.brokerage.brokers.venue import VenueOrder, venue_for
 from strades_pipelines.brokerage.execution import Executed, execute_pending, wallet_lock
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.ledger import verify_ledger
@@ -52,9 +53,9 @@ def trade(market: Connection, adbc: "AdbcConnection", venue: PaperBroker) -> Pas
     return run
 
 
-def decision(market: Connection, target: float, at: datetime, *, kind: str = "bar") -> str:
+def decision(market: Connection, target: float, at: datetime, *, kind: str = "bar", ordinal: int = 0) -> str:
     """Put a decision into the database, as a strategy would have made it."""
-    made = TradingDecision("paper", "sma_cross", 0, BTC, at, kind, f"{kind}@", 0, 0.0, target, "why", {})
+    made = TradingDecision("paper", "sma_cross", 0, BTC, at, kind, f"{kind}@", ordinal, 0.0, target, "why", {})
     assert insert(market, "signals.decisions", decision_row(made, at))
     market.commit()
     return made.decision_id
@@ -67,7 +68,7 @@ def test_a_decision_is_sent_and_filled_at_the_next_open_after_it_was(
     sent = trade(SENT)
     assert len(sent.intents) == 1
     assert sent.sent == sent.intents
-    assert rows(market, "SELECT state, submitted_at FROM trading.orders") == [("open", SENT)]
+    assert rows(market, "SELECT state, submitted_at FROM trading.orders") == [("accepted", SENT)]
     # The bar of 00:02 opened before the order was sent; that of 00:03 is known at 00:04.
     assert trade(FILLED - timedelta(microseconds=1)).fills == []
     assert len(trade(FILLED).fills) == 1
@@ -120,7 +121,8 @@ def test_a_wallet_is_executed_by_one_at_a_time(market: Connection, wallet: Walle
 
 def test_what_is_too_old_is_refused_for_good(market: Connection, trade: Pass, add_candles: AddCandles) -> None:
     add_candles(CLOSES)
-    late = trade(DECIDED + timedelta(minutes=15, microseconds=1))
+    # It could be had a bar after it was due at the latest: from then on its age counts.
+    late = trade(DECIDED + timedelta(minutes=16, microseconds=1))
     assert list(late.refusals.values()) == ["stale"]
     assert rows(market, "SELECT code FROM trading.refusals") == [("stale",)]
     assert rows(market, "SELECT count(*) FROM trading.intents") == [(0,)]
@@ -141,7 +143,8 @@ def test_a_newer_decision_takes_the_place_of_older_ones(
 
 def test_the_last_of_an_instant_counts(market: Connection, venue: PaperBroker, add_candles: AddCandles) -> None:
     add_candles(CLOSES)
-    first, last = (decision(market, target, DECIDED, kind=kind) for target, kind in ((1.0, "bar"), (2.0, "timer")))
+    first = decision(market, 1.0, DECIDED)
+    last = decision(market, 2.0, DECIDED, kind="timer", ordinal=1)
     assert execute_pending(market, venue, "paper", now=SENT).refusals == {first: "superseded"}
     assert rows(market, "SELECT decision_id FROM trading.intents") == [(last,)]
 
@@ -178,10 +181,11 @@ class Silent:
     """A venue that loses answers: it takes the order, or does not, and then raises; lookups answer when they may."""
 
     name = "paper"
+    grace = timedelta(0)
 
     def __init__(self, venue: PaperBroker, error: Exception, *, takes: bool, answers: bool = True) -> None:
         self.venue, self.error, self.takes, self.answers = venue, error, takes, answers
-        self.submits = 0
+        self.submits = self.lookups = 0
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         self.submits += 1
@@ -190,9 +194,13 @@ class Silent:
         raise self.error
 
     def lookup(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+        self.lookups += 1
         if not self.answers:
             raise self.error
         return self.venue.lookup(client_order_id, at=at)
+
+    def cancel(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+        return self.venue.cancel(client_order_id, at=at)
 
 
 @pytest.mark.parametrize("takes", [True, False])
@@ -201,21 +209,24 @@ def test_no_answer_leaves_the_order_unknown_until_the_venue_says(
 ) -> None:
     add_candles(CLOSES)
     decision(market, 2.0, DECIDED)
-    silent = Silent(venue, TimeoutError("5 s"), takes=takes, answers=False)
+    silent = Silent(venue, Unknown("5 s"), takes=takes, answers=False)
     execute_pending(market, silent, "paper", now=SENT)
-    for _ in range(3):
-        (reason,) = execute_pending(market, silent, "paper", now=SENT).unsettled.values()
-        assert reason == "no answer: 5 s"
+    # It is asked again after 2, 4 and 8 seconds; in between it is not.
+    for seconds, expected in ((1, "submit"), (2, "no answer"), (5, "no answer"), (6, "no answer"), (14, "no answer")):
+        now = SENT + timedelta(seconds=seconds)
+        (reason,) = execute_pending(market, silent, "paper", now=now).unsettled.values()
+        assert reason == f"{expected}: 5 s"
+    assert silent.lookups == 3
     assert silent.submits == 1
     assert rows(market, "SELECT state FROM trading.orders") == [("unknown",)]
     # While it is unknown, nothing else of that listing is sent; nor is it forgotten.
     newer = decision(market, 0.0, SENT)
-    assert execute_pending(market, silent, "paper", now=SENT).refusals == {}
+    assert execute_pending(market, silent, "paper", now=SENT + timedelta(seconds=15)).refusals == {}
     market.execute("DELETE FROM signals.decisions WHERE decision_id = %s", [newer])
     market.commit()
     # The venue answers: it has the order, or never had it, in which case it is sent now, under the same id.
-    execute_pending(market, venue, "paper", now=SENT)
-    execute_pending(market, venue, "paper", now=FILLED)
+    execute_pending(market, venue, "paper", now=SENT + timedelta(seconds=31))
+    execute_pending(market, venue, "paper", now=FILLED + MINUTE)
     assert rows(market, "SELECT state FROM trading.orders") == [("filled",)]
     same = rows(market, "SELECT client_order_id = intent_id FROM trading.paper_venue_orders, trading.intents")
     assert same == [(True,)]
@@ -235,7 +246,7 @@ def test_an_order_is_on_record_before_the_venue_hears_of_it(
                 assert rows(other, query) == [(order.intent_id, "submitting")]
             return self.venue.submit(order, at=at)
 
-    assert execute_pending(market, Watching(venue, TimeoutError(), takes=True), "paper", now=SENT).unsettled == {}
+    assert execute_pending(market, Watching(venue, Unknown("5 s"), takes=True), "paper", now=SENT).unsettled == {}
 
 
 def test_an_order_that_never_arrived_is_not_sent_when_it_has_grown_old(
@@ -243,7 +254,7 @@ def test_an_order_that_never_arrived_is_not_sent_when_it_has_grown_old(
 ) -> None:
     add_candles(CLOSES)
     decision(market, 2.0, DECIDED)
-    execute_pending(market, Silent(venue, TimeoutError(), takes=False), "paper", now=SENT)
+    execute_pending(market, Silent(venue, Unknown("5 s"), takes=False), "paper", now=SENT)
     execute_pending(market, venue, "paper", now=DECIDED + timedelta(minutes=16))
     assert rows(market, "SELECT state, reason FROM trading.orders") == [("expired", "stale; the venue never had it")]
     assert rows(market, "SELECT count(*) FROM trading.paper_venue_orders") == [(0,)]
@@ -254,7 +265,7 @@ def test_a_venue_that_says_no_rejects_the_order(
 ) -> None:
     add_candles(CLOSES)
     decision(market, 2.0, DECIDED)
-    refusing = Silent(venue, VenueRejectedError("INVALID_SIZE"), takes=False)
+    refusing = Silent(venue, Rejected("INVALID_SIZE"), takes=False)
     execute_pending(market, refusing, "paper", now=SENT)
     assert rows(market, "SELECT state, reason FROM trading.orders") == [("rejected", "INVALID_SIZE")]
     assert execute_pending(market, venue, "paper", now=SENT) == Executed()
@@ -268,9 +279,10 @@ def test_an_open_order_the_venue_has_lost_is_never_sent_again(
     execute_pending(market, venue, "paper", now=SENT)
     market.execute("DELETE FROM trading.paper_venue_orders")
     market.commit()
-    for _ in range(2):
-        assert execute_pending(market, venue, "paper", now=SENT).sent == []
-    assert rows(market, "SELECT state FROM trading.orders") == [("open",)]
+    for seconds in (0, 10, 20):
+        assert execute_pending(market, venue, "paper", now=SENT + timedelta(seconds=seconds)).sent == []
+    reason = "the venue does not know an order it had accepted"
+    assert rows(market, "SELECT state, reason FROM trading.orders") == [("unknown", reason)]
 
 
 def test_orders_on_the_way_count_against_the_next(

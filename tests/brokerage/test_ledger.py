@@ -21,7 +21,7 @@ def record(market: Connection, wallet: Wallet, number: int, side: str, quantity:
         [f"D{number}", BTC, at, at],
     )
     market.execute(
-        "INSERT INTO trading.intents VALUES (%s, %s, 'paper', %s, 0, %s, %s, 'market', %s, %s)",
+        "INSERT INTO trading.intents VALUES (%s, %s, 'paper', %s, 0, %s, %s, 'market', %s, %s, 'paper')",
         [made.intent_id, f"D{number}", BTC, side, made.quantity, at, at],
     )
     assert post_fill(market, wallet, made, now=at)

@@ -83,7 +83,7 @@ def test_what_one_wallet_raises_stops_that_one_alone(
 ) -> None:
     add_candles(CLOSES)
     results, errors = for_each(
-        ["lost", "paper"], lambda name: decide(market, adbc, name, now=START + 2 * MINUTE), market
+        ["lost", "paper"], lambda name: decide(market, adbc, name, now=START + 2 * MINUTE), [market]
     )
     assert [len(made) for made in results.values()] == [1]
     assert errors == {"lost": "wallet: expected one that was opened, was 'lost'; is it in Wallets.json?"}
@@ -94,7 +94,7 @@ def test_a_failed_statement_of_one_wallet_is_undone(market: Connection, wallet: 
         market.execute(f"SELECT 1 / {0 if name == 'broken' else 1}")
         return 1
 
-    results, errors = for_each(["broken", "paper"], work, market)
+    results, errors = for_each(["broken", "paper"], work, [market])
     assert results == {"paper": 1}
     assert errors == {"broken": "division by zero"}
 

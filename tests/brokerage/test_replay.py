@@ -102,7 +102,7 @@ def test_an_order_of_the_last_bar_stays_open(
 ) -> None:
     add_candles(CLOSES[:2])
     run(adbc)
-    assert rows(market, "SELECT state FROM trading.orders") == [("open",)]
+    assert rows(market, "SELECT state FROM trading.orders") == [("accepted",)]
     assert rows(market, "SELECT count(*) FROM trading.fills") == [(0,)]
 
 

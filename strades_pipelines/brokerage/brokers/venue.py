@@ -1,19 +1,16 @@
 """What execution asks of a venue, and the venue for a wallet."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import Order
 
 if TYPE_CHECKING:
     from strades_pipelines.brokerage.portfolio import Wallet
     from strades_pipelines.brokerage.prices import Connection
-
-
-class VenueRejectedError(RuntimeError):
-    """The venue's own word that it did not take the order. Any other error of a submit leaves the order unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +28,44 @@ class VenueFill:
 
 @dataclass(frozen=True, slots=True)
 class VenueOrder:
-    """An order as the venue knows it: open, filled, rejected, cancelled or expired."""
+    """An order as the venue knows it.
+
+    Args:
+        state: one that a venue can report (`order_states.REPORTED`), or UNKNOWN for a word that we do not know.
+        fills: all of its fills so far.
+        at: by the venue's clock, where it says one.
+        message: what the venue said, as it came.
+    """
 
     client_order_id: str
     venue_order_id: str
-    state: str
+    state: OrderState
     reason: str | None = None
     fills: tuple[VenueFill, ...] = ()
+    at: datetime | None = None
+    message: bytes | None = None
 
 
 class VenueBroker(Protocol):
-    """A venue that takes market orders under a client order id."""
+    """A venue that takes orders under a client order id.
+
+    Each of its methods raises `errors.BrokerError`, of the kind that says what is certain, and nothing else.
+    `grace` is how long after an order was sent the venue may still say that it does not have it, though it does.
+    """
 
     name: str
+    grace: timedelta
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
-        """Place the order; an id the venue has already is the same order, placed once.
-
-        Raises:
-            VenueRejectedError: when the venue says no. Anything else means: nobody knows.
-        """
+        """Place the order; an id the venue has already is the same order, placed once."""
         ...
 
     def lookup(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
-        """The order with its fills, or None: only if the venue has never had it and no request under way can bring it.
+        """The order with its fills, also when it is over; None where the venue does not have it."""
+        ...
 
-        Raises:
-            Exception: when the venue does not answer; the order stays what it is.
-        """
+    def cancel(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+        """Cancel what is left of the order, and say what became of it; one that is over stays what it is."""
         ...
 
 

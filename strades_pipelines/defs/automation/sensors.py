@@ -31,7 +31,7 @@ data_sensor = dg.AutomationConditionSensorDefinition(
 def trade_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run for each new state of what waits; the database decides that a decision is one order."""
     with database.connect() as connection:
-        batch = waiting(connection)
+        batch = waiting(connection, now=settings().now())
     if not batch:
         return dg.SkipReason("no decision and no order waits")
     run_key = base32_id(*batch)

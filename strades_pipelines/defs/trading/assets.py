@@ -1,6 +1,6 @@
 """Decisions, orders, fills and results: one stepping of each strategy, and one way to execute what it decided."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -9,7 +9,7 @@ from pydantic import Field
 from strades_pipelines.brokerage.brokers.venue import venue_for
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide, for_each, measure
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.wallets import WalletTemplate, read_wallets
 from strades_pipelines.defs.results.specs import result_specs
@@ -73,10 +73,11 @@ def trading(
     """Step the wallets' strategies, execute what waits, measure what came of it: as far as each of it is wanted."""
     selected = context.selected_asset_keys
     layers = {asset.path[0] for asset in selected}
-    wallets = read_wallets(settings().wallets).of_modes(config.modes)
+    file = read_wallets(settings().wallets)
+    wallets = file.of_modes(config.modes)
     errors = {fault.wallet: fault.message for fault in wallets.faults}
     ensure_clean_bars(database.location())
-    errors |= _trade(wallets.templates, config, database, layers)
+    errors |= _trade(wallets.templates, file.listed, config, database, layers)
     with database.connect() as connection:
         for asset in (spec.key for spec in SPECS if spec.key in selected):
             yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, **shown(connection, asset)))
@@ -87,9 +88,17 @@ def trading(
 
 
 def _trade(
-    templates: Sequence[WalletTemplate], config: TradeConfig, database: Database, layers: set[str]
+    templates: Sequence[WalletTemplate],
+    listed: Collection[str] | None,
+    config: TradeConfig,
+    database: Database,
+    layers: set[str],
 ) -> dict[str, str]:
-    """Work through the wallets one by one; returns what stopped some of them."""
+    """Work through the wallets one by one, then retire those that are not `listed`; returns what stopped some of them.
+
+    Args:
+        listed: the names in Wallets.json; None where it cannot be told whose entry one is, and nothing is retired.
+    """
     by_name = {template.name: template for template in templates}
     start, end = day_start(config.from_date), day_start(config.to_date)
     replayed: list[tuple[WalletTemplate, str]] = []
@@ -114,9 +123,15 @@ def _trade(
         def compare(_: str) -> None:
             ask(connection, adbc, replayed, start=start, end=end, now=settings().now())
 
-        errors = for_each(by_name, work, connection)[1]
+        def settle(name: str) -> None:
+            execute_pending(connection, venue_for(load_wallet(connection, name), at_venue), name, now=settings().now())
+
+        used = connection, at_venue, adbc
+        errors = for_each(by_name, work, used)[1]
+        if "trading" in layers and listed is not None:
+            errors |= for_each(retire_unlisted(connection, listed, config.modes), settle, used)[1]
         if "results" in layers:
-            errors |= for_each([wallet for _, wallet in replayed[:1]], compare, connection)[1]
+            errors |= for_each([wallet for _, wallet in replayed[:1]], compare, used)[1]
         return errors
 
 

@@ -1,0 +1,129 @@
+"""Decisions in the database: each place in time once, and what to do where it comes out otherwise a second time."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.rows import decision_row, insert, request_to_json, to_json
+from strades_pipelines.market.events import stamp
+from strades_pipelines.market.orders import TradingDecision
+
+Place = tuple[int, datetime, int]  # the listing, the instant, and the ordinal at it
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDecision:
+    """What is stored of a decision; `request` is None where it is about a target."""
+
+    decision_id: str
+    target: float
+    request: dict[str, Any] | None
+
+
+def stored_decisions(connection: Connection, wallet: str) -> dict[Place, StoredDecision]:
+    """A wallet's decisions by their place, oldest first."""
+    rows = connection.execute(
+        """
+        SELECT listing_id, decided_at, ordinal, decision_id, target, order_request
+        FROM signals.decisions WHERE wallet = %s ORDER BY decided_at, ordinal
+        """,
+        [wallet],
+    )
+    return {(listing_id, at, ordinal): StoredDecision(*rest) for listing_id, at, ordinal, *rest in rows}
+
+
+def store_decisions(
+    connection: Connection,
+    decisions: Sequence[TradingDecision],
+    targets: Sequence[float],
+    wallet: Wallet,
+    *,
+    now: datetime,
+) -> list[TradingDecision]:
+    """Store the decisions whose place is new; returns those. Commits nothing.
+
+    A wallet is stepped through its past again with each pass, and inputs that came late or were revised can make a
+    decision come out otherwise. The one that is stored stands, since an order may have come of it; the other is kept
+    in signals.remade_decisions. Where the strategy now wants to hold something else than the last stored decision
+    says, that is a decision of the present, at `now`.
+
+    Args:
+        targets: what the strategy wants to hold at `now`, by the listing's index.
+    """
+    stored = stored_decisions(connection, wallet.name)
+    new = []
+    for made in decisions:
+        known = stored.get((made.listing_id, made.decided_at, made.ordinal))
+        if known is None:
+            insert(connection, "signals.decisions", decision_row(made, now))
+            new.append(made)
+        elif not _is_same(known, made):
+            insert(connection, "signals.remade_decisions", _remade_row(known, made, now))
+    return new + _corrections(connection, [*stored.items()], decisions, targets, wallet, now)
+
+
+def _corrections(
+    connection: Connection,
+    stored: list[tuple[Place, StoredDecision]],
+    decisions: Sequence[TradingDecision],
+    targets: Sequence[float],
+    wallet: Wallet,
+    now: datetime,
+) -> list[TradingDecision]:
+    """Decisions of the present where the newest stored one of a listing is not what the strategy wants."""
+    newest: dict[int, tuple[tuple[datetime, int], float]] = {}
+    for (listing_id, at, ordinal), known in stored:
+        if known.request is None:
+            newest[listing_id] = (at, ordinal), known.target
+    known_places = {place for place, _ in stored}
+    for made in decisions:
+        place = made.decided_at, made.ordinal
+        is_new = (made.listing_id, *place) not in known_places
+        if is_new and made.request is None and place >= newest.get(made.listing_id, (place, 0.0))[0]:
+            newest[made.listing_id] = place, made.target
+    corrections = []
+    for i, listing in enumerate(wallet.listings):
+        last = newest.get(listing.listing_id)
+        if last is None or _is_equal(last[1], targets[i]) or last[0][0] >= now:
+            continue
+        trigger = f"revision@{stamp(now)}"
+        made = TradingDecision(
+            wallet=wallet.name,
+            strategy=wallet.new_strategy().title(),
+            i=i,
+            listing_id=listing.listing_id,
+            decided_at=now,
+            trigger_kind="revision",
+            trigger_id=trigger,
+            ordinal=0,
+            previous_target=last[1],
+            target=targets[i],
+            reason="the past came out otherwise: inputs were late, revised, or the strategy was changed",
+            inputs={"trigger": {"kind": "revision", "id": trigger}},
+        )
+        if insert(connection, "signals.decisions", decision_row(made, now)):
+            corrections.append(made)
+    return corrections
+
+
+def _is_same(known: StoredDecision, made: TradingDecision) -> bool:
+    request = None if made.request is None else request_to_json(made.request)
+    return _is_equal(known.target, made.target) and known.request == request
+
+
+def _is_equal(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def _remade_row(known: StoredDecision, made: TradingDecision, now: datetime) -> dict[str, Any]:
+    return {
+        "decision_id": known.decision_id,
+        "target": made.target,
+        "trigger_id": made.trigger_id,
+        "inputs": to_json(made.inputs),
+        "recorded_at": now,
+    }

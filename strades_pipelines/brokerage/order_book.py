@@ -1,0 +1,139 @@
+"""The orders of a wallet in the database: what is planned, what happened to each, and when to ask about it again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from psycopg.rows import namedtuple_row
+
+from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.rows import insert, intent_row, order_event_row
+from strades_pipelines.market.order_states import OrderState
+from strades_pipelines.market.orders import Order, OrderTerms
+
+ENDED = "('filled', 'cancelled', 'replaced', 'rejected', 'expired')"
+UNDER_WAY = f"""
+    SELECT i.*, o.state, o.filled, o.reason, o.venue_order_id, o.submitted_at, a.attempts, a.next_attempt_at,
+        c.requested_by
+    FROM trading.orders AS o
+    INNER JOIN trading.intents AS i USING (intent_id)
+    INNER JOIN signals.decisions AS d USING (decision_id)
+    LEFT JOIN trading.order_attempts AS a USING (intent_id)
+    LEFT JOIN trading.cancel_requests AS c USING (decision_id)
+    WHERE o.wallet = %s AND o.state NOT IN {ENDED}
+    ORDER BY i.intended_at, i.parent_id IS NOT NULL, d.ordinal, i.intent_id
+"""
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order that is not over.
+
+    Args:
+        order: its whole quantity, of which `filled` units are done.
+        venue_order_id: None until the venue has said that it has it.
+        submitted_at: when it was first sent; None before.
+        next_attempt_at: when to ask about it again; None where nothing speaks against asking now.
+        cancel_requested_by: who wants it cancelled.
+    """
+
+    order: Order
+    state: OrderState
+    filled: Decimal
+    reason: str | None
+    venue_order_id: str | None
+    submitted_at: datetime | None
+    send_before: datetime | None
+    attempts: int
+    next_attempt_at: datetime | None
+    cancel_requested_by: str | None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether its venue may be asked about it."""
+        return self.next_attempt_at is None or self.next_attempt_at <= now
+
+
+def plan(connection: Connection, wallet: Wallet, order: Order, *, send_before: datetime, now: datetime) -> bool:
+    """Keep an order that is to be sent; returns whether it was new. Commits nothing."""
+    if not insert(
+        connection, "trading.intents", intent_row(order, wallet.name, wallet.mode, now, send_before=send_before)
+    ):
+        return False
+    insert(connection, "trading.order_events", order_event_row(order.intent_id, OrderState.PLANNED, now))
+    return True
+
+
+def open_orders(connection: Connection, wallet: Wallet) -> Iterator[OpenOrder]:
+    """The orders that are not over, in the order in which they were planned; a parent before what waits for it."""
+    index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        rows: list[Any] = cursor.execute(UNDER_WAY, [wallet.name]).fetchall()
+    for row in rows:
+        terms = OrderTerms(
+            limit=row.limit_price,
+            stop=row.stop_price,
+            trail=row.trail,
+            time_in_force=row.time_in_force,
+            auction=row.auction,
+            reduce_only=row.reduce_only,
+            group=row.order_group,
+            parent_id=row.parent_id,
+        )
+        order = Order(
+            row.intent_id,
+            row.decision_id,
+            index[row.listing_id],
+            row.listing_id,
+            row.side,
+            row.quantity,
+            row.intended_at,
+            Decimal(0),
+            terms,
+        )
+        yield OpenOrder(
+            order,
+            OrderState(row.state),
+            row.filled,
+            row.reason,
+            row.venue_order_id,
+            row.submitted_at,
+            row.send_before,
+            row.attempts or 0,
+            row.next_attempt_at,
+            row.requested_by,
+        )
+
+
+def postpone(connection: Connection, intent_id: str, *, now: datetime, wait: timedelta | None = None) -> None:
+    """Ask about the order again after `wait`, by default twice as long as the last time. Commits nothing."""
+    connection.execute(
+        """
+        INSERT INTO trading.order_attempts AS a (intent_id, attempts, attempted_at, next_attempt_at)
+        VALUES (%(intent)s, 1, %(now)s, %(now)s::timestamptz + %(first)s)
+        ON CONFLICT (intent_id) DO UPDATE SET attempts = a.attempts + 1, attempted_at = EXCLUDED.attempted_at,
+            next_attempt_at = EXCLUDED.attempted_at
+                + coalesce(%(wait)s, least(%(longest)s, %(first)s * power(2, least(a.attempts, 20))))
+        """,
+        {
+            "intent": intent_id,
+            "now": now,
+            "wait": wait,
+            "first": FIRST_WAIT if wait is None else wait,
+            "longest": LONGEST_WAIT,
+        },
+    )
+
+
+def settle_attempts(connection: Connection, intent_id: str) -> None:
+    """The venue has answered: the next question is as free as the first. Commits nothing."""
+    connection.execute("DELETE FROM trading.order_attempts WHERE intent_id = %s", [intent_id])
+
+
+def request_cancel(connection: Connection, decision_id: str, *, by: str, at: datetime, now: datetime) -> bool:
+    """Keep that an order is no longer wanted; returns whether that is new. Commits nothing."""
+    row = {"decision_id": decision_id, "requested_at": at, "requested_by": by, "recorded_at": now}
+    return insert(connection, "trading.cancel_requests", row)
