@@ -33,7 +33,8 @@ def wallet(connection: psycopg.Connection[Any], name: str) -> None:
 def filled(connection: psycopg.Connection[Any], decision: str, quantity: int, price: str) -> None:
     """A decision of wallet `busy`, its order and its fill."""
     connection.execute(
-        "INSERT INTO signals.decisions VALUES (%s, 'busy', 's', 1, now(), 'bar', 't', 0, 0, 1, 'r', '{}', now())",
+        "INSERT INTO signals.decisions "
+        "SELECT %s, 'busy', 's', 1, now(), 'bar', 't', count(*), 0, 1, 'r', '{}', now() FROM signals.decisions",
         [decision],
     )
     connection.execute(
