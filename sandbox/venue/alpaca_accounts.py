@@ -1,0 +1,105 @@
+"""Alpaca's endpoints besides orders: account, positions, fills, clock, assets."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import dropwhile, islice
+
+from sandbox.venue import order_entry
+from sandbox.venue.alpaca_format import (
+    Json,
+    account_document,
+    activity,
+    asset_document,
+    clock_document,
+    identifier,
+    order_document,
+    position_document,
+)
+from sandbox.venue.alpaca_orders import query_time
+from sandbox.venue.calls import Call, number, row_count
+from sandbox.venue.decimals import floor_to
+from sandbox.venue.instruments import Instrument
+from sandbox.venue.orders import Fill, OrderRefused, OrderType, Reason, Side, Ticket, TimeInForce
+from sandbox.world import Reply, json_reply
+
+DEFAULT_PAGE = 100
+
+
+def account(call: Call) -> Reply:
+    """`GET /v2/account`."""
+    return json_reply(account_document(call.exchange, call.account))
+
+
+def positions(call: Call) -> Reply:
+    """`GET /v2/positions`."""
+    held = (each for each in call.exchange.rules.instruments.values() if call.account.balance(each.base))
+    return json_reply([position_document(call.exchange, call.account, each) for each in held])
+
+
+def position(call: Call) -> Reply:
+    """`GET /v2/positions/{symbol or asset id}`."""
+    instrument, _ = _open_position(call)
+    return json_reply(position_document(call.exchange, call.account, instrument))
+
+
+def close_position(call: Call) -> Reply:
+    """`DELETE /v2/positions/{symbol}`: a market order for all of it, or for `qty` or `percentage`."""
+    instrument, held = _open_position(call)
+    part = (number(call.query, "percentage") or Decimal(100)) / 100
+    quantity = number(call.query, "qty") or floor_to(abs(held) * part, instrument.quantity_step)
+    side = Side.SELL if held > 0 else Side.BUY
+    asked = Ticket(instrument.symbol, side, OrderType.MARKET, quantity, time_in_force=TimeInForce.DAY)
+    return json_reply(order_document(call.exchange, order_entry.place(call.exchange, call.account.key, asked)))
+
+
+def _open_position(call: Call) -> tuple[Instrument, Decimal]:
+    instrument = _instrument(call)
+    held = call.account.balance(instrument.base)
+    if not held:
+        raise OrderRefused(Reason.NOT_FOUND, "position does not exist")
+    return instrument, held
+
+
+def fills(call: Call) -> Reply:
+    """`GET /v2/account/activities/FILL`: newest first unless `direction` is `asc`, paged by the last id."""
+    rows: Iterator[Json] = (
+        activity(call.account, call.exchange.orders[fill.order_id], fill) for fill in _selected(call)
+    )
+    if token := call.query.get("page_token"):
+        rows = islice(dropwhile(lambda row: row["id"] != token, rows), 1, None)
+    return json_reply(list(islice(rows, row_count(call.query, "page_size", DEFAULT_PAGE, DEFAULT_PAGE))))
+
+
+def _selected(call: Call) -> Iterator[Fill]:
+    after, until = query_time(call, "after"), query_time(call, "until")
+    newest_first = call.query.get("direction", "desc") == "desc"
+    for fill in reversed(call.exchange.fills) if newest_first else call.exchange.fills:
+        is_too_old = after is not None and fill.time <= after
+        if is_too_old and newest_first:
+            return
+        is_visible = call.exchange.is_visible(call.exchange.orders[fill.order_id])
+        if fill.account == call.account.key and is_visible and not is_too_old and not (until and fill.time > until):
+            yield fill
+
+
+def clock(call: Call) -> Reply:
+    """`GET /v2/clock`."""
+    return json_reply(clock_document(call.exchange.now(), is_open=call.exchange.session_is_open))
+
+
+def assets(call: Call) -> Reply:
+    """`GET /v2/assets`."""
+    return json_reply([asset_document(each) for each in call.exchange.rules.instruments.values()])
+
+
+def asset(call: Call) -> Reply:
+    """`GET /v2/assets/{symbol or id}`."""
+    return json_reply(asset_document(_instrument(call)))
+
+
+def _instrument(call: Call) -> Instrument:
+    named = call.parts["symbol"]
+    for instrument in call.exchange.rules.instruments.values():
+        if named in (instrument.symbol, identifier("asset", instrument.symbol)):
+            return instrument
+    raise OrderRefused(Reason.NOT_FOUND, f"asset not found for {named}")

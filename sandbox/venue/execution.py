@@ -1,0 +1,200 @@
+"""The core's one step: match what came on the market since the last step, then carry out what clients asked for."""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from sandbox.venue import linked_orders, matching
+from sandbox.venue.decimals import floor_to
+from sandbox.venue.exchange import Exchange
+from sandbox.venue.matching import Book
+from sandbox.venue.orders import STOP_TYPES, Fill, Order, OrderType, Side, Status, TimeInForce
+from sandbox.venue.prices import Print
+
+WAITING = frozenset({Status.PENDING_NEW, Status.ACCEPTED})
+IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+
+
+def work(exchange: Exchange) -> None:
+    """Bring the venue up to now. Events come in the order of their causes; idempotent while nothing changes."""
+    now = exchange.now()
+    symbols = dict.fromkeys(order.ticket.symbol for order in exchange.working.values())
+    exchange.seen_until = {symbol: exchange.seen_until.get(symbol, now) for symbol in symbols}
+    if exchange.session_is_open:
+        for symbol in symbols:
+            _catch_up(exchange, symbol, now)
+    _cancel_all_due(exchange, now)
+    _carry_out_cancels(exchange, now)
+    _carry_out_replacements(exchange, now)
+    if exchange.session_is_open:
+        _activate(exchange, now)
+        for order in list(exchange.working.values()):
+            _match(exchange, order, exchange.books[order.ticket.symbol], now)
+            _end_if_immediate(exchange, order, now)
+
+
+def hold_price(exchange: Exchange, symbol: str, price: Decimal, size: Decimal | None = None) -> None:
+    """Set an instrument's price by hand, where it stays; at most `size` of it trades there (None: without limit)."""
+    work(exchange)
+    exchange.held_prices[symbol] = Book(price, size)
+    work(exchange)
+
+
+def release_price(exchange: Exchange, symbol: str) -> None:
+    """Let an instrument follow its own market again."""
+    if exchange.held_prices.pop(symbol, None) is not None:
+        exchange.seen_until[symbol] = exchange.now()
+
+
+def open_session(exchange: Exchange) -> None:
+    """Begin the trading session: what was queued is routed."""
+    exchange.session_is_open = True
+    exchange.seen_until.clear()
+    work(exchange)
+
+
+def close_session(exchange: Exchange) -> None:
+    """End the trading session: day orders expire, good-till-cancelled ones wait."""
+    work(exchange)
+    exchange.session_is_open, now = False, exchange.now()
+    for order in list(exchange.working.values()):
+        if order.ticket.time_in_force is TimeInForce.DAY and not order.is_finished:
+            _end(exchange, order, Status.EXPIRED, "cancelled", now)
+
+
+def _catch_up(exchange: Exchange, symbol: str, now: datetime) -> None:
+    """Match an instrument's working orders against each print since the last step."""
+    if symbol in exchange.held_prices:
+        exchange.books[symbol] = exchange.held_prices[symbol]
+        return
+    for each in exchange.prices.prints(symbol, exchange.seen_until[symbol], now):
+        _take_print(exchange, symbol, each)
+    exchange.seen_until[symbol] = now
+    exchange.books[symbol] = Book(exchange.prices.last(symbol, now))
+
+
+def _take_print(exchange: Exchange, symbol: str, market: Print) -> None:
+    book = Book(market.price, market.size)
+    for order in list(exchange.working.values()):
+        if order.ticket.symbol == symbol:
+            _match(exchange, order, book, market.time)
+
+
+def _cancel_all_due(exchange: Exchange, now: datetime) -> None:
+    """Gate.io's dead-man switch: what was not renewed in time cancels every order of its account."""
+    for key in [key for key, due in exchange.cancel_at.items() if now >= due]:
+        del exchange.cancel_at[key]
+        for order in list(exchange.working_of(key)):
+            order.status = Status.PENDING_CANCEL
+
+
+def _carry_out_cancels(exchange: Exchange, now: datetime) -> None:
+    for order in list(exchange.working.values()):
+        if order.status is Status.PENDING_CANCEL:
+            _end(exchange, order, Status.CANCELED, "cancelled", now)
+
+
+def _carry_out_replacements(exchange: Exchange, now: datetime) -> None:
+    """Old orders give way to new ones; a new one whose old one was filled first is rejected."""
+    due, exchange.replacements = exchange.replacements, []
+    for each in due:
+        filled_since = each.old.filled - each.filled_at_request
+        left = (each.new.ticket.quantity or Decimal(0)) - filled_since
+        if each.old.is_finished or left <= 0:
+            _end(exchange, each.new, Status.REJECTED, "cancelled", now)
+            continue
+        each.new.ticket = replace(each.new.ticket, quantity=left)
+        linked_orders.take_over(exchange, each.old, each.new)
+        each.new.status = each.new.status if each.new.is_active else Status.HELD
+        each.old.replaced_by, each.old.legs, each.old.rivals = each.new.id, [], []
+        _end(exchange, each.old, Status.REPLACED, "cancelled", now)
+
+
+def _activate(exchange: Exchange, now: datetime) -> None:
+    for order in list(exchange.working.values()):
+        if order.status in WAITING:
+            order.status = Status.NEW
+            exchange.emit("new", order, now)
+
+
+def _match(exchange: Exchange, order: Order, book: Book, at: datetime) -> None:
+    """Fill as much of an order as the last price allows."""
+    if order.is_finished or not order.is_active or order.status in WAITING:
+        return
+    if order.ticket.type is OrderType.TRAILING_STOP:
+        order.high_water = matching.trail(order, book.price)
+    if not matching.is_triggered(order, book.price):
+        return
+    order.is_triggered = order.ticket.type in STOP_TYPES
+    price = matching.execution_price(order, book.price)
+    if price is None:
+        order.is_resting = True
+        return
+    quantity = _fillable(exchange, order, price, book)
+    if quantity > 0:
+        _fill(exchange, order, price, quantity, at)
+        if book.available is not None:
+            book.available -= quantity
+
+
+def _fillable(exchange: Exchange, order: Order, price: Decimal, book: Book) -> Decimal:
+    """How much of an order trades now, in whole steps: all, what the market has, or the part that a fault says."""
+    step = exchange.rules.instruments[order.ticket.symbol].quantity_step
+    wanted = order.left if order.ticket.quantity is not None else floor_to(order.left / price, step)
+    quantity = wanted if book.available is None else min(wanted, floor_to(book.available, step))
+    if order.ticket.time_in_force is TimeInForce.FOK:
+        return quantity if quantity == wanted else Decimal(0)
+    unit = step if quantity != quantity.to_integral_value() else Decimal(1)
+    if quantity <= unit:
+        return quantity
+    return max(floor_to(quantity * Decimal(exchange.partial_fill(order)), unit), unit)
+
+
+def _fill(exchange: Exchange, order: Order, price: Decimal, quantity: Decimal, at: datetime) -> None:
+    instrument, account = exchange.rules.instruments[order.ticket.symbol], exchange.accounts[order.account]
+    rate = instrument.maker_fee if order.is_resting else instrument.taker_fee
+    side = order.ticket.side
+    fee = rate * (quantity if side is Side.BUY else quantity * price)
+    fee_asset = instrument.base if side is Side.BUY else instrument.quote
+    account.settle(instrument, side, price, quantity, fee)
+    order.filled += quantity
+    order.value += quantity * price
+    order.fees[fee_asset] = order.fees.get(fee_asset, Decimal(0)) + fee
+    rest = order.left if order.ticket.quantity is not None else floor_to(order.left / price, instrument.quantity_step)
+    fill = Fill(
+        number=len(exchange.fills) + 1,
+        order_id=order.id,
+        account=order.account,
+        symbol=order.ticket.symbol,
+        side=side,
+        price=price,
+        quantity=quantity,
+        time=at,
+        is_maker=order.is_resting,
+        fee=fee,
+        fee_asset=fee_asset,
+        cumulative=order.filled,
+        left=max(rest, Decimal(0)),
+        position=account.balance(instrument.base),
+    )
+    exchange.fills.append(fill)
+    if rest <= 0:
+        exchange.finish(order, Status.FILLED, "filled", at)
+    elif order.status not in (Status.PENDING_CANCEL, Status.PENDING_REPLACE):
+        order.status = Status.PARTIALLY_FILLED
+    exchange.emit("fill" if order.is_finished else "partial_fill", order, at, fill)
+    linked_orders.after_fill(exchange, order, at)
+
+
+def _end_if_immediate(exchange: Exchange, order: Order, now: datetime) -> None:
+    """What an immediate order did not get at once it never gets."""
+    in_force = order.ticket.time_in_force
+    if in_force in IMMEDIATE and order.status in (Status.NEW, Status.PARTIALLY_FILLED):
+        _end(exchange, order, Status.CANCELED, in_force.value, now)
+
+
+def _end(exchange: Exchange, order: Order, status: Status, reason: str, at: datetime) -> None:
+    """End an order without a fill, tell of it, and end what hangs on it."""
+    exchange.finish(order, status, reason, at)
+    exchange.emit(status.value, order, at)
+    linked_orders.after_end(exchange, order, at)

@@ -1,0 +1,87 @@
+"""Brackets, one-cancels-other and one-triggers-other, as Alpaca has them.
+
+The exits of a bracket wait until its entry is filled completely; when one of them is filled the other is cancelled,
+when one is filled in part the other is cut to the same rest. Whatever is cancelled takes the others with it.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sandbox.venue.exchange import Exchange
+from sandbox.venue.orders import STOP_TYPES, Order, OrderClass, OrderType, Side, Status, Ticket, TimeInForce
+
+OPPOSITE = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
+
+
+def add_legs(exchange: Exchange, order: Order) -> None:
+    """Create the orders that hang on a new one."""
+    if order.ticket.order_class is OrderClass.SIMPLE:
+        return
+    is_oco = order.ticket.order_class is OrderClass.OCO
+    for ticket in _exits(order.ticket, with_profit=not is_oco):
+        client_id = exchange.rules.default_client_id(len(exchange.orders) + 1)
+        leg = exchange.add(order.account, replace(ticket, client_order_id=client_id))
+        leg.status, leg.parent, leg.is_active = Status.HELD, order.id, is_oco
+        order.legs.append(leg.id)
+    group = [*([order.id] if is_oco else []), *order.legs]
+    for each in group:
+        exchange.orders[each].rivals = [other for other in group if other != each]
+
+
+def _exits(entry: Ticket, *, with_profit: bool) -> list[Ticket]:
+    """The exits of an entry; of one-cancels-other, where the order itself takes the profit, only the stop."""
+    side = OPPOSITE[entry.side] if entry.order_class is not OrderClass.OCO else entry.side
+    in_force = entry.time_in_force if entry.time_in_force is TimeInForce.GTC else TimeInForce.DAY
+    plain = Ticket(entry.symbol, side, OrderType.LIMIT, entry.quantity, time_in_force=in_force)
+    exits = []
+    if entry.take_profit is not None and with_profit:
+        exits.append(replace(plain, limit_price=entry.take_profit, order_class=entry.order_class))
+    if entry.stop_loss is not None:
+        stop = OrderType.STOP if entry.stop_loss_limit is None else OrderType.STOP_LIMIT
+        exit_with_loss = replace(plain, type=stop, stop_price=entry.stop_loss, limit_price=entry.stop_loss_limit)
+        exits.append(replace(exit_with_loss, order_class=entry.order_class))
+    return exits
+
+
+def after_fill(exchange: Exchange, order: Order, at: datetime) -> None:
+    """Release exits whose entry is filled; cut or cancel what the fill makes needless."""
+    if order.is_finished and not order.rivals:
+        for leg in (exchange.orders[each] for each in order.legs):
+            _release(exchange, leg, at)
+    for rival in (exchange.orders[each] for each in order.rivals):
+        if rival.is_finished:
+            continue
+        if order.is_finished:
+            _cancel(exchange, rival, at)
+        else:
+            rival.ticket = replace(rival.ticket, quantity=rival.filled + order.left)
+
+
+def after_end(exchange: Exchange, order: Order, at: datetime) -> None:
+    """Cancel what hangs on an order that was cancelled, expired or rejected."""
+    for each in (*order.legs, *order.rivals):
+        if not exchange.orders[each].is_finished:
+            _cancel(exchange, exchange.orders[each], at)
+
+
+def take_over(exchange: Exchange, old: Order, new: Order) -> None:
+    """Put a replacement in the place of the order that it replaces."""
+    new.parent, new.legs, new.rivals, new.is_active = old.parent, old.legs, old.rivals, old.is_active
+    relatives = [*old.rivals, *old.legs, *([old.parent] if old.parent else [])]
+    for relative in (exchange.orders[each] for each in relatives):
+        relative.rivals = [new.id if each == old.id else each for each in relative.rivals]
+        relative.legs = [new.id if each == old.id else each for each in relative.legs]
+        relative.parent = new.id if relative.parent == old.id else relative.parent
+
+
+def _release(exchange: Exchange, leg: Order, at: datetime) -> None:
+    leg.is_active = True
+    if leg.ticket.type not in STOP_TYPES:  # a stop stays held until its price is reached
+        leg.status = Status.NEW
+        exchange.emit("new", leg, at)
+
+
+def _cancel(exchange: Exchange, order: Order, at: datetime) -> None:
+    exchange.finish(order, Status.CANCELED, "cancelled", at)
+    exchange.emit("canceled", order, at)
+    after_end(exchange, order, at)

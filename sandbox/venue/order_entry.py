@@ -1,0 +1,105 @@
+"""Placing, cancelling, replacing and amending: what is refused is refused here, the rest is done by `execution`."""
+
+from dataclasses import replace as changed
+from decimal import Decimal
+
+from sandbox.venue import linked_orders
+from sandbox.venue.checks import check, check_prices, check_size
+from sandbox.venue.decimals import plain
+from sandbox.venue.exchange import Exchange, Replacement
+from sandbox.venue.orders import FINISHED, Order, OrderRefused, OrderType, Reason, Status, Ticket
+
+UNCHANGEABLE = FINISHED | {Status.PENDING_CANCEL, Status.PENDING_REPLACE}
+
+
+def place(exchange: Exchange, key: str, ticket: Ticket) -> Order:
+    """Accept an order, with those that hang on it; it is matched by the next `execution.work`.
+
+    Raises:
+        OrderRefused: when the venue would not take it.
+    """
+    check(exchange, exchange.accounts[key], ticket)
+    if not ticket.client_order_id:
+        ticket = changed(ticket, client_order_id=exchange.rules.default_client_id(len(exchange.orders) + 1))
+    order = exchange.add(key, ticket)
+    linked_orders.add_legs(exchange, order)
+    return order
+
+
+def request_cancel(order: Order) -> None:
+    """Ask for the end of an order: a print that comes first still fills it.
+
+    Raises:
+        OrderRefused: when it is finished, or being replaced.
+    """
+    if order.status in FINISHED or order.status is Status.PENDING_REPLACE:
+        raise _finished(order)
+    order.status = Status.PENDING_CANCEL
+
+
+def request_replace(
+    exchange: Exchange,
+    order: Order,
+    *,
+    quantity: Decimal | None = None,
+    limit_price: Decimal | None = None,
+    stop_price: Decimal | None = None,
+    trail: Decimal | None = None,
+    client_order_id: str = "",
+) -> Order:
+    """Put a new order in the place of an old one, as Alpaca does. `quantity` counts what the old one had filled.
+
+    Returns:
+        The new order, which holds what is left to fill.
+
+    Raises:
+        OrderRefused: when the old order can no longer be changed, or the new one would be refused.
+    """
+    if order.status in UNCHANGEABLE or order.ticket.quantity is None:
+        raise _finished(order)
+    left = (quantity if quantity is not None else order.ticket.quantity) - order.filled
+    ticket = changed(
+        order.ticket,
+        quantity=left,
+        limit_price=limit_price if limit_price is not None else order.ticket.limit_price,
+        stop_price=stop_price if stop_price is not None else order.ticket.stop_price,
+        client_order_id=client_order_id or exchange.rules.default_client_id(len(exchange.orders) + 1),
+    )
+    if trail is not None:
+        is_price = ticket.trail_price is not None
+        ticket = changed(ticket, trail_price=trail) if is_price else changed(ticket, trail_percent=trail)
+    if ticket == changed(order.ticket, quantity=left, client_order_id=ticket.client_order_id) and left == order.left:
+        raise OrderRefused(Reason.NO_CHANGE, "order parameters are not changed")
+    check(exchange, exchange.accounts[order.account], ticket, replacing=order)
+    new = exchange.add(order.account, ticket)
+    new.replaces, order.status = order.id, Status.PENDING_REPLACE
+    exchange.replacements.append(Replacement(order, new, order.filled))
+    return new
+
+
+def amend(exchange: Exchange, order: Order, *, quantity: Decimal | None, price: Decimal | None, text: str) -> None:
+    """Change size or price of an open limit order in place, as Gate.io does.
+
+    Raises:
+        OrderRefused: when it is finished, nothing changes, or the new figures are not allowed.
+    """
+    if order.status in UNCHANGEABLE or order.ticket.type is not OrderType.LIMIT:
+        raise _finished(order)
+    ticket = changed(
+        order.ticket,
+        quantity=quantity if quantity is not None else order.ticket.quantity,
+        limit_price=price if price is not None else order.ticket.limit_price,
+    )
+    if ticket == order.ticket:
+        raise OrderRefused(Reason.NO_CHANGE, "No change is made")
+    instrument = exchange.rules.instruments[ticket.symbol]
+    check_prices(instrument, ticket)
+    check_size(instrument, ticket, ticket.limit_price or Decimal(0))
+    if ticket.quantity is None or ticket.quantity <= order.filled:
+        raise OrderRefused(Reason.INVALID, f"amount must exceed what is filled, {plain(order.filled)}")
+    order.ticket, order.amend_text, order.is_resting = ticket, text, False
+    exchange.emit("amended", order, exchange.now())
+
+
+def _finished(order: Order) -> OrderRefused:
+    return OrderRefused(Reason.FINISHED, f'order is already in "{order.status.value}" state', status=order.status.value)

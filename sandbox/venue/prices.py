@@ -1,0 +1,95 @@
+"""Where the venue's prices come from, and the two sources of the sandbox. Both are synthetic."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from sandbox.draws import uniform
+from sandbox.market import DAY, PAIRS, Pair
+from sandbox.tape import Trade, trades_newest_first
+from sandbox.world import microseconds
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Print:
+    """One trade of the market at an aware time. `size` limits what a working order gets at it; None: without limit."""
+
+    time: datetime
+    price: Decimal
+    size: Decimal | None = None
+
+
+class PriceSource(Protocol):
+    """The prices of the instruments of one venue, at any time up to now."""
+
+    def last(self, symbol: str, at: datetime) -> Decimal:
+        """Price of the newest print at or before `at`."""
+
+    def prints(self, symbol: str, since: datetime, until: datetime) -> Sequence[Print]:
+        """Prints with since < time <= until, oldest first."""
+
+
+@dataclass(frozen=True)
+class TapePrices:
+    """The trades of the synthetic crypto market, the very ones that `/spot/trades` serves."""
+
+    seed: int
+
+    def last(self, symbol: str, at: datetime) -> Decimal:
+        """Price of the newest trade: there are eight a minute."""
+        pair, until = PAIRS[symbol], microseconds(at)
+        [trade] = trades_newest_first(self.seed, pair, since=until - DAY, until=until, skip=0, count=1)
+        return _price(pair, trade)
+
+    def prints(self, symbol: str, since: datetime, until: datetime) -> Sequence[Print]:
+        """Each trade of the span; a working order is not limited by their sizes."""
+        pair, first, last = PAIRS[symbol], microseconds(since) + 1, microseconds(until)
+        if last < first:
+            return []
+        span_days = (last - first) // DAY + 2
+        trades = trades_newest_first(
+            self.seed, pair, since=first, until=last, skip=0, count=span_days * 24 * 60 * 60
+        )  # more than a span can have
+        return [Print(EPOCH + timedelta(microseconds=each.time), _price(pair, each)) for each in reversed(trades)]
+
+
+def _price(pair: Pair, trade: Trade) -> Decimal:
+    return Decimal(trade.price).scaleb(-pair.price_decimals)
+
+
+# Near the last real closes that the sandbox has (2013-03-01); what moves round them is made up.
+ANCHORS = {"AAPL": 430.0, "FB": 28.0, "GOOG": 806.0, "IBM": 203.0, "MSFT": 28.0}
+WAVES = ((86_400.0, 0.010), (3_600.0, 0.004), (300.0, 0.001))  # period in seconds, relative height
+MOST_PRINTS = 10_000  # of one call: over a longer span they are further apart
+
+
+@dataclass(frozen=True)
+class SyntheticStockPrices:
+    """Made-up prices of real stocks: three waves round an anchor, one print a second, day and night, in cents."""
+
+    seed: int
+
+    def last(self, symbol: str, at: datetime) -> Decimal:
+        """The price of the whole second at or before `at`."""
+        return self._price(symbol, int((at - EPOCH).total_seconds()))
+
+    def prints(self, symbol: str, since: datetime, until: datetime) -> Sequence[Print]:
+        """A print for each whole second of the span."""
+        first, last = int((since - EPOCH).total_seconds()) + 1, int((until - EPOCH).total_seconds())
+        step = max(1, (last - first) // MOST_PRINTS)
+        return [
+            Print(EPOCH + timedelta(seconds=second), self._price(symbol, second))
+            for second in range(first, last + 1, step)
+        ]
+
+    def _price(self, symbol: str, second: int) -> Decimal:
+        moved = sum(
+            height * math.sin(2 * math.pi * (second / period + uniform(self.seed, symbol, period)))
+            for period, height in WAVES
+        )
+        return Decimal(round(ANCHORS[symbol] * (1 + moved) * 100)) / 100

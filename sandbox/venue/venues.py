@@ -1,0 +1,51 @@
+"""The sandbox's venues with the account that each has from the start."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from sandbox.venue.alpaca_api import AlpacaApi
+from sandbox.venue.gate_api import GateApi
+from sandbox.venue.prices import SyntheticStockPrices, TapePrices
+from sandbox.venue.venue import Venue
+
+# The keys of the first account at each venue; more are opened by `POST /-/venue/accounts`.
+KEY, SECRET = "sandbox-key", "sandbox-secret"
+OPENING_CASH = Decimal(100_000)
+STOCK_MULTIPLIER = Decimal(2)  # Regulation T: twice the equity, short sales allowed
+
+
+def open_venues(clock: Callable[[], datetime], *, seed: int, checks_time: bool) -> dict[str, Venue]:
+    """Each venue by its name. Their limits count in real time: the sandbox's clock may be held.
+
+    `checks_time`: whether a signed request expires; where the clock is held, clients sign with another time.
+    """
+    return {
+        "alpaca": alpaca_venue(clock, seed=seed, limit_clock=time.monotonic),
+        "gate": gate_venue(clock, seed=seed, limit_clock=time.monotonic, checks_time=checks_time),
+    }
+
+
+def alpaca_venue(
+    clock: Callable[[], datetime], *, seed: int = 0, limit_clock: Callable[[], float] | None = None
+) -> Venue:
+    """Alpaca with five stocks at synthetic prices."""
+    venue = Venue(clock, lambda now: AlpacaApi(now, SyntheticStockPrices(seed)), seed, limit_clock=limit_clock)
+    venue.exchange.open_account(KEY, SECRET, {"USD": OPENING_CASH}, STOCK_MULTIPLIER)
+    return venue
+
+
+def gate_venue(
+    clock: Callable[[], datetime],
+    *,
+    seed: int = 0,
+    limit_clock: Callable[[], float] | None = None,
+    checks_time: bool = True,
+) -> Venue:
+    """Gate.io with the pairs of the synthetic crypto market."""
+    venue = Venue(
+        clock, lambda now: GateApi(now, TapePrices(seed), checks_time=checks_time), seed, limit_clock=limit_clock
+    )
+    venue.exchange.open_account(KEY, SECRET, {"USDT": OPENING_CASH}, Decimal(1))
+    return venue

@@ -1,0 +1,123 @@
+"""The venues over HTTP and WebSocket: an ASGI application, behind the guard against other sites' requests.
+
+The WebSocket protocol itself is `websockets`, through uvicorn and Starlette.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from sandbox.misbehaviour import connection
+from sandbox.venue.calls import Request
+from sandbox.venue.feed import Feed
+from sandbox.venue.venue import Venue
+from strades_pipelines.request_guard import RequestGuard
+
+STEP = 0.02  # seconds between two looks at the market while orders work or streams listen
+WRITE_METHODS = ("POST", "PATCH", "DELETE")
+NO_ANSWER = 0  # the status that is noted of a request that gets none
+
+
+@dataclass
+class VenueServer:
+    """The venues, by host. `note` is told of each request and the status of its answer before it is sent."""
+
+    venues: Mapping[str, Venue]
+    note: Callable[[Scope, int], None] = lambda scope, status: None
+    _stepping: asyncio.Task[None] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        methods = dict.fromkeys(self.venues, WRITE_METHODS)
+        self._guard = RequestGuard(self._serve, write_methods=methods, web_sockets=tuple(self.venues))
+
+    def serves(self, scope: Scope) -> bool:
+        """Whether a venue has this endpoint or stream."""
+        host, path = host_and_path(scope)
+        if host not in self.venues:
+            return False
+        return scope["type"] == "websocket" or self.venues[host].serves(Request(scope["method"], path, "", {}, b""))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or stream."""
+        if self._guard.refusal(scope):
+            await self._guard(scope, receive, send)
+        else:  # past the guard, which would wrap `send`: a fault needs the connection itself
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        venue = self.venues[host_and_path(scope)[0]]
+        if self._stepping is None or self._stepping.done():
+            self._stepping = asyncio.create_task(self._step())
+        if scope["type"] == "websocket":
+            await _stream(venue, WebSocket(scope, receive, send))
+        else:
+            await self._answer(venue, scope, receive, send)
+
+    async def _step(self) -> None:
+        """Let the market move the orders, for as long as some work or somebody listens."""
+        while True:
+            await asyncio.sleep(STEP)
+            if not any(venue.exchange.working or venue.feeds for venue in self.venues.values()):
+                return
+            for venue in self.venues.values():
+                venue.work()
+
+    async def _answer(self, venue: Venue, scope: Scope, receive: Receive, send: Send) -> None:
+        http = HttpRequest(scope, receive)
+        query, path = scope["query_string"].decode("latin-1"), host_and_path(scope)[1]
+        outcome = venue.handle(Request(scope["method"], path, query, dict(http.headers), await http.body()))
+        self.note(scope, outcome.reply.status if outcome.reply else NO_ANSWER)
+        if outcome.reply is None:
+            await _leave_waiting(outcome.delay, receive)
+            connection(send).abort()
+            return
+        await asyncio.sleep(outcome.delay)
+        reply = outcome.reply
+        await Response(reply.body, reply.status, dict(reply.headers), reply.content_type)(scope, receive, send)
+
+
+async def _leave_waiting(seconds: float, receive: Receive) -> None:
+    """Wait until the client gives up, at most so many seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+
+async def _stream(venue: Venue, socket: WebSocket) -> None:
+    """Hear a client until it goes, and send it what is due."""
+    woken = asyncio.Event()
+    await socket.accept()
+    feed = venue.connect(woken.set, is_packed="msgpack" in socket.headers.get("content-type", ""))
+    sending = asyncio.create_task(_send_due(feed, socket, woken))
+    try:
+        while (message := await socket.receive())["type"] == "websocket.receive":
+            venue.hear(feed, message.get("text") or message.get("bytes") or b"")
+    finally:
+        sending.cancel()
+        venue.disconnect(feed)
+
+
+async def _send_due(feed: Feed, socket: WebSocket, woken: asyncio.Event) -> None:
+    while True:
+        woken.clear()
+        for message in feed.due():
+            if isinstance(message, bytes):
+                await socket.send_bytes(message)
+            else:
+                await socket.send_text(message)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(feed.seconds_to_next()):
+                await woken.wait()
+
+
+def host_and_path(scope: Scope) -> tuple[str, str]:
+    """The provider's host and the path below it, of `/<host>/<path>`."""
+    host, _, path = scope["path"].lstrip("/").partition("/")
+    return host, path
