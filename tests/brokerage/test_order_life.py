@@ -36,6 +36,7 @@ class Scripted:
     """A venue that answers what it is told to: orders, errors, or nothing it knows."""
 
     name = "paper"
+    links_orders = True
 
     def __init__(self, *answers: Answer | Callable[[str], Answer], grace: timedelta = timedelta(0)) -> None:
         self.answers, self.grace = list(answers), grace

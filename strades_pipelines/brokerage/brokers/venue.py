@@ -35,6 +35,7 @@ class VenueOrder:
         fills: all of its fills so far.
         at: by the venue's clock, where it says one.
         message: what the venue said, as it came.
+        side, quantity: of the whole order as the venue has it, where it says them.
     """
 
     client_order_id: str
@@ -44,17 +45,22 @@ class VenueOrder:
     fills: tuple[VenueFill, ...] = ()
     at: datetime | None = None
     message: bytes | None = None
+    side: str | None = None
+    quantity: Decimal | None = None
 
 
 class VenueBroker(Protocol):
     """A venue that takes orders under a client order id.
 
     Each of its methods raises `errors.BrokerError`, of the kind that says what is certain, and nothing else.
+
     `grace` is how long after an order was sent the venue may still say that it does not have it, though it does.
+    `links_orders` says whether it keeps parents and groups itself; elsewhere execution does.
     """
 
     name: str
     grace: timedelta
+    links_orders: bool
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         """Place the order; an id the venue has already is the same order, placed once."""

@@ -39,6 +39,7 @@ class PaperBroker:
 
     name = "paper"
     grace = timedelta(0)
+    links_orders = True
 
     def __init__(self, connection: Connection, wallet: Wallet) -> None:
         self._connection, self._wallet = connection, wallet
