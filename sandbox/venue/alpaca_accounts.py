@@ -32,8 +32,9 @@ def account(call: Call) -> Reply:
 
 def positions(call: Call) -> Reply:
     """`GET /v2/positions`."""
-    held = (each for each in call.exchange.rules.instruments.values() if call.account.balance(each.base))
-    return json_reply([position_document(call.exchange, call.account, each) for each in held])
+    instruments = call.exchange.rules.instruments.values()
+    held = (instrument for instrument in instruments if call.account.balance(instrument.base))
+    return json_reply([position_document(call.exchange, call.account, instrument) for instrument in held])
 
 
 def position(call: Call) -> Reply:
@@ -44,33 +45,33 @@ def position(call: Call) -> Reply:
 
 def close_position(call: Call) -> Reply:
     """`DELETE /v2/positions/{symbol}`: a market order for all of it, or for `qty` or `percentage`."""
-    instrument, held = _open_position(call)
+    instrument, position = _open_position(call)
     part = (number(call.query, "percentage") or Decimal(100)) / 100
-    quantity = number(call.query, "qty") or floor_to(abs(held) * part, instrument.quantity_step)
-    side = Side.SELL if held > 0 else Side.BUY
-    asked = Ticket(instrument.symbol, side, OrderType.MARKET, quantity, time_in_force=TimeInForce.DAY)
-    return json_reply(order_document(call.exchange, order_entry.place(call.exchange, call.account.key, asked)))
+    quantity = number(call.query, "qty") or floor_to(abs(position) * part, instrument.quantity_step)
+    side = Side.SELL if position > 0 else Side.BUY
+    closing = Ticket(instrument.symbol, side, OrderType.MARKET, quantity, time_in_force=TimeInForce.DAY)
+    return json_reply(order_document(call.exchange, order_entry.place(call.exchange, call.account.key, closing)))
 
 
 def _open_position(call: Call) -> tuple[Instrument, Decimal]:
     instrument = _instrument(call)
-    held = call.account.balance(instrument.base)
-    if not held:
+    quantity = call.account.balance(instrument.base)
+    if not quantity:
         raise OrderRefused(Reason.NOT_FOUND, "position does not exist")
-    return instrument, held
+    return instrument, quantity
 
 
 def fills(call: Call) -> Reply:
     """`GET /v2/account/activities/FILL`: newest first unless `direction` is `asc`, paged by the last id."""
     rows: Iterator[Json] = (
-        activity(call.account, call.exchange.orders[fill.order_id], fill) for fill in _selected(call)
+        activity(call.account, call.exchange.orders[fill.order_id], fill) for fill in _matching_fills(call)
     )
     if token := call.query.get("page_token"):
         rows = islice(dropwhile(lambda row: row["id"] != token, rows), 1, None)
     return json_reply(list(islice(rows, row_count(call.query, "page_size", DEFAULT_PAGE, DEFAULT_PAGE))))
 
 
-def _selected(call: Call) -> Iterator[Fill]:
+def _matching_fills(call: Call) -> Iterator[Fill]:
     after, until = query_time(call, "after"), query_time(call, "until")
     newest_first = call.query.get("direction", "desc") == "desc"
     for fill in reversed(call.exchange.fills) if newest_first else call.exchange.fills:
@@ -89,7 +90,7 @@ def clock(call: Call) -> Reply:
 
 def assets(call: Call) -> Reply:
     """`GET /v2/assets`."""
-    return json_reply([asset_document(each) for each in call.exchange.rules.instruments.values()])
+    return json_reply([asset_document(instrument) for instrument in call.exchange.rules.instruments.values()])
 
 
 def asset(call: Call) -> Reply:
@@ -98,8 +99,8 @@ def asset(call: Call) -> Reply:
 
 
 def _instrument(call: Call) -> Instrument:
-    named = call.parts["symbol"]
+    symbol_or_id = call.parts["symbol"]
     for instrument in call.exchange.rules.instruments.values():
-        if named in (instrument.symbol, identifier("asset", instrument.symbol)):
+        if symbol_or_id in (instrument.symbol, identifier("asset", instrument.symbol)):
             return instrument
-    raise OrderRefused(Reason.NOT_FOUND, f"asset not found for {named}")
+    raise OrderRefused(Reason.NOT_FOUND, f"asset not found for {symbol_or_id}")

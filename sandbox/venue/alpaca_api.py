@@ -86,38 +86,38 @@ class AlpacaApi:
         self.exchange = Exchange(rules, prices, now)
 
     def operation(self, request: Request) -> Operation | None:
-        """What a request does; None when this API does not serve it."""
-        found = find_route(ROUTES, request)
-        return found[0].operation if found else None
+        """Classify a request; None when this API does not serve it."""
+        match = find_route(ROUTES, request)
+        return match[0].operation if match else None
 
     def answer(self, request: Request, *, with_fills: bool) -> Reply:
-        """Carry a request out."""
-        headers, found = request.headers, find_route(ROUTES, request)
+        """Execute a request and return its reply."""
+        headers, match = request.headers, find_route(ROUTES, request)
         account = self.authorized(headers.get("apca-api-key-id", ""), headers.get("apca-api-secret-key", ""))
         if account is None:
             return json_reply({"code": 40110000, "message": "request is not authorized"}, status=401)
-        if found is None:
+        if match is None:
             return json_reply({"code": 40410000, "message": "endpoint not found."}, status=404)
-        route, parts = found
+        route, parts = match
         query = {name: values[-1] for name, values in parse_qs(request.query).items()}
         try:
             return route.answer(Call(self.exchange, query, parts, account, json_body(request), with_fills))
         except OrderRefused as refused:
             status, code, message = REFUSALS[refused.reason]
-            said = message.format(refused.message)
-            return json_reply({"code": code, "message": said, **refused.facts}, status=status)
+            body = {"code": code, "message": message.format(refused.message), **refused.facts}
+            return json_reply(body, status=status)
 
     def authorized(self, key: str, secret: str) -> Account | None:
-        """The account of a key pair; None when there is none."""
+        """Return the account of a key pair, or None."""
         account = self.exchange.accounts.get(key)
         return account if account and hmac.compare_digest(account.secret.encode(), secret.encode()) else None
 
     def over_limit(self, request: Request, limiter: Limiter) -> tuple[int, Mapping[str, str]]:
-        """Count a request of an account. Returns the seconds to wait and Alpaca's three headers."""
+        """Count a request against its account's limit; return the seconds to wait and Alpaca's three headers."""
         taken = limiter.take_from(LIMIT, (HOST, request.headers.get("apca-api-key-id", "")))
         reset = int(self.exchange.now().timestamp()) + (taken.wait or 1)
-        said = {"Limit": LIMIT.capacity, "Remaining": taken.remaining, "Reset": reset}
-        return taken.wait, {f"X-Ratelimit-{name}": str(value) for name, value in said.items()}
+        figures = {"Limit": LIMIT.capacity, "Remaining": taken.remaining, "Reset": reset}
+        return taken.wait, {f"X-Ratelimit-{name}": str(value) for name, value in figures.items()}
 
     def too_many(self, wait: int) -> Reply:
         """Alpaca's 429."""
@@ -129,35 +129,36 @@ class AlpacaApi:
         return json_reply({"code": status * 100_000, "message": "internal server error occurred"}, status=status)
 
     def messages(self, event: OrderEvent, feed: Feed) -> list[Message]:
-        """A message of `trade_updates`, where the stream listens to it."""
+        """Return the `trade_updates` message of an event, if the stream listens to that channel."""
         return [encoded(update(self.exchange, event), feed)] if STREAM in feed.channels else []
 
-    def hear(self, message: Message, feed: Feed) -> None:
-        """Authenticate a stream, in the form of the documentation or of alpaca-py, or set what it listens to."""
-        asked = decoded(message, feed)
-        sent = asked.get("data")
-        data: Mapping[str, Any] = sent if isinstance(sent, dict) else {}
-        match asked.get("action"):
+    def receive(self, message: Message, feed: Feed) -> None:
+        """Authenticate a stream (as documented, or as alpaca-py does) or set its channels."""
+        document = decoded(message, feed)
+        inner = document.get("data")
+        data: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
+        match document.get("action"):
             case "auth" | "authenticate":
-                key, secret = asked.get("key") or data.get("key_id"), asked.get("secret") or data.get("secret_key")
+                key = document.get("key") or data.get("key_id")
+                secret = document.get("secret") or data.get("secret_key")
                 account = self.authorized(str(key), str(secret))
                 feed.account = account.key if account else None
-                said = {"status": "authorized" if account else "unauthorized", "action": "authenticate"}
-                self._say("authorization", said, feed)
+                status = "authorized" if account else "unauthorized"
+                self._send("authorization", {"status": status, "action": "authenticate"}, feed)
             case "listen" if feed.account is None:
-                self._say("authorization", {"status": "unauthorized", "action": "listen"}, feed)
+                self._send("authorization", {"status": "unauthorized", "action": "listen"}, feed)
             case "listen":
                 feed.channels = {STREAM: set()} if STREAM in (data.get("streams") or ()) else {}
-                self._say("listening", {"streams": list(feed.channels)}, feed)
+                self._send("listening", {"streams": list(feed.channels)}, feed)
             case _:
-                feed.say(encoded({"action": "error", "data": {"error_message": "invalid request"}}, feed))
+                feed.send(encoded({"action": "error", "data": {"error_message": "invalid request"}}, feed))
 
-    def _say(self, stream: str, data: Mapping[str, object], feed: Feed) -> None:
-        feed.say(encoded({"stream": stream, "data": data}, feed))
+    def _send(self, stream: str, data: Mapping[str, object], feed: Feed) -> None:
+        feed.send(encoded({"stream": stream, "data": data}, feed))
 
 
 def encoded(document: Mapping[str, object], feed: Feed) -> bytes:
-    """A message for a binary frame, as JSON or MessagePack."""
+    """Encode a message for a binary frame, as JSON or MessagePack."""
     if feed.is_packed:
         import msgpack
 
@@ -166,7 +167,7 @@ def encoded(document: Mapping[str, object], feed: Feed) -> bytes:
 
 
 def decoded(message: Message, feed: Feed) -> Mapping[str, Any]:
-    """A client's message; empty when it cannot be read."""
+    """Decode a client's message; {} when it is malformed."""
     try:
         if feed.is_packed and isinstance(message, bytes):
             import msgpack

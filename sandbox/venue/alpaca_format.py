@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sandbox.venue.account import Account
-from sandbox.venue.checks import buying_power, held_quantity
+from sandbox.venue.checks import buying_power, reserved_quantity
 from sandbox.venue.decimals import plain, rounded
 from sandbox.venue.exchange import Exchange
 from sandbox.venue.instruments import Instrument
@@ -35,53 +35,53 @@ Json = dict[str, Any]
 
 
 def identifier(*names: object) -> str:
-    """A UUID that is a function of what it names."""
+    """Return a UUID derived from `names`."""
     digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 def order_document(exchange: Exchange, order: Order, *, nested: bool = False) -> Json:
     """An order as `GET /v2/orders/{id}` gives it."""
-    asked, ended = order.ticket, order.finished_at
-    legs = [order_document(exchange, exchange.orders[each]) for each in order.legs] if nested and order.legs else None
+    ticket, finished_at = order.ticket, order.finished_at
+    legs = [order_document(exchange, exchange.orders[leg_id]) for leg_id in order.legs] if nested else []
     return {
         "id": order.id,
-        "client_order_id": asked.client_order_id,
+        "client_order_id": ticket.client_order_id,
         "created_at": stamp(order.created_at),
         "updated_at": stamp(order.updated_at),
         "submitted_at": stamp(order.created_at),
-        "filled_at": _stamp_if(order.status is Status.FILLED, ended),
-        "expired_at": _stamp_if(order.status is Status.EXPIRED, ended),
+        "filled_at": _stamp_if(order.status is Status.FILLED, finished_at),
+        "expired_at": _stamp_if(order.status is Status.EXPIRED, finished_at),
         "cancel_requested_at": None,
-        "canceled_at": _stamp_if(order.status is Status.CANCELED, ended),
-        "failed_at": _stamp_if(order.status is Status.REJECTED, ended),
-        "replaced_at": _stamp_if(order.status is Status.REPLACED, ended),
+        "canceled_at": _stamp_if(order.status is Status.CANCELED, finished_at),
+        "failed_at": _stamp_if(order.status is Status.REJECTED, finished_at),
+        "replaced_at": _stamp_if(order.status is Status.REPLACED, finished_at),
         "replaced_by": order.replaced_by,
         "replaces": order.replaces,
-        "asset_id": identifier("asset", asked.symbol),
-        "symbol": asked.symbol,
+        "asset_id": identifier("asset", ticket.symbol),
+        "symbol": ticket.symbol,
         "asset_class": "us_equity",
-        "notional": _plain_if(asked.cost),
-        "qty": _plain_if(asked.quantity),
+        "notional": _plain_if(ticket.cost),
+        "qty": _plain_if(ticket.quantity),
         "filled_qty": plain(order.filled),
         "filled_avg_price": _plain_if(_mean(order)),
-        "order_class": "" if asked.order_class is OrderClass.SIMPLE else asked.order_class.value,
-        "order_type": asked.type.value,
-        "type": asked.type.value,
-        "side": asked.side.value,
+        "order_class": "" if ticket.order_class is OrderClass.SIMPLE else ticket.order_class.value,
+        "order_type": ticket.type.value,
+        "type": ticket.type.value,
+        "side": ticket.side.value,
         "position_intent": None,
-        "time_in_force": asked.time_in_force.value,
-        "limit_price": _plain_if(asked.limit_price),
+        "time_in_force": ticket.time_in_force.value,
+        "limit_price": _plain_if(ticket.limit_price),
         "stop_price": _plain_if(stop_price(order)),
         "status": order.status.value,
-        "extended_hours": asked.extended_hours,
-        "legs": legs,
-        "trail_percent": _plain_if(asked.trail_percent),
-        "trail_price": _plain_if(asked.trail_price),
+        "extended_hours": ticket.extended_hours,
+        "legs": legs or None,
+        "trail_percent": _plain_if(ticket.trail_percent),
+        "trail_price": _plain_if(ticket.trail_price),
         "hwm": _plain_if(order.high_water),
         "subtag": None,
         "source": None,
-        "expires_at": _stamp_if(asked.time_in_force is TimeInForce.GTC, order.created_at + timedelta(days=90)),
+        "expires_at": _stamp_if(ticket.time_in_force is TimeInForce.GTC, order.created_at + timedelta(days=90)),
     }
 
 
@@ -101,7 +101,7 @@ def update(exchange: Exchange, event: OrderEvent) -> Json:
 
 
 def execution_id(fill: Fill) -> str:
-    """The id of a fill: the same in the stream and, behind the time, in the account's activities."""
+    """Return the id of a fill, which the stream and the activities share."""
     return identifier("fill", fill.order_id, fill.number)
 
 
@@ -167,8 +167,8 @@ def position_document(exchange: Exchange, account: Account, instrument: Instrume
     cost, value = account.costs.get(instrument.base, ZERO), quantity * price
     gain = value - cost
     side = Side.SELL if quantity > 0 else Side.BUY
-    asked = Ticket(instrument.symbol, side, OrderType.MARKET, abs(quantity))
-    free = abs(quantity) - held_quantity(exchange, account, asked, None)
+    closing = Ticket(instrument.symbol, side, OrderType.MARKET, abs(quantity))
+    free = abs(quantity) - reserved_quantity(exchange, account, closing, None)
     return {
         "asset_id": identifier("asset", instrument.symbol),
         "symbol": instrument.symbol,
@@ -211,7 +211,7 @@ def asset_document(instrument: Instrument) -> Json:
 
 
 def clock_document(now: datetime, *, is_open: bool) -> Json:
-    """`GET /v2/clock`: the session is as it was set, so opening and closing are the next ones by the wall clock."""
+    """Return `GET /v2/clock`. `is_open` is the switch's state; next open and close are those of the next weekday."""
     local = now.astimezone(NEW_YORK)
     return {
         "timestamp": local.isoformat(),
@@ -222,7 +222,7 @@ def clock_document(now: datetime, *, is_open: bool) -> Json:
 
 
 def _next(local: datetime, hour: int, minute: int) -> datetime:
-    """The next weekday's time of day in New York; holidays are not known here."""
+    """Return the next weekday's time of day in New York; holidays are ignored."""
     at = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
     while at <= local or at.weekday() >= 5:
         at += timedelta(days=1)
@@ -230,7 +230,7 @@ def _next(local: datetime, hour: int, minute: int) -> datetime:
 
 
 def stamp(moment: datetime) -> str:
-    """A time as RFC 3339 in UTC."""
+    """Format a time as RFC 3339 in UTC."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
@@ -243,6 +243,6 @@ def _plain_if(value: Decimal | None) -> str | None:
 
 
 def _mean(order: Order) -> Decimal | None:
-    """The average price; Alpaca gives six decimals."""
+    """Return the average price with Alpaca's six decimals."""
     mean = order.average_price
     return None if mean is None else mean.quantize(Decimal("0.000001"))

@@ -1,4 +1,4 @@
-"""The endpoints of Alpaca's `/v2/orders`. The answer to a new order comes before it is matched."""
+"""Alpaca's `/v2/orders` endpoints. The reply to a new order is written before the order is matched."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -6,7 +6,7 @@ from itertools import islice
 
 from sandbox.venue import order_entry
 from sandbox.venue.alpaca_format import NEW_YORK, order_document
-from sandbox.venue.alpaca_ticket import ticket
+from sandbox.venue.alpaca_ticket import parse_ticket
 from sandbox.venue.calls import Call, number, row_count
 from sandbox.venue.orders import FINISHED, Order, OrderRefused, Reason, Status
 from sandbox.world import Reply, json_reply
@@ -16,20 +16,20 @@ DEFAULT_ORDERS, MOST_ORDERS = 50, 500
 
 def submit(call: Call) -> Reply:
     """`POST /v2/orders`."""
-    order = order_entry.place(call.exchange, call.account.key, ticket(call.body))
+    order = order_entry.place(call.exchange, call.account.key, parse_ticket(call.body))
     return json_reply(order_document(call.exchange, order, nested=True))
 
 
 def list_orders(call: Call) -> Reply:
-    """`GET /v2/orders`: the newest first unless `direction` says otherwise, at most `limit`."""
+    """`GET /v2/orders`: newest first unless `direction=asc`, at most `limit`."""
     nested = call.query.get("nested", "").lower() == "true"
     count = row_count(call.query, "limit", DEFAULT_ORDERS, MOST_ORDERS)
-    found = islice(_selected(call, nested=nested), count)
-    return json_reply([order_document(call.exchange, order, nested=nested) for order in found])
+    page = islice(_matching_orders(call, nested=nested), count)
+    return json_reply([order_document(call.exchange, order, nested=nested) for order in page])
 
 
-def _selected(call: Call, *, nested: bool) -> Iterator[Order]:
-    """The account's orders that the query asks for; with `nested`, legs come inside their parents only."""
+def _matching_orders(call: Call, *, nested: bool) -> Iterator[Order]:
+    """Yield the account's orders that match the query; with `nested`, legs appear only inside their parents."""
     status, after, until = call.query.get("status", "open"), query_time(call, "after"), query_time(call, "until")
     symbols = set(filter(None, call.query.get("symbols", "").split(",")))
     orders = call.exchange.working if status == "open" else call.exchange.orders
@@ -52,7 +52,7 @@ def _selected(call: Call, *, nested: bool) -> Iterator[Order]:
 
 
 def by_client_id(call: Call) -> Reply:
-    """`GET /v2/orders:by_client_order_id`: of a replaced order the old one, with `replaced_by`."""
+    """`GET /v2/orders:by_client_order_id`: a replaced order is returned itself, with `replaced_by`."""
     order = call.exchange.find_by_client_id(call.account.key, call.query.get("client_order_id", ""))
     return json_reply(order_document(call.exchange, order, nested=True))
 
@@ -64,7 +64,7 @@ def by_id(call: Call) -> Reply:
 
 
 def replace(call: Call) -> Reply:
-    """`PATCH /v2/orders/{id}`: the answer is the new order."""
+    """`PATCH /v2/orders/{id}`: returns the new order."""
     new = order_entry.request_replace(
         call.exchange,
         call.exchange.find(call.account.key, call.parts["order_id"]),
@@ -78,7 +78,7 @@ def replace(call: Call) -> Reply:
 
 
 def cancel(call: Call) -> Reply:
-    """`DELETE /v2/orders/{id}`: asked for, not done yet."""
+    """`DELETE /v2/orders/{id}`: 204 means requested, not cancelled yet."""
     order_entry.request_cancel(call.exchange.find(call.account.key, call.parts["order_id"]))
     return Reply(b"", "application/json", 204)
 
@@ -94,10 +94,10 @@ def cancel_all(call: Call) -> Reply:
 
 
 def query_time(call: Call, name: str) -> datetime | None:
-    """A time of the query; one without a zone, or a date, is New York's.
+    """Parse a time of the query; a date or a time without a zone is New York's.
 
     Raises:
-        OrderRefused: when it is no time.
+        OrderRefused: if it is not a time.
     """
     if not call.query.get(name):
         return None

@@ -1,4 +1,4 @@
-"""What a request body of Alpaca's Trading API v2 asks for, refused in Alpaca's words where it does not fit.
+"""Parse and validate the order in a request body of Alpaca's Trading API v2.
 
 Source: Alpaca's page "Placing orders" (types, classes, times in force) and the refusals that users of its API report.
 """
@@ -18,16 +18,16 @@ NEEDED_PRICES = {
 }
 
 
-def ticket(document: Mapping[str, Any]) -> Ticket:
-    """What the body of `POST /v2/orders` asks for.
+def parse_ticket(document: Mapping[str, Any]) -> Ticket:
+    """Parse the body of `POST /v2/orders`.
 
     Raises:
-        OrderRefused: with Alpaca's words, when a field is missing, unknown or does not fit the others.
+        OrderRefused: with Alpaca's message, if a field is missing, unknown or contradicts another.
     """
     order_type = _choice(OrderType, document, "type")
     order_class = OrderClass(document.get("order_class") or "simple") if _is_class(document) else OrderClass.SIMPLE
     profit, loss = document.get("take_profit") or {}, document.get("stop_loss") or {}
-    asked = Ticket(
+    ticket = Ticket(
         symbol=str(document.get("symbol") or ""),
         side=_choice(Side, document, "side"),
         type=order_type,
@@ -45,8 +45,8 @@ def ticket(document: Mapping[str, Any]) -> Ticket:
         stop_loss_limit=number(loss, "limit_price"),
         extended_hours=bool(document.get("extended_hours")),
     )
-    _check_form(asked)
-    return asked
+    _check_form(ticket)
+    return ticket
 
 
 def _is_class(document: Mapping[str, Any]) -> bool:
@@ -63,45 +63,44 @@ def _choice(kind: Any, document: Mapping[str, Any], name: str) -> Any:
     return kind(document[name])
 
 
-def _check_form(asked: Ticket) -> None:
-    """The fields fit each other, by Alpaca's page on placing orders."""
-    if len(asked.client_order_id) > 128:
+def _check_form(ticket: Ticket) -> None:
+    """Check that the fields go together, by Alpaca's page on placing orders."""
+    if len(ticket.client_order_id) > 128:
         raise OrderRefused(Reason.INVALID, "client_order_id must be no more than 128 characters")
-    if (asked.quantity is None) == (asked.cost is None):
+    if (ticket.quantity is None) == (ticket.cost is None):
         raise OrderRefused(Reason.INVALID, "qty or notional is required")
-    for name in NEEDED_PRICES[asked.type]:
-        if getattr(asked, name) is None:
-            raise OrderRefused(Reason.INVALID, f"{asked.type.value} orders require {name.replace('_', ' ')}")
-    if asked.type is OrderType.MARKET and (asked.limit_price is not None or asked.stop_price is not None):
+    for name in NEEDED_PRICES[ticket.type]:
+        if getattr(ticket, name) is None:
+            raise OrderRefused(Reason.INVALID, f"{ticket.type.value} orders require {name.replace('_', ' ')}")
+    if ticket.type is OrderType.MARKET and (ticket.limit_price is not None or ticket.stop_price is not None):
         raise OrderRefused(Reason.INVALID, "market orders require no stop or limit price")
-    if asked.type is OrderType.TRAILING_STOP and (asked.trail_price is None) == (asked.trail_percent is None):
+    if ticket.type is OrderType.TRAILING_STOP and (ticket.trail_price is None) == (ticket.trail_percent is None):
         raise OrderRefused(Reason.INVALID, "trailing stop orders must specify one of trail_price or trail_percent")
-    if asked.time_in_force is TimeInForce.POC:
+    if ticket.time_in_force is TimeInForce.POC:
         raise OrderRefused(Reason.INVALID, "invalid time_in_force")
-    if asked.extended_hours and (asked.type is not OrderType.LIMIT or asked.time_in_force is not TimeInForce.DAY):
+    if ticket.extended_hours and (ticket.type is not OrderType.LIMIT or ticket.time_in_force is not TimeInForce.DAY):
         raise OrderRefused(Reason.INVALID, 'only type="limit" is allowed for extended hours orders')
-    is_fraction = asked.cost is not None or (asked.quantity or ZERO) % 1 != 0
-    if is_fraction and asked.time_in_force is not TimeInForce.DAY:
+    is_fraction = ticket.cost is not None or (ticket.quantity or ZERO) % 1 != 0
+    if is_fraction and ticket.time_in_force is not TimeInForce.DAY:
         raise OrderRefused(Reason.FRACTION, "fractional orders must be DAY orders")
-    _check_exits(asked)
+    _check_exits(ticket)
 
 
-def _check_exits(asked: Ticket) -> None:
-    has = asked.take_profit is not None, asked.stop_loss is not None
-    if asked.order_class is OrderClass.SIMPLE:
-        if any(has):
+def _check_exits(ticket: Ticket) -> None:
+    exits = [price for price in (ticket.take_profit, ticket.stop_loss) if price is not None]
+    if ticket.order_class is OrderClass.SIMPLE:
+        if exits:
             raise OrderRefused(Reason.INVALID, "take_profit and stop_loss need an order_class")
         return
-    if asked.order_class is OrderClass.OTO:
-        if all(has) or not any(has):
+    if ticket.order_class is OrderClass.OTO:
+        if len(exits) != 1:
             raise OrderRefused(Reason.INVALID, "oto orders require one of take_profit or stop_loss")
         return
-    if not all(has):
-        raise OrderRefused(
-            Reason.INVALID, f"{asked.order_class.value} orders require take_profit.limit_price and stop_loss.stop_price"
-        )
-    is_buy = (asked.side is Side.BUY) == (asked.order_class is OrderClass.BRACKET)  # whether the exits sell
-    low, high = (asked.stop_loss, asked.take_profit) if is_buy else (asked.take_profit, asked.stop_loss)
+    if len(exits) != 2:
+        needed = "take_profit.limit_price and stop_loss.stop_price"
+        raise OrderRefused(Reason.INVALID, f"{ticket.order_class.value} orders require {needed}")
+    is_buy = (ticket.side is Side.BUY) == (ticket.order_class is OrderClass.BRACKET)  # whether the exits sell
+    low, high = (ticket.stop_loss, ticket.take_profit) if is_buy else (ticket.take_profit, ticket.stop_loss)
     if (low or ZERO) >= (high or ZERO):
         raise OrderRefused(
             Reason.INVALID, f"take_profit.limit_price must be {'>' if is_buy else '<'} stop_loss.stop_price"

@@ -1,4 +1,4 @@
-"""A request of a known endpoint and account, and how its route and its numbers are read."""
+"""Requests and their parsing: routes, JSON bodies, numbers."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from sandbox.venue.faults import Operation
 from sandbox.venue.orders import OrderRefused, Reason
 from sandbox.world import Reply
 
-SMALLEST, LARGEST = -18, 15  # decimal exponents of numbers that are taken: products of two stay exact
+SMALLEST, LARGEST = -18, 15  # decimal exponents of accepted numbers: products of two stay exact
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Request:
 
     method: str
     path: str
-    query: str  # as it came, percent-encoded
+    query: str  # percent-encoded, as received
     headers: Mapping[str, str]
     body: bytes
 
 
 @dataclass(frozen=True)
 class PublicCall:
-    """A request after its endpoint was found."""
+    """A routed request."""
 
     exchange: Exchange
     query: Mapping[str, str]
@@ -39,11 +39,11 @@ class PublicCall:
 
 @dataclass(frozen=True)
 class Call(PublicCall):
-    """A request of an account."""
+    """A routed and authenticated request."""
 
     account: Account
     body: Mapping[str, Any]
-    with_fills: bool  # the answer to a new order may have its fills
+    with_fills: bool  # match a new order before replying
 
 
 C = TypeVar("C", bound=PublicCall)
@@ -51,7 +51,7 @@ C = TypeVar("C", bound=PublicCall)
 
 @dataclass(frozen=True)
 class Route(Generic[C]):
-    """An endpoint: a method, a pattern of the whole path, what it does and who answers."""
+    """An endpoint: method, pattern of the whole path, operation and handler."""
 
     method: str
     pattern: str
@@ -60,18 +60,18 @@ class Route(Generic[C]):
 
 
 def find_route(routes: Iterable[Route[C]], request: Request) -> tuple[Route[C], Mapping[str, str]] | None:
-    """The first route of a request and the named parts of its path; None when there is none."""
+    """Return the first matching route and the named groups of its path, or None."""
     for route in routes:
-        if route.method == request.method and (found := re.fullmatch(route.pattern, unquote(request.path))):
-            return route, found.groupdict()
+        if route.method == request.method and (match := re.fullmatch(route.pattern, unquote(request.path))):
+            return route, match.groupdict()
     return None
 
 
 def json_body(request: Request) -> Mapping[str, Any]:
-    """The JSON object of a request that has a body, its numbers exact.
+    """Parse the JSON object of a POST or PATCH; numbers become exact decimals.
 
     Raises:
-        OrderRefused: when it is no JSON object.
+        OrderRefused: if the body is not a JSON object.
     """
     if request.method not in ("POST", "PATCH"):
         return {}
@@ -85,30 +85,30 @@ def json_body(request: Request) -> Mapping[str, Any]:
 
 
 def number(document: Mapping[str, Any], name: str) -> Decimal | None:
-    """A finite number of a JSON document, exactly as it was written; None where it is missing.
+    """Return a finite number of a document exactly as written, or None where it is missing.
 
     Raises:
-        OrderRefused: when it is no number.
+        OrderRefused: if it is not a number, or out of range.
     """
     value = document.get(name)
     if value is None or value == "":
         return None
     try:
-        read = Decimal(str(value))
+        parsed = Decimal(str(value))
     except InvalidOperation:
         raise OrderRefused(Reason.INVALID, f"{name} must be a number") from None
-    if isinstance(value, bool) or not read.is_finite():
+    if isinstance(value, bool) or not parsed.is_finite():
         raise OrderRefused(Reason.INVALID, f"{name} must be a number")
-    if read and not SMALLEST <= read.adjusted() <= LARGEST:
+    if parsed and not SMALLEST <= parsed.adjusted() <= LARGEST:
         raise OrderRefused(Reason.INVALID, f"{name} is out of range")
-    return read
+    return parsed
 
 
 def row_count(query: Mapping[str, str], name: str, default: int, most: int) -> int:
-    """How many rows a query asks for, at most `most`.
+    """Return the number of rows that a query requests, at most `most`.
 
     Raises:
-        OrderRefused: when it asks for less than one.
+        OrderRefused: if it is less than one.
     """
     count = int(number(query, name) or default)
     if count < 1:

@@ -1,4 +1,4 @@
-"""What an order is refused for before it exists: form, precision, funds, position, wash trades."""
+"""Pre-trade checks of the venue: precision, size, funds, position, wash trades."""
 
 from decimal import Decimal
 
@@ -13,10 +13,10 @@ SHORT_SALE_MARGIN = Decimal("1.03")  # Alpaca values a short sale at 3 % above t
 
 
 def check(exchange: Exchange, account: Account, ticket: Ticket, *, replacing: Order | None = None) -> None:
-    """Refuse what the venue would refuse; what `replacing` holds counts as free.
+    """Run all checks on a new order; what the order `replacing` reserves counts as free.
 
     Raises:
-        OrderRefused: with the reason, and the figures that the provider's error body has.
+        OrderRefused: with the reason and the figures for the provider's error body.
     """
     instrument = exchange.rules.instruments.get(ticket.symbol)
     if instrument is None:
@@ -29,7 +29,7 @@ def check(exchange: Exchange, account: Account, ticket: Ticket, *, replacing: Or
     if ticket.time_in_force is TimeInForce.POC and ticket.limit_price is not None:
         check_post_only(exchange, ticket, ticket.limit_price)
     if replacing is not None and not replacing.is_active:
-        return  # an exit whose entry is not filled holds nothing
+        return  # an exit whose entry is not filled reserves nothing
     if exchange.rules.margin:
         check_wash_trade(exchange, account, ticket, replacing)
         check_margin(exchange, account, instrument, ticket, reference, replacing)
@@ -38,7 +38,7 @@ def check(exchange: Exchange, account: Account, ticket: Ticket, *, replacing: Or
 
 
 def check_prices(instrument: Instrument, ticket: Ticket) -> None:
-    """Each price is positive and on the tick."""
+    """Check that each price is positive and on the tick."""
     names = ("limit_price", "stop_price", "trail_price", "trail_percent", "take_profit", "stop_loss", "stop_loss_limit")
     for name in names:
         price: Decimal | None = getattr(ticket, name)
@@ -51,7 +51,7 @@ def check_prices(instrument: Instrument, ticket: Ticket) -> None:
 
 
 def check_size(instrument: Instrument, ticket: Ticket, reference: Decimal) -> None:
-    """The quantity or cost is positive, on its step, and not below the minimum."""
+    """Check that the quantity or cost is positive, on its step and above the minimum."""
     size = ticket.quantity if ticket.quantity is not None else ticket.cost
     if size is None or size <= 0:
         raise OrderRefused(Reason.INVALID, "qty must be > 0")
@@ -63,7 +63,7 @@ def check_size(instrument: Instrument, ticket: Ticket, reference: Decimal) -> No
 
 
 def check_post_only(exchange: Exchange, ticket: Ticket, limit: Decimal) -> None:
-    """A post-only order must not trade at once."""
+    """Refuse a post-only order that would trade immediately."""
     if is_marketable(ticket.side, limit, exchange.price(ticket.symbol)):
         raise OrderRefused(Reason.POST_ONLY, "Order would match and take immediately so its cancelled")
 
@@ -76,10 +76,10 @@ def check_spot(
     reference: Decimal,
     replacing: Order | None,
 ) -> None:
-    """What is paid with is there, and not held for other orders."""
+    """Check that the balance that pays for the order is available."""
     asset = instrument.quote if ticket.side is Side.BUY else instrument.base
-    free = account.balance(asset) - held(exchange, account, asset, replacing)
-    if needed(ticket, reference) > free:
+    free = account.balance(asset) - reserved(exchange, account, asset, replacing)
+    if required_amount(ticket, reference) > free:
         raise OrderRefused(Reason.NO_FUNDS, "Not enough balance")
 
 
@@ -91,11 +91,11 @@ def check_margin(
     reference: Decimal,
     replacing: Order | None,
 ) -> None:
-    """A position is closed up to what is free of it; a new one needs buying power, a short one permission."""
+    """Check the position for a closing order, buying power (and shorting) for an opening one."""
     position, quantity = account.balance(instrument.base), base_quantity(instrument, ticket, reference)
     closes = position * (1 if ticket.side is Side.SELL else -1) > 0
     if closes:
-        free = abs(position) - held_quantity(exchange, account, ticket, replacing)
+        free = abs(position) - reserved_quantity(exchange, account, ticket, replacing)
         if quantity > free:
             raise _no_position(ticket, quantity, max(free, ZERO), abs(position))
         return
@@ -114,13 +114,13 @@ def check_margin(
 
 def _no_position(ticket: Ticket, quantity: Decimal, free: Decimal, position: Decimal) -> OrderRefused:
     message = f"insufficient qty available for order (requested: {plain(quantity)}, available: {plain(free)})"
-    facts = {"available": free, "existing_qty": position, "held_for_orders": position - free}
-    shown = {name: plain(value) for name, value in facts.items()}
-    return OrderRefused(Reason.NO_POSITION, message, symbol=ticket.symbol, **shown)
+    numbers = {"available": free, "existing_qty": position, "held_for_orders": position - free}
+    figures = {name: plain(value) for name, value in numbers.items()}
+    return OrderRefused(Reason.NO_POSITION, message, symbol=ticket.symbol, **figures)
 
 
 def check_wash_trade(exchange: Exchange, account: Account, ticket: Ticket, replacing: Order | None) -> None:
-    """No order that could trade with an open one of the same account on the other side."""
+    """Refuse an order that could trade with an open order of the same account."""
     for order in exchange.working_of(account.key):
         other = order.ticket
         if other.symbol != ticket.symbol or other.side is ticket.side or order is replacing or not order.is_active:
@@ -142,7 +142,7 @@ def _could_trade(ticket: Ticket, other: Ticket) -> bool:
 
 
 def buying_power(exchange: Exchange, account: Account, replacing: Order | None = None) -> Decimal:
-    """Equity times the multiplier, less positions, less what open orders that open positions would cost."""
+    """Return equity times multiplier, minus gross exposure, minus the cost of open opening orders."""
     currency = exchange.rules.currency
     equity = account.equity(exchange.unit_price, currency)
     exposure = account.exposure(exchange.unit_price, currency)
@@ -156,14 +156,14 @@ def _opening_cost(exchange: Exchange, account: Account, replacing: Order | None)
             continue
         position = account.balance(exchange.rules.instruments[order.ticket.symbol].base)
         if position * (1 if order.ticket.side is Side.SELL else -1) > 0:
-            continue  # it closes
+            continue  # a closing order
         reference = order.ticket.limit_price or order.ticket.stop_price or exchange.price(order.ticket.symbol)
         cost += order.left * reference
     return cost
 
 
-def held(exchange: Exchange, account: Account, asset: str, replacing: Order | None = None) -> Decimal:
-    """How much of an asset open orders of a spot account hold."""
+def reserved(exchange: Exchange, account: Account, asset: str, replacing: Order | None = None) -> Decimal:
+    """Return how much of an asset the open orders of a spot account reserve."""
     total = ZERO
     for order in exchange.working_of(account.key):
         instrument = exchange.rules.instruments[order.ticket.symbol]
@@ -175,8 +175,8 @@ def held(exchange: Exchange, account: Account, asset: str, replacing: Order | No
     return total
 
 
-def held_quantity(exchange: Exchange, account: Account, ticket: Ticket, replacing: Order | None) -> Decimal:
-    """How much of a position open orders of the ticket's side would close; of two that cancel each other, one."""
+def reserved_quantity(exchange: Exchange, account: Account, ticket: Ticket, replacing: Order | None) -> Decimal:
+    """Return how much of a position the open orders of this side would close; linked exits count once."""
     free = {replacing.id, *replacing.rivals} if replacing else set()
     return sum(
         (
@@ -192,15 +192,15 @@ def held_quantity(exchange: Exchange, account: Account, ticket: Ticket, replacin
     )
 
 
-def needed(ticket: Ticket, reference: Decimal) -> Decimal:
-    """What a spot order is paid with: quote units of a buy, base units of a sell."""
+def required_amount(ticket: Ticket, reference: Decimal) -> Decimal:
+    """Return what a spot order costs: quote units for a buy, base units for a sell."""
     if ticket.quantity is None:
         return ticket.cost or ZERO
     return ticket.quantity * reference if ticket.side is Side.BUY else ticket.quantity
 
 
 def base_quantity(instrument: Instrument, ticket: Ticket, reference: Decimal) -> Decimal:
-    """The quantity of an order; of one by cost, as much as its cost buys at the reference price."""
+    """Return the quantity of an order; for an order by cost, what it buys at the reference price."""
     if ticket.quantity is not None:
         return ticket.quantity
     return floor_to((ticket.cost or ZERO) / reference, instrument.quantity_step)

@@ -1,6 +1,6 @@
-"""`/-/venue/...`: look at the venues and meddle with them: faults, prices, accounts, the session, the limits.
+"""Admin endpoints of the venues, `/-/venue/...`: state, faults, prices, accounts, session, limits.
 
-Every body names its venue: `alpaca` or `gate`. The guard of `/-/` refuses what a page of another site sends.
+Every body names its venue: `alpaca` or `gate`. The request guard of `/-/` refuses cross-site requests.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,13 +21,13 @@ Document = dict[str, Any]
 
 
 class ControlError(ValueError):
-    """A body that cannot be used: which key, what was expected, what was found."""
+    """An invalid body: the key, what was expected, what was found."""
 
 
 def routes(venues: Mapping[str, Venue]) -> list[Route]:
-    """The endpoints, over venues by name."""
+    """Return the endpoints over venues by name."""
 
-    def post(change: Callable[[Venue, Document], None]) -> Callable[[Request], Awaitable[JSONResponse]]:
+    def switch(change: Callable[[Venue, Document], None]) -> Callable[[Request], Awaitable[JSONResponse]]:
         async def answer(request: Request) -> JSONResponse:
             try:
                 document = await request.json()
@@ -40,30 +40,30 @@ def routes(venues: Mapping[str, Venue]) -> list[Route]:
 
         return answer
 
-    async def look(_: Request) -> JSONResponse:
+    async def show(_: Request) -> JSONResponse:
         return JSONResponse(states(venues))
 
-    async def behave(_: Request) -> JSONResponse:
+    async def clear_faults(_: Request) -> JSONResponse:
         for venue in venues.values():
             venue.faults.rules.clear()
         return JSONResponse(states(venues))
 
     changes = {"accounts": open_account, "prices": set_price, "session": set_session, "limits": set_limits}
     return [
-        Route("/-/venue", look),
-        Route("/-/venue/faults", behave, methods=["DELETE"]),
-        Route("/-/venue/faults", post(add_fault), methods=["POST"]),
-        *(Route(f"/-/venue/{name}", post(change), methods=["POST"]) for name, change in changes.items()),
+        Route("/-/venue", show),
+        Route("/-/venue/faults", clear_faults, methods=["DELETE"]),
+        Route("/-/venue/faults", switch(add_fault), methods=["POST"]),
+        *(Route(f"/-/venue/{name}", switch(change), methods=["POST"]) for name, change in changes.items()),
     ]
 
 
 def states(venues: Mapping[str, Venue]) -> Document:
-    """What each venue holds, and which faults are in force and have happened."""
+    """Return the state of each venue."""
     return {name: state(venue) for name, venue in venues.items()}
 
 
 def state(venue: Venue) -> Document:
-    """One venue as JSON."""
+    """Return a venue's balances, counts and faults as JSON."""
     exchange, faults = venue.exchange, venue.faults
     balances = {
         key: {asset: plain(amount) for asset, amount in account.balances.items()}
@@ -87,7 +87,7 @@ def state(venue: Venue) -> Document:
 
 
 def add_fault(venue: Venue, document: Document) -> None:
-    """Put a rule in force: `{"venue", "kind", "operations", "chance", "times", "seconds", "status"}`."""
+    """Add a fault rule: `{"venue", "kind", "operations", "chance", "times", "seconds", "status"}`."""
     try:
         venue.faults.rules.append(fault_rule(document))
     except FaultRuleError as error:
@@ -95,7 +95,7 @@ def add_fault(venue: Venue, document: Document) -> None:
 
 
 def open_account(venue: Venue, document: Document) -> None:
-    """Open an account, or set its balances: `{"venue", "key", "secret", "balances": {asset: amount}, "multiplier"}`."""
+    """Open or reset an account: `{"venue", "key", "secret", "balances": {"USD": "1"}, "multiplier"}`."""
     key, secret, balances = document.get("key"), document.get("secret"), document.get("balances")
     if not isinstance(key, str) or not key or not isinstance(secret, str) or not isinstance(balances, dict):
         raise ControlError("expected key and secret as text and balances as an object")
@@ -104,7 +104,7 @@ def open_account(venue: Venue, document: Document) -> None:
 
 
 def set_price(venue: Venue, document: Document) -> None:
-    """Hold an instrument at a price, or release it where the price is null: `{"venue", "symbol", "price", "size"}`."""
+    """Hold an instrument's price, or release it with null: `{"venue", "symbol", "price", "size"}`."""
     symbol, price, size = str(document.get("symbol")), document.get("price"), document.get("size")
     if symbol not in venue.exchange.rules.instruments:
         raise ControlError(f"symbol: expected one of {', '.join(venue.exchange.rules.instruments)}, was {symbol!r}")
@@ -123,7 +123,7 @@ def set_session(venue: Venue, document: Document) -> None:
 
 
 def set_limits(venue: Venue, document: Document) -> None:
-    """Let the venue count requests or not: `{"venue", "on": false}`."""
+    """Switch the rate limits on or off: `{"venue", "on": false}`."""
     if not isinstance(document.get("on"), bool):
         raise ControlError(f"on: expected true or false, was {document.get('on')!r}")
     venue.limits_are_on = document["on"]

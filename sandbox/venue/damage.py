@@ -1,7 +1,6 @@
-"""Answers that a client must not trust: no JSON, fields that lack, a status nobody knows, another order."""
+"""Damaged replies: no JSON, missing fields, an unknown status, a contradiction of the order."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -17,24 +16,30 @@ OTHER_SIDE = {"buy": "sell", "sell": "buy"}
 KINDS = (Fault.NOT_JSON, Fault.MISSING_FIELDS, Fault.UNKNOWN_STATUS, Fault.CONTRADICTION)
 
 
-def damaged(reply: Reply, kind: Fault) -> Reply:
-    """The same answer, made useless in one way. Lists have every row damaged."""
-    if kind is Fault.NOT_JSON or not reply.body:
+def damage(reply: Reply, kind: Fault) -> Reply:
+    """Return the reply damaged in one way, in a list every row; unchanged where there is nothing to damage."""
+    if kind is Fault.NOT_JSON:
         return replace(reply, body=PAGE, content_type="text/html; charset=utf-8", status=200)
-    document = json.loads(reply.body)
-    rows = document if isinstance(document, list) else [document]
-    changed = [_damaged_row(row, kind) if isinstance(row, dict) else row for row in rows]
-    body = json.dumps(changed if isinstance(document, list) else changed[0], separators=(",", ":")).encode()
+    if not reply.body:
+        return reply
+    body = json.dumps(_damage(json.loads(reply.body), kind), separators=(",", ":"), ensure_ascii=False).encode()
     return replace(reply, body=body)
 
 
-def _damaged_row(row: Mapping[str, Any], kind: Fault) -> Mapping[str, Any]:
+def _damage(value: Any, kind: Fault) -> Any:
+    """Damage an order; in a list each row, in Gate.io's groups of open orders each order."""
+    if isinstance(value, list):
+        return [_damage(row, kind) for row in value]
+    if not isinstance(value, dict):
+        return value
+    if "orders" in value:
+        return {**value, "orders": _damage(value["orders"], kind)}
     if kind is Fault.MISSING_FIELDS:
-        return {name: value for name, value in row.items() if name not in NEEDED_FIELDS}
+        return {name: field for name, field in value.items() if name not in NEEDED_FIELDS}
     if kind is Fault.UNKNOWN_STATUS:
-        return {**row, **{name: UNKNOWN_STATUS for name in ("status", "finish_as") if name in row}}
-    sizes = {name: _doubled(row[name]) for name in ("qty", "amount") if isinstance(row.get(name), str)}
-    return {**row, **sizes, "side": OTHER_SIDE.get(str(row.get("side")), row.get("side"))}
+        return {**value, **{name: UNKNOWN_STATUS for name in ("status", "finish_as") if name in value}}
+    sizes = {name: _doubled(value[name]) for name in ("qty", "amount") if isinstance(value.get(name), str)}
+    return {**value, **sizes, **({"side": OTHER_SIDE[value["side"]]} if value.get("side") in OTHER_SIDE else {})}
 
 
 def _doubled(number: str) -> str:

@@ -1,4 +1,4 @@
-"""The core's state: accounts, orders, fills, and who is told of events. No I/O; the clock is injected."""
+"""State of the matching core: accounts, orders, fills, listeners. No I/O; the clock is injected."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,21 +23,21 @@ from sandbox.venue.prices import PriceSource
 
 @dataclass(frozen=True)
 class Rules:
-    """What sets one venue's order handling apart from another's."""
+    """Differences between the order handling of venues."""
 
     instruments: Mapping[str, Instrument]
     currency: str  # of the accounts' equity
-    first_id: int  # ids of orders and fills go on from here, so those of two runs of a venue differ
+    first_id: int  # base of order and fill ids, so that two runs of a venue share none
     order_id: Callable[[int], str]  # of an order's number
     default_client_id: Callable[[int], str]
     client_ids_are_unique: bool
-    client_id_lifetime: float | None  # seconds after an order's end for which its client id is still known; None: ever
-    margin: bool  # sells may open short positions, and opposite open orders are refused
+    client_id_lifetime: float | None  # seconds after an order's end during which look-ups know its client id
+    margin: bool  # margin account: short sales, buying power, wash-trade check
 
 
 @dataclass(frozen=True)
 class Replacement:
-    """A new order that is to take the place of an old one, which may have fills until then."""
+    """A pending replacement. The old order may still be filled before it is carried out."""
 
     old: Order
     new: Order
@@ -46,7 +46,7 @@ class Replacement:
 
 @dataclass
 class Exchange:
-    """Everything that a venue knows. `partial_fill` gives the part of an order, 0 to 1, that its next fill takes."""
+    """The state of one venue. `partial_fill` gives the fraction, in (0, 1], that an order's next fill takes."""
 
     rules: Rules
     prices: PriceSource
@@ -60,20 +60,24 @@ class Exchange:
     fills: list[Fill] = field(default_factory=list)
     listeners: list[Callable[[OrderEvent], None]] = field(default_factory=list)
     books: dict[str, Book] = field(default_factory=dict)  # of instruments with working orders
-    seen_until: dict[str, datetime] = field(default_factory=dict)  # prints up to here are matched
-    held_prices: dict[str, Book] = field(default_factory=dict)  # set by a person: the market stands still there
+    seen_until: dict[str, datetime] = field(default_factory=dict)  # prints up to this time are matched
+    manual_prices: dict[str, Book] = field(
+        default_factory=dict
+    )  # set through `set_price`: the market does not move there
     session_is_open: bool = True
-    cancel_at: dict[str, datetime] = field(default_factory=dict)  # API key -> when all its orders are cancelled
-    replacements: list[Replacement] = field(default_factory=list)  # still to be carried out
+    cancel_at: dict[str, datetime] = field(
+        default_factory=dict
+    )  # dead-man switch: API key -> time at which its orders are cancelled
+    replacements: list[Replacement] = field(default_factory=list)  # not carried out yet
 
     def open_account(self, key: str, secret: str, balances: Mapping[str, Decimal], multiplier: Decimal) -> Account:
-        """Open an account, or set an existing one back; its orders stay."""
+        """Open an account, or reset the balances of an existing one; its orders stay."""
         number = self.accounts[key].number if key in self.accounts else len(self.accounts) + 1
         self.accounts[key] = Account(number, key, secret, self.now(), dict(balances), multiplier)
         return self.accounts[key]
 
     def add(self, key: str, ticket: Ticket) -> Order:
-        """Take in an order that passed every check; it is matched by the next `execution.work`."""
+        """Add an order that passed the checks; the next `execution.advance` matches it."""
         number, now = len(self.orders) + 1, self.now()
         status = Status.PENDING_NEW if self.session_is_open else Status.ACCEPTED
         order = Order(number, self.rules.order_id(number), key, ticket, status, now, now)
@@ -83,24 +87,24 @@ class Exchange:
         return order
 
     def emit(self, kind: str, order: Order, at: datetime, fill: Fill | None = None) -> None:
-        """Tell the listeners of an event."""
+        """Call the listeners with an event."""
         order.updated_at = at
         for listener in self.listeners:
             listener(OrderEvent(kind, order, at, fill))
 
     def finish(self, order: Order, status: Status, reason: str, at: datetime) -> None:
-        """End an order without a word: the caller tells of it."""
+        """Mark an order as finished, without an event."""
         order.status, order.finish_reason, order.finished_at, order.updated_at = status, reason, at, at
         self.working.pop(order.id, None)
 
     def price(self, symbol: str) -> Decimal:
-        """The last price of an instrument."""
-        if symbol in self.held_prices:
-            return self.held_prices[symbol].price
+        """Return the last price of an instrument."""
+        if symbol in self.manual_prices:
+            return self.manual_prices[symbol].price
         return self.prices.last(symbol, self.now())
 
     def unit_price(self, asset: str) -> Decimal:
-        """Worth of one unit of an asset in the venue's currency; 0 for what is not traded against it."""
+        """Return the price of one unit of an asset in the venue's currency; 0 if it is not traded against it."""
         matching = (
             each for each in self.rules.instruments.values() if (each.base, each.quote) == (asset, self.rules.currency)
         )
@@ -108,14 +112,14 @@ class Exchange:
         return self.price(instrument.symbol) if instrument else ZERO
 
     def working_of(self, key: str) -> Iterable[Order]:
-        """The account's orders that are not finished."""
+        """Return the account's working orders."""
         return (order for order in self.working.values() if order.account == key)
 
     def find(self, key: str, order_id: str) -> Order:
-        """An order of this account by the venue's id.
+        """Return an order of this account by the venue's id.
 
         Raises:
-            OrderRefused: when there is none, or look-ups do not see it yet.
+            OrderRefused: if there is none, or it is not visible yet.
         """
         order = self.orders.get(order_id)
         if order is None or order.account != key or not self.is_visible(order):
@@ -123,10 +127,10 @@ class Exchange:
         return order
 
     def find_by_client_id(self, key: str, client_id: str) -> Order:
-        """The newest order of this account with a client id.
+        """Return the newest order of this account with a client id.
 
         Raises:
-            OrderRefused: when there is none, look-ups do not see it yet, or the venue has forgotten the id.
+            OrderRefused: if there is none, it is not visible yet, or the venue has forgotten the id.
         """
         order = self.client_ids.get((key, client_id))
         if order is None or not self.is_visible(order) or self._has_forgotten(order):
@@ -134,7 +138,7 @@ class Exchange:
         return order
 
     def is_visible(self, order: Order) -> bool:
-        """Whether look-ups and lists see an order already: some venues are eventually consistent."""
+        """Whether look-ups and lists return an order yet (eventual consistency)."""
         return order.visible_at is None or self.now() >= order.visible_at
 
     def _has_forgotten(self, order: Order) -> bool:

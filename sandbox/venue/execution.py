@@ -1,4 +1,4 @@
-"""The core's one step: match what came on the market since the last step, then carry out what clients asked for."""
+"""The core's step: match prints since the last step, then cancels, replacements and new orders."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -15,8 +15,8 @@ WAITING = frozenset({Status.PENDING_NEW, Status.ACCEPTED})
 IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
-def work(exchange: Exchange) -> None:
-    """Bring the venue up to now. Events come in the order of their causes; idempotent while nothing changes."""
+def advance(exchange: Exchange) -> None:
+    """Advance the venue to now. Idempotent while neither the clock, the market nor a request changes anything."""
     now = exchange.now()
     symbols = dict.fromkeys(order.ticket.symbol for order in exchange.working.values())
     exchange.seen_until = {symbol: exchange.seen_until.get(symbol, now) for symbol in symbols}
@@ -34,28 +34,28 @@ def work(exchange: Exchange) -> None:
 
 
 def hold_price(exchange: Exchange, symbol: str, price: Decimal, size: Decimal | None = None) -> None:
-    """Set an instrument's price by hand, where it stays; at most `size` of it trades there (None: without limit)."""
-    work(exchange)
-    exchange.held_prices[symbol] = Book(price, size)
-    work(exchange)
+    """Hold an instrument at a price; at most `size` trades there (None: unlimited)."""
+    advance(exchange)
+    exchange.manual_prices[symbol] = Book(price, size)
+    advance(exchange)
 
 
 def release_price(exchange: Exchange, symbol: str) -> None:
-    """Let an instrument follow its own market again."""
-    if exchange.held_prices.pop(symbol, None) is not None:
+    """Return an instrument to its price source."""
+    if exchange.manual_prices.pop(symbol, None) is not None:
         exchange.seen_until[symbol] = exchange.now()
 
 
 def open_session(exchange: Exchange) -> None:
-    """Begin the trading session: what was queued is routed."""
+    """Open the trading session and route the queued orders."""
     exchange.session_is_open = True
     exchange.seen_until.clear()
-    work(exchange)
+    advance(exchange)
 
 
 def close_session(exchange: Exchange) -> None:
-    """End the trading session: day orders expire, good-till-cancelled ones wait."""
-    work(exchange)
+    """Close the trading session and expire day orders."""
+    advance(exchange)
     exchange.session_is_open, now = False, exchange.now()
     for order in list(exchange.working.values()):
         if order.ticket.time_in_force is TimeInForce.DAY and not order.is_finished:
@@ -63,25 +63,25 @@ def close_session(exchange: Exchange) -> None:
 
 
 def _catch_up(exchange: Exchange, symbol: str, now: datetime) -> None:
-    """Match an instrument's working orders against each print since the last step."""
-    if symbol in exchange.held_prices:
-        exchange.books[symbol] = exchange.held_prices[symbol]
+    """Match an instrument's working orders against the prints since the last step."""
+    if symbol in exchange.manual_prices:
+        exchange.books[symbol] = exchange.manual_prices[symbol]
         return
-    for each in exchange.prices.prints(symbol, exchange.seen_until[symbol], now):
-        _take_print(exchange, symbol, each)
+    for market_print in exchange.prices.prints(symbol, exchange.seen_until[symbol], now):
+        _take_print(exchange, symbol, market_print)
     exchange.seen_until[symbol] = now
     exchange.books[symbol] = Book(exchange.prices.last(symbol, now))
 
 
-def _take_print(exchange: Exchange, symbol: str, market: Print) -> None:
-    book = Book(market.price, market.size)
+def _take_print(exchange: Exchange, symbol: str, market_print: Print) -> None:
+    book = Book(market_print.price, market_print.size)
     for order in list(exchange.working.values()):
         if order.ticket.symbol == symbol:
-            _match(exchange, order, book, market.time)
+            _match(exchange, order, book, market_print.time)
 
 
 def _cancel_all_due(exchange: Exchange, now: datetime) -> None:
-    """Gate.io's dead-man switch: what was not renewed in time cancels every order of its account."""
+    """Cancel all orders of accounts whose dead-man switch (Gate.io) was not renewed in time."""
     for key in [key for key, due in exchange.cancel_at.items() if now >= due]:
         del exchange.cancel_at[key]
         for order in list(exchange.working_of(key)):
@@ -95,19 +95,19 @@ def _carry_out_cancels(exchange: Exchange, now: datetime) -> None:
 
 
 def _carry_out_replacements(exchange: Exchange, now: datetime) -> None:
-    """Old orders give way to new ones; a new one whose old one was filled first is rejected."""
+    """Replace old orders by new ones; reject the new one if the old one was filled first."""
     due, exchange.replacements = exchange.replacements, []
-    for each in due:
-        filled_since = each.old.filled - each.filled_at_request
-        left = (each.new.ticket.quantity or Decimal(0)) - filled_since
-        if each.old.is_finished or left <= 0:
-            _end(exchange, each.new, Status.REJECTED, "cancelled", now)
+    for replacement in due:
+        old, new = replacement.old, replacement.new
+        left = (new.ticket.quantity or Decimal(0)) - (old.filled - replacement.filled_at_request)
+        if old.is_finished or left <= 0:
+            _end(exchange, new, Status.REJECTED, "cancelled", now)
             continue
-        each.new.ticket = replace(each.new.ticket, quantity=left)
-        linked_orders.take_over(exchange, each.old, each.new)
-        each.new.status = each.new.status if each.new.is_active else Status.HELD
-        each.old.replaced_by, each.old.legs, each.old.rivals = each.new.id, [], []
-        _end(exchange, each.old, Status.REPLACED, "cancelled", now)
+        new.ticket = replace(new.ticket, quantity=left)
+        linked_orders.take_over(exchange, old, new)
+        new.status = new.status if new.is_active else Status.HELD
+        old.replaced_by, old.legs, old.rivals = new.id, [], []
+        _end(exchange, old, Status.REPLACED, "cancelled", now)
 
 
 def _activate(exchange: Exchange, now: datetime) -> None:
@@ -118,17 +118,18 @@ def _activate(exchange: Exchange, now: datetime) -> None:
 
 
 def _match(exchange: Exchange, order: Order, book: Book, at: datetime) -> None:
-    """Fill as much of an order as the last price allows."""
-    if order.is_finished or not order.is_active or order.status in WAITING:
+    """Fill an order as far as the last price and size allow."""
+    if order.idle_price == book.price or order.is_finished or not order.is_active or order.status in WAITING:
         return
     if order.ticket.type is OrderType.TRAILING_STOP:
-        order.high_water = matching.trail(order, book.price)
+        order.high_water = matching.next_high_water(order, book.price)
     if not matching.is_triggered(order, book.price):
+        order.idle_price = book.price
         return
     order.is_triggered = order.ticket.type in STOP_TYPES
     price = matching.execution_price(order, book.price)
     if price is None:
-        order.is_resting = True
+        order.is_resting, order.idle_price = True, book.price
         return
     quantity = _fillable(exchange, order, price, book)
     if quantity > 0:
@@ -138,7 +139,7 @@ def _match(exchange: Exchange, order: Order, book: Book, at: datetime) -> None:
 
 
 def _fillable(exchange: Exchange, order: Order, price: Decimal, book: Book) -> Decimal:
-    """How much of an order trades now, in whole steps: all, what the market has, or the part that a fault says."""
+    """Return the quantity that trades now: what is left, capped by the market's size and by a partial-fill fault."""
     step = exchange.rules.instruments[order.ticket.symbol].quantity_step
     wanted = order.left if order.ticket.quantity is not None else floor_to(order.left / price, step)
     quantity = wanted if book.available is None else min(wanted, floor_to(book.available, step))
@@ -187,14 +188,14 @@ def _fill(exchange: Exchange, order: Order, price: Decimal, quantity: Decimal, a
 
 
 def _end_if_immediate(exchange: Exchange, order: Order, now: datetime) -> None:
-    """What an immediate order did not get at once it never gets."""
+    """Cancel the rest of an IOC or FOK order."""
     in_force = order.ticket.time_in_force
     if in_force in IMMEDIATE and order.status in (Status.NEW, Status.PARTIALLY_FILLED):
         _end(exchange, order, Status.CANCELED, in_force.value, now)
 
 
 def _end(exchange: Exchange, order: Order, status: Status, reason: str, at: datetime) -> None:
-    """End an order without a fill, tell of it, and end what hangs on it."""
+    """Finish an order without a fill, emit the event and cancel its linked orders."""
     exchange.finish(order, status, reason, at)
     exchange.emit(status.value, order, at)
     linked_orders.after_end(exchange, order, at)

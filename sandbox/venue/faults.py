@@ -1,7 +1,7 @@
-"""Ways in which real venues go wrong, on demand, seeded and counted.
+"""Faults of real venues on demand, seeded and counted.
 
-A rule says which kind of fault happens to which operations, with which chance, how many times, and for how many
-seconds. Sources: `docs/venue.md` names what each kind imitates.
+A rule names the kind of fault, the operations, the chance, the number of times and the seconds. `docs/venue.md` says
+what each kind imitates.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from sandbox.draws import uniform
 
 
 class Operation(StrEnum):
-    """What a request does; a stream is an operation of its own."""
+    """What a request does; STREAM stands for the core's events."""
 
     SUBMIT = "submit"
     CANCEL = "cancel"
@@ -108,12 +108,12 @@ def fault_rule(document: Mapping[str, Any]) -> FaultRule:
 
 
 def _operations(kind: Fault, document: Mapping[str, Any]) -> frozenset[Operation]:
-    named = document.get("operations")
-    if named is None:
+    names = document.get("operations")
+    if names is None:
         return APPLIES_TO[kind]
-    if not isinstance(named, list) or not named or not set(named) <= APPLIES_TO[kind]:
-        raise FaultRuleError(f"operations: expected a list of {sorted(APPLIES_TO[kind])}, was {named!r}")
-    return frozenset(Operation(each) for each in named)
+    if not isinstance(names, list) or not names or not set(names) <= APPLIES_TO[kind]:
+        raise FaultRuleError(f"operations: expected a list of {sorted(APPLIES_TO[kind])}, was {names!r}")
+    return frozenset(map(Operation, names))
 
 
 def _times(document: Mapping[str, Any]) -> int | None:
@@ -145,6 +145,11 @@ class Faults:
             self.counts[kind] += 1
             return rule
         return None
+
+    def undo(self, rule: FaultRule) -> None:
+        """Take back a fault that had no effect, so that the counts say what happened."""
+        self.counts[rule.kind] -= 1
+        rule.times = None if rule.times is None else rule.times + 1
 
     def draw(self, kind: Fault) -> float:
         """The next number in [0, 1) of a kind."""

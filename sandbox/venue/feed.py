@@ -1,4 +1,4 @@
-"""One connected stream: what it listens to, and the messages that it is still to get, with the faults of streams."""
+"""One connected stream: its channels and its queue of messages, with the faults of streams."""
 
 import heapq
 from collections.abc import Callable
@@ -12,38 +12,38 @@ Message = bytes | str  # of a binary or a text frame
 
 @dataclass
 class Feed:
-    """The state of one connection. `clock` is that of the wire, `wake` is called when a message was queued."""
+    """The state of one connection. `wake` is called when a message is queued."""
 
     clock: Callable[[], datetime]
     wake: Callable[[], None] = lambda: None
     is_packed: bool = False  # MessagePack instead of JSON
     account: str | None = None  # its API key; None: not authorized yet
     channels: dict[str, set[str]] = field(default_factory=dict)  # channel -> symbols
-    queue: list[tuple[datetime, int, Message]] = field(default_factory=list)
-    queued: int = 0
+    pending: list[tuple[datetime, int, Message]] = field(default_factory=list)
+    sequence: int = 0
 
-    def say(self, message: Message, seconds: float = 0.0) -> None:
-        """Queue a message, due after so many seconds."""
-        self.queued += 1
-        heapq.heappush(self.queue, (self.clock() + timedelta(seconds=seconds), self.queued, message))
+    def send(self, message: Message, seconds: float = 0.0) -> None:
+        """Queue a message, due in `seconds`."""
+        self.sequence += 1
+        heapq.heappush(self.pending, (self.clock() + timedelta(seconds=seconds), self.sequence, message))
         self.wake()
 
-    def say_with_faults(self, message: Message, faults: Faults) -> None:
-        """Queue an event, or lose, delay or double it."""
+    def send_with_faults(self, message: Message, faults: Faults) -> None:
+        """Queue an event, unless a fault loses, delays or duplicates it."""
         if faults.take(Fault.LOST_EVENT, Operation.STREAM):
             return
         late = faults.take(Fault.LATE_EVENT, Operation.STREAM)
-        self.say(message, late.seconds * (0.5 + faults.draw(Fault.LATE_EVENT) / 2) if late else 0.0)
+        self.send(message, late.seconds * (0.5 + faults.draw(Fault.LATE_EVENT) / 2) if late else 0.0)
         if again := faults.take(Fault.DUPLICATE_EVENT, Operation.STREAM):
-            self.say(message, again.seconds * faults.draw(Fault.DUPLICATE_EVENT))
+            self.send(message, again.seconds * faults.draw(Fault.DUPLICATE_EVENT))
 
     def due(self) -> list[Message]:
-        """Take the messages whose time has come, in the order in which they are due."""
+        """Remove and return the messages that are due, in order."""
         messages, now = [], self.clock()
-        while self.queue and self.queue[0][0] <= now:
-            messages.append(heapq.heappop(self.queue)[2])
+        while self.pending and self.pending[0][0] <= now:
+            messages.append(heapq.heappop(self.pending)[2])
         return messages
 
     def seconds_to_next(self) -> float | None:
-        """How long until the next message is due; None without one."""
-        return max((self.queue[0][0] - self.clock()).total_seconds(), 0.0) if self.queue else None
+        """Return the seconds until the next message is due, or None."""
+        return max((self.pending[0][0] - self.clock()).total_seconds(), 0.0) if self.pending else None

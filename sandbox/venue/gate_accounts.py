@@ -1,10 +1,10 @@
 """Gate.io's endpoints besides orders: balances, pairs, currencies, tickers, time.
 
-Of what this venue does not trade (margin, futures, options) the lists are empty: ccxt asks for them all.
+Margin, futures and options lists are empty, since ccxt requests them all.
 """
 
 from sandbox.venue.calls import Call, PublicCall
-from sandbox.venue.checks import held
+from sandbox.venue.checks import reserved
 from sandbox.venue.decimals import plain
 from sandbox.venue.gate_format import milliseconds, pair_document
 from sandbox.venue.orders import ZERO, OrderRefused, Reason
@@ -13,11 +13,10 @@ from sandbox.world import Reply, json_reply
 
 def balances(call: Call) -> Reply:
     """`GET /spot/accounts`: what is free, and what open orders hold."""
-    asked = call.query.get("currency")
-    rows = []
+    currency, rows = call.query.get("currency"), []
     for asset, amount in call.account.balances.items():
-        locked = held(call.exchange, call.account, asset)
-        if asked in (None, asset):
+        locked = reserved(call.exchange, call.account, asset)
+        if currency in (None, asset):
             rows.append(
                 {"currency": asset, "available": plain(amount - locked), "locked": plain(locked), "update_id": 1}
             )
@@ -46,7 +45,7 @@ def time(call: PublicCall) -> Reply:
 
 def pairs(call: PublicCall) -> Reply:
     """`GET /spot/currency_pairs`."""
-    return json_reply([pair_document(each) for each in call.exchange.rules.instruments.values()])
+    return json_reply([pair_document(instrument) for instrument in call.exchange.rules.instruments.values()])
 
 
 def pair(call: PublicCall) -> Reply:
@@ -60,7 +59,7 @@ def pair(call: PublicCall) -> Reply:
 def currencies(call: PublicCall) -> Reply:
     """`GET /spot/currencies`."""
     instruments = call.exchange.rules.instruments.values()
-    names = dict.fromkeys(name for each in instruments for name in (each.base, each.quote))
+    names = dict.fromkeys(asset for instrument in instruments for asset in (instrument.base, instrument.quote))
     flags = ("delisted", "withdraw_disabled", "withdraw_delayed", "deposit_disabled", "trade_disabled")
     off = dict.fromkeys(flags, False)
     return json_reply([{"currency": name, "name": name, **off, "chain": name, "chains": []} for name in names])
@@ -68,16 +67,16 @@ def currencies(call: PublicCall) -> Reply:
 
 def tickers(call: PublicCall) -> Reply:
     """`GET /spot/tickers`: the last price is also bid and ask; volumes are not known here."""
-    asked, rows = call.query.get("currency_pair"), []
+    pair, rows = call.query.get("currency_pair"), []
     for symbol in call.exchange.rules.instruments:
-        if asked in (None, symbol):
+        if pair in (None, symbol):
             price = plain(call.exchange.price(symbol))
             zero = dict.fromkeys(("change_percentage", "base_volume", "quote_volume"), plain(ZERO))
-            named = dict.fromkeys(("last", "lowest_ask", "highest_bid", "high_24h", "low_24h"), price)
-            rows.append({"currency_pair": symbol, **named, **zero})
+            prices = dict.fromkeys(("last", "lowest_ask", "highest_bid", "high_24h", "low_24h"), price)
+            rows.append({"currency_pair": symbol, **prices, **zero})
     return json_reply(rows)
 
 
-def nothing(_: PublicCall) -> Reply:
+def empty_list(_: PublicCall) -> Reply:
     """A list of what this venue does not have."""
     return json_reply([])

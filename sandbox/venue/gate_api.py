@@ -62,8 +62,8 @@ PUBLIC = (
     Route("GET", f"{BASE}spot/currency_pairs/(?P<pair>[^/]+)", Operation.ACCOUNT, accounts.pair),
     Route("GET", f"{BASE}spot/currencies", Operation.ACCOUNT, accounts.currencies),
     Route("GET", f"{BASE}spot/tickers", Operation.ACCOUNT, accounts.tickers),
-    Route("GET", f"{BASE}(?:margin/currency_pairs|options/.+)", Operation.ACCOUNT, accounts.nothing),
-    Route("GET", f"{BASE}(?:futures|delivery)/[a-z]+/contracts", Operation.ACCOUNT, accounts.nothing),
+    Route("GET", f"{BASE}(?:margin/currency_pairs|options/.+)", Operation.ACCOUNT, accounts.empty_list),
+    Route("GET", f"{BASE}(?:futures|delivery)/[a-z]+/contracts", Operation.ACCOUNT, accounts.empty_list),
 )
 CHANNELS = ("spot.orders", "spot.usertrades")
 
@@ -89,12 +89,12 @@ class GateApi:
         self.exchange = Exchange(rules, prices, now)
 
     def operation(self, request: Request) -> Operation | None:
-        """What a request does; None when this API does not serve it."""
+        """Classify a request; None when this API does not serve it."""
         private, public = find_route(PRIVATE, request), find_route(PUBLIC, request)
         return private[0].operation if private else public[0].operation if public else None
 
     def answer(self, request: Request, *, with_fills: bool) -> Reply:
-        """Carry a request out."""
+        """Execute a request and return its reply."""
         query = {name: values[-1] for name, values in parse_qs(request.query).items()}
         try:
             if public := find_route(PUBLIC, request):
@@ -102,10 +102,10 @@ class GateApi:
             account = self._authorized(request)
             if isinstance(account, Reply):
                 return account
-            if (found := find_route(PRIVATE, request)) is None:
+            if (private := find_route(PRIVATE, request)) is None:
                 return _refusal(404, "URL_NOT_FOUND", f"sandbox does not speak {request.path}")
-            call = Call(self.exchange, query, found[1], account, json_body(request), with_fills)
-            return found[0].answer(call)
+            call = Call(self.exchange, query, private[1], account, json_body(request), with_fills)
+            return private[0].answer(call)
         except OrderRefused as refused:
             status, label, message = REFUSALS[refused.reason]
             if refused.facts.get("status") == Status.CANCELED:
@@ -113,40 +113,41 @@ class GateApi:
             return _refusal(status, label, message.format(refused.message))
 
     def _authorized(self, request: Request) -> Account | Reply:
-        """The account whose secret signed a request, or the refusal.
+        """Return the account whose secret signed a request, or the refusal.
 
-        Signed is, by HMAC-SHA512: method, path, query (decoded), SHA-512 of the body, seconds, each on a line.
+        The signature is the HMAC-SHA512 of five lines: method, path, decoded query, SHA-512 of the body, seconds.
         """
-        said, now = request.headers, self._now().timestamp()
-        account = self.exchange.accounts.get(said.get("key", ""))
+        headers, now = request.headers, self._now().timestamp()
+        account = self.exchange.accounts.get(headers.get("key", ""))
         if account is None:
             return _refusal(401, "INVALID_KEY", "Invalid key provided")
         hashed = hashlib.sha512(request.body).hexdigest()
-        timestamp = said.get("timestamp", "")
+        timestamp = headers.get("timestamp", "")
         lines = [
             "\n".join([request.method, f"/{request.path}", query, hashed, timestamp])
             for query in (request.query, unquote(request.query))
         ]
-        if not any(_is_signed(account, line, said.get("sign", "")) for line in lines):
+        if not any(_is_signed(account, line, headers.get("sign", "")) for line in lines):
             return _refusal(401, "INVALID_SIGNATURE", "Signature mismatch")
-        expires = said.get("x-gate-exptime", "")
+        expires = headers.get("x-gate-exptime", "")
         is_late = expires.isdigit() and now * 1000 > int(expires)
-        if is_late or (self._checks_time and abs(now - float(timestamp)) > TOLERANCE):
+        is_far_off = not timestamp.isdigit() or abs(now - int(timestamp)) > TOLERANCE
+        if is_late or (self._checks_time and is_far_off):
             return _refusal(403, "REQUEST_EXPIRED", "gap between request Timestamp and server time exceeds 60")
         return account
 
     def over_limit(self, request: Request, limiter: Limiter) -> tuple[int, Mapping[str, str]]:
-        """Count a request. Returns the seconds to wait and Gate.io's three headers."""
+        """Count a request against the user's limits; return the seconds to wait and Gate.io's three headers."""
         operation, key = self.operation(request), request.headers.get("key", "")
         is_order = operation in (Operation.SUBMIT, Operation.REPLACE)
         limit, bucket = (ORDER_LIMIT, "orders") if is_order else (LIMIT, request.path)
         taken = limiter.take_from(limit, (f"{HOST}/{key}", bucket))
-        said = {
+        figures = {
             "Requests-Remain": taken.remaining,
             "Limit": limit.capacity,
             "Reset-Timestamp": int(self._now().timestamp()) + taken.wait,
         }
-        return taken.wait, {f"X-Gate-RateLimit-{name}": str(value) for name, value in said.items()}
+        return taken.wait, {f"X-Gate-RateLimit-{name}": str(value) for name, value in figures.items()}
 
     def too_many(self, wait: int) -> Reply:
         """Gate.io's 429."""
@@ -158,39 +159,43 @@ class GateApi:
         return _refusal(status, "SERVER_ERROR" if status == 500 else "TOO_BUSY", "Internal server error")
 
     def messages(self, event: OrderEvent, feed: Feed) -> list[Message]:
-        """What the channels `spot.orders` and `spot.usertrades` are told, where the stream listens to the pair."""
-        told: list[Message] = []
+        """Return the `spot.orders` and `spot.usertrades` messages of an event, if the stream subscribed to its pair."""
+        messages: list[Message] = []
         user = self.exchange.accounts[event.order.account].number
         if event.fill is not None and _listens(feed, "spot.usertrades", event.order.ticket.symbol):
             row = trade_update(self.exchange, event.fill, user)
-            told.append(self._message("spot.usertrades", "update", result=[row]))
+            messages.append(self._message("spot.usertrades", "update", result=[row]))
         if _listens(feed, "spot.orders", event.order.ticket.symbol):
-            told.append(self._message("spot.orders", "update", result=[order_update(self.exchange, event, user)]))
-        return told
+            messages.append(self._message("spot.orders", "update", result=[order_update(self.exchange, event, user)]))
+        return messages
 
-    def hear(self, message: Message, feed: Feed) -> None:
-        """Subscribe to a private channel, or unsubscribe, or answer a ping."""
-        asked = _document(message)
-        channel, event, payload = str(asked.get("channel")), str(asked.get("event")), asked.get("payload") or []
+    def receive(self, message: Message, feed: Feed) -> None:
+        """Handle subscribe, unsubscribe and ping."""
+        document = _document(message)
+        channel, event, payload = (
+            str(document.get("channel")),
+            str(document.get("event")),
+            document.get("payload") or [],
+        )
         if channel == "spot.ping":
-            feed.say(self._message("spot.pong", "", result=None))
+            feed.send(self._message("spot.pong", "", result=None))
             return
-        error = self._refused(asked, channel, event, feed)
+        error = self._subscription_error(document, channel, event, feed)
         if error is None and event == "subscribe":
             feed.channels.setdefault(channel, set()).update(map(str, payload))
         elif error is None:
             feed.channels.get(channel, set()).difference_update(map(str, payload))
         result = None if error else {"status": "success"}
-        said = {"id": asked.get("id"), "payload": payload, "error": error}
-        feed.say(self._message(channel, event, result=result, **said))
+        echo = {"id": document.get("id"), "payload": payload, "error": error}
+        feed.send(self._message(channel, event, result=result, **echo))
 
-    def _refused(self, asked: Json, channel: str, event: str, feed: Feed) -> Json | None:
-        """The error of a subscription, or None; an authorized stream is the account's from then on."""
+    def _subscription_error(self, document: Json, channel: str, event: str, feed: Feed) -> Json | None:
+        """Return the error of a subscription, or None; a valid signature assigns the stream to its account."""
         if channel not in CHANNELS or event not in ("subscribe", "unsubscribe"):
             return {"code": 2, "message": f"unknown channel or event: {channel} {event}"}
-        auth = asked.get("auth") or {}
+        auth = document.get("auth") or {}
         account = self.exchange.accounts.get(str(auth.get("KEY")))
-        line = f"channel={channel}&event={event}&time={asked.get('time')}"
+        line = f"channel={channel}&event={event}&time={document.get('time')}"
         if account is None or not _is_signed(account, line, str(auth.get("SIGN"))):
             return {"code": 4, "message": '{"label":"INVALID_KEY","message":"Invalid key provided"}\n'}
         feed.account = account.key

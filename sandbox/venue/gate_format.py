@@ -23,21 +23,21 @@ TEXT = re.compile(r"t-[0-9A-Za-z_.-]{1,28}")
 EVENTS = {"new": "put", "partial_fill": "update", "amended": "update"}  # of the core -> of the stream; else: finish
 
 
-def ticket(document: Mapping[str, Any]) -> Ticket:
-    """What the body of `POST /spot/orders` asks for.
+def parse_ticket(document: Mapping[str, Any]) -> Ticket:
+    """Parse the body of `POST /spot/orders`.
 
     Raises:
-        OrderRefused: when a parameter is missing or has a value that the venue does not know.
+        OrderRefused: if a parameter is missing or has an unknown value.
     """
     for name in ("currency_pair", "side", "amount"):
         if document.get(name) in (None, ""):
             raise OrderRefused(Reason.MISSING, name)
     order_type = _choice({"limit": OrderType.LIMIT, "market": OrderType.MARKET}, document, "type", "limit")
     in_force = _choice(
-        {each.value: each for each in InForce if each is not InForce.DAY}, document, "time_in_force", "gtc"
+        {value.value: value for value in InForce if value is not InForce.DAY}, document, "time_in_force", "gtc"
     )
     side, amount, price = (
-        _choice({each.value: each for each in Side}, document, "side"),
+        _choice({value.value: value for value in Side}, document, "side"),
         _number(document, "amount"),
         None,
     )
@@ -89,24 +89,24 @@ def _invalid(name: str, value: object) -> OrderRefused:
 
 def order_document(exchange: Exchange, order: Order) -> Json:
     """An order as `GET /spot/orders/{id}` gives it."""
-    asked, instrument = order.ticket, exchange.rules.instruments[order.ticket.symbol]
-    fee_currency = instrument.base if asked.side is Side.BUY else instrument.quote
+    ticket, instrument = order.ticket, exchange.rules.instruments[order.ticket.symbol]
+    fee_currency = instrument.base if ticket.side is Side.BUY else instrument.quote
     return {
         "id": order.id,
-        "text": asked.client_order_id,
+        "text": ticket.client_order_id,
         "amend_text": order.amend_text,
         "create_time": str(int(order.created_at.timestamp())),
         "update_time": str(int(order.updated_at.timestamp())),
         "create_time_ms": milliseconds(order.created_at),
         "update_time_ms": milliseconds(order.updated_at),
         "status": status(order),
-        "currency_pair": asked.symbol,
-        "type": asked.type.value,
+        "currency_pair": ticket.symbol,
+        "type": ticket.type.value,
         "account": "spot",
-        "side": asked.side.value,
-        "amount": plain(asked.quantity if asked.quantity is not None else asked.cost or ZERO),
-        "price": plain(asked.limit_price or ZERO),
-        "time_in_force": asked.time_in_force.value,
+        "side": ticket.side.value,
+        "amount": plain(ticket.quantity if ticket.quantity is not None else ticket.cost or ZERO),
+        "price": plain(ticket.limit_price or ZERO),
+        "time_in_force": ticket.time_in_force.value,
         "iceberg": "0",
         "left": plain(order.left),
         "filled_amount": plain(order.filled),
@@ -121,7 +121,7 @@ def order_document(exchange: Exchange, order: Order) -> Json:
         "gt_taker_fee": "0",
         "gt_discount": False,
         "rebated_fee": "0",
-        "rebated_fee_currency": instrument.quote if asked.side is Side.BUY else instrument.base,
+        "rebated_fee_currency": instrument.quote if ticket.side is Side.BUY else instrument.base,
         "stp_id": 0,
         "stp_act": "-",
         "finish_as": order.finish_reason,
@@ -129,7 +129,7 @@ def order_document(exchange: Exchange, order: Order) -> Json:
 
 
 def status(order: Order) -> str:
-    """Gate.io's three: open, closed (filled) and cancelled; `finish_as` says how it was finished."""
+    """Return Gate.io's status: open, closed (filled) or cancelled; `finish_as` has the reason."""
     if not order.is_finished:
         return "open"
     return "closed" if order.status is Status.FILLED else "cancelled"
@@ -141,7 +141,7 @@ def _average(order: Order) -> str:
 
 
 def trade_document(exchange: Exchange, fill: Fill) -> Json:
-    """A fill as `GET /spot/my_trades` gives it; milliseconds have microseconds behind the point."""
+    """A fill as `GET /spot/my_trades` gives it; `create_time_ms` has microseconds after the point."""
     return {
         "id": str(exchange.rules.first_id + fill.number),
         "create_time": str(int(fill.time.timestamp())),
@@ -172,7 +172,7 @@ def order_update(exchange: Exchange, event: OrderEvent, user: int) -> Json:
 
 
 def trade_update(exchange: Exchange, fill: Fill, user: int) -> Json:
-    """A row of the channel `spot.usertrades`, whose ids and seconds are numbers."""
+    """A row of the channel `spot.usertrades`, where id and seconds are numbers."""
     document = trade_document(exchange, fill)
     numbers = {"id": exchange.rules.first_id + fill.number, "create_time": int(fill.time.timestamp())}
     return document | numbers | {"user_id": user, "id_market": fill.number}

@@ -1,8 +1,8 @@
 """The endpoints of Gate.io's `/spot/orders`, `/spot/open_orders` and `/spot/my_trades`.
 
-A look-up takes the venue's id or the client's (`t-...`). By the client's, a finished order is found for a limited
-time only: its reference said an hour, and users report less (gateapi-go 41). Two orders may have one client id; a
-look-up then finds the later one.
+An order is looked up by the venue's id or the client's (`t-...`). A finished order is found by the client's id for a
+limited time: the reference said an hour, users report less (gateapi-go 41). Two orders may share a client id; the
+look-up then returns the later one (a maintainer, same thread).
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sandbox.venue import execution, order_entry
 from sandbox.venue.calls import Call, number, row_count
-from sandbox.venue.gate_format import milliseconds, order_document, ticket, trade_document
+from sandbox.venue.gate_format import milliseconds, order_document, parse_ticket, trade_document
 from sandbox.venue.orders import Order, OrderRefused, Reason, Status
 from sandbox.world import Reply, json_reply
 
@@ -22,10 +22,10 @@ SHORTEST_COUNTDOWN = 5  # seconds
 
 
 def submit(call: Call) -> Reply:
-    """`POST /spot/orders`: the answer to an order that trades at once has its fills."""
-    order = order_entry.place(call.exchange, call.account.key, ticket(call.body))
+    """`POST /spot/orders`: the reply includes immediate fills."""
+    order = order_entry.place(call.exchange, call.account.key, parse_ticket(call.body))
     if call.with_fills:
-        execution.work(call.exchange)
+        execution.advance(call.exchange)
     return json_reply(order_document(call.exchange, order), status=201)
 
 
@@ -35,36 +35,37 @@ def by_id(call: Call) -> Reply:
 
 
 def cancel(call: Call) -> Reply:
-    """`DELETE /spot/orders/{id or client id}`: done when it is answered."""
+    """`DELETE /spot/orders/{id or client id}`: synchronous."""
     order = _find(call)
     order_entry.request_cancel(order)
-    execution.work(call.exchange)
+    execution.advance(call.exchange)
     if order.status is not Status.CANCELED:
         raise OrderRefused(Reason.FINISHED, "Order already closed", status=order.status.value)
     return json_reply(order_document(call.exchange, order))
 
 
 def cancel_all(call: Call) -> Reply:
-    """`DELETE /spot/orders`: every open order, of one pair or of all."""
-    asked = [order for order in _open_orders(call) if call.query.get("side", order.ticket.side) == order.ticket.side]
-    for order in asked:
+    """`DELETE /spot/orders`: cancel all open orders, of one pair or side if given."""
+    side = call.query.get("side")
+    orders = [order for order in _open_orders(call) if side in (None, order.ticket.side)]
+    for order in orders:
         order_entry.request_cancel(order)
-    execution.work(call.exchange)
-    return json_reply([order_document(call.exchange, order) for order in asked])
+    execution.advance(call.exchange)
+    return json_reply([order_document(call.exchange, order) for order in orders])
 
 
 def amend(call: Call) -> Reply:
-    """`PATCH /spot/orders/{id or client id}`: another amount or price of the same order."""
-    order, asked = _find(call), {**call.query, **call.body}
-    text = str(asked.get("amend_text") or "-")
-    quantity, price = number(asked, "amount"), number(asked, "price")
+    """`PATCH /spot/orders/{id or client id}`: amend amount or price in place."""
+    order, changes = _find(call), {**call.query, **call.body}
+    text = str(changes.get("amend_text") or "-")
+    quantity, price = number(changes, "amount"), number(changes, "price")
     order_entry.amend(call.exchange, order, quantity=quantity, price=price, text=text)
-    execution.work(call.exchange)
+    execution.advance(call.exchange)
     return json_reply(order_document(call.exchange, order))
 
 
 def list_orders(call: Call) -> Reply:
-    """`GET /spot/orders`: open or finished ones of a pair, the newest first, paged."""
+    """`GET /spot/orders`: open or finished orders, newest first, paged."""
     if call.query.get("status") not in ("open", "finished"):
         raise OrderRefused(Reason.INVALID, f"Invalid request parameter `status` value: {call.query.get('status')}")
     rows = _page(call, _listed(call, is_finished=call.query["status"] == "finished"))
@@ -72,10 +73,10 @@ def list_orders(call: Call) -> Reply:
 
 
 def open_orders(call: Call) -> Reply:
-    """`GET /spot/open_orders`: all pairs, grouped."""
-    found = [order for order in _open_orders(call) if call.exchange.is_visible(order)]
-    symbols = dict.fromkeys(order.ticket.symbol for order in found)
-    groups = {symbol: [order for order in found if order.ticket.symbol == symbol] for symbol in symbols}
+    """`GET /spot/open_orders`: grouped by pair."""
+    orders = [order for order in _open_orders(call) if call.exchange.is_visible(order)]
+    symbols = dict.fromkeys(order.ticket.symbol for order in orders)
+    groups = {symbol: [order for order in orders if order.ticket.symbol == symbol] for symbol in symbols}
     return json_reply(
         [
             {
@@ -89,9 +90,9 @@ def open_orders(call: Call) -> Reply:
 
 
 def my_trades(call: Call) -> Reply:
-    """`GET /spot/my_trades`: the account's fills, of an order or a span of seconds, the newest first, paged."""
+    """`GET /spot/my_trades`: fills by order or time range (seconds), newest first, paged."""
     first, last = _seconds(call, "from"), _seconds(call, "to")
-    found = (
+    fills = (
         fill
         for fill in reversed(call.exchange.fills)
         if fill.account == call.account.key
@@ -101,11 +102,11 @@ def my_trades(call: Call) -> Reply:
         and (last is None or fill.time.timestamp() < last + 1)
         and call.exchange.is_visible(call.exchange.orders[fill.order_id])
     )
-    return json_reply([trade_document(call.exchange, fill) for fill in _page(call, found)])
+    return json_reply([trade_document(call.exchange, fill) for fill in _page(call, fills)])
 
 
 def countdown(call: Call) -> Reply:
-    """`POST /spot/countdown_cancel_all`: a dead-man switch; `timeout` seconds, 0 takes it back."""
+    """`POST /spot/countdown_cancel_all`: dead-man switch of `timeout` seconds; 0 disables it."""
     seconds = number(call.body, "timeout")
     if seconds is None or seconds < 0 or 0 < seconds < SHORTEST_COUNTDOWN:
         raise OrderRefused(Reason.INVALID, f"Invalid request parameter `timeout` value: {call.body.get('timeout')}")
@@ -117,11 +118,11 @@ def countdown(call: Call) -> Reply:
 
 
 def _find(call: Call) -> Order:
-    named, key = call.parts["order_id"], call.account.key
+    order_id, key = call.parts["order_id"], call.account.key
     if "currency_pair" not in call.query and "currency_pair" not in call.body:
         raise OrderRefused(Reason.MISSING, "currency_pair")
-    find = call.exchange.find_by_client_id if named.startswith("t-") else call.exchange.find
-    return find(key, named)
+    find = call.exchange.find_by_client_id if order_id.startswith("t-") else call.exchange.find
+    return find(key, order_id)
 
 
 def _open_orders(call: Call) -> list[Order]:

@@ -1,7 +1,7 @@
-"""The venues for unmodified clients without a socket: a transport of `requests`, in time that a test moves.
+"""A `requests` transport to the venues: unmodified clients without a socket, on an injected clock.
 
-alpaca-py and ccxt both send through a `requests.Session`; mounted on it, this hands each request to a venue. A client
-that waits, for an answer or a time-out, moves the injected clock: ten thousand seeded runs take minutes.
+alpaca-py and ccxt both send through a `requests.Session`; mounted on it, the adapter passes each request to a
+venue. Waiting for a reply or a time-out advances the injected clock, so ten thousand seeded runs take minutes.
 """
 
 import io
@@ -20,7 +20,7 @@ from sandbox.venue.venue import Venue
 
 
 class InProcessAdapter(BaseAdapter):
-    """Answers `<anything>/<host of a venue>/<path>`. `wait` is called with the seconds that pass for the client."""
+    """Serves `http://<any>/<host of a venue>/<path>`. `wait` is called with the seconds that the client waits."""
 
     def __init__(self, venues: Mapping[str, Venue], wait: Callable[[float], None]) -> None:
         super().__init__()
@@ -35,15 +35,15 @@ class InProcessAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:
-        """Hand a request to its venue.
+        """Pass a request to its venue.
 
         Raises:
-            ReadTimeout: when no answer comes within the client's time-out.
+            ReadTimeout: if no reply comes within the client's time-out.
         """
         parts = urlsplit(request.url or "")
         host, _, path = str(parts.path).lstrip("/").partition("/")
-        sent = request.body or b""
-        body = sent.encode() if isinstance(sent, str) else sent if isinstance(sent, bytes) else b""
+        content = request.body or b""
+        body = content.encode() if isinstance(content, str) else content if isinstance(content, bytes) else b""
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
         outcome = self._venues[host].handle(Request(request.method or "GET", path, str(parts.query), headers, body))
         patience = timeout[1] if isinstance(timeout, tuple) else timeout
@@ -54,7 +54,7 @@ class InProcessAdapter(BaseAdapter):
         return _response(request, outcome.reply.status, outcome.reply.headers, outcome.reply.body)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
 def _text(value: str | bytes) -> str:

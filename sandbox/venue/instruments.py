@@ -1,4 +1,4 @@
-"""What is traded at the two venues, and with which precision, minimum and fee."""
+"""The instruments of the two venues, with precision, minimum size and fees."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sandbox.stocks import SYMBOLS
 
 @dataclass(frozen=True)
 class Instrument:
-    """One instrument. Fees are fractions of the asset that a fill brings: base of a buy, quote of a sell."""
+    """One instrument. Fees are fractions of the received asset: base for a buy, quote for a sell."""
 
     symbol: str
     name: str
@@ -27,12 +27,12 @@ class Instrument:
     tick_below_one: Decimal | None = None  # of a price under 1
 
     def tick_at(self, price: Decimal) -> Decimal:
-        """The smallest step of a price of this size."""
+        """Return the tick at this price level."""
         return self.tick_below_one if self.tick_below_one is not None and price < 1 else self.tick
 
 
 def stocks() -> Mapping[str, Instrument]:
-    """The stocks of the sandbox at Alpaca: cents, sub-pennies below a dollar, fractions of 1e-9 shares, no fee."""
+    """Alpaca's stocks: ticks of a cent (1/100 cent below a dollar), fractions of 1e-9 shares, no fee."""
     return {
         symbol: Instrument(
             symbol=symbol,
@@ -54,7 +54,7 @@ def stocks() -> Mapping[str, Instrument]:
 
 
 def crypto_pairs() -> Mapping[str, Instrument]:
-    """The pairs of the synthetic market at Gate.io: 0.2 % of what is received, at least 3 USDT an order."""
+    """Gate.io's pairs on the synthetic market: fee 0.2 %, at least 3 USDT an order."""
     return {
         pair.symbol: Instrument(
             symbol=pair.symbol,

@@ -1,7 +1,7 @@
-"""Brackets, one-cancels-other and one-triggers-other, as Alpaca has them.
+"""Linked orders as Alpaca has them: bracket, OCO (one cancels other), OTO (one triggers other).
 
-The exits of a bracket wait until its entry is filled completely; when one of them is filled the other is cancelled,
-when one is filled in part the other is cut to the same rest. Whatever is cancelled takes the others with it.
+The exits of a bracket become active when its entry is completely filled. A filled exit cancels the other one, a
+partly filled exit reduces it to the same rest. Cancelling one order of a group cancels the others.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ OPPOSITE = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
 
 
 def add_legs(exchange: Exchange, order: Order) -> None:
-    """Create the orders that hang on a new one."""
+    """Create the linked orders of a new order."""
     if order.ticket.order_class is OrderClass.SIMPLE:
         return
     is_oco = order.ticket.order_class is OrderClass.OCO
@@ -24,12 +24,12 @@ def add_legs(exchange: Exchange, order: Order) -> None:
         leg.status, leg.parent, leg.is_active = Status.HELD, order.id, is_oco
         order.legs.append(leg.id)
     group = [*([order.id] if is_oco else []), *order.legs]
-    for each in group:
-        exchange.orders[each].rivals = [other for other in group if other != each]
+    for order_id in group:
+        exchange.orders[order_id].rivals = [rival_id for rival_id in group if rival_id != order_id]
 
 
 def _exits(entry: Ticket, *, with_profit: bool) -> list[Ticket]:
-    """The exits of an entry; of one-cancels-other, where the order itself takes the profit, only the stop."""
+    """Return the exits of an entry; for OCO, whose order is itself the take-profit, only the stop."""
     side = OPPOSITE[entry.side] if entry.order_class is not OrderClass.OCO else entry.side
     in_force = entry.time_in_force if entry.time_in_force is TimeInForce.GTC else TimeInForce.DAY
     plain = Ticket(entry.symbol, side, OrderType.LIMIT, entry.quantity, time_in_force=in_force)
@@ -44,11 +44,11 @@ def _exits(entry: Ticket, *, with_profit: bool) -> list[Ticket]:
 
 
 def after_fill(exchange: Exchange, order: Order, at: datetime) -> None:
-    """Release exits whose entry is filled; cut or cancel what the fill makes needless."""
+    """Activate the exits of a filled entry; reduce or cancel the rival of a filled exit."""
     if order.is_finished and not order.rivals:
-        for leg in (exchange.orders[each] for each in order.legs):
+        for leg in (exchange.orders[leg_id] for leg_id in order.legs):
             _release(exchange, leg, at)
-    for rival in (exchange.orders[each] for each in order.rivals):
+    for rival in (exchange.orders[rival_id] for rival_id in order.rivals):
         if rival.is_finished:
             continue
         if order.is_finished:
@@ -58,25 +58,25 @@ def after_fill(exchange: Exchange, order: Order, at: datetime) -> None:
 
 
 def after_end(exchange: Exchange, order: Order, at: datetime) -> None:
-    """Cancel what hangs on an order that was cancelled, expired or rejected."""
-    for each in (*order.legs, *order.rivals):
-        if not exchange.orders[each].is_finished:
-            _cancel(exchange, exchange.orders[each], at)
+    """Cancel the legs and rivals of an order that ended without a fill."""
+    for relative in (exchange.orders[order_id] for order_id in (*order.legs, *order.rivals)):
+        if not relative.is_finished:
+            _cancel(exchange, relative, at)
 
 
 def take_over(exchange: Exchange, old: Order, new: Order) -> None:
-    """Put a replacement in the place of the order that it replaces."""
+    """Link a replacement to the relatives of the replaced order."""
     new.parent, new.legs, new.rivals, new.is_active = old.parent, old.legs, old.rivals, old.is_active
-    relatives = [*old.rivals, *old.legs, *([old.parent] if old.parent else [])]
-    for relative in (exchange.orders[each] for each in relatives):
-        relative.rivals = [new.id if each == old.id else each for each in relative.rivals]
-        relative.legs = [new.id if each == old.id else each for each in relative.legs]
+    relative_ids = [*old.rivals, *old.legs, *([old.parent] if old.parent else [])]
+    for relative in (exchange.orders[order_id] for order_id in relative_ids):
+        relative.rivals = [new.id if rival_id == old.id else rival_id for rival_id in relative.rivals]
+        relative.legs = [new.id if leg_id == old.id else leg_id for leg_id in relative.legs]
         relative.parent = new.id if relative.parent == old.id else relative.parent
 
 
 def _release(exchange: Exchange, leg: Order, at: datetime) -> None:
     leg.is_active = True
-    if leg.ticket.type not in STOP_TYPES:  # a stop stays held until its price is reached
+    if leg.ticket.type not in STOP_TYPES:  # Alpaca keeps a stop `held` until its price is reached
         leg.status = Status.NEW
         exchange.emit("new", leg, at)
 

@@ -1,7 +1,7 @@
-"""At which price an order executes, if at all: pure functions of the order and the last price.
+"""Whether and at which price an order executes: pure functions of the order and the last price.
 
-There is no spread: both sides trade at the last price. An order that comes to a market beyond its limit takes the
-last price; one that rested before the market reached it gets its own limit.
+There is no spread: both sides trade at the last price. An order that is marketable on arrival executes at the last
+price (taker); one that rested in the book executes at its limit (maker).
 """
 
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from sandbox.venue.orders import STOP_TYPES, Order, OrderType, Side
 
 @dataclass
 class Book:
-    """The last price of an instrument and how much can still be traded at it; None: without end."""
+    """The last price of an instrument and the quantity available at it (None: unlimited)."""
 
     price: Decimal
     available: Decimal | None = None
 
 
-def trail(order: Order, price: Decimal) -> Decimal:
-    """The high-water mark of a trailing stop after a print: the highest price for a sell, the lowest for a buy."""
+def next_high_water(order: Order, price: Decimal) -> Decimal:
+    """Return the high-water mark of a trailing stop after a print: highest for a sell, lowest for a buy."""
     if order.high_water is None:
         return price
     return max(order.high_water, price) if order.ticket.side is Side.SELL else min(order.high_water, price)
 
 
 def stop_price(order: Order) -> Decimal | None:
-    """Where a stop triggers; a trailing one at its distance from the high-water mark."""
+    """Return the trigger price of a stop; for a trailing stop, its distance from the high-water mark."""
     ticket = order.ticket
     if ticket.type is not OrderType.TRAILING_STOP or order.high_water is None:
         return ticket.stop_price
@@ -37,7 +37,7 @@ def stop_price(order: Order) -> Decimal | None:
 
 
 def is_triggered(order: Order, price: Decimal) -> bool:
-    """Whether a print at `price` releases a stop; an order of another type is always released."""
+    """Whether a print at `price` triggers the order; orders that are no stops are always triggered."""
     if order.ticket.type not in STOP_TYPES or order.is_triggered:
         return True
     stop = stop_price(order)
@@ -47,7 +47,7 @@ def is_triggered(order: Order, price: Decimal) -> bool:
 
 
 def execution_price(order: Order, price: Decimal) -> Decimal | None:
-    """The price at which a released order trades while the last price is `price`; None when it does not."""
+    """Return the price at which a triggered order executes at this last price, or None."""
     limit = order.ticket.limit_price
     if limit is None:
         return price
@@ -57,5 +57,5 @@ def execution_price(order: Order, price: Decimal) -> Decimal | None:
 
 
 def is_marketable(side: Side, limit: Decimal, price: Decimal) -> bool:
-    """Whether an order with this limit trades at `price`."""
+    """Whether an order with this limit executes at `price`."""
     return price <= limit if side is Side.BUY else price >= limit

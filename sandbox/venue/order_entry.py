@@ -1,4 +1,4 @@
-"""Placing, cancelling, replacing and amending: what is refused is refused here, the rest is done by `execution`."""
+"""Order entry: place, cancel, replace, amend. Refusals are raised here; `execution` does the rest."""
 
 from dataclasses import replace as changed
 from decimal import Decimal
@@ -13,10 +13,10 @@ UNCHANGEABLE = FINISHED | {Status.PENDING_CANCEL, Status.PENDING_REPLACE}
 
 
 def place(exchange: Exchange, key: str, ticket: Ticket) -> Order:
-    """Accept an order, with those that hang on it; it is matched by the next `execution.work`.
+    """Accept an order and its linked orders; the next `execution.advance` matches them.
 
     Raises:
-        OrderRefused: when the venue would not take it.
+        OrderRefused: if a check fails.
     """
     check(exchange, exchange.accounts[key], ticket)
     if not ticket.client_order_id:
@@ -27,10 +27,10 @@ def place(exchange: Exchange, key: str, ticket: Ticket) -> Order:
 
 
 def request_cancel(order: Order) -> None:
-    """Ask for the end of an order: a print that comes first still fills it.
+    """Request a cancel; a print before the next step can still fill the order.
 
     Raises:
-        OrderRefused: when it is finished, or being replaced.
+        OrderRefused: if it is finished or being replaced.
     """
     if order.status in FINISHED or order.status is Status.PENDING_REPLACE:
         raise _finished(order)
@@ -47,13 +47,13 @@ def request_replace(
     trail: Decimal | None = None,
     client_order_id: str = "",
 ) -> Order:
-    """Put a new order in the place of an old one, as Alpaca does. `quantity` counts what the old one had filled.
+    """Request a replacement by a new order, as Alpaca does. `quantity` includes what is filled already.
 
     Returns:
-        The new order, which holds what is left to fill.
+        The new order, for the quantity that is left.
 
     Raises:
-        OrderRefused: when the old order can no longer be changed, or the new one would be refused.
+        OrderRefused: if the old order is finished or pending, or the new one fails a check.
     """
     if order.status in UNCHANGEABLE or order.ticket.quantity is None:
         raise _finished(order)
@@ -78,10 +78,10 @@ def request_replace(
 
 
 def amend(exchange: Exchange, order: Order, *, quantity: Decimal | None, price: Decimal | None, text: str) -> None:
-    """Change size or price of an open limit order in place, as Gate.io does.
+    """Amend size or price of an open limit order in place, as Gate.io does.
 
     Raises:
-        OrderRefused: when it is finished, nothing changes, or the new figures are not allowed.
+        OrderRefused: if it is finished, nothing changes, or a check fails.
     """
     if order.status in UNCHANGEABLE or order.ticket.type is not OrderType.LIMIT:
         raise _finished(order)
@@ -97,7 +97,7 @@ def amend(exchange: Exchange, order: Order, *, quantity: Decimal | None, price: 
     check_size(instrument, ticket, ticket.limit_price or Decimal(0))
     if ticket.quantity is None or ticket.quantity <= order.filled:
         raise OrderRefused(Reason.INVALID, f"amount must exceed what is filled, {plain(order.filled)}")
-    order.ticket, order.amend_text, order.is_resting = ticket, text, False
+    order.ticket, order.amend_text, order.is_resting, order.idle_price = ticket, text, False, None
     exchange.emit("amended", order, exchange.now())
 
 

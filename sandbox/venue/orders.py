@@ -1,4 +1,4 @@
-"""Orders, fills and refusals as the core knows them. Quantities are in base units, prices in quote units, exactly."""
+"""Orders, fills and refusals of the core. Quantities in base units, prices in quote units, exact decimals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ ZERO = Decimal(0)
 
 
 class Side(StrEnum):
-    """Which side of the market an order takes."""
+    """Side of an order."""
 
     BUY = "buy"
     SELL = "sell"
 
 
 class OrderType(StrEnum):
-    """How an order comes to its price."""
+    """Type of an order."""
 
     MARKET = "market"
     LIMIT = "limit"
@@ -30,7 +30,7 @@ STOP_TYPES = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING
 
 
 class TimeInForce(StrEnum):
-    """How long an order works. POC is Gate.io's post-only: pending or cancelled."""
+    """Time in force. POC (pending or cancelled) is Gate.io's post-only."""
 
     DAY = "day"
     GTC = "gtc"
@@ -40,7 +40,7 @@ class TimeInForce(StrEnum):
 
 
 class OrderClass(StrEnum):
-    """Whether an order has linked orders: an entry with exits, or two exits of which one cancels the other."""
+    """Alpaca's order classes."""
 
     SIMPLE = "simple"
     BRACKET = "bracket"
@@ -49,7 +49,7 @@ class OrderClass(StrEnum):
 
 
 class Status(StrEnum):
-    """Alpaca's statuses, as far as this venue uses them; Gate.io's three are derived from them."""
+    """The subset of Alpaca's statuses in use; Gate.io's three are derived from them."""
 
     PENDING_NEW = "pending_new"
     ACCEPTED = "accepted"  # the session is closed: the order is queued
@@ -70,7 +70,7 @@ FINISHED = frozenset({Status.FILLED, Status.CANCELED, Status.REPLACED, Status.EX
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a client asks for. Either `quantity` (base units) or `cost` (quote units to spend) is given."""
+    """A client's order. Either `quantity` (base units) or `cost` (quote units to spend) is set."""
 
     symbol: str
     side: Side
@@ -80,19 +80,19 @@ class Ticket:
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     trail_price: Decimal | None = None  # quote units
-    trail_percent: Decimal | None = None  # 1 is one per cent
+    trail_percent: Decimal | None = None  # in per cent
     time_in_force: TimeInForce = TimeInForce.GTC
     client_order_id: str = ""
     order_class: OrderClass = OrderClass.SIMPLE
-    take_profit: Decimal | None = None  # limit price of the exit with a profit
-    stop_loss: Decimal | None = None  # stop price of the exit with a loss
+    take_profit: Decimal | None = None  # limit price of the take-profit exit
+    stop_loss: Decimal | None = None  # stop price of the stop-loss exit
     stop_loss_limit: Decimal | None = None
     extended_hours: bool = False
 
 
 @dataclass(frozen=True)
 class Fill:
-    """One execution. `number` rises by one over all accounts of a venue; the fee was taken from `fee_asset`."""
+    """One execution. `number` counts over all accounts of a venue; the fee is deducted from `fee_asset`."""
 
     number: int
     order_id: str
@@ -105,14 +105,14 @@ class Fill:
     is_maker: bool
     fee: Decimal
     fee_asset: str
-    cumulative: Decimal  # of the order, this fill included
-    left: Decimal  # of the order after this fill, base units
-    position: Decimal  # of the account in the base asset, after this fill
+    cumulative: Decimal  # filled quantity of the order, this fill included
+    left: Decimal  # unfilled quantity of the order after this fill
+    position: Decimal  # position of the account after this fill
 
 
 @dataclass
 class Order:
-    """An order and what became of it; times are UTC."""
+    """An order and its state; times are UTC."""
 
     number: int
     id: str
@@ -131,43 +131,44 @@ class Order:
     amend_text: str = "-"
     parent: str | None = None
     legs: list[str] = field(default_factory=list)
-    rivals: list[str] = field(default_factory=list)  # one cancels the others
-    is_active: bool = True  # False: an exit that waits for its entry
-    is_triggered: bool = False  # a stop whose price was reached
-    is_resting: bool = False  # was in the book before the market reached its limit: a maker
-    high_water: Decimal | None = None  # of a trailing stop: the best price since it was accepted
-    visible_at: datetime | None = None  # look-ups miss it before
+    rivals: list[str] = field(default_factory=list)  # linked exits, which cancel one another
+    is_active: bool = True  # False: an exit whose entry is not filled
+    is_triggered: bool = False  # a stop whose trigger price was reached
+    is_resting: bool = False  # rested in the book: a maker when it executes
+    idle_price: Decimal | None = None  # last price at which it did not execute: skipped until the price changes
+    high_water: Decimal | None = None  # best price since a trailing stop was accepted
+    visible_at: datetime | None = None  # look-ups do not return it before (eventual consistency)
 
     @property
     def left(self) -> Decimal:
-        """What is still to fill, base units; for an order by cost: what is still to spend, quote units."""
+        """Unfilled quantity in base units; for an order by cost, the unspent quote units."""
         if self.ticket.quantity is None:
             return (self.ticket.cost or ZERO) - self.value
         return self.ticket.quantity - self.filled
 
     @property
     def average_price(self) -> Decimal | None:
-        """Mean price of the fills, unrounded; None without one."""
+        """Average price of the fills, unrounded; None without fills."""
         return self.value / self.filled if self.filled else None
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether the status is final."""
         return self.status in FINISHED
 
 
 @dataclass(frozen=True)
 class OrderEvent:
-    """Something that happened to an order; `order` is the live object, as it is when listeners are called."""
+    """An event of an order. `order` is the live object: listeners read it when they are called."""
 
-    kind: str  # as Alpaca's stream names it; `amended` is Gate.io's alone
+    kind: str  # an event name of Alpaca's stream, or `amended` (Gate.io)
     order: Order
     time: datetime
     fill: Fill | None = None
 
 
 class Reason(StrEnum):
-    """Why a request was refused; each API has its own codes and words for it."""
+    """Reason of a refusal; each API maps it to its own code and message."""
 
     INVALID = "invalid"
     MISSING = "missing"
@@ -188,7 +189,7 @@ class Reason(StrEnum):
 
 
 class OrderRefused(Exception):
-    """A request that the venue refuses; nothing was changed. `facts` go into the provider's error body."""
+    """A refused request, without any effect. `facts` go into the provider's error body."""
 
     def __init__(self, reason: Reason, message: str, **facts: str) -> None:
         super().__init__(message)

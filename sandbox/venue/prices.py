@@ -1,4 +1,4 @@
-"""Where the venue's prices come from, and the two sources of the sandbox. Both are synthetic."""
+"""Price sources of the venues. Both are synthetic."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Print:
-    """One trade of the market at an aware time. `size` limits what a working order gets at it; None: without limit."""
+    """One trade of the market. `size` caps what a working order gets from it (None: unlimited)."""
 
     time: datetime
     price: Decimal
@@ -25,61 +25,61 @@ class Print:
 
 
 class PriceSource(Protocol):
-    """The prices of the instruments of one venue, at any time up to now."""
+    """Prices of a venue's instruments at any past time."""
 
     def last(self, symbol: str, at: datetime) -> Decimal:
-        """Price of the newest print at or before `at`."""
+        """Return the price of the newest print at or before `at`."""
 
     def prints(self, symbol: str, since: datetime, until: datetime) -> Sequence[Print]:
-        """Prints with since < time <= until, oldest first."""
+        """Return the prints with since < time <= until, oldest first."""
 
 
 @dataclass(frozen=True)
 class TapePrices:
-    """The trades of the synthetic crypto market, the very ones that `/spot/trades` serves."""
+    """Trades of the synthetic crypto market, the same as `/spot/trades` serves."""
 
     seed: int
 
     def last(self, symbol: str, at: datetime) -> Decimal:
-        """Price of the newest trade: there are eight a minute."""
+        """Return the price of the newest of the market's eight trades a minute."""
         pair, until = PAIRS[symbol], microseconds(at)
         [trade] = trades_newest_first(self.seed, pair, since=until - DAY, until=until, skip=0, count=1)
         return _price(pair, trade)
 
     def prints(self, symbol: str, since: datetime, until: datetime) -> Sequence[Print]:
-        """Each trade of the span; a working order is not limited by their sizes."""
+        """Return the trades of the range, without their sizes: they do not cap fills."""
         pair, first, last = PAIRS[symbol], microseconds(since) + 1, microseconds(until)
         if last < first:
             return []
         span_days = (last - first) // DAY + 2
         trades = trades_newest_first(
             self.seed, pair, since=first, until=last, skip=0, count=span_days * 24 * 60 * 60
-        )  # more than a span can have
-        return [Print(EPOCH + timedelta(microseconds=each.time), _price(pair, each)) for each in reversed(trades)]
+        )  # more than the range can have
+        return [Print(EPOCH + timedelta(microseconds=trade.time), _price(pair, trade)) for trade in reversed(trades)]
 
 
 def _price(pair: Pair, trade: Trade) -> Decimal:
     return Decimal(trade.price).scaleb(-pair.price_decimals)
 
 
-# Near the last real closes that the sandbox has (2013-03-01); what moves round them is made up.
+# Near the last real closes of the sandbox (2013-03-01).
 ANCHORS = {"AAPL": 430.0, "FB": 28.0, "GOOG": 806.0, "IBM": 203.0, "MSFT": 28.0}
 WAVES = ((86_400.0, 0.010), (3_600.0, 0.004), (300.0, 0.001))  # period in seconds, relative height
-MOST_PRINTS = 10_000  # of one call: over a longer span they are further apart
+MOST_PRINTS = 10_000  # per call: prints of a longer range are further apart
 
 
 @dataclass(frozen=True)
 class SyntheticStockPrices:
-    """Made-up prices of real stocks: three waves round an anchor, one print a second, day and night, in cents."""
+    """Synthetic stock prices: three sine waves around an anchor, one print a second at all hours, in cents."""
 
     seed: int
 
     def last(self, symbol: str, at: datetime) -> Decimal:
-        """The price of the whole second at or before `at`."""
+        """Return the price of the whole second at or before `at`."""
         return self._price(symbol, int((at - EPOCH).total_seconds()))
 
     def prints(self, symbol: str, since: datetime, until: datetime) -> Sequence[Print]:
-        """A print for each whole second of the span."""
+        """Return a print for each whole second of the range."""
         first, last = int((since - EPOCH).total_seconds()) + 1, int((until - EPOCH).total_seconds())
         step = max(1, (last - first) // MOST_PRINTS)
         return [

@@ -1,4 +1,4 @@
-"""A venue as its clients meet it: its limits, its faults, its API, and what its streams are told. No I/O."""
+"""A provider's venue: API, rate limits, faults and streams over the core. No I/O."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,12 +16,12 @@ from sandbox.venue.feed import Feed, Message
 from sandbox.venue.orders import Order, OrderEvent
 from sandbox.world import Reply, http_date
 
-PART = 0.6  # a partial fill takes at most this part of an order
+PART = 0.6  # largest fraction of an order that a partial fill takes
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What becomes of a request: an answer after `delay` seconds, or none at all (the client is left waiting)."""
+    """The outcome of a request: a reply after `delay` seconds, or None: no reply for `delay` seconds."""
 
     reply: Reply | None
     delay: float = 0.0
@@ -34,13 +34,13 @@ class VenueApi(Protocol):
     exchange: Exchange
 
     def operation(self, request: Request) -> Operation | None:
-        """What a request does; None when this API does not serve it."""
+        """Classify a request; None when this API does not serve it."""
 
     def answer(self, request: Request, *, with_fills: bool) -> Reply:
-        """Carry a request out. `with_fills`: the answer to a new order may have its fills already."""
+        """Execute a request. `with_fills`: a new order may be matched before the reply."""
 
     def over_limit(self, request: Request, limiter: Limiter) -> tuple[int, Mapping[str, str]]:
-        """Count a request. Returns the seconds to wait (0: it may pass) and the headers that say so."""
+        """Count a request; return the seconds to wait (0: within the limit) and the limit headers."""
 
     def too_many(self, wait: int) -> Reply:
         """The provider's 429."""
@@ -49,15 +49,15 @@ class VenueApi(Protocol):
         """The provider's 5xx."""
 
     def messages(self, event: OrderEvent, feed: Feed) -> list[Message]:
-        """What a stream is told of an event."""
+        """Return the messages of an event for a stream."""
 
-    def hear(self, message: Message, feed: Feed) -> None:
-        """Take a message of a stream's client, and queue the answer."""
+    def receive(self, message: Message, feed: Feed) -> None:
+        """Handle a message from a stream's client and queue the reply."""
 
 
 @dataclass
 class Venue:
-    """One provider's venue. `clock` gives aware UTC times; faults shift what the venue takes for now."""
+    """One provider's venue. `clock` returns aware UTC times; the CLOCK_SKEW fault shifts `now`."""
 
     clock: Callable[[], datetime]
     make_api: Callable[[Callable[[], datetime]], VenueApi]
@@ -71,59 +71,59 @@ class Venue:
         self.limiter = Limiter(clock=self.limit_clock or (lambda: self.clock().timestamp()))
         self.api = self.make_api(self.now)
         self.exchange = self.api.exchange
-        self.exchange.listeners.append(self._tell)
+        self.exchange.listeners.append(self._publish)
         self.exchange.partial_fill = self._partial_fill
         self.exchange.forgets_client_id = lambda order: self.faults.forgets(order.number)
         self._lock = RLock()
-        self._held_back: list[tuple[bool, Feed, Message]] | None = None  # (is no fill, stream, message)
+        self._buffer: list[tuple[bool, Feed, Message]] | None = None  # (is no fill, stream, message)
 
     def now(self) -> datetime:
-        """The venue's own time."""
+        """Return the venue's time."""
         return self.clock() + timedelta(seconds=self.faults.skew())
 
-    def work(self) -> None:
-        """Match what came on the market since the last step."""
+    def advance(self) -> None:
+        """Advance the core to now."""
         with self._lock:
-            execution.work(self.exchange)
+            execution.advance(self.exchange)
 
     def serves(self, request: Request) -> bool:
-        """Whether this venue's API has such a request."""
+        """Whether this venue's API has this endpoint."""
         return self.api.operation(request) is not None
 
     def handle(self, request: Request) -> Outcome:
-        """Serve one request, with the limits and faults that apply to it."""
+        """Serve one request, subject to limits and faults."""
         operation = self.api.operation(request) or Operation.ACCOUNT
         with self._lock:
             if self.faults.skew():
                 self.faults.counts[Fault.CLOCK_SKEW] += 1
-            wait, said = self.api.over_limit(request, self.limiter) if self.limits_are_on else (0, {})
+            wait, limit_headers = self.api.over_limit(request, self.limiter) if self.limits_are_on else (0, {})
             if wait:
-                return Outcome(self._dressed(self.api.too_many(wait), said))
+                return Outcome(self._with_headers(self.api.too_many(wait), limit_headers))
             latency = self.faults.take(Fault.LATENCY, operation)
             delay = latency.seconds if latency else 0.0
-            refused = self._refused_before(operation, delay)
-            outcome = refused or self._carried_out(request, operation, delay)
+            outcome = self._fault_before(operation, delay)
+            outcome = outcome or self._carry_out(request, operation, delay)
         if outcome.reply is None:
             return outcome
-        return replace(outcome, reply=self._dressed(outcome.reply, said))
+        return replace(outcome, reply=self._with_headers(outcome.reply, limit_headers))
 
     def connect(self, wake: Callable[[], None] = lambda: None, *, is_packed: bool = False) -> Feed:
-        """Open a stream. Events before it are not told; `wake` is called when a message was queued."""
+        """Open a stream for later events; `wake` is called when a message is queued."""
         feed = Feed(self.clock, wake, is_packed)
         self.feeds.append(feed)
         return feed
 
-    def hear(self, feed: Feed, message: Message) -> None:
-        """Take a message of a stream's client."""
+    def receive(self, feed: Feed, message: Message) -> None:
+        """Handle a message from a stream's client."""
         with self._lock:
-            self.api.hear(message, feed)
+            self.api.receive(message, feed)
 
     def disconnect(self, feed: Feed) -> None:
-        """Close a stream; what is queued for it is lost."""
+        """Close a stream and drop its queue."""
         self.feeds.remove(feed)
 
-    def _refused_before(self, operation: Operation, delay: float) -> Outcome | None:
-        """Faults before the venue has done anything."""
+    def _fault_before(self, operation: Operation, delay: float) -> Outcome | None:
+        """Return the outcome of a fault that strikes before execution, or None."""
         if rule := self.faults.take(Fault.TIMEOUT_BEFORE, operation):
             return Outcome(None, rule.seconds)
         if rule := self.faults.take(Fault.RATE_LIMIT, operation):
@@ -132,54 +132,60 @@ class Venue:
             return Outcome(self.api.server_error(rule.status), delay)
         return None
 
-    def _carried_out(self, request: Request, operation: Operation, delay: float) -> Outcome:
-        early = self.faults.take(Fault.FILL_BEFORE_ACK, operation)
-        created = len(self.exchange.orders)
-        execution.work(self.exchange)
+    def _carry_out(self, request: Request, operation: Operation, delay: float) -> Outcome:
+        execution.advance(self.exchange)
+        early, created = self.faults.take(Fault.FILL_BEFORE_ACK, operation), len(self.exchange.orders)
         reply = self.api.answer(request, with_fills=early is None)
         self._hide(operation, created)
-        self._work_early() if early else execution.work(self.exchange)
-        return self._damaged_after(reply, operation, delay + (early.seconds if early else 0.0))
+        if early is None:
+            execution.advance(self.exchange)
+        elif self._advance_fills_first():
+            delay += early.seconds
+        else:
+            self.faults.undo(early)
+        return self._fault_after(reply, operation, delay)
 
-    def _damaged_after(self, reply: Reply, operation: Operation, delay: float) -> Outcome:
-        """Faults after the venue has done what it was asked for: at most one."""
+    def _fault_after(self, reply: Reply, operation: Operation, delay: float) -> Outcome:
+        """Apply at most one fault that strikes after execution."""
         if rule := self.faults.take(Fault.TIMEOUT_AFTER, operation):
             return Outcome(None, rule.seconds)
         if rule := self.faults.take(Fault.ERROR_AFTER, operation):
             return Outcome(self.api.server_error(rule.status), delay)
-        if reply.status < 300:
-            for kind in damage.KINDS:
-                if self.faults.take(kind, operation):
-                    return Outcome(damage.damaged(reply, kind), delay)
+        for kind in damage.KINDS if reply.status < 300 else ():
+            if rule := self.faults.take(kind, operation):
+                if (damaged := damage.damage(reply, kind)) != reply:
+                    return Outcome(damaged, delay)
+                self.faults.undo(rule)
         return Outcome(reply, delay)
 
     def _hide(self, operation: Operation, created: int) -> None:
-        """Keep the orders that a request created from look-ups for a while."""
+        """Hide the orders that a request created, if a LATE_LOOKUP fault strikes."""
         count = len(self.exchange.orders) - created
         if count and (rule := self.faults.take(Fault.LATE_LOOKUP, operation)):
             for order in islice(reversed(self.exchange.orders.values()), count):
                 order.visible_at = self.now() + timedelta(seconds=rule.seconds)
 
-    def _work_early(self) -> None:
-        """Match now, and tell of fills before the orders that they belong to."""
-        self._held_back = []
-        execution.work(self.exchange)
-        told, self._held_back = self._held_back, None
-        for _, feed, message in sorted(told, key=lambda each: each[0]):
-            feed.say_with_faults(message, self.faults)
+    def _advance_fills_first(self) -> bool:
+        """Match now and publish fills before all other events. Returns whether there were fills."""
+        self._buffer, fills = [], len(self.exchange.fills)
+        execution.advance(self.exchange)
+        messages, self._buffer = self._buffer, None
+        for _, feed, message in sorted(messages, key=lambda entry: entry[0]):
+            feed.send_with_faults(message, self.faults)
+        return len(self.exchange.fills) > fills
 
-    def _tell(self, event: OrderEvent) -> None:
+    def _publish(self, event: OrderEvent) -> None:
         for feed in self.feeds:
             for message in self.api.messages(event, feed) if feed.account == event.order.account else ():
-                if self._held_back is None:
-                    feed.say_with_faults(message, self.faults)
+                if self._buffer is None:
+                    feed.send_with_faults(message, self.faults)
                 else:
-                    self._held_back.append((event.fill is None, feed, message))
+                    self._buffer.append((event.fill is None, feed, message))
 
     def _partial_fill(self, order: Order) -> float:
         if not self.faults.take(Fault.PARTIAL_FILL, Operation.STREAM):
             return 1.0
         return PART * (1 - self.faults.draw(Fault.PARTIAL_FILL))
 
-    def _dressed(self, reply: Reply, said: Mapping[str, str]) -> Reply:
-        return replace(reply, headers={**reply.headers, **said, "Date": http_date(self.now())})
+    def _with_headers(self, reply: Reply, limit_headers: Mapping[str, str]) -> Reply:
+        return replace(reply, headers={**reply.headers, **limit_headers, "Date": http_date(self.now())})

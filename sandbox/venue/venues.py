@@ -1,4 +1,4 @@
-"""The sandbox's venues with the account that each has from the start."""
+"""The sandbox's two venues, each with a first account."""
 
 import time
 from collections.abc import Callable
@@ -17,9 +17,9 @@ STOCK_MULTIPLIER = Decimal(2)  # Regulation T: twice the equity, short sales all
 
 
 def open_venues(clock: Callable[[], datetime], *, seed: int, checks_time: bool) -> dict[str, Venue]:
-    """Each venue by its name. Their limits count in real time: the sandbox's clock may be held.
+    """Return the venues by name. Their limits count in real time, since the sandbox's clock may be held.
 
-    `checks_time`: whether a signed request expires; where the clock is held, clients sign with another time.
+    `checks_time`: whether signed requests expire; not on a held clock, since clients sign in real time.
     """
     return {
         "alpaca": alpaca_venue(clock, seed=seed, limit_clock=time.monotonic),
@@ -30,7 +30,7 @@ def open_venues(clock: Callable[[], datetime], *, seed: int, checks_time: bool) 
 def alpaca_venue(
     clock: Callable[[], datetime], *, seed: int = 0, limit_clock: Callable[[], float] | None = None
 ) -> Venue:
-    """Alpaca with five stocks at synthetic prices."""
+    """Return Alpaca with five stocks at synthetic prices."""
     venue = Venue(clock, lambda now: AlpacaApi(now, SyntheticStockPrices(seed)), seed, limit_clock=limit_clock)
     venue.exchange.open_account(KEY, SECRET, {"USD": OPENING_CASH}, STOCK_MULTIPLIER)
     return venue
@@ -43,7 +43,7 @@ def gate_venue(
     limit_clock: Callable[[], float] | None = None,
     checks_time: bool = True,
 ) -> Venue:
-    """Gate.io with the pairs of the synthetic crypto market."""
+    """Return Gate.io with the pairs of the synthetic crypto market."""
     venue = Venue(
         clock, lambda now: GateApi(now, TapePrices(seed), checks_time=checks_time), seed, limit_clock=limit_clock
     )

@@ -1,4 +1,4 @@
-"""The venues over HTTP and WebSocket: an ASGI application, behind the guard against other sites' requests.
+"""ASGI application that serves the venues over HTTP and WebSocket, behind the request guard.
 
 The WebSocket protocol itself is `websockets`, through uvicorn and Starlette.
 """
@@ -19,17 +19,17 @@ from sandbox.venue.feed import Feed
 from sandbox.venue.venue import Venue
 from strades_pipelines.request_guard import RequestGuard
 
-STEP = 0.02  # seconds between two looks at the market while orders work or streams listen
+STEP = 0.02  # seconds between two steps of the core while orders work or streams are connected
 WRITE_METHODS = ("POST", "PATCH", "DELETE")
-NO_ANSWER = 0  # the status that is noted of a request that gets none
+NO_ANSWER = 0  # status that is logged for a request without a reply
 
 
 @dataclass
 class VenueServer:
-    """The venues, by host. `note` is told of each request and the status of its answer before it is sent."""
+    """Venues by host. `log_request` gets each request and its status before the reply is sent."""
 
     venues: Mapping[str, Venue]
-    note: Callable[[Scope, int], None] = lambda scope, status: None
+    log_request: Callable[[Scope, int], None] = lambda scope, status: None
     _stepping: asyncio.Task[None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -37,7 +37,7 @@ class VenueServer:
         self._guard = RequestGuard(self._serve, write_methods=methods, web_sockets=tuple(self.venues))
 
     def serves(self, scope: Scope) -> bool:
-        """Whether a venue has this endpoint or stream."""
+        """Whether a venue serves this endpoint or stream."""
         host, path = host_and_path(scope)
         if host not in self.venues:
             return False
@@ -47,7 +47,7 @@ class VenueServer:
         """Serve one request or stream."""
         if self._guard.refusal(scope):
             await self._guard(scope, receive, send)
-        else:  # past the guard, which would wrap `send`: a fault needs the connection itself
+        else:  # not through the guard, which wraps `send`: a fault needs the connection itself
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,19 +60,19 @@ class VenueServer:
             await self._answer(venue, scope, receive, send)
 
     async def _step(self) -> None:
-        """Let the market move the orders, for as long as some work or somebody listens."""
+        """Advance the venues while orders work or streams are connected."""
         while True:
             await asyncio.sleep(STEP)
             if not any(venue.exchange.working or venue.feeds for venue in self.venues.values()):
                 return
             for venue in self.venues.values():
-                venue.work()
+                venue.advance()
 
     async def _answer(self, venue: Venue, scope: Scope, receive: Receive, send: Send) -> None:
         http = HttpRequest(scope, receive)
         query, path = scope["query_string"].decode("latin-1"), host_and_path(scope)[1]
         outcome = venue.handle(Request(scope["method"], path, query, dict(http.headers), await http.body()))
-        self.note(scope, outcome.reply.status if outcome.reply else NO_ANSWER)
+        self.log_request(scope, outcome.reply.status if outcome.reply else NO_ANSWER)
         if outcome.reply is None:
             await _leave_waiting(outcome.delay, receive)
             connection(send).abort()
@@ -83,7 +83,7 @@ class VenueServer:
 
 
 async def _leave_waiting(seconds: float, receive: Receive) -> None:
-    """Wait until the client gives up, at most so many seconds."""
+    """Wait until the client disconnects, at most `seconds`."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while (await receive())["type"] != "http.disconnect":
@@ -91,14 +91,14 @@ async def _leave_waiting(seconds: float, receive: Receive) -> None:
 
 
 async def _stream(venue: Venue, socket: WebSocket) -> None:
-    """Hear a client until it goes, and send it what is due."""
+    """Serve one stream until the client disconnects."""
     woken = asyncio.Event()
     await socket.accept()
     feed = venue.connect(woken.set, is_packed="msgpack" in socket.headers.get("content-type", ""))
     sending = asyncio.create_task(_send_due(feed, socket, woken))
     try:
         while (message := await socket.receive())["type"] == "websocket.receive":
-            venue.hear(feed, message.get("text") or message.get("bytes") or b"")
+            venue.receive(feed, message.get("text") or message.get("bytes") or b"")
     finally:
         sending.cancel()
         venue.disconnect(feed)
@@ -118,6 +118,6 @@ async def _send_due(feed: Feed, socket: WebSocket, woken: asyncio.Event) -> None
 
 
 def host_and_path(scope: Scope) -> tuple[str, str]:
-    """The provider's host and the path below it, of `/<host>/<path>`."""
+    """Split `/<host>/<path>` into the provider's host and the path below it."""
     host, _, path = scope["path"].lstrip("/").partition("/")
     return host, path

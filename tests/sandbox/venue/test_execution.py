@@ -30,7 +30,7 @@ def place(venue: Venue, ticket: Ticket, **changes: Any) -> Order:
         name: Decimal(value) if name in NUMBERS and value else value for name, value in changes.items()
     }
     order = order_entry.place(venue.exchange, KEY, replace(ticket, **exact))
-    venue.work()
+    venue.advance()
     return order
 
 
@@ -91,8 +91,8 @@ def test_a_cancel_that_comes_after_the_market_comes_too_late(alpaca: Venue, cloc
     price(alpaca, "100")
     order = place(alpaca, BUY, type=OrderType.LIMIT, limit_price="90")
     order_entry.request_cancel(order)
-    alpaca.exchange.held_prices["AAPL"].price = Decimal(89)
-    alpaca.work()
+    alpaca.exchange.manual_prices["AAPL"].price = Decimal(89)
+    alpaca.advance()
     assert order.status is Status.CANCELED  # the price was set after the cancel was asked for
     resting = place(alpaca, BUY, type=OrderType.LIMIT, limit_price="88")
     price(alpaca, "87")
@@ -104,11 +104,11 @@ def test_a_replacement_holds_what_is_left_and_is_rejected_when_it_comes_too_late
     price(alpaca, "100", size="4")
     order = place(alpaca, BUY, type=OrderType.LIMIT, limit_price="100")
     new = order_entry.request_replace(alpaca.exchange, order, quantity=Decimal(12), limit_price=Decimal(99))
-    alpaca.work()
+    alpaca.advance()
     assert (order.status, order.replaced_by, new.ticket.quantity) == (Status.REPLACED, new.id, Decimal(8))
     late = order_entry.request_replace(alpaca.exchange, new, limit_price=Decimal(98))
     alpaca.exchange.finish(new, Status.FILLED, "filled", alpaca.now())
-    alpaca.work()
+    alpaca.advance()
     assert late.status is Status.REJECTED
 
 
@@ -128,7 +128,7 @@ def test_an_order_meets_the_prints_that_came_while_nobody_looked(alpaca: Venue, 
     ticket = replace(BUY, symbol="IBM", type=OrderType.LIMIT, limit_price=last - Decimal("0.10"))
     order = place(alpaca, ticket)
     clock.move(24 * 3600)
-    alpaca.work()
+    alpaca.advance()
     assert order.status is Status.FILLED
     [fill] = alpaca.exchange.fills
     assert START < fill.time < clock.now
@@ -198,7 +198,7 @@ def test_fills_add_up_to_orders_and_balances_whatever_happens(seed: int, moves: 
                       quantity="0.05", time_in_force=TimeInForce.GTC)  # fmt: skip
             except OrderRefused:
                 continue
-        venue.work()
+        venue.advance()
     exchange, account = venue.exchange, venue.exchange.accounts[KEY]
     for order in exchange.orders.values():
         fills = [fill for fill in exchange.fills if fill.order_id == order.id]

@@ -122,8 +122,8 @@ def test_a_damaged_answer_hides_an_order_that_exists(client: Client, alpaca: Ven
 def listening(venue: Venue) -> Any:
     """A stream that is authorized and listens."""
     feed = venue.connect()
-    venue.hear(feed, json.dumps({"action": "auth", "key": KEY, "secret": SECRET}))
-    venue.hear(feed, json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
+    venue.receive(feed, json.dumps({"action": "auth", "key": KEY, "secret": SECRET}))
+    venue.receive(feed, json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
     assert [json.loads(each)["stream"] for each in feed.due()] == ["authorization", "listening"]
     return feed
 
@@ -165,7 +165,7 @@ def test_partial_fills_add_up(client: Client, alpaca: Venue) -> None:
     misbehave(alpaca, Fault.PARTIAL_FILL, times=3)
     client.submit()
     for _ in range(4):
-        alpaca.work()
+        alpaca.advance()
     assert told(feed) == ["new", "partial_fill", "partial_fill", "partial_fill", "fill"]
     assert client.look_up().json()["filled_qty"] == "10"
 
@@ -210,3 +210,11 @@ def test_a_rule_that_cannot_be_used_is_refused(rule: dict[str, Any]) -> None:
 def test_every_kind_of_fault_has_operations() -> None:
     assert set(APPLIES_TO) == set(Fault)
     assert all(operations <= set(Operation) for operations in APPLIES_TO.values())
+
+
+def test_a_fault_without_an_effect_is_not_counted(client: Client, alpaca: Venue) -> None:
+    misbehave(alpaca, Fault.FILL_BEFORE_ACK, times=1)
+    misbehave(alpaca, Fault.UNKNOWN_STATUS, times=1, operations=["list"])
+    assert client.submit(type="limit", limit_price="1").ok
+    assert client.session.get(URL, params={"symbols": "IBM"}).json() == []
+    assert (alpaca.faults.counts.total(), [rule.times for rule in alpaca.faults.rules]) == (0, [1, 1])

@@ -147,7 +147,7 @@ def subscribed(venue: Venue, clock: Clock, *channels: str) -> Feed:
     for channel in channels:
         auth = {"method": "api_key", "KEY": KEY, "SIGN": signed(f"channel={channel}&event=subscribe&time={now}")}
         asked = {"time": now, "channel": channel, "event": "subscribe", "payload": ["BTC_USDT"], "auth": auth}
-        venue.hear(feed, json.dumps(asked))
+        venue.receive(feed, json.dumps(asked))
     assert [json.loads(each)["result"] for each in feed.due()] == [{"status": "success"}] * len(channels)
     return feed
 
@@ -169,9 +169,9 @@ def test_a_stream_is_told_of_orders_and_trades_with_the_ids_of_rest(gate: Venue,
 
 def test_a_stream_without_a_signature_is_told_nothing(gate: Venue, clock: Clock) -> None:
     feed = gate.connect()
-    gate.hear(feed, json.dumps({"time": 1, "channel": "spot.ping"}))
-    gate.hear(feed, json.dumps({"time": 1, "channel": "spot.orders", "event": "subscribe", "payload": ["!all"]}))
-    gate.hear(feed, "no json")
+    gate.receive(feed, json.dumps({"time": 1, "channel": "spot.ping"}))
+    gate.receive(feed, json.dumps({"time": 1, "channel": "spot.orders", "event": "subscribe", "payload": ["!all"]}))
+    gate.receive(feed, "no json")
     said = [json.loads(each) for each in feed.due()]
     assert [(each["channel"], (each["error"] or {}).get("code")) for each in said] == [
         ("spot.pong", None),

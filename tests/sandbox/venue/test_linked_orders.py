@@ -43,7 +43,7 @@ def test_cancelling_an_entry_cancels_its_exits(alpaca: Venue) -> None:
     price(alpaca, "100")
     entry = place(alpaca, BRACKET, type=OrderType.LIMIT, limit_price="99")
     order_entry.request_cancel(entry)
-    alpaca.work()
+    alpaca.advance()
     assert [each.status for each in (entry, *legs(alpaca, entry))] == [Status.CANCELED] * 3
 
 
@@ -66,7 +66,7 @@ def test_a_replaced_exit_keeps_its_place(alpaca: Venue) -> None:
     price(alpaca, "100")
     profit, loss = legs(alpaca, place(alpaca, BRACKET))
     new = order_entry.request_replace(alpaca.exchange, loss, stop_price=Decimal(97))
-    alpaca.work()
+    alpaca.advance()
     price(alpaca, "96")
     assert [each.status for each in (loss, new, profit)] == [Status.REPLACED, Status.FILLED, Status.CANCELED]
 
