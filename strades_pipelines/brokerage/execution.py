@@ -276,6 +276,9 @@ class _Execution:
         if fault is not None:
             self._postpone(known, fault, message=found.message, to_unknown=True)
             return
+        lacks_fills = found.filled is not None and found.filled > found.filled_by_fills
+        if lacks_fills:
+            found = replace(found, state=OrderState.ACCEPTED)  # it is not over before all of them are booked
         parts = self._new_parts(known, found)
         for place, part in enumerate(parts):
             is_last = place == len(parts) - 1
@@ -291,7 +294,7 @@ class _Execution:
         if not parts:
             known = self._set(known, _state_with(known, found.state, known.filled), found=found)
         settle_attempts(self._connection, known.order.intent_id)
-        if found.state is OrderState.FILLED and known.state is not OrderState.FILLED:
+        if lacks_fills or (found.state is OrderState.FILLED and known.state is not OrderState.FILLED):
             postpone(self._connection, known.order.intent_id, now=self._now)  # its fills are still to be told
 
     def _new_parts(self, known: OpenOrder, found: VenueOrder) -> list[VenueFill]:
@@ -381,7 +384,9 @@ def _contradiction(known: OpenOrder, found: VenueOrder) -> str | None:
         return f"the venue has it as {found.side} {found.quantity}, it is {order.side} {order.quantity}"
     if found.state not in REPORTED:
         return f"the venue names a state that is not known: {found.reason}"
-    total = sum((part.quantity for part in found.fills), Decimal(0))
+    total = found.filled_by_fills
+    if found.filled is not None and total > found.filled:
+        return f"the venue says that {found.filled} are filled, and tells fills of {total}"
     if total > order.quantity or total < known.filled or any(part.quantity <= 0 for part in found.fills):
         return f"the venue filled {total} of {order.quantity}, of which {known.filled} are recorded"
     if found.state is OrderState.REJECTED and total:

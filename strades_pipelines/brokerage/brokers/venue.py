@@ -36,6 +36,7 @@ class VenueOrder:
         at: by the venue's clock, where it says one.
         message: what the venue said, as it came.
         side, quantity: of the whole order as the venue has it, where it says them.
+        filled: how much of it is done, where the order itself says so: its fills may be told later.
     """
 
     client_order_id: str
@@ -47,6 +48,12 @@ class VenueOrder:
     message: bytes | None = None
     side: str | None = None
     quantity: Decimal | None = None
+    filled: Decimal | None = None
+
+    @property
+    def filled_by_fills(self) -> Decimal:
+        """What its fills add up to."""
+        return sum((part.quantity for part in self.fills), Decimal(0))
 
 
 class VenueBroker(Protocol):

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from strades_pipelines.brokerage.brokers.alpaca.mapping import filled_quantity, order_body, venue_order
+from strades_pipelines.brokerage.brokers.alpaca.mapping import filled_quantity, order_body, placed_at, venue_order
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
 from strades_pipelines.brokerage.brokers.venue import VenueOrder
 from strades_pipelines.market.orders import Order
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PAPER_URL, LIVE_URL = "https://paper-api.alpaca.markets", "https://api.alpaca.markets"
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 PAGE = 100
+# An order's time and its fills' come from several clocks of the venue.
+CLOCKS_APART = timedelta(minutes=10)
+NEWEST = 500  # orders in a list, the most there are
 DUPLICATE, UNAUTHORIZED, NOT_FOUND, TOO_MANY = 40010001, (401, 407), 404, 429
 
 
@@ -61,34 +64,49 @@ class AlpacaBroker:
         document = self._find(client_order_id)
         if document is None:
             return None
+        if not document.get("id"):
+            raise Unknown("expected an order with its id", self._said())
         self._call(self._client.delete, f"/orders/{document['id']}")
         return self.lookup(client_order_id, at=at)
 
     def _find(self, client_order_id: str) -> Mapping[str, Any] | None:
+        """The order's document; `{}` where the answer is none. A venue may have forgotten the id and list the order."""
         try:
             document = self._call(self._client.get, "/orders:by_client_order_id", {"client_order_id": client_order_id})
         except Rejected:
-            if self._answer is not None and self._answer.status_code == NOT_FOUND:
-                return None
-            raise
+            if self._answer is None or self._answer.status_code != NOT_FOUND:
+                raise
+            return self._find_in_list(client_order_id)
         return document if isinstance(document, Mapping) else {}
+
+    def _find_in_list(self, client_order_id: str) -> Mapping[str, Any] | None:
+        listed = self._call(self._client.get, "/orders", {"status": "all", "limit": str(NEWEST), "direction": "desc"})
+        if not isinstance(listed, list):
+            raise Unknown("expected a list of orders", self._said())
+        orders = (one for one in listed if isinstance(one, Mapping))
+        return next((one for one in orders if one.get("client_order_id") == client_order_id), None)
+
+    def _said(self) -> bytes | None:
+        return self._answer.content if self._answer is not None else None
 
     def _with_fills(self, document: Any) -> VenueOrder:
         said = document if isinstance(document, Mapping) else {}
-        message = self._answer.content if self._answer is not None else None
+        message = self._said()
         activities: list[Any] = []
         if filled_quantity(said):
-            activities = self._fills_since(str(said.get("submitted_at") or said.get("created_at") or ""))
+            activities = self._fills_since(placed_at(said))
         return venue_order(said, activities, message)
 
-    def _fills_since(self, since: str) -> list[Any]:
-        """The account's fills since a time, all pages."""
+    def _fills_since(self, placed: datetime | None) -> list[Any]:
+        """The account's fills since an order was placed, all pages."""
         found: list[Any] = []
-        query = {"after": since, "direction": "asc", "page_size": str(PAGE)}
+        query = {"direction": "asc", "page_size": str(PAGE)}
+        if placed is not None:
+            query["after"] = (placed - CLOCKS_APART).isoformat().replace("+00:00", "Z")
         while True:
             page = self._call(self._client.get, "/account/activities/FILL", query)
             if not isinstance(page, list) or not all(isinstance(one, Mapping) for one in page):
-                raise Unknown("expected a list of activities", self._answer.content if self._answer else None)
+                raise Unknown("expected a list of activities", self._said())
             found += page
             if len(page) < PAGE:
                 return found
@@ -109,7 +127,7 @@ class AlpacaBroker:
         except requests.ConnectionError as error:
             raise (NotSent if _is_refused(error) else Unknown)(f"{type(error).__name__}: {error}") from error
         except requests.JSONDecodeError as error:
-            raise Unknown("expected JSON", self._answer.content if self._answer is not None else None) from error
+            raise Unknown("expected JSON", self._said()) from error
         except requests.RequestException as error:
             raise Unknown(f"{type(error).__name__}: {error}") from error
 

@@ -58,7 +58,16 @@ def venue_order(document: Document, activities: Iterable[Document], message: byt
     state = STATES.get(status, OrderState.UNKNOWN)
     reason = status if state not in (OrderState.ACCEPTED, OrderState.FILLED) else None
     return VenueOrder(
-        client_id, venue_id, state, reason, fills, at, message, side=document.get("side"), quantity=quantity
+        client_id,
+        venue_id,
+        state,
+        reason,
+        fills,
+        at,
+        message,
+        side=document.get("side"),
+        quantity=quantity,
+        filled=filled_quantity(document),
     )
 
 
@@ -68,6 +77,14 @@ def filled_quantity(document: Document) -> Decimal:
         return Decimal(document.get("filled_qty") or 0)
     except InvalidOperation:
         return Decimal(0)
+
+
+def placed_at(document: Document) -> datetime | None:
+    """When the order was placed, by the venue's clock; None where it does not say."""
+    try:
+        return datetime.fromisoformat(document["submitted_at"] or document["created_at"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _fill(activity: Document) -> VenueFill:
