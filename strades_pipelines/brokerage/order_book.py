@@ -60,7 +60,7 @@ class OpenOrder:
 def plan(connection: Connection, wallet: Wallet, order: Order, *, send_before: datetime, now: datetime) -> bool:
     """Keep an order that is to be sent; returns whether it was new. Commits nothing."""
     if not insert(
-        connection, "trading.intents", intent_row(order, wallet.name, wallet.mode, now, send_before=send_before)
+        connection, "trading.intents", intent_row(order, wallet.name, wallet.broker, now, send_before=send_before)
     ):
         return False
     insert(connection, "trading.order_events", order_event_row(order.intent_id, OrderState.PLANNED, now))

@@ -15,7 +15,13 @@ from tests.brokerage.conftest import AAPL, PAPER, START, Connection
 
 SYMBOL, PRICE = "AAPL", "100"
 AT_ALPACA = replace(
-    PAPER, name="alpaca", instruments=("yahoo:AAPL",), currency="USD", cash=Decimal(100_000), fee_rate=Decimal(0)
+    PAPER,
+    name="alpaca",
+    instruments=("yahoo:AAPL",),
+    currency="USD",
+    cash=Decimal(100_000),
+    fee_rate=Decimal(0),
+    broker="alpaca",
 )
 
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 SENT, FILLED = START + 2.5 * MINUTE, START + 4 * MINUTE
 
 
-def killed(url: str, now: datetime, point: str) -> bool:
+def killed(url: str, now: datetime, point: str, wallet: str = "paper", **environment: str) -> bool:
     """Run one pass in a process of its own; whether it was killed at the point."""
-    environment = os.environ | {"STRADES_CRASH_AT": point}
-    command = [sys.executable, "-m", "tests.brokerage.crash_child", url, now.isoformat()]
+    environment = os.environ | {"STRADES_CRASH_AT": point} | environment
+    command = [sys.executable, "-m", "tests.brokerage.crash_child", url, now.isoformat(), wallet]
     done = subprocess.run(command, cwd=PROJECT, env=environment, start_new_session=True, check=False)
     return done.returncode == -signal.SIGKILL
 

@@ -90,9 +90,14 @@ def venue_for(wallet: "Wallet", connection: "Connection") -> VenueBroker:
 
     Raises:
         ValueError: for a wallet whose mode has no venue.
+        SettingsError: the account's keys are not set.
     """
-    from strades_pipelines.brokerage.brokers.paper import PaperBroker
-
     if wallet.mode != "paper":
         raise ValueError(f"wallet {wallet.name}: expected the mode paper, was {wallet.mode}; nothing else trades yet")
+    if wallet.broker == "alpaca":
+        from strades_pipelines.brokerage.brokers.alpaca.account import open_account
+
+        return open_account({listing.listing_id: listing.symbol for listing in wallet.listings})
+    from strades_pipelines.brokerage.brokers.paper import PaperBroker
+
     return PaperBroker(connection, wallet)
