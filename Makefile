@@ -51,6 +51,9 @@ test: setup ## every test
 signals: setup ## fifty signals at random moments of a run (make test sends eight)
 	@STRADES_SIGNALS=$${STRADES_SIGNALS:-50} $(BIN)/python -m pytest -n 0 -q tests/end_to_end/test_stopping.py
 
+chaos: setup ## ten thousand seeded runs of trading at a venue where everything goes wrong (make test makes 200)
+	@STRADES_CHAOS=$${STRADES_CHAOS:-10000} $(BIN)/python -m pytest -n 0 -q -s tests/brokerage/test_chaos.py
+
 trials: setup ## kill, stop and pause each part of a served installation, for some twenty minutes
 	@$(BIN)/python -m tests.end_to_end.trials $(ARGS)
 
