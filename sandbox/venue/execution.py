@@ -106,7 +106,7 @@ def _carry_out_replacements(exchange: Exchange, now: datetime) -> None:
         new.ticket = replace(new.ticket, quantity=left)
         linked_orders.take_over(exchange, old, new)
         new.status = new.status if new.is_active else Status.HELD
-        old.replaced_by, old.legs, old.rivals = new.id, [], []
+        old.replaced_by = new.id
         _end(exchange, old, Status.REPLACED, "cancelled", now)
 
 
@@ -198,4 +198,5 @@ def _end(exchange: Exchange, order: Order, status: Status, reason: str, at: date
     """Finish an order without a fill, emit the event and cancel its linked orders."""
     exchange.finish(order, status, reason, at)
     exchange.emit(status.value, order, at)
-    linked_orders.after_end(exchange, order, at)
+    if status is not Status.REPLACED:  # its replacement has taken its place in the group
+        linked_orders.after_end(exchange, order, at)

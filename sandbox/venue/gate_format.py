@@ -64,7 +64,7 @@ def parse_ticket(document: Mapping[str, Any]) -> Ticket:
 
 def _choice(choices: Mapping[str, Any], document: Mapping[str, Any], name: str, default: str = "") -> Any:
     value = document.get(name, default)
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise _invalid(name, value)
     return choices[value]
 
