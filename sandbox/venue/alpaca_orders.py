@@ -79,7 +79,7 @@ def replace(call: Call) -> Reply:
 
 def cancel(call: Call) -> Reply:
     """`DELETE /v2/orders/{id}`: 204 means requested, not cancelled yet."""
-    order_entry.request_cancel(call.exchange.find(call.account.key, call.parts["order_id"]))
+    order_entry.request_cancel(call.exchange, call.exchange.find(call.account.key, call.parts["order_id"]))
     return Reply(b"", "application/json", 204)
 
 
@@ -88,7 +88,7 @@ def cancel_all(call: Call) -> Reply:
     rows = []
     for order in list(call.exchange.working_of(call.account.key)):
         if order.status not in FINISHED | {Status.PENDING_REPLACE}:
-            order_entry.request_cancel(order)
+            order_entry.request_cancel(call.exchange, order)
             rows.append({"id": order.id, "status": 200, "body": order_document(call.exchange, order)})
     return json_reply(rows, status=207)
 

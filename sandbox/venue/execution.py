@@ -18,7 +18,7 @@ IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 def advance(exchange: Exchange) -> None:
     """Advance the venue to now. Idempotent while neither the clock, the market nor a request changes anything."""
     now = exchange.now()
-    symbols = dict.fromkeys(order.ticket.symbol for order in exchange.working.values())
+    symbols = [symbol for symbol, count in exchange.symbols.items() if count]
     exchange.seen_until = {symbol: exchange.seen_until.get(symbol, now) for symbol in symbols}
     if exchange.session_is_open:
         for symbol in symbols:
@@ -28,9 +28,7 @@ def advance(exchange: Exchange) -> None:
     _carry_out_replacements(exchange, now)
     if exchange.session_is_open:
         _activate(exchange, now)
-        for order in list(exchange.working.values()):
-            _match(exchange, order, exchange.books[order.ticket.symbol], now)
-            _end_if_immediate(exchange, order, now)
+        _match_changed(exchange, now)
 
 
 def hold_price(exchange: Exchange, symbol: str, price: Decimal, size: Decimal | None = None) -> None:
@@ -64,13 +62,17 @@ def close_session(exchange: Exchange) -> None:
 
 def _catch_up(exchange: Exchange, symbol: str, now: datetime) -> None:
     """Match an instrument's working orders against the prints since the last step."""
-    if symbol in exchange.manual_prices:
-        exchange.books[symbol] = exchange.manual_prices[symbol]
-        return
-    for market_print in exchange.prices.prints(symbol, exchange.seen_until[symbol], now):
-        _take_print(exchange, symbol, market_print)
-    exchange.seen_until[symbol] = now
-    exchange.books[symbol] = Book(exchange.prices.last(symbol, now))
+    book = exchange.manual_prices.get(symbol)
+    if book is None:
+        for market_print in exchange.prices.prints(symbol, exchange.seen_until[symbol], now):
+            _take_print(exchange, symbol, market_print)
+        exchange.seen_until[symbol] = now
+        book = Book(exchange.prices.last(symbol, now))
+    if exchange.books.get(symbol) != book:
+        exchange.changed.update(
+            (order.id, order) for order in exchange.working.values() if order.ticket.symbol == symbol
+        )
+    exchange.books[symbol] = book
 
 
 def _take_print(exchange: Exchange, symbol: str, market_print: Print) -> None:
@@ -86,10 +88,11 @@ def _cancel_all_due(exchange: Exchange, now: datetime) -> None:
         del exchange.cancel_at[key]
         for order in list(exchange.working_of(key)):
             order.status = Status.PENDING_CANCEL
+            exchange.changed[order.id] = order
 
 
 def _carry_out_cancels(exchange: Exchange, now: datetime) -> None:
-    for order in list(exchange.working.values()):
+    for order in list(exchange.changed.values()):
         if order.status is Status.PENDING_CANCEL:
             _end(exchange, order, Status.CANCELED, "cancelled", now)
 
@@ -111,10 +114,20 @@ def _carry_out_replacements(exchange: Exchange, now: datetime) -> None:
 
 
 def _activate(exchange: Exchange, now: datetime) -> None:
-    for order in list(exchange.working.values()):
+    for order in list(exchange.changed.values()):
         if order.status in WAITING:
             order.status = Status.NEW
             exchange.emit("new", order, now)
+
+
+def _match_changed(exchange: Exchange, now: datetime) -> None:
+    """Match the orders that may execute; those that cannot at this price rest until something changes."""
+    for order in list(exchange.changed.values()):
+        book = exchange.books[order.ticket.symbol]
+        _match(exchange, order, book, now)
+        _end_if_immediate(exchange, order, now)
+        if order.idle_price == book.price or not order.is_active:
+            exchange.changed.pop(order.id, None)
 
 
 def _match(exchange: Exchange, order: Order, book: Book, at: datetime) -> None:

@@ -79,6 +79,7 @@ def _release(exchange: Exchange, leg: Order, at: datetime) -> None:
     if leg.is_finished:
         return
     leg.is_active = True
+    exchange.changed[leg.id] = leg
     if leg.ticket.type not in STOP_TYPES:  # Alpaca keeps a stop `held` until its price is reached
         leg.status = Status.NEW
         exchange.emit("new", leg, at)

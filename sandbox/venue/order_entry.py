@@ -26,7 +26,7 @@ def place(exchange: Exchange, key: str, ticket: Ticket) -> Order:
     return order
 
 
-def request_cancel(order: Order) -> None:
+def request_cancel(exchange: Exchange, order: Order) -> None:
     """Request a cancel; a print before the next step can still fill the order.
 
     Raises:
@@ -35,6 +35,7 @@ def request_cancel(order: Order) -> None:
     if order.status in FINISHED or order.status is Status.PENDING_REPLACE:
         raise _finished(order)
     order.status = Status.PENDING_CANCEL
+    exchange.changed[order.id] = order
 
 
 def request_replace(
@@ -98,6 +99,7 @@ def amend(exchange: Exchange, order: Order, *, quantity: Decimal | None, price: 
     if ticket.quantity is None or ticket.quantity <= order.filled:
         raise OrderRefused(Reason.INVALID, f"amount must exceed what is filled, {plain(order.filled)}")
     order.ticket, order.amend_text, order.is_resting, order.idle_price = ticket, text, False, None
+    exchange.changed[order.id] = order
     exchange.emit("amended", order, exchange.now())
 
 

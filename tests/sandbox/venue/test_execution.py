@@ -90,14 +90,14 @@ def test_what_the_market_does_not_have_is_cancelled_or_waits(
 def test_a_cancel_that_comes_after_the_market_comes_too_late(alpaca: Venue, clock: Clock) -> None:
     price(alpaca, "100")
     order = place(alpaca, BUY, type=OrderType.LIMIT, limit_price="90")
-    order_entry.request_cancel(order)
+    order_entry.request_cancel(alpaca.exchange, order)
     alpaca.exchange.manual_prices["AAPL"].price = Decimal(89)
     alpaca.advance()
     assert order.status is Status.CANCELED  # the price was set after the cancel was asked for
     resting = place(alpaca, BUY, type=OrderType.LIMIT, limit_price="88")
     price(alpaca, "87")
     with pytest.raises(OrderRefused, match="filled"):
-        order_entry.request_cancel(resting)
+        order_entry.request_cancel(alpaca.exchange, resting)
 
 
 def test_a_replacement_holds_what_is_left_and_is_rejected_when_it_comes_too_late(alpaca: Venue) -> None:
@@ -190,7 +190,7 @@ def test_fills_add_up_to_orders_and_balances_whatever_happens(seed: int, moves: 
             price(venue, str(level), symbol="BTC_USDT")
         elif move == "cancel":
             for order in list(venue.exchange.working.values()):
-                order_entry.request_cancel(order)
+                order_entry.request_cancel(venue.exchange, order)
         else:
             limit = str(level + (count % 3 - 1) * 50)
             try:
