@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import dropwhile, islice
 
-from sandbox.venue import order_entry
+from sandbox.venue import execution, order_entry
 from sandbox.venue.alpaca_format import (
     Json,
     account_document,
@@ -15,7 +15,8 @@ from sandbox.venue.alpaca_format import (
     order_document,
     position_document,
 )
-from sandbox.venue.alpaca_orders import query_time
+from sandbox.venue.alpaca_orders import cancel_all, query_time
+from sandbox.venue.alpaca_refusals import refusal
 from sandbox.venue.calls import Call, number, row_count
 from sandbox.venue.decimals import floor_to
 from sandbox.venue.instruments import Instrument
@@ -48,9 +49,29 @@ def close_position(call: Call) -> Reply:
     instrument, position = _open_position(call)
     part = (number(call.query, "percentage") or Decimal(100)) / 100
     quantity = number(call.query, "qty") or floor_to(abs(position) * part, instrument.quantity_step)
-    side = Side.SELL if position > 0 else Side.BUY
-    closing = Ticket(instrument.symbol, side, OrderType.MARKET, quantity, time_in_force=TimeInForce.DAY)
-    return json_reply(order_document(call.exchange, order_entry.place(call.exchange, call.account.key, closing)))
+    return json_reply(_closing_order(call, instrument, quantity))
+
+
+def close_all_positions(call: Call) -> Reply:
+    """`DELETE /v2/positions`: a market order for each position; `cancel_orders=true` first cancels all orders."""
+    if call.query.get("cancel_orders", "").lower() == "true":
+        cancel_all(call)
+        execution.advance(call.exchange)
+    rows = []
+    for instrument in call.exchange.rules.instruments.values():
+        if quantity := abs(call.account.balance(instrument.base)):
+            try:
+                status, body = 200, _closing_order(call, instrument, quantity)
+            except OrderRefused as refused:
+                status, body = refusal(refused)
+            rows.append({"symbol": instrument.symbol, "order_id": body.get("id"), "status": status, "body": body})
+    return json_reply(rows, status=207)
+
+
+def _closing_order(call: Call, instrument: Instrument, quantity: Decimal) -> Json:
+    side = Side.SELL if call.account.balance(instrument.base) > 0 else Side.BUY
+    ticket = Ticket(instrument.symbol, side, OrderType.MARKET, quantity, time_in_force=TimeInForce.DAY)
+    return order_document(call.exchange, order_entry.place(call.exchange, call.account.key, ticket))
 
 
 def _open_position(call: Call) -> tuple[Instrument, Decimal]:

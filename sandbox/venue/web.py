@@ -21,6 +21,7 @@ from strades_pipelines.request_guard import RequestGuard
 
 STEP = 0.02  # seconds between two steps of the core while orders work or streams are connected
 WRITE_METHODS = ("POST", "PATCH", "DELETE")
+GOING_AWAY = 1001  # WebSocket close code
 NO_ANSWER = 0  # status that is logged for a request without a reply
 
 
@@ -105,7 +106,7 @@ async def _stream(venue: Venue, socket: WebSocket) -> None:
 
 
 async def _send_due(feed: Feed, socket: WebSocket, woken: asyncio.Event) -> None:
-    while True:
+    while feed.is_open:
         woken.clear()
         for message in feed.due():
             if isinstance(message, bytes):
@@ -115,6 +116,7 @@ async def _send_due(feed: Feed, socket: WebSocket, woken: asyncio.Event) -> None
         with suppress(TimeoutError):
             async with asyncio.timeout(feed.seconds_to_next()):
                 await woken.wait()
+    await socket.close(GOING_AWAY)
 
 
 def host_and_path(scope: Scope) -> tuple[str, str]:

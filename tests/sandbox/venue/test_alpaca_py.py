@@ -96,6 +96,18 @@ def test_the_stream_tells_of_a_replaced_and_a_cancelled_order(
     ]
 
 
+def test_all_positions_are_closed_at_once(client: TradingClient, server: Served) -> None:
+    server.control("prices", venue="alpaca", symbol="MSFT", price="28")
+    for symbol in ("AAPL", "MSFT"):
+        client.submit_order(MarketOrderRequest(symbol=symbol, qty=3, side=OrderSide.BUY, time_in_force=TimeInForce.DAY))
+    client.submit_order(
+        LimitOrderRequest(symbol="AAPL", qty=3, side=OrderSide.SELL, time_in_force=TimeInForce.GTC, limit_price=200)
+    )
+    assert [(each.symbol, each.status) for each in client.close_all_positions()] == [("AAPL", 403), ("MSFT", 200)]
+    assert [(each.symbol, each.status) for each in client.close_all_positions(cancel_orders=True)] == [("AAPL", 200)]
+    assert client.get_all_positions() == client.get_orders() == []
+
+
 def test_the_default_account_is_there(server: Served) -> None:
     account = TradingClient(KEY, SECRET, url_override=f"{server.url}/{HOST}").get_account()
     assert (account.currency, account.multiplier) == ("USD", "2")
