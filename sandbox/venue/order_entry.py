@@ -4,7 +4,7 @@ from dataclasses import replace as changed
 from decimal import Decimal
 
 from sandbox.venue import linked_orders
-from sandbox.venue.checks import check, check_prices, check_size
+from sandbox.venue.checks import check, check_prices, check_size, check_spot
 from sandbox.venue.decimals import plain
 from sandbox.venue.exchange import Exchange, Replacement
 from sandbox.venue.orders import FINISHED, Order, OrderRefused, OrderType, Reason, Status, Ticket
@@ -96,8 +96,10 @@ def amend(exchange: Exchange, order: Order, *, quantity: Decimal | None, price: 
     instrument = exchange.rules.instruments[ticket.symbol]
     check_prices(instrument, ticket)
     check_size(instrument, ticket, ticket.limit_price or Decimal(0))
-    if ticket.quantity is None or ticket.quantity <= order.filled:
+    if ticket.quantity is None or ticket.limit_price is None or ticket.quantity <= order.filled:
         raise OrderRefused(Reason.INVALID, f"amount must exceed what is filled, {plain(order.filled)}")
+    rest = changed(ticket, quantity=ticket.quantity - order.filled)
+    check_spot(exchange, exchange.accounts[order.account], instrument, rest, ticket.limit_price, order)
     order.ticket, order.amend_text, order.is_resting, order.idle_price = ticket, text, False, None
     exchange.changed[order.id] = order
     exchange.emit("amended", order, exchange.now())

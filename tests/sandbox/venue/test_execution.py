@@ -1,6 +1,7 @@
 """The core: when orders of each kind are filled, at which price, with which fee, and what that does to the account."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from sandbox.venue import execution, order_entry
 from sandbox.venue.orders import Order, OrderEvent, OrderRefused, OrderType, Reason, Side, Status, Ticket, TimeInForce
+from sandbox.venue.prices import Print
 from sandbox.venue.venue import Venue
-from sandbox.venue.venues import KEY, gate_venue
+from sandbox.venue.venues import KEY, alpaca_venue, gate_venue
 from tests.sandbox.venue.conftest import START, Clock
 
 BUY = Ticket("AAPL", Side.BUY, OrderType.MARKET, Decimal(10), time_in_force=TimeInForce.DAY)
@@ -133,6 +135,40 @@ def test_an_order_meets_the_prints_that_came_while_nobody_looked(alpaca: Venue, 
     [fill] = alpaca.exchange.fills
     assert START < fill.time < clock.now
     assert (fill.price, fill.is_maker) == (ticket.limit_price, True)
+
+
+class Prints:
+    """A price source of a few prints."""
+
+    def __init__(self, *prints: Print) -> None:
+        self._prints = prints
+
+    def last(self, symbol: str, at: datetime) -> Decimal:
+        """The price of the newest print."""
+        return [each.price for each in self._prints if each.time <= at][-1]
+
+    def prints(self, symbol: str, since: datetime, until: datetime) -> list[Print]:
+        """The prints of a range."""
+        return [each for each in self._prints if since < each.time <= until]
+
+
+def test_prices_come_from_any_source_and_their_sizes_limit_fills(clock: Clock) -> None:
+    seconds = [START + timedelta(seconds=each) for each in range(4)]
+    source = Prints(
+        Print(seconds[0], Decimal(100)),
+        Print(seconds[1], Decimal(90), Decimal(3)),
+        Print(seconds[2], Decimal(90), Decimal(4)),
+        Print(seconds[3], Decimal(100)),
+    )
+    venue = alpaca_venue(clock, prices=source)
+    order = place(venue, BUY, type=OrderType.LIMIT, limit_price="95")
+    clock.move(10)
+    venue.advance()
+    assert [(fill.time, fill.price, fill.quantity) for fill in venue.exchange.fills] == [
+        (seconds[1], Decimal(95), Decimal(3)),
+        (seconds[2], Decimal(95), Decimal(4)),
+    ]
+    assert order.status is Status.PARTIALLY_FILLED
 
 
 def test_gate_takes_its_fee_from_what_a_fill_brings(gate: Venue) -> None:
