@@ -9,6 +9,7 @@ from sandbox.venue.alpaca_format import (
     Json,
     account_document,
     activity,
+    activity_id,
     asset_document,
     clock_document,
     identifier,
@@ -84,9 +85,9 @@ def _open_position(call: Call) -> tuple[Instrument, Decimal]:
 
 def fills(call: Call) -> Reply:
     """`GET /v2/account/activities/FILL`: newest first unless `direction` is `asc`, paged by the last id."""
-    rows: Iterator[Json] = (
-        activity(call.account, call.exchange.orders[fill.order_id], fill) for fill in _matching_fills(call)
-    )
+    is_descending = call.query.get("direction", "desc") == "desc"
+    ordered = sorted(_matching_fills(call), key=activity_id, reverse=is_descending)
+    rows: Iterator[Json] = (activity(call.account, call.exchange.orders[fill.order_id], fill) for fill in ordered)
     if token := call.query.get("page_token"):
         rows = islice(dropwhile(lambda row: row["id"] != token, rows), 1, None)
     return json_reply(list(islice(rows, row_count(call.query, "page_size", DEFAULT_PAGE, DEFAULT_PAGE))))
@@ -94,13 +95,13 @@ def fills(call: Call) -> Reply:
 
 def _matching_fills(call: Call) -> Iterator[Fill]:
     after, until = query_time(call, "after"), query_time(call, "until")
-    newest_first = call.query.get("direction", "desc") == "desc"
-    for fill in reversed(call.exchange.fills) if newest_first else call.exchange.fills:
-        is_too_old = after is not None and fill.time <= after
-        if is_too_old and newest_first:
-            return
-        is_visible = call.exchange.is_visible(call.exchange.orders[fill.order_id])
-        if fill.account == call.account.key and is_visible and not is_too_old and not (until and fill.time > until):
+    for fill in call.exchange.fills:
+        is_asked = not (after and fill.time <= after) and not (until and fill.time > until)
+        if (
+            fill.account == call.account.key
+            and is_asked
+            and call.exchange.is_visible(call.exchange.orders[fill.order_id])
+        ):
             yield fill
 
 

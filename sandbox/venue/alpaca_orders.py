@@ -36,8 +36,6 @@ def _matching_orders(call: Call, *, nested: bool) -> Iterator[Order]:
     newest_first = call.query.get("direction", "desc") == "desc"
     ordered: Iterable[Order] = reversed(orders.values()) if newest_first else orders.values()
     for order in ordered:
-        if after and newest_first and order.created_at <= after:
-            return
         if (
             order.account == call.account.key
             and not (nested and order.parent)

@@ -1,5 +1,6 @@
 """The core's step: match prints since the last step, then cancels, replacements and new orders."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +10,6 @@ from sandbox.venue.decimals import floor_to
 from sandbox.venue.exchange import Exchange
 from sandbox.venue.matching import Book
 from sandbox.venue.orders import STOP_TYPES, Fill, Order, OrderType, Side, Status, TimeInForce
-from sandbox.venue.prices import Print
 
 WAITING = frozenset({Status.PENDING_NEW, Status.ACCEPTED})
 IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
@@ -21,8 +21,9 @@ def advance(exchange: Exchange) -> None:
     symbols = [symbol for symbol, count in exchange.symbols.items() if count]
     exchange.seen_until = {symbol: exchange.seen_until.get(symbol, now) for symbol in symbols}
     if exchange.session_is_open:
+        _match_prints(exchange, symbols, now)
         for symbol in symbols:
-            _catch_up(exchange, symbol, now)
+            _update_book(exchange, symbol, now)
     _cancel_all_due(exchange, now)
     _carry_out_cancels(exchange, now)
     _carry_out_replacements(exchange, now)
@@ -60,26 +61,30 @@ def close_session(exchange: Exchange) -> None:
             _end(exchange, order, Status.EXPIRED, "cancelled", now)
 
 
-def _catch_up(exchange: Exchange, symbol: str, now: datetime) -> None:
-    """Match an instrument's working orders against the prints since the last step."""
-    book = exchange.manual_prices.get(symbol)
-    if book is None:
-        for market_print in exchange.prices.prints(symbol, exchange.seen_until[symbol], now):
-            _take_print(exchange, symbol, market_print)
-        exchange.seen_until[symbol] = now
-        book = Book(exchange.prices.last(symbol, now))
+def _match_prints(exchange: Exchange, symbols: Iterable[str], now: datetime) -> None:
+    """Match the working orders against the prints of all instruments since the last step, in the order of time."""
+    prints = [
+        (market_print, symbol)
+        for symbol in symbols
+        if symbol not in exchange.manual_prices
+        for market_print in exchange.prices.prints(symbol, exchange.seen_until[symbol], now)
+    ]
+    for market_print, symbol in sorted(prints, key=lambda entry: entry[0].time):
+        book = Book(market_print.price, market_print.size)
+        for order in list(exchange.working.values()):
+            if order.ticket.symbol == symbol:
+                _match(exchange, order, book, market_print.time)
+
+
+def _update_book(exchange: Exchange, symbol: str, now: datetime) -> None:
+    """Set an instrument's book to its last price; if that has changed, all its working orders may execute."""
+    book = exchange.manual_prices.get(symbol) or Book(exchange.prices.last(symbol, now))
+    exchange.seen_until[symbol] = now
     if exchange.books.get(symbol) != book:
         exchange.changed.update(
             (order.id, order) for order in exchange.working.values() if order.ticket.symbol == symbol
         )
     exchange.books[symbol] = book
-
-
-def _take_print(exchange: Exchange, symbol: str, market_print: Print) -> None:
-    book = Book(market_print.price, market_print.size)
-    for order in list(exchange.working.values()):
-        if order.ticket.symbol == symbol:
-            _match(exchange, order, book, market_print.time)
 
 
 def _cancel_all_due(exchange: Exchange, now: datetime) -> None:
@@ -116,6 +121,8 @@ def _carry_out_replacements(exchange: Exchange, now: datetime) -> None:
 def _activate(exchange: Exchange, now: datetime) -> None:
     for order in list(exchange.changed.values()):
         if order.status in WAITING:
+            if order.status is Status.PENDING_NEW:
+                exchange.emit("pending_new", order, now)
             order.status = Status.NEW
             exchange.emit("new", order, now)
 

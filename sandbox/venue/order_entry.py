@@ -9,7 +9,8 @@ from sandbox.venue.decimals import plain
 from sandbox.venue.exchange import Exchange, Replacement
 from sandbox.venue.orders import FINISHED, Order, OrderRefused, OrderType, Reason, Status, Ticket
 
-UNCHANGEABLE = FINISHED | {Status.PENDING_CANCEL, Status.PENDING_REPLACE}
+# As Alpaca documents for `PATCH /v2/orders/{id}`.
+UNCHANGEABLE = FINISHED | {Status.ACCEPTED, Status.PENDING_NEW, Status.PENDING_CANCEL, Status.PENDING_REPLACE}
 
 
 def place(exchange: Exchange, key: str, ticket: Ticket) -> Order:
@@ -57,7 +58,10 @@ def request_replace(
         OrderRefused: if the old order is finished or pending, or the new one fails a check.
     """
     if order.status in UNCHANGEABLE or order.ticket.quantity is None:
-        raise _finished(order)
+        words = f"order in {order.status.value} status cannot be changed"
+        raise OrderRefused(Reason.FINISHED, words, status=order.status.value)
+    if quantity is not None and (quantity % 1 or order.ticket.quantity % 1):
+        raise OrderRefused(Reason.FRACTION, "qty of fractional orders cannot be changed")
     left = (quantity if quantity is not None else order.ticket.quantity) - order.filled
     ticket = changed(
         order.ticket,

@@ -87,10 +87,12 @@ def test_the_stream_tells_of_a_replaced_and_a_cancelled_order(
     old = client.get_order_by_client_id("old")
     assert (old.status, old.replaced_by) == (OrderStatus.REPLACED, new.id)
     client.cancel_order_by_id(new.id)
-    told = [updates.get(timeout=5) for _ in range(4)]
+    told = [updates.get(timeout=5) for _ in range(6)]
     assert [(getattr(each.event, "value", each.event), each.order.client_order_id) for each in told] == [
+        ("pending_new", "old"),
         ("new", "old"),
         ("replaced", "old"),
+        ("pending_new", "new"),
         ("new", "new"),
         ("canceled", "new"),
     ]
