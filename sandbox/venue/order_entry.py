@@ -7,7 +7,7 @@ from sandbox.venue import linked_orders
 from sandbox.venue.checks import check, check_prices, check_size, check_spot
 from sandbox.venue.decimals import plain
 from sandbox.venue.exchange import Exchange, Replacement
-from sandbox.venue.orders import FINISHED, Order, OrderRefused, OrderType, Reason, Status, Ticket
+from sandbox.venue.orders import FINISHED, Order, OrderClass, OrderRefused, OrderType, Reason, Status, Ticket
 
 # As Alpaca documents for `PATCH /v2/orders/{id}`.
 UNCHANGEABLE = FINISHED | {Status.ACCEPTED, Status.PENDING_NEW, Status.PENDING_CANCEL, Status.PENDING_REPLACE}
@@ -57,11 +57,9 @@ def request_replace(
     Raises:
         OrderRefused: if the old order is finished or pending, or the new one fails a check.
     """
-    if order.status in UNCHANGEABLE or order.ticket.quantity is None:
-        words = f"order in {order.status.value} status cannot be changed"
-        raise OrderRefused(Reason.FINISHED, words, status=order.status.value)
-    if quantity is not None and (quantity % 1 or order.ticket.quantity % 1):
-        raise OrderRefused(Reason.FRACTION, "qty of fractional orders cannot be changed")
+    _check_replaceable(order, quantity, limit_price, stop_price)
+    if order.ticket.quantity is None:
+        raise OrderRefused(Reason.FRACTION, "notional orders cannot be replaced")
     left = (quantity if quantity is not None else order.ticket.quantity) - order.filled
     ticket = changed(
         order.ticket,
@@ -111,3 +109,20 @@ def amend(exchange: Exchange, order: Order, *, quantity: Decimal | None, price: 
 
 def _finished(order: Order) -> OrderRefused:
     return OrderRefused(Reason.FINISHED, f'order is already in "{order.status.value}" state', status=order.status.value)
+
+
+def _check_replaceable(
+    order: Order, quantity: Decimal | None, limit_price: Decimal | None, stop_price: Decimal | None
+) -> None:
+    """Refuse the changes that Alpaca's reference of `PATCH /v2/orders/{id}` excludes."""
+    ticket = order.ticket
+    if order.status in UNCHANGEABLE:
+        words = f"order in {order.status.value} status cannot be changed"
+        raise OrderRefused(Reason.FINISHED, words, status=order.status.value)
+    for name, new, old in (("limit", limit_price, ticket.limit_price), ("stop", stop_price, ticket.stop_price)):
+        if new is not None and old is None:
+            raise OrderRefused(Reason.INVALID, f"{ticket.type.value} orders require no {name} price")
+    if quantity is not None and (quantity % 1 or (ticket.quantity or Decimal(0)) % 1):
+        raise OrderRefused(Reason.FRACTION, "qty of fractional orders cannot be changed")
+    if quantity is not None and ticket.order_class is not OrderClass.SIMPLE:
+        raise OrderRefused(Reason.INVALID, f"qty of {ticket.order_class.value} orders cannot be changed")

@@ -114,6 +114,32 @@ def test_a_replacement_holds_what_is_left_and_is_rejected_when_it_comes_too_late
     assert late.status is Status.REJECTED
 
 
+@pytest.mark.parametrize(
+    ("ticket", "changes", "words"),
+    [
+        (
+            replace(BUY, type=OrderType.STOP, stop_price=Decimal(120)),
+            {"limit_price": Decimal(1)},
+            "require no limit price",
+        ),
+        (replace(BUY, quantity=Decimal("0.5"), limit_price=Decimal(90)), {"quantity": Decimal(2)}, "fractional orders"),
+        (
+            replace(BUY, quantity=None, cost=Decimal(50), limit_price=Decimal(90)),
+            {"stop_price": None},
+            "notional orders",
+        ),
+    ],
+)
+def test_what_alpaca_does_not_replace_is_refused(
+    alpaca: Venue, ticket: Ticket, changes: dict[str, Any], words: str
+) -> None:
+    price(alpaca, "100")
+    order = place(alpaca, ticket)
+    with pytest.raises(OrderRefused, match=words):
+        order_entry.request_replace(alpaca.exchange, order, **changes)
+    assert order.status is Status.NEW
+
+
 def test_day_orders_expire_with_the_session_and_later_ones_wait_for_the_next(alpaca: Venue) -> None:
     price(alpaca, "100")
     day = place(alpaca, BUY, type=OrderType.LIMIT, limit_price="90")
