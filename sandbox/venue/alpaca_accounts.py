@@ -4,18 +4,20 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import dropwhile, islice
 
-from sandbox.venue import order_entry
+from sandbox.venue import execution, order_entry
 from sandbox.venue.alpaca_format import (
     Json,
     account_document,
     activity,
+    activity_id,
     asset_document,
     clock_document,
     identifier,
     order_document,
     position_document,
 )
-from sandbox.venue.alpaca_orders import query_time
+from sandbox.venue.alpaca_orders import cancel_all, query_time
+from sandbox.venue.alpaca_refusals import refusal
 from sandbox.venue.calls import Call, number, row_count
 from sandbox.venue.decimals import floor_to
 from sandbox.venue.instruments import Instrument
@@ -48,9 +50,29 @@ def close_position(call: Call) -> Reply:
     instrument, position = _open_position(call)
     part = (number(call.query, "percentage") or Decimal(100)) / 100
     quantity = number(call.query, "qty") or floor_to(abs(position) * part, instrument.quantity_step)
-    side = Side.SELL if position > 0 else Side.BUY
-    closing = Ticket(instrument.symbol, side, OrderType.MARKET, quantity, time_in_force=TimeInForce.DAY)
-    return json_reply(order_document(call.exchange, order_entry.place(call.exchange, call.account.key, closing)))
+    return json_reply(_closing_order(call, instrument, quantity))
+
+
+def close_all_positions(call: Call) -> Reply:
+    """`DELETE /v2/positions`: a market order for each position; `cancel_orders=true` first cancels all orders."""
+    if call.query.get("cancel_orders", "").lower() == "true":
+        cancel_all(call)
+        execution.advance(call.exchange)
+    rows = []
+    for instrument in call.exchange.rules.instruments.values():
+        if quantity := abs(call.account.balance(instrument.base)):
+            try:
+                status, body = 200, _closing_order(call, instrument, quantity)
+            except OrderRefused as refused:
+                status, body = refusal(refused)
+            rows.append({"symbol": instrument.symbol, "order_id": body.get("id"), "status": status, "body": body})
+    return json_reply(rows, status=207)
+
+
+def _closing_order(call: Call, instrument: Instrument, quantity: Decimal) -> Json:
+    side = Side.SELL if call.account.balance(instrument.base) > 0 else Side.BUY
+    ticket = Ticket(instrument.symbol, side, OrderType.MARKET, quantity, time_in_force=TimeInForce.DAY)
+    return order_document(call.exchange, order_entry.place(call.exchange, call.account.key, ticket))
 
 
 def _open_position(call: Call) -> tuple[Instrument, Decimal]:
@@ -63,9 +85,9 @@ def _open_position(call: Call) -> tuple[Instrument, Decimal]:
 
 def fills(call: Call) -> Reply:
     """`GET /v2/account/activities/FILL`: newest first unless `direction` is `asc`, paged by the last id."""
-    rows: Iterator[Json] = (
-        activity(call.account, call.exchange.orders[fill.order_id], fill) for fill in _matching_fills(call)
-    )
+    is_descending = call.query.get("direction", "desc") == "desc"
+    ordered = sorted(_matching_fills(call), key=activity_id, reverse=is_descending)
+    rows: Iterator[Json] = (activity(call.account, call.exchange.orders[fill.order_id], fill) for fill in ordered)
     if token := call.query.get("page_token"):
         rows = islice(dropwhile(lambda row: row["id"] != token, rows), 1, None)
     return json_reply(list(islice(rows, row_count(call.query, "page_size", DEFAULT_PAGE, DEFAULT_PAGE))))
@@ -73,13 +95,13 @@ def fills(call: Call) -> Reply:
 
 def _matching_fills(call: Call) -> Iterator[Fill]:
     after, until = query_time(call, "after"), query_time(call, "until")
-    newest_first = call.query.get("direction", "desc") == "desc"
-    for fill in reversed(call.exchange.fills) if newest_first else call.exchange.fills:
-        is_too_old = after is not None and fill.time <= after
-        if is_too_old and newest_first:
-            return
-        is_visible = call.exchange.is_visible(call.exchange.orders[fill.order_id])
-        if fill.account == call.account.key and is_visible and not is_too_old and not (until and fill.time > until):
+    for fill in call.exchange.fills:
+        is_asked = not (after and fill.time <= after) and not (until and fill.time > until)
+        if (
+            fill.account == call.account.key
+            and is_asked
+            and call.exchange.is_visible(call.exchange.orders[fill.order_id])
+        ):
             yield fill
 
 

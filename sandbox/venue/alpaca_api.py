@@ -1,8 +1,4 @@
-"""Alpaca's Trading API v2 over the core: `paper-api.alpaca.markets/v2/...`.
-
-Statuses and bodies of refusals: Alpaca's documentation where it names them, else as users report them (alpaca-py 225,
-Alpaca-API 282, alpaca-java 145 and 147).
-"""
+"""Alpaca's Trading API v2 over the core, `paper-api.alpaca.markets/v2/...`, and its stream `trade_updates`."""
 
 import hmac
 import json
@@ -16,36 +12,19 @@ from sandbox.venue import alpaca_accounts as accounts
 from sandbox.venue import alpaca_orders as orders
 from sandbox.venue.account import Account
 from sandbox.venue.alpaca_format import identifier, update
+from sandbox.venue.alpaca_refusals import refusal
 from sandbox.venue.calls import Call, Request, Route, find_route, json_body
 from sandbox.venue.exchange import Exchange, Rules
 from sandbox.venue.faults import Operation
 from sandbox.venue.feed import Feed, Message
 from sandbox.venue.instruments import stocks
-from sandbox.venue.orders import OrderEvent, OrderRefused, Reason
+from sandbox.venue.orders import OrderEvent, OrderRefused
 from sandbox.venue.prices import PriceSource
 from sandbox.world import Reply, json_reply
 
 HOST = "paper-api.alpaca.markets"
 STREAM = "trade_updates"
 LIMIT = Limit(200, 60)  # requests a minute of an account
-# Reason -> (HTTP status, Alpaca's code, its message; {} is the core's own).
-REFUSALS = {
-    Reason.INVALID: (422, 40010001, "{}"),
-    Reason.UNKNOWN_SYMBOL: (422, 42210000, 'asset "{}" not found'),
-    Reason.DUPLICATE_CLIENT_ID: (422, 40010001, "{}"),
-    Reason.PRECISION: (422, 42210000, "invalid {}. sub-penny increment does not fulfill minimum pricing criteria"),
-    Reason.FRACTION: (422, 42210000, "{}"),
-    Reason.TOO_SMALL: (403, 40310000, "cost basis must be >= minimal amount of order {}"),
-    Reason.NO_FUNDS: (403, 40310000, "{}"),
-    Reason.NO_POSITION: (403, 40310000, "{}"),
-    Reason.NO_SHORTING: (403, 40310000, "{}"),
-    Reason.WASH_TRADE: (403, 40310000, "{}"),
-    Reason.POST_ONLY: (422, 42210000, "{}"),
-    Reason.NOT_FOUND: (404, 40410000, "{}"),
-    Reason.CLIENT_ID_NOT_FOUND: (404, 40410000, "order not found"),
-    Reason.FINISHED: (422, 42210000, "{}"),
-    Reason.NO_CHANGE: (422, 42210000, "{}"),
-}
 ORDER, SYMBOL = "(?P<order_id>[^/]+)", "(?P<symbol>[^/]+)"
 ROUTES = (
     Route("POST", "v2/orders", Operation.SUBMIT, orders.submit),
@@ -58,6 +37,7 @@ ROUTES = (
     Route("GET", "v2/account", Operation.ACCOUNT, accounts.account),
     Route("GET", "v2/account/activities(?:/FILL)?", Operation.LIST, accounts.fills),
     Route("GET", "v2/positions", Operation.ACCOUNT, accounts.positions),
+    Route("DELETE", "v2/positions", Operation.SUBMIT, accounts.close_all_positions),
     Route("GET", f"v2/positions/{SYMBOL}", Operation.ACCOUNT, accounts.position),
     Route("DELETE", f"v2/positions/{SYMBOL}", Operation.SUBMIT, accounts.close_position),
     Route("GET", "v2/clock", Operation.ACCOUNT, accounts.clock),
@@ -103,8 +83,7 @@ class AlpacaApi:
         try:
             return route.answer(Call(self.exchange, query, parts, account, json_body(request), with_fills))
         except OrderRefused as refused:
-            status, code, message = REFUSALS[refused.reason]
-            body = {"code": code, "message": message.format(refused.message), **refused.facts}
+            status, body = refusal(refused)
             return json_reply(body, status=status)
 
     def authorized(self, key: str, secret: str) -> Account | None:

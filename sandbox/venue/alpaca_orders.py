@@ -36,8 +36,6 @@ def _matching_orders(call: Call, *, nested: bool) -> Iterator[Order]:
     newest_first = call.query.get("direction", "desc") == "desc"
     ordered: Iterable[Order] = reversed(orders.values()) if newest_first else orders.values()
     for order in ordered:
-        if after and newest_first and order.created_at <= after:
-            return
         if (
             order.account == call.account.key
             and not (nested and order.parent)
@@ -79,7 +77,7 @@ def replace(call: Call) -> Reply:
 
 def cancel(call: Call) -> Reply:
     """`DELETE /v2/orders/{id}`: 204 means requested, not cancelled yet."""
-    order_entry.request_cancel(call.exchange.find(call.account.key, call.parts["order_id"]))
+    order_entry.request_cancel(call.exchange, call.exchange.find(call.account.key, call.parts["order_id"]))
     return Reply(b"", "application/json", 204)
 
 
@@ -88,7 +86,7 @@ def cancel_all(call: Call) -> Reply:
     rows = []
     for order in list(call.exchange.working_of(call.account.key)):
         if order.status not in FINISHED | {Status.PENDING_REPLACE}:
-            order_entry.request_cancel(order)
+            order_entry.request_cancel(call.exchange, order)
             rows.append({"id": order.id, "status": 200, "body": order_document(call.exchange, order)})
     return json_reply(rows, status=207)
 

@@ -4,11 +4,13 @@ Source: Alpaca's page "Placing orders" (types, classes, times in force) and the 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from sandbox.venue.calls import number
 from sandbox.venue.orders import ZERO, OrderClass, OrderRefused, OrderType, Reason, Side, Ticket, TimeInForce
 
+Choice = TypeVar("Choice", bound=StrEnum)
 NEEDED_PRICES = {
     OrderType.MARKET: (),
     OrderType.LIMIT: ("limit_price",),
@@ -25,8 +27,8 @@ def parse_ticket(document: Mapping[str, Any]) -> Ticket:
         OrderRefused: with Alpaca's message, if a field is missing, unknown or contradicts another.
     """
     order_type = _choice(OrderType, document, "type")
-    order_class = OrderClass(document.get("order_class") or "simple") if _is_class(document) else OrderClass.SIMPLE
-    profit, loss = document.get("take_profit") or {}, document.get("stop_loss") or {}
+    order_class = _choice(OrderClass, document, "order_class") if document.get("order_class") else OrderClass.SIMPLE
+    profit, loss = _exit(document, "take_profit"), _exit(document, "stop_loss")
     ticket = Ticket(
         symbol=str(document.get("symbol") or ""),
         side=_choice(Side, document, "side"),
@@ -49,18 +51,20 @@ def parse_ticket(document: Mapping[str, Any]) -> Ticket:
     return ticket
 
 
-def _is_class(document: Mapping[str, Any]) -> bool:
-    if (document.get("order_class") or "simple") in set(OrderClass):
-        return True
-    raise OrderRefused(Reason.INVALID, "invalid order_class")
-
-
-def _choice(kind: Any, document: Mapping[str, Any], name: str) -> Any:
-    if not document.get(name):
+def _choice(kind: type[Choice], document: Mapping[str, Any], name: str) -> Choice:
+    value = document.get(name)
+    if not value:
         raise OrderRefused(Reason.INVALID, f"{name} is required")
-    if document[name] not in set(kind):
+    if not isinstance(value, str) or value not in set(kind):
         raise OrderRefused(Reason.INVALID, f"invalid {name}")
-    return kind(document[name])
+    return kind(value)
+
+
+def _exit(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = document.get(name) or {}
+    if not isinstance(value, dict):
+        raise OrderRefused(Reason.INVALID, f"invalid {name}")
+    return value
 
 
 def _check_form(ticket: Ticket) -> None:
@@ -69,11 +73,11 @@ def _check_form(ticket: Ticket) -> None:
         raise OrderRefused(Reason.INVALID, "client_order_id must be no more than 128 characters")
     if (ticket.quantity is None) == (ticket.cost is None):
         raise OrderRefused(Reason.INVALID, "qty or notional is required")
-    for name in NEEDED_PRICES[ticket.type]:
-        if getattr(ticket, name) is None:
-            raise OrderRefused(Reason.INVALID, f"{ticket.type.value} orders require {name.replace('_', ' ')}")
-    if ticket.type is OrderType.MARKET and (ticket.limit_price is not None or ticket.stop_price is not None):
-        raise OrderRefused(Reason.INVALID, "market orders require no stop or limit price")
+    for name in ("stop_price", "limit_price"):
+        needs, has = name in NEEDED_PRICES[ticket.type], getattr(ticket, name) is not None
+        if needs != has:
+            words = f"{'' if needs else 'no '}{name.replace('_', ' ')}"
+            raise OrderRefused(Reason.INVALID, f"{ticket.type.value} orders require {words}")
     if ticket.type is OrderType.TRAILING_STOP and (ticket.trail_price is None) == (ticket.trail_percent is None):
         raise OrderRefused(Reason.INVALID, "trailing stop orders must specify one of trail_price or trail_percent")
     if ticket.time_in_force is TimeInForce.POC:

@@ -1,5 +1,6 @@
 """State of the matching core: accounts, orders, fills, listeners. No I/O; the clock is injected."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,18 +57,16 @@ class Exchange:
     accounts: dict[str, Account] = field(default_factory=dict)  # by API key
     orders: dict[str, Order] = field(default_factory=dict)  # by id, in the order of creation
     working: dict[str, Order] = field(default_factory=dict)  # those that are not finished
+    changed: dict[str, Order] = field(default_factory=dict)  # working orders that the next step must look at
+    symbols: Counter[str] = field(default_factory=Counter)  # of working orders
     client_ids: dict[tuple[str, str], Order] = field(default_factory=dict)  # (API key, client id) -> the newest
     fills: list[Fill] = field(default_factory=list)
     listeners: list[Callable[[OrderEvent], None]] = field(default_factory=list)
     books: dict[str, Book] = field(default_factory=dict)  # of instruments with working orders
     seen_until: dict[str, datetime] = field(default_factory=dict)  # prints up to this time are matched
-    manual_prices: dict[str, Book] = field(
-        default_factory=dict
-    )  # set through `set_price`: the market does not move there
+    manual_prices: dict[str, Book] = field(default_factory=dict)  # instruments held at a price by `hold_price`
     session_is_open: bool = True
-    cancel_at: dict[str, datetime] = field(
-        default_factory=dict
-    )  # dead-man switch: API key -> time at which its orders are cancelled
+    cancel_at: dict[str, datetime] = field(default_factory=dict)  # dead-man switches: API key -> due time
     replacements: list[Replacement] = field(default_factory=list)  # not carried out yet
 
     def open_account(self, key: str, secret: str, balances: Mapping[str, Decimal], multiplier: Decimal) -> Account:
@@ -81,7 +80,8 @@ class Exchange:
         number, now = len(self.orders) + 1, self.now()
         status = Status.PENDING_NEW if self.session_is_open else Status.ACCEPTED
         order = Order(number, self.rules.order_id(number), key, ticket, status, now, now)
-        self.orders[order.id] = self.working[order.id] = order
+        self.orders[order.id] = self.working[order.id] = self.changed[order.id] = order
+        self.symbols[ticket.symbol] += 1
         if ticket.client_order_id:
             self.client_ids[key, ticket.client_order_id] = order
         return order
@@ -95,7 +95,9 @@ class Exchange:
     def finish(self, order: Order, status: Status, reason: str, at: datetime) -> None:
         """Mark an order as finished, without an event."""
         order.status, order.finish_reason, order.finished_at, order.updated_at = status, reason, at, at
-        self.working.pop(order.id, None)
+        del self.working[order.id]
+        self.changed.pop(order.id, None)
+        self.symbols[order.ticket.symbol] -= 1
 
     def price(self, symbol: str) -> Decimal:
         """Return the last price of an instrument."""

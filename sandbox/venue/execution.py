@@ -1,5 +1,6 @@
 """The core's step: match prints since the last step, then cancels, replacements and new orders."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +10,6 @@ from sandbox.venue.decimals import floor_to
 from sandbox.venue.exchange import Exchange
 from sandbox.venue.matching import Book
 from sandbox.venue.orders import STOP_TYPES, Fill, Order, OrderType, Side, Status, TimeInForce
-from sandbox.venue.prices import Print
 
 WAITING = frozenset({Status.PENDING_NEW, Status.ACCEPTED})
 IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
@@ -18,19 +18,18 @@ IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 def advance(exchange: Exchange) -> None:
     """Advance the venue to now. Idempotent while neither the clock, the market nor a request changes anything."""
     now = exchange.now()
-    symbols = dict.fromkeys(order.ticket.symbol for order in exchange.working.values())
+    symbols = [symbol for symbol, count in exchange.symbols.items() if count]
     exchange.seen_until = {symbol: exchange.seen_until.get(symbol, now) for symbol in symbols}
     if exchange.session_is_open:
+        _match_prints(exchange, symbols, now)
         for symbol in symbols:
-            _catch_up(exchange, symbol, now)
+            _update_book(exchange, symbol, now)
     _cancel_all_due(exchange, now)
     _carry_out_cancels(exchange, now)
     _carry_out_replacements(exchange, now)
     if exchange.session_is_open:
         _activate(exchange, now)
-        for order in list(exchange.working.values()):
-            _match(exchange, order, exchange.books[order.ticket.symbol], now)
-            _end_if_immediate(exchange, order, now)
+        _match_changed(exchange, now)
 
 
 def hold_price(exchange: Exchange, symbol: str, price: Decimal, size: Decimal | None = None) -> None:
@@ -62,22 +61,30 @@ def close_session(exchange: Exchange) -> None:
             _end(exchange, order, Status.EXPIRED, "cancelled", now)
 
 
-def _catch_up(exchange: Exchange, symbol: str, now: datetime) -> None:
-    """Match an instrument's working orders against the prints since the last step."""
-    if symbol in exchange.manual_prices:
-        exchange.books[symbol] = exchange.manual_prices[symbol]
-        return
-    for market_print in exchange.prices.prints(symbol, exchange.seen_until[symbol], now):
-        _take_print(exchange, symbol, market_print)
+def _match_prints(exchange: Exchange, symbols: Iterable[str], now: datetime) -> None:
+    """Match the working orders against the prints of all instruments since the last step, in the order of time."""
+    prints = [
+        (market_print, symbol)
+        for symbol in symbols
+        if symbol not in exchange.manual_prices
+        for market_print in exchange.prices.prints(symbol, exchange.seen_until[symbol], now)
+    ]
+    for market_print, symbol in sorted(prints, key=lambda entry: entry[0].time):
+        book = Book(market_print.price, market_print.size)
+        for order in list(exchange.working.values()):
+            if order.ticket.symbol == symbol:
+                _match(exchange, order, book, market_print.time)
+
+
+def _update_book(exchange: Exchange, symbol: str, now: datetime) -> None:
+    """Set an instrument's book to its last price; if that has changed, all its working orders may execute."""
+    book = exchange.manual_prices.get(symbol) or Book(exchange.prices.last(symbol, now))
     exchange.seen_until[symbol] = now
-    exchange.books[symbol] = Book(exchange.prices.last(symbol, now))
-
-
-def _take_print(exchange: Exchange, symbol: str, market_print: Print) -> None:
-    book = Book(market_print.price, market_print.size)
-    for order in list(exchange.working.values()):
-        if order.ticket.symbol == symbol:
-            _match(exchange, order, book, market_print.time)
+    if exchange.books.get(symbol) != book:
+        exchange.changed.update(
+            (order.id, order) for order in exchange.working.values() if order.ticket.symbol == symbol
+        )
+    exchange.books[symbol] = book
 
 
 def _cancel_all_due(exchange: Exchange, now: datetime) -> None:
@@ -86,10 +93,11 @@ def _cancel_all_due(exchange: Exchange, now: datetime) -> None:
         del exchange.cancel_at[key]
         for order in list(exchange.working_of(key)):
             order.status = Status.PENDING_CANCEL
+            exchange.changed[order.id] = order
 
 
 def _carry_out_cancels(exchange: Exchange, now: datetime) -> None:
-    for order in list(exchange.working.values()):
+    for order in list(exchange.changed.values()):
         if order.status is Status.PENDING_CANCEL:
             _end(exchange, order, Status.CANCELED, "cancelled", now)
 
@@ -106,15 +114,27 @@ def _carry_out_replacements(exchange: Exchange, now: datetime) -> None:
         new.ticket = replace(new.ticket, quantity=left)
         linked_orders.take_over(exchange, old, new)
         new.status = new.status if new.is_active else Status.HELD
-        old.replaced_by, old.legs, old.rivals = new.id, [], []
+        old.replaced_by = new.id
         _end(exchange, old, Status.REPLACED, "cancelled", now)
 
 
 def _activate(exchange: Exchange, now: datetime) -> None:
-    for order in list(exchange.working.values()):
+    for order in list(exchange.changed.values()):
         if order.status in WAITING:
+            if order.status is Status.PENDING_NEW:
+                exchange.emit("pending_new", order, now)
             order.status = Status.NEW
             exchange.emit("new", order, now)
+
+
+def _match_changed(exchange: Exchange, now: datetime) -> None:
+    """Match the orders that may execute; those that cannot at this price rest until something changes."""
+    for order in list(exchange.changed.values()):
+        book = exchange.books[order.ticket.symbol]
+        _match(exchange, order, book, now)
+        _end_if_immediate(exchange, order, now)
+        if order.idle_price == book.price or not order.is_active:
+            exchange.changed.pop(order.id, None)
 
 
 def _match(exchange: Exchange, order: Order, book: Book, at: datetime) -> None:
@@ -198,4 +218,5 @@ def _end(exchange: Exchange, order: Order, status: Status, reason: str, at: date
     """Finish an order without a fill, emit the event and cancel its linked orders."""
     exchange.finish(order, status, reason, at)
     exchange.emit(status.value, order, at)
-    linked_orders.after_end(exchange, order, at)
+    if status is not Status.REPLACED:  # its replacement has taken its place in the group
+        linked_orders.after_end(exchange, order, at)

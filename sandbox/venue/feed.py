@@ -21,6 +21,7 @@ class Feed:
     channels: dict[str, set[str]] = field(default_factory=dict)  # channel -> symbols
     pending: list[tuple[datetime, int, Message]] = field(default_factory=list)
     sequence: int = 0
+    is_open: bool = True
 
     def send(self, message: Message, seconds: float = 0.0) -> None:
         """Queue a message, due in `seconds`."""
@@ -29,8 +30,12 @@ class Feed:
         self.wake()
 
     def send_with_faults(self, message: Message, faults: Faults) -> None:
-        """Queue an event, unless a fault loses, delays or duplicates it."""
+        """Queue an event, unless a fault loses, delays or duplicates it, or ends the stream."""
         if faults.take(Fault.LOST_EVENT, Operation.STREAM):
+            return
+        if faults.take(Fault.DISCONNECT, Operation.STREAM):
+            self.is_open = False
+            self.wake()
             return
         late = faults.take(Fault.LATE_EVENT, Operation.STREAM)
         self.send(message, late.seconds * (0.5 + faults.draw(Fault.LATE_EVENT) / 2) if late else 0.0)

@@ -161,6 +161,8 @@ class GateApi:
     def messages(self, event: OrderEvent, feed: Feed) -> list[Message]:
         """Return the `spot.orders` and `spot.usertrades` messages of an event, if the stream subscribed to its pair."""
         messages: list[Message] = []
+        if event.kind == "pending_new":  # an event of Alpaca's stream alone
+            return messages
         user = self.exchange.accounts[event.order.account].number
         if event.fill is not None and _listens(feed, "spot.usertrades", event.order.ticket.symbol):
             row = trade_update(self.exchange, event.fill, user)

@@ -36,16 +36,11 @@ def parse_ticket(document: Mapping[str, Any]) -> Ticket:
     in_force = _choice(
         {value.value: value for value in InForce if value is not InForce.DAY}, document, "time_in_force", "gtc"
     )
-    side, amount, price = (
-        _choice({value.value: value for value in Side}, document, "side"),
-        _number(document, "amount"),
-        None,
-    )
-    if order_type is OrderType.LIMIT:
-        price = _number(document, "price")
-        if price is None:
-            raise OrderRefused(Reason.MISSING, "price")
-    elif in_force not in (InForce.IOC, InForce.FOK):
+    side, amount = _choice({value.value: value for value in Side}, document, "side"), _number(document, "amount")
+    price = _number(document, "price") if order_type is OrderType.LIMIT else None
+    if order_type is OrderType.LIMIT and price is None:
+        raise OrderRefused(Reason.MISSING, "price")
+    if order_type is OrderType.MARKET and in_force not in (InForce.IOC, InForce.FOK):
         raise _invalid("time_in_force", in_force.value)
     if document.get("account", "spot") != "spot":
         raise _invalid("account", document["account"])
@@ -64,7 +59,7 @@ def parse_ticket(document: Mapping[str, Any]) -> Ticket:
 
 def _choice(choices: Mapping[str, Any], document: Mapping[str, Any], name: str, default: str = "") -> Any:
     value = document.get(name, default)
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise _invalid(name, value)
     return choices[value]
 

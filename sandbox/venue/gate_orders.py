@@ -37,7 +37,7 @@ def by_id(call: Call) -> Reply:
 def cancel(call: Call) -> Reply:
     """`DELETE /spot/orders/{id or client id}`: synchronous."""
     order = _find(call)
-    order_entry.request_cancel(order)
+    order_entry.request_cancel(call.exchange, order)
     execution.advance(call.exchange)
     if order.status is not Status.CANCELED:
         raise OrderRefused(Reason.FINISHED, "Order already closed", status=order.status.value)
@@ -49,7 +49,7 @@ def cancel_all(call: Call) -> Reply:
     side = call.query.get("side")
     orders = [order for order in _open_orders(call) if side in (None, order.ticket.side)]
     for order in orders:
-        order_entry.request_cancel(order)
+        order_entry.request_cancel(call.exchange, order)
     execution.advance(call.exchange)
     return json_reply([order_document(call.exchange, order) for order in orders])
 

@@ -58,8 +58,9 @@ def after_fill(exchange: Exchange, order: Order, at: datetime) -> None:
 
 
 def after_end(exchange: Exchange, order: Order, at: datetime) -> None:
-    """Cancel the legs and rivals of an order that ended without a fill."""
-    for relative in (exchange.orders[order_id] for order_id in (*order.legs, *order.rivals)):
+    """Cancel the other orders of the group of one that was cancelled, expired or rejected."""
+    parent = [order.parent] if order.parent else []
+    for relative in (exchange.orders[order_id] for order_id in (*parent, *order.legs, *order.rivals)):
         if not relative.is_finished:
             _cancel(exchange, relative, at)
 
@@ -75,7 +76,10 @@ def take_over(exchange: Exchange, old: Order, new: Order) -> None:
 
 
 def _release(exchange: Exchange, leg: Order, at: datetime) -> None:
+    if leg.is_finished:
+        return
     leg.is_active = True
+    exchange.changed[leg.id] = leg
     if leg.ticket.type not in STOP_TYPES:  # Alpaca keeps a stop `held` until its price is reached
         leg.status = Status.NEW
         exchange.emit("new", leg, at)

@@ -4,12 +4,13 @@ from dataclasses import replace as changed
 from decimal import Decimal
 
 from sandbox.venue import linked_orders
-from sandbox.venue.checks import check, check_prices, check_size
+from sandbox.venue.checks import check, check_prices, check_size, check_spot
 from sandbox.venue.decimals import plain
 from sandbox.venue.exchange import Exchange, Replacement
-from sandbox.venue.orders import FINISHED, Order, OrderRefused, OrderType, Reason, Status, Ticket
+from sandbox.venue.orders import FINISHED, Order, OrderClass, OrderRefused, OrderType, Reason, Status, Ticket
 
-UNCHANGEABLE = FINISHED | {Status.PENDING_CANCEL, Status.PENDING_REPLACE}
+# As Alpaca documents for `PATCH /v2/orders/{id}`.
+UNCHANGEABLE = FINISHED | {Status.ACCEPTED, Status.PENDING_NEW, Status.PENDING_CANCEL, Status.PENDING_REPLACE}
 
 
 def place(exchange: Exchange, key: str, ticket: Ticket) -> Order:
@@ -26,7 +27,7 @@ def place(exchange: Exchange, key: str, ticket: Ticket) -> Order:
     return order
 
 
-def request_cancel(order: Order) -> None:
+def request_cancel(exchange: Exchange, order: Order) -> None:
     """Request a cancel; a print before the next step can still fill the order.
 
     Raises:
@@ -35,6 +36,7 @@ def request_cancel(order: Order) -> None:
     if order.status in FINISHED or order.status is Status.PENDING_REPLACE:
         raise _finished(order)
     order.status = Status.PENDING_CANCEL
+    exchange.changed[order.id] = order
 
 
 def request_replace(
@@ -55,8 +57,9 @@ def request_replace(
     Raises:
         OrderRefused: if the old order is finished or pending, or the new one fails a check.
     """
-    if order.status in UNCHANGEABLE or order.ticket.quantity is None:
-        raise _finished(order)
+    _check_replaceable(order, quantity, limit_price, stop_price)
+    if order.ticket.quantity is None:
+        raise OrderRefused(Reason.FRACTION, "notional orders cannot be replaced")
     left = (quantity if quantity is not None else order.ticket.quantity) - order.filled
     ticket = changed(
         order.ticket,
@@ -95,11 +98,31 @@ def amend(exchange: Exchange, order: Order, *, quantity: Decimal | None, price: 
     instrument = exchange.rules.instruments[ticket.symbol]
     check_prices(instrument, ticket)
     check_size(instrument, ticket, ticket.limit_price or Decimal(0))
-    if ticket.quantity is None or ticket.quantity <= order.filled:
+    if ticket.quantity is None or ticket.limit_price is None or ticket.quantity <= order.filled:
         raise OrderRefused(Reason.INVALID, f"amount must exceed what is filled, {plain(order.filled)}")
+    rest = changed(ticket, quantity=ticket.quantity - order.filled)
+    check_spot(exchange, exchange.accounts[order.account], instrument, rest, ticket.limit_price, order)
     order.ticket, order.amend_text, order.is_resting, order.idle_price = ticket, text, False, None
+    exchange.changed[order.id] = order
     exchange.emit("amended", order, exchange.now())
 
 
 def _finished(order: Order) -> OrderRefused:
     return OrderRefused(Reason.FINISHED, f'order is already in "{order.status.value}" state', status=order.status.value)
+
+
+def _check_replaceable(
+    order: Order, quantity: Decimal | None, limit_price: Decimal | None, stop_price: Decimal | None
+) -> None:
+    """Refuse the changes that Alpaca's reference of `PATCH /v2/orders/{id}` excludes."""
+    ticket = order.ticket
+    if order.status in UNCHANGEABLE:
+        words = f"order in {order.status.value} status cannot be changed"
+        raise OrderRefused(Reason.FINISHED, words, status=order.status.value)
+    for name, new, old in (("limit", limit_price, ticket.limit_price), ("stop", stop_price, ticket.stop_price)):
+        if new is not None and old is None:
+            raise OrderRefused(Reason.INVALID, f"{ticket.type.value} orders require no {name} price")
+    if quantity is not None and (quantity % 1 or (ticket.quantity or Decimal(0)) % 1):
+        raise OrderRefused(Reason.FRACTION, "qty of fractional orders cannot be changed")
+    if quantity is not None and ticket.order_class is not OrderClass.SIMPLE:
+        raise OrderRefused(Reason.INVALID, f"qty of {ticket.order_class.value} orders cannot be changed")

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Protocol
 
 from sandbox.draws import uniform
-from sandbox.market import DAY, PAIRS, Pair
+from sandbox.market import DAY, PAIRS, TRADES_PER_DAY, Pair
 from sandbox.tape import Trade, trades_newest_first
 from sandbox.world import microseconds
 
@@ -51,15 +52,19 @@ class TapePrices:
         pair, first, last = PAIRS[symbol], microseconds(since) + 1, microseconds(until)
         if last < first:
             return []
-        span_days = (last - first) // DAY + 2
-        trades = trades_newest_first(
-            self.seed, pair, since=first, until=last, skip=0, count=span_days * 24 * 60 * 60
-        )  # more than the range can have
+        most = ((last - first) // DAY + 2) * TRADES_PER_DAY
+        trades = trades_newest_first(self.seed, pair, since=first, until=last, skip=0, count=most)
         return [Print(EPOCH + timedelta(microseconds=trade.time), _price(pair, trade)) for trade in reversed(trades)]
 
 
 def _price(pair: Pair, trade: Trade) -> Decimal:
     return Decimal(trade.price).scaleb(-pair.price_decimals)
+
+
+@cache
+def _phase(seed: int, symbol: str, period: float) -> float:
+    """Return where in its period a wave begins, as a fraction."""
+    return uniform(seed, symbol, period)
 
 
 # Near the last real closes of the sandbox (2013-03-01).
@@ -89,7 +94,7 @@ class SyntheticStockPrices:
 
     def _price(self, symbol: str, second: int) -> Decimal:
         moved = sum(
-            height * math.sin(2 * math.pi * (second / period + uniform(self.seed, symbol, period)))
+            height * math.sin(2 * math.pi * (second / period + _phase(self.seed, symbol, period)))
             for period, height in WAVES
         )
         return Decimal(round(ANCHORS[symbol] * (1 + moved) * 100)) / 100

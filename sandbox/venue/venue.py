@@ -176,7 +176,8 @@ class Venue:
 
     def _publish(self, event: OrderEvent) -> None:
         for feed in self.feeds:
-            for message in self.api.messages(event, feed) if feed.account == event.order.account else ():
+            is_told = feed.is_open and feed.account == event.order.account
+            for message in self.api.messages(event, feed) if is_told else ():
                 if self._buffer is None:
                     feed.send_with_faults(message, self.faults)
                 else:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from sandbox.venue.alpaca_api import AlpacaApi
 from sandbox.venue.gate_api import GateApi
-from sandbox.venue.prices import SyntheticStockPrices, TapePrices
+from sandbox.venue.prices import PriceSource, SyntheticStockPrices, TapePrices
 from sandbox.venue.venue import Venue
 
 # The keys of the first account at each venue; more are opened by `POST /-/venue/accounts`.
@@ -28,10 +28,15 @@ def open_venues(clock: Callable[[], datetime], *, seed: int, checks_time: bool) 
 
 
 def alpaca_venue(
-    clock: Callable[[], datetime], *, seed: int = 0, limit_clock: Callable[[], float] | None = None
+    clock: Callable[[], datetime],
+    *,
+    seed: int = 0,
+    prices: PriceSource | None = None,
+    limit_clock: Callable[[], float] | None = None,
 ) -> Venue:
-    """Return Alpaca with five stocks at synthetic prices."""
-    venue = Venue(clock, lambda now: AlpacaApi(now, SyntheticStockPrices(seed)), seed, limit_clock=limit_clock)
+    """Return Alpaca with five stocks at synthetic prices, or at those of `prices`."""
+    source = prices or SyntheticStockPrices(seed)
+    venue = Venue(clock, lambda now: AlpacaApi(now, source), seed, limit_clock=limit_clock)
     venue.exchange.open_account(KEY, SECRET, {"USD": OPENING_CASH}, STOCK_MULTIPLIER)
     return venue
 
@@ -40,12 +45,12 @@ def gate_venue(
     clock: Callable[[], datetime],
     *,
     seed: int = 0,
+    prices: PriceSource | None = None,
     limit_clock: Callable[[], float] | None = None,
     checks_time: bool = True,
 ) -> Venue:
-    """Return Gate.io with the pairs of the synthetic crypto market."""
-    venue = Venue(
-        clock, lambda now: GateApi(now, TapePrices(seed), checks_time=checks_time), seed, limit_clock=limit_clock
-    )
+    """Return Gate.io with the pairs of the synthetic crypto market, or at the prices of `prices`."""
+    source = prices or TapePrices(seed)
+    venue = Venue(clock, lambda now: GateApi(now, source, checks_time=checks_time), seed, limit_clock=limit_clock)
     venue.exchange.open_account(KEY, SECRET, {"USDT": OPENING_CASH}, Decimal(1))
     return venue

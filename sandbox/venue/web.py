@@ -4,23 +4,24 @@ The WebSocket protocol itself is `websockets`, through uvicorn and Starlette.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sandbox.misbehaviour import connection
 from sandbox.venue.calls import Request
-from sandbox.venue.feed import Feed
+from sandbox.venue.feed import Feed, Message
 from sandbox.venue.venue import Venue
 from strades_pipelines.request_guard import RequestGuard
 
 STEP = 0.02  # seconds between two steps of the core while orders work or streams are connected
 WRITE_METHODS = ("POST", "PATCH", "DELETE")
+GOING_AWAY = 1001  # WebSocket close code
 NO_ANSWER = 0  # status that is logged for a request without a reply
 
 
@@ -95,7 +96,7 @@ async def _stream(venue: Venue, socket: WebSocket) -> None:
     woken = asyncio.Event()
     await socket.accept()
     feed = venue.connect(woken.set, is_packed="msgpack" in socket.headers.get("content-type", ""))
-    sending = asyncio.create_task(_send_due(feed, socket, woken))
+    sending = asyncio.create_task(_send_while_connected(feed, socket, woken))
     try:
         while (message := await socket.receive())["type"] == "websocket.receive":
             venue.receive(feed, message.get("text") or message.get("bytes") or b"")
@@ -104,17 +105,24 @@ async def _stream(venue: Venue, socket: WebSocket) -> None:
         venue.disconnect(feed)
 
 
-async def _send_due(feed: Feed, socket: WebSocket, woken: asyncio.Event) -> None:
-    while True:
-        woken.clear()
-        for message in feed.due():
-            if isinstance(message, bytes):
-                await socket.send_bytes(message)
-            else:
-                await socket.send_text(message)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(feed.seconds_to_next()):
-                await woken.wait()
+async def _send_while_connected(feed: Feed, socket: WebSocket, woken: asyncio.Event) -> None:
+    """Send what is due; close the connection when a fault has ended the stream."""
+    with suppress(WebSocketDisconnect):
+        while feed.is_open:
+            woken.clear()
+            await _send(feed.due(), socket)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(feed.seconds_to_next()):
+                    await woken.wait()
+        await socket.close(GOING_AWAY)
+
+
+async def _send(messages: Iterable[Message], socket: WebSocket) -> None:
+    for message in messages:
+        if isinstance(message, bytes):
+            await socket.send_bytes(message)
+        else:
+            await socket.send_text(message)
 
 
 def host_and_path(scope: Scope) -> tuple[str, str]:

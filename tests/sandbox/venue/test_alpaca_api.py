@@ -46,7 +46,7 @@ def json_of(venue: Venue, method: str, path: str, body: Any = None, **query: str
         ({"limit_price": None}, 422, 40010001, "limit orders require limit price"),
         ({"type": "iceberg"}, 422, 40010001, "invalid type"),
         ({"side": ""}, 422, 40010001, "side is required"),
-        ({"type": "market"}, 422, 40010001, "market orders require no stop or limit price"),
+        ({"type": "market"}, 422, 40010001, "market orders require no limit price"),
         ({"qty": "0.5", "time_in_force": "gtc"}, 422, 42210000, "fractional orders must be DAY orders"),
         (
             {"limit_price": "99.001"},

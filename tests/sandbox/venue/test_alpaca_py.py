@@ -87,13 +87,27 @@ def test_the_stream_tells_of_a_replaced_and_a_cancelled_order(
     old = client.get_order_by_client_id("old")
     assert (old.status, old.replaced_by) == (OrderStatus.REPLACED, new.id)
     client.cancel_order_by_id(new.id)
-    told = [updates.get(timeout=5) for _ in range(4)]
+    told = [updates.get(timeout=5) for _ in range(6)]
     assert [(getattr(each.event, "value", each.event), each.order.client_order_id) for each in told] == [
+        ("pending_new", "old"),
         ("new", "old"),
         ("replaced", "old"),
+        ("pending_new", "new"),
         ("new", "new"),
         ("canceled", "new"),
     ]
+
+
+def test_all_positions_are_closed_at_once(client: TradingClient, server: Served) -> None:
+    server.control("prices", venue="alpaca", symbol="MSFT", price="28")
+    for symbol in ("AAPL", "MSFT"):
+        client.submit_order(MarketOrderRequest(symbol=symbol, qty=3, side=OrderSide.BUY, time_in_force=TimeInForce.DAY))
+    client.submit_order(
+        LimitOrderRequest(symbol="AAPL", qty=3, side=OrderSide.SELL, time_in_force=TimeInForce.GTC, limit_price=200)
+    )
+    assert [(each.symbol, each.status) for each in client.close_all_positions()] == [("AAPL", 403), ("MSFT", 200)]
+    assert [(each.symbol, each.status) for each in client.close_all_positions(cancel_orders=True)] == [("AAPL", 200)]
+    assert client.get_all_positions() == client.get_orders() == []
 
 
 def test_the_default_account_is_there(server: Served) -> None:

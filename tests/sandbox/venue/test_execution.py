@@ -1,6 +1,7 @@
 """The core: when orders of each kind are filled, at which price, with which fee, and what that does to the account."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from sandbox.venue import execution, order_entry
 from sandbox.venue.orders import Order, OrderEvent, OrderRefused, OrderType, Reason, Side, Status, Ticket, TimeInForce
+from sandbox.venue.prices import Print
 from sandbox.venue.venue import Venue
-from sandbox.venue.venues import KEY, gate_venue
+from sandbox.venue.venues import KEY, alpaca_venue, gate_venue
 from tests.sandbox.venue.conftest import START, Clock
 
 BUY = Ticket("AAPL", Side.BUY, OrderType.MARKET, Decimal(10), time_in_force=TimeInForce.DAY)
@@ -90,14 +92,14 @@ def test_what_the_market_does_not_have_is_cancelled_or_waits(
 def test_a_cancel_that_comes_after_the_market_comes_too_late(alpaca: Venue, clock: Clock) -> None:
     price(alpaca, "100")
     order = place(alpaca, BUY, type=OrderType.LIMIT, limit_price="90")
-    order_entry.request_cancel(order)
+    order_entry.request_cancel(alpaca.exchange, order)
     alpaca.exchange.manual_prices["AAPL"].price = Decimal(89)
     alpaca.advance()
     assert order.status is Status.CANCELED  # the price was set after the cancel was asked for
     resting = place(alpaca, BUY, type=OrderType.LIMIT, limit_price="88")
     price(alpaca, "87")
     with pytest.raises(OrderRefused, match="filled"):
-        order_entry.request_cancel(resting)
+        order_entry.request_cancel(alpaca.exchange, resting)
 
 
 def test_a_replacement_holds_what_is_left_and_is_rejected_when_it_comes_too_late(alpaca: Venue) -> None:
@@ -110,6 +112,32 @@ def test_a_replacement_holds_what_is_left_and_is_rejected_when_it_comes_too_late
     alpaca.exchange.finish(new, Status.FILLED, "filled", alpaca.now())
     alpaca.advance()
     assert late.status is Status.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("ticket", "changes", "words"),
+    [
+        (
+            replace(BUY, type=OrderType.STOP, stop_price=Decimal(120)),
+            {"limit_price": Decimal(1)},
+            "require no limit price",
+        ),
+        (replace(BUY, quantity=Decimal("0.5"), limit_price=Decimal(90)), {"quantity": Decimal(2)}, "fractional orders"),
+        (
+            replace(BUY, quantity=None, cost=Decimal(50), limit_price=Decimal(90)),
+            {"stop_price": None},
+            "notional orders",
+        ),
+    ],
+)
+def test_what_alpaca_does_not_replace_is_refused(
+    alpaca: Venue, ticket: Ticket, changes: dict[str, Any], words: str
+) -> None:
+    price(alpaca, "100")
+    order = place(alpaca, ticket)
+    with pytest.raises(OrderRefused, match=words):
+        order_entry.request_replace(alpaca.exchange, order, **changes)
+    assert order.status is Status.NEW
 
 
 def test_day_orders_expire_with_the_session_and_later_ones_wait_for_the_next(alpaca: Venue) -> None:
@@ -133,6 +161,40 @@ def test_an_order_meets_the_prints_that_came_while_nobody_looked(alpaca: Venue, 
     [fill] = alpaca.exchange.fills
     assert START < fill.time < clock.now
     assert (fill.price, fill.is_maker) == (ticket.limit_price, True)
+
+
+class Prints:
+    """A price source of a few prints."""
+
+    def __init__(self, *prints: Print) -> None:
+        self._prints = prints
+
+    def last(self, symbol: str, at: datetime) -> Decimal:
+        """The price of the newest print."""
+        return [each.price for each in self._prints if each.time <= at][-1]
+
+    def prints(self, symbol: str, since: datetime, until: datetime) -> list[Print]:
+        """The prints of a range."""
+        return [each for each in self._prints if since < each.time <= until]
+
+
+def test_prices_come_from_any_source_and_their_sizes_limit_fills(clock: Clock) -> None:
+    seconds = [START + timedelta(seconds=each) for each in range(4)]
+    source = Prints(
+        Print(seconds[0], Decimal(100)),
+        Print(seconds[1], Decimal(90), Decimal(3)),
+        Print(seconds[2], Decimal(90), Decimal(4)),
+        Print(seconds[3], Decimal(100)),
+    )
+    venue = alpaca_venue(clock, prices=source)
+    order = place(venue, BUY, type=OrderType.LIMIT, limit_price="95")
+    clock.move(10)
+    venue.advance()
+    assert [(fill.time, fill.price, fill.quantity) for fill in venue.exchange.fills] == [
+        (seconds[1], Decimal(95), Decimal(3)),
+        (seconds[2], Decimal(95), Decimal(4)),
+    ]
+    assert order.status is Status.PARTIALLY_FILLED
 
 
 def test_gate_takes_its_fee_from_what_a_fill_brings(gate: Venue) -> None:
@@ -190,7 +252,7 @@ def test_fills_add_up_to_orders_and_balances_whatever_happens(seed: int, moves: 
             price(venue, str(level), symbol="BTC_USDT")
         elif move == "cancel":
             for order in list(venue.exchange.working.values()):
-                order_entry.request_cancel(order)
+                order_entry.request_cancel(venue.exchange, order)
         else:
             limit = str(level + (count % 3 - 1) * 50)
             try:

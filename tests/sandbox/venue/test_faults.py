@@ -138,16 +138,16 @@ def test_events_come_twice_late_or_not_at_all(client: Client, alpaca: Venue, clo
     misbehave(alpaca, Fault.DUPLICATE_EVENT, times=1, seconds=2)
     client.submit("a")
     clock.move(2)
-    assert sorted(told(feed)) == ["fill", "new", "new"]
+    assert sorted(told(feed)) == ["fill", "new", "pending_new", "pending_new"]
     misbehave(alpaca, Fault.LATE_EVENT, times=1, seconds=2)
     client.submit("b")
-    assert told(feed) == ["fill"]
+    assert told(feed) == ["new", "fill"]
     clock.move(2)
-    assert told(feed) == ["new"]
+    assert told(feed) == ["pending_new"]
     misbehave(alpaca, Fault.LOST_EVENT, times=1)
     client.submit("c")
     clock.move(60)
-    assert told(feed) == ["fill"]
+    assert told(feed) == ["new", "fill"]
 
 
 def test_a_fill_comes_before_its_order_and_before_the_answer(client: Client, alpaca: Venue, clock: Clock) -> None:
@@ -156,7 +156,7 @@ def test_a_fill_comes_before_its_order_and_before_the_answer(client: Client, alp
     before = clock()
     answer = client.submit()
     assert (answer.json()["status"], answer.json()["filled_qty"]) == ("pending_new", "0")
-    assert told(feed) == ["fill", "new"]
+    assert told(feed) == ["fill", "pending_new", "new"]
     assert (clock() - before).total_seconds() == 3
 
 
@@ -166,7 +166,7 @@ def test_partial_fills_add_up(client: Client, alpaca: Venue) -> None:
     client.submit()
     for _ in range(4):
         alpaca.advance()
-    assert told(feed) == ["new", "partial_fill", "partial_fill", "partial_fill", "fill"]
+    assert told(feed) == ["pending_new", "new", "partial_fill", "partial_fill", "partial_fill", "fill"]
     assert client.look_up().json()["filled_qty"] == "10"
 
 

@@ -111,6 +111,13 @@ def test_an_immediate_order_is_cancelled_with_its_reason(gate: Venue) -> None:
     assert [order[name] for name in ("status", "finish_as", "left")] == ["cancelled", "ioc", "0.06"]
 
 
+def test_an_amended_order_needs_funds_too(gate: Venue) -> None:
+    order = json_of(gate, "POST", "spot/orders", ORDER)
+    reply = gate_reply(gate, "PATCH", f"spot/orders/{order['id']}", {"amount": "3"}, **PAIR)
+    assert json.loads(reply.body)["label"] == "BALANCE_NOT_ENOUGH"
+    assert json_of(gate, "PATCH", f"spot/orders/{order['id']}", {"amount": "2"}, **PAIR)["left"] == "2"
+
+
 def test_the_dead_man_switch_cancels_what_was_not_renewed(gate: Venue, clock: Clock) -> None:
     json_of(gate, "POST", "spot/orders", ORDER)
     json_of(gate, "POST", "spot/countdown_cancel_all", {"timeout": 30})

@@ -42,7 +42,7 @@ def test_a_partly_filled_exit_cuts_the_other_to_what_is_left(alpaca: Venue) -> N
 def test_cancelling_an_entry_cancels_its_exits(alpaca: Venue) -> None:
     price(alpaca, "100")
     entry = place(alpaca, BRACKET, type=OrderType.LIMIT, limit_price="99")
-    order_entry.request_cancel(entry)
+    order_entry.request_cancel(alpaca.exchange, entry)
     alpaca.advance()
     assert [each.status for each in (entry, *legs(alpaca, entry))] == [Status.CANCELED] * 3
 
@@ -80,3 +80,11 @@ def test_one_triggers_other_has_one_exit_on_the_other_side(alpaca: Venue, side: 
     assert (loss.ticket.side is side, loss.ticket.type, loss.status) == (False, OrderType.STOP, Status.HELD)
     price(alpaca, str(stop))
     assert alpaca.exchange.accounts[entry.account].balance("AAPL") == 0
+
+
+def test_cancelling_an_exit_cancels_the_entry_too(alpaca: Venue) -> None:
+    price(alpaca, "100")
+    entry = place(alpaca, BRACKET, type=OrderType.LIMIT, limit_price="99")
+    order_entry.request_cancel(alpaca.exchange, legs(alpaca, entry)[0])
+    alpaca.advance()
+    assert [each.status for each in (entry, *legs(alpaca, entry))] == [Status.CANCELED] * 3

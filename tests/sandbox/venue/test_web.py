@@ -13,7 +13,7 @@ from uuid import uuid4
 import msgpack
 import pytest
 import requests
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
@@ -130,6 +130,18 @@ def test_the_stream_sends_binary_frames_and_message_pack_where_it_is_asked_for(s
     with connect(url, additional_headers={"Content-Type": "application/msgpack"}) as stream:
         stream.send(msgpack.packb({"action": "listen", "data": {"streams": ["trade_updates"]}}))
         assert msgpack.unpackb(stream.recv())["data"] == {"status": "unauthorized", "action": "listen"}
+
+
+def test_a_stream_ends_where_an_event_was_due(server: Served, session: requests.Session) -> None:
+    with connect(f"{server.url.replace('http', 'ws')}/{HOST}/stream") as stream:
+        key = session.headers["APCA-API-KEY-ID"]
+        stream.send(json.dumps({"action": "auth", "key": key, "secret": "s"}))
+        stream.send(json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
+        assert [json.loads(stream.recv(timeout=5))["stream"] for _ in range(2)] == ["authorization", "listening"]
+        server.control("faults", venue="alpaca", kind="disconnect", times=1)
+        assert submit(server, session, "a").ok
+        with pytest.raises(ConnectionClosedOK):
+            stream.recv(timeout=5)
 
 
 def test_requests_of_the_venues_are_noted_beside_the_others(server: Served, session: requests.Session) -> None:
