@@ -165,8 +165,8 @@ def test_orders_of_before_0024_have_a_life_and_the_decisions_of_an_instant_have_
             assert states == {name: passed[-1] for name, passed in events.items()}
             ordinals = connection.execute("SELECT ordinal, is_pending FROM signals.decisions ORDER BY 1").fetchall()
             assert ordinals == [(n, False) for n in range(len(OLD_ORDERS))]
-            at_venue = (
+            books = (
                 "SELECT cash, quantity, matched_to "
                 "FROM trading.paper_venue_accounts JOIN trading.paper_venue_positions USING (account)"
             )
-            assert connection.execute(at_venue).fetchall() == [(960, 4, datetime(2026, 1, 4, tzinfo=UTC))]
+            assert connection.execute(books).fetchall() == [(960, 4, datetime(2026, 1, 4, tzinfo=UTC))]
