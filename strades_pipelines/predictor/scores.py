@@ -1,57 +1,106 @@
 """predictions.scores: how each forecast turned out, once, as soon as that could be known.
 
 Beside its error stand those of the naive forecast, "no change", and of the linear model, for the same session.
+
+Marks of `ops.stale` say which forecasts wait for a score: a new forecast marks its listing and date of decision. A run
+takes the marks, scores what has closed and marks what has not, so that it reads forecasts that wait and no others.
 """
 
-from datetime import datetime
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.predictor.labels import read_labels
+from strades_pipelines.database.stale import Stretch, mark, marked_months, take_in
+from strades_pipelines.predictor.dataset import microseconds, timestamp
+from strades_pipelines.predictor.labels import LABEL_COLUMNS, LABEL_JOINS, next_session_return
 from strades_pipelines.predictor.models.kinds import LINEAR
+from strades_pipelines.predictor.month_blocks import next_month
 
-PENDING = """
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Cursor
+
+WAITING = "predictions.scores"  # the marks' relation
+# By index, whatever the planner believes: OFFSET and LIMIT keep it from reading whole tables in order to join them.
+UNSCORED = f"""
     SELECT
-        forecast.prediction_id, forecast.listing_id, forecast.decision_time, forecast.value, linear.value AS linear
-    FROM predictions.forecasts AS forecast
+        row.prediction_id, row.listing_id, row.session_date, row.decision_time, row.value, linear.value AS linear,
+        label.growth, label.next_growth, label.knowledge_time AS label_known_at
+    FROM json_to_recordset($1::json) AS stretches (listing_id integer, first_day date, end_day date)
+    CROSS JOIN LATERAL (
+        SELECT * FROM predictions.forecasts AS own
+        WHERE own.listing_id = stretches.listing_id AND own.status = 'predicted'
+            AND own.decision_time >= stretches.first_day AND own.decision_time < stretches.end_day
+        OFFSET 0
+    ) AS row
     LEFT JOIN LATERAL (
-        SELECT value FROM predictions.forecasts AS same
-        WHERE same.name = $2 AND same.status = 'predicted'
-            AND same.listing_id = forecast.listing_id AND same.decision_time = forecast.decision_time
-        ORDER BY same.recorded_at DESC, same.prediction_id LIMIT 1
+        SELECT true AS is_stored FROM predictions.scores AS own WHERE own.prediction_id = row.prediction_id LIMIT 1
+    ) AS score ON true
+    LEFT JOIN LATERAL (
+        SELECT {LABEL_COLUMNS} FROM (VALUES (true)) AS one_row (is_one) {LABEL_JOINS}
+    ) AS label ON true
+    LEFT JOIN LATERAL (
+        SELECT own.value FROM predictions.forecasts AS own
+        WHERE own.listing_id = row.listing_id AND own.decision_time = row.decision_time
+            AND own.name = $2 AND own.status = 'predicted'
+        ORDER BY own.recorded_at DESC, own.prediction_id LIMIT 1
     ) AS linear ON true
-    WHERE forecast.status = 'predicted' AND forecast.session_date < $1::date
-        AND NOT EXISTS (SELECT FROM predictions.scores AS score WHERE score.prediction_id = forecast.prediction_id)
+    WHERE score.is_stored IS NULL
+    ORDER BY row.prediction_id
 """
-COLUMNS = ["prediction_id", "label", "label_known_at", "error", "baseline_error", "linear_error"]
 
 
 def write_scores(url: str | None = None, *, start: datetime, end: datetime, now: datetime) -> Loaded:
     """Score the forecasts of sessions before `end` whose label is known now, and was not known before `start`.
 
     So a month's run also scores the last session of the month before, whose label only this month tells. A score is
-    never changed: a price restated later does not rewrite how a forecast did.
+    never changed: a price restated later does not rewrite how a forecast did. Each month of decisions is committed on
+    its own.
 
     Args:
         url: the database; None is this world's.
         now: what is known later is not read; also the rows' recorded_at.
     """
-    with adbc_connect(url) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(PENDING, (end.date(), LINEAR))
-            pending = cursor.fetch_arrow_table().to_pandas()
-            if pending.empty:
-                return NOTHING
-            labels = read_labels(cursor, start=pending["decision_time"].min().to_pydatetime(), known_at=now)
-            rows = pending.merge(labels, on=["listing_id", "decision_time"])
-            rows = rows[rows["label_known_at"] >= start].sort_values("prediction_id")
-            rows = rows.assign(error=rows["value"] - rows["label"], baseline_error=-rows["label"])
-            rows = rows.assign(linear_error=rows["linear"].astype("float64") - rows["label"])
-            table = pa.Table.from_pandas(rows[COLUMNS], preserve_index=False)
-            loaded = load(cursor, "predictions.scores", table, key=("prediction_id",), now=now)
-        connection.commit()
+    loaded = NOTHING
+    with adbc_connect(url) as connection, connection.cursor() as cursor:
+        for first in marked_months(cursor, WAITING):
+            month = datetime(first.year, first.month, 1, tzinfo=UTC)
+            stretches = take_in(cursor, WAITING, first, next_month(month).date())
+            loaded += _score(cursor, stretches, start, end, now)
+            connection.commit()
     crash_point("predictions.scores_written")
     return loaded
+
+
+def _score(cursor: "Cursor", stretches: Sequence[Stretch], start: datetime, end: datetime, now: datetime) -> Loaded:
+    """Score what has closed of the forecasts that wait on some days, and mark the rest; commits nothing."""
+    days = [
+        {"listing_id": listing, "first_day": f"{first:%F}", "end_day": f"{last:%F}"}
+        for listing, first, last in stretches
+    ]
+    cursor.execute(UNSCORED, (json.dumps(days), LINEAR))
+    rows = cursor.fetch_arrow_table()
+    known_at = microseconds(rows["label_known_at"].fill_null(pa.scalar(datetime.max.replace(tzinfo=UTC))))
+    closed = (known_at >= timestamp(start)) & (known_at <= timestamp(now))
+    closed &= rows["session_date"].to_numpy() < np.datetime64(end.date())
+    waiting = rows.filter(pa.array(~closed))
+    mark(cursor, WAITING, zip(waiting["listing_id"].to_pylist(), waiting["decision_time"].to_pylist(), strict=True))
+    rows = rows.filter(pa.array(closed))
+    label = next_session_return(rows["growth"].to_numpy(), rows["next_growth"].to_numpy())
+    table = pa.table(
+        {
+            "prediction_id": rows["prediction_id"],
+            "label": label,
+            "label_known_at": rows["label_known_at"],
+            "error": rows["value"].to_numpy() - label,
+            "baseline_error": -label,
+            "linear_error": pa.array(rows["linear"].to_numpy() - label, from_pandas=True),
+        }
+    )
+    return load(cursor, "predictions.scores", table, key=("prediction_id",), now=now)

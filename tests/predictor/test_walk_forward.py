@@ -11,7 +11,8 @@ import pytest
 
 from strades_pipelines.predictor.features import write_features
 from strades_pipelines.predictor.models.kinds import KINDS
-from strades_pipelines.predictor.walk_forward import months, train_models
+from strades_pipelines.predictor.month_blocks import months
+from strades_pipelines.predictor.walk_forward import train_models
 from strades_pipelines.settings import PROJECT
 from tests.predictor.made import NOW, Market
 
