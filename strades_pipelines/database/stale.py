@@ -30,6 +30,13 @@ TAKE_IN = """
         FROM taken GROUP BY listing_id
     ) AS stretches
 """
+MARKS = """
+    SELECT stretches.listing_id, lower(stretches.days), upper(stretches.days)
+    FROM (
+        SELECT listing_id, unnest(range_agg(days * daterange($2::date, $3::date))) AS days FROM ops.stale
+        WHERE relation = $1 AND days && daterange($2::date, $3::date) GROUP BY listing_id
+    ) AS stretches
+"""
 MARK = """
     INSERT INTO ops.stale (relation, listing_id, days)
     SELECT $1, listing_id, unnest(range_agg(daterange(day, day, '[]')))
@@ -89,6 +96,12 @@ def take_in(cursor: "Cursor", relation: str, start: date, end: date) -> list[Str
         What was marked.
     """
     cursor.execute(TAKE_IN, (relation, start, end))
+    return cursor.fetchall()
+
+
+def marks(cursor: "Cursor", relation: str, start: date, end: date) -> list[Stretch]:
+    """What is marked of `relation` within [start, end)."""
+    cursor.execute(MARKS, (relation, start, end))
     return cursor.fetchall()
 
 

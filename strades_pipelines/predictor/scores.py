@@ -7,8 +7,8 @@ takes the marks, scores what has closed and marks what has not, so that it reads
 """
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,16 +17,20 @@ import pyarrow as pa
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.database.stale import Stretch, mark, marked_months, take_in
+from strades_pipelines.database.stale import Stretch, mark, marked_months, marks, take_in
+from strades_pipelines.market.records import TIME
 from strades_pipelines.predictor.dataset import microseconds, timestamp
 from strades_pipelines.predictor.labels import LABEL_COLUMNS, LABEL_JOINS, next_session_return
 from strades_pipelines.predictor.models.kinds import LINEAR
-from strades_pipelines.predictor.month_blocks import next_month
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
 WAITING = "predictions.scores"  # the marks' relation
+NEVER = pa.scalar(datetime.max.replace(tzinfo=UTC), TIME)
+# Marks that come while a month is scored are not seen, and so not taken; only a second run could take the same ones.
+ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+LOCK = "SELECT pg_advisory_lock(hashtext('strades.scores'))"
 # By index, whatever the planner believes: OFFSET and LIMIT keep it from reading whole tables in order to join them.
 UNSCORED = f"""
     SELECT
@@ -69,31 +73,56 @@ def write_scores(url: str | None = None, *, start: datetime, end: datetime, now:
     """
     loaded = NOTHING
     with adbc_connect(url) as connection, connection.cursor() as cursor:
-        for first in marked_months(cursor, WAITING):
-            month = datetime(first.year, first.month, 1, tzinfo=UTC)
-            stretches = take_in(cursor, WAITING, first, next_month(month).date())
-            loaded += _score(cursor, stretches, start, end, now)
+        cursor.execute(LOCK)
+        waiting_months = marked_months(cursor, WAITING)
+        connection.commit()
+        for first in waiting_months:
+            cursor.execute(ONE_SNAPSHOT)
+            loaded += _score_month(cursor, first, start, end, now)
             connection.commit()
     crash_point("predictions.scores_written")
     return loaded
 
 
-def _score(cursor: "Cursor", stretches: Sequence[Stretch], start: datetime, end: datetime, now: datetime) -> Loaded:
-    """Score what has closed of the forecasts that wait on some days, and mark the rest; commits nothing."""
-    days = [
-        {"listing_id": listing, "first_day": f"{first:%F}", "end_day": f"{last:%F}"}
-        for listing, first, last in stretches
-    ]
-    cursor.execute(UNSCORED, (json.dumps(days), LINEAR))
-    rows = cursor.fetch_arrow_table()
-    known_at = microseconds(rows["label_known_at"].fill_null(pa.scalar(datetime.max.replace(tzinfo=UTC))))
+def _score_month(cursor: "Cursor", first: date, start: datetime, end: datetime, now: datetime) -> Loaded:
+    """Score what has closed of the forecasts that wait, of a month of decisions; commits nothing."""
+    days = (first, (first + timedelta(days=32)).replace(day=1))
+    stretches = marks(cursor, WAITING, *days)
+    rows = _read_unscored(cursor, stretches)
+    known_at = microseconds(rows["label_known_at"].fill_null(NEVER))
     closed = (known_at >= timestamp(start)) & (known_at <= timestamp(now))
     closed &= rows["session_date"].to_numpy() < np.datetime64(end.date())
-    waiting = rows.filter(pa.array(~closed))
-    mark(cursor, WAITING, zip(waiting["listing_id"].to_pylist(), waiting["decision_time"].to_pylist(), strict=True))
-    rows = rows.filter(pa.array(closed))
+    left = rows.filter(pa.array(~closed))
+    still_waiting = {
+        (listing, decided.date())
+        for listing, decided in zip(left["listing_id"].to_pylist(), left["decision_time"].to_pylist(), strict=True)
+    }
+    if still_waiting != set(_days(stretches)):  # else a run with nothing new would write the same marks again
+        take_in(cursor, WAITING, *days)
+        mark(cursor, WAITING, still_waiting)
+    return load(cursor, "predictions.scores", _scores(rows.filter(pa.array(closed))), key=("prediction_id",), now=now)
+
+
+def _read_unscored(cursor: "Cursor", stretches: Sequence[Stretch]) -> pa.Table:
+    """The forecasts without a score of some days, with what their labels are made of, null where that is not stored."""
+    days = [
+        {"listing_id": listing, "first_day": f"{first:%F}", "end_day": f"{end_day:%F}"}
+        for listing, first, end_day in stretches
+    ]
+    cursor.execute(UNSCORED, (json.dumps(days), LINEAR))
+    return cursor.fetch_arrow_table()
+
+
+def _days(stretches: Sequence[Stretch]) -> Iterator[tuple[int | None, date]]:
+    for listing, first, end_day in stretches:
+        for number in range((end_day - first).days):
+            yield listing, first + timedelta(days=number)
+
+
+def _scores(rows: pa.Table) -> pa.Table:
+    """The scores of forecasts whose label is known."""
     label = next_session_return(rows["growth"].to_numpy(), rows["next_growth"].to_numpy())
-    table = pa.table(
+    return pa.table(
         {
             "prediction_id": rows["prediction_id"],
             "label": label,
@@ -103,4 +132,3 @@ def _score(cursor: "Cursor", stretches: Sequence[Stretch], start: datetime, end:
             "linear_error": pa.array(rows["linear"].to_numpy() - label, from_pandas=True),
         }
     )
-    return load(cursor, "predictions.scores", table, key=("prediction_id",), now=now)

@@ -109,11 +109,6 @@ def test_month_that_has_not_begun_gets_no_model(featured: Market) -> None:
     assert train_models(featured.url, start=start, end=end, now=now, kinds=CHEAP).fitted == {"ridge": 1}
 
 
-def test_months_are_those_a_window_touches() -> None:
-    window = (datetime(2020, 12, 31, 5, tzinfo=UTC), datetime(2021, 2, 1, tzinfo=UTC))
-    assert [f"{month:%F %T}" for month in months(*window)] == ["2020-12-01 00:00:00", "2021-01-01 00:00:00"]
-
-
 def test_model_that_fails_leaves_a_reason_and_the_others_go_on_until_it_is_repaired(featured: Market) -> None:
     def broken(training: object, seed: int) -> object:
         raise FloatingPointError("it blew up\nand more")
