@@ -9,8 +9,10 @@ import pyarrow as pa
 
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.connection import adbc_connect
-from strades_pipelines.predictor.dataset import NEEDED
+from strades_pipelines.predictor.dataset import NEEDED, Training
 from strades_pipelines.predictor.inputs import Bars
+from strades_pipelines.predictor.models.kind import Kind
+from strades_pipelines.predictor.windows import Floats
 from tests.predictor.made import NOW, store_bars
 
 SOME = ("vix", "return_2")  # features that may be missing
@@ -58,3 +60,20 @@ def store_features(
     with adbc_connect(url) as connection, connection.cursor() as cursor:
         load(cursor, "features.daily", rows, key=("listing_id", "decision_time"), now=NOW)
         connection.commit()
+
+
+def _mean(training: Training, _seed: int) -> Floats:
+    return np.array([training.target.mean()])
+
+
+# A kind whose fit costs nothing, where what is fitted does not matter.
+MEAN = Kind(
+    name="mean",
+    version="1",
+    parameters={},
+    libraries=("numpy",),
+    format="skops",
+    fit=_mean,
+    predict=lambda fitted, features: np.full(len(features), fitted[0]),
+    numbers=lambda fitted: [fitted],
+)

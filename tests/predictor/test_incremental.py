@@ -16,13 +16,13 @@ import pytest
 
 from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.models.kind import Kind
-from strades_pipelines.predictor.models.kinds import KINDS
+from strades_pipelines.predictor.models.kinds import LINEAR
 from strades_pipelines.predictor.month_blocks import months
 from strades_pipelines.predictor.scores import write_scores
 from strades_pipelines.predictor.standings import mean_square, write_standings
 from strades_pipelines.predictor.walk_forward import train_models
 from tests.dbt_project.seeding import listing
-from tests.predictor.histories import store_features, store_history
+from tests.predictor.histories import MEAN, store_features, store_history
 from tests.predictor.made import NOW, Market, make_cleaned
 from tests.predictor.straightforward import model_ids
 
@@ -43,7 +43,7 @@ class History:
 
     def __init__(self, seed: int, market: Market) -> None:
         self.draw, self.market, self.number = random.Random(seed), market, seed * 1000
-        self.kinds: dict[str, Kind] = {"ridge": KINDS["ridge"]}
+        self.kinds: dict[str, Kind] = {"mean": MEAN}
         self.reached = 330
         for one in LISTINGS:
             days = [day for day in DAYS[: self.reached] if self.draw.random() > 0.1]
@@ -128,11 +128,10 @@ class History:
         )
 
     def kind_changed(self) -> None:
-        """Another version of ridge, or a kind more."""
-        version = self.draw.choice(["1", "2"])
-        self.kinds["ridge"] = replace(KINDS["ridge"], version=version)
+        """Another version, or a kind more: of the name that scores call linear."""
+        self.kinds["mean"] = replace(MEAN, version=self.draw.choice(["1", "2"]))
         if self.draw.random() < 0.3:
-            self.kinds["second"] = replace(KINDS["ridge"], name="second")
+            self.kinds[LINEAR] = replace(MEAN, name=LINEAR)
 
     def window(self) -> tuple[datetime, datetime]:
         """Some months in a row."""
