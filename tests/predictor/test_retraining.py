@@ -94,6 +94,12 @@ def test_a_bar_after_one_that_came_late_trains_what_knows_that_one(trained: Mark
     assert retrained(trained) == ("2016-05", "2019-12")
 
 
+def test_a_bar_known_earlier_than_it_was_leaves_the_months_that_knew_its_late_label(trained: Market) -> None:
+    moved = "UPDATE cleaned.daily_bars SET knowledge_time = %s WHERE listing_id = 1 AND session_date = %s"
+    trained.execute(moved, closed(LATE), LATE)
+    assert retrained(trained) == ("2016-05", "2019-12")
+
+
 def test_a_bar_that_comes_late_takes_the_label_of_the_session_before_from_months_that_had_it(trained: Market) -> None:
     # Of the session before, the label was known on 26 February; from March on until the bar came, it is unknown.
     store_history(trained.url, 1, [MISSING], [closed(MISSING, late=101)], seed=3, features=False)
