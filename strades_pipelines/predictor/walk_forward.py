@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 MODEL_VERSION = "2"  # bump it when this file's maths change
 TRAIN_MONTHS = 36  # predictions.months_trained_on in the migrations has the same
 MINIMUM_ROWS = 200
+PREDICTED_ROWS = 50_000  # that are predicted at once: a kind may copy them
 INSTANT = timedelta(microseconds=1)
 ENTRY = pa.schema([("month", pa.date32()), ("name", pa.string()), ("recipe", pa.string()), ("model_id", pa.string())])
 LOGGER = logging.getLogger(__name__)
@@ -255,7 +256,10 @@ def _metrics(model: MonthModel, fitted: Any) -> dict[str, float]:
         ValueError: when the model does not give a number for each of its own training rows.
     """
     training = model.training
-    predicted = model.kind.predict(fitted, training.x)
+    parts = range(0, len(training.x), PREDICTED_ROWS)
+    predicted = np.concatenate(
+        [model.kind.predict(fitted, training.x[begin : begin + PREDICTED_ROWS]) for begin in parts]
+    )
     if not np.isfinite(predicted).all():
         raise ValueError("expected a number for each training row, was not finite")
 
