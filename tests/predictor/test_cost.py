@@ -19,6 +19,7 @@ from tests.predictor.made import Market, make_cleaned
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
 
+pytestmark = pytest.mark.slow
 STOCKS = 20
 LAST_YEAR = 2024
 DAY = date(LAST_YEAR, 12, 16)  # with half of its month before it

@@ -29,6 +29,7 @@ from tests.predictor.straightforward import model_ids
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
 
+pytestmark = pytest.mark.slow
 SEEDS = tuple(map(int, os.environ.get("STRADES_INCREMENTAL_SEEDS", "1,2").split(",")))
 FIRST = date(2015, 1, 1)
 LISTINGS = (1, 2)
