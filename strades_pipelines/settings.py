@@ -43,7 +43,7 @@ _DATABASE_URL = re.compile(
 _DATABASE_URL_PARAMETERS = {
     "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "ssl_min_protocol_version", "channel_binding",
     "gssencmode", "target_session_attrs", "connect_timeout", "application_name", "keepalives", "keepalives_idle",
-    "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+    "keepalives_interval", "keepalives_count", "tcp_user_timeout", "require_auth",
 }  # fmt: skip
 
 

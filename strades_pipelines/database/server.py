@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import psycopg
 
 UNPRIVILEGED = 65534
@@ -60,9 +61,13 @@ class EmbeddedServer:
         return self.folder / "data"
 
     def url(self, database: str = "postgres") -> str:
-        """The connection URL of a database of this server (it holds the password)."""
+        """The connection URL of a database of this server (it holds the password).
+
+        While the server is away, any user of this machine may listen on its port. By `require_auth` libpq proves that
+        it knows the password, and has the server prove the same, but sends it to nobody, even if asked to.
+        """
         password = (self.folder / "password").read_text().strip()
-        return f"postgresql://strades:{password}@127.0.0.1:{self._port()}/{database}"
+        return f"postgresql://strades:{password}@127.0.0.1:{self._port()}/{database}?require_auth=scram-sha-256"
 
     def start(self) -> str:
         """Make the server if there is none, start it if it does not run, and return its maintenance URL.
@@ -106,7 +111,7 @@ class EmbeddedServer:
         return int((self.folder / "port").read_text())
 
     def _answers(self) -> bool:
-        if not (self.data / "postmaster.pid").exists():
+        if not self._has_postmaster():
             return False
         try:
             psycopg.connect(self.url(), connect_timeout=5).close()
@@ -232,12 +237,19 @@ class EmbeddedServer:
 
     def _clear_stale_pid(self) -> None:
         """Remove a pid file that is empty or names a process that is no postmaster: PostgreSQL would refuse both."""
-        path = self.data / "postmaster.pid"
-        if not path.exists():
-            return
-        lines = path.read_text().split()
-        if not lines or not lines[0].isdigit() or not _is_postmaster(int(lines[0])):
-            path.unlink()
+        if not self._has_postmaster():
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _has_postmaster(self) -> bool:
+        """Whether the pid file names a PostgreSQL of the user whose data this is."""
+        try:
+            pid = (self.data / "postmaster.pid").read_text().split()[0]
+            process = psutil.Process(int(pid))
+            is_postgres = any("postgres" in Path(word).name for word in process.cmdline()[:1])
+            is_owner = process.uids().effective == self.data.stat().st_uid
+        except (OSError, ValueError, IndexError, psutil.Error):
+            return False
+        return is_postgres and is_owner and process.status() != psutil.STATUS_ZOMBIE
 
     def _run(self, program: str, *arguments: str, inherited: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
         command = [*self._as_owner(), str(binaries() / program), *arguments]
@@ -270,11 +282,6 @@ _DROP = (
     f"import os, sys; os.setgroups([]); os.setgid({UNPRIVILEGED}); os.setuid({UNPRIVILEGED}); "
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
-
-
-def _is_postmaster(pid: int) -> bool:
-    state = _state(pid)
-    return bool(re.search(r"\bpostgres\b", state)) and not state.startswith("Z")
 
 
 def _state(pid: int) -> str:
