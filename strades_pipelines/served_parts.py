@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from strades_pipelines.child_environment import for_dagster, without_secrets
 from strades_pipelines.database.connection import DAGSTER_DATABASE, database_url, embedded_server
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.settings import PROJECT, settings
@@ -20,7 +21,6 @@ from strades_pipelines.supervision.database_part import (
     database_answers,
     recorded_pid,
 )
-from strades_pipelines.supervision.environment import for_dagster, without_secrets
 from strades_pipelines.supervision.part import Part
 from strades_pipelines.supervision.probes import WebserverProbe, code_answers, page_answers, sandbox_answers
 from strades_pipelines.supervision.process_table import is_stopped

@@ -23,6 +23,8 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from strades_pipelines.child_environment import for_programs
+
 UNPRIVILEGED = 65534
 START_ATTEMPTS, START_SECONDS = 20, 60.0
 CAPABILITY = ["--bounding-set=-all,+dac_override", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
@@ -191,8 +193,8 @@ class EmbeddedServer:
             # this process the server would be stopped with it.
             shell = subprocess.run(
                 ["sh", "-c", '"$@" >&2 & echo $!', "sh", *command, *OPTIONS.split(), *self.options.split()],
-                cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, check=True,
-                start_new_session=True,
+                cwd="/", env=for_programs(os.environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                check=True, start_new_session=True,
             )  # fmt: skip
         pid, end = int(shell.stdout), time.monotonic() + START_SECONDS
         while _state(pid)[:1] not in ("", "Z"):
@@ -254,8 +256,9 @@ class EmbeddedServer:
     def _run(self, program: str, *arguments: str, inherited: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
         command = [*self._as_owner(), str(binaries() / program), *arguments]
         return subprocess.run(
-            command, capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL, check=False, pass_fds=inherited
-        )
+            command, capture_output=True, text=True, cwd="/", env=for_programs(os.environ), stdin=subprocess.DEVNULL,
+            check=False, pass_fds=inherited,
+        )  # fmt: skip
 
     def _maps_root(self) -> bool:
         """Whether root needs a user namespace: `nobody` may not enter, and the capability way is missing."""
