@@ -27,7 +27,7 @@ from strades_pipelines.child_environment import for_programs
 
 UNPRIVILEGED = 65534
 START_ATTEMPTS, START_SECONDS = 20, 60.0
-CAPABILITY = ["--bounding-set=-all,+dac_override", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+DAC_READ_SEARCH = 2  # its bit, see capabilities(7)
 # No value may hold a blank.
 OPTIONS = (
     "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c log_timezone=UTC "
@@ -197,7 +197,7 @@ class EmbeddedServer:
                 check=True, start_new_session=True,
             )  # fmt: skip
         pid, end = int(shell.stdout), time.monotonic() + START_SECONDS
-        while _state(pid)[:1] not in ("", "Z"):
+        while _runs(pid):
             if self._answers():
                 return True
             if time.monotonic() > end:
@@ -251,7 +251,7 @@ class EmbeddedServer:
             is_owner = process.uids().effective == self.data.stat().st_uid
         except (OSError, ValueError, IndexError, psutil.Error):
             return False
-        return is_postgres and is_owner and process.status() != psutil.STATUS_ZOMBIE
+        return is_postgres and is_owner and _runs(process.pid)
 
     def _run(self, program: str, *arguments: str, inherited: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
         command = [*self._as_owner(), str(binaries() / program), *arguments]
@@ -278,7 +278,8 @@ class EmbeddedServer:
             return ["unshare", "--user", f"--map-user={UNPRIVILEGED}", f"--map-group={UNPRIVILEGED}"]
         if self._enterable():
             return ["setpriv", *ids] if shutil.which("setpriv") else [sys.executable, "-c", _DROP]
-        return ["setpriv", "--securebits=+no_setuid_fixup", *CAPABILITY, *ids]
+        sets = [f"--{name}=-all,+{_capability()}" for name in ("bounding-set", "inh-caps", "ambient-caps")]
+        return ["setpriv", "--securebits=+no_setuid_fixup", *sets, *ids]
 
 
 _DROP = (
@@ -287,10 +288,18 @@ _DROP = (
 )
 
 
-def _state(pid: int) -> str:
-    """The process's state as a letter, and its command line; empty when there is none."""
-    command = ["ps", "-ww", "-p", str(pid), "-o", "stat=,args="]  # whole, whatever COLUMNS says
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.lstrip()
+def _capability() -> str:
+    """The least by which `nobody` gets through folders of root: that to read, which containers may withhold."""
+    found = re.search(r"^CapBnd:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    may_read = found is not None and int(found[1], 16) >> DAC_READ_SEARCH & 1
+    return "dac_read_search" if may_read else "dac_override"
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _write_through(folder: Path) -> None:
