@@ -1,7 +1,7 @@
-"""What a child process finds in its environment: the secrets it needs, and no others.
+"""Environments of child processes: the secrets a child needs, and no others.
 
-A child of ours that needs none does not look for them beside its environment either: what `.env` and `/run/secrets`
-say that is no secret is handed to it, with `ENVIRONMENT_ONLY`.
+A child of ours that needs no secret reads neither `.env` nor `/run/secrets` (`ENVIRONMENT_ONLY`): the settings there
+that are not secret are in its environment.
 """
 
 import re
@@ -35,13 +35,13 @@ def without_secrets(whole: Mapping[str, str]) -> dict[str, str]:
         for name, value in whole.items()
         if name in SERVED_NAMES or name in ours or name.startswith(PREFIXES)
     }
-    return _open_settings() | for_programs(whole) | allowed
+    return _public_settings() | for_programs(whole) | allowed
 
 
 def without_secret_names(whole: Mapping[str, str]) -> dict[str, str]:
-    """For a child of a command, which may need what nobody thought of (a proxy, say): by a list of what is secret."""
+    """For a child of a command, which may need any other variable (a proxy's, say): by a list of what is secret."""
     kept = {name: value for name, value in whole.items() if not SECRET_VARIABLE.search(name)}
-    return _open_settings() | kept
+    return _public_settings() | kept
 
 
 def for_dagster(whole: Mapping[str, str]) -> dict[str, str]:
@@ -55,8 +55,8 @@ def for_alerts(whole: Mapping[str, str]) -> dict[str, str]:
     return without_secrets(whole) | {f"STRADES_{name.upper()}": url for name, url in found.items()}
 
 
-def _open_settings() -> dict[str, str]:
-    """The settings that are set, in whatever place, and are no secret; and the word that these are all."""
+def _public_settings() -> dict[str, str]:
+    """The settings that are set, wherever, and are not secret; with `ENVIRONMENT_ONLY`."""
     settings = Settings()
     names = {name for name in settings.model_fields_set if Settings.model_fields[name].repr}
     values = settings.model_dump(mode="json", include=names, exclude_none=True)

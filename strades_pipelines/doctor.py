@@ -22,11 +22,11 @@ class Finding:
     what: str
     good: bool
     detail: str
-    warning: bool = False  # it works, and should not stay so
+    warning: bool = False  # it works, but should be changed
 
 
-class Warned(Exception):
-    """What was looked at works; the message says why it should not stay so."""
+class DoctorWarning(Exception):
+    """A thing works, but should be changed; the message says why."""
 
 
 def examine() -> list[Finding]:
@@ -55,7 +55,7 @@ def _findings(looks: list[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:
     for what, look in looks:
         try:
             yield Finding(what, True, look())
-        except Warned as warning:
+        except DoctorWarning as warning:
             yield Finding(what, True, str(warning), warning=True)
         except Exception as error:
             yield Finding(what, False, " ".join(str(error).split()) or type(error).__name__)
@@ -77,7 +77,7 @@ def _python() -> str:
 
 def _user() -> str:
     if os.geteuid() == 0:
-        raise Warned(
+        raise DoctorWarning(
             "root: strategies and parsers then may do everything, and the embedded server, which runs as nobody, "
             "may read every file; use a user of its own"
         )

@@ -197,7 +197,7 @@ class EmbeddedServer:
                 check=True, start_new_session=True,
             )  # fmt: skip
         pid, end = int(shell.stdout), time.monotonic() + START_SECONDS
-        while _runs(pid):
+        while _is_running(pid):
             if self._answers():
                 return True
             if time.monotonic() > end:
@@ -251,7 +251,7 @@ class EmbeddedServer:
             is_owner = process.uids().effective == self.data.stat().st_uid
         except (OSError, ValueError, IndexError, psutil.Error):
             return False
-        return is_postgres and is_owner and _runs(process.pid)
+        return is_postgres and is_owner and _is_running(process.pid)
 
     def _run(self, program: str, *arguments: str, inherited: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
         command = [*self._as_owner(), str(binaries() / program), *arguments]
@@ -289,13 +289,13 @@ _DROP = (
 
 
 def _capability() -> str:
-    """The least by which `nobody` gets through folders of root: that to read, which containers may withhold."""
+    """The weakest capability that lets `nobody` enter folders of root; containers may withhold the one to read."""
     found = re.search(r"^CapBnd:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
     may_read = found is not None and int(found[1], 16) >> DAC_READ_SEARCH & 1
     return "dac_read_search" if may_read else "dac_override"
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Who takes the embedded server's port while that is away gets no password, whatever connects."""
+"""A program that takes the embedded server's port while the server is down gets no password from any client."""
 
 import os
 import subprocess
@@ -19,24 +19,24 @@ from strades_pipelines.database.psql import environment, psql_program
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.resources import dbt_project
-from tests.database.fake_server import Heard, fake_server
+from tests.database.fake_server import Transcript, fake_server
 
 PASSWORD = "a-password-of-twenty-four-letters"
 
 
 @pytest.fixture
-def heard() -> Iterator[Heard]:
-    """What the fake server hears."""
+def transcript() -> Iterator[Transcript]:
+    """What the fake server was sent."""
     with fake_server() as found:
         yield found
 
 
 @pytest.fixture
-def server(heard: Heard, tmp_path: Path) -> EmbeddedServer:
+def server(transcript: Transcript, tmp_path: Path) -> EmbeddedServer:
     """An embedded server that ended without a word (power, kill -9), and whose port another program took since."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n")
-    (tmp_path / "port").write_text(str(heard.port))
+    (tmp_path / "port").write_text(str(transcript.port))
     (tmp_path / "password").write_text(PASSWORD)
     return EmbeddedServer(tmp_path)
 
@@ -57,26 +57,26 @@ CLIENTS: dict[str, Callable[[str], object]] = {
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_no_client_sends_a_password_in_clear_text(server: EmbeddedServer, heard: Heard, client: str) -> None:
+def test_no_client_sends_a_password_in_clear_text(server: EmbeddedServer, transcript: Transcript, client: str) -> None:
     for url in (server.url(), service_url(server.url(), "strades")):
         with suppress(psycopg.OperationalError, OperationalError, _adbc_error()):
             CLIENTS[client](url)
-    assert heard.startups, "the client did not connect"
-    assert heard.answers == [b""] * len(heard.startups)
+    assert transcript.startups, "the client did not connect"
+    assert transcript.passwords() == []
 
 
 def test_dbt_sends_no_password_in_clear_text(
-    server: EmbeddedServer, heard: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedServer, transcript: Transcript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dbt_project, "_alone_in", lambda url: nullcontext())  # psycopg would connect before dbt
     dbt_project.invoke(["run", "--select", "daily_bars"], url=service_url(server.url(), "strades"), target=tmp_path)
-    assert heard.startups
-    assert heard.answers == [b""] * len(heard.startups)
+    assert transcript.startups
+    assert transcript.passwords() == []
 
 
-def test_a_port_is_not_asked_whose_process_is_no_server(server: EmbeddedServer, heard: Heard) -> None:
+def test_a_port_is_not_asked_whose_process_is_no_server(server: EmbeddedServer, transcript: Transcript) -> None:
     assert not server.running()
-    assert heard.startups == []
+    assert transcript.startups == []
 
 
 def _adbc_error() -> type[Exception]:

@@ -74,8 +74,8 @@ def environment_of(name: str, environment: dict[str, str]) -> dict[str, str]:
     if not any(volume.startswith("login:/run/secrets") for volume in services()[name].get("volumes", ())):
         return environment
     home = services()[name]["environment"]["STRADES_HOME"]
-    guest = {} if home == "/var/lib/strades" else {"STRADES_HOME": f"{environment['STRADES_HOME']}-of-{name}"}
-    return {**environment, "DATABASE_URL": Path(environment["LOGIN"]).read_text(), **guest}
+    own_home = {} if home == "/var/lib/strades" else {"STRADES_HOME": f"{environment['STRADES_HOME']}-of-{name}"}
+    return {**environment, "DATABASE_URL": Path(environment["LOGIN"]).read_text(), **own_home}
 
 
 @contextmanager
