@@ -16,7 +16,7 @@ from strades_pipelines.database.migrate import DBT_SCHEMAS
 from strades_pipelines.database.roles import DBT_ROLE
 from strades_pipelines.database.row_counts import count_rows
 from strades_pipelines.keys import OWNERS
-from strades_pipelines.resources.dbt_builds import LayerBuild, Node, Result, begin_build, layer_build, relation_name
+from strades_pipelines.resources.dbt_builds import Build, Node, Result, begin_build, describe_build, relation_name
 from strades_pipelines.resources.dbt_project import (
     Invocation,
     database_name,
@@ -98,7 +98,7 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
         path = ensure_manifest(self._place())
         manifest, project = json.loads(path.read_text()), path.with_name("fingerprint").read_text()
         models = _models(manifest, context, translator)
-        build = layer_build(models, manifest, project, variables)
+        build = describe_build(models, manifest, project, variables)
         with connect(self._location()) as connection:
             recalled = None if full_refresh else build.recall(connection)
         if recalled is None:
@@ -135,7 +135,7 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
     def _run(
         self,
         context: dg.AssetExecutionContext,
-        build: LayerBuild,
+        build: Build,
         models: Sequence[Node],
         manifest: Mapping[str, Any],
         variables: Mapping[str, str],

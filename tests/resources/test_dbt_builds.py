@@ -1,5 +1,6 @@
 """Where nothing is new dbt does not run, and what it said last is said again; where anything is, it runs."""
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -13,7 +14,8 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.resources import dbt as dbt_module
 from strades_pipelines.resources import dbt_project
 from strades_pipelines.resources.dbt import DbtRunnerResource
-from strades_pipelines.resources.dbt_builds import LayerBuild, Result, begin_build
+from strades_pipelines.resources.dbt_builds import Build, Result, begin_build, relation_name
+from strades_pipelines.resources.dbt_project import ensure_manifest
 from tests.dbt_project.building import copy_parsed, dbt_folder, rows
 from tests.dbt_project.seeding import candles, days, listing
 from tests.resources.test_dbt import assets_of
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from adbc_driver_manager.dbapi import Connection
 
-BUILD_ID = "SELECT build_id FROM ops.dbt_builds"
+BUILD_IDS = "SELECT layer, build_id FROM ops.dbt_builds ORDER BY layer"
 WRITTEN = """
     SELECT schemaname || '.' || relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables ORDER BY 1
 """
@@ -87,7 +89,7 @@ def said(result: dg.ExecuteInProcessResult) -> tuple[dict[Any, Any], dict[Any, b
 
 def build_ids(url: str) -> list[Any]:
     """Of the builds that are known: another one where dbt ran."""
-    return rows(url, BUILD_ID)
+    return rows(url, BUILD_IDS)
 
 
 def test_a_run_with_nothing_new_says_the_same_and_writes_nothing(runner: DbtRunnerResource, database_url: str) -> None:
@@ -137,8 +139,7 @@ def test_a_build_that_was_killed_is_run_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(dbt_module, "crash_point", die)
-        with pytest.raises(Killed):
-            run(runner)
+        assert not run(runner).success
     known = build_ids(database_url)
     assert run(runner).success
     assert build_ids(database_url) != known
@@ -194,18 +195,22 @@ def test_a_build_of_a_part_leaves_the_whole_unknown(runner: DbtRunnerResource, d
     assert build_ids(database_url) != of_part[1]
 
 
-BUILD = LayerBuild(
+BUILD = Build(
     layers=("cleaned", "marts", "staging"),
+    whole={layer: frozenset({layer}) for layer in ("cleaned", "marts", "staging")},
     relations=(
         "cleaned.daily_bars", "cleaned.gaps", "cleaned.growth_factors", "cleaned.news",
-        "cleaned.observations_by_session", "cleaned.session_bars", "marts.fct_coverage",
-        "marts.fct_news", "marts.fct_results", "marts.fct_statistics",
+        "cleaned.observations_by_session", "cleaned.session_bars", "marts.fct_coverage", "marts.fct_news",
+        "marts.fct_results", "marts.fct_statistics", "staging.stg_records__candles", "staging.stg_records__listings",
     ),
     windowed=("cleaned.daily_bars",),
-    is_whole=True,
     project="p",
     window=("2024-01-01", "2024-02-01"),
 )  # fmt: skip
+RESULTS = [
+    Result({"info": {"ts": "2024-01-01T00:00:00Z"}, "data": {"node_info": {"unique_id": layer}}}, None)
+    for layer in BUILD.layers
+]
 
 
 @pytest.fixture
@@ -217,7 +222,7 @@ def built(database_url: str, adbc: "Connection") -> Iterator[psycopg.Connection[
             owner.execute(f"CREATE TABLE {relation} ()")
         owner.execute("TRUNCATE ops.stale, ops.changed_rows")
     with connect(database_url) as connection:
-        BUILD.remember(connection, begin_build(connection, BUILD.layers), [Result({"info": {}}, None)])
+        BUILD.remember(connection, begin_build(connection, BUILD.layers), RESULTS)
         assert BUILD.recall(connection)
         yield connection
 
@@ -240,5 +245,39 @@ def test_marks_outside_of_the_window_are_none_of_a_windowed_table(built: psycopg
 def test_a_build_that_another_one_overtook_is_not_remembered(built: psycopg.Connection[Any]) -> None:
     first = begin_build(built, BUILD.layers)
     begin_build(built, ["cleaned"])
-    BUILD.remember(built, first, [])
+    BUILD.remember(built, first, RESULTS)
     assert BUILD.recall(built) is None
+
+
+def test_a_layer_of_which_a_test_did_not_run_is_not_remembered(built: psycopg.Connection[Any]) -> None:
+    BUILD.remember(built, begin_build(built, BUILD.layers), RESULTS[1:])
+    assert BUILD.recall(built) is None
+
+
+def test_views_of_staging_that_have_tests_are_marked_by_what_they_read() -> None:
+    """`staging` is a layer of its own: nothing but these marks tells that its tests have to run again."""
+    nodes = json.loads(ensure_manifest(dbt_folder()).read_text())["nodes"].values()
+    tested = {node["attached_node"] for node in nodes if node["resource_type"] == "test"}
+    views = {relation_name(node) for node in nodes if node["unique_id"] in tested and node["schema"] == "staging"}
+    assert views == {relation for relation in BUILD.relations if relation.startswith("staging.")}
+
+
+def test_layers_built_alone_and_together_are_known_alike(runner: DbtRunnerResource, database_url: str) -> None:
+    run(runner)
+    known = build_ids(database_url)
+    for layer in ("cleaned", "staging"):
+        assert run(runner, selection=dg.AssetSelection.groups(layer)).success
+    assert build_ids(database_url) == known
+
+
+def test_what_one_layer_took_in_is_new_to_the_other(
+    runner: DbtRunnerResource, database_url: str, adbc: "Connection"
+) -> None:
+    run(runner)
+    candles(adbc, 1, {date(2024, 3, 1): 11.0})
+    query = "SELECT build_id FROM ops.dbt_builds WHERE layer = 'staging'"
+    known = rows(database_url, query)
+    assert run(runner, selection=dg.AssetSelection.groups("cleaned")).success
+    assert rows(database_url, query) == known
+    assert run(runner).success
+    assert rows(database_url, query) != known

@@ -9,10 +9,10 @@ CREATE TABLE ops.changed_rows (
 CREATE INDEX ON ops.changed_rows (reader);
 GRANT SELECT, DELETE ON ops.changed_rows TO strades_dbt;
 
--- What the last dbt build of whole layers said, so that the same need not be worked out again (resources/dbt_builds.py).
+-- What the last dbt build of a whole layer said, so that the same need not be worked out again (resources/dbt_builds.py).
 CREATE TABLE ops.dbt_builds (
-    layers   text[] PRIMARY KEY,              -- in alphabetical order
-    build_id text NOT NULL,                   -- of the newest build that touched one of them
+    layer    text PRIMARY KEY,
+    build_id text NOT NULL,                   -- of the newest build that touched the layer
     project  text,                            -- fingerprint of the dbt project
     results  jsonb,                           -- dbt's events with the rows of each table; null while, and after, it did not pass
     ended_at timestamptz
@@ -62,8 +62,8 @@ BEGIN
         ('marts.fct_coverage'), ('check.bars_are_in_current_shares')) AS relations (name);
     INSERT INTO ops.stale (relation, days)
     SELECT relations.name, daterange(NULL, NULL)
-    FROM (VALUES ('cleaned.news'), ('cleaned.observations_by_session'), ('marts.fct_statistics'), ('features.daily'))
-        AS relations (name);
+    FROM (VALUES ('cleaned.news'), ('cleaned.observations_by_session'), ('marts.fct_statistics'), ('features.daily'),
+        ('staging.stg_records__candles'), ('staging.stg_records__listings')) AS relations (name);
     RETURN NULL;
 END $$;
 DO $$
@@ -137,6 +137,10 @@ CREATE TRIGGER names_update AFTER UPDATE ON records.instruments
 REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_names();
 
 ---------------------------------------------------------------- views, whose tests read what changed
+CALL ops.mark_changes('records.candles', 'views', $$ops.mark_relations('staging.stg_records__candles')$$);
+CALL ops.mark_changes(
+    'records.listings', 'views', $$ops.mark_relations('staging.stg_records__candles', 'staging.stg_records__listings')$$
+);
 CALL ops.mark_changes(
     'records.observations', 'views', $$ops.mark_relations('cleaned.observations_by_session', 'marts.fct_statistics')$$
 );
