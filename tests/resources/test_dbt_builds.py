@@ -234,6 +234,15 @@ def test_whatever_changes_what_dbt_reads_has_it_run(changed: str, built: psycopg
     assert BUILD.recall(built) is None
 
 
+def test_a_row_that_is_written_as_it_was_is_no_change(built: psycopg.Connection[Any]) -> None:
+    built.execute(WALLET.encode())
+    built.execute("DELETE FROM ops.stale")
+    built.execute("UPDATE trading.wallets SET code_hash = 'h'")
+    assert BUILD.recall(built)
+    built.execute("UPDATE trading.wallets SET state = 'halted'")
+    assert BUILD.recall(built) is None
+
+
 def test_marks_outside_of_the_window_are_none_of_a_windowed_table(built: psycopg.Connection[Any]) -> None:
     mark = "INSERT INTO ops.stale (relation, listing_id, days) VALUES (%s, 1, '[2024-03-01,2024-03-02)')"
     built.execute(mark, ["cleaned.daily_bars"])

@@ -18,7 +18,8 @@ CREATE TABLE ops.dbt_builds (
     ended_at timestamptz
 );
 
--- Triggers of a statement, one for each kind of change, that call `marker` with the transition table `changed`.
+-- Triggers of a statement, one for each kind of change, that call `marker` with the rows as `changed`, and for an update those that
+-- they replace as `before`.
 CREATE PROCEDURE ops.mark_changes(watched regclass, prefix text, marker text, kinds text[] DEFAULT '{insert,update,delete}')
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -26,8 +27,12 @@ DECLARE
 BEGIN
     FOREACH kind IN ARRAY kinds LOOP
         EXECUTE format(
-            'CREATE TRIGGER %I AFTER %s ON %s REFERENCING %s TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION %s',
-            prefix || '_' || kind, kind, watched, CASE kind WHEN 'delete' THEN 'OLD' ELSE 'NEW' END, marker
+            'CREATE TRIGGER %I AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION %s',
+            prefix || '_' || kind, kind, watched, CASE kind
+                WHEN 'insert' THEN 'NEW TABLE AS changed'
+                WHEN 'update' THEN 'OLD TABLE AS before NEW TABLE AS changed'
+                ELSE 'OLD TABLE AS changed'
+            END, marker
         );
     END LOOP;
 END $$;
@@ -43,12 +48,18 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Marks the relations of the arguments as a whole, where a row changed: views, whose tests have to run again.
+-- Marks the relations of the arguments as a whole, where a row changed: views, whose tests have to run again. Paper wallets are
+-- written at each run as they are: that is no change.
 CREATE FUNCTION ops.mark_relations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT FROM changed) THEN
-        INSERT INTO ops.stale (relation, days) SELECT relation, daterange(NULL, NULL) FROM unnest(tg_argv) AS relation;
+    IF tg_op = 'UPDATE' THEN
+        IF NOT EXISTS (SELECT * FROM changed EXCEPT SELECT * FROM before) THEN
+            RETURN NULL;
+        END IF;
+    ELSIF NOT EXISTS (SELECT FROM changed) THEN
+        RETURN NULL;
     END IF;
+    INSERT INTO ops.stale (relation, days) SELECT relation, daterange(NULL, NULL) FROM unnest(tg_argv) AS relation;
     RETURN NULL;
 END $$;
 
@@ -132,9 +143,7 @@ BEGIN
     GROUP BY listings.listing_id;
     RETURN NULL;
 END $$;
-CALL ops.mark_changes('records.instruments', 'names', 'records.mark_names()', '{insert,delete}');
-CREATE TRIGGER names_update AFTER UPDATE ON records.instruments
-REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION records.mark_names();
+CALL ops.mark_changes('records.instruments', 'names', 'records.mark_names()');
 
 ---------------------------------------------------------------- views, whose tests read what changed
 CALL ops.mark_changes('records.candles', 'views', $$ops.mark_relations('staging.stg_records__candles')$$);
