@@ -20,8 +20,8 @@ CREATE TABLE ops.dbt_builds (
 
 -- Triggers of a statement, one for each kind of change, that call `marker` with the rows as `changed`, and for an update those that
 -- they replace as `before`.
-CREATE PROCEDURE ops.mark_changes(watched regclass, prefix text, marker text, kinds text[] DEFAULT '{insert,update,delete}')
-LANGUAGE plpgsql AS $$
+CREATE FUNCTION ops.mark_changes(watched regclass, prefix text, marker text, kinds text[] DEFAULT '{insert,update,delete}')
+RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     kind text;
 BEGIN
@@ -41,8 +41,8 @@ END $$;
 CREATE FUNCTION ops.mark_rows() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format(
-        'INSERT INTO ops.changed_rows (reader, key) SELECT reader, key FROM ('
-        'SELECT DISTINCT ARRAY[%s]::text[] AS key FROM changed) AS keys CROSS JOIN unnest(%L::text[]) AS reader',
+        'INSERT INTO ops.changed_rows (reader, key) SELECT reader, ARRAY[%1$s]::text[] '
+        'FROM (SELECT DISTINCT %1$s FROM changed) AS keys CROSS JOIN unnest(%2$L::text[]) AS reader',
         tg_argv[0], tg_argv[1:]
     );
     RETURN NULL;
@@ -103,8 +103,11 @@ CREATE TRIGGER mark_gone AFTER DELETE OR TRUNCATE ON rawsources.fetches FOR EACH
 CREATE TRIGGER mark_gone AFTER DELETE OR TRUNCATE ON records.parses FOR EACH STATEMENT EXECUTE FUNCTION records.mark_gaps();
 
 ---------------------------------------------------------------- news
-CALL ops.mark_changes('records.articles', 'rows', $$ops.mark_rows('source, article_id', 'cleaned.news')$$);
-CALL ops.mark_changes('records.article_revisions', 'rows', $$ops.mark_rows('source, article_id', 'cleaned.news')$$);
+DO $do$
+BEGIN
+    PERFORM ops.mark_changes('records.articles', 'rows', $$ops.mark_rows('source, article_id', 'cleaned.news')$$);
+    PERFORM ops.mark_changes('records.article_revisions', 'rows', $$ops.mark_rows('source, article_id', 'cleaned.news')$$);
+END $do$;
 -- In ops.stale the days on which articles were known that have to be looked through again: for another listing all of them,
 -- for other sessions those that may have waited for one.
 CREATE FUNCTION records.mark_news() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -113,8 +116,11 @@ BEGIN
     SELECT 'cleaned.news', daterange(min(session_date) - 14, NULL) FROM changed HAVING count(*) > 0;
     RETURN NULL;
 END $$;
-CALL ops.mark_changes('records.sessions', 'news', 'records.mark_news()');
-CALL ops.mark_changes('records.listings', 'news', $$ops.mark_relations('cleaned.news')$$);
+DO $do$
+BEGIN
+    PERFORM ops.mark_changes('records.sessions', 'news', 'records.mark_news()');
+    PERFORM ops.mark_changes('records.listings', 'news', $$ops.mark_relations('cleaned.news')$$);
+END $do$;
 
 -- By the name of an instrument articles are found: those of `cleaned.news`, and those that features count.
 CREATE FUNCTION records.mark_names() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -143,39 +149,51 @@ BEGIN
     GROUP BY listings.listing_id;
     RETURN NULL;
 END $$;
-CALL ops.mark_changes('records.instruments', 'names', 'records.mark_names()');
+DO $do$
+BEGIN
+    PERFORM ops.mark_changes('records.instruments', 'names', 'records.mark_names()');
+END $do$;
 
 ---------------------------------------------------------------- views, whose tests read what changed
-CALL ops.mark_changes('records.candles', 'views', $$ops.mark_relations('staging.stg_records__candles')$$);
-CALL ops.mark_changes(
-    'records.listings', 'views', $$ops.mark_relations('staging.stg_records__candles', 'staging.stg_records__listings')$$
-);
-CALL ops.mark_changes(
-    'records.observations', 'views', $$ops.mark_relations('cleaned.observations_by_session', 'marts.fct_statistics')$$
-);
-CALL ops.mark_changes('records.observation_revisions', 'views', $$ops.mark_relations('cleaned.observations_by_session')$$);
-CALL ops.mark_changes('records.sessions', 'views', $$ops.mark_relations('cleaned.observations_by_session')$$);
-CALL ops.mark_changes('trading.wallets', 'views', $$ops.mark_relations('marts.fct_results')$$);
-CALL ops.mark_changes('trading.fills', 'views', $$ops.mark_relations('marts.fct_results')$$);
-CALL ops.mark_changes('trading.refusals', 'views', $$ops.mark_relations('marts.fct_results')$$);
-CALL ops.mark_changes('results.equity', 'views', $$ops.mark_relations('marts.fct_results')$$);
-CALL ops.mark_changes('results.performance', 'views', $$ops.mark_relations('marts.fct_results')$$);
+DO $do$
+BEGIN
+    PERFORM ops.mark_changes('records.candles', 'views', $$ops.mark_relations('staging.stg_records__candles')$$);
+    PERFORM ops.mark_changes(
+        'records.listings', 'views', $$ops.mark_relations('staging.stg_records__candles', 'staging.stg_records__listings')$$
+    );
+    PERFORM ops.mark_changes(
+        'records.observations', 'views', $$ops.mark_relations('cleaned.observations_by_session', 'marts.fct_statistics')$$
+    );
+    PERFORM ops.mark_changes('records.observation_revisions', 'views', $$ops.mark_relations('cleaned.observations_by_session')$$);
+    PERFORM ops.mark_changes('records.sessions', 'views', $$ops.mark_relations('cleaned.observations_by_session')$$);
+    PERFORM ops.mark_changes('trading.wallets', 'views', $$ops.mark_relations('marts.fct_results')$$);
+    PERFORM ops.mark_changes('trading.fills', 'views', $$ops.mark_relations('marts.fct_results')$$);
+    PERFORM ops.mark_changes('trading.refusals', 'views', $$ops.mark_relations('marts.fct_results')$$);
+    PERFORM ops.mark_changes('results.equity', 'views', $$ops.mark_relations('marts.fct_results')$$);
+    PERFORM ops.mark_changes('results.performance', 'views', $$ops.mark_relations('marts.fct_results')$$);
+END $do$;
 
 ---------------------------------------------------------------- events
-CALL ops.mark_changes('ops.runs', 'events', $$ops.mark_rows('run_id', 'event.run_ended')$$, '{insert,update}');
-CALL ops.mark_changes('trading.wallets', 'events', $$ops.mark_rows('wallet', 'event.wallet_opened')$$, '{insert}');
-CALL ops.mark_changes(
-    'trading.orders', 'events', $$ops.mark_rows('intent_id', 'event.order_sent', 'event.order_ended')$$, '{insert,update}'
-);
-CALL ops.mark_changes('trading.fills', 'events', $$ops.mark_rows('fill_id', 'event.order_filled')$$, '{insert}');
-CALL ops.mark_changes('trading.refusals', 'events', $$ops.mark_rows('decision_id', 'event.decision_refused')$$, '{insert}');
-CALL ops.mark_changes('records.articles', 'events', $$ops.mark_rows('source, article_id', 'event.article_posted')$$, '{insert}');
+DO $do$
+BEGIN
+    PERFORM ops.mark_changes('ops.runs', 'events', $$ops.mark_rows('run_id', 'event.run_ended')$$, '{insert,update}');
+    PERFORM ops.mark_changes('trading.wallets', 'events', $$ops.mark_rows('wallet', 'event.wallet_opened')$$, '{insert}');
+    PERFORM ops.mark_changes(
+        'trading.orders', 'events', $$ops.mark_rows('intent_id', 'event.order_sent', 'event.order_ended')$$, '{insert,update}'
+    );
+    PERFORM ops.mark_changes('trading.fills', 'events', $$ops.mark_rows('fill_id', 'event.order_filled')$$, '{insert}');
+    PERFORM ops.mark_changes('trading.refusals', 'events', $$ops.mark_rows('decision_id', 'event.decision_refused')$$, '{insert}');
+    PERFORM ops.mark_changes('records.articles', 'events', $$ops.mark_rows('source, article_id', 'event.article_posted')$$, '{insert}');
+END $do$;
 
 ---------------------------------------------------------------- checks
-CALL ops.mark_changes(
-    'records.candles', 'check', $$ops.mark_rows('fetch_id', 'check.every_row_has_its_bytes')$$, '{insert,update}'
-);
-CALL ops.mark_changes('rawsources.fetches', 'check', $$ops.mark_rows('fetch_id', 'check.every_row_has_its_bytes')$$, '{delete}');
+DO $do$
+BEGIN
+    PERFORM ops.mark_changes(
+        'records.candles', 'check', $$ops.mark_rows('fetch_id', 'check.every_row_has_its_bytes')$$, '{insert,update}'
+    );
+    PERFORM ops.mark_changes('rawsources.fetches', 'check', $$ops.mark_rows('fetch_id', 'check.every_row_has_its_bytes')$$, '{delete}');
+END $do$;
 CREATE FUNCTION records.mark_shares() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO ops.stale (relation, listing_id, days)
@@ -185,7 +203,10 @@ BEGIN
     INNER JOIN records.listings AS listings ON own.symbol = listings.symbol;
     RETURN NULL;
 END $$;
-CALL ops.mark_changes('records.split_adjustments', 'check', 'records.mark_shares()', '{insert,update}');
+DO $do$
+BEGIN
+    PERFORM ops.mark_changes('records.split_adjustments', 'check', 'records.mark_shares()', '{insert,update}');
+END $do$;
 
 CREATE INDEX ON records.parses (fetch_id) WHERE outcome = 'refused';
 CREATE INDEX ON ops.runs (started_at) WHERE ended_at IS NULL;
