@@ -70,7 +70,7 @@ phrases as (
     where length(instruments.name) > 2
 ),
 
-patterns as (
+patterns as materialized (
     select
         listing_id,
         is_symbol,
@@ -80,27 +80,30 @@ patterns as (
 ),
 
 -- A text that has a phrase has its first word as a word: each text is searched only for the few phrases that begin with one
--- of its words.
-words as (
+-- of its words. `materialized`, since the planner, which knows nothing of patterns, would search each text for each first.
+candidates as materialized (
     select distinct
-        source,
-        article_id,
-        regexp_split_to_table(everything, '\W+') as word
+        articles.source,
+        articles.article_id,
+        patterns.listing_id,
+        patterns.pattern,
+        patterns.is_symbol
     from articles
+    cross join lateral regexp_split_to_table(articles.everything, '\W+') as words (word)
+    inner join patterns on words.word = patterns.first_word
 ),
 
 mentions as (
     select
         articles.source,
         articles.article_id,
-        patterns.listing_id,
-        bool_or(articles.title ~ patterns.pattern) as is_in_title,
-        case when bool_or(patterns.is_symbol) then 'symbol' else 'name' end as mentioned_by
-    from words
-    inner join patterns on words.word = patterns.first_word
-    inner join articles on words.source = articles.source and words.article_id = articles.article_id
-    where articles.everything ~ patterns.pattern
-    group by articles.source, articles.article_id, patterns.listing_id
+        candidates.listing_id,
+        bool_or(articles.title ~ candidates.pattern) as is_in_title,
+        case when bool_or(candidates.is_symbol) then 'symbol' else 'name' end as mentioned_by
+    from candidates
+    inner join articles on candidates.source = articles.source and candidates.article_id = articles.article_id
+    where articles.everything ~ candidates.pattern
+    group by articles.source, articles.article_id, candidates.listing_id
 ),
 
 placed as (
