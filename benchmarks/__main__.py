@@ -3,15 +3,17 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import alpha158, backfill, definitions, engine, growth, loading, run, universe
+from benchmarks import alpha158, articles, backfill, definitions, engine, growth, loading, minutes, run, universe
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "alpha158": alpha158.main,
+    "articles": articles.main,
     "backfill": backfill.main,
     "definitions": definitions.main,
     "engine": engine.main,
     "growth": growth.main,
     "loading": loading.main,
+    "minutes": minutes.main,
     "run": run.main,
     "universe": universe.main,
 }

@@ -40,8 +40,12 @@ def empty_home() -> Iterator[dict[str, str]]:
 
 
 def measured(title: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
-    """The document of a command, with its `peak` memory in bytes, and what it took on a line of its own."""
-    started = time.perf_counter()
+    """The document of a command, with its `peak` memory in bytes, and what it took on a line of its own.
+
+    Processor time is that of the command and its children, without the database's: beside other work it says more than
+    seconds do.
+    """
+    started, worked = time.perf_counter(), _processor_seconds()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     server = int((Path(environment["STRADES_HOME"]) / "postgres/data/postmaster.pid").read_text().split()[0])
     peak = 0
@@ -50,8 +54,17 @@ def measured(title: str, command: list[str], environment: dict[str, str]) -> dic
         time.sleep(INTERVAL)
     seconds = time.perf_counter() - started
     document: dict[str, Any] = json.loads(process.stdout.read() if process.stdout else "{}")
-    print(f"{title}: {seconds:.1f} s, peak summed memory {peak / 1e9:.2f} GB, exit code {process.returncode}")
+    print(
+        f"{title}: {seconds:.1f} s, {_processor_seconds() - worked:.1f} s of processor, load {os.getloadavg()[0]:.1f}, "
+        f"peak summed memory {peak / 1e9:.2f} GB, exit code {process.returncode}"
+    )
     return document | {"peak": peak}
+
+
+def _processor_seconds() -> float:
+    """Of all child processes that ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _memory(roots: list[int]) -> int:

@@ -62,26 +62,33 @@ def main() -> None:
 
 
 def _steps(environment: dict[str, str], years: int) -> Iterator[Step]:
-    home = Path(environment["STRADES_HOME"])
-    environment |= {"STRADES_SOURCES": str(home / "Sources.json")}
-    (home / "Sources.json").write_text(json.dumps(_sources(years)))
-    (home / "Wallets.json").write_text('{"wallets": []}')
-    environment |= {"STRADES_WALLETS": str(home / "Wallets.json")}
-    bars = _market(years)
-    url = EmbeddedServer(home / "postgres").url(DATABASE)
+    url = prepare(environment, sources_of_stocks(STOCKS, years))
+    bars = market(STOCKS, years)
     first = f"{LAST.year - years}-11-01"
     print("making and storing bodies", file=sys.stderr)
-    _store(url, _bodies(bars, until=LAST))
-    yield _step("first build", environment, url, LAST, first)
-    _store(url, _bodies(bars, until=NEXT, since=date(NEXT.year, 1, 1)))
-    yield _step("one more day", environment, url, NEXT, "2026-10-01")
-    yield _step("nothing new", environment, url, NEXT, "2026-10-01")
+    store(url, bodies(bars, until=LAST))
+    yield step("first build", environment, url, LAST, first)
+    store(url, bodies(bars, until=NEXT, since=date(NEXT.year, 1, 1)))
+    yield step("one more day", environment, url, NEXT, "2026-10-01")
+    yield step("nothing new", environment, url, NEXT, "2026-10-01")
 
 
-def _step(title: str, environment: dict[str, str], url: str, today: date, first: str) -> Step:
+def prepare(environment: dict[str, str], sources: Mapping[str, Any]) -> str:
+    """Have the commands of `environment` read these sources and no wallets; returns the database's URL."""
+    home = Path(environment["STRADES_HOME"])
+    environment |= {name: str(home / f"{name}.json") for name in ("STRADES_SOURCES", "STRADES_WALLETS")}
+    Path(environment["STRADES_SOURCES"]).write_text(json.dumps(sources))
+    Path(environment["STRADES_WALLETS"]).write_text('{"wallets": []}')
+    return EmbeddedServer(home / "postgres").url(DATABASE)
+
+
+def step(
+    title: str, environment: dict[str, str], url: str, today: date, first: str, layers: Sequence[str] = LAYERS
+) -> Step:
+    """Backfill the layers from the month of `first` on, at 23:00 UTC of `today`, and print what it took."""
     environment = {**environment, "STRADES_SANDBOX_NOW": f"{today}T23:00:00Z"}
     before = _written(url)
-    chosen = [word for asset in _assets() for word in ("--asset", asset)]
+    chosen = [word for asset in _assets(layers) for word in ("--asset", asset)]
     document, whole, peak = _measured(
         title, [STRADES, "backfill", "--from", first, "--to", "2026-11-01", *chosen], environment
     )
@@ -93,7 +100,7 @@ def _step(title: str, environment: dict[str, str], url: str, today: date, first:
         seconds[layer] += spent
     after = _written(url)
     written = {layer: after.get(layer, 0) - before.get(layer, 0) for layer in after}
-    for layer in LAYERS:
+    for layer in layers:
         print(f"  {layer:12} {seconds[layer]:8.2f} s  {written.get(layer, 0):>12,} rows written")
     return Step(seconds, written, whole, peak)
 
@@ -104,11 +111,11 @@ def _measured(title: str, command: list[str], environment: dict[str, str]) -> tu
     return document, time.perf_counter() - started, document.get("peak", 0)
 
 
-def _assets() -> list[str]:
+def _assets(layers: Sequence[str]) -> list[str]:
     from strades_pipelines.definitions import defs
 
     graph = defs().resolve_asset_graph()
-    return [key.to_user_string() for key in graph.executable_asset_keys if key.path[0] in LAYERS]
+    return [key.to_user_string() for key in graph.executable_asset_keys if key.path[0] in layers]
 
 
 def _written(url: str) -> dict[str, int]:
@@ -130,8 +137,9 @@ def _compare(short: Sequence[Step], long: Sequence[Step], rows: float) -> None:
     print(f"peak memory of the first build: {long[0].peak / max(short[0].peak, 1):.2f} times")
 
 
-def _sources(years: int) -> dict[str, Any]:
-    names = [f"U{number:04}" for number in range(STOCKS)]
+def sources_of_stocks(stocks: int, years: int) -> dict[str, Any]:
+    """Sources.json of a source that asks for the daily bars of stocks U0000, U0001 ... since some years ago."""
+    names = [f"U{number:04}" for number in range(stocks)]
     start = f"{LAST.year - years}-11-01T00:00:00"
     shared: dict[str, Any] = {
         "type": "timeseries",
@@ -152,7 +160,7 @@ def _sources(years: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Bars:
+class Bars:
     """Opening seconds since the epoch of each session; open, high, low, close and volume, (5, sessions, stocks)."""
 
     days: list[date]
@@ -160,29 +168,30 @@ class _Bars:
     values: NDArray[np.float64]
 
 
-def _market(years: int) -> _Bars:
+def market(stocks: int, years: int) -> Bars:
+    """A random walk of each stock over the sessions of New York up to NEXT."""
     known = sessions("XNYS", LAST.year - years, NEXT.year)
     days = known.dates.tolist()
     chosen = [n for n, day in enumerate(days) if date(LAST.year - years, 11, 1) <= day <= NEXT]
     random = np.random.default_rng(SEED)
-    close = 100 * np.exp(np.cumsum(random.normal(0.0002, 0.015, (len(chosen), STOCKS)), axis=0))
+    close = 100 * np.exp(np.cumsum(random.normal(0.0002, 0.015, (len(chosen), stocks)), axis=0))
     opened = close * np.exp(random.normal(0, 0.005, close.shape))
     high = np.maximum(opened, close) * (1 + random.random(close.shape) * 0.01)
     low = np.minimum(opened, close) * (1 - random.random(close.shape) * 0.01)
     volume = random.integers(100_000, 10_000_000, close.shape).astype(float)
-    return _Bars(
+    return Bars(
         [days[n] for n in chosen], known.opens[chosen] // 1_000_000, np.stack([opened, high, low, close, volume])
     )
 
 
-def _bodies(bars: _Bars, *, until: date, since: date = date.min) -> Iterator[tuple[str, date, bytes]]:
+def bodies(bars: Bars, *, until: date, since: date = date.min) -> Iterator[tuple[str, date, bytes]]:
     """Symbol, year's first day and body of each year's answer, with a dividend a quarter from every other stock."""
     rows = [n for n, day in enumerate(bars.days) if since <= day <= until]
     for year, group in groupby(rows, key=lambda n: bars.days[n].year):
         chosen = list(group)
         stamps = bars.opens[chosen].tolist()
         quarters = [chosen[n] for n in range(20, len(chosen), 63)]
-        for stock in range(STOCKS):
+        for stock in range(bars.values.shape[2]):
             columns = np.round(bars.values[:, chosen, stock], 4).tolist()
             quote = dict(zip(("open", "high", "low", "close", "volume"), columns, strict=True))
             meta = {"currency": "USD", "symbol": f"U{stock:04}", "exchangeName": "NYQ", "dataGranularity": "1d"}
@@ -194,7 +203,7 @@ def _bodies(bars: _Bars, *, until: date, since: date = date.min) -> Iterator[tup
             yield f"U{stock:04}", date(year, 1, 1), json.dumps({"chart": {"result": [result], "error": None}}).encode()
 
 
-def _store(url: str, bodies: Iterator[tuple[str, date, bytes]]) -> None:
+def store(url: str, bodies: Iterator[tuple[str, date, bytes]]) -> None:
     """As the spiders would have: each asked for a year, the running one on its last day."""
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         stored = [(symbol, first, body, hashlib.sha256(body).digest()) for symbol, first, body in bodies]

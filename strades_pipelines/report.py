@@ -7,8 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-# In the order of the flow. Not the two views of every series at every session: to count their million rows takes as
-# long as half the run.
+# In the order of the flow. No views: to count one is to work it out, all of history at every run.
 LAYER_TABLES = {
     "rawsources": ["rawsources.fetches"],
     "records": [
@@ -21,7 +20,6 @@ LAYER_TABLES = {
     ],
     "cleaned": [
         "cleaned.daily_bars",
-        "cleaned.minute_bars",
         "cleaned.price_conflicts",
         "cleaned.gaps",
         "cleaned.news",
@@ -31,7 +29,7 @@ LAYER_TABLES = {
     "signals": ["signals.decisions"],
     "trading": ["trading.fills"],
     "results": ["results.equity"],
-    "marts": ["marts.fct_prices", "marts.fct_news", "marts.fct_results", "marts.fct_coverage"],
+    "marts": ["marts.fct_coverage"],
 }
 
 

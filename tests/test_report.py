@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 
 from strades_pipelines.report import LAYER_TABLES, show
+from tests.dbt_project.building import rows, run_dbt
 
 
 def test_layers_are_shown_in_the_order_of_the_flow_however_the_document_came_back() -> None:
@@ -25,3 +26,9 @@ def test_layers_are_shown_in_the_order_of_the_flow_however_the_document_came_bac
     words = [line.split()[0] for line in printed.getvalue().splitlines() if line.strip()]
     flow = ["rawsources", "records", "cleaned", "features", "predictions", "signals", "trading", "results", "marts"]
     assert [word for word in words if word in LAYER_TABLES] == flow
+
+
+def test_no_layers_rows_are_counted_by_working_out_a_view(database_url: str) -> None:
+    run_dbt(database_url, ("run",))
+    views = {name for (name,) in rows(database_url, "SELECT schemaname || '.' || viewname FROM pg_views")}
+    assert views & {table for tables in LAYER_TABLES.values() for table in tables} == set()

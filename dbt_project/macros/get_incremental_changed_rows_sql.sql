@@ -4,8 +4,9 @@
     writes nothing at all, which neither `delete+insert` nor `merge` gives. Stored rows are looked up by index and deleted by
     their place, whatever the planner believes of how many there are. The model needs `unique_key` (a list), and of
     meta either
-      work_key, work_date  the columns that `work` (see `take_stale`) names: its scope is that work; with work_scope,
-                           a condition over `old_row` and `work`, in place of the days from first_day to end_day; or
+      work_key, work_date  the columns that `work` (see `take_stale`) names: its scope is that work; work_key is the column
+                           of its listing_id, or which columns are which of `work`; with work_scope, a condition over
+                           `old_row` and `work`, in place of the days from first_day to end_day; or
       window_column        the scope is the run's window; without either it is the whole table.
     meta `feeds` names tables that read this one, with the column that is their listing: what changed is stale in them, on
     the day work_date or on all from work_date to work_until (dates, or times of UTC and a day to either side), and in the
@@ -19,6 +20,12 @@
     {%- set same_key = [] -%}
     {%- for key in arg_dict["unique_key"] -%}
         {%- do same_key.append("new_row." ~ key ~ " = old_row." ~ key) -%}
+    {%- endfor -%}
+    {%- set work_keys = meta.get("work_key", {}) -%}
+    {%- set work_keys = work_keys if work_keys is mapping else {work_keys: "listing_id"} -%}
+    {%- set same_work = [] -%}
+    {%- for own, of_work in work_keys.items() -%}
+        {%- do same_work.append("old_row." ~ own ~ " = work." ~ of_work) -%}
     {%- endfor -%}
     {%- set keys = feeds.values() | unique | list -%}
     {%- set until = meta.get("work_until") -%}
@@ -37,9 +44,9 @@
         cross join lateral (
             select old_row.ctid as place, old_row.*
             from {{ target }} as old_row
-            where old_row.{{ meta.work_key }} = work.listing_id
+            where {{ same_work | join(" and ") }}
                 and {{ meta.get("work_scope", "old_row." ~ date ~ " >= work.first_day and old_row." ~ date ~ " < work.end_day") }}
-            order by old_row.{{ meta.work_key }}
+            order by old_row.{{ work_keys.keys() | join(", old_row.") }}
         ) as found
         where not exists (
             select 1

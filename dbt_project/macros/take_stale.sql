@@ -1,10 +1,12 @@
 {#
     Pre-hook of a table that works out only what changed before it: takes its marks from `ops.stale` and leaves the days
     to work out in the temporary table `work` (listing_id, first_day, end_day exclusive), clipped to the run's window where
-    the model is windowed; what lies outside stays marked. `everything` (a query of listing_id and days) is work where the table is not there yet or the
-    project has changed. In one transaction with the model: a run that dies leaves the marks.
+    the model is windowed (in its meta); what lies outside stays marked. `everything` (a query of listing_id and days) is
+    work where the table is not there yet or the project has changed. In one transaction with the model: a run that dies
+    leaves the marks.
 #}
-{% macro take_stale(windowed=false, everything="select listing_id, daterange(null, null) from records.listings") -%}
+{% macro take_stale(everything="select listing_id, daterange(null, null) from records.listings") -%}
+    {%- set windowed = execute and config.get("meta", {}).get("windowed", false) -%}
     {%- set relation = this.schema ~ "." ~ this.identifier -%}
     {%- set first, end = var("min_date", none), var("max_date", none) -%}
     {%- set window = "daterange(" ~ ("'" ~ first ~ "'" if first else "null") ~ ", " ~ ("'" ~ end ~ "'" if end else "null") ~ ")" -%}
@@ -64,11 +66,22 @@
     do $$ begin
         if (select at_once from built) then analyze {{ this }}; end if;
         {% for rule in (model.constraints if execute else []) if rule.name -%}
-        -- A table of an older version does not have it yet.
+        -- A table of an older version does not have it yet, and may hold a row that breaks it: new rows are held to it at
+        -- once, and the test is_enforced tells of the old one until it is mended.
         if not exists (
             select 1 from pg_catalog.pg_constraint where conrelid = '{{ this }}'::regclass and conname = '{{ rule.name }}'
         ) then
-            alter table {{ this }} add constraint {{ rule.name }} check ({{ rule.expression }});
+            alter table {{ this }} add constraint {{ rule.name }} check ({{ rule.expression }}) not valid;
+        end if;
+        if exists (
+            select 1 from pg_catalog.pg_constraint
+            where conrelid = '{{ this }}'::regclass and conname = '{{ rule.name }}' and not convalidated
+        ) then
+            begin
+                alter table {{ this }} validate constraint {{ rule.name }};
+            exception when check_violation then
+                null;
+            end;
         end if;
         {% endfor -%}
         if coalesce(obj_description('{{ this }}'::regclass, 'pg_class'), '') <> '{{ project_version() }}' then

@@ -1,6 +1,7 @@
 {#
     The materialization `view`, made anew only when its query has changed: its comment holds the query's hash. dbt's own
-    renames and drops the old view at every run, and with it, by cascade, the views that read from it.
+    renames and drops the old view at every run, and with it, by cascade, the views that read from it. A view has nothing to
+    take in: its marks in `ops.stale` say that what it shows has changed, and that its tests have to run again.
 #}
 {% materialization view, adapter='postgres' %}
     {%- set target = this.incorporate(type='view') -%}
@@ -21,6 +22,9 @@
             comment on view {{ target }} is '{{ mark }}'
         {%- endcall %}
     {% endif %}
+    {% call statement('take_marks') -%}
+        delete from ops.stale where relation = '{{ this.schema }}.{{ this.identifier }}'
+    {%- endcall %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from strades_pipelines.datamanager.cron import ticks
-from strades_pipelines.datamanager.happenings import record
+from strades_pipelines.datamanager.event_log import record_event
 
 Connection = psycopg.Connection[Any]
 AHEAD = timedelta(days=2)
@@ -66,7 +66,8 @@ def write_runs(connection: Connection, runs: Iterable[Run]) -> None:
 def runs_since(connection: Connection) -> datetime | None:
     """From when on runs have to be asked for: none before has changed since it was kept. None: from the first."""
     row = connection.execute(
-        "SELECT coalesce(min(started_at) FILTER (WHERE ended_at IS NULL), max(ended_at)) FROM ops.runs"
+        "SELECT coalesce((SELECT min(started_at) FROM ops.runs WHERE ended_at IS NULL), "
+        "(SELECT max(ended_at) FROM ops.runs))"
     ).fetchone()
     return row[0] if row else None
 
@@ -90,7 +91,7 @@ def write_schedules(connection: Connection, schedules: Sequence[Schedule], *, no
         else:
             kind = "schedule_changed"
         value = {"name": one.name, "kind": one.kind, "cron": one.cron, "before": before}
-        record(connection, kind, f"{one.name}@{now.isoformat()}", value=value, at=now)
+        record_event(connection, kind, f"{one.name}@{now.isoformat()}", value=value, at=now)
 
 
 def write_ticks(connection: Connection, schedules: Sequence[Schedule], past: Iterable[Tick], *, now: datetime) -> None:

@@ -1,4 +1,8 @@
-"""Checks of meaning on what is stored. Each is one query that counts the offenders; none is good."""
+"""Checks of meaning on what is stored. Each is one query that counts the offenders; none is good.
+
+What a check reads does not grow with history: it takes the marks of what changed since it last passed (`check.<name>`
+in `ops.stale` and `ops.changed_rows`), or asks for a law that the table itself keeps.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +26,12 @@ class Statement:
     blocking: bool = False
 
     def count(self, connection: "psycopg.Connection[Any]") -> int:
-        """How many offenders there are now."""
+        """How many offenders there are now. Where there are some, the transaction is rolled back: marks stay."""
         row = connection.execute(self.offenders).fetchone()
-        return int(row[0]) if row else 0
+        offenders = int(row[0]) if row else 0
+        if offenders:
+            connection.rollback()
+        return offenders
 
 
 def enforced(table: str, law: str) -> str:
@@ -42,11 +49,13 @@ STATEMENTS = (
         "candles",
         "every_body_was_accepted",
         "No stored body was refused by its parser since the source's last good answer.",
+        # Here and below scalars, not NOT EXISTS, which the planner turns into a join with all fetches.
         """
         SELECT count(*) FROM records.parses AS p INNER JOIN rawsources.fetches AS f USING (fetch_id)
-        WHERE p.outcome = 'refused' AND NOT EXISTS (
-            SELECT 1 FROM rawsources.fetches AS g INNER JOIN records.parses AS q USING (fetch_id)
-            WHERE g.request_key = f.request_key AND q.outcome = 'parsed' AND g.fetched_at >= f.fetched_at)
+        WHERE p.outcome = 'refused' AND (
+            SELECT true FROM rawsources.fetches AS g INNER JOIN records.parses AS q USING (fetch_id)
+            WHERE g.source = f.source AND g.request_key = f.request_key AND q.outcome = 'parsed'
+            AND g.fetched_at >= f.fetched_at LIMIT 1) IS NULL
         """,
     ),
     Statement(
@@ -54,17 +63,15 @@ STATEMENTS = (
         "candles",
         "every_row_has_its_bytes",
         "Every candle names a fetch whose body is stored.",
-        # From one fetch to the next by the index: as many steps as there are fetches, however many candles they gave.
         """
-        WITH RECURSIVE named AS (
-            (SELECT fetch_id FROM records.candles ORDER BY fetch_id LIMIT 1)
-            UNION ALL
-            SELECT (
-                SELECT c.fetch_id FROM records.candles AS c WHERE c.fetch_id > n.fetch_id ORDER BY c.fetch_id LIMIT 1
-            ) FROM named AS n WHERE n.fetch_id IS NOT NULL
+        WITH named AS (
+            DELETE FROM ops.changed_rows WHERE reader = 'check.every_row_has_its_bytes'
+            RETURNING key[1]::bigint AS fetch_id
         )
-        SELECT count(*) FROM named AS n WHERE n.fetch_id IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM rawsources.fetches AS f WHERE f.fetch_id = n.fetch_id AND f.sha256 IS NOT NULL)
+        SELECT count(DISTINCT fetch_id) FROM named
+        WHERE (SELECT true FROM records.candles AS c WHERE c.fetch_id = named.fetch_id LIMIT 1) AND (
+            SELECT true FROM rawsources.fetches AS f WHERE f.fetch_id = named.fetch_id AND f.sha256 IS NOT NULL LIMIT 1
+        ) IS NULL
         """,
         blocking=True,
     ),
@@ -74,14 +81,21 @@ STATEMENTS = (
         "bars_are_in_current_shares",
         "No clean bar is in the shares of before a split that is in records.",
         """
-        SELECT count(*) FROM records.split_adjustments AS a
-        INNER JOIN records.candles AS c
-            ON c.fetch_id = a.fetch_id AND c.listing_id = a.listing_id AND c.open_time BETWEEN a.from_time AND a.to_time
-        INNER JOIN records.listings AS l ON l.listing_id = a.listing_id
+        WITH taken AS (
+            DELETE FROM ops.stale WHERE relation = 'check.bars_are_in_current_shares' RETURNING listing_id, days
+        ),
+        work AS (SELECT listing_id, unnest(range_agg(days)) AS days FROM taken GROUP BY listing_id)
+        SELECT count(*) FROM work
         INNER JOIN cleaned.daily_bars AS d
-            ON d.fetch_id = c.fetch_id AND d.quoted_venue = l.venue AND d.open_time = c.open_time
-        WHERE c."interval" = '1d' AND d.symbol = l.symbol AND d.replaced_cells IS NULL
-            AND abs(d.close * a.ratio / c.close - 1) > 1e-9
+            ON d.listing_id = work.listing_id AND d.session_date >= coalesce(lower(work.days), '-infinity')
+            AND d.session_date < coalesce(upper(work.days), 'infinity')
+        INNER JOIN records.listings AS l ON l.venue = d.quoted_venue AND l.symbol = d.symbol
+        INNER JOIN records.split_adjustments AS a
+            ON a.listing_id = l.listing_id AND a.fetch_id = d.fetch_id AND d.open_time BETWEEN a.from_time AND a.to_time
+        INNER JOIN records.candles AS c
+            ON c.listing_id = l.listing_id AND c."interval" = '1d' AND c.open_time = d.open_time
+            AND c.fetch_id = d.fetch_id
+        WHERE d.replaced_cells IS NULL AND abs(d.close * a.ratio / c.close - 1) > 1e-9
         """,
         blocking=True,
     ),

@@ -10,6 +10,7 @@ import dagster as dg
 from strades_pipelines.graph_runs import Progress, graph_runs
 from strades_pipelines.keys import LAYERS
 from strades_pipelines.partitions import MONTHS, Window
+from strades_pipelines.sandbox_server import sandbox_running
 from strades_pipelines.strategy.bad_input import BadInput
 
 
@@ -18,8 +19,8 @@ def backfill(
 ) -> dict[str, Any]:
     """Redo the months of `window` for the assets named, or of a layer, or all; days outside of it are left alone.
 
-    Fetching comes first, as a run of its own: what fails there holds back nothing else. A backfill trades on no wallet
-    but those of replay.
+    Fetching comes first, as a run of its own: what fails there holds back nothing else. It alone needs the sandbox's
+    server, which takes most of a second to start. A backfill trades on no wallet but those of replay.
 
     Returns:
         `{"window", "months", "assets": [{"asset", "rows", "seconds"}], "failures"}`.
@@ -32,10 +33,13 @@ def backfill(
         selection = chosen(runs.graph, keys, layer)
         fetched = [key for key in selection if key.path[0] == "rawsources"]
         worked = [key for key in selection if key.path[0] != "rawsources"]
-        for title, part in (("fetch", fetched), ("work through", worked)):
-            if part:
-                progress(f"{title} {len(part)} assets over {months} months")
-                runs.execute(part, window)
+        if fetched:
+            progress(f"fetch {len(fetched)} assets over {months} months")
+            with sandbox_running():
+                runs.execute(fetched, window)
+        if worked:
+            progress(f"work through {len(worked)} assets over {months} months")
+            runs.execute(worked, window)
     return {
         "window": {"from": f"{window.start:%Y-%m-%d}", "to": f"{window.end:%Y-%m-%d}"},
         "months": months,

@@ -33,15 +33,13 @@ def run_backfill(keys: Sequence[str], layer: str | None, from_: str, to: str, *,
     """`strades backfill`; ends with 1 when a step failed."""
     from strades_pipelines.operations.backfilling import backfill
     from strades_pipelines.partitions import Window
-    from strades_pipelines.sandbox_server import sandbox_running
 
     start, end = day(from_, "--from"), day(to, "--to")
     stretch(from_, to)
     sources = load_sources(settings().sources)
     prepare()
     sync_listings(sources, now=settings().now())  # a body of a symbol without listing would wait for it
-    with sandbox_running():
-        document = backfill(keys, layer, Window(start, end), settings().now(), progress=_say)
+    document = backfill(keys, layer, Window(start, end), settings().now(), progress=_say)
     _tell(document, as_json, [_table("asset rows seconds", document["assets"])])
     for failure in document["failures"]:
         print(f"strades: {failure}", file=sys.stderr)

@@ -1,7 +1,6 @@
-"""Published series and articles as features read them: every version, each from the time at which it was known."""
+"""Published series as features read them: every version, each from the time at which it was known."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,10 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from strades_pipelines.database.asof import read_as_of
-from strades_pipelines.predictor.families.news import COVERAGE
 from strades_pipelines.predictor.families.published import PUBLICATIONS, SERIES
-from strades_pipelines.predictor.inputs import Articles, Series
-from strades_pipelines.predictor.tone import mentions, tone
+from strades_pipelines.predictor.inputs import Series
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -23,32 +20,6 @@ OBSERVATIONS = """(
     FROM records.observation_versions
     ORDER BY series, event_time, knowledge_time, recorded_at DESC
 )"""
-# An article counts as it was first read: what an editor changed later was not known by then. The same bytes parsed anew
-# may say that it was known later than was read at first, for instance where a date of the feed had been guessed.
-ARTICLES = """(
-    SELECT DISTINCT ON (source, article_id) source, article_id, title, summary,
-        max(knowledge_time) OVER (PARTITION BY source, article_id, fetch_id) AS knowledge_time
-    FROM (
-        SELECT source, article_id, fetch_id, knowledge_time, title, summary, recorded_at FROM records.articles
-        UNION ALL
-        SELECT source, article_id, fetch_id, knowledge_time, title, summary, recorded_at FROM records.article_revisions
-    ) AS every
-    WHERE (source, article_id) IN (
-        SELECT source, article_id FROM records.articles
-        WHERE knowledge_time > $1::timestamptz AND knowledge_time <= $2::timestamptz
-        UNION ALL
-        SELECT source, article_id FROM records.article_revisions
-        WHERE knowledge_time > $1::timestamptz AND knowledge_time <= $2::timestamptz
-    )
-    ORDER BY source, article_id, recorded_at
-)"""
-NAMES = """
-    SELECT l.listing_id, l.symbol, array_remove(array_agg(DISTINCT i.name), NULL)
-    FROM records.listings AS l LEFT JOIN records.instruments AS i USING (symbol)
-    WHERE l.listing_id = any($1::integer[]) GROUP BY l.listing_id, l.symbol
-"""
-
-
 # Of each series, the oldest of the last days that a decision at a time looks back on. A revised day does not count: it
 # may have been known later than its newest version says.
 OLDEST_DAYS = f"""
@@ -94,20 +65,3 @@ def _wanted(series: str, oldest: datetime | None) -> str:
 
 def _series(rows: pa.Table) -> Series:
     return Series(*(np.asarray(rows[name].to_numpy()) for name in ("event_time", "knowledge_time", "value")))
-
-
-def read_articles(cursor: "Cursor", listings: Sequence[int], *, start: datetime, until: datetime) -> Articles:
-    """The articles that the decisions in [start, until] look back on."""
-    table = read_as_of(
-        cursor, ARTICLES, ("knowledge_time", "title", "summary"), known_at=until,
-        where="knowledge_time > $1::timestamptz", parameters=(start - timedelta(days=COVERAGE), until),
-        order_by=("knowledge_time", "source", "article_id"),
-    )  # fmt: skip
-    texts = [
-        f"{title} {summary or ''}"
-        for title, summary in zip(*(column.to_pylist() for column in table.columns[1:]), strict=True)
-    ]
-    tones = np.array([tone(text) for text in texts], np.int64).reshape(-1, 2)
-    cursor.execute(NAMES, (list(listings),))
-    about = mentions(texts, {listing: (symbol, names) for listing, symbol, names in cursor.fetchall()})
-    return Articles(np.asarray(table["knowledge_time"].to_numpy()), tones[:, 0], tones[:, 1], about)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psycopg
 from dagster_dbt import DagsterDbtTranslator
 
 from strades_pipelines.database.connection import connect, database_url
@@ -15,9 +16,16 @@ from strades_pipelines.database.migrate import DBT_SCHEMAS
 from strades_pipelines.database.roles import DBT_ROLE
 from strades_pipelines.database.row_counts import count_rows
 from strades_pipelines.keys import OWNERS
-from strades_pipelines.resources.dbt_project import database_name, ensure_manifest, home, invoke, load_parsed
+from strades_pipelines.resources.dbt_builds import Build, Node, Result, begin_build, describe_build, relation_name
+from strades_pipelines.resources.dbt_project import (
+    Invocation,
+    database_name,
+    ensure_manifest,
+    home,
+    invoke,
+    load_parsed,
+)
 
-Node = Mapping[str, Any]  # of dbt's manifest
 RELATIONS = """
     SELECT n.nspname || '.' || c.relname FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'v')
@@ -35,6 +43,7 @@ def ensure_clean_bars(url: str) -> None:
     with connect(url) as connection:
         if connection.execute("SELECT to_regclass('cleaned.daily_bars')").fetchone() != (None,):
             return
+        begin_build(connection, ["staging", "cleaned"])
     path = ensure_manifest()
     arguments = ["run", "--no-write-json", "--select", "+daily_bars"]
     invoke(arguments, url=url, target=path.parent, parsed=load_parsed(path, database=database_name(url))).check()
@@ -72,6 +81,9 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
     ) -> Iterator[Event]:
         """Build and test the models that this step selected; the events come when dbt is through.
 
+        Where the step selected whole layers and nothing is new for them, dbt does not run: the events are those of the
+        last build (see `dbt_builds`).
+
         Args:
             variables: dbt's vars; `min_date` and `max_date` (ISO dates) make the window [min_date, max_date).
             full_refresh: make incremental tables anew, of everything: give no variables with it.
@@ -82,23 +94,25 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
         """
         from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
-        translator = translator or LayerTranslator()
-        url, path = self._location(), ensure_manifest(self._place())
-        manifest = json.loads(path.read_text())
-        arguments = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
-        arguments += ["--indirect-selection", "buildable", "--vars", json.dumps(dict(variables or {}))]
-        arguments += ["--full-refresh"] if full_refresh else []
+        translator, variables = translator or LayerTranslator(), dict(variables or {})
+        path = ensure_manifest(self._place())
+        manifest, project = json.loads(path.read_text()), path.with_name("fingerprint").read_text()
         models = _models(manifest, context, translator)
-        absent = self._absent_before(models, manifest, url)
-        arguments += ["--select", *sorted(node["name"] for node in (*models, *absent))]
-        outcome = invoke(arguments, url=url, target=path.parent, parsed=load_parsed(path, database=database_name(url)))
-        crash_point(f"{min(context.selected_asset_keys).path[0]}.built")
-        selected = {str(node["unique_id"]) for node in models}
-        for raw in outcome.events:
-            if _concerns(manifest["nodes"][raw["data"]["node_info"]["unique_id"]], selected):
-                message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
-                for event in message.to_default_asset_events(manifest, translator, context):
-                    yield self._counted(event, raw["data"]["node_info"])
+        build = describe_build(models, manifest, project, variables)
+        with connect(self._location()) as connection:
+            recalled = None if full_refresh else build.recall(connection)
+        if recalled is None:
+            outcome, results = self._run(context, build, models, manifest, variables, full_refresh=full_refresh)
+        else:
+            outcome, (results, since) = Invocation(), recalled
+            layers = ", ".join(build.layers)
+            context.log.info(f"nothing new for {layers} since {since:%Y-%m-%d %H:%M} UTC: dbt did not run")
+        for result in results:
+            message = DbtCoreCliEventMessage(raw_event=result.event, event_history_metadata={})
+            for event in message.to_default_asset_events(manifest, translator, context):
+                if isinstance(event, dg.Output) and result.rows is not None:
+                    event = event.with_metadata({**event.metadata, "dagster/row_count": result.rows})
+                yield event
         outcome.check()
 
     def docs(self, path: Path) -> Path:
@@ -118,6 +132,38 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
     def _place(self) -> Path:
         return Path(self.target) if self.target else home()
 
+    def _run(
+        self,
+        context: dg.AssetExecutionContext,
+        build: Build,
+        models: Sequence[Node],
+        manifest: Mapping[str, Any],
+        variables: Mapping[str, str],
+        *,
+        full_refresh: bool,
+    ) -> tuple[Invocation, list[Result]]:
+        """Run dbt, and remember its results where all of them passed."""
+        url, path = self._location(), ensure_manifest(self._place())
+        arguments = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
+        arguments += ["--indirect-selection", "buildable", "--vars", json.dumps(dict(variables))]
+        arguments += ["--full-refresh"] if full_refresh else []
+        absent = self._absent_before(models, manifest, url)
+        arguments += ["--select", *sorted(node["name"] for node in (*models, *absent))]
+        with connect(url) as connection:
+            build_id = begin_build(connection, build.layers)
+        outcome = invoke(arguments, url=url, target=path.parent, parsed=load_parsed(path, database=database_name(url)))
+        crash_point(f"{min(context.selected_asset_keys).path[0]}.built")
+        selected = {str(node["unique_id"]) for node in models}
+        with connect(url) as connection:
+            results = [
+                Result(event, _count_rows(connection, event["data"]["node_info"]))
+                for event in outcome.events
+                if _concerns(manifest["nodes"][event["data"]["node_info"]["unique_id"]], selected)
+            ]
+            if outcome.passed:
+                build.remember(connection, build_id, results)
+        return outcome, results
+
     def _absent_before(self, models: Sequence[Node], manifest: Mapping[str, Any], url: str) -> list[Node]:
         """The models that these are made from and that are not there yet, as in a new home whose first click is a later
         layer: they are made in the same call.
@@ -130,16 +176,15 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
         }
         with connect(url, role=DBT_ROLE) as connection:
             there = {name for (name,) in connection.execute(RELATIONS, [list(DBT_SCHEMAS)])}
-        return [node for node in before.values() if f"{node['schema']}.{node['alias']}" not in there]
+        return [node for node in before.values() if relation_name(node) not in there]
 
-    def _counted(self, event: Event, node: Mapping[str, Any]) -> Event:
-        """A table's output with the number of its rows; views cost too much to count."""
-        if not isinstance(event, dg.Output) or node["materialized"] == "view":
-            return event
-        relation = node["node_relation"]
-        with connect(self._location(), role=DBT_ROLE) as connection:
-            rows = count_rows(connection, f"{relation['schema']}.{relation['alias']}")
-        return event.with_metadata({**event.metadata, "dagster/row_count": rows})
+
+def _count_rows(connection: "psycopg.Connection[Any]", node: Mapping[str, Any]) -> int | None:
+    """How many rows the table of dbt's `node_info` holds; None for tests and views, which cost too much to count."""
+    if node["resource_type"] != "model" or node["materialized"] == "view":
+        return None
+    relation = node["node_relation"]
+    return count_rows(connection, f"{relation['schema']}.{relation['alias']}")
 
 
 def _models(

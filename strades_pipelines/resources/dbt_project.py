@@ -27,6 +27,7 @@ from strades_pipelines.settings import PROJECT, settings
 PROJECT_DIR = PROJECT / "dbt_project"
 RESULTS = ("LogModelResult", "LogTestResult")
 FAILED = ("error", "fail", "runtime error")
+PASSED = ("success", "pass")
 CONNECTION = ("host", "port", "user", "password", "dbname", "sslmode")
 _ONE_AT_A_TIME = Lock()  # dbt keeps flags and connections in globals
 
@@ -37,10 +38,14 @@ class DbtError(RuntimeError):
 
 @dataclass
 class Invocation:
-    """What a call of dbt came to: its result events, as dictionaries, and a line for each node that failed."""
+    """What a call of dbt came to: its result events, as dictionaries, and a line for each node that failed.
+
+    `passed` is false also where nothing failed and a test warns.
+    """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    passed: bool = True
 
     def check(self) -> None:
         """Raise a DbtError naming every failure, if there is one."""
@@ -122,7 +127,7 @@ def invoke(arguments: Sequence[str], *, url: str | None, target: Path, parsed: A
         failures.append(_flat(str(outcome.exception)))
     elif not outcome.success and not failures:
         failures.append(f"`dbt {arguments[0]}` failed; see {target / 'logs' / 'dbt.log'}")
-    return Invocation(events, failures)
+    return Invocation(events, failures, not failures and all(result.status in PASSED for result in results))
 
 
 def load_parsed(manifest: Path, *, database: str) -> Any:

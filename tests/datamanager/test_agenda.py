@@ -16,7 +16,7 @@ from strades_pipelines.datamanager.agenda import (
     write_ticks,
 )
 from strades_pipelines.datamanager.cron import ticks
-from strades_pipelines.datamanager.happenings import tell, write_platforms
+from strades_pipelines.datamanager.event_log import record_new_events, write_platforms
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -66,11 +66,11 @@ def test_a_run_is_followed_to_its_end_and_told_once(connection: Connection) -> N
     write_platforms(connection, ())
     begun = Run("a", "fetch_yahoo_job", "STARTED", "2026-11-01", NOW, None)
     write_runs(connection, [begun])
-    assert tell(connection) == 0
+    assert record_new_events(connection) == 0
     assert runs_since(connection) == NOW
     ended = Run("a", "fetch_yahoo_job", "FAILURE", "2026-11-01", NOW, NOW + HOUR)
     write_runs(connection, [ended])
-    assert (tell(connection), tell(connection)) == (1, 0)
+    assert (record_new_events(connection), record_new_events(connection)) == (1, 0)
     ((kind, user, platform, value, at),) = rows(
         connection, "SELECT event_type_id, user_id, platform_id, value, timestamp FROM ops.events"
     )
@@ -103,7 +103,7 @@ def test_a_video_is_told_apart_from_an_article(connection: Connection) -> None:
             " VALUES ('channel', %s, %s, 'A title', '{Someone}', '{}', %s, %s, 'stated', 1, %s)",
             [str(number), url, NOW, NOW, NOW],
         )
-    assert (tell(connection), tell(connection)) == (2, 0)
+    assert (record_new_events(connection), record_new_events(connection)) == (2, 0)
     found = rows(connection, "SELECT id_event, user_id, event_type_id FROM ops.events ORDER BY 1 DESC")
     assert found == [
         ("video_posted:channel:0", "Someone", "video_posted"),
@@ -124,12 +124,67 @@ def test_events_that_were_not_committed_are_told_the_next_time(
     write_platforms(connection, ())
     write_runs(connection, [Run("a", "job", "SUCCESS", None, NOW, NOW + HOUR)])
     connection.commit()
-    monkeypatch.setattr("strades_pipelines.datamanager.happenings.crash_point", die)
+    monkeypatch.setattr("strades_pipelines.datamanager.event_log.crash_point", die)
     with pytest.raises(Killed), connect(database_url) as theirs:
-        tell(theirs)
+        record_new_events(theirs)
     monkeypatch.undo()
     assert rows(connection, "SELECT count(*) FROM ops.events") == [(0,)]
-    assert tell(connection) == 1
+    assert record_new_events(connection) == 1
+
+
+def test_recording_one_more_event_reads_no_row_that_was_recorded_before(
+    connection: Connection, database_url: str
+) -> None:
+    """Counted: rows of articles, runs and events that are read, with 10 and with 2,010 of each before."""
+    write_platforms(connection, ())
+    connection.execute("INSERT INTO ops.platforms VALUES ('channel', 'A channel', NULL)")
+
+    def happen(first: int, last: int) -> None:
+        connection.execute(
+            "INSERT INTO records.articles (source, article_id, title, authors, categories, published_at,"
+            " knowledge_time, knowledge_basis, fetch_id, recorded_at)"
+            " SELECT 'channel', number::text, 'A title', '{}', '{}', %(now)s, %(now)s, 'stated', 1, %(now)s"
+            " FROM generate_series(%(first)s::int, %(last)s::int) AS number",
+            {"now": NOW, "first": first, "last": last},
+        )
+        write_runs(
+            connection, [Run(str(number), "job", "SUCCESS", None, NOW, NOW) for number in range(first, last + 1)]
+        )
+
+    def rows_read() -> int:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        connection.commit()
+        query = """
+            SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int FROM pg_stat_user_tables
+            WHERE schemaname || '.' || relname IN ('records.articles', 'ops.runs', 'ops.events', 'ops.changed_rows')
+        """
+        return int(rows(connection, query)[0][0])
+
+    read = []
+    for first, last in ((1, 10), (1001, 3000)):
+        happen(first, last)
+        record_new_events(connection)
+        connection.commit()
+        with psycopg.connect(database_url, autocommit=True) as owner:
+            owner.execute("VACUUM ANALYZE")
+        start = rows_read()
+        happen(last + 1, last + 1)
+        assert record_new_events(connection) == 2
+        runs_since(connection)
+        read.append(rows_read() - start)
+    assert read[1] <= read[0] + 10, read  # a small table is read whole: that counts for the short history
+
+
+def test_an_article_of_a_source_without_platform_is_recorded_once_there_is_one(connection: Connection) -> None:
+    connection.execute(
+        "INSERT INTO records.articles (source, article_id, title, authors, categories, published_at,"
+        " knowledge_time, knowledge_basis, fetch_id, recorded_at)"
+        " VALUES ('channel', '1', 'A title', '{}', '{}', %(now)s, %(now)s, 'stated', 1, %(now)s)",
+        {"now": NOW},
+    )
+    assert record_new_events(connection) == 0
+    connection.execute("INSERT INTO ops.platforms VALUES ('channel', 'A channel', NULL)")
+    assert (record_new_events(connection), record_new_events(connection)) == (1, 0)
 
 
 def test_events_are_no_data_that_runs_are_compared_by(database_url: str) -> None:

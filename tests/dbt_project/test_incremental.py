@@ -1,7 +1,8 @@
 """Tables that take in what changed before them hold what they would if they were made anew, whatever came when.
 
 Random histories of three venues that quote one stock, and of a coin: bars that come, are corrected and withdrawn,
-venues that disagree, dividends known late, answers and failures; built after every few events, over random windows.
+venues that disagree, dividends known late, answers and failures, articles and names of what they are about; built after
+every few events, over random windows.
 """
 
 import os
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 CLEANED = (*BUILD, "--select", "staging", "cleaned", "marts.fct_coverage", "--exclude", "test_type:data")
 TABLES = {
     "cleaned.session_bars": "1, 2", "cleaned.price_conflicts": "1, 3, 4, 8", "cleaned.growth_factors": "1, 2, 3",
-    "cleaned.daily_bars": "1, 4", "cleaned.gaps": "1, 2, 3", "marts.fct_coverage": "1, 5",
+    "cleaned.daily_bars": "1, 4", "cleaned.gaps": "1, 2, 3", "cleaned.news": "1, 2, 3", "marts.fct_coverage": "1, 5",
 }  # fmt: skip
 SEEDS = tuple(map(int, os.environ.get("STRADES_INCREMENTAL_SEEDS", "1,2,3").split(",")))
 DAYS = 45  # sessions
@@ -43,13 +44,16 @@ class History:
                 "INSERT INTO records.bar_series VALUES (%s, %s, 'venue', '2024-01-01', NULL, %s, %s, 60)",
                 [number, name, 60 if name == "1m" else 86_400, self.draw.choice([None, 20 * 86_400])],
             )
+        self.connection.execute("INSERT INTO records.instruments VALUES ('A', 'A', 'Alpha', 'equity', '1d')")
         self.connection.commit()
         self.reached = 3
 
     def event(self) -> None:
         """One thing that happens; the newest day moves on with it."""
         happens = (self.stock_bars, self.stock_bars, self.coin_bars, self.minutes, self.dividend, self.withdrawn)
-        self.draw.choice((*happens, self.answer, self.answer, self.described_anew))()
+        self.draw.choice(
+            (*happens, self.answer, self.answer, self.described_anew, *(self.article,) * 3, self.renamed)
+        )()
         self.reached = min(DAYS, self.reached + self.draw.choice([0, 0, 1, 2]))
 
     def some_days(self) -> list[tuple[date, tuple[datetime, datetime]]]:
@@ -103,6 +107,29 @@ class History:
             rejects=int(0.8 < kind < 0.9), symbol=self.draw.choice(["A", "BTC"]),
         )  # fmt: skip
 
+    def article(self) -> None:
+        """One more, other words of one that was there, or one that is gone."""
+        number, (_, (opened, _)) = str(self.draw.randrange(6)), self.draw.choice(self.some_days())
+        if self.draw.random() < 0.2:
+            self.connection.execute("DELETE FROM records.articles WHERE article_id = %s", [number])
+        else:
+            words = self.draw.choice(["BTC and Alpha rise", "Beta falls", "Alpha, not BTC", "Alphabet", "BTC"])
+            self.connection.execute(
+                """
+                INSERT INTO records.articles
+                VALUES ('s', %s, NULL, %s, NULL, NULL, '{}', 'en', '{}', %s, %s, 'stated', 1, now())
+                ON CONFLICT (source, article_id) DO UPDATE SET title = EXCLUDED.title
+                """,
+                [number, words, opened, opened + timedelta(hours=self.draw.randrange(30))],
+            )
+        self.connection.commit()
+
+    def renamed(self) -> None:
+        """Now and then the company takes another name."""
+        name = self.draw.choice(["Alpha", "Beta", "Alphabet"])
+        self.connection.execute("UPDATE records.instruments SET name = %s", [name])
+        self.connection.commit()
+
     def described_anew(self) -> None:
         """Now and then a venue quotes another market, or in other steps, and then the same again."""
         changes = (
@@ -150,5 +177,7 @@ def test_tables_hold_what_they_would_if_made_anew_whatever_came_when(
     for table in TABLES:
         assert found[table] == whole[table], f"seed {seed}: {table}"
     assert whole["cleaned.daily_bars"]
+    assert whole["cleaned.news"]
     assert whole["cleaned.gaps"]
     assert rows(database_url, "SELECT DISTINCT relation FROM ops.stale WHERE relation LIKE 'cleaned.%'") == []
+    assert rows(database_url, "SELECT key FROM ops.changed_rows WHERE reader = 'cleaned.news'") == []

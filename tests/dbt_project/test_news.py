@@ -1,6 +1,7 @@
-"""Articles by session: written by month, in any order, once."""
+"""Articles by session: worked out once, when they come or change, whatever the window of the run."""
 
 import random
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from strades_pipelines.ingestion.loader import load_stored
 from tests.dbt_project.building import BUILD, months, rows, run_dbt
-from tests.dbt_project.seeding import listing, sessions
+from tests.dbt_project.seeding import candles, days, listing, sessions
 from tests.ingestion.conftest import store_body
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def test_12_months_in_any_order_and_twice_give_the_news_of_one_go_and_no_row_is_
     run_dbt(database_url, AGAIN, min_date="2024-06-01", max_date="2024-07-01")
     assert rows(database_url, PLACES) == places
     with psycopg.connect(database_url) as owner:
-        owner.execute("TRUNCATE cleaned.news")
+        owner.execute("DROP TABLE cleaned.news")
     windows = months(date(2024, 5, 1), 3) + months(date(2024, 6, 1), 1)
     random.Random(3).shuffle(windows)
     for window in windows:
@@ -96,3 +97,87 @@ def test_words_that_an_editor_changed_are_news_of_the_session_at_which_they_were
     else:  # nothing tells of an edit
         known, session = published, date(2024, 3, 5)
     assert rows(database_url, KNOWN) == [("ABC falls", session, published, known)]
+
+
+COUNTED = """
+    SELECT schemaname || '.' || relname, seq_tup_read + coalesce(idx_tup_fetch, 0), n_tup_ins + n_tup_upd + n_tup_del
+    FROM pg_stat_user_tables WHERE relname IN ('articles', 'news')
+"""
+
+
+def work_of_one_more_article(url: str, connection: psycopg.Connection[Any], number: int) -> dict[str, tuple[int, int]]:
+    """Rows read and written of articles and news when one more comes."""
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("ANALYZE")
+    before = counted(url)
+    article(connection, number, datetime(2024, 6, 28, 15, tzinfo=UTC), "ABC rises")
+    connection.commit()
+    run_dbt(url, AGAIN, min_date="2024-06-01", max_date="2024-07-01")
+    after = counted(url)
+    return {name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after}
+
+
+def counted(url: str) -> dict[str, tuple[int, int]]:
+    """What was read and written of each table so far; processes tell it within a second, and at their end."""
+    time.sleep(1.2)
+    return {name: (read, written) for name, read, written in rows(url, COUNTED)}
+
+
+def test_one_more_article_costs_the_same_whatever_was_written_before_it(
+    database_url: str, adbc: "Connection", connection: psycopg.Connection[Any]
+) -> None:
+    listing(adbc, 1, symbol="ABC", calendar="XNYS")
+    sessions(adbc, "XNYS", 2024)
+    day = datetime(2024, 6, 28, 15, tzinfo=UTC)  # of the month that is run, as the many are
+    for number in range(20):
+        article(connection, number, day, "ABC falls")
+    connection.commit()
+    run_dbt(database_url, NEWS)
+    short = work_of_one_more_article(database_url, connection, 900)
+    connection.execute(
+        """
+        INSERT INTO records.articles
+        SELECT 's', number::text, 'https://example.com', 'ABC falls', NULL, repeat('x ', 200), '{}', 'en', '{}',
+            %(day)s, %(day)s, 'stated', 1, now()
+        FROM generate_series(1001, 6000) AS number
+        """,
+        {"day": day},
+    )
+    connection.commit()
+    run_dbt(database_url, AGAIN)
+    long = work_of_one_more_article(database_url, connection, 901)
+    assert rows(database_url, "SELECT count(*) FROM cleaned.news") == [(5022,)]
+    assert long["cleaned.news"][1] == short["cleaned.news"][1] == 1
+    # A small table is read whole: that counts for the short history.
+    assert sum(read for read, _ in long.values()) <= sum(read for read, _ in short.values()) + 10
+
+
+def test_a_renamed_instrument_is_looked_for_in_every_article_and_asks_for_its_features(
+    database_url: str, adbc: "Connection", connection: psycopg.Connection[Any]
+) -> None:
+    listing(adbc, 1, symbol="META", calendar="XNYS")
+    sessions(adbc, "XNYS", 2024)
+    candles(adbc, 1, dict.fromkeys(days(date(2024, 3, 4), 3), 10.0))
+    connection.execute(
+        "INSERT INTO records.instruments VALUES ('METAEQ', 'META', 'Facebook Inc', 'equity', '1d', NULL, NULL)"
+    )
+    article(connection, 1, datetime(2024, 3, 5, 15, tzinfo=UTC), "Facebook rises")
+    article(connection, 2, datetime(2024, 3, 5, 15, tzinfo=UTC), "Meta Platforms falls")
+    connection.commit()
+    run_dbt(database_url, NEWS)
+    assert [row[0] for row in rows(database_url, ROWS)] == ["001"]
+    connection.execute("DELETE FROM ops.stale WHERE relation = 'features.daily'")
+    connection.execute("UPDATE records.instruments SET start_date = now()")  # concerns no article
+    connection.commit()
+    marks = (
+        "SELECT relation, listing_id, days::text FROM ops.stale WHERE relation IN ('features.daily', 'cleaned.news')"
+    )
+    assert rows(database_url, marks) == []
+    connection.execute("UPDATE records.instruments SET name = 'Meta Platforms Inc'")
+    connection.commit()
+    assert set(rows(database_url, marks)) == {
+        ("cleaned.news", None, "(,)"),
+        ("features.daily", 1, "[2024-03-03,2024-03-08)"),
+    }
+    run_dbt(database_url, AGAIN, min_date="2024-06-01", max_date="2024-07-01")
+    assert [row[0] for row in rows(database_url, ROWS)] == ["002"]

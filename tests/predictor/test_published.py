@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from strades_pipelines.database.bulk import load
 from strades_pipelines.ingestion.loader import load_stored
-from strades_pipelines.predictor.published import read_articles, read_published
+from strades_pipelines.predictor.articles import read_articles
+from strades_pipelines.predictor.published import read_published
 from strades_pipelines.predictor.tone import NEGATIVE, POSITIVE, mention, mentions, tone
 from tests.dbt_project.seeding import listing
 from tests.ingestion.conftest import store_body
@@ -123,6 +124,33 @@ def test_articles_are_read_as_first_written_with_who_is_in_them(adbc: "Connectio
     assert len(later.knowledge_time) == 0
     assert found.knowledge_time.dtype.kind == "M"
     assert np.all(found.knowledge_time[1:] >= found.knowledge_time[:-1])
+
+
+def test_words_of_an_article_are_read_once_and_again_where_others_are_looked_for(adbc: "Connection") -> None:
+    kept = "SELECT article_id, positive, listings, reader, xmin::text FROM ops.article_tones ORDER BY article_id"
+
+    def read() -> tuple[list[tuple[str, int, list[int]]], list[str], list[str]]:
+        with adbc.cursor() as cursor:
+            found = read_articles(cursor, [1, 2], start=DAY, until=END)
+            cursor.execute(kept)
+            stored = cursor.fetchall()
+        adbc.commit()
+        assert found.positive.tolist() == [row[1] for row in stored]
+        return [row[:3] for row in stored], [row[3] for row in stored], [row[4] for row in stored]
+
+    listing(adbc, 1, symbol="AAPL")
+    article(adbc, 1, "AAPL rises, IBM too", known_at=DAY, recorded_at=DAY)
+    article(adbc, 2, "IBM falls", known_at=DAY, recorded_at=DAY)
+    tones, readers, written = read()
+    assert tones == [("1", 1, [1]), ("2", 0, [])]
+    article(adbc, 3, "A profit", known_at=DAY, recorded_at=DAY)
+    tones, _, again = read()
+    assert tones == [("1", 1, [1]), ("2", 0, []), ("3", 1, [])]
+    assert again[:2] == written  # not written again
+    listing(adbc, 2, symbol="IBM")
+    tones, others, _ = read()
+    assert tones == [("1", 1, [1, 2]), ("2", 0, [2]), ("3", 1, [])]
+    assert not set(others) & set(readers)
 
 
 def test_article_whose_date_was_read_wrongly_is_known_from_the_right_one_once_it_is_parsed_anew(

@@ -1,33 +1,37 @@
--- The words that an editor replaced are no asset of their own, so they are named plainly.
-with as_known as (
+-- Of the articles that `work` names. The words that an editor replaced are no asset of their own, so they are named plainly.
+with articles as materialized (
     select
-        source,
-        article_id,
-        title,
-        url,
-        language,
-        published_at,
-        knowledge_basis,
-        fetch_id,
-        recorded_at,
-        concat_ws(' ', title, summary, text) as everything,
+        articles.source,
+        articles.article_id,
+        articles.title,
+        articles.url,
+        articles.language,
+        articles.published_at,
+        articles.knowledge_basis,
+        articles.fetch_id,
+        articles.recorded_at,
+        concat_ws(' ', articles.title, articles.summary, articles.text) as everything,
         case
             when
-                (source, article_id) in (
-                    select
-                        revised.source,
-                        revised.article_id
+                exists (
+                    select 1
                     from records.article_revisions as revised
+                    where revised.source = articles.source and revised.article_id = articles.article_id
                 )
-                then records.article_known_from(source, article_id, recorded_at, fetch_id, knowledge_time)
-            else knowledge_time -- nearly all: spared the look
+                then
+                    records.article_known_from(
+                        articles.source, articles.article_id, articles.recorded_at, articles.fetch_id, articles.knowledge_time
+                    )
+            else articles.knowledge_time -- nearly all: spared the look
         end as knowledge_time
-    from {{ ref('stg_records__articles') }}
-),
-
-articles as (
-    select * from as_known
-    where {{ in_window("cast(knowledge_time at time zone 'UTC' as date) + 14", until=false) }}
+    from {{ work() }} as work
+    cross join
+        lateral (
+            select given.*
+            from {{ ref('stg_records__articles') }} as given
+            where given.source = work.source and given.article_id = work.article_id
+            order by given.article_id
+        ) as articles
 ),
 
 instruments as (
@@ -47,37 +51,80 @@ markets as (
     where listing_id = market_id
 ),
 
-patterns as (
+phrases as (
     select
-        markets.listing_id,
-        markets.symbol,
-        markets.calendar,
-        case when length(markets.short_symbol) > 1 then {{ whole_word('markets.short_symbol') }} end as symbol_pattern,
-        string_agg(distinct {{ whole_word('instruments.name') }}, '|') as name_pattern
+        listing_id,
+        short_symbol as phrase,
+        true as is_symbol
     from markets
-    left join instruments on markets.symbol = instruments.symbol and length(instruments.name) > 2
-    group by markets.listing_id, markets.symbol, markets.calendar, markets.short_symbol
+    where length(short_symbol) > 1
+
+    union all
+
+    select distinct
+        markets.listing_id,
+        instruments.name as phrase,
+        false as is_symbol
+    from markets
+    inner join instruments on markets.symbol = instruments.symbol
+    where length(instruments.name) > 2
+),
+
+patterns as materialized (
+    select
+        listing_id,
+        is_symbol,
+        {{ whole_word('phrase') }} as pattern,
+        substring(phrase from '^\w+') as first_word
+    from phrases
+),
+
+-- A text that has a phrase has its first word as a word: each text is searched only for the few phrases that begin with one
+-- of its words. `materialized`, since the planner, which knows nothing of patterns, would search each text for each first.
+candidates as materialized (
+    select distinct
+        articles.source,
+        articles.article_id,
+        patterns.listing_id,
+        patterns.pattern,
+        patterns.is_symbol
+    from articles
+    cross join lateral regexp_split_to_table(articles.everything, '\W+') as words (word)
+    inner join patterns on words.word = patterns.first_word
 ),
 
 mentions as (
     select
+        articles.source,
+        articles.article_id,
+        candidates.listing_id,
+        bool_or(articles.title ~ candidates.pattern) as is_in_title,
+        case when bool_or(candidates.is_symbol) then 'symbol' else 'name' end as mentioned_by
+    from candidates
+    inner join articles on candidates.source = articles.source and candidates.article_id = articles.article_id
+    where articles.everything ~ candidates.pattern
+    group by articles.source, articles.article_id, candidates.listing_id
+),
+
+placed as (
+    select
         articles.*,
-        patterns.listing_id,
-        patterns.symbol,
-        patterns.calendar,
-        articles.title ~ concat_ws('|', patterns.symbol_pattern, patterns.name_pattern) as is_in_title,
-        case when articles.everything ~ patterns.symbol_pattern then 'symbol' else 'name' end as mentioned_by
-    from articles
-    inner join patterns on articles.everything ~ concat_ws('|', patterns.symbol_pattern, patterns.name_pattern)
-    where concat_ws('|', patterns.symbol_pattern, patterns.name_pattern) <> ''
+        mentions.listing_id,
+        mentions.is_in_title,
+        mentions.mentioned_by,
+        markets.symbol,
+        markets.calendar
+    from mentions
+    inner join articles on mentions.source = articles.source and mentions.article_id = articles.article_id
+    inner join markets on mentions.listing_id = markets.listing_id
 ),
 
 aligned as (
     select
-        mentions.*,
+        placed.*,
         next_session.session_date,
         next_session.close_time as session_close_time
-    from mentions
+    from placed
     cross join
         lateral (
             select
@@ -85,10 +132,10 @@ aligned as (
                 sessions.close_time
             from {{ ref('stg_records__sessions') }} as sessions
             where
-                sessions.calendar = mentions.calendar
+                sessions.calendar = placed.calendar
                 -- So that the index is entered there: no session closes over a day after its date.
-                and sessions.session_date >= cast(mentions.knowledge_time at time zone 'UTC' as date) - 1
-                and sessions.close_time >= mentions.knowledge_time
+                and sessions.session_date >= cast(placed.knowledge_time at time zone 'UTC' as date) - 1
+                and sessions.close_time >= placed.knowledge_time
             order by sessions.session_date
             limit 1
         ) as next_session
@@ -97,11 +144,11 @@ aligned as (
 
     -- Where no session ever ends, a day of UTC closes at the next midnight.
     select
-        mentions.*,
-        cast(mentions.knowledge_time at time zone 'UTC' - interval '1 microsecond' as date) as session_date,
-        date_trunc('day', mentions.knowledge_time - interval '1 microsecond', 'UTC') + interval '1 day' as session_close_time
-    from mentions
-    where mentions.calendar = '24/7'
+        placed.*,
+        cast(placed.knowledge_time at time zone 'UTC' - interval '1 microsecond' as date) as session_date,
+        date_trunc('day', placed.knowledge_time - interval '1 microsecond', 'UTC') + interval '1 day' as session_close_time
+    from placed
+    where placed.calendar = '24/7'
 )
 
 select
@@ -122,4 +169,3 @@ select
     fetch_id,
     recorded_at
 from aligned
-where {{ in_window('session_date') }}

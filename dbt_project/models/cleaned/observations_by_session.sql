@@ -1,42 +1,47 @@
 -- Each value is looked up by index when it is asked for: as a table this would be a row for each of all sessions and series.
 -- The versions that a source has replaced are no asset of their own, so they are named plainly. A correction is known from
 -- the answer that shows it.
-with calendars as (
-    select
-        calendar,
-        session_date,
-        close_time
-    from {{ ref('stg_records__sessions') }}
-
-    union all
-
-    select
-        '24/7' as calendar,
-        cast(days.day as date) as session_date,
-        (days.day + interval '1 day') at time zone 'UTC' as close_time
-    from (
-        select
-            min(event_time) at time zone 'UTC' as first_day,
-            max(recorded_at) at time zone 'UTC' as last_day
-        from {{ source('records', 'observations') }}
-    ) as span
-    cross join lateral generate_series(date_trunc('day', span.first_day), span.last_day, interval '1 day') as days (day)
-),
-
-series as (
+with series as not materialized (
     select
         series,
         min(knowledge_time) as first_known,
         max(recorded_at) as last_recorded
     from {{ source('records', 'observations') }}
     group by series
+),
+
+closes as (
+    select
+        series.series,
+        sessions.calendar,
+        sessions.session_date,
+        sessions.close_time
+    from series
+    inner join {{ ref('stg_records__sessions') }} as sessions
+        on sessions.close_time between series.first_known and series.last_recorded
+
+    union all
+
+    select
+        series.series,
+        '24/7' as calendar,
+        cast(days.day as date) as session_date,
+        (days.day + interval '1 day') at time zone 'UTC' as close_time
+    from series
+    cross join
+        lateral generate_series(
+            date_trunc('day', series.first_known at time zone 'UTC') - interval '1 day',
+            series.last_recorded at time zone 'UTC',
+            interval '1 day'
+        ) as days (day)
+    where (days.day + interval '1 day') at time zone 'UTC' between series.first_known and series.last_recorded
 )
 
 select
-    calendars.calendar,
-    calendars.session_date,
-    series.series,
-    calendars.close_time as session_close_time,
+    closes.calendar,
+    closes.session_date,
+    closes.series,
+    closes.close_time as session_close_time,
     newest.event_time,
     newest.value,
     newest.unit,
@@ -45,8 +50,7 @@ select
     newest.knowledge_basis,
     newest.fetch_id,
     newest.recorded_at
-from series
-inner join calendars on calendars.close_time between series.first_known and series.last_recorded
+from closes
 cross join lateral ( -- noqa: ST05
     select *
     from (
@@ -70,10 +74,10 @@ cross join lateral ( -- noqa: ST05
                     current_versions.knowledge_time
                 ) as current_versions_known (known_from)
             where
-                current_versions.series = series.series
-                and current_versions.event_time <= calendars.close_time -- so that the index is entered there
-                and current_versions.knowledge_time <= calendars.close_time
-                and current_versions_known.known_from <= calendars.close_time
+                current_versions.series = closes.series
+                and current_versions.event_time <= closes.close_time -- so that the index is entered there
+                and current_versions.knowledge_time <= closes.close_time
+                and current_versions_known.known_from <= closes.close_time
             order by current_versions.event_time desc
             limit 1
         )
@@ -98,10 +102,10 @@ cross join lateral ( -- noqa: ST05
                     old_versions.knowledge_time
                 ) as old_versions_known (known_from)
             where
-                old_versions.series = series.series
-                and old_versions.event_time <= calendars.close_time
-                and old_versions.knowledge_time <= calendars.close_time
-                and old_versions_known.known_from <= calendars.close_time
+                old_versions.series = closes.series
+                and old_versions.event_time <= closes.close_time
+                and old_versions.knowledge_time <= closes.close_time
+                and old_versions_known.known_from <= closes.close_time
             order by old_versions.event_time desc, old_versions_known.known_from desc, old_versions.recorded_at desc
             limit 1
         )

@@ -6,7 +6,7 @@ from typing import Any, cast
 import dagster as dg
 
 from strades_pipelines.alerting import logger
-from strades_pipelines.datamanager.happenings import record
+from strades_pipelines.datamanager.event_log import record_event
 from strades_pipelines.defs.automation.status import SENSOR_STATUS
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
@@ -63,7 +63,7 @@ def call(notifier: Notifier, database: Database, what: str, subject: str, messag
     try:
         with database.connect() as connection:
             value = {"subject": subject, "message": message, "ways": ways}
-            record(connection, "alert", what, value=value, at=settings().now())
+            record_event(connection, "alert", what, value=value, at=settings().now())
             connection.commit()
     except Exception as error:
         logger.error("the alert is not among the events: %s", type(error).__name__)

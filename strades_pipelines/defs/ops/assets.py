@@ -1,4 +1,4 @@
-"""What happened and what is due, told in tables: one list for people, the dashboard and SQL."""
+"""Events, runs, schedules and ticks as tables: one list for people, the dashboard and SQL."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from strades_pipelines.datamanager.agenda import runs_since, write_runs, write_schedules, write_ticks
-from strades_pipelines.datamanager.happenings import tell, write_platforms
+from strades_pipelines.datamanager.event_log import record_new_events, write_platforms
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.defs.ops.instance import runs, schedules, ticks
 from strades_pipelines.defs.specs import counts, table_spec
@@ -27,7 +27,7 @@ DEPS = [key("results", "equity"), key("trading", "orders")]
     name="ops", specs=[table_spec("ops", name, text, kinds={"postgres"}, deps=DEPS) for name, text in TABLES.items()]
 )
 def ops(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.MaterializeResult[Any]]:
-    """Take over what Dagster knows, and make events of what the tables hold; telling it again changes nothing."""
+    """Copy what Dagster knows of runs, schedules and ticks, and record the events of rows that changed. Idempotent."""
     sources, now, instance = load_sources(settings().sources), settings().now(), context.instance
     states = instance.all_instigator_state()
     known = schedules(states, sources)
@@ -36,11 +36,11 @@ def ops(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.Ma
         write_runs(connection, runs(instance, runs_since(connection)))
         write_schedules(connection, known, now=now)
         write_ticks(connection, known, ticks(instance, states, now), now=now)
-        told = tell(connection)
+        recorded = record_new_events(connection)
         connection.commit()
         for name in TABLES:
             asset = key("ops", name)
-            yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, events_told=told))
+            yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, events_recorded=recorded))
 
 
 def defs() -> dg.Definitions:
