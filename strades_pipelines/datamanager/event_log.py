@@ -16,7 +16,11 @@ from strades_pipelines.datamanager.sources import Website
 
 Connection = psycopg.Connection[Any]
 OURSELVES = "strades"
-PLATFORMS = ((OURSELVES, "This installation", None), ("paper", "The paper broker", None))
+PLATFORMS = (
+    (OURSELVES, "This installation", None),
+    ("paper", "The paper broker", None),
+    ("alpaca", "Alpaca", "https://alpaca.markets/"),
+)
 INSERT = "INSERT INTO ops.events (id_event, user_id, platform_id, event_type_id, value, timestamp)"
 # By reader of `ops.changed_rows`, the events of the rows that `changed` (key) names. The actions of a replayed wallet
 # did not happen: they are no events.
@@ -35,25 +39,25 @@ EVENT_QUERIES = {
         FROM changed INNER JOIN trading.wallets AS w ON w.wallet = changed.key[1] WHERE w.mode <> 'replay'
     """,
     "event.order_sent": """
-        SELECT 'order_sent:' || o.intent_id, o.wallet, 'paper', 'order_sent',
+        SELECT 'order_sent:' || o.intent_id, o.wallet, o.broker, 'order_sent',
             jsonb_build_object('intent_id', o.intent_id, 'listing_id', i.listing_id, 'side', i.side,
                 'quantity', i.quantity), o.submitted_at
         FROM changed INNER JOIN trading.orders AS o ON o.intent_id = changed.key[1]
         INNER JOIN trading.intents AS i ON i.intent_id = o.intent_id
-        WHERE o.broker = 'paper' AND (o.venue_order_id IS NOT NULL OR o.state = 'rejected')
+        WHERE o.broker <> 'replay' AND (o.venue_order_id IS NOT NULL OR o.state = 'rejected')
     """,
     "event.order_filled": """
-        SELECT 'order_filled:' || f.fill_id, f.wallet, 'paper', 'order_filled',
+        SELECT 'order_filled:' || f.fill_id, f.wallet, o.broker, 'order_filled',
             jsonb_build_object('fill_id', f.fill_id, 'intent_id', f.intent_id, 'listing_id', f.listing_id,
                 'side', f.side, 'quantity', f.quantity, 'price', f.price, 'fee', f.fee), f.known_at
         FROM changed INNER JOIN trading.fills AS f ON f.fill_id = changed.key[1]
-        INNER JOIN trading.orders AS o ON o.intent_id = f.intent_id WHERE o.broker = 'paper'
+        INNER JOIN trading.orders AS o ON o.intent_id = f.intent_id WHERE o.broker <> 'replay'
     """,
     "event.order_ended": """
-        SELECT 'order_ended:' || o.intent_id, o.wallet, 'paper', 'order_ended',
+        SELECT 'order_ended:' || o.intent_id, o.wallet, o.broker, 'order_ended',
             jsonb_build_object('intent_id', o.intent_id, 'state', o.state, 'reason', o.reason), o.updated_at
         FROM changed INNER JOIN trading.orders AS o ON o.intent_id = changed.key[1]
-        WHERE o.broker = 'paper' AND o.state IN ('rejected', 'cancelled', 'expired')
+        WHERE o.broker <> 'replay' AND o.state IN ('rejected', 'cancelled', 'replaced', 'expired')
     """,
     "event.decision_refused": """
         SELECT 'decision_refused:' || r.decision_id, r.wallet, 'strades', 'decision_refused',
