@@ -27,6 +27,7 @@ from strades_pipelines.brokerage.wallet_status import WalletStatus, wallet_statu
 from strades_pipelines.database.connection import connect, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.install import make_home_private
+from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import OrderRequest
 from strades_pipelines.operations.output import print_result, table
 from strades_pipelines.settings import settings
@@ -34,7 +35,7 @@ from strades_pipelines.strategy.bad_input import BadInput
 
 # A send that hangs for longer is the venue's to end; how long cancels are waited for.
 SEND_SECONDS, CANCEL_SECONDS = 5.0, 5.0
-WALLET_COLUMNS = "wallet mode strategy state reason equity currency positions open_orders last_decision_at feed"
+WALLET_COLUMNS = "wallet mode state equity positions orders decided feed"
 
 
 def run_halt(
@@ -151,6 +152,8 @@ def run_cancel(intent_id: str, *, reason: str | None, as_json: bool) -> None:
             _, _, after = find_order(connection, intent_id)
             if not after.is_over:
                 problem = f"order {intent_id} is {after.value}: each pass over its wallet tries again"
+            elif after is OrderState.FILLED:
+                problem = f"order {intent_id} is filled: that came first"
             log_outcome(connection, command_id, after.value, now=settings().now())
             connection.commit()
         row = {"wallet": wallet, "intent_id": intent_id, "before": before.value, "state": after.value}
@@ -267,9 +270,11 @@ def _wallet_table(rows: list[dict[str, Any]]) -> Any:
     shown = [
         row
         | {
-            "equity": f"{row['equity']:,.2f}",
+            "state": ": ".join(filter(None, (row["state"], row["reason"]))),
+            "equity": f"{row['equity']:,.2f} {row['currency']}",
             "positions": ", ".join(f"{one['quantity']:f} {one['instrument']}" for one in row["positions"]) or None,
-            "open_orders": len(row["orders"]),
+            "orders": len(row["orders"]),
+            "decided": row["last_decision_at"] and f"{row['last_decision_at']:%Y-%m-%d %H:%M}",
         }
         for row in rows
     ]
@@ -279,5 +284,5 @@ def _wallet_table(rows: list[dict[str, Any]]) -> Any:
 
 def _order_tables(statuses: list[WalletStatus]) -> list[Any]:
     rows = [{"wallet": status.wallet.name, **asdict(order)} for status in statuses for order in status.orders]
-    columns = "wallet intent_id instrument side quantity filled order_type state reason trigger"
+    columns = "intent_id wallet instrument side quantity filled order_type state trigger"
     return [table(columns, rows)] if rows else []
