@@ -13,6 +13,7 @@ from strades_pipelines.brokerage.command_log import ALL, Request, Scope, current
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.flatten import Flattened, cancel_all, flatten
 from strades_pipelines.brokerage.halts import halt, resume, wait_for_sends, wallets_of
+from strades_pipelines.brokerage.ledger_marks import verify_in_full
 from strades_pipelines.brokerage.live import for_each
 from strades_pipelines.brokerage.person_orders import (
     cancel_by_hand,
@@ -171,6 +172,26 @@ def show_wallets(*, as_json: bool) -> None:
     late = late_feeds()
     rows = [_status_document(status) | {"feed": late.get(status.wallet.name, "ok")} for status in statuses]
     print_result({"wallets": rows}, as_json, [_wallet_table(rows), *_order_tables(statuses)])
+
+
+def run_ledger_verify(wallet: str | None, *, as_json: bool) -> None:
+    """`strades ledger verify`; ends with 1 when something is wrong, one line for each fault on standard error."""
+    open_world()
+    with connect() as connection:
+        known = [name for (name,) in connection.execute("SELECT wallet FROM trading.wallets ORDER BY wallet")]
+        if wallet is not None and wallet not in known:
+            raise BadInput(f"--wallet: expected one that was opened ({', '.join(known)}), found {wallet!r}")
+        rows = []
+        for name in known if wallet is None else [wallet]:
+            faults = verify_in_full(connection, name)
+            count = connection.execute("SELECT count(*) FROM trading.ledger WHERE wallet = %s", [name]).fetchone()
+            rows.append({"wallet": name, "lines": count[0] if count else 0, "faults": faults})
+    shown = [row | {"faults": len(row["faults"])} for row in rows]
+    print_result({"wallets": rows}, as_json, [table("wallet lines faults", shown)])
+    found = [fault for row in rows for fault in row["faults"]]
+    for fault in found:
+        print(f"strades: {fault}", file=sys.stderr)
+    raise typer.Exit(1 if found else 0)
 
 
 def open_world() -> None:

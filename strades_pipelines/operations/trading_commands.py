@@ -7,6 +7,8 @@ import typer
 from strades_pipelines.research.options import Json
 
 app = typer.Typer()
+ledger_app = typer.Typer(no_args_is_help=True, help="The ledgers of the wallets.")
+app.add_typer(ledger_app, name="ledger")
 OneWallet = Annotated[str | None, typer.Option("--wallet", metavar="NAME", help="Only this wallet.")]
 OneStrategy = Annotated[
     str | None, typer.Option("--strategy", metavar="NAME", help="Only the wallets of this strategy, later ones too.")
@@ -90,3 +92,11 @@ def wallets(as_json: Json = False) -> None:
     from strades_pipelines.operations.trading import show_wallets
 
     show_wallets(as_json=as_json)
+
+
+@ledger_app.command()
+def verify(wallet: OneWallet = None, as_json: Json = False) -> None:
+    """Compute every hash and sum of the ledgers again; one line for each fault."""
+    from strades_pipelines.operations.trading import run_ledger_verify
+
+    run_ledger_verify(wallet, as_json=as_json)

@@ -246,3 +246,17 @@ def test_to_halt_takes_no_longer_than_a_moment_and_prints_a_table(strades: Run, 
     assert "halted" in said
     assert "mine" in said
     assert json.loads(strades("wallets", "--json").out)["wallets"][0]["feed"] == "ok"
+
+
+def test_an_untouched_ledger_verifies_and_an_edited_line_is_a_line_of_error(strades: Run, mine: World) -> None:
+    strades("order", "mine", BTC, "3")
+    mine.go_on(2)
+    strades("halt", "--cancel-open")
+    whole = strades("ledger", "verify", "--json")
+    assert (whole.code, whole.document) == (0, {"wallets": [{"wallet": "mine", "lines": 3, "faults": []}]})
+    with psycopg.connect(mine.url) as connection:
+        connection.execute("ALTER TABLE trading.ledger DISABLE TRIGGER append_only")
+        connection.execute("UPDATE trading.ledger SET occurred_at = occurred_at + interval '1 s' WHERE kind = 'fee'")
+    broken = strades("ledger", "verify", "--wallet", "mine")
+    assert (broken.code, broken.err) == (1, "strades: wallet mine: line 2: its hash does not cover what it says\n")
+    assert strades("ledger", "verify", "--wallet", "yours").code == 2
