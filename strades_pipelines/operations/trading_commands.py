@@ -87,6 +87,21 @@ def cancel(
 
 
 @app.command()
+def trade(
+    wallet: OneWallet = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="End after so long.", show_default="when it is stopped")
+    ] = None,
+    every: Annotated[float, typer.Option(min=0, help="Seconds from one pass to the next.")] = 2.0,
+    as_json: Json = False,
+) -> None:
+    """Decide and execute for each paper and live wallet, again and again. Needs no Dagster, and does not mind it."""
+    from strades_pipelines.operations.trade_loop import run_trade
+
+    run_trade(wallet, seconds=seconds, every=every, as_json=as_json)
+
+
+@app.command()
 def wallets(as_json: Json = False) -> None:
     """The wallets that trade: state and why, equity, positions, open orders, last decision, and whether bars come."""
     from strades_pipelines.operations.trading import show_wallets

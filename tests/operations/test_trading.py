@@ -34,7 +34,7 @@ class World:
         template = WalletTemplate(
             "mine",
             "paper",
-            "buy_and_hold",
+            "sma_cross",
             {},
             (BTC,),
             "1m",
@@ -76,10 +76,10 @@ def mine(world: str, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(world, monkeypatch)
 
 
-def wallet(strades: Run) -> dict[str, Any]:
-    """The one wallet, as `strades wallets` shows it."""
-    [found] = strades("wallets", "--json").document["wallets"]
-    assert isinstance(found, dict)
+def wallet(strades: Run, name: str = "mine") -> dict[str, Any]:
+    """The wallet, as `strades wallets` shows it."""
+    found: dict[str, Any]
+    [found] = [one for one in strades("wallets", "--json").document["wallets"] if one["wallet"] == name]
     return found
 
 
