@@ -24,6 +24,7 @@ from strades_pipelines.brokerage.person_orders import (
 )
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.trading_context import read_context
 from strades_pipelines.brokerage.wallet_status import WalletStatus, wallet_statuses
 from strades_pipelines.database.connection import connect, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
@@ -172,6 +173,23 @@ def show_wallets(*, as_json: bool) -> None:
     late = late_feeds()
     rows = [_status_document(status) | {"feed": late.get(status.wallet.name, "ok")} for status in statuses]
     print_result({"wallets": rows}, as_json, [_wallet_table(rows), *_order_tables(statuses)])
+
+
+def show_context(*, fills: int, as_json: bool) -> None:
+    """`strades context`."""
+    open_world()
+    with connect() as connection:
+        context = read_context(connection, now=settings().now(), fills=fills)
+    state = context.state["wallets"]
+    wallets = [row | {"state": state[row["wallet"]]["state"]} for row in context.wallets]
+    tables = [
+        table("wallet mode state equity currency cash last_decision_at", wallets),
+        table("wallet instrument quantity average_price price", context.positions),
+        table("wallet kind instrument side quantity filled state reason", context.pending),
+        table("wallet instrument interval close_time", context.freshness),
+        table("content_hash as_of", [context.document()]),
+    ]
+    print_result(context.document(), as_json, tables)
 
 
 def run_ledger_verify(wallet: str | None, *, as_json: bool) -> None:

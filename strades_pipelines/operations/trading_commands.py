@@ -109,6 +109,17 @@ def wallets(as_json: Json = False) -> None:
     show_wallets(as_json=as_json)
 
 
+@app.command()
+def context(
+    fills: Annotated[int, typer.Option(min=0, help="The newest so many fills of each wallet.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """The state of all that is traded as one moment saw it, with a hash that is equal for equal state."""
+    from strades_pipelines.operations.trading import show_context
+
+    show_context(fills=fills, as_json=as_json)
+
+
 @ledger_app.command()
 def verify(wallet: OneWallet = None, as_json: Json = False) -> None:
     """Compute every hash and sum of the ledgers again; one line for each fault."""
