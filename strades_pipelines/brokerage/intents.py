@@ -24,7 +24,7 @@ PENDING = """
         (SELECT c.requested_by FROM trading.cancel_requests AS c WHERE c.decision_id = d.decision_id)
     FROM signals.decisions AS d
     WHERE is_pending AND wallet = %s AND decided_at <= %s
-    ORDER BY decided_at, ordinal, listing_id
+    ORDER BY decided_at, ordinal, listing_id, strategy
 """
 FIRST = datetime.min.replace(tzinfo=UTC)
 # Of each listing the newest decision for a target that became an intent.
