@@ -35,7 +35,8 @@ def table(columns: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     names = columns.split()
     made = Table(box=SIMPLE_HEAD)
     for name in names:
-        made.add_column(name.replace("_", " "), overflow="fold")
+        # An id is copied into the next command: never over two lines.
+        made.add_column(name.replace("_", " "), overflow="fold", no_wrap=name.endswith("_id"))
     for row in rows:
         made.add_row(*("-" if row.get(name) is None else _cell(row[name]) for name in names))
     return made

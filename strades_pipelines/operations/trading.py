@@ -183,10 +183,9 @@ def show_context(*, fills: int, as_json: bool) -> None:
     state = context.state["wallets"]
     wallets = [row | {"state": state[row["wallet"]]["state"]} for row in context.wallets]
     tables = [
-        table("wallet mode state equity currency cash last_decision_at", wallets),
+        table("wallet mode state equity cash currency", wallets),
         table("wallet instrument quantity average_price price", context.positions),
-        table("wallet kind instrument side quantity filled state reason", context.pending),
-        table("wallet instrument interval close_time", context.freshness),
+        table("wallet kind instrument side quantity filled state", context.pending),
         table("content_hash as_of", [context.document()]),
     ]
     print_result(context.document(), as_json, tables)
@@ -322,6 +321,16 @@ def _wallet_table(rows: list[dict[str, Any]]) -> Any:
 
 
 def _order_tables(statuses: list[WalletStatus]) -> list[Any]:
-    rows = [{"wallet": status.wallet.name, **asdict(order)} for status in statuses for order in status.orders]
-    columns = "intent_id wallet instrument side quantity filled order_type state trigger"
-    return [table(columns, rows)] if rows else []
+    rows = [
+        {
+            "intent_id": order.intent_id,
+            "wallet": status.wallet.name,
+            "order": f"{order.side} {order.quantity:f} {order.instrument} {order.order_type}",
+            "filled": f"{order.filled:f}",
+            "state": order.state,
+            "by": order.trigger,
+        }
+        for status in statuses
+        for order in status.orders
+    ]
+    return [table("intent_id wallet order filled state by", rows)] if rows else []
