@@ -38,11 +38,17 @@ class Flattened:
 
 
 def cancel_all(
-    connection: Connection, venue: VenueBroker, request: Request, *, clock: Clock, seconds: float
+    connection: Connection,
+    venue: VenueBroker,
+    request: Request,
+    *,
+    clock: Clock,
+    seconds: float,
+    keep_exits: bool = False,
 ) -> Flattened:
     """Cancel the open orders of the request's wallet; returns when all are over, or after `seconds`. Commits."""
     name = request.scope.name
-    cancelled = cancel_open_orders(connection, name, request)
+    cancelled = cancel_open_orders(connection, name, request, keep_exits=keep_exits)
     connection.commit()
     crash_point("trading.cancels_requested")
     deadline = time.monotonic() + seconds
@@ -70,7 +76,7 @@ def flatten(connection: Connection, venue: VenueBroker, request: Request, *, clo
     The wallet was halted before, or its strategy would open what is closed here. What a silent venue still has to
     cancel holds up no exit: that only reduces, so it cannot turn a position.
     """
-    done = cancel_all(connection, venue, request, clock=clock, seconds=seconds)
+    done = cancel_all(connection, venue, request, clock=clock, seconds=seconds, keep_exits=True)
     with wallet_lock(connection, request.scope.name):  # two at once would each send the whole exit
         wallet = load_wallet(connection, request.scope.name)
         made = [

@@ -114,18 +114,22 @@ def cancel_by_hand(connection: Connection, decision_id: str, intent_id: str, req
     return command_id
 
 
-def cancel_open_orders(connection: Connection, wallet: str, request: Request) -> list[str]:
-    """Ask that a wallet's orders be cancelled, but for exits by hand; returns their intents. Commits nothing."""
+def cancel_open_orders(connection: Connection, wallet: str, request: Request, *, keep_exits: bool) -> list[str]:
+    """Ask that a wallet's orders be cancelled; returns their intents. Commits nothing.
+
+    Args:
+        keep_exits: leave a person's market orders that only reduce, so that an exit is not cancelled for another one.
+    """
     rows = connection.execute(
         """
         SELECT i.intent_id, i.decision_id FROM trading.orders AS o
         INNER JOIN trading.intents AS i USING (intent_id)
         INNER JOIN signals.decisions AS d USING (decision_id)
         WHERE o.wallet = %s AND o.state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
-            AND NOT (d.trigger_kind = %s AND i.reduce_only AND i.order_type = 'market')
+            AND NOT (%s AND d.trigger_kind = %s AND i.reduce_only AND i.order_type = 'market')
         ORDER BY i.intent_id
         """,
-        [wallet, BY_PERSON],
+        [wallet, keep_exits, BY_PERSON],
     ).fetchall()
     for _, decision_id in rows:
         request_cancel(connection, decision_id, by=request.by, at=request.at, now=request.at)

@@ -1,6 +1,6 @@
 """`TradingContext`: the present state of all that is traded, in one read-only, hashed report.
 
-The same object from code, from `strades context` and from the asset `trading/context`.
+The same object from code and from `strades context`.
 """
 
 import hashlib

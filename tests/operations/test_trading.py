@@ -221,6 +221,16 @@ def test_flatten_cancels_and_ends_flat_with_the_right_cash(strades: Run, mine: W
     ]
 
 
+def test_an_exit_that_is_open_is_cancelled_by_cancel_open(strades: Run, mine: World) -> None:
+    strades("order", "mine", BTC, "3")
+    mine.go_on(2)
+    strades("halt", "--flatten")
+    assert [order["side"] for order in wallet(strades)["orders"]] == ["sell"]
+    assert strades("halt", "--cancel-open").code == 0
+    mine.go_on(2)
+    assert strades("halt", "--cancel-open", "--json").document["wallets"][0]["positions"][0]["quantity"] == "3"
+
+
 @pytest.mark.parametrize("point", ["trading.cancels_requested", "trading.exits_decided", "trading.order_sent"])
 def test_a_flatten_that_was_killed_is_finished_by_the_next(point: str, strades: Run, mine: World) -> None:
     strades("order", "mine", BTC, "3")
