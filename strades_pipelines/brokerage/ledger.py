@@ -31,8 +31,7 @@ def post_fill(connection: Connection, wallet: Wallet, fill: Fill, *, now: dateti
     insert(connection, "trading.positions", position, replace=["wallet", "listing_id"])
     cash = cash_row(books, wallet.name, wallet.currency, fill.knowledge_time)
     insert(connection, "trading.cash", cash, replace=["wallet", "currency"])
-    last = [_line(row) for row in connection.execute(f"{LINES} DESC LIMIT 1", {"wallet": wallet.name, "first": 0})]
-    for line in chain(wallet.name, entries(fill), last[0] if last else None):
+    for line in chain(wallet.name, entries(fill), last_line(connection, wallet.name)):
         insert(connection, "trading.ledger", line_row(line, wallet.name))
     return True
 
@@ -40,6 +39,12 @@ def post_fill(connection: Connection, wallet: Wallet, fill: Fill, *, now: dateti
 def read_lines(connection: Connection, wallet: str, *, first: int = 0) -> list[Line]:
     """The ledger of a wallet from the line `first` on, oldest first."""
     return [_line(row) for row in connection.execute(LINES, {"wallet": wallet, "first": first})]
+
+
+def last_line(connection: Connection, wallet: str) -> Line | None:
+    """The newest line of a wallet's ledger; None where it has none."""
+    row = connection.execute(f"{LINES} DESC LIMIT 1", {"wallet": wallet, "first": 0}).fetchone()
+    return _line(row) if row else None
 
 
 def _line(row: Sequence[Any]) -> Line:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from strades_pipelines.brokerage.ledger import BOOKED, broken_links, read_lines, strangers, verify_ledger
+from strades_pipelines.brokerage.ledger import BOOKED, broken_links, last_line, read_lines, strangers, verify_ledger
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert
+from strades_pipelines.brokerage.snapshot import read_snapshot
 from strades_pipelines.market.ledger import Line, line_hash
 
 # A replay is written once: without a mark it is new, with one it was verified whole.
@@ -36,35 +37,41 @@ def wallets_to_verify(connection: Connection) -> list[str]:
 
 
 def verify_new_lines(connection: Connection, wallet: str, *, now: datetime) -> list[str]:
-    """What is wrong with the lines after a wallet's mark, one line each; without a mark with all. Commits nothing.
+    """What is wrong with the lines after a wallet's mark, one line each; without a mark with all. Commits.
 
     Sets the mark to the last line where nothing is wrong.
+
+    Args:
+        connection: with no transaction open.
     """
-    mark = _read_mark(connection, wallet)
-    if mark is None:
-        faults = verify_ledger(connection, wallet)
-        lines = read_lines(connection, wallet)
-    else:
-        lines = read_lines(connection, wallet, first=mark.sequence)
-        faults = list(_new_faults(connection, wallet, mark, lines))
-    if lines and not faults and (mark is None or lines[-1].sequence > mark.sequence):
-        row = {"wallet": wallet, "sequence": lines[-1].sequence, "hash": lines[-1].hash, "verified_at": now}
+    with read_snapshot(connection):  # a fill may be booked meanwhile, in several tables
+        mark = _read_mark(connection, wallet)
+        faults = verify_ledger(connection, wallet) if mark is None else list(_new_faults(connection, wallet, mark))
+        last = last_line(connection, wallet)
+    if last is not None and not faults and (mark is None or last.sequence > mark.sequence):
+        row = {"wallet": wallet, "sequence": last.sequence, "hash": last.hash, "verified_at": now}
         insert(connection, "trading.ledger_marks", row, replace=["wallet"])
+        connection.commit()
     return faults
 
 
 def verify_in_full(connection: Connection, wallet: str) -> list[str]:
-    """What is wrong with a wallet's whole ledger and its mark, one line each. Writes nothing."""
-    faults = verify_ledger(connection, wallet)
-    mark = _read_mark(connection, wallet)
-    if mark is not None:
-        marked = read_lines(connection, wallet, first=mark.sequence)[:1]
-        faults += _mark_faults(wallet, mark, marked)
-    return faults
+    """What is wrong with a wallet's whole ledger and its mark, one line each. Writes nothing.
+
+    Args:
+        connection: with no transaction open.
+    """
+    with read_snapshot(connection):
+        faults = verify_ledger(connection, wallet)
+        mark = _read_mark(connection, wallet)
+        if mark is not None:
+            faults += _mark_faults(wallet, mark, read_lines(connection, wallet, first=mark.sequence)[:1])
+        return faults
 
 
-def _new_faults(connection: Connection, wallet: str, mark: Mark, lines: list[Line]) -> Iterator[str]:
+def _new_faults(connection: Connection, wallet: str, mark: Mark) -> Iterator[str]:
     """Faults of the marked line and of those after it, which must end at the wallet's cash."""
+    lines = read_lines(connection, wallet, first=mark.sequence)
     yield from _mark_faults(wallet, mark, lines)
     if not lines:
         return

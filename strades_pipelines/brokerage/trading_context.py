@@ -5,17 +5,15 @@ The same object from code and from `strades context`.
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import psycopg
-
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
 from strades_pipelines.brokerage.rows import to_json
+from strades_pipelines.brokerage.snapshot import read_snapshot
 from strades_pipelines.brokerage.wallet_status import WalletStatus, wallet_status
 from strades_pipelines.market.events import stamp
 from strades_pipelines.market.ledger import plain
@@ -81,7 +79,7 @@ def read_context(connection: Connection, *, now: datetime, fills: int = 100) -> 
         connection: with no transaction open; it is left so.
         fills: how many fills of each wallet at most.
     """
-    with _snapshot(connection):
+    with read_snapshot(connection):
         names = [name for (name,) in connection.execute(WALLETS)]
         wallets = [load_wallet(connection, name) for name in names]
         statuses = [wallet_status(connection, wallet, now=now) for wallet in wallets]
@@ -104,17 +102,6 @@ def read_context(connection: Connection, *, now: datetime, fills: int = 100) -> 
                 "halts": [_json(row) for row in _rows(connection, HALTS, [])],
             },
         )
-
-
-@contextmanager
-def _snapshot(connection: Connection) -> Iterator[None]:
-    """A transaction that sees one moment, and in which nothing can be written."""
-    connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.isolation_level = connection.read_only = None
 
 
 def _wallet(status: WalletStatus) -> dict[str, Any]:

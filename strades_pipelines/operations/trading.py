@@ -24,6 +24,7 @@ from strades_pipelines.brokerage.person_orders import (
 )
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.snapshot import read_snapshot
 from strades_pipelines.brokerage.trading_context import read_context
 from strades_pipelines.brokerage.wallet_status import WalletStatus, wallet_statuses
 from strades_pipelines.database.connection import connect, create_databases, database_url
@@ -168,7 +169,7 @@ def run_cancel(intent_id: str, *, reason: str | None, as_json: bool) -> None:
 def show_wallets(*, as_json: bool) -> None:
     """`strades wallets`."""
     open_world()
-    with connect() as connection:
+    with connect() as connection, read_snapshot(connection):
         statuses = list(wallet_statuses(connection, now=settings().now()))
     late = late_feeds()
     rows = [_status_document(status) | {"feed": late.get(status.wallet.name, "ok")} for status in statuses]
@@ -200,6 +201,7 @@ def run_ledger_verify(wallet: str | None, *, as_json: bool) -> None:
             raise BadInput(f"--wallet: expected one that was opened ({', '.join(known)}), found {wallet!r}")
         rows = []
         for name in known if wallet is None else [wallet]:
+            connection.rollback()
             faults = verify_in_full(connection, name)
             count = connection.execute("SELECT count(*) FROM trading.ledger WHERE wallet = %s", [name]).fetchone()
             rows.append({"wallet": name, "lines": count[0] if count else 0, "faults": faults})

@@ -3,10 +3,12 @@
 import psycopg
 import pytest
 
-from strades_pipelines.brokerage.ledger import read_lines
+from strades_pipelines.brokerage import ledger_marks
+from strades_pipelines.brokerage.ledger import read_lines, verify_ledger
 from strades_pipelines.brokerage.ledger_marks import verify_in_full, verify_new_lines, wallets_to_verify
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.rows import insert, line_row
+from strades_pipelines.database.connection import connect
 from strades_pipelines.market.ledger import chain
 from tests.brokerage.conftest import MINUTE, START, Connection, rows
 from tests.brokerage.test_ledger import record, traded
@@ -26,8 +28,8 @@ def marked(traded: Connection, wallet: Wallet) -> Connection:
 
 def test_what_was_verified_is_not_read_again(marked: Connection) -> None:
     assert rows(marked, MARK) == [(6,)]
-    first = min(line.sequence for line in read_lines(marked, "paper", first=6))
-    assert first == 6
+    assert min(line.sequence for line in read_lines(marked, "paper", first=6)) == 6
+    marked.commit()
     assert verify_new_lines(marked, "paper", now=LATER) == []
     assert rows(marked, MARK) == [(8,)]
     assert verify_in_full(marked, "paper") == []
@@ -50,6 +52,7 @@ def test_what_was_verified_is_not_read_again(marked: Connection) -> None:
 )
 def test_tampering_with_new_lines_is_found_and_moves_no_mark(tampering: str, marked: Connection) -> None:
     marked.execute(tampering)
+    marked.commit()
     assert verify_new_lines(marked, "paper", now=LATER) != []
     assert verify_in_full(marked, "paper") != []
     assert rows(marked, MARK) == [(6,)]
@@ -67,6 +70,7 @@ def test_tampering_with_new_lines_is_found_and_moves_no_mark(tampering: str, mar
 )
 def test_tampering_with_old_lines_is_found_in_full(tampering: str, marked: Connection) -> None:
     marked.execute(tampering)
+    marked.commit()
     assert verify_in_full(marked, "paper") != []
 
 
@@ -77,6 +81,7 @@ def test_a_chain_that_was_computed_again_after_an_edit_does_not_pass_its_mark(ma
     for line in forged:
         insert(marked, "trading.ledger", line_row(line, "paper"))
     marked.execute("UPDATE trading.fills SET fee = 0")
+    marked.commit()
     said = "line 6: expected it as it was verified at 2024-01-02 01:00"
     assert any(said in fault for fault in verify_in_full(marked, "paper"))
     assert any(said in fault for fault in verify_new_lines(marked, "paper", now=LATER))
@@ -85,7 +90,27 @@ def test_a_chain_that_was_computed_again_after_an_edit_does_not_pass_its_mark(ma
 def test_a_wallet_that_trades_is_looked_at_each_time_and_a_replay_once(traded: psycopg.Connection) -> None:
     traded.execute("UPDATE trading.wallets SET mode = 'replay'")
     assert wallets_to_verify(traded) == ["paper"]
+    traded.commit()
     verify_new_lines(traded, "paper", now=LATER)
     assert wallets_to_verify(traded) == []
     traded.execute("UPDATE trading.wallets SET mode = 'paper'")
     assert wallets_to_verify(traded) == ["paper"]
+
+
+def test_a_fill_that_is_booked_meanwhile_is_neither_a_fault_nor_marked(
+    marked: Connection, wallet: Wallet, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verify_while_another_books(connection: Connection, name: str) -> list[str]:
+        lines = read_lines(connection, name)
+        with connect(database_url) as other:
+            record(other, wallet, 4, "sell", "1", "130")
+        assert read_lines(connection, name) == lines
+        return verify_ledger(connection, name)
+
+    marked.execute("DELETE FROM trading.ledger_marks")
+    marked.commit()
+    monkeypatch.setattr(ledger_marks, "verify_ledger", verify_while_another_books)
+    assert verify_new_lines(marked, "paper", now=LATER) == []
+    assert rows(marked, MARK) == [(8,)]
+    assert verify_new_lines(marked, "paper", now=LATER) == []
+    assert rows(marked, MARK) == [(10,)]

@@ -75,6 +75,7 @@ def verify_ledgers(context: dg.OpExecutionContext, database: Database) -> None:
     """Verify all ledgers in full; a fault fails the run, of which a person is told."""
     with database.connect() as connection:
         wallets = [name for (name,) in connection.execute("SELECT wallet FROM trading.wallets ORDER BY wallet")]
+        connection.rollback()
         faults = [fault for wallet in wallets for fault in verify_in_full(connection, wallet)]
     if faults:
         raise dg.Failure(

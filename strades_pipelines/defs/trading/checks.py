@@ -112,8 +112,8 @@ def evaluate(connection: Connection, wanted: Callable[[dg.AssetCheckKey], bool])
     if wanted(LEDGER.key):
         wallets = wallets_to_verify(connection)
         now = settings().now()
-        faults = [fault for wallet in wallets for fault in verify_new_lines(connection, wallet, now=now)]
         connection.commit()
+        faults = [fault for wallet in wallets for fault in verify_new_lines(connection, wallet, now=now)]
         found = {"offenders": len(faults), "wallets": len(wallets), "faults": faults}
         results.append(_result(LEDGER.asset_key, LEDGER.name, found))
     return results
