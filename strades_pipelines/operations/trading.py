@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import typer
 
-from strades_pipelines.brokerage.brokers.venue import venue_for
+from strades_pipelines.brokerage.brokers.venue import VenueBroker, venue_for
 from strades_pipelines.brokerage.command_log import ALL, Request, Scope, current_user, log_command, log_outcome
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.flatten import Flattened, cancel_all, flatten
@@ -126,7 +126,7 @@ def run_order(wallet: str, instrument: str, order: OrderRequest, *, reason: str 
             raise BadInput(str(error)) from None
         command_id, decision = decide_by_hand(connection, opened, listing, order, request)
         connection.commit()
-        execute_pending(connection, venue, wallet, now=settings().now())
+        _pass(connection, venue, wallet)
         outcome = outcome_of(connection, decision)
         log_outcome(connection, command_id, f"{outcome.intent_id} {outcome.state}", now=settings().now())
         connection.commit()
@@ -151,7 +151,7 @@ def run_cancel(intent_id: str, *, reason: str | None, as_json: bool) -> None:
             request = _request("cancel", Scope("wallet", wallet), reason)
             command_id = cancel_by_hand(connection, decision_id, intent_id, request)
             connection.commit()
-            execute_pending(connection, venue_for(load_wallet(connection, wallet), at_venue), wallet, now=request.at)
+            _pass(connection, venue_for(load_wallet(connection, wallet), at_venue), wallet)
             _, _, after = find_order(connection, intent_id)
             if not after.is_over:
                 problem = f"order {intent_id} is {after.value}: each pass over its wallet tries again"
@@ -259,6 +259,14 @@ def _checked(connection: Connection, scope: Scope) -> list[str]:
         )
     connection.rollback()
     return names
+
+
+def _pass(connection: Connection, venue: VenueBroker, wallet: str) -> None:
+    """A pass over the wallet; where another process is at it for too long, its next one takes up what was asked for."""
+    try:
+        execute_pending(connection, venue, wallet, now=settings().now())
+    except psycopg.errors.LockNotAvailable:
+        connection.rollback()
 
 
 def _at_each_venue(

@@ -74,7 +74,7 @@ def two_decisions(market: Connection, add_candles: AddCandles) -> Wallet:
     return wallet
 
 
-def test_a_halt_returns_when_the_send_in_flight_has_ended_and_nothing_is_sent_after(
+def test_19_a_halt_returns_when_the_send_in_flight_has_ended_and_nothing_is_sent_after(
     market: Connection, two_decisions: Wallet, database_url: str, tmp_path: Path
 ) -> None:
     notes = tmp_path / "notes"
@@ -114,7 +114,7 @@ def test_a_killed_sender_holds_up_no_halt(
     assert "end" not in noted(notes)
 
 
-def test_cancels_and_look_ups_go_on_in_a_halted_wallet(
+def test_19_cancels_and_look_ups_go_on_in_a_halted_wallet(
     market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
 ) -> None:
     add_candles(CLOSES[:3])

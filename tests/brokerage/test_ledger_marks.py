@@ -50,7 +50,7 @@ def test_what_was_verified_is_not_read_again(marked: Connection) -> None:
         "UPDATE trading.cash SET balance = balance + 1",
     ],
 )
-def test_tampering_with_new_lines_is_found_and_moves_no_mark(tampering: str, marked: Connection) -> None:
+def test_28_tampering_with_new_lines_is_found_and_moves_no_mark(tampering: str, marked: Connection) -> None:
     marked.execute(tampering)
     marked.commit()
     assert verify_new_lines(marked, "paper", now=LATER) != []
@@ -68,7 +68,7 @@ def test_tampering_with_new_lines_is_found_and_moves_no_mark(tampering: str, mar
         "UPDATE trading.positions SET quantity = 7",
     ],
 )
-def test_tampering_with_old_lines_is_found_in_full(tampering: str, marked: Connection) -> None:
+def test_28_tampering_with_old_lines_is_found_in_full(tampering: str, marked: Connection) -> None:
     marked.execute(tampering)
     marked.commit()
     assert verify_in_full(marked, "paper") != []

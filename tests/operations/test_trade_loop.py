@@ -81,7 +81,7 @@ def test_a_wallet_that_fails_stops_no_other_and_what_is_not_listed_is_retired(
     assert wallet(strades, "mine")["state"] == "retired"
 
 
-def test_a_halt_stops_a_loop_that_runs(strades: Run, mine: World, listed: Any) -> None:
+def test_19_a_halt_stops_a_loop_that_runs(strades: Run, mine: World, listed: Any) -> None:
     with loop(mine.url) as child:
         await_rows(mine, "SELECT wallet FROM trading.wallets WHERE wallet = 'loop'")
         assert strades("halt").code == 0

@@ -126,7 +126,7 @@ def test_a_sale_with_terms_is_kept_as_typed(strades: Run, mine: World) -> None:
         (("1", "--auction", "open", "--stop", "99"), "contradictory"),
     ],
 )
-def test_a_bad_order_is_refused_with_a_code_and_recorded(
+def test_20_a_bad_order_is_refused_with_a_code_and_recorded(
     words: tuple[str, ...], code: str, strades: Run, mine: World
 ) -> None:
     refused = strades("order", "mine", BTC, *words, "--json")
