@@ -17,7 +17,7 @@ PYTHON ?= $(shell fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2]
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((cores < 7 ? cores + 1 : 8)))
 
 # What libraries bring and nothing here imports: Python would compile it when it were.
-NOT_COMPILED := /(tests?|fontTools|git|mypy|sqlglot|wcwidth|ray/(_private/thirdparty|air|autoscaler|data|llm|rllib|serve|train|tune)|setuptools|mypyc|graph_objs/[a-z]\w*|twisted/(conch|mail|names|trial|words)|sqlalchemy/(orm|testing))/
+NOT_COMPILED := /(tests?|fontTools|git|mypy|sqlglot|wcwidth|ccxt|ray/(_private/thirdparty|air|autoscaler|data|llm|rllib|serve|train|tune)|setuptools|mypyc|graph_objs/[a-z]\w*|twisted/(conch|mail|names|trial|words)|sqlalchemy/(orm|testing))/
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ test: setup ## every test
 
 signals: setup ## fifty signals at random moments of a run (make test sends eight)
 	@STRADES_SIGNALS=$${STRADES_SIGNALS:-50} $(BIN)/python -m pytest -n 0 -q tests/end_to_end/test_stopping.py
+
+chaos: setup ## ten thousand seeded runs of trading at a venue where everything goes wrong (make test makes 200)
+	@STRADES_CHAOS=$${STRADES_CHAOS:-10000} $(BIN)/python -m pytest -n 0 -q -s tests/brokerage/test_chaos.py
 
 trials: setup ## kill, stop and pause each part of a served installation, for some twenty minutes
 	@$(BIN)/python -m tests.end_to_end.trials $(ARGS)

@@ -38,6 +38,7 @@ READ_IN_THE_WHEEL = {
     "psycopg2-binary": "LGPL-3.0-or-later",  # with a permission to link OpenSSL
     "python-dateutil": "BSD-3-Clause",  # "applies to all code, even that also covered by Apache 2.0"
     "skops": "MIT",
+    "sseclient-py": "Apache-2.0",
     "text-unidecode": "Artistic-1.0 OR GPL-2.0-or-later",  # used under the Artistic License
     "uvloop": "Apache-2.0 OR MIT",
 }

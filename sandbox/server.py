@@ -15,6 +15,9 @@ from starlette.types import Receive, Scope, Send
 from sandbox import ecb, extra, fred, gateio, news, pages, sec, treasury, yahoo
 from sandbox.limits import Limiter, limit_headers, too_many
 from sandbox.misbehaviour import RuleError, Rules, misbehave, rule_from
+from sandbox.venue import control
+from sandbox.venue.venues import open_venues
+from sandbox.venue.web import VenueServer, host_and_path
 from sandbox.world import Answer, Reply, World, http_date
 from strades_pipelines.request_guard import RequestGuard
 
@@ -55,18 +58,24 @@ class Sandbox:
     asked: deque[Asked] = field(default_factory=lambda: deque(maxlen=REMEMBERED_REQUESTS))
 
     def __post_init__(self) -> None:
+        self.venues = open_venues(self.world.now, seed=self.world.seed, checks_time=not self.world.clock_held)
+        self._venue_server = VenueServer({venue.api.host: venue for venue in self.venues.values()}, self._note)
         routes = [
             Route("/-/health", self._health),
             Route("/-/requests", self._requests, methods=["GET", "DELETE"]),
             Route("/-/misbehave", self._misbehave, methods=["GET", "POST", "DELETE"]),
+            *control.routes(self.venues),
         ]
         self._control = RequestGuard(Starlette(routes=routes), write_methods={"-": ("POST", "DELETE")})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry point."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             return
-        host, path = _host_and_path(scope)
+        host, path = host_and_path(scope)
+        if scope["type"] == "websocket" or self._venue_server.serves(scope):
+            await self._venue_server(scope, receive, send)  # it has faults of its own, see `/-/venue/faults`
+            return
         if host == "-":
             await self._control(scope, receive, send)
             return
@@ -79,7 +88,7 @@ class Sandbox:
         await response(scope, receive, send)
 
     def _note(self, scope: Scope, status: int) -> None:
-        host, path = _host_and_path(scope)
+        host, path = host_and_path(scope)
         headers = Request(scope).headers
         conditional = "if-none-match" in headers or "if-modified-since" in headers
         query = scope["query_string"].decode("latin-1")
@@ -92,7 +101,7 @@ class Sandbox:
     def _response(self, request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
             return Response(b"only GET and HEAD are spoken here\n", 405, media_type="text/plain")
-        host, path = _host_and_path(request.scope)
+        host, path = host_and_path(request.scope)
         reply = self._limited(host, path, dict(request.query_params))
         headers = {**reply.headers, "Date": http_date(self.world.now())}
         if reply.status == 200 and _unchanged(request.headers, reply.headers):
@@ -136,11 +145,6 @@ class Sandbox:
             except (RuleError, ValueError) as error:
                 return JSONResponse({"error": str(error)}, status_code=400)
         return JSONResponse([asdict(rule) for rule in self.rules.rules])
-
-
-def _host_and_path(scope: Scope) -> tuple[str, str]:
-    host, _, path = scope["path"].lstrip("/").partition("/")
-    return host, path
 
 
 def _unchanged(asked: Mapping[str, str], given: Mapping[str, str]) -> bool:

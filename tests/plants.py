@@ -108,9 +108,23 @@ PLANTS = (
     Plant(
         "an order's id is not a function of its cause",
         f"{PACKAGE}/market/orders.py",
-        "self.trigger_id, self.ordinal\n",
-        'self.trigger_id, __import__("time").time_ns()\n',
+        "self.decided_at, self.ordinal\n",
+        'self.decided_at, __import__("time").time_ns()\n',
         "tests/brokerage/test_decisions.py::test_the_same_again_has_the_same_ids_and_another_wallet_others",
+    ),
+    Plant(
+        "an order the venue does not show yet is sent again at once",
+        f"{PACKAGE}/brokerage/execution.py",
+        "self._now - known.submitted_at < self._venue.grace:",
+        "self._now < known.submitted_at:",
+        "tests/brokerage/test_order_life.py::test_an_order_the_venue_does_not_show_yet_is_not_sent_a_second_time",
+    ),
+    Plant(
+        "an order is over before its fills add up",
+        f"{PACKAGE}/brokerage/execution.py",
+        "lacks_fills = found.filled is not None and ",
+        "lacks_fills = found.filled is None and ",
+        "tests/brokerage/test_order_life.py::test_an_order_is_not_over_before_its_last_fill_is_told",
     ),
     Plant(
         "a fee is paid to the wallet",

@@ -9,7 +9,7 @@ import pytest
 from strades_pipelines.definitions import defs
 from strades_pipelines.keys import LAYERS
 
-HEAVY = ("tensorflow", "sklearn", "scrapy", "feedparser", "numba", "dbt.cli.main")
+HEAVY = ("tensorflow", "sklearn", "scrapy", "feedparser", "numba", "dbt.cli.main", "ccxt", "alpaca")
 PROGRAM = f"""
 import sys
 from strades_pipelines.definitions import defs

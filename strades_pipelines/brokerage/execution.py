@@ -107,11 +107,11 @@ class _Execution:
             if known.state is not OrderState.PLANNED:
                 self._settle(known)
         for known in self._open_orders():
-            if known.cancel_requested_by is not None or self._wallet.state in CLOSING:
+            if known.cancel_requested_by is not None or self._wallet.state in CLOSING or self._is_linked_out(known):
                 self._cancel(known)
         self._intend()
         for known in self._open_orders():
-            if known.state is OrderState.PLANNED and self._claim(known):
+            if known.state is OrderState.PLANNED and not self._waits_for_parent(known) and self._claim(known):
                 self._send(known, "it was never sent")
         if self._wallet.state in CLOSING and not self._open_orders():
             set_state(self._connection, self._wallet.name, "retired", reason=self._wallet.state_reason)
@@ -121,6 +121,30 @@ class _Execution:
         found = list(open_orders(self._connection, self._wallet))
         self._connection.commit()
         return found
+
+    def _is_linked_out(self, known: OpenOrder) -> bool:
+        """Whether an order of its group was filled, at a venue that does not keep groups itself."""
+        group = known.order.terms.group
+        if self._venue.links_orders or group is None or known.state is OrderState.PLANNED:
+            return False
+        row = self._connection.execute(
+            """
+            SELECT 1 FROM trading.intents AS i INNER JOIN trading.orders AS o USING (intent_id)
+            WHERE i.wallet = %s AND i.order_group = %s AND i.intent_id <> %s AND o.filled > 0 LIMIT 1
+            """,
+            [self._wallet.name, group, known.order.intent_id],
+        ).fetchone()
+        return row is not None
+
+    def _waits_for_parent(self, known: OpenOrder) -> bool:
+        """Whether its parent is not filled yet, at a venue that does not keep parents itself."""
+        parent = known.order.terms.parent_id
+        if self._venue.links_orders or parent is None:
+            return False
+        row = self._connection.execute(
+            "SELECT state, filled FROM trading.orders WHERE intent_id = %s", [parent]
+        ).fetchone()
+        return row is not None and row[1] == 0 and not OrderState(row[0]).is_over
 
     def _claim(self, known: OpenOrder) -> bool:
         """Whether the order is due and nobody else, a person with psql say, is at it."""
@@ -210,11 +234,13 @@ class _Execution:
             return OrderState.CANCELLED, f"wallet_{state}"
         if known.cancel_requested_by is not None:
             return OrderState.CANCELLED, f"cancelled by {known.cancel_requested_by}"
+        parent = known.order.terms.parent_id
+        if parent is not None:
+            # It guards a position: it is as old as that, and never too old to be sent.
+            is_over = self._is_over_unfilled(parent) or self._is_linked_out(replace(known, state=OrderState.ACCEPTED))
+            return (OrderState.CANCELLED, "one_cancels_other") if is_over else None
         if known.send_before is not None and self._now > known.send_before:
             return OrderState.EXPIRED, "stale"
-        parent = known.order.terms.parent_id
-        if parent is not None and self._is_over_unfilled(parent):
-            return OrderState.CANCELLED, "one_cancels_other"
         return None
 
     def _is_sent_in(self, state: str, order: Order) -> bool:
@@ -267,6 +293,9 @@ class _Execution:
         if fault is not None:
             self._postpone(known, fault, message=found.message, to_unknown=True)
             return
+        lacks_fills = found.filled is not None and found.filled > found.filled_by_fills
+        if lacks_fills:
+            found = replace(found, state=OrderState.ACCEPTED)  # it is not over before all of them are booked
         parts = self._new_parts(known, found)
         for place, part in enumerate(parts):
             is_last = place == len(parts) - 1
@@ -282,7 +311,7 @@ class _Execution:
         if not parts:
             known = self._set(known, _state_with(known, found.state, known.filled), found=found)
         settle_attempts(self._connection, known.order.intent_id)
-        if found.state is OrderState.FILLED and known.state is not OrderState.FILLED:
+        if lacks_fills or (found.state is OrderState.FILLED and known.state is not OrderState.FILLED):
             postpone(self._connection, known.order.intent_id, now=self._now)  # its fills are still to be told
 
     def _new_parts(self, known: OpenOrder, found: VenueOrder) -> list[VenueFill]:
@@ -368,9 +397,13 @@ def _contradiction(known: OpenOrder, found: VenueOrder) -> str | None:
     order = known.order
     if found.client_order_id != order.intent_id:
         return f"the venue answered with another order, {found.client_order_id}"
+    if found.side not in (None, order.side) or found.quantity not in (None, order.quantity):
+        return f"the venue has it as {found.side} {found.quantity}, it is {order.side} {order.quantity}"
     if found.state not in REPORTED:
         return f"the venue names a state that is not known: {found.reason}"
-    total = sum((part.quantity for part in found.fills), Decimal(0))
+    total = found.filled_by_fills
+    if found.filled is not None and total > found.filled:
+        return f"the venue says that {found.filled} are filled, and tells fills of {total}"
     if total > order.quantity or total < known.filled or any(part.quantity <= 0 for part in found.fills):
         return f"the venue filled {total} of {order.quantity}, of which {known.filled} are recorded"
     if found.state is OrderState.REJECTED and total:

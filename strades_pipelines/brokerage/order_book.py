@@ -17,7 +17,7 @@ from strades_pipelines.market.orders import Order, OrderTerms
 ENDED = "('filled', 'cancelled', 'replaced', 'rejected', 'expired')"
 UNDER_WAY = f"""
     SELECT i.*, o.state, o.filled, o.reason, o.venue_order_id, o.submitted_at, a.attempts, a.next_attempt_at,
-        c.requested_by
+        c.requested_by, d.order_request IS NULL AS is_for_target
     FROM trading.orders AS o
     INNER JOIN trading.intents AS i USING (intent_id)
     INNER JOIN signals.decisions AS d USING (decision_id)
@@ -60,7 +60,7 @@ class OpenOrder:
 def plan(connection: Connection, wallet: Wallet, order: Order, *, send_before: datetime, now: datetime) -> bool:
     """Keep an order that is to be sent; returns whether it was new. Commits nothing."""
     if not insert(
-        connection, "trading.intents", intent_row(order, wallet.name, wallet.mode, now, send_before=send_before)
+        connection, "trading.intents", intent_row(order, wallet.name, wallet.broker, now, send_before=send_before)
     ):
         return False
     insert(connection, "trading.order_events", order_event_row(order.intent_id, OrderState.PLANNED, now))
@@ -93,6 +93,7 @@ def open_orders(connection: Connection, wallet: Wallet) -> Iterator[OpenOrder]:
             row.intended_at,
             Decimal(0),
             terms,
+            row.is_for_target,
         )
         yield OpenOrder(
             order,

@@ -34,6 +34,7 @@ class Wallet:
     fee_rate: Decimal
     opened_at: datetime
     max_age: timedelta
+    broker: str = "paper"
     state: str = "active"
     state_reason: str | None = None
 
@@ -55,6 +56,7 @@ def wallet_row(
     return {
         "wallet": wallet,
         "mode": template.mode,
+        "broker": "replay" if template.mode == "replay" else template.broker,
         "strategy": template.strategy,
         "parameters": to_json(strategy.parameters),
         "instruments": "{" + ",".join(f'"{name}"' for name in template.instruments) + "}",
@@ -108,6 +110,7 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
 def _check_unchanged(wallet: Wallet, template: WalletTemplate) -> None:
     for name, opened, wanted in (
         ("mode", wallet.mode, template.mode),
+        ("broker", wallet.broker, template.broker),
         ("strategy", wallet.strategy, template.strategy),
         ("parameters", wallet.parameters, template.new_strategy().parameters),
         ("instruments", tuple(listing.name for listing in wallet.listings), template.instruments),
@@ -131,7 +134,7 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
     row = connection.execute(
         """
         SELECT w.wallet, w.mode, w.strategy, w.parameters, w.instruments, w."interval", w.currency, w.opening_cash,
-            w.fee_rate, w.opened_at, w.max_decision_age, s.state, s.reason
+            w.fee_rate, w.opened_at, w.max_decision_age, w.broker, s.state, s.reason
         FROM trading.wallets AS w INNER JOIN trading.wallet_states AS s USING (wallet) WHERE w.wallet = %s
         """,
         [name],

@@ -287,6 +287,7 @@ def _order(decision: TradingDecision, listing: Listing, quantity: float) -> Orde
         decided_at=decision.decided_at,
         reserved=ZERO,
         terms=decision.request.terms if decision.request else MARKET,
+        is_for_target=decision.request is None,
     )
 
 

@@ -31,7 +31,7 @@ DUE = """
     ORDER BY 1
 """
 WORKING = """
-    SELECT o.intent_id, o.sequence, i.listing_id, w."interval"
+    SELECT o.intent_id, o.sequence, i.listing_id, w."interval", w.broker
     FROM trading.orders AS o
     INNER JOIN trading.intents AS i USING (intent_id)
     INNER JOIN trading.wallets AS w ON o.wallet = w.wallet
@@ -43,11 +43,15 @@ WORKING = """
 def waiting(connection: "psycopg.Connection[Any]", *, now: datetime) -> list[str]:
     """What is to be done now, of all wallets that trade: decisions, orders to send, to look up and to cancel.
 
-    An order that the venue works on is worth a look when there is a newer bar of its listing. Empty when nothing waits.
+    An order that the paper venue works on is worth a look when there is a newer bar of its listing, at any other venue
+    each minute. Empty when nothing waits.
     """
     due = [name for (name,) in connection.execute(DUE, {"now": now})]
-    for intent_id, sequence, listing_id, interval in connection.execute(WORKING).fetchall():
-        due.append(f"{intent_id}:{sequence}:{_newest_bar(connection, listing_id, interval)}")
+    for intent_id, sequence, listing_id, interval, broker in connection.execute(WORKING).fetchall():
+        news = (
+            _newest_bar(connection, listing_id, interval) if broker == "paper" else now.replace(second=0, microsecond=0)
+        )
+        due.append(f"{intent_id}:{sequence}:{news}")
     return due
 
 

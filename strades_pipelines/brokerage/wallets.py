@@ -40,6 +40,7 @@ class WalletTemplate:
     fee_rate: Decimal
     max_age: timedelta
     opened_at: datetime | None
+    broker: str = "paper"
 
     def new_strategy(self) -> Strategy:
         """A fresh instance of the strategy."""
@@ -145,6 +146,7 @@ def _template(where: str, entry: Any) -> WalletTemplate:
         fee_rate=exact(entry.get("fee_percent", 0)) / 100,
         max_age=max(INSTANT, timedelta(minutes=float(entry.get("max_decision_age_minutes", 15)))),
         opened_at=_instant(f"{where}.opened_at", opened_at) if opened_at is not None else None,
+        broker=entry.get("broker", "paper"),
     )
     if template.mode == "live":
         _refuse_live(where, entry)
@@ -152,12 +154,12 @@ def _template(where: str, entry: Any) -> WalletTemplate:
 
 
 def _refuse_live(where: str, entry: dict[str, Any]) -> None:
-    """Live trading needs two confirmations, and a broker."""
+    """Live trading needs two confirmations, and books that are reconciled with the venue's, which they are not yet."""
     if not settings().live_trading:
         raise WalletsError(f"{where}.mode: live needs STRADES_LIVE_TRADING=true, was not set; use paper")
     if entry.get("confirm_live") != entry["name"]:
         raise WalletsError(f"{where}.confirm_live: expected {entry['name']!r}, was {entry.get('confirm_live')!r}")
-    raise WalletsError(f"{where}.mode: there is no live broker yet; expected replay or paper, was 'live'")
+    raise WalletsError(f"{where}.mode: nothing trades live yet; expected replay or paper, was 'live'")
 
 
 def _plain(value: Any) -> Any:

@@ -100,7 +100,12 @@ class TradingDecision:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order for whole lots. `reserved` is the cash it may take at the price it was sized with."""
+    """An order for whole lots.
+
+    Args:
+        reserved: the cash it may take at the price it was sized with.
+        is_for_target: whether it makes for a target; else a strategy, or a person, asked for it itself.
+    """
 
     intent_id: str
     decision_id: str
@@ -111,16 +116,12 @@ class Order:
     decided_at: datetime
     reserved: Decimal
     terms: OrderTerms = MARKET
+    is_for_target: bool = True
 
     @property
     def signed(self) -> Decimal:
         """The change of the position when it is filled."""
         return self.quantity if self.side == "buy" else -self.quantity
-
-    @property
-    def is_for_target(self) -> bool:
-        """Whether it makes for a target: those are market orders; a strategy's own may be, with a group or parent."""
-        return self.terms == MARKET
 
 
 @dataclass(frozen=True, slots=True)

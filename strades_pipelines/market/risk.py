@@ -173,6 +173,7 @@ def _order(decision: TradingDecision, quantity: Decimal, reserved: Decimal, term
         decided_at=decision.decided_at,
         reserved=reserved,
         terms=terms,
+        is_for_target=decision.request is None,
     )
 
 

@@ -21,6 +21,7 @@ class Sleeping:
 
     name = "paper"
     grace = timedelta(0)
+    links_orders = True
 
     def __init__(self, venue: PaperBroker, seconds: float, notes: Path) -> None:
         self.venue, self.seconds, self.notes = venue, seconds, notes

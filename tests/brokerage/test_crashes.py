@@ -1,6 +1,7 @@
 """The process is killed at every step of deciding, sending and recording: nothing is done twice, nothing is lost."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from strades_pipelines.brokerage.ledger import verify_ledger
+from strades_pipelines.brokerage.order_book import request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.settings import PROJECT
@@ -23,27 +25,39 @@ if TYPE_CHECKING:
 SENT, FILLED = START + 2.5 * MINUTE, START + 4 * MINUTE
 
 
-def killed(url: str, now: datetime, point: str) -> bool:
+def killed(url: str, now: datetime, point: str, wallet: str = "paper", **environment: str) -> bool:
     """Run one pass in a process of its own; whether it was killed at the point."""
-    environment = os.environ | {"STRADES_CRASH_AT": point}
-    command = [sys.executable, "-m", "tests.brokerage.crash_child", url, now.isoformat()]
+    environment = os.environ | {"STRADES_CRASH_AT": point} | environment
+    command = [sys.executable, "-m", "tests.brokerage.crash_child", url, now.isoformat(), wallet]
     done = subprocess.run(command, cwd=PROJECT, env=environment, start_new_session=True, check=False)
     return done.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize(
-    ("point", "crash_at"),
-    [
-        ("signals.decisions_committed", SENT),
-        ("trading.intents_written", SENT),
-        ("trading.intents_committed", SENT),
-        ("trading.order_submitting", SENT),
-        ("trading.order_sent", SENT),
-        ("trading.order_acknowledged", SENT),
-        ("trading.fill_written", FILLED),
-        ("trading.fill_recorded", FILLED),
-    ],
-)
+# Where a pass can be killed, and the time of the pass that gets there.
+POINTS = {
+    "signals.decisions_written": SENT,
+    "signals.decisions_committed": SENT,
+    "trading.intents_written": SENT,
+    "trading.intents_committed": SENT,
+    "trading.order_submitting": SENT,
+    "trading.order_sent": SENT,
+    "trading.order_acknowledged": SENT,
+    "trading.fill_written": FILLED,
+    "trading.fill_recorded": FILLED,
+}
+CANCEL_POINTS = ("trading.order_cancelling", "trading.order_cancelled")
+# Tested where replays and results are written, and where a wallet opens.
+ELSEWHERE = {"trading.replay_written", "trading.wallet_opened", "results.written", "results.parity_written"}
+
+
+def test_no_point_is_left_out() -> None:
+    sources = (PROJECT / "strades_pipelines").rglob("*.py")
+    named = {name for source in sources for name in re.findall(r'crash_point\("(\w+\.\w+)"\)', source.read_text())}
+    of_trading = {name for name in named if name.partition(".")[0] in ("signals", "trading", "results")}
+    assert of_trading == {*POINTS, *CANCEL_POINTS, *ELSEWHERE}
+
+
+@pytest.mark.parametrize(("point", "crash_at"), POINTS.items())
 def test_a_pass_that_was_killed_ends_as_if_it_had_not(
     point: str, crash_at: datetime, market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
 ) -> None:
@@ -61,6 +75,24 @@ def test_a_pass_that_was_killed_ends_as_if_it_had_not(
     assert rows(market, "SELECT quantity FROM trading.positions") == [(2,)]
     assert rows(market, "SELECT balance FROM trading.cash") == [(Decimal("795.796"),)]
     assert verify_ledger(market, "paper") == []
+
+
+@pytest.mark.parametrize("point", CANCEL_POINTS)
+def test_a_cancel_that_was_killed_is_done_once_and_found(
+    point: str, market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
+) -> None:
+    add_candles([100.0, 101.0, 102.0])
+    main(database_url, SENT)
+    [(decision_id,)] = rows(market, "SELECT decision_id FROM signals.decisions")
+    request_cancel(market, decision_id, by="a person", at=SENT, now=SENT)
+    market.commit()
+    assert killed(database_url, SENT, point)
+    for minutes in (1, 2):
+        main(database_url, SENT + minutes * MINUTE)
+    assert rows(market, "SELECT state, filled FROM trading.orders") == [("cancelled", 0)]
+    assert rows(market, "SELECT state FROM trading.paper_venue_orders") == [("cancelled",)]
+    events = rows(market, "SELECT state FROM trading.order_events ORDER BY sequence")
+    assert [state for (state,) in events][-2:] == ["cancelling", "cancelled"]
 
 
 def test_a_replay_that_was_not_committed_has_left_nothing(

@@ -181,6 +181,7 @@ class Silent:
     """A venue that loses answers: it takes the order, or does not, and then raises; lookups answer when they may."""
 
     name = "paper"
+    links_orders = True
     grace = timedelta(0)
 
     def __init__(self, venue: PaperBroker, error: Exception, *, takes: bool, answers: bool = True) -> None:

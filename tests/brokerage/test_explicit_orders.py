@@ -1,5 +1,6 @@
 """Orders that a strategy makes itself mean the same in a replay and on paper: stops, limits, trails, brackets, OCO."""
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +16,9 @@ from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.database.connection import connect
+from strades_pipelines.strategy.registry import strategies
 from tests.brokerage.conftest import BTC, MINUTE, PAPER, REPLAY, START, Connection
+from tests.brokerage.random_orders import RandomOrders
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -40,7 +43,7 @@ INTENTS = """
 """
 FILLS = """
     SELECT filled_at, listing_id, side, quantity, price, fee, bar_open_time FROM trading.fills WHERE wallet = %s
-    ORDER BY filled_at, side, price
+    ORDER BY filled_at, side, price, quantity, bar_open_time
 """
 
 
@@ -66,9 +69,26 @@ def test_paper_without_delay_does_what_replay_does(
     strategy: str, market: Connection, adbc: "AdbcConnection", database_url: str
 ) -> None:
     add_bars(market, seed=3)
+    assert_paper_is_replay(market, adbc, database_url, strategy, STRATEGIES[strategy])
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("STRADES_PROGRAMMES", "3"))))
+def test_random_programmes_of_orders_do_the_same_on_paper_and_in_a_replay(
+    seed: int, market: Connection, adbc: "AdbcConnection", database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every kind of order; that a backtest does the same compiled and per event is held by test_properties."""
+    monkeypatch.setitem(strategies(), RandomOrders.name, RandomOrders)
+    add_bars(market, seed=seed)
+    assert_paper_is_replay(market, adbc, database_url, RandomOrders.name, {"seed": seed})
+
+
+def assert_paper_is_replay(
+    market: Connection, adbc: "AdbcConnection", database_url: str, strategy: str, parameters: dict[str, Any]
+) -> None:
+    """Step a paper wallet bar by bar, replay the same bars, and compare orders, states, fills and cash."""
     of_strategy: dict[str, Any] = {
         "strategy": strategy,
-        "parameters": STRATEGIES[strategy],
+        "parameters": parameters,
         "cash": Decimal(100_000),
         "opened_at": BEGINNING,
     }

@@ -36,6 +36,7 @@ class Scripted:
     """A venue that answers what it is told to: orders, errors, or nothing it knows."""
 
     name = "paper"
+    links_orders = True
 
     def __init__(self, *answers: Answer | Callable[[str], Answer], grace: timedelta = timedelta(0)) -> None:
         self.answers, self.grace = list(answers), grace
@@ -332,3 +333,12 @@ def test_a_failed_transaction_of_one_wallet_fails_no_other(
         results, errors = for_each(["broken", "broken adbc", "paper"], work, [market, theirs, adbc])
     assert results == {"paper": "done"}
     assert sorted(errors) == ["broken", "broken adbc"]
+
+
+def test_an_order_is_not_over_before_its_last_fill_is_told(market: Connection, passes: Passes) -> None:
+    def cancelled(*fills: tuple[str, str]) -> Callable[[str], VenueOrder]:
+        return lambda intent_id: replace(says(S.CANCELLED, *fills)(intent_id), filled=Decimal(1))
+
+    venue = Scripted(says(S.ACCEPTED), cancelled(), cancelled(("a", "2")), cancelled(("a", "1")))
+    assert passes(venue, 4) == ["accepted", "unknown", "cancelled"]
+    assert rows(market, "SELECT filled FROM trading.orders") == [(1,)]

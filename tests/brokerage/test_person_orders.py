@@ -42,9 +42,9 @@ def test_orders_at_the_instant_of_the_strategys_decision_are_all_sent(
     with connect(database_url) as theirs:
         for now in (SENT, FILLED):
             execute_pending(market, PaperBroker(theirs, wallet), "paper", now=now)
-    # Of the target of 2, alice's first order is half; her second comes after it.
+    # What alice ordered stands beside the target, as a strategy's own orders do.
     sent = "SELECT strategy, sum(quantity) FROM trading.intents JOIN signals.decisions USING (decision_id) GROUP BY 1"
-    assert sorted(rows(market, sent)) == [("person", 2), ("sma_cross", 1)]
+    assert sorted(rows(market, sent)) == [("person", 2), ("sma_cross", 2)]
     # Neither is taken for a decision of the strategy that came out otherwise.
     assert decide(market, adbc, "paper", now=FILLED) == []
     assert rows(market, "SELECT count(*) FROM signals.remade_decisions") == [(0,)]

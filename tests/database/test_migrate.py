@@ -1,4 +1,6 @@
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -57,19 +59,29 @@ def test_the_application_may_read_what_dbt_makes_and_not_write_it(database_url: 
             connection.execute("DELETE FROM cleaned.made")
 
 
+@contextmanager
+def older_database(url: str, before: str, patch: pytest.MonkeyPatch, folder: Path) -> Iterator[str]:
+    """The URL of another database, with the schema of the migrations before one of them."""
+    for path in MIGRATIONS.glob("*.sql"):
+        if path.name < before:
+            (folder / path.name).write_bytes(path.read_bytes())
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE older")
+    older = urlunsplit(urlsplit(url)._replace(path="/older"))
+    try:
+        with patch.context() as patched:
+            patched.setattr(migrate_module, "MIGRATIONS", folder)
+            migrate(older, world="sandbox")
+        yield older
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP DATABASE older WITH (FORCE)")
+
+
 def test_rows_of_the_schema_before_0012_stay_and_the_next_load_is_not_before_them(
     database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for path in MIGRATIONS.glob("*.sql"):
-        if path.name < "0011":
-            (tmp_path / path.name).write_bytes(path.read_bytes())
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE older")
-    older = urlunsplit(urlsplit(database_url)._replace(path="/older"))
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(migrate_module, "MIGRATIONS", tmp_path)
-            migrate(older, world="sandbox")
+    with older_database(database_url, "0011", monkeypatch, tmp_path) as older:
         with connect(older) as connection:
             connection.execute(
                 "INSERT INTO records.listings VALUES (1, 'gateio', 'BTC_USDT', 'USD', 0.01, 1, 'raw', '24/7')"
@@ -85,6 +97,76 @@ def test_rows_of_the_schema_before_0012_stay_and_the_next_load_is_not_before_the
             assert connection.execute("SELECT listing_id, symbol FROM records.listings").fetchall() == [(1, "BTC_USDT")]
             newest = connection.execute("SELECT max(recorded_at) FROM records.parses").fetchone()
         assert newest == (datetime(2026, 11, 20, tzinfo=UTC),)
-    finally:
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute("DROP DATABASE older WITH (FORCE)")
+
+
+OLD_ORDERS = {
+    # state before, what was filled of 4, whether the venue had it: the states that it went through
+    "submitting": (0, False, ["planned", "submitting"]),
+    "unknown": (0, False, ["planned", "submitting", "unknown"]),
+    "open": (0, True, ["planned", "submitting", "accepted"]),
+    "filled": (4, True, ["planned", "submitting", "filled"]),
+    "rejected": (0, True, ["planned", "submitting", "rejected"]),
+    "cancelled": (0, False, ["planned", "cancelled"]),
+    "expired": (0, False, ["planned", "expired"]),
+    None: (0, False, ["planned"]),
+}
+
+
+def test_orders_of_before_0024_have_a_life_and_the_decisions_of_an_instant_have_ordinals(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with older_database(database_url, "0024", monkeypatch, tmp_path) as older:
+        with connect(older) as connection:
+            connection.execute(
+                "INSERT INTO records.listings VALUES (1, 'gateio', 'BTC_USDT', 'USD', 0.01, 1, 'raw', '24/7')"
+            )
+            connection.execute(
+                "INSERT INTO trading.wallets VALUES ('w', 'paper', 's', '{}', '{gateio:BTC_USDT}', '1m', 'h', 'USD',"
+                " 1000, 0, '2026-01-01', NULL, NULL, '15 min')"
+            )
+            for number, (state, (filled, at_venue, _)) in enumerate(OLD_ORDERS.items()):
+                name = f"{state}"
+                connection.execute(
+                    "INSERT INTO signals.decisions VALUES (%s, 'w', 's', 1, '2026-01-02', 'bar', %s, 0, 0, 4, 'r',"
+                    " '{}', '2026-01-02')",
+                    [name, f"b{number}"],
+                )
+                connection.execute(
+                    "INSERT INTO trading.intents VALUES (%s, %s, 'w', 1, 0, 'buy', 4, 'market', '2026-01-02',"
+                    " '2026-01-02')",
+                    [name, name],
+                )
+                if state is not None:
+                    connection.execute(
+                        "INSERT INTO trading.orders VALUES (%s, 'w', 'paper', %s, %s, NULL, '2026-01-03',"
+                        " '2026-01-04')",
+                        [name, name if at_venue else None, state],
+                    )
+                if filled:
+                    connection.execute(
+                        "INSERT INTO trading.fills VALUES (%s, %s, 'w', 1, 'buy', %s, 10, 0, 'USD', '2026-01-04',"
+                        " '2026-01-04', '1m', '2026-01-04', '2026-01-04')",
+                        [name, name, filled],
+                    )
+                    connection.execute(
+                        "INSERT INTO trading.paper_venue_orders VALUES (%s, 'w', 1, 'buy', 4, '2026-01-03', 'filled',"
+                        " NULL, 10, 0, '1m', '2026-01-04')",
+                        [name],
+                    )
+        migrate(older, world="sandbox")
+        with connect(older) as connection:
+            events: dict[str, list[str]] = {}
+            for intent_id, after in connection.execute(
+                "SELECT intent_id, state FROM trading.order_events ORDER BY intent_id, sequence"
+            ):
+                events.setdefault(intent_id, []).append(after)
+            assert events == {str(state): expected for state, (_, _, expected) in OLD_ORDERS.items()}
+            states = dict(connection.execute("SELECT intent_id, state FROM trading.orders").fetchall())
+            assert states == {name: passed[-1] for name, passed in events.items()}
+            ordinals = connection.execute("SELECT ordinal, is_pending FROM signals.decisions ORDER BY 1").fetchall()
+            assert ordinals == [(n, False) for n in range(len(OLD_ORDERS))]
+            books = (
+                "SELECT cash, quantity, matched_to "
+                "FROM trading.paper_venue_accounts JOIN trading.paper_venue_positions USING (account)"
+            )
+            assert connection.execute(books).fetchall() == [(960, 4, datetime(2026, 1, 4, tzinfo=UTC))]

@@ -23,8 +23,8 @@ def wallet(connection: psycopg.Connection[Any], name: str) -> None:
     connection.execute(
         """
         INSERT INTO trading.wallets (wallet, mode, strategy, parameters, instruments, "interval", code_hash, currency,
-            opening_cash, fee_rate, opened_at, max_decision_age)
-        VALUES (%s, 'paper', 's', '{}', '{v:A}', '1d', 'h', 'USD', 1000, 0.001, '2024-01-01', '1 day')
+            opening_cash, fee_rate, opened_at, max_decision_age, broker)
+        VALUES (%s, 'paper', 's', '{}', '{v:A}', '1d', 'h', 'USD', 1000, 0.001, '2024-01-01', '1 day', 'paper')
         """,
         [name],
     )

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ class Served:
         with urllib.request.urlopen(request, timeout=20):
             pass
 
+    def control(self, path: str, **document: Any) -> Response:
+        """POST `/-/venue/<path>`, as a user would."""
+        body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/-/venue/{path}", body, headers)
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return Response(response.status, dict(response.headers), response.read())
+
     def reset(self) -> None:
         """Well-behaved again, every bucket full, nothing asked yet."""
         self.app.rules.rules.clear()
@@ -64,10 +71,10 @@ class Served:
 
 
 @contextmanager
-def served(*, now: str, extra: Path, seed: int = SEED) -> Iterator[Served]:
-    """A sandbox whose clock is held at `now`, on a free port, for as long as the block runs."""
-    held = datetime.fromisoformat(now)
-    app = Sandbox(World(now=lambda: held, clock_held=True, seed=seed, extra=extra))
+def served(*, now: str | None, extra: Path, seed: int = SEED) -> Iterator[Served]:
+    """A sandbox on a free port for as long as the block runs, its clock held at `now` or, for None, in real time."""
+    held = datetime.fromisoformat(now) if now is not None else None
+    app = Sandbox(World(now=lambda: held or datetime.now(UTC), clock_held=held is not None, seed=seed, extra=extra))
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(128)

@@ -35,6 +35,8 @@ class VenueOrder:
         fills: all of its fills so far.
         at: by the venue's clock, where it says one.
         message: what the venue said, as it came.
+        side, quantity: of the whole order as the venue has it, where it says them.
+        filled: how much of it is done, where the order itself says so: its fills may be told later.
     """
 
     client_order_id: str
@@ -44,17 +46,28 @@ class VenueOrder:
     fills: tuple[VenueFill, ...] = ()
     at: datetime | None = None
     message: bytes | None = None
+    side: str | None = None
+    quantity: Decimal | None = None
+    filled: Decimal | None = None
+
+    @property
+    def filled_by_fills(self) -> Decimal:
+        """What its fills add up to."""
+        return sum((part.quantity for part in self.fills), Decimal(0))
 
 
 class VenueBroker(Protocol):
     """A venue that takes orders under a client order id.
 
     Each of its methods raises `errors.BrokerError`, of the kind that says what is certain, and nothing else.
+
     `grace` is how long after an order was sent the venue may still say that it does not have it, though it does.
+    `links_orders` says whether it keeps parents and groups itself; elsewhere execution does.
     """
 
     name: str
     grace: timedelta
+    links_orders: bool
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         """Place the order; an id the venue has already is the same order, placed once."""
@@ -77,9 +90,14 @@ def venue_for(wallet: "Wallet", connection: "Connection") -> VenueBroker:
 
     Raises:
         ValueError: for a wallet whose mode has no venue.
+        SettingsError: the account's keys are not set.
     """
-    from strades_pipelines.brokerage.brokers.paper import PaperBroker
-
     if wallet.mode != "paper":
         raise ValueError(f"wallet {wallet.name}: expected the mode paper, was {wallet.mode}; nothing else trades yet")
+    if wallet.broker == "alpaca":
+        from strades_pipelines.brokerage.brokers.alpaca.account import open_account
+
+        return open_account({listing.listing_id: listing.symbol for listing in wallet.listings})
+    from strades_pipelines.brokerage.brokers.paper import PaperBroker
+
     return PaperBroker(connection, wallet)

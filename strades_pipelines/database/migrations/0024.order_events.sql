@@ -260,6 +260,10 @@ ALTER TABLE trading.wallets ADD CONSTRAINT wallets_state_check
 CHECK (state IN ('active', 'reducing', 'halted', 'retiring', 'retired'));
 ALTER TABLE trading.wallets
 ADD COLUMN state_reason text;
+ALTER TABLE trading.wallets
+ADD COLUMN broker text;
+UPDATE trading.wallets SET broker = mode;
+ALTER TABLE trading.wallets ALTER COLUMN broker SET NOT NULL;
 
 -- The paper venue keeps orders of every kind, and fills them by the rules of the backtest's simulated broker.
 CREATE TABLE trading.paper_venue_accounts (

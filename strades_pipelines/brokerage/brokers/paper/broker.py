@@ -39,6 +39,7 @@ class PaperBroker:
 
     name = "paper"
     grace = timedelta(0)
+    links_orders = True
 
     def __init__(self, connection: Connection, wallet: Wallet) -> None:
         self._connection, self._wallet = connection, wallet
@@ -79,7 +80,9 @@ class PaperBroker:
                 "reduce_only": terms.reduce_only,
                 "order_group": terms.group,
                 "parent_id": terms.parent_id,
-                "matching": to_json({"best": float(price)} if price is not None else {}),
+                "matching": to_json(
+                    {"is_for_target": order.is_for_target} | ({"best": float(price)} if price is not None else {})
+                ),
             }
             insert(self._connection, "trading.paper_venue_orders", row)
             return self._known(order.intent_id)

@@ -47,7 +47,8 @@ class PaperOrder:
         i: the listing's index in the account.
         quantity: the units still to do, positive.
         state: `open`, or `waiting` for its parent.
-        matching: what the engine kept of it; at first `best` alone, the last price, which a trailing stop starts from.
+        matching: what the engine kept of it; at first only `best`, the last price, which a trailing stop starts from,
+            and whether it `is_for_target`.
     """
 
     client_order_id: str
@@ -131,7 +132,7 @@ class PaperMatcher:
         self._journal = self._engine.journal = _Journal()
         self._listings, self._fee_rate = listings, fee_rate
         # The order for a target comes first on a bar, as in the engine.
-        self._orders = sorted(orders, key=lambda order: order.terms != OrderTerms())
+        self._orders = sorted(orders, key=lambda order: not order.matching.get("is_for_target"))
         self._groups = _numbers(order.terms.group for order in self._orders)
         self._numbers = {order.client_order_id: number for number, order in enumerate(self._orders, 1)}
         for order in self._orders:
@@ -224,6 +225,7 @@ class PaperMatcher:
     def _working(self, order: PaperOrder, made: engine_orders.Order) -> PaperOrder:
         listing = self._listings[order.i]
         kept = {name: _json(getattr(made, name)) for name in KEPT}
+        kept["is_for_target"] = bool(order.matching.get("is_for_target"))
         rest = to_ticks(abs(made.quantity), listing.lot)
         state = "waiting" if made.state == WAITING else "open"
         return replace(order, quantity=rest, state=state, matching=kept)

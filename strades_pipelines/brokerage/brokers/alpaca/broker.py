@@ -1,0 +1,175 @@
+"""An account at Alpaca, paper or live: each call in the words of `brokers.errors`."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from strades_pipelines.brokerage.brokers.alpaca.mapping import filled_quantity, order_body, placed_at, venue_order
+from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
+from strades_pipelines.brokerage.brokers.venue import VenueOrder
+from strades_pipelines.market.orders import Order
+
+if TYPE_CHECKING:
+    import requests
+    from alpaca.trading.client import TradingClient
+
+PAPER_URL, LIVE_URL = "https://paper-api.alpaca.markets", "https://api.alpaca.markets"
+CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+PAGE = 100
+# An order's time and its fills' come from several clocks of the venue.
+CLOCKS_APART = timedelta(minutes=10)
+NEWEST = 500  # orders in a list, the most there are
+DUPLICATE, UNAUTHORIZED, NOT_FOUND, TOO_MANY = 40010001, (401, 407), 404, 429
+
+
+class AlpacaBroker:
+    """The account of a pair of keys.
+
+    Args:
+        symbols: of the wallet's listings, by their id.
+    """
+
+    name = "alpaca"
+    # A new order is not always found by its client id at once (alpaca-py issue 225).
+    grace = timedelta(seconds=30)
+    links_orders = False
+
+    def __init__(self, client: "TradingClient", symbols: Mapping[int, str]) -> None:
+        self._client, self._symbols = client, symbols
+        self._answer: requests.Response | None = None
+        client._session.hooks["response"].append(self._keep)
+
+    def submit(self, order: Order, *, at: datetime) -> VenueOrder:
+        """Place the order; where its id is there already, an earlier try arrived, and is looked up."""
+        body = order_body(order, self._symbols[order.listing_id])
+        try:
+            document = self._call(self._client.post, "/orders", body)
+        except Rejected as error:
+            if not _is_duplicate(error):
+                raise
+            found = self.lookup(order.intent_id, at=at)
+            if found is None:
+                raise Unknown("the venue has the client order id, and does not show its order") from error
+            return found
+        return self._with_fills(document)
+
+    def lookup(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+        """The order with its fills, or None."""
+        document = self._find(client_order_id)
+        return None if document is None else self._with_fills(document)
+
+    def cancel(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+        """Ask for the cancel, and say what became of the order; the cancel may still be under way."""
+        document = self._find(client_order_id)
+        if document is None:
+            return None
+        if not document.get("id"):
+            raise Unknown("expected an order with its id", self._said())
+        self._call(self._client.delete, f"/orders/{document['id']}")
+        return self.lookup(client_order_id, at=at)
+
+    def _find(self, client_order_id: str) -> Mapping[str, Any] | None:
+        """The order's document; `{}` where the answer is none. A venue may have forgotten the id and list the order."""
+        try:
+            document = self._call(self._client.get, "/orders:by_client_order_id", {"client_order_id": client_order_id})
+        except Rejected:
+            if self._answer is None or self._answer.status_code != NOT_FOUND:
+                raise
+            return self._find_in_list(client_order_id)
+        return document if isinstance(document, Mapping) else {}
+
+    def _find_in_list(self, client_order_id: str) -> Mapping[str, Any] | None:
+        listed = self._call(self._client.get, "/orders", {"status": "all", "limit": str(NEWEST), "direction": "desc"})
+        if not isinstance(listed, list):
+            raise Unknown("expected a list of orders", self._said())
+        orders = (one for one in listed if isinstance(one, Mapping))
+        return next((one for one in orders if one.get("client_order_id") == client_order_id), None)
+
+    def _said(self) -> bytes | None:
+        return self._answer.content if self._answer is not None else None
+
+    def _with_fills(self, document: Any) -> VenueOrder:
+        said = document if isinstance(document, Mapping) else {}
+        message = self._said()
+        activities: list[Any] = []
+        if filled_quantity(said):
+            activities = self._fills_since(placed_at(said))
+        return venue_order(said, activities, message)
+
+    def _fills_since(self, placed: datetime | None) -> list[Any]:
+        """The account's fills since an order was placed, all pages."""
+        found: list[Any] = []
+        query = {"direction": "asc", "page_size": str(PAGE)}
+        if placed is not None:
+            query["after"] = (placed - CLOCKS_APART).isoformat().replace("+00:00", "Z")
+        while True:
+            page = self._call(self._client.get, "/account/activities/FILL", query)
+            if not isinstance(page, list) or not all(isinstance(one, Mapping) for one in page):
+                raise Unknown("expected a list of activities", self._said())
+            found += page
+            if len(page) < PAGE:
+                return found
+            query["page_token"] = str(page[-1].get("id"))
+
+    def _call(self, method: Callable[..., Any], path: str, data: Any = None) -> Any:
+        """A request by the client, its errors in our words."""
+        import requests
+        from alpaca.common.exceptions import APIError
+
+        self._answer = None
+        try:
+            return method(path, data) if data is not None else method(path)
+        except APIError as error:
+            raise _translated(error.response, str(error)) from error
+        except requests.ConnectTimeout as error:
+            raise NotSent(f"no connection within {CONNECT_SECONDS} s") from error
+        except requests.ConnectionError as error:
+            raise (NotSent if _is_refused(error) else Unknown)(f"{type(error).__name__}: {error}") from error
+        except requests.JSONDecodeError as error:
+            raise Unknown("expected JSON", self._said()) from error
+        except requests.RequestException as error:
+            raise Unknown(f"{type(error).__name__}: {error}") from error
+
+    def _keep(self, answer: "requests.Response", **_: Any) -> None:
+        self._answer = answer
+
+
+def new_client(key: str, secret: str, url: str) -> "TradingClient":
+    """A client that waits `READ_SECONDS` at most, and never asks twice by itself.
+
+    As it comes it has no time-out at all, and repeats what was answered with 429 or 504, also a POST, three times with
+    three seconds between (`alpaca/common/rest.py`): the wallet's lock would be held all the while.
+    """
+    from alpaca.trading.client import TradingClient
+
+    client = TradingClient(key, secret, url_override=url, raw_data=True)
+    client._retry = 0
+    request = partial(client._session.request, timeout=(CONNECT_SECONDS, READ_SECONDS))
+    client._session.request = request
+    return client
+
+
+def _translated(answer: "requests.Response | None", said: str) -> BrokerError:
+    """What an answer that is no success means for an order."""
+    status = answer.status_code if answer is not None else 0
+    message = answer.content if answer is not None else said.encode()
+    reason = f"HTTP {status}: {said[:300]}"
+    if status == TOO_MANY:
+        seconds = answer.headers.get("Retry-After", "") if answer is not None else ""
+        return RateLimited(reason, message, retry_after=timedelta(seconds=int(seconds) if seconds.isdigit() else 60))
+    if status in UNAUTHORIZED:
+        return NotSent(f"{reason}; are the keys right?", message)
+    return Rejected(reason, message) if 400 <= status < 500 else Unknown(reason, message)
+
+
+def _is_duplicate(error: Rejected) -> bool:
+    return str(DUPLICATE).encode() in (error.message or b"") and b"client_order_id" in (error.message or b"")
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether no connection was made at all: nothing can have arrived."""
+    from urllib3.exceptions import NewConnectionError
+
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, NewConnectionError)

@@ -1,0 +1,98 @@
+"""Between our orders and Alpaca's. Formats: its Trading API v2 reference, `Orders` and `Account Activities`."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
+from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.order_states import OrderState
+from strades_pipelines.market.orders import Order
+
+Document = Mapping[str, Any]
+WORKING = (
+    "new", "accepted", "pending_new", "accepted_for_bidding", "held", "pending_cancel", "pending_replace", "stopped",
+    "suspended", "calculated", "done_for_day", "partially_filled",
+)  # fmt: skip
+STATES = dict.fromkeys(WORKING, OrderState.ACCEPTED) | {
+    "filled": OrderState.FILLED,
+    "canceled": OrderState.CANCELLED,
+    "expired": OrderState.EXPIRED,
+    "replaced": OrderState.REPLACED,
+    "rejected": OrderState.REJECTED,
+}
+# `opg` and `cls` are times in force there.
+AUCTIONS = {"open": "opg", "close": "cls"}
+
+
+def order_body(order: Order, symbol: str) -> dict[str, str]:
+    """The body of `POST /v2/orders`."""
+    terms = order.terms
+    prices = {"limit_price": terms.limit, "stop_price": terms.stop, "trail_price": terms.trail}
+    body = {
+        "symbol": symbol,
+        "qty": plain(order.quantity),
+        "side": order.side,
+        "type": terms.order_type,
+        "time_in_force": AUCTIONS[terms.auction] if terms.auction else terms.time_in_force,
+        "client_order_id": order.intent_id,
+    }
+    return body | {name: plain(price) for name, price in prices.items() if price is not None}
+
+
+def venue_order(document: Document, activities: Iterable[Document], message: bytes | None) -> VenueOrder:
+    """An order with its fills; a document that lacks what an order has, or names another status, is UNKNOWN.
+
+    Args:
+        activities: `FILL` activities, also of other orders.
+        message: what the venue said, as it came.
+    """
+    client_id = str(document.get("client_order_id") or "")
+    try:
+        venue_id, status, quantity = str(document["id"]), str(document["status"]), Decimal(document["qty"])
+        fills = tuple(_fill(one) for one in activities if one.get("order_id") == venue_id)
+        at = datetime.fromisoformat(document["updated_at"]) if document.get("updated_at") else None
+    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+        return VenueOrder(client_id, "", OrderState.UNKNOWN, f"expected an order, was {error!r}", message=message)
+    state = STATES.get(status, OrderState.UNKNOWN)
+    reason = status if state not in (OrderState.ACCEPTED, OrderState.FILLED) else None
+    return VenueOrder(
+        client_id,
+        venue_id,
+        state,
+        reason,
+        fills,
+        at,
+        message,
+        side=document.get("side"),
+        quantity=quantity,
+        filled=filled_quantity(document),
+    )
+
+
+def filled_quantity(document: Document) -> Decimal:
+    """How much of an order is filled by its own word; 0 where it does not say."""
+    try:
+        return Decimal(document.get("filled_qty") or 0)
+    except InvalidOperation:
+        return Decimal(0)
+
+
+def placed_at(document: Document) -> datetime | None:
+    """When the order was placed, by the venue's clock; None where it does not say."""
+    try:
+        return datetime.fromisoformat(document["submitted_at"] or document["created_at"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _fill(activity: Document) -> VenueFill:
+    """A fill; trades in stocks cost no commission there, and fees come as activities of their own."""
+    return VenueFill(
+        str(activity["id"]),
+        Decimal(activity["qty"]),
+        Decimal(activity["price"]),
+        Decimal(0),
+        datetime.fromisoformat(activity["transaction_time"]),
+    )
