@@ -25,7 +25,8 @@ FROM ${PYTHON_IMAGE} AS run
 
 RUN groupadd --gid 10001 strades \
     && useradd --uid 10001 --gid strades --no-create-home --home-dir /var/lib/strades --shell /usr/sbin/nologin strades \
-    && install --directory --mode=0700 --owner=strades --group=strades /var/lib/strades /var/lib/strades-backups
+    && install --directory --mode=0700 --owner=strades --group=strades /var/lib/strades /var/lib/strades/docs \
+        /var/lib/strades-backups /var/lib/strades-login
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/strades /opt/strades
 WORKDIR /opt/strades

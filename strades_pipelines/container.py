@@ -1,8 +1,8 @@
 """What a container of docker-compose.yml runs: `python -m strades_pipelines.container COMMAND...`.
 
-`migrate` makes databases, schema and the page of the dbt docs once, `code` is the code location, `answers URL...` is a
-health check, and any other command is run in the environment that Dagster's processes need. Each takes the place of
-this process.
+`migrate FILE` makes databases, schema and the page of the dbt docs once, and writes the service role's URL into FILE,
+for containers that do not need the database's owner. `code` is the code location, `answers URL...` is a health check,
+and any other command is run in the environment that Dagster's processes need. Each takes the place of this process.
 """
 
 import os
@@ -11,9 +11,11 @@ import socket
 import sys
 import urllib.request
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from strades_pipelines.database.connection import database_url
 from strades_pipelines.install import prepare, set_dagster_environment
 
 SECONDS = 8
@@ -23,8 +25,9 @@ def main(arguments: Sequence[str]) -> None:
     """Do one thing, or become the process that does it."""
     os.umask(0o077)
     match list(arguments):
-        case ["migrate"]:
+        case ["migrate", file]:
             prepare()
+            Path(file).write_text(database_url())
             become([sys.executable, "-m", "strades_pipelines.defs.maintenance.docs"])
         case ["answers", *urls]:
             for url in urls:
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
         case [_, *_]:
             become(list(arguments))
         case _:
-            sys.exit("expected a command: migrate, code, answers, or any other")
+            sys.exit("expected a command: migrate FILE, code, answers, or any other")
 
 
 def expect_answer(url: str) -> None:

@@ -2,7 +2,7 @@
 
 import pkgutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 
 import dagster as dg
@@ -25,10 +25,26 @@ def defs() -> dg.Definitions:
     from strades_pipelines.resources.notifier import Notifier
     from strades_pipelines.resources.spiders import SpiderRunner
 
-    resources = {"database": Database(), "spiders": SpiderRunner(), "dbt": DbtRunnerResource(), "notifier": Notifier()}
+    resources = {
+        "database": without_run_config(Database),
+        "dbt": without_run_config(DbtRunnerResource),
+        # Assets store their rows themselves. Dagster's own manager takes a folder of pickles from run config.
+        "io_manager": dg.IOManagerDefinition(lambda _: dg.InMemoryIOManager(), config_schema={}),  # type: ignore[no-untyped-call]
+        "notifier": Notifier(),
+        "spiders": SpiderRunner(),
+    }
     wiring = dg.Definitions(resources=resources, executor=stoppable_executor)
     whole = dg.Definitions.merge(*layers(), wiring)
     return whole.map_resolved_asset_specs(func=lambda spec: expect_fresh(move_by_data(spec)))
+
+
+def without_run_config(resource: Callable[[], object]) -> dg.ResourceDefinition:
+    """A resource whose fields run config cannot set.
+
+    Run config is written by whoever reaches Dagster's pages: through a field for a URL or a folder he would have files
+    read and written as the user of Strades. Not `hardcoded_resource`, which ignores such config and starts the run.
+    """
+    return dg.ResourceDefinition(lambda _: resource(), config_schema={})
 
 
 def layers() -> Iterator[dg.Definitions]:

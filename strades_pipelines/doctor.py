@@ -1,5 +1,6 @@
 """`strades doctor`: looks at everything an installation needs, and says what to do about what is missing."""
 
+import os
 import shutil
 import socket
 import sys
@@ -21,12 +22,18 @@ class Finding:
     what: str
     good: bool
     detail: str
+    warning: bool = False  # it works, but should be changed
+
+
+class DoctorWarning(Exception):
+    """A thing works, but should be changed; the message says why."""
 
 
 def examine() -> list[Finding]:
     """Look at each thing in turn; one that fails does not hide the others."""
     looks: list[tuple[str, Callable[[], str]]] = [
         ("Python", _python),
+        ("user", _user),
         ("disk space", _space),
         ("files of the home", _privacy),
         ("Sources.json and protocols", _sources),
@@ -40,6 +47,7 @@ def examine() -> list[Finding]:
         ("dbt project", _dbt),
         ("Dagster definitions", _definitions),
         ("ports", _ports),
+        ("pages", _pages),
         ("work", _work),
     ]
     return list(_findings(looks))
@@ -49,6 +57,8 @@ def _findings(looks: list[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:
     for what, look in looks:
         try:
             yield Finding(what, True, look())
+        except DoctorWarning as warning:
+            yield Finding(what, True, str(warning), warning=True)
         except Exception as error:
             yield Finding(what, False, " ".join(str(error).split()) or type(error).__name__)
 
@@ -56,7 +66,7 @@ def _findings(looks: list[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:
 def show_findings(findings: list[Finding], console: Console) -> None:
     """Print the findings, one line each."""
     for finding in findings:
-        mark = "[green]ok  [/]" if finding.good else "[red]bad [/]"
+        mark = "[yellow]warn[/]" if finding.warning else "[green]ok  [/]" if finding.good else "[red]bad [/]"
         console.print(f"{mark} {finding.what:28} {finding.detail}", soft_wrap=True, highlight=False)
 
 
@@ -65,6 +75,15 @@ def _python() -> str:
     if not (3, 11) <= sys.version_info[:2] < (3, 14):
         raise RuntimeError(f"expected 3.11 to 3.13, was {version}; run `make PYTHON=python3.12 setup`")
     return version
+
+
+def _user() -> str:
+    if os.geteuid() == 0:
+        raise DoctorWarning(
+            "root: strategies and parsers then may do everything, and the embedded server, which runs as nobody, "
+            "may read every file; use a user of its own"
+        )
+    return "not root"
 
 
 def _space() -> str:
@@ -216,9 +235,20 @@ def _work() -> str:
 
 def _ports() -> str:
     ports = {"webserver": settings().webserver_port, "docs": settings().docs_port}
-    ports["sandbox"] = urlsplit(settings().sandbox_url).port or 80
-    taken = [f"{name} {port}" for name, port in ports.items() if _taken(port)]
-    return f"in use (fine if `strades up` runs): {', '.join(taken)}" if taken else "free"
+    if (readonly := settings().readonly_port) is not None:
+        ports["read-only pages"] = readonly
+    if settings().world == "sandbox":
+        ports["sandbox"] = urlsplit(settings().sandbox_url).port or 80
+    listed = [f"{name} 127.0.0.1:{port} ({'in use' if _taken(port) else 'free'})" for name, port in ports.items()]
+    return f"{', '.join(listed)}; in use is fine if `strades up` runs"
+
+
+def _pages() -> str:
+    place = f"127.0.0.1:{settings().webserver_port}"
+    return (
+        f"no login: every user of this machine can start, stop and delete runs at {place} and read all that is shown "
+        "there, fills and decisions included; see docs/security.md"
+    )
 
 
 def _taken(port: int) -> bool:

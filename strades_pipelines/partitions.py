@@ -4,9 +4,11 @@ A partition is the unit of bookkeeping; the work inside follows what is new. A r
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
 
 import dagster as dg
+from pydantic import AfterValidator
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="1999-01-01", end_offset=1)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
@@ -29,11 +31,21 @@ class Window:
         return f"{self.start:%Y-%m-01}", f"{last:%Y-%m-01}"
 
 
+def _check_day(text: str) -> str:
+    if str(date.fromisoformat(text)) != text:  # which takes 20120101 and 2012-W01-1 as well
+        raise ValueError(f"expected a date such as 2012-01-31, was {text!r}")
+    return text
+
+
+# An ISO date as run config has it: whoever reaches Dagster's pages writes run config, so it is text of strangers.
+Day = Annotated[str, AfterValidator(_check_day)]
+
+
 class WindowConfig(dg.Config):
     """Clips the months of a run to a stretch of days: `[from_date, to_date)`, ISO dates, UTC."""
 
-    from_date: str | None = None
-    to_date: str | None = None
+    from_date: Day | None = None
+    to_date: Day | None = None
 
 
 def run_window(context: dg.AssetExecutionContext, config: WindowConfig) -> Window:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+from strades_pipelines.child_environment import for_dagster
 from strades_pipelines.processes import tied_to_this_process
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.child import Child
@@ -77,7 +78,7 @@ class RunGuard:
         report = subprocess.Popen(
             tied_to_this_process(command),
             cwd=PROJECT,
-            env=os.environ,
+            env=for_dagster(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

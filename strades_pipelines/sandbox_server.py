@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from strades_pipelines.child_environment import without_secret_names
 from strades_pipelines.ports import free_port
 from strades_pipelines.processes import tied_to_this_process
-from strades_pipelines.settings import PROJECT, child_environment, settings
+from strades_pipelines.settings import PROJECT, settings
 
 START_SECONDS = 30
 
@@ -39,7 +40,7 @@ def sandbox_running() -> Iterator[None]:
     os.environ["STRADES_SANDBOX_URL"] = url
     settings.cache_clear()
     command = tied_to_this_process([sys.executable, "-m", "sandbox"])
-    process = subprocess.Popen(command, cwd=PROJECT, env=child_environment(), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=PROJECT, env=without_secret_names(os.environ), stdout=subprocess.DEVNULL)
     try:
         _wait_for_sandbox(process, url)
         yield

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from strades_pipelines.child_environment import for_alerts
 from strades_pipelines.database.connection import DAGSTER_DATABASE, embedded_server
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.ports import PortInUse, is_taken
@@ -141,7 +142,13 @@ def _keeper() -> Iterator[None]:
     command = [sys.executable, "-m", "strades_pipelines.supervision.down", str(os.getpid())]
     with log.open("ab") as file:
         keeper = subprocess.Popen(
-            command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True
+            command,
+            cwd=PROJECT,
+            env=for_alerts(os.environ),
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
         )
     assert keeper.stdin is not None
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from strades_pipelines.child_environment import for_dagster, without_secrets
 from strades_pipelines.database.connection import DAGSTER_DATABASE, database_url, embedded_server
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.settings import PROJECT, settings
@@ -20,7 +21,6 @@ from strades_pipelines.supervision.database_part import (
     database_answers,
     recorded_pid,
 )
-from strades_pipelines.supervision.environment import for_dagster, without_secrets
 from strades_pipelines.supervision.part import Part
 from strades_pipelines.supervision.probes import WebserverProbe, code_answers, page_answers, sandbox_answers
 from strades_pipelines.supervision.process_table import is_stopped
@@ -98,7 +98,14 @@ class Parts:
             lambda: self.children["daemon"].started_at,
             lambda: self._supervisor().quiet_since("daemon"),
         )
-        return self._part("daemon", lambda: command, lambda: for_dagster(os.environ), probe, needs=("database", "code"))
+        return self._part(
+            "daemon",
+            lambda: command,
+            lambda: for_dagster(os.environ),
+            probe,
+            needs=("database", "code"),
+            folder=Path(os.environ["DAGSTER_HOME"]),  # Dagster's program takes all of a `.env` in its working folder
+        )
 
     def _docs(self) -> Part:
         """The page is made with the database at hand; the server of the page starts without any secret."""
@@ -120,9 +127,10 @@ class Parts:
         *,
         needs: tuple[str, ...] = (),
         start_seconds: float = 180,
+        folder: Path = PROJECT,
     ) -> Part:
         """A part that is a program of ours; one that was stopped fails its probe at once."""
-        child = Child(name, command, environment, PROJECT, self._output.write, self._started)
+        child = Child(name, command, environment, folder, self._output.write, self._started)
         self.children[name] = child
         asked = partial(_asked, lambda: child.pid, probe)
         return Part(name, child, asked, needs, start_seconds, slack=3 if needs else 1)

@@ -23,10 +23,9 @@ from strades_pipelines.origins import public_origins
 PROJECT = Path(__file__).resolve().parents[1]
 SECRETS = Path("/run/secrets")
 SHORTEST_SECRET = 8  # a shorter one would be found everywhere, and blotted out there
-SECRET_VARIABLE = re.compile(
-    r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|^DATABASE_URL$|^DAGSTER_PG_|^PG|^STRADES_(ALERT_|SPIDER_DATABASE$)",
-    re.IGNORECASE,
-)
+# Set for a child of ours that needs no secret: it reads neither `.env` nor `/run/secrets`.
+ENVIRONMENT_ONLY = "STRADES_ENVIRONMENT_ONLY"
+_READS_FILES = ENVIRONMENT_ONLY not in os.environ
 
 
 DATABASE_URL_FORM = (
@@ -43,7 +42,7 @@ _DATABASE_URL = re.compile(
 _DATABASE_URL_PARAMETERS = {
     "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "ssl_min_protocol_version", "channel_binding",
     "gssencmode", "target_session_attrs", "connect_timeout", "application_name", "keepalives", "keepalives_idle",
-    "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+    "keepalives_interval", "keepalives_count", "tcp_user_timeout", "require_auth",
 }  # fmt: skip
 
 
@@ -63,8 +62,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="STRADES_",
-        env_file=PROJECT / ".env",
-        secrets_dir=SECRETS if SECRETS.is_dir() else None,
+        env_file=PROJECT / ".env" if _READS_FILES else None,
+        secrets_dir=SECRETS if _READS_FILES and SECRETS.is_dir() else None,
         extra="ignore",
         frozen=True,
         env_ignore_empty=True,
@@ -190,7 +189,7 @@ def secret(name: str) -> str | None:
         SettingsError: it cannot be sent: shorter than 8 letters, or with blanks or others than printable ASCII.
     """
     found = os.environ.get(name) or _env_file().get(name)
-    if not found and (SECRETS / name).is_file():
+    if not found and _READS_FILES and (SECRETS / name).is_file():
         found = (SECRETS / name).read_text(encoding="utf-8", errors="replace")
     value = (found or "").strip()
     if value and (len(value) < SHORTEST_SECRET or not all("!" <= letter <= "~" for letter in value)):
@@ -206,14 +205,8 @@ def missing_secret(name: str) -> str:
 
 
 def _env_file() -> Mapping[str, str | None]:
-    file = PROJECT / ".env"
-    return read_env_file(file, case_sensitive=True) if file.is_file() else {}
-
-
-def child_environment(**changed: str) -> dict[str, str]:
-    """The environment for a child process that needs no secret: this one's without them, with `changed`."""
-    kept = {name: value for name, value in os.environ.items() if not SECRET_VARIABLE.search(name)}
-    return {**kept, **changed}
+    file = Settings.model_config["env_file"]
+    return read_env_file(file, case_sensitive=True) if isinstance(file, Path) and file.is_file() else {}
 
 
 @cache

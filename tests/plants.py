@@ -87,15 +87,15 @@ PLANTS = (
     Plant(
         "a model is trained on labels that were not known yet",
         f"{PACKAGE}/predictor/dataset.py",
-        'rows["label_known_at"] <= cutoff',
-        'rows["decision_time"] <= cutoff',
+        "block.label_known_at <= until",
+        "block.decision_time <= until",
         "tests/predictor/test_dataset.py::test_training_set_is_every_label_known_at_the_cutoff_and_no_other",
     ),
     Plant(
         "a label is known a session too early",
         f"{PACKAGE}/predictor/labels.py",
-        "known_at[:-1] = np.maximum(knowledge_time[:-1], knowledge_time[1:])",
-        "known_at[:-1] = knowledge_time[:-1]",
+        "greatest(row.decision_time, next_bar.knowledge_time) AS knowledge_time",
+        "row.decision_time AS knowledge_time",
         "tests/predictor/test_labels.py::test_label_is_the_next_sessions_total_return_and_known_with_its_bar",
     ),
     Plant(

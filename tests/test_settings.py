@@ -135,6 +135,7 @@ def test_a_database_url_that_programs_read_differently_is_refused(url: str) -> N
     [
         "postgresql://u:p@h", "postgres://u:p%40%20%C3%A9@db.example.org:5433/postgres", "postgresql://u@[::1]:5432/d",
         "postgresql://u:a+b~c!d$e@h/d?sslmode=verify-full&sslrootcert=/a%20b/ca.pem", "postgresql://u:p@h/d\n",
+        "postgresql://u:p@h/d?require_auth=scram-sha-256",
     ],
 )  # fmt: skip
 def test_a_good_database_url_is_taken_by_the_name_that_all_know(url: str) -> None:

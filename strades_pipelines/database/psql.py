@@ -1,7 +1,6 @@
 """PostgreSQL's programs; the password goes by the environment, not by the list of processes."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 
@@ -15,8 +14,12 @@ from strades_pipelines.database.server import binaries
 def psql(arguments: Sequence[str]) -> int:
     """Run psql and return its exit code."""
     create_databases()
-    program = shutil.which("psql") or str(binaries() / "psql")
-    return subprocess.run([program, *arguments], env=environment(database_url()), check=False).returncode
+    return subprocess.run([psql_program(), *arguments], env=environment(database_url()), check=False).returncode
+
+
+def psql_program() -> str:
+    """Our own psql: that of the system may be older than 16, and then sends a password in clear text to who asks."""
+    return str(binaries() / "psql")
 
 
 def environment(url: str) -> dict[str, str]:

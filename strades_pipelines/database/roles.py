@@ -47,10 +47,11 @@ def in_database(url: str, database: str) -> str:
 def service_url(owner_url: str, database: str) -> str:
     """The URL by which the service role connects to `database` on the owner's server.
 
-    An owner without a password (a client certificate, say) works as itself: there is nothing to derive one from.
+    An owner without a password (a client certificate, say) works as itself: there is nothing to derive one from. So
+    does the service role: a container that needs no owner is told no more.
     """
     parts = urlsplit(owner_url)
-    if not parts.password:
+    if not parts.password or parts.username == SERVICE_ROLE:
         return in_database(owner_url, database)
     place = parts.netloc.rpartition("@")[2]
     netloc = f"{SERVICE_ROLE}:{_service_password(unquote(parts.password))}@{place}"

@@ -20,11 +20,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import psycopg
+
+from strades_pipelines.child_environment import for_programs
 
 UNPRIVILEGED = 65534
 START_ATTEMPTS, START_SECONDS = 20, 60.0
-CAPABILITY = ["--bounding-set=-all,+dac_override", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+DAC_READ_SEARCH = 2  # its bit, see capabilities(7)
 # No value may hold a blank.
 OPTIONS = (
     "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c log_timezone=UTC "
@@ -60,9 +63,13 @@ class EmbeddedServer:
         return self.folder / "data"
 
     def url(self, database: str = "postgres") -> str:
-        """The connection URL of a database of this server (it holds the password)."""
+        """The connection URL of a database of this server (it holds the password).
+
+        While the server is away, any user of this machine may listen on its port. By `require_auth` libpq proves that
+        it knows the password, and has the server prove the same, but sends it to nobody, even if asked to.
+        """
         password = (self.folder / "password").read_text().strip()
-        return f"postgresql://strades:{password}@127.0.0.1:{self._port()}/{database}"
+        return f"postgresql://strades:{password}@127.0.0.1:{self._port()}/{database}?require_auth=scram-sha-256"
 
     def start(self) -> str:
         """Make the server if there is none, start it if it does not run, and return its maintenance URL.
@@ -106,7 +113,7 @@ class EmbeddedServer:
         return int((self.folder / "port").read_text())
 
     def _answers(self) -> bool:
-        if not (self.data / "postmaster.pid").exists():
+        if not self._has_postmaster():
             return False
         try:
             psycopg.connect(self.url(), connect_timeout=5).close()
@@ -186,11 +193,11 @@ class EmbeddedServer:
             # this process the server would be stopped with it.
             shell = subprocess.run(
                 ["sh", "-c", '"$@" >&2 & echo $!', "sh", *command, *OPTIONS.split(), *self.options.split()],
-                cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, check=True,
-                start_new_session=True,
+                cwd="/", env=for_programs(os.environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                check=True, start_new_session=True,
             )  # fmt: skip
         pid, end = int(shell.stdout), time.monotonic() + START_SECONDS
-        while _state(pid)[:1] not in ("", "Z"):
+        while _is_running(pid):
             if self._answers():
                 return True
             if time.monotonic() > end:
@@ -232,18 +239,26 @@ class EmbeddedServer:
 
     def _clear_stale_pid(self) -> None:
         """Remove a pid file that is empty or names a process that is no postmaster: PostgreSQL would refuse both."""
-        path = self.data / "postmaster.pid"
-        if not path.exists():
-            return
-        lines = path.read_text().split()
-        if not lines or not lines[0].isdigit() or not _is_postmaster(int(lines[0])):
-            path.unlink()
+        if not self._has_postmaster():
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _has_postmaster(self) -> bool:
+        """Whether the pid file names a PostgreSQL of the user whose data this is."""
+        try:
+            pid = (self.data / "postmaster.pid").read_text().split()[0]
+            process = psutil.Process(int(pid))
+            is_postgres = any("postgres" in Path(word).name for word in process.cmdline()[:1])
+            is_owner = process.uids().effective == self.data.stat().st_uid
+        except (OSError, ValueError, IndexError, psutil.Error):
+            return False
+        return is_postgres and is_owner and _is_running(process.pid)
 
     def _run(self, program: str, *arguments: str, inherited: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
         command = [*self._as_owner(), str(binaries() / program), *arguments]
         return subprocess.run(
-            command, capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL, check=False, pass_fds=inherited
-        )
+            command, capture_output=True, text=True, cwd="/", env=for_programs(os.environ), stdin=subprocess.DEVNULL,
+            check=False, pass_fds=inherited,
+        )  # fmt: skip
 
     def _maps_root(self) -> bool:
         """Whether root needs a user namespace: `nobody` may not enter, and the capability way is missing."""
@@ -263,7 +278,8 @@ class EmbeddedServer:
             return ["unshare", "--user", f"--map-user={UNPRIVILEGED}", f"--map-group={UNPRIVILEGED}"]
         if self._enterable():
             return ["setpriv", *ids] if shutil.which("setpriv") else [sys.executable, "-c", _DROP]
-        return ["setpriv", "--securebits=+no_setuid_fixup", *CAPABILITY, *ids]
+        sets = [f"--{name}=-all,+{_capability()}" for name in ("bounding-set", "inh-caps", "ambient-caps")]
+        return ["setpriv", "--securebits=+no_setuid_fixup", *sets, *ids]
 
 
 _DROP = (
@@ -272,15 +288,18 @@ _DROP = (
 )
 
 
-def _is_postmaster(pid: int) -> bool:
-    state = _state(pid)
-    return bool(re.search(r"\bpostgres\b", state)) and not state.startswith("Z")
+def _capability() -> str:
+    """The weakest capability that lets `nobody` enter folders of root; containers may withhold the one to read."""
+    found = re.search(r"^CapBnd:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    may_read = found is not None and int(found[1], 16) >> DAC_READ_SEARCH & 1
+    return "dac_read_search" if may_read else "dac_override"
 
 
-def _state(pid: int) -> str:
-    """The process's state as a letter, and its command line; empty when there is none."""
-    command = ["ps", "-ww", "-p", str(pid), "-o", "stat=,args="]  # whole, whatever COLUMNS says
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.lstrip()
+def _is_running(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _write_through(folder: Path) -> None:

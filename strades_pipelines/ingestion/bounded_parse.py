@@ -16,12 +16,13 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from strades_pipelines.child_environment import without_secret_names
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
 from strades_pipelines.processes import die_with_parent
-from strades_pipelines.settings import PROJECT, child_environment
+from strades_pipelines.settings import PROJECT
 from strades_pipelines.stopping import SIGNALS, begin_nothing_more_if_requested
 
 PARSE_SECONDS = 60.0
@@ -64,7 +65,7 @@ def parse_bounded(
             capture_output=True,
             timeout=seconds,
             cwd=PROJECT,
-            env=child_environment(),
+            env=without_secret_names(os.environ),
             check=False,
         )
     except subprocess.TimeoutExpired:

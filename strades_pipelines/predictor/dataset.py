@@ -1,40 +1,45 @@
-"""Features joined with what came of them: what models are trained on, and what they predict for."""
+"""Features joined with what came of them: what models are trained on."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.predictor.formulas import NAMES, OPTIONAL_NAMES
+from strades_pipelines.predictor.labels import LABEL_COLUMNS, LABEL_JOINS, next_session_return
+from strades_pipelines.predictor.month_blocks import months_before
 from strades_pipelines.predictor.windows import Floats
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HASHED_ROWS = 50_000  # rows that are copied at once to be hashed
 # Without these a row says too little to predict from, or to learn from; the others may be missing.
 NEEDED = (
     "return_1", "return_5", "return_20", "volatility_20", "sma_ratio_10", "sma_ratio_50", "rsi_14", "range_20",
 )  # fmt: skip
-IDENTITY = ("listing_id", "session_date", "decision_time", "inputs_hash")
-ROWS = """
-    SELECT {columns} FROM features.daily AS row {join}
-    WHERE row.decision_time >= $1::timestamptz AND row.session_date < $2::date AND row.decision_time <= $3::timestamptz
-    ORDER BY row.decision_time, row.listing_id
+# LIMIT keeps the planner from reading the whole of the second table in order to join it.
+OPTIONAL_JOIN = """
+    LEFT JOIN LATERAL (
+        SELECT * FROM features.alpha158 AS own
+        WHERE own.listing_id = row.listing_id AND own.decision_time = row.decision_time
+        LIMIT 1
+    ) AS alpha158 ON true
 """
-OPTIONAL_JOIN = "LEFT JOIN features.alpha158 USING (listing_id, decision_time)"
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training set in the order of (decision_time, listing_id): x of shape (n, features), the rest of shape (n,)."""
+    """Labelled rows in the order of (decision_time, listing_id): x of shape (n, features), the rest of shape (n,)."""
 
-    x: Floats
+    x: Floats  # NaN for a missing feature; a column's values lie side by side
     y: Floats
     decision_time: NDArray[np.int64]  # microseconds since 1970, UTC
     label_known_at: NDArray[np.int64]
@@ -58,65 +63,94 @@ class Training:
         """SHA-256 over everything a fit can see."""
         digest = hashlib.sha256("\x1f".join(self.names).encode())
         for array in (self.listing_id, self.decision_time, self.label_known_at, self.x, self.y):
-            digest.update(np.ascontiguousarray(array).tobytes())
+            for begin in range(0, len(array), HASHED_ROWS):
+                digest.update(np.ascontiguousarray(array[begin : begin + HASHED_ROWS]).data)
         return digest.hexdigest()
 
 
-def read_rows(
-    cursor: "Cursor", *, start: datetime, end: datetime, known_at: datetime, names: Collection[str] = NAMES
-) -> pd.DataFrame:
-    """Feature rows decided from `start` on, of sessions before the date of `end`, as known at `known_at`.
+def feature_columns(names: Collection[str]) -> tuple[str, str]:
+    """SQL for some features of `features.daily AS row`: the list of columns, and the join that they take, if any."""
+    daily = [f"row.{name}" for name in NAMES if name in names]
+    optional = [f"alpha158.{name}" for name in OPTIONAL_NAMES if name in names]
+    return ", ".join([*daily, *optional]), OPTIONAL_JOIN if optional else ""
+
+
+def feature_matrix(table: pa.Table, names: Sequence[str]) -> Floats:
+    """Columns of a table as numbers of shape (rows, names), NaN where missing; a column's values lie side by side."""
+    matrix = np.empty((table.num_rows, len(names)), order="F")
+    for place, name in enumerate(names):
+        matrix[:, place] = table[name].to_numpy()
+    return matrix
+
+
+def read_labelled(
+    cursor: "Cursor", start: datetime, end: datetime, *, known_at: datetime, names: tuple[str, ...] = NAMES
+) -> Training:
+    """The rows decided in [start, end) that have every needed feature and a label known at `known_at`.
 
     Args:
-        names: the features; those that NEEDED names are read whatever it says.
-
-    Returns:
-        The columns of IDENTITY and the features, with NaN for a missing one, ordered by decision_time and listing_id.
+        names: the features, in the order of the registry.
     """
-    daily = [name for name in NAMES if name in names or name in NEEDED]
-    optional = [name for name in OPTIONAL_NAMES if name in names]
-    columns = ", ".join([*(f"row.{name}" for name in (*IDENTITY, *daily)), *(f"alpha158.{name}" for name in optional)])
-    query = ROWS.format(columns=columns, join=OPTIONAL_JOIN if optional else "")
-    cursor.execute(query, (start, end.date(), known_at))
-    rows: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
-    return rows.astype(dict.fromkeys((*daily, *optional), "float64"))
+    columns, join = feature_columns({*names, *NEEDED})
+    rows = f"""(
+        SELECT row.listing_id, row.decision_time, {columns}, {LABEL_COLUMNS}
+        FROM features.daily AS row {join} {LABEL_JOINS}
+    )"""
+    read = dict.fromkeys((*names, *NEEDED))
+    table = read_as_of(
+        cursor, rows, ("listing_id", "decision_time", *read, "growth", "next_growth", "knowledge_time"),
+        known_at=known_at, where="decision_time >= $1::timestamptz AND decision_time < $2::timestamptz",
+        parameters=(start, end), order_by=("decision_time", "listing_id"),
+    )  # fmt: skip
+    complete = ~np.isnan(feature_matrix(table, NEEDED)).any(axis=1)
+    table = table.filter(pa.array(complete))
+    return Training(
+        x=feature_matrix(table, names),
+        y=next_session_return(table["growth"].to_numpy(), table["next_growth"].to_numpy()),
+        decision_time=microseconds(table["decision_time"]),
+        label_known_at=microseconds(table["knowledge_time"]),
+        listing_id=table["listing_id"].to_numpy().astype(np.int64),
+        names=names,
+    )
 
 
-def with_labels(rows: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """The rows with `label` and `label_known_at`, missing where the next session is not among the labels."""
-    return rows.merge(labels, on=["listing_id", "decision_time"], how="left", validate="one_to_one")
-
-
-def has_features(rows: pd.DataFrame) -> "pd.Series[bool]":
-    """Which rows have every needed feature."""
-    return rows[list(NEEDED)].notna().all(axis=1)
-
-
-def training_set(rows: pd.DataFrame, *, cutoff: datetime, months: int) -> Training:
+def training_set(blocks: Sequence[Training], *, cutoff: datetime, months: int) -> Training:
     """The rows whose label was known at `cutoff`, decided at most `months` months before it.
 
     The label itself says when it was known, so no row can overlap the time it predicts, whatever the horizon.
 
     Args:
-        rows: of `with_labels`, in their order.
+        blocks: at least one; rows of the same features, those of a block decided after those of the one before.
+        cutoff: the first instant of a month.
     """
-    since = (pd.Timestamp(cutoff) - pd.DateOffset(months=months)).to_pydatetime()
-    names = tuple(name for name in (*NAMES, *OPTIONAL_NAMES) if name in rows)
-    kept = rows[(rows["label_known_at"] <= cutoff) & (rows["decision_time"] >= since) & has_features(rows)]
+    since, until = timestamp(months_before(cutoff, months)), timestamp(cutoff)
+    kept = [(block.label_known_at <= until) & (block.decision_time >= since) for block in blocks]
+    names = blocks[0].names
+    x = np.empty((sum(int(chosen.sum()) for chosen in kept), len(names)), order="F")
+    begin = 0
+    for block, chosen in zip(blocks, kept, strict=True):  # one after the other: a list of all would hold them twice
+        end = begin + int(chosen.sum())
+        x[begin:end] = block.x[chosen]
+        begin = end
+    parts = list(zip(blocks, kept, strict=True))
     return Training(
-        x=kept[list(names)].to_numpy(np.float64),
-        y=kept["label"].to_numpy(np.float64),
-        decision_time=microseconds(kept["decision_time"]),
-        label_known_at=microseconds(kept["label_known_at"]),
-        listing_id=kept["listing_id"].to_numpy(np.int64),
+        x=x,
+        y=np.concatenate([block.y[chosen] for block, chosen in parts]),
+        decision_time=np.concatenate([block.decision_time[chosen] for block, chosen in parts]),
+        label_known_at=np.concatenate([block.label_known_at[chosen] for block, chosen in parts]),
+        listing_id=np.concatenate([block.listing_id[chosen] for block, chosen in parts]),
         names=names,
     )
 
 
-def microseconds(times: pd.Series) -> NDArray[np.int64]:
+def microseconds(times: pa.ChunkedArray) -> NDArray[np.int64]:
     """Microseconds since 1970 of a column of UTC times without gaps."""
-    naive: NDArray[np.datetime64] = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
-    return naive.astype(np.int64)
+    return np.asarray(times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy())
+
+
+def timestamp(time: datetime) -> int:
+    """Microseconds since 1970 of an aware time."""
+    return (time - EPOCH) // timedelta(microseconds=1)
 
 
 def instant(microseconds_since_1970: int) -> datetime:

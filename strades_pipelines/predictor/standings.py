@@ -1,6 +1,12 @@
-"""predictions.standings: how each kind of model did on the horizons that were closed when a month began."""
+"""predictions.standings: how each kind of model did on the horizons that were closed when a month began.
 
-from datetime import datetime
+A standing rests on the scores that closed in the year before its month. They are read only for months whose marks in
+`ops.stale` say that a score of that year came or went.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from math import fsum
 from typing import TYPE_CHECKING, Any
 
@@ -9,22 +15,27 @@ import pyarrow as pa
 
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.connection import adbc_connect
-from strades_pipelines.predictor.walk_forward import months
+from strades_pipelines.database.stale import take_in
+from strades_pipelines.predictor.month_blocks import months, sliding_blocks
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
-MONTHS = 12  # of scores that a standing rests on
+MONTHS = 12  # of scores that a standing rests on; predictions.mark_standings in the migrations has the same
 ENOUGH = 20  # scores; a standing on fewer does not say whether the model is worse
-# Of the forecasts that a name made for one session, the one recorded last counts.
+# LIMIT makes each forecast an index lookup: the planner would read all of them in order to join a month's.
 SCORES = """
-    SELECT DISTINCT ON (forecast.name, forecast.listing_id, forecast.decision_time)
-        forecast.name, score.label_known_at, score.error, score.baseline_error, score.linear_error
-    FROM predictions.scores AS score INNER JOIN predictions.forecasts AS forecast USING (prediction_id)
+    SELECT
+        forecast.name, forecast.listing_id, forecast.decision_time, forecast.recorded_at, score.prediction_id,
+        score.error, score.baseline_error, score.linear_error
+    FROM predictions.scores AS score
+    CROSS JOIN LATERAL (
+        SELECT * FROM predictions.forecasts AS own WHERE own.prediction_id = score.prediction_id LIMIT 1
+    ) AS forecast
     WHERE score.label_known_at >= $1::timestamptz AND score.label_known_at < $2::timestamptz
-    ORDER BY
-        forecast.name, forecast.listing_id, forecast.decision_time, forecast.recorded_at DESC, forecast.prediction_id
 """
+SESSION = ["name", "listing_id", "decision_time"]
+STORED = "SELECT count(*) FROM predictions.standings WHERE month >= $1::date AND month <= $2::date"
 SCHEMA = pa.schema(
     [
         ("name", pa.string()),
@@ -49,14 +60,36 @@ def write_standings(url: str | None = None, *, start: datetime, end: datetime, n
     begun = [month for month in months(start, end) if month <= now]
     if not begun:
         return NOTHING
-    with adbc_connect(url) as connection:
-        with connection.cursor() as cursor:
-            scores = _read_scores(cursor, _since(begun[0]), begun[-1])
-            rows = [standing for month in begun for standing in _standings(scores, month)]
-            table = pa.Table.from_pylist(rows, SCHEMA)
-            loaded = load(cursor, "predictions.standings", table, key=("name", "month"), now=now)
+    with adbc_connect(url) as connection, connection.cursor() as cursor:
+        first, last = begun[0].date(), begun[-1].date()
+        marked = take_in(cursor, "predictions.standings", first, last + timedelta(days=1))
+        stale = [month for month in begun if any(since <= month.date() < until for _, since, until in marked)]
+        loaded = NOTHING
+        for month, blocks in sliding_blocks(stale, MONTHS, partial(_read_scores, cursor)):
+            table = pa.Table.from_pylist(standings(blocks, month), SCHEMA)
+            loaded += load(cursor, "predictions.standings", table, key=("name", "month"), now=now)
+        cursor.execute(STORED, (first, last))
+        [(stored,)] = cursor.fetchall()
         connection.commit()
-    return loaded
+    return Loaded(loaded.inserted, loaded.revised, stored - loaded.inserted - loaded.revised)
+
+
+def standings(blocks: Sequence[pd.DataFrame], month: datetime) -> list[dict[str, Any]]:
+    """How each kind stood when a month began, by name.
+
+    Args:
+        blocks: the scores of the months before it, as they are read. Of the forecasts that a name made for one session,
+            the one recorded last counts.
+    """
+    scores = pd.concat(blocks, ignore_index=True)
+    # Nearly every session has one forecast of a name: sorting all of them would take most of the time.
+    several = scores.duplicated(SESSION, keep=False)
+    newest = scores[several].sort_values(["recorded_at", "prediction_id"], ascending=[False, True])
+    scores = pd.concat([scores[~several], newest.drop_duplicates(SESSION)])
+    return [
+        {"name": name, "month": month.date(), "known_at": month} | _standing(own)
+        for name, own in scores.groupby("name", sort=True)
+    ]
 
 
 def mean_square(errors: "pd.Series[float]") -> float | None:
@@ -65,22 +98,10 @@ def mean_square(errors: "pd.Series[float]") -> float | None:
     return fsum(present**2) / len(present) if len(present) else None
 
 
-def _since(month: datetime) -> datetime:
-    return (pd.Timestamp(month) - pd.DateOffset(months=MONTHS)).to_pydatetime()
-
-
 def _read_scores(cursor: "Cursor", start: datetime, end: datetime) -> pd.DataFrame:
     cursor.execute(SCORES, (start, end))
     scores: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
-    return scores
-
-
-def _standings(scores: pd.DataFrame, month: datetime) -> list[dict[str, Any]]:
-    closed = scores[(scores["label_known_at"] < month) & (scores["label_known_at"] >= _since(month))]
-    return [
-        {"name": name, "month": month.date(), "known_at": month} | _standing(own)
-        for name, own in closed.groupby("name", sort=True)
-    ]
+    return scores.astype({"linear_error": "float64"})
 
 
 def _standing(scores: pd.DataFrame) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Runs the Scrapy project in processes of its own: a second crawl in one process fails, and a crash stays there."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from typing import Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from strades_pipelines.child_environment import without_secret_names
 from strades_pipelines.processes import tied_to_this_process
 from strades_pipelines.secret_values import masked, remember_secret
-from strades_pipelines.settings import PROJECT, SettingsError, child_environment, missing_secret, secret
+from strades_pipelines.settings import PROJECT, SettingsError, missing_secret, secret
 
 Answer = dict[str, Any]
 
@@ -93,7 +95,7 @@ class CrawlServer:
     def __init__(self, database: str) -> None:
         self.process = subprocess.Popen(
             tied_to_this_process([sys.executable, "-m", "scrapers.forkserver"]),
-            env=child_environment(STRADES_SPIDER_DATABASE=database),
+            env=without_secret_names(os.environ) | {"STRADES_SPIDER_DATABASE": database},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a crawl's is in its answer

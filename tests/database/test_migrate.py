@@ -161,7 +161,7 @@ def test_orders_of_before_0024_have_a_life_and_the_decisions_of_an_instant_have_
             ):
                 events.setdefault(intent_id, []).append(after)
             assert events == {str(state): expected for state, (_, _, expected) in OLD_ORDERS.items()}
-            states = dict(connection.execute("SELECT intent_id, state FROM trading.orders").fetchall())
+            states: dict[str, str] = dict(connection.execute("SELECT intent_id, state FROM trading.orders").fetchall())
             assert states == {name: passed[-1] for name, passed in events.items()}
             ordinals = connection.execute("SELECT ordinal, is_pending FROM signals.decisions ORDER BY 1").fetchall()
             assert ordinals == [(n, False) for n in range(len(OLD_ORDERS))]

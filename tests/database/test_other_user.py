@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 import psutil
+import psycopg
 import pytest
 
 from strades_pipelines.database.server import EmbeddedServer, binaries
@@ -61,3 +62,19 @@ def test_it_lets_nobody_in_without_the_password_and_shows_it_nowhere(server: Emb
             assert password not in " ".join(process.cmdline())
             environment = as_other("cat", f"/proc/{process.pid}/environ").stderr
             assert "Permission denied" in environment or not process.is_running()
+
+
+@needs_root
+@pytest.mark.slow
+def test_a_server_of_root_may_write_no_file_but_its_own(server: EmbeddedServer) -> None:  # noqa: F811
+    """Under a home that only root may enter it needs a capability: the one to read, not the one to write."""
+    server.folder.parent.chmod(0o700)
+    secret = server.folder.parent / "of-root"
+    secret.touch(mode=0o600)
+    server.start()
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        with pytest.raises(psycopg.Error, match="Permission denied"):
+            connection.execute(f"COPY (SELECT 1) TO '{secret}'")
+        connection.execute("CREATE TABLE kept AS SELECT 1")
+        connection.execute("CHECKPOINT")
+    assert secret.read_text() == ""

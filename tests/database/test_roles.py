@@ -114,3 +114,16 @@ def test_an_owner_without_rights_is_told_who_it_is_and_what_to_grant(
         finally:
             connection.execute(f"DROP ROLE {user}")
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("names")
+def test_who_is_told_the_service_role_alone_needs_no_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    create_databases()
+    migrate(database_url(), world="sandbox")
+    service = database_url()
+    monkeypatch.setenv("DATABASE_URL", service)
+    settings.cache_clear()
+    create_databases()
+    assert database_url() == service
+    assert database_url(places.DAGSTER_DATABASE) == in_database(service, places.DAGSTER_DATABASE)
+    assert rights()[0] == SERVICE_ROLE

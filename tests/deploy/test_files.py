@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from strades_pipelines.database.server import binaries
-from strades_pipelines.settings import Settings
+from strades_pipelines.settings import SECRETS, Settings
 from tests.deploy.compose import PROJECT, compose, services
 
+# What is always the same in a container, or means nothing there.
+FIXED = {
+    "home", "webserver_port", "docs_port", "readonly_port", "sandbox_url", "run_memory_share", "crash_at"
+}  # fmt: skip
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
 BIN = Path(sys.executable).parent
 
@@ -18,6 +22,12 @@ BIN = Path(sys.executable).parent
 def run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
     """Run a checker in the project."""
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def mounts(service: str) -> dict[str, str]:
+    """The volumes of a service by the folder where it sees them."""
+    pairs = [volume.split(":")[:2] for volume in services()[service].get("volumes", ())]
+    return {folder: volume for volume, folder in pairs}
 
 
 def test_the_compose_file_is_what_the_specification_allows(tmp_path: Path) -> None:
@@ -81,8 +91,40 @@ def test_a_container_has_only_the_secrets_that_it_needs() -> None:
     given = {name: set(service.get("secrets", ())) for name, service in services().items()}
     assert given.pop("postgres") == {"postgres_password"}
     assert given.pop("code") == given.pop("watch") == {"DATABASE_URL"} | alerts  # who sends alerts
-    assert given.pop("docs") == given.pop("sandbox") == set()
-    assert all(secrets == {"DATABASE_URL"} for secrets in given.values())
+    assert given.pop("migrate") == {"DATABASE_URL"}  # makes roles and databases
+    assert set(given) == {"webserver", "readonly", "daemon", "backup", "docs", "sandbox"}
+    assert not any(given.values())
+
+
+def test_daily_work_logs_in_as_the_service_role_by_a_file_that_migrate_writes() -> None:
+    file = services()["migrate"]["command"][-1]
+    volumes = mounts("migrate")
+    assert volumes[str(Path(file).parent)] == "login"
+    assert Path(file).name == "DATABASE_URL"
+    reading = {name for name in services() if f"login:{SECRETS}:ro" in services()[name].get("volumes", ())}
+    assert reading == {"webserver", "readonly", "daemon", "backup"}
+
+
+def test_who_serves_pages_sees_no_file_of_the_home_but_those_pages() -> None:
+    """The home holds `backup.key`: whoever has that can sign a backup that is restored without a question."""
+    home = {name for name in services() if "home" in mounts(name).values()}
+    assert home == {"migrate", "code", "watch", "backup"}
+    assert mounts("docs") == {"/var/lib/strades/docs": "docs"}
+    assert {name for name in services() if "docs" in mounts(name).values()} == {"migrate", "code", "docs"}
+    assert services()["docs"]["volumes"] == ["docs:/var/lib/strades/docs:ro"]
+
+
+def test_settings_reach_every_part_one_by_one_and_keys_of_providers_only_the_runs() -> None:
+    """`.env` as a whole may hold any secret."""
+    assert [name for name, service in services().items() if "env_file" in service] == ["code"]
+    passed_on = {
+        f"STRADES_{name.upper()}" for name, field in Settings.model_fields.items() if field.repr and name not in FIXED
+    }
+    for name, service in services().items():
+        if name == "postgres":
+            continue
+        found = {key for key, value in service["environment"].items() if value == f"${{{key}:-}}"}
+        assert found == passed_on, name
 
 
 def test_every_container_is_limited() -> None:

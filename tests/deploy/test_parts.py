@@ -43,6 +43,7 @@ def environment() -> Iterator[dict[str, str]]:
         "STRADES_WEBSERVER_PORT": str(free_port()),
         "STRADES_DOCS_PORT": str(free_port()),
         "BACKUPS": str(home / "backups"),
+        "LOGIN": str(home / "login"),
     }
     server.stop()
 
@@ -54,6 +55,7 @@ def words(command: Sequence[str], environment: dict[str, str]) -> list[str]:
         "3000": environment["STRADES_WEBSERVER_PORT"],
         "8081": environment["STRADES_DOCS_PORT"],
         "/var/lib/strades-backups": environment["BACKUPS"],
+        "/var/lib/strades-login/DATABASE_URL": environment["LOGIN"],
     }
     ports = "|".join(port for port in replaced if port.isdigit())
     return [
@@ -67,6 +69,15 @@ def command_of(name: str, environment: dict[str, str]) -> list[str]:
     return words([*entrypoint, *services()[name]["command"]], environment)
 
 
+def environment_of(name: str, environment: dict[str, str]) -> dict[str, str]:
+    """What a service is given of it: one that reads the file of `migrate` has no other URL of a database."""
+    if not any(volume.startswith("login:/run/secrets") for volume in services()[name].get("volumes", ())):
+        return environment
+    home = services()[name]["environment"]["STRADES_HOME"]
+    own_home = {} if home == "/var/lib/strades" else {"STRADES_HOME": f"{environment['STRADES_HOME']}-of-{name}"}
+    return {**environment, "DATABASE_URL": Path(environment["LOGIN"]).read_text(), **own_home}
+
+
 @contextmanager
 def running(name: str, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     """A service in a process group of its own, started as a script does in the background: deaf to Ctrl-C.
@@ -74,7 +85,8 @@ def running(name: str, environment: dict[str, str]) -> Iterator["subprocess.Pope
     It must end by itself on SIGTERM, as `docker stop` sends it.
     """
     deaf = ["sh", "-c", 'trap "" INT && exec "$@"', "sh", *command_of(name, environment)]
-    process = subprocess.Popen(deaf, cwd=PROJECT, env=environment, start_new_session=True)
+    given = environment_of(name, environment)
+    process = subprocess.Popen(deaf, cwd=PROJECT, env=given, start_new_session=True)
     try:
         yield process
         process.terminate()
@@ -93,7 +105,8 @@ def healthy(name: str, environment: dict[str, str]) -> bool:
     while port and not listens(int(environment[port])) and time.monotonic() < deadline:
         time.sleep(0.5)
     while time.monotonic() < deadline:
-        if subprocess.run(check, cwd=PROJECT, env=environment, capture_output=True, check=False).returncode == 0:
+        given = environment_of(name, environment)
+        if subprocess.run(check, cwd=PROJECT, env=given, capture_output=True, check=False).returncode == 0:
             return True
         time.sleep(5)  # to ask costs more than to wait: a process that imports Dagster
     return False
@@ -108,6 +121,9 @@ def listens(port: int) -> bool:
 def test_the_parts_start_serve_and_end(environment: dict[str, str]) -> None:
     subprocess.run(command_of("migrate", environment), cwd=PROJECT, env=environment, check=True)
     assert not os.path.exists(f"{environment['STRADES_HOME']}/postgres")  # the server named is the one used
+    assert Path(environment["LOGIN"]).stat().st_mode & 0o077 == 0
+    with psycopg.connect(Path(environment["LOGIN"]).read_text()) as connection:
+        assert connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)
     with psycopg.connect(environment["DATABASE_URL"].replace("/postgres", "/strades_sandbox")) as connection:
         assert connection.execute("SELECT world FROM ops.world").fetchone() == ("sandbox",)
     Path(environment["BACKUPS"]).mkdir()

@@ -73,11 +73,12 @@ def made_inputs(count: int, *, listings: int = 3) -> Inputs:
 
 
 def make_cleaned(url: str) -> None:
-    """The table of daily bars as its contract has it, without running dbt."""
+    """The table of daily bars as its contract and its hook have it, without running dbt."""
     node = json.loads(ensure_manifest(dbt_folder()).read_text())["nodes"]["model.strades.daily_bars"]
     columns = ", ".join(f'"{name}" {column["data_type"]}' for name, column in node["columns"].items())
     with connect(url, role=DBT_ROLE) as connection:
         connection.execute(f"CREATE TABLE cleaned.daily_bars ({columns}, PRIMARY KEY (listing_id, session_date))")
+        connection.execute("SELECT predictions.watch_daily_bars()")
 
 
 def store_bars(url: str, listing_id: int, bars: Bars) -> None:
@@ -89,7 +90,8 @@ def store_bars(url: str, listing_id: int, bars: Bars) -> None:
     frame = frame.assign(listing_id=listing_id, venue="v", symbol=str(listing_id), currency="USD")
     frame = frame.assign(total_return_factor=bars.factor, is_half_day=False, fetch_id=1)
     frame["knowledge_time"] = pd.Series(bars.knowledge_time).dt.tz_localize("UTC")
-    frame = frame.assign(close_time=frame["knowledge_time"], open_time=frame["knowledge_time"] - timedelta(days=1))
+    opened = pd.to_datetime(frame["session_date"], utc=True)
+    frame = frame.assign(open_time=opened, close_time=opened + timedelta(days=1))
     rows = pa.Table.from_pandas(frame, preserve_index=False)
     with adbc_connect(url, role=DBT_ROLE) as connection, connection.cursor() as cursor:
         load(cursor, "cleaned.daily_bars", rows, key=("listing_id", "session_date"), now=NOW)

@@ -8,8 +8,6 @@ alone: all families are asked for the hash over those, ridge for its forecasts.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,16 +16,17 @@ import pytest
 
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.predictor import walk_forward
-from strades_pipelines.predictor.dataset import Training, has_features, read_rows, training_set, with_labels
+from strades_pipelines.predictor.dataset import NEEDED, Training, read_labelled, timestamp, training_set
 from strades_pipelines.predictor.features import read_market, write_features
 from strades_pipelines.predictor.formulas import NAMES
 from strades_pipelines.predictor.inputs import Market as Inputs
-from strades_pipelines.predictor.labels import label_rows, read_labels
 from strades_pipelines.predictor.models.kinds import KINDS
+from strades_pipelines.predictor.month_blocks import months
 from strades_pipelines.predictor.provenance import market_features
 from strades_pipelines.predictor.walk_forward import month_models
 from tests.predictor.made import NOW, Market, made_inputs
 from tests.predictor.poison import poison
+from tests.predictor.straightforward import label_rows, labelled
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
@@ -51,13 +50,13 @@ Forecasts = dict[tuple[Any, ...], float]
 
 
 def feature_rows(market: Inputs) -> pd.DataFrame:
-    """The rows of features.daily, as `read_rows` gives them."""
+    """The rows of features.daily, in the order of decisions."""
     rows: pd.DataFrame = market_features(market).to_pandas().astype(dict.fromkeys(NAMES, "float64"))
     return rows.sort_values(["decision_time", "listing_id"], ignore_index=True)
 
 
 def bar_rows(market: Inputs) -> pd.DataFrame:
-    """The bars of every listing, as `read_labels` reads them."""
+    """What labels are made of: the bars of every listing."""
     parts = [
         pd.DataFrame(
             {
@@ -83,19 +82,21 @@ MODELS: dict[str, Any] = {}
 
 def forecasts(rows: pd.DataFrame, bars: pd.DataFrame, until: datetime) -> Forecasts:
     """What is forecast up to a time by the code that trains and forecasts, and the ids of all models made by then."""
-    rows = with_labels(rows, label_rows(bars))
+    blocks = [labelled(rows, label_rows(bars))]
+    rows = rows[(rows["decision_time"] <= until) & rows[list(NEEDED)].notna().all(axis=1)]
     session_month = pd.to_datetime(rows["session_date"]).dt.strftime("%Y-%m")
     found: Forecasts = {}
-    for model in month_models(rows, start=START, end=until + timedelta(microseconds=1), now=until):
-        found[model.kind.name, model.month, model.model_id] = 0.0
-        own = rows[(session_month == f"{model.month:%Y-%m}") & (rows["decision_time"] <= until) & has_features(rows)]
-        if model.kind.name != "ridge" or own.empty:
-            continue
-        if model.model_id not in MODELS:  # a hash over all that a fit sees
-            MODELS[model.model_id] = model.kind.fit(model.training, model.seed)
-        values = model.kind.predict(MODELS[model.model_id], own[list(NAMES)].to_numpy(np.float64))
-        keys = zip(own["listing_id"], own["decision_time"], own["inputs_hash"], strict=True)
-        found |= dict(zip(keys, values.tolist(), strict=True))
+    for month in months(START, until + timedelta(microseconds=1)):
+        for model in month_models(blocks, month, list(KINDS.values())).values():
+            found[model.kind.name, month, model.model_id] = 0.0
+            own = rows[session_month == f"{month:%Y-%m}"]
+            if model.kind.name != "ridge" or own.empty:
+                continue
+            if model.model_id not in MODELS:  # a hash over all that a fit sees
+                MODELS[model.model_id] = model.kind.fit(model.training, model.seed)
+            values = model.kind.predict(MODELS[model.model_id], own[list(NAMES)].to_numpy(np.float64))
+            keys = zip(own["listing_id"], own["decision_time"], own["inputs_hash"], strict=True)
+            found |= dict(zip(keys, values.tolist(), strict=True))
     return found
 
 
@@ -121,12 +122,6 @@ def first_difference(times: Sequence[datetime], *, whole_chain: bool = False) ->
     return None
 
 
-@pytest.fixture(autouse=True)
-def _versions_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading what is installed takes longer than all else here."""
-    monkeypatch.setattr(walk_forward, "version", cache(version))
-
-
 def test_2_poisoning_after_each_of_200_decisions_changes_no_model_and_no_forecast() -> None:
     assert len(DECISIONS) >= 200
     assert first_difference(DECISIONS) is None
@@ -139,43 +134,43 @@ def test_2_poisoning_the_market_itself_reaches_no_forecast() -> None:
     assert first_difference(DECISIONS[20:200:30], whole_chain=True) is None
 
 
-Rows = Callable[..., Training]
-
-
-def one_bar(rows: pd.DataFrame, right: Rows, **how: Any) -> Training:
+def one_bar(block: Training) -> Training:
     """A planted leak of one bar: a label counts as known when its session was decided."""
-    return right(rows.assign(label_known_at=rows["decision_time"].where(rows["label"].notna())), **how)
+    return replace(block, label_known_at=block.decision_time)
 
 
-def whole_window_scaler(rows: pd.DataFrame, right: Rows, **how: Any) -> Training:
+def whole_window_scaler(block: Training) -> Training:
     """A planted leak: scaled, before the folds, with the deviation of all rows."""
-    scaled = rows[list(NAMES)] / (1.0 + rows[list(NAMES)].std())
-    return right(rows.assign(**{name: scaled[name] for name in NAMES}), **how)
+    return replace(block, x=block.x / (1.0 + np.nanstd(block.x, axis=0)))
 
 
-def resample_label(rows: pd.DataFrame, right: Rows, **how: Any) -> Training:
+def resample_label(block: Training) -> Training:
     """A planted leak: labels of a week carry its first day, as a resample by its left edge does."""
-    days = rows["label_known_at"].dt.dayofweek
-    return right(rows.assign(label_known_at=rows["label_known_at"] - pd.to_timedelta(days, "D")), **how)
+    days = (block.label_known_at // 86_400_000_000 + 3) % 7  # since Monday
+    return replace(block, label_known_at=block.label_known_at - days * 86_400_000_000)
 
 
-def ignored_knowledge_time(rows: pd.DataFrame, right: Rows, **how: Any) -> Training:
+def ignored_knowledge_time(block: Training) -> Training:
     """A planted leak: whatever is there is trained on, known or not."""
-    return right(rows.assign(label_known_at=START).dropna(subset="label"), **how)
+    return replace(block, label_known_at=np.full_like(block.label_known_at, timestamp(START)))
 
 
 @pytest.mark.parametrize("leak", [one_bar, whole_window_scaler, resample_label, ignored_knowledge_time])
-def test_2_finds_a_planted_leak_in_training(leak: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_2_finds_a_planted_leak_in_training(
+    leak: Callable[[Training], Training], monkeypatch: pytest.MonkeyPatch
+) -> None:
     right = training_set
-    monkeypatch.setattr(walk_forward, "training_set", lambda rows, **how: leak(rows, right, **how))
+    monkeypatch.setattr(walk_forward, "training_set", lambda blocks, **how: right([*map(leak, blocks)], **how))
     assert first_difference(DECISIONS[::20])
 
 
 def test_2_finds_a_model_that_is_used_before_its_month(monkeypatch: pytest.MonkeyPatch) -> None:
     right = training_set
 
-    def a_week_ahead(rows: pd.DataFrame, *, cutoff: datetime, months: int) -> Training:
-        return right(rows, cutoff=cutoff + timedelta(days=7), months=months)
+    def a_week_ahead(blocks: Sequence[Training], *, cutoff: datetime, months: int) -> Training:
+        week = 7 * 86_400_000_000
+        early = [replace(block, label_known_at=block.label_known_at - week) for block in blocks]
+        return right(early, cutoff=cutoff, months=months)
 
     monkeypatch.setattr(walk_forward, "training_set", a_week_ahead)
     assert first_difference(DECISIONS[::20])
@@ -198,11 +193,11 @@ def test_1_what_is_read_as_of_any_time_is_what_was_known(market: Market, adbc: "
             times += [read.articles.knowledge_time, *(own.knowledge_time for own in read.published.values())]
             assert all((known <= naive).all() for known in times)
             assert sum(map(len, read.bars.values())) == market_known(time)
-            rows = read_rows(cursor, start=first, end=last, known_at=time)
-            labels = read_labels(cursor, start=first, known_at=time)
-            assert (rows["decision_time"] <= time).all()
-            assert (labels["label_known_at"] <= time).all()
-            assert (len(rows), len(labels)) == (market_known(time), max(market_known(time) - 2, 0))
+            rows = read_labelled(cursor, first, last, known_at=time)
+            assert (rows.label_known_at <= timestamp(time)).all()
+            assert (rows.decision_time <= rows.label_known_at).all()
+            # Windows are complete from the fiftieth session on, and the last session known has no label yet.
+            assert len(rows.y) == max(market_known(time) - 2 * 50, 0)
 
 
 def market_known(time: datetime) -> int:

@@ -81,3 +81,44 @@ def test_mean_square_does_not_depend_on_the_order() -> None:
     shuffled = np.random.default_rng(2).permutation(errors)
     assert mean_square(pd.Series(errors)) == mean_square(pd.Series(shuffled)) == pytest.approx(np.mean(errors**2))
     assert mean_square(pd.Series([np.nan])) is None
+
+
+def test_a_score_that_goes_is_missed_in_the_year_after_it_and_nowhere_else(
+    connection: psycopg.Connection, database_url: str
+) -> None:
+    window = {"start": START, "end": datetime(2021, 4, 1, tzinfo=UTC), "now": NOW}
+    scored(connection, "hgb", first=date(2020, 1, 1), count=31, error=0.04)
+    # The last day closes in February: it is in March's standing, and in that of February a year later.
+    assert write_standings(database_url, **window) == Loaded(13, 0, 0)
+    connection.execute("DELETE FROM predictions.scores WHERE prediction_id = 'hgb2020-01-15'")
+    connection.commit()
+    assert write_standings(database_url, **window) == Loaded(0, 12, 1)
+    counts = [scored for _, _, _, scored, *_ in connection.execute(STANDINGS).fetchall()]
+    assert counts == [29] + 11 * [30] + [1]
+    connection.execute("DELETE FROM predictions.standings WHERE month = '2020-05-01'")
+    connection.commit()
+    assert write_standings(database_url, **window) == Loaded(1, 0, 12)
+
+
+def test_of_several_forecasts_of_a_session_the_one_recorded_last_counts(
+    connection: psycopg.Connection, database_url: str
+) -> None:
+    scored(connection, "hgb", first=date(2020, 1, 1), count=25, error=0.04)
+    again = """
+        INSERT INTO predictions.forecasts
+        SELECT 'a' || prediction_id, name, listing_id, session_date, decision_time, model_id, value, status, 'other',
+            recorded_at + %s
+        FROM predictions.forecasts WHERE session_date = %s
+    """
+    connection.execute(again, (timedelta(hours=1), date(2020, 1, 10)))
+    connection.execute(again, (timedelta(hours=-1), date(2020, 1, 11)))
+    for day, error in (("10", 0.01), ("11", 0.02)):
+        connection.execute(
+            "INSERT INTO predictions.scores SELECT 'a' || prediction_id, label, label_known_at, %s, 0.03, recorded_at"
+            " FROM predictions.scores WHERE prediction_id = %s",
+            (error, f"hgb2020-01-{day}"),
+        )
+    connection.commit()
+    write_standings(database_url, start=START, end=END, now=NOW)
+    _, _, _, count, mse, *_ = connection.execute(STANDINGS).fetchall()[0]
+    assert (count, mse) == (25, pytest.approx((24 * 0.04**2 + 0.01**2) / 25))

@@ -11,7 +11,8 @@ import pytest
 
 from strades_pipelines.predictor.features import write_features
 from strades_pipelines.predictor.models.kinds import KINDS
-from strades_pipelines.predictor.walk_forward import months, train_models
+from strades_pipelines.predictor.month_blocks import months
+from strades_pipelines.predictor.walk_forward import train_models
 from strades_pipelines.settings import PROJECT
 from tests.predictor.made import NOW, Market
 
@@ -106,11 +107,6 @@ def test_month_that_has_not_begun_gets_no_model(featured: Market) -> None:
     start, end = datetime(2021, 2, 1, tzinfo=UTC), datetime(2021, 4, 1, tzinfo=UTC)
     now = datetime(2021, 2, 20, tzinfo=UTC)
     assert train_models(featured.url, start=start, end=end, now=now, kinds=CHEAP).fitted == {"ridge": 1}
-
-
-def test_months_are_those_a_window_touches() -> None:
-    window = (datetime(2020, 12, 31, 5, tzinfo=UTC), datetime(2021, 2, 1, tzinfo=UTC))
-    assert [f"{month:%F %T}" for month in months(*window)] == ["2020-12-01 00:00:00", "2021-01-01 00:00:00"]
 
 
 def test_model_that_fails_leaves_a_reason_and_the_others_go_on_until_it_is_repaired(featured: Market) -> None:

@@ -244,6 +244,17 @@ def test_the_readonly_webserver_shows_and_changes_nothing(readonly: Served) -> N
             assert readonly.send("POST", f"/dagster/{report}?{query}", headers, "{}")[0] == 401
 
 
+def test_who_may_start_runs_may_not_give_the_code_location_code_or_have_it_read_a_file(served: Served) -> None:
+    """Of what a later Dagster may turn on: components written in its pages, and notebooks by their path."""
+    headers = own(f"127.0.0.1:{served.port}")
+    words = ('locationName: "strades"', 'componentId: "../../x"', 'componentType: "os.system"', 'attributes: "{}"')
+    component = f"mutation {{ setAppManagedComponent({', '.join(words)}) {{ __typename }} }}"
+    answer = served.send("POST", "/graphql", headers, json.dumps({"query": component}))[1]
+    assert "UnauthorizedError" in answer
+    answer = served.send("GET", f"/notebook?repoLocName=strades&path={quote(__file__)}.ipynb", headers[:1])[1]
+    assert "nbconvert, which is not installed" in answer
+
+
 def test_a_path_prefix_changes_no_rule(readonly: Served) -> None:
     headers = own(f"127.0.0.1:{readonly.port}")
     assert readonly.send("GET", "/dagster/runs", CROSS_SITE_NAVIGATION)[0] == 200

@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from strades_pipelines.brokerage.brokers.venue import venue_for
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide, for_each, measure
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
 from strades_pipelines.brokerage.replay import replay
-from strades_pipelines.brokerage.wallets import WalletTemplate, read_wallets
+from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
 from strades_pipelines.defs.results.specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
 from strades_pipelines.defs.trading.checks import SPECS as CHECKS
@@ -19,7 +19,7 @@ from strades_pipelines.defs.trading.checks import evaluate
 from strades_pipelines.defs.trading.parity import ask
 from strades_pipelines.defs.trading.shown import shown
 from strades_pipelines.keys import key
-from strades_pipelines.partitions import day_start
+from strades_pipelines.partitions import Day, day_start
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.dbt import ensure_clean_bars
 from strades_pipelines.settings import settings
@@ -61,9 +61,16 @@ SPECS = [
 class TradeConfig(dg.Config):
     """Which wallets, and over which window those of mode `replay` are stepped: [from_date, to_date), ISO dates, UTC."""
 
-    modes: list[str] = Field(default_factory=lambda: ["replay", "paper", "live"])
-    from_date: str = str(settings().window_from)
-    to_date: str = str(settings().window_to)
+    modes: list[str] = Field(default_factory=lambda: list(MODES))
+    from_date: Day = str(settings().window_from)
+    to_date: Day = str(settings().window_to)
+
+    @field_validator("modes")
+    @classmethod
+    def _are_known(cls, modes: list[str]) -> list[str]:
+        if unknown := set(modes) - set(MODES):
+            raise ValueError(f"expected {', '.join(MODES)}, was {', '.join(sorted(unknown))}")
+        return modes
 
 
 @dg.multi_asset(name="trading", specs=SPECS, check_specs=CHECKS, can_subset=True, pool="broker")

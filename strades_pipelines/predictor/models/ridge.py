@@ -20,13 +20,20 @@ def fit(training: Training, _seed: int) -> Any:
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    steps = [
-        ("impute", SimpleImputer(strategy=PARAMETERS["impute"], keep_empty_features=True)),
-        ("scale", StandardScaler()),
-        ("regress", Ridge(alpha=PARAMETERS["alpha"], solver="cholesky")),
-    ]
+    # SimpleImputer sorts masked arrays, nine tenths of a fit's time; the medians of the row of medians are the same.
+    impute = SimpleImputer(strategy=PARAMETERS["impute"], keep_empty_features=True).fit(medians(training.x))
+    regress = Ridge(alpha=PARAMETERS["alpha"], solver="cholesky", copy_X=False)
     with threadpool_limits(limits=1):
-        return Pipeline(steps).fit(training.x, training.target)
+        x = impute.transform(training.x)  # the one copy: years of a firm's universe are hundreds of megabytes
+        scale = StandardScaler().fit(x)
+        regress.fit(scale.transform(x, copy=False), training.target)
+    return Pipeline([("impute", impute), ("scale", scale), ("regress", regress)])
+
+
+def medians(x: Floats) -> Floats:
+    """The median of each column's values, NaN where it has none, of shape (1, columns)."""
+    present = [column[~np.isnan(column)] for column in x.T]
+    return np.array([[np.median(values) if len(values) else np.nan for values in present]])
 
 
 def predict(pipeline: Any, features: Floats) -> Floats:

@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from strades_pipelines.predictor.artifacts import FORMATS
 from strades_pipelines.predictor.dataset import Training
@@ -46,6 +50,18 @@ def test_ridge_is_the_linear_baseline_and_its_sum_is_the_pipelines_own() -> None
     training = made_training(300)
     fitted = KINDS[LINEAR].fit(training, 0)
     assert KINDS[LINEAR].predict(fitted, training.x) == pytest.approx(fitted.predict(training.x), rel=1e-10)
+
+
+@pytest.mark.parametrize("count", [300, 301])
+def test_ridge_is_to_the_bit_the_pipeline_that_scikit_learn_fits(count: int) -> None:
+    training = made_training(count)
+    steps = [
+        ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+        ("scale", StandardScaler()),
+        ("regress", Ridge(alpha=10_000.0, solver="cholesky")),
+    ]
+    plain = Pipeline(steps).fit(training.x, training.target)
+    assert KINDS[LINEAR].fitted_hash(KINDS[LINEAR].fit(training, 0)) == KINDS[LINEAR].fitted_hash(plain)
 
 
 def test_seed_is_of_the_kind_and_the_month() -> None:
