@@ -87,9 +87,9 @@ def test_the_nightly_verification_fails_for_an_edited_ledger(
     connection: "psycopg.Connection[Any]", database_url: str
 ) -> None:
     connection.execute(
-        'INSERT INTO trading.wallets (wallet, mode, strategy, parameters, instruments, "interval", code_hash, '
+        'INSERT INTO trading.wallets (wallet, mode, broker, strategy, parameters, instruments, "interval", code_hash, '
         "currency, opening_cash, fee_rate, opened_at, max_decision_age) "
-        "VALUES ('w', 'replay', 's', '{}', '{}', '1m', 'c', 'USD', 100, 0, %s, '1 hour')",
+        "VALUES ('w', 'replay', 'replay', 's', '{}', '{}', '1m', 'c', 'USD', 100, 0, %s, '1 hour')",
         [NOW],
     )
     for line in chain("w", [deposit("w", Decimal(100), "USD", NOW)]):
