@@ -21,7 +21,7 @@ from typer.exceptions import TyperException
 from strades_pipelines import stopping
 from strades_pipelines.database.errors import cause
 from strades_pipelines.operations import commands as operations
-from strades_pipelines.operations import serving
+from strades_pipelines.operations import serving, trading_commands
 from strades_pipelines.research import checks, commands
 from strades_pipelines.research.options import Json
 from strades_pipelines.settings import SettingsError, settings
@@ -37,6 +37,7 @@ app.add_typer(commands.app)
 app.add_typer(checks.app)
 app.add_typer(operations.app)
 app.add_typer(serving.app)
+app.add_typer(trading_commands.app)
 db_app.add_typer(operations.db_app)
 # With less the database's server cannot go on: it writes its log in files of 16 MB.
 ROOM = 32_000_000

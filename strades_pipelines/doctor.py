@@ -40,6 +40,8 @@ def examine() -> list[Finding]:
         ("Wallets.json", _wallets),
         ("database server", _server),
         ("schema", _schema),
+        ("trading", _trading),
+        ("age of decisions", _decision_ages),
         ("sizes", _sizes),
         ("growth", _growth),
         ("dbt project", _dbt),
@@ -154,6 +156,42 @@ def _wallets() -> str:
     if faults:
         raise RuntimeError(f"{'; '.join(faults)}; the other wallets trade")
     return f"{len(wallets.templates)} wallets"
+
+
+def _trading() -> str:
+    from strades_pipelines.brokerage.wallet_health import wallet_problems
+    from strades_pipelines.database.connection import connect
+
+    with connect() as connection:
+        problems = wallet_problems(connection, now=settings().now())
+    if problems:
+        raise RuntimeError("; ".join(problems))
+    return "no wallet is halted, no order in doubt"
+
+
+def _decision_ages() -> str:
+    from strades_pipelines.brokerage.decision_age import outlooks
+    from strades_pipelines.brokerage.trade_pass import TRADING_MODES
+    from strades_pipelines.brokerage.wallets import read_wallets
+    from strades_pipelines.datamanager.sources import load_sources
+
+    sources, now = load_sources(settings().sources), settings().now()
+    problems, notes = [], []
+    for template in read_wallets(settings().wallets).of_modes(TRADING_MODES).templates:
+        found, missing = outlooks(template, sources, now=now)
+        problems += [f"wallet {template.name}: {line}" for line in missing]
+        for outlook in found:
+            text = (
+                f"wallet {template.name}: {outlook.stale} of {outlook.decisions} decisions on {outlook.instrument} "
+                f"would be older than max_decision_age_minutes, {template.max_age} (up to {outlook.longest})"
+            )
+            if outlook.is_hopeless:
+                problems.append(f"{text}; raise it, or fetch its source more often")
+            elif outlook.stale:
+                notes.append(text)
+    if problems:
+        raise RuntimeError("; ".join(problems))
+    return "; ".join(notes) or "every decision can become an order in time"
 
 
 def _server() -> str:

@@ -1,16 +1,20 @@
 """Every night: old events go, assets keep their months, and what is missing or failed is told."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 import psycopg
 import pytest
 
+from strades_pipelines.brokerage.rows import insert, line_row
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
 from strades_pipelines.defs.automation.freshness import longest_wait
-from strades_pipelines.defs.maintenance.housekeeping import inventory
+from strades_pipelines.defs.maintenance.housekeeping import inventory, verify_ledgers
+from strades_pipelines.market.ledger import chain, deposit
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN
+from strades_pipelines.resources.database import Database
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KEY = dg.AssetKey(["cleaned", "daily_bars"])
@@ -77,3 +81,28 @@ def test_a_stretch_counts_its_months() -> None:
 )
 def test_a_source_may_be_as_old_as_its_schedule_lets_it_be(cron: str, wait: timedelta) -> None:
     assert longest_wait(cron) == wait
+
+
+def test_the_nightly_verification_fails_for_an_edited_ledger(
+    connection: "psycopg.Connection[Any]", database_url: str
+) -> None:
+    connection.execute(
+        'INSERT INTO trading.wallets (wallet, mode, broker, strategy, parameters, instruments, "interval", code_hash, '
+        "currency, opening_cash, fee_rate, opened_at, max_decision_age) "
+        "VALUES ('w', 'replay', 'replay', 's', '{}', '{}', '1m', 'c', 'USD', 100, 0, %s, '1 hour')",
+        [NOW],
+    )
+    for line in chain("w", [deposit("w", Decimal(100), "USD", NOW)]):
+        insert(connection, "trading.ledger", line_row(line, "w"))
+    insert(connection, "trading.cash", {"wallet": "w", "currency": "USD", "balance": 100, "updated_at": NOW})
+    connection.commit()
+
+    def verify() -> None:
+        verify_ledgers(dg.build_op_context(), database=Database(url=database_url))
+
+    verify()
+    connection.execute("ALTER TABLE trading.ledger DISABLE TRIGGER append_only")
+    connection.execute("UPDATE trading.ledger SET reference = 'v'")
+    connection.commit()
+    with pytest.raises(dg.Failure, match="1 faults: wallet w: line 0: its hash does not cover what it says"):
+        verify()

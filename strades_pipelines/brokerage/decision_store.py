@@ -10,7 +10,7 @@ from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import decision_row, insert, request_to_json, to_json
 from strades_pipelines.market.events import stamp
-from strades_pipelines.market.orders import TradingDecision
+from strades_pipelines.market.orders import BY_PERSON, TradingDecision
 
 Place = tuple[int, datetime, int]  # the listing, the instant, and the ordinal at it
 
@@ -25,13 +25,13 @@ class StoredDecision:
 
 
 def stored_decisions(connection: Connection, wallet: str) -> dict[Place, StoredDecision]:
-    """A wallet's decisions by their place, oldest first."""
+    """The decisions of a wallet's strategy by their place, oldest first; a person's may have the same place."""
     rows = connection.execute(
         """
         SELECT listing_id, decided_at, ordinal, decision_id, target, order_request
-        FROM signals.decisions WHERE wallet = %s ORDER BY decided_at, ordinal
+        FROM signals.decisions WHERE wallet = %s AND trigger_kind <> %s ORDER BY decided_at, ordinal
         """,
-        [wallet],
+        [wallet, BY_PERSON],
     )
     return {(listing_id, at, ordinal): StoredDecision(*rest) for listing_id, at, ordinal, *rest in rows}
 

@@ -15,17 +15,19 @@ import psycopg
 
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected
 from strades_pipelines.brokerage.brokers.venue import VenueBroker, VenueFill, VenueOrder
+from strades_pipelines.brokerage.halts import current_state, send_lock
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, postpone, settle_attempts
-from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
+from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert, order_event_row
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.order_states import REPORTED, UNSETTLED, OrderState, is_allowed
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.orders import BY_PERSON, Order
+from strades_pipelines.market.risk import is_exit
 
 LOGGER = logging.getLogger(__name__)
 CLOSING = ("retiring",)
@@ -178,7 +180,9 @@ class _Execution:
 
     def _intend(self) -> None:
         """Commit an intent, or a refusal, for each decision that is due."""
-        orders, refusals = intend(self._connection, self._wallet, now=self._now)
+        # It may have been halted while the venue was asked about other orders.
+        wallet = replace(self._wallet, state=current_state(self._connection, self._wallet.name))
+        orders, refusals = intend(self._connection, wallet, now=self._now)
         crash_point("trading.intents_written")
         self._connection.commit()
         crash_point("trading.intents_committed")
@@ -187,9 +191,12 @@ class _Execution:
 
     def _send(self, known: OpenOrder, so_far: str) -> None:
         """Send an order the venue does not have, unless the wallet was halted or the decision has grown too old."""
+        if not self._limited:
+            with send_lock(self._connection, self._wallet.name):
+                self._send_unless_over(known, so_far)
+
+    def _send_unless_over(self, known: OpenOrder, so_far: str) -> None:
         order = known.order
-        if self._limited:
-            return
         ended = self._reason_not_to_send(known)
         if ended is not None:
             state, reason = ended
@@ -221,12 +228,10 @@ class _Execution:
         crash_point("trading.order_acknowledged")
 
     def _reason_not_to_send(self, known: OpenOrder) -> tuple[OrderState, str] | None:
-        """Why an order is not sent any more; the wallet's row is held until its order's is committed."""
-        row = self._connection.execute(
-            "SELECT state FROM trading.wallets WHERE wallet = %s FOR SHARE", [self._wallet.name]
-        ).fetchone()
-        if row is None or row[0] not in ("active", "reducing"):
-            return OrderState.CANCELLED, f"wallet_{row[0] if row else 'gone'}"
+        """Why an order is not sent any more. Under the send lock, which whoever halts the wallet waits for."""
+        state = current_state(self._connection, self._wallet.name)
+        if not self._is_sent_in(state, known.order):
+            return OrderState.CANCELLED, f"wallet_{state}"
         if known.cancel_requested_by is not None:
             return OrderState.CANCELLED, f"cancelled by {known.cancel_requested_by}"
         parent = known.order.terms.parent_id
@@ -237,6 +242,18 @@ class _Execution:
         if known.send_before is not None and self._now > known.send_before:
             return OrderState.EXPIRED, "stale"
         return None
+
+    def _is_sent_in(self, state: str, order: Order) -> bool:
+        """Whether a wallet in that state sends the order."""
+        if state == "reducing":
+            exits = order.terms.reduce_only or order.terms.parent_id is not None
+            return exits or is_exit(held_units(self._connection, self._wallet, order.listing_id), order.signed)
+        if state == "halted" and order.terms.reduce_only:
+            row = self._connection.execute(
+                "SELECT trigger_kind FROM signals.decisions WHERE decision_id = %s", [order.decision_id]
+            ).fetchone()
+            return row == (BY_PERSON,)
+        return state == "active"
 
     def _is_over_unfilled(self, intent_id: str) -> bool:
         row = self._connection.execute(

@@ -24,7 +24,7 @@ PENDING = """
         (SELECT c.requested_by FROM trading.cancel_requests AS c WHERE c.decision_id = d.decision_id)
     FROM signals.decisions AS d
     WHERE is_pending AND wallet = %s AND decided_at <= %s
-    ORDER BY decided_at, ordinal, listing_id
+    ORDER BY decided_at, ordinal, listing_id, strategy
 """
 FIRST = datetime.min.replace(tzinfo=UTC)
 # Of each listing the newest decision for a target that became an intent.
@@ -112,6 +112,8 @@ def _held_back(wallet: Wallet, standings: Standings, decision: TradingDecision) 
     """Why a decision may make no position larger: the wallet's state, or its model's newest standing at the time."""
     if wallet.state == "reducing":
         return GateError("wallet_reducing", "the wallet makes no position larger")
+    if decision.is_by_person:
+        return None  # it rests on no forecast
     worse = standings.worse(microseconds(decision.decided_at))
     return GateError(CODE, worse.detail) if worse else None
 

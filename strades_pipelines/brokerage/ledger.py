@@ -13,7 +13,11 @@ from strades_pipelines.market.ledger import GENESIS, Entry, Line, chain, entries
 
 LINES = """
     SELECT sequence, kind, reference, occurred_at, currency, amount, balance, previous_hash, hash
-    FROM trading.ledger WHERE wallet = %s ORDER BY sequence
+    FROM trading.ledger WHERE wallet = %(wallet)s AND sequence >= %(first)s ORDER BY sequence
+"""
+# What a fill paid or brought, and its fee, as the ledger has them.
+BOOKED = """
+    SELECT fill_id, CASE side WHEN 'buy' THEN -quantity * price ELSE quantity * price END, -fee FROM trading.fills
 """
 
 
@@ -27,15 +31,20 @@ def post_fill(connection: Connection, wallet: Wallet, fill: Fill, *, now: dateti
     insert(connection, "trading.positions", position, replace=["wallet", "listing_id"])
     cash = cash_row(books, wallet.name, wallet.currency, fill.knowledge_time)
     insert(connection, "trading.cash", cash, replace=["wallet", "currency"])
-    last = [_line(row) for row in connection.execute(f"{LINES} DESC LIMIT 1", [wallet.name])]
-    for line in chain(wallet.name, entries(fill), last[0] if last else None):
+    for line in chain(wallet.name, entries(fill), last_line(connection, wallet.name)):
         insert(connection, "trading.ledger", line_row(line, wallet.name))
     return True
 
 
-def read_lines(connection: Connection, wallet: str) -> list[Line]:
-    """The ledger of a wallet, oldest first."""
-    return [_line(row) for row in connection.execute(LINES, [wallet])]
+def read_lines(connection: Connection, wallet: str, *, first: int = 0) -> list[Line]:
+    """The ledger of a wallet from the line `first` on, oldest first."""
+    return [_line(row) for row in connection.execute(LINES, {"wallet": wallet, "first": first})]
+
+
+def last_line(connection: Connection, wallet: str) -> Line | None:
+    """The newest line of a wallet's ledger; None where it has none."""
+    row = connection.execute(f"{LINES} DESC LIMIT 1", {"wallet": wallet, "first": 0}).fetchone()
+    return _line(row) if row else None
 
 
 def _line(row: Sequence[Any]) -> Line:
@@ -43,21 +52,28 @@ def _line(row: Sequence[Any]) -> Line:
 
 
 def verify_ledger(connection: Connection, wallet: str) -> list[str]:
-    """What is wrong with a wallet's ledger, one line each; empty when it is whole.
+    """What is wrong with a wallet's ledger, one line each; empty when it is whole. Reads all of it.
 
     Each hash is computed again over its row and the hash before it, and fills, cash and positions must be what the
     lines say: so an edited, deleted or inserted row is found, the last one too.
     """
     lines = read_lines(connection, wallet)
-    found = _broken_links(wallet, lines), _strangers(connection, wallet, lines), _wrong_sums(connection, wallet, lines)
+    fills = connection.execute(f"{BOOKED} WHERE wallet = %s ORDER BY known_at, fill_id", [wallet]).fetchall()
+    found = broken_links(wallet, lines), strangers(wallet, lines, fills), _wrong_sums(connection, wallet, lines)
     return [problem for problems in found for problem in problems]
 
 
-def _broken_links(wallet: str, lines: list[Line]) -> Iterator[str]:
-    if not lines or lines[0].entry.kind != "deposit":
+def broken_links(wallet: str, lines: Sequence[Line], *, after: Line | None = None) -> Iterator[str]:
+    """Lines whose place, hash or balance does not follow from the line before them.
+
+    Args:
+        lines: in their order.
+        after: the line before them, which is taken as it is; None where they are all lines.
+    """
+    if after is None and (not lines or lines[0].entry.kind != "deposit"):
         yield f"wallet {wallet}: expected a deposit as the first line"
-    previous, balance = GENESIS, Decimal(0)
-    for expected, line in enumerate(lines):
+    previous, balance = (after.hash, after.balance) if after else (GENESIS, Decimal(0))
+    for expected, line in enumerate(lines, after.sequence + 1 if after else 0):
         where = f"wallet {wallet}: line {line.sequence}"
         balance += line.entry.amount
         if line.sequence != expected:
@@ -71,17 +87,15 @@ def _broken_links(wallet: str, lines: list[Line]) -> Iterator[str]:
         previous, balance = line.hash, line.balance
 
 
-def _strangers(connection: Connection, wallet: str, lines: list[Line]) -> Iterator[str]:
-    """Lines that are not what their fill says, and fills without lines."""
+def strangers(wallet: str, lines: Sequence[Line], fills: Sequence[tuple[Any, ...]]) -> Iterator[str]:
+    """Lines that are not what their fill says, and fills without lines.
+
+    Args:
+        fills: rows of `BOOKED`.
+    """
     moved = [line.entry for line in lines if line.entry.kind != "deposit"]
     booked = {(entry.kind, entry.reference): entry.amount for entry in moved}
-    for fill_id, paid, fee in connection.execute(
-        """
-        SELECT fill_id, CASE side WHEN 'buy' THEN -quantity * price ELSE quantity * price END, -fee
-        FROM trading.fills WHERE wallet = %s ORDER BY known_at, fill_id
-        """,
-        [wallet],
-    ):
+    for fill_id, paid, fee in fills:
         for kind, amount in (("fill", paid), ("fee", fee)):
             found = booked.pop((kind, fill_id), None)
             if found != amount:

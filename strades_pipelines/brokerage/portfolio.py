@@ -21,7 +21,7 @@ from strades_pipelines.strategy.strategy import Strategy
 
 @dataclass(frozen=True)
 class Wallet:
-    """An opened wallet."""
+    """An opened wallet. `state` is the one that counts: its own, or that of a halt which it falls under."""
 
     name: str
     mode: str
@@ -133,9 +133,9 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
     """
     row = connection.execute(
         """
-        SELECT wallet, mode, strategy, parameters, instruments, "interval", currency, opening_cash, fee_rate, opened_at,
-            max_decision_age, broker, state, state_reason
-        FROM trading.wallets WHERE wallet = %s
+        SELECT w.wallet, w.mode, w.strategy, w.parameters, w.instruments, w."interval", w.currency, w.opening_cash,
+            w.fee_rate, w.opened_at, w.max_decision_age, w.broker, s.state, s.reason
+        FROM trading.wallets AS w INNER JOIN trading.wallet_states AS s USING (wallet) WHERE w.wallet = %s
         """,
         [name],
     ).fetchone()
@@ -179,6 +179,14 @@ def load_books(connection: Connection, wallet: Wallet) -> Books:
     )
     assert cash is not None, f"wallet {wallet.name} has no cash row"
     return Books(cash[0], {listing_id: Position(*rest) for listing_id, *rest in positions})
+
+
+def held_units(connection: Connection, wallet: Wallet, listing_id: int) -> Decimal:
+    """The units of a listing that a wallet holds now."""
+    row = connection.execute(
+        "SELECT quantity FROM trading.positions WHERE wallet = %s AND listing_id = %s", [wallet.name, listing_id]
+    ).fetchone()
+    return Decimal(row[0]) if row else Decimal(0)
 
 
 def load_fills(connection: Connection, wallet: Wallet) -> list[Fill]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from strades_pipelines.market.ids import base32_id
 
+BY_PERSON = "person"  # the trigger of a decision that no strategy made
+
 
 @dataclass(frozen=True, slots=True)
 class OrderTerms:
@@ -82,6 +84,11 @@ class TradingDecision:
         A forecast that is made anew has another id; the decision for that instant it may not repeat.
         """
         return base32_id(*self._cause())
+
+    @property
+    def is_by_person(self) -> bool:
+        """Whether a person asked for it."""
+        return self.trigger_kind == BY_PERSON
 
     def intent_id(self, leg: int = 0) -> str:
         """The id of the decision's intent, which is the client order id at the venue."""

@@ -16,7 +16,8 @@ from strades_pipelines.market.rounding import exact, to_lots
 class Limits:
     """What a wallet allows. `max_notional` is the value of one position as a part of equity.
 
-    In the state `active` it takes everything up, in `reducing` what makes no position larger, in any other nothing.
+    In the state `active` it takes everything up, in `reducing` what makes no position larger, in `halted` only what a
+    person sends to reduce a position, in any other nothing.
     """
 
     opened_at: datetime
@@ -84,9 +85,13 @@ def _requested(
         GateError: when it cannot be sent.
     """
     terms = request.terms
+    if not request.quantity.is_finite():
+        raise GateError("not_finite", f"expected a finite quantity, was {request.quantity}")
     quantity = _lots(request.quantity, listing)
     if quantity == 0:
         raise GateError("lot_precision", f"expected a lot of {listing.lot} or more, was {request.quantity}")
+    if decision.is_by_person:
+        check_digits(request, listing)
     check_terms(terms, known=listing.listing_id in prices)
     if terms.parent_id is not None:
         if terms.parent_id not in books.open_orders:
@@ -96,7 +101,7 @@ def _requested(
     if terms.reduce_only and held * quantity >= 0:
         raise GateError("reduce_only", f"expected a position of the other side to reduce, was {held} of {listing.name}")
     after = held + quantity
-    if terms.reduce_only or (held * after >= 0 and abs(after) <= abs(held)):
+    if terms.reduce_only or is_exit(held, quantity):
         return _order(decision, quantity, ZERO, terms)
     if after < 0:
         raise GateError("position_below_zero", f"it would leave {after} of {listing.name}; borrowing is not modelled")
@@ -106,6 +111,26 @@ def _requested(
     order = _order(decision, quantity, _cash_for(quantity, price, limits), terms)
     check_growth(order, listing, books, price=price, prices=prices, limits=limits)
     return order
+
+
+def is_exit(held: Decimal, change: Decimal) -> bool:
+    """Whether the change makes a position smaller, and does not turn it."""
+    after = held + change
+    return held * after >= 0 and abs(after) <= abs(held)
+
+
+def check_digits(request: OrderRequest, listing: Listing) -> None:
+    """Refuse a size or price that would have to be rounded: a person means the number that was typed.
+
+    Raises:
+        GateError: lot_precision or tick_precision.
+    """
+    if request.quantity % listing.lot:
+        raise GateError("lot_precision", f"expected whole lots of {listing.lot}, was {request.quantity}")
+    terms = request.terms
+    for name, value in (("limit", terms.limit), ("stop", terms.stop), ("trail", terms.trail)):
+        if value is not None and value.is_finite() and value % listing.tick:
+            raise GateError("tick_precision", f"expected a {name} in ticks of {listing.tick}, was {value}")
 
 
 def check_terms(terms: OrderTerms, *, known: bool) -> None:
@@ -161,7 +186,9 @@ def check_admission(
         GateError: wallet_halted, before_opening, stale or duplicate.
     """
     age = now - available_at
-    if limits.state not in ("active", "reducing"):
+    # A halt stops the strategies; to get out of a position by hand is what it may be for.
+    exits_by_hand = decision.is_by_person and decision.request is not None and decision.request.terms.reduce_only
+    if limits.state not in ("active", "reducing") and not (limits.state == "halted" and exits_by_hand):
         raise GateError(f"wallet_{limits.state}", f"the wallet is {limits.state}")
     if decision.decided_at < limits.opened_at:
         raise GateError("before_opening", f"decided at {decision.decided_at}, the wallet opened at {limits.opened_at}")

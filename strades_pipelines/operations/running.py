@@ -1,15 +1,11 @@
-"""Each command from its words to what it tells: a table for people, one JSON document for programs."""
+"""Bodies of the commands that keep the data: run, then print a table or JSON."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from strades_pipelines.database.backup import Manifest, back_up, signing_key
 from strades_pipelines.database.connection import connect, create_databases, database_url
@@ -21,12 +17,11 @@ from strades_pipelines.install import make_home_private, prepare
 from strades_pipelines.operations.gaps import read_gaps
 from strades_pipelines.operations.loading import load_files
 from strades_pipelines.operations.options import day, stretch
+from strades_pipelines.operations.output import print_result, say, table
 from strades_pipelines.operations.reparsing import reparse
 from strades_pipelines.operations.revisions import read_revisions
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.bad_input import BadInput
-
-PROGRESS = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def run_backfill(keys: Sequence[str], layer: str | None, from_: str, to: str, *, as_json: bool) -> None:
@@ -39,8 +34,8 @@ def run_backfill(keys: Sequence[str], layer: str | None, from_: str, to: str, *,
     sources = load_sources(settings().sources)
     prepare()
     sync_listings(sources, now=settings().now())  # a body of a symbol without listing would wait for it
-    document = backfill(keys, layer, Window(start, end), settings().now(), progress=_say)
-    _tell(document, as_json, [_table("asset rows seconds", document["assets"])])
+    document = backfill(keys, layer, Window(start, end), settings().now(), progress=say)
+    print_result(document, as_json, [table("asset rows seconds", document["assets"])])
     for failure in document["failures"]:
         print(f"strades: {failure}", file=sys.stderr)
     raise typer.Exit(1 if document["failures"] else 0)
@@ -52,8 +47,8 @@ def show_gaps(instrument: str | None, interval: str | None, cause: str | None, *
     with connect() as connection:
         document = read_gaps(connection, instrument, interval, cause)
     missing = [{"cause": name, "missing": number} for name, number in document["missing"].items()]
-    tables = [_table("instrument interval gap_start gap_end missing cause", document["gaps"])]
-    _tell(document, as_json, [*tables, _table("cause missing", missing)])
+    tables = [table("instrument interval gap_start gap_end missing cause", document["gaps"])]
+    print_result(document, as_json, [*tables, table("cause missing", missing)])
 
 
 def show_revisions(
@@ -75,8 +70,8 @@ def show_revisions(
         for row in rows
         for name, change in row["changed"].items()
     ]
-    shown = _table("kind instrument key field old new superseded_at known", lines)
-    _tell({"revisions": rows}, as_json, [shown])
+    shown = table("kind instrument key field old new superseded_at known", lines)
+    print_result({"revisions": rows}, as_json, [shown])
 
 
 def run_reparse(protocol: str | None, from_: str | None, to: str | None, *, as_json: bool) -> None:
@@ -84,7 +79,7 @@ def run_reparse(protocol: str | None, from_: str | None, to: str | None, *, as_j
     asked = stretch(from_, to)
     prepare()
     with connect() as connection:
-        document = reparse(connection, protocol, asked, now=settings().now(), progress=_say)
+        document = reparse(connection, protocol, asked, now=settings().now(), progress=say)
     _tell_load(document, as_json)
 
 
@@ -92,7 +87,7 @@ def run_load(files: Sequence[Path], protocol: str, given: Sequence[str], source:
     """`strades load`."""
     sources = load_sources(settings().sources)
     prepare()
-    document = load_files(files, protocol, given, sources, source=source, now=settings().now(), progress=_say)
+    document = load_files(files, protocol, given, sources, source=source, now=settings().now(), progress=say)
     _tell_load(document, as_json)
 
 
@@ -101,7 +96,7 @@ def run_backup(file: Path, *, as_json: bool) -> None:
     make_home_private()
     create_databases()
     migrate(database_url(), world=settings().world)
-    _tell_backup(file, back_up(file, database_url(), key=signing_key(), progress=_say), as_json)
+    _tell_backup(file, back_up(file, database_url(), key=signing_key(), progress=say), as_json)
 
 
 def run_restore(file: Path, *, force: bool, trust: bool, disconnect: bool, as_json: bool) -> None:
@@ -118,7 +113,7 @@ def run_restore(file: Path, *, force: bool, trust: bool, disconnect: bool, as_js
                 force=force,
                 trust=trust,
                 disconnect=disconnect,
-                progress=_say,
+                progress=say,
             )
     except Timeout:
         raise BadInput("expected that nothing serves this installation; end `strades up` first") from None
@@ -134,43 +129,14 @@ def _tell_backup(file: Path, manifest: Manifest, as_json: bool) -> None:
         "tables": len(manifest.hashes),
         "hashes": dict(manifest.hashes),
     }
-    _tell(document, as_json, [_table("file world taken_at bytes tables", [document])])
+    print_result(document, as_json, [table("file world taken_at bytes tables", [document])])
 
 
 def _tell_load(document: Mapping[str, Any], as_json: bool) -> None:
     rows = [{"table": table, **loaded} for table, loaded in document["rows"].items()]
     counted = [{name: document[name] for name in ("bodies", "rejects", "withdrawn")}]
-    shown = _table("table inserted revised unchanged", rows)
-    _tell(document, as_json, [_table("bodies rejects withdrawn", counted), shown])
+    shown = table("table inserted revised unchanged", rows)
+    print_result(document, as_json, [table("bodies rejects withdrawn", counted), shown])
     for line in [*document["refused"], *document["skipped"]]:
         print(f"strades: {line}", file=sys.stderr)
     raise typer.Exit(1 if document["refused"] or document["skipped"] else 0)
-
-
-def _tell(document: Mapping[str, Any], as_json: bool, tables: Sequence[Table]) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(document, default=_plain) + "\n")
-    else:
-        Console(highlight=False).print(*tables)
-
-
-def _plain(value: Any) -> str:
-    return str(value.isoformat()).replace("+00:00", "Z") if hasattr(value, "isoformat") else str(value)
-
-
-def _table(columns: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    names = columns.split()
-    table = Table(box=SIMPLE_HEAD)
-    for name in names:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*("-" if row.get(name) is None else _cell(row[name]) for name in names))
-    return table
-
-
-def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else _plain(value)
-
-
-def _say(line: str) -> None:
-    PROGRESS.print(line)

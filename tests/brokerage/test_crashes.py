@@ -48,13 +48,20 @@ POINTS = {
 CANCEL_POINTS = ("trading.order_cancelling", "trading.order_cancelled")
 # Tested where replays and results are written, and where a wallet opens.
 ELSEWHERE = {"trading.replay_written", "trading.wallet_opened", "results.written", "results.parity_written"}
+# test_halts.py and operations/test_trading.py kill a halt and a flatten there.
+COMMAND_POINTS = {
+    "trading.halt_written",
+    "trading.halt_committed",
+    "trading.cancels_requested",
+    "trading.exits_decided",
+}
 
 
 def test_no_point_is_left_out() -> None:
     sources = (PROJECT / "strades_pipelines").rglob("*.py")
     named = {name for source in sources for name in re.findall(r'crash_point\("(\w+\.\w+)"\)', source.read_text())}
     of_trading = {name for name in named if name.partition(".")[0] in ("signals", "trading", "results")}
-    assert of_trading == {*POINTS, *CANCEL_POINTS, *ELSEWHERE}
+    assert of_trading == {*POINTS, *CANCEL_POINTS, *ELSEWHERE, *COMMAND_POINTS}
 
 
 @pytest.mark.parametrize(("point", "crash_at"), POINTS.items())

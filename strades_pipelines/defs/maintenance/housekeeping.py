@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from strades_pipelines.brokerage.ledger_marks import verify_in_full
 from strades_pipelines.database.sizes import read_sizes, write_sizes
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
@@ -69,11 +70,28 @@ def take_inventory(context: dg.OpExecutionContext, database: Database, notifier:
         notifier.alert(f"{sum(one.months for one in failed)} months of assets stay failed", f"{told}: materialize them")
 
 
-@dg.job(description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months.")
+@dg.op(description="Verifies every line of every wallet's ledger; the check after each run verifies new lines only.")
+def verify_ledgers(context: dg.OpExecutionContext, database: Database) -> None:
+    """Verify all ledgers in full; a fault fails the run, of which a person is told."""
+    with database.connect() as connection:
+        wallets = [name for (name,) in connection.execute("SELECT wallet FROM trading.wallets ORDER BY wallet")]
+        connection.rollback()
+        faults = [fault for wallet in wallets for fault in verify_in_full(connection, wallet)]
+    if faults:
+        raise dg.Failure(
+            f"{len(faults)} faults: {'; '.join(faults[:5])}; see `strades ledger verify`", allow_retries=False
+        )
+    context.log.info(f"verified the ledgers of {len(wallets)} wallets")
+
+
+@dg.job(
+    description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months, verifies ledgers."
+)
 def nightly_housekeeping_job() -> None:
     """Ops that know nothing of each other, but that sizes are recorded of what is left."""
     record_sizes(start=prune_event_log())
     take_inventory()
+    verify_ledgers()
 
 
 nightly_housekeeping_schedule = dg.ScheduleDefinition(
@@ -82,7 +100,7 @@ nightly_housekeeping_schedule = dg.ScheduleDefinition(
     cron_schedule="45 3 * * *",
     execution_timezone="UTC",
     default_status=SCHEDULE_STATUS,
-    description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months.",
+    description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months, verifies ledgers.",
 )
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import dagster as dg
 import psycopg
 
-from strades_pipelines.brokerage.ledger import verify_ledger
+from strades_pipelines.brokerage.ledger_marks import verify_new_lines, wallets_to_verify
 from strades_pipelines.defs.checks import Statement
 from strades_pipelines.keys import key
+from strades_pipelines.settings import settings
 
 Connection = psycopg.Connection[Any]
 STATEMENTS = (
@@ -86,7 +87,8 @@ STATEMENTS = (
 LEDGER = dg.AssetCheckSpec(
     "hash_chain_is_unbroken",
     asset=key("trading", "ledger"),
-    description="No line of a wallet's ledger was edited, deleted or inserted.",
+    description="No line of a wallet's ledger was edited, deleted or inserted since the last check. Older lines are "
+    "verified every night, and by `strades ledger verify`.",
     blocking=True,
 )
 SPECS = [
@@ -101,15 +103,17 @@ SPECS = [
 
 
 def evaluate(connection: Connection, wanted: Callable[[dg.AssetCheckKey], bool]) -> list[dg.AssetCheckResult]:
-    """The results of the checks that are wanted."""
+    """The results of the checks that are wanted. Commits the marks of verified ledgers."""
     results = []
     for one in STATEMENTS:
         asset = key(one.layer, one.entity)
         if wanted(dg.AssetCheckKey(asset, one.name)):
             results.append(_result(asset, one.name, {"offenders": one.count(connection)}))
     if wanted(LEDGER.key):
-        wallets = [name for (name,) in connection.execute("SELECT wallet FROM trading.wallets ORDER BY wallet")]
-        faults = [fault for wallet in wallets for fault in verify_ledger(connection, wallet)]
+        wallets = wallets_to_verify(connection)
+        now = settings().now()
+        connection.commit()
+        faults = [fault for wallet in wallets for fault in verify_new_lines(connection, wallet, now=now)]
         found = {"offenders": len(faults), "wallets": len(wallets), "faults": faults}
         results.append(_result(LEDGER.asset_key, LEDGER.name, found))
     return results

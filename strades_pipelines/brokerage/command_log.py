@@ -1,0 +1,73 @@
+"""What a person asked of the trading side, kept in trading.commands: who, when, why, and what came of it."""
+
+import getpass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.rows import to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a command is about: one wallet, one strategy in all of its wallets, or everything that trades."""
+
+    kind: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return "all wallets" if self.kind == "all" else f"{self.kind} {self.name}"
+
+
+ALL = Scope("all")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A person's request: `by` is the user of the operating system, `at` the time in UTC."""
+
+    kind: str
+    scope: Scope
+    by: str
+    at: datetime
+    reason: str | None = None
+
+
+def current_user() -> str:
+    """The user of the operating system; `uid N` where it has no name, as in a container."""
+    with suppress(OSError, KeyError, ImportError):
+        return getpass.getuser()
+    import os
+
+    return f"uid {os.getuid()}"
+
+
+def log_command(connection: Connection, request: Request, arguments: Mapping[str, Any]) -> int:
+    """Keep that a command was given; returns its id. Commits nothing."""
+    row = connection.execute(
+        """
+        INSERT INTO trading.commands (kind, scope, name, requested_by, requested_at, reason, arguments)
+        VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING command_id
+        """,
+        [
+            request.kind,
+            request.scope.kind,
+            request.scope.name,
+            request.by,
+            request.at,
+            request.reason,
+            to_json(arguments),
+        ],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def log_outcome(connection: Connection, command_id: int, outcome: str, *, now: datetime) -> None:
+    """Keep what came of a command, once. Commits nothing."""
+    connection.execute(
+        "UPDATE trading.commands SET outcome = %s, finished_at = %s WHERE command_id = %s", [outcome, now, command_id]
+    )

@@ -1,0 +1,92 @@
+"""Out of everything: cancel a wallet's open orders, then one market order for each position, to zero."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from strades_pipelines.brokerage.brokers.venue import VenueBroker
+from strades_pipelines.brokerage.command_log import Request, log_outcome
+from strades_pipelines.brokerage.execution import execute_pending, wallet_lock
+from strades_pipelines.brokerage.person_orders import (
+    OrderOutcome,
+    cancel_open_orders,
+    decide_by_hand,
+    exits,
+    outcome_of,
+)
+from strades_pipelines.brokerage.portfolio import load_wallet
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.database.crash import crash_point
+
+Clock = Callable[[], datetime]
+PAUSE_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Flattened:
+    """What was done: intents that were to be cancelled, of which `not_cancelled` are still open, and the exits."""
+
+    cancelled: list[str]
+    not_cancelled: list[str]
+    exits: list[OrderOutcome] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is left to do but to wait for fills."""
+        return not self.not_cancelled and all(outcome.is_good for outcome in self.exits)
+
+
+def cancel_all(
+    connection: Connection,
+    venue: VenueBroker,
+    request: Request,
+    *,
+    clock: Clock,
+    seconds: float,
+    keep_exits: bool = False,
+) -> Flattened:
+    """Cancel the open orders of the request's wallet; returns when all are over, or after `seconds`. Commits."""
+    name = request.scope.name
+    cancelled = cancel_open_orders(connection, name, request, keep_exits=keep_exits)
+    connection.commit()
+    crash_point("trading.cancels_requested")
+    deadline = time.monotonic() + seconds
+    while True:
+        execute_pending(connection, venue, name, now=clock())
+        left = [
+            intent_id
+            for (intent_id,) in connection.execute(
+                """
+                SELECT intent_id FROM trading.orders
+                WHERE intent_id = ANY(%s) AND state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
+                """,
+                [cancelled],
+            )
+        ]
+        connection.rollback()
+        if not left or time.monotonic() > deadline:
+            return Flattened(cancelled, left)
+        time.sleep(PAUSE_SECONDS)
+
+
+def flatten(connection: Connection, venue: VenueBroker, request: Request, *, clock: Clock, seconds: float) -> Flattened:
+    """Cancel the open orders of the request's wallet, then send an exit for each position. Commits. Can be repeated.
+
+    The wallet was halted before, or its strategy would open what is closed here. What a silent venue still has to
+    cancel holds up no exit: that only reduces, so it cannot turn a position.
+    """
+    done = cancel_all(connection, venue, request, clock=clock, seconds=seconds, keep_exits=True)
+    with wallet_lock(connection, request.scope.name):  # two at once would each send the whole exit
+        wallet = load_wallet(connection, request.scope.name)
+        made = [
+            decide_by_hand(connection, wallet, listing, order, request) for listing, order in exits(connection, wallet)
+        ]
+        connection.commit()
+        crash_point("trading.exits_decided")
+        execute_pending(connection, venue, wallet.name, now=clock())
+        outcomes = [outcome_of(connection, decision) for _, decision in made]
+        for (command_id, _), outcome in zip(made, outcomes, strict=True):
+            log_outcome(connection, command_id, f"{outcome.intent_id} {outcome.state}", now=clock())
+        connection.commit()
+    return Flattened(done.cancelled, done.not_cancelled, outcomes)

@@ -1,0 +1,123 @@
+"""The kill switch. After `halt` and `wait_for_sends` have returned, no new order of its wallets reaches a venue.
+
+A sender holds the wallet's send lock, shared with other senders, from before it reads the wallet's state until the
+venue has answered. A halt commits the new state first and then takes the lock for a moment, exclusively: it waits for
+senders that may have read the old state, and later ones read the new. Locks belong to connections, so a killed process
+holds up nobody.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import psycopg
+
+from strades_pipelines.brokerage.command_log import Request, Scope, log_command
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.database.crash import crash_point
+
+# The wallets of a scope, but for replays and for those that are closed.
+IN_SCOPE = """
+    SELECT wallet FROM trading.wallets
+    WHERE mode <> 'replay' AND state <> 'retired'
+        AND CASE %(scope)s WHEN 'wallet' THEN wallet = %(name)s WHEN 'strategy' THEN strategy = %(name)s ELSE true END
+    ORDER BY wallet
+"""
+
+
+def wallets_of(connection: Connection, scope: Scope) -> list[str]:
+    """The wallets that trade and that a scope takes in."""
+    return [name for (name,) in connection.execute(IN_SCOPE, {"scope": scope.kind, "name": scope.name})]
+
+
+def halt(connection: Connection, request: Request, state: str) -> int:
+    """Have the wallets in scope send nothing more, or in the state `reducing` only exits; returns the command. Commits.
+
+    Of two halts of one scope the later one counts. Sends that are under way are not waited for.
+    """
+    command_id = log_command(connection, request, {"state": state})
+    scope, reason = request.scope, request.reason or f"by {request.by}"
+    if scope.kind == "wallet":
+        connection.execute(
+            """
+            UPDATE trading.wallets SET state = %s, state_reason = %s
+            WHERE wallet = %s AND state NOT IN ('retiring', 'retired')
+            """,
+            [state, reason, scope.name],
+        )
+    else:
+        connection.execute(
+            """
+            INSERT INTO trading.halts VALUES (%s, %s, %s, %s, %s, %s)
+            ON CONFLICT (scope, name) DO UPDATE
+            SET state = excluded.state, reason = excluded.reason, since = excluded.since,
+                command_id = excluded.command_id
+            """,
+            [scope.kind, scope.name, state, reason, request.at, command_id],
+        )
+    crash_point("trading.halt_written")
+    connection.commit()
+    crash_point("trading.halt_committed")
+    return command_id
+
+
+def resume(connection: Connection, request: Request) -> tuple[int, bool]:
+    """End the halt of exactly this scope; returns the command and whether there was one. Commits.
+
+    A wallet that was halted by itself, by a fault say, stays so when all wallets are resumed.
+    """
+    command_id = log_command(connection, request, {})
+    scope = request.scope
+    if scope.kind == "wallet":
+        ended = connection.execute(
+            "UPDATE trading.wallets SET state = 'active', state_reason = NULL "
+            "WHERE wallet = %s AND state IN ('reducing', 'halted')",
+            [scope.name],
+        )
+    else:
+        ended = connection.execute("DELETE FROM trading.halts WHERE scope = %s AND name = %s", [scope.kind, scope.name])
+    connection.commit()
+    return command_id, ended.rowcount > 0
+
+
+def current_state(connection: Connection, wallet: str) -> str:
+    """The state that counts for a wallet now; `gone` for one that is not there."""
+    row = connection.execute("SELECT state FROM trading.wallet_states WHERE wallet = %s", [wallet]).fetchone()
+    return str(row[0]) if row else "gone"
+
+
+@contextmanager
+def send_lock(connection: Connection, wallet: str) -> Iterator[None]:
+    """Hold the wallet's send lock, shared with other senders. What the block does it must commit."""
+    connection.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", [_key(wallet)])
+    try:
+        yield
+    finally:
+        with suppress(psycopg.OperationalError):  # a broken connection has lost the lock with the rest
+            connection.rollback()
+            connection.execute("SELECT pg_advisory_unlock_shared(hashtextextended(%s, 0))", [_key(wallet)])
+            connection.commit()
+
+
+def wait_for_sends(connection: Connection, wallets: Sequence[str], *, seconds: float) -> list[str]:
+    """Wait until the sends that are under way have ended; returns the wallets that were still sending after that time.
+
+    Args:
+        connection: with no transaction open.
+    """
+    deadline = time.monotonic() + seconds
+    still_sending = []
+    for wallet in wallets:
+        left = max(1, round(1000 * (deadline - time.monotonic())))
+        try:
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{left}ms"])
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_key(wallet)])
+        except psycopg.errors.LockNotAvailable:
+            still_sending.append(wallet)
+        finally:
+            connection.rollback()  # gives the lock back
+    return still_sending
+
+
+def _key(wallet: str) -> str:
+    return f"strades.send:{wallet}"

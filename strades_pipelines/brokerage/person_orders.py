@@ -1,0 +1,160 @@
+"""A person's own orders beside those of the strategies: the same gate, the same execution, their own attribution."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import count
+
+from strades_pipelines.brokerage.command_log import Request, log_command
+from strades_pipelines.brokerage.order_book import request_cancel
+from strades_pipelines.brokerage.portfolio import Wallet, held_units
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.rows import decision_row, insert, request_to_json
+from strades_pipelines.market.instruments import Listing
+from strades_pipelines.market.order_states import OrderState
+from strades_pipelines.market.orders import BY_PERSON, OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.rounding import to_lots
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOutcome:
+    """What became of a person's order: the code of its refusal, or its state; `reason` says why."""
+
+    intent_id: str
+    state: str
+    reason: str | None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the venue has it, had it, or may have it."""
+        return self.state not in ("refused", "rejected", "cancelled", "expired")
+
+
+def find_instrument(wallet: Wallet, name: str) -> Listing:
+    """The wallet's listing of that name, `SYMBOL` or `VENUE:SYMBOL`.
+
+    Raises:
+        LookupError: when the wallet trades none of that name, or several.
+    """
+    found = [one for one in wallet.listings if name in (one.name, one.symbol)]
+    if len(found) != 1:
+        listed = ", ".join(one.name for one in wallet.listings)
+        raise LookupError(f"instrument: expected one that wallet {wallet.name} trades ({listed}), was {name!r}")
+    return found[0]
+
+
+def decide_by_hand(
+    connection: Connection, wallet: Wallet, listing: Listing, order: OrderRequest, request: Request
+) -> tuple[int, TradingDecision]:
+    """Store a person's order as a decision of theirs; returns the command and it. Commits nothing."""
+    arguments = {"instrument": listing.name, **request_to_json(order)}
+    command_id = log_command(connection, request, arguments)
+    held = float(held_units(connection, wallet, listing.listing_id))
+    after = held + float(order.quantity)
+    made = TradingDecision(
+        wallet=wallet.name,
+        strategy=BY_PERSON,
+        i=wallet.listings.index(listing),
+        listing_id=listing.listing_id,
+        decided_at=request.at,
+        trigger_kind=BY_PERSON,
+        trigger_id=f"command@{command_id}",
+        ordinal=0,
+        previous_target=held,
+        target=after if math.isfinite(after) else held,
+        reason=request.reason or f"{request.kind} by {request.by}",
+        inputs={"trigger": {"kind": BY_PERSON, "id": f"command@{command_id}"}, "requested_by": request.by},
+        request=order,
+    )
+    for ordinal in count():
+        made = replace(made, ordinal=ordinal)
+        if insert(connection, "signals.decisions", decision_row(made, request.at)):
+            return command_id, made
+    raise AssertionError("an ordinal is free at last")
+
+
+def outcome_of(connection: Connection, decision: TradingDecision) -> OrderOutcome:
+    """What became of an order after a pass over its wallet."""
+    intent_id = decision.intent_id()
+    row = connection.execute(
+        """
+        SELECT state, reason FROM trading.orders WHERE intent_id = %s
+        UNION ALL
+        SELECT 'refused', code || ': ' || detail FROM trading.refusals WHERE decision_id = %s
+        """,
+        [intent_id, decision.decision_id],
+    ).fetchone()
+    return OrderOutcome(intent_id, *row) if row else OrderOutcome(intent_id, "pending", "no pass has taken it up yet")
+
+
+def find_order(connection: Connection, intent_id: str) -> tuple[str, str, OrderState]:
+    """The wallet, decision and state of an order.
+
+    Raises:
+        LookupError: when there is none.
+    """
+    row = connection.execute(
+        """
+        SELECT o.wallet, i.decision_id, o.state
+        FROM trading.orders AS o INNER JOIN trading.intents AS i USING (intent_id)
+        WHERE o.intent_id = %s
+        """,
+        [intent_id],
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"intent: expected the id of an order, was {intent_id!r}; see `strades wallets --json`")
+    return row[0], row[1], OrderState(row[2])
+
+
+def cancel_by_hand(connection: Connection, decision_id: str, intent_id: str, request: Request) -> int:
+    """Ask that an order be cancelled; the next pass over its wallet does it. Returns the command. Commits nothing."""
+    command_id = log_command(connection, request, {"intent_id": intent_id})
+    request_cancel(connection, decision_id, by=request.by, at=request.at, now=request.at)
+    return command_id
+
+
+def cancel_open_orders(connection: Connection, wallet: str, request: Request, *, keep_exits: bool) -> list[str]:
+    """Ask that a wallet's orders be cancelled; returns their intents. Commits nothing.
+
+    Args:
+        keep_exits: leave a person's market orders that only reduce, so that an exit is not cancelled for another one.
+    """
+    rows = connection.execute(
+        """
+        SELECT i.intent_id, i.decision_id FROM trading.orders AS o
+        INNER JOIN trading.intents AS i USING (intent_id)
+        INNER JOIN signals.decisions AS d USING (decision_id)
+        WHERE o.wallet = %s AND o.state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
+            AND NOT (%s AND d.trigger_kind = %s AND i.reduce_only AND i.order_type = 'market')
+        ORDER BY i.intent_id
+        """,
+        [wallet, keep_exits, BY_PERSON],
+    ).fetchall()
+    for _, decision_id in rows:
+        request_cancel(connection, decision_id, by=request.by, at=request.at, now=request.at)
+    return [intent_id for intent_id, _ in rows]
+
+
+def exits(connection: Connection, wallet: Wallet) -> Iterator[tuple[Listing, OrderRequest]]:
+    """The market orders that take a wallet's positions to zero, beside the exits that are under way.
+
+    A decision that is stored and no order yet is not seen: call it after a pass, under the wallet's lock.
+    """
+    under_way = dict(
+        connection.execute(
+            """
+            SELECT i.listing_id, sum((i.quantity - o.filled) * CASE i.side WHEN 'buy' THEN 1 ELSE -1 END)
+            FROM trading.orders AS o INNER JOIN trading.intents AS i USING (intent_id)
+            WHERE o.wallet = %s AND o.state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
+                AND i.reduce_only AND i.order_type = 'market'
+            GROUP BY i.listing_id
+            """,
+            [wallet.name],
+        ).fetchall()
+    )
+    for listing in wallet.listings:
+        rest = held_units(connection, wallet, listing.listing_id) + under_way.get(listing.listing_id, Decimal(0))
+        rest = to_lots(rest, listing.lot)
+        if rest:
+            yield listing, OrderRequest(-rest, OrderTerms(reduce_only=True))

@@ -1,0 +1,67 @@
+"""One pass over the wallets that trade: decide, then execute. Dagster has no part in it."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from strades_pipelines.brokerage.brokers.venue import venue_for
+from strades_pipelines.brokerage.execution import Executed, execute_pending
+from strades_pipelines.brokerage.live import decide, for_each
+from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.wallets import WalletTemplate
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
+
+TRADING_MODES = ("paper", "live")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a pass works with.
+
+    Args:
+        at_venue: for the paper venue alone, whose transactions are its own.
+        clock: the world's time, UTC.
+    """
+
+    connection: Connection
+    at_venue: Connection
+    adbc: "AdbcConnection"
+    clock: Callable[[], datetime]
+
+    def trade(
+        self, templates: Sequence[WalletTemplate], listed: Collection[str] | None
+    ) -> tuple[dict[str, Executed], dict[str, str]]:
+        """Open, decide and execute; returns what was done and what failed, by wallet.
+
+        What fails stops that wallet alone. A wallet whose strategy raises is executed all the same: its orders go on,
+        and are cancelled when asked.
+
+        Args:
+            listed: the names in Wallets.json: others are retired. None to retire none.
+        """
+        by_name = {template.name: template for template in templates}
+        used = self.connection, self.at_venue, self.adbc
+
+        def open_and_decide(name: str) -> None:
+            open_wallet(self.connection, by_name[name], now=self.clock())
+            decide(self.connection, self.adbc, name, now=self.clock())
+
+        errors = for_each(by_name, open_and_decide, used)[1]
+        retiring = [] if listed is None else retire_unlisted(self.connection, listed, TRADING_MODES)
+        opened = [name for name in by_name if self._is_open(name)]
+        done, failed = for_each([*opened, *retiring], self.execute, used)
+        return done, errors | failed
+
+    def execute(self, name: str) -> Executed:
+        """Execute what waits in a wallet."""
+        venue = venue_for(load_wallet(self.connection, name), self.at_venue)
+        return execute_pending(self.connection, venue, name, now=self.clock())
+
+    def _is_open(self, name: str) -> bool:
+        row = self.connection.execute("SELECT FROM trading.wallets WHERE wallet = %s", [name]).fetchone()
+        self.connection.rollback()
+        return row is not None

@@ -1,0 +1,43 @@
+"""What a person should look at in the wallets that trade: `strades doctor` says it."""
+
+from datetime import datetime, timedelta
+
+from strades_pipelines.brokerage.prices import Connection
+
+PATIENCE = timedelta(minutes=5)  # a venue that answers settles an order within seconds
+STOPPED = """
+    SELECT s.wallet, s.state, s.reason
+    FROM trading.wallet_states AS s INNER JOIN trading.wallets AS w USING (wallet)
+    WHERE w.mode <> 'replay' AND s.state IN ('reducing', 'halted', 'retiring') ORDER BY s.wallet
+"""
+UNSETTLED = """
+    SELECT o.wallet, o.intent_id, o.state, o.submitted_at, o.reason
+    FROM trading.orders AS o INNER JOIN trading.wallets AS w USING (wallet)
+    WHERE w.mode <> 'replay' AND o.state IN ('submitting', 'unknown') AND o.submitted_at < %s
+    ORDER BY o.wallet, o.submitted_at
+"""
+UNFINISHED = """
+    SELECT kind, scope, name, requested_at FROM trading.commands
+    WHERE outcome IS NULL AND requested_at BETWEEN %s AND %s ORDER BY requested_at
+"""
+
+
+def wallet_problems(connection: Connection, *, now: datetime) -> list[str]:
+    """Wallets that do not trade freely, orders that a venue has left open to doubt, commands that did not end."""
+    lines = [
+        f"wallet {wallet} is {state}{f' ({reason})' if reason else ''}{_way_out(state)}"
+        for wallet, state, reason in connection.execute(STOPPED)
+    ]
+    lines += [
+        f"wallet {wallet}: order {intent} is {state} since {at:%Y-%m-%d %H:%M} ({reason}); ask its venue"
+        for wallet, intent, state, at, reason in connection.execute(UNSETTLED, [now - PATIENCE])
+    ]
+    lines += [
+        f"{kind} of {f'{scope} {name}' if name else 'all wallets'} at {at:%Y-%m-%d %H:%M} did not end; give it again"
+        for kind, scope, name, at in connection.execute(UNFINISHED, [now - timedelta(days=1), now - PATIENCE])
+    ]
+    return lines
+
+
+def _way_out(state: str) -> str:
+    return "" if state == "retiring" else "; look at it, then `strades resume`"

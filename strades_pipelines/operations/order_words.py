@@ -1,0 +1,56 @@
+"""An order from the words of a command line."""
+
+from decimal import Decimal, InvalidOperation
+
+from strades_pipelines.market.orders import OrderRequest, OrderTerms
+from strades_pipelines.strategy.bad_input import BadInput
+
+TIMES_IN_FORCE, AUCTIONS = ("gtc", "day", "ioc", "fok"), ("open", "close")
+LARGEST_EXPONENT = 28  # more digits cannot be traded exactly
+
+
+def order_request(
+    quantity: str,
+    limit: str | None,
+    stop: str | None,
+    trail: str | None,
+    time_in_force: str,
+    auction: str | None,
+    *,
+    reduce_only: bool,
+) -> OrderRequest:
+    """The order that was typed. Numbers that no order may have, NaN say, are left to the gate, which records them.
+
+    Raises:
+        BadInput: for what is no number, and for a word that is none of those expected.
+    """
+    if time_in_force not in TIMES_IN_FORCE:
+        raise BadInput(f"--time-in-force: expected one of {', '.join(TIMES_IN_FORCE)}, found {time_in_force!r}")
+    if auction is not None and auction not in AUCTIONS:
+        raise BadInput(f"--auction: expected one of {', '.join(AUCTIONS)}, found {auction!r}")
+    terms = OrderTerms(
+        limit=_price(limit, "--limit"),
+        stop=_price(stop, "--stop"),
+        trail=_price(trail, "--trail"),
+        time_in_force=time_in_force,
+        auction=auction,
+        reduce_only=reduce_only,
+    )
+    return OrderRequest(_number(quantity, "QUANTITY"), terms)
+
+
+def _price(text: str | None, where: str) -> Decimal | None:
+    return None if text is None else _number(text, where)
+
+
+def _number(text: str, where: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise BadInput(f"{where}: expected a number, found {text!r}") from None
+    if number.is_snan():
+        return Decimal("NaN")
+    digits = len(number.as_tuple().digits)
+    if number.is_finite() and max(abs(number.adjusted()), digits) > LARGEST_EXPONENT:
+        raise BadInput(f"{where}: expected at most {LARGEST_EXPONENT} digits, found {text[:40]!r}")
+    return number

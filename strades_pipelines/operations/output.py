@@ -1,0 +1,51 @@
+"""What a command prints: tables for people, one JSON document for programs, progress on standard error."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from strades_pipelines.market.ledger import plain
+
+PROGRESS = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_result(document: Mapping[str, Any], as_json: bool, tables: Sequence[Table]) -> None:
+    """Print the document as JSON, or the tables in its place."""
+    if as_json:
+        sys.stdout.write(json.dumps(document, default=as_text) + "\n")
+    else:
+        Console(highlight=False).print(*tables)
+
+
+def as_text(value: Any) -> str:
+    """A value that JSON does not know: times in ISO 8601 with Z, exact numbers in full."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    return str(value.isoformat()).replace("+00:00", "Z") if hasattr(value, "isoformat") else str(value)
+
+
+def table(columns: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A table of those columns, which are the keys of `rows`, with blanks between."""
+    names = columns.split()
+    made = Table(box=SIMPLE_HEAD)
+    for name in names:
+        # An id is copied into the next command: never over two lines.
+        made.add_column(name.replace("_", " "), overflow="fold", no_wrap=name.endswith("_id"))
+    for row in rows:
+        made.add_row(*("-" if row.get(name) is None else _cell(row[name]) for name in names))
+    return made
+
+
+def say(line: str) -> None:
+    """Print a line of progress."""
+    PROGRESS.print(line)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else as_text(value)

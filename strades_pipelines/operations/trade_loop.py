@@ -1,0 +1,122 @@
+"""Body of `strades trade`: passes with a clock of their own, until it is stopped."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import typer
+
+from strades_pipelines import stopping
+from strades_pipelines.brokerage.execution import Executed
+from strades_pipelines.brokerage.trade_pass import TRADING_MODES, Desk
+from strades_pipelines.brokerage.wallets import WalletsError, WalletsFile, read_wallets
+from strades_pipelines.database.connection import adbc_connect, connect
+from strades_pipelines.operations.output import print_result, say, table
+from strades_pipelines.operations.trading import open_world
+from strades_pipelines.settings import settings
+from strades_pipelines.strategy.bad_input import BadInput
+
+LONGEST_WAIT = 30.0  # seconds between two attempts to reach a database that is away
+
+
+class TradeLoop:
+    """Passes over the wallets of Wallets.json, which is read again for each: an edit needs no restart.
+
+    Args:
+        wallet: only this one; none is retired then.
+        every: seconds from the end of a pass to the next.
+    """
+
+    def __init__(self, wallet: str | None, *, every: float) -> None:
+        self.totals: Counter[str] = Counter()
+        self.errors: dict[str, str] = {}
+        self._wallet, self._every = wallet, every
+        self._file = self._read()
+
+    def run(self, seconds: float | None) -> None:
+        """Pass after pass for that long; None: until this process is stopped, which it survives at any point."""
+        end = None if seconds is None else time.monotonic() + seconds
+        wait = self._every
+        while True:
+            try:
+                for _ in self._passes(end):
+                    wait = self._every
+                if end is not None and time.monotonic() >= end:
+                    return
+            except psycopg.OperationalError as error:
+                self._tell({"database": str(error).splitlines()[0]})
+                wait = min(2 * wait, LONGEST_WAIT)
+            self._pause(wait, end)
+
+    def _passes(self, end: float | None) -> Iterator[None]:
+        """Passes on one set of connections, until one fails: what failed may be a connection."""
+        with connect() as ours, connect() as at_venue, closing(adbc_connect()) as adbc:
+            desk = Desk(ours, at_venue, adbc, settings().now)
+            while True:
+                unread = self._read_again()
+                file = self._file
+                templates = [one for one in file.templates if self._wallet in (None, one.name)]
+                done, errors = desk.trade(templates, file.listed if self._wallet is None else None)
+                self._report(done, settings().now())
+                faults = {fault.wallet: fault.message for fault in file.faults if self._wallet is None}
+                self._tell(errors | faults | unread)
+                self.totals["passes"] += 1
+                yield
+                if errors or (end is not None and time.monotonic() >= end):
+                    return
+                self._pause(self._every, end)
+
+    def _pause(self, seconds: float, end: float | None) -> None:
+        stopping.begin_nothing_more_if_requested()
+        time.sleep(max(0.0, seconds if end is None else min(seconds, end - time.monotonic())))
+
+    def _read(self) -> WalletsFile:
+        file = read_wallets(settings().wallets).of_modes(TRADING_MODES)
+        if self._wallet is not None and self._wallet not in {one.name for one in file.templates}:
+            names = ", ".join(one.name for one in file.templates)
+            raise BadInput(f"--wallet: expected one of Wallets.json that trades ({names}), found {self._wallet!r}")
+        return file
+
+    def _read_again(self) -> dict[str, str]:
+        """Read the file as it is now; where it cannot be read, in the middle of an edit say, it stays as it was."""
+        try:
+            self._file = self._read()
+        except (WalletsError, BadInput) as error:
+            return {"Wallets.json": str(error)}
+        return {}
+
+    def _report(self, done: dict[str, Executed], now: datetime) -> None:
+        """A line for each wallet that did something."""
+        for name, executed in done.items():
+            counts = {
+                "intents": len(executed.intents),
+                "sent": len(executed.sent),
+                "fills": len(executed.fills),
+                "refused": len(executed.refusals),
+            }
+            self.totals.update(counts)
+            parts = [f"{count} {what}" for what, count in counts.items() if count]
+            codes = ", ".join(sorted(set(executed.refusals.values())))
+            if parts:
+                say(f"{now:%H:%M:%S} {name}: {', '.join(parts)}{f' ({codes})' if codes else ''}")
+
+    def _tell(self, errors: dict[str, str]) -> None:
+        """A line for each error that was not told already."""
+        for name, error in errors.items():
+            if self.errors.get(name) != error:
+                say(f"{settings().now():%H:%M:%S} {name}: {error}")
+        self.errors = errors
+
+
+def run_trade(wallet: str | None, *, seconds: float | None, every: float, as_json: bool) -> None:
+    """`strades trade`; ends with 1 when the last pass failed for a wallet."""
+    open_world()
+    loop = TradeLoop(wallet, every=every)
+    loop.run(seconds)
+    document: dict[str, Any] = {**loop.totals, "errors": loop.errors}
+    print_result(document, as_json, [table("passes intents sent fills refused", [document])])
+    raise typer.Exit(1 if loop.errors else 0)

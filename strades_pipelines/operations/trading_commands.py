@@ -1,0 +1,128 @@
+"""The commands with which a person trades. What they need is imported when one of them runs."""
+
+from typing import Annotated
+
+import typer
+
+from strades_pipelines.research.options import Json
+
+app = typer.Typer()
+ledger_app = typer.Typer(no_args_is_help=True, help="The ledgers of the wallets.")
+app.add_typer(ledger_app, name="ledger")
+OneWallet = Annotated[str | None, typer.Option("--wallet", metavar="NAME", help="Only this wallet.")]
+OneStrategy = Annotated[
+    str | None, typer.Option("--strategy", metavar="NAME", help="Only the wallets of this strategy, later ones too.")
+]
+Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why; kept with the command.")]
+
+
+@app.command()
+def halt(
+    wallet: OneWallet = None,
+    strategy: OneStrategy = None,
+    reducing: Annotated[bool, typer.Option("--reducing", help="Orders that make a position smaller go on.")] = False,
+    cancel_open: Annotated[bool, typer.Option("--cancel-open", help="Cancel open orders too.")] = False,
+    flatten: Annotated[bool, typer.Option("--flatten", help="Cancel, then close every position at market.")] = False,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Send no new order, of all wallets unless one is named; returns when the last send in flight has ended."""
+    from strades_pipelines.operations.trading import run_halt
+
+    run_halt(
+        wallet,
+        strategy,
+        reducing=reducing,
+        cancel_open=cancel_open,
+        flatten_all=flatten,
+        reason=reason,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def resume(
+    wallet: OneWallet = None, strategy: OneStrategy = None, reason: Reason = None, as_json: Json = False
+) -> None:
+    """End a halt of the same scope. What was refused meanwhile is not sent later."""
+    from strades_pipelines.operations.trading import run_resume
+
+    run_resume(wallet, strategy, reason=reason, as_json=as_json)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def order(
+    wallet: Annotated[str, typer.Argument()],
+    instrument: Annotated[str, typer.Argument(metavar="[VENUE:]SYMBOL")],
+    quantity: Annotated[str, typer.Argument(help="Units in whole lots; negative to sell: -0.5.")],
+    limit: Annotated[str | None, typer.Option(metavar="PRICE", help="The worst price it takes.")] = None,
+    stop: Annotated[str | None, typer.Option(metavar="PRICE", help="The price that sets it off.")] = None,
+    trail: Annotated[
+        str | None, typer.Option(metavar="DISTANCE", help="How far the stop stays behind the best price.")
+    ] = None,
+    time_in_force: Annotated[str, typer.Option(help="gtc, day, ioc or fok.")] = "gtc",
+    auction: Annotated[str | None, typer.Option(help="open or close: only in that auction.")] = None,
+    reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Never open or turn a position.")] = False,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Send an order of your own, through the same gate as those of the strategies."""
+    from strades_pipelines.operations.order_words import order_request
+    from strades_pipelines.operations.trading import run_order
+
+    request = order_request(quantity, limit, stop, trail, time_in_force, auction, reduce_only=reduce_only)
+    run_order(wallet, instrument, request, reason=reason, as_json=as_json)
+
+
+@app.command()
+def cancel(
+    intent: Annotated[str, typer.Argument(metavar="INTENT", help="The order's id, as `strades wallets` shows it.")],
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Cancel what is left of an order, whoever it is of, and in whatever state its wallet is."""
+    from strades_pipelines.operations.trading import run_cancel
+
+    run_cancel(intent, reason=reason, as_json=as_json)
+
+
+@app.command()
+def trade(
+    wallet: OneWallet = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="End after so long.", show_default="when it is stopped")
+    ] = None,
+    every: Annotated[float, typer.Option(min=0, help="Seconds from one pass to the next.")] = 2.0,
+    as_json: Json = False,
+) -> None:
+    """Decide and execute for each paper and live wallet, again and again. Needs no Dagster, and does not mind it."""
+    from strades_pipelines.operations.trade_loop import run_trade
+
+    run_trade(wallet, seconds=seconds, every=every, as_json=as_json)
+
+
+@app.command()
+def wallets(as_json: Json = False) -> None:
+    """The wallets that trade: state and why, equity, positions, open orders, last decision, and whether bars come."""
+    from strades_pipelines.operations.trading import show_wallets
+
+    show_wallets(as_json=as_json)
+
+
+@app.command()
+def context(
+    fills: Annotated[int, typer.Option(min=0, help="The newest so many fills of each wallet.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """The state of all that is traded as one moment saw it, with a hash that is equal for equal state."""
+    from strades_pipelines.operations.trading import show_context
+
+    show_context(fills=fills, as_json=as_json)
+
+
+@ledger_app.command()
+def verify(wallet: OneWallet = None, as_json: Json = False) -> None:
+    """Compute every hash and sum of the ledgers again; one line for each fault."""
+    from strades_pipelines.operations.trading import run_ledger_verify
+
+    run_ledger_verify(wallet, as_json=as_json)
