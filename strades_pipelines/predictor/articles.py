@@ -112,7 +112,7 @@ def _with_tones(articles: pa.Table, names: Names) -> pa.Table:
     words = articles["words"].to_pylist()
     tones = np.array([tone(text) for text in words], np.int32).reshape(-1, 2)
     mentioned: list[list[int]] = [[] for _ in words]
-    for listing, places in mentions(words, names).items():
+    for listing, places in sorted(mentions(words, names).items()):
         for place in np.flatnonzero(places):
             mentioned[place].append(listing)
     for name, column in zip(READ, (tones[:, 0], tones[:, 1], mentioned), strict=True):

@@ -41,8 +41,8 @@ ARTICLE = """
 """
 WALLET = """
     INSERT INTO trading.wallets (wallet, mode, strategy, parameters, instruments, "interval", code_hash, currency,
-        opening_cash, fee_rate, opened_at, max_decision_age)
-    VALUES ('w', 'paper', 's', '{}', '{}', '1d', 'h', 'USD', 1, 0, now(), '1 day')
+        opening_cash, fee_rate, opened_at, max_decision_age, broker)
+    VALUES ('w', 'paper', 's', '{}', '{}', '1d', 'h', 'USD', 1, 0, now(), '1 day', 'paper')
 """
 # By what dbt reads, a statement that changes it.
 CHANGES = {
