@@ -30,7 +30,11 @@ SHOW_CURSOR = b"\x1b[?25h"
 # Removes the semaphores of a pool of processes after the pool is gone, ignores SIGTERM, and ends with its parent.
 RESOURCE_TRACKER = "multiprocessing.resource_tracker"
 
+# What Python tells of before it makes a process (sys.addaudithook); an audit hook stays for good.
+MAKES_A_PROCESS = frozenset({"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty"})
+
 _actions: list[Action] = []
+_has_hook = False
 _requested = threading.Event()
 _finished = threading.Event()
 _pipe: tuple[int, int] | None = None
@@ -42,9 +46,12 @@ def arm(*, grace_seconds: float = 0.0) -> None:
     Args:
         grace_seconds: how long after the signal the main thread has to come to `disarm` by itself.
     """
-    global _pipe
+    global _pipe, _has_hook
     if _pipe is not None:
         return
+    if not _has_hook:
+        sys.addaudithook(_make_no_process_when_stopping)
+        _has_hook = True
     import psutil  # noqa: F401  # needed at the stop, when the main thread may hold the import's lock
 
     _pipe = os.pipe()
@@ -99,6 +106,12 @@ def begin_nothing_more_if_requested() -> None:
         threading.Event().wait()
 
 
+def _make_no_process_when_stopping(event: str, _arguments: tuple[object, ...]) -> None:
+    """Hold a thread that is about to start a child: who waited for one that was ended goes on, and starts the next."""
+    if event in MAKES_A_PROCESS and _requested.is_set() and not _finished.is_set():
+        threading.Event().wait()
+
+
 def _handled_by_the_thread(_number: int, _frame: FrameType | None) -> None:
     """Do nothing: the C handler has written to the pipe already."""
 
@@ -128,6 +141,7 @@ def _stop(number: signal.Signals, grace_seconds: float) -> None:
     for action in list(reversed(_actions)):
         with suppress(Exception):
             action()
+    end_children()  # one that was being made when the others were ended
     os._exit(code)
 
 

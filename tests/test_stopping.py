@@ -83,6 +83,25 @@ def test_a_signal_ends_the_process_with_its_code_and_one_line(number: signal.Sig
     assert error == f"strades: stopped by {number.name}; what is stored stays, and the next run goes on from there\n"
 
 
+def test_no_child_is_started_after_the_others_were_ended() -> None:
+    child = ["sleep", f"61.{os.getpid()}"]
+    code = f"""
+    import subprocess
+    print('ready', flush=True)
+    while True:  # each ends at once when it is told to, and the next is started
+        subprocess.run({child})
+    """
+    process = started(ARMED + textwrap.dedent(code))
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == 128 + signal.SIGINT
+    left = [other for other in psutil.process_iter(["cmdline"]) if other.info["cmdline"] == child]
+    for other in left:
+        other.kill()
+    assert left == []
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_query_through_adbc_does_not_take_the_signal_for_itself(number: signal.Signals, database_url: str) -> None:
     process = started(ARMED + textwrap.dedent(IN_AN_ADBC_QUERY), env={**os.environ, "URL": database_url})
