@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from strades_pipelines.brokerage.decision_store import store_decisions, stored_decisions
+from strades_pipelines.brokerage.decision_store import store_decisions
 from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.feed import StoredFeed, fills_in_order, read_feed
-from strades_pipelines.brokerage.order_book import request_cancel
+from strades_pipelines.brokerage.order_book import cancellable, request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.results import KEYS, curve_of, last_closes_at, result_rows
@@ -146,14 +146,13 @@ def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: da
     """
     stepped = step(connection, adbc, load_wallet(connection, name), now=now)
     new = store_decisions(connection, stepped.decisions, stepped.targets, stepped.wallet, now=now)
-    for decision_id, code in stepped.refused.items():
-        detail = f"the strategy's own order: {code}"
-        insert(connection, "trading.refusals", refusal_row(Refusal(decision_id, code, detail), name, now))
-    stored = stored_decisions(connection, name)
-    known = {one.decision_id for one in stored.values()}
-    for decision_id, at in stepped.cancelled.items():
-        if decision_id in known:
-            request_cancel(connection, decision_id, by="the strategy", at=moment(at), now=now)
+    for made in new:
+        if made.decision_id in stepped.refused:
+            code = stepped.refused[made.decision_id]
+            refusal = Refusal(made.decision_id, code, f"the strategy's own order: {code}")
+            insert(connection, "trading.refusals", refusal_row(refusal, name, now))
+    for decision_id in cancellable(connection, list(stepped.cancelled)):
+        request_cancel(connection, decision_id, by="the strategy", at=moment(stepped.cancelled[decision_id]), now=now)
     crash_point("signals.decisions_written")
     connection.commit()
     crash_point("signals.decisions_committed")

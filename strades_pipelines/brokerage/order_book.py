@@ -1,6 +1,6 @@
 """The orders of a wallet in the database: what is planned, what happened to each, and when to ask about it again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -132,6 +132,22 @@ def postpone(connection: Connection, intent_id: str, *, now: datetime, wait: tim
 def settle_attempts(connection: Connection, intent_id: str) -> None:
     """The venue has answered: the next question is as free as the first. Commits nothing."""
     connection.execute("DELETE FROM trading.order_attempts WHERE intent_id = %s", [intent_id])
+
+
+def cancellable(connection: Connection, decision_ids: Sequence[str]) -> list[str]:
+    """Those of the decisions whose order is not over, or not planned yet, and that nobody has cancelled."""
+    rows = connection.execute(
+        f"""
+        SELECT d.decision_id FROM signals.decisions AS d
+        LEFT JOIN trading.intents AS i USING (decision_id)
+        LEFT JOIN trading.orders AS o USING (intent_id)
+        WHERE d.decision_id = ANY(%s) AND (d.is_pending OR o.state NOT IN {ENDED})
+            AND NOT EXISTS (SELECT FROM trading.cancel_requests AS c WHERE c.decision_id = d.decision_id)
+        ORDER BY d.decided_at, d.ordinal
+        """,
+        [list(decision_ids)],
+    )
+    return [decision_id for (decision_id,) in rows]
 
 
 def request_cancel(connection: Connection, decision_id: str, *, by: str, at: datetime, now: datetime) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 
-from strades_pipelines.market.events import Bar
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.rounding import exact
 
@@ -39,22 +38,6 @@ def find_listings(cursor: Any, names: Sequence[str]) -> list[Listing]:
         if name not in by_name:
             raise LookupError(f"instruments: expected a listing that a source of Sources.json fetches, was {name!r}")
     return [by_name[name] for name in names]
-
-
-def first_bar(
-    connection: Connection, listing_id: int, i: int, *, interval: str, opens_from: datetime, known_at: datetime
-) -> Bar | None:
-    """The first bar of a listing that opens at `opens_from` or later, if it is known at `known_at`."""
-    row = connection.execute(
-        f"""
-        SELECT open_time, close_time, open, high, low, close, coalesce(volume, 'NaN'), knowledge_time
-        FROM {bar_table(interval)}
-        WHERE listing_id = %s AND {of_interval(interval)} AND open_time >= %s AND knowledge_time <= %s
-        ORDER BY open_time LIMIT 1
-        """,
-        [listing_id, opens_from, known_at],
-    ).fetchone()
-    return Bar(i, listing_id, interval, *row) if row else None
 
 
 def last_closes(
