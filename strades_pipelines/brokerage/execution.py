@@ -22,10 +22,9 @@ from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, postp
 from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert, order_event_row
+from strades_pipelines.brokerage.venue_answers import contradiction, fill_id, new_fill, state_with
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.events import Fill
-from strades_pipelines.market.ids import base32_id
-from strades_pipelines.market.order_states import REPORTED, UNSETTLED, OrderState, is_allowed
+from strades_pipelines.market.order_states import UNSETTLED, OrderState
 from strades_pipelines.market.orders import BY_PERSON, Order
 from strades_pipelines.market.risk import is_exit
 
@@ -289,7 +288,7 @@ class _Execution:
 
     def _adopt(self, known: OpenOrder, found: VenueOrder) -> None:
         """Record the fills we do not have, one transaction each, then the venue's state."""
-        fault = _contradiction(known, found)
+        fault = contradiction(known, found)
         if fault is not None:
             self._postpone(known, fault, message=found.message, to_unknown=True)
             return
@@ -299,17 +298,17 @@ class _Execution:
         parts = self._new_parts(known, found)
         for place, part in enumerate(parts):
             is_last = place == len(parts) - 1
-            fill = _fill(known.order, part, self._wallet.currency, self._now)
+            fill = new_fill(known.order, part, self._wallet.currency, self._now)
             if post_fill(self._connection, self._wallet, fill, now=self._now):
                 self.done.fills.append(fill.content_id)
             filled = known.filled + part.quantity
             state = found.state if is_last else OrderState.PARTIALLY_FILLED
-            known = self._set(known, _state_with(known, state, filled), filled=filled, found=found)
+            known = self._set(known, state_with(known, state, filled), filled=filled, found=found)
             crash_point("trading.fill_written")
             self._connection.commit()
             crash_point("trading.fill_recorded")
         if not parts:
-            known = self._set(known, _state_with(known, found.state, known.filled), found=found)
+            known = self._set(known, state_with(known, found.state, known.filled), found=found)
         settle_attempts(self._connection, known.order.intent_id)
         if lacks_fills or (found.state is OrderState.FILLED and known.state is not OrderState.FILLED):
             postpone(self._connection, known.order.intent_id, now=self._now)  # its fills are still to be told
@@ -320,7 +319,7 @@ class _Execution:
             "SELECT fill_id FROM trading.fills WHERE intent_id = %s", [known.order.intent_id]
         )
         recorded = {row[0] for row in rows}
-        parts = [part for part in found.fills if _fill_id(known.order, part) not in recorded]
+        parts = [part for part in found.fills if fill_id(known.order, part) not in recorded]
         return sorted(parts, key=lambda part: (part.filled_at, part.venue_fill_id))
 
     def _postpone(
@@ -390,58 +389,3 @@ class _Execution:
         )
         insert(self._connection, "trading.order_events", row)
         return after
-
-
-def _contradiction(known: OpenOrder, found: VenueOrder) -> str | None:
-    """What is wrong with what a venue says of an order; None where it makes sense."""
-    order = known.order
-    if found.client_order_id != order.intent_id:
-        return f"the venue answered with another order, {found.client_order_id}"
-    if found.side not in (None, order.side) or found.quantity not in (None, order.quantity):
-        return f"the venue has it as {found.side} {found.quantity}, it is {order.side} {order.quantity}"
-    if found.state not in REPORTED:
-        return f"the venue names a state that is not known: {found.reason}"
-    total = found.filled_by_fills
-    if found.filled is not None and total > found.filled:
-        return f"the venue says that {found.filled} are filled, and tells fills of {total}"
-    if total > order.quantity or total < known.filled or any(part.quantity <= 0 for part in found.fills):
-        return f"the venue filled {total} of {order.quantity}, of which {known.filled} are recorded"
-    if found.state is OrderState.REJECTED and total:
-        return f"the venue rejected the order and filled {total} of it"
-    after = _state_with(known, found.state, total)
-    if after != known.state and not is_allowed(known.state, after):
-        return f"the venue says {found.state.value} of an order that is {known.state.value}"
-    return None
-
-
-def _state_with(known: OpenOrder, state: OrderState, filled: Decimal) -> OrderState:
-    """A venue's state beside the fills that it told: they may come after the word, or before it."""
-    if filled == known.order.quantity:
-        return OrderState.FILLED
-    if state not in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED):
-        return state
-    if known.state is OrderState.CANCELLING:
-        return OrderState.CANCELLING  # the venue has not got to it yet
-    return OrderState.PARTIALLY_FILLED if filled else OrderState.ACCEPTED
-
-
-def _fill_id(order: Order, part: VenueFill) -> str:
-    return base32_id(order.intent_id, part.venue_fill_id)
-
-
-def _fill(order: Order, part: VenueFill, currency: str, now: datetime) -> Fill:
-    return Fill(
-        i=order.i,
-        listing_id=order.listing_id,
-        content_id=_fill_id(order, part),
-        intent_id=order.intent_id,
-        side=order.side,
-        quantity=part.quantity,
-        price=part.price,
-        fee=part.fee,
-        currency=currency,
-        filled_at=part.filled_at,
-        knowledge_time=now,
-        bar_interval=part.bar_interval,
-        bar_open_time=part.bar_open_time,
-    )

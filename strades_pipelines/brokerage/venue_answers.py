@@ -1,0 +1,68 @@
+"""What a venue's answer means beside what we know of an order: pure."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
+from strades_pipelines.brokerage.order_book import OpenOrder
+from strades_pipelines.market.events import Fill
+from strades_pipelines.market.ids import base32_id
+from strades_pipelines.market.order_states import REPORTED, OrderState, is_allowed
+from strades_pipelines.market.orders import Order
+
+
+def contradiction(known: OpenOrder, found: VenueOrder) -> str | None:
+    """What is wrong with what a venue says of an order; None where it makes sense."""
+    order = known.order
+    if found.client_order_id != order.intent_id:
+        return f"the venue answered with another order, {found.client_order_id}"
+    if found.side not in (None, order.side) or found.quantity not in (None, order.quantity):
+        return f"the venue has it as {found.side} {found.quantity}, it is {order.side} {order.quantity}"
+    if found.state not in REPORTED:
+        return f"the venue names a state that is not known: {found.reason}"
+    total = found.filled_by_fills
+    if found.filled is not None and total > found.filled:
+        return f"the venue says that {found.filled} are filled, and tells fills of {total}"
+    if total > order.quantity or total < known.filled or any(part.quantity <= 0 for part in found.fills):
+        return f"the venue filled {total} of {order.quantity}, of which {known.filled} are recorded"
+    if found.state is OrderState.REJECTED and total:
+        return f"the venue rejected the order and filled {total} of it"
+    after = state_with(known, found.state, total)
+    if after != known.state and not is_allowed(known.state, after):
+        return f"the venue says {found.state.value} of an order that is {known.state.value}"
+    return None
+
+
+def state_with(known: OpenOrder, state: OrderState, filled: Decimal) -> OrderState:
+    """A venue's state beside the fills that it told: they may come after the word, or before it."""
+    if filled == known.order.quantity:
+        return OrderState.FILLED
+    if state not in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED):
+        return state
+    if known.state is OrderState.CANCELLING:
+        return OrderState.CANCELLING  # the venue has not got to it yet
+    return OrderState.PARTIALLY_FILLED if filled else OrderState.ACCEPTED
+
+
+def fill_id(order: Order, part: VenueFill) -> str:
+    """A function of the order and the venue's own id, so that a fill that is told again is the same."""
+    return base32_id(order.intent_id, part.venue_fill_id)
+
+
+def new_fill(order: Order, part: VenueFill, currency: str, now: datetime) -> Fill:
+    """A venue's fill as our books keep it, known at `now`."""
+    return Fill(
+        i=order.i,
+        listing_id=order.listing_id,
+        content_id=fill_id(order, part),
+        intent_id=order.intent_id,
+        side=order.side,
+        quantity=part.quantity,
+        price=part.price,
+        fee=part.fee,
+        currency=currency,
+        filled_at=part.filled_at,
+        knowledge_time=now,
+        bar_interval=part.bar_interval,
+        bar_open_time=part.bar_open_time,
+    )
