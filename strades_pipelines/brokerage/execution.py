@@ -161,9 +161,8 @@ class _Execution:
         """Ask the venue about an order that it may have."""
         if not self._claim(known):
             return
-        intent_id = known.order.intent_id
         try:
-            found = self._venue.lookup(intent_id, at=self._now)
+            found = self._venue.lookup(known.order, at=self._now)
         except BrokerError as error:
             self._postpone(known, f"no answer: {error}", error)
         else:
@@ -276,7 +275,7 @@ class _Execution:
         self._connection.commit()
         crash_point("trading.order_cancelling")
         try:
-            found = self._venue.cancel(known.order.intent_id, at=self._now)
+            found = self._venue.cancel(known.order, at=self._now)
         except BrokerError as error:
             # Refused, since it is over, or not heard: the next look-up says which.
             self._postpone(known, f"cancel: {error}", error)

@@ -33,12 +33,12 @@ class Sleeping:
         self._note("end")
         return answer
 
-    def lookup(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
-        return self.venue.lookup(client_order_id, at=at)
+    def lookup(self, order: Order, *, at: datetime) -> VenueOrder | None:
+        return self.venue.lookup(order, at=at)
 
-    def cancel(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+    def cancel(self, order: Order, *, at: datetime) -> VenueOrder | None:
         self._note("cancel")
-        return self.venue.cancel(client_order_id, at=at)
+        return self.venue.cancel(order, at=at)
 
     def _note(self, what: str) -> None:
         with self.notes.open("a") as file:

@@ -194,14 +194,14 @@ class Silent:
             self.venue.submit(order, at=at)
         raise self.error
 
-    def lookup(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+    def lookup(self, order: Order, *, at: datetime) -> VenueOrder | None:
         self.lookups += 1
         if not self.answers:
             raise self.error
-        return self.venue.lookup(client_order_id, at=at)
+        return self.venue.lookup(order, at=at)
 
-    def cancel(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
-        return self.venue.cancel(client_order_id, at=at)
+    def cancel(self, order: Order, *, at: datetime) -> VenueOrder | None:
+        return self.venue.cancel(order, at=at)
 
 
 @pytest.mark.parametrize("takes", [True, False])

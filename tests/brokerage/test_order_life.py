@@ -47,11 +47,11 @@ class Scripted:
         assert answer is not None
         return answer
 
-    def lookup(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
-        return self._answer("lookup", client_order_id)
+    def lookup(self, order: Order, *, at: datetime) -> VenueOrder | None:
+        return self._answer("lookup", order.intent_id)
 
-    def cancel(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
-        return self._answer("cancel", client_order_id)
+    def cancel(self, order: Order, *, at: datetime) -> VenueOrder | None:
+        return self._answer("cancel", order.intent_id)
 
     def _answer(self, call: str, intent_id: str) -> VenueOrder | None:
         self.calls.append(call)

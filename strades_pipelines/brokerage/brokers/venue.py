@@ -1,5 +1,6 @@
 """What execution asks of a venue, and the venue for a wallet."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VenueFill:
-    """A fill as the venue tells it; `bar_*` name the bar a paper venue took its price from."""
+    """A fill as the venue tells it.
+
+    Args:
+        bar_interval, bar_open_time: of the bar that a paper venue took its price from.
+        fee_currency: None for the wallet's; a venue may take its fee from what was bought.
+    """
 
     venue_fill_id: str
     quantity: Decimal
@@ -24,6 +30,7 @@ class VenueFill:
     filled_at: datetime
     bar_interval: str | None = None
     bar_open_time: datetime | None = None
+    fee_currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,63 @@ class VenueOrder:
         return sum((part.quantity for part in self.fills), Decimal(0))
 
 
+@dataclass(frozen=True, slots=True)
+class AccountFill:
+    """A fill of an account, with the order that it is of.
+
+    Args:
+        client_order_id: None where the venue's list of fills does not say it, or the order had none.
+        listing_id: None for a symbol that the wallet does not trade.
+    """
+
+    fill: VenueFill
+    venue_order_id: str
+    client_order_id: str | None
+    symbol: str
+    listing_id: int | None
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOrder:
+    """An open order of an account, ours or another's.
+
+    Args:
+        client_order_id: "" where it has none.
+        listing_id: None for a symbol that the wallet does not trade.
+    """
+
+    order: VenueOrder
+    symbol: str
+    listing_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What an account holds of an instrument, signed, and of what symbol; `listing_id` as in `AccountOrder`."""
+
+    symbol: str
+    listing_id: int | None
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class VenueAccount:
+    """An account at a venue, at one time.
+
+    Args:
+        orders: that are open.
+        fills: of all orders, those that are over too, since a time that was asked for; oldest first.
+        cash: by currency, what open orders hold back too.
+        holdings: without those of nothing.
+    """
+
+    orders: tuple[AccountOrder, ...]
+    fills: tuple[AccountFill, ...]
+    cash: Mapping[str, Decimal]
+    holdings: tuple[Holding, ...]
+
+
 class VenueBroker(Protocol):
     """A venue that takes orders under a client order id.
 
@@ -73,11 +137,11 @@ class VenueBroker(Protocol):
         """Place the order; an id the venue has already is the same order, placed once."""
         ...
 
-    def lookup(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+    def lookup(self, order: Order, *, at: datetime) -> VenueOrder | None:
         """The order with its fills, also when it is over; None where the venue does not have it."""
         ...
 
-    def cancel(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+    def cancel(self, order: Order, *, at: datetime) -> VenueOrder | None:
         """Cancel what is left of the order, and say what became of it; one that is over stays what it is."""
         ...
 

@@ -48,26 +48,26 @@ class AlpacaBroker:
         except Rejected as error:
             if not _is_duplicate(error):
                 raise
-            found = self.lookup(order.intent_id, at=at)
+            found = self.lookup(order, at=at)
             if found is None:
                 raise Unknown("the venue has the client order id, and does not show its order") from error
             return found
         return self._with_fills(document)
 
-    def lookup(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+    def lookup(self, order: Order, *, at: datetime) -> VenueOrder | None:
         """The order with its fills, or None."""
-        document = self._find(client_order_id)
+        document = self._find(order.intent_id)
         return None if document is None else self._with_fills(document)
 
-    def cancel(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+    def cancel(self, order: Order, *, at: datetime) -> VenueOrder | None:
         """Ask for the cancel, and say what became of the order; the cancel may still be under way."""
-        document = self._find(client_order_id)
+        document = self._find(order.intent_id)
         if document is None:
             return None
         if not document.get("id"):
             raise Unknown("expected an order with its id", self._said())
         self._call(self._client.delete, f"/orders/{document['id']}")
-        return self.lookup(client_order_id, at=at)
+        return self.lookup(order, at=at)
 
     def _find(self, client_order_id: str) -> Mapping[str, Any] | None:
         """The order's document; `{}` where the answer is none. A venue may have forgotten the id and list the order."""

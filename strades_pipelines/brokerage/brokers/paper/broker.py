@@ -87,22 +87,22 @@ class PaperBroker:
             insert(self._connection, "trading.paper_venue_orders", row)
             return self._known(order.intent_id)
 
-    def lookup(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+    def lookup(self, order: Order, *, at: datetime) -> VenueOrder | None:
         """The order, after the account's orders were matched with the bars known at `at`."""
         with self._answering():
             self._match(at)
-            return self._known(client_order_id) if self._order(client_order_id) else None
+            return self._known(order.intent_id) if self._order(order.intent_id) else None
 
-    def cancel(self, client_order_id: str, *, at: datetime) -> VenueOrder | None:
+    def cancel(self, order: Order, *, at: datetime) -> VenueOrder | None:
         """Cancel what is left of the order, and what waits for it, at `at`: bars known by then come first."""
         with self._answering():
             self._match(at)
-            known = self._order(client_order_id)
+            known = self._order(order.intent_id)
             if known is None:
                 return None
             if known.state in ("open", "waiting"):
-                self._store(self._matcher().cancel(client_order_id))
-            return self._known(client_order_id)
+                self._store(self._matcher().cancel(order.intent_id))
+            return self._known(order.intent_id)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
