@@ -38,13 +38,14 @@ class Kind:
 
 
 KINDS = (
-    Kind("event_logs", "materializations, checks", f"{IS_RESULT} AND NOT {IS_OBSERVATION}"),
+    Kind("event_logs", "materializations", f"{IS_RESULT} AND NOT {IS_OBSERVATION}"),
     # The newest of each month stays as well.
     Kind("event_logs", "observations", IS_OBSERVATION, KEPT.success_details_kept_days),
     Kind("event_logs", "begin and end of runs", IS_BEGIN_OR_END, KEPT.success_runs_kept_days),
     Kind("event_logs", "the rest", f"NOT {IS_RESULT} AND NOT {IS_BEGIN_OR_END}", KEPT.success_details_kept_days),
     Kind("asset_daemon_asset_evaluations", days=KEPT.evaluations_kept_days),
-    Kind("asset_event_tags"),
+    # Those of the newest of each asset and month stay as well.
+    Kind("asset_event_tags", days=KEPT.success_details_kept_days),
     Kind("asset_check_executions"),
     Kind("job_ticks", "skipped", "e.status = 'SKIPPED'", 3),
     Kind("job_ticks", "others", "e.status <> 'SKIPPED'", 7),

@@ -18,7 +18,7 @@ from tests.test_dagster_storage import OURS
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 KEY = dg.AssetKey(["cleaned", "daily_bars"])
-RESULTS = {"ASSET_MATERIALIZATION", "ASSET_OBSERVATION", "ASSET_CHECK_EVALUATION"}
+RESULTS = {"ASSET_MATERIALIZATION", "ASSET_OBSERVATION"}
 
 
 @dg.multi_asset(
@@ -33,7 +33,7 @@ def bars(context: dg.AssetExecutionContext) -> Any:
         raise ValueError("a bad month")
     context.log_event(dg.AssetObservation(KEY, partition=context.partition_key))
     yield dg.MaterializeResult(KEY, metadata={"rows": 7})
-    yield dg.AssetCheckResult(asset_key=KEY, check_name="rows", passed=True)
+    yield dg.AssetCheckResult(asset_key=KEY, check_name="rows", passed=True, metadata={"offenders": 0})
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def results(instance: dg.DagsterInstance) -> Any:
     return (
         [(one.storage_id, one.partition_key, one.run_id, one.asset_materialization) for one in made],
         [(one.storage_id, one.partition_key) for one in seen],
-        [(one.id, one.run_id) for one in checks if one.status is AssetCheckExecutionRecordStatus.SUCCEEDED],
+        [(one.id, one.run_id, one.event) for one in checks if one.status is AssetCheckExecutionRecordStatus.SUCCEEDED],
         [(one.asset, one.first, one.last, one.status) for one in months(instance)],
         instance.get_latest_materialization_event(KEY),
         instance.get_event_tags_for_asset(KEY),
@@ -109,6 +109,35 @@ def test_of_the_observations_of_an_asset_and_month_the_newest_stays(instance: dg
     assert gone["observations that a newer one follows"] == 2
     assert gone["tags of events that are gone"] == tags_before - tags()
     assert observed() == [before[0], before[3], before[4]]
+
+
+def test_tags_stay_with_the_newest_materialization_of_an_asset_and_month(instance: dg.DagsterInstance) -> None:
+    def tagged() -> set[int]:
+        with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+            rows = connection.exec_driver_sql("SELECT DISTINCT event_id FROM asset_event_tags").scalars()
+            made = {record.storage_id for record in instance.fetch_materializations(KEY, limit=100).records}
+            return made & {int(row) for row in rows}
+
+    first = tagged()
+    assert len(first) == 3
+    dg.materialize([bars], partition_key="2012-03-01", instance=instance)
+    [again] = tagged() - first
+    for _ in range(2):
+        instance.report_runless_asset_event(dg.AssetMaterialization("whole", tags={"dagster/data_version": "1"}))
+    assert len(instance.get_event_tags_for_asset(dg.AssetKey("whole"))) == 2
+    expire(instance, days=1)
+    assert tagged() == first | {again}
+    expire(instance, days=3)
+    assert len(instance.get_event_tags_for_asset(dg.AssetKey("whole"))) == 1
+    [older] = (first | {again}) - tagged()
+    records = instance.fetch_materializations(KEY, limit=100).records
+    assert {record.storage_id: record.partition_key for record in records}[older] == "2012-03-01"
+    assert again in tagged()
+    # A month without the versions of its data would be worked anew.
+    versions = instance.event_log_storage.get_latest_tags_by_partition(
+        KEY, dg.DagsterEventType.ASSET_MATERIALIZATION, tag_keys=["dagster/data_version"]
+    )
+    assert set(versions) == {"2012-01-01", "2012-03-01", "2012-04-01"}
 
 
 def test_a_run_that_succeeded_loses_what_it_said_then_its_row_and_its_tags(instance: dg.DagsterInstance) -> None:

@@ -16,13 +16,21 @@ from strades_pipelines.settings import Settings
 
 BATCH_ROWS = 20_000  # so that no delete holds its locks for long
 NOT_ENDED = "('QUEUED', 'NOT_STARTED', 'MANAGED', 'STARTING', 'STARTED', 'SUSPENDED', 'CANCELING')"
-# What an asset's page, its partitions and its checks are made of.
+# What an asset's page and its partitions are made of. What its checks found is a table of its own,
+# `asset_check_executions`, whole event included; the event in the log is a second copy.
 IS_RESULT = """(
     coalesce(e.dagster_event_type, '') LIKE 'ASSET_%' AND e.dagster_event_type NOT LIKE '%_PLANNED'
+        AND e.dagster_event_type <> 'ASSET_CHECK_EVALUATION'
     OR coalesce(e.dagster_event_type, '') LIKE 'FRESHNESS_%'
 )"""
 IS_OBSERVATION = "coalesce(e.dagster_event_type, '') = 'ASSET_OBSERVATION'"
 IS_BEGIN_OR_END = "coalesce(e.dagster_event_type, '') LIKE 'PIPELINE_%'"
+# Whether the event `m` has a newer one of its kind, asset and month. Two conditions, as each has an index.
+NEWER = [
+    f"EXISTS (SELECT FROM event_logs AS n WHERE n.asset_key = m.asset_key"
+    f" AND n.dagster_event_type = m.dagster_event_type AND {same} AND n.id > m.id)"
+    for same in ("n.partition = m.partition", "m.partition IS NULL AND n.partition IS NULL")
+]
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,14 @@ def rules(settings: Settings) -> list[Rule]:
             "tags of events that are gone",
             "asset_event_tags",
             "e.event_timestamp < :before AND NOT EXISTS (SELECT FROM event_logs AS n WHERE n.id = e.event_id)",
+            settings.success_details_kept_days,
+        ),
+        # Data versions are compared with those of the newest of a month; each event has its tags in itself too.
+        Rule(
+            "tags of materializations that a newer one follows",
+            "asset_event_tags",
+            f"e.event_timestamp < :before AND EXISTS (SELECT FROM event_logs AS m WHERE m.id = e.event_id"
+            f" AND m.dagster_event_type = 'ASSET_MATERIALIZATION' AND ({' OR '.join(NEWER)}))",
             settings.success_details_kept_days,
         ),
         Rule("backfills that ended", "bulk_actions", f"{old} AND e.status LIKE 'COMPLETED%'", days),
