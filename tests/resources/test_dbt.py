@@ -62,6 +62,9 @@ def test_build_of_everything_yields_a_materialization_a_model_and_a_check_a_test
     checks = result.get_asset_check_evaluations()
     assert {check.asset_check_key for check in checks} == set(project.check_keys)
     assert all(check.passed for check in checks)
+    # They are kept for good, dbt's ids of the call and the node with each were a third of them.
+    said = {name for metadata in (*made.values(), *(check.metadata for check in checks)) for name in metadata}
+    assert said <= {"Execution Duration", "dagster/row_count", "dagster_dbt/failed_row_count"}
 
 
 def test_range_of_months_is_one_build_of_its_window(
