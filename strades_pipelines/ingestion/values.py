@@ -1,7 +1,8 @@
 """Cells to typed arrays, by one strict rule a type; a cell that breaks the rule is marked, its neighbours are kept.
 
 Texts are read as Arrow reads them: ASCII, no blanks, no separators, no underscores, correctly rounded to the nearest
-float64 (so 26 decimals are rounded, by that rule). A number of 2**53 or more could lose digits and is no number here.
+float64 (so 26 decimals are rounded, by that rule). A number of 2**53 or more could lose digits and is no number here,
+but for a volume.
 """
 
 import re
@@ -23,6 +24,7 @@ INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 DAY_OF_MONTH = "(02-(0[1-9]|[12][0-9])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01]))"
 DATED = f"^[0-9]{{4}}-{DAY_OF_MONTH}[0-9T :.Z+-]*$"
 LARGEST = 2.0**53
+LARGEST_VOLUME = 2.0**80  # of coins quoted at 1e-10, 1e17 change hands a day; the last digits of a sum matter to nobody
 LONGEST_TEXT = 200
 MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 DAY = 86_400_000_000
@@ -36,15 +38,20 @@ class Column:
     missing: NDArray[np.bool_]
     bad: NDArray[np.bool_]
 
+    @property
+    def absent(self) -> NDArray[np.bool_]:
+        """Where there is no value: one that cannot be read must not stand there as a zero or an empty text."""
+        return self.missing | self.bad
 
-def numbers(cells: Cells) -> Column:
-    """Float64 from JSON numbers or texts."""
+
+def numbers(cells: Cells, *, below: float = LARGEST) -> Column:
+    """Float64 from JSON numbers or texts; what is not `below` in size is bad."""
     cells = _as_arrow(cells)
     values = _fast_numbers(cells)
     if values is None:
         values = np.array([_number(cell) for cell in _listed(cells)], np.float64)
     missing = _missing(cells)
-    return Column(values, missing, ~missing & ~(np.abs(values) < LARGEST))
+    return Column(values, missing, ~missing & ~(np.abs(values) < below))
 
 
 def whole_numbers(cells: Cells) -> Column:
@@ -88,24 +95,33 @@ def instants(cells: Cells, unit: str | None) -> Column:
     return Column(times, whole.missing, bad | (outside & ~usable))
 
 
-def texts(cells: Cells, words: Mapping[str, str] | None = None) -> Column:
-    """Printable texts of at most 200 characters, as objects; whole numbers and booleans are written out.
+def texts(cells: Cells, words: Mapping[str, str] | None = None, pattern: str | None = None) -> Column:
+    """Printable texts of at most 200 characters, as objects, without blanks around them: ` USD` is no other currency.
+
+    Whole numbers and booleans are written out.
 
     Args:
         words: the provider's words and ours; any other is bad.
+        pattern: what the whole of a text looks like; any other is bad.
     """
     cells = _as_arrow(cells)
     if not isinstance(cells, pa.Array):
-        return _checked_texts(list(cells), np.arange(len(cells)), _missing(cells), words)
+        return _checked_texts(list(cells), np.arange(len(cells)), _missing(cells), words, pattern)
     encoded = cells.dictionary_encode()  # a column of few different texts is checked quickly
     codes = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
-    return _checked_texts(encoded.dictionary.to_pylist() or [None], codes, _missing(cells), words)
+    return _checked_texts(encoded.dictionary.to_pylist() or [None], codes, _missing(cells), words, pattern)
 
 
 def _checked_texts(
-    different: list[object], codes: NDArray[Any], missing: NDArray[np.bool_], words: Mapping[str, str] | None
+    different: list[object],
+    codes: NDArray[Any],
+    missing: NDArray[np.bool_],
+    words: Mapping[str, str] | None,
+    pattern: str | None,
 ) -> Column:
     written = [_written(cell) for cell in different]
+    if pattern is not None:
+        written = [text if text is not None and re.fullmatch(pattern, text) else None for text in written]
     if words is not None:
         written = [None if text is None else words.get(text) for text in written]
     unread = np.array([text is None for text in written], np.bool_)
@@ -158,7 +174,7 @@ def _number(cell: object) -> float:
         return float(cell) if len(cell) <= LONGEST_TEXT and NUMBER.fullmatch(cell) else np.nan
     if isinstance(cell, bool) or not isinstance(cell, int | float):
         return np.nan
-    return float(cell) if abs(cell) < LARGEST else np.nan
+    return float(cell) if abs(cell) < LARGEST_VOLUME else np.nan
 
 
 def _whole(cell: object) -> int | None:
@@ -174,8 +190,8 @@ def _written(cell: object) -> str | None:
         return "true" if cell else "false"
     if isinstance(cell, int):
         return str(cell) if abs(cell) < 2**63 else None
-    if isinstance(cell, str) and cell and len(cell) <= LONGEST_TEXT and cell.isprintable():
-        return cell
+    if isinstance(cell, str) and len(cell) <= LONGEST_TEXT and cell.isprintable():
+        return cell.strip() or None
     return None
 
 
