@@ -17,7 +17,7 @@ from strades_pipelines.ingestion.rows import (
     usable_times,
 )
 from strades_pipelines.ingestion.sanitizer import Judgement, judge_bars, judge_cells, judge_spikes, judge_times
-from strades_pipelines.ingestion.values import LARGEST, LARGEST_VOLUME, Column, numbers, texts, whole_numbers
+from strades_pipelines.ingestion.values import Column, numbers, texts, whole_numbers
 
 
 def candles(block: Block, context: Context) -> Rows:
@@ -27,11 +27,7 @@ def candles(block: Block, context: Context) -> Rows:
     stamps = context.instants(block, "open_time")
     judge_times(judgement, stamps, earliest=context.earliest, answered_at=context.now)
     names = ("open", "high", "low", "close", "volume", "quote_volume")
-    columns = {
-        name: numbers(block.cells[name], below=LARGEST_VOLUME if name.endswith("volume") else LARGEST)
-        for name in names
-        if name in block.cells
-    }
+    columns = {name: numbers(block.cells[name]) for name in names if name in block.cells}
     counts = {"trade_count": whole_numbers(block.cells["trade_count"])} if "trade_count" in block.cells else {}
     judge_cells(judgement, columns | counts, optional_fields(context))
     found = {name: _read(columns.get(name), block.count) for name in names}

@@ -41,8 +41,8 @@ def observations(block: Block, context: Context) -> Rows:
     judge_cells(judgement, {"value": values} | words, optional_fields(context))
     if context.output.positive:
         judgement.mark(~(values.values > 0), "value_not_positive")
-    if "series" in words and "symbol" in context.scalars:  # unit and delay are those of the series asked for
-        judgement.mark(words["series"].values != context.scalars["symbol"], "another_symbol")
+    if "series" in words and "symbol" in context.given:  # unit and delay are those of the series asked for
+        judgement.mark(words["series"].values != context.given["symbol"], "another_symbol")
     events = usable_times(times, judgement)
     rule = context.output.knowledge
     known = events

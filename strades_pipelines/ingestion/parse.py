@@ -93,7 +93,7 @@ def parse(
             if output.empty == "refuse":
                 raise BodyRefused(f"expected rows at {output.rows or 'the root'}, was none")
             continue
-        context = Context(output, scalars, fetched_at, answered_at or fetched_at, currencies)
+        context = Context(output, scalars, given, fetched_at, answered_at or fetched_at, currencies)
         rows = KINDS[output.kind](block, context)
         _refuse_wrong_times(block, rows, context)
         bad = len(block.lost) + int(np.count_nonzero(~rows.judgement.good & ~rows.judgement.empty))

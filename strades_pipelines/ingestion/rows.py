@@ -27,6 +27,7 @@ class Context:
 
     output: Output
     scalars: Mapping[str, str]
+    given: Mapping[str, str]
     fetched_at: datetime
     answered_at: datetime
     currencies: Currencies

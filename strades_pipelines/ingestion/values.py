@@ -1,8 +1,7 @@
 """Cells to typed arrays, by one strict rule a type; a cell that breaks the rule is marked, its neighbours are kept.
 
 Texts are read as Arrow reads them: ASCII, no blanks, no separators, no underscores, correctly rounded to the nearest
-float64 (so 26 decimals are rounded, by that rule). A number of 2**53 or more could lose digits and is no number here,
-but for a volume.
+float64 (so 26 decimals are rounded, by that rule). A number of 2**53 or more could lose digits and is no number here.
 """
 
 import re
@@ -24,7 +23,6 @@ INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 DAY_OF_MONTH = "(02-(0[1-9]|[12][0-9])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01]))"
 DATED = f"^[0-9]{{4}}-{DAY_OF_MONTH}[0-9T :.Z+-]*$"
 LARGEST = 2.0**53
-LARGEST_VOLUME = 2.0**80  # of coins quoted at 1e-10, 1e17 change hands a day; the last digits of a sum matter to nobody
 LONGEST_TEXT = 200
 MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 DAY = 86_400_000_000
@@ -44,14 +42,14 @@ class Column:
         return self.missing | self.bad
 
 
-def numbers(cells: Cells, *, below: float = LARGEST) -> Column:
-    """Float64 from JSON numbers or texts; what is not `below` in size is bad."""
+def numbers(cells: Cells) -> Column:
+    """Float64 from JSON numbers or texts."""
     cells = _as_arrow(cells)
     values = _fast_numbers(cells)
     if values is None:
         values = np.array([_number(cell) for cell in _listed(cells)], np.float64)
     missing = _missing(cells)
-    return Column(values, missing, ~missing & ~(np.abs(values) < below))
+    return Column(values, missing, ~missing & ~(np.abs(values) < LARGEST))
 
 
 def whole_numbers(cells: Cells) -> Column:
@@ -174,7 +172,7 @@ def _number(cell: object) -> float:
         return float(cell) if len(cell) <= LONGEST_TEXT and NUMBER.fullmatch(cell) else np.nan
     if isinstance(cell, bool) or not isinstance(cell, int | float):
         return np.nan
-    return float(cell) if abs(cell) < LARGEST_VOLUME else np.nan
+    return float(cell) if abs(cell) < LARGEST else np.nan
 
 
 def _whole(cell: object) -> int | None:
