@@ -1,6 +1,6 @@
 """What a source has answered already, read from the fetch log: the memory of the planner."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,7 +47,7 @@ NEWEST = """
 """
 
 
-def read_fetch_log(connection: psycopg.Connection[Any], source: str, keys: Collection[str]) -> FetchLog:
+def read_fetch_log(connection: psycopg.Connection[Any], source: str, keys: Iterable[str]) -> FetchLog:
     """The newest good answer of a source to each question of `keys` that has one.
 
     Failures are left out, and answers of which any page was refused by the parser (also when the same bytes came with

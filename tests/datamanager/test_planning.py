@@ -222,5 +222,5 @@ def test_a_feed_is_asked_for_at_the_address_of_its_website_and_only_if_it_change
 def test_a_statistic_is_asked_for_with_its_unit_and_its_delay_and_is_no_listing() -> None:
     oil = asked("fred")[0]
     assert oil.url == "https://fred.stlouisfed.org/graph/fredgraph.csv?id=DCOILWTICO"
-    assert (oil.given["unit"], oil.given["lag_days"]) == ("dollars per barrel", "7")
+    assert (oil.given["unit"], oil.given["lag_days"]) == ("dollars per barrel", "9")
     assert {row["venue"] for row in listing_rows(SOURCES)} == {"gateio", "pages", "yahoo"}
