@@ -1,7 +1,8 @@
 """A firm's universe: many stocks over years of synthetic daily bars, from stored bodies on; then one more day of each.
 
 The prices are a seeded random walk: only their number and shape matter. `UNIVERSE_STOCKS` (500), `UNIVERSE_YEARS`
-(2,20) and `UNIVERSE_LAYERS` make it smaller. What is judged are the ratios, measured in one go.
+(2,20) and `UNIVERSE_LAYERS` make it smaller. What is judged are the ratios, measured in one go. Of 0 years the history
+is one day: `UNIVERSE_STOCKS=5000 UNIVERSE_YEARS=0` is a large exchange's first day, and the one after it.
 """
 
 import hashlib
@@ -54,23 +55,28 @@ def main() -> None:
     """Print each step's figures, and the ratios between the longest and the shortest history."""
     found: dict[int, list[Step]] = {}
     for years in YEARS:
-        print(f"\n-- {STOCKS} stocks x {years} years")
+        print(f"\n-- {STOCKS} stocks x {years} years" if years else f"\n-- {STOCKS} stocks x 1 day")
         with empty_home() as environment:
             found[years] = list(_steps(environment, years))
     if len(YEARS) > 1:
-        _compare(found[YEARS[0]], found[YEARS[-1]], rows=YEARS[-1] / YEARS[0])
+        _compare(found[YEARS[0]], found[YEARS[-1]], rows=YEARS[-1] / max(YEARS[0], 1))
 
 
 def _steps(environment: dict[str, str], years: int) -> Iterator[Step]:
     url = prepare(environment, sources_of_stocks(STOCKS, years))
     bars = market(STOCKS, years)
-    first = f"{LAST.year - years}-11-01"
+    first = f"{history_start(years):%Y-%m-01}"
     print("making and storing bodies", file=sys.stderr)
     store(url, bodies(bars, until=LAST))
     yield step("first build", environment, url, LAST, first)
     store(url, bodies(bars, until=NEXT, since=date(NEXT.year, 1, 1)))
     yield step("one more day", environment, url, NEXT, "2026-10-01")
     yield step("nothing new", environment, url, NEXT, "2026-10-01")
+
+
+def history_start(years: int) -> date:
+    """The first day of some years of history; of none it is the last."""
+    return date(LAST.year - years, 11, 1) if years else LAST
 
 
 def prepare(environment: dict[str, str], sources: Mapping[str, Any]) -> str:
@@ -140,7 +146,7 @@ def _compare(short: Sequence[Step], long: Sequence[Step], rows: float) -> None:
 def sources_of_stocks(stocks: int, years: int) -> dict[str, Any]:
     """Sources.json of a source that asks for the daily bars of stocks U0000, U0001 ... since some years ago."""
     names = [f"U{number:04}" for number in range(stocks)]
-    start = f"{LAST.year - years}-11-01T00:00:00"
+    start = f"{history_start(years)}T00:00:00"
     shared: dict[str, Any] = {
         "type": "timeseries",
         "interval": "1d",
@@ -172,7 +178,7 @@ def market(stocks: int, years: int) -> Bars:
     """A random walk of each stock over the sessions of New York up to NEXT."""
     known = sessions("XNYS", LAST.year - years, NEXT.year)
     days = known.dates.tolist()
-    chosen = [n for n, day in enumerate(days) if date(LAST.year - years, 11, 1) <= day <= NEXT]
+    chosen = [n for n, day in enumerate(days) if history_start(years) <= day <= NEXT]
     random = np.random.default_rng(SEED)
     close = 100 * np.exp(np.cumsum(random.normal(0.0002, 0.015, (len(chosen), stocks)), axis=0))
     opened = close * np.exp(random.normal(0, 0.005, close.shape))

@@ -237,7 +237,7 @@ def asks_before(website: str, now: datetime, answered: datetime | None) -> bool:
     sources = load_sources(settings().sources)
     source, start = sources.website(website), now.replace(day=1, hour=0, minute=0)
     whole = plan(source, sources, window=(start - timedelta(days=31), now), now=now, log={})
-    log = {r.request_key: (Answer(r.url, answered, None, None),) for r in whole} if answered else {}
+    log = {r.request_key: Answer(r.url, answered, None, None) for r in whole} if answered else {}
     return is_open_before(source, sources, now, log)
 
 

@@ -40,6 +40,16 @@ def test_a_run_is_known_by_its_job_months_and_end(instance: dg.DagsterInstance) 
     assert runs(instance, datetime.now(UTC) + timedelta(hours=1)) == []
 
 
+def test_all_runs_that_changed_are_found_however_many_there_are(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest two at a time: the older ones were never told, since the next question begins after them."""
+    for _ in range(4):
+        dg.materialize([fails], partition_key="2012-01-01", instance=instance, raise_on_error=False)
+    monkeypatch.setattr("strades_pipelines.defs.ops.instance.MOST", 2)
+    assert {run.run_id for run in runs(instance, None)} == {run.run_id for run in instance.get_runs()}
+
+
 def test_every_source_has_its_schedule_before_any_was_served() -> None:
     sources = load_sources(settings().sources)
     found = {one.name: one for one in schedules([], sources)}

@@ -14,8 +14,8 @@ Connection = psycopg.Connection[Any]
 
 
 def bar_table(interval: str) -> str:
-    """The table that holds bars of an interval: daily ones are the cleaned ones."""
-    return "cleaned.daily_bars" if interval == "1d" else "records.candles"
+    """The relation that holds bars of an interval, all in current shares: daily ones are the cleaned ones."""
+    return "cleaned.daily_bars" if interval == "1d" else "records.adjusted_candles"
 
 
 def of_interval(interval: str) -> str:

@@ -34,6 +34,7 @@ from strades_pipelines.database.connection import (
     server_url,
     session_url,
 )
+from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.migrate import WorldMismatch, migrate
 from strades_pipelines.database.roles import APP_ROLE, DBT_ROLE, create_database, daily_role, in_database, set_password
@@ -141,9 +142,7 @@ def restore(
             migrate(database_url(beside), world=world)
             if not own:
                 _check_nothing_is_missing(file, database_url(beside), known)
-            _drop(server, name)
-            rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-            server.execute(rename.format(sql.Identifier(beside), sql.Identifier(name)))
+            _swap(server, beside, name)
         finally:
             _drop(server, beside)
             server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(RESTORE_ROLE)))
@@ -264,6 +263,22 @@ def _take_over(server: psycopg.Connection[Any], name: str) -> None:
     ) as inside:
         inside.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(*roles))
         inside.execute(sql.SQL("DROP OWNED BY {}").format(roles[0]))
+
+
+def _swap(server: psycopg.Connection[Any], beside: str, name: str) -> None:
+    """Let the database beside the world's take its place, in one transaction: there is a world at any moment.
+
+    What was in it is dropped after that, under the name of the other; a process that is killed before leaves it there
+    for the next restore to drop.
+    """
+    rename, replaced = sql.SQL("ALTER DATABASE {} RENAME TO {}"), f"{name}_replaced"
+    _drop(server, replaced)
+    with server.transaction():
+        server.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
+        server.execute(rename.format(sql.Identifier(name), sql.Identifier(replaced)))
+        crash_point("backup.renamed")
+        server.execute(rename.format(sql.Identifier(beside), sql.Identifier(name)))
+    _drop(server, replaced)
 
 
 def _drop(server: psycopg.Connection[Any], name: str) -> None:

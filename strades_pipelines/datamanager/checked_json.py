@@ -24,16 +24,17 @@ class CheckError(ValueError):
     """`path: expected X, was Y`, one line; the caller puts the file's name in front."""
 
 
-def read_checked(path: Path, schema: str) -> Any:
+def read_checked(path: Path, schema: str, *, most_bytes: int = MAX_BYTES) -> Any:
     """The document of a JSON file; numbers with a point are Decimal.
 
     Args:
         schema: the name of a file in `schemas/`, without `.schema.json`.
+        most_bytes: a larger file is refused.
 
     Raises:
         CheckError: missing, too large, not JSON, not as the schema says.
     """
-    body = _read(path)
+    body = _read(path, most_bytes)
     _check_body(body, schema)
     return loads(body, parse_float=Decimal)
 
@@ -56,11 +57,11 @@ def read_entries(path: Path, key: str) -> list[Any]:
     return entries
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most_bytes: int = MAX_BYTES) -> bytes:
     try:
-        return read_regular(path, most_bytes=MAX_BYTES)
+        return read_regular(path, most_bytes=most_bytes)
     except OSError as error:
-        raise CheckError(f"expected a readable file of at most {MAX_BYTES} bytes, was {error.strerror}") from None
+        raise CheckError(f"expected a readable file of at most {most_bytes} bytes, was {error.strerror}") from None
 
 
 @lru_cache(maxsize=64)

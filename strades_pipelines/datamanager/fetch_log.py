@@ -1,7 +1,6 @@
 """What a source has answered already, read from the fetch log: the memory of the planner."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ import psycopg
 
 @dataclass(frozen=True)
 class Answer:
-    """One stored answer to a question, or a page of one: the pages of a question are stored together or not at all."""
+    """The newest stored answer to a question, or a page of it: its pages are stored together or not at all."""
 
     url: str
     fetched_at: datetime
@@ -19,30 +18,40 @@ class Answer:
     last_modified: str | None
 
 
-FetchLog = Mapping[str, tuple[Answer, ...]]
+FetchLog = Mapping[str, Answer]
 
-ANSWERS = """
-    WITH answers AS (
-        SELECT f.*, EXISTS (
-            SELECT FROM rawsources.fetches AS b INNER JOIN records.parses AS p USING (fetch_id)
-            WHERE b.sha256 = f.sha256 AND b.source = f.source AND b.protocol = f.protocol AND p.outcome = 'refused'
-        ) AS refused
-        FROM rawsources.fetches AS f
-        WHERE f.source = %s AND f.outcome IN ('stored', 'not_modified')
+# For each question from its newest attempt backwards: the log of years is not read. A scalar, not NOT EXISTS, which the
+# planner may turn into a join with all of a source's fetches.
+NEWEST = """
+    WITH refused AS (
+        SELECT DISTINCT f.protocol, f.sha256
+        FROM records.parses AS p INNER JOIN rawsources.fetches AS f USING (fetch_id)
+        WHERE p.outcome = 'refused' AND f.source = %(source)s
+    ),
+    refused_runs AS MATERIALIZED (
+        SELECT DISTINCT f.request_key, f.run_id FROM refused
+        CROSS JOIN LATERAL (
+            SELECT request_key, run_id FROM rawsources.fetches AS same
+            WHERE same.sha256 = refused.sha256 AND same.source = %(source)s AND same.protocol = refused.protocol
+            OFFSET 0
+        ) AS f
     )
-    SELECT request_key, url, fetched_at, etag, last_modified FROM answers
-    WHERE (request_key, run_id) NOT IN (SELECT request_key, run_id FROM answers WHERE refused)
-    ORDER BY request_key, fetched_at, fetch_id
+    SELECT asked.request_key, newest.* FROM unnest(%(keys)s::text[]) AS asked (request_key)
+    CROSS JOIN LATERAL (
+        SELECT f.url, f.fetched_at, f.etag, f.last_modified FROM rawsources.fetches AS f
+        WHERE f.source = %(source)s AND f.request_key = asked.request_key AND f.outcome <> 'failed' AND (
+            SELECT true FROM refused_runs AS r WHERE r.request_key = f.request_key AND r.run_id = f.run_id LIMIT 1
+        ) IS NULL
+        ORDER BY f.fetched_at DESC, f.fetch_id DESC LIMIT 1
+    ) AS newest
 """
 
 
-def read_fetch_log(connection: psycopg.Connection[Any], source: str) -> FetchLog:
-    """The good answers of a source by request key, oldest first.
+def read_fetch_log(connection: psycopg.Connection[Any], source: str, keys: Iterable[str]) -> FetchLog:
+    """The newest good answer of a source to each question of `keys` that has one.
 
     Failures are left out, and answers of which any page was refused by the parser (also when the same bytes came with
     another request): their questions are open, and their etags must not be sent again.
     """
-    log: dict[str, list[Answer]] = defaultdict(list)
-    for request_key, *answer in connection.execute(ANSWERS, [source]):
-        log[request_key].append(Answer(*answer))
-    return {key: tuple(answers) for key, answers in log.items()}
+    rows = connection.execute(NEWEST, {"source": source, "keys": list(keys)})
+    return {request_key: Answer(*answer) for request_key, *answer in rows}

@@ -83,8 +83,9 @@ def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) ->
     with connect(url) as connection:
         named = [_instrument_row(item) for item in sources.instruments]
         instruments = _write(connection, "records.instruments", named, ["instrument_id"])
-        ids = _assigned(connection, [*listed, *series])
-        _reopen_bodies(connection, listed)
+        stored = _stored_listings(connection)
+        ids = assign_ids(map(_name, (*listed, *series)), {name: id_ for name, (id_, _) in stored.items()})
+        _reopen_bodies(connection, listed, {name: currency for name, (_, currency) in stored.items()})
         listings = _write(connection, "records.listings", _with_ids(listed, ids), ["venue", "symbol"])
         days = sum(_sync_sessions(connection, calendar, now.astimezone(UTC).year) for calendar in calendars)
         asked = _sync_series(connection, _without_names(_with_ids(series, ids)))
@@ -138,27 +139,27 @@ def series_rows(sources: Sources) -> list[Row]:
     return list(rows.values())
 
 
-def _assigned(connection: psycopg.Connection[Any], rows: Iterable[Row]) -> dict[Name, int]:
-    """The ids of these listings; what another process would assign waits until this transaction ends."""
+def _stored_listings(connection: psycopg.Connection[Any]) -> dict[Name, tuple[int, str]]:
+    """Id and currency of each listing; what another process would assign waits until this transaction ends."""
     connection.execute("LOCK TABLE records.listings IN SHARE ROW EXCLUSIVE MODE")
-    query = "SELECT venue, symbol, listing_id FROM records.listings"
-    stored = {(venue, symbol): id_ for venue, symbol, id_ in connection.execute(query)}
-    return assign_ids(((row["venue"], row["symbol"]) for row in rows), stored)
+    query = "SELECT venue, symbol, listing_id, currency FROM records.listings"
+    return {(venue, symbol): (id_, currency) for venue, symbol, id_, currency in connection.execute(query)}
 
 
-def _reopen_bodies(connection: psycopg.Connection[Any], rows: Iterable[Row]) -> None:
+def _reopen_bodies(connection: psycopg.Connection[Any], rows: Iterable[Row], currencies: Mapping[Name, str]) -> None:
     """Have the bodies of a listing whose currency was changed read again: their prices are to be in the new one."""
-    query = "SELECT venue, symbol, currency FROM records.listings"
-    stored = {(venue, symbol): currency for venue, symbol, currency in connection.execute(query)}
     for row in rows:
-        name = row["venue"], row["symbol"]
-        if stored.get(name, row["currency"]) != row["currency"]:
+        if currencies.get(_name(row), row["currency"]) != row["currency"]:
             reopened = connection.execute(REOPEN, row).fetchall()
             connection.execute("DELETE FROM records.parses WHERE fetch_id = ANY(%s)", [[id_ for (id_,) in reopened]])
 
 
+def _name(row: Row) -> Name:
+    return row["venue"], row["symbol"]
+
+
 def _with_ids(rows: Iterable[Row], ids: Mapping[Name, int]) -> list[Row]:
-    return [{"listing_id": ids[row["venue"], row["symbol"]], **row} for row in rows]
+    return [{"listing_id": ids[_name(row)], **row} for row in rows]
 
 
 def _without_names(rows: Iterable[Row]) -> list[Row]:

@@ -64,20 +64,22 @@ def plan(
     at one instant: a run under a held clock can be repeated. Chunks keep their width; `window` only chooses.
 
     Args:
-        log: what was answered, by request key (`read_fetch_log`).
+        log: the newest answer by request key (`read_fetch_log`).
         protocol: the website's, where it is not one of the project's files.
     """
     protocol = protocol or load_protocol(website.protocol)
-    asked: Sequence[Instrument | None] = [None]
-    if protocol.ask.per == "instrument":
-        asked = sources.instruments_of(website)
-    candidates = [request for instrument in asked for request in _questions(website, protocol, instrument, window, now)]
     chosen = []
-    for request in candidates:
-        answers = log.get(request.request_key, ())
-        if force or not _answered(request, answers, protocol.ask, now):
-            chosen.append(_conditional(request, answers))
+    for request in _all_questions(website, sources, protocol, window, now):
+        newest = log.get(request.request_key)
+        if force or newest is None or not _answers(request, newest, protocol.ask, now):
+            chosen.append(_conditional(request, newest))
     return chosen
+
+
+def request_keys(website: Website, sources: Sources, *, window: Window, now: datetime) -> list[str]:
+    """The keys of all questions about `window`: what `plan` needs the log of."""
+    questions = _all_questions(website, sources, load_protocol(website.protocol), window, now)
+    return [request.request_key for request in questions]
 
 
 def spider_plan(website: Website, requests: Sequence[Request], *, run_id: str) -> dict[str, Any]:
@@ -94,6 +96,16 @@ def spider_plan(website: Website, requests: Sequence[Request], *, run_id: str) -
         "budget_seconds": website.budget_seconds,
         "auth": asdict(ask.auth) if ask.auth else None,
     }
+
+
+def _all_questions(
+    website: Website, sources: Sources, protocol: Protocol, window: Window, now: datetime
+) -> Iterator[Request]:
+    asked: Sequence[Instrument | None] = [None]
+    if protocol.ask.per == "instrument":
+        asked = sources.instruments_of(website)
+    for instrument in asked:
+        yield from _questions(website, protocol, instrument, window, now)
 
 
 def _questions(
@@ -178,23 +190,20 @@ def _url(ask: Ask, website: Website, instrument: Instrument | None, asked: Windo
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def _answered(request: Request, answers: Sequence[Answer], ask: Ask, now: datetime) -> bool:
-    if not answers:
-        return False
-    newest = max(answer.fetched_at for answer in answers)
-    if newest >= now:
+def _answers(request: Request, newest: Answer, ask: Ask, now: datetime) -> bool:
+    """Whether the newest answer settles the question for now."""
+    if newest.fetched_at >= now:
         return True
     if request.window_end is not None:
-        return newest >= datetime.fromisoformat(request.window_end) + timedelta(seconds=ask.lag_seconds)
-    return newest > now - timedelta(seconds=ask.refresh_after_seconds or 0)
+        end = datetime.fromisoformat(request.window_end)
+        return newest.fetched_at >= end + timedelta(seconds=ask.lag_seconds)
+    return newest.fetched_at > now - timedelta(seconds=ask.refresh_after_seconds or 0)
 
 
-def _conditional(request: Request, answers: Sequence[Answer]) -> Request:
-    """With the marks of the newest answer to the very same URL, so that an unchanged body is not sent again."""
-    same = [answer for answer in answers if answer.url == request.url]
-    if not same or request.paging is not None:
+def _conditional(request: Request, newest: Answer | None) -> Request:
+    """With the marks of the newest answer, if to the very same URL, so that an unchanged body is not sent again."""
+    if newest is None or newest.url != request.url or request.paging is not None:
         return request
-    newest = max(same, key=lambda answer: answer.fetched_at)
     return replace(request, etag=newest.etag, last_modified=newest.last_modified)
 
 

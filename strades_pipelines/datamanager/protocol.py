@@ -79,7 +79,8 @@ class Field:
     `unit`: s, ms, us, ns since the epoch, `iso` (with offset), `date` (a label, midnight UTC). `values` maps the
     provider's words to ours; a word that is not there is no value. `aliases` are older names of a column; the letters
     of `remove` are taken out before the value is read, thousands marks of a number only where they stand for thousands.
-    `decimal` is the mark before a number's decimals; with a comma, the dot stands for thousands.
+    `decimal` is the mark before a number's decimals; with a comma, the dot stands for thousands. `pattern` is what the
+    whole of a label looks like: a footnote's mark makes it no other label.
     """
 
     at: str | int
@@ -89,6 +90,7 @@ class Field:
     aliases: tuple[str, ...] = ()
     remove: str = ""
     decimal: str = "."
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Output:
 
     `layout`: `arrays` (of values), `objects`, `columns` (one array a field), `members` (an object of objects), `table`
     (CSV, HTML), `matrix` (CSV, a record a cell), `elements` (XML), `entries` (a feed).
-    `empty`: no rows at all are `fine`, or refused.
+    `empty`: no rows at all are `fine`, or refused; where `parents` (XML) finds elements, there must be rows.
     `finality` of a bar: by its `field`, by the `clock`, or `all_but_last`. `texts` are columns written from others, as
     in "ECB:{currency}". `earliest` is the first day such data can be about.
     """
@@ -140,6 +142,7 @@ class Output:
     missing: tuple[str, ...]
     finality: str
     positive: bool
+    parents: str | None = None
 
 
 @dataclass(frozen=True)

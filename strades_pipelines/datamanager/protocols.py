@@ -3,6 +3,7 @@
 A new source that differs from the others only in such things needs a file here, and no Python.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
@@ -153,6 +154,7 @@ def _output(item: Mapping[str, Any]) -> Output:
         missing=tuple(item.get("missing", ())),
         finality=item.get("finality", "clock"),
         positive=item.get("positive", False),
+        parents=item.get("parents"),
     )
 
 
@@ -160,6 +162,10 @@ def _field(name: str, item: Mapping[str, Any]) -> Field:
     field = Field(**{**item, "aliases": tuple(item.get("aliases", ()))})
     if name in NUMBER_FIELDS and field.decimal in field.remove:
         raise CheckError(f"fields.{name}.remove: expected not {field.decimal!r}, the mark before the decimals")
+    try:
+        re.compile(field.pattern or "")
+    except re.error as error:
+        raise CheckError(f"fields.{name}.pattern: expected a regular expression, was one with {error}") from None
     return field
 
 

@@ -18,6 +18,7 @@ from strades_pipelines.secret_values import is_secret_name
 from strades_pipelines.settings import SettingsError, missing_secret, secret
 
 BUDGET_SECONDS = 300.0
+MAX_BYTES = 10_000_000  # 5,000 listings have 1.2 MB
 DAY_SECONDS = 86_400
 
 
@@ -104,7 +105,7 @@ def load_sources(path: Path) -> Sources:
         SourcesError: one line with the file, the path of the key, what was expected and what was found.
     """
     try:
-        document = read_checked(path, "sources")
+        document = read_checked(path, "sources", most_bytes=MAX_BYTES)
         sources = Sources(
             websites=tuple(_website(item, f"websites[{n}]") for n, item in enumerate(document["websites"])),
             instruments=tuple(

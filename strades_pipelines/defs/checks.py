@@ -114,7 +114,13 @@ STATEMENTS = (
         "Each forecast's model was trained on labels known before the forecast's decision time.",
         # By each model's first forecast; the table of models refuses one whose labels came after its training.
         """
-        SELECT count(*) FROM predictions.models AS m WHERE m.max_label_known_at > m.trained_at OR m.trained_at > (
+        WITH named AS (
+            DELETE FROM ops.changed_rows WHERE reader = 'check.models_were_trained_before_their_use'
+            RETURNING key[1] AS model_id
+        )
+        SELECT count(*) FROM (SELECT DISTINCT model_id FROM named) AS used
+        CROSS JOIN LATERAL (SELECT * FROM predictions.models AS m WHERE m.model_id = used.model_id LIMIT 1) AS m
+        WHERE m.max_label_known_at > m.trained_at OR m.trained_at > (
             SELECT f.decision_time FROM predictions.forecasts AS f WHERE f.model_id = m.model_id
             ORDER BY f.decision_time LIMIT 1)
         """,

@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.bars import Times
+from strades_pipelines.ingestion.blocks import Block, Cells
 from strades_pipelines.ingestion.rows import Context, Rows, finished, same_text, started, times_column
-from strades_pipelines.ingestion.sanitizer import judge_times
+from strades_pipelines.ingestion.sanitizer import Judgement, judge_times
 from strades_pipelines.ingestion.values import Column, instants
 from strades_pipelines.market.records import TIME
 
@@ -29,6 +30,7 @@ def articles(block: Block, context: Context) -> Rows:
         judge_times(judgement, Column(times, nowhere, nowhere), earliest=context.earliest, answered_at=context.now)
     for name in ("article_id", "title"):
         judgement.mark(np.array([cell is None for cell in block.cells[name]], np.bool_), f"{name}_missing")
+    _leave_the_latest(judgement, block.cells["article_id"], known)
     nothing = pa.nulls(block.count, pa.string())
     listed = pa.list_(pa.string())
     made = {
@@ -43,6 +45,17 @@ def articles(block: Block, context: Context) -> Rows:
         ),
     }
     return finished("article", made, judgement, key=("article_id",), order=("knowledge_time", "article_id"))
+
+
+def _leave_the_latest(judgement: Judgement, ids: Cells, known: Times) -> None:
+    """Of an article that a feed has twice, as first published and as edited, the words of the latest date stand."""
+    good = np.flatnonzero(judgement.good).tolist()
+    latest: dict[object, int] = {}
+    for row in good:
+        latest[ids[row]] = max(latest.get(ids[row], 0), int(known[row]))
+    earlier = np.zeros(len(known), np.bool_)
+    earlier[[row for row in good if known[row] < latest[ids[row]]]] = True
+    judgement.mark(earlier, "superseded_in_the_body")
 
 
 def _modified(block: Block, context: Context) -> Column:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Protocol as Interface
 from typing import TypeAlias
 
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from strades_pipelines.datamanager.protocol import NUMBER_FIELDS, Field, Output
-from strades_pipelines.ingestion.number_formats import plain_number
+from strades_pipelines.ingestion.number_formats import plain_numbers
 
 Cells: TypeAlias = "Sequence[object] | pa.Array"
 
@@ -49,16 +48,15 @@ def cleared(block: Block, output: Output) -> Block:
     cells = dict(block.cells)
     for name, place in output.fields.items():
         if name in cells and (place.remove or place.decimal != "."):
-            clear = _cleared_by(name, place)
-            cells[name] = [clear(cell) if isinstance(cell, str) else cell for cell in _listed(cells[name])]
+            cells[name] = _cleared(name, place, _listed(cells[name]))
     return replace(block, cells=cells)
 
 
-def _cleared_by(name: str, place: Field) -> Callable[[str], str]:
+def _cleared(name: str, place: Field, cells: Sequence[object]) -> list[object]:
     if name in NUMBER_FIELDS:
-        return partial(plain_number, remove=place.remove, decimal=place.decimal)
+        return plain_numbers(cells, remove=place.remove, decimal=place.decimal)
     out = str.maketrans("", "", place.remove)
-    return lambda cell: cell.translate(out)
+    return [cell.translate(out) if isinstance(cell, str) else cell for cell in cells]
 
 
 def _listed(cells: Cells) -> Sequence[object]:

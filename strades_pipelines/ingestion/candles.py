@@ -69,10 +69,10 @@ def _closed(
 
 def _read(column: Column | None, count: int) -> NDArray[np.float64]:
     """The values that could be read, NaN elsewhere."""
-    return np.full(count, np.nan) if column is None else np.where(column.bad | column.missing, np.nan, column.values)
+    return np.full(count, np.nan) if column is None else np.where(column.absent, np.nan, column.values)
 
 
 def _counts(column: Column | None, count: int) -> pa.Array:
     if column is None:
         return pa.nulls(count, pa.int64())
-    return pa.array(column.values, pa.int64(), mask=column.missing | column.bad)
+    return pa.array(column.values, pa.int64(), mask=column.absent)

@@ -34,12 +34,14 @@ def corporate_actions(block: Block, context: Context) -> Rows:
         name: numbers(block.cells[name]) for name in ("amount", "numerator", "denominator") if name in block.cells
     }
     stated = {"currency": texts(block.cells["currency"])} if "currency" in block.cells else {}
-    judge_cells(judgement, columns | stated, optional_fields(context))
+    judge_cells(judgement, columns, optional_fields(context))
+    for name, column in stated.items():  # to take the listing's for it would be to convert it at a rate of 1
+        judgement.mark(column.bad, f"{name}_unreadable")
     for name, column in columns.items():
         judgement.mark(~(column.values > 0), f"{name}_not_positive")
     events = usable_times(times, judgement)
-    dates, known, closed = _ex_dates(events, context)
-    judgement.mark(closed, "not_a_session")
+    dates, known, misfit = _ex_dates(events, context)
+    judgement.mark(misfit, "not_a_session")
     action = context.output.texts["action"]
     amounts, currencies = _money(columns.get("amount"), stated.get("currency"), context)
     ratio = None
@@ -80,10 +82,15 @@ def _money(
 def _ex_dates(
     events: NDArray[np.int64], context: Context
 ) -> tuple[NDArray[np.datetime64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Local date, session's opening and whether there was none, for each event."""
+    """Local date, session's opening and whether there was none, for each event.
+
+    A stamp from after the session's close is no label of that session: a date's midnight in UTC is the evening before
+    in New York, and would make the dividend known a day early.
+    """
     calendar, zone = context.need("calendar"), context.scalars.get("time_zone")
     if calendar == ALWAYS_OPEN:
         return local_dates(events, zone or "UTC"), events, np.zeros(len(events), np.bool_)
     known = known_sessions(calendar, events, context.answered_at.year)
     row = session_of(events, known, zone)
-    return known.dates[np.maximum(row, 0)], known.opens[np.maximum(row, 0)], np.asarray(row < 0)
+    at = np.maximum(row, 0)
+    return known.dates[at], known.opens[at], np.asarray((row < 0) | (events >= known.closes[at]))

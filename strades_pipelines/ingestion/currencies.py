@@ -14,6 +14,8 @@ from strades_pipelines.ingestion.verdicts import BodyRefused
 HUNDREDTHS = {
     "GBp": "GBP", "GBX": "GBP", "GBx": "GBP", "ZAc": "ZAR", "ZAC": "ZAR", "ILA": "ILS", "ILa": "ILS", "USX": "USD",
 }  # fmt: skip
+# Shares in them are quoted in either unit; shares in dollars are not.
+IN_HUNDREDTHS = (frozenset(HUNDREDTHS) | frozenset(HUNDREDTHS.values())) - {"USX", "USD"}
 
 
 def is_convertible(one: str, other: str) -> bool:

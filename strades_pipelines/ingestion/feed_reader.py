@@ -20,7 +20,7 @@ from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 Entry = dict[str, Any]
 Date = tuple[str, object]  # its name in lower case, one of `DATES`, and what the publisher wrote
 # The first that an entry has is its publication; the latest is when its words were there.
-DATES = ("published", "pubdate", "issued", "date", "updated", "modified")
+DATES = ("published", "pubdate", "issued", "date", "updated", "modified", "available")
 # Of Atom and Dublin Core; other vocabularies have dates of events and of pictures.
 DATE_VOCABULARIES = ("http://www.w3.org/2005/Atom", "http://purl.org/atom/", "http://purl.org/dc/")
 MOST_ENTRIES = 10_000
@@ -202,7 +202,7 @@ def _shown(value: object, construct: Mapping[str, Any] | None) -> str | None:
 def plain(value: object) -> str | None:
     """Markup as the text that a reader sees, on one line; None where there is none.
 
-    A `<` before a word that is no element of HTML is a letter: "yield spread <zero".
+    A `<` before a word that is no element of HTML, or that no `>` ends, is a letter: "yield spread <zero", "if a<b".
     """
     if not isinstance(value, str):
         return None
@@ -221,7 +221,7 @@ def plain(value: object) -> str | None:
 def _no_tag() -> re.Pattern[str]:
     from lxml.html import defs
 
-    return re.compile(rf"<(?=[a-z])(?!(?:{'|'.join(sorted(defs.tags))})[\s/>])", re.IGNORECASE)
+    return re.compile(rf"<(?=[a-z])(?!(?:{'|'.join(sorted(defs.tags))})(?:>|[\s/][^<>]*>))", re.IGNORECASE)
 
 
 def _line(value: object) -> str | None:

@@ -98,7 +98,9 @@ def _known(website: Website, protocol: Protocol, given: Mapping[str, str], sourc
     fitting = [one for one in told if one["symbol"] == given.get("symbol")]
     if "interval" in given:
         fitting = [one for one in fitting if one.get("interval", given["interval"]) == given["interval"]]
-    if len(fitting) > 1:
+    if len(fitting) > 1 and fitting.count(fitting[0]) < len(fitting):
+        if "interval" not in fitting[0]:
+            raise GivenError(f"expected one instrument {given['symbol']} of {website.name}, found several that differ")
         intervals = ", ".join(one["interval"] for one in fitting)
         raise GivenError(
             f"expected --set interval=, one of {intervals}, since {website.name} lists {given['symbol']} so"

@@ -34,13 +34,13 @@ def documents(block: Block, context: Context) -> Rows:
     periods = instants(block.cells["period_end"], context.output.fields["period_end"].unit)
     judge_cells(judgement, words | {"period_end": periods}, optional_fields(context))
     times = times_column(usable_times(filed, judgement))
-    days = pa.array(periods.values.astype("datetime64[us]").astype("datetime64[D]"), mask=periods.missing)
+    days = pa.array(periods.values.astype("datetime64[us]").astype("datetime64[D]"), mask=periods.absent)
     titles = words["title"]
     made = {
         "document_id": pa.array(words["document_id"].values, pa.string()),
         "entity": same_text(entity, block.count),
         "form": pa.array(words["form"].values, pa.string()),
-        "title": pa.array(titles.values, pa.string(), mask=titles.missing),
+        "title": pa.array(titles.values, pa.string(), mask=titles.absent),
         "url": written(context, "url", words, block.count),
         "period_end": days,
         "filed_at": times,

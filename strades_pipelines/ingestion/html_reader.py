@@ -40,6 +40,8 @@ class HtmlReader:
         headings, *rows = [self._cells(row) for row in self._rows_of(tables[0])] or [[]]
         places = {}
         for name, field in output.fields.items():
+            if headings.count(str(field.at)) > 1:
+                raise BodyRefused(f"expected one column {field.at}, was the line of headings {' | '.join(headings)!r}")
             if field.at in headings:
                 places[name] = headings.index(str(field.at))
             elif not field.optional:
@@ -71,10 +73,16 @@ class HtmlReader:
 
 
 def _ends_within_a_table(body: bytes) -> bool:
-    """Whether nothing ends behind the last cell; libxml2 ends it all, and half of a number is a number."""
+    """Whether nothing ends behind the last cell; libxml2 ends it all, and half of a number is a number.
+
+    A table in a cell of another ends before that does.
+    """
     bare = body.replace(b"\0", b"").lower()  # UTF-16 too
     last_cell = max(bare.rfind(b"<td"), bare.rfind(b"<th"))
-    return last_cell >= 0 and not any(end in bare[last_cell:] for end in (b"</table", b"</body", b"</html"))
+    behind = bare[last_cell:]
+    if last_cell < 0 or b"</body" in behind or b"</html" in behind:
+        return False
+    return b"</table" not in behind or bare.count(b"<table") > bare.count(b"</table")
 
 
 def _declared(body: bytes) -> bool:

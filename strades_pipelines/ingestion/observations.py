@@ -36,10 +36,13 @@ def observations(block: Block, context: Context) -> Rows:
     if context.output.missing:
         judgement.leave_out(values.missing)
     others = [name for name in block.cells if name not in ("event_time", "value")]
-    words = {name: texts(block.cells[name], context.output.fields[name].values) for name in others}
+    fields = context.output.fields
+    words = {name: texts(block.cells[name], fields[name].values, fields[name].pattern) for name in others}
     judge_cells(judgement, {"value": values} | words, optional_fields(context))
     if context.output.positive:
         judgement.mark(~(values.values > 0), "value_not_positive")
+    if "series" in words and "symbol" in context.given:  # unit and delay are those of the series asked for
+        judgement.mark(words["series"].values != context.given["symbol"], "another_symbol")
     events = usable_times(times, judgement)
     rule = context.output.knowledge
     known = events

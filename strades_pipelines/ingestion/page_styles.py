@@ -56,8 +56,26 @@ HIDING_CLASSES = frozenset(
     )
 )
 SHOWN_ON_SOME_SCREENS = re.compile(r"d-(sm|md|lg|xl|xxl)-(?!none).+|(sm|md|lg|xl|2xl):(?!hidden).+")
+# With what a page shows as struck out, since it holds no longer (HTML 4.5.5, 4.7.2), and what it writes above the line.
 NEVER_SHOWN = frozenset(
-    ("script", "style", "template", "noscript", "datalist", "head", "title", "iframe", "canvas", "audio", "video", "rp")
+    (
+        "script",
+        "style",
+        "template",
+        "noscript",
+        "datalist",
+        "head",
+        "title",
+        "iframe",
+        "canvas",
+        "audio",
+        "video",
+        "rp",
+        "rt",
+        "del",
+        "s",
+        "strike",
+    )
 )
 PUNCTUATION = re.compile(r"([{};])")
 APPLIES = re.compile(r"@(layer|supports)\b.*|@media\s+(screen|all)\s*", re.DOTALL | re.IGNORECASE)

@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from strades_pipelines.datamanager.protocol import Output, Protocol, Read, Scalar
+from strades_pipelines.datamanager.protocol import Protocol, Read, Scalar
 from strades_pipelines.ingestion.articles import articles
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.blocks import Block, Reader, cleared, without_markers
 from strades_pipelines.ingestion.candles import candles
 from strades_pipelines.ingestion.corporate_actions import corporate_actions
 from strades_pipelines.ingestion.csv_reader import CsvReader, ZippedCsvReader
-from strades_pipelines.ingestion.currencies import Currencies
+from strades_pipelines.ingestion.currencies import IN_HUNDREDTHS, Currencies
 from strades_pipelines.ingestion.feed_reader import FeedReader
 from strades_pipelines.ingestion.filings import documents
 from strades_pipelines.ingestion.html_reader import HtmlReader
@@ -24,11 +24,13 @@ from strades_pipelines.ingestion.observations import observations
 from strades_pipelines.ingestion.rows import Context, Rows
 from strades_pipelines.ingestion.sanitizer import TIME_REASONS
 from strades_pipelines.ingestion.trades import trades
+from strades_pipelines.ingestion.values import DAY
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed, Reject, one_line, refuse_bad_rows
 from strades_pipelines.ingestion.xml_reader import XmlReader
 from strades_pipelines.market.records import SCHEMAS
 
-PARSER_VERSION = "3"
+PARSER_VERSION = "4"
+ANNOUNCED_AHEAD = 366 * DAY
 TIMES = ("open_time", "event_time", "published_at", "filed_at")
 READERS: Mapping[str, Callable[[Read, bytes], Reader]] = {
     "json": JsonReader,
@@ -91,9 +93,9 @@ def parse(
             if output.empty == "refuse":
                 raise BodyRefused(f"expected rows at {output.rows or 'the root'}, was none")
             continue
-        context = Context(output, scalars, fetched_at, answered_at or fetched_at, currencies)
+        context = Context(output, scalars, given, fetched_at, answered_at or fetched_at, currencies)
         rows = KINDS[output.kind](block, context)
-        _refuse_wrong_times(block, rows, output)
+        _refuse_wrong_times(block, rows, context)
         bad = len(block.lost) + int(np.count_nonzero(~rows.judgement.good & ~rows.judgement.empty))
         refuse_bad_rows(bad, block.count + len(block.lost))
         tables[output.kind].append(_good_rows(rows))
@@ -125,15 +127,27 @@ def _currencies(scalar: Scalar | None, reader: Reader, given: Mapping[str, str])
     if scalar is None:
         return Currencies(None, None)
     said = _scalar("currency", replace(scalar, given=None), reader, given)
-    return Currencies(said, given.get(scalar.given) if scalar.given else None)
+    listing = given.get(scalar.given) if scalar.given else None
+    if said is None and scalar.body and listing in IN_HUNDREDTHS:
+        raise BodyRefused(f"expected a currency at {scalar.body}, was none: {listing} is quoted in hundredths too")
+    return Currencies(said, listing)
 
 
-def _refuse_wrong_times(block: Block, rows: Rows, output: Output) -> None:
-    """When no row's time can be true, the unit or the zone has changed: not bad rows but another protocol."""
-    if rows.judgement.all_for(TIME_REASONS):
-        name = next(name for name in TIMES if name in output.fields)
-        wanted = f"{name} as {output.fields[name].unit or 's'}, {output.earliest} to now"
-        raise BodyRefused(f"expected {wanted}, was {rows.judgement.reason(0)} in every row, first {block.raw(0)}")
+def _refuse_wrong_times(block: Block, rows: Rows, context: Context) -> None:
+    """When no row's time can be true, the unit or the zone has changed: not bad rows but another protocol.
+
+    But dividends and splits are announced weeks ahead; one that is must not cost the bars of its body.
+    """
+    output = context.output
+    if not rows.judgement.all_for(TIME_REASONS):
+        return
+    name = next(name for name in TIMES if name in output.fields)
+    if output.kind == "corporate_action":
+        times = context.instants(block, name)
+        if not times.absent.any() and (np.abs(times.values - context.now) < ANNOUNCED_AHEAD).all():
+            return
+    wanted = f"{name} as {output.fields[name].unit or 's'}, {output.earliest} to now"
+    raise BodyRefused(f"expected {wanted}, was {rows.judgement.reason(0)} in every row, first {block.raw(0)}")
 
 
 def _good_rows(rows: Rows) -> pa.Table:

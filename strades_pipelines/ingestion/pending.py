@@ -53,11 +53,11 @@ class Choice:
 
     def condition(self) -> str:
         """SQL over `f` (fetches) and `p` (parses, left joined); holds no text from outside."""
-        unparsed = "p.fetch_id IS NULL"
+        unparsed = "NOT f.is_parsed"
         if self.reparse and self.fetch_ids is not None:
             unparsed = "true"
         elif self.reparse:
-            unparsed = f"(p.fetch_id IS NULL OR p.parser_version <> '{self.parser_version}')"
+            unparsed = f"(NOT f.is_parsed OR p.parser_version <> '{self.parser_version}')"
         clauses = [unparsed, _readable()]
         if self.window is not None:
             start, end = (time.astimezone(UTC).isoformat() for time in self.window)

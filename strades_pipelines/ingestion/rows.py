@@ -27,6 +27,7 @@ class Context:
 
     output: Output
     scalars: Mapping[str, str]
+    given: Mapping[str, str]
     fetched_at: datetime
     answered_at: datetime
     currencies: Currencies
@@ -139,7 +140,7 @@ def written(context: Context, name: str, words: Mapping[str, Column], count: int
     parts: list[pa.Array] = []
     for i, piece in enumerate(PLACE.split(context.output.texts[name])):  # text, place, text, place, ..., text
         if i % 2 and piece in words:
-            parts.append(pa.array(words[piece].values, pa.string(), mask=words[piece].missing))
+            parts.append(pa.array(words[piece].values, pa.string(), mask=words[piece].absent))
         else:
             parts.append(same_text(context.need(piece) if i % 2 else piece, count))
     return pc.binary_join_element_wise(*parts, "")

@@ -36,6 +36,11 @@ class Column:
     missing: NDArray[np.bool_]
     bad: NDArray[np.bool_]
 
+    @property
+    def absent(self) -> NDArray[np.bool_]:
+        """Where there is no value: one that cannot be read must not stand there as a zero or an empty text."""
+        return self.missing | self.bad
+
 
 def numbers(cells: Cells) -> Column:
     """Float64 from JSON numbers or texts."""
@@ -88,24 +93,33 @@ def instants(cells: Cells, unit: str | None) -> Column:
     return Column(times, whole.missing, bad | (outside & ~usable))
 
 
-def texts(cells: Cells, words: Mapping[str, str] | None = None) -> Column:
-    """Printable texts of at most 200 characters, as objects; whole numbers and booleans are written out.
+def texts(cells: Cells, words: Mapping[str, str] | None = None, pattern: str | None = None) -> Column:
+    """Printable texts of at most 200 characters, as objects, without blanks around them: ` USD` is no other currency.
+
+    Whole numbers and booleans are written out.
 
     Args:
         words: the provider's words and ours; any other is bad.
+        pattern: what the whole of a text looks like; any other is bad.
     """
     cells = _as_arrow(cells)
     if not isinstance(cells, pa.Array):
-        return _checked_texts(list(cells), np.arange(len(cells)), _missing(cells), words)
+        return _checked_texts(list(cells), np.arange(len(cells)), _missing(cells), words, pattern)
     encoded = cells.dictionary_encode()  # a column of few different texts is checked quickly
     codes = pc.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)
-    return _checked_texts(encoded.dictionary.to_pylist() or [None], codes, _missing(cells), words)
+    return _checked_texts(encoded.dictionary.to_pylist() or [None], codes, _missing(cells), words, pattern)
 
 
 def _checked_texts(
-    different: list[object], codes: NDArray[Any], missing: NDArray[np.bool_], words: Mapping[str, str] | None
+    different: list[object],
+    codes: NDArray[Any],
+    missing: NDArray[np.bool_],
+    words: Mapping[str, str] | None,
+    pattern: str | None,
 ) -> Column:
     written = [_written(cell) for cell in different]
+    if pattern is not None:
+        written = [text if text is not None and re.fullmatch(pattern, text) else None for text in written]
     if words is not None:
         written = [None if text is None else words.get(text) for text in written]
     unread = np.array([text is None for text in written], np.bool_)
@@ -174,8 +188,8 @@ def _written(cell: object) -> str | None:
         return "true" if cell else "false"
     if isinstance(cell, int):
         return str(cell) if abs(cell) < 2**63 else None
-    if isinstance(cell, str) and cell and len(cell) <= LONGEST_TEXT and cell.isprintable():
-        return cell
+    if isinstance(cell, str) and len(cell) <= LONGEST_TEXT and cell.isprintable():
+        return cell.strip() or None
     return None
 
 

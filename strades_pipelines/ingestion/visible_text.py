@@ -61,7 +61,10 @@ def _is_reference(element: Any) -> bool:
 
 
 def _own_text(element: Any, before: str) -> str | None:
-    """What is read of the whole of a <sup> or a closed <details>; None of any other element."""
+    """What is read of the whole of a <sub>, a <sup> or a closed <details>; None of any other element."""
+    if element.tag == "sub":
+        text = "".join(element.itertext())
+        return f"_{text}" if text.strip().isdigit() else text  # a mark, an index: in any case not of the number
     if element.tag == "sup":
         return _raised("".join(element.itertext()), before)
     if element.tag == "details" and element.get("open") is None:

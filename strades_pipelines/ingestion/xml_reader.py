@@ -23,6 +23,8 @@ class XmlReader:
             dtd_validation=False,
             huge_tree=False,
             recover=False,
+            remove_comments=True,  # one within a number would cut it in two
+            remove_pis=True,
         )
         try:
             self.root: Any = etree.fromstring(body, parser)
@@ -41,6 +43,8 @@ class XmlReader:
     def block(self, output: Output) -> Block:
         """The elements that are rows."""
         rows = self.root.xpath(output.rows, namespaces=self.namespaces)
+        if not rows and output.parents and self.root.xpath(output.parents, namespaces=self.namespaces):
+            raise BodyRefused(f"expected rows at {output.rows}, was {output.parents} with others")
         cells = {}
         for name, field in output.fields.items():
             path = etree.XPath(str(field.at), namespaces=self.namespaces)  # read once, not for each row
@@ -54,7 +58,9 @@ class XmlReader:
 
 
 def _text(found: Any) -> str | None:
-    """What an XPath found, as text: of several nodes the first."""
-    if isinstance(found, list):
-        return str(found[0]) if found else None
-    return str(found) or None
+    """What an XPath found, as text, its white space collapsed (XML Schema 2, 4.3.6: so is that of numbers and dates).
+
+    Several nodes are all read, a blank between them: the first half of `3.<b>9</b>5` is no number of its own.
+    """
+    texts = [str(node) for node in found] if isinstance(found, list) else [str(found)]
+    return " ".join(" ".join(texts).split()) or None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from strades_pipelines.datamanager.fetch_log import Answer
 from strades_pipelines.datamanager.listings import listing_rows
-from strades_pipelines.datamanager.planning import Request, plan, spider_plan
+from strades_pipelines.datamanager.planning import Request, plan, request_keys, spider_plan
 from strades_pipelines.datamanager.sources import Sources, load_sources
 from strades_pipelines.settings import PROJECT
 
@@ -123,34 +123,38 @@ def test_settled_chunk_is_never_asked_again_but_by_force() -> None:
     request = asked("yahoo")[0]
     end = datetime.fromisoformat(request.window_end or "")
     keys = [
-        each.request_key
-        for each in asked("yahoo", log={request.request_key: (answer(request, end + timedelta(days=1)),)})
+        each.request_key for each in asked("yahoo", log={request.request_key: answer(request, end + timedelta(days=1))})
     ]
     assert request.request_key not in keys
-    early = {request.request_key: (answer(request, end + timedelta(hours=23)),)}
+    early = {request.request_key: answer(request, end + timedelta(hours=23))}
     assert request.request_key in [each.request_key for each in asked("yahoo", log=early)]
-    forced = asked("yahoo", log={request.request_key: (answer(request, NOW),)}, force=True)
+    forced = asked("yahoo", log={request.request_key: answer(request, NOW)}, force=True)
     assert request.request_key in [each.request_key for each in forced]
 
 
 def test_open_chunk_is_asked_again_with_the_newest_etag_of_its_url() -> None:
     request = asked("gateio")[-1]
-    answers = (answer(request, NOW - timedelta(hours=2), "old"), answer(request, NOW - timedelta(hours=1), "new"))
-    again = asked("gateio", log={request.request_key: answers})[-1]
-    assert again == replace(request, etag="new")
-    other = tuple(replace(each, url="https://elsewhere/") for each in answers)
+    newest = answer(request, NOW - timedelta(hours=1), "new")
+    assert asked("gateio", log={request.request_key: newest})[-1] == replace(request, etag="new")
+    other = replace(newest, url="https://elsewhere/")
     assert asked("gateio", log={request.request_key: other})[-1].etag is None
+
+
+def test_the_log_is_read_for_the_questions_that_are_planned() -> None:
+    website, window = SOURCES.website("yahoo"), (NOW - timedelta(days=20), NOW)
+    keys = request_keys(website, SOURCES, window=window, now=NOW)
+    assert keys == [request.request_key for request in asked("yahoo", window=window)]
 
 
 def test_pages_are_asked_without_etag() -> None:
     request = asked("gateio_trades")[-1]
-    log = {request.request_key: (answer(request, NOW - timedelta(minutes=1), "etag"),)}
+    log = {request.request_key: answer(request, NOW - timedelta(minutes=1), "etag")}
     assert asked("gateio_trades", log=log)[-1].etag is None
 
 
 def test_nothing_is_asked_twice_at_one_instant() -> None:
     for name in ("gateio", "gateio_trades", "yahoo", "ecb", "ecb_history"):
-        log = {request.request_key: (answer(request, NOW),) for request in asked(name)}
+        log = {request.request_key: answer(request, NOW) for request in asked(name)}
         assert asked(name, log=log) == []
 
 
@@ -158,7 +162,7 @@ def test_nothing_is_asked_twice_at_one_instant() -> None:
 def test_file_without_window_is_asked_again_when_it_is_old(age: timedelta, again: int) -> None:
     request = asked("ecb")[0]
     assert (request.window_start, request.kind, request.month) == (None, "file", "2026-11-01")
-    assert len(asked("ecb", log={request.request_key: (answer(request, NOW - age),)})) == again
+    assert len(asked("ecb", log={request.request_key: answer(request, NOW - age)})) == again
 
 
 def test_history_is_asked_whatever_the_window() -> None:
@@ -210,13 +214,13 @@ def test_pages_archives_and_yields_are_asked_for_by_month() -> None:
 def test_a_feed_is_asked_for_at_the_address_of_its_website_and_only_if_it_changed() -> None:
     [request] = asked("news")
     assert request.url == "https://news.sandbox.example/markets.rss"
-    [again] = asked("news", log={request.request_key: (answer(request, NOW - timedelta(hours=1), '"tag"'),)})
+    [again] = asked("news", log={request.request_key: answer(request, NOW - timedelta(hours=1), '"tag"')})
     assert (again.url, again.etag) == (request.url, '"tag"')
-    assert asked("news", log={request.request_key: (answer(request, NOW - timedelta(minutes=5)),)}) == []
+    assert asked("news", log={request.request_key: answer(request, NOW - timedelta(minutes=5))}) == []
 
 
 def test_a_statistic_is_asked_for_with_its_unit_and_its_delay_and_is_no_listing() -> None:
     oil = asked("fred")[0]
     assert oil.url == "https://fred.stlouisfed.org/graph/fredgraph.csv?id=DCOILWTICO"
-    assert (oil.given["unit"], oil.given["lag_days"]) == ("dollars per barrel", "7")
+    assert (oil.given["unit"], oil.given["lag_days"]) == ("dollars per barrel", "9")
     assert {row["venue"] for row in listing_rows(SOURCES)} == {"gateio", "pages", "yahoo"}

@@ -228,7 +228,7 @@ def test_two_series_of_a_listing_must_agree_on_it(write: Write) -> None:
         (b"[" * 100_000 + b"]" * 100_000, "nested"),
         (b"[" * 500 + b"]" * 500, "64 levels"),
         (b'{"websites": ' + b"9" * 5000 + b"}", "integers"),
-        (b" " * 1_000_001, "at most 1000000 bytes"),
+        (b" " * 10_000_001, "at most 10000000 bytes"),
         (b'{"websites": [], "financial_instruments": [{"id": "\\ud800"}]}', "printable"),
     ],
 )

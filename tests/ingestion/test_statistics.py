@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.documents import document
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.ingestion.verdicts import BodyRefused
+from strades_pipelines.settings import PROJECT
 from tests.ingestion.conftest import Store
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -87,6 +89,22 @@ def test_labels_of_days_with_weekends_holidays_and_a_missing_week_between_them_n
     assert len(parsed("fred_csv", body, symbol="DGS10")["records"]) == 5
     assert len(parsed("fred_csv", labelled(date(2024, 1, 12), 4, 2), symbol="X")["records"]) == 2
     assert len(parsed("fred_csv", labelled(date(2024, 1, 12), 31, 1), symbol="X")["records"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("day", "release"),
+    [
+        (date(2025, 11, 18), datetime(2025, 11, 26, 18, 12, tzinfo=UTC)),  # a Tuesday: the Wednesday of the week after
+        (date(2025, 11, 24), datetime(2025, 11, 26, 18, 12, tzinfo=UTC)),  # a Monday: two days later
+        (date(2025, 12, 23), datetime(2026, 1, 1, 18, 12, tzinfo=UTC)),  # Thursday where a holiday delays it
+    ],
+)
+def test_the_price_of_oil_is_not_known_before_the_week_of_it_is_out(day: date, release: datetime) -> None:
+    """The EIA publishes spot prices once a week: on Wednesday those of Tuesday to Monday, after holidays later."""
+    lag = next(one for one in load_sources(PROJECT / "Sources.json").instruments if one.symbol == "DCOILWTICO").lag_days
+    body = f"observation_date,DCOILWTICO\n{day},70.0\n".encode()
+    [record] = parsed("fred_csv", body, symbol="DCOILWTICO", lag_days=str(lag))["records"]
+    assert datetime.fromisoformat(record["knowledge_time"]) >= release
 
 
 def test_each_series_of_a_body_is_judged_by_its_own_labels() -> None:

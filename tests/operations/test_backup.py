@@ -56,6 +56,29 @@ def test_a_world_comes_back_as_it_was(world: str, tmp_path: Path) -> None:
         bring_back(file, "live")
 
 
+def test_a_restore_that_ends_between_the_two_names_leaves_the_world_as_it_was(
+    world: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is a world at any moment: both databases are renamed in one transaction."""
+    file = tmp_path / "world.backup"
+    save(file, world)
+    execute(world, "UPDATE records.candles SET volume = 0")
+    changed = table_hashes(world)
+
+    def end(name: str) -> None:
+        raise OSError(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("strades_pipelines.database.restore.crash_point", end)
+        with pytest.raises(OSError, match=r"backup\.renamed"):
+            bring_back(file)
+    assert table_hashes(world) == changed
+    bring_back(file)
+    assert table_hashes(world) != changed
+    names = {name for (name,) in execute(world, "SELECT datname FROM pg_database")}
+    assert {name for name in names if name.endswith(("_replaced", "_restoring"))} == set()
+
+
 def test_pg_restore_reads_the_file_as_it_is(world: str, tmp_path: Path) -> None:
     file = tmp_path / "world.backup"
     save(file, world)

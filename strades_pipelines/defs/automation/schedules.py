@@ -7,7 +7,7 @@ import psycopg
 
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.fetch_log import FetchLog, read_fetch_log
-from strades_pipelines.datamanager.planning import plan
+from strades_pipelines.datamanager.planning import plan, request_keys
 from strades_pipelines.datamanager.sources import Sources, Website, load_sources
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.keys import key
@@ -39,8 +39,9 @@ def fetch_what_is_open(name: str) -> dg.RunRequest:
     sources, now = load_sources(settings().sources), settings().now()
     website = sources.website(name)
     try:
+        keys = request_keys(website, sources, window=(_month_before(now), now), now=now)
         with connect() as connection:
-            log = read_fetch_log(connection, name)
+            log = read_fetch_log(connection, name, keys)
     except (psycopg.Error, OSError):
         return month_request(now, with_the_one_before=True)  # its own run tells what is wrong with the database
     return month_request(now, with_the_one_before=is_open_before(website, sources, now, log))
@@ -48,13 +49,20 @@ def fetch_what_is_open(name: str) -> dg.RunRequest:
 
 def is_open_before(website: Website, sources: Sources, now: datetime, log: FetchLog) -> bool:
     """Whether the month before that of `now` (UTC) has a question open that the month of `now` does not ask as well."""
-    start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    before = (start - timedelta(days=1)).replace(day=1)
+    start = _month(now)
     asked, current = (
         {request.request_key for request in plan(website, sources, window=window, now=now, log=log)}
-        for window in ((before, start), (start, now))
+        for window in ((_month_before(now), start), (start, now))
     )
     return bool(asked - current)
+
+
+def _month(now: datetime) -> datetime:
+    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _month_before(now: datetime) -> datetime:
+    return _month(_month(now) - timedelta(days=1))
 
 
 def month_request(now: datetime, *, with_the_one_before: bool) -> dg.RunRequest:

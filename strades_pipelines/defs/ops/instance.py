@@ -1,6 +1,6 @@
 """What Dagster's instance knows of runs, schedules and ticks, in the words of the agenda."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,16 @@ FIRST, LAST, ONE = "dagster/asset_partition_range_start", "dagster/asset_partiti
 
 
 def runs(instance: dg.DagsterInstance, since: datetime | None) -> list[Run]:
-    """The runs that changed since, newest first; at most a thousand at a time."""
-    records = instance.get_run_records(dg.RunsFilter(updated_after=since), limit=MOST)
-    return [_run(record) for record in records]
+    """The runs that changed since, newest first, all of them, read a thousand at a time."""
+    found: list[Run] = []
+    page: Sequence[dg.RunRecord] = ()
+    while not found or len(page) == MOST:
+        after = page[-1].dagster_run.run_id if page else None
+        page = instance.get_run_records(dg.RunsFilter(updated_after=since), limit=MOST, cursor=after)
+        if not page:
+            break
+        found += map(_run, page)
+    return found
 
 
 def _run(record: dg.RunRecord) -> Run:

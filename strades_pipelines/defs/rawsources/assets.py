@@ -9,7 +9,7 @@ from typing import Any, cast
 import dagster as dg
 
 from strades_pipelines.datamanager.fetch_log import read_fetch_log
-from strades_pipelines.datamanager.planning import Request, plan, spider_plan
+from strades_pipelines.datamanager.planning import Request, plan, request_keys, spider_plan
 from strades_pipelines.datamanager.sources import Sources, Website, load_sources
 from strades_pipelines.defs.specs import column_schema
 from strades_pipelines.ingestion.acceptance import refused_bodies
@@ -39,12 +39,12 @@ class Fetching:
 
     def plan(self, website: Website, config: FetchConfig) -> list[Request]:
         """The questions that are open now."""
-        window = run_window(self.context, config)
+        asked, now = run_window(self.context, config), settings().now()
+        window = asked.start, asked.end
+        keys = request_keys(website, self.sources, window=window, now=now)
         with self.database.connect() as connection:
-            log = read_fetch_log(connection, website.name)
-        return plan(
-            website, self.sources, window=(window.start, window.end), now=settings().now(), log=log, force=config.force
-        )
+            log = read_fetch_log(connection, website.name, keys)
+        return plan(website, self.sources, window=window, now=now, log=log, force=config.force)
 
     def document(self, website: Website, config: FetchConfig) -> dict[str, Any]:
         """What the spiders of a source are to do now."""
