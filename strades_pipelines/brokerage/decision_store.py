@@ -29,7 +29,7 @@ def stored_decisions(connection: Connection, wallet: str) -> dict[Place, StoredD
     rows = connection.execute(
         """
         SELECT listing_id, decided_at, ordinal, decision_id, target, order_request
-        FROM signals.decisions WHERE wallet = %s AND strategy <> %s ORDER BY decided_at, ordinal
+        FROM signals.decisions WHERE wallet = %s AND trigger_kind <> %s ORDER BY decided_at, ordinal
         """,
         [wallet, BY_PERSON],
     )

@@ -1,7 +1,7 @@
 """A person's own trades and cash, from a statement of their broker, into the books of a wallet: each once.
 
-A trade of a statement is an order of the strategy `person` with the trigger `statement`, filled at once, so that
-lineage, attribution and the ledger know it like any other; its decision names the file and the row.
+A trade of a statement is a person's order, sent to `statement` in place of a broker and filled at once: lineage,
+attribution and the ledger know it like any other, and its decision names the file and the row.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
 
-STATEMENT = "statement"  # the trigger of its decisions, and whom its orders were sent to
+STATEMENT = "statement"  # whom its orders were sent to
 # What is booked already: by the venue's id of it, whoever ordered it, or by the id that a statement's row gave it.
 BOOKED = """
     SELECT listing_id, venue_fill_id, fill_id, side, quantity, price FROM trading.fills
@@ -75,6 +75,9 @@ def import_statement(
     The file is stored first, unmodified, in the same transaction. A trade is known by the venue's id of it, also where
     an order of ours made it; without an id by what the row says, and by how many equal rows stand before it. So the
     same file twice, and files that overlap, book each trade once.
+
+    Args:
+        connection: with no transaction open.
 
     Raises:
         StatementError: rows that cannot be read, or must not be booked; nothing is.
@@ -283,21 +286,21 @@ def _stored_decision(
     connection: Connection, wallet: Wallet, new: NewTrade, signed: Decimal, sha256: bytes, request: Request
 ) -> TradingDecision:
     trade = new.trade
-    trigger = f"{sha256.hex()}#{trade.row}"
+    trigger = f"{STATEMENT}@{sha256.hex()}#{trade.row}"
     decision = TradingDecision(
         wallet=wallet.name,
         strategy=BY_PERSON,
         i=wallet.listings.index(new.listing),
         listing_id=new.listing.listing_id,
         decided_at=trade.at,
-        trigger_kind=STATEMENT,
+        trigger_kind=BY_PERSON,
         trigger_id=trigger,
         ordinal=0,
         previous_target=0.0,
         target=float(signed),
         reason=request.reason or f"row {trade.row} of a statement imported by {request.by}",
         inputs={
-            "trigger": {"kind": STATEMENT, "id": trigger},
+            "trigger": {"kind": BY_PERSON, "id": trigger},
             "statement": sha256.hex(),
             "row": trade.row,
             "requested_by": request.by,

@@ -50,6 +50,9 @@ class Transfer:
 def transfer(connection: Connection, moved: Transfer, request: Request) -> bool:
     """Book a transfer in one transaction, of two wallets in both; returns whether it was new. Commits.
 
+    Args:
+        connection: with no transaction open.
+
     Raises:
         TransferRefused: it cannot be; the refusal is in trading.commands.
         LookupError: for a wallet that is not there.

@@ -2,7 +2,8 @@
 
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import psycopg
 import typer
 
 from strades_pipelines.brokerage.command_log import Request, Scope, current_user
+from strades_pipelines.brokerage.history import measure_history
+from strades_pipelines.brokerage.performance_report import read_performance
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.statement_formats import FORMATS, StatementError
@@ -79,12 +82,57 @@ def run_statement(path: Path, wallet: str, format_name: str, *, reason: str | No
         except LookupError as error:
             raise BadInput(str(error)) from None
         except StatementError as error:
-            raise BadInput("\n".join(f"{path}: {fault}" for fault in error.faults)) from None
+            for fault in error.faults:
+                print(f"strades: {path}: {fault}", file=sys.stderr)
+            raise typer.Exit(2) from None
         except psycopg.errors.LockNotAvailable:
             print(f"strades: statement: another process is at wallet {wallet}; try again", file=sys.stderr)
             raise typer.Exit(1) from None
     row = {"wallet": wallet, **asdict(done), "known": done.known}
     print_result(row, as_json, [table("wallet rows trades movements known", [row])])
+
+
+def show_history(wallet: str, start: str | None, end: str | None, *, as_json: bool) -> None:
+    """`strades history`; brings the sessions up to now first."""
+    first, last = (_day(start, "--from"), _day(end, "--to"))
+    open_world()
+    with connect() as connection:
+        try:
+            opened = load_wallet(connection, wallet)
+        except LookupError as error:
+            raise BadInput(str(error)) from None
+        if opened.mode != "replay":
+            measure_history(connection, opened, now=settings().now())
+        found = read_performance(connection, opened, first, last)
+    document = asdict(found)
+    money = "opening flows realised unrealised income fees closing"
+    totals = {"time_weighted": found.time_weighted, "money_weighted_a_year": found.money_weighted}
+    tables = [
+        table(f"session_date {money} time_weighted", _short(found.sessions)),
+        table("strategy source fills traded fees pnl", _short(found.owners)),
+        table("time_weighted money_weighted_a_year", _short([totals])),
+    ]
+    print_result(document, as_json, tables)
+    if found.unvalued:
+        print(f"strades: without {', '.join(found.unvalued)}: no rate is known", file=sys.stderr)
+
+
+def _short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Money to the cent, as a person reads it, and returns in percent."""
+    return [{name: _short_value(value) for name, value in row.items()} for row in rows]
+
+
+def _short_value(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:+.2%}"
+    return f"{value:,.2f}" if isinstance(value, Decimal) else value
+
+
+def _day(text: str | None, where: str) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{where}: expected a day as YYYY-MM-DD, found {text!r}") from None
 
 
 def _cash_row(connection: Connection, name: str, now: datetime) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from strades_pipelines.strategy.bad_input import BadInput
 
 # A send that hangs for longer is the venue's to end; how long cancels are waited for.
 SEND_SECONDS, CANCEL_SECONDS = 5.0, 5.0
-WALLET_COLUMNS = "wallet mode state equity realised unrealised positions orders decided feed"
+WALLET_COLUMNS = "wallet mode state equity positions orders decided feed"
 
 
 def run_halt(
@@ -176,7 +176,9 @@ def show_wallets(*, cost_basis: str, as_json: bool) -> None:
         statuses = list(wallet_statuses(connection, now=settings().now(), cost_basis=cost_basis))
     late = late_feeds()
     rows = [_status_document(status) | {"feed": late.get(status.wallet.name, "ok")} for status in statuses]
-    print_result({"wallets": rows}, as_json, [_wallet_table(rows), *_order_tables(statuses)])
+    print_result(
+        {"wallets": rows}, as_json, [_wallet_table(rows), *_position_tables(statuses), *_order_tables(statuses)]
+    )
 
 
 def show_context(*, fills: int, as_json: bool) -> None:
@@ -327,8 +329,6 @@ def _wallet_table(rows: list[dict[str, Any]]) -> Any:
         | {
             "state": ": ".join(filter(None, (row["state"], row["reason"]))),
             "equity": _with_unvalued(f"{row['equity']:,.2f} {row['currency']}", row["unvalued"]),
-            "realised": f"{row['realised']:,.2f}",
-            "unrealised": f"{row['unrealised']:,.2f}",
             "positions": ", ".join(f"{one['quantity']:f} {one['instrument']}" for one in row["positions"]) or None,
             "orders": len(row["orders"]),
             "decided": row["last_decision_at"] and f"{row['last_decision_at']:%Y-%m-%d %H:%M}",
@@ -342,6 +342,23 @@ def _wallet_table(rows: list[dict[str, Any]]) -> Any:
 def _with_unvalued(equity: str, unvalued: list[str]) -> str:
     """The equity, and what is not in it since no rate of it is known."""
     return f"{equity} without {', '.join(unvalued)}" if unvalued else equity
+
+
+def _position_tables(statuses: list[WalletStatus]) -> list[Any]:
+    """The open positions with what they cost and made, to the cent."""
+    rows = [
+        {
+            "wallet": status.wallet.name,
+            "instrument": held.instrument,
+            "quantity": f"{held.quantity:f}",
+            "cost": f"{held.cost:,.2f}",
+            "realised": f"{held.realised:,.2f}",
+            "unrealised": None if held.unrealised is None else f"{held.unrealised:,.2f}",
+        }
+        for status in statuses
+        for held in status.positions
+    ]
+    return [table("wallet instrument quantity cost realised unrealised", rows)] if rows else []
 
 
 def _order_tables(statuses: list[WalletStatus]) -> list[Any]:

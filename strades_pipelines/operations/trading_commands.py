@@ -150,6 +150,19 @@ def wallets(
 
 
 @app.command()
+def history(
+    wallet: Annotated[str, typer.Argument()],
+    start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="The first session.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="The session after the last.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A wallet by session: flows, profit, fees and return; who earned it; time- and money-weighted returns."""
+    from strades_pipelines.operations.accounting import show_history
+
+    show_history(wallet, start, end, as_json=as_json)
+
+
+@app.command()
 def context(
     fills: Annotated[int, typer.Option(min=0, help="The newest so many fills of each wallet.")] = 100,
     as_json: Json = False,

@@ -84,7 +84,7 @@ def test_they_are_a_persons_and_name_their_file_and_row(market: Connection, wall
     [(strategy, kind, reason, inputs)] = rows(
         market, "SELECT strategy, trigger_kind, reason, inputs FROM signals.decisions"
     )
-    assert (strategy, kind, reason) == ("person", "statement", "my own")
+    assert (strategy, kind, reason) == ("person", "person", "my own")
     assert (inputs["statement"], inputs["row"], inputs["requested_by"]) == (done.sha256, 2, "ann")
     assert rows(market, "SELECT broker, state, filled FROM trading.orders") == [("statement", "filled", 2)]
     assert rows(market, "SELECT count(*) FROM signals.decisions WHERE is_pending") == [(0,)]

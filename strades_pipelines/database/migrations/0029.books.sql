@@ -7,7 +7,6 @@ ADD COLUMN fee_in_units boolean NOT NULL DEFAULT false, -- it was taken out of t
 ADD COLUMN fee_value numeric,                 -- of a fee in a third currency, in that of the price. NULL: no rate was known
 ADD COLUMN venue_fill_id text;                -- the venue's own id. NULL: of a replay, or booked before it was kept
 CREATE INDEX ON trading.fills (wallet, listing_id, venue_fill_id);
-CREATE INDEX ON trading.fills (intent_id);
 ALTER TABLE trading.positions
 ADD COLUMN cost numeric,                      -- of what is held, fees in, at average cost. NULL until the next fill
 ADD COLUMN realised numeric;                  -- profit of what was sold, fees in, at average cost

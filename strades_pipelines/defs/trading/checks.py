@@ -85,6 +85,22 @@ STATEMENTS = (
     ),
     Statement(
         "results",
+        "session_attribution",
+        "owners_add_up_to_their_session",
+        "What the owners of a session's fills made is the profit of their wallet, to the last digit.",
+        """
+        SELECT count(*) FROM (
+            SELECT s.realised + s.unrealised - coalesce(lag(s.unrealised) OVER wallet, 0) - coalesce((
+                SELECT sum(a.pnl) FROM results.session_attribution AS a
+                WHERE a.wallet = s.wallet AND a.session_date = s.session_date
+            ), 0) AS difference
+            FROM results.wallet_sessions AS s WINDOW wallet AS (PARTITION BY s.wallet ORDER BY s.session_date)
+        ) AS sessions
+        WHERE difference <> 0
+        """,
+    ),
+    Statement(
+        "results",
         "parity",
         "backtest_gives_the_same_fills",
         "`strades backtest` in another process, over exported bars, filled what the replay filled.",
