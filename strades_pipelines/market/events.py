@@ -93,6 +93,13 @@ class Fill:
         return self.fee if self.is_fee_in_currency else self.fee_value
 
     @property
+    def fee_taken(self) -> Decimal:
+        """What the fee took of the units and of the cash in `currency`, in `currency`: of another cash nothing."""
+        if self.fee_in_units:
+            return EXACT.multiply(self.fee, self.price)
+        return self.fee if self.is_fee_in_currency else Decimal(0)
+
+    @property
     def cash_after_fee(self) -> Decimal:
         """What the units brought less what the fee cost, as far as that is known, whatever it was paid in.
 

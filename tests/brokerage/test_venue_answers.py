@@ -2,17 +2,24 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.brokerage.ledger import verify_ledger
+from strades_pipelines.brokerage.live import measure
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.venue_answers import new_fill
 from strades_pipelines.market.order_states import OrderState
-from tests.brokerage.conftest import START, Connection, rows
+from tests.brokerage.conftest import MINUTE, START, AddCandles, Connection, rows
 from tests.brokerage.test_execution import FILLED
+from tests.brokerage.test_ledger import record
 from tests.brokerage.test_order_life import Passes, Scripted, passes
 from tests.strategy.builders import btc, make_order
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 __all__ = ["passes"]
 
@@ -50,3 +57,17 @@ def test_a_venue_that_takes_its_fee_in_a_third_currency_takes_it_from_that_cash(
     cash = rows(market, "SELECT currency, balance FROM trading.cash ORDER BY currency")
     assert cash == [("GT", Decimal("-0.5")), ("USDT", 798)]
     assert verify_ledger(market, "paper") == []
+
+
+def test_the_strategys_account_and_the_curve_have_what_the_books_have(
+    market: Connection, wallet: Wallet, add_candles: AddCandles, adbc: "AdbcConnection"
+) -> None:
+    """1 bought at 100, of which 0.1 are the fee; then 1 with a fee in GT, of which the curve has nothing."""
+    add_candles([100.0, 100.0, 110.0])
+    record(market, wallet, 1, "buy", "1", "100", fee_currency="BTC", fee_in_units=True)
+    record(market, wallet, 2, "buy", "1", "100", fee_currency="GT")
+    measure(market, adbc, "paper", now=START + 3 * MINUTE)
+    curve = rows(market, "SELECT cash, holdings FROM results.equity ORDER BY time")
+    assert [[round(value, 9) for value in row] for row in curve] == [[900, 90], [800, 190], [800, 209]]
+    [(pnl, fees)] = rows(market, "SELECT pnl, fees FROM results.listing_performance")
+    assert (pnl, fees) == (pytest.approx(9), pytest.approx(10))
