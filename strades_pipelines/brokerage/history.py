@@ -23,7 +23,7 @@ from strades_pipelines.market.history import (
 from strades_pipelines.market.ledger import FLOWS, INCOME, UNIT_FEE, Entry, plain
 from strades_pipelines.market.rounding import exact
 
-DAY = timedelta(days=1)
+DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
 NEWEST = """
     SELECT starts_at, last_sequence FROM results.wallet_sessions WHERE wallet = %s ORDER BY session_date DESC LIMIT 1
 """
@@ -68,7 +68,7 @@ SESSIONS = """
 
 
 def measure_history(connection: Connection, wallet: Wallet, *, now: datetime) -> int:
-    """Bring a wallet's sessions up to `now`; returns how many were worked out. Commits.
+    """Bring a wallet's sessions up to `now`, those of a replay to its end; returns how many were worked out. Commits.
 
     The session that is open is worked out each time, those before only where lines came since that belong to them: a
     statement of last month, say. Each goes on from the books that the one before ended with.
@@ -76,6 +76,7 @@ def measure_history(connection: Connection, wallet: Wallet, *, now: datetime) ->
     key = f"strades.history:{wallet.name}"
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
     start, last = _where_to_begin(connection, wallet)
+    now = min(now, _last_instant(connection, wallet) or now)
     if last is None:
         connection.rollback()
         return 0
@@ -101,6 +102,12 @@ def measure_history(connection: Connection, wallet: Wallet, *, now: datetime) ->
     crash_point("results.sessions_written")
     connection.commit()
     return len(periods)
+
+
+def _last_instant(connection: Connection, wallet: Wallet) -> datetime | None:
+    """The last instant that a replay saw: its window ends before its end."""
+    row = connection.execute("SELECT window_end FROM trading.wallets WHERE wallet = %s", [wallet.name]).fetchone()
+    return row[0] - INSTANT if row and row[0] else None
 
 
 def _where_to_begin(connection: Connection, wallet: Wallet) -> tuple[datetime, int | None]:

@@ -101,8 +101,7 @@ def show_history(wallet: str, start: str | None, end: str | None, *, as_json: bo
             opened = load_wallet(connection, wallet)
         except LookupError as error:
             raise BadInput(str(error)) from None
-        if opened.mode != "replay":
-            measure_history(connection, opened, now=settings().now())
+        measure_history(connection, opened, now=settings().now())
         found = read_performance(connection, opened, first, last)
     document = asdict(found)
     money = "opening flows realised unrealised income fees closing"

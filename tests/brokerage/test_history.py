@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,11 +11,15 @@ from strades_pipelines.brokerage import history
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.history import measure_history, read_steps, session_periods
 from strades_pipelines.brokerage.performance_report import external_flows, read_performance
-from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
+from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.transfers import Transfer, transfer
-from tests.brokerage.conftest import AAPL, MINUTE, PAPER, START, AddCandles, Connection, rows
+from tests.brokerage.conftest import AAPL, MINUTE, PAPER, REPLAY, START, AddCandles, Connection, rows
 from tests.brokerage.test_ledger import record
 from tests.brokerage.test_statements import load, trade
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 DAY = timedelta(days=1)
 SESSIONS = """
@@ -172,6 +176,21 @@ def test_returns_of_a_span_link_its_sessions_and_weigh_its_flows(coin: Connectio
     assert [row["session_date"].day for row in later.sessions] == [3]
     assert later.time_weighted == later.sessions[0]["time_weighted"]
     assert read_performance(coin, wallet, date(2025, 1, 1), None).money_weighted is None
+
+
+def test_a_replay_has_its_history_up_to_the_end_of_its_window(
+    market: Connection, add_candles: AddCandles, adbc: "AdbcConnection"
+) -> None:
+    add_candles([100.0, 101.0, 102.0, 99.0, 98.0, 102.0, 103.0])
+    end = START + 5 * MINUTE
+    name = replay(adbc, REPLAY, start=START, end=end, now=START + DAY).wallet or ""
+    measure_history(market, load_wallet(market, name), now=START + 9 * DAY)
+    [(valued_at, closing, revaluation)] = rows(
+        market, "SELECT valued_at, closing, revaluation FROM results.wallet_sessions"
+    )
+    [(equity,)] = rows(market, "SELECT equity FROM results.equity ORDER BY time DESC LIMIT 1")
+    assert (valued_at, revaluation) == (end - timedelta(microseconds=1), 0)
+    assert float(closing) == pytest.approx(equity)
 
 
 def test_an_early_deposit_without_a_rate_is_named(market: Connection, wallet: Wallet) -> None:
