@@ -118,7 +118,7 @@ def _check_header(header: list[str], statement_format: StatementFormat) -> None:
 
 def _generic(row: int, cells: Cells) -> StatementTrade | StatementCash:
     kind, at = cells.get("kind") or "trade", _time(cells, "time")
-    identity = cells.get("id") or None
+    identity = _text(cells, "id") if cells.get("id") else None
     if kind == "trade":
         _expect_empty(cells, "amount", "currency")
         fee = _number(cells, "fee") if cells.get("fee") else Decimal(0)

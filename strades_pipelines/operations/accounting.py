@@ -1,5 +1,6 @@
 """Bodies of the commands that keep a wallet's accounts: run, then print a table or JSON."""
 
+import os
 import sys
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -78,7 +79,9 @@ def run_statement(path: Path, wallet: str, format_name: str, *, reason: str | No
     request = Request("statement", Scope("wallet", wallet), current_user(), settings().now(), reason)
     with connect() as connection:
         try:
-            done = import_statement(connection, body, file_name=path.name, format_name=format_name, request=request)
+            # A name that is no UTF-8 is kept as far as it is.
+            name = os.fsencode(path.name).decode(errors="replace")
+            done = import_statement(connection, body, file_name=name, format_name=format_name, request=request)
         except LookupError as error:
             raise BadInput(str(error)) from None
         except StatementError as error:

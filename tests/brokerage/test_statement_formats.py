@@ -112,6 +112,7 @@ def test_gates_trades_with_their_fees() -> None:
         ("2024-03-01T10:00:00Z,interest,,,,,,,0,,", "amount: expected an amount other than 0, was 0"),
         ("2024-03-01T10:00:00Z,interest,AAPL,buy,,,,,1,,", "side: expected nothing in a row of this kind"),
         ("2024-03-01T10:00:00Z,,AAPL,buy,2,1,,,,", "expected 11 cells, was 10"),
+        ("2024-03-01T10:00:00Z,,AAPL,buy,2,1,,,,,a\x1fb", "id: expected a text of 1 to 100 characters"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named_with_column_expected_and_found(row: str, fault: str) -> None:

@@ -21,6 +21,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.statement_formats import StatementError
 from strades_pipelines.brokerage.statements import Imported, import_statement
 from strades_pipelines.database.connection import connect
+from strades_pipelines.datamanager.event_log import record_new_events, write_platforms
 from strades_pipelines.lineage import follow_statement, trace_one
 from strades_pipelines.market.events import stamp
 from strades_pipelines.settings import PROJECT
@@ -93,6 +94,14 @@ def test_they_are_a_persons_and_name_their_file_and_row(market: Connection, wall
     assert traced["faults"] == []
     assert traced["statement"]["row"] == 2
     assert traced["statement"]["line"] == trade(1, "buy", "2", "100")
+
+
+def test_they_are_events_of_their_own_platform(market: Connection, wallet: Wallet) -> None:
+    load(market, trade(1, "buy", "2", "100"))
+    write_platforms(market, ())
+    record_new_events(market)
+    found = rows(market, "SELECT platform_id, user_id FROM ops.events WHERE event_type_id = 'order_filled'")
+    assert found == [("statement", "paper")]
 
 
 def test_a_statement_whose_bytes_were_changed_is_a_fault_of_its_trades(market: Connection, wallet: Wallet) -> None:
