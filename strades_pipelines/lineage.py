@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 
 from strades_pipelines.brokerage.prices import bar_table
 from strades_pipelines.database.connection import connect
+from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
 from strades_pipelines.ingestion.verify import verify_fetch
 from strades_pipelines.predictor.families.published import SERIES
 from strades_pipelines.predictor.formulas import OPTIONAL, REGISTRY
@@ -73,6 +74,7 @@ class Lineage:
     features: Row | None = None
     cleaned: list[Row] = field(default_factory=list)
     records: list[Row] = field(default_factory=list)
+    statement: Row | None = None
     fetches: list[Row] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -86,8 +88,9 @@ def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:
     with connect(url) as connection:
         lineage, fetch_ids = follow(connection, identity)
         lineage.fetches = [_verified(connection, fetch_id) for fetch_id in sorted(fetch_ids)]
-    lineage.faults = [fault for fetch in lineage.fetches for fault in fetch["faults"]]
-    if not lineage.fetches:
+    bodies = [*lineage.fetches, *([lineage.statement] if lineage.statement else [])]
+    lineage.faults = [fault for body in bodies for fault in body["faults"]]
+    if not bodies:
         lineage.faults.append(f"{identity}: no stored body stands behind it")
     return asdict(lineage)
 
@@ -104,7 +107,10 @@ def trace_all(url: str | None = None) -> dict[str, Any]:
             row["fill_id"] for row in _rows(connection, "SELECT fill_id FROM trading.fills ORDER BY filled_at, fill_id")
         ]
         for fill in fills:
-            if not follow(connection, fill)[1]:
+            lineage, fetch_ids = follow(connection, fill)
+            if lineage.statement:
+                faults += lineage.statement["faults"]
+            elif not fetch_ids:
                 faults.append(f"{fill}: no stored body stands behind it")
         fetches = _rows(
             connection, "SELECT fetch_id FROM rawsources.fetches WHERE outcome = 'stored' ORDER BY fetched_at, fetch_id"
@@ -131,6 +137,8 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
             "`strades db psql` shows trading.fills"
         )
     _follow_bars(connection, lineage)
+    if lineage.decision and "statement" in lineage.decision["inputs"]:
+        lineage.statement = follow_statement(connection, lineage.decision["inputs"])
     rows = [*lineage.records, *lineage.cleaned]
     fetch_ids = fetch_ids.union(*([row["fetch_id"], *(row.get("replacement_fetch_ids") or ())] for row in rows))
     return lineage, fetch_ids | splits_behind(connection, fetch_ids)
@@ -209,6 +217,35 @@ def _follow_bars(connection: Connection, lineage: Lineage) -> None:
             lineage.cleaned += [row for row in found if row not in lineage.cleaned]
 
 
+def follow_statement(connection: Connection, inputs: Row) -> Row:
+    """The row of a statement that a person's trade was read from: its file, and the line as it stands in the bytes.
+
+    Args:
+        inputs: of its decision.
+
+    Returns:
+        `{"sha256", "file_name", "format", "row", "line", "faults"}`.
+    """
+    sha256, row = bytes.fromhex(inputs["statement"]), int(inputs["row"])
+    found = _one(
+        connection,
+        """
+        SELECT s.file_name, s.format, b.size, b.body
+        FROM trading.statements AS s INNER JOIN rawsources.bodies AS b USING (sha256) WHERE s.sha256 = %s LIMIT 1
+        """,
+        sha256,
+    )
+    told: Row = {"sha256": sha256.hex(), "row": row, "file_name": None, "format": None, "line": None, "faults": []}
+    if found is None:
+        return told | {"faults": [f"statement {sha256.hex()} is gone from rawsources.bodies"]}
+    told |= {"file_name": found["file_name"], "format": found["format"]}
+    try:
+        text = unpack(sha256, found["size"], found["body"]).decode("utf-8-sig")
+    except (BodyCorrupt, UnicodeDecodeError) as error:
+        return told | {"faults": [str(error)]}
+    return told | {"line": text.splitlines()[row - 1]}
+
+
 def _verified(connection: Connection, fetch_id: int) -> Row:
     fetch = _one(
         connection,
@@ -251,6 +288,8 @@ def lines(document: dict[str, Any]) -> Iterable[str]:
     for step in ("cleaned", "records"):
         if document[step]:
             yield f"[bold]{step:11}[/] {len(document[step])} rows, the last {_summary(step, document[step][-1])}"
+    if document["statement"]:
+        yield f"[bold]{'statement':11}[/] {_summary('statement', document['statement'])}"
     for fetch in document["fetches"]:
         state = "[red]does not hold[/]" if fetch["faults"] else "[green]holds[/]"
         yield f"[bold]{'fetch':11}[/] {fetch.get('url', fetch['fetch_id'])} at {fetch.get('fetched_at', '?')}"
@@ -275,6 +314,7 @@ SHOWN = {
     "features": ("session_date", "max_knowledge_time", "inputs_hash"),
     "cleaned": ("session_date", "close", "knowledge_time"),
     "records": ("open_time", "open", "close", "knowledge_time"),
+    "statement": ("file_name", "format", "row", "sha256"),
 }
 
 

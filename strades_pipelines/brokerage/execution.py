@@ -297,7 +297,8 @@ class _Execution:
         parts = self._new_parts(known, found)
         for place, part in enumerate(parts):
             is_last = place == len(parts) - 1
-            fill = new_fill(known.order, part, self._wallet.currency, self._now)
+            listing = self._wallet.listings[known.order.i]
+            fill = new_fill(known.order, part, listing, self._wallet.currency, self._now)
             if post_fill(self._connection, self._wallet, fill, now=self._now):
                 self.done.fills.append(fill.content_id)
             filled = known.filled + part.quantity

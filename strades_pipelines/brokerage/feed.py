@@ -178,7 +178,7 @@ def _fill_columns(fills: Sequence[Fill]) -> Columns:
     ]
     signed, prices, fees = (
         [float(value) for value in column]
-        for column in ([fill.signed for fill in rows], [fill.price for fill in rows], [fill.fee for fill in rows])
+        for column in ([fill.units for fill in rows], [fill.price for fill in rows], [fill.fee_taken for fill in rows])
     )
     numbers = [np.arange(1.0, len(rows) + 1), np.array(signed), np.array(prices), np.array(fees)]
     return _columns(RECORDED_FILL, [fill.i for fill in rows], times[0], times[1], numbers)

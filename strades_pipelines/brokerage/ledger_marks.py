@@ -8,17 +8,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from strades_pipelines.brokerage.ledger import BOOKED, broken_links, last_line, read_lines, strangers, verify_ledger
+from strades_pipelines.brokerage.ledger import (
+    balances_at,
+    broken_links,
+    last_line,
+    read_causes,
+    read_lines,
+    strangers,
+    verify_ledger,
+)
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert
 from strades_pipelines.brokerage.snapshot import read_snapshot
-from strades_pipelines.market.ledger import Line, line_hash
+from strades_pipelines.market.ledger import UNIT_FEE, Line, line_hash
 
 # A replay is written once: without a mark it is new, with one it was verified whole.
 TO_VERIFY = """
     SELECT w.wallet FROM trading.wallets AS w
     WHERE w.mode <> 'replay' OR NOT EXISTS (SELECT FROM trading.ledger_marks AS m WHERE m.wallet = w.wallet)
     ORDER BY w.wallet
+"""
+LAST_BALANCES = f"""
+    SELECT c.currency, c.balance, (
+        SELECT l.balance FROM trading.ledger AS l
+        WHERE l.wallet = c.wallet AND l.currency = c.currency AND l.kind <> '{UNIT_FEE}'
+        ORDER BY l.sequence DESC LIMIT 1
+    )
+    FROM trading.cash AS c WHERE c.wallet = %s ORDER BY c.currency
 """
 
 
@@ -76,13 +92,18 @@ def _new_faults(connection: Connection, wallet: str, mark: Mark) -> Iterator[str
     if not lines:
         return
     marked, new = lines[0], lines[1:]
-    yield from broken_links(wallet, new, after=marked)
-    names = list({line.entry.reference for line in new if line.entry.kind != "deposit"})
-    fills = connection.execute(f"{BOOKED} WHERE fill_id = ANY(%s) ORDER BY fill_id", [names]).fetchall()
-    yield from strangers(wallet, new, fills)
-    for (balance,) in connection.execute("SELECT balance FROM trading.cash WHERE wallet = %s", [wallet]):
-        if balance != lines[-1].balance:
-            yield f"wallet {wallet}: cash: expected {lines[-1].balance}, as the last line has it, was {balance}"
+    before = balances_at(connection, wallet, [line.entry for line in new], marked)
+    yield from broken_links(wallet, new, after=marked, balances=before)
+    yield from strangers(wallet, new, read_causes(connection, wallet, {line.entry.reference for line in new}))
+    yield from _cash_faults(connection, wallet)
+
+
+def _cash_faults(connection: Connection, wallet: str) -> Iterator[str]:
+    """Cash that is not what the last line in its currency says."""
+    rows = connection.execute(LAST_BALANCES, [wallet]).fetchall()
+    for currency, balance, of_line in rows:
+        if balance != of_line:
+            yield f"wallet {wallet}: cash: expected {of_line} {currency}, as the last line has it, was {balance}"
 
 
 def _mark_faults(wallet: str, mark: Mark, lines: list[Line]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from strades_pipelines.brokerage.decision_store import store_decisions
 from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.feed import StoredFeed, fills_in_order, read_feed
+from strades_pipelines.brokerage.movements import CashFlow, cash_flows
 from strades_pipelines.brokerage.order_book import cancellable, request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_wallet
 from strades_pipelines.brokerage.prices import Connection
@@ -82,12 +83,15 @@ class LiveEngine(Engine):
         journal: it knows which intent an order of the strategy's own has become.
         fill_intents: the intent of each recorded fill, in the order of the fills' numbers.
         ends: oldest first.
+        flows: cash that came or went otherwise than by a fill, oldest first: the account has it from then on.
     """
 
     journal: DecisionJournal
     fill_intents: Sequence[str] = ()
     ends: Sequence[OrderEnd] = ()
     ends_seen = 0
+    flows: Sequence[CashFlow] = ()
+    flows_seen = 0
 
     def decide(self, i: int, target: float, trigger: int) -> None:
         """Keep the decision; `execute_pending` makes of it what the gate allows."""
@@ -108,8 +112,11 @@ class LiveEngine(Engine):
         super().on_recorded_fill(fill)
 
     def advance(self, time: int) -> None:
-        """Let the clock go on; orders that ended before `time` end here too."""
+        """Let the clock go on; orders that ended before `time` end here too, and cash that flowed by then is there."""
         super().advance(time)
+        while self.flows_seen < len(self.flows) and self.flows[self.flows_seen].at <= time:
+            self.account.cash += float(self.flows[self.flows_seen].amount)
+            self.flows_seen += 1
         while self.ends_seen < len(self.ends) and self.ends[self.ends_seen].at < time:
             self._end_order(self.ends[self.ends_seen])
             self.ends_seen += 1
@@ -163,11 +170,12 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
     """Bring the wallet's rows in results up to `now`. Commits."""
     stepped = step(connection, adbc, load_wallet(connection, name), now=now)
     wallet, fills = stepped.wallet, stepped.fills
-    curve = curve_of(stepped.progress, microseconds(wallet.opened_at), wallet.opening_cash, fills)
+    flows = cash_flows(connection, wallet)
+    curve = curve_of(stepped.progress, microseconds(wallet.opened_at), wallet.opening_cash, fills, flows)
     if not len(curve.times):  # opened just now: no bar has closed since
         return NOTHING
     prices = last_closes_at(stepped.feed.columns, len(wallet.listings), curve.times)
-    rows = result_rows(name, wallet.listings, curve, prices, float(wallet.opening_cash), fills)
+    rows = result_rows(name, wallet.listings, curve, prices, float(wallet.opening_cash), fills, flows)
     try:
         with adbc.cursor() as cursor:
             loaded = NOTHING
@@ -213,6 +221,7 @@ def step(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now:
     engine = LiveEngine(strategy, account, SimulatedBroker(fill=RECORDED), gate, opened_at=opened_at)
     engine.fill_intents = [fill.intent_id for fill in fills]
     engine.ends = order_ends(connection, wallet.name)
+    engine.flows = cash_flows(connection, wallet)
     journal = DecisionJournal(
         engine, wallet.listings, wallet=wallet.name, interval=wallet.interval, prediction_ids=feed.prediction_ids
     )

@@ -18,6 +18,16 @@ from strades_pipelines.market.risk import Limits
 from strades_pipelines.strategy.registry import code_hash, create
 from strades_pipelines.strategy.strategy import Strategy
 
+# The cost of positions that were opened before it was kept is NULL until their next fill.
+POSITIONS = "SELECT listing_id, quantity, average_price, cost, realised FROM trading.positions"
+FILLS = """
+    SELECT f.listing_id, f.fill_id, f.intent_id, f.side, f.quantity, f.price, f.fee, f.currency, f.filled_at,
+        f.known_at, f.bar_interval, f.bar_open_time, f.fee_currency, f.fee_in_units, f.fee_value, f.venue_fill_id
+    FROM trading.fills AS f
+    INNER JOIN trading.ledger AS l ON f.wallet = l.wallet AND l.kind = 'fill' AND f.fill_id = l.reference
+    WHERE f.wallet = %s ORDER BY l.sequence
+"""
+
 
 @dataclass(frozen=True)
 class Wallet:
@@ -87,8 +97,8 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
         opening = deposit(template.name, template.cash, template.currency, row["opened_at"])
         for line in chain(template.name, [opening]):
             insert(connection, "trading.ledger", line_row(line, template.name))
-        books = Books(template.cash)
-        insert(connection, "trading.cash", cash_row(books, template.name, template.currency, row["opened_at"]))
+        cash = cash_row(template.name, template.currency, template.cash, row["opened_at"])
+        insert(connection, "trading.cash", cash)
     # A strategy may be mended; the wallet says with which code it goes on.
     connection.execute(
         "UPDATE trading.wallets SET code_hash = %s, max_decision_age = %s WHERE wallet = %s",
@@ -173,12 +183,30 @@ def retire_unlisted(connection: Connection, listed: Collection[str], modes: Coll
 
 def load_books(connection: Connection, wallet: Wallet) -> Books:
     """Cash and positions as recorded; orders under way are not in it."""
-    cash = connection.execute("SELECT balance FROM trading.cash WHERE wallet = %s", [wallet.name]).fetchone()
-    positions = connection.execute(
-        "SELECT listing_id, quantity, average_price FROM trading.positions WHERE wallet = %s", [wallet.name]
+    cash = dict(
+        connection.execute("SELECT currency, balance FROM trading.cash WHERE wallet = %s", [wallet.name]).fetchall()
     )
-    assert cash is not None, f"wallet {wallet.name} has no cash row"
-    return Books(cash[0], {listing_id: Position(*rest) for listing_id, *rest in positions})
+    rows = connection.execute(f"{POSITIONS} WHERE wallet = %s", [wallet.name]).fetchall()
+    positions = {listing_id: Position(*amounts) for listing_id, *amounts in rows if amounts[2] is not None}
+    if len(positions) < len(rows):
+        positions = booked_positions(load_fills(connection, wallet))
+    return Books(cash.pop(wallet.currency), positions, foreign=cash)
+
+
+def load_position(connection: Connection, wallet: Wallet, listing_id: int) -> Position:
+    """What a wallet holds of a listing."""
+    row = connection.execute(f"{POSITIONS} WHERE wallet = %s AND listing_id = %s", [wallet.name, listing_id]).fetchone()
+    if row is not None and row[3] is None:
+        return booked_positions(load_fills(connection, wallet))[listing_id]
+    return Position(*row[1:]) if row else Position()
+
+
+def booked_positions(fills: Sequence[Fill]) -> dict[int, Position]:
+    """The positions by listing that fills leave behind, in the order in which they were booked."""
+    positions: dict[int, Position] = {}
+    for fill in fills:
+        positions[fill.listing_id] = positions.get(fill.listing_id, Position()).after(fill)
+    return positions
 
 
 def held_units(connection: Connection, wallet: Wallet, listing_id: int) -> Decimal:
@@ -192,15 +220,4 @@ def held_units(connection: Connection, wallet: Wallet, listing_id: int) -> Decim
 def load_fills(connection: Connection, wallet: Wallet) -> list[Fill]:
     """The recorded fills, as events, in the order in which they were booked: an entry before what it set off."""
     index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
-    rows = connection.execute(
-        """
-        SELECT f.listing_id, f.fill_id, f.intent_id, f.side, f.quantity, f.price, f.fee, f.currency, f.filled_at,
-            f.known_at, f.bar_interval, f.bar_open_time
-        FROM trading.fills AS f
-        INNER JOIN trading.ledger AS l ON f.wallet = l.wallet AND l.kind = 'fill' AND f.fill_id = l.reference
-        WHERE f.wallet = %s
-        ORDER BY l.sequence
-        """,
-        [wallet.name],
-    )
-    return [Fill(index[row[0]], *row) for row in rows]
+    return [Fill(index[row[0]], *row) for row in connection.execute(FILLS, [wallet.name])]

@@ -188,8 +188,10 @@ def simulate(
         "trading.intents": [intent_row(order, wallet, "replay", now) for order in done.orders.values()],
         "trading.order_events": done.event_rows(),
         "trading.fills": [fill_row(fill, wallet, now) for fill in done.fills],
-        "trading.positions": [position_row(done.books, listing, wallet, at) for listing, at in last.items()],
-        "trading.cash": [cash_row(done.books, wallet, template.currency, max(last.values(), default=start))],
+        "trading.positions": [
+            position_row(wallet, listing, done.books.positions[listing], at) for listing, at in last.items()
+        ],
+        "trading.cash": [cash_row(wallet, template.currency, done.books.cash, max(last.values(), default=start))],
         "trading.ledger": [line_row(line, wallet) for line in chain(wallet, lines)],
         **result_rows(wallet, listings, curve, prices, float(template.cash), done.fills),
     }

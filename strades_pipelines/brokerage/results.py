@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
+from strades_pipelines.brokerage.movements import CashFlow
 from strades_pipelines.brokerage.rows import Row, to_json
 from strades_pipelines.market.attribution import contribution
 from strades_pipelines.market.events import Fill
@@ -34,14 +36,35 @@ class Curve:
     equity: Floats
 
 
-def curve_of(progress: Progress, opened_at: int, capital: Decimal, fills: Sequence[Fill]) -> Curve:
-    """The account's values in a session; its cash is that of the exact books after the fills known by then."""
+def curve_of(
+    progress: Progress, opened_at: int, capital: Decimal, fills: Sequence[Fill], flows: Sequence[CashFlow] = ()
+) -> Curve:
+    """The account's values in a session; its cash is that of the exact books after what was known by then."""
     known = np.concatenate([np.zeros(0, np.int64), *progress.instants])
     times = np.unique(known[known >= opened_at])
-    balances = list(accumulate((-fill.signed * fill.price - fill.fee for fill in fills), initial=capital))
-    done = np.array([microseconds(fill.knowledge_time) for fill in fills], np.int64)
-    cash = np.array([float(balance) for balance in balances])[np.searchsorted(done, times, side="right")]
+    changes = [(microseconds(fill.knowledge_time), fill.cash) for fill in fills]
+    changes = sorted(changes + [(flow.at, flow.amount) for flow in flows], key=itemgetter(0))
+    balances = np.array([float(balance) for balance in accumulate((by for _, by in changes), initial=capital)])
+    cash = balances[np.searchsorted([at for at, _ in changes], times, side="right")]
     return Curve(times, cash, np.ascontiguousarray(progress.journal["values"][:, 0]))
+
+
+def growth_curve(times: Integers, equity: Floats, flows: Sequence[CashFlow]) -> Floats:
+    """The equity as it would be had no money come in or gone out: linked over the sub-periods between flows.
+
+    An instant's flows count as there from its beginning. Where no money was left to grow, the curve ends level.
+    """
+    moved = np.zeros(len(times))
+    for flow in flows:
+        place = int(np.searchsorted(times, flow.at, side="left"))
+        if flow.is_external and 0 < place < len(times):
+            moved[place] += float(flow.amount)
+    if not moved.any():
+        return equity
+    base = equity[:-1] + moved[1:]
+    steps = np.divide(equity[1:], base, out=np.ones(len(base)), where=base > 0)
+    curve: Floats = equity[0] * np.concatenate([[1.0], np.cumprod(steps)])
+    return curve
 
 
 def last_closes_at(columns: Columns, size: int, times: Integers) -> Floats:
@@ -55,7 +78,13 @@ def last_closes_at(columns: Columns, size: int, times: Integers) -> Floats:
 
 
 def result_rows(
-    wallet: str, listings: Sequence[Listing], curve: Curve, prices: Floats, capital: float, fills: Sequence[Fill]
+    wallet: str,
+    listings: Sequence[Listing],
+    curve: Curve,
+    prices: Floats,
+    capital: float,
+    fills: Sequence[Fill],
+    flows: Sequence[CashFlow] = (),
 ) -> dict[str, list[Row]]:
     """The rows of every table of results; `prices` are the last closes, shape (times, instruments).
 
@@ -65,7 +94,7 @@ def result_rows(
     curves = equity_rows(wallet, curve, prices, capital)
     rows: dict[str, list[Row]] = {
         "results.equity": curves,
-        "results.performance": [performance_row(wallet, curves, fills)],
+        "results.performance": [performance_row(wallet, curves, fills, growth_curve(curve.times, curve.equity, flows))],
         "results.listing_equity": [],
         "results.listing_performance": [],
     }
@@ -130,10 +159,16 @@ def equity_rows(wallet: str, curve: Curve, prices: Floats, capital: float) -> li
     ]
 
 
-def performance_row(wallet: str, curves: Sequence[Row], fills: Sequence[Fill]) -> Row:
-    """The row of results.performance for the curves of a wallet."""
+def performance_row(wallet: str, curves: Sequence[Row], fills: Sequence[Fill], growth: Floats) -> Row:
+    """The row of results.performance for the curves of a wallet.
+
+    Args:
+        growth: the equity without what flowed in and out, which the statistics are of.
+    """
     times = [row["time"] for row in curves]
     names = "equity", "holdings", "benchmark"
     equity, holdings, benchmark = (np.array([row[name] for row in curves]) for name in names)
-    measured: dict[str, Any] = statistics(times, equity) | activity(fills, equity, holdings)
+    measured: dict[str, Any] = statistics(times, growth) | activity(fills, equity, holdings)
+    if len(equity):
+        measured["final_equity"] = float(equity[-1])
     return {"wallet": wallet, "statistics": to_json(measured), "benchmark": to_json(statistics(times, benchmark))}

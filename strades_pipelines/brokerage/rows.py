@@ -11,7 +11,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from strades_pipelines.market.books import Books
+from strades_pipelines.market.books import Position
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ledger import Line, plain
 from strades_pipelines.market.order_states import OrderState
@@ -143,6 +143,10 @@ def fill_row(fill: Fill, wallet: str, now: datetime) -> Row:
         "bar_interval": fill.bar_interval,
         "bar_open_time": fill.bar_open_time,
         "recorded_at": now,
+        "fee_currency": fill.fee_currency,
+        "fee_in_units": fill.fee_in_units,
+        "fee_value": _plain(fill.fee_value),
+        "venue_fill_id": fill.venue_fill_id,
     }
 
 
@@ -162,21 +166,22 @@ def line_row(line: Line, wallet: str) -> Row:
     }
 
 
-def position_row(books: Books, listing_id: int, wallet: str, at: datetime) -> Row:
+def position_row(wallet: str, listing_id: int, position: Position, at: datetime) -> Row:
     """A row of trading.positions."""
-    position = books.positions[listing_id]
     return {
         "wallet": wallet,
         "listing_id": listing_id,
         "quantity": plain(position.quantity),
         "average_price": plain(position.average_price),
+        "cost": plain(position.cost),
+        "realised": plain(position.realised),
         "updated_at": at,
     }
 
 
-def cash_row(books: Books, wallet: str, currency: str, at: datetime) -> Row:
+def cash_row(wallet: str, currency: str, balance: Decimal, at: datetime) -> Row:
     """A row of trading.cash."""
-    return {"wallet": wallet, "currency": currency, "balance": plain(books.cash), "updated_at": at}
+    return {"wallet": wallet, "currency": currency, "balance": plain(balance), "updated_at": at}
 
 
 def _plain(value: Decimal | None) -> str | None:

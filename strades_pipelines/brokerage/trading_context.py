@@ -31,7 +31,7 @@ PENDING_DECISIONS = """
 """
 FILLS = """
     SELECT f.fill_id, f.intent_id, l.venue || ':' || l.symbol AS instrument, f.side, f.quantity, f.price, f.fee,
-        f.currency, f.filled_at
+        f.currency, coalesce(f.fee_currency, f.currency) AS fee_currency, f.filled_at
     FROM trading.fills AS f INNER JOIN records.listings AS l USING (listing_id)
     WHERE f.wallet = %s ORDER BY f.filled_at DESC, f.fill_id LIMIT %s
 """
@@ -44,7 +44,8 @@ class TradingContext:
     """The state at `as_of` (UTC), as JSON has it: times in ISO 8601 with Z, exact numbers as text.
 
     Args:
-        wallets: with cash, equity at the last known closes, and the time of the last decision.
+        wallets: with cash, profit, equity at the last known closes and rates (`unvalued`: the currencies without one),
+            and the time of the last decision.
         pending: decisions that no pass has taken up yet, and orders that are not over.
         history: the newest fills of each wallet, newest first.
         limits: what the gate goes by.
@@ -117,7 +118,11 @@ def _wallet(status: WalletStatus) -> dict[str, Any]:
             "opened_at": wallet.opened_at,
             "currency": wallet.currency,
             "cash": status.cash,
+            "foreign_cash": {currency: plain(cash) for currency, cash in status.foreign_cash.items()},
             "equity": status.equity,
+            "unvalued": status.unvalued,
+            "realised": status.realised,
+            "unrealised": status.unrealised,
             "last_decision_at": status.last_decision_at,
         }
     )

@@ -7,6 +7,7 @@ from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.brokerage.order_book import OpenOrder
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ids import base32_id
+from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.order_states import REPORTED, OrderState, is_allowed
 from strades_pipelines.market.orders import Order
 
@@ -49,8 +50,14 @@ def fill_id(order: Order, part: VenueFill) -> str:
     return base32_id(order.intent_id, part.venue_fill_id)
 
 
-def new_fill(order: Order, part: VenueFill, currency: str, now: datetime) -> Fill:
-    """A venue's fill as our books keep it, known at `now`."""
+def new_fill(order: Order, part: VenueFill, listing: Listing, currency: str, now: datetime) -> Fill:
+    """A venue's fill as our books keep it, known at `now`.
+
+    A fee in what was traded was taken out of it: the position changes by so much less.
+
+    Args:
+        currency: of the wallet, which the price is in.
+    """
     return Fill(
         i=order.i,
         listing_id=order.listing_id,
@@ -65,4 +72,7 @@ def new_fill(order: Order, part: VenueFill, currency: str, now: datetime) -> Fil
         knowledge_time=now,
         bar_interval=part.bar_interval,
         bar_open_time=part.bar_open_time,
+        fee_currency=None if part.fee_currency == currency else part.fee_currency,
+        fee_in_units=part.fee_currency is not None and part.fee_currency == listing.base,
+        venue_fill_id=part.venue_fill_id,
     )

@@ -1,12 +1,16 @@
 """Where each wallet that trades stands: its state, what it is worth, what is under way, and what it last decided."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from strades_pipelines.brokerage.portfolio import Wallet, load_books, load_wallet
+from strades_pipelines.brokerage.exchange_rates import known_rates
+from strades_pipelines.brokerage.portfolio import Wallet, load_books, load_fills, load_wallet
 from strades_pipelines.brokerage.prices import Connection, last_closes
+from strades_pipelines.market.books import Books, Position
+from strades_pipelines.market.cost_basis import AVERAGE, sum_exact, take_fills
+from strades_pipelines.market.instruments import Listing
 
 OPEN_ORDERS = """
     SELECT o.intent_id, l.venue || ':' || l.symbol, i.side, i.quantity, o.filled, i.order_type, o.state, o.reason,
@@ -23,12 +27,21 @@ TRADING = "SELECT wallet FROM trading.wallets WHERE mode <> 'replay' ORDER BY wa
 
 @dataclass(frozen=True, slots=True)
 class HeldPosition:
-    """Units of an instrument, what was paid for one on average, and its last known close."""
+    """Units of an instrument, what was paid for one on average, and its last known close.
+
+    Args:
+        cost: of all of them, fees in, by the cost basis that was asked for.
+        realised: the profit of what was sold of the instrument so far, fees in.
+        unrealised: the profit if they were sold at `price`; None without a price.
+    """
 
     instrument: str
     quantity: Decimal
     average_price: Decimal
     price: Decimal | None
+    cost: Decimal
+    realised: Decimal
+    unrealised: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,40 +62,89 @@ class WorkingOrder:
 
 @dataclass(frozen=True, slots=True)
 class WalletStatus:
-    """A wallet at one moment; money in its currency."""
+    """A wallet at one moment; money in its currency.
+
+    Args:
+        cash: in its own currency.
+        foreign_cash: by currency, in units of that currency.
+        equity: cash, positions, and foreign cash at known rates.
+        unvalued: the currencies of cash without a known rate: the equity has none of it.
+        realised: the profit of all that was sold, fees in.
+        positions: those that are open.
+    """
 
     wallet: Wallet
     cash: Decimal
+    foreign_cash: dict[str, Decimal]
     equity: Decimal
+    unvalued: list[str]
+    realised: Decimal
     positions: list[HeldPosition]
     orders: list[WorkingOrder]
     last_decision_at: datetime | None
 
+    @property
+    def unrealised(self) -> Decimal:
+        """The profit of the open positions that have a price."""
+        return sum_exact(held.unrealised for held in self.positions if held.unrealised is not None)
+
 
 def wallet_statuses(
-    connection: Connection, *, now: datetime, names: Collection[str] | None = None
+    connection: Connection, *, now: datetime, names: Collection[str] | None = None, cost_basis: str = AVERAGE
 ) -> Iterator[WalletStatus]:
     """The wallets that trade, by name, as of what is committed and the closes known at `now`.
 
     Args:
         names: only these; None for all.
+        cost_basis: as in `wallet_status`.
     """
     for (name,) in connection.execute(TRADING).fetchall():
         if names is None or name in names:
-            yield wallet_status(connection, load_wallet(connection, name), now=now)
+            yield wallet_status(connection, load_wallet(connection, name), now=now, cost_basis=cost_basis)
 
 
-def wallet_status(connection: Connection, wallet: Wallet, *, now: datetime) -> WalletStatus:
-    """Where one wallet stands."""
+def wallet_status(connection: Connection, wallet: Wallet, *, now: datetime, cost_basis: str = AVERAGE) -> WalletStatus:
+    """Where one wallet stands.
+
+    Args:
+        cost_basis: average is kept with each fill; fifo is worked out from all of them.
+    """
     books = load_books(connection, wallet)
     prices = last_closes(connection, wallet.listings, interval=wallet.interval, known_at=now)
+    rates = known_rates(connection, wallet.currency, books.foreign, at=now) if books.foreign else {}
+    foreign_value, unvalued = books.foreign_value(rates)
+    known = books.positions if cost_basis == AVERAGE else _positions_by(connection, wallet, books, cost_basis)
     positions = [
-        HeldPosition(listing.name, held.quantity, held.average_price, prices.get(listing.listing_id))
+        _held(listing, held, prices.get(listing.listing_id))
         for listing in wallet.listings
-        if (held := books.positions.get(listing.listing_id)) is not None and held.quantity
+        if (held := known.get(listing.listing_id)) is not None and held.quantity
     ]
     orders = [WorkingOrder(*row) for row in connection.execute(OPEN_ORDERS, [wallet.name])]
     row = connection.execute(
         "SELECT max(decided_at) FROM signals.decisions WHERE wallet = %s", [wallet.name]
     ).fetchone()
-    return WalletStatus(wallet, books.cash, books.equity(prices), positions, orders, row[0] if row else None)
+    return WalletStatus(
+        wallet=wallet,
+        cash=books.cash,
+        foreign_cash=books.foreign,
+        equity=books.equity(prices) + foreign_value,
+        unvalued=unvalued,
+        realised=sum_exact(position.realised for position in known.values()),
+        positions=positions,
+        orders=orders,
+        last_decision_at=row[0] if row else None,
+    )
+
+
+def _held(listing: Listing, held: Position, price: Decimal | None) -> HeldPosition:
+    unrealised = None if price is None else held.unrealised(price)
+    return HeldPosition(listing.name, held.quantity, held.average_price, price, held.cost, held.realised, unrealised)
+
+
+def _positions_by(connection: Connection, wallet: Wallet, books: Books, method: str) -> dict[int, Position]:
+    """The positions with their cost and profit by another cost basis, which is worked out from all fills."""
+    found = {}
+    for listing_id, (basis, disposals) in take_fills(load_fills(connection, wallet), method).items():
+        realised = sum_exact(disposal.profit for disposal in disposals)
+        found[listing_id] = replace(books.positions[listing_id], cost=basis.cost, realised=realised)
+    return found

@@ -20,6 +20,7 @@ PLATFORMS = (
     (OURSELVES, "This installation", None),
     ("paper", "The paper broker", None),
     ("alpaca", "Alpaca", "https://alpaca.markets/"),
+    ("statement", "An account statement", None),
 )
 INSERT = "INSERT INTO ops.events (id_event, user_id, platform_id, event_type_id, value, timestamp)"
 # By reader of `ops.changed_rows`, the events of the rows that `changed` (key) names. The actions of a replayed wallet

@@ -36,8 +36,8 @@ def contribution(fills: Sequence[Fill], known: Integers, times: Integers, closes
         closes: the last close at each time, NaN before the first; shape (n,).
     """
     done = np.searchsorted(known, times, side="right")
-    held = _running([fill.signed for fill in fills])[done]
-    paid = _running([-fill.signed * fill.price - fill.fee for fill in fills])[done]
+    held = _running([fill.units for fill in fills])[done]
+    paid = _running([fill.cash for fill in fills])[done]
     value = np.where(held == 0, 0.0, held * np.where(np.isnan(closes), 0.0, closes))
     return Contribution(held, value, paid + value)
 
@@ -56,8 +56,8 @@ def round_trips(fills: Sequence[Fill]) -> list[Decimal]:
     brought: list[Decimal] = []
     held = result = Decimal(0)
     for fill in fills:
-        held += fill.signed
-        result -= fill.signed * fill.price + fill.fee
+        held += fill.units
+        result += fill.cash_after_fee
         if held == 0:
             brought.append(result)
             result = Decimal(0)

@@ -1,11 +1,14 @@
-"""The exact books of one cash account: cash, positions and what is under way."""
+"""The exact books of one account: cash by currency, positions and what is under way."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from strades_pipelines.market.cost_basis import AVERAGE, CostBasis, Lot, sum_exact
 from strades_pipelines.market.events import Fill
+from strades_pipelines.market.ledger import UNIT_FEE, entries
 from strades_pipelines.market.orders import Order
+from strades_pipelines.market.rounding import EXACT
 
 ZERO = Decimal(0)
 AVERAGE_UNIT = Decimal("0.0000000001")
@@ -13,29 +16,55 @@ AVERAGE_UNIT = Decimal("0.0000000001")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Units held and the average price paid for them, fees apart."""
+    """Units held, what was paid for them, and what those that were sold brought, in the order of booking.
+
+    Args:
+        average_price: paid for one unit, fees apart, to 10 decimals.
+        cost: of all that is held, fees in, at average cost.
+        realised: the profit of what was sold, fees in, at average cost.
+    """
 
     quantity: Decimal = ZERO
     average_price: Decimal = ZERO
+    cost: Decimal = ZERO
+    realised: Decimal = ZERO
 
     def after(self, fill: Fill) -> "Position":
-        """The position once the fill is in; only a purchase moves the average, which is kept to 10 decimals."""
-        quantity = self.quantity + fill.signed
+        """The position once the fill is in."""
+        quantity = EXACT.add(self.quantity, fill.units)
+        lots = [Lot(fill.filled_at, self.quantity, self.cost)] if self.quantity else []
+        basis = CostBasis(AVERAGE, lots)
+        closed = basis.trade(fill.filled_at, fill.units, fill.cash_after_fee)
+        realised = sum_exact([self.realised, *(disposal.profit for disposal in closed)])
+        return Position(quantity, self._average_after(fill, quantity), basis.cost, realised)
+
+    def _average_after(self, fill: Fill, quantity: Decimal) -> Decimal:
+        """What enlarges a position moves the average; what turns it starts it anew."""
         if quantity == 0:
-            return Position()
-        if fill.side == "sell":
-            return Position(quantity, self.average_price)
-        paid = self.quantity * self.average_price + fill.quantity * fill.price
-        return Position(quantity, (paid / quantity).quantize(AVERAGE_UNIT, rounding=ROUND_HALF_EVEN))
+            return ZERO
+        if self.quantity * fill.units < 0:
+            return self.average_price if quantity * self.quantity > 0 else fill.price
+        paid = self.quantity * self.average_price + fill.units * fill.price
+        return (paid / quantity).quantize(AVERAGE_UNIT, rounding=ROUND_HALF_EVEN)
+
+    def unrealised(self, price: Decimal) -> Decimal:
+        """The profit if all that is held were sold at `price` without a fee."""
+        return EXACT.subtract(EXACT.multiply(self.quantity, price), self.cost)
 
 
 @dataclass(slots=True)
 class Books:
-    """Cash, positions by listing, and open orders by intent."""
+    """Cash, positions by listing, and open orders by intent.
+
+    Args:
+        cash: in the account's own currency, in which all of its instruments are quoted.
+        foreign: cash in other currencies: what fees were taken from, deposits, dividends.
+    """
 
     cash: Decimal
     positions: dict[int, Position] = field(default_factory=dict)
     open_orders: dict[str, Order] = field(default_factory=dict)
+    foreign: dict[str, Decimal] = field(default_factory=dict)
 
     def held(self, listing_id: int) -> Decimal:
         """Units held now."""
@@ -64,11 +93,34 @@ class Books:
         return self.cash - sum((order.reserved for order in self.open_orders.values()), ZERO)
 
     def equity(self, prices: Mapping[int, Decimal]) -> Decimal:
-        """Cash and the positions at `prices` by listing id; one without a price counts at its average price."""
+        """Own cash and the positions at `prices` by listing id; one without a price counts at its average price.
+
+        Cash in other currencies buys nothing here, and is not in it: see `foreign_value`.
+        """
         return self.cash + sum((p.quantity * prices.get(i, p.average_price) for i, p in self.positions.items()), ZERO)
 
+    def foreign_value(self, rates: Mapping[str, Decimal]) -> tuple[Decimal, list[str]]:
+        """The cash in other currencies at `rates`, and the currencies that have no rate and are not in it."""
+        return value_cash(self.foreign, rates)
+
     def apply(self, fill: Fill) -> None:
-        """Take the fill of a whole order into cash and position."""
-        self.cash += -fill.signed * fill.price - fill.fee
+        """Take a fill into cash and position, and its order out of the open ones."""
+        for entry in entries(fill):
+            if entry.kind == UNIT_FEE:
+                continue  # it is in the units
+            if entry.currency == fill.currency:
+                self.cash = EXACT.add(self.cash, entry.amount)
+            else:
+                self.foreign[entry.currency] = EXACT.add(self.foreign.get(entry.currency, ZERO), entry.amount)
         self.positions[fill.listing_id] = self.positions.get(fill.listing_id, Position()).after(fill)
         self.open_orders.pop(fill.intent_id, None)
+
+
+def value_cash(cash: Mapping[str, Decimal], rates: Mapping[str, Decimal]) -> tuple[Decimal, list[str]]:
+    """What cash by currency is worth at `rates` (of one unit), and the currencies without a rate, which are not in it.
+
+    A missing rate is never 0: whoever shows the value has to name what is not in it.
+    """
+    unvalued = sorted(currency for currency, amount in cash.items() if amount and currency not in rates)
+    valued = (EXACT.multiply(amount, rates[currency]) for currency, amount in cash.items() if currency in rates)
+    return sum_exact(valued), unvalued

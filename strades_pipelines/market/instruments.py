@@ -24,6 +24,12 @@ class Listing:
         """The name people use: `VENUE:SYMBOL`."""
         return f"{self.venue}:{self.symbol}"
 
+    @property
+    def base(self) -> str | None:
+        """The currency that a unit is, where the symbol is a pair with its own currency: BTC of BTC_USDT; else None."""
+        symbol, quote = self.symbol.upper(), self.currency.upper()
+        return symbol.removesuffix(quote).rstrip("_-/:") or None if symbol.endswith(quote) else None
+
 
 def interval_length(interval: str) -> timedelta:
     """How long a bar of `interval` (`1m`, `4h`, `1d`, ...) lasts at most.

@@ -55,7 +55,8 @@ def _per_year(returns: Floats, years: float) -> tuple[float | None, float | None
 def activity(fills: Sequence[Fill], equity: Floats, holdings: Floats) -> dict[str, float | int | None]:
     """What was done: trades are fills; turnover is all that was bought and sold, over the mean equity; exposure is the
     part of the observations with something held; a round trip goes from a flat position in a listing to the next, and
-    hit_rate is the part of them that brought more than they cost, fees included."""
+    hit_rate is the part of them that brought more than they cost, fees included. A fee in a currency without a known
+    rate is in none of it."""
     traded = float(sum(fill.quantity * fill.price for fill in fills))
     by_listing: dict[int, list[Fill]] = {}
     for fill in fills:
@@ -65,7 +66,7 @@ def activity(fills: Sequence[Fill], equity: Floats, holdings: Floats) -> dict[st
     return {
         "trades": len(fills),
         "traded": traded,
-        "fees": float(sum(fill.fee for fill in fills)),
+        "fees": float(sum(fill.fee_cost or 0 for fill in fills)),
         "turnover": traded / float(np.mean(equity)) if len(equity) else None,
         "exposure": float(np.mean(holdings != 0)) if len(holdings) else None,
         "round_trips": len(trips),

@@ -1,6 +1,10 @@
 """Where floats become exact: quantities in lots, prices in ticks."""
 
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+
+# Sums and products of money keep all their digits, as those of the database's numeric do: a coin's quantity has up to
+# 18 decimals, and times a price of 8 that is more than the 28 digits of Python's default context.
+EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
 def exact(value: float) -> Decimal:

@@ -36,14 +36,19 @@ def order_request(
         auction=auction,
         reduce_only=reduce_only,
     )
-    return OrderRequest(_number(quantity, "QUANTITY"), terms)
+    return OrderRequest(decimal_word(quantity, "QUANTITY"), terms)
 
 
 def _price(text: str | None, where: str) -> Decimal | None:
-    return None if text is None else _number(text, where)
+    return None if text is None else decimal_word(text, where)
 
 
-def _number(text: str, where: str) -> Decimal:
+def decimal_word(text: str, where: str) -> Decimal:
+    """The number that was typed; NaN and infinity are numbers here.
+
+    Raises:
+        BadInput: for what is no number, or has too many digits.
+    """
     try:
         number = Decimal(text)
     except InvalidOperation:

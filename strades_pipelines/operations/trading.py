@@ -30,6 +30,7 @@ from strades_pipelines.brokerage.wallet_status import WalletStatus, wallet_statu
 from strades_pipelines.database.connection import connect, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.install import make_home_private
+from strades_pipelines.market.cost_basis import METHODS
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import OrderRequest
 from strades_pipelines.operations.output import print_result, table
@@ -166,14 +167,18 @@ def run_cancel(intent_id: str, *, reason: str | None, as_json: bool) -> None:
     raise typer.Exit(1 if problem else 0)
 
 
-def show_wallets(*, as_json: bool) -> None:
+def show_wallets(*, cost_basis: str, as_json: bool) -> None:
     """`strades wallets`."""
+    if cost_basis not in METHODS:
+        raise BadInput(f"--cost: expected one of {', '.join(METHODS)}, found {cost_basis!r}")
     open_world()
     with connect() as connection, read_snapshot(connection):
-        statuses = list(wallet_statuses(connection, now=settings().now()))
+        statuses = list(wallet_statuses(connection, now=settings().now(), cost_basis=cost_basis))
     late = late_feeds()
     rows = [_status_document(status) | {"feed": late.get(status.wallet.name, "ok")} for status in statuses]
-    print_result({"wallets": rows}, as_json, [_wallet_table(rows), *_order_tables(statuses)])
+    print_result(
+        {"wallets": rows}, as_json, [_wallet_table(rows), *_position_tables(statuses), *_order_tables(statuses)]
+    )
 
 
 def show_context(*, fills: int, as_json: bool) -> None:
@@ -185,7 +190,7 @@ def show_context(*, fills: int, as_json: bool) -> None:
     wallets = [row | {"state": state[row["wallet"]]["state"]} for row in context.wallets]
     tables = [
         table("wallet mode state equity cash currency", wallets),
-        table("wallet instrument quantity average_price price", context.positions),
+        table("wallet instrument quantity average_price price realised unrealised", context.positions),
         table("wallet kind instrument side quantity filled state", context.pending),
         table("content_hash as_of", [context.document()]),
     ]
@@ -307,7 +312,11 @@ def _status_document(status: WalletStatus) -> dict[str, Any]:
         "reason": wallet.state_reason,
         "currency": wallet.currency,
         "cash": status.cash,
+        "foreign_cash": status.foreign_cash,
         "equity": status.equity,
+        "unvalued": status.unvalued,
+        "realised": status.realised,
+        "unrealised": status.unrealised,
         "positions": [asdict(position) for position in status.positions],
         "orders": [asdict(order) for order in status.orders],
         "last_decision_at": status.last_decision_at,
@@ -319,7 +328,7 @@ def _wallet_table(rows: list[dict[str, Any]]) -> Any:
         row
         | {
             "state": ": ".join(filter(None, (row["state"], row["reason"]))),
-            "equity": f"{row['equity']:,.2f} {row['currency']}",
+            "equity": _with_unvalued(f"{row['equity']:,.2f} {row['currency']}", row["unvalued"]),
             "positions": ", ".join(f"{one['quantity']:f} {one['instrument']}" for one in row["positions"]) or None,
             "orders": len(row["orders"]),
             "decided": row["last_decision_at"] and f"{row['last_decision_at']:%Y-%m-%d %H:%M}",
@@ -328,6 +337,28 @@ def _wallet_table(rows: list[dict[str, Any]]) -> Any:
     ]
     columns = WALLET_COLUMNS if rows and "feed" in rows[0] else WALLET_COLUMNS.removesuffix(" feed")
     return table(columns, shown)
+
+
+def _with_unvalued(equity: str, unvalued: list[str]) -> str:
+    """The equity, and what is not in it since no rate of it is known."""
+    return f"{equity} without {', '.join(unvalued)}" if unvalued else equity
+
+
+def _position_tables(statuses: list[WalletStatus]) -> list[Any]:
+    """The open positions with what they cost and made, to the cent."""
+    rows = [
+        {
+            "wallet": status.wallet.name,
+            "instrument": held.instrument,
+            "quantity": f"{held.quantity:f}",
+            "cost": f"{held.cost:,.2f}",
+            "realised": f"{held.realised:,.2f}",
+            "unrealised": None if held.unrealised is None else f"{held.unrealised:,.2f}",
+        }
+        for status in statuses
+        for held in status.positions
+    ]
+    return [table("wallet instrument quantity cost realised unrealised", rows)] if rows else []
 
 
 def _order_tables(statuses: list[WalletStatus]) -> list[Any]:

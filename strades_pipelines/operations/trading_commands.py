@@ -1,5 +1,6 @@
 """The commands with which a person trades. What they need is imported when one of them runs."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -87,6 +88,42 @@ def cancel(
 
 
 @app.command()
+def transfer(
+    wallet: Annotated[str, typer.Option("--wallet", metavar="NAME", help="Where it comes in, or goes out.")],
+    amount: Annotated[str, typer.Option(metavar="AMOUNT", help="Positive into the wallet; negative out of it: -100.")],
+    currency: Annotated[str, typer.Option(metavar="CODE")],
+    to: Annotated[str | None, typer.Option(metavar="NAME", help="Out of the wallet into this other one.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When it moved: ISO 8601, in UTC.", show_default="now"),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--id", metavar="TEXT", help="The same id is booked once, however often it is given.")
+    ] = None,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Record that money came into a wallet, left it, or moved to another one."""
+    from strades_pipelines.operations.accounting import run_transfer
+
+    run_transfer(wallet, amount, currency, to=to, at=at, key=key, reason=reason, as_json=as_json)
+
+
+@app.command()
+def statement(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV in UTF-8.")],
+    wallet: Annotated[str, typer.Option("--wallet", metavar="NAME", help="Whose trades they are.")],
+    format_name: Annotated[str, typer.Option("--format", metavar="NAME", help="generic, alpaca or gate.")] = "generic",
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Book trades and cash of a broker's statement, made elsewhere by you, in a wallet: each once."""
+    from strades_pipelines.operations.accounting import run_statement
+
+    run_statement(file, wallet, format_name, reason=reason, as_json=as_json)
+
+
+@app.command()
 def trade(
     wallet: OneWallet = None,
     seconds: Annotated[
@@ -102,11 +139,27 @@ def trade(
 
 
 @app.command()
-def wallets(as_json: Json = False) -> None:
-    """The wallets that trade: state and why, equity, positions, open orders, last decision, and whether bars come."""
+def wallets(
+    cost: Annotated[str, typer.Option(metavar="BASIS", help="Cost basis of profits: average or fifo.")] = "average",
+    as_json: Json = False,
+) -> None:
+    """The wallets that trade: state and why, equity, profit, positions, open orders, and whether bars come."""
     from strades_pipelines.operations.trading import show_wallets
 
-    show_wallets(as_json=as_json)
+    show_wallets(cost_basis=cost, as_json=as_json)
+
+
+@app.command()
+def history(
+    wallet: Annotated[str, typer.Argument()],
+    start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="The first session.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="The session after the last.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A wallet by session: flows, profit, fees and return; who earned it; time- and money-weighted returns."""
+    from strades_pipelines.operations.accounting import show_history
+
+    show_history(wallet, start, end, as_json=as_json)
 
 
 @app.command()

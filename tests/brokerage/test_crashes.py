@@ -46,10 +46,21 @@ POINTS = {
     "trading.fill_recorded": FILLED,
 }
 CANCEL_POINTS = ("trading.order_cancelling", "trading.order_cancelled")
-# Tested where replays and results are written, and where a wallet opens.
-ELSEWHERE = {"trading.replay_written", "trading.wallet_opened", "results.written", "results.parity_written"}
-# test_halts.py and operations/test_trading.py kill a halt and a flatten there.
+# Tested where replays, results and sessions are written, and where a wallet opens.
+ELSEWHERE = {
+    "trading.replay_written",
+    "trading.wallet_opened",
+    "results.written",
+    "results.parity_written",
+    "results.sessions_written",
+}
+# test_halts.py and operations/test_trading.py kill a halt and a flatten there, test_transfers.py a transfer,
+# test_statements.py a statement.
 COMMAND_POINTS = {
+    "trading.statement_written",
+    "trading.statement_committed",
+    "trading.transfer_written",
+    "trading.transfer_committed",
     "trading.halt_written",
     "trading.halt_committed",
     "trading.cancels_requested",

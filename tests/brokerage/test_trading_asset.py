@@ -145,7 +145,7 @@ def test_every_check_passes_on_what_was_traded_and_backtest_gives_the_same_fills
     result = trade(REPLAY, PAPER)
     assert result.success
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
-    assert len(checks) == 7
+    assert len(checks) == 8
     assert all(checks.values()), checks
     # In another process, over exported parquet.
     found = rows(market, "SELECT replay_fills, backtest_fills, differing, detail FROM results.parity")

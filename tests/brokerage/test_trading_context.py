@@ -61,6 +61,9 @@ def test_it_says_what_is_held_done_pending_and_allowed(filled: Connection) -> No
         "quantity": "2",
         "average_price": "102",
         "price": "103",
+        "cost": "204.204",
+        "realised": "0",
+        "unrealised": "1.796",
     }
     assert [(row["wallet"], row["cash"], row["equity"]) for row in found["wallets"]] == [
         ("paper", "795.796", "1001.796")

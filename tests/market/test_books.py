@@ -1,21 +1,53 @@
+from dataclasses import replace
 from decimal import Decimal
 
 from strades_pipelines.market.books import Books, Position
 from tests.strategy.builders import fill_event, make_order
 
 
-def test_cash_position_and_average_follow_the_fills() -> None:
+def test_cash_position_average_and_profit_follow_the_fills() -> None:
     books = Books(Decimal(1000))
     books.apply(fill_event("buy", "3", "100", fee="0.3"))
     books.apply(fill_event("buy", "1", "120", fee="0.12"))
     assert books.cash == Decimal("579.58")
-    assert books.positions[1] == Position(Decimal(4), Decimal(105))
+    # 300.3 + 120.12
+    assert books.positions[1] == Position(Decimal(4), Decimal(105), Decimal("420.42"), Decimal(0))
     books.apply(fill_event("sell", "2", "130", fee="0.26"))
     assert books.cash == Decimal("839.32")
-    assert books.positions[1] == Position(Decimal(2), Decimal(105))
+    # 260 - 0.26 - 420.42 / 2
+    assert books.positions[1] == Position(Decimal(2), Decimal(105), Decimal("210.21"), Decimal("49.53"))
+    assert books.positions[1].unrealised(Decimal(110)) == Decimal("9.79")
     books.apply(fill_event("sell", "2", "90", fee="0.18"))
     assert books.cash == Decimal("1019.14")
-    assert books.positions[1] == Position()
+    assert books.positions[1] == Position(realised=Decimal("19.14"))
+
+
+def test_a_fee_in_the_units_bought_makes_the_position_smaller_and_leaves_the_cash() -> None:
+    books = Books(Decimal(1000))
+    books.apply(replace(fill_event("buy", "1", "100", fee="0.002"), fee_currency="BTC", fee_in_units=True))
+    assert books.cash == 900
+    assert books.foreign == {}
+    # 100 was paid for 0.998.
+    assert books.positions[1] == Position(Decimal("0.998"), Decimal(100), Decimal(100), Decimal(0))
+
+
+def test_a_fee_in_a_third_currency_is_cash_of_that_currency() -> None:
+    books = Books(Decimal(1000), foreign={"GT": Decimal(3)})
+    fill = replace(fill_event("buy", "1", "100", fee="0.5"), fee_currency="GT", fee_value=Decimal(4))
+    books.apply(fill)
+    assert (books.cash, books.foreign) == (Decimal(900), {"GT": Decimal("2.5")})
+    assert books.positions[1].cost == 104
+    assert books.foreign_value({"GT": Decimal(8)}) == (Decimal(20), [])
+
+
+def test_cash_without_a_known_rate_is_named_and_in_no_value() -> None:
+    books = Books(Decimal(10), foreign={"GT": Decimal(3), "EUR": Decimal(2), "BNB": Decimal(0)})
+    assert books.foreign_value({"EUR": Decimal("1.5")}) == (Decimal(3), ["GT"])
+
+
+def test_a_position_that_is_turned_starts_at_the_new_price() -> None:
+    position = Position(Decimal(2), Decimal(10), Decimal(20)).after(fill_event("sell", "5", "12"))
+    assert position == Position(Decimal(-3), Decimal(12), Decimal(-36), Decimal(4))
 
 
 def test_open_orders_take_cash_but_promise_none() -> None:

@@ -1,8 +1,9 @@
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
-from strades_pipelines.market.instruments import interval_length
+from strades_pipelines.market.instruments import Listing, interval_length
 
 
 @pytest.mark.parametrize(
@@ -17,3 +18,18 @@ def test_an_interval_has_a_length(interval: str, length: timedelta) -> None:
 def test_what_is_no_interval_is_refused(interval: str) -> None:
     with pytest.raises(ValueError, match="expected a number and one of"):
         interval_length(interval)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "currency", "base"),
+    [
+        ("BTC_USDT", "USDT", "BTC"),
+        ("BTCUSDT", "USDT", "BTC"),
+        ("BTC-USD", "USD", "BTC"),
+        ("ETH/BTC", "BTC", "ETH"),
+        ("AAPL", "USD", None),
+        ("USD", "USD", None),
+    ],
+)
+def test_a_unit_of_a_pair_is_its_base_currency(symbol: str, currency: str, base: str | None) -> None:
+    assert Listing(1, "v", symbol, currency, Decimal(1), Decimal(1)).base == base

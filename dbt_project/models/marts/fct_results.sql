@@ -7,7 +7,8 @@ fills as (
         wallet,
         count(*) as fills,
         sum(quantity * price) as turnover,
-        sum(fee) as fees,
+        -- A fee in a currency that no rate was known of is in no sum.
+        sum(case when fee_in_units then fee * price when fee_currency is null then fee else fee_value end) as fees,
         max(filled_at) as last_filled_at
     from {{ source('trading', 'fills') }}
     group by wallet

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from strades_pipelines.brokerage.brokers.venue import venue_for
 from strades_pipelines.brokerage.execution import execute_pending
+from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.live import decide, for_each, measure
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
 from strades_pipelines.brokerage.replay import replay
@@ -33,6 +34,8 @@ TABLES = {
     "orders": "What became of each intent at its broker. Grain: one row an intent.",
     "fills": "Executions; append-only. Grain: one row a fill.",
     "positions": "What each wallet holds now. Grain: one row a wallet and listing.",
+    "movements": "Cash that no fill moved: deposits, transfers, dividends. Grain: one row a wallet and movement.",
+    "statements": "Files with a person's own trades and cash. Grain: one row a wallet and file.",
     "cash": "What each wallet has now. Grain: one row a wallet and currency.",
     "ledger": "Every change of cash, hash-chained and append-only. Grain: one row a wallet and sequence.",
 }
@@ -126,6 +129,7 @@ def _trade(
                 execute_pending(connection, venue_for(load_wallet(connection, name), at_venue), name, now=now)
             if "results" in layers:
                 measure(connection, adbc, name, now=now)
+                measure_history(connection, load_wallet(connection, name), now=now)
 
         def compare(_: str) -> None:
             ask(connection, adbc, replayed, start=start, end=end, now=settings().now())

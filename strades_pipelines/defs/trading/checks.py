@@ -28,11 +28,14 @@ STATEMENTS = (
         "trading",
         "positions",
         "positions_are_the_sum_of_fills",
-        "Each position is the signed sum of its wallet's fills.",
+        "Each position is the signed sum of its wallet's fills, less the fees that were taken from them.",
         """
         SELECT count(*) FROM trading.positions AS p
         WHERE p.quantity <> (
-            SELECT coalesce(sum(CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END), 0)
+            SELECT coalesce(sum(
+                CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END
+                - CASE WHEN f.fee_in_units THEN f.fee ELSE 0 END
+            ), 0)
             FROM trading.fills AS f WHERE f.wallet = p.wallet AND f.listing_id = p.listing_id)
         """,
     ),
@@ -45,7 +48,7 @@ STATEMENTS = (
         SELECT count(*) FROM trading.cash AS c
         WHERE c.balance <> (
             SELECT coalesce(sum(l.amount), 0)
-            FROM trading.ledger AS l WHERE l.wallet = c.wallet AND l.currency = c.currency)
+            FROM trading.ledger AS l WHERE l.wallet = c.wallet AND l.currency = c.currency AND l.kind <> 'unit_fee')
         """,
     ),
     Statement(
@@ -59,21 +62,41 @@ STATEMENTS = (
         "results",
         "listing_performance",
         "listings_add_up_to_their_wallet",
-        "The P&L of a wallet's listings adds up to what its equity grew by, within a millionth.",
+        "The P&L of a wallet's listings adds up to what its equity grew by but for other cash, within a millionth.",
         """
         SELECT count(*) FROM (
             SELECT
                 sum(p.pnl) AS pnl,
-                max(last.equity) - max(w.opening_cash)::float8 AS grown,
+                max(last.equity) - max(w.opening_cash)::float8 - max(last.moved)::float8 AS grown,
                 max(last.equity) AS equity
             FROM results.listing_performance AS p
             INNER JOIN trading.wallets AS w USING (wallet)
             CROSS JOIN LATERAL (
-                SELECT e.equity FROM results.equity AS e WHERE e.wallet = p.wallet ORDER BY e.time DESC LIMIT 1
+                SELECT e.equity, (
+                    SELECT coalesce(sum(m.amount), 0) FROM trading.movements AS m
+                    WHERE m.wallet = p.wallet AND m.currency = w.currency AND m.recorded_at <= e.time
+                ) AS moved
+                FROM results.equity AS e WHERE e.wallet = p.wallet ORDER BY e.time DESC LIMIT 1
             ) AS last
             GROUP BY p.wallet
         ) AS wallets
         WHERE abs(pnl - grown) > 1e-6 * greatest(1, abs(equity))
+        """,
+    ),
+    Statement(
+        "results",
+        "session_attribution",
+        "owners_add_up_to_their_session",
+        "What the owners of a session's fills made is the profit of their wallet, to the last digit.",
+        """
+        SELECT count(*) FROM (
+            SELECT s.realised + s.unrealised - coalesce(lag(s.unrealised) OVER wallet, 0) - coalesce((
+                SELECT sum(a.pnl) FROM results.session_attribution AS a
+                WHERE a.wallet = s.wallet AND a.session_date = s.session_date
+            ), 0) AS difference
+            FROM results.wallet_sessions AS s WINDOW wallet AS (PARTITION BY s.wallet ORDER BY s.session_date)
+        ) AS sessions
+        WHERE difference <> 0
         """,
     ),
     Statement(

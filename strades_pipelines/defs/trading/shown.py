@@ -20,7 +20,8 @@ QUERIES = {
         ORDER BY c.name, d.decided_at DESC, d.ordinal DESC, d.decision_id
     """,
     key("trading", "fills"): f"""
-        SELECT f.fill_id, c.name AS wallet, f.filled_at, f.side, f.quantity, symbol, f.price, f.fee, f.currency
+        SELECT f.fill_id, c.name AS wallet, f.filled_at, f.side, f.quantity, symbol, f.price, f.currency,
+            f.fee, coalesce(f.fee_currency, f.currency) AS fee_currency
         FROM results.current_wallets AS c
         CROSS JOIN LATERAL (
             SELECT * FROM trading.fills WHERE wallet = c.wallet ORDER BY filled_at DESC, fill_id LIMIT {EACH}

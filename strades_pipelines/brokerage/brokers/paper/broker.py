@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from strades_pipelines.brokerage.brokers.errors import Rejected, Unknown
+from strades_pipelines.brokerage.brokers.paper.accounts import open_account
 from strades_pipelines.brokerage.brokers.paper.matching import Matched, PaperFill, PaperMatcher, PaperOrder
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.brokerage.portfolio import Wallet
@@ -48,7 +49,7 @@ class PaperBroker:
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         """Accept the order at `at`; an id that is there already stays as it is."""
         with self._answering():
-            self._open_account()
+            open_account(self._connection, self._wallet)
             terms, parent = order.terms, self._order(order.terms.parent_id)
             if terms.parent_id is not None and parent is None:
                 raise Rejected(f"there is no order {terms.parent_id} to wait for")
@@ -112,13 +113,6 @@ class PaperBroker:
                 yield
         except psycopg.OperationalError as error:
             raise Unknown(str(error)) from error
-
-    def _open_account(self) -> None:
-        cash = plain(self._wallet.opening_cash)
-        insert(self._connection, "trading.paper_venue_accounts", {"account": self._wallet.name, "cash": cash})
-        for listing in self._wallet.listings:
-            row = {"account": self._wallet.name, "listing_id": listing.listing_id}
-            insert(self._connection, "trading.paper_venue_positions", row)
 
     def _order(self, client_order_id: str | None) -> Any:
         with self._connection.cursor(row_factory=namedtuple_row) as cursor:

@@ -1,0 +1,43 @@
+"""Accounts at the paper venue: opened with the wallet's cash, and adjusted by what happens outside the venue."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.rows import insert
+from strades_pipelines.market.ledger import plain
+
+
+def open_account(connection: Connection, wallet: Wallet) -> None:
+    """Open the wallet's account with its opening cash, unless it is open. Commits nothing."""
+    row = {"account": wallet.name, "cash": plain(wallet.opening_cash)}
+    insert(connection, "trading.paper_venue_accounts", row)
+    for listing in wallet.listings:
+        insert(
+            connection,
+            "trading.paper_venue_positions",
+            {"account": wallet.name, "listing_id": listing.listing_id},
+        )
+
+
+def adjust_account(
+    connection: Connection, wallet: Wallet, *, cash: Decimal, units: Mapping[int, Decimal] | None = None
+) -> None:
+    """Move cash and units into or out of a wallet's account on paper; elsewhere do nothing. Commits nothing.
+
+    Args:
+        cash: in the wallet's currency, positive into the account.
+        units: by listing id.
+    """
+    if wallet.broker != "paper":
+        return
+    open_account(connection, wallet)
+    connection.execute(
+        "UPDATE trading.paper_venue_accounts SET cash = cash + %s WHERE account = %s", [cash, wallet.name]
+    )
+    for listing_id, change in (units or {}).items():
+        connection.execute(
+            "UPDATE trading.paper_venue_positions SET quantity = quantity + %s WHERE account = %s AND listing_id = %s",
+            [change, wallet.name, listing_id],
+        )
