@@ -187,7 +187,7 @@ def test_a_transfer_is_no_loss_and_what_happens_at_once_counts_together() -> Non
     ]
     after = walk(mark, books, {1: Decimal(100)}, reversed(changes))
     # 690 and 3 at 110 are 1020; less 300 they are 720, the highest too; at 90 the next day 660.
-    assert (after.equity, after.peak, after.day_equity) == (660, 720, 720)
+    assert [after.equity, after.peak, after.day_equity] == [660, 720, 720]
     assert after.day == day + timedelta(days=1)
 
 

@@ -242,9 +242,11 @@ class Twins:
     def order(self, i: int, quantity: float, terms: OrderTerms) -> Any:
         """The engine's order of those terms."""
         account = self.engine.account
-        prices = [NOT_GIVEN if price is None else float(price) for price in (terms.limit, terms.stop, terms.trail)]
+        limit, stop, trail = (
+            NOT_GIVEN if price is None else float(price) for price in (terms.limit, terms.stop, terms.trail)
+        )
         on, group = ON_OPEN if terms.auction else ANY, 1 if terms.group else 0
-        number = account.order(i, quantity, *prices, on=on, reduce_only=terms.reduce_only, group=group)
+        number = account.order(i, quantity, limit, stop, trail, on=on, reduce_only=terms.reduce_only, group=group)
         return next(order for order in account.orders if order.number == number)
 
     def codes(self) -> tuple[str, str]:
