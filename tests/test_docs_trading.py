@@ -10,8 +10,10 @@ from strades_pipelines.strategy.orders import OUTCOMES
 PAGE = (PROJECT / "docs" / "trading.md").read_text()
 PACKAGE = PROJECT / "strades_pipelines"
 # How orders end, which is no refusal of a decision, and what is not refused.
-ENDS = ("accepted", "insufficient_cash", "day_over", "immediate_or_cancel", "fill_or_kill", "asked_for", "delisted")
-ENDS += ("auction_over", "by_venue")
+ENDS = frozenset(
+    {"accepted", "insufficient_cash", "day_over", "immediate_or_cancel", "fill_or_kill", "asked_for", "delisted"}
+    | {"auction_over", "by_venue"}
+)
 
 
 def codes() -> set[str]:

@@ -183,8 +183,8 @@ def test_limits_are_exact_and_what_is_left_out_is_as_always(tmp_path: Path) -> N
     limits = {"price_collar_percent": 2.5, "max_position_units": 10, "restricted": ["gateio:BTC_USDT"]}
     plain_one, limited = read_wallets(written(tmp_path, ENTRY, ENTRY | {"name": "two", "limits": limits})).templates
     assert plain_one.limits.written == {}
-    assert (plain_one.limits.numbers.max_weight, plain_one.limits.numbers.leverage) == (1, 1)
-    assert (limited.limits.numbers.price_collar, limited.limits.numbers.max_position_units) == (Decimal("0.025"), 10)
+    assert [plain_one.limits.numbers.max_weight, plain_one.limits.numbers.leverage] == [1, 1]
+    assert [limited.limits.numbers.price_collar, limited.limits.numbers.max_position_units] == [Decimal("0.025"), 10]
     assert limited.limits.restricted == ("gateio:BTC_USDT",)
     again = parse_limits(json.loads(json.dumps(limited.limits.written)))
     assert again.numbers == limited.limits.numbers
