@@ -148,6 +148,42 @@ PLANTS = (
         "tests/brokerage/test_person_orders.py::test_an_exit_that_is_under_way_is_not_asked_for_again",
     ),
     Plant(
+        "an order at its limit is refused",
+        f"{PACKAGE}/market/limits.py",
+        "if order.units > limits.max_order_units * order.slack:",
+        "if order.units >= limits.max_order_units * order.slack:",
+        "tests/market/test_limits.py::test_20_a_limit_is_kept_to_the_unit",
+    ),
+    Plant(
+        "the engine has another rule than the exact gate",
+        f"{PACKAGE}/strategy/gate.py",
+        "order.rate = float(self.recent_orders(account.now) + 1)",
+        "order.rate = float(self.recent_orders(account.now))",
+        "tests/market/test_limits.py::test_20_both_gates_are_tried_with_every_code_of_the_table",
+    ),
+    Plant(
+        "an unknown sale counts as sold",
+        f"{PACKAGE}/market/books.py",
+        "return order.is_for_target and order.intent_id not in self.unsettled",
+        "return order.is_for_target",
+        "tests/market/test_books.py::test_an_order_for_a_target_is_as_good_as_done_unless_nobody_knows_of_it",
+    ),
+    Plant(
+        "sales under way do not count",
+        f"{PACKAGE}/market/books.py",
+        "total += order.signed",
+        "total += ZERO",
+        "tests/brokerage/test_limits.py::test_a_position_is_sold_once_however_often_it_is_asked_for",
+    ),
+    Plant(
+        "the day's loss counts from the day's first price",
+        f"{PACKAGE}/brokerage/equity_marks.py",
+        "opening = self.day_equity if at.date() == self.day else self.equity",
+        "opening = self.day_equity if at.date() == self.day else equity",
+        "tests/brokerage/test_limits.py"
+        "::test_20_losses_count_from_the_beginning_of_the_day_and_from_the_highest_equity",
+    ),
+    Plant(
         "a ledger's mark moves past a fault",
         f"{PACKAGE}/brokerage/ledger_marks.py",
         "if last is not None and not faults and",

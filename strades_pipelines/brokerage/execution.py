@@ -24,9 +24,9 @@ from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert, order_event_row
 from strades_pipelines.brokerage.venue_answers import contradiction, fill_id, new_fill, state_with
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.market.limits import is_exit
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
 from strades_pipelines.market.orders import BY_PERSON, Order
-from strades_pipelines.market.risk import is_exit
 
 LOGGER = logging.getLogger(__name__)
 CLOSING = ("retiring",)

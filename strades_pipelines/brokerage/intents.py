@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from strades_pipelines.brokerage.gate_inputs import read_market
 from strades_pipelines.brokerage.order_book import open_orders, plan
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
-from strades_pipelines.brokerage.prices import Connection, last_closes
+from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert, refusal_row, request_from_json
 from strades_pipelines.brokerage.standings import CODE, Standings, read_standings
 from strades_pipelines.market.books import ZERO, Books
 from strades_pipelines.market.fees import percent_fee
 from strades_pipelines.market.instruments import interval_length
-from strades_pipelines.market.order_states import UNSETTLED
+from strades_pipelines.market.order_states import UNSETTLED, OrderState
 from strades_pipelines.market.orders import Order, Refusal, TradingDecision
 from strades_pipelines.market.risk import GateError, gate
 from strades_pipelines.strategy.events import microseconds
@@ -47,8 +48,8 @@ def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[li
     pending = list(_with_successors(_pending(connection, wallet, now)))
     if not pending:
         return [], []
-    prices = last_closes(connection, wallet.listings, interval=wallet.interval, known_at=now)
-    books, unsettled = books_with_orders(connection, wallet, prices)
+    market = read_market(connection, wallet, now=now)
+    books, unsettled = books_with_orders(connection, wallet, market.prices)
     newest = _newest_intents(connection, wallet)
     with connection.cursor() as cursor:
         standings = read_standings(cursor, wallet.new_strategy().models)
@@ -70,9 +71,9 @@ def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[li
                 decision,
                 wallet.listings[decision.i],
                 books,
-                prices=prices,
+                market=replace(market, recent_orders=market.recent_orders + len(orders)),
                 now=now,
-                limits=wallet.limits,
+                rules=wallet.rules,
                 seen=(),
                 available_at=due.available_at(wallet),
                 held_back=_held_back(wallet, standings, decision),
@@ -134,8 +135,12 @@ def books_with_orders(connection: Connection, wallet: Wallet, prices: Mapping[in
         )
         reserved = rest * price + percent_fee(rest, price, wallet.fee_rate)
         books.open_orders[known.order.intent_id] = replace(known.order, quantity=rest, reserved=reserved)
-        if known.order.is_for_target and known.state in UNSETTLED:
-            unsettled.add(known.order.listing_id)
+        if known.cancel_requested_by is not None or known.state is OrderState.CANCELLING:
+            books.cancelling.add(known.order.intent_id)
+        if known.state in UNSETTLED:
+            books.unsettled.add(known.order.intent_id)
+            if known.order.is_for_target:
+                unsettled.add(known.order.listing_id)
     return books, unsettled
 
 

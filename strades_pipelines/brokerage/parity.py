@@ -18,6 +18,7 @@ from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.market.events import stamp
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.limits import LIMITS
 from strades_pipelines.market.rounding import exact, to_ticks
 from strades_pipelines.strategy.events import BAR
 
@@ -142,13 +143,25 @@ def backtest(asked: Question, folder: Path) -> list[FillKey]:
         words += ["--calendar", asked.calendar]
     words += ["--cash", plain(template.cash), "--fee", f"percent:{plain(template.fee_rate * 100)}"]
     words += ["--lot", plain(asked.listings[0].lot), "--tick", plain(asked.listings[0].tick)]
-    words += ["--leverage", "1", "--max-weight", "100", "--long-only"]
+    words += [*_limit_words(template), "--long-only"]
     words += ["--decide-from", stamp(asked.start), "--mode", "events", "--no-ledger", "--json"]
     command = [sys.executable, "-m", "strades_pipelines.cli", "backtest", template.strategy, *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     if done.returncode:
         raise RuntimeError(f"strades backtest: {(done.stderr.strip() or 'no word').splitlines()[-1]}")
     return [_key(fill, asked.listings) for fill in json.loads(done.stdout)["fills"]]
+
+
+def _limit_words(template: WalletTemplate) -> list[str]:
+    """The limits that hold in the wallet's engine, as the command takes them."""
+    words = []
+    for limit in LIMITS:
+        value = template.limits.in_force(limit)
+        if limit.field is not None and value is not None:
+            words += ["--limit", f"{limit.name}={value}"]
+        elif limit.name == "restricted" and value:
+            words += ["--limit", f"restricted={'+'.join(value)}"]
+    return words
 
 
 def _key(fill: dict[str, Any], listings: Sequence[Listing]) -> FillKey:

@@ -1,7 +1,7 @@
 """Wallets in the database: opened once, their setting never changed; what they hold and what is under way."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,8 @@ from strades_pipelines.market.books import Books, Position
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger import chain, deposit, plain
-from strades_pipelines.market.risk import Limits
+from strades_pipelines.market.limits import WalletLimits, parse_limits
+from strades_pipelines.market.risk import Rules
 from strades_pipelines.strategy.registry import code_hash, create
 from strades_pipelines.strategy.strategy import Strategy
 
@@ -47,15 +48,16 @@ class Wallet:
     broker: str = "paper"
     state: str = "active"
     state_reason: str | None = None
+    limits: WalletLimits = field(default_factory=WalletLimits)
 
     def new_strategy(self) -> Strategy:
         """A fresh instance of the strategy."""
         return create(self.strategy, self.parameters)
 
     @property
-    def limits(self) -> Limits:
+    def rules(self) -> Rules:
         """What the risk gate goes by."""
-        return Limits(self.opened_at, self.max_age, self.fee_rate, self.state)
+        return Rules(self.opened_at, self.max_age, self.fee_rate, self.state, self.limits)
 
 
 def wallet_row(
@@ -79,6 +81,7 @@ def wallet_row(
         "window_end": window_end,
         "as_of": as_of,
         "max_decision_age": f"{template.max_age.total_seconds()} seconds",
+        "limits": to_json(template.limits.written),
     }
 
 
@@ -99,10 +102,10 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
             insert(connection, "trading.ledger", line_row(line, template.name))
         cash = cash_row(template.name, template.currency, template.cash, row["opened_at"])
         insert(connection, "trading.cash", cash)
-    # A strategy may be mended; the wallet says with which code it goes on.
+    # A strategy may be mended; the wallet says with which code it goes on. Its owner may change its limits at any time.
     connection.execute(
-        "UPDATE trading.wallets SET code_hash = %s, max_decision_age = %s WHERE wallet = %s",
-        [row["code_hash"], template.max_age, template.name],
+        "UPDATE trading.wallets SET code_hash = %s, max_decision_age = %s, limits = %s WHERE wallet = %s",
+        [row["code_hash"], template.max_age, row["limits"], template.name],
     )
     # One that was taken out of the file and is listed again goes on.
     connection.execute(
@@ -144,7 +147,7 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
     row = connection.execute(
         """
         SELECT w.wallet, w.mode, w.strategy, w.parameters, w.instruments, w."interval", w.currency, w.opening_cash,
-            w.fee_rate, w.opened_at, w.max_decision_age, w.broker, s.state, s.reason
+            w.fee_rate, w.opened_at, w.max_decision_age, w.broker, s.state, s.reason, w.limits
         FROM trading.wallets AS w INNER JOIN trading.wallet_states AS s USING (wallet) WHERE w.wallet = %s
         """,
         [name],
@@ -153,8 +156,9 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
         raise LookupError(f"wallet: expected one that was opened, was {name!r}; is it in Wallets.json?")
     with connection.cursor() as cursor:
         listings = find_listings(cursor, row[4])
-    name, mode, strategy, parameters, _, *rest = row
-    return Wallet(name, mode, strategy, parameters, listings, *rest)
+    name, mode, strategy, parameters, _, *rest, limits = row
+    wallet = Wallet(name, mode, strategy, parameters, listings, *rest)
+    return replace(wallet, limits=parse_limits(limits))
 
 
 def set_state(connection: Connection, name: str, state: str, *, reason: str | None) -> None:

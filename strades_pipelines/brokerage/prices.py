@@ -44,16 +44,24 @@ def last_closes(
     connection: Connection, listings: Sequence[Listing], *, interval: str, known_at: datetime
 ) -> dict[int, Decimal]:
     """The last known close by listing id; a listing without bars is absent."""
+    found = last_bars(connection, listings, interval=interval, known_at=known_at)
+    return {listing_id: close for listing_id, (close, _) in found.items()}
+
+
+def last_bars(
+    connection: Connection, listings: Sequence[Listing], *, interval: str, known_at: datetime
+) -> dict[int, tuple[Decimal, datetime]]:
+    """The last known close by listing id, and since when it was known; a listing without bars is absent."""
     rows = connection.execute(
         f"""
-        SELECT listing.id, newest.close
+        SELECT listing.id, newest.close, newest.knowledge_time
         FROM unnest(%s::integer[]) AS listing (id)
         CROSS JOIN LATERAL (
-            SELECT bar.close FROM {bar_table(interval)} AS bar
+            SELECT bar.close, bar.knowledge_time FROM {bar_table(interval)} AS bar
             WHERE bar.listing_id = listing.id AND {of_interval(interval)} AND bar.knowledge_time <= %s
             ORDER BY bar.open_time DESC LIMIT 1
         ) AS newest
         """,
         [[listing.listing_id for listing in listings], known_at],
     )
-    return {listing_id: exact(close) for listing_id, close in rows}
+    return {listing_id: (exact(close), since) for listing_id, close, since in rows}

@@ -24,6 +24,7 @@ from strades_pipelines.brokerage.rows import (
     order_event_row,
     position_row,
     refusal_row,
+    to_json,
 )
 from strades_pipelines.brokerage.standings import Standings, check_models
 from strades_pipelines.brokerage.wallets import WalletTemplate
@@ -35,9 +36,9 @@ from strades_pipelines.market.fees import PercentFee, percent_fee
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger import chain, deposit, entries, plain
+from strades_pipelines.market.limits import as_floats
 from strades_pipelines.market.order_states import OrderState as S
 from strades_pipelines.market.orders import MARKET, Order, Refusal, TradingDecision
-from strades_pipelines.market.risk import Limits
 from strades_pipelines.market.rounding import to_ticks
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.broker import SimulatedBroker
@@ -144,7 +145,9 @@ def replay(
 def replay_name(template: WalletTemplate, start: datetime, end: datetime, feed: StoredFeed, code: str) -> str:
     """`<template>@<12 characters>`: the same for the same question to the same code over the same inputs."""
     parameters = (f"{name}={value!r}" for name, value in template.new_strategy().parameters.items())
-    setting = template.interval, template.currency, plain(template.cash), plain(template.fee_rate)
+    setting = [template.interval, template.currency, plain(template.cash), plain(template.fee_rate)]
+    if template.limits.written:
+        setting.append(to_json(template.limits.written))
     cause = base32_id(
         template.strategy, *parameters, code, *template.instruments, *setting, start, end, feed.as_of, feed.inputs_hash
     )
@@ -202,10 +205,11 @@ def new_engine(
 ) -> Engine:
     """A fresh engine on a wallet's terms: cash alone, nothing short, whole lots and ticks."""
     size = len(listings)
-    limits = Limits(opened_at, template.max_age, template.fee_rate)
-    gate = Gate(size, allow_short=False, leverage=1.0, max_weight=float(limits.max_notional))
+    gate = Gate(size, allow_short=False, **as_floats(template.limits.numbers))
     for i, listing in enumerate(listings):
         gate.lot[i], gate.tick[i] = float(listing.lot), float(listing.tick)
+        if listing.name in template.limits.restricted:
+            gate.restrict(i)
     broker = SimulatedBroker(PercentFee(float(template.fee_rate)))
     account = Account(size, float(template.cash))
     engine = ReplayEngine(template.new_strategy(), account, broker, gate, opened_at=microseconds(opened_at))

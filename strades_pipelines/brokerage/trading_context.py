@@ -17,6 +17,7 @@ from strades_pipelines.brokerage.snapshot import read_snapshot
 from strades_pipelines.brokerage.wallet_status import WalletStatus, wallet_status
 from strades_pipelines.market.events import stamp
 from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.limits import LIMITS
 
 # Those that trade, and of each replayed one the last replay.
 WALLETS = """
@@ -48,7 +49,7 @@ class TradingContext:
             and the time of the last decision.
         pending: decisions that no pass has taken up yet, and orders that are not over.
         history: the newest fills of each wallet, newest first.
-        limits: what the gate goes by.
+        limits: what the gate goes by, by the names of `market.limits.LIMITS`; null where there is no limit.
         freshness: the newest bar of each instrument that a wallet sees.
         state: the state of each wallet that counts, and the halts of strategies and of everything.
     """
@@ -139,13 +140,13 @@ def _pending(connection: Connection, status: WalletStatus) -> Iterator[dict[str,
 
 def _limits(wallet: Wallet) -> dict[str, Any]:
     limits = wallet.limits
+    in_force = {limit.name: limits.in_force(limit) for limit in LIMITS}
     return _json(
         {
             "wallet": wallet.name,
-            "max_decision_age_seconds": limits.max_age.total_seconds(),
-            "max_position_share": limits.max_notional,
-            "fee_rate": limits.fee_rate,
-            "long_only": True,
+            "max_decision_age_seconds": wallet.max_age.total_seconds(),
+            "fee_rate": wallet.fee_rate,
+            **in_force,
         }
     )
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from strades_pipelines.datamanager.checked_json import ROOT, CheckError, check, read_entries
 from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.limits import WalletLimits, parse_limits
 from strades_pipelines.market.rounding import exact
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.registry import create
@@ -41,6 +42,7 @@ class WalletTemplate:
     max_age: timedelta
     opened_at: datetime | None
     broker: str = "paper"
+    limits: WalletLimits = field(default_factory=WalletLimits)
 
     def new_strategy(self) -> Strategy:
         """A fresh instance of the strategy."""
@@ -147,10 +149,23 @@ def _template(where: str, entry: Any) -> WalletTemplate:
         max_age=max(INSTANT, timedelta(minutes=float(entry.get("max_decision_age_minutes", 15)))),
         opened_at=_instant(f"{where}.opened_at", opened_at) if opened_at is not None else None,
         broker=entry.get("broker", "paper"),
+        limits=_limits(where, entry),
     )
     if template.mode == "live":
         _refuse_live(where, entry)
     return template
+
+
+def _limits(where: str, entry: dict[str, Any]) -> WalletLimits:
+    """The limits of an entry that its schema let pass."""
+    limits = parse_limits(entry.get("limits", {}))
+    for i, name in enumerate(limits.restricted):
+        if name not in entry["instruments"]:
+            listed = ", ".join(entry["instruments"])
+            raise WalletsError(f"{where}.limits.restricted[{i}]: expected one of {listed}, was {name!r}")
+    if entry["mode"] == "replay" and limits.open_market_only:
+        raise WalletsError(f"{where}.limits.open_market_only: expected false in a replay, which decides at closes")
+    return limits
 
 
 def _refuse_live(where: str, entry: dict[str, Any]) -> None:

@@ -35,6 +35,11 @@ class OrderTerms:
     parent_id: str | None = None
 
     @property
+    def is_market(self) -> bool:
+        """Whether it waits for nothing."""
+        return self.limit is None and self.stop is None and self.trail is None and self.auction is None
+
+    @property
     def order_type(self) -> str:
         """The field's word for it, as `trading.intents` keeps it."""
         if self.trail is not None:

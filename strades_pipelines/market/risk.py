@@ -1,20 +1,24 @@
 """The gate between a decision and an order: sizes it, and refuses it with a reason."""
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from strades_pipelines.market.books import ZERO, Books
+from strades_pipelines.market.exposure import Market, measure
 from strades_pipelines.market.fees import percent_fee
 from strades_pipelines.market.instruments import Listing
+from strades_pipelines.market.limits import LIMITS, WITHIN_LIMITS, Measured, WalletLimits, exceeded, is_exit
 from strades_pipelines.market.orders import MARKET, Order, OrderRequest, OrderTerms, Refusal, TradingDecision
 from strades_pipelines.market.rounding import exact, to_lots
 
+BY_OUTCOME = {limit.outcome: limit for limit in LIMITS}
+
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a wallet allows. `max_notional` is the value of one position as a part of equity.
+class Rules:
+    """What the gate goes by for one wallet.
 
     In the state `active` it takes everything up, in `reducing` what makes no position larger, in `halted` only what a
     person sends to reduce a position, in any other nothing.
@@ -24,7 +28,7 @@ class Limits:
     max_age: timedelta
     fee_rate: Decimal
     state: str = "active"
-    max_notional: Decimal = Decimal(1)
+    limits: WalletLimits = field(default_factory=WalletLimits)
 
 
 class GateError(Exception):
@@ -40,9 +44,9 @@ def gate(
     listing: Listing,
     books: Books,
     *,
-    prices: Mapping[int, Decimal],
+    market: Market,
     now: datetime,
-    limits: Limits,
+    rules: Rules,
     seen: Container[str],
     available_at: datetime | None = None,
     held_back: GateError | None = None,
@@ -50,21 +54,20 @@ def gate(
     """The order that the decision asks for, or the one that brings position and orders to its target, or why neither.
 
     Args:
-        prices: the last known price by listing id; a listing that has none is absent.
         seen: intent ids that exist already.
         available_at: when its newest input could be had, which its age counts from; None: when it was decided.
         held_back: why no position may be made larger now.
     """
     try:
-        check_admission(decision, now=now, limits=limits, seen=seen, available_at=available_at or decision.decided_at)
+        check_admission(decision, now=now, rules=rules, seen=seen, available_at=available_at or decision.decided_at)
         if decision.request is not None:
-            return _requested(decision, decision.request, listing, books, prices, limits, held_back)
+            return _requested(decision, decision.request, listing, books, market, now, rules, held_back)
         quantity = _quantity(decision, listing, books)
-        price = _price(listing, prices, now)
+        price = _price(listing, market.prices, now)
         if held_back is not None and quantity > 0:
             raise held_back
-        order = _order(decision, quantity, _cash_for(quantity, price, limits))
-        check_order(order, listing, books, prices=prices, limits=limits)
+        order = _order(decision, quantity, _cash_for(quantity, price, rules))
+        check_order(order, listing, books, market=market, now=now, rules=rules)
     except GateError as refused:
         return Refusal(decision.decision_id, refused.code, refused.detail)
     return order
@@ -75,8 +78,9 @@ def _requested(
     request: OrderRequest,
     listing: Listing,
     books: Books,
-    prices: Mapping[int, Decimal],
-    limits: Limits,
+    market: Market,
+    now: datetime,
+    rules: Rules,
     held_back: GateError | None,
 ) -> Order:
     """The order a strategy asked for itself, by the rules of the engine's gate (`strategy.gate.Gate.outcome`).
@@ -92,31 +96,30 @@ def _requested(
         raise GateError("lot_precision", f"expected a lot of {listing.lot} or more, was {request.quantity}")
     if decision.is_by_person:
         check_digits(request, listing)
-    check_terms(terms, known=listing.listing_id in prices)
+    check_terms(terms, known=listing.listing_id in market.prices)
     if terms.parent_id is not None:
         if terms.parent_id not in books.open_orders:
             raise GateError("one_cancels_other", f"the order {terms.parent_id} that it waits for is over")
         return _order(decision, quantity, ZERO, terms)
+    order = _order(decision, quantity, ZERO, terms)
     held = books.held(listing.listing_id) + books.pending(listing.listing_id)
-    if terms.reduce_only and held * quantity >= 0:
-        raise GateError("reduce_only", f"expected a position of the other side to reduce, was {held} of {listing.name}")
-    after = held + quantity
-    if terms.reduce_only or is_exit(held, quantity):
-        return _order(decision, quantity, ZERO, terms)
-    if after < 0:
-        raise GateError("position_below_zero", f"it would leave {after} of {listing.name}; borrowing is not modelled")
+    if terms.reduce_only:
+        left = held + books.under_way(listing.listing_id, order.side, group=terms.group, at_market=True)
+        if left * quantity >= 0:
+            detail = f"expected a position of the other side to reduce, was {left} of {listing.name} after what is sold"
+            raise GateError("reduce_only", detail)
+        return order
+    left = held + books.under_way(listing.listing_id, order.side, group=terms.group)
+    if quantity < 0 and left + quantity < 0:
+        raise _below_zero(left + quantity, listing)
+    if is_exit(left, quantity):
+        return order
     if held_back is not None:
         raise held_back
-    price = terms.limit or terms.stop or prices[listing.listing_id]
-    order = _order(decision, quantity, _cash_for(quantity, price, limits), terms)
-    check_growth(order, listing, books, price=price, prices=prices, limits=limits)
+    price = terms.limit or terms.stop or market.prices[listing.listing_id]
+    order = replace(order, reserved=_cash_for(quantity, price, rules))
+    check_limits(order, listing, books, price=price, market=market, now=now, rules=rules)
     return order
-
-
-def is_exit(held: Decimal, change: Decimal) -> bool:
-    """Whether the change makes a position smaller, and does not turn it."""
-    after = held + change
-    return held * after >= 0 and abs(after) <= abs(held)
 
 
 def check_digits(request: OrderRequest, listing: Listing) -> None:
@@ -157,9 +160,9 @@ def _price(listing: Listing, prices: Mapping[int, Decimal], now: datetime) -> De
     return prices[listing.listing_id]
 
 
-def _cash_for(quantity: Decimal, price: Decimal, limits: Limits) -> Decimal:
+def _cash_for(quantity: Decimal, price: Decimal, rules: Rules) -> Decimal:
     """The cash that a purchase may take, its fee too; a sale takes none."""
-    return quantity * price + percent_fee(quantity, price, limits.fee_rate) if quantity > 0 else ZERO
+    return quantity * price + percent_fee(quantity, price, rules.fee_rate) if quantity > 0 else ZERO
 
 
 def _order(decision: TradingDecision, quantity: Decimal, reserved: Decimal, terms: OrderTerms = MARKET) -> Order:
@@ -178,7 +181,7 @@ def _order(decision: TradingDecision, quantity: Decimal, reserved: Decimal, term
 
 
 def check_admission(
-    decision: TradingDecision, *, now: datetime, limits: Limits, seen: Container[str], available_at: datetime
+    decision: TradingDecision, *, now: datetime, rules: Rules, seen: Container[str], available_at: datetime
 ) -> None:
     """Refuse what a wallet may not take up at all.
 
@@ -188,50 +191,68 @@ def check_admission(
     age = now - available_at
     # A halt stops the strategies; to get out of a position by hand is what it may be for.
     exits_by_hand = decision.is_by_person and decision.request is not None and decision.request.terms.reduce_only
-    if limits.state not in ("active", "reducing") and not (limits.state == "halted" and exits_by_hand):
-        raise GateError(f"wallet_{limits.state}", f"the wallet is {limits.state}")
-    if decision.decided_at < limits.opened_at:
-        raise GateError("before_opening", f"decided at {decision.decided_at}, the wallet opened at {limits.opened_at}")
-    if age > limits.max_age:
-        raise GateError("stale", f"expected an age of at most {limits.max_age}, was {age}")
+    if rules.state not in ("active", "reducing") and not (rules.state == "halted" and exits_by_hand):
+        raise GateError(f"wallet_{rules.state}", f"the wallet is {rules.state}")
+    if decision.decided_at < rules.opened_at:
+        raise GateError("before_opening", f"decided at {decision.decided_at}, the wallet opened at {rules.opened_at}")
+    if age > rules.max_age:
+        raise GateError("stale", f"expected an age of at most {rules.max_age}, was {age}")
     if decision.intent_id() in seen:
         raise GateError("duplicate", f"the intent {decision.intent_id()} exists")
 
 
-def check_order(order: Order, listing: Listing, books: Books, *, prices: Mapping[int, Decimal], limits: Limits) -> None:
-    """Refuse a market order that the account cannot carry; what makes a position smaller passes the size limit.
+def check_order(order: Order, listing: Listing, books: Books, *, market: Market, now: datetime, rules: Rules) -> None:
+    """Refuse a market order that the account cannot carry; what makes a position smaller passes every limit.
 
     Raises:
-        GateError: not_positive, lot_precision, position_below_zero, cash_below_zero or notional_over_equity.
+        GateError: not_positive, lot_precision, position_below_zero, cash_below_zero, or the code of a limit.
     """
-    price = prices[order.listing_id]
+    price = market.prices[order.listing_id]
     if not (order.quantity.is_finite() and order.quantity > 0 and price.is_finite() and price > 0):
         raise GateError("not_positive", f"expected a positive quantity and price, was {order.quantity} at {price}")
     if order.quantity % listing.lot:
         raise GateError("lot_precision", f"expected whole lots of {listing.lot}, was {order.quantity}")
     after = books.held(order.listing_id) + books.pending(order.listing_id) + order.signed
     if after < 0:
-        raise GateError("position_below_zero", f"it would leave {after} of {listing.name}; borrowing is not modelled")
+        raise _below_zero(after, listing)
     if order.side == "buy":
-        check_growth(order, listing, books, price=price, prices=prices, limits=limits)
+        check_limits(order, listing, books, price=price, market=market, now=now, rules=rules)
 
 
-def check_growth(
-    order: Order, listing: Listing, books: Books, *, price: Decimal, prices: Mapping[int, Decimal], limits: Limits
+def check_limits(
+    order: Order, listing: Listing, books: Books, *, price: Decimal, market: Market, now: datetime, rules: Rules
 ) -> None:
-    """Refuse a purchase that cash or the size limit does not allow, if all that is under way were done first.
+    """Refuse what makes a position larger and cash or a limit does not allow, with all that is under way at its worst.
+
+    Args:
+        price: of a unit: its limit or stop, else the last one.
 
     Raises:
-        GateError: cash_below_zero or notional_over_equity.
+        GateError: cash_below_zero, or the code of a limit.
     """
     free = books.free_cash()
     if order.reserved > free:
         raise GateError("cash_below_zero", f"expected at most {free} {listing.currency}, was {order.reserved}")
-    limit = limits.max_notional * books.equity(prices)
-    held = books.held(order.listing_id) + books.pending(order.listing_id)
-    value = (held + books.most_bought(order.listing_id) + order.quantity) * price
-    if value > limit:
-        raise GateError("notional_over_equity", f"expected at most {limit} {listing.currency}, was {value}")
+    if rules.limits.open_market_only and order.listing_id in market.closed:
+        raise GateError("market_closed", f"the exchange of {listing.name} has no session at {now}")
+    measured = measure(order, listing, books, price=price, market=market, now=now, restricted=rules.limits.restricted)
+    outcome = exceeded(measured, rules.limits.numbers)
+    if outcome != WITHIN_LIMITS:
+        limit = BY_OUTCOME[outcome]
+        raise GateError(limit.code, f"{limit.name} is {rules.limits.in_force(limit)}; {_figures(measured, listing)}")
+
+
+def _figures(order: Measured[Decimal], listing: Listing) -> str:
+    """What an order comes to, for the message of its refusal."""
+    return (
+        f"it is for {order.units} of {listing.name} at {order.unit}, of which {order.position} might be held; "
+        f"gross {order.gross}, net {order.net}, equity {order.equity}"
+    )
+
+
+def _below_zero(after: Decimal, listing: Listing) -> GateError:
+    detail = f"it would leave {after} of {listing.name} with what is on sale; borrowing is not modelled"
+    return GateError("position_below_zero", detail)
 
 
 def _quantity(decision: TradingDecision, listing: Listing, books: Books) -> Decimal:
@@ -241,6 +262,11 @@ def _quantity(decision: TradingDecision, listing: Listing, books: Books) -> Deci
     except ValueError as error:
         raise GateError("not_finite", f"target: {error}") from None
     difference = target - books.held(listing.listing_id) - books.pending(listing.listing_id)
+    # Sales at the market that were asked for apart are as good as done: what they sell is not sold again.
+    sold_apart = books.under_way(listing.listing_id, "sell", at_market=True)
+    if difference < 0 and sold_apart:
+        rest = books.held(listing.listing_id) + books.pending(listing.listing_id) + sold_apart
+        difference = max(difference, min(-rest, ZERO))
     quantity = _lots(difference, listing)
     if quantity == 0:
         raise GateError("already_at_target", f"held and ordered are within a lot of {target}")

@@ -29,6 +29,7 @@ def backtest(
     leverage: opt.Leverage = None,
     long_only: opt.LongOnly = False,
     max_weight: opt.MaxWeight = None,
+    limit: opt.LimitSpecs = None,
     lot: opt.Lot = 0.0,
     multiplier: opt.Multiplier = 1.0,
     tick: opt.Tick = 0.0,
@@ -45,7 +46,19 @@ def backtest(
 
     data = DataChoice(bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier, lot, as_of)
     terms = TermsChoice(
-        cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, close_at_end, decide_from, tick
+        cash,
+        fee,
+        fill,
+        size,
+        tactic or (),
+        leverage,
+        long_only,
+        max_weight,
+        lot,
+        close_at_end,
+        decide_from,
+        tick,
+        limit or (),
     )
     from strades_pipelines.research.backtesting import Outputs, run_backtest
 
@@ -79,6 +92,7 @@ def sweep(
     leverage: opt.Leverage = None,
     long_only: opt.LongOnly = False,
     max_weight: opt.MaxWeight = None,
+    limit: opt.LimitSpecs = None,
     lot: opt.Lot = 0.0,
     multiplier: opt.Multiplier = 1.0,
     mode: opt.Mode = "auto",
@@ -97,7 +111,7 @@ def sweep(
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
     data = DataChoice(bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier, lot, as_of)
-    terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot)
+    terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, limits=limit or ())
     from strades_pipelines.research.sweeping import SweepChoice, run_sweep
 
     choice = SweepChoice(range_ or (), choices or (), jobs, cluster, sort, as_json, html, keeps_trials=not no_ledger)

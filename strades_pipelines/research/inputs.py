@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from strades_pipelines.datamanager.calendars import CalendarError, Sessions, sessions
 from strades_pipelines.market.instruments import interval_length
+from strades_pipelines.market.limits import LIMITS, as_floats, parse_limits, read_limit
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_files import Reading, name_of
@@ -107,6 +108,7 @@ class TermsChoice:
     close_at_end: bool = False
     decide_from: str | None = None
     tick: float = 0.0
+    limits: Sequence[str] = ()
 
     def terms(self) -> Terms:
         """The terms.
@@ -126,8 +128,27 @@ class TermsChoice:
             limits["leverage"] = self.leverage
         if self.max_weight is not None:
             limits["max_weight"] = self.max_weight / 100.0
+        written = self._written()
+        known = parse_limits(written)
+        fields = {limit.field for limit in LIMITS if limit.name in written}
+        limits |= {name: value for name, value in as_floats(known.numbers).items() if name in fields}
         opened_at = BEGINNING if self.decide_from is None else _time(self.decide_from)
-        return Terms(self.cash, parse_fee(self.fee), parse_fills(self.fill), limits, self._tactics(), opened_at)
+        terms = Terms(self.cash, parse_fee(self.fee), parse_fills(self.fill), limits, self._tactics(), opened_at)
+        return replace(terms, restricted=known.restricted)
+
+    def _written(self) -> dict[str, Any]:
+        """The limits by name."""
+        written: dict[str, Any] = {}
+        for text in self.limits:
+            try:
+                name, value = read_limit(text)
+            except ValueError as error:
+                raise BadInput(f"--limit: {error}") from None
+            apart = {"max_leverage": self.leverage, "max_position_percent": self.max_weight}
+            if name in written or apart.get(name) is not None:
+                raise BadInput(f"--limit: {name} is given twice")
+            written[name] = value
+        return written
 
     def _tactics(self) -> list[Callable[[int], Tactic]]:
         """The sizing rule first: the tactics then see what it aims at."""
@@ -139,7 +160,9 @@ class TermsChoice:
     @property
     def options(self) -> dict[str, Any]:
         """What changes a result besides data, code and parameters, as it was asked for."""
-        return {**vars(self), "tactics": list(self.tactics)}
+        limits = {"limits": list(self.limits)} if self.limits else {}
+        chosen = {name: value for name, value in vars(self).items() if name != "limits"}
+        return {**chosen, "tactics": list(self.tactics), **limits}
 
 
 def _tactic(option: str, spec: str) -> Callable[[int], Tactic]:

@@ -87,6 +87,12 @@ LongOnly = Annotated[bool, typer.Option("--long-only/--allow-short", help="Wheth
 MaxWeight = Annotated[
     float | None, typer.Option(help="Percent of equity in one instrument at most.", show_default="no limit")
 ]
+LimitSpecs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit", metavar="NAME=VALUE", help="A limit as in Wallets.json: max-order-notional=1000. Again for more."
+    ),
+]
 Lot = Annotated[float, typer.Option(help="The unit of quantities; 0 for any fraction.")]
 Tick = Annotated[float, typer.Option(help="The unit of the prices of fills; 0 for any.")]
 DecideFrom = Annotated[

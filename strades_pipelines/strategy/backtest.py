@@ -9,6 +9,7 @@ import numpy as np
 
 from strades_pipelines.market.fees import Fee
 from strades_pipelines.strategy.account import ORDERS, Account
+from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.broker import SimulatedBroker
 from strades_pipelines.strategy.columns import Columns, Floats, Integers, bar_columns
 from strades_pipelines.strategy.engine import Engine
@@ -53,12 +54,13 @@ class Terms:
         cash: what the account starts with.
         fee: makes the fee; `lambda: PercentFee(0.001)`.
         fills: arguments of `SimulatedBroker`.
-        limits: arguments of `Gate`: allow_short, leverage, max_weight, lot.
+        limits: arguments of `Gate`: allow_short, lot, tick, margin, and the numbers of `market.limits.Limits`.
         tactics: makers of tactics, each given the number of instruments; they see a bar, and a target, in this order.
         opened_at: nothing is decided before this time (microseconds UTC): the strategy warms up.
         financing: interest a year on borrowed cash, as a part.
         borrowing: the fee a year for borrowed units, as a part of their value.
         orders: how many orders of its own a strategy may have under way.
+        restricted: names of instruments whose positions may not grow.
     """
 
     cash: float = 100_000.0
@@ -70,15 +72,26 @@ class Terms:
     financing: float = 0.0
     borrowing: float = 0.0
     orders: int = ORDERS
+    restricted: Sequence[str] = ()
 
     def engine(self, strategy: Strategy, bars: Sequence[Bars], *, keeps_values: bool = True) -> Engine:
-        """A fresh engine for a strategy over such instruments."""
+        """A fresh engine for a strategy over such instruments.
+
+        Raises:
+            BadInput: for a restricted instrument that is not among them.
+        """
+        names = [one.name for one in bars]
+        for name in self.restricted:
+            if name not in names:
+                raise BadInput(f"restricted: expected one of {', '.join(names)}, found {name!r}")
         size = len(bars)
         account = Account(size, float(self.cash), self.orders)
         gate = Gate(size, **self.limits)
         for i, one in enumerate(bars):
             account.multiplier[i] = account.unit[i] = float(one.multiplier)
             gate.lot[i] = gate.lot[i] or float(one.lot)
+            if one.name in self.restricted:
+                gate.restrict(i)
         return Engine(
             strategy,
             account,

@@ -108,7 +108,8 @@ class Inliner:
         for name, known in self.bound.items():
             if known is value:
                 return ast.Name(name, ast.Load())
-        name = f"known_{len(self.bound)}"
+        # No local name begins so: one called `known` gets a number behind it as well, and shadowed an object once.
+        name = f"__known_{len(self.bound)}"
         self.bound[name] = value
         return ast.Name(name, ast.Load())
 

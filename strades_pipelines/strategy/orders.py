@@ -38,6 +38,19 @@ OUTCOMES = (
     "contradictory",
     "model_worse_than_naive",
     "by_venue",
+    # Those of `market.limits`, by their numbers there.
+    "restricted",
+    "price_too_old",
+    "order_rate",
+    "price_collar",
+    "order_units",
+    "order_notional",
+    "position_units",
+    "position_notional",
+    "gross_exposure",
+    "net_exposure",
+    "daily_loss",
+    "max_drawdown",
 )
 (
     ACCEPTED,
@@ -67,7 +80,7 @@ OUTCOMES = (
     CONTRADICTORY,
     DISTRUSTED,
     BY_VENUE,
-) = range(27)
+) = range(27)  # and those of `market.limits`
 # A condition that an order has not, and how that is asked for: a NaN that is asked for is a mistake.
 UNSET, NOT_GIVEN = math.nan, -math.inf
 # When in a bar an order has its turn; see `SimulatedBroker.turn`.

@@ -2,6 +2,7 @@
 
 import math
 
+from strades_pipelines.market.limits import is_exit
 from strades_pipelines.strategy.compiler.rare import rarely
 from strades_pipelines.strategy.events import OrderChange
 from strades_pipelines.strategy.orders import (
@@ -67,26 +68,26 @@ class OwnOrders(Targets):
         order.state = WAITING if order.parent != 0 else OPEN
         order.active_from = account.now + self.broker.latency
         account.waits(order.i)
+        self.gate.count_order(account.now)
         self.change(order, order.state, ACCEPTED)
 
     def admission(self, order: Order) -> int:
         """What tactics and gate make of an order of the strategy's own; sets aside the cash that it may take."""
         account = self.account
         i = order.i
-        held = account.position[i] + account.pending[i]
-        after = held + order.quantity
+        held = account.position[i] + account.pending[i] + self.gate.under_way(account, order, False)
         outcome = self.gate.outcome(account, order)
         if outcome == ACCEPTED and order.parent != 0:
             return self.waits_for(order.parent)
-        if outcome != ACCEPTED or order.reduce_only or (held * after >= 0.0 and abs(after) <= abs(held)):
+        if outcome != ACCEPTED or order.reduce_only or is_exit(held, order.quantity):
             return outcome
         outcome = self.held_back(i)
         if outcome == ACCEPTED:
             unit = self.gate.unit_price(account, order)
             reserved = 0.0
-            if order.quantity > 0.0 and self.gate.leverage == 1.0:
+            if order.quantity > 0.0 and self.gate.is_cash_account:
                 reserved = order.quantity * unit + self.broker.fee.estimate(order.quantity, unit)
-            outcome = self.gate.carried(account, i, order.quantity, unit, reserved)
+            outcome = self.gate.carried(account, i, order.quantity, unit, reserved, self.gate.distance(account, order))
             order.reserved = reserved
         return outcome
 

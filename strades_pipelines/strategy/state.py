@@ -38,6 +38,7 @@ class EngineState:
         self.account = account
         self.broker = broker
         self.gate = gate
+        gate.open_account(account.cash)
         self.tactics = tactics
         self.journal = Journal()
         self.tally = Tally(account.cash)
@@ -93,6 +94,8 @@ class EngineState:
             worth = worth if held != 0.0 else 0.0
             equity += worth
             gross += abs(worth)
+        if self.gate.tracks_equity:
+            self.gate.track_equity(account.now, equity)
         if self.keeps_values:
             self.journal.value(equity, gross)
         else:
@@ -144,7 +147,7 @@ class EngineState:
         """Whether cash would go below zero by what makes a position larger, where the account may not borrow."""
         account = self.account
         held = account.position[i]
-        if quantity <= 0.0 or self.gate.leverage != 1.0 or (held < 0.0 and held + quantity <= 0.0):
+        if quantity <= 0.0 or not self.gate.is_cash_account or (held < 0.0 and held + quantity <= 0.0):
             return False
         paid = price * account.multiplier[i]
         fee = self.broker.fee.estimate(quantity, paid)

@@ -2,6 +2,7 @@
 
 import math
 
+from strades_pipelines.market.limits import is_exit
 from strades_pipelines.strategy.broker import SAME_CLOSE
 from strades_pipelines.strategy.compiler.rare import rarely
 from strades_pipelines.strategy.events import OrderChange
@@ -44,7 +45,7 @@ class Targets(EngineState):
         outcome = NOT_FINITE
         turned = False
         if math.isfinite(quantity):
-            quantity = self.gate.in_lots(i, quantity)
+            quantity = self.gate.in_lots(i, self.gate.for_target(account, i, quantity))
             outcome = self.allowed(i, quantity)
             turned = self.is_turn_refused(i, quantity, outcome)
             if turned:
@@ -57,6 +58,7 @@ class Targets(EngineState):
             account.pending_number[i] = number
             account.pending_from[i] = account.now + self.broker.latency
             account.waits(i)
+            self.gate.count_order(account.now)
         self.journal.decision(account.now, i, previous, target, number, outcome, trigger)
         if number != 0:
             self.strategy.on_order(OrderChange(i, account.now, number, quantity, OPEN, ACCEPTED), account)
@@ -81,10 +83,9 @@ class Targets(EngineState):
         if math.isnan(price * account.unit[i]):
             return NO_PRICE
         held = account.position[i]
-        after = held + quantity
-        if after < 0.0 and not self.gate.allow_short:
+        if held + quantity < 0.0 and not self.gate.allow_short:
             return BELOW_ZERO
-        if held * after >= 0.0 and abs(after) <= abs(held):
+        if is_exit(held, quantity):
             return ACCEPTED
         outcome = self.held_back(i)
         if outcome != ACCEPTED:
@@ -92,7 +93,7 @@ class Targets(EngineState):
             return outcome
         unit = price * account.unit[i]
         reserved = 0.0
-        if quantity > 0.0 and self.gate.leverage == 1.0:
+        if quantity > 0.0 and self.gate.is_cash_account:
             reserved = quantity * unit + self.broker.fee.estimate(quantity, unit)
         outcome = self.gate.carried(account, i, quantity, unit, reserved)
         if outcome == ACCEPTED:

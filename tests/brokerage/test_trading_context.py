@@ -14,6 +14,7 @@ from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.trading_context import TradingContext, read_context
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.fingerprint import table_hashes
+from strades_pipelines.market.limits import LIMITS
 from tests.brokerage.conftest import MINUTE, AddCandles, Connection
 from tests.brokerage.test_execution import CLOSES, DECIDED, FILLED, SENT, decision
 
@@ -71,6 +72,9 @@ def test_it_says_what_is_held_done_pending_and_allowed(filled: Connection) -> No
     assert [(row["kind"], row["target"]) for row in found["pending"]] == [("decision", 3.0)]
     assert [(row["side"], row["price"], row["fee"]) for row in found["history"]] == [("buy", "102", "0.204")]
     assert found["limits"][0]["max_decision_age_seconds"] == 900
+    in_force = {limit.name: found["limits"][0][limit.name] for limit in LIMITS}
+    told = {"long_only": True, "restricted": [], "max_position_percent": "100", "max_leverage": "1"}
+    assert in_force == dict.fromkeys(in_force) | {"open_market_only": False} | told
     assert found["freshness"][0]["close_time"] == "2024-01-02T00:04:00Z"
     assert found["state"] == {"wallets": {"paper": {"state": "active", "reason": None}}, "halts": []}
 

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strades_pipelines.brokerage.wallets import WalletsError, of_mode, read_wallets
+from strades_pipelines.datamanager.checked_json import SCHEMAS
+from strades_pipelines.market.limits import LIMITS, parse_limits
 from strades_pipelines.settings import PROJECT, settings
 
 ENTRY = {
@@ -91,6 +93,24 @@ def test_an_opening_time_is_an_instant(tmp_path: Path) -> None:
         ({"opened_at": "2024-01-02T00:00:00"}, "opened_at: expected ISO 8601 with an offset"),
         ({"opened_at": "0001-01-01T00:00:00+14:00"}, "opened_at: expected ISO 8601 with an offset"),
         ({"opened_at": ""}, "opened_at: expected ISO 8601 with an offset"),
+        (
+            {"limits": {"max_order_unit": 1}},
+            'limits: expected no key "max_order_unit", was there; remove it or correct',
+        ),
+        ({"limits": {"max_order_units": 0}}, "limits.max_order_units: expected exclusiveMinimum 0, was 0"),
+        ({"limits": {"max_order_units": "1"}}, 'limits.max_order_units: expected number, was "1"'),
+        ({"limits": {"max_orders_per_minute": 1.5}}, "limits.max_orders_per_minute: expected integer, was "),
+        ({"limits": {"max_leverage": 2}}, "limits.max_leverage: expected maximum 1, was 2"),
+        ({"limits": {"long_only": False}}, "limits.long_only: expected one of true, was false"),
+        ({"limits": []}, "limits: expected object, was []"),
+        (
+            {"limits": {"restricted": ["gateio:BTC"]}},
+            "limits.restricted[0]: expected one of gateio:BTC_USDT, was 'gate",
+        ),
+        (
+            {"mode": "replay", "limits": {"open_market_only": True}},
+            "limits.open_market_only: expected false in a replay",
+        ),
     ],
 )
 def test_a_bad_key_stops_its_wallet_with_file_place_and_key(
@@ -117,7 +137,7 @@ def test_any_value_anywhere_is_a_wallet_or_a_fault_that_names_it(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     whole = {**ENTRY, "fee_percent": 0.1, "max_decision_age_minutes": 15, "parameters": {"fast": 10, "size": 1.5}}
-    key = data.draw(st.sampled_from([*whole, "opened_at", "confirm_live", "other"]))
+    key = data.draw(st.sampled_from([*whole, "opened_at", "confirm_live", "limits", "other"]))
     raw = data.draw(raw_values)
     entry = json.dumps({name: value for name, value in whole.items() if name != key} | {key: "@"})
     text = f'{{"wallets": [{entry.replace(chr(34) + "@" + chr(34), raw)}, {json.dumps(ENTRY | {"name": "two"})}]}}'
@@ -156,6 +176,23 @@ def test_what_stops_one_wallet_leaves_the_file_good_for_its_neighbours(
         bad.check()
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
+
+
+def test_limits_are_exact_and_what_is_left_out_is_as_always(tmp_path: Path) -> None:
+    """A replay of other limits has another name; with the same ones as ever it keeps the one it had."""
+    limits = {"price_collar_percent": 2.5, "max_position_units": 10, "restricted": ["gateio:BTC_USDT"]}
+    plain_one, limited = read_wallets(written(tmp_path, ENTRY, ENTRY | {"name": "two", "limits": limits})).templates
+    assert plain_one.limits.written == {}
+    assert [plain_one.limits.numbers.max_weight, plain_one.limits.numbers.leverage] == [1, 1]
+    assert [limited.limits.numbers.price_collar, limited.limits.numbers.max_position_units] == [Decimal("0.025"), 10]
+    assert limited.limits.restricted == ("gateio:BTC_USDT",)
+    again = parse_limits(json.loads(json.dumps(limited.limits.written)))
+    assert again.numbers == limited.limits.numbers
+
+
+def test_the_schema_has_the_limits_of_the_table() -> None:
+    schema = json.loads((SCHEMAS / "wallet.schema.json").read_text())
+    assert list(schema["properties"]["limits"]["properties"]) == [limit.name for limit in LIMITS]
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:

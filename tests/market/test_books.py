@@ -2,6 +2,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from strades_pipelines.market.books import Books, Position
+from strades_pipelines.market.orders import OrderTerms
 from tests.strategy.builders import fill_event, make_order
 
 
@@ -61,3 +62,34 @@ def test_open_orders_take_cash_but_promise_none() -> None:
 def test_equity_is_cash_and_positions_at_their_prices() -> None:
     books = Books(Decimal(10), {1: Position(Decimal(2), Decimal(5)), 2: Position(Decimal(3), Decimal(4))})
     assert books.equity({1: Decimal(7)}) == Decimal(10 + 14 + 12)
+
+
+def test_an_order_for_a_target_is_as_good_as_done_unless_nobody_knows_of_it() -> None:
+    """5 held, and a sale of 2 and a purchase of 3 for the target under way."""
+    books = Books(Decimal(0), {1: Position(Decimal(5), Decimal(5))})
+    books.open_orders = {"S": make_order("sell", "2"), "B": make_order("buy", "3")}
+    books.open_orders = {name: replace(order, intent_id=name) for name, order in books.open_orders.items()}
+    assert [books.least(1), books.most(1)] == [6, 6]
+    books.unsettled = {"S", "B"}
+    assert [books.pending(1), books.least(1), books.most(1)] == [0, 3, 8]
+
+
+def test_what_is_on_sale_is_counted_once_and_not_where_it_hangs_together() -> None:
+    orders = {
+        "market": OrderTerms(),
+        "limit": OrderTerms(limit=Decimal(9)),
+        "stop": OrderTerms(stop=Decimal(3), reduce_only=True),
+        "exit": OrderTerms(reduce_only=True),
+        "linked": OrderTerms(limit=Decimal(9), group="g"),
+        "child": OrderTerms(limit=Decimal(9), parent_id="P"),
+        "leaving": OrderTerms(limit=Decimal(9)),
+    }
+    books = Books(Decimal(0), cancelling={"leaving"})
+    for n, (name, terms) in enumerate(orders.items()):
+        books.open_orders[name] = replace(
+            make_order("sell", str(2**n)), intent_id=name, terms=terms, is_for_target=False
+        )
+    assert books.under_way(1, "sell") == -(1 + 2 + 8 + 16)
+    assert books.under_way(1, "sell", group="g") == -(1 + 2 + 8)
+    assert books.under_way(1, "sell", at_market=True) == -(1 + 8)
+    assert books.under_way(1, "buy") == 0

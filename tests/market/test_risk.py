@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from strades_pipelines.market.books import Books, Position
+from strades_pipelines.market.exposure import Market
+from strades_pipelines.market.limits import parse_limits
 from strades_pipelines.market.orders import Order, Refusal, TradingDecision
-from strades_pipelines.market.risk import GateError, Limits, check_order, gate
+from strades_pipelines.market.risk import GateError, Rules, check_order, gate
 from tests.strategy.builders import START, btc, make_order
 
-LIMITS = Limits(START, timedelta(minutes=15), Decimal("0.001"))
-HALF = replace(LIMITS, max_notional=Decimal("0.5"))
+RULES = Rules(START, timedelta(minutes=15), Decimal("0.001"))
+HALF = replace(RULES, limits=parse_limits({"max_position_percent": 50}))
 DECISION = TradingDecision("w", "s", 0, 1, START, "bar", "1m@x", 0, 0.0, 2.0, "because", {})
 LOT = Decimal("0.00001")
 
@@ -21,9 +23,9 @@ def review(decision: TradingDecision = DECISION, **changes: Any) -> Order | Refu
     given: dict[str, Any] = {
         "listing": btc(),
         "books": Books(Decimal(1000)),
-        "prices": {1: Decimal(100)},
+        "market": Market({1: Decimal(100)}),
         "now": START,
-        "limits": LIMITS,
+        "rules": RULES,
         "seen": (),
     }
     return gate(decision, **(given | changes))
@@ -60,15 +62,15 @@ def test_a_lower_target_sells() -> None:
     [
         ({"now": START + timedelta(minutes=15)}, "order"),
         ({"now": START + timedelta(minutes=15, microseconds=1)}, "stale"),
-        ({"limits": replace(LIMITS, opened_at=START + timedelta(microseconds=1))}, "before_opening"),
-        ({"limits": replace(LIMITS, state="halted")}, "wallet_halted"),
+        ({"rules": replace(RULES, opened_at=START + timedelta(microseconds=1))}, "before_opening"),
+        ({"rules": replace(RULES, state="halted")}, "wallet_halted"),
         ({"seen": {DECISION.intent_id()}}, "duplicate"),
-        ({"prices": {}}, "no_price"),
+        ({"market": Market({})}, "no_price"),
         # 2 at 100 and 0.1 % of it take 200.2.
         ({"books": Books(Decimal("200.2"))}, "order"),
         ({"books": Books(Decimal("200.19"))}, "cash_below_zero"),
-        ({"books": Books(Decimal(400)), "limits": HALF}, "order"),
-        ({"books": Books(Decimal("399.9")), "limits": HALF}, "notional_over_equity"),
+        ({"books": Books(Decimal(400)), "rules": HALF}, "order"),
+        ({"books": Books(Decimal("399.9")), "rules": HALF}, "notional_over_equity"),
     ],
 )
 def test_a_limit_holds_to_the_unit(changes: dict[str, Any], expected: str) -> None:
@@ -106,9 +108,9 @@ def test_a_target_that_cannot_be_held_is_refused(target: float, expected: str) -
 def test_an_order_that_makes_no_sense_is_refused(quantity: Decimal, price: Decimal, expected: str) -> None:
     order = replace(make_order("buy", "1"), quantity=quantity)
     with pytest.raises(GateError, match=expected):
-        check_order(order, btc(), Books(Decimal(10)), prices={1: price}, limits=LIMITS)
+        check_order(order, btc(), Books(Decimal(10)), market=Market({1: price}), now=START, rules=RULES)
 
 
 def test_an_exit_passes_whatever_the_account_is_worth() -> None:
     books = Books(Decimal(-50), {1: Position(Decimal(1), Decimal(100))})
-    assert code(review(replace(DECISION, target=0.0), books=books, prices={1: Decimal(1)})) == "order"
+    assert code(review(replace(DECISION, target=0.0), books=books, market=Market({1: Decimal(1)}))) == "order"

@@ -20,6 +20,14 @@ class Hold(Strategy):
         account.target[bar.i] = self.size
 
 
+class Later(Strategy):
+    size: float = 2.0
+
+    def on_aggregate_bar(self, bar, account):
+        if bar.close > 100.0:
+            account.target[bar.i] = self.size
+
+
 class Limits(Strategy):
     def on_start(self, account):
         self.k = 0
@@ -190,6 +198,25 @@ def test_hashes_change_with_what_they_are_of(hold: Path, strades: Run, tmp_path:
     assert (second["data_hash"], second["code_hash"]) == (third["data_hash"], third["code_hash"])
 
 
+@pytest.mark.parametrize("mode", ["events", "compiled"])
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ("max-order-units=1.5", "order_units"),
+        ("max_position_notional=200", "position_notional"),  # 2 at 100.25 and more
+        ("max-position-percent=0.2", "notional_over_equity"),
+        ("restricted=wave", "restricted"),
+    ],
+)
+def test_a_limit_of_wallets_holds_in_a_backtest(
+    limit: str, reason: str, mode: str, hold: Path, strades: Run, tmp_path: Path
+) -> None:
+    words = "backtest", f"{hold}:Later", "--bars", bar_file(tmp_path), "--mode", mode, "--json"
+    free, limited = strades(*words).document, strades(*words, "--limit", limit).document
+    assert (len(free["fills"]), free["refused"], "limits" in free["options"]) == (1, {}, False)
+    assert (limited["fills"], limited["refused"], limited["options"]["limits"]) == ([], {reason: 1}, [limit])
+
+
 REFUSED = {
     "strategy": (["nothing"], "strategy: expected FILE.py:Class or one of"),
     "parameter": (["sma_cross", "--param", "fats=3"], "sma_cross: parameter fats: expected one of fast, slow, size"),
@@ -201,6 +228,13 @@ REFUSED = {
     "tactic": (["sma_cross", "--tactic", "stop-los:5"], "--tactic:"),
     "cash": (["sma_cross", "--cash", "-5"], "--cash: expected a number above 0, found -5"),
     "lot": (["sma_cross", "--lot", "-1"], "--lot: expected a number of 0 or more"),
+    "limit": (["sma_cross", "--limit", "max-order=5"], "--limit: expected NAME=VALUE with one of"),
+    "limit's number": (["sma_cross", "--limit", "max-net-notional=-1"], "max_net_notional: expected a number above 0"),
+    "limit twice": (
+        ["sma_cross", "--leverage", "1", "--limit", "max-leverage=1"],
+        "--limit: max_leverage is given twice",
+    ),
+    "restricted": (["sma_cross", "--limit", "restricted=gold"], "restricted: expected one of wave, found 'gold'"),
     "mode": (["sma_cross", "--mode", "fast"], "--mode: expected one of auto, events, compiled"),
     "range": (["sma_cross", "--from", "2020-02-01", "--to", "2020-02-01"], "--to: expected a time after --from"),
     "time": (["sma_cross", "--from", "soon"], "expected a day or time such as 2012-01-31"),

@@ -287,6 +287,14 @@ LIMITS = {
     "max_weight": (ENDLESS, ENDLESS, 0.5),
     "lot": (0.0, 0.1, 0.5),
     "margin": (0.0, 0.0, 0.5),
+    "max_orders_per_minute": (ENDLESS, ENDLESS, 3.0),
+    "price_collar": (ENDLESS, 0.1),
+    "max_order_units": (ENDLESS, 3.0),
+    "max_net": (ENDLESS, 500.0),
+    "max_price_age": (ENDLESS, 3600.0),
+    # Always some number: whether equity is tracked is a part of the code.
+    "max_daily_loss": (1e9, 0.01),
+    "max_drawdown": (1e9, 0.05),
 }
 REST = {"financing": (1e-9, 0.5), "borrowing": (0.0, 0.5)}
 
