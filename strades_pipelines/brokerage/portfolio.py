@@ -189,8 +189,15 @@ def held_units(connection: Connection, wallet: Wallet, listing_id: int) -> Decim
     return Decimal(row[0]) if row else Decimal(0)
 
 
-def load_fills(connection: Connection, wallet: Wallet) -> list[Fill]:
-    """The recorded fills, as events, in the order in which they were booked: an entry before what it set off."""
+def load_fills(
+    connection: Connection, wallet: Wallet, *, since: datetime | None = None, stored_by: datetime | None = None
+) -> list[Fill]:
+    """The recorded fills, as events, in the order in which they were booked: an entry before what it set off.
+
+    Args:
+        since: only those known then or later.
+        stored_by: only those that were recorded by this time.
+    """
     index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
     rows = connection.execute(
         """
@@ -198,9 +205,10 @@ def load_fills(connection: Connection, wallet: Wallet) -> list[Fill]:
             f.known_at, f.bar_interval, f.bar_open_time
         FROM trading.fills AS f
         INNER JOIN trading.ledger AS l ON f.wallet = l.wallet AND l.kind = 'fill' AND f.fill_id = l.reference
-        WHERE f.wallet = %s
+        WHERE f.wallet = %s AND f.known_at >= coalesce(%s, '-infinity'::timestamptz)
+            AND f.recorded_at <= coalesce(%s, 'infinity'::timestamptz)
         ORDER BY l.sequence
         """,
-        [wallet.name],
+        [wallet.name, since, stored_by],
     )
     return [Fill(index[row[0]], *row) for row in rows]

@@ -47,7 +47,13 @@ POINTS = {
 }
 CANCEL_POINTS = ("trading.order_cancelling", "trading.order_cancelled")
 # Tested where replays and results are written, and where a wallet opens.
-ELSEWHERE = {"trading.replay_written", "trading.wallet_opened", "results.written", "results.parity_written"}
+ELSEWHERE = {
+    "trading.replay_written",
+    "trading.wallet_opened",
+    "results.written",
+    "results.parity_written",
+    "results.daily_parity_written",
+}
 # test_halts.py and operations/test_trading.py kill a halt and a flatten there.
 COMMAND_POINTS = {
     "trading.halt_written",
