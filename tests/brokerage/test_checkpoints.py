@@ -1,5 +1,6 @@
 """A pass goes on from a checkpoint, costs what is new, and comes to what stepping from the opening comes to."""
 
+import itertools
 import json
 import random
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from strades_pipelines.brokerage import checkpoints
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
@@ -187,6 +190,63 @@ def test_passes_from_checkpoints_do_what_passes_from_the_opening_do(
     assert (events(market, adbc, resumed, end) < 20) == (name != "random_orders")
 
 
+CHANGE = st.sampled_from(["nothing", "late", "revised", "deleted"])
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    strategy=st.sampled_from(
+        ["sma_cross", "rsi_reversion", "momentum_rotation", "plain_random_orders", "pairs_zscore"]
+    ),
+    passes=st.lists(st.tuples(st.floats(0.5, 40), CHANGE, st.integers(0, 39)), min_size=1, max_size=6),
+)
+def test_k_passes_at_any_times_decide_what_one_decides(
+    strategy: str,
+    passes: list[tuple[float, str, int]],
+    market: Connection,
+    adbc: "AdbcConnection",
+) -> None:
+    """Whatever changes between the passes; without a venue, so that only what is stored can differ."""
+    market.execute("DELETE FROM records.candles")
+    for listing, phase in ((BTC, 0), (ETH, 3)):
+        market.execute(MINUTES, {"listing": listing, "start": START - 60 * MINUTE, "count": 100, "phase": phase})
+    number = next(NUMBERS)
+    names = [f"{name}_{number}" for name in ("resumed", "at_once")]
+    for name in names:
+        open_wallet(market, replace(TWO, name=name, strategy=strategy, parameters=SPECIAL.get(strategy, {})), now=START)
+    for after, change, minute in sorted(passes):
+        opened = START + minute * MINUTE
+        if change == "late":
+            market.execute(CANDLE, [opened, BTC])
+        elif change == "revised":
+            market.execute("UPDATE records.candles SET close = low WHERE open_time = %s", [opened])
+        elif change == "deleted":
+            market.execute("DELETE FROM records.candles WHERE open_time = %s AND listing_id = %s", [opened, ETH])
+        market.commit()
+        for name in names:
+            if name == names[1]:
+                market.execute("DELETE FROM trading.wallet_checkpoints WHERE wallet = %s", [name])
+            decide(market, adbc, name, now=START + after * MINUTE)
+    for query in (DECISIONS, REMADE):
+        first, second = (market.execute(query, [name]).fetchall() for name in names)
+        assert first == second
+    market.rollback()
+
+
+NUMBERS = itertools.count()
+MINUTES = """
+    INSERT INTO records.candles (listing_id, "interval", open_time, close_time, open, high, low, close, volume,
+        knowledge_time, knowledge_basis, fetch_id, recorded_at)
+    SELECT %(listing)s, '1m', minute, minute + interval '1 minute', price, price + 3, price - 3,
+        price + 2 * sin(n * 1.9 + %(phase)s), 1, minute + interval '1 minute', 'stated', 1, %(start)s
+    FROM generate_series(0, %(count)s - 1) AS n
+    CROSS JOIN LATERAL (
+        SELECT %(start)s::timestamptz + n * interval '1 minute' AS minute, 100 + 8 * sin(n / 4.0 + %(phase)s) AS price
+    ) AS minutes
+    ON CONFLICT DO NOTHING
+"""
+
+
 def test_a_pass_costs_the_same_after_a_day_and_after_a_month(
     market: Connection, adbc: "AdbcConnection", add_candles: AddCandles
 ) -> None:
@@ -241,6 +301,7 @@ CANDLE = """
     INSERT INTO records.candles SELECT listing_id, '1m', open_time + interval '30 seconds',
         close_time - interval '10 seconds', open, high, low, close, 1, 1, 1, knowledge_time, 'stated', 1, now()
     FROM records.candles WHERE open_time = %s AND listing_id = %s
+    ON CONFLICT DO NOTHING
 """
 EARLIER_CANDLE = """
     INSERT INTO records.candles SELECT listing_id, '1m', open_time - interval '9 days', close_time - interval '9 days',

@@ -55,10 +55,10 @@ BEGIN
         '''wallet:'' || wallet', 'known_at', 'known_at')$$, '{insert}');
     PERFORM ops.mark_changes('trading.refusals', 'inputs', $$trading.note_input_changes(
         '''wallet:'' || wallet', 'recorded_at', 'recorded_at')$$, '{insert}');
-    -- Of orders a strategy hears how they ended; fills are noted above.
+    -- Of orders a strategy hears how they ended, which none does with its first event; fills are noted above.
     PERFORM ops.mark_changes('trading.orders', 'inputs', $$trading.note_input_changes(
         '''wallet:'' || wallet', 'updated_at', 'updated_at', 'state IN (''cancelled'', ''replaced'', ''rejected'', ''expired'')')$$,
-        '{insert,update}');
+        '{update}');
     FOREACH truncated IN ARRAY '{records.candles,records.split_adjustments,predictions.forecasts}'::text[] LOOP
         EXECUTE format(
             'CREATE TRIGGER inputs_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION trading.note_truncated_inputs()',

@@ -13,6 +13,9 @@ TABLES = {
     "performance": "Return, risk and cost of each wallet, and of buy and hold. Grain: one row a wallet.",
     "listing_equity": "What each listing brought its wallet. Grain: one row a wallet, listing and UTC day.",
     "listing_performance": "P&L, risk and cost by listing, and of holding it. Grain: one row a wallet and listing.",
+    "daily_parity": "Days of trading wallets beside a replay of them. Grain: one row a wallet and UTC day.",
+    "parity_differences": "Decisions and fills of a day that a replay makes otherwise, each with its cause: data, "
+    "late_correction, latency, fill_model, fee, code or bug. Grain: one row a wallet, day and decision or order.",
     "parity": "Replayed wallets beside `strades backtest` in another process. Grain: one row a wallet.",
 }
 DEPS = [key("trading", "fills"), key("signals", "decisions")]
