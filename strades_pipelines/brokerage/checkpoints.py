@@ -23,6 +23,7 @@ from strades_pipelines.brokerage.stepping import Checkpoint
 from strades_pipelines.database import asof
 from strades_pipelines.strategy.registry import code_hash
 
+DECIDE, MEASURE = "decide", "measure"
 # Changes are kept for a day longer: none is gone that a checkpoint of this age has to see.
 KEPT_DAYS = 29
 # What is not in a backup that is restored on another server: transaction ids, and the triggers of a table dbt makes.
@@ -32,7 +33,8 @@ GROUND = """
 """
 NEWEST = """
     SELECT c.covers_to, c.state FROM trading.wallet_checkpoints AS c
-    WHERE c.wallet = %(wallet)s AND c.fingerprint = %(fingerprint)s AND c.covers_to <= %(now)s
+    WHERE c.wallet = %(wallet)s AND c.purpose = %(purpose)s AND c.fingerprint = %(fingerprint)s
+        AND c.covers_to <= %(now)s
         AND c.read_at BETWEEN now() - make_interval(days => %(days)s) AND now()
         AND NOT EXISTS (
             SELECT FROM trading.input_changes AS change
@@ -46,12 +48,12 @@ NEWEST = """
 # The newest of a UTC day is kept, of three days: what is revised within a day costs a day of stepping.
 THIN_OUT = """
     DELETE FROM trading.wallet_checkpoints AS c
-    WHERE c.wallet = %(wallet)s AND (
+    WHERE c.wallet = %(wallet)s AND c.purpose = %(purpose)s AND (
         c.fingerprint <> %(fingerprint)s
         OR c.covers_to < date_trunc('day', %(covers_to)s::timestamptz, 'UTC') - interval '2 days'
         OR EXISTS (
             SELECT FROM trading.wallet_checkpoints AS later
-            WHERE later.wallet = c.wallet AND later.covers_to > c.covers_to
+            WHERE later.wallet = c.wallet AND later.purpose = c.purpose AND later.covers_to > c.covers_to
                 AND date_trunc('day', later.covers_to, 'UTC') = date_trunc('day', c.covers_to, 'UTC')
         )
     )
@@ -115,12 +117,19 @@ def loaded_code(strategy: Any) -> str:
     return digest.hexdigest()
 
 
-def newest_checkpoint(connection: Connection, wallet: Wallet, ground: Ground, *, now: datetime) -> Checkpoint | None:
-    """The newest checkpoint behind which nothing has changed; None: step from the opening."""
+def newest_checkpoint(
+    connection: Connection, wallet: Wallet, ground: Ground, *, now: datetime, purpose: str = DECIDE
+) -> Checkpoint | None:
+    """The newest checkpoint behind which nothing has changed; None: step from the opening.
+
+    Args:
+        purpose: what it was stored for, with all that came of the events before it: DECIDE or MEASURE.
+    """
     row = connection.execute(
         NEWEST,
         {
             "wallet": wallet.name,
+            "purpose": purpose,
             "fingerprint": ground.fingerprint,
             "subjects": list(ground.subjects),
             "since": ground.since,
@@ -136,19 +145,22 @@ def newest_checkpoint(connection: Connection, wallet: Wallet, ground: Ground, *,
         return None
 
 
-def store_checkpoint(connection: Connection, wallet: Wallet, ground: Ground, checkpoint: Checkpoint) -> None:
-    """Store a checkpoint, in the transaction in which all that was decided before it is stored. Commits nothing."""
+def store_checkpoint(
+    connection: Connection, wallet: Wallet, ground: Ground, checkpoint: Checkpoint, *, purpose: str = DECIDE
+) -> None:
+    """Store a checkpoint, with or after what came of the events before it, decisions or results. Commits nothing."""
     if ground.fingerprint is None:
         return
     row = {
         "wallet": wallet.name,
+        "purpose": purpose,
         "covers_to": checkpoint.covers_to,
         "fingerprint": ground.fingerprint,
         "seen": ground.seen,
         "read_at": ground.read_at,
         "state": json.dumps(_without_past_orders(connection, wallet, checkpoint)),
     }
-    insert(connection, "trading.wallet_checkpoints", row, replace=("wallet", "covers_to"))
+    insert(connection, "trading.wallet_checkpoints", row, replace=("wallet", "purpose", "covers_to"))
     connection.execute(THIN_OUT, row)
 
 

@@ -5,14 +5,23 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from strades_pipelines.brokerage.checkpoints import newest_checkpoint, read_ground, store_checkpoint
+from strades_pipelines.brokerage.checkpoints import MEASURE, newest_checkpoint, read_ground, store_checkpoint
 from strades_pipelines.brokerage.decision_store import store_decisions
+from strades_pipelines.brokerage.feed import fills_in_order
 from strades_pipelines.brokerage.order_book import cancellable, request_cancel
-from strades_pipelines.brokerage.portfolio import load_wallet
+from strades_pipelines.brokerage.portfolio import load_fills, load_wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.results import KEYS, curve_of, last_closes_at, result_rows
+from strades_pipelines.brokerage.results import (
+    KEYS,
+    NO_CURVE,
+    curve_of,
+    delete_vanished,
+    last_closes_at,
+    read_curve,
+    result_rows,
+)
 from strades_pipelines.brokerage.rows import frame, insert, refusal_row
-from strades_pipelines.brokerage.stepping import step
+from strades_pipelines.brokerage.stepping import read_bars, step
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.orders import Refusal, TradingDecision
@@ -61,23 +70,41 @@ def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: da
 
 
 def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: datetime) -> Loaded:
-    """Bring the wallet's rows in results up to `now`. Commits."""
-    stepped = step(connection, adbc, load_wallet(connection, name), now=now)
-    wallet, fills = stepped.wallet, stepped.fills
-    curve = curve_of(stepped.progress, microseconds(wallet.opened_at), wallet.opening_cash, fills)
+    """Bring the wallet's rows in results up to `now`. Commits.
+
+    It steps from a checkpoint of its own, up to which the curve is stored: decisions are made more often than measured.
+    """
+    wallet = load_wallet(connection, name)
+    ground = read_ground(connection, wallet)
+    base = newest_checkpoint(connection, wallet, ground, now=now, purpose=MEASURE)
+    stepped = step(connection, adbc, wallet, now=now, base=base)
+    fills, closes = stepped.fills, stepped.feed.columns
+    past = NO_CURVE
+    if stepped.resumed_at is not None:
+        fills = fills_in_order(load_fills(connection, wallet))
+        past = read_curve(adbc, name, until=moment(stepped.resumed_at))
+        closes = read_bars(adbc, wallet, now=now).columns
+    curve = curve_of(
+        stepped.progress, microseconds(wallet.opened_at), wallet.opening_cash, fills, past, stepped.resumed_at
+    )
     if not len(curve.times):  # opened just now: no bar has closed since
         return NOTHING
-    prices = last_closes_at(stepped.feed.columns, len(wallet.listings), curve.times)
-    rows = result_rows(name, wallet.listings, curve, prices, float(wallet.opening_cash), fills)
+    prices = last_closes_at(closes, len(wallet.listings), curve.times)
+    first = len(past.times)
+    rows = result_rows(name, wallet.listings, curve, prices, float(wallet.opening_cash), fills, first=first)
     try:
         with adbc.cursor() as cursor:
             loaded = NOTHING
             for table, measured in rows.items():
                 loaded += load(cursor, table, frame(measured), key=KEYS[table], now=now)
+            delete_vanished(cursor, name, rows["results.equity"])
         crash_point("results.written")
         adbc.commit()
     finally:
         adbc.rollback()
+    if stepped.checkpoint is not None:
+        store_checkpoint(connection, wallet, ground, stepped.checkpoint, purpose=MEASURE)
+        connection.commit()
     return loaded
 
 

@@ -61,6 +61,8 @@ class Stepped:
         fills, decisions: those since.
         targets: what the strategy wants to hold at the end, by the listing's index.
         events: how many it was stepped through.
+        resumed_at: the last instant before the checkpoint that was gone on from, microseconds UTC; its value is the
+            first of the journal. None where the stepping began at the opening.
         checkpoint: to go on from; None where it would be no later than the one gone on from, or cannot be saved.
     """
 
@@ -73,6 +75,7 @@ class Stepped:
     refused: dict[str, str]
     cancelled: dict[str, int]
     events: int
+    resumed_at: int | None
     checkpoint: Checkpoint | None
 
 
@@ -145,8 +148,7 @@ class _Stepping:
         [progress] = session.progress
         session.start()
         _raise_error(progress)
-        if self._base is not None:
-            self._restore(self._base)
+        resumed_at = None if self._base is None else self._restore(self._base)
         end = int(np.searchsorted(columns.time, microseconds(self._now + INSTANT), side="left"))
         columns = columns.rows(0, end)
         covers_to = self._next_checkpoint(columns)
@@ -169,6 +171,7 @@ class _Stepping:
             journal.refused,
             journal.cancelled,
             end,
+            resumed_at,
             checkpoint,
         )
 
@@ -197,8 +200,8 @@ class _Stepping:
         )
         return engine
 
-    def _restore(self, base: Checkpoint) -> None:
-        """Bring a started engine to the state of a checkpoint.
+    def _restore(self, base: Checkpoint) -> int:
+        """Bring a started engine to the state of a checkpoint; returns the instant it stands at, microseconds UTC.
 
         Raises:
             NotRestorable: the state does not fit.
@@ -218,6 +221,7 @@ class _Stepping:
         for (intent_id,) in self._connection.execute(FORGOTTEN, [self._wallet.name, since, since]):
             if intent_id not in engine.journal.numbers:
                 raise ForgottenOrder(f"order {intent_id}")
+        return engine.account.now
 
     def _next_checkpoint(self, columns: Columns) -> int | None:
         """The time, microseconds UTC, that every listing has come to; None where there is no later one.
@@ -256,6 +260,23 @@ class _Stepping:
             "last_bars": self._last_bars,
         }
         return Checkpoint(moment(covers_to), whole)
+
+
+def read_bars(adbc: "AdbcConnection", wallet: Wallet, *, now: datetime) -> StoredFeed:
+    """The bars that a wallet has seen up to and with `now`, those of its warm-up too."""
+    lookback = wallet.new_strategy().lookback
+    try:
+        with adbc.cursor() as cursor:
+            return read_feed(
+                cursor,
+                wallet.listings,
+                interval=wallet.interval,
+                opened_at=wallet.opened_at,
+                end=now + INSTANT,
+                lookback=lookback,
+            )
+    finally:
+        adbc.rollback()
 
 
 def _raise_error(progress: Progress) -> None:

@@ -18,7 +18,7 @@ from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.checkpoints import loaded_code, newest_checkpoint, read_ground
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import post_fill
-from strades_pipelines.brokerage.live import decide
+from strades_pipelines.brokerage.live import decide, measure
 from strades_pipelines.brokerage.portfolio import Wallet, load_fills, open_wallet
 from strades_pipelines.brokerage.stepping import Stepped, step
 from strades_pipelines.brokerage.wallets import WalletTemplate
@@ -55,6 +55,18 @@ ORDERS = """
 FILLS = """
     SELECT listing_id, filled_at, known_at, side, quantity, price, fee FROM trading.fills WHERE wallet = %s
     ORDER BY known_at, filled_at, side, quantity, price
+"""
+
+
+EQUITY = "SELECT time, cash, holdings, equity, benchmark FROM results.equity WHERE wallet = %s ORDER BY time"
+PERFORMANCE = """
+    SELECT 0, statistics, benchmark FROM results.performance WHERE wallet = %(name)s
+    UNION ALL SELECT listing_id, statistics, benchmark FROM results.listing_performance WHERE wallet = %(name)s
+    ORDER BY 1
+"""
+LISTING_EQUITY = """
+    SELECT listing_id, day, time, quantity, value, pnl, benchmark FROM results.listing_equity WHERE wallet = %s
+    ORDER BY 1, 2
 """
 
 
@@ -132,12 +144,17 @@ class Twins:
             execute_pending(self._market, venue, wallet.name, now=now)
             decide(self._market, self._adbc, wallet.name, now=now)
             execute_pending(self._market, venue, wallet.name, now=now)
+            measure(self._market, self._adbc, wallet.name, now=now)
+
+    def _rows(self, query: str, name: str) -> list[Any]:
+        names: Any = {"name": name} if "%(name)s" in query else [name]
+        return self._market.execute(query, names).fetchall()
 
     def assert_alike(self) -> int:
         """How many decisions they have made."""
         found = []
-        for query in (DECISIONS, REMADE, ORDERS, FILLS):
-            first, second = (self._market.execute(query, [name]).fetchall() for name in self.names)
+        for query in (DECISIONS, REMADE, ORDERS, FILLS, EQUITY, PERFORMANCE, LISTING_EQUITY):
+            first, second = (self._rows(query, name) for name in self.names)
             assert first == second
             found.append(len(first))
         return found[0]

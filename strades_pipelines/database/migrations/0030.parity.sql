@@ -13,15 +13,16 @@ CREATE INDEX ON trading.input_changes (changed_by);
 CREATE INDEX ON trading.input_changes (changed_at);
 GRANT SELECT, INSERT ON trading.input_changes TO strades_dbt;
 
--- Where the stepping of a trading wallet goes on from. Grain: one row a wallet and time; deleting any of them costs time only.
+-- Where the stepping of a trading wallet goes on from. Deleting any of them costs time only.
 CREATE TABLE trading.wallet_checkpoints (
     wallet      text NOT NULL REFERENCES trading.wallets,
+    purpose     text NOT NULL CHECK (purpose IN ('decide', 'measure')), -- what was stored of all that came before
     covers_to   timestamptz NOT NULL,         -- all events known before this are in the state, and no other
     fingerprint text NOT NULL,                -- SHA-256 over the code, the wallet's setting, its listings, the tables read
     seen        text NOT NULL CHECK (pg_snapshot_xmin(seen::pg_snapshot) IS NOT NULL), -- pg_current_snapshot() before the inputs were read
     read_at     timestamptz NOT NULL,         -- when that was, by the database's clock
     state       text NOT NULL,                -- JSON of plain data, with NaN
-    PRIMARY KEY (wallet, covers_to)
+    PRIMARY KEY (wallet, purpose, covers_to)
 );
 
 -- Notes the rows of a statement. Arguments, in SQL over such a row: the subject, the first and the last knowledge time it concerns,
