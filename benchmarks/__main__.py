@@ -3,12 +3,25 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import alpha158, articles, backfill, definitions, engine, growth, loading, minutes, run, universe
+from benchmarks import (
+    alpha158,
+    articles,
+    backfill,
+    brokerage,
+    definitions,
+    engine,
+    growth,
+    loading,
+    minutes,
+    run,
+    universe,
+)
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "alpha158": alpha158.main,
     "articles": articles.main,
     "backfill": backfill.main,
+    "brokerage": brokerage.main,
     "definitions": definitions.main,
     "engine": engine.main,
     "growth": growth.main,

@@ -32,6 +32,11 @@ PERFORMANCE = """
     WHERE w.mode <> 'replay' OR (r.opened_at, r.window_end) = (%s, %s)
     ORDER BY w.mode DESC, p.wallet
 """
+# How far each strategy's trading was what a backtest says it is, over all days compared so far.
+PARITY = """
+    SELECT DISTINCT ON (mode, strategy) mode, strategy, day, decision_score, fill_score
+    FROM results.strategy_parity ORDER BY mode, strategy, day DESC
+"""
 
 
 def run_main_job(window: Window, *, progress: Progress) -> dict[str, Any]:
@@ -88,6 +93,10 @@ def build_report(window: Window, runs: GraphRuns) -> dict[str, Any]:
             "performance": [
                 {"wallet": wallet, "mode": mode, "statistics": statistics, "benchmark": benchmark, "fills": fills}
                 for wallet, mode, statistics, benchmark, fills in performance
+            ],
+            "parity": [
+                {"mode": mode, "strategy": strategy, "day": str(day), "decisions": decisions, "fills": fills}
+                for mode, strategy, day, decisions, fills in connection.execute(PARITY)
             ],
             "failures": runs.failures,
             "example_fill": example[0] if example else None,

@@ -46,6 +46,8 @@ def show(document: Mapping[str, Any], console: Console) -> None:
     console.print(layers)
     console.print(" · ".join(f"{what} {document[what]:,}" for what in ("models", "decisions", "orders", "fills")))
     console.print(_wallets(document["performance"]))
+    if parity := document.get("parity"):  # a report of before this was compared has none
+        console.print(_parity(parity))
     for failure in document["failures"]:
         console.print(f"[red]failed[/] {failure}", soft_wrap=True, highlight=False)
     if document["example_fill"]:
@@ -66,6 +68,16 @@ def _wallets(performance: list[Mapping[str, Any]]) -> Table:
             _percent(row["benchmark"].get("total_return")),
         )
     return wallets
+
+
+def _parity(rows: list[Mapping[str, Any]]) -> Table:
+    table = Table(title="As a backtest says, of all compared", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    for column in ("strategy", "up to", "decisions", "fills"):
+        table.add_column(column, justify="left" if column == "strategy" else "right", no_wrap=True)
+    for row in rows:
+        shares = ("-" if row[what] is None else f"{row[what]:.1%}" for what in ("decisions", "fills"))
+        table.add_row(row["strategy"], row["day"], *shares)
+    return table
 
 
 def _percent(value: float | None) -> str:

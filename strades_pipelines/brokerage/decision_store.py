@@ -24,14 +24,27 @@ class StoredDecision:
     request: dict[str, Any] | None
 
 
-def stored_decisions(connection: Connection, wallet: str) -> dict[Place, StoredDecision]:
-    """The decisions of a wallet's strategy by their place, oldest first; a person's may have the same place."""
+# Of each listing the newest decision for a target.
+NEWEST = """
+    SELECT listing.id, newest.decided_at, newest.ordinal, newest.target
+    FROM unnest(%s::integer[]) AS listing (id)
+    CROSS JOIN LATERAL (
+        SELECT d.decided_at, d.ordinal, d.target FROM signals.decisions AS d
+        WHERE d.wallet = %s AND d.listing_id = listing.id AND d.order_request IS NULL AND d.trigger_kind <> 'person'
+        ORDER BY d.decided_at DESC, d.ordinal DESC LIMIT 1
+    ) AS newest
+"""
+
+
+def stored_decisions(connection: Connection, wallet: str, *, since: datetime) -> dict[Place, StoredDecision]:
+    """The decisions of a wallet's strategy from `since` on by their place; a person's may have the same place."""
     rows = connection.execute(
         """
         SELECT listing_id, decided_at, ordinal, decision_id, target, order_request
-        FROM signals.decisions WHERE wallet = %s AND trigger_kind <> %s ORDER BY decided_at, ordinal
+        FROM signals.decisions WHERE wallet = %s AND decided_at >= %s AND trigger_kind <> %s
+        ORDER BY decided_at, ordinal
         """,
-        [wallet, BY_PERSON],
+        [wallet, since, BY_PERSON],
     )
     return {(listing_id, at, ordinal): StoredDecision(*rest) for listing_id, at, ordinal, *rest in rows}
 
@@ -46,15 +59,17 @@ def store_decisions(
 ) -> list[TradingDecision]:
     """Store the decisions whose place is new; returns those. Commits nothing.
 
-    A wallet is stepped through its past again with each pass, and inputs that came late or were revised can make a
-    decision come out otherwise. The one that is stored stands, since an order may have come of it; the other is kept
+    Inputs that came late or were revised have a wallet stepped through its past again, and can make a decision come
+    out otherwise. The one that is stored stands, since an order may have come of it; the other is kept
     in signals.remade_decisions. Where the strategy now wants to hold something else than the last stored decision
     says, that is a decision of the present, at `now`.
 
     Args:
+        decisions: oldest first.
         targets: what the strategy wants to hold at `now`, by the listing's index.
     """
-    stored = stored_decisions(connection, wallet.name)
+    newest = _newest_targets(connection, wallet)
+    stored = stored_decisions(connection, wallet.name, since=decisions[0].decided_at) if decisions else {}
     new = []
     for made in decisions:
         known = stored.get((made.listing_id, made.decided_at, made.ordinal))
@@ -63,27 +78,30 @@ def store_decisions(
             new.append(made)
         elif not _is_same(known, made):
             insert(connection, "signals.remade_decisions", _remade_row(known, made, now))
-    return new + _corrections(connection, [*stored.items()], decisions, targets, wallet, now)
+    return new + _corrections(connection, newest, new, targets, wallet, now)
+
+
+def _newest_targets(connection: Connection, wallet: Wallet) -> dict[int, tuple[tuple[datetime, int], float]]:
+    """The instant, ordinal and target of each listing's newest stored decision that is about one."""
+    ids = [listing.listing_id for listing in wallet.listings]
+    return {
+        listing_id: ((at, ordinal), target)
+        for listing_id, at, ordinal, target in connection.execute(NEWEST, [ids, wallet.name])
+    }
 
 
 def _corrections(
     connection: Connection,
-    stored: list[tuple[Place, StoredDecision]],
+    newest: dict[int, tuple[tuple[datetime, int], float]],
     decisions: Sequence[TradingDecision],
     targets: Sequence[float],
     wallet: Wallet,
     now: datetime,
 ) -> list[TradingDecision]:
-    """Decisions of the present where the newest stored one of a listing is not what the strategy wants."""
-    newest: dict[int, tuple[tuple[datetime, int], float]] = {}
-    for (listing_id, at, ordinal), known in stored:
-        if known.request is None:
-            newest[listing_id] = (at, ordinal), known.target
-    known_places = {place for place, _ in stored}
+    """Decisions of the present where the newest one of a listing, stored or new, is not what the strategy wants."""
     for made in decisions:
         place = made.decided_at, made.ordinal
-        is_new = (made.listing_id, *place) not in known_places
-        if is_new and made.request is None and place >= newest.get(made.listing_id, (place, 0.0))[0]:
+        if made.request is None and place >= newest.get(made.listing_id, (place, 0.0))[0]:
             newest[made.listing_id] = place, made.target
     corrections = []
     for i, listing in enumerate(wallet.listings):

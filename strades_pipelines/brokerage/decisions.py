@@ -16,8 +16,16 @@ from strades_pipelines.strategy.events import KINDS, TIMER, Bar, Prediction, Tim
 from strades_pipelines.strategy.journal import Journal
 from strades_pipelines.strategy.orders import ACCEPTED, ASKED_FOR, CANCELLED, ON_CLOSE, ON_OPEN, OUTCOMES
 from strades_pipelines.strategy.orders import Order as EngineOrder
+from strades_pipelines.strategy.session import MAKERS
 
 PredictionIds = dict[tuple[int, int, int], str]
+
+
+class ForgottenOrder(RuntimeError):
+    """Something is about an order from before the checkpoint that was over by then: step from the opening."""
+
+
+EVENTS: dict[str, type[Any]] = {event.__name__: event for _, event, _ in MAKERS.values()}
 TIMES_IN_FORCE = ("gtc", "day", "ioc", "fok")
 AUCTIONS = {ON_OPEN: "open", ON_CLOSE: "close"}
 
@@ -52,7 +60,10 @@ class DecisionJournal(Journal):
         self._event: Any = None
         self._instant, self._ordinals = 0, [0] * len(listings)
         self._groups: dict[int, str] = {}
+        self._group_of: dict[int, int] = {}
         self._decisions: dict[int, str] = {}
+        # Orders and groups of lower numbers that are not known here were forgotten with a checkpoint.
+        self._first_order, self._first_group = 1, 1
 
     def see(self, event: Any) -> None:
         """Note the event that is handled next."""
@@ -111,6 +122,42 @@ class DecisionJournal(Journal):
         super().fill(order, i, quantity, price, fee, filled_at, time, cash)
         self.fill_bars.append(self._event.open_time if isinstance(self._event, Bar) else None)
 
+    def memory(self) -> dict[str, Any]:
+        """What it goes on from, as plain data; decisions and other rows are not in it."""
+        event = self._event
+        return {
+            "event": None
+            if event is None
+            else [type(event).__name__, [getattr(event, name) for name in event.compiled_fields]],
+            "windows": [list(window) for window in self._windows],
+            "forecast": [*self._forecast.items()],
+            "instant": self._instant,
+            "ordinals": list(self._ordinals),
+            "orders": [
+                [number, intent, self._decisions[number], self._group_of.get(number)]
+                for number, intent in self.intents.items()
+            ],
+            "groups": [*self._groups.items()],
+        }
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Go on from what `memory` gave; orders that are not in it are forgotten."""
+        account = self._engine.account
+        self._first_order, self._first_group = account.next_number, account.next_group
+        if memory["event"] is not None:
+            name, numbers = memory["event"]
+            self._event = EVENTS[name](*numbers)
+        for window, opened in zip(self._windows, memory["windows"], strict=True):
+            window.extend(opened)
+        self._forecast = dict(memory["forecast"])
+        self._instant, self._ordinals = memory["instant"], memory["ordinals"]
+        self._groups = dict(memory["groups"])
+        for number, intent, decision_id, group in memory["orders"]:
+            self.intents[number], self.numbers[intent] = intent, number
+            self._decisions[number], self.numbers_by_decision[decision_id] = decision_id, number
+            if group is not None:
+                self._group_of[number] = group
+
     def _find(self, number: int) -> EngineOrder | None:
         """The strategy's own order of that number; None where the number is that of an order for a target."""
         account = self._engine.account
@@ -128,7 +175,7 @@ class DecisionJournal(Journal):
         intent = self.intents[order.number] = made.intent_id()
         self.numbers[intent] = self.numbers_by_decision[made.decision_id] = order.number
         self._decisions[order.number] = made.decision_id
-        group = self._groups.setdefault(order.group, intent) if order.group else None
+        group = self._group(order, intent) if order.group else None
         if not math.isfinite(order.quantity):
             return made
         terms = OrderTerms(
@@ -139,9 +186,20 @@ class DecisionJournal(Journal):
             auction=AUCTIONS.get(order.on),
             reduce_only=order.reduce_only,
             group=group,
-            parent_id=self.intents.get(order.parent),
+            parent_id=self._parent(order.parent),
         )
         return replace(made, request=OrderRequest(exact(order.quantity), terms))
+
+    def _group(self, order: EngineOrder, intent: str) -> str:
+        if order.group not in self._groups and order.group < self._first_group:
+            raise ForgottenOrder(f"group {order.group}")
+        self._group_of[order.number] = order.group
+        return self._groups.setdefault(order.group, intent)
+
+    def _parent(self, number: int) -> str | None:
+        if 0 < number < self._first_order and number not in self.intents:
+            raise ForgottenOrder(f"order {number}")
+        return self.intents.get(number)
 
     def _trigger_id(self, time: int, trigger: int) -> str:
         event = self._event

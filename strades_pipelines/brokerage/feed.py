@@ -23,13 +23,14 @@ from strades_pipelines.strategy.events import BAR, PREDICTION, RECORDED_FILL, mi
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
+LATE = timedelta(hours=1)  # of the index of candles that were known late, migration 0030
 PRICES = ["open", "high", "low", "close", "volume"]
 BAR_COLUMNS = ["listing_id", "open_time", "close_time", *PRICES, "knowledge_time", "recorded_at"]
 FORECAST_COLUMNS = ["listing_id", "prediction_id", "name", "value", "knowledge_time", "recorded_at"]
 # Of the forecasts made for one instant by one name, the newest counts.
 FORECASTS = """(
     SELECT DISTINCT ON (name, listing_id, decision_time) *, decision_time AS knowledge_time
-    FROM predictions.forecasts ORDER BY name, listing_id, decision_time, recorded_at DESC, prediction_id
+    FROM predictions.forecasts WHERE {stored} ORDER BY name, listing_id, decision_time, recorded_at DESC, prediction_id
 )"""
 
 
@@ -60,16 +61,23 @@ def read_feed(
     lookback: int,
     models: Sequence[str] = (),
     fills: Sequence[Fill] = (),
+    since: datetime | None = None,
+    stored_by: datetime | None = None,
 ) -> StoredFeed:
     """Everything known in `[opened_at, end)`, with up to `lookback` bars of each listing from before.
 
     Args:
+        since: only what was known then or later, for an engine that goes on from there; not before `opened_at`.
+        stored_by: the rows as they were stored at this time, those that were replaced since included.
         models: names of the forecasts to include.
         fills: recorded fills to put in their places among the rest; their order numbers count them.
     """
     index = {listing.listing_id: i for i, listing in enumerate(listings)}
-    tables = [_bars(cursor, index, interval, opened_at, end, lookback)]
-    tables += [_forecasts(cursor, index, name, opened_at, end) for name in models]
+    if since is None:
+        tables = [_bars(cursor, index, interval, opened_at, end, lookback, stored_by)]
+    else:
+        tables = [_bars_since(cursor, index, interval, since, end)]
+    tables += [_forecasts(cursor, index, name, since or opened_at, end, stored_by) for name in models]
     parts = [_bar_columns(tables[0], index), _fill_columns(fills)]
     ids: PredictionIds = {}
     for model, table in enumerate(tables[1:]):
@@ -97,20 +105,58 @@ def _in_order(columns: Columns, listings: Sequence[Listing]) -> Columns:
 
 
 def _bars(
-    cursor: "Cursor", index: dict[int, int], interval: str, opened_at: datetime, end: datetime, lookback: int
+    cursor: "Cursor",
+    index: dict[int, int],
+    interval: str,
+    opened_at: datetime,
+    end: datetime,
+    lookback: int,
+    stored_by: datetime | None,
 ) -> pa.Table:
-    # Closed days and gaps: three times the length, and a long weekend, hold the warm-up.
-    since = opened_at - 3 * lookback * interval_length(interval) - timedelta(days=4 if lookback else 0)
-    where = f"{_among(index)} AND knowledge_time >= '{since.isoformat()}'::timestamptz"
-    table = read_as_of(
+    since = warm_up_start(opened_at, interval, lookback)
+    table = _read_bars(cursor, index, interval, since, end, stored_by=stored_by)
+    return table.filter(pa.array(_keep_warm_up(table, opened_at, lookback)))
+
+
+def warm_up_start(opened_at: datetime, interval: str, lookback: int) -> datetime:
+    """No bar that was known before this is read for a warm-up of `lookback` bars.
+
+    Closed days and gaps: three times the length, and a long weekend, hold the warm-up.
+    """
+    return opened_at - 3 * lookback * interval_length(interval) - timedelta(days=4 if lookback else 0)
+
+
+def _bars_since(cursor: "Cursor", index: dict[int, int], interval: str, since: datetime, end: datetime) -> pa.Table:
+    """The bars known in `[since, end)`: what is read does not grow with what was known before.
+
+    Candles are found by when they opened, those that came late by when they were known: there is an index of them.
+    """
+    if interval == "1d":
+        return _read_bars(cursor, index, interval, since, end)
+    opened = (since - LATE - interval_length(interval)).isoformat()
+    late = f"knowledge_time - close_time > '{LATE}'::interval"
+    return _read_bars(cursor, index, interval, since, end, f"(open_time >= '{opened}'::timestamptz OR {late})")
+
+
+def _read_bars(
+    cursor: "Cursor",
+    index: dict[int, int],
+    interval: str,
+    since: datetime,
+    end: datetime,
+    where: str = "true",
+    stored_by: datetime | None = None,
+) -> pa.Table:
+    return read_as_of(
         cursor,
         bar_table(interval),
         BAR_COLUMNS,
         known_at=end - timedelta(microseconds=1),
-        where=f"{where} AND {of_interval(interval)}",
+        recorded_as_of=stored_by,
+        where=f"{_among(index)} AND knowledge_time >= '{since.isoformat()}'::timestamptz"
+        f" AND {of_interval(interval)} AND {where}",
         order_by=("knowledge_time", "listing_id", "open_time"),
     )
-    return table.filter(pa.array(_keep_warm_up(table, opened_at, lookback)))
 
 
 def _keep_warm_up(table: pa.Table, opened_at: datetime, lookback: int) -> "np.typing.NDArray[np.bool_]":
@@ -124,10 +170,19 @@ def _keep_warm_up(table: pa.Table, opened_at: datetime, lookback: int) -> "np.ty
     return keep
 
 
-def _forecasts(cursor: "Cursor", index: dict[int, int], name: str, opened_at: datetime, end: datetime) -> pa.Table:
+def _forecasts(
+    cursor: "Cursor",
+    index: dict[int, int],
+    name: str,
+    opened_at: datetime,
+    end: datetime,
+    stored_by: datetime | None,
+) -> pa.Table:
+    # Every forecast is kept; which is the newest of its instant depends on the time it is asked for.
+    stored = "true" if stored_by is None else f"recorded_at <= '{stored_by.isoformat()}'::timestamptz"
     return read_as_of(
         cursor,
-        FORECASTS,
+        FORECASTS.format(stored=stored),
         FORECAST_COLUMNS,
         known_at=end - timedelta(microseconds=1),
         where=f"{_among(index)} AND knowledge_time >= '{opened_at.isoformat()}'::timestamptz"

@@ -214,7 +214,7 @@ def _wrong_sums(connection: Connection, wallet: str, lines: list[Line]) -> Itera
 
 def _wrong_costs(connection: Connection, wallet: str) -> Iterator[str]:
     """Positions whose cost or profit is not what their fills come to, in the order in which those were booked."""
-    fills = [Fill(0, *row) for row in connection.execute(FILLS, [wallet])]
+    fills = [Fill(0, *row) for row in connection.execute(FILLS, {"wallet": wallet, "since": None, "stored_by": None})]
     booked = booked_positions(fills)
     for listing_id, _, _, *kept in connection.execute(f"{POSITIONS} WHERE wallet = %s AND cost IS NOT NULL", [wallet]):
         position = booked.get(listing_id, Position())

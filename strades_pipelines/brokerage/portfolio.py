@@ -26,7 +26,9 @@ FILLS = """
         f.known_at, f.bar_interval, f.bar_open_time, f.fee_currency, f.fee_in_units, f.fee_value, f.venue_fill_id
     FROM trading.fills AS f
     INNER JOIN trading.ledger AS l ON f.wallet = l.wallet AND l.kind = 'fill' AND f.fill_id = l.reference
-    WHERE f.wallet = %s ORDER BY l.sequence
+    WHERE f.wallet = %(wallet)s AND f.known_at >= coalesce(%(since)s, '-infinity'::timestamptz)
+        AND f.recorded_at <= coalesce(%(stored_by)s, 'infinity'::timestamptz)
+    ORDER BY l.sequence
 """
 
 
@@ -221,7 +223,15 @@ def held_units(connection: Connection, wallet: Wallet, listing_id: int) -> Decim
     return Decimal(row[0]) if row else Decimal(0)
 
 
-def load_fills(connection: Connection, wallet: Wallet) -> list[Fill]:
-    """The recorded fills, as events, in the order in which they were booked: an entry before what it set off."""
+def load_fills(
+    connection: Connection, wallet: Wallet, *, since: datetime | None = None, stored_by: datetime | None = None
+) -> list[Fill]:
+    """The recorded fills, as events, in the order in which they were booked: an entry before what it set off.
+
+    Args:
+        since: only those known then or later.
+        stored_by: only those that were recorded by this time.
+    """
     index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
-    return [Fill(index[row[0]], *row) for row in connection.execute(FILLS, [wallet.name])]
+    rows = connection.execute(FILLS, {"wallet": wallet.name, "since": since, "stored_by": stored_by})
+    return [Fill(index[row[0]], *row) for row in rows]

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from strades_pipelines.brokerage.movements import CashFlow
-from strades_pipelines.brokerage.rows import Row, to_json
+from strades_pipelines.brokerage.rows import Row, frame, to_json
+from strades_pipelines.database.bulk import copy_frame
 from strades_pipelines.market.attribution import contribution
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.instruments import Listing
@@ -18,6 +21,10 @@ from strades_pipelines.market.performance import activity, buy_and_hold, statist
 from strades_pipelines.strategy.columns import Columns, Floats, Integers
 from strades_pipelines.strategy.events import BAR, DAY_LENGTH, microseconds, moment
 from strades_pipelines.strategy.session import Progress
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
+    from adbc_driver_manager.dbapi import Cursor
 
 KEYS = {
     "results.equity": ["wallet", "time"],
@@ -36,17 +43,60 @@ class Curve:
     equity: Floats
 
 
+NO_CURVE = Curve(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+
+
+def read_curve(adbc: "AdbcConnection", wallet: str, *, until: datetime) -> Curve:
+    """The stored values of a wallet before `until`."""
+    where = f"wallet = $1 AND time < '{until.isoformat()}'::timestamptz"
+    query = f"SELECT time, cash, equity FROM results.equity WHERE {where} ORDER BY time"
+    try:
+        with adbc.cursor() as cursor:
+            cursor.execute(query, [wallet])
+            stored = cursor.fetch_arrow_table()
+    finally:
+        adbc.rollback()
+    times = np.asarray(stored["time"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()))
+    return Curve(times, *(np.asarray(stored[name]) for name in ("cash", "equity")))
+
+
+def delete_vanished(cursor: "Cursor", wallet: str, rows: Sequence[Row]) -> None:
+    """Delete the stored values from the first of `rows` on that are of no instant any more: a bar was deleted."""
+    since = f"wallet = $1 AND time >= '{rows[0]['time'].isoformat()}'::timestamptz"
+    cursor.execute(f"SELECT count(*) FROM results.equity WHERE {since}", [wallet])
+    [(stored,)] = cursor.fetchall()
+    if stored > len(rows):
+        kept = copy_frame(cursor, "results.equity", frame(rows))
+        cursor.execute(
+            f"DELETE FROM results.equity AS t WHERE {since} AND NOT EXISTS (SELECT FROM {kept} WHERE n.time = t.time)",
+            [wallet],
+        )
+
+
 def curve_of(
-    progress: Progress, opened_at: int, capital: Decimal, fills: Sequence[Fill], flows: Sequence[CashFlow] = ()
+    progress: Progress,
+    opened_at: int,
+    capital: Decimal,
+    fills: Sequence[Fill],
+    flows: Sequence[CashFlow] = (),
+    past: Curve = NO_CURVE,
+    resumed_at: int | None = None,
 ) -> Curve:
-    """The account's values in a session; its cash is that of the exact books after what was known by then."""
-    known = np.concatenate([np.zeros(0, np.int64), *progress.instants])
-    times = np.unique(known[known >= opened_at])
+    """The account's values in a session; its cash is that of the exact books after what was known by then.
+
+    Args:
+        fills, flows: all that were ever recorded.
+        past: the values before those of the session.
+        resumed_at: the instant at which the session went on, microseconds UTC: its value is the first.
+    """
+    begun = np.array([] if resumed_at is None else [resumed_at], np.int64)
+    known = np.concatenate([begun, *progress.instants])
+    times = np.concatenate([past.times, np.unique(known[known >= opened_at])])
     changes = [(microseconds(fill.knowledge_time), fill.cash) for fill in fills]
     changes = sorted(changes + [(flow.at, flow.amount) for flow in flows], key=itemgetter(0))
     balances = np.array([float(balance) for balance in accumulate((by for _, by in changes), initial=capital)])
-    cash = balances[np.searchsorted([at for at, _ in changes], times, side="right")]
-    return Curve(times, cash, np.ascontiguousarray(progress.journal["values"][:, 0]))
+    cash = balances[np.searchsorted(np.array([at for at, _ in changes], np.int64), times, side="right")]
+    return Curve(times, cash, np.concatenate([past.equity, progress.journal["values"][:, 0]]))
 
 
 def growth_curve(times: Integers, equity: Floats, flows: Sequence[CashFlow]) -> Floats:
@@ -85,16 +135,19 @@ def result_rows(
     capital: float,
     fills: Sequence[Fill],
     flows: Sequence[CashFlow] = (),
+    *,
+    first: int = 0,
 ) -> dict[str, list[Row]]:
     """The rows of every table of results; `prices` are the last closes, shape (times, instruments).
 
-    A listing's statistics are those of an account with an equal part of the capital that holds nothing else; its
-    benchmark is such an account that buys at the first close and keeps.
+    Of equity only those from the place `first` of the curve on; the statistics are over all of it. A listing's
+    statistics are those of an account with an equal part of the capital that holds nothing else; its benchmark is such
+    an account that buys at the first close and keeps.
     """
-    curves = equity_rows(wallet, curve, prices, capital)
+    benchmark = buy_and_hold(prices, capital)
     rows: dict[str, list[Row]] = {
-        "results.equity": curves,
-        "results.performance": [performance_row(wallet, curves, fills, growth_curve(curve.times, curve.equity, flows))],
+        "results.equity": equity_rows(wallet, curve, benchmark, first=first),
+        "results.performance": [performance_row(wallet, curve, benchmark, fills, flows)],
         "results.listing_equity": [],
         "results.listing_performance": [],
     }
@@ -128,7 +181,7 @@ def _listing_rows(
         }
         for row in last_of_day
     ]
-    at = [moment(time) for time in times.tolist()]
+    at = _ends(times)
     equity = part + brought.pnl
     measured: dict[str, Any] = statistics(at, equity) | activity(fills, equity, brought.value)
     performance: Row = {
@@ -142,10 +195,9 @@ def _listing_rows(
     return days, performance
 
 
-def equity_rows(wallet: str, curve: Curve, prices: Floats, capital: float) -> list[Row]:
-    """Rows of results.equity, oldest first; `prices` are the last closes, shape (times, instruments)."""
-    benchmark = buy_and_hold(prices, capital)
-    columns = (curve.times.tolist(), curve.cash.tolist(), curve.equity.tolist(), benchmark.tolist())
+def equity_rows(wallet: str, curve: Curve, benchmark: Floats, *, first: int = 0) -> list[Row]:
+    """Rows of results.equity from the place `first` of the curve on, oldest first."""
+    columns = (array[first:].tolist() for array in (curve.times, curve.cash, curve.equity, benchmark))
     return [
         {
             "wallet": wallet,
@@ -159,16 +211,17 @@ def equity_rows(wallet: str, curve: Curve, prices: Floats, capital: float) -> li
     ]
 
 
-def performance_row(wallet: str, curves: Sequence[Row], fills: Sequence[Fill], growth: Floats) -> Row:
-    """The row of results.performance for the curves of a wallet.
+def performance_row(
+    wallet: str, curve: Curve, benchmark: Floats, fills: Sequence[Fill], flows: Sequence[CashFlow] = ()
+) -> Row:
+    """The row of results.performance for the curves of a wallet; its statistics are without what flowed in and out."""
+    at, growth = _ends(curve.times), growth_curve(curve.times, curve.equity, flows)
+    measured: dict[str, Any] = statistics(at, growth) | activity(fills, curve.equity, curve.equity - curve.cash)
+    if len(curve.equity):
+        measured["final_equity"] = float(curve.equity[-1])
+    return {"wallet": wallet, "statistics": to_json(measured), "benchmark": to_json(statistics(at, benchmark))}
 
-    Args:
-        growth: the equity without what flowed in and out, which the statistics are of.
-    """
-    times = [row["time"] for row in curves]
-    names = "equity", "holdings", "benchmark"
-    equity, holdings, benchmark = (np.array([row[name] for row in curves]) for name in names)
-    measured: dict[str, Any] = statistics(times, growth) | activity(fills, equity, holdings)
-    if len(equity):
-        measured["final_equity"] = float(equity[-1])
-    return {"wallet": wallet, "statistics": to_json(measured), "benchmark": to_json(statistics(times, benchmark))}
+
+def _ends(times: Integers) -> list[datetime]:
+    """The first and the last time, which are all that statistics want of them."""
+    return [moment(time) for time in (times[0], times[-1])] if len(times) else []

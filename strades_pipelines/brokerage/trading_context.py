@@ -1,6 +1,6 @@
 """`TradingContext`: the present state of all that is traded, in one read-only, hashed report.
 
-The same object from code and from `strades context`.
+The same object from code, from `strades context`, and in `trading.contexts`, which the step that trades writes.
 """
 
 import hashlib
@@ -104,6 +104,28 @@ def read_context(connection: Connection, *, now: datetime, fills: int = 100) -> 
                 "halts": [_json(row) for row in _rows(connection, HALTS, [])],
             },
         )
+
+
+# One that says what the newest says is not kept.
+RECORD = """
+    INSERT INTO trading.contexts (content_hash, as_of, run_id, document)
+    SELECT %(hash)s, %(now)s, %(run_id)s, %(document)s
+    WHERE %(hash)s IS DISTINCT FROM (SELECT content_hash FROM trading.contexts ORDER BY context_id DESC LIMIT 1)
+"""
+
+
+def record_context(connection: Connection, *, now: datetime, run_id: str) -> TradingContext:
+    """Read the state and keep it, where it is not that of the newest report kept; returns it. Commits.
+
+    Args:
+        connection: with no transaction open.
+        run_id: of the run that asks.
+    """
+    found = read_context(connection, now=now)
+    row = {"hash": found.content_hash, "now": now, "run_id": run_id, "document": to_json(found.document())}
+    connection.execute(RECORD, row)
+    connection.commit()
+    return found
 
 
 def _wallet(status: WalletStatus) -> dict[str, Any]:

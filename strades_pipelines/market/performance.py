@@ -19,8 +19,9 @@ Floats = npt.NDArray[np.float64]
 
 
 def statistics(times: Sequence[datetime], equity: Floats) -> dict[str, float | int | str | None]:
-    """The statistics of a curve of `len(times)` values.
+    """The statistics of a curve.
 
+    `times` are those of its values; only the first and the last are used.
     total_return is last / first - 1; cagr is (last / first) ** (1 / years) - 1, for 30 days or more; volatility and
     sharpe see below; max_drawdown is the deepest fall from a running maximum, a number <= 0 (Magdon-Ismail and
     Atiya, "Maximum Drawdown", Risk 2004).

@@ -95,15 +95,27 @@ class Session:
             NotCompilable: in mode compiled, with the file, line and reason.
             ValueError: when the feed is out of order.
         """
-        for one in self.progress:
-            self._contain(one, one.engine.start)
+        self.start()
         for block in self._feed.blocks():
             end = len(block) if self._clock is None else int(np.searchsorted(block.time, self._clock, side="left"))
-            for one in self.progress:
-                if one.error is None and end:
-                    self._step(one, block.rows(0, end))
+            self.step(block.rows(0, end))
             if end < len(block):
                 break
+        return self.finish()
+
+    def start(self) -> None:
+        """Before the first event: each strategy makes its state."""
+        for one in self.progress:
+            self._contain(one, one.engine.start)
+
+    def step(self, block: Columns) -> None:
+        """Step through the events of a block, all of which are before the clock."""
+        for one in self.progress:
+            if one.error is None and len(block):
+                self._step(one, block)
+
+    def finish(self) -> list[Progress]:
+        """After the last event: its instant is over, and each engine's journal is complete."""
         for one in self.progress:
             self._finish(one)
         return self.progress

@@ -55,6 +55,7 @@ def market(connection: Connection, database_url: str) -> Connection:
     """The four listings and an empty table of daily bars."""
     with connect(database_url, role="strades_dbt") as dbt:
         dbt.execute(DAILY_BARS)
+        dbt.execute("SELECT trading.watch_daily_bars()")
     for listing in LISTINGS:
         connection.execute("INSERT INTO records.listings VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", listing)
     connection.commit()

@@ -53,6 +53,7 @@ ELSEWHERE = {
     "results.written",
     "results.parity_written",
     "results.sessions_written",
+    "results.daily_parity_written",
 }
 # test_halts.py and operations/test_trading.py kill a halt and a flatten there, test_transfers.py a transfer,
 # test_statements.py a statement.

@@ -1,5 +1,7 @@
 """The step that trades, in Dagster: a wallet that fails says why and stops nobody else."""
 
+import hashlib
+import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -9,9 +11,12 @@ from typing import Any, ClassVar
 import dagster as dg
 import pytest
 
+from strades_pipelines.brokerage.trading_context import read_context
 from strades_pipelines.brokerage.wallets import WalletsFile, WalletTemplate
+from strades_pipelines.database.connection import connect
 from strades_pipelines.defs.trading import assets
 from strades_pipelines.keys import key
+from strades_pipelines.operations.trading import show_context
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy import registry
@@ -196,6 +201,64 @@ def test_fills_that_only_one_of_the_two_has_fail_the_check(trade: Any, market: C
         3,
         "only the replay has 2024-01-02T00:02:00Z gateio:BTC_USDT buy 2 101 0.20200000",
     )
+
+
+def test_a_difference_that_nothing_explains_fails_the_check_for_a_week(trade: Any, market: Connection) -> None:
+    trade(PAPER)
+    # Seven days before today were compared: nothing was decided on them.
+    assert rows(market, "SELECT sum(decisions), sum(fills), count(*) FROM results.daily_parity") == [(0, 0, 7)]
+    market.execute(
+        """
+        INSERT INTO results.parity_differences
+        SELECT wallet, day, 'decision', 'X', %s, now(), %s, 'target 1', 'nothing' FROM results.daily_parity
+        ORDER BY day LIMIT 1
+        """,
+        [BTC, "late_correction"],
+    )
+    market.commit()
+    for cause, failed in (("late_correction", set()), ("bug", {"every_difference_has_a_cause"})):
+        market.execute("UPDATE results.parity_differences SET cause = %s", [cause])
+        market.commit()
+        result = trade(PAPER)
+        assert {one.check_name for one in result.get_asset_check_evaluations() if not one.passed} == failed
+
+
+def test_the_report_of_the_asset_is_that_of_the_code_and_of_the_command(
+    trade: Any,
+    market: Connection,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = trade(PAPER)
+    market.rollback()
+    by_code = read_context(market, now=settings().now())
+    monkeypatch.setattr("strades_pipelines.operations.trading.database_url", lambda: database_url)
+    monkeypatch.setattr("strades_pipelines.operations.trading.connect", lambda *_: connect(database_url))
+    capsys.readouterr()
+    show_context(fills=100, as_json=True)  # `strades context --json`
+    by_command = json.loads(capsys.readouterr().out)
+    [(stored_hash, document)] = rows(market, "SELECT content_hash, document FROM trading.contexts")
+    [shown] = records(result, "trading", "contexts", "newest")
+    assert shown["content_hash"] == stored_hash == by_code.content_hash == by_command["content_hash"]
+    expected = by_code.document()
+    for found in (document, by_command):
+        assert found.pop("as_of")
+        assert found == {name: value for name, value in expected.items() if name != "as_of"}
+    # The hash is that of what it stands beside, worked out here again.
+    content = {name: value for name, value in document.items() if name != "content_hash"}
+    text = json.dumps(content, sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest() == stored_hash
+
+
+def test_a_report_that_says_the_same_is_kept_once(trade: Any, market: Connection) -> None:
+    trade(PAPER)
+    trade(PAPER)
+    assert rows(market, "SELECT count(*) FROM trading.contexts") == [(1,)]
+    market.execute("UPDATE trading.cash SET balance = balance + 1")
+    market.commit()
+    trade(PAPER)
+    assert rows(market, "SELECT count(DISTINCT content_hash) FROM trading.contexts") == [(2,)]
 
 
 def test_an_edited_ledger_stops_what_comes_after_the_trade(trade: Any, market: Connection) -> None:

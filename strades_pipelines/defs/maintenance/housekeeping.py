@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from strades_pipelines.brokerage.checkpoints import delete_old_changes
 from strades_pipelines.brokerage.ledger_marks import verify_in_full
 from strades_pipelines.database.sizes import read_sizes, write_sizes
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
@@ -37,11 +38,12 @@ def _word(status: AssetPartitionStatus | None) -> str:
 
 @dg.op(description="Deletes what Dagster keeps longer than the settings say; what concerns assets stays.")
 def prune_event_log(context: dg.OpExecutionContext, database: Database) -> None:
-    """Delete Dagster's old runs and events, and this world's old ticks."""
+    """Delete Dagster's old runs and events, and this world's old ticks and notes of changed inputs."""
     now = settings().now()
     deleted = delete_expired(context.instance, settings(), now=now)
     with database.connect() as connection:
         before = now - timedelta(days=settings().events_kept_days)
+        deleted["input changes"] = delete_old_changes(connection)
         deleted["ticks"] = connection.execute("DELETE FROM ops.ticks WHERE tick_at < %s", [before]).rowcount
         connection.commit()
     context.log.info("deleted " + ", ".join(f"{count} {name}" for name, count in deleted.items()))

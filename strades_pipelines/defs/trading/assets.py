@@ -7,11 +7,13 @@ import dagster as dg
 from pydantic import Field, field_validator
 
 from strades_pipelines.brokerage.brokers.venue import venue_for
+from strades_pipelines.brokerage.daily_parity import write_daily_parity
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.live import decide, for_each, measure
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
 from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.trading_context import record_context
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
 from strades_pipelines.defs.results.specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
@@ -25,7 +27,7 @@ from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.dbt import ensure_clean_bars
 from strades_pipelines.settings import settings
 
-DECISIONS = key("signals", "decisions")
+DECISIONS, CONTEXTS = key("signals", "decisions"), key("trading", "contexts")
 TABLES = {
     "wallets": "Who trades what, how, and since when. Grain: one row a wallet.",
     "replays": "Which wallet the last replay of a template over a window was. Grain: one row a template and window.",
@@ -37,6 +39,7 @@ TABLES = {
     "movements": "Cash that no fill moved: deposits, transfers, dividends. Grain: one row a wallet and movement.",
     "statements": "Files with a person's own trades and cash. Grain: one row a wallet and file.",
     "cash": "What each wallet has now. Grain: one row a wallet and currency.",
+    "contexts": "The report of all that is traded, each time it says something new. Grain: one row a report.",
     "ledger": "Every change of cash, hash-chained and append-only. Grain: one row a wallet and sequence.",
 }
 SPECS = [
@@ -89,6 +92,8 @@ def trading(
     ensure_clean_bars(database.location())
     errors |= _trade(wallets.templates, file.listed, config, database, layers)
     with database.connect() as connection:
+        if CONTEXTS in selected:
+            record_context(connection, now=settings().now(), run_id=context.run_id)
         for asset in (spec.key for spec in SPECS if spec.key in selected):
             yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, **shown(connection, asset)))
         yield from evaluate(connection, lambda check: check in context.selected_asset_check_keys)
@@ -130,6 +135,7 @@ def _trade(
             if "results" in layers:
                 measure(connection, adbc, name, now=now)
                 measure_history(connection, load_wallet(connection, name), now=now)
+                write_daily_parity(connection, adbc, name, now=now)
 
         def compare(_: str) -> None:
             ask(connection, adbc, replayed, start=start, end=end, now=settings().now())

@@ -101,6 +101,17 @@ STATEMENTS = (
     ),
     Statement(
         "results",
+        "parity_differences",
+        "every_difference_has_a_cause",
+        "Nothing that a wallet decided or was filled in its newest week differs from a replay for no known cause.",
+        """
+        SELECT count(*) FROM results.parity_differences AS d
+        WHERE d.cause = 'bug'
+            AND d.day > (SELECT max(p.day) - 7 FROM results.daily_parity AS p WHERE p.wallet = d.wallet)
+        """,
+    ),
+    Statement(
+        "results",
         "parity",
         "backtest_gives_the_same_fills",
         "`strades backtest` in another process, over exported bars, filled what the replay filled.",

@@ -29,6 +29,20 @@ QUERIES = {
         INNER JOIN records.listings USING (listing_id)
         ORDER BY c.name, f.filled_at DESC, f.fill_id
     """,
+    key("trading", "contexts"): f"""
+        SELECT content_hash, as_of, run_id FROM trading.contexts ORDER BY context_id DESC LIMIT {EACH}
+    """,
+    key("results", "daily_parity"): f"""
+        SELECT
+            p.wallet, w.strategy, p.day, p.decisions, p.decisions_agreeing, p.fills, p.fills_agreeing,
+            (SELECT string_agg(DISTINCT d.cause, ', ') FROM results.parity_differences AS d
+                WHERE d.wallet = p.wallet AND d.day = p.day) AS causes
+        FROM trading.wallets AS w
+        CROSS JOIN LATERAL (
+            SELECT * FROM results.daily_parity AS days WHERE days.wallet = w.wallet ORDER BY days.day DESC LIMIT {EACH}
+        ) AS p
+        ORDER BY p.wallet, p.day DESC
+    """,
     key("results", "performance"): """
         SELECT
             c.name AS wallet, c.mode, c.strategy,

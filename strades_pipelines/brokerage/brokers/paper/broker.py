@@ -44,6 +44,7 @@ class PaperBroker:
 
     def __init__(self, connection: Connection, wallet: Wallet) -> None:
         self._connection, self._wallet = connection, wallet
+        self._matched_at: datetime | None = None
         self._index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
@@ -112,6 +113,7 @@ class PaperBroker:
             with self._connection.transaction():
                 yield
         except psycopg.OperationalError as error:
+            self._matched_at = None
             raise Unknown(str(error)) from error
 
     def _order(self, client_order_id: str | None) -> Any:
@@ -135,11 +137,15 @@ class PaperBroker:
         return VenueOrder(client_order_id, client_order_id, state, row.reason, parts)
 
     def _match(self, at: datetime) -> None:
-        """Fill what the bars fill that became known since the last time."""
+        """Fill what the bars fill that became known since the last time; once for all that is asked at one instant.
+
+        A bar that is done by `at` opened before, so that an order of this very instant is not done in it.
+        """
         self._connection.execute(
             "SELECT cash FROM trading.paper_venue_accounts WHERE account = %s FOR UPDATE", [self._wallet.name]
         )
-        bars = self._new_bars(at)
+        bars = [] if at == self._matched_at else self._new_bars(at)
+        self._matched_at = at
         if bars:
             self._store(self._matcher().match(bars))
             for listing_id in {bar.listing_id for bar in bars}:

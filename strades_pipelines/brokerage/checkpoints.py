@@ -1,0 +1,185 @@
+"""Checkpoints of trading wallets in the database: where a stepping may go on from, since nothing behind it has changed.
+
+Each row that a strategy is fed with notes its changes in `trading.input_changes` by a trigger: inserts, updates and
+deletes, whoever makes them, in the same transaction. A checkpoint keeps PostgreSQL's snapshot (`pg_current_snapshot`)
+of before its inputs were read: a change that this does not see came later, however the transactions overlapped.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from strades_pipelines.brokerage import decisions, feed, live_engine, movements, stepping
+from strades_pipelines.brokerage.feed import warm_up_start
+from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.brokerage.prices import Connection, bar_table
+from strades_pipelines.brokerage.rows import insert
+from strades_pipelines.brokerage.stepping import Checkpoint
+from strades_pipelines.database import asof
+from strades_pipelines.strategy.registry import code_hash
+
+DECIDE, MEASURE = "decide", "measure"
+# Changes are kept for a day longer: none is gone that a checkpoint of this age has to see.
+KEPT_DAYS = 29
+# What is not in a backup that is restored on another server: transaction ids, and the triggers of a table dbt makes.
+GROUND = """
+    SELECT pg_current_snapshot()::text, now(), (SELECT system_identifier FROM pg_control_system()),
+        (SELECT t.oid FROM pg_trigger AS t WHERE t.tgrelid = to_regclass(%s) AND t.tgname = 'inputs_insert')
+"""
+NEWEST = """
+    SELECT c.covers_to, c.state FROM trading.wallet_checkpoints AS c
+    WHERE c.wallet = %(wallet)s AND c.purpose = %(purpose)s AND c.fingerprint = %(fingerprint)s
+        AND c.covers_to <= %(now)s
+        AND c.read_at BETWEEN now() - make_interval(days => %(days)s) AND now()
+        AND NOT EXISTS (
+            SELECT FROM trading.input_changes AS change
+            WHERE change.changed_by >= pg_snapshot_xmin(c.seen::pg_snapshot)::text::bigint
+                AND NOT pg_visible_in_snapshot(change.changed_by::text::xid8, c.seen::pg_snapshot)
+                AND change.subject = ANY(%(subjects)s)
+                AND change.known_from < c.covers_to AND change.known_to >= %(since)s
+        )
+    ORDER BY c.covers_to DESC LIMIT 1
+"""
+# The newest of a UTC day is kept, of three days: what is revised within a day costs a day of stepping.
+THIN_OUT = """
+    DELETE FROM trading.wallet_checkpoints AS c
+    WHERE c.wallet = %(wallet)s AND c.purpose = %(purpose)s AND (
+        c.fingerprint <> %(fingerprint)s
+        OR c.covers_to < date_trunc('day', %(covers_to)s::timestamptz, 'UTC') - interval '2 days'
+        OR EXISTS (
+            SELECT FROM trading.wallet_checkpoints AS later
+            WHERE later.wallet = c.wallet AND later.purpose = c.purpose AND later.covers_to > c.covers_to
+                AND date_trunc('day', later.covers_to, 'UTC') = date_trunc('day', c.covers_to, 'UTC')
+        )
+    )
+"""
+# Decisions of orders that a fill may still come for, or came for since the checkpoint.
+UNDER_WAY = """
+    SELECT d.decision_id FROM signals.decisions AS d
+    WHERE d.is_pending AND d.wallet = %(wallet)s AND d.order_request IS NOT NULL
+    UNION ALL
+    SELECT i.decision_id FROM trading.orders AS o INNER JOIN trading.intents AS i USING (intent_id)
+    WHERE o.wallet = %(wallet)s AND o.state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
+    UNION ALL
+    SELECT i.decision_id FROM trading.fills AS f INNER JOIN trading.intents AS i USING (intent_id)
+    WHERE f.wallet = %(wallet)s AND f.known_at >= %(covers_to)s
+"""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a stepping rests on, from before its inputs are read.
+
+    Args:
+        seen: the snapshot of the database, and when it was, by the database's clock.
+        fingerprint: of all that is no row of the inputs: code, setting, listings, tables. None where changes of the
+            bars are not noted, and no checkpoint can be told to hold.
+        subjects: whose changes count.
+        since: changes of what was known before are of no matter.
+    """
+
+    seen: str
+    read_at: datetime
+    fingerprint: str | None
+    subjects: Sequence[str]
+    since: datetime
+
+
+def read_ground(connection: Connection, wallet: Wallet) -> Ground:
+    """The ground of a stepping that begins now."""
+    strategy = wallet.new_strategy()
+    row = connection.execute(GROUND, [bar_table(wallet.interval)]).fetchone()
+    assert row is not None
+    seen, read_at, server, trigger = row
+    parts = [wallet.strategy, json.dumps(wallet.parameters, sort_keys=True), wallet.interval, wallet.opened_at]
+    code = loaded_code(type(strategy))  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
+    parts += [str(wallet.opening_cash), *map(repr, wallet.listings), code, server, trigger]
+    ids = [listing.listing_id for listing in wallet.listings]
+    subjects = [f"bars:{listing}:{wallet.interval}" for listing in ids]
+    subjects += [f"adjustments:{listing}" for listing in ids]
+    subjects += [f"forecasts:{listing}:{model}" for listing in ids for model in strategy.models]
+    fingerprint = None if trigger is None else hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
+    since = warm_up_start(wallet.opened_at, wallet.interval, strategy.lookback)
+    return Ground(seen, read_at, fingerprint, [*subjects, f"wallet:{wallet.name}", "*"], since)
+
+
+@cache
+def loaded_code(strategy: Any) -> str:
+    """SHA-256 over the code behind a strategy's state, as this process loaded it: a file may be edited meanwhile."""
+    digest = hashlib.sha256(code_hash(strategy()).encode())
+    for module in (decisions, feed, live_engine, movements, stepping, asof):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return digest.hexdigest()
+
+
+def newest_checkpoint(
+    connection: Connection, wallet: Wallet, ground: Ground, *, now: datetime, purpose: str = DECIDE
+) -> Checkpoint | None:
+    """The newest checkpoint behind which nothing has changed; None: step from the opening.
+
+    Args:
+        purpose: what it was stored for, with all that came of the events before it: DECIDE or MEASURE.
+    """
+    row = connection.execute(
+        NEWEST,
+        {
+            "wallet": wallet.name,
+            "purpose": purpose,
+            "fingerprint": ground.fingerprint,
+            "subjects": list(ground.subjects),
+            "since": ground.since,
+            "now": now,
+            "days": KEPT_DAYS,
+        },
+    ).fetchone()
+    if row is None:
+        return None
+    try:
+        return Checkpoint(row[0], json.loads(row[1]))
+    except (ValueError, RecursionError):
+        return None
+
+
+def store_checkpoint(
+    connection: Connection, wallet: Wallet, ground: Ground, checkpoint: Checkpoint, *, purpose: str = DECIDE
+) -> None:
+    """Store a checkpoint, with or after what came of the events before it, decisions or results. Commits nothing."""
+    if ground.fingerprint is None:
+        return
+    row = {
+        "wallet": wallet.name,
+        "purpose": purpose,
+        "covers_to": checkpoint.covers_to,
+        "fingerprint": ground.fingerprint,
+        "seen": ground.seen,
+        "read_at": ground.read_at,
+        "state": json.dumps(_without_past_orders(connection, wallet, checkpoint)),
+    }
+    insert(connection, "trading.wallet_checkpoints", row, replace=("wallet", "purpose", "covers_to"))
+    connection.execute(THIN_OUT, row)
+
+
+def delete_old_changes(connection: Connection) -> int:
+    """Delete the changes that no checkpoint has to see any more; returns how many. Commits nothing."""
+    statement = "DELETE FROM trading.input_changes WHERE changed_at < now() - make_interval(days => %s)"
+    return connection.execute(statement, [KEPT_DAYS + 1]).rowcount
+
+
+def _without_past_orders(connection: Connection, wallet: Wallet, checkpoint: Checkpoint) -> dict[str, Any]:
+    """The state, which then does not grow with the orders that were ever made.
+
+    It forgets those that are over in the engine and at the venue. Where something is about one of them after all, the
+    stepping begins at the opening (`ForgottenOrder`).
+    """
+    state, names = checkpoint.state, {"wallet": wallet.name, "covers_to": checkpoint.covers_to}
+    known = {decision_id for (decision_id,) in connection.execute(UNDER_WAY, names)}
+    under_way, journal = set(state["under_way"]), state["journal"]
+    orders = [order for order in journal["orders"] if order[0] in under_way or order[2] in known]
+    groups = {order[3] for order in orders}
+    kept = {**journal, "orders": orders, "groups": [group for group in journal["groups"] if group[0] in groups]}
+    return {**state, "journal": kept}

@@ -1,0 +1,206 @@
+"""The fills of a day's orders beside those of the backtest's fill model, each difference with its cause."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import namedtuple_row
+
+from strades_pipelines.brokerage.expected_fills import BookedFill, SentOrder, expected_fills
+from strades_pipelines.brokerage.parity_causes import Difference, FillModels, Part, agreeing, cause_of_fills
+from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
+from strades_pipelines.database.asof import read_as_of
+from strades_pipelines.market.events import Bar
+from strades_pipelines.market.instruments import interval_length
+from strades_pipelines.market.orders import Order, OrderTerms
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
+
+DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
+ORDERS = """
+    SELECT i.*, o.submitted_at, d.order_request IS NULL AS is_for_target,
+        c.requested_at, c.recorded_at AS cancel_recorded_at, o.updated_at AS heard_at
+    FROM trading.intents AS i
+    INNER JOIN trading.orders AS o USING (intent_id)
+    INNER JOIN signals.decisions AS d USING (decision_id)
+    LEFT JOIN trading.cancel_requests AS c USING (decision_id)
+    WHERE i.wallet = %s AND i.intended_at >= %s AND i.intended_at < %s
+    ORDER BY i.intended_at, i.parent_id IS NOT NULL, d.ordinal, i.intent_id
+"""
+FILLS = """
+    SELECT f.intent_id, i.intended_at, f.listing_id, f.known_at, f.filled_at, f.side, f.quantity, f.price, f.fee
+    FROM trading.fills AS f INNER JOIN trading.intents AS i USING (intent_id)
+    WHERE f.wallet = %s AND f.known_at >= %s ORDER BY f.filled_at, f.fill_id
+"""
+BEFORE = """
+    SELECT listing_id, sum(CASE side WHEN 'buy' THEN quantity ELSE -quantity END),
+        sum(CASE side WHEN 'buy' THEN -quantity ELSE quantity END * price - fee)
+    FROM trading.fills WHERE wallet = %s AND known_at < %s GROUP BY listing_id
+"""
+PRICES = ["open", "high", "low", "close", "volume"]
+
+
+@dataclass(frozen=True)
+class FillParity:
+    """How many fills were compared, how many agree, and the orders whose fills do not."""
+
+    compared: int
+    agreeing: int
+    differences: Sequence[Difference]
+
+
+def fill_parity(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, start: datetime) -> FillParity:
+    """Compare the fills of the orders that were decided on in the UTC day from `start` on. Writes nothing.
+
+    What was filled later than the day's end counts on neither side.
+    """
+    return _FillParity(connection, adbc, wallet, start).compare()
+
+
+class _FillParity:
+    def __init__(self, connection: Connection, adbc: "AdbcConnection", wallet: Wallet, start: datetime) -> None:
+        self._adbc, self._wallet, self._start = adbc, wallet, start
+        self._index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
+        with connection.cursor(row_factory=namedtuple_row) as cursor:
+            self._rows: list[Any] = cursor.execute(ORDERS, [wallet.name, start, start + DAY]).fetchall()
+            self._fills: list[Any] = cursor.execute(FILLS, [wallet.name, start]).fetchall()
+        self._cash, self._positions = wallet.opening_cash, [Decimal(0)] * len(wallet.listings)
+        for listing_id, held, paid in connection.execute(BEFORE, [wallet.name, start]):
+            self._cash += paid
+            self._positions[self._index[listing_id]] = held
+
+    def compare(self) -> FillParity:
+        """Run the fill model once for all orders, and thrice more for those whose fills it does not explain."""
+        recorded: dict[str, list[Part]] = {row.intent_id: [] for row in self._rows}
+        for fill in self._fills:
+            if fill.intent_id in recorded and fill.filled_at < self._start + DAY:
+                recorded[fill.intent_id].append(Part(fill.filled_at, fill.quantity, fill.price, fill.fee))
+        now = self._model(lambda row: row.intended_at) if self._rows else {}
+        compared = same = 0
+        different = []
+        for row in self._rows:
+            mine, again = recorded[row.intent_id], now.get(row.intent_id, [])
+            compared += max(len(mine), len(again))
+            same += agreeing(mine, again)
+            if mine != again:
+                different.append(row)
+        return FillParity(compared, same, [*self._explain(different, recorded, now)])
+
+    def _explain(
+        self, rows: Sequence[Any], recorded: Mapping[str, Sequence[Part]], now: Mapping[str, Sequence[Part]]
+    ) -> list[Difference]:
+        when_sent = self._model(_sent_at) if rows else {}
+        found = []
+        for row in rows:
+            mine, again = recorded[row.intent_id], now.get(row.intent_id, [])
+            then: Mapping[str, Sequence[Part]] = {}
+            then_when_sent = then
+            if list(mine) != list(when_sent.get(row.intent_id, [])):
+                then = self._model(lambda row: row.intended_at, stored_by=row.heard_at)
+                then_when_sent = self._model(_sent_at, stored_by=row.heard_at)
+                models = [now, when_sent, then, then_when_sent]
+            else:
+                models = [now, when_sent, now, when_sent]
+            cause = cause_of_fills(
+                mine,
+                FillModels(*(model.get(row.intent_id, []) for model in models)),
+                venue_is_model=self._wallet.broker == "paper",
+                interval=interval_length(self._wallet.interval),
+            )
+            texts = ["; ".join(map(str, parts)) or "nothing" for parts in (mine, again)]
+            found.append(Difference("fill", row.intent_id, row.listing_id, row.intended_at, cause, *texts))
+        return found
+
+    def _model(
+        self, accepted_at: Callable[[Any], datetime | None], *, stored_by: datetime | None = None
+    ) -> dict[str, list[Part]]:
+        """What the fill model fills, by intent, of the orders that came to it at `accepted_at`; None: never."""
+        sent = [self._sent(row, at) for row in self._rows if (at := accepted_at(row)) is not None]
+        own = {row.intent_id for row in self._rows}
+        others = [
+            BookedFill(
+                fill.known_at,
+                self._index[fill.listing_id],
+                fill.quantity if fill.side == "buy" else -fill.quantity,
+                fill.price,
+                fill.fee,
+            )
+            for fill in self._fills
+            if fill.intent_id not in own
+        ]
+        parts: dict[str, list[Part]] = {}
+        for fill in expected_fills(
+            self._wallet.listings,
+            sent,
+            self._bars(stored_by),
+            cash=self._cash,
+            positions=self._positions,
+            fee_rate=self._wallet.fee_rate,
+            others=others,
+        ):
+            if fill.filled_at < self._start + DAY:
+                part = Part(fill.filled_at, fill.quantity, fill.price, fill.fee)
+                parts.setdefault(fill.client_order_id, []).append(part)
+        return parts
+
+    def _sent(self, row: Any, at: datetime) -> SentOrder:
+        terms = OrderTerms(
+            row.limit_price,
+            row.stop_price,
+            row.trail,
+            row.time_in_force,
+            row.auction,
+            row.reduce_only,
+            row.order_group,
+            row.parent_id,
+        )
+        order = Order(
+            row.intent_id,
+            row.decision_id,
+            self._index[row.listing_id],
+            row.listing_id,
+            row.side,
+            row.quantity,
+            at,
+            Decimal(0),
+            terms,
+            row.is_for_target,
+        )
+        is_late = at != row.intended_at
+        return SentOrder(order, row.cancel_recorded_at if is_late else row.requested_at)
+
+    def _bars(self, stored_by: datetime | None) -> list[Bar]:
+        """The bars of the day, and what was known of the next one by then, as they became known."""
+        wallet, ids = self._wallet, ", ".join(map(str, self._index))
+        since, until = (time.isoformat() for time in (self._start - DAY, self._start + DAY))
+        try:
+            with self._adbc.cursor() as cursor:
+                table = read_as_of(
+                    cursor,
+                    bar_table(wallet.interval),
+                    ["listing_id", "open_time", "close_time", *PRICES, "knowledge_time"],
+                    known_at=self._start + 2 * DAY,
+                    recorded_as_of=stored_by,
+                    where=f"listing_id IN ({ids}) AND {of_interval(wallet.interval)} AND open_time >= "
+                    f"'{since}'::timestamptz AND open_time < '{until}'::timestamptz",
+                    order_by=("knowledge_time", "listing_id", "open_time"),
+                )
+        finally:
+            self._adbc.rollback()
+        return [
+            Bar(
+                i=self._index[row["listing_id"]],
+                interval=wallet.interval,
+                **{**row, "volume": float("nan") if row["volume"] is None else row["volume"]},
+            )
+            for row in table.to_pylist()
+        ]
+
+
+def _sent_at(row: Any) -> datetime | None:
+    at: datetime | None = row.submitted_at
+    return at

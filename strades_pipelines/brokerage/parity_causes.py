@@ -1,0 +1,106 @@
+"""Why a recorded decision or fill is not the one that the same code makes of the same day: pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from strades_pipelines.market.events import stamp
+from strades_pipelines.market.ledger import plain
+
+
+class Cause(StrEnum):
+    """Why two runs of one day differ."""
+
+    DATA = "data"  # a row that was not there yet
+    LATE_CORRECTION = "late_correction"  # a row that has another value now
+    LATENCY = "latency"  # the order came to its venue after the price it was decided for, or not at all
+    FILL_MODEL = "fill_model"  # the venue filled at another price or size than the model of the backtest
+    FEE = "fee"
+    CODE = "code"  # the strategy or the engine was edited since
+    BUG = "bug"  # nothing explains it
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One decision, or the fills of one order, that two runs of a day do not agree on.
+
+    Args:
+        subject: `decision` or `fill`.
+        reference: the id of the decision, or of the order's intent.
+        recorded, expected: what each of the two runs has, in words.
+    """
+
+    subject: str
+    reference: str
+    listing_id: int
+    at: datetime
+    cause: Cause
+    recorded: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A fill of an order, as the backtest's model and the venue both tell it."""
+
+    filled_at: datetime
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+
+    def __str__(self) -> str:
+        return f"{plain(self.quantity)} at {plain(self.price)}, fee {plain(self.fee)}, {stamp(self.filled_at)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FillModels:
+    """What the fill model makes of an order.
+
+    Args:
+        now: decided and sent at one instant, with the bars as they are now.
+        when_sent: sent when it really was, with the same bars.
+        then: as `now`, with the bars as they were stored when the order was last heard of.
+        then_when_sent: both.
+    """
+
+    now: Sequence[Part]
+    when_sent: Sequence[Part]
+    then: Sequence[Part]
+    then_when_sent: Sequence[Part]
+
+
+def cause_of_fills(recorded: Sequence[Part], model: FillModels, *, venue_is_model: bool, interval: timedelta) -> Cause:
+    """Why an order's recorded fills are not those of the model now.
+
+    Args:
+        venue_is_model: a paper venue fills by this very model, so that a price of its own is no explanation.
+        interval: fills within so long of one another are of one bar.
+    """
+    if _is_same(recorded, model.then):
+        return Cause.LATE_CORRECTION if model.then else Cause.DATA
+    if _is_same(recorded, model.when_sent):
+        return Cause.LATENCY
+    if _is_same(recorded, model.then_when_sent):
+        return Cause.LATE_CORRECTION if model.then_when_sent else Cause.DATA
+    sent = model.when_sent
+    if [(part.quantity, part.price) for part in recorded] == [(part.quantity, part.price) for part in sent]:
+        return Cause.FEE
+    if venue_is_model:
+        return Cause.BUG
+    if not recorded and sent:
+        return Cause.FILL_MODEL
+    late = any(
+        abs(mine.filled_at - theirs.filled_at) >= interval for mine, theirs in zip(recorded, model.now, strict=False)
+    )
+    return Cause.LATENCY if late else Cause.FILL_MODEL
+
+
+def agreeing(recorded: Sequence[Part], expected: Sequence[Part]) -> int:
+    """How many fills of an order are the same in both, in their order."""
+    return sum(mine == theirs for mine, theirs in zip(recorded, expected, strict=False))
+
+
+def _is_same(recorded: Sequence[Part], expected: Sequence[Part]) -> bool:
+    return list(recorded) == list(expected)
