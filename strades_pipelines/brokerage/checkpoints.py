@@ -93,7 +93,7 @@ class Ground:
 def read_ground(connection: Connection, wallet: Wallet) -> Ground:
     """The ground of a stepping that begins now."""
     strategy = wallet.new_strategy()
-    row = connection.execute(GROUND, [bar_table(wallet.interval)]).fetchone()
+    row = connection.execute(GROUND, [_stored_bars(wallet.interval)]).fetchone()
     assert row is not None
     seen, read_at, server, trigger = row
     parts = [wallet.strategy, json.dumps(wallet.parameters, sort_keys=True), wallet.interval, wallet.opened_at]
@@ -106,6 +106,12 @@ def read_ground(connection: Connection, wallet: Wallet) -> Ground:
     fingerprint = None if trigger is None else hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
     since = warm_up_start(wallet.opened_at, wallet.interval, strategy.lookback)
     return Ground(seen, read_at, fingerprint, [*subjects, f"wallet:{wallet.name}", "*"], since)
+
+
+def _stored_bars(interval: str) -> str:
+    """The table behind `bar_table`, which has the triggers."""
+    table = bar_table(interval)
+    return "records.candles" if table == "records.adjusted_candles" else table
 
 
 @cache
