@@ -67,11 +67,13 @@ def post_entries(connection: Connection, wallet: str, added: Sequence[Entry], *,
     """
     last = last_line(connection, wallet)
     balances = balances_at(connection, wallet, added, last)
+    cash = {}
     for line in chain(wallet, added, last, balances):
         insert(connection, "trading.ledger", line_row(line, wallet))
         if line.entry.kind != UNIT_FEE:
-            cash = cash_row(wallet, line.entry.currency, line.balance, at)
-            insert(connection, "trading.cash", cash, replace=["wallet", "currency"])
+            cash[line.entry.currency] = line.balance
+    for currency, balance in cash.items():
+        insert(connection, "trading.cash", cash_row(wallet, currency, balance, at), replace=["wallet", "currency"])
 
 
 def read_lines(connection: Connection, wallet: str, *, first: int = 0) -> list[Line]:
