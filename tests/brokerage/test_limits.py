@@ -176,10 +176,10 @@ def test_20_losses_count_from_the_beginning_of_the_day_and_from_the_highest_equi
 def test_21_a_wallet_whose_feed_is_frozen_takes_exits_only(
     desk: Desk, market: Connection, add_candles: AddCandles
 ) -> None:
-    add_candles([100, 100, 100])
+    add_candles([100] * 4)
     hand = desk({"max_price_age_seconds": 60})
     assert hand.order("2", START + 2 * MINUTE) == "accepted"
-    frozen = START + 4 * MINUTE + timedelta(seconds=10)  # 70 s after the last bar
+    frozen = START + 5 * MINUTE + timedelta(seconds=10)  # 70 s after the last bar
     hand.step(frozen)
     assert hand.order("1", frozen) == "price_too_old"
     assert hand.order("-1", frozen) == "accepted"
