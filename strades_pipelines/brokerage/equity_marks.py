@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
@@ -39,6 +39,12 @@ class EquityMark:
         opening = self.day_equity if at.date() == self.day else self.equity
         return EquityMark(self.sequence, at, equity, max(self.peak, equity), at.date(), opening)
 
+    def shifted_by(self, paid_in: Decimal) -> "EquityMark":
+        """The mark as if so much more money had always been there."""
+        return replace(
+            self, equity=self.equity + paid_in, peak=self.peak + paid_in, day_equity=self.day_equity + paid_in
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -67,10 +73,13 @@ def bring_up_to_date(
     known = last_closes(connection, wallet.listings, interval=wallet.interval, known_at=mark.marked_at)
     bars = list(_bars(connection, wallet, moved, mark.marked_at, now)) if moved else []
     mark = walk(mark, before, known, [*(change for _, change in lines), *bars])
-    mark = EquityMark(lines[-1][0] if lines else mark.sequence, *_rest(mark))
+    if lines:
+        mark = replace(mark, sequence=lines[-1][0])
+    latest = mark.with_equity(books.equity(prices), now)
+    mark = replace(mark, peak=latest.peak)
     row = {"wallet": wallet.name, **{name: getattr(mark, name) for name in EquityMark.__slots__}}
     insert(connection, "trading.equity_marks", row, replace=["wallet"])
-    return mark.with_equity(books.equity(prices), now)
+    return latest
 
 
 def walk(mark: EquityMark, books: Books, prices: Mapping[int, Decimal], changes: Iterable[Change]) -> EquityMark:
@@ -93,15 +102,8 @@ def walk(mark: EquityMark, books: Books, prices: Mapping[int, Decimal], changes:
             elif change.listing_id is not None:
                 held = books.positions.get(change.listing_id, Position())
                 books.positions[change.listing_id] = Position(held.quantity + change.units, held.average_price)
-        mark = mark.with_equity(books.equity(known) - paid_in, at)
-        mark = EquityMark(
-            mark.sequence, at, mark.equity + paid_in, mark.peak + paid_in, mark.day, mark.day_equity + paid_in
-        )
+        mark = mark.with_equity(books.equity(known) - paid_in, at).shifted_by(paid_in)
     return mark
-
-
-def _rest(mark: EquityMark) -> tuple[datetime, Decimal, Decimal, date, Decimal]:
-    return mark.marked_at, mark.equity, mark.peak, mark.day, mark.day_equity
 
 
 def _load(connection: Connection, wallet: Wallet) -> EquityMark:

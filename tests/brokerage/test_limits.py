@@ -173,6 +173,19 @@ def test_20_losses_count_from_the_beginning_of_the_day_and_from_the_highest_equi
         assert hand.order("0.00001", midnight + 2 * MINUTE + timedelta(seconds=20 + len(percent))) == expected
 
 
+def test_21_a_wallet_whose_feed_is_frozen_takes_exits_only(
+    desk: Desk, market: Connection, add_candles: AddCandles
+) -> None:
+    add_candles([100] * 4)
+    hand = desk({"max_price_age_seconds": 60})
+    assert hand.order("2", START + 2 * MINUTE) == "accepted"
+    frozen = START + 5 * MINUTE + timedelta(seconds=10)  # 70 s after the last bar
+    hand.step(frozen)
+    assert hand.order("1", frozen) == "price_too_old"
+    assert hand.order("-1", frozen) == "accepted"
+    assert rows(market, SENT) == [(2,)]
+
+
 def test_a_transfer_is_no_loss_and_what_happens_at_once_counts_together() -> None:
     """2 held at 100 beside 800: equity 1000. A fill at 110 comes with the bar that closes there, 300 are paid out."""
     day = START.date()
