@@ -20,7 +20,7 @@ from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, postpone, settle_attempts
 from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_wallet, set_state
-from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
 from strades_pipelines.brokerage.rows import insert, order_event_row
 from strades_pipelines.brokerage.venue_answers import contradiction, fill_id, new_fill, state_with
 from strades_pipelines.database.crash import crash_point
@@ -102,10 +102,11 @@ class _Execution:
 
     def run(self) -> None:
         """One pass."""
-        for known in self._open_orders():
+        under_way = self._open_orders()
+        for known in under_way:
             if known.state is not OrderState.PLANNED:
                 self._settle(known)
-        for known in self._open_orders():
+        for known in self._open_orders() if under_way else ():
             if known.cancel_requested_by is not None or self._wallet.state in CLOSING or self._is_linked_out(known):
                 self._cancel(known)
         self._intend()
@@ -151,6 +152,7 @@ class _Execution:
             self.done.unsettled[known.order.intent_id] = known.reason or known.state.value
         if self._limited or not known.is_due(self._now):
             return False
+        let_commit_be_lazy(self._connection)
         row = self._connection.execute(
             "SELECT state FROM trading.orders WHERE intent_id = %s FOR UPDATE SKIP LOCKED", [known.order.intent_id]
         ).fetchone()
@@ -180,6 +182,7 @@ class _Execution:
         """Commit an intent, or a refusal, for each decision that is due."""
         # It may have been halted while the venue was asked about other orders.
         wallet = replace(self._wallet, state=current_state(self._connection, self._wallet.name))
+        let_commit_be_lazy(self._connection)  # that it is submitting is durable before it is sent, and this before that
         orders, refusals = intend(self._connection, wallet, now=self._now)
         crash_point("trading.intents_written")
         self._connection.commit()

@@ -11,7 +11,7 @@ from strades_pipelines.brokerage.feed import fills_in_order
 from strades_pipelines.brokerage.movements import cash_flows
 from strades_pipelines.brokerage.order_book import cancellable, request_cancel
 from strades_pipelines.brokerage.portfolio import load_fills, load_wallet
-from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
 from strades_pipelines.brokerage.results import (
     KEYS,
     NO_CURVE,
@@ -64,6 +64,7 @@ def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: da
         request_cancel(connection, decision_id, by="the strategy", at=moment(stepped.cancelled[decision_id]), now=now)
     if stepped.checkpoint is not None:
         store_checkpoint(connection, wallet, ground, stepped.checkpoint)
+    let_commit_be_lazy(connection)  # no order is sent before a later commit
     crash_point("signals.decisions_written")
     connection.commit()
     crash_point("signals.decisions_committed")

@@ -23,6 +23,15 @@ def of_interval(interval: str) -> str:
     return "true" if interval == "1d" else f"\"interval\" = '{interval}'"
 
 
+def let_commit_be_lazy(connection: Connection) -> None:
+    """Have the transaction at hand commit without waiting for the disk.
+
+    For what a later commit makes durable before anything leaves this process: PostgreSQL writes in the order of the
+    commits. A server that crashes in between has lost what is made again from what is stored.
+    """
+    connection.execute("SET LOCAL synchronous_commit = off")
+
+
 def find_listings(cursor: Any, names: Sequence[str]) -> list[Listing]:
     """The listings named `VENUE:SYMBOL`, in that order; any database cursor will do.
 

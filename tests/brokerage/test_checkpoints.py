@@ -376,11 +376,11 @@ def test_a_checkpoint_holds_until_something_behind_it_changes(
 def test_a_change_that_was_under_way_while_the_inputs_were_read_is_seen(
     market: Connection, adbc: "AdbcConnection", resumed: Wallet, database_url: str
 ) -> None:
-    """It commits after the pass that did not see it, though its transaction began before."""
-    market.execute("DELETE FROM trading.wallet_checkpoints")
-    market.commit()
+    """It commits after the pass that did not see it, though its transaction began before, and others ended since."""
     with connect(database_url) as loader:
         loader.execute("UPDATE records.candles SET close = high WHERE open_time = %s", [BEHIND])
+        market.execute("DELETE FROM trading.wallet_checkpoints")
+        market.commit()
         decide(market, adbc, "paper", now=START + 30 * MINUTE + SECOND)
         assert events(market, adbc, resumed, START + 30 * MINUTE + SECOND) == 2
         loader.commit()
