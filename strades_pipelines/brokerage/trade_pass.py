@@ -1,15 +1,15 @@
 """One pass over the wallets that trade: decide, then execute. Dagster has no part in it."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from strades_pipelines.brokerage.brokers.venue import venue_for
-from strades_pipelines.brokerage.execution import Executed, execute_pending
+from strades_pipelines.brokerage.execution import Executed
 from strades_pipelines.brokerage.live import decide, for_each
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
+from strades_pipelines.brokerage.portfolio import open_wallet, retire_unlisted
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.wallets import WalletTemplate
 
 if TYPE_CHECKING:
@@ -25,12 +25,14 @@ class Desk:
     Args:
         at_venue: for the paper venue alone, whose transactions are its own.
         clock: the world's time, UTC.
+        started: wallets that were executed since this process began, in any desk of it.
     """
 
     connection: Connection
     at_venue: Connection
     adbc: "AdbcConnection"
     clock: Callable[[], datetime]
+    started: set[str] = field(default_factory=set)
 
     def trade(
         self, templates: Sequence[WalletTemplate], listed: Collection[str] | None
@@ -54,12 +56,13 @@ class Desk:
         retiring = [] if listed is None else retire_unlisted(self.connection, listed, TRADING_MODES)
         opened = [name for name in by_name if self._is_open(name)]
         done, failed = for_each([*opened, *retiring], self.execute, used)
+        self.started.update(name for name in done)
         return done, errors | failed
 
     def execute(self, name: str) -> Executed:
-        """Execute what waits in a wallet."""
-        venue = venue_for(load_wallet(self.connection, name), self.at_venue)
-        return execute_pending(self.connection, venue, name, now=self.clock())
+        """Execute what waits in a wallet; the first time in this process its account is reconciled before."""
+        is_first = name not in self.started
+        return execute_reconciled(self.connection, self.at_venue, name, now=self.clock(), at_start=is_first)
 
     def _is_open(self, name: str) -> bool:
         row = self.connection.execute("SELECT FROM trading.wallets WHERE wallet = %s", [name]).fetchone()

@@ -34,6 +34,7 @@ class TradeLoop:
     def __init__(self, wallet: str | None, *, every: float) -> None:
         self.totals: Counter[str] = Counter()
         self.errors: dict[str, str] = {}
+        self._started: set[str] = set()
         self._wallet, self._every = wallet, every
         self._file = self._read()
 
@@ -55,7 +56,7 @@ class TradeLoop:
     def _passes(self, end: float | None) -> Iterator[None]:
         """Passes on one set of connections, until one fails: what failed may be a connection."""
         with connect() as ours, connect() as at_venue, closing(adbc_connect()) as adbc:
-            desk = Desk(ours, at_venue, adbc, settings().now)
+            desk = Desk(ours, at_venue, adbc, settings().now, self._started)
             while True:
                 unread = self._read_again()
                 file = self._file

@@ -6,10 +6,9 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, field_validator
 
-from strades_pipelines.brokerage.brokers.venue import venue_for
-from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide, for_each, measure
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
+from strades_pipelines.brokerage.portfolio import open_wallet, retire_unlisted
+from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
 from strades_pipelines.defs.results.specs import result_specs
@@ -123,7 +122,7 @@ def _trade(
             if "signals" in layers:
                 decide(connection, adbc, name, now=now)
             if "trading" in layers:
-                execute_pending(connection, venue_for(load_wallet(connection, name), at_venue), name, now=now)
+                execute_reconciled(connection, at_venue, name, now=now)
             if "results" in layers:
                 measure(connection, adbc, name, now=now)
 
@@ -131,7 +130,7 @@ def _trade(
             ask(connection, adbc, replayed, start=start, end=end, now=settings().now())
 
         def settle(name: str) -> None:
-            execute_pending(connection, venue_for(load_wallet(connection, name), at_venue), name, now=settings().now())
+            execute_reconciled(connection, at_venue, name, now=settings().now())
 
         used = connection, at_venue, adbc
         errors = for_each(by_name, work, used)[1]
