@@ -190,34 +190,46 @@ def is_due(connection: Connection, wallet: Wallet, *, now: datetime) -> bool:
     return row is None
 
 
-def execute_reconciled(
-    connection: Connection, at_venue: Connection, name: str, *, now: datetime, at_start: bool = False
-) -> Executed:
-    """Reconcile the wallet's account where that is due, then execute what waits in the wallet.
+def reconcile_if_due(
+    connection: Connection, at_venue: Connection, wallet: Wallet, *, now: datetime, at_start: bool = False
+) -> list[str]:
+    """Reconcile the account of a wallet where that is due; returns the fills of this wallet that were booked. Commits.
 
     Args:
         at_venue: for the paper venue alone.
         at_start: whatever was compared before: what happened while nothing ran is looked at first.
 
     Raises:
-        NotReconciledError: a live wallet's venue cannot be compared with; nothing was sent. Others go on.
+        NotReconciledError: the venue of a live wallet does not answer. Others trade on, and are compared later.
+    """
+    if not (at_start or is_due(connection, wallet, now=now)):
+        return []
+    wallets = accounts(connection)[account_of(wallet)]
+    connection.rollback()
+    try:
+        done = reconcile(connection, account_venue(wallets, at_venue), wallets, now=now)
+    except BrokerError as error:
+        connection.rollback()
+        if wallet.mode == "live":
+            raise NotReconciledError(
+                f"live needs an account that is reconciled, its venue does not answer: {error}"
+            ) from error
+        LOGGER.warning("wallet %s: not reconciled, its venue does not answer: %s", wallet.name, error)
+        return []
+    return done.executed.get(wallet.name, Executed()).fills
+
+
+def execute_reconciled(
+    connection: Connection, at_venue: Connection, name: str, *, now: datetime, at_start: bool = False
+) -> Executed:
+    """Reconcile the wallet's account where that is due, then execute what waits in the wallet.
+
+    Raises:
+        NotReconciledError: as `reconcile_if_due`; nothing was sent then.
     """
     wallet = load_wallet(connection, name)
     venue = venue_for(wallet, at_venue)
-    booked: list[str] = []
-    if at_start or is_due(connection, wallet, now=now):
-        wallets = accounts(connection)[account_of(wallet)]
-        connection.rollback()
-        try:
-            done = reconcile(connection, account_venue(wallets, at_venue), wallets, now=now)
-            booked = done.executed.get(name, Executed()).fills
-        except BrokerError as error:
-            connection.rollback()
-            if wallet.mode == "live":
-                raise NotReconciledError(
-                    f"live needs an account that is reconciled, its venue does not answer: {error}"
-                ) from error
-            LOGGER.warning("wallet %s: not reconciled, its venue does not answer: %s", name, error)
+    booked = reconcile_if_due(connection, at_venue, wallet, now=now, at_start=at_start)
     executed = execute_pending(connection, venue, name, now=now)
     executed.fills[:0] = booked
     return executed

@@ -69,7 +69,11 @@ def test_it_says_what_is_held_done_pending_and_allowed(filled: Connection) -> No
     assert [(row["side"], row["price"], row["fee"]) for row in found["history"]] == [("buy", "102", "0.204")]
     assert found["limits"][0]["max_decision_age_seconds"] == 900
     assert found["freshness"][0]["close_time"] == "2024-01-02T00:04:00Z"
-    assert found["state"] == {"wallets": {"paper": {"state": "active", "reason": None}}, "halts": []}
+    assert found["state"] == {
+        "wallets": {"paper": {"state": "active", "reason": None}},
+        "halts": [],
+        "findings": [],
+    }
 
 
 def test_equal_state_has_an_equal_hash_at_another_time_and_on_another_connection(
