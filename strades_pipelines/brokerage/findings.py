@@ -13,6 +13,7 @@ from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert, to_json
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.ledger import plain
+from strades_pipelines.secret_values import masked
 
 ID_LENGTH = 8  # 40 bits, and short enough to type
 
@@ -207,8 +208,8 @@ def _row(finding: Finding, ignored_by: int | None, now: datetime) -> dict[str, A
         "price": finding.price,
         "amount": finding.amount,
         "occurred_at": finding.occurred_at,
-        "detail": finding.detail,
-        "evidence": to_json(finding.evidence),
+        "detail": masked(finding.detail),
+        "evidence": masked(to_json(finding.evidence)),
         "found_at": now,
         "state": "open" if ignored_by is None else "ignored",
         "settled_at": None if ignored_by is None else now,

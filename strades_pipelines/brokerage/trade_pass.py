@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from strades_pipelines.brokerage.brokers.venue import venue_for
+from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.execution import Executed
 from strades_pipelines.brokerage.live import decide, for_each
-from strades_pipelines.brokerage.portfolio import open_wallet, retire_unlisted
+from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.wallets import WalletTemplate
@@ -26,6 +28,7 @@ class Desk:
         at_venue: for the paper venue alone, whose transactions are its own.
         clock: the world's time, UTC.
         started: wallets that were executed since this process began, in any desk of it.
+        switches: that this process has armed, in any desk of it.
     """
 
     connection: Connection
@@ -33,6 +36,7 @@ class Desk:
     adbc: "AdbcConnection"
     clock: Callable[[], datetime]
     started: set[str] = field(default_factory=set)
+    switches: DeadMansSwitches = field(default_factory=DeadMansSwitches)
 
     def trade(
         self, templates: Sequence[WalletTemplate], listed: Collection[str] | None
@@ -55,9 +59,17 @@ class Desk:
         errors = for_each(by_name, open_and_decide, used)[1]
         retiring = [] if listed is None else retire_unlisted(self.connection, listed, TRADING_MODES)
         opened = [name for name in by_name if self._is_open(name)]
-        done, failed = for_each([*opened, *retiring], self.execute, used)
-        self.started.update(name for name in done)
-        return done, errors | failed
+
+        def renew(name: str) -> None:
+            venue = venue_for(load_wallet(self.connection, name), self.at_venue)
+            self.switches.renew(by_name[name], templates, venue)
+
+        # Without the switch that it asks for a wallet sends nothing.
+        unguarded = for_each([name for name in opened if by_name[name].dead_man_seconds], renew, used)[1]
+        guarded = [name for name in opened if name not in unguarded]
+        done, failed = for_each([*guarded, *retiring], self.execute, used)
+        self.started.update(done)
+        return done, errors | unguarded | failed
 
     def execute(self, name: str) -> Executed:
         """Execute what waits in a wallet; the first time in this process its account is reconciled before."""

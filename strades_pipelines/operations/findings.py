@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import typer
 
@@ -46,7 +47,7 @@ def run_reconcile(wallet: str | None, *, as_json: bool) -> None:
         # What stands of an account whose venue does not answer now stands still.
         findings = [one for account in by_account for one in open_findings(connection, account=account)]
         connection.rollback()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "account": account,
             "wallets": [one.name for one in wallets],

@@ -13,6 +13,7 @@ from strades_pipelines.settings import settings
 if TYPE_CHECKING:
     from strades_pipelines.brokerage.portfolio import Wallet
     from strades_pipelines.brokerage.prices import Connection
+    from strades_pipelines.brokerage.wallets import WalletTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ class DeadMansSwitch(Protocol):
         ...
 
 
-def account_of(wallet: "Wallet") -> str:
+def account_of(wallet: "Wallet | WalletTemplate") -> str:
     """The name of the account that a wallet trades: on paper its own, elsewhere one for all wallets of the broker.
 
     Paper and live are two accounts at a broker. The sandbox's venues know one only.
