@@ -15,7 +15,7 @@ from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.order_states import OrderState
 
-# Each part by an index: what it costs follows what is new, not what was ever traded.
+# Each part by an index (OFFSET 0: each order by its key): it costs what is new, not what was ever traded.
 ORDERS = f"""
     SELECT intent_id, wallet, venue_order_id, state, reason, updated_at FROM trading.orders
     WHERE wallet = ANY(%(wallets)s) AND state NOT IN {ENDED}
@@ -27,13 +27,15 @@ ORDERS = f"""
     WHERE venue_order_id = ANY(%(venue_ids)s) AND wallet = ANY(%(wallets)s)
 """
 FILLS = """
-    SELECT f.fill_id, f.wallet, f.listing_id, f.quantity, f.price, f.filled_at, o.venue_order_id IS NOT NULL
+    SELECT f.fill_id, f.wallet, f.listing_id, f.quantity, f.price, f.filled_at, o.is_of_venue
     FROM (
         SELECT * FROM trading.fills WHERE wallet = ANY(%(wallets)s) AND filled_at > %(since)s
         UNION
         SELECT * FROM trading.fills WHERE intent_id = ANY(%(intents)s) AND wallet = ANY(%(wallets)s)
     ) AS f
-    INNER JOIN trading.orders AS o USING (intent_id)
+    CROSS JOIN LATERAL (
+        SELECT venue_order_id IS NOT NULL AS is_of_venue FROM trading.orders WHERE intent_id = f.intent_id OFFSET 0
+    ) AS o
 """
 # Those that a person ignored, and those of fills that stand, say what the account holds beyond our books; those that
 # were adopted are known as long as the venue tells of them.

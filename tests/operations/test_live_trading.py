@@ -86,7 +86,7 @@ def test_a_live_wallet_whose_account_is_reconciled_trades(
     first = strades("trade", "--seconds", 0, "--json")
     assert (first.code, first.document["sent"]) == (0, 1)
     assert strades("trade", "--seconds", 0, "--json").code == 0
-    assert orders(server) == [("buy", 2)]
+    assert orders(server) == [("buy", Decimal(2))]
     assert mine.rows("SELECT mode, broker FROM trading.wallets WHERE wallet = 'money'") == [("live", "alpaca")]
     assert mine.rows("SELECT quantity, price FROM trading.fills") == [(2, 100)]
     assert mine.rows(

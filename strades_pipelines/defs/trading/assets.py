@@ -11,6 +11,7 @@ from strades_pipelines.brokerage.portfolio import open_wallet, retire_unlisted
 from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
+from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.defs.results.specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
 from strades_pipelines.defs.trading.checks import SPECS as CHECKS
@@ -34,6 +35,7 @@ TABLES = {
     "positions": "What each wallet holds now. Grain: one row a wallet and listing.",
     "cash": "What each wallet has now. Grain: one row a wallet and currency.",
     "ledger": "Every change of cash, hash-chained and append-only. Grain: one row a wallet and sequence.",
+    "findings": "Where a venue and our books differ, until a person has settled it. Grain: one row a difference.",
 }
 SPECS = [
     table_spec(
@@ -144,12 +146,22 @@ def _trade(
 EXECUTE_JOB = dg.define_asset_job(
     "execute_trades_job",
     selection=dg.AssetSelection.assets(*(key("trading", entity) for entity in TABLES)),
-    description="Sends what the wallets decided to their brokers, and books the fills.",
+    description="Sends what the wallets decided to their brokers, books the fills, compares the books with the venues.",
     tags={"strades/trade": "execute", "dagster/max_retries": "0"},
     config=dg.RunConfig(ops={"trading": TradeConfig(modes=["paper", "live"])}),
 )
 
 
+RECONCILE_SCHEDULE = dg.ScheduleDefinition(
+    name="reconcile_schedule",
+    job=EXECUTE_JOB,
+    cron_schedule="11 * * * *",
+    execution_timezone="UTC",
+    default_status=SCHEDULE_STATUS,
+    description="Compares the wallets' accounts with their venues, also while nothing is traded.",
+)
+
+
 def defs() -> dg.Definitions:
-    """The signals, trading and results layers, and the job that the trade sensor launches."""
-    return dg.Definitions(assets=[trading], jobs=[EXECUTE_JOB])
+    """The signals, trading and results layers, the job that the trade sensor launches, and its schedule."""
+    return dg.Definitions(assets=[trading], jobs=[EXECUTE_JOB], schedules=[RECONCILE_SCHEDULE])

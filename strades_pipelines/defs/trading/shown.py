@@ -28,6 +28,10 @@ QUERIES = {
         INNER JOIN records.listings USING (listing_id)
         ORDER BY c.name, f.filled_at DESC, f.fill_id
     """,
+    key("trading", "findings"): """
+        SELECT finding_id, account, wallets, code, detail, found_at FROM trading.findings
+        WHERE state = 'open' ORDER BY found_at DESC, finding_id LIMIT 100
+    """,
     key("results", "performance"): """
         SELECT
             c.name AS wallet, c.mode, c.strategy,

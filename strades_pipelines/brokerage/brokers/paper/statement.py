@@ -24,9 +24,13 @@ LATEST_BAR = timedelta(days=5)
 OPEN_ORDERS = """
     SELECT * FROM trading.paper_venue_orders WHERE account = %s AND state IN ('open', 'waiting') ORDER BY sequence
 """
+# OFFSET 0: each order by its key. A join that the planner may turn round reads all there ever were.
 FILLS = """
-    SELECT f.*, o.listing_id, o.side
-    FROM trading.paper_venue_fills AS f INNER JOIN trading.paper_venue_orders AS o USING (client_order_id)
+    SELECT f.*, o.listing_id, o.side FROM trading.paper_venue_fills AS f
+    CROSS JOIN LATERAL (
+        SELECT account, listing_id, side FROM trading.paper_venue_orders
+        WHERE client_order_id = f.client_order_id OFFSET 0
+    ) AS o
     WHERE f.filled_at > %s AND o.account = %s ORDER BY f.filled_at, f.client_order_id, f.venue_fill_id
 """
 HOLDINGS = """
