@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from strades_pipelines.brokerage.account_books import AccountBooks, read_books
 from strades_pipelines.brokerage.brokers.errors import BrokerError
-from strades_pipelines.brokerage.brokers.venue import AccountBroker, VenueAccount, account_of, venue_for
+from strades_pipelines.brokerage.brokers.venue import AccountBroker, VenueAccount, account_name, account_of, venue_for
 from strades_pipelines.brokerage.execution import Executed, execute_pending, settle_orders, wallet_lock
 from strades_pipelines.brokerage.findings import ACCOUNT_WIDE, Finding, StoredFinding, open_findings, store_findings
 from strades_pipelines.brokerage.ledger_marks import verify_new_lines
@@ -26,7 +26,7 @@ EVERY = timedelta(minutes=15)
 OVERLAP = timedelta(minutes=10)
 # What was asked with several requests, between which a fill may have come, is asked again before it is a finding.
 READS = 3
-TRADING = "SELECT wallet FROM trading.wallets WHERE mode <> 'replay' ORDER BY wallet"
+TRADING = "SELECT broker, mode, wallet FROM trading.wallets WHERE mode <> 'replay' ORDER BY wallet"
 
 
 class NotReconciledError(RuntimeError):
@@ -50,13 +50,23 @@ class Reconciled:
     findings: list[StoredFinding] = field(default_factory=list)
 
 
-def accounts(connection: Connection) -> dict[str, list[Wallet]]:
-    """The accounts that wallets trade, also closed ones: what they hold stays there. Each with its wallets, by name."""
-    found: dict[str, list[Wallet]] = {}
-    for (name,) in connection.execute(TRADING).fetchall():
-        wallet = load_wallet(connection, name)
-        found.setdefault(account_of(wallet), []).append(wallet)
+def accounts(connection: Connection) -> dict[str, list[str]]:
+    """The accounts that wallets trade, each with the names of its wallets, also closed ones: what they hold stays."""
+    found: dict[str, list[str]] = {}
+    for broker, mode, wallet in connection.execute(TRADING).fetchall():
+        found.setdefault(account_name(broker, mode, wallet), []).append(wallet)
     return found
+
+
+def reconcile_account(connection: Connection, at_venue: Connection, account: str, *, now: datetime) -> Reconciled:
+    """Reconcile one of `accounts` at its venue, as `reconcile` does.
+
+    Args:
+        at_venue: for the paper venue alone.
+    """
+    wallets = [load_wallet(connection, name) for name in accounts(connection)[account]]
+    connection.rollback()
+    return reconcile(connection, account_venue(wallets, at_venue), wallets, now=now)
 
 
 def account_venue(wallets: Sequence[Wallet], at_venue: Connection) -> AccountBroker:
@@ -204,10 +214,8 @@ def reconcile_if_due(
     """
     if not (at_start or is_due(connection, wallet, now=now)):
         return []
-    wallets = accounts(connection)[account_of(wallet)]
-    connection.rollback()
     try:
-        done = reconcile(connection, account_venue(wallets, at_venue), wallets, now=now)
+        done = reconcile_account(connection, at_venue, account_of(wallet), now=now)
     except BrokerError as error:
         connection.rollback()
         if wallet.mode == "live":

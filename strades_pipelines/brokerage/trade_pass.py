@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from strades_pipelines.brokerage.brokers.venue import venue_for
+from strades_pipelines.brokerage.brokers.venue import account_of, venue_for
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.execution import Executed
 from strades_pipelines.brokerage.live import decide, for_each
@@ -27,7 +27,7 @@ class Desk:
     Args:
         at_venue: for the paper venue alone, whose transactions are its own.
         clock: the world's time, UTC.
-        started: wallets that were executed since this process began, in any desk of it.
+        started: accounts that were compared since this process began, in any desk of it.
         switches: that this process has armed, in any desk of it.
     """
 
@@ -68,13 +68,15 @@ class Desk:
         unguarded = for_each([name for name in opened if by_name[name].dead_man_seconds], renew, used)[1]
         guarded = [name for name in opened if name not in unguarded]
         done, failed = for_each([*guarded, *retiring], self.execute, used)
-        self.started.update(done)
         return done, errors | unguarded | failed
 
     def execute(self, name: str) -> Executed:
         """Execute what waits in a wallet; the first time in this process its account is reconciled before."""
-        is_first = name not in self.started
-        return execute_reconciled(self.connection, self.at_venue, name, now=self.clock(), at_start=is_first)
+        account = account_of(load_wallet(self.connection, name))
+        at_start = account not in self.started
+        executed = execute_reconciled(self.connection, self.at_venue, name, now=self.clock(), at_start=at_start)
+        self.started.add(account)
+        return executed
 
     def _is_open(self, name: str) -> bool:
         row = self.connection.execute("SELECT FROM trading.wallets WHERE wallet = %s", [name]).fetchone()

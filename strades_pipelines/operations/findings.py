@@ -13,7 +13,7 @@ from strades_pipelines.brokerage.command_log import ALL, Scope
 from strades_pipelines.brokerage.findings import StoredFinding, open_findings
 from strades_pipelines.brokerage.live import for_each
 from strades_pipelines.brokerage.portfolio import load_wallet
-from strades_pipelines.brokerage.reconcile import Reconciled, account_venue, accounts, reconcile
+from strades_pipelines.brokerage.reconcile import Reconciled, accounts, reconcile_account
 from strades_pipelines.database.connection import connect
 from strades_pipelines.operations.output import print_result, table
 from strades_pipelines.operations.trading import (
@@ -35,13 +35,10 @@ def run_reconcile(wallet: str | None, *, as_json: bool) -> None:
         connection.rollback()
         if wallet is not None:
             wallets_in(connection, Scope("wallet", wallet))
-            by_account = {
-                name: wallets for name, wallets in by_account.items() if wallet in {one.name for one in wallets}
-            }
+            by_account = {account: names for account, names in by_account.items() if wallet in names}
 
         def compare(account: str) -> Reconciled:
-            wallets = by_account[account]
-            return reconcile(connection, account_venue(wallets, at_venue), wallets, now=settings().now())
+            return reconcile_account(connection, at_venue, account, now=settings().now())
 
         results, errors = for_each(by_account, compare, [connection, at_venue])
         # What stands of an account whose venue does not answer now stands still.
@@ -50,12 +47,12 @@ def run_reconcile(wallet: str | None, *, as_json: bool) -> None:
     rows: list[dict[str, Any]] = [
         {
             "account": account,
-            "wallets": [one.name for one in wallets],
+            "wallets": names,
             "fills": results[account].fills if account in results else None,
             "booked": sum(len(done.fills) for done in results[account].executed.values()) if account in results else 0,
             "error": errors.get(account),
         }
-        for account, wallets in by_account.items()
+        for account, names in by_account.items()
     ]
     document = {"accounts": rows, "findings": [finding_document(one) for one in findings]}
     shown = [row | {"wallets": ", ".join(row["wallets"])} for row in rows]

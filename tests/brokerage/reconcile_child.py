@@ -7,7 +7,7 @@ from strades_pipelines.brokerage.adoption import adopt, ignore
 from strades_pipelines.brokerage.brokers.venue import account_of
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.portfolio import load_wallet
-from strades_pipelines.brokerage.reconcile import account_venue, accounts, reconcile
+from strades_pipelines.brokerage.reconcile import reconcile_account
 from strades_pipelines.database.connection import connect
 
 
@@ -20,8 +20,7 @@ def main(url: str, now: datetime, name: str, word: str, finding: str) -> None:
         elif word == "ignore":
             ignore(ours, finding, request)
         else:
-            wallets = accounts(ours)[account_of(wallet)]
-            reconcile(ours, account_venue(wallets, theirs), wallets, now=now)
+            reconcile_account(ours, theirs, account_of(wallet), now=now)
 
 
 if __name__ == "__main__":

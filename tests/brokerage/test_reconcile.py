@@ -1,17 +1,23 @@
 """What a venue has and our books lack, or the other way round: booked where it is ours, else a finding that halts."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from psycopg.errors import CheckViolation
 
 from sandbox.venue import execution as exchange_steps
 from sandbox.venue import order_entry
+from sandbox.venue.faults import fault_rule
+from sandbox.venue.in_process import InProcessAdapter
 from sandbox.venue.orders import OrderType, Side, Ticket
-from sandbox.venue.venues import KEY
+from sandbox.venue.venues import KEY, SECRET
 from strades_pipelines.brokerage.adoption import CannotBeSettledError, adopt, ignore
+from strades_pipelines.brokerage.brokers.alpaca.broker import AlpacaBroker, new_client
+from strades_pipelines.brokerage.brokers.errors import BrokerError
 from strades_pipelines.brokerage.command_log import ALL, Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import StoredFinding, open_findings
@@ -20,6 +26,7 @@ from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
 from strades_pipelines.brokerage.reconcile import Reconciled, reconcile
 from strades_pipelines.brokerage.rows import decision_row, insert
+from strades_pipelines.database.connection import connect
 from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AT_ALPACA, SYMBOL, AtAlpaca
 from tests.brokerage.chaos import prepare
@@ -381,3 +388,68 @@ def test_a_wallet_takes_no_more_than_it_has(desk: Desk) -> None:
     desk.market.rollback()
     assert desk.finding().state == "open"
     assert rows(desk.market, "SELECT count(*) FROM signals.decisions") == [(0,)]
+
+
+def test_two_at_once_book_each_fill_once_and_keep_each_finding_once(desk: Desk, database_url: str) -> None:
+    desk.decide(limit(3, "101"))
+    desk.execute()
+    desk.by_hand(5)
+    desk.later()
+
+    def compare(_: int) -> None:
+        client: Any = new_client(KEY, SECRET, f"http://venue/{desk.at.venue.api.host}")
+        adapter = InProcessAdapter({desk.at.venue.api.host: desk.at.venue}, lambda seconds: None)
+        client._session.mount("http://", adapter)
+        with connect(database_url) as ours:
+            reconcile(ours, AlpacaBroker(client, {AAPL: SYMBOL}), desk.wallets, now=desk.now)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(compare, range(4)))
+    assert rows(desk.market, "SELECT quantity FROM trading.fills") == [(3,)]
+    assert rows(desk.market, "SELECT code FROM trading.findings") == [("external_fill",)]
+    assert verify_ledger(desk.market, "alpaca") == []
+
+
+def test_a_venue_that_does_not_answer_says_nothing_about_our_books(desk: Desk) -> None:
+    desk.by_hand(5)
+    desk.later()
+    desk.at.venue.faults.rules.append(fault_rule({"kind": "not_json", "operations": ["list"]}))
+    with pytest.raises(BrokerError):
+        desk.reconcile()
+    desk.market.rollback()
+    assert rows(desk.market, "SELECT count(*) FROM trading.findings") == [(0,)]
+    assert rows(desk.market, "SELECT count(*) FROM trading.reconciliations") == [(0,)]
+    assert desk.state() == "active"
+
+
+def test_all_pages_of_a_long_history_are_compared(desk: Desk) -> None:
+    """510 orders: two pages of orders, six of fills."""
+    desk.at.venue.limits_are_on = False
+    for _ in range(510):
+        desk.by_hand(1)
+        desk.at.clock.move(0.0001)
+    assert desk.reconcile().fills == 510
+    assert rows(desk.market, "SELECT count(*), sum(quantity) FROM trading.findings WHERE code = 'external_fill'") == [
+        (510, 510)
+    ]
+    assert rows(desk.market, "SELECT count(*) FROM trading.findings WHERE evidence ->> 'client_order_id' IS NULL") == [
+        (0,)
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM trading.findings",
+        "UPDATE trading.findings SET detail = 'nothing'",
+        "UPDATE trading.findings SET state = 'open', settled_at = NULL, command_id = NULL",
+    ],
+)
+def test_a_finding_is_not_changed_but_for_its_state(desk: Desk, statement: str) -> None:
+    desk.by_hand(5)
+    desk.later()
+    desk.reconcile()
+    ignore(desk.market, desk.finding().finding_id, desk.request("ignore"))
+    with pytest.raises(CheckViolation, match="append-only"):
+        desk.market.execute(statement)
+    desk.market.rollback()

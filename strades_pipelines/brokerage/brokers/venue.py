@@ -177,13 +177,18 @@ class DeadMansSwitch(Protocol):
 
 
 def account_of(wallet: "Wallet | WalletTemplate") -> str:
-    """The name of the account that a wallet trades: on paper its own, elsewhere one for all wallets of the broker.
+    """The name of the account that a wallet trades."""
+    return account_name(wallet.broker, wallet.mode, wallet.name)
+
+
+def account_name(broker: str, mode: str, wallet: str) -> str:
+    """The name of an account: on paper one for each wallet, elsewhere one for all wallets of the broker.
 
     Paper and live are two accounts at a broker. The sandbox's venues know one only.
     """
-    if wallet.broker == "paper":
-        return f"paper/{wallet.name}"
-    return f"{wallet.broker}/{'sandbox' if settings().world == 'sandbox' else wallet.mode}"
+    if broker == "paper":
+        return f"paper/{wallet}"
+    return f"{broker}/{'sandbox' if settings().world == 'sandbox' else mode}"
 
 
 def venue_for(wallet: "Wallet", connection: "Connection") -> AccountBroker:
