@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from strades_pipelines.brokerage.wallet_health import wallet_problems
 from tests.operations.test_trading import World, mine, wallet
 from tests.research.bars import Run
 
@@ -52,6 +53,9 @@ def test_a_finding_is_shown_everywhere_and_holds_the_wallet_until_it_is_settled(
     assert strades("wallets", "--json").document["findings"][0]["finding_id"] == found["finding_id"]
     assert strades("context", "--json").document["state"]["findings"][0]["detail"] == found["detail"]
     assert wallet(strades)["state"] == "halted"
+    with psycopg.connect(bought.url) as connection:
+        named = f"paper/mine: finding {found['finding_id']} holding_differs: {found['detail']}; {found['advice']}"
+        assert named in wallet_problems(connection, now=bought.now)  # what `strades doctor` says
     refused = strades("resume", "--wallet", "mine")
     assert refused.code == 1
     assert f"finding {found['finding_id']} stands: {found['detail']}" in refused.err
