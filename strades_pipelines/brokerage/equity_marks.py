@@ -16,8 +16,10 @@ from strades_pipelines.market.rounding import exact
 MARK = "SELECT sequence, marked_at, equity, peak, day, day_equity FROM trading.equity_marks WHERE wallet = %s"
 # A fill and its fee count from when we knew of them, as they do in the engine.
 LINES = """
-    SELECT l.sequence, coalesce(f.known_at, l.occurred_at), l.amount, l.kind IN ('fill', 'fee'), f.listing_id,
+    SELECT l.sequence, coalesce(f.known_at, l.occurred_at), l.amount,
+        l.kind NOT IN ('deposit', 'withdrawal', 'transfer'), f.listing_id,
         CASE WHEN l.kind <> 'fill' THEN 0 WHEN f.side = 'buy' THEN f.quantity ELSE -f.quantity END
+            - CASE WHEN l.kind = 'fill' AND f.fee_in_units THEN f.fee ELSE 0 END
     FROM trading.ledger AS l LEFT JOIN trading.fills AS f ON l.reference = f.fill_id AND l.kind IN ('fill', 'fee')
     WHERE l.wallet = %s AND l.currency = %s AND l.sequence > %s ORDER BY l.sequence
 """
@@ -116,8 +118,8 @@ def _load(connection: Connection, wallet: Wallet) -> EquityMark:
 
 def _lines(connection: Connection, wallet: Wallet, after: int) -> Iterator[tuple[int, Change]]:
     rows = connection.execute(LINES, [wallet.name, wallet.currency, after]).fetchall()
-    for sequence, at, amount, is_traded, listing_id, units in rows:
-        yield sequence, Change(at, amount, ZERO if is_traded else amount, listing_id, Decimal(units))
+    for sequence, at, amount, is_earned, listing_id, units in rows:
+        yield sequence, Change(at, amount, ZERO if is_earned else amount, listing_id, Decimal(units))
 
 
 def _before(books: Books, changes: Sequence[Change]) -> Books:

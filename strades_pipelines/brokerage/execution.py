@@ -18,7 +18,7 @@ from strades_pipelines.brokerage.brokers.venue import VenueBroker, VenueFill, Ve
 from strades_pipelines.brokerage.halts import current_state, send_lock
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.ledger import post_fill
-from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, postpone, settle_attempts
+from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, orders_by_id, postpone, settle_attempts
 from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
 from strades_pipelines.brokerage.rows import insert, order_event_row
@@ -53,24 +53,51 @@ def execute_pending(connection: Connection, venue: VenueBroker, name: str, *, no
         ValueError: for a replay wallet, which is never edited.
         Exception: a fault of ours, after which the wallet is halted: nothing is sent until a person has looked at it.
     """
+    with _execution(connection, venue, name, now) as execution:
+        execution.run()
+    return execution.done
+
+
+def settle_orders(
+    connection: Connection, venue: VenueBroker, name: str, intent_ids: Sequence[str], *, now: datetime
+) -> Executed:
+    """Ask the venue about some orders of a wallet, also ones that are over, and record its fills. Sends nothing.
+
+    Commits as it goes. An order that the venue gives no answer about stays as it is.
+
+    Raises:
+        Exception: as `execute_pending`.
+    """
+    with _execution(connection, venue, name, now) as execution:
+        execution.settle(intent_ids)
+    return execution.done
+
+
+@contextmanager
+def _execution(connection: Connection, venue: VenueBroker, name: str, now: datetime) -> Iterator["_Execution"]:
+    """Under the wallet's lock; a fault of ours halts it: nothing is sent until a person has looked at it."""
     with wallet_lock(connection, name):
         wallet = load_wallet(connection, name)
         if wallet.mode == "replay":
-            raise ValueError(f"wallet {name}: expected the mode paper, was replay; what it did is over")
-        execution = _Execution(connection, venue, wallet, now)
-        try:
-            execution.run()
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            raise  # the database is away, or busy: the next pass goes on
-        except Exception as error:
-            LOGGER.exception("wallet %s: halted by a fault of ours; nothing more is sent", name)
-            with suppress(psycopg.Error):
-                connection.rollback()
-                reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                set_state(connection, name, "halted", reason=f"a fault of Strades: {reason}")
-                connection.commit()
-            raise
-        return execution.done
+            raise ValueError(f"wallet {name}: expected the mode paper or live, was replay; what it did is over")
+        with _halt_on_fault(connection, name):
+            yield _Execution(connection, venue, wallet, now)
+
+
+@contextmanager
+def _halt_on_fault(connection: Connection, name: str) -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        raise  # the database is away, or busy: the next pass goes on
+    except Exception as error:
+        LOGGER.exception("wallet %s: halted by a fault of ours; nothing more is sent", name)
+        with suppress(psycopg.Error):
+            connection.rollback()
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            set_state(connection, name, "halted", reason=f"a fault of Strades: {reason}")
+            connection.commit()
+        raise
 
 
 @contextmanager
@@ -99,6 +126,17 @@ class _Execution:
         self.done = Executed()
         self._connection, self._venue, self._wallet, self._now = connection, venue, wallet, now
         self._limited = False  # the venue takes no more requests in this pass
+
+    def settle(self, intent_ids: Sequence[str]) -> None:
+        """Record what the venue says of some orders."""
+        for known in list(orders_by_id(self._connection, self._wallet, intent_ids)):
+            self._connection.commit()
+            with suppress(BrokerError):  # the next pass asks again
+                found = self._venue.lookup(known.order, at=self._now)
+                # What contradicts an order that is over cannot become its state: reconciliation says so.
+                if found is not None and not (known.state.is_over and contradiction(known, found)):
+                    self._adopt(known, found)
+            self._connection.commit()
 
     def run(self) -> None:
         """One pass."""

@@ -64,14 +64,18 @@ def halt(connection: Connection, request: Request, state: str) -> int:
 def resume(connection: Connection, request: Request) -> tuple[int, bool]:
     """End the halt of exactly this scope; returns the command and whether there was one. Commits.
 
-    A wallet that was halted by itself, by a fault say, stays so when all wallets are resumed.
+    A wallet that was halted by itself, by a fault say, stays so when all wallets are resumed; one of which a finding
+    stands stays so until that is settled.
     """
     command_id = log_command(connection, request, {})
     scope = request.scope
     if scope.kind == "wallet":
         ended = connection.execute(
-            "UPDATE trading.wallets SET state = 'active', state_reason = NULL "
-            "WHERE wallet = %s AND state IN ('reducing', 'halted')",
+            """
+            UPDATE trading.wallets AS w SET state = 'active', state_reason = NULL
+            WHERE w.wallet = %s AND w.state IN ('reducing', 'halted')
+                AND NOT EXISTS (SELECT FROM trading.findings AS f WHERE f.state = 'open' AND w.wallet = ANY(f.wallets))
+            """,
             [scope.name],
         )
     else:

@@ -15,7 +15,7 @@ from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import Order, OrderTerms
 
 ENDED = "('filled', 'cancelled', 'replaced', 'rejected', 'expired')"
-UNDER_WAY = f"""
+ORDERS = """
     SELECT i.*, o.state, o.filled, o.reason, o.venue_order_id, o.submitted_at, a.attempts, a.next_attempt_at,
         c.requested_by, d.order_request IS NULL AS is_for_target
     FROM trading.orders AS o
@@ -23,7 +23,9 @@ UNDER_WAY = f"""
     INNER JOIN signals.decisions AS d USING (decision_id)
     LEFT JOIN trading.order_attempts AS a USING (intent_id)
     LEFT JOIN trading.cancel_requests AS c USING (decision_id)
-    WHERE o.wallet = %s AND o.state NOT IN {ENDED}
+"""
+UNDER_WAY = f"""
+    {ORDERS} WHERE o.wallet = %s AND o.state NOT IN {ENDED}
     ORDER BY i.intended_at, i.parent_id IS NOT NULL, d.ordinal, i.intent_id
 """
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=5)
@@ -31,7 +33,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """An order that is not over.
+    """An order that is not over, or that its venue is asked about once more.
 
     Args:
         order: its whole quantity, of which `filled` units are done.
@@ -69,9 +71,19 @@ def plan(connection: Connection, wallet: Wallet, order: Order, *, send_before: d
 
 def open_orders(connection: Connection, wallet: Wallet) -> Iterator[OpenOrder]:
     """The orders that are not over, in the order in which they were planned; a parent before what waits for it."""
+    return _orders(connection, wallet, UNDER_WAY, [wallet.name])
+
+
+def orders_by_id(connection: Connection, wallet: Wallet, intent_ids: Sequence[str]) -> Iterator[OpenOrder]:
+    """Some orders of a wallet, also ones that are over."""
+    query = f"{ORDERS} WHERE o.wallet = %s AND o.intent_id = ANY(%s) ORDER BY o.intent_id"
+    return _orders(connection, wallet, query, [wallet.name, list(intent_ids)])
+
+
+def _orders(connection: Connection, wallet: Wallet, query: str, parameters: list[Any]) -> Iterator[OpenOrder]:
     index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
     with connection.cursor(row_factory=namedtuple_row) as cursor:
-        rows: list[Any] = cursor.execute(UNDER_WAY, [wallet.name]).fetchall()
+        rows: list[Any] = cursor.execute(query, parameters).fetchall()
     for row in rows:
         terms = OrderTerms(
             limit=row.limit_price,

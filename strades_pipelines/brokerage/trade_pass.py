@@ -1,15 +1,17 @@
 """One pass over the wallets that trade: decide, then execute. Dagster has no part in it."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from strades_pipelines.brokerage.brokers.venue import venue_for
-from strades_pipelines.brokerage.execution import Executed, execute_pending
+from strades_pipelines.brokerage.brokers.venue import account_of, venue_for
+from strades_pipelines.brokerage.dead_man import DeadMansSwitches
+from strades_pipelines.brokerage.execution import Executed
 from strades_pipelines.brokerage.live import decide, for_each
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.wallets import WalletTemplate
 
 if TYPE_CHECKING:
@@ -25,12 +27,16 @@ class Desk:
     Args:
         at_venue: for the paper venue alone, whose transactions are its own.
         clock: the world's time, UTC.
+        started: accounts that were compared since this process began, in any desk of it.
+        switches: that this process has armed, in any desk of it.
     """
 
     connection: Connection
     at_venue: Connection
     adbc: "AdbcConnection"
     clock: Callable[[], datetime]
+    started: set[str] = field(default_factory=set)
+    switches: DeadMansSwitches = field(default_factory=DeadMansSwitches)
 
     def trade(
         self, templates: Sequence[WalletTemplate], listed: Collection[str] | None
@@ -53,13 +59,24 @@ class Desk:
         errors = for_each(by_name, open_and_decide, used)[1]
         retiring = [] if listed is None else retire_unlisted(self.connection, listed, TRADING_MODES)
         opened = [name for name in by_name if self._is_open(name)]
-        done, failed = for_each([*opened, *retiring], self.execute, used)
-        return done, errors | failed
+
+        def renew(name: str) -> None:
+            venue = venue_for(load_wallet(self.connection, name), self.at_venue)
+            self.switches.renew(by_name[name], templates, venue)
+
+        # Without the switch that it asks for a wallet sends nothing.
+        unguarded = for_each([name for name in opened if by_name[name].dead_man_seconds], renew, used)[1]
+        guarded = [name for name in opened if name not in unguarded]
+        done, failed = for_each([*guarded, *retiring], self.execute, used)
+        return done, errors | unguarded | failed
 
     def execute(self, name: str) -> Executed:
-        """Execute what waits in a wallet."""
-        venue = venue_for(load_wallet(self.connection, name), self.at_venue)
-        return execute_pending(self.connection, venue, name, now=self.clock())
+        """Execute what waits in a wallet; the first time in this process its account is reconciled before."""
+        account = account_of(load_wallet(self.connection, name))
+        at_start = account not in self.started
+        executed = execute_reconciled(self.connection, self.at_venue, name, now=self.clock(), at_start=at_start)
+        self.started.add(account)
+        return executed
 
     def _is_open(self, name: str) -> bool:
         row = self.connection.execute("SELECT FROM trading.wallets WHERE wallet = %s", [name]).fetchone()

@@ -37,6 +37,10 @@ FILLS = """
     WHERE f.wallet = %s ORDER BY f.filled_at DESC, f.fill_id LIMIT %s
 """
 HALTS = "SELECT scope, name, state, reason, since FROM trading.halts ORDER BY scope, name"
+FINDINGS = """
+    SELECT finding_id, account, wallets, code, symbol, quantity, amount, detail, found_at FROM trading.findings
+    WHERE state = 'open' ORDER BY finding_id
+"""
 Rows = list[dict[str, Any]]
 
 
@@ -51,7 +55,8 @@ class TradingContext:
         history: the newest fills of each wallet, newest first.
         limits: what the gate goes by, by the names of `market.limits.LIMITS`; null where there is no limit.
         freshness: the newest bar of each instrument that a wallet sees.
-        state: the state of each wallet that counts, and the halts of strategies and of everything.
+        state: the state of each wallet that counts, the halts of strategies and of everything, and the findings of
+            reconciliation that stand.
     """
 
     as_of: str
@@ -102,6 +107,7 @@ def read_context(connection: Connection, *, now: datetime, fills: int = 100) -> 
             state={
                 "wallets": {wallet.name: {"state": wallet.state, "reason": wallet.state_reason} for wallet in wallets},
                 "halts": [_json(row) for row in _rows(connection, HALTS, [])],
+                "findings": [_json(row) for row in _rows(connection, FINDINGS, [])],
             },
         )
 

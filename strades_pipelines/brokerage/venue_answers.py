@@ -38,6 +38,8 @@ def state_with(known: OpenOrder, state: OrderState, filled: Decimal) -> OrderSta
     """A venue's state beside the fills that it told: they may come after the word, or before it."""
     if filled == known.order.quantity:
         return OrderState.FILLED
+    if known.state.is_over:
+        return known.state  # a fill that is told after the end makes it no other order
     if state not in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED):
         return state
     if known.state is OrderState.CANCELLING:

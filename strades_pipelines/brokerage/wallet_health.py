@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from strades_pipelines.brokerage.findings import open_findings
 from strades_pipelines.brokerage.prices import Connection
 
 PATIENCE = timedelta(minutes=5)  # a venue that answers settles an order within seconds
@@ -23,10 +24,14 @@ UNFINISHED = """
 
 
 def wallet_problems(connection: Connection, *, now: datetime) -> list[str]:
-    """Wallets that do not trade freely, orders that a venue has left open to doubt, commands that did not end."""
+    """Wallets that do not trade freely, findings that stand, orders in doubt at a venue, commands that did not end."""
     lines = [
         f"wallet {wallet} is {state}{f' ({reason})' if reason else ''}{_way_out(state)}"
         for wallet, state, reason in connection.execute(STOPPED)
+    ]
+    lines += [
+        f"{finding.account}: finding {finding.finding_id} {finding.code}: {finding.detail}; {finding.advice}"
+        for finding in open_findings(connection)
     ]
     lines += [
         f"wallet {wallet}: order {intent} is {state} since {at:%Y-%m-%d %H:%M} ({reason}); ask its venue"

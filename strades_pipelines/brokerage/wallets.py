@@ -28,7 +28,12 @@ class WalletsError(ValueError):
 
 @dataclass(frozen=True)
 class WalletTemplate:
-    """A wallet as its owner wrote it. A replay template makes a new wallet for each window and state of its inputs."""
+    """A wallet as its owner wrote it. A replay template makes a new wallet for each window and state of its inputs.
+
+    Args:
+        dead_man_seconds: how long its venue waits for `strades trade` before it cancels the account's open orders; None
+            for ever.
+    """
 
     name: str
     mode: str
@@ -43,6 +48,7 @@ class WalletTemplate:
     opened_at: datetime | None
     broker: str = "paper"
     limits: WalletLimits = field(default_factory=WalletLimits)
+    dead_man_seconds: int | None = None
 
     def new_strategy(self) -> Strategy:
         """A fresh instance of the strategy."""
@@ -150,9 +156,10 @@ def _template(where: str, entry: Any) -> WalletTemplate:
         opened_at=_instant(f"{where}.opened_at", opened_at) if opened_at is not None else None,
         broker=entry.get("broker", "paper"),
         limits=_limits(where, entry),
+        dead_man_seconds=entry.get("dead_man_seconds"),
     )
     if template.mode == "live":
-        _refuse_live(where, entry)
+        _check_live(where, entry)
     return template
 
 
@@ -168,13 +175,17 @@ def _limits(where: str, entry: dict[str, Any]) -> WalletLimits:
     return limits
 
 
-def _refuse_live(where: str, entry: dict[str, Any]) -> None:
-    """Live trading needs two confirmations, and books that are reconciled with the venue's, which they are not yet."""
+def _check_live(where: str, entry: dict[str, Any]) -> None:
+    """Live trading needs two confirmations, and a broker that trades with money.
+
+    That its account agrees with our books is seen to with each start (`reconcile.execute_reconciled`).
+    """
     if not settings().live_trading:
         raise WalletsError(f"{where}.mode: live needs STRADES_LIVE_TRADING=true, was not set; use paper")
     if entry.get("confirm_live") != entry["name"]:
         raise WalletsError(f"{where}.confirm_live: expected {entry['name']!r}, was {entry.get('confirm_live')!r}")
-    raise WalletsError(f"{where}.mode: nothing trades live yet; expected replay or paper, was 'live'")
+    if entry.get("broker", "paper") == "paper":
+        raise WalletsError(f"{where}.broker: live needs a broker that trades with money, was 'paper'")
 
 
 def _plain(value: Any) -> Any:

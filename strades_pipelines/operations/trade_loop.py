@@ -11,6 +11,7 @@ import psycopg
 import typer
 
 from strades_pipelines import stopping
+from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.execution import Executed
 from strades_pipelines.brokerage.trade_pass import TRADING_MODES, Desk
 from strades_pipelines.brokerage.wallets import WalletsError, WalletsFile, read_wallets
@@ -34,12 +35,19 @@ class TradeLoop:
     def __init__(self, wallet: str | None, *, every: float) -> None:
         self.totals: Counter[str] = Counter()
         self.errors: dict[str, str] = {}
+        self._started: set[str] = set()
+        self._switches = DeadMansSwitches()
         self._wallet, self._every = wallet, every
         self._file = self._read()
 
     def run(self, seconds: float | None) -> None:
         """Pass after pass for that long; None: until this process is stopped, which it survives at any point."""
         end = None if seconds is None else time.monotonic() + seconds
+        with stopping.at_stop(self._switches.disarm):
+            self._go_on(end)
+        self._switches.disarm()
+
+    def _go_on(self, end: float | None) -> None:
         wait = self._every
         while True:
             try:
@@ -55,7 +63,7 @@ class TradeLoop:
     def _passes(self, end: float | None) -> Iterator[None]:
         """Passes on one set of connections, until one fails: what failed may be a connection."""
         with connect() as ours, connect() as at_venue, closing(adbc_connect()) as adbc:
-            desk = Desk(ours, at_venue, adbc, settings().now)
+            desk = Desk(ours, at_venue, adbc, settings().now, self._started, self._switches)
             while True:
                 unread = self._read_again()
                 file = self._file

@@ -28,7 +28,7 @@ def halt(
     as_json: Json = False,
 ) -> None:
     """Send no new order, of all wallets unless one is named; returns when the last send in flight has ended."""
-    from strades_pipelines.operations.trading import run_halt
+    from strades_pipelines.operations.halting import run_halt
 
     run_halt(
         wallet,
@@ -46,7 +46,7 @@ def resume(
     wallet: OneWallet = None, strategy: OneStrategy = None, reason: Reason = None, as_json: Json = False
 ) -> None:
     """End a halt of the same scope. What was refused meanwhile is not sent later."""
-    from strades_pipelines.operations.trading import run_resume
+    from strades_pipelines.operations.halting import run_resume
 
     run_resume(wallet, strategy, reason=reason, as_json=as_json)
 
@@ -69,7 +69,7 @@ def order(
 ) -> None:
     """Send an order of your own, through the same gate as those of the strategies."""
     from strades_pipelines.operations.order_words import order_request
-    from strades_pipelines.operations.trading import run_order
+    from strades_pipelines.operations.ordering import run_order
 
     request = order_request(quantity, limit, stop, trail, time_in_force, auction, reduce_only=reduce_only)
     run_order(wallet, instrument, request, reason=reason, as_json=as_json)
@@ -82,7 +82,7 @@ def cancel(
     as_json: Json = False,
 ) -> None:
     """Cancel what is left of an order, whoever it is of, and in whatever state its wallet is."""
-    from strades_pipelines.operations.trading import run_cancel
+    from strades_pipelines.operations.ordering import run_cancel
 
     run_cancel(intent, reason=reason, as_json=as_json)
 
@@ -136,6 +136,43 @@ def trade(
     from strades_pipelines.operations.trade_loop import run_trade
 
     run_trade(wallet, seconds=seconds, every=every, as_json=as_json)
+
+
+@app.command(name="reconcile")
+def reconcile_accounts(wallet: OneWallet = None, as_json: Json = False) -> None:
+    """Compare the accounts at the venues with our books; what differs is a finding and halts its wallets."""
+    from strades_pipelines.operations.findings import run_reconcile
+
+    run_reconcile(wallet, as_json=as_json)
+
+
+Findings = Annotated[list[str], typer.Argument(metavar="FINDING...", help="Ids that `strades reconcile` shows.")]
+Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept with the command.")]
+
+
+@app.command()
+def adopt(
+    findings: Findings,
+    wallet: Annotated[str, typer.Option(metavar="NAME", help="Whose books it comes into.")],
+    reason: Why,
+    price: Annotated[
+        str | None,
+        typer.Option(metavar="PRICE", help="What one unit of a holding cost.", show_default="the last known close"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take an order, fill or holding that is none of ours into a wallet's books."""
+    from strades_pipelines.operations.findings import run_adopt
+
+    run_adopt(findings, wallet, price=price, reason=reason, as_json=as_json)
+
+
+@app.command()
+def ignore(findings: Findings, reason: Why, as_json: Json = False) -> None:
+    """Leave what was found out of all books, for good."""
+    from strades_pipelines.operations.findings import run_ignore
+
+    run_ignore(findings, reason=reason, as_json=as_json)
 
 
 @app.command()

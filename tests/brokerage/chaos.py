@@ -14,6 +14,7 @@ from sandbox.venue.venues import KEY
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.order_book import request_cancel
+from strades_pipelines.brokerage.reconcile import reconcile
 from strades_pipelines.brokerage.rows import decision_row, insert
 from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AtAlpaca
@@ -140,6 +141,16 @@ class ChaosRun:
         assert cash == (balances["USD"],), f"{self.name}: cash {cash}, the venue has {balances}"
         assert (held or (0,)) == (balances.get("AAPL", 0),), f"{self.name}: holds {held}, the venue has {balances}"
         assert verify_ledger(self.market, self.name) == []
+        self._reconcile()
+
+    def _reconcile(self) -> None:
+        """All that the venue did is ours, from the first order on; each run has a venue of its own under one name."""
+        self.market.execute("DELETE FROM trading.reconciliations")
+        self.market.commit()
+        done = reconcile(self.market, self.at.broker, [self.at.wallet], now=self.at.clock())
+        assert done.findings == [], f"{self.name}: {[finding.detail for finding in done.findings]}"
+        told = self.market.execute("SELECT count(*) FROM trading.fills WHERE wallet = %s", [self.name]).fetchone()
+        assert told == (done.fills,), f"{self.name}: {told} fills booked, {done.fills} told"
         self.market.commit()
 
 

@@ -67,13 +67,22 @@ COMMAND_POINTS = {
     "trading.cancels_requested",
     "trading.exits_decided",
 }
+# test_reconcile_crashes.py kills a reconciliation and what a person says of a finding there.
+RECONCILE_POINTS = {
+    "trading.findings_written",
+    "trading.findings_committed",
+    "trading.adoption_written",
+    "trading.adoption_committed",
+    "trading.ignore_written",
+    "trading.ignore_committed",
+}
 
 
 def test_no_point_is_left_out() -> None:
     sources = (PROJECT / "strades_pipelines").rglob("*.py")
     named = {name for source in sources for name in re.findall(r'crash_point\("(\w+\.\w+)"\)', source.read_text())}
     of_trading = {name for name in named if name.partition(".")[0] in ("signals", "trading", "results")}
-    assert of_trading == {*POINTS, *CANCEL_POINTS, *ELSEWHERE, *COMMAND_POINTS}
+    assert of_trading == {*POINTS, *CANCEL_POINTS, *ELSEWHERE, *COMMAND_POINTS, *RECONCILE_POINTS}
 
 
 @pytest.mark.parametrize(("point", "crash_at"), POINTS.items())

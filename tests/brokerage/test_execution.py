@@ -304,7 +304,7 @@ def test_a_replay_wallet_is_not_executed(
     add_candles(CLOSES)
     name = replay(adbc, REPLAY, start=START, end=START + timedelta(days=1), now=FILLED).wallet
     assert name is not None
-    with pytest.raises(ValueError, match="expected the mode paper, was replay"):
+    with pytest.raises(ValueError, match="expected the mode paper or live, was replay"):
         execute_pending(market, venue, name, now=FILLED)
 
 
@@ -321,5 +321,5 @@ def test_the_venue_rejects_what_the_account_cannot_pay(
 
 def test_a_mode_without_a_venue_is_refused(market: Connection, wallet: Wallet) -> None:
     assert isinstance(venue_for(wallet, market), PaperBroker)
-    with pytest.raises(ValueError, match="expected the mode paper, was replay"):
+    with pytest.raises(ValueError, match="expected the mode paper or live, was replay"):
         venue_for(replace(wallet, mode="replay"), market)

@@ -327,3 +327,20 @@ def test_a_comparison_that_was_not_committed_is_made_again(
     monkeypatch.setattr("strades_pipelines.defs.trading.parity.crash_point", lambda name: None)
     trade(REPLAY, backtest=nothing)
     assert rows(market, "SELECT count(*) FROM results.parity") == [(1,)]
+
+
+def test_a_venue_that_disagrees_halts_its_wallet_shows_the_finding_and_fails_the_check(
+    trade: Any, market: Connection
+) -> None:
+    trade(PAPER, backtest=nothing)
+    market.execute(
+        "INSERT INTO trading.paper_venue_accounts (account, cash) VALUES ('paper', 900)"
+    )  # it opened with 1000
+    market.execute("DELETE FROM trading.reconciliations")  # it is due again
+    market.commit()
+    result = trade(PAPER, backtest=nothing)
+    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
+    assert failed == ["no_finding_stands"]
+    [found] = records(result, "trading", "findings", "newest")
+    assert (found["code"], found["wallets"]) == ("cash_short", "['paper']")
+    assert rows(market, "SELECT state FROM trading.wallets") == [("halted",)]

@@ -76,7 +76,11 @@ def test_it_says_what_is_held_done_pending_and_allowed(filled: Connection) -> No
     told = {"long_only": True, "restricted": [], "max_position_percent": "100", "max_leverage": "1"}
     assert in_force == dict.fromkeys(in_force) | {"open_market_only": False} | told
     assert found["freshness"][0]["close_time"] == "2024-01-02T00:04:00Z"
-    assert found["state"] == {"wallets": {"paper": {"state": "active", "reason": None}}, "halts": []}
+    assert found["state"] == {
+        "wallets": {"paper": {"state": "active", "reason": None}},
+        "halts": [],
+        "findings": [],
+    }
 
 
 def test_equal_state_has_an_equal_hash_at_another_time_and_on_another_connection(

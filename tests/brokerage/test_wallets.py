@@ -230,7 +230,7 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
         (None, "one", "wallets[0].mode: live needs STRADES_LIVE_TRADING=true"),
         ("true", None, "wallets[0].confirm_live: expected 'one', was None"),
         ("true", "two", "wallets[0].confirm_live: expected 'one', was 'two'"),
-        ("true", "one", "wallets[0].mode: nothing trades live yet"),
+        ("true", "one", "wallets[0].broker: live needs a broker that trades with money, was 'paper'"),
     ],
 )
 def test_live_trading_needs_two_confirmations_and_a_broker(

@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+from strades_pipelines.secret_values import masked, masked_bytes
+
 
 class BrokerError(RuntimeError):
-    """A request to a venue that did not end well.
+    """A request to a venue that did not end well. It holds none of our keys, though the venue may repeat them.
 
     Args:
         reason: in one line.
@@ -12,8 +14,8 @@ class BrokerError(RuntimeError):
     """
 
     def __init__(self, reason: str, message: bytes | None = None) -> None:
-        super().__init__(" ".join(reason.split()))
-        self.message = message
+        super().__init__(masked(" ".join(reason.split())))
+        self.message = None if message is None else masked_bytes(message)
 
 
 class Rejected(BrokerError):

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from strades_pipelines.brokerage.portfolio import Wallet
     from strades_pipelines.brokerage.prices import Connection
+    from strades_pipelines.brokerage.wallets import WalletTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,17 @@ class AccountOrder:
     """An open order of an account, ours or another's.
 
     Args:
-        client_order_id: "" where it has none.
+        order: its `client_order_id` is "" where it has none.
         listing_id: None for a symbol that the wallet does not trade.
+        terms: None where the venue does not say them, or we have no such terms.
+        placed_at: by the venue's clock, where it says it.
     """
 
     order: VenueOrder
     symbol: str
     listing_id: int | None
+    terms: OrderTerms | None = None
+    placed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +152,66 @@ class VenueBroker(Protocol):
         ...
 
 
-def venue_for(wallet: "Wallet", connection: "Connection") -> VenueBroker:
+class AccountBroker(VenueBroker, Protocol):
+    """A venue that also says what the whole account holds and did: what reconciliation asks, and execution does not."""
+
+    def account(self, since: datetime, *, at: datetime) -> VenueAccount:
+        """The account: its open orders, its fills after `since`, its cash and holdings.
+
+        A venue answers several requests for it, between which a fill may come: who compares it asks twice.
+        """
+        ...
+
+
+@runtime_checkable
+class DeadMansSwitch(Protocol):
+    """A venue that cancels the open orders of an account by itself when it has not heard from it for some time."""
+
+    def keep_alive(self, seconds: int) -> None:
+        """Have the account's open orders cancelled `seconds` from now unless it is called again; 0 disarms it.
+
+        Raises:
+            BrokerError: as each of a venue's methods.
+        """
+        ...
+
+
+def account_of(wallet: "Wallet | WalletTemplate") -> str:
+    """The name of the account that a wallet trades."""
+    return account_name(wallet.broker, wallet.mode, wallet.name)
+
+
+def account_name(broker: str, mode: str, wallet: str) -> str:
+    """The name of an account: on paper one for each wallet, elsewhere one for all wallets of the broker.
+
+    Paper and live are two accounts at a broker. The sandbox's venues know one only.
+    """
+    if broker == "paper":
+        return f"paper/{wallet}"
+    return f"{broker}/{'sandbox' if settings().world == 'sandbox' else mode}"
+
+
+def venue_for(wallet: "Wallet", connection: "Connection") -> AccountBroker:
     """The venue of a wallet.
 
     Args:
         connection: for the paper venue alone; nobody else may use it, since its transactions are the venue's.
 
     Raises:
-        ValueError: for a wallet whose mode has no venue.
+        ValueError: for a wallet whose mode has no venue, or that would trade live where that is not switched on.
         SettingsError: the account's keys are not set.
     """
-    if wallet.mode != "paper":
-        raise ValueError(f"wallet {wallet.name}: expected the mode paper, was {wallet.mode}; nothing else trades yet")
+    if wallet.mode not in ("paper", "live"):
+        raise ValueError(f"wallet {wallet.name}: expected the mode paper or live, was {wallet.mode}")
+    if wallet.mode == "live" and not settings().live_trading:
+        raise ValueError(f"wallet {wallet.name}: live needs STRADES_LIVE_TRADING=true, was not set")
     if wallet.broker == "alpaca":
         from strades_pipelines.brokerage.brokers.alpaca.account import open_account
 
-        return open_account({listing.listing_id: listing.symbol for listing in wallet.listings})
+        symbols = {listing.listing_id: listing.symbol for listing in wallet.listings}
+        return open_account(symbols, is_live=wallet.mode == "live")
+    if wallet.mode == "live":
+        raise ValueError(f"wallet {wallet.name}: expected a broker that trades live, was {wallet.broker}")
     from strades_pipelines.brokerage.brokers.paper import PaperBroker
 
     return PaperBroker(connection, wallet)

@@ -6,15 +6,15 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, field_validator
 
-from strades_pipelines.brokerage.brokers.venue import venue_for
 from strades_pipelines.brokerage.daily_parity import write_daily_parity
-from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.live import decide, for_each, measure
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
+from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.trading_context import record_context
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
+from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.defs.results.specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
 from strades_pipelines.defs.trading.checks import SPECS as CHECKS
@@ -41,6 +41,7 @@ TABLES = {
     "cash": "What each wallet has now. Grain: one row a wallet and currency.",
     "contexts": "The report of all that is traded, each time it says something new. Grain: one row a report.",
     "ledger": "Every change of cash, hash-chained and append-only. Grain: one row a wallet and sequence.",
+    "findings": "Where a venue and our books differ, until a person has settled it. Grain: one row a difference.",
 }
 SPECS = [
     table_spec(
@@ -131,7 +132,7 @@ def _trade(
             if "signals" in layers:
                 decide(connection, adbc, name, now=now)
             if "trading" in layers:
-                execute_pending(connection, venue_for(load_wallet(connection, name), at_venue), name, now=now)
+                execute_reconciled(connection, at_venue, name, now=now)
             if "results" in layers:
                 measure(connection, adbc, name, now=now)
                 measure_history(connection, load_wallet(connection, name), now=now)
@@ -141,7 +142,7 @@ def _trade(
             ask(connection, adbc, replayed, start=start, end=end, now=settings().now())
 
         def settle(name: str) -> None:
-            execute_pending(connection, venue_for(load_wallet(connection, name), at_venue), name, now=settings().now())
+            execute_reconciled(connection, at_venue, name, now=settings().now())
 
         used = connection, at_venue, adbc
         errors = for_each(by_name, work, used)[1]
@@ -155,12 +156,22 @@ def _trade(
 EXECUTE_JOB = dg.define_asset_job(
     "execute_trades_job",
     selection=dg.AssetSelection.assets(*(key("trading", entity) for entity in TABLES)),
-    description="Sends what the wallets decided to their brokers, and books the fills.",
+    description="Sends what the wallets decided to their brokers, books the fills, compares the books with the venues.",
     tags={"strades/trade": "execute", "dagster/max_retries": "0"},
     config=dg.RunConfig(ops={"trading": TradeConfig(modes=["paper", "live"])}),
 )
 
 
+RECONCILE_SCHEDULE = dg.ScheduleDefinition(
+    name="reconcile_schedule",
+    job=EXECUTE_JOB,
+    cron_schedule="11 * * * *",
+    execution_timezone="UTC",
+    default_status=SCHEDULE_STATUS,
+    description="Compares the wallets' accounts with their venues, also while nothing is traded.",
+)
+
+
 def defs() -> dg.Definitions:
-    """The signals, trading and results layers, and the job that the trade sensor launches."""
-    return dg.Definitions(assets=[trading], jobs=[EXECUTE_JOB])
+    """The signals, trading and results layers, the job that the trade sensor launches, and its schedule."""
+    return dg.Definitions(assets=[trading], jobs=[EXECUTE_JOB], schedules=[RECONCILE_SCHEDULE])

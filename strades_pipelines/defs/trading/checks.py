@@ -52,6 +52,13 @@ STATEMENTS = (
         """,
     ),
     Statement(
+        "trading",
+        "findings",
+        "no_finding_stands",
+        "What the venues say of our accounts is what our books say, or a person has settled the difference.",
+        "SELECT count(*) FROM trading.findings WHERE state = 'open'",
+    ),
+    Statement(
         "results",
         "equity",
         "equity_is_cash_and_holdings",

@@ -43,6 +43,10 @@ QUERIES = {
         ) AS p
         ORDER BY p.wallet, p.day DESC
     """,
+    key("trading", "findings"): """
+        SELECT finding_id, account, wallets, code, detail, found_at FROM trading.findings
+        WHERE state = 'open' ORDER BY found_at DESC, finding_id LIMIT 100
+    """,
     key("results", "performance"): """
         SELECT
             c.name AS wallet, c.mode, c.strategy,

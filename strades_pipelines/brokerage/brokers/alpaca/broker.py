@@ -6,8 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.brokerage.brokers.alpaca.mapping import filled_quantity, order_body, placed_at, venue_order
+from strades_pipelines.brokerage.brokers.alpaca.statement import Statement, venue_account
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
-from strades_pipelines.brokerage.brokers.venue import VenueOrder
+from strades_pipelines.brokerage.brokers.venue import VenueAccount, VenueOrder
 from strades_pipelines.market.orders import Order
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ PAGE = 100
 # An order's time and its fills' come from several clocks of the venue.
 CLOCKS_APART = timedelta(minutes=10)
 NEWEST = 500  # orders in a list, the most there are
+SAME_INSTANT = timedelta(milliseconds=1)
 DUPLICATE, UNAUTHORIZED, NOT_FOUND, TOO_MANY = 40010001, (401, 407), 404, 429
 
 
@@ -69,6 +71,40 @@ class AlpacaBroker:
         self._call(self._client.delete, f"/orders/{document['id']}")
         return self.lookup(order, at=at)
 
+    def account(self, since: datetime, *, at: datetime) -> VenueAccount:
+        """The account, by the activities FILL: deposits, dividends and fees are activities of other kinds."""
+        # An activity names its order by the venue's id alone: the client's id is that of the orders placed since.
+        recent = self._list_orders({"status": "all", "after": _rfc3339(since)})
+        statement = Statement(
+            recent,
+            self._list_orders({"status": "open"}),
+            self._fills_after(since),
+            self._call(self._client.get, "/account"),
+            self._call(self._client.get, "/positions"),
+        )
+        try:
+            return venue_account(statement, self._symbols)
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            raise Unknown(f"expected an account with its orders and positions, was {error!r}", self._said()) from error
+
+    def _list_orders(self, query: Mapping[str, str]) -> list[Any]:
+        """The orders that match the query, all pages, newest first."""
+        found: dict[str, Any] = {}
+        page_query = {**query, "limit": str(NEWEST), "direction": "desc"}
+        while True:
+            page = self._call(self._client.get, "/orders", page_query)
+            if not isinstance(page, list) or not all(isinstance(one, Mapping) and one.get("id") for one in page):
+                raise Unknown("expected a list of orders", self._said())
+            before = len(found)
+            found |= {str(one["id"]): one for one in page}
+            if len(page) < NEWEST or len(found) == before:
+                return list(found.values())
+            oldest = placed_at(page[-1])
+            if oldest is None:
+                raise Unknown("expected orders with the time at which they were submitted", self._said())
+            # Orders of one instant may lie on two pages: the next one begins with them again.
+            page_query["until"] = _rfc3339(oldest + SAME_INSTANT)
+
     def _find(self, client_order_id: str) -> Mapping[str, Any] | None:
         """The order's document; `{}` where the answer is none. A venue may have forgotten the id and list the order."""
         try:
@@ -94,15 +130,16 @@ class AlpacaBroker:
         message = self._said()
         activities: list[Any] = []
         if filled_quantity(said):
-            activities = self._fills_since(placed_at(said))
+            placed = placed_at(said)
+            activities = self._fills_after(placed - CLOCKS_APART if placed else None)
         return venue_order(said, activities, message)
 
-    def _fills_since(self, placed: datetime | None) -> list[Any]:
-        """The account's fills since an order was placed, all pages."""
+    def _fills_after(self, time: datetime | None) -> list[Any]:
+        """The account's fills after a time, all pages, oldest first."""
         found: list[Any] = []
         query = {"direction": "asc", "page_size": str(PAGE)}
-        if placed is not None:
-            query["after"] = (placed - CLOCKS_APART).isoformat().replace("+00:00", "Z")
+        if time is not None:
+            query["after"] = _rfc3339(time)
         while True:
             page = self._call(self._client.get, "/account/activities/FILL", query)
             if not isinstance(page, list) or not all(isinstance(one, Mapping) for one in page):
@@ -161,6 +198,10 @@ def _translated(answer: "requests.Response | None", said: str) -> BrokerError:
     if status in UNAUTHORIZED:
         return NotSent(f"{reason}; are the keys right?", message)
     return Rejected(reason, message) if 400 <= status < 500 else Unknown(reason, message)
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")
 
 
 def _is_duplicate(error: Rejected) -> bool:

@@ -8,9 +8,10 @@ from typing import Any
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.orders import Order, OrderTerms
 
 Document = Mapping[str, Any]
+TIMES_IN_FORCE = ("gtc", "day", "ioc", "fok")
 WORKING = (
     "new", "accepted", "pending_new", "accepted_for_bidding", "held", "pending_cancel", "pending_replace", "stopped",
     "suspended", "calculated", "done_for_day", "partially_filled",
@@ -24,6 +25,7 @@ STATES = dict.fromkeys(WORKING, OrderState.ACCEPTED) | {
 }
 # `opg` and `cls` are times in force there.
 AUCTIONS = {"open": "opg", "close": "cls"}
+AUCTIONS_BACK = {word: auction for auction, word in AUCTIONS.items()}
 
 
 def order_body(order: Order, symbol: str) -> dict[str, str]:
@@ -41,6 +43,23 @@ def order_body(order: Order, symbol: str) -> dict[str, str]:
     return body | {name: plain(price) for name, price in prices.items() if price is not None}
 
 
+def order_terms(document: Document) -> OrderTerms | None:
+    """The terms of an order of the account; None for those that we have not, a trail in per cent say.
+
+    Raises:
+        InvalidOperation: for a price that is no number.
+    """
+    limit, stop, trail = (
+        Decimal(document[name]) if document.get(name) else None for name in ("limit_price", "stop_price", "trail_price")
+    )
+    word = str(document.get("time_in_force"))
+    in_force = "day" if word in AUCTIONS_BACK else word
+    # A trailing stop says where its stop stands now.
+    terms = OrderTerms(limit, None if trail else stop, trail, in_force, AUCTIONS_BACK.get(word))
+    is_ours = in_force in TIMES_IN_FORCE and document.get("type", document.get("order_type")) == terms.order_type
+    return terms if is_ours else None
+
+
 def venue_order(document: Document, activities: Iterable[Document], message: bytes | None) -> VenueOrder:
     """An order with its fills; a document that lacks what an order has, or names another status, is UNKNOWN.
 
@@ -51,7 +70,7 @@ def venue_order(document: Document, activities: Iterable[Document], message: byt
     client_id = str(document.get("client_order_id") or "")
     try:
         venue_id, status, quantity = str(document["id"]), str(document["status"]), Decimal(document["qty"])
-        fills = tuple(_fill(one) for one in activities if one.get("order_id") == venue_id)
+        fills = tuple(venue_fill(one) for one in activities if one.get("order_id") == venue_id)
         at = datetime.fromisoformat(document["updated_at"]) if document.get("updated_at") else None
     except (KeyError, TypeError, ValueError, InvalidOperation) as error:
         return VenueOrder(client_id, "", OrderState.UNKNOWN, f"expected an order, was {error!r}", message=message)
@@ -87,7 +106,7 @@ def placed_at(document: Document) -> datetime | None:
         return None
 
 
-def _fill(activity: Document) -> VenueFill:
+def venue_fill(activity: Document) -> VenueFill:
     """A fill; trades in stocks cost no commission there, and fees come as activities of their own."""
     return VenueFill(
         str(activity["id"]),

@@ -15,7 +15,8 @@ from psycopg.rows import namedtuple_row
 from strades_pipelines.brokerage.brokers.errors import Rejected, Unknown
 from strades_pipelines.brokerage.brokers.paper.accounts import open_account
 from strades_pipelines.brokerage.brokers.paper.matching import Matched, PaperFill, PaperMatcher, PaperOrder
-from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
+from strades_pipelines.brokerage.brokers.paper.statement import paper_account
+from strades_pipelines.brokerage.brokers.venue import VenueAccount, VenueFill, VenueOrder
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, last_closes, of_interval
 from strades_pipelines.brokerage.rows import insert, to_json
@@ -105,6 +106,12 @@ class PaperBroker:
             if known.state in ("open", "waiting"):
                 self._store(self._matcher().cancel(order.intent_id))
             return self._known(order.intent_id)
+
+    def account(self, since: datetime, *, at: datetime) -> VenueAccount:
+        """The account, after its orders were matched with the bars known at `at`."""
+        with self._answering():
+            self._match(at)
+            return paper_account(self._connection, self._wallet, since)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:

@@ -1,0 +1,124 @@
+"""Bodies of `strades halt` and `strades resume`."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+from strades_pipelines.brokerage.brokers.venue import venue_for
+from strades_pipelines.brokerage.command_log import Request, Scope, log_outcome
+from strades_pipelines.brokerage.findings import open_findings
+from strades_pipelines.brokerage.flatten import Flattened, cancel_all, flatten
+from strades_pipelines.brokerage.halts import halt, resume, wait_for_sends
+from strades_pipelines.brokerage.live import for_each
+from strades_pipelines.brokerage.portfolio import load_wallet
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.wallet_status import wallet_statuses
+from strades_pipelines.database.connection import connect
+from strades_pipelines.operations.trading import (
+    finish,
+    new_request,
+    open_world,
+    scope_of,
+    status_document,
+    wallets_in,
+)
+from strades_pipelines.settings import settings
+from strades_pipelines.strategy.bad_input import BadInput
+
+# A send that hangs for longer is the venue's to end; how long cancels are waited for.
+SEND_SECONDS, CANCEL_SECONDS = 5.0, 5.0
+
+
+def run_halt(
+    wallet: str | None,
+    strategy: str | None,
+    *,
+    reducing: bool,
+    cancel_open: bool,
+    flatten_all: bool,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """`strades halt`; ends with 1 when a wallet was still sending, or something could not be cancelled or closed."""
+    scope = scope_of(wallet, strategy)
+    if cancel_open and flatten_all:
+        raise BadInput("expected --cancel-open or --flatten, found both; --flatten cancels what is open too")
+    if reducing and flatten_all:
+        raise BadInput(
+            "expected --reducing or --flatten, found both: strategies would trade while positions are closed"
+        )
+    open_world()
+    with connect() as connection:
+        names = wallets_in(connection, scope)
+        request = new_request("halt", scope, reason)
+        state = "reducing" if reducing else "halted"
+        command_id = halt(connection, request, state)
+        sending = wait_for_sends(connection, names, seconds=SEND_SECONDS)
+        results: dict[str, Flattened] = {}
+        errors: dict[str, str] = {}
+        work = flatten if flatten_all else cancel_all if cancel_open else None
+        if work is not None:
+            results, errors = _at_each_venue(connection, work, [name for name in names if name not in sending], request)
+        problems = [f"wallet {name} was still sending after {SEND_SECONDS:.0f} s" for name in sending]
+        problems += [f"wallet {name}: {error}" for name, error in errors.items()]
+        problems += [f"wallet {name}: {line}" for name, done in results.items() for line in _left_over(done)]
+        log_outcome(connection, command_id, "; ".join(problems) or state, now=settings().now())
+        connection.commit()
+        statuses = list(wallet_statuses(connection, now=settings().now(), names=names))
+    document = {
+        "command_id": command_id,
+        "scope": str(scope),
+        "state": state,
+        "wallets": [status_document(status) for status in statuses],
+        "still_sending": sending,
+        "done": {name: asdict(done) for name, done in results.items()},
+        "problems": problems,
+    }
+    finish(document, statuses, as_json, problems)
+
+
+def run_resume(wallet: str | None, strategy: str | None, *, reason: str | None, as_json: bool) -> None:
+    """`strades resume`; ends with 1 when nothing of this scope was halted, or findings of its wallet stand."""
+    scope = scope_of(wallet, strategy)
+    open_world()
+    with connect() as connection:
+        names = wallets_in(connection, scope)
+        command_id, ended = resume(connection, new_request("resume", scope, reason))
+        problems = [] if ended else _reasons_not_to_resume(connection, scope)
+        log_outcome(connection, command_id, "; ".join(problems) or "resumed", now=settings().now())
+        connection.commit()
+        statuses = list(wallet_statuses(connection, now=settings().now(), names=names))
+    document = {
+        "command_id": command_id,
+        "scope": str(scope),
+        "wallets": [status_document(status) for status in statuses],
+        "problems": problems,
+    }
+    finish(document, statuses, as_json, problems)
+
+
+def _reasons_not_to_resume(connection: Connection, scope: Scope) -> list[str]:
+    findings = open_findings(connection, wallet=scope.name) if scope.kind == "wallet" else []
+    if findings:
+        return [f"{scope}: finding {one.finding_id} stands: {one.detail}; {one.advice}" for one in findings]
+    return [f"{scope}: nothing to resume; `strades wallets` shows what is halted, and by what"]
+
+
+def _at_each_venue(
+    connection: Connection, work: Callable[..., Flattened], names: list[str], request: Request
+) -> tuple[dict[str, Flattened], dict[str, str]]:
+    """Do `work` for each wallet at its venue; one that fails holds up no other."""
+    with connect() as at_venue:
+
+        def at_venue_of(name: str) -> Flattened:
+            venue = venue_for(load_wallet(connection, name), at_venue)
+            of_wallet = replace(request, kind="flatten" if work is flatten else "cancel", scope=Scope("wallet", name))
+            return work(connection, venue, of_wallet, clock=settings().now, seconds=CANCEL_SECONDS)
+
+        return for_each(names, at_venue_of, [connection, at_venue])
+
+
+def _left_over(done: Flattened) -> list[str]:
+    lines = [f"order {intent_id} is not cancelled yet" for intent_id in done.not_cancelled]
+    return lines + [
+        f"exit {outcome.intent_id} {outcome.state}: {outcome.reason}" for outcome in done.exits if not outcome.is_good
+    ]

@@ -1,0 +1,173 @@
+"""A live wallet, in the sandbox at the sandbox's venue: it trades where each condition holds, and says which lacks."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from sandbox.venue import execution as exchange_steps
+from sandbox.venue import order_entry
+from sandbox.venue.orders import OrderType, Side, Ticket
+from sandbox.venue.venues import KEY
+from strades_pipelines.settings import settings
+from tests.ingestion.conftest import add_listing
+from tests.operations.test_trading import START, World, mine, wallet
+from tests.research.bars import Run
+from tests.sandbox.serving import Served, served
+
+__all__ = ["mine"]
+ENTRY = {
+    "name": "money",
+    "mode": "live",
+    "confirm_live": "money",
+    "broker": "alpaca",
+    "strategy": "sma_cross",
+    "parameters": {"fast": 1, "slow": 2, "size": 2},
+    "instruments": ["yahoo:AAPL"],
+    "interval": "1m",
+    "currency": "USD",
+    "cash": 50_000,
+    "opened_at": START.isoformat(),
+}
+Write = Callable[..., None]
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """The venue: Apple trades at 100."""
+    with served(now=None, extra=tmp_path) as running:
+        exchange_steps.hold_price(running.app.venues["alpaca"].exchange, "AAPL", Decimal(100), None)
+        monkeypatch.setenv("STRADES_SANDBOX_URL", running.url)
+        yield running
+
+
+@pytest.fixture
+def listed(server: Served, mine: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes Wallets.json: `ENTRY` with changes, without the keys that are None. Its strategy wants to buy 2."""
+    file = tmp_path / "Wallets.json"
+    monkeypatch.setenv("STRADES_WALLETS", str(file))
+    monkeypatch.setenv("STRADES_LIVE_TRADING", "true")
+    mine.go_on(1)
+    with psycopg.connect(mine.url) as connection:
+        add_listing(connection, "yahoo", "AAPL")
+        for n, close in enumerate([100.0, 100.0, 101.0]):
+            closed = START + timedelta(minutes=n + 1)
+            connection.execute(
+                """
+                INSERT INTO records.candles
+                SELECT listing_id, '1m', %s, %s, %s, %s, %s, %s, 1, 1, 1, %s, 'stated', 1, %s
+                FROM records.listings WHERE symbol = 'AAPL'
+                """,
+                [closed - timedelta(minutes=1), closed, *[close] * 4, closed, closed],
+            )
+
+    def write(**changes: Any) -> None:
+        entry = {name: value for name, value in {**ENTRY, **changes}.items() if value is not None}
+        file.write_text(json.dumps({"wallets": [entry]}))
+        settings.cache_clear()
+
+    write()
+    return write
+
+
+def orders(server: Served) -> list[tuple[str, Decimal]]:
+    """What the venue has: side and filled of each order."""
+    return [(order.ticket.side.value, order.filled) for order in server.app.venues["alpaca"].exchange.orders.values()]
+
+
+def test_a_live_wallet_whose_account_is_reconciled_trades(
+    strades: Run, mine: World, server: Served, listed: Write
+) -> None:
+    first = strades("trade", "--seconds", 0, "--json")
+    assert (first.code, first.document["sent"]) == (0, 1)
+    assert strades("trade", "--seconds", 0, "--json").code == 0
+    assert orders(server) == [("buy", Decimal(2))]
+    assert mine.rows("SELECT mode, broker FROM trading.wallets WHERE wallet = 'money'") == [("live", "alpaca")]
+    assert mine.rows("SELECT quantity, price FROM trading.fills") == [(2, 100)]
+    assert mine.rows(
+        "SELECT account, wallets, findings FROM trading.reconciliations WHERE account <> 'paper/mine'"
+    ) == [("alpaca/sandbox", ["money"], 0)]
+    # The account has 100,000, the wallet counts on half of it.
+    assert mine.rows("SELECT external_cash FROM trading.reconciliations WHERE account = 'alpaca/sandbox'") == [
+        ({"USD": "50000"},)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "changes", "message"),
+    [
+        ("", {}, "wallets[0].mode: live needs STRADES_LIVE_TRADING=true, was not set; use paper"),
+        ("true", {"confirm_live": None}, "wallets[0].confirm_live: expected 'money', was None"),
+        ("true", {"confirm_live": "Money"}, "wallets[0].confirm_live: expected 'money', was 'Money'"),
+        ("true", {"broker": None}, "wallets[0].broker: live needs a broker that trades with money, was 'paper'"),
+    ],
+)
+def test_where_a_condition_lacks_nothing_is_sent_and_the_line_says_which(
+    setting: str,
+    changes: dict[str, Any],
+    message: str,
+    strades: Run,
+    mine: World,
+    server: Served,
+    listed: Write,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STRADES_LIVE_TRADING", setting)
+    listed(**changes)
+    answer = strades("trade", "--seconds", 0, "--json")
+    assert answer.code == 1
+    assert message in answer.document["errors"]["money"]
+    assert "\n" not in answer.document["errors"]["money"]
+    assert orders(server) == []
+    assert mine.rows("SELECT count(*) FROM trading.wallets WHERE mode = 'live'") == [(0,)]
+
+
+def test_a_wallet_that_was_opened_live_sends_nothing_once_the_setting_is_gone(
+    strades: Run, mine: World, server: Served, listed: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strades("trade", "--seconds", 0)
+    monkeypatch.setenv("STRADES_LIVE_TRADING", "")
+    settings.cache_clear()
+    answer = strades("order", "money", "AAPL", "1")
+    assert answer.code == 2
+    assert "wallet money: live needs STRADES_LIVE_TRADING=true, was not set" in answer.err
+    assert len(orders(server)) == 1
+
+
+def test_while_a_finding_stands_a_live_wallet_sends_nothing(
+    strades: Run, mine: World, server: Served, listed: Write
+) -> None:
+    exchange = server.app.venues["alpaca"].exchange
+    order_entry.place(exchange, KEY, Ticket("AAPL", Side.BUY, OrderType.LIMIT, Decimal(1), limit_price=Decimal(50)))
+    assert strades("trade", "--seconds", 0).code == 0
+    assert len(orders(server)) == 1
+    held = wallet(strades, "money")
+    assert (held["state"], held["reason"].split(" (")[0]) == ("halted", "reconciliation: external_order AAPL")
+    [found] = strades("reconcile", "--wallet", "money", "--json").document["findings"]
+    assert strades("ignore", found["finding_id"], "--reason", "my own").code == 0
+    assert strades("resume", "--wallet", "money").code == 0
+    assert strades("order", "money", "AAPL", "1").code == 0
+    assert len(orders(server)) == 2
+
+
+def test_a_live_wallet_waits_for_a_venue_that_does_not_answer(
+    strades: Run, mine: World, server: Served, listed: Write
+) -> None:
+    rule = {"venue": "alpaca", "kind": "error_before", "operations": ["account"], "status": 503}
+    server.control("faults", **rule)
+    answer = strades("trade", "--seconds", 0, "--json")
+    assert answer.code == 1
+    assert answer.document["errors"]["money"].startswith(
+        "live needs an account that is reconciled, its venue does not answer: HTTP 503"
+    )
+    by_hand = strades("order", "money", "AAPL", "1")
+    assert by_hand.code == 2
+    assert "live needs an account that is reconciled" in by_hand.err
+    assert orders(server) == []
+    server.app.venues["alpaca"].faults.rules.clear()
+    assert strades("trade", "--seconds", 0, "--json").document["sent"] == 1
