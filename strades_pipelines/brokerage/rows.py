@@ -16,6 +16,7 @@ from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ledger import Line, plain
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms, Refusal, TradingDecision
+from strades_pipelines.secret_values import masked, masked_bytes
 
 Row = dict[str, Any]
 PRICES = ("limit", "stop", "trail")
@@ -101,7 +102,10 @@ def order_event_row(
     reason: str | None = None,
     message: bytes | None = None,
 ) -> Row:
-    """A row of trading.order_events; sequence and filled are the next and the same where they are None."""
+    """A row of trading.order_events; sequence and filled are the next and the same where they are None.
+
+    A venue may repeat our keys: they are masked in what is kept of its words.
+    """
     return {
         "intent_id": intent_id,
         "sequence": sequence,
@@ -109,8 +113,8 @@ def order_event_row(
         "filled": _plain(filled),
         "venue_order_id": venue_order_id,
         "venue_time": venue_time,
-        "reason": reason,
-        "message": message,
+        "reason": None if reason is None else masked(reason),
+        "message": None if message is None else masked_bytes(message),
         "recorded_at": now,
     }
 

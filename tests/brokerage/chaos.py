@@ -143,10 +143,10 @@ class ChaosRun:
         self.market.commit()
 
 
-def prepare(market: Connection) -> None:
+def prepare(market: Connection, listing_id: int = AAPL) -> None:
     """The one bar that orders are sized with."""
     market.execute(
         "INSERT INTO records.candles VALUES (%s, '1m', %s, %s, 100, 100, 100, 100, 1, 1, 1, %s, 'stated', 1, %s)",
-        [AAPL, START, START + MINUTE, START + MINUTE, START],
+        [listing_id, START, START + MINUTE, START + MINUTE, START],
     )
     market.commit()

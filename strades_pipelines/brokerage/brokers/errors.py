@@ -2,18 +2,20 @@
 
 from datetime import timedelta
 
+from strades_pipelines.secret_values import masked, masked_bytes
+
 
 class BrokerError(RuntimeError):
     """A request to a venue that did not end well.
 
     Args:
         reason: in one line.
-        message: what the venue said, as it came; None where it said nothing.
+        message: what the venue said, as it came but for our keys, which it may repeat; None where it said nothing.
     """
 
     def __init__(self, reason: str, message: bytes | None = None) -> None:
-        super().__init__(" ".join(reason.split()))
-        self.message = message
+        super().__init__(masked(" ".join(reason.split())))
+        self.message = None if message is None else masked_bytes(message)
 
 
 class Rejected(BrokerError):

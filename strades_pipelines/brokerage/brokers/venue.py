@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from strades_pipelines.brokerage.portfolio import Wallet
     from strades_pipelines.brokerage.prices import Connection
 
+CCXT = "ccxt:"  # a wallet's broker begins so where ccxt's name of the venue follows
+
 
 @dataclass(frozen=True, slots=True)
 class VenueFill:
@@ -127,11 +129,13 @@ class VenueBroker(Protocol):
 
     `grace` is how long after an order was sent the venue may still say that it does not have it, though it does.
     `links_orders` says whether it keeps parents and groups itself; elsewhere execution does.
+    `lacks` names the terms that it cannot keep itself, of `stop`, `trail` and `day`; an order with one is refused.
     """
 
     name: str
     grace: timedelta
     links_orders: bool
+    lacks: frozenset[str]
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         """Place the order; an id the venue has already is the same order, placed once."""
@@ -154,14 +158,19 @@ def venue_for(wallet: "Wallet", connection: "Connection") -> VenueBroker:
 
     Raises:
         ValueError: for a wallet whose mode has no venue.
-        SettingsError: the account's keys are not set.
+        SettingsError: the account's keys are not set, or ccxt does not know the venue.
     """
     if wallet.mode != "paper":
         raise ValueError(f"wallet {wallet.name}: expected the mode paper, was {wallet.mode}; nothing else trades yet")
+    symbols = {listing.listing_id: listing.symbol for listing in wallet.listings}
     if wallet.broker == "alpaca":
         from strades_pipelines.brokerage.brokers.alpaca.account import open_account
 
-        return open_account({listing.listing_id: listing.symbol for listing in wallet.listings})
+        return open_account(symbols)
+    if wallet.broker.startswith(CCXT):
+        from strades_pipelines.brokerage.brokers.ccxt.account import open_account as open_ccxt_account
+
+        return open_ccxt_account(wallet.broker.removeprefix(CCXT), symbols)
     from strades_pipelines.brokerage.brokers.paper import PaperBroker
 
     return PaperBroker(connection, wallet)

@@ -1,6 +1,7 @@
 """An account at Alpaca, paper or live: each call in the words of `brokers.errors`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ class AlpacaBroker:
     # A new order is not always found by its client id at once (alpaca-py issue 225).
     grace = timedelta(seconds=30)
     links_orders = False
+    lacks: frozenset[str] = frozenset()
 
     def __init__(self, client: "TradingClient", symbols: Mapping[int, str]) -> None:
         self._client, self._symbols = client, symbols
@@ -66,7 +68,8 @@ class AlpacaBroker:
             return None
         if not document.get("id"):
             raise Unknown("expected an order with its id", self._said())
-        self._call(self._client.delete, f"/orders/{document['id']}")
+        with suppress(Rejected):  # it is over, or about to be: the look-up says which
+            self._call(self._client.delete, f"/orders/{document['id']}")
         return self.lookup(order, at=at)
 
     def _find(self, client_order_id: str) -> Mapping[str, Any] | None:

@@ -40,6 +40,7 @@ class PaperBroker:
     name = "paper"
     grace = timedelta(0)
     links_orders = True
+    lacks: frozenset[str] = frozenset()
 
     def __init__(self, connection: Connection, wallet: Wallet) -> None:
         self._connection, self._wallet = connection, wallet
