@@ -84,6 +84,7 @@ def intent_row(order: Order, wallet: str, broker: str, now: datetime, *, send_be
         "reduce_only": terms.reduce_only,
         "order_group": terms.group,
         "parent_id": terms.parent_id,
+        "replaces": terms.replaces,
         "intended_at": order.decided_at,
         "send_before": send_before,
         "recorded_at": now,

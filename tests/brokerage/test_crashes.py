@@ -46,6 +46,8 @@ POINTS = {
     "trading.fill_recorded": FILLED,
 }
 CANCEL_POINTS = ("trading.order_cancelling", "trading.order_cancelled")
+# test_crashes_at_venues.py kills a replacement there, at a venue that makes one by one request.
+REPLACE_POINTS = ("trading.order_replacing", "trading.order_replaced")
 # Tested where replays and results are written, and where a wallet opens.
 ELSEWHERE = {"trading.replay_written", "trading.wallet_opened", "results.written", "results.parity_written"}
 # test_halts.py and operations/test_trading.py kill a halt and a flatten there.
@@ -61,7 +63,7 @@ def test_no_point_is_left_out() -> None:
     sources = (PROJECT / "strades_pipelines").rglob("*.py")
     named = {name for source in sources for name in re.findall(r'crash_point\("(\w+\.\w+)"\)', source.read_text())}
     of_trading = {name for name in named if name.partition(".")[0] in ("signals", "trading", "results")}
-    assert of_trading == {*POINTS, *CANCEL_POINTS, *ELSEWHERE, *COMMAND_POINTS}
+    assert of_trading == {*POINTS, *CANCEL_POINTS, *REPLACE_POINTS, *ELSEWHERE, *COMMAND_POINTS}
 
 
 @pytest.mark.parametrize(("point", "crash_at"), POINTS.items())

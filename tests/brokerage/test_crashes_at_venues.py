@@ -16,7 +16,7 @@ from strades_pipelines.brokerage.brokers.alpaca.broker import AlpacaBroker, new_
 from strades_pipelines.brokerage.brokers.ccxt.account import SANDBOX_KEYS, new_exchange, sandbox_urls
 from strades_pipelines.brokerage.brokers.ccxt.broker import CcxtBroker
 from strades_pipelines.brokerage.brokers.ccxt.client import Client
-from strades_pipelines.brokerage.brokers.venue import VenueBroker
+from strades_pipelines.brokerage.brokers.venue import ReplacesOrders, VenueBroker
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.order_book import request_cancel
@@ -26,7 +26,7 @@ from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDec
 from tests.brokerage.at_venue import AT_ALPACA, AT_GATE, PAIR, PRICE, SYMBOL, take_no_fees
 from tests.brokerage.chaos import prepare
 from tests.brokerage.conftest import AAPL, BTC, MINUTE, START, Connection, rows
-from tests.brokerage.test_crashes import killed
+from tests.brokerage.test_crashes import CANCEL_POINTS, REPLACE_POINTS, killed
 from tests.sandbox.serving import Served, served
 
 NOW = START + 2 * MINUTE
@@ -116,7 +116,7 @@ def test_a_pass_that_was_killed_leaves_one_order_and_right_books(
     assert verify_ledger(market, account.wallet) == []
 
 
-@pytest.mark.parametrize("point", ["trading.order_cancelling", "trading.order_cancelled"])
+@pytest.mark.parametrize("point", CANCEL_POINTS)
 def test_a_cancel_that_was_killed_is_done(point: str, market: Connection, account: Account, database_url: str) -> None:
     wanted = decide(market, account, request=OrderRequest(Decimal(3), OrderTerms(limit=Decimal(90))))
     execute_pending(market, account.broker, account.wallet, now=NOW)
@@ -129,3 +129,26 @@ def test_a_cancel_that_was_killed_is_done(point: str, market: Connection, accoun
     [order] = account.exchange.orders.values()
     assert order.status.value == "canceled"
     assert rows(market, "SELECT state, filled FROM trading.orders") == [("cancelled", 0)]
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["trading.order_submitting", *REPLACE_POINTS, *CANCEL_POINTS, "trading.order_sent", "trading.order_acknowledged"],
+)
+def test_a_replacement_that_was_killed_leaves_one_order_working(
+    point: str, market: Connection, account: Account, database_url: str
+) -> None:
+    old = decide(market, account, request=OrderRequest(Decimal(3), OrderTerms(limit=Decimal(90)))).intent_id()
+    execute_pending(market, account.broker, account.wallet, now=NOW)
+    terms = OrderTerms(limit=Decimal(95), replaces=old)
+    new = decide(market, account, request=OrderRequest(Decimal(3), terms)).intent_id()
+    replaces_at_once = isinstance(account.broker, ReplacesOrders)
+    is_reached = point not in (CANCEL_POINTS if replaces_at_once else REPLACE_POINTS)
+    assert account.killed(database_url, 1, point) == is_reached
+    for minutes in (2, 3, 4):
+        execute_pending(market, account.broker, account.wallet, now=NOW + minutes * MINUTE)
+    working = [order.ticket.client_order_id.removeprefix("t-") for order in account.exchange.working.values()]
+    assert working == [new]
+    assert len(account.exchange.orders) == 2
+    query = "SELECT intent_id, state FROM trading.orders"
+    assert dict(rows(market, query)) == {old: "replaced", new: "accepted"}

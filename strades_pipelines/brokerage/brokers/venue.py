@@ -1,10 +1,10 @@
 """What execution asks of a venue, and the venue for a wallet."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import Order
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from strades_pipelines.brokerage.portfolio import Wallet
     from strades_pipelines.brokerage.prices import Connection
 
+OnOrder = Callable[[str], None]  # takes the client order id of an event; "" where it has none, or some were lost
 CCXT = "ccxt:"  # a wallet's broker begins so where ccxt's name of the venue follows
 
 
@@ -148,6 +149,54 @@ class VenueBroker(Protocol):
     def cancel(self, order: Order, *, at: datetime) -> VenueOrder | None:
         """Cancel what is left of the order, and say what became of it; one that is over stays what it is."""
         ...
+
+
+@runtime_checkable
+class ReplacesOrders(Protocol):
+    """A venue that puts one order in the place of another in a single request, under a client id of its own.
+
+    At other venues execution cancels the one and then sends the other.
+    """
+
+    def replace(self, old: Order, new: Order, *, filled: Decimal, at: datetime) -> VenueOrder:
+        """Put `new` in the place of `old`; a `new` that is there already is the same order, placed once.
+
+        Args:
+            new: its size is what is to be done beside the `filled` units of the old one.
+
+        Raises:
+            BrokerError: as for `VenueBroker.submit`; Rejected leaves the old order as it is.
+        """
+        ...
+
+
+class OrderStream(Protocol):
+    """What a venue tells of an account's orders without being asked."""
+
+    def run(self, on_order: OnOrder) -> None:
+        """Tell each event, for as long as it is not stopped; connects again by itself."""
+        ...
+
+    def stop(self) -> None:
+        """End `run`, from another thread."""
+        ...
+
+
+def stream_for(broker: str) -> OrderStream | None:
+    """The stream of a broker's account, by its name in Wallets.json; None where there is none.
+
+    Raises:
+        SettingsError: the account's keys are not set.
+    """
+    if broker == "alpaca":
+        from strades_pipelines.brokerage.brokers.alpaca.stream import AlpacaStream
+
+        return AlpacaStream()
+    if broker.startswith(CCXT):
+        from strades_pipelines.brokerage.brokers.ccxt.stream import CcxtStream
+
+        return CcxtStream(broker.removeprefix(CCXT))
+    return None
 
 
 def venue_for(wallet: "Wallet", connection: "Connection") -> VenueBroker:

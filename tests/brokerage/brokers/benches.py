@@ -9,8 +9,8 @@ import psycopg
 from sandbox.venue.faults import fault_rule
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.venue import VenueBroker
-from strades_pipelines.brokerage.decision_store import store_decisions
 from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
+from strades_pipelines.brokerage.rows import decision_row, insert
 from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AtAlpaca, AtGate, AtVenue, Clock
 from tests.brokerage.chaos import prepare
@@ -35,6 +35,10 @@ class Bench(Protocol):
 
     def orders(self) -> list[tuple[str, Decimal]]:
         """Client order id and what is filled of each order that the venue has."""
+        ...
+
+    def working(self) -> list[str]:
+        """The client order ids of those that are not over."""
         ...
 
 
@@ -64,6 +68,12 @@ class PaperBench:
         self._market.commit()
         return found
 
+    def working(self) -> list[str]:
+        query = "SELECT client_order_id FROM trading.paper_venue_orders WHERE state = 'open'"
+        found = [name for (name,) in self._market.execute(query)]
+        self._market.commit()
+        return found
+
 
 class VenueBench:
     """A venue of the sandbox, which can be told to misbehave."""
@@ -83,9 +93,12 @@ class VenueBench:
         self.clock.move(1)
 
     def orders(self) -> list[tuple[str, Decimal]]:
-        prefix = "t-" if isinstance(self.at, AtGate) else ""
         found = self.at.venue.exchange.orders.values()
-        return [(order.ticket.client_order_id.removeprefix(prefix), order.filled) for order in found]
+        return [(order.ticket.client_order_id.removeprefix("t-"), order.filled) for order in found]
+
+    def working(self) -> list[str]:
+        found = self.at.venue.exchange.working.values()
+        return [order.ticket.client_order_id.removeprefix("t-") for order in found]
 
     def misbehave(self, kind: str, *operations: str, times: int | None = 1, seconds: float = 20.0) -> None:
         """Add a fault of the sandbox (`docs/venue.md`)."""
@@ -112,7 +125,7 @@ def decide(bench: Bench, market: Connection, quantity: str = "3", **terms: Any) 
     made = TradingDecision(
         bench.wallet.name, uuid4().hex, 0, bench.listing_id, at, "timer", "t", 0, 0.0, 0.0, "why", {}, request
     )
-    store_decisions(market, [made], [0.0], bench.wallet, now=at)
+    assert insert(market, "signals.decisions", decision_row(made, at))
     market.commit()
     return made.intent_id()
 

@@ -17,8 +17,23 @@ def open_account(symbols: Mapping[int, str]) -> AlpacaBroker:
     Raises:
         SettingsError: a key is not set, or cannot be one.
     """
+    return AlpacaBroker(new_client(*account_keys(), in_sandbox() or PAPER_URL), symbols)
+
+
+def in_sandbox(path: str = "") -> str | None:
+    """A path of the sandbox's Alpaca; None in the live world."""
+    is_sandbox = settings().world == "sandbox"
+    return f"{settings().sandbox_url}/paper-api.alpaca.markets{path}" if is_sandbox else None
+
+
+def account_keys() -> tuple[str, str]:
+    """Key and secret of the account.
+
+    Raises:
+        SettingsError: a key is not set, or cannot be one.
+    """
     if settings().world == "sandbox":
-        return AlpacaBroker(new_client(*SANDBOX_KEYS, f"{settings().sandbox_url}/paper-api.alpaca.markets"), symbols)
+        return SANDBOX_KEYS
     keys = []
     for name in (KEY, SECRET):
         value = secret(name)
@@ -26,4 +41,4 @@ def open_account(symbols: Mapping[int, str]) -> AlpacaBroker:
             raise SettingsError(missing_secret(name))
         remember_secret(value)
         keys.append(value)
-    return AlpacaBroker(new_client(keys[0], keys[1], PAPER_URL), symbols)
+    return keys[0], keys[1]

@@ -29,7 +29,6 @@ AUCTIONS = {"open": "opg", "close": "cls"}
 def order_body(order: Order, symbol: str) -> dict[str, str]:
     """The body of `POST /v2/orders`."""
     terms = order.terms
-    prices = {"limit_price": terms.limit, "stop_price": terms.stop, "trail_price": terms.trail}
     body = {
         "symbol": symbol,
         "qty": plain(order.quantity),
@@ -38,7 +37,26 @@ def order_body(order: Order, symbol: str) -> dict[str, str]:
         "time_in_force": AUCTIONS[terms.auction] if terms.auction else terms.time_in_force,
         "client_order_id": order.intent_id,
     }
+    prices = {"limit_price": terms.limit, "stop_price": terms.stop, "trail_price": terms.trail}
     return body | {name: plain(price) for name, price in prices.items() if price is not None}
+
+
+def amendment(old: Order, new: Order, filled: Decimal) -> dict[str, str]:
+    """The body of `PATCH /v2/orders/{id}`: what differs, and the client order id of the new order.
+
+    Args:
+        filled: of the old order; the size there includes it.
+    """
+    before, after = old.terms, new.terms
+    body = {"client_order_id": new.intent_id}
+    if new.quantity + filled != old.quantity:  # a size that stays must not be named where it is a fraction
+        body["qty"] = plain(new.quantity + filled)
+    prices = {
+        "limit_price": (before.limit, after.limit),
+        "stop_price": (before.stop, after.stop),
+        "trail": (before.trail, after.trail),
+    }
+    return body | {name: plain(price) for name, (was, price) in prices.items() if price is not None and price != was}
 
 
 def venue_order(document: Document, activities: Iterable[Document], message: bytes | None) -> VenueOrder:

@@ -31,6 +31,25 @@ def open_account(venue: str, symbols: Mapping[int, str], *, live: bool = False) 
     return CcxtBroker(_client(venue, live), symbols)
 
 
+def new_stream_exchange(venue: str, *, live: bool = False) -> Any:
+    """ccxt.pro's client of the same account, for its streams.
+
+    Raises:
+        SettingsError: as for `open_account`.
+    """
+    import ccxt.pro
+
+    if venue not in ccxt.pro.exchanges:
+        raise SettingsError(f"broker: {venue} has no streams in ccxt")
+    make = getattr(ccxt.pro, venue)
+    if settings().world == "sandbox":
+        exchange = make({**SANDBOX_KEYS, "urls": sandbox_urls(venue, settings().sandbox_url)})
+    else:
+        exchange = _with_account(make({}), venue, live=live)
+    exchange.options |= {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
+    return exchange
+
+
 def new_exchange(venue: str, configuration: Mapping[str, Any]) -> Any:
     """ccxt's client of a venue.
 
@@ -54,7 +73,9 @@ def sandbox_urls(venue: str, url: str) -> Mapping[str, Any]:
         raise SettingsError(f"broker: the sandbox speaks as ccxt:{' and ccxt:'.join(SANDBOX_PATHS)}, was {venue!r}")
     rest = f"{url}/{SANDBOX_PATHS[venue]}"
     api = new_exchange(venue, {}).urls["api"]
-    return {"api": {kind: dict.fromkeys(api[kind], rest) for kind in ("public", "private")}}
+    addresses: dict[str, Any] = {kind: dict.fromkeys(api[kind], rest) for kind in ("public", "private")}
+    stream = rest.replace("http", "ws", 1).replace("/api/v4", "/ws/v4/")
+    return {"api": addresses | {"spot": stream}}
 
 
 # A client is kept for as long as the process lives: it reads the venue's list of markets once, not in every pass.
@@ -65,7 +86,11 @@ def _sandbox_client(venue: str, url: str) -> Client:
 
 @cache
 def _client(venue: str, live: bool) -> Client:
-    exchange = new_exchange(venue, {})
+    return Client(_with_account(new_exchange(venue, {}), venue, live=live))
+
+
+def _with_account(exchange: Any, venue: str, *, live: bool) -> Any:
+    """The exchange at the right network, with the keys of the environment."""
     if not live:
         if not exchange.urls.get("test"):
             raise SettingsError(f"broker: {venue} has no test network, so no wallet can trade there in the mode paper")
@@ -73,7 +98,7 @@ def _client(venue: str, live: bool) -> Client:
     for name, ending in CREDENTIALS.items():
         if exchange.requiredCredentials.get(name):
             setattr(exchange, name, _required(f"{venue.upper()}_{ending}"))
-    return Client(exchange)
+    return exchange
 
 
 def _required(name: str) -> str:

@@ -139,7 +139,9 @@ class PaperBroker:
         if state is OrderState.ACCEPTED and row.filled:
             state = OrderState.PARTIALLY_FILLED
         parts = tuple(VenueFill(*fill) for fill in fills)
-        return VenueOrder(client_order_id, client_order_id, state, row.reason, parts)
+        return VenueOrder(
+            client_order_id, client_order_id, state, row.reason, parts, side=row.side, quantity=row.quantity
+        )
 
     def _match(self, at: datetime) -> None:
         """Fill what the bars fill that became known since the last time."""
