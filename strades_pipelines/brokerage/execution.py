@@ -15,6 +15,12 @@ import psycopg
 
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected
 from strades_pipelines.brokerage.brokers.venue import ReplacesOrders, VenueBroker, VenueFill, VenueOrder
+from strades_pipelines.brokerage.emulated_orders import (
+    is_emulated,
+    is_triggered,
+    triggered_order,
+    working_in_group,
+)
 from strades_pipelines.brokerage.halts import current_state, send_lock
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.ledger import post_fill
@@ -112,7 +118,7 @@ class _Execution:
                 self._cancel(known, known.cancel_requested_by or "the end of its wallet")
         self._intend()
         for known in self._open_orders():
-            if known.state is OrderState.PLANNED and not self._waits_for_parent(known.order) and self._claim(known):
+            if known.state is OrderState.PLANNED and self._is_ready(known) and self._claim(known):
                 self._send(known, "it was never sent")
         if self._wallet.state in CLOSING and not self._open_orders():
             set_state(self._connection, self._wallet.name, "retired", reason=self._wallet.state_reason)
@@ -132,9 +138,28 @@ class _Execution:
         """Whether an order of its group was filled, at a venue that does not keep groups itself."""
         return not self._venue.links_orders and is_cancelled_by_group(self._connection, self._wallet.name, order)
 
-    def _waits_for_parent(self, order: Order) -> bool:
-        """Whether its parent is not filled yet, at a venue that does not keep parents itself."""
-        return not self._venue.links_orders and waits_for_parent(self._connection, order)
+    def _is_ready(self, known: OpenOrder) -> bool:
+        """Whether a planned order is to be sent, or to be ended, now: its parent is filled, or over, its stop touched.
+
+        At venues that keep parents and stops themselves each is.
+        """
+        order = known.order
+        if not self._venue.links_orders and waits_for_parent(self._connection, order):
+            return False
+        if not is_emulated(order, self._venue) or self._is_linked_out(order):
+            return True
+        if has_lost_parent(self._connection, order):
+            return True
+        if not is_triggered(self._connection, self._wallet, order, self._now):
+            return False
+        return self._reason_not_to_send(known) is not None or self._is_alone_in_group(order)
+
+    def _is_alone_in_group(self, order: Order) -> bool:
+        """Cancel the other orders of its group, which hold the units that it sells; whether none is left."""
+        for known in self._open_orders():
+            if known.order.intent_id in working_in_group(self._connection, self._wallet.name, order):
+                self._cancel(known, f"the stop of its group, {order.intent_id}")
+        return not working_in_group(self._connection, self._wallet.name, order)
 
     def _claim(self, known: OpenOrder) -> bool:
         """Whether the order is due and nobody else, a person with psql say, is at it."""
@@ -245,6 +270,8 @@ class _Execution:
         """Call the venue: for a new order, or for one in the place of another."""
         wanted = order_to_send(self._connection, order)
         assert wanted is not None, "`_reason_not_to_send` said so"
+        if is_emulated(order, self._venue):
+            wanted = triggered_order(wanted)
         old = self._replaced_order(order)
         if old is None or not isinstance(self._venue, ReplacesOrders):
             return self._venue.submit(wanted, at=self._now)
@@ -262,8 +289,8 @@ class _Execution:
             return OrderState.CANCELLED, f"cancelled by {known.cancel_requested_by}"
         if order_to_send(self._connection, known.order) is None:
             return OrderState.CANCELLED, f"order {known.order.terms.replaces} was filled before it could be replaced"
-        if known.order.terms.parent_id is not None:
-            # It guards a position: it is as old as that, and never too old to be sent.
+        if known.order.terms.parent_id is not None or is_emulated(known.order, self._venue):
+            # It guards a position, or waits for a price: it is never too old to be sent.
             is_over = has_lost_parent(self._connection, known.order) or self._is_linked_out(known.order)
             return (OrderState.CANCELLED, "one_cancels_other") if is_over else None
         if known.send_before is not None and self._now > known.send_before:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -168,7 +169,12 @@ def test_the_loop_books_a_fill_long_before_its_next_pass(
 
     monkeypatch.setattr("strades_pipelines.stopping.begin_nothing_more_if_requested", end)
     loop = TradeLoop(None, every=60.0)
-    thread = threading.Thread(target=loop.run, args=(None,), daemon=True)
+
+    def run() -> None:
+        with suppress(SystemExit):
+            loop.run(None)
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     wait_for(lambda: any(feed.channels for feed in listening.venue.feeds) and loop.totals["passes"] > 0, 60)
     listening.set_price("89")

@@ -122,9 +122,10 @@ def decide(bench: Bench, market: Connection, quantity: str = "3", **terms: Any) 
     wanted = order(bench, quantity, **terms)
     at = bench.clock()
     request = OrderRequest(wanted.quantity, wanted.terms)
-    made = TradingDecision(
-        bench.wallet.name, uuid4().hex, 0, bench.listing_id, at, "timer", "t", 0, 0.0, 0.0, "why", {}, request
-    )
+    count = market.execute("SELECT count(*) FROM signals.decisions WHERE decided_at = %s", [at]).fetchone()
+    assert count is not None
+    name, listing = bench.wallet.name, bench.listing_id
+    made = TradingDecision(name, "s", 0, listing, at, "timer", "t", count[0], 0.0, 0.0, "why", {}, request)
     assert insert(market, "signals.decisions", decision_row(made, at))
     market.commit()
     return made.intent_id()
