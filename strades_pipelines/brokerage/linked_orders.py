@@ -31,6 +31,8 @@ def has_lost_parent(connection: Connection, order: Order) -> bool:
 
 
 def _parent(connection: Connection, order: Order) -> tuple[OrderState, int] | None:
+    if order.terms.parent_id is None:
+        return None
     row = connection.execute(
         "SELECT state, filled FROM trading.orders WHERE intent_id = %s", [order.terms.parent_id]
     ).fetchone()

@@ -39,6 +39,8 @@ class Replaced:
 
 def replaced_by(connection: Connection, order: Order) -> Replaced | None:
     """What the order replaces; None where that is nothing."""
+    if order.terms.replaces is None:
+        return None
     row = connection.execute(REPLACED, [order.decided_at, order.terms.replaces]).fetchone()
     return None if row is None else Replaced(OrderState(row[0]), row[1])
 
@@ -74,7 +76,7 @@ def refusal_to_replace(connection: Connection, wallet: str, decision: TradingDec
     if replaces is None or decision.request is None:
         return None
     row = connection.execute(OPEN_WITH_SIDE, [wallet, replaces]).fetchone()
-    side = "buy" if decision.request.quantity > 0 else "sell"
+    side = "sell" if decision.request.quantity.is_signed() else "buy"  # NaN has a sign too; the gate refuses it
     if row is None:
         reason = f"wallet {wallet} has no order {replaces}"
     elif OrderState(row[0]).is_over:

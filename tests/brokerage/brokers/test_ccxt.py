@@ -21,6 +21,7 @@ from strades_pipelines.brokerage.brokers.ccxt.mapping import venue_order
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
 from strades_pipelines.brokerage.brokers.venue import Holding, venue_for
 from strades_pipelines.brokerage.execution import execute_pending
+from strades_pipelines.brokerage.rows import order_event_row
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.secret_values import remember_secret
 from strades_pipelines.settings import SettingsError, settings
@@ -74,7 +75,13 @@ def test_figures_are_on_the_wire_as_they_were_given(gate: VenueBench) -> None:
     sent = bodies(gate)
     for quantity, price in (("0.30001", "99.9"), ("1.00001", "12345.6")):
         gate.broker.submit(order(gate, quantity, limit=price), at=gate.clock())
-    assert [(body["amount"], body["price"]) for body in sent] == [("0.30001", "99.9"), ("1.00001", "12345.6")]
+    with pytest.raises(Rejected):  # nobody has so much; a float has no such number
+        gate.broker.submit(order(gate, "9007199254740993", limit="99.9"), at=gate.clock())
+    assert [(body["amount"], body["price"]) for body in sent] == [
+        ("0.30001", "99.9"),
+        ("1.00001", "12345.6"),
+        ("9007199254740993", "99.9"),
+    ]
 
 
 def test_a_market_purchase_says_units_and_the_worst_price(gate: VenueBench) -> None:
@@ -245,6 +252,13 @@ def test_a_key_that_a_venue_repeats_is_nowhere(
     assert canary not in caplog.text
 
 
+def test_a_key_in_an_answer_is_masked_in_what_is_kept_of_it() -> None:
+    canary = "canary-4712-of-gate"
+    remember_secret(canary)
+    row = order_event_row("I", OrderState.UNKNOWN, START, reason=f"key {canary}", message=f"key={canary}".encode())
+    assert (row["reason"], row["message"]) == ("key ***", b"key=***")
+
+
 def _echo(reply: Any, canary: str) -> Any:
     return replace(reply, body=f'{{"label": "SERVER_ERROR", "message": "key {canary}"}}'.encode())
 
@@ -311,3 +325,22 @@ def test_a_paper_wallet_trades_at_the_test_network(set_world: SetWorld, monkeypa
 
 def test_the_key_of_the_sandbox_is_the_sandboxs() -> None:
     assert SANDBOX_KEYS["apiKey"] == KEY
+
+
+@pytest.mark.parametrize("hostile", ["NaN", "sNaN", "Infinity", "-1", "0", "", "much", None, [], {}, True])
+@pytest.mark.parametrize("field", ["amount", "price", "timestamp", "fee"])
+def test_a_fill_with_an_impossible_figure_is_none_and_its_order_unknown(field: str, hostile: Any) -> None:
+    trade: dict[str, Any] = {"id": "7", "order": "1", "amount": "2", "price": "100", "timestamp": 1_700_000_000_000}
+    trade[field] = hostile if field != "fee" else {"cost": hostile, "currency": "BTC"}
+    document = {"id": "1", "clientOrderId": "t-A", "status": "closed", "amount": "2", "filled": "2", "side": "buy"}
+    found = venue_order(document, [trade], b"said", prefix="t-", quote="USDT")
+    if found.state is not OrderState.UNKNOWN:
+        [fill] = found.fills
+        assert all(number.is_finite() for number in (fill.quantity, fill.price, fill.fee))
+        assert field in ("timestamp", "fee")
+
+
+@pytest.mark.parametrize("hostile", ["NaN", "Infinity", "-1", "0", "much", None, []])
+def test_an_order_of_an_impossible_size_is_unknown(hostile: Any) -> None:
+    document = {"id": "1", "clientOrderId": "t-A", "status": "open", "amount": hostile, "filled": "0"}
+    assert venue_order(document, (), None, prefix="t-", quote="USDT").state is OrderState.UNKNOWN

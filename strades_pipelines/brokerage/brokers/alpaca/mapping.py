@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from strades_pipelines.brokerage.brokers.figures import figure
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import OrderState
@@ -68,10 +69,14 @@ def venue_order(document: Document, activities: Iterable[Document], message: byt
     """
     client_id = str(document.get("client_order_id") or "")
     try:
-        venue_id, status, quantity = str(document["id"]), str(document["status"]), Decimal(document["qty"])
+        venue_id, status, quantity = (
+            str(document["id"]),
+            str(document["status"]),
+            figure(document["qty"], positive=True),
+        )
         fills = tuple(_fill(one) for one in activities if one.get("order_id") == venue_id)
         at = datetime.fromisoformat(document["updated_at"]) if document.get("updated_at") else None
-    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         return VenueOrder(client_id, "", OrderState.UNKNOWN, f"expected an order, was {error!r}", message=message)
     state = STATES.get(status, OrderState.UNKNOWN)
     reason = status if state not in (OrderState.ACCEPTED, OrderState.FILLED) else None
@@ -92,8 +97,8 @@ def venue_order(document: Document, activities: Iterable[Document], message: byt
 def filled_quantity(document: Document) -> Decimal:
     """How much of an order is filled by its own word; 0 where it does not say."""
     try:
-        return Decimal(document.get("filled_qty") or 0)
-    except InvalidOperation:
+        return figure(document.get("filled_qty") or 0)
+    except ValueError:
         return Decimal(0)
 
 
@@ -109,8 +114,8 @@ def _fill(activity: Document) -> VenueFill:
     """A fill; trades in stocks cost no commission there, and fees come as activities of their own."""
     return VenueFill(
         str(activity["id"]),
-        Decimal(activity["qty"]),
-        Decimal(activity["price"]),
+        figure(activity["qty"], positive=True),
+        figure(activity["price"], positive=True),
         Decimal(0),
         datetime.fromisoformat(activity["transaction_time"]),
     )

@@ -17,6 +17,7 @@ from strades_pipelines.brokerage.brokers.ccxt.mapping import (
     venue_order,
 )
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
+from strades_pipelines.brokerage.brokers.figures import figure
 from strades_pipelines.brokerage.brokers.venue import (
     AccountFill,
     AccountOrder,
@@ -101,15 +102,21 @@ class CcxtBroker:
                 orders.append(self._account_order(document, listings))
             for trade in self._pages("fetch_my_trades", symbol, _milliseconds(since)):
                 fills.append(self._account_fill(trade, listings))
-        totals = self._client.call("fetch_balance").get("total") or {}
-        held = {name: Decimal(total) for name, total in totals.items() if total is not None and Decimal(total)}
-        holdings = []
+        held, holdings = self._balances(), []
         for symbol, listing in listings.items():
             quantity = held.pop(self._client.exchange.market(symbol)["base"], None)
             if quantity is not None:
                 holdings.append(Holding(self._symbols[listing], listing, quantity))
         fills.sort(key=lambda fill: (fill.fill.filled_at, fill.fill.venue_fill_id))
         return VenueAccount(tuple(orders), tuple(fills), held, tuple(holdings))
+
+    def _balances(self) -> dict[str, Decimal]:
+        """By currency, without those of nothing; what open orders hold back counts."""
+        totals = self._document(self._client.call("fetch_balance")).get("total") or {}
+        try:
+            return {name: figure(total) for name, total in totals.items() if total is not None and figure(total)}
+        except ValueError as error:
+            raise Unknown(f"balances: {error}", self._client.message) from error
 
     def _words(self, order: Order, market: Document) -> list[Any]:
         """The arguments of `create_order`. A figure that the venue would round is refused, not rounded.
@@ -242,18 +249,19 @@ class CcxtBroker:
         symbol = str(trade.get("symbol"))
         try:
             fill: VenueFill = venue_fill(trade, symbol.partition("/")[2])
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            order_id, side = str(trade["order"]), str(trade["side"])
+        except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
             raise Unknown(f"expected a trade, was {error!r}", self._client.message) from error
         text = str((trade.get("info") or {}).get("text") or trade.get("clientOrderId") or "")
         prefix = self._client.dialect.client_id_prefix
         client_id = text.removeprefix(prefix) if text.startswith(prefix) else None
         return AccountFill(
             fill,
-            str(trade["order"]),
+            order_id,
             client_id or None,
             self._own_symbol(symbol, listings),
             listings.get(symbol),
-            str(trade["side"]),
+            side,
         )
 
     def _own_symbol(self, symbol: str, listings: Mapping[str, int]) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from strades_pipelines.brokerage.brokers.figures import figure
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import OrderTerms
@@ -62,24 +63,25 @@ def venue_order(
     """
     client_id = client_order_id(document, prefix)
     try:
-        venue_id, quantity = str(document["id"] or ""), Decimal(document["amount"])
+        venue_id, quantity = str(document["id"] or ""), figure(document["amount"], positive=True)
         status, filled = str(document["status"]), filled_quantity(document)
         if not venue_id:
             raise ValueError("it has no id")
         fills = tuple(venue_fill(trade, quote) for trade in trades if trade.get("order") == venue_id)
-    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+        at = document.get("lastUpdateTimestamp") or document.get("lastTradeTimestamp") or document.get("timestamp")
+        told_at = _time(at) if at else None
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         return VenueOrder(client_id, "", OrderState.UNKNOWN, f"expected an order, was {error!r}", message=message)
     state = STATES.get(status, OrderState.UNKNOWN)
     if state is OrderState.FILLED and filled < quantity:
         state = OrderState.CANCELLED  # some venues call what they took from the book closed, whatever is left of it
-    at = document.get("lastUpdateTimestamp") or document.get("lastTradeTimestamp") or document.get("timestamp")
     return VenueOrder(
         client_id,
         venue_id,
         state,
         status if state not in (OrderState.ACCEPTED, OrderState.FILLED) else None,
         fills,
-        _time(at) if at else None,
+        told_at,
         message,
         side=document.get("side"),
         quantity=quantity,
@@ -90,8 +92,8 @@ def venue_order(
 def filled_quantity(document: Document) -> Decimal:
     """How much of an order is filled by its own word; 0 where it does not say."""
     try:
-        return Decimal(document.get("filled") or 0)
-    except (InvalidOperation, TypeError):
+        return figure(document.get("filled") or 0)
+    except ValueError:
         return Decimal(0)
 
 
@@ -99,17 +101,17 @@ def venue_fill(trade: Document, quote: str) -> VenueFill:
     """A fill. Gate.io takes its fee from what is bought, or in tokens of its own; the first that is not zero counts.
 
     Raises:
-        KeyError, TypeError, ValueError, InvalidOperation: it lacks what a fill has.
+        KeyError, TypeError, ValueError, OverflowError: it lacks what a fill has.
     """
     listed = trade.get("fees") or [trade.get("fee")]
-    fees = [fee for fee in listed if fee and Decimal(fee.get("cost") or 0)]
+    fees = [fee for fee in listed if fee and figure(fee.get("cost") or 0)]
     fee = fees[0] if fees else {"cost": 0, "currency": quote}
     currency = str(fee.get("currency") or quote)
     return VenueFill(
         str(trade["id"]),
-        Decimal(trade["amount"]),
-        Decimal(trade["price"]),
-        Decimal(fee["cost"]),
+        figure(trade["amount"], positive=True),
+        figure(trade["price"], positive=True),
+        figure(fee["cost"]),
         _time(trade["timestamp"]),
         fee_currency=currency if currency != quote else None,
     )
