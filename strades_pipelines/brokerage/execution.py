@@ -28,7 +28,7 @@ from strades_pipelines.brokerage.linked_orders import has_lost_parent, is_cancel
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, postpone, settle_attempts
 from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.replacements import has_successor, is_amendment, order_to_send, replaced_by
+from strades_pipelines.brokerage.replacements import has_successor, is_amendment, order_to_send
 from strades_pipelines.brokerage.rows import insert, order_event_row
 from strades_pipelines.brokerage.venue_answers import as_intended, contradiction, fill_id, new_fill, state_with
 from strades_pipelines.database.crash import crash_point
@@ -188,8 +188,6 @@ class _Execution:
                 self._postpone(known, "the venue does not know an order it had accepted")
             elif known.submitted_at is not None and self._now - known.submitted_at < self._venue.grace:
                 self._postpone(known, "the venue does not show it yet")
-            elif self._stands_in_place(known.order):
-                self._postpone(known, "the venue says that it replaced the former order, and does not show this one")
             else:
                 self._send(known, "the venue never had it")
         self._connection.commit()
@@ -204,11 +202,6 @@ class _Execution:
         crash_point("trading.intents_committed")
         self.done.intents += [order.intent_id for order in orders]
         self.done.refusals.update({refusal.decision_id: refusal.code for refusal in refusals})
-
-    def _stands_in_place(self, order: Order) -> bool:
-        """Whether its venue has put it in the place of another by its own word: it is there, though it is not shown."""
-        replaced = replaced_by(self._connection, order) if isinstance(self._venue, ReplacesOrders) else None
-        return replaced is not None and replaced.state is OrderState.REPLACED
 
     def _send(self, known: OpenOrder, so_far: str) -> None:
         """Send an order the venue does not have, unless the wallet was halted or the decision has grown too old."""

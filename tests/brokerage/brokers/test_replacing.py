@@ -138,3 +138,20 @@ def test_a_replacement_whose_answer_is_lost_is_found_or_made_once(
         remote.clock.move(300)
     assert remote.working() == [new]
     assert [state for state, _ in states(market)] == ["replaced", "accepted"]
+
+
+def test_a_replacement_that_the_venue_shows_late_is_not_sent_again(remote: VenueBench, market: Connection) -> None:
+    old = decide(remote, market, "3", limit="90")
+    run(remote, market, 2)
+    new = decide(remote, market, "3", limit="95", replaces=old)
+    for operation in ("replace", "submit"):
+        remote.misbehave("timeout_after", operation)
+    # For longer than its grace at Alpaca, which knows an id that it has; for less at Gate.io, which does not.
+    hidden = 200.0 if remote.wallet.broker == "alpaca" else 20.0
+    remote.misbehave("late_lookup", seconds=hidden)
+    for _ in range(8):
+        run(remote, market)
+        remote.clock.move(60)
+    assert remote.orders() == [(old, Decimal(0)), (new, Decimal(0))]
+    assert remote.working() == [new]
+    assert [state for state, _ in states(market)] == ["replaced", "accepted"]
