@@ -254,7 +254,8 @@ class TimedBroker:
         self.asked_at: list[float] = []
         self.answered_at: list[float] = []
         self._broker = broker
-        self.name, self.grace, self.links_orders = broker.name, broker.grace, broker.links_orders
+        self.name, self.grace = broker.name, broker.grace
+        self.links_orders, self.lacks = broker.links_orders, broker.lacks
         self.lookup, self.cancel = broker.lookup, broker.cancel
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:

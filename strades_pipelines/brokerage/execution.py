@@ -14,15 +14,23 @@ from decimal import Decimal
 import psycopg
 
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected
-from strades_pipelines.brokerage.brokers.venue import VenueBroker, VenueFill, VenueOrder
+from strades_pipelines.brokerage.brokers.venue import ReplacesOrders, VenueBroker, VenueFill, VenueOrder
+from strades_pipelines.brokerage.emulated_orders import (
+    is_emulated,
+    is_triggered,
+    triggered_order,
+    working_in_group,
+)
 from strades_pipelines.brokerage.halts import current_state, send_lock
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.ledger import post_fill
+from strades_pipelines.brokerage.linked_orders import has_lost_parent, is_cancelled_by_group, waits_for_parent
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, orders_by_id, postpone, settle_attempts
 from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
+from strades_pipelines.brokerage.replacements import has_successor, is_amendment, order_to_send
 from strades_pipelines.brokerage.rows import insert, order_event_row
-from strades_pipelines.brokerage.venue_answers import contradiction, fill_id, new_fill, state_with
+from strades_pipelines.brokerage.venue_answers import as_intended, contradiction, fill_id, new_fill, state_with
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.limits import is_exit
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
@@ -145,11 +153,11 @@ class _Execution:
             if known.state is not OrderState.PLANNED:
                 self._settle(known)
         for known in self._open_orders() if under_way else ():
-            if known.cancel_requested_by is not None or self._wallet.state in CLOSING or self._is_linked_out(known):
-                self._cancel(known)
+            if self._is_to_cancel(known):
+                self._cancel(known, known.cancel_requested_by or "the end of its wallet")
         self._intend()
         for known in self._open_orders():
-            if known.state is OrderState.PLANNED and not self._waits_for_parent(known) and self._claim(known):
+            if known.state is OrderState.PLANNED and self._is_ready(known) and self._claim(known):
                 self._send(known, "it was never sent")
         if self._wallet.state in CLOSING and not self._open_orders():
             set_state(self._connection, self._wallet.name, "retired", reason=self._wallet.state_reason)
@@ -160,29 +168,37 @@ class _Execution:
         self._connection.commit()
         return found
 
-    def _is_linked_out(self, known: OpenOrder) -> bool:
-        """Whether an order of its group was filled, at a venue that does not keep groups itself."""
-        group = known.order.terms.group
-        if self._venue.links_orders or group is None or known.state is OrderState.PLANNED:
-            return False
-        row = self._connection.execute(
-            """
-            SELECT 1 FROM trading.intents AS i INNER JOIN trading.orders AS o USING (intent_id)
-            WHERE i.wallet = %s AND i.order_group = %s AND i.intent_id <> %s AND o.filled > 0 LIMIT 1
-            """,
-            [self._wallet.name, group, known.order.intent_id],
-        ).fetchone()
-        return row is not None
+    def _is_to_cancel(self, known: OpenOrder) -> bool:
+        if known.cancel_requested_by is not None or self._wallet.state in CLOSING:
+            return True
+        return known.state is not OrderState.PLANNED and self._is_linked_out(known.order)
 
-    def _waits_for_parent(self, known: OpenOrder) -> bool:
-        """Whether its parent is not filled yet, at a venue that does not keep parents itself."""
-        parent = known.order.terms.parent_id
-        if self._venue.links_orders or parent is None:
+    def _is_linked_out(self, order: Order) -> bool:
+        """Whether an order of its group was filled, at a venue that does not keep groups itself."""
+        return not self._venue.links_orders and is_cancelled_by_group(self._connection, self._wallet.name, order)
+
+    def _is_ready(self, known: OpenOrder) -> bool:
+        """Whether a planned order is to be sent, or to be ended, now: its parent is filled, or over, its stop touched.
+
+        At venues that keep parents and stops themselves each is.
+        """
+        order = known.order
+        if not self._venue.links_orders and waits_for_parent(self._connection, order):
             return False
-        row = self._connection.execute(
-            "SELECT state, filled FROM trading.orders WHERE intent_id = %s", [parent]
-        ).fetchone()
-        return row is not None and row[1] == 0 and not OrderState(row[0]).is_over
+        if not is_emulated(order, self._venue) or self._is_linked_out(order):
+            return True
+        if has_lost_parent(self._connection, order):
+            return True
+        if not is_triggered(self._connection, self._wallet, order, self._now):
+            return False
+        return self._reason_not_to_send(known) is not None or self._is_alone_in_group(order)
+
+    def _is_alone_in_group(self, order: Order) -> bool:
+        """Cancel the other orders of its group, which hold the units that it sells; whether none is left."""
+        for known in self._open_orders():
+            if known.order.intent_id in working_in_group(self._connection, self._wallet.name, order):
+                self._cancel(known, f"the stop of its group, {order.intent_id}")
+        return not working_in_group(self._connection, self._wallet.name, order)
 
     def _claim(self, known: OpenOrder) -> bool:
         """Whether the order is due and nobody else, a person with psql say, is at it."""
@@ -230,12 +246,30 @@ class _Execution:
 
     def _send(self, known: OpenOrder, so_far: str) -> None:
         """Send an order the venue does not have, unless the wallet was halted or the decision has grown too old."""
-        if not self._limited:
+        if not self._limited and self._makes_room(known):
             with send_lock(self._connection, self._wallet.name):
                 self._send_unless_over(known, so_far)
 
+    def _makes_room(self, known: OpenOrder) -> bool:
+        """Take back the order in whose place this one is to stand; whether this one can be sent now."""
+        old = self._replaced_order(known.order)
+        if old is None or self._reason_not_to_send(known) is not None or self._amends(old, known.order):
+            return True
+        self._cancel(old, f"the order in its place, {known.order.intent_id}")
+        return self._replaced_order(known.order) is None
+
+    def _replaced_order(self, order: Order) -> OpenOrder | None:
+        """The order in whose place it is to stand, while that is not over."""
+        if order.terms.replaces is None:
+            return None
+        return next((known for known in self._open_orders() if known.order.intent_id == order.terms.replaces), None)
+
+    def _amends(self, old: OpenOrder, order: Order) -> bool:
+        """Whether the venue puts the order in the place of the old one by one request."""
+        works = old.state in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
+        return works and isinstance(self._venue, ReplacesOrders) and is_amendment(old.order, order)
+
     def _send_unless_over(self, known: OpenOrder, so_far: str) -> None:
-        order = known.order
         ended = self._reason_not_to_send(known)
         if ended is not None:
             state, reason = ended
@@ -250,7 +284,7 @@ class _Execution:
         self._connection.commit()
         crash_point("trading.order_submitting")
         try:
-            found = self._venue.submit(order, at=self._now)
+            found = self._place(known.order)
         except Rejected as error:
             self._set(known, OrderState.REJECTED, reason=str(error), message=error.message)
         except (NotSent, RateLimited) as error:
@@ -261,10 +295,24 @@ class _Execution:
             self._wait(known, error)
         else:
             crash_point("trading.order_sent")
-            self.done.sent.append(order.intent_id)
+            self.done.sent.append(known.order.intent_id)
             self._adopt(known, found)
         self._connection.commit()
         crash_point("trading.order_acknowledged")
+
+    def _place(self, order: Order) -> VenueOrder:
+        """Call the venue: for a new order, or for one in the place of another."""
+        wanted = order_to_send(self._connection, order)
+        assert wanted is not None, "`_reason_not_to_send` said so"
+        if is_emulated(order, self._venue):
+            wanted = triggered_order(wanted)
+        old = self._replaced_order(order)
+        if old is None or not isinstance(self._venue, ReplacesOrders):
+            return self._venue.submit(wanted, at=self._now)
+        crash_point("trading.order_replacing")
+        found = self._venue.replace(old.order, wanted, filled=old.filled, at=self._now)
+        crash_point("trading.order_replaced")
+        return found
 
     def _reason_not_to_send(self, known: OpenOrder) -> tuple[OrderState, str] | None:
         """Why an order is not sent any more. Under the send lock, which whoever halts the wallet waits for."""
@@ -273,10 +321,11 @@ class _Execution:
             return OrderState.CANCELLED, f"wallet_{state}"
         if known.cancel_requested_by is not None:
             return OrderState.CANCELLED, f"cancelled by {known.cancel_requested_by}"
-        parent = known.order.terms.parent_id
-        if parent is not None:
-            # It guards a position: it is as old as that, and never too old to be sent.
-            is_over = self._is_over_unfilled(parent) or self._is_linked_out(replace(known, state=OrderState.ACCEPTED))
+        if order_to_send(self._connection, known.order) is None:
+            return OrderState.CANCELLED, f"order {known.order.terms.replaces} was filled before it could be replaced"
+        if known.order.terms.parent_id is not None or is_emulated(known.order, self._venue):
+            # It guards a position, or waits for a price: it is never too old to be sent.
+            is_over = has_lost_parent(self._connection, known.order) or self._is_linked_out(known.order)
             return (OrderState.CANCELLED, "one_cancels_other") if is_over else None
         if known.send_before is not None and self._now > known.send_before:
             return OrderState.EXPIRED, "stale"
@@ -294,18 +343,11 @@ class _Execution:
             return row == (BY_PERSON,)
         return state == "active"
 
-    def _is_over_unfilled(self, intent_id: str) -> bool:
-        row = self._connection.execute(
-            "SELECT state, filled FROM trading.orders WHERE intent_id = %s", [intent_id]
-        ).fetchone()
-        return row is not None and OrderState(row[0]).is_over and row[1] == 0
-
-    def _cancel(self, known: OpenOrder) -> None:
+    def _cancel(self, known: OpenOrder, by: str) -> None:
         """Cancel what is left of an order; one that was never sent is cancelled here."""
         if not self._claim(known):
             return
         if known.state is OrderState.PLANNED:
-            by = known.cancel_requested_by or "the end of its wallet"
             self._set(known, OrderState.CANCELLED, reason=f"cancelled by {by}; it was never sent")
             self._connection.commit()
             return
@@ -328,6 +370,9 @@ class _Execution:
 
     def _adopt(self, known: OpenOrder, found: VenueOrder) -> None:
         """Record the fills we do not have, one transaction each, then the venue's state."""
+        found = as_intended(known, found)
+        if found.state is OrderState.CANCELLED and has_successor(self._connection, known.order.intent_id):
+            found = replace(found, state=OrderState.REPLACED)
         fault = contradiction(known, found)
         if fault is not None:
             self._postpone(known, fault, message=found.message, to_unknown=True)

@@ -9,6 +9,7 @@ from strades_pipelines.brokerage.gate_inputs import read_market
 from strades_pipelines.brokerage.order_book import open_orders, plan
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.replacements import refusal_to_replace
 from strades_pipelines.brokerage.rows import insert, refusal_row, request_from_json
 from strades_pipelines.brokerage.standings import CODE, Standings, read_standings
 from strades_pipelines.market.books import ZERO, Books
@@ -66,7 +67,12 @@ def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[li
             outcome = Refusal(decision.decision_id, "superseded", f"{later} for the same listing is newer")
         elif due.cancelled_by is not None:
             outcome = Refusal(decision.decision_id, "cancelled", f"cancelled by {due.cancelled_by} before it was sent")
+        elif (refusal := refusal_to_replace(connection, wallet.name, decision)) is not None:
+            outcome = refusal
         else:
+            replaces = decision.request.terms.replaces if decision.request else None
+            # The two never work at once, so they need cash and room for one.
+            replaced = books.open_orders.pop(replaces, None) if replaces else None
             outcome = gate(
                 decision,
                 wallet.listings[decision.i],
@@ -78,6 +84,8 @@ def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[li
                 available_at=due.available_at(wallet),
                 held_back=_held_back(wallet, standings, decision),
             )
+            if replaced is not None:
+                books.open_orders[replaced.intent_id] = replaced
         if isinstance(outcome, Refusal):
             insert(connection, "trading.refusals", refusal_row(outcome, wallet.name, now))
             refusals.append(outcome)

@@ -1,6 +1,6 @@
 """The orders of a wallet in the database: what is planned, what happened to each, and when to ask about it again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -94,6 +94,7 @@ def _orders(connection: Connection, wallet: Wallet, query: str, parameters: list
             reduce_only=row.reduce_only,
             group=row.order_group,
             parent_id=row.parent_id,
+            replaces=row.replaces,
         )
         order = Order(
             row.intent_id,
@@ -144,6 +145,20 @@ def postpone(connection: Connection, intent_id: str, *, now: datetime, wait: tim
 def settle_attempts(connection: Connection, intent_id: str) -> None:
     """The venue has answered: the next question is as free as the first. Commits nothing."""
     connection.execute("DELETE FROM trading.order_attempts WHERE intent_id = %s", [intent_id])
+
+
+def make_due(connection: Connection, intent_ids: Collection[str]) -> None:
+    """Have the venue asked about these orders now, whatever it did not answer before. Commits nothing.
+
+    One that was never sent is left: it waits because its venue took no more.
+    """
+    connection.execute(
+        """
+        DELETE FROM trading.order_attempts AS a USING trading.orders AS o
+        WHERE a.intent_id = o.intent_id AND o.state <> 'planned' AND a.intent_id = ANY(%s)
+        """,
+        [list(intent_ids)],
+    )
 
 
 def cancellable(connection: Connection, decision_ids: Sequence[str]) -> list[str]:

@@ -84,6 +84,7 @@ def intent_row(order: Order, wallet: str, broker: str, now: datetime, *, send_be
         "reduce_only": terms.reduce_only,
         "order_group": terms.group,
         "parent_id": terms.parent_id,
+        "replaces": terms.replaces,
         "intended_at": order.decided_at,
         "send_before": send_before,
         "recorded_at": now,
@@ -104,7 +105,7 @@ def order_event_row(
 ) -> Row:
     """A row of trading.order_events; sequence and filled are the next and the same where they are None.
 
-    A key of ours that a venue repeats is not kept.
+    A venue may repeat our keys: they are masked in what is kept of its words.
     """
     return {
         "intent_id": intent_id,

@@ -1,5 +1,6 @@
 """What a venue's answer means beside what we know of an order: pure."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ def contradiction(known: OpenOrder, found: VenueOrder) -> str | None:
     order = known.order
     if found.client_order_id != order.intent_id:
         return f"the venue answered with another order, {found.client_order_id}"
-    if found.side not in (None, order.side) or found.quantity not in (None, order.quantity):
+    if found.side not in (None, order.side) or not _is_size_of(order, found.quantity):
         return f"the venue has it as {found.side} {found.quantity}, it is {order.side} {order.quantity}"
     if found.state not in REPORTED:
         return f"the venue names a state that is not known: {found.reason}"
@@ -32,6 +33,25 @@ def contradiction(known: OpenOrder, found: VenueOrder) -> str | None:
     if after != known.state and not is_allowed(known.state, after):
         return f"the venue says {found.state.value} of an order that is {known.state.value}"
     return None
+
+
+def as_intended(known: OpenOrder, found: VenueOrder) -> VenueOrder:
+    """What a venue says of an order that was sent for less than was meant, since the one it replaces was filled.
+
+    Such an order is not filled, by its intent, when the venue calls it so: the rest of it is no longer wanted.
+    """
+    is_shorter = found.quantity is not None and found.quantity < known.order.quantity
+    if found.state is OrderState.FILLED and is_shorter and known.order.terms.replaces is not None:
+        reason = "the order that it replaces was filled for the rest"
+        return replace(found, state=OrderState.CANCELLED, reason=reason)
+    return found
+
+
+def _is_size_of(order: Order, quantity: Decimal | None) -> bool:
+    """Whether a venue's size is the order's; one that replaces another may have been sent for less."""
+    if quantity is None or quantity == order.quantity:
+        return True
+    return order.terms.replaces is not None and 0 < quantity < order.quantity
 
 
 def state_with(known: OpenOrder, state: OrderState, filled: Decimal) -> OrderState:

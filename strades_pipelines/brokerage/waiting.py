@@ -35,7 +35,12 @@ WORKING = """
     FROM trading.orders AS o
     INNER JOIN trading.intents AS i USING (intent_id)
     INNER JOIN trading.wallets AS w ON o.wallet = w.wallet
-    WHERE w.mode <> 'replay' AND o.state IN ('accepted', 'partially_filled', 'cancelling')
+    WHERE w.mode <> 'replay'
+        AND (
+            o.state IN ('accepted', 'partially_filled', 'cancelling')
+            -- A stop that is watched here, since its venue cannot.
+            OR (o.state = 'planned' AND (i.stop_price IS NOT NULL OR i.trail IS NOT NULL))
+        )
     ORDER BY o.intent_id
 """
 

@@ -23,6 +23,7 @@ class OrderTerms:
         reduce_only: it never opens or turns a position.
         group: orders of one group cancel one another; the intent id of the first of them.
         parent_id: the intent id of the order whose fill it waits for.
+        replaces: the intent id of the order in whose place it is to stand.
     """
 
     limit: Decimal | None = None
@@ -33,6 +34,7 @@ class OrderTerms:
     reduce_only: bool = False
     group: str | None = None
     parent_id: str | None = None
+    replaces: str | None = None
 
     @property
     def is_market(self) -> bool:

@@ -18,6 +18,7 @@ def order_request(
     auction: str | None,
     *,
     reduce_only: bool,
+    replaces: str | None = None,
 ) -> OrderRequest:
     """The order that was typed. Numbers that no order may have, NaN say, are left to the gate, which records them.
 
@@ -35,6 +36,7 @@ def order_request(
         time_in_force=time_in_force,
         auction=auction,
         reduce_only=reduce_only,
+        replaces=replaces,
     )
     return OrderRequest(decimal_word(quantity, "QUANTITY"), terms)
 

@@ -13,6 +13,8 @@ import typer
 from strades_pipelines import stopping
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.execution import Executed
+from strades_pipelines.brokerage.order_book import make_due
+from strades_pipelines.brokerage.order_streams import OrderStreams
 from strades_pipelines.brokerage.trade_pass import TRADING_MODES, Desk
 from strades_pipelines.brokerage.wallets import WalletsError, WalletsFile, read_wallets
 from strades_pipelines.database.connection import adbc_connect, connect
@@ -39,13 +41,17 @@ class TradeLoop:
         self._switches = DeadMansSwitches()
         self._wallet, self._every = wallet, every
         self._file = self._read()
+        self._streams = OrderStreams()
+        self._hints: set[str] = set()
 
     def run(self, seconds: float | None) -> None:
         """Pass after pass for that long; None: until this process is stopped, which it survives at any point."""
-        end = None if seconds is None else time.monotonic() + seconds
-        with stopping.at_stop(self._switches.disarm):
-            self._go_on(end)
-        self._switches.disarm()
+        try:
+            with stopping.at_stop(self._switches.disarm):
+                self._go_on(None if seconds is None else time.monotonic() + seconds)
+            self._switches.disarm()
+        finally:
+            self._streams.stop()
 
     def _go_on(self, end: float | None) -> None:
         wait = self._every
@@ -68,6 +74,9 @@ class TradeLoop:
                 unread = self._read_again()
                 file = self._file
                 templates = [one for one in file.templates if self._wallet in (None, one.name)]
+                self._streams.follow((one.broker, one.mode) for one in templates)
+                make_due(ours, self._hints)
+                ours.commit()
                 done, errors = desk.trade(templates, file.listed if self._wallet is None else None)
                 self._report(done, settings().now())
                 faults = {fault.wallet: fault.message for fault in file.faults if self._wallet is None}
@@ -79,8 +88,9 @@ class TradeLoop:
                 self._pause(self._every, end)
 
     def _pause(self, seconds: float, end: float | None) -> None:
+        """Wait for the next pass, or for what a venue tells of an order."""
         stopping.begin_nothing_more_if_requested()
-        time.sleep(max(0.0, seconds if end is None else min(seconds, end - time.monotonic())))
+        self._hints = self._streams.wait(max(0.0, seconds if end is None else min(seconds, end - time.monotonic())))
 
     def _read(self) -> WalletsFile:
         file = read_wallets(settings().wallets).of_modes(TRADING_MODES)

@@ -64,6 +64,9 @@ def order(
     time_in_force: Annotated[str, typer.Option(help="gtc, day, ioc or fok.")] = "gtc",
     auction: Annotated[str | None, typer.Option(help="open or close: only in that auction.")] = None,
     reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Never open or turn a position.")] = False,
+    replace: Annotated[
+        str | None, typer.Option(metavar="INTENT", help="Put it in the place of this order, as `cancel` names it.")
+    ] = None,
     reason: Reason = None,
     as_json: Json = False,
 ) -> None:
@@ -71,7 +74,9 @@ def order(
     from strades_pipelines.operations.order_words import order_request
     from strades_pipelines.operations.ordering import run_order
 
-    request = order_request(quantity, limit, stop, trail, time_in_force, auction, reduce_only=reduce_only)
+    request = order_request(
+        quantity, limit, stop, trail, time_in_force, auction, reduce_only=reduce_only, replaces=replace
+    )
     run_order(wallet, instrument, request, reason=reason, as_json=as_json)
 
 

@@ -1,5 +1,6 @@
-"""A wallet at the sandbox's Alpaca: the real client without a socket, in time that the test moves."""
+"""A wallet at a venue of the sandbox: the real client without a socket, in time that the test moves."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,12 +9,15 @@ from typing import Any
 from sandbox.venue import execution
 from sandbox.venue.in_process import InProcessAdapter
 from sandbox.venue.venue import Venue
-from sandbox.venue.venues import KEY, SECRET, alpaca_venue
+from sandbox.venue.venues import KEY, SECRET, alpaca_venue, gate_venue
 from strades_pipelines.brokerage.brokers.alpaca.broker import AlpacaBroker, new_client
+from strades_pipelines.brokerage.brokers.ccxt.account import SANDBOX_KEYS, new_exchange, sandbox_urls
+from strades_pipelines.brokerage.brokers.ccxt.broker import CcxtBroker
+from strades_pipelines.brokerage.brokers.ccxt.client import Client
 from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
-from tests.brokerage.conftest import AAPL, PAPER, START, Connection
+from tests.brokerage.conftest import AAPL, BTC, PAPER, START, Connection
 
-SYMBOL, PRICE = "AAPL", "100"
+SYMBOL, PAIR, PRICE = "AAPL", "BTC_USDT", "100"
 AT_ALPACA = replace(
     PAPER,
     name="alpaca",
@@ -23,6 +27,7 @@ AT_ALPACA = replace(
     fee_rate=Decimal(0),
     broker="alpaca",
 )
+AT_GATE = replace(PAPER, name="gate", cash=Decimal(100_000), fee_rate=Decimal(0), broker="ccxt:gate")
 
 
 class Clock:
@@ -39,18 +44,67 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-class AtAlpaca:
-    """A venue of its own with one account, and the broker of a wallet there."""
+class AtVenue:
+    """A venue of its own with one account; a subclass adds the broker and the wallet."""
 
-    def __init__(self, market: Connection, *, name: str = "alpaca", seed: int = 0, now: datetime = START) -> None:
+    symbol: str
+    listing_id: int
+    broker: Any
+    wallet: Wallet
+
+    def __init__(self, make_venue: Callable[[Clock], Venue], now: datetime) -> None:
         self.clock = Clock(now)
-        self.venue: Venue = alpaca_venue(self.clock, seed=seed)
+        self.venue = make_venue(self.clock)
         self.set_price(PRICE)
-        client: Any = new_client(KEY, SECRET, f"http://venue/{self.venue.api.host}")
-        client._session.mount("http://", InProcessAdapter({self.venue.api.host: self.venue}, self.clock.move))
-        self.broker = AlpacaBroker(client, {AAPL: SYMBOL})
-        self.wallet: Wallet = open_wallet(market, replace(AT_ALPACA, name=name), now=now)
+
+    @property
+    def adapter(self) -> InProcessAdapter:
+        """What takes a client's requests to the venue."""
+        return InProcessAdapter({self.venue.api.host: self.venue}, self.clock.move)
 
     def set_price(self, price: str) -> None:
         """The one price at which everything trades from now on."""
-        execution.hold_price(self.venue.exchange, SYMBOL, Decimal(price), None)
+        execution.hold_price(self.venue.exchange, self.symbol, Decimal(price), None)
+
+
+class AtAlpaca(AtVenue):
+    """Alpaca, with a wallet in a stock."""
+
+    symbol, listing_id = SYMBOL, AAPL
+
+    def __init__(self, market: Connection, *, name: str = "alpaca", seed: int = 0, now: datetime = START) -> None:
+        super().__init__(lambda clock: alpaca_venue(clock, seed=seed), now)
+        client: Any = new_client(KEY, SECRET, f"http://venue/{self.venue.api.host}")
+        client._session.mount("http://", self.adapter)
+        self.broker = AlpacaBroker(client, {AAPL: SYMBOL})
+        self.wallet = open_wallet(market, replace(AT_ALPACA, name=name), now=now)
+
+
+class AtGate(AtVenue):
+    """Gate.io through ccxt, with a wallet in a coin. It takes no fee unless `with_fees`."""
+
+    symbol, listing_id = PAIR, BTC
+
+    def __init__(
+        self,
+        market: Connection,
+        *,
+        name: str = "gate",
+        seed: int = 0,
+        now: datetime = START,
+        with_fees: bool = False,
+    ) -> None:
+        super().__init__(lambda clock: gate_venue(clock, seed=seed, checks_time=False), now)
+        if not with_fees:
+            take_no_fees(self.venue)
+        self.client = Client(new_exchange("gate", {**SANDBOX_KEYS, "urls": sandbox_urls("gate", "http://venue")}))
+        self.client.exchange.session.mount("http://", self.adapter)
+        self.broker = CcxtBroker(self.client, {BTC: PAIR})
+        self.wallet = open_wallet(market, replace(AT_GATE, name=name), now=now)
+
+
+def take_no_fees(venue: Venue) -> None:
+    """Have a venue trade for nothing."""
+    instruments: Any = venue.exchange.rules.instruments
+    for symbol, instrument in instruments.items():
+        instruments[symbol] = replace(instrument, maker_fee=Decimal(0), taker_fee=Decimal(0))

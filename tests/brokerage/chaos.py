@@ -17,7 +17,7 @@ from strades_pipelines.brokerage.order_book import request_cancel
 from strades_pipelines.brokerage.reconcile import reconcile
 from strades_pipelines.brokerage.rows import decision_row, insert
 from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
-from tests.brokerage.at_venue import AtAlpaca
+from tests.brokerage.at_venue import AtAlpaca, AtGate
 from tests.brokerage.conftest import AAPL, MINUTE, START, Connection
 
 STREAMED = {Fault.DUPLICATE_EVENT, Fault.LATE_EVENT, Fault.LOST_EVENT, Fault.FILL_BEFORE_ACK, Fault.DISCONNECT}
@@ -30,10 +30,10 @@ UNSETTLED = ["submitting", "unknown", "cancelling"]
 class ChaosRun:
     """One run: decisions at random, prices at random, faults at random; then a venue that answers again."""
 
-    def __init__(self, market: Connection, seed: int) -> None:
+    def __init__(self, market: Connection, seed: int, venue: type[AtAlpaca] | type[AtGate] = AtAlpaca) -> None:
         self.market, self.random = market, random.Random(seed)
-        self.name = f"chaos_{seed}"
-        self.at = AtAlpaca(market, name=self.name, seed=seed, now=START + MINUTE)
+        self.name = f"chaos_{venue.__name__.lower()}_{seed}"
+        self.at = venue(market, name=self.name, seed=seed, now=START + MINUTE)
         self.decisions: list[str] = []
         self.price = 100
         for kind in KINDS:
@@ -97,7 +97,7 @@ class ChaosRun:
         ).fetchone()
         assert count is not None
         made = TradingDecision(
-            self.name, "chaos", 0, AAPL, at, "timer", "t", count[0], 0.0, target, "chance", {}, request
+            self.name, "chaos", 0, self.at.listing_id, at, "timer", "t", count[0], 0.0, target, "chance", {}, request
         )
         assert insert(self.market, "signals.decisions", decision_row(made, at))
         self.decisions.append(made.decision_id)
@@ -122,10 +122,10 @@ class ChaosRun:
 
     def _check(self) -> None:
         exchange, execute = self.at.venue.exchange, self.market.execute
-        at_venue = Counter(order.ticket.client_order_id for order in exchange.orders.values())
+        at_venue = Counter(order.ticket.client_order_id.removeprefix("t-") for order in exchange.orders.values())
         assert set(at_venue.values()) <= {1}, f"{self.name}: two orders of one intent: {at_venue}"
         ours = dict(execute("SELECT intent_id, filled FROM trading.orders WHERE wallet = %s", [self.name]).fetchall())
-        theirs = {order.ticket.client_order_id: order.filled for order in exchange.orders.values()}
+        theirs = {order.ticket.client_order_id.removeprefix("t-"): order.filled for order in exchange.orders.values()}
         assert theirs.keys() <= ours.keys(), f"{self.name}: orders that nobody meant"
         wrong = {name: (filled, theirs.get(name, 0)) for name, filled in ours.items() if filled != theirs.get(name, 0)}
         assert not wrong, f"{self.name}: ours and theirs filled: {wrong}"
@@ -138,8 +138,10 @@ class ChaosRun:
         balances = exchange.accounts[KEY].balances
         cash = execute("SELECT balance FROM trading.cash WHERE wallet = %s", [self.name]).fetchone()
         held = execute("SELECT quantity FROM trading.positions WHERE wallet = %s", [self.name]).fetchone()
-        assert cash == (balances["USD"],), f"{self.name}: cash {cash}, the venue has {balances}"
-        assert (held or (0,)) == (balances.get("AAPL", 0),), f"{self.name}: holds {held}, the venue has {balances}"
+        assert cash == (balances[self.at.wallet.currency],), f"{self.name}: cash {cash}, the venue has {balances}"
+        assert (held or (0,)) == (balances.get(self.at.symbol.partition("_")[0], 0),), (
+            f"{self.name}: holds {held}, the venue has {balances}"
+        )
         assert verify_ledger(self.market, self.name) == []
         self._reconcile()
 
@@ -154,10 +156,10 @@ class ChaosRun:
         self.market.commit()
 
 
-def prepare(market: Connection) -> None:
+def prepare(market: Connection, listing_id: int = AAPL) -> None:
     """The one bar that orders are sized with."""
     market.execute(
         "INSERT INTO records.candles VALUES (%s, '1m', %s, %s, 100, 100, 100, 100, 1, 1, 1, %s, 'stated', 1, %s)",
-        [AAPL, START, START + MINUTE, START + MINUTE, START],
+        [listing_id, START, START + MINUTE, START + MINUTE, START],
     )
     market.commit()

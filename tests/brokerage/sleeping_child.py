@@ -22,6 +22,7 @@ class Sleeping:
     name = "paper"
     grace = timedelta(0)
     links_orders = True
+    lacks: frozenset[str] = frozenset()
 
     def __init__(self, venue: PaperBroker, seconds: float, notes: Path) -> None:
         self.venue, self.seconds, self.notes = venue, seconds, notes

@@ -46,6 +46,8 @@ POINTS = {
     "trading.fill_recorded": FILLED,
 }
 CANCEL_POINTS = ("trading.order_cancelling", "trading.order_cancelled")
+# test_crashes_at_venues.py kills a replacement there, at a venue that makes one by one request.
+REPLACE_POINTS = ("trading.order_replacing", "trading.order_replaced")
 # Tested where replays, results and sessions are written, and where a wallet opens.
 ELSEWHERE = {
     "trading.replay_written",
@@ -82,7 +84,7 @@ def test_no_point_is_left_out() -> None:
     sources = (PROJECT / "strades_pipelines").rglob("*.py")
     named = {name for source in sources for name in re.findall(r'crash_point\("(\w+\.\w+)"\)', source.read_text())}
     of_trading = {name for name in named if name.partition(".")[0] in ("signals", "trading", "results")}
-    assert of_trading == {*POINTS, *CANCEL_POINTS, *ELSEWHERE, *COMMAND_POINTS, *RECONCILE_POINTS}
+    assert of_trading == {*POINTS, *CANCEL_POINTS, *REPLACE_POINTS, *ELSEWHERE, *COMMAND_POINTS, *RECONCILE_POINTS}
 
 
 @pytest.mark.parametrize(("point", "crash_at"), POINTS.items())

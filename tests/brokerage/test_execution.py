@@ -182,6 +182,7 @@ class Silent:
 
     name = "paper"
     links_orders = True
+    lacks: frozenset[str] = frozenset()
     grace = timedelta(0)
 
     def __init__(self, venue: PaperBroker, error: Exception, *, takes: bool, answers: bool = True) -> None:

@@ -37,6 +37,7 @@ class Scripted:
 
     name = "paper"
     links_orders = True
+    lacks: frozenset[str] = frozenset()
 
     def __init__(self, *answers: Answer | Callable[[str], Answer], grace: timedelta = timedelta(0)) -> None:
         self.answers, self.grace = list(answers), grace

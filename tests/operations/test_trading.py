@@ -110,9 +110,22 @@ def test_a_sale_with_terms_is_kept_as_typed(strades: Run, mine: World) -> None:
     assert terms == ("sell", 1, "limit", Decimal("110.5"), "day")
 
 
+def test_an_order_is_put_in_the_place_of_another(strades: Run, mine: World) -> None:
+    old = strades("order", "mine", BTC, "2", "--limit", "90", "--json").document["intent_id"]
+    mine.go_on(1)
+    done = strades("order", "mine", BTC, "2", "--limit", "95", "--replace", old, "--json")
+    assert (done.code, done.document["state"]) == (0, "accepted")
+    [left] = wallet(strades)["orders"]
+    assert left["intent_id"] == done.document["intent_id"]
+    again = strades("order", "mine", BTC, "2", "--limit", "96", "--replace", old)
+    assert (again.code, "nothing_to_replace" in again.err) == (1, True)
+    assert mine.rows("SELECT state FROM trading.orders ORDER BY updated_at, state") == [("accepted",), ("replaced",)]
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
+        (("NaN", "--replace", "NOBODYS"), "nothing_to_replace"),
         (("0",), "lot_precision"),
         (("0.5",), "lot_precision"),
         (("NaN",), "not_finite"),

@@ -10,7 +10,7 @@ class BrokerError(RuntimeError):
 
     Args:
         reason: in one line.
-        message: what the venue said, as it came; None where it said nothing.
+        message: what the venue said, as it came but for our keys, which it may repeat; None where it said nothing.
     """
 
     def __init__(self, reason: str, message: bytes | None = None) -> None:

@@ -1,6 +1,6 @@
 """What execution asks of a venue, and the venue for a wallet."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from strades_pipelines.brokerage.portfolio import Wallet
     from strades_pipelines.brokerage.prices import Connection
     from strades_pipelines.brokerage.wallets import WalletTemplate
+
+OnOrder = Callable[[str], None]  # takes the client order id of an event; "" where it has none, or some were lost
+CCXT = "ccxt:"  # a wallet's broker begins so where ccxt's name of the venue follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +136,13 @@ class VenueBroker(Protocol):
 
     `grace` is how long after an order was sent the venue may still say that it does not have it, though it does.
     `links_orders` says whether it keeps parents and groups itself; elsewhere execution does.
+    `lacks` names the terms that it cannot keep itself, of `stop`, `trail` and `day`; an order with one is refused.
     """
 
     name: str
     grace: timedelta
     links_orders: bool
+    lacks: frozenset[str]
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         """Place the order; an id the venue has already is the same order, placed once."""
@@ -176,6 +181,25 @@ class DeadMansSwitch(Protocol):
         ...
 
 
+@runtime_checkable
+class ReplacesOrders(Protocol):
+    """A venue that puts one order in the place of another in a single request, under a client id of its own.
+
+    At other venues execution cancels the one and then sends the other.
+    """
+
+    def replace(self, old: Order, new: Order, *, filled: Decimal, at: datetime) -> VenueOrder:
+        """Put `new` in the place of `old`; a `new` that is there already is the same order, placed once.
+
+        Args:
+            new: its size is what is to be done beside the `filled` units of the old one.
+
+        Raises:
+            BrokerError: as for `VenueBroker.submit`; Rejected leaves the old order as it is.
+        """
+        ...
+
+
 def account_of(wallet: "Wallet | WalletTemplate") -> str:
     """The name of the account that a wallet trades."""
     return account_name(wallet.broker, wallet.mode, wallet.name)
@@ -191,6 +215,35 @@ def account_name(broker: str, mode: str, wallet: str) -> str:
     return f"{broker}/{'sandbox' if settings().world == 'sandbox' else mode}"
 
 
+class OrderStream(Protocol):
+    """What a venue tells of an account's orders without being asked."""
+
+    def run(self, on_order: OnOrder) -> None:
+        """Tell each event, for as long as it is not stopped; connects again by itself."""
+        ...
+
+    def stop(self) -> None:
+        """End `run`, from another thread."""
+        ...
+
+
+def stream_for(broker: str, mode: str) -> OrderStream | None:
+    """The stream of a broker's account, by its name and mode in Wallets.json; None where there is none.
+
+    Raises:
+        SettingsError: the account's keys are not set.
+    """
+    if broker == "alpaca":
+        from strades_pipelines.brokerage.brokers.alpaca.stream import AlpacaStream
+
+        return AlpacaStream(is_live=mode == "live")
+    if broker.startswith(CCXT):
+        from strades_pipelines.brokerage.brokers.ccxt.stream import CcxtStream
+
+        return CcxtStream(broker.removeprefix(CCXT), is_live=mode == "live")
+    return None
+
+
 def venue_for(wallet: "Wallet", connection: "Connection") -> AccountBroker:
     """The venue of a wallet.
 
@@ -199,17 +252,21 @@ def venue_for(wallet: "Wallet", connection: "Connection") -> AccountBroker:
 
     Raises:
         ValueError: for a wallet whose mode has no venue, or that would trade live where that is not switched on.
-        SettingsError: the account's keys are not set.
+        SettingsError: the account's keys are not set, or ccxt does not know the venue.
     """
     if wallet.mode not in ("paper", "live"):
         raise ValueError(f"wallet {wallet.name}: expected the mode paper or live, was {wallet.mode}")
     if wallet.mode == "live" and not settings().live_trading:
         raise ValueError(f"wallet {wallet.name}: live needs STRADES_LIVE_TRADING=true, was not set")
+    symbols = {listing.listing_id: listing.symbol for listing in wallet.listings}
     if wallet.broker == "alpaca":
         from strades_pipelines.brokerage.brokers.alpaca.account import open_account
 
-        symbols = {listing.listing_id: listing.symbol for listing in wallet.listings}
         return open_account(symbols, is_live=wallet.mode == "live")
+    if wallet.broker.startswith(CCXT):
+        from strades_pipelines.brokerage.brokers.ccxt.account import open_account as open_ccxt_account
+
+        return open_ccxt_account(wallet.broker.removeprefix(CCXT), symbols, is_live=wallet.mode == "live")
     if wallet.mode == "live":
         raise ValueError(f"wallet {wallet.name}: expected a broker that trades live, was {wallet.broker}")
     from strades_pipelines.brokerage.brokers.paper import PaperBroker

@@ -19,8 +19,24 @@ def open_account(symbols: Mapping[int, str], *, is_live: bool) -> AlpacaBroker:
     Raises:
         SettingsError: a key is not set, or cannot be one.
     """
+    url = in_sandbox() or (LIVE_URL if is_live else PAPER_URL)
+    return AlpacaBroker(new_client(*account_keys(is_live=is_live), url), symbols)
+
+
+def in_sandbox(path: str = "") -> str | None:
+    """A path of the sandbox's Alpaca; None in the live world."""
+    is_sandbox = settings().world == "sandbox"
+    return f"{settings().sandbox_url}/paper-api.alpaca.markets{path}" if is_sandbox else None
+
+
+def account_keys(*, is_live: bool) -> tuple[str, str]:
+    """Key and secret of the account.
+
+    Raises:
+        SettingsError: a key is not set, or cannot be one.
+    """
     if settings().world == "sandbox":
-        return AlpacaBroker(new_client(*SANDBOX_KEYS, f"{settings().sandbox_url}/paper-api.alpaca.markets"), symbols)
+        return SANDBOX_KEYS
     keys = []
     for name in LIVE_KEYS if is_live else PAPER_KEYS:
         value = secret(name)
@@ -28,4 +44,4 @@ def open_account(symbols: Mapping[int, str], *, is_live: bool) -> AlpacaBroker:
             raise SettingsError(missing_secret(name))
         remember_secret(value)
         keys.append(value)
-    return AlpacaBroker(new_client(keys[0], keys[1], LIVE_URL if is_live else PAPER_URL), symbols)
+    return keys[0], keys[1]

@@ -1,11 +1,19 @@
 """An account at Alpaca, paper or live: each call in the words of `brokers.errors`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from strades_pipelines.brokerage.brokers.alpaca.mapping import filled_quantity, order_body, placed_at, venue_order
+from strades_pipelines.brokerage.brokers.alpaca.mapping import (
+    amendment,
+    filled_quantity,
+    order_body,
+    placed_at,
+    venue_order,
+)
 from strades_pipelines.brokerage.brokers.alpaca.statement import Statement, venue_account
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
 from strades_pipelines.brokerage.brokers.venue import VenueAccount, VenueOrder
@@ -36,6 +44,7 @@ class AlpacaBroker:
     # A new order is not always found by its client id at once (alpaca-py issue 225).
     grace = timedelta(seconds=30)
     links_orders = False
+    lacks: frozenset[str] = frozenset()
 
     def __init__(self, client: "TradingClient", symbols: Mapping[int, str]) -> None:
         self._client, self._symbols = client, symbols
@@ -44,9 +53,11 @@ class AlpacaBroker:
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         """Place the order; where its id is there already, an earlier try arrived, and is looked up."""
-        body = order_body(order, self._symbols[order.listing_id])
+        return self._place(self._client.post, "/orders", order_body(order, self._symbols[order.listing_id]), order, at)
+
+    def _place(self, method: Callable[..., Any], path: str, body: Any, order: Order, at: datetime) -> VenueOrder:
         try:
-            document = self._call(self._client.post, "/orders", body)
+            document = self._call(method, path, body)
         except Rejected as error:
             if not _is_duplicate(error):
                 raise
@@ -55,6 +66,15 @@ class AlpacaBroker:
                 raise Unknown("the venue has the client order id, and does not show its order") from error
             return found
         return self._with_fills(document)
+
+    def replace(self, old: Order, new: Order, *, filled: Decimal, at: datetime) -> VenueOrder:
+        """Put `new` in the place of `old` (`PATCH`); the venue's size includes what is filled already."""
+        document = self._find(old.intent_id)
+        if document is None:
+            raise NotSent(f"the venue does not show order {old.intent_id}")
+        if not document.get("id"):
+            raise NotSent("expected an order with its id", self._said())
+        return self._place(self._client.patch, f"/orders/{document['id']}", amendment(old, new, filled), new, at)
 
     def lookup(self, order: Order, *, at: datetime) -> VenueOrder | None:
         """The order with its fills, or None."""
@@ -68,7 +88,8 @@ class AlpacaBroker:
             return None
         if not document.get("id"):
             raise Unknown("expected an order with its id", self._said())
-        self._call(self._client.delete, f"/orders/{document['id']}")
+        with suppress(Rejected):  # it is over, or about to be: the look-up says which
+            self._call(self._client.delete, f"/orders/{document['id']}")
         return self.lookup(order, at=at)
 
     def account(self, since: datetime, *, at: datetime) -> VenueAccount:

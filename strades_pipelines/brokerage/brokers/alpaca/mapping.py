@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from strades_pipelines.brokerage.brokers.figures import figure
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import OrderState
@@ -31,7 +32,6 @@ AUCTIONS_BACK = {word: auction for auction, word in AUCTIONS.items()}
 def order_body(order: Order, symbol: str) -> dict[str, str]:
     """The body of `POST /v2/orders`."""
     terms = order.terms
-    prices = {"limit_price": terms.limit, "stop_price": terms.stop, "trail_price": terms.trail}
     body = {
         "symbol": symbol,
         "qty": plain(order.quantity),
@@ -40,6 +40,7 @@ def order_body(order: Order, symbol: str) -> dict[str, str]:
         "time_in_force": AUCTIONS[terms.auction] if terms.auction else terms.time_in_force,
         "client_order_id": order.intent_id,
     }
+    prices = {"limit_price": terms.limit, "stop_price": terms.stop, "trail_price": terms.trail}
     return body | {name: plain(price) for name, price in prices.items() if price is not None}
 
 
@@ -60,6 +61,24 @@ def order_terms(document: Document) -> OrderTerms | None:
     return terms if is_ours else None
 
 
+def amendment(old: Order, new: Order, filled: Decimal) -> dict[str, str]:
+    """The body of `PATCH /v2/orders/{id}`: what differs, and the client order id of the new order.
+
+    Args:
+        filled: of the old order; the size there includes it.
+    """
+    before, after = old.terms, new.terms
+    body = {"client_order_id": new.intent_id}
+    if new.quantity + filled != old.quantity:  # a size that stays must not be named where it is a fraction
+        body["qty"] = plain(new.quantity + filled)
+    prices = {
+        "limit_price": (before.limit, after.limit),
+        "stop_price": (before.stop, after.stop),
+        "trail": (before.trail, after.trail),
+    }
+    return body | {name: plain(price) for name, (was, price) in prices.items() if price is not None and price != was}
+
+
 def venue_order(document: Document, activities: Iterable[Document], message: bytes | None) -> VenueOrder:
     """An order with its fills; a document that lacks what an order has, or names another status, is UNKNOWN.
 
@@ -69,10 +88,14 @@ def venue_order(document: Document, activities: Iterable[Document], message: byt
     """
     client_id = str(document.get("client_order_id") or "")
     try:
-        venue_id, status, quantity = str(document["id"]), str(document["status"]), Decimal(document["qty"])
+        venue_id, status, quantity = (
+            str(document["id"]),
+            str(document["status"]),
+            figure(document["qty"], positive=True),
+        )
         fills = tuple(venue_fill(one) for one in activities if one.get("order_id") == venue_id)
         at = datetime.fromisoformat(document["updated_at"]) if document.get("updated_at") else None
-    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         return VenueOrder(client_id, "", OrderState.UNKNOWN, f"expected an order, was {error!r}", message=message)
     state = STATES.get(status, OrderState.UNKNOWN)
     reason = status if state not in (OrderState.ACCEPTED, OrderState.FILLED) else None
@@ -93,8 +116,8 @@ def venue_order(document: Document, activities: Iterable[Document], message: byt
 def filled_quantity(document: Document) -> Decimal:
     """How much of an order is filled by its own word; 0 where it does not say."""
     try:
-        return Decimal(document.get("filled_qty") or 0)
-    except InvalidOperation:
+        return figure(document.get("filled_qty") or 0)
+    except ValueError:
         return Decimal(0)
 
 
@@ -110,8 +133,8 @@ def venue_fill(activity: Document) -> VenueFill:
     """A fill; trades in stocks cost no commission there, and fees come as activities of their own."""
     return VenueFill(
         str(activity["id"]),
-        Decimal(activity["qty"]),
-        Decimal(activity["price"]),
+        figure(activity["qty"], positive=True),
+        figure(activity["price"], positive=True),
         Decimal(0),
         datetime.fromisoformat(activity["transaction_time"]),
     )

@@ -42,6 +42,7 @@ class PaperBroker:
     name = "paper"
     grace = timedelta(0)
     links_orders = True
+    lacks: frozenset[str] = frozenset()
 
     def __init__(self, connection: Connection, wallet: Wallet) -> None:
         self._connection, self._wallet = connection, wallet
@@ -141,7 +142,9 @@ class PaperBroker:
         if state is OrderState.ACCEPTED and row.filled:
             state = OrderState.PARTIALLY_FILLED
         parts = tuple(VenueFill(*fill) for fill in fills)
-        return VenueOrder(client_order_id, client_order_id, state, row.reason, parts)
+        return VenueOrder(
+            client_order_id, client_order_id, state, row.reason, parts, side=row.side, quantity=row.quantity
+        )
 
     def _match(self, at: datetime) -> None:
         """Fill what the bars fill that became known since the last time; once for all that is asked at one instant.

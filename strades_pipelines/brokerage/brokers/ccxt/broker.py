@@ -1,0 +1,297 @@
+"""An account at a venue that ccxt knows: spot orders, market and limit."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from strades_pipelines.brokerage.brokers.ccxt.client import Client, OrderNotFound
+from strades_pipelines.brokerage.brokers.ccxt.mapping import (
+    client_order_id,
+    filled_quantity,
+    order_parameters,
+    refusal_of,
+    venue_fill,
+    venue_order,
+)
+from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
+from strades_pipelines.brokerage.brokers.figures import figure
+from strades_pipelines.brokerage.brokers.venue import (
+    AccountFill,
+    AccountOrder,
+    Holding,
+    VenueAccount,
+    VenueFill,
+    VenueOrder,
+)
+from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.orders import Order
+
+Document = Mapping[str, Any]
+# How much worse than the last price a market purchase may end where the venue takes no number of units for one.
+WORST_PRICE = Decimal("1.02")
+PAGE, MOST_PAGES = 100, 100
+# An order's time and ours come from two clocks; what a venue can be asked about at once (Gate.io: 30 days).
+CLOCKS_APART, LONGEST_SEARCH = timedelta(minutes=10), timedelta(days=29)
+
+
+class CcxtBroker:
+    """The account of a client.
+
+    Args:
+        symbols: of the wallet's listings, by their id: the venue's own (`BTC_USDT`), or ccxt's (`BTC/USDT`).
+    """
+
+    # After a time-out the venue may show an order late, and may take it until its request has expired.
+    grace = timedelta(seconds=30)
+    links_orders = False
+    # Each venue has stops of another make, which ccxt does not look up by our ids.
+    lacks = frozenset({"stop", "trail", "day"})
+
+    def __init__(self, client: Client, symbols: Mapping[int, str]) -> None:
+        self._client, self._symbols = client, symbols
+        self.name = f"ccxt:{client.exchange.id}"
+
+    def submit(self, order: Order, *, at: datetime) -> VenueOrder:
+        """Place the order. Gate.io takes a client order id twice: an order that it may have is looked up first."""
+        refusal = refusal_of(order.terms)
+        if refusal is not None:
+            raise Rejected(f"{self.name}: {refusal}")
+        market = self._market(order)
+        document = self._client.create_order(*self._words(order, market))
+        message = self._client.message
+        try:
+            trades = self._trades_of(document, market)
+        except BrokerError:
+            trades = []  # the order is placed; its fills are told by the next look-up
+        return self._venue_order(document, trades, market, message)
+
+    def lookup(self, order: Order, *, at: datetime) -> VenueOrder | None:
+        """The order with its fills, or None: not by its client id, nor among the open and finished ones."""
+        market = self._market(order)
+        document = self._find(order, market, at)
+        if document is None:
+            return None
+        message = self._client.message
+        return self._venue_order(document, self._trades_of(document, market), market, message)
+
+    def cancel(self, order: Order, *, at: datetime) -> VenueOrder | None:
+        """Cancel the order, and say what became of it."""
+        market = self._market(order)
+        document = self._find(order, market, at)
+        if document is None:
+            return None
+        if not document.get("id"):
+            raise Unknown("expected an order with its id", self._client.message)
+        if document.get("status") == "open":
+            with suppress(Rejected):  # it was over first: what follows says how
+                self._client.call("cancel_order", document["id"], market["symbol"])
+            document = self._client.call("fetch_order", document["id"], market["symbol"])
+        message = self._client.message
+        return self._venue_order(document, self._trades_of(document, market), market, message)
+
+    def keep_alive(self, seconds: int) -> None:
+        """Have the venue cancel the account's open orders in some seconds (`DeadMansSwitch`).
+
+        Raises:
+            Rejected: we know of no such switch at the venue.
+        """
+        switch = self._client.dialect.dead_mans_switch
+        if switch is None:
+            raise Rejected(f"{self.name} has no dead-man's switch that is known; leave dead_man_seconds out")
+        self._client.call(switch, {"timeout": str(seconds)})
+
+    def account(self, since: datetime, *, at: datetime) -> VenueAccount:
+        """What the account has at `at`, and its fills since then. Balances of the wallet's coins are its holdings."""
+        listings = {self._market_of(symbol)["symbol"]: listing for listing, symbol in self._symbols.items()}
+        wanted: list[str | None] = list(listings) if self._needs_symbol() else [None]
+        orders, fills = [], []
+        for symbol in wanted:
+            for document in self._pages("fetch_open_orders", symbol):
+                orders.append(self._account_order(document, listings))
+            for trade in self._pages("fetch_my_trades", symbol, _milliseconds(since)):
+                fills.append(self._account_fill(trade, listings))
+        held, holdings = self._balances(), []
+        for symbol, listing in listings.items():
+            quantity = held.pop(self._client.exchange.market(symbol)["base"], None)
+            if quantity is not None:
+                holdings.append(Holding(self._symbols[listing], listing, quantity))
+        fills.sort(key=lambda fill: (fill.fill.filled_at, fill.fill.venue_fill_id))
+        return VenueAccount(tuple(orders), tuple(fills), held, tuple(holdings))
+
+    def _balances(self) -> dict[str, Decimal]:
+        """By currency, without those of nothing; what open orders hold back counts."""
+        totals = self._document(self._client.call("fetch_balance")).get("total") or {}
+        try:
+            return {name: figure(total) for name, total in totals.items() if total is not None and figure(total)}
+        except ValueError as error:
+            raise Unknown(f"balances: {error}", self._client.message) from error
+
+    def _words(self, order: Order, market: Document) -> list[Any]:
+        """The arguments of `create_order`. A figure that the venue would round is refused, not rounded.
+
+        Some venues take a sum of money for a market purchase, not units (Gate.io, its `amount`): an order for units is
+        there one with a limit a little worse than the last price, which does not stay in the book.
+        """
+        terms, kind, parameters = order.terms, order.terms.order_type, order_parameters(order.intent_id, order.terms)
+        price = terms.limit
+        if kind == "market" and order.side == "buy" and self._takes_money(market):
+            kind, price = "limit", self._worst_price(market)
+            parameters["timeInForce"] = "FOK" if terms.time_in_force == "fok" else "IOC"
+        self._check("amount", order.quantity, market)
+        if terms.limit is not None:
+            self._check("price", terms.limit, market)
+        return [
+            market["symbol"],
+            kind,
+            order.side,
+            plain(order.quantity),
+            plain(price) if price is not None else None,
+            parameters,
+        ]
+
+    def _takes_money(self, market: Document) -> bool:
+        features = self._client.exchange.features or {}
+        return bool(((features.get(market["type"]) or {}).get("createOrder") or {}).get("marketBuyRequiresPrice"))
+
+    def _worst_price(self, market: Document) -> Decimal:
+        try:
+            ticker = self._client.call("fetch_ticker", market["symbol"])
+            price = Decimal(ticker.get("ask") or ticker["last"]) * WORST_PRICE
+            return Decimal(self._client.call("price_to_precision", market["symbol"], plain(price)))
+        except RateLimited:
+            raise
+        except (BrokerError, ArithmeticError, TypeError, KeyError) as error:
+            raise NotSent(f"no price of {market['symbol']}: {error}") from error
+
+    def _check(self, name: str, figure: Decimal, market: Document) -> None:
+        sent = Decimal(self._client.call(f"{name}_to_precision", market["symbol"], plain(figure)))
+        if sent != figure:
+            raise Rejected(f"{self.name}: {name}: {plain(figure)} is finer than {market['symbol']} has it")
+
+    def _market(self, order: Order) -> Document:
+        return self._market_of(self._symbols[order.listing_id])
+
+    def _market_of(self, symbol: str) -> Document:
+        """ccxt's description of a spot market.
+
+        Raises:
+            Rejected: the venue has none of that name.
+        """
+        self._client.load_markets()
+        exchange = self._client.exchange
+        candidates = [*exchange.markets_by_id.get(symbol, []), exchange.markets.get(symbol.replace("_", "/"))]
+        found: list[Document] = [market for market in candidates if market and market["spot"]]
+        if not found:
+            raise Rejected(f"{self.name}: it has no spot market {symbol}")
+        return found[0]
+
+    def _find(self, order: Order, market: Document, at: datetime) -> Document | None:
+        """The order's document. A venue may have forgotten the client id of an order that is over, Gate.io in an hour.
+
+        Raises:
+            BrokerError: one of the lists cannot be had, so that nothing is certain.
+        """
+        try:
+            return self._document(
+                self._client.call("fetch_order", None, market["symbol"], {"clientOrderId": order.intent_id})
+            )
+        except OrderNotFound:
+            since = max(order.decided_at - CLOCKS_APART, at - LONGEST_SEARCH)
+        for method, start in (("fetch_open_orders", None), ("fetch_closed_orders", _milliseconds(since))):
+            for document in self._pages(method, market["symbol"], start):
+                if client_order_id(document, self._client.dialect.client_id_prefix) == order.intent_id:
+                    return document
+        return None
+
+    def _trades_of(self, document: Any, market: Document) -> list[Document]:
+        """An order's trades; other orders' may be among them."""
+        order = self._document(document)
+        if not order.get("id") or not filled_quantity(order):
+            return []
+        parameter = self._client.dialect.order_parameter
+        if parameter is None and self._client.exchange.has.get("fetchOrderTrades"):
+            return list(self._client.call("fetch_order_trades", order["id"], market["symbol"]))
+        since = None if parameter else int(order.get("timestamp") or 0) - _span(CLOCKS_APART)
+        query = {parameter: order["id"]} if parameter else {}
+        return list(self._pages("fetch_my_trades", market["symbol"], since, query))
+
+    def _pages(
+        self, method: str, symbol: str | None, since: int | None = None, query: Mapping[str, str] | None = None
+    ) -> Iterator[Document]:
+        """The rows of a list, all of its pages, each once.
+
+        Raises:
+            Unknown: there are more pages than can be read, or an answer is no list.
+        """
+        page_parameter = self._client.dialect.page_parameter
+        seen: set[Any] = set()
+        for page in count(1):
+            if page > MOST_PAGES:
+                raise Unknown(f"{method}: expected at most {MOST_PAGES} pages")
+            numbered = {page_parameter: page} if page_parameter else {}
+            rows = self._client.call(method, symbol, since, PAGE, {**(query or {}), **numbered})
+            if not isinstance(rows, list):
+                raise Unknown(f"{method}: expected a list", self._client.message)
+            new = [row for row in rows if row.get("id") not in seen]
+            yield from new
+            seen.update(row.get("id") for row in new)
+            if not new or (page_parameter is None and since is None):
+                return
+            if page_parameter is None:
+                since = max(int(row.get("timestamp") or 0) for row in new)
+
+    def _needs_symbol(self) -> bool:
+        features = (self._client.exchange.features or {}).get("spot") or {}
+        return any(
+            (features.get(name) or {}).get("symbolRequired", True) for name in ("fetchOpenOrders", "fetchMyTrades")
+        )
+
+    def _account_order(self, document: Document, listings: Mapping[str, int]) -> AccountOrder:
+        symbol = str(document.get("symbol"))
+        found = venue_order(
+            document, (), None, prefix=self._client.dialect.client_id_prefix, quote=symbol.partition("/")[2]
+        )
+        return AccountOrder(found, self._own_symbol(symbol, listings), listings.get(symbol))
+
+    def _account_fill(self, trade: Document, listings: Mapping[str, int]) -> AccountFill:
+        symbol = str(trade.get("symbol"))
+        try:
+            fill: VenueFill = venue_fill(trade, symbol.partition("/")[2])
+            order_id, side = str(trade["order"]), str(trade["side"])
+        except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+            raise Unknown(f"expected a trade, was {error!r}", self._client.message) from error
+        text = str((trade.get("info") or {}).get("text") or trade.get("clientOrderId") or "")
+        prefix = self._client.dialect.client_id_prefix
+        client_id = text.removeprefix(prefix) if text.startswith(prefix) else None
+        return AccountFill(
+            fill,
+            order_id,
+            client_id or None,
+            self._own_symbol(symbol, listings),
+            listings.get(symbol),
+            side,
+        )
+
+    def _own_symbol(self, symbol: str, listings: Mapping[str, int]) -> str:
+        """The symbol as the wallet's listing has it; ccxt's where the wallet does not trade it."""
+        return self._symbols[listings[symbol]] if symbol in listings else symbol
+
+    def _document(self, answer: Any) -> Document:
+        return answer if isinstance(answer, Mapping) else {}
+
+    def _venue_order(
+        self, document: Any, trades: list[Document], market: Document, message: bytes | None
+    ) -> VenueOrder:
+        prefix = self._client.dialect.client_id_prefix
+        return venue_order(self._document(document), trades, message, prefix=prefix, quote=market["quote"])
+
+
+def _milliseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1000)
+
+
+def _span(length: timedelta) -> int:
+    return int(length.total_seconds() * 1000)

@@ -1,0 +1,63 @@
+"""What venues tell of our orders without being asked: a hint to look an order up now, and nothing more.
+
+A stream loses, repeats, delays and reorders what it tells. So an event changes nothing: it ends the wait for the next
+pass, whose look-up is the one way to the truth.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from strades_pipelines.brokerage.brokers.venue import OrderStream, stream_for
+from strades_pipelines.secret_values import masked
+from strades_pipelines.settings import SettingsError
+
+LOGGER = logging.getLogger(__name__)
+GATHER_SECONDS = 0.1  # one order has several events at once
+
+
+class OrderStreams:
+    """The streams of the brokers that wallets trade at, each in a thread of its own that ends with the process."""
+
+    def __init__(self, new_stream: Callable[[str, str], OrderStream | None] = stream_for) -> None:
+        self._new_stream = new_stream
+        self._streams: dict[tuple[str, str], OrderStream | None] = {}
+        self._hints: SimpleQueue[str] = SimpleQueue()
+
+    def follow(self, accounts: Iterable[tuple[str, str]]) -> None:
+        """Listen to these brokers too, each in a mode, paper or live; one without a stream, or without keys, is looked up by the passes alone."""
+        for broker, mode in set(accounts) - set(self._streams):
+            try:
+                self._streams[broker, mode] = stream = self._new_stream(broker, mode)
+            except SettingsError:
+                continue  # its wallets say so; the keys may be there at the next pass
+            if stream is not None:
+                Thread(target=self._run, args=(broker, stream), name=f"stream of {broker}", daemon=True).start()
+
+    def wait(self, seconds: float) -> set[str]:
+        """Wait so long at most for an event; returns the client order ids that were told, "" for one that is unknown.
+
+        Without a stream this is a sleep.
+        """
+        try:
+            hints = {self._hints.get(timeout=seconds) if seconds > 0 else self._hints.get_nowait()}
+        except Empty:
+            return set()
+        time.sleep(GATHER_SECONDS)
+        while not self._hints.empty():
+            hints.add(self._hints.get_nowait())
+        return hints
+
+    def stop(self) -> None:
+        """End the streams."""
+        for stream in self._streams.values():
+            if stream is not None:
+                stream.stop()
+
+    def _run(self, broker: str, stream: OrderStream) -> None:
+        try:
+            stream.run(self._hints.put)
+        except Exception as error:  # orders are looked up all the same
+            LOGGER.warning("%s: no order stream: %s", broker, masked(f"{type(error).__name__}: {error}"))
