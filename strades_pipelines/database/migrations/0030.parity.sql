@@ -84,6 +84,11 @@ END $$;
 -- Candles that were known long after their close are found by when they were known, the others by when they opened.
 CREATE INDEX ON records.candles (listing_id, "interval", knowledge_time) WHERE knowledge_time - close_time > '01:00:00'::interval;
 CREATE INDEX ON trading.fills (wallet, known_at);
+-- What a pass asks about orders: each of these read all that there ever were.
+CREATE INDEX ON trading.fills (intent_id);
+CREATE INDEX ON trading.orders (wallet, updated_at) WHERE state IN ('cancelled', 'replaced', 'rejected', 'expired');
+CREATE INDEX ON trading.refusals (wallet, recorded_at);
+CREATE INDEX ON trading.intents (order_group) WHERE order_group IS NOT NULL;
 -- What a strategy last wanted to hold of a listing.
 CREATE INDEX ON signals.decisions (wallet, listing_id, decided_at, ordinal)
 WHERE order_request IS NULL AND trigger_kind <> 'person';
