@@ -16,17 +16,27 @@ HERE = Path(__file__).parent
 
 
 def prepare() -> None:
-    """Refuse a URL without rights, then make what is missing. Of two processes that prepare, one waits.
+    """Make what is missing."""
+    prepare_tables()
+    prepare_files()
+
+
+def prepare_tables() -> None:
+    """Refuse a URL without rights, then bring the dashboard's schema up to date; of two processes one waits.
 
     Raises:
         SystemCheckError: a URL that nobody said who may open.
     """
-    compile_translations(HERE / "locale", settings.LOCALE_PATHS[0])
     if errors := [message for message in run_checks() if message.is_serious()]:
         raise SystemCheckError("; ".join(map(str, errors)))
     with alone(dashboard_database_url(), "dashboard"):
         call_command("migrate", verbosity=0, interactive=False)
     connections.close_all()
+
+
+def prepare_files() -> None:
+    """Write static files under hashed names, and translations in the form that is read."""
+    compile_translations(HERE / "locale", settings.LOCALE_PATHS[0])
     call_command("collectstatic", verbosity=0, interactive=False, clear=False)
 
 
