@@ -16,8 +16,8 @@ Record = TypeVar("Record")
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """All that is read inside is as one moment saw it: a page adds nothing up from two states."""
-    with transaction.atomic(using=ALIAS):
+    """All that is read inside is as one moment saw it: a page adds nothing up from two states. May be nested."""
+    with transaction.atomic(using=ALIAS, savepoint=False):
         yield
 
 

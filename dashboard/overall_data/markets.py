@@ -29,9 +29,10 @@ def markets(request: HttpRequest) -> HttpResponse:
 @require_safe
 def market(request: HttpRequest, listing_id: int) -> HttpResponse:
     """One listing; `interval` and `as_of` stand in the address, so a link shows the same again."""
-    installation, now = installation_of(request), settings().now()
+    now = settings().now()
     as_of, problem = parse_as_of(request.GET.get("as_of", ""), now=now)
     with snapshot():
+        installation = installation_of(request)
         listing = gateway.read_market(listing_id, has_gaps=installation.has_gaps) if listing_id <= LARGEST_ID else None
         if listing is None:
             raise Http404

@@ -15,9 +15,10 @@ from strades_pipelines.settings import settings
 @require_safe
 def states(request: HttpRequest) -> HttpResponse:
     """The page."""
-    now, has_gaps = settings().now(), installation_of(request).has_gaps
+    now = settings().now()
     websites = load_sources(settings().sources).websites
     with snapshot():
+        has_gaps = installation_of(request).has_gaps
         sources = read_sources(websites, now=now)
         gaps = read_gap_totals() if has_gaps else []
         failures = read_failures([website.name for website in websites], now=now)

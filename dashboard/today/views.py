@@ -30,8 +30,8 @@ def today(request: HttpRequest) -> HttpResponse:
     """The page."""
     now = settings().now()
     websites = load_sources(settings().sources).websites
-    has_daily_bars = installation_of(request).has_daily_bars
     with snapshot():
+        has_daily_bars = installation_of(request).has_daily_bars
         sources = read_sources(websites, now=now)
         holdings = read_holdings(now=now, has_daily_bars=has_daily_bars)
         decisions = read_newest_decisions()

@@ -32,7 +32,7 @@ def decision(request: HttpRequest, decision_id: str) -> HttpResponse:
 def trace(request: HttpRequest, identity: str) -> HttpResponse:
     """The page of whatever has this id."""
     with snapshot():
-        found = read_trace(identity)
+        found = None if "\0" in identity else read_trace(identity)  # no text of PostgreSQL has a NUL
     if found is None:
         raise Http404
     lineage = found.lineage
