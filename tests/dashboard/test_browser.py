@@ -132,7 +132,7 @@ def test_every_page_in_both_themes_and_on_a_phone(served: str, browser: "Browser
         for path in ("/", "/markets/", "/markets/11/", "/states/", "/bodies/1/", "/settings/", "/people/"):
             grounds = set()
             for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                page.emulate_media(color_scheme=scheme)
                 page.goto(served + path)
                 grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
             assert len(grounds) == 2, path
