@@ -4,6 +4,7 @@ import argparse
 import getpass
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
@@ -28,6 +29,8 @@ def _serve(options: argparse.Namespace) -> int:
 
     from dashboard.asgi import application
 
+    # WhiteNoise hands over a style sheet of a few kB as it would a large file.
+    warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     uvicorn.run(
         application,
         host=options.host,

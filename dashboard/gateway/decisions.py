@@ -80,6 +80,11 @@ class Decision:
         return Decimal(repr(change)) if isfinite(change) else None
 
     @property
+    def refusal_words(self) -> str:
+        """The code of its refusal as words."""
+        return (self.refusal or "").replace("_", " ")
+
+    @property
     def became(self) -> str:
         """What became of it: refused, pending, none, or the state of its order."""
         if self.refusal is not None:
