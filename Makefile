@@ -40,7 +40,7 @@ setup: $(VENV)/.installed ## the virtual environment with the locked dependencie
 run: setup ## the main job over its window, with a report at the end
 	@$(BIN)/strades run $(ARGS)
 
-up: setup ## serve everything: Dagster on 3000, dbt docs on 8081; Ctrl-C stops it
+up: setup ## serve everything: the dashboard on 8000, Dagster on 3000, dbt docs on 8081; Ctrl-C stops it
 	@$(BIN)/strades up
 
 # One worker more than there are cores: the longest tests mostly wait for a served installation. Files stay together, since

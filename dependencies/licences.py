@@ -34,6 +34,7 @@ NAMES = {
 # Packages whose metadata say nothing, or not enough: what the licence file in their wheel says (read 2026-11).
 READ_IN_THE_WHEEL = {
     "currencyconverter": "Apache-2.0",
+    "fido2": "BSD-2-Clause AND Apache-2.0 AND MPL-2.0",  # the library; two files it took over
     "namex": "Apache-2.0",
     "psycopg2-binary": "LGPL-3.0-or-later",  # with a permission to link OpenSSL
     "python-dateutil": "BSD-3-Clause",  # "applies to all code, even that also covered by Apache 2.0"

@@ -153,7 +153,7 @@ def _prepare(console: Console) -> None:
 
 @app.command()
 def up() -> None:
-    """Serve the sandbox, Dagster's webserver and daemon, and the dbt docs; Ctrl-C stops all of it."""
+    """Serve the sandbox, the dashboard, Dagster's webserver and daemon, and the dbt docs; Ctrl-C stops all of it."""
     from strades_pipelines.serve import up as serve_up
 
     stopping.disarm()  # it ends its parts in order

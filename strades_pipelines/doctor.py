@@ -48,6 +48,7 @@ def examine() -> list[Finding]:
         ("Dagster definitions", _definitions),
         ("ports", _ports),
         ("pages", _pages),
+        ("dashboard", _dashboard),
         ("work", _work),
     ]
     return list(_findings(looks))
@@ -129,7 +130,7 @@ def _short(size: float) -> str:
 
 def _privacy() -> str:
     home = settings().home
-    private = [home, home / "postgres" / "password", home / "backup.key", PROJECT / ".env"]
+    private = [home, home / "postgres" / "password", home / "backup.key", home / "dashboard.key", PROJECT / ".env"]
     open_to_others = [path for path in private if path.exists() and path.stat().st_mode & 0o077]
     if open_to_others:
         raise RuntimeError(f"others may read {', '.join(map(str, open_to_others))}; `chmod go= FILE`")
@@ -234,7 +235,11 @@ def _work() -> str:
 
 
 def _ports() -> str:
-    ports = {"webserver": settings().webserver_port, "docs": settings().docs_port}
+    ports = {
+        "webserver": settings().webserver_port,
+        "docs": settings().docs_port,
+        "dashboard": settings().dashboard_port,
+    }
     if (readonly := settings().readonly_port) is not None:
         ports["read-only pages"] = readonly
     if settings().world == "sandbox":
@@ -249,6 +254,21 @@ def _pages() -> str:
         f"no login: every user of this machine can start, stop and delete runs at {place} and read all that is shown "
         "there, fills and decisions included; see docs/security.md"
     )
+
+
+def _dashboard() -> str:
+    """How many accounts there are; a served dashboard without one gives the first visitor an admin's."""
+    from strades_pipelines.database.connection import connect, dashboard_database_url
+    from strades_pipelines.database.roles import DASHBOARD_ROLE
+
+    with connect(dashboard_database_url(), role=DASHBOARD_ROLE) as connection:
+        if connection.execute("SELECT to_regclass('dashboard.user_logging_info')").fetchone() == (None,):
+            return "not served yet; `strades up` or `strades dashboard serve`"
+        row = connection.execute("SELECT count(*) FROM dashboard.user_logging_info").fetchone()
+    place = f"http://127.0.0.1:{settings().dashboard_port}"
+    if row == (0,):
+        raise DoctorWarning(f"no account yet: who first opens {place} becomes its admin; open it now")
+    return f"{row[0] if row else 0} accounts; {place} while it is served"
 
 
 def _taken(port: int) -> bool:

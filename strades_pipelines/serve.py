@@ -20,7 +20,7 @@ from strades_pipelines.database.connection import DAGSTER_DATABASE, embedded_ser
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.ports import PortInUse, is_taken
 from strades_pipelines.run_guard import RunGuard
-from strades_pipelines.served_parts import Parts, make_socket_folder, remove_socket_folder, webserver_url
+from strades_pipelines.served_parts import Parts, dashboard_url, make_socket_folder, remove_socket_folder, webserver_url
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.alert_queue import AlertQueue
 from strades_pipelines.supervision.changes import ChangeWatch, fingerprint
@@ -126,6 +126,7 @@ def _check_ports() -> None:
         "STRADES_WEBSERVER_PORT": settings().webserver_port,
         "STRADES_READONLY_PORT": settings().readonly_port,
         "STRADES_DOCS_PORT": settings().docs_port,
+        "STRADES_DASHBOARD_PORT": settings().dashboard_port,
     }
     if settings().world == "sandbox":
         ports["STRADES_SANDBOX_URL"] = urlsplit(settings().sandbox_url).port or 80
@@ -239,6 +240,7 @@ class Extras:
     def _announce(self) -> None:
         self._console.print(
             f"[bold]Strades is up.[/] Ctrl-C stops it.\n"
+            f"  dashboard {dashboard_url():24} what you hold, what was decided and why\n"
             f"  Dagster   {webserver_url():24} assets, runs, schedules\n"
             f"  dbt docs  http://127.0.0.1:{settings().docs_port:<7} tables, columns, tests\n"
             f"  log       {self._output.log}",

@@ -9,8 +9,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from strades_pipelines.child_environment import for_dagster, without_secrets
-from strades_pipelines.database.connection import DAGSTER_DATABASE, database_url, embedded_server
+from strades_pipelines.child_environment import for_dagster, for_dashboard, without_secrets
+from strades_pipelines.database.connection import (
+    DAGSTER_DATABASE,
+    dashboard_database_url,
+    database_url,
+    embedded_server,
+)
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.child import Child
@@ -58,6 +63,7 @@ class Parts:
             *([self._webserver("readonly", readonly, "--read-only")] if (readonly := settings().readonly_port) else []),
             self._daemon(),
             self._docs(),
+            self._dashboard(),
         ]
 
     def _database(self) -> Part:
@@ -118,6 +124,18 @@ class Parts:
         command = ["sh", "-c", f"{make} && exec {serve}"]
         return self._part("docs", lambda: command, lambda: os.environ, probe, needs=("database",), start_seconds=600)
 
+    def _dashboard(self) -> Part:
+        """The pages people work with; makes its tables and static files before it listens."""
+        command = [sys.executable, "-m", "dashboard", "serve", "--port", str(settings().dashboard_port)]
+        probe = partial(page_answers, f"{dashboard_url()}/health/")
+        return self._part(
+            "dashboard",
+            lambda: command,
+            lambda: for_dashboard(os.environ, dashboard_database_url()),
+            probe,
+            needs=("database",),
+        )
+
     def _part(
         self,
         name: str,
@@ -148,6 +166,11 @@ def _embedded_answers() -> str | None:
 def webserver_url() -> str:
     """Where Dagster's pages are."""
     return f"http://127.0.0.1:{settings().webserver_port}"
+
+
+def dashboard_url() -> str:
+    """Where the dashboard is."""
+    return f"http://127.0.0.1:{settings().dashboard_port}"
 
 
 def code_socket() -> Path:

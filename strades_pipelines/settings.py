@@ -87,6 +87,13 @@ class Settings(BaseSettings):
     sandbox_seed: int = Field(20260101, description="seed of the synthetic market")
     webserver_port: int = Field(3000, ge=1, le=65535)
     docs_port: int = Field(8081, ge=1, le=65535)
+    dashboard_port: int = Field(8000, ge=1, le=65535)
+    dashboard_signup: Literal["off", "invitation", "open"] = Field(
+        "invitation", description="who may make an account of the dashboard, after the first"
+    )
+    dashboard_database: str | None = Field(
+        None, repr=False, description="set by the process that starts the dashboard: where it connects"
+    )
     readonly_port: int | None = Field(
         None, ge=1, le=65535, description="port of a second webserver that serves no mutation; none without it"
     )

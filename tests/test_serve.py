@@ -36,6 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("STRADES_HOME", str(tmp_path))
     monkeypatch.setenv("STRADES_WEBSERVER_PORT", str(free_port()))
     monkeypatch.setenv("STRADES_DOCS_PORT", str(free_port()))
+    monkeypatch.setenv("STRADES_DASHBOARD_PORT", str(free_port()))
     monkeypatch.setenv("STRADES_SANDBOX_URL", f"http://127.0.0.1:{free_port()}")
     settings.cache_clear()
     yield tmp_path
@@ -63,7 +64,9 @@ def test_a_second_one_is_told_where_the_first_is(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("variable", ["STRADES_WEBSERVER_PORT", "STRADES_DOCS_PORT", "STRADES_SANDBOX_URL"])
+@pytest.mark.parametrize(
+    "variable", ["STRADES_WEBSERVER_PORT", "STRADES_DOCS_PORT", "STRADES_DASHBOARD_PORT", "STRADES_SANDBOX_URL"]
+)
 def test_a_taken_port_stops_it_before_anything_is_made(
     variable: str, taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from strades_pipelines.database.roles import (
     APP_ROLE,
     create_database,
     create_roles,
+    dashboard_url,
     give_to_service_role,
     in_database,
     owns,
@@ -64,6 +65,14 @@ def server_url() -> str:
 def database_url(database: str | None = None) -> str:
     """The URL by which the service role connects to a database on the server; to this world's by default."""
     return service_url(server_url(), database or WORLD_DATABASES[settings().world])
+
+
+def dashboard_database_url() -> str:
+    """The URL by which the dashboard connects to this world's database.
+
+    Taken from the environment where the process that starts the dashboard put it there: it needs no owner's password.
+    """
+    return settings().dashboard_database or dashboard_url(server_url(), WORLD_DATABASES[settings().world])
 
 
 def application_name() -> str:

@@ -7,8 +7,16 @@ from psycopg import sql
 
 from strades_pipelines.database.connection import connect
 
-# Bookkeeping of the attempts, not data: a killed and repeated run asks some things twice.
-LOGS = ("ops", "public", "rawsources.fetches", "rawsources.protocols_storage", "rawsources.live_scrapper_logs_info")
+# Bookkeeping of the attempts, not data: a killed and repeated run asks some things twice. Accounts of people are none
+# of the data either, and only the dashboard's own role reads them.
+LOGS = (
+    "ops",
+    "public",
+    "dashboard",
+    "rawsources.fetches",
+    "rawsources.protocols_storage",
+    "rawsources.live_scrapper_logs_info",
+)
 TABLES = """
     SELECT n.nspname, c.relname FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema' ORDER BY 1, 2

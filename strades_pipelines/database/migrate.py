@@ -8,10 +8,12 @@ from psycopg import sql
 from yoyo import get_backend, read_migrations
 
 from strades_pipelines.database.connection import alone, connect, session_url
-from strades_pipelines.database.roles import APP_ROLE, DBT_ROLE
+from strades_pipelines.database.roles import APP_ROLE, DASHBOARD_ROLE, DBT_ROLE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DBT_SCHEMAS = ("staging", "cleaned", "marts")
+# Of Django's own migrations (`python -m dashboard`), which never touch another one.
+DASHBOARD_SCHEMA = "dashboard"
 
 
 class WorldMismatch(RuntimeError):
@@ -62,6 +64,24 @@ def _grant_creation(connection: psycopg.Connection) -> None:
         connection.execute(
             sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(sql.Identifier(schema), dbt)
         )
+    _grant_to_dashboard(connection)
+
+
+def _grant_to_dashboard(connection: psycopg.Connection) -> None:
+    """The dashboard owns its schema and reads what the others make; what is in the schemas of dbt by now, too."""
+    role = sql.Identifier(DASHBOARD_ROLE)
+    schema = sql.Identifier(DASHBOARD_SCHEMA)
+    connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(schema, role))
+    for owner in (APP_ROLE, DBT_ROLE):
+        for kind, right in (("SCHEMAS", "USAGE"), ("TABLES", "SELECT")):
+            statement = "ALTER DEFAULT PRIVILEGES FOR ROLE {} GRANT " + right + " ON " + kind + " TO {}"
+            connection.execute(sql.SQL(statement).format(sql.Identifier(owner), role))
+    for name in DBT_SCHEMAS:
+        query = "SELECT has_schema_privilege(%s, %s, 'USAGE')"
+        if connection.execute(query, [DASHBOARD_ROLE, name]).fetchone() == (True,):
+            continue  # a grant writes to the catalogue each time, and may meet a build of dbt there
+        for statement in ("GRANT USAGE ON SCHEMA {} TO {}", "GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}"):
+            connection.execute(sql.SQL(statement).format(sql.Identifier(name), role))
 
 
 def _stamp(connection: psycopg.Connection, world: str) -> None:

@@ -37,7 +37,15 @@ from strades_pipelines.database.connection import (
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.migrate import WorldMismatch, migrate
-from strades_pipelines.database.roles import APP_ROLE, DBT_ROLE, create_database, daily_role, in_database, set_password
+from strades_pipelines.database.roles import (
+    APP_ROLE,
+    DASHBOARD_ROLE,
+    DBT_ROLE,
+    create_database,
+    daily_role,
+    in_database,
+    set_password,
+)
 
 RESTORE_ROLE = "strades_restore"
 # Entries of an archive that a world's database has; extensions, types, rules and the like are none of them.
@@ -166,11 +174,11 @@ def _sessions(server: psycopg.Connection[Any], name: str) -> list[str]:
 
 
 def _filled(url: str) -> str:
-    """The names of the first tables that hold rows, but for `ops`; empty when none does."""
+    """The names of the first tables that hold rows, but for `ops` and `dashboard`; empty when none does."""
     with psycopg.connect(session_url(url)) as connection:
         tables = connection.execute(
             "SELECT schemaname, tablename FROM pg_tables "
-            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'ops', 'public') ORDER BY 1, 2"
+            "WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'ops', 'dashboard', 'public') ORDER BY 1, 2"
         ).fetchall()
         query = sql.SQL("SELECT EXISTS (SELECT FROM {})")
         filled = [
@@ -189,7 +197,7 @@ def _make(server: psycopg.Connection[Any], name: str) -> str:
     set_password(server, RESTORE_ROLE, password)
     server.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
     create_database(server, name, owner=RESTORE_ROLE)
-    for owner in (APP_ROLE, DBT_ROLE):  # who owns schemas must be allowed to make them
+    for owner in (APP_ROLE, DBT_ROLE, DASHBOARD_ROLE):  # who owns schemas must be allowed to make them
         server.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(owner), role))
         grant = sql.SQL("GRANT CREATE ON DATABASE {} TO {}")
         server.execute(grant.format(sql.Identifier(name), sql.Identifier(owner)))
@@ -256,13 +264,15 @@ def _faults(stderr: str, harmless: set[str]) -> str:
 
 
 def _take_over(server: psycopg.Connection[Any], name: str) -> None:
-    """Give what the restore's role owns to the role of daily work."""
+    """Give what the restore's role owns to the role of daily work; the dashboard may make no schemas any more."""
     roles = sql.Identifier(RESTORE_ROLE), sql.Identifier(daily_role(server))
     with psycopg.connect(
         session_url(in_database(server_url(), name)), options="-c search_path=pg_catalog", autocommit=True
     ) as inside:
         inside.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(*roles))
         inside.execute(sql.SQL("DROP OWNED BY {}").format(roles[0]))
+        revoke = sql.SQL("REVOKE CREATE ON DATABASE {} FROM {}")
+        inside.execute(revoke.format(sql.Identifier(name), sql.Identifier(DASHBOARD_ROLE)))
 
 
 def _swap(server: psycopg.Connection[Any], beside: str, name: str) -> None:

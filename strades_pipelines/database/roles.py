@@ -2,7 +2,8 @@
 
 `strades_app` and `strades_dbt` own the tables and cannot log in. `strades_service` logs in for all daily work: it owns
 the databases and acts as the other two, but is no superuser and can make neither roles nor databases, so that SQL
-which someone smuggles in cannot run programs or read files on the server.
+which someone smuggles in cannot run programs or read files on the server. `strades_dashboard` logs in for the web
+pages alone: it reads the layers and writes nothing but its own schema and new rows of `trading.commands`.
 """
 
 from collections.abc import Sequence
@@ -17,9 +18,10 @@ from psycopg import sql
 APP_ROLE = "strades_app"
 DBT_ROLE = "strades_dbt"
 SERVICE_ROLE = "strades_service"
+DASHBOARD_ROLE = "strades_dashboard"
 # The service role's comment once all is made; another text has a changed set of roles made at the next start.
-MADE = "strades: roles of version 1"
-# Settings of every session of the service role, whatever program opens it. `jit` costs seconds where Debian's
+MADE = "strades: roles of version 2"
+# Settings of every session of the roles that log in, whatever program opens it. `jit` costs seconds where Debian's
 # server has it on (28.6 s against 6.1 s for the cleaned layer, 2026-11-28). The others end the sessions of clients
 # that are gone; not every platform has each of them.
 SESSION_SETTINGS = {
@@ -54,17 +56,30 @@ def service_url(owner_url: str, database: str) -> str:
     if not parts.password or parts.username == SERVICE_ROLE:
         return in_database(owner_url, database)
     place = parts.netloc.rpartition("@")[2]
-    netloc = f"{SERVICE_ROLE}:{_service_password(unquote(parts.password))}@{place}"
+    netloc = f"{SERVICE_ROLE}:{_derived_password(SERVICE_ROLE, unquote(parts.password))}@{place}"
+    return urlunsplit(parts._replace(netloc=netloc, path="/" + database))
+
+
+def dashboard_url(owner_url: str, database: str) -> str:
+    """The URL by which the dashboard connects to `database` on the owner's server.
+
+    Where no password can be derived, see `service_url`, it logs in as the role of daily work and acts as its own.
+    """
+    parts = urlsplit(owner_url)
+    if not parts.password or parts.username == SERVICE_ROLE:
+        return in_database(owner_url, database)
+    place = parts.netloc.rpartition("@")[2]
+    netloc = f"{DASHBOARD_ROLE}:{_derived_password(DASHBOARD_ROLE, unquote(parts.password))}@{place}"
     return urlunsplit(parts._replace(netloc=netloc, path="/" + database))
 
 
 @cache
-def _service_password(owner_password: str) -> str:
-    """The service role's password, derived from the owner's: every process and container knows it without a file.
+def _derived_password(role: str, owner_password: str) -> str:
+    """A role's password, derived from the owner's: every process and container knows it without a file.
 
     By a function that is slow on purpose, because the owner's password, chosen by a person, must not be found from it.
     """
-    return scrypt(owner_password.encode(), salt=SERVICE_ROLE.encode(), n=2**12, r=8, p=1, dklen=24).hex()
+    return scrypt(owner_password.encode(), salt=role.encode(), n=2**12, r=8, p=1, dklen=24).hex()
 
 
 def create_roles(connection: psycopg.Connection) -> None:
@@ -74,23 +89,28 @@ def create_roles(connection: psycopg.Connection) -> None:
         password = connection.info.password
         if roles_are_made(connection) and _password_is_good(connection, password):
             return
-        for role in (APP_ROLE, DBT_ROLE, SERVICE_ROLE):
+        for role in (APP_ROLE, DBT_ROLE, DASHBOARD_ROLE, SERVICE_ROLE):
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
             connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)))
         service = sql.Identifier(SERVICE_ROLE)
-        for role in (APP_ROLE, DBT_ROLE):
+        for role in (APP_ROLE, DBT_ROLE, DASHBOARD_ROLE):
             connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), service))
-        if password:
-            set_password(connection, SERVICE_ROLE, _service_password(password))
-        for name, value in SESSION_SETTINGS.items():
-            try:
-                with connection.transaction():
-                    statement = sql.SQL("ALTER ROLE {} SET {} = {}")
-                    connection.execute(statement.format(service, sql.Identifier(name), sql.Literal(value)))
-            except psycopg.errors.InvalidParameterValue:
-                continue  # this server's platform does not have it
+        for role in (SERVICE_ROLE, DASHBOARD_ROLE):
+            if password:
+                set_password(connection, role, _derived_password(role, password))
+            _set_session_settings(connection, role)
         connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(service, sql.Literal(MADE)))
+
+
+def _set_session_settings(connection: psycopg.Connection, role: str) -> None:
+    for name, value in SESSION_SETTINGS.items():
+        try:
+            with connection.transaction():
+                statement = sql.SQL("ALTER ROLE {} SET {} = {}")
+                connection.execute(statement.format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value)))
+        except psycopg.errors.InvalidParameterValue:
+            continue  # this server's platform does not have it
 
 
 def set_password(connection: psycopg.Connection, role: str, password: str) -> None:
@@ -112,7 +132,7 @@ def _password_is_good(connection: psycopg.Connection, owner_password: str) -> bo
         return True
     try:
         parameters: dict[str, Any] = {**connection.info.get_parameters(), "user": SERVICE_ROLE}
-        psycopg.connect(**parameters, password=_service_password(owner_password)).close()
+        psycopg.connect(**parameters, password=_derived_password(SERVICE_ROLE, owner_password)).close()
     except psycopg.OperationalError:
         return False
     return True

@@ -1,7 +1,9 @@
 """Commands about a served installation: end what is left of it, and watch whether it keeps up."""
 
+import os
+import sys
 import time
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -9,6 +11,8 @@ from rich.console import Console
 from strades_pipelines.research.options import Json
 
 app = typer.Typer()
+dashboard_app = typer.Typer(no_args_is_help=True, help="The pages that people work with.")
+app.add_typer(dashboard_app, name="dashboard")
 
 
 @app.command()
@@ -41,3 +45,32 @@ def watch(
         if once:
             raise typer.Exit(1 if status.lags else 0)
         time.sleep(every)
+
+
+@dashboard_app.command("serve")
+def dashboard_serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Default: STRADES_DASHBOARD_PORT.")] = None,
+) -> None:
+    """Serve the dashboard alone; `strades up` serves it with everything else."""
+    _run_dashboard("serve", "--host", host, *(["--port", str(port)] if port else []))
+
+
+@dashboard_app.command("createuser")
+def dashboard_createuser(
+    name: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    role: Annotated[str, typer.Option(help="viewer, analyst, trader or admin.")] = "viewer",
+) -> None:
+    """Make an account; the password is asked for, or read as one line from standard input."""
+    _run_dashboard("createuser", name, "--role", role)
+
+
+def _run_dashboard(*arguments: str) -> NoReturn:
+    """Go on as the dashboard's own process, which imports Django: no other command does."""
+    from strades_pipelines.database.connection import dashboard_database_url
+    from strades_pipelines.install import prepare
+
+    prepare()
+    os.environ["STRADES_DASHBOARD_DATABASE"] = dashboard_database_url()
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "dashboard", *arguments])

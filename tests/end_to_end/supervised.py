@@ -16,9 +16,10 @@ import psycopg
 
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.sandbox_server import sandbox_health
+from strades_pipelines.supervision.probes import page_answers
 from tests.end_to_end.graphql import Webserver, wait_for
 
-PARTS = ("sandbox", "code", "webserver", "daemon", "docs", "database")
+PARTS = ("sandbox", "code", "webserver", "daemon", "docs", "dashboard", "database")
 LOCATION = "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
 
 
@@ -54,6 +55,9 @@ class Supervised:
             "docs": lambda: (
                 urllib.request.urlopen(f"http://127.0.0.1:{self.environment['STRADES_DOCS_PORT']}/", timeout=5).close()
                 or True
+            ),
+            "dashboard": lambda: (
+                page_answers(f"http://127.0.0.1:{self.environment['STRADES_DASHBOARD_PORT']}/health/") is None
             ),
             "database": lambda: self.has_ticked(since),
         }

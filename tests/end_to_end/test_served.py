@@ -70,6 +70,7 @@ def served() -> Iterator[Served]:
     given = {
         "STRADES_WEBSERVER_PORT": str(webserver),
         "STRADES_DOCS_PORT": str(docs),
+        "STRADES_DASHBOARD_PORT": str(free_port()),
         "STRADES_SANDBOX_URL": f"http://127.0.0.1:{sandbox}",
         "STRADES_SANDBOX_NOW": now.isoformat(),
         "STRADES_SENSOR_SECONDS": "10",

@@ -29,7 +29,9 @@ def main(chosen: Sequence[str]) -> int:
     os.environ.setdefault("STRADES_TEST_FOLDER", tempfile.gettempdir())  # where commands look for what tests share
     with ExitStack() as stack:
         url, alerts = stack.enter_context(webhook())
-        ports = {name: str(free_port()) for name in ("STRADES_WEBSERVER_PORT", "STRADES_DOCS_PORT")}
+        ports = {
+            name: str(free_port()) for name in ("STRADES_WEBSERVER_PORT", "STRADES_DOCS_PORT", "STRADES_DASHBOARD_PORT")
+        }
         given = ports | {
             "STRADES_SANDBOX_URL": f"http://127.0.0.1:{free_port()}",
             "STRADES_SANDBOX_NOW": YEARS_LATER,

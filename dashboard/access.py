@@ -1,0 +1,72 @@
+"""Who may open what: one table, by the name of the URL. Middleware, templates, the start-up check and tests read it.
+
+A URL that is not in the table is refused, and the dashboard does not start with one.
+"""
+
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from dashboard.accounts.models import User
+from dashboard.accounts.roles import Role
+
+ANYONE = None  # also somebody who is not signed in
+
+MATRIX: dict[str, Role | None] = {
+    "health": ANYONE,
+    "preferences": ANYONE,
+    # Signing in and up, the second factor, and one's own account.
+    "account_login": ANYONE,
+    "account_signup": ANYONE,
+    "account_inactive": ANYONE,
+    "invitation": ANYONE,
+    "mfa_authenticate": ANYONE,
+    "account_logout": ANYONE,
+    "account_reauthenticate": Role.VIEWER,
+    "mfa_reauthenticate": Role.VIEWER,
+    "account_change_password": Role.VIEWER,
+    "mfa_index": Role.VIEWER,
+    "mfa_activate_totp": Role.VIEWER,
+    "mfa_deactivate_totp": Role.VIEWER,
+    "mfa_view_recovery_codes": Role.VIEWER,
+    "mfa_generate_recovery_codes": Role.VIEWER,
+    "mfa_download_recovery_codes": Role.VIEWER,
+    "settings": Role.VIEWER,
+    "connection_end": Role.VIEWER,
+    # What the data says.
+    "today": Role.VIEWER,
+    "decision": Role.VIEWER,
+    "trace": Role.VIEWER,
+    "body": Role.VIEWER,
+    "body_download": Role.VIEWER,
+    "markets": Role.VIEWER,
+    "market": Role.VIEWER,
+    "states": Role.VIEWER,
+    # What changes something for others.
+    "people": Role.ADMIN,
+    "person_change": Role.ADMIN,
+    "invitation_create": Role.ADMIN,
+}
+
+
+def allowed(user: Any, name: str) -> bool:
+    """Whether somebody may open the URL of that name."""
+    if name not in MATRIX:
+        return False
+    needed = MATRIX[name]
+    return needed is ANYONE or (isinstance(user, User) and user.may(needed))
+
+
+def url_names() -> set[str]:
+    """The names of all URLs that are served; `?` for one without a name."""
+    return set(_names(get_resolver().url_patterns))
+
+
+def _names(patterns: list[URLPattern | URLResolver]) -> list[str]:
+    names: list[str] = []
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            names += _names(pattern.url_patterns)
+        else:
+            names.append(pattern.name or "?")
+    return names

@@ -1,0 +1,53 @@
+"""What is kept of each signing in, and how one is ended from elsewhere."""
+
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from dashboard.accounts.models import Connection, User
+
+KEY = "connection"
+SEEN_EVERY = timedelta(minutes=1)  # a row a request would be most of what the pages write
+
+
+def begin_connection(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:
+    """Keep that somebody signed in; the session knows which row it is."""
+    connection = Connection.objects.create(
+        user=user,
+        ip=_address(request),
+        user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:300],
+        is_remembered="remember" in request.POST,
+    )
+    request.session[KEY] = connection.pk
+
+
+def end_connection(sender: Any, request: HttpRequest, user: User | None, **_: Any) -> None:
+    """Keep that somebody signed out."""
+    if user is not None:
+        end(Connection.objects.filter(pk=request.session.get(KEY), user=user))
+
+
+def end(connections: Any) -> int:
+    """End these connections; their browsers are signed out at the next request. Returns how many were open."""
+    return int(connections.filter(ended_at=None).update(ended_at=timezone.now()))
+
+
+def is_alive(request: HttpRequest) -> bool:
+    """Whether the session of a signed-in request still counts; keeps when it was last seen."""
+    now = timezone.now()
+    connection = Connection.objects.filter(pk=request.session.get(KEY), user=request.user).first()
+    if connection is None or connection.is_over(now):
+        return False
+    if now - connection.last_seen_at > SEEN_EVERY:
+        Connection.objects.filter(pk=connection.pk, ended_at=None).update(last_seen_at=now)
+    return True
+
+
+def _address(request: HttpRequest) -> str | None:
+    try:
+        return str(ip_address(request.META.get("REMOTE_ADDR", "")))
+    except ValueError:
+        return None

@@ -1,0 +1,55 @@
+"""The forms of the accounts. Every field says what it wants."""
+
+from zoneinfo import available_timezones
+
+from allauth.account.forms import LoginForm as AllauthLoginForm
+from allauth.account.forms import SignupForm as AllauthSignupForm
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.accounts.models import User
+from dashboard.accounts.roles import Role
+
+
+class LoginForm(AllauthLoginForm):
+    """Name, password, and whether to stay connected."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = _("Name")
+        self.fields["remember"].label = _("Stay connected for 30 days")
+        self.fields["password"].help_text = ""
+
+
+class SignupForm(AllauthSignupForm):
+    """A new account."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = _("Name to sign in with")
+
+
+class ProfileForm(forms.ModelForm):
+    """What a person says of himself."""
+
+    class Meta:
+        """The columns of the mission that a person fills in."""
+
+        model = User
+        fields = ("name", "surname", "email", "country_code", "address")
+
+
+class RoleForm(forms.Form):
+    """A role for an account or an invitation."""
+
+    role = forms.ChoiceField(choices=[(role.value, role.value) for role in Role], label=_("Role"))
+
+
+class PreferencesForm(forms.Form):
+    """Language, theme and time zone; each may be sent alone."""
+
+    language = forms.ChoiceField(choices=[("en", "English"), ("fr", "Français")], required=False)
+    theme = forms.ChoiceField(choices=[(name, name) for name in ("light", "dark", "system")], required=False)
+    time_zone = forms.ChoiceField(
+        choices=lambda: [(name, name) for name in sorted(available_timezones())], required=False, label=_("Time zone")
+    )

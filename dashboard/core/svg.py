@@ -1,0 +1,189 @@
+"""Charts as SVG, made on the server: they need no script and can be printed. Colours come from the style sheet."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil, floor, isfinite, log10
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from dashboard.core.numbers import clock_text, decimal_text, money_text, percent_text
+from strades_pipelines.market.rounding import exact
+
+WIDTH, HEIGHT, LABELS = 720, 260, 74  # of a chart, and of the room for its labels, in units of its view box
+LINES = 4  # of the grid
+
+
+@dataclass(frozen=True)
+class Candle:
+    """A bar of a chart."""
+
+    open_time: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A sign on a chart: at the bar that was open then, with a text and a kind that the sheet colours."""
+
+    at: datetime
+    kind: str
+    text: str
+    price: float | None = None
+
+
+def sparkline(values: Sequence[float], benchmark: Sequence[float], *, title: str) -> SafeString:
+    """Two curves of the same scale without axes: the account, and dashed what it is compared with.
+
+    Args:
+        title: what a screen reader says; it names both results.
+    """
+    everything = [value for value in (*values, *benchmark) if isfinite(value)]
+    if len(values) < 2 or not everything:
+        return SafeString("")
+    low, high = min(everything), max(everything)
+    span = (high - low) or 1.0
+
+    def points(series: Sequence[float]) -> str:
+        step = 160 / (len(series) - 1)
+        return " ".join(
+            f"{n * step:.1f},{42 - 40 * (value - low) / span:.1f}" for n, value in enumerate(series) if isfinite(value)
+        )
+
+    return format_html(
+        '<svg class="sparkline" viewBox="0 0 160 44" role="img" aria-label="{}" preserveAspectRatio="none">'
+        '<polyline class="benchmark" points="{}"/><polyline class="account" points="{}"/></svg>',
+        title,
+        points(benchmark),
+        points(values),
+    )
+
+
+def curve_chart(
+    times: Sequence[datetime], values: Sequence[float], benchmark: Sequence[float], *, currency: str, title: str
+) -> SafeString:
+    """An account against buying and holding, with amounts and days; both curves end in their return."""
+    everything = [value for value in (*values, *benchmark) if isfinite(value)]
+    if len(times) < 2 or not everything:
+        return SafeString("")
+    scale = _Scale(min(everything), max(everything))
+    step = (WIDTH - LABELS) / (len(times) - 1)
+
+    def points(series: Sequence[float]) -> str:
+        return " ".join(f"{n * step:.1f},{scale.y(value):.1f}" for n, value in enumerate(series) if isfinite(value))
+
+    grid = format_html_join(
+        "",
+        '<line class="grid" x1="0" x2="{}" y1="{}" y2="{}"/><text class="label" x="{}" y="{}">{}</text>',
+        (
+            (WIDTH - LABELS, f"{scale.y(value):.1f}", f"{scale.y(value):.1f}", WIDTH - LABELS + 6,
+             f"{scale.y(value) + 4:.1f}", decimal_text(exact(value), scale.places))
+            for value in scale.lines()
+        ),
+    )  # fmt: skip
+    days = format_html_join(
+        "",
+        '<text class="label" text-anchor="{}" x="{:}" y="{}">{}</text>',
+        (
+            (anchor, f"{n * step:.1f}", HEIGHT - 4, times[n].strftime("%Y-%m-%d"))
+            for n, anchor in ((0, "start"), (len(times) // 2, "middle"), (len(times) - 1, "end"))
+        ),
+    )
+    return format_html(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}'
+        '<polyline class="benchmark" points="{}"/><polyline class="account" points="{}"/></svg>',
+        WIDTH, HEIGHT, f"{title} ({currency})", grid, days, points(benchmark), points(values),
+    )  # fmt: skip
+
+
+def candle_chart(candles: Sequence[Candle], markers: Sequence[Marker], *, currency: str, title: str) -> SafeString:
+    """Bars with what happened at them. A marker before the first bar is left out."""
+    if not candles:
+        return SafeString("")
+    scale = _Scale(min(bar.low for bar in candles), max(bar.high for bar in candles))
+    step = (WIDTH - LABELS) / len(candles)
+    body = max(1.0, step * 0.6)
+    bars = format_html_join(
+        "",
+        '<g class="{}"><title>{}</title><line x1="{x}" x2="{x}" y1="{}" y2="{}"/>'
+        '<rect x="{}" y="{}" width="{}" height="{}"/></g>'.replace("{x}", "{}"),
+        (
+            (
+                "up" if bar.close >= bar.open else "down", _bar_text(bar, currency), f"{(n + 0.5) * step:.1f}",
+                f"{(n + 0.5) * step:.1f}", f"{scale.y(bar.high):.1f}", f"{scale.y(bar.low):.1f}",
+                f"{(n + 0.5) * step - body / 2:.1f}", f"{scale.y(max(bar.open, bar.close)):.1f}", f"{body:.1f}",
+                f"{max(1.0, abs(scale.y(bar.open) - scale.y(bar.close))):.1f}",
+            )
+            for n, bar in enumerate(candles)
+        ),
+    )  # fmt: skip
+    grid = format_html_join(
+        "",
+        '<line class="grid" x1="0" x2="{}" y1="{}" y2="{}"/><text class="label" x="{}" y="{}">{}</text>',
+        (
+            (WIDTH - LABELS, f"{scale.y(value):.1f}", f"{scale.y(value):.1f}", WIDTH - LABELS + 6,
+             f"{scale.y(value) + 4:.1f}", decimal_text(exact(value), scale.places))
+            for value in scale.lines()
+        ),
+    )  # fmt: skip
+    days = format_html_join(
+        "",
+        '<text class="label" text-anchor="{}" x="{}" y="{}">{}</text>',
+        (
+            (anchor, f"{(n + 0.5) * step:.1f}", HEIGHT - 4, clock_text(candles[n].open_time))
+            for n, anchor in ((0, "start"), (len(candles) // 2, "middle"), (len(candles) - 1, "end"))
+        ),
+    )
+    signs = [_sign(candles, marker, scale, step) for marker in markers]
+    return format_html(
+        '<svg class="chart candles" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}</svg>',
+        WIDTH, HEIGHT, title, grid, bars, days, SafeString("".join(sign for sign in signs if sign)),
+    )  # fmt: skip
+
+
+def _bar_text(bar: Candle, currency: str) -> str:
+    change = percent_text(bar.close / bar.open - 1, signed=True)
+    return f"{clock_text(bar.open_time)}: {money_text(exact(bar.close), currency)} ({change})"
+
+
+def _sign(candles: Sequence[Candle], marker: Marker, scale: "_Scale", step: float) -> SafeString | None:
+    n = bisect_right([bar.open_time for bar in candles], marker.at) - 1
+    if n < 0:
+        return None
+    x, bar = (n + 0.5) * step, candles[n]
+    if marker.kind == "news":
+        shape = f"{x:.1f},10 {x - 4:.1f},3 {x + 4:.1f},3"
+    elif marker.kind == "sell":
+        y = scale.y(marker.price or bar.high) - 3
+        shape = f"{x:.1f},{y:.1f} {x - 5:.1f},{y - 9:.1f} {x + 5:.1f},{y - 9:.1f}"
+    else:
+        y = scale.y(marker.price or bar.low) + 3
+        shape = f"{x:.1f},{y:.1f} {x - 5:.1f},{y + 9:.1f} {x + 5:.1f},{y + 9:.1f}"
+    sign = '<polygon class="mark {}" points="{}"><title>{}</title></polygon>'
+    return format_html(sign, marker.kind, shape, marker.text)
+
+
+class _Scale:
+    """From values to heights of the view box, with room above for signs and below for days."""
+
+    def __init__(self, low: float, high: float) -> None:
+        room = (high - low) * 0.05 or abs(high) * 0.01 or 1.0
+        self._low, self._high = low - room, high + room
+        raw = (self._high - self._low) / LINES
+        magnitude = 10 ** floor(log10(raw))
+        self._step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= raw)
+        self.places = max(0, -floor(log10(self._step)))
+
+    def y(self, value: float) -> float:
+        """The height of a value."""
+        return 14 + (HEIGHT - 44) * (self._high - value) / (self._high - self._low)
+
+    def lines(self) -> list[float]:
+        """The values of the lines of the grid: round ones."""
+        first, last = ceil(self._low / self._step), floor(self._high / self._step)
+        return [n * self._step for n in range(first, last + 1)]

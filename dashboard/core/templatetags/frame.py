@@ -1,0 +1,129 @@
+"""Filters and tags of every template. What is missing is a dash with its reason, never a zero."""
+
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from dashboard.core import numbers
+from strades_pipelines.market.rounding import exact
+
+register = template.Library()
+
+
+def absent(reason: str) -> SafeString:
+    """A dash that says why there is nothing."""
+    return format_html('<span class="absent" title="{}">— <small>{}</small></span>', reason, reason)
+
+
+def _decimal(value: Any) -> Decimal:
+    return value if isinstance(value, Decimal) else exact(float(value))
+
+
+@register.simple_tag
+def money(value: Any, currency: str, *, signed: bool = False, reason: str = "") -> SafeString:
+    """An amount with its currency; its full value is in the title."""
+    if value is None:
+        return absent(reason or _("not known"))
+    exactly = _decimal(value)
+    return format_html(
+        '<span class="num{}" title="{}">{}{}</span>',
+        _tone(exactly) if signed else "",
+        f"{exactly} {currency}",
+        _arrow(exactly) if signed else "",
+        numbers.money_text(exactly, currency, signed=signed),
+    )
+
+
+@register.simple_tag
+def quantity(value: Any, reason: str = "") -> SafeString:
+    """Units or a price, with all digits."""
+    if value is None:
+        return absent(reason or _("not known"))
+    return format_html('<span class="num">{}</span>', numbers.plain_text(_decimal(value)))
+
+
+@register.simple_tag
+def percent(value: float | None, *, signed: bool = True, unit: str = "%", reason: str = "") -> SafeString:
+    """A fraction as a percentage, with sign and arrow."""
+    text = None if value is None else numbers.percent_text(value, signed=signed, unit=unit)
+    if value is None or text is None:
+        return absent(reason or _("not known"))
+    if not signed:
+        return format_html('<span class="num">{}</span>', text)
+    exactly = exact(value)
+    return format_html('<span class="num{}">{}{}</span>', _tone(exactly), _arrow(exactly), text)
+
+
+@register.simple_tag
+def at(value: datetime | None, reason: str = "") -> SafeString:
+    """An instant with its zone; its ISO form is for machines."""
+    if value is None:
+        return absent(reason or _("never"))
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), numbers.time_text(value))
+
+
+@register.simple_tag(takes_context=True)
+def clock(context: template.Context, value: datetime | None, reason: str = "") -> SafeString:
+    """An instant in a list that says the zone once."""
+    if value is None:
+        return absent(reason or _("never"))
+    full = numbers.time_text(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', value.isoformat(), full, numbers.clock_text(value, context["now"])
+    )
+
+
+@register.simple_tag
+def cell(value: Any) -> SafeString | str:
+    """A value of any column, as a table of columns shows it."""
+    if isinstance(value, datetime):
+        return at(value)
+    if isinstance(value, dict | list):
+        return format_html("<code>{}</code>", json.dumps(value, default=str, ensure_ascii=False, sort_keys=True))
+    if isinstance(value, Decimal):
+        return quantity(value)
+    return str(value)
+
+
+@register.simple_tag(takes_context=True)
+def ago(context: template.Context, value: datetime | None) -> str:
+    """How long before the page's clock."""
+    return "" if value is None else str(_("%(age)s ago") % {"age": numbers.age_text(context["now"] - value)})
+
+
+@register.simple_tag(takes_context=True)
+def due(context: template.Context, value: datetime) -> str:
+    """How long after the page's clock."""
+    return str(_("in %(age)s") % {"age": numbers.age_text(value - context["now"])})
+
+
+@register.filter
+def duration(value: timedelta | None) -> str:
+    """A length of time."""
+    return "—" if value is None else numbers.age_text(value)
+
+
+@register.filter
+def filesize(value: int | None) -> str:
+    """A size in bytes."""
+    return "—" if value is None else numbers.bytes_text(value)
+
+
+@register.filter
+def whole(value: int) -> str:
+    """A whole number with the separators of the language."""
+    return numbers.decimal_text(Decimal(value), 0)
+
+
+def _tone(value: Decimal) -> str:
+    return " gain" if value > 0 else " loss" if value < 0 else ""
+
+
+def _arrow(value: Decimal) -> str:
+    return "▲ " if value > 0 else "▼ " if value < 0 else ""

@@ -1,0 +1,198 @@
+"""Listings with their last bars; one listing with its bars, news, decisions, fills and gaps, as known at an instant."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from dashboard.gateway.reading import read, read_one
+
+# One listing, one interval: by the primary key, newest first.
+LISTINGS = """
+    SELECT l.listing_id, l.venue, l.symbol, l.currency, l.calendar, l.tick_size, newest."interval",
+        newest.close, newest.close_time, newest.knowledge_time, before.close AS close_before, {gaps} AS gaps
+    FROM records.listings AS l
+    LEFT JOIN LATERAL (
+        SELECT c."interval", c.open_time, c.close, c.close_time, c.knowledge_time
+        FROM (SELECT unnest(%(intervals)s::text[]) AS "interval") AS asked
+        CROSS JOIN LATERAL (
+            SELECT * FROM records.candles AS own
+            WHERE own.listing_id = l.listing_id AND own."interval" = asked."interval"
+            ORDER BY own.open_time DESC LIMIT 1
+        ) AS c
+        ORDER BY c.close_time DESC, c."interval" LIMIT 1
+    ) AS newest ON true
+    LEFT JOIN LATERAL (
+        SELECT c.close FROM records.candles AS c
+        WHERE c.listing_id = l.listing_id AND c."interval" = newest."interval" AND c.open_time < newest.open_time
+        ORDER BY c.open_time DESC LIMIT 1
+    ) AS before ON true
+    {where} ORDER BY l.venue, l.symbol LIMIT 500
+"""
+GAP_COUNT = "(SELECT coalesce(sum(g.missing), 0) FROM cleaned.gaps AS g WHERE g.listing_id = l.listing_id)"
+INTERVALS = ("1d", "1h", "15m", "5m", "1m")
+INTERVALS_OF = """
+    SELECT asked."interval" FROM unnest(%(intervals)s::text[]) AS asked ("interval")
+    WHERE EXISTS (
+        SELECT FROM records.candles AS c WHERE c.listing_id = %(listing_id)s AND c."interval" = asked."interval"
+    )
+"""
+BARS = """
+    SELECT * FROM (
+        SELECT c.open_time, c.close_time, c.open, c.high, c.low, c.close, c.volume, c.knowledge_time, c.fetch_id
+        FROM records.candles AS c
+        WHERE c.listing_id = %(listing_id)s AND c."interval" = %(interval)s AND c.knowledge_time <= %(as_of)s
+        ORDER BY c.open_time DESC LIMIT %(most)s
+    ) AS newest ORDER BY open_time
+"""
+MARKS = """
+    (
+        SELECT 'decision' AS kind, d.decided_at AS at, d.decision_id AS reference, d.wallet AS who, d.reason AS text,
+            NULL::numeric AS price, CASE WHEN d.target > d.previous_target THEN 'buy' ELSE 'sell' END AS side
+        FROM results.current_wallets AS c
+        INNER JOIN signals.decisions AS d ON d.wallet = c.wallet
+        WHERE d.listing_id = %(listing_id)s AND d.decided_at BETWEEN %(first)s AND %(last)s
+        ORDER BY d.decided_at DESC, d.decision_id LIMIT 200
+    )
+    UNION ALL
+    (
+        SELECT 'fill' AS kind, f.filled_at AS at, f.fill_id AS reference, f.wallet AS who,
+            f.quantity::text || ' @ ' || f.price::text AS text, f.price, f.side
+        FROM results.current_wallets AS c
+        INNER JOIN trading.fills AS f ON f.wallet = c.wallet
+        WHERE f.listing_id = %(listing_id)s AND f.filled_at BETWEEN %(first)s AND %(last)s
+        ORDER BY f.filled_at DESC, f.fill_id LIMIT 200
+    )
+    ORDER BY at DESC, reference
+"""
+NEWS = """
+    SELECT n.knowledge_time AS known_at, n.published_at, n.source, n.title, n.url, n.fetch_id
+    FROM cleaned.news AS n
+    WHERE n.listing_id = %(listing_id)s AND n.knowledge_time BETWEEN %(first)s AND %(last)s
+    ORDER BY n.knowledge_time DESC, n.source, n.article_id LIMIT 40
+"""
+GAPS = """
+    SELECT g."interval", g.gap_start, g.gap_end, g.missing, g.cause FROM cleaned.gaps AS g
+    WHERE g.listing_id = %(listing_id)s ORDER BY g.gap_start DESC LIMIT 40
+"""
+
+
+@dataclass(frozen=True)
+class MarketRow:
+    """A listing with its newest bar of any interval, and the close before that; None where no bar came yet."""
+
+    listing_id: int
+    venue: str
+    symbol: str
+    currency: str
+    calendar: str
+    tick_size: Decimal
+    interval: str | None
+    close: float | None
+    close_time: datetime | None
+    knowledge_time: datetime | None
+    close_before: float | None
+    gaps: int | None
+
+    @property
+    def change(self) -> float | None:
+        """Of the close against that of the bar before, as a fraction."""
+        if self.close is None or not self.close_before:
+            return None
+        return self.close / self.close_before - 1
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar; `knowledge_time` is when the world could know it."""
+
+    open_time: datetime
+    close_time: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float | None
+    knowledge_time: datetime
+    fetch_id: int
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A decision or a fill in a listing."""
+
+    kind: str
+    at: datetime
+    reference: str
+    who: str
+    text: str
+    price: Decimal | None
+    side: str
+
+
+@dataclass(frozen=True)
+class NewsItem:
+    """An article about a listing, at the time when it could be known."""
+
+    known_at: datetime
+    published_at: datetime | None
+    source: str
+    title: str
+    url: str | None
+    fetch_id: int
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of bars that are missing for one cause."""
+
+    interval: str
+    gap_start: datetime
+    gap_end: datetime
+    missing: int
+    cause: str
+
+
+@dataclass(frozen=True)
+class _Interval:
+    interval: str
+
+
+def read_markets(*, has_gaps: bool) -> list[MarketRow]:
+    """Every listing. One query."""
+    return read(MarketRow, _listings(has_gaps=has_gaps, where=""), intervals=list(INTERVALS))
+
+
+def read_market(listing_id: int, *, has_gaps: bool) -> MarketRow | None:
+    """One listing, or None."""
+    query = _listings(has_gaps=has_gaps, where="WHERE l.listing_id = %(listing_id)s")
+    return read_one(MarketRow, query, intervals=list(INTERVALS), listing_id=listing_id)
+
+
+def _listings(*, has_gaps: bool, where: str) -> str:
+    return LISTINGS.replace("{gaps}", GAP_COUNT if has_gaps else "NULL").replace("{where}", where)
+
+
+def read_intervals(listing_id: int) -> list[str]:
+    """The intervals of which a listing has bars, longest first."""
+    found = read(_Interval, INTERVALS_OF, listing_id=listing_id, intervals=list(INTERVALS))
+    return [row.interval for row in found]
+
+
+def read_bars(listing_id: int, interval: str, *, as_of: datetime, most: int) -> list[Bar]:
+    """The newest bars that were known at `as_of`, oldest first."""
+    return read(Bar, BARS, listing_id=listing_id, interval=interval, as_of=as_of, most=most)
+
+
+def read_marks(listing_id: int, first: datetime, last: datetime) -> list[Mark]:
+    """Decisions and fills between two instants, newest first, of the wallets that trade and the current replays."""
+    return read(Mark, MARKS, listing_id=listing_id, first=first, last=last)
+
+
+def read_news(listing_id: int, first: datetime, last: datetime) -> list[NewsItem]:
+    """Articles that became known between two instants, newest first. The table of dbt must be there."""
+    return read(NewsItem, NEWS, listing_id=listing_id, first=first, last=last)
+
+
+def read_gaps(listing_id: int) -> list[Gap]:
+    """What is missing, newest first. The table of dbt must be there."""
+    return read(Gap, GAPS, listing_id=listing_id)

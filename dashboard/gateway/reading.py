@@ -1,0 +1,46 @@
+"""Reading rows: one snapshot a page, parameters bound, rows as typed records."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from django.db import connections, transaction
+
+from strades_pipelines.database.connection import connect, dashboard_database_url
+from strades_pipelines.database.roles import DASHBOARD_ROLE
+
+ALIAS = "layers"  # a connection that can only read, see settings.DATABASES
+Record = TypeVar("Record")
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """All that is read inside is as one moment saw it: a page adds nothing up from two states. May be nested."""
+    with transaction.atomic(using=ALIAS, savepoint=False):
+        yield
+
+
+def read(record: type[Record], query: str, **parameters: Any) -> list[Record]:
+    """The rows of a query, each as a `record` whose fields are the columns.
+
+    Args:
+        query: with `%(name)s` for each parameter; nothing is ever put into its text.
+    """
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(query, parameters)
+        names = [column.name for column in cursor.description]
+        return [record(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def read_one(record: type[Record], query: str, **parameters: Any) -> Record | None:
+    """The first row of a query, or None."""
+    return next(iter(read(record, query, **parameters)), None)
+
+
+@contextmanager
+def domain_connection() -> Iterator[psycopg.Connection[Any]]:
+    """A psycopg connection of the dashboard's role, read-only, for functions of the domain that want one."""
+    with connect(dashboard_database_url(), role=DASHBOARD_ROLE) as connection:
+        connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+        yield connection

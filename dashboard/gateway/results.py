@@ -1,0 +1,78 @@
+"""How the wallets did against buying and holding: curves of the results layer, never worked out for a page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dashboard.gateway.reading import read
+
+POINTS = 61  # of a small chart
+# By the key of each instant: a year of minutes is not read for sixty points.
+CURVES = """
+    SELECT c.wallet, c.name, c.mode, c.strategy, c.currency, c.capital, curve.times, curve.equity, curve.benchmark,
+        (p.statistics ->> 'total_return')::double precision AS total_return,
+        (p.benchmark ->> 'total_return')::double precision AS benchmark_return,
+        (p.statistics ->> 'max_drawdown')::double precision AS max_drawdown,
+        (p.statistics ->> 'sharpe')::double precision AS sharpe,
+        (p.statistics ->> 'round_trips')::integer AS round_trips
+    FROM results.current_wallets AS c
+    INNER JOIN results.performance AS p ON p.wallet = c.wallet
+    INNER JOIN LATERAL (
+        SELECT
+            (SELECT e.time FROM results.equity AS e WHERE e.wallet = c.wallet ORDER BY e.time LIMIT 1) AS first_at,
+            (SELECT e.time FROM results.equity AS e WHERE e.wallet = c.wallet ORDER BY e.time DESC LIMIT 1) AS last_at
+    ) AS span ON span.first_at IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT array_agg(point.time ORDER BY n) AS times, array_agg(point.equity ORDER BY n) AS equity,
+            array_agg(point.benchmark ORDER BY n) AS benchmark
+        FROM generate_series(0, %(points)s - 1) AS n
+        CROSS JOIN LATERAL (
+            SELECT e.time, e.equity, e.benchmark FROM results.equity AS e
+            WHERE e.wallet = c.wallet
+                AND e.time <= span.first_at + (span.last_at - span.first_at) * n / (%(points)s - 1)
+            ORDER BY e.time DESC LIMIT 1
+        ) AS point
+    ) AS curve
+    ORDER BY c.mode, c.name
+"""
+
+
+@dataclass(frozen=True)
+class WalletCurve:
+    """A wallet's account and the same money bought and held, at the same instants; simple returns, net of fees."""
+
+    wallet: str
+    name: str
+    mode: str
+    strategy: str
+    currency: str
+    capital: float
+    times: list[datetime]
+    equity: list[float]
+    benchmark: list[float]
+    total_return: float | None
+    benchmark_return: float | None
+    max_drawdown: float | None
+    sharpe: float | None
+    round_trips: int | None
+
+    @property
+    def lead(self) -> float | None:
+        """Return beyond that of buying and holding, as a fraction."""
+        if self.total_return is None or self.benchmark_return is None:
+            return None
+        return self.total_return - self.benchmark_return
+
+    @property
+    def first_at(self) -> datetime:
+        """The first instant of the curve."""
+        return self.times[0]
+
+    @property
+    def last_at(self) -> datetime:
+        """The last instant of the curve: what the figures are as of."""
+        return self.times[-1]
+
+
+def read_curves() -> list[WalletCurve]:
+    """The wallets that trade and the current replays. One query."""
+    return read(WalletCurve, CURVES, points=POINTS)

@@ -1,0 +1,95 @@
+"""What happens to every request: other sites are refused, sessions followed, rights checked."""
+
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from dashboard.access import ANYONE, MATRIX
+from dashboard.accounts.adapter import no_account_yet
+from dashboard.accounts.connections import is_alive
+from dashboard.accounts.roles import NEEDS_SECOND_FACTOR
+
+Respond = Callable[[HttpRequest], HttpResponse]
+TIME_ZONE_COOKIE, THEME_COOKIE = "strades_time_zone", "strades_theme"
+
+
+def refuse_other_sites(get_response: Respond) -> Respond:
+    """Refuse what a page of another site makes the browser send, but for a link that leads here."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        site = request.headers.get("Sec-Fetch-Site", "none")
+        is_link = request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document"
+        if site not in ("none", "same-origin") and not is_link:
+            return HttpResponse("refused: another site sent this request\n", status=403, content_type="text/plain")
+        response = get_response(request)
+        response["Cross-Origin-Resource-Policy"] = "same-origin"
+        response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        return response
+
+    return respond
+
+
+def activate_time_zone(get_response: Respond) -> Respond:
+    """Show times in the zone of the person's choice, UTC without one."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        try:
+            timezone.activate(ZoneInfo(request.COOKIES.get(TIME_ZONE_COOKIE, "UTC")))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            timezone.activate(ZoneInfo("UTC"))
+        return get_response(request)
+
+    return respond
+
+
+def follow_session(get_response: Respond) -> Respond:
+    """Sign out who was signed out elsewhere, switched off, or connected for too long."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated and not is_alive(request):
+            logout(request)
+        response = get_response(request)
+        if request.user.is_authenticated:
+            response["Cache-Control"] = "no-store"  # the back button shows nothing after signing out
+        return response
+
+    return respond
+
+
+class AccessMiddleware:
+    """Ask the matrix before any view runs."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serve one request."""
+        return self._get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, arguments: Any, names: Any) -> HttpResponse | None:
+        """Return the refusal, or None where the view may run."""
+        assert request.resolver_match is not None
+        name = request.resolver_match.url_name
+        if name not in MATRIX:
+            raise Http404
+        needed = MATRIX[name]
+        if needed is ANYONE:
+            return None
+        user = request.user
+        if not user.is_authenticated:
+            return redirect("account_signup") if no_account_yet() else redirect_to_login(request.get_full_path())
+        if not user.may(needed):
+            return render(request, "403.html", {"needed": needed}, status=403)
+        if needed in NEEDS_SECOND_FACTOR and not is_mfa_enabled(user):
+            messages.warning(request, _("This needs a second factor. Set one up first."))
+            return redirect("mfa_activate_totp")
+        return None

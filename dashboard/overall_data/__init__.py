@@ -1,0 +1,1 @@
+"""Overall data: markets, and the states of the sources."""

@@ -1,0 +1,1 @@
+"""Trades: decisions down to the stored bytes."""

@@ -1,0 +1,46 @@
+"""Every URL of the dashboard. Who may open it stands in `access.MATRIX`."""
+
+from allauth.account import views as account
+from allauth.mfa.base import views as factors
+from allauth.mfa.recovery_codes import views as recovery
+from allauth.mfa.totp import views as totp
+from django.urls import path
+
+from dashboard.accounts import people, views
+from dashboard.core.health import health
+from dashboard.overall_data import markets, states
+from dashboard.today.views import today
+from dashboard.trades import bodies, decisions
+
+urlpatterns = [
+    path("", today, name="today"),
+    path("decisions/<str:decision_id>/", decisions.decision, name="decision"),
+    path("trace/<str:identity>/", decisions.trace, name="trace"),
+    path("bodies/<int:fetch_id>/", bodies.body, name="body"),
+    path("bodies/<int:fetch_id>/download/", bodies.download, name="body_download"),
+    path("markets/", markets.markets, name="markets"),
+    path("markets/<int:listing_id>/", markets.market, name="market"),
+    path("states/", states.states, name="states"),
+    path("settings/", views.settings, name="settings"),
+    path("settings/connections/<int:connection_id>/end/", views.connection_end, name="connection_end"),
+    path("preferences/", views.preferences, name="preferences"),
+    path("people/", people.people, name="people"),
+    path("people/<int:user_id>/", people.person_change, name="person_change"),
+    path("people/invitations/", people.invitation_create, name="invitation_create"),
+    path("invitation/<str:token>/", views.invitation, name="invitation"),
+    path("account/sign-in/", account.login, name="account_login"),
+    path("account/sign-out/", account.logout, name="account_logout"),
+    path("account/sign-up/", account.signup, name="account_signup"),
+    path("account/inactive/", account.account_inactive, name="account_inactive"),
+    path("account/again/", account.reauthenticate, name="account_reauthenticate"),
+    path("account/password/", account.password_change, name="account_change_password"),
+    path("account/second-factor/", factors.index, name="mfa_index"),
+    path("account/second-factor/sign-in/", factors.authenticate, name="mfa_authenticate"),
+    path("account/second-factor/again/", factors.reauthenticate, name="mfa_reauthenticate"),
+    path("account/second-factor/app/", totp.activate_totp, name="mfa_activate_totp"),
+    path("account/second-factor/app/remove/", totp.deactivate_totp, name="mfa_deactivate_totp"),
+    path("account/second-factor/codes/", recovery.view_recovery_codes, name="mfa_view_recovery_codes"),
+    path("account/second-factor/codes/new/", recovery.generate_recovery_codes, name="mfa_generate_recovery_codes"),
+    path("account/second-factor/codes/file/", recovery.download_recovery_codes, name="mfa_download_recovery_codes"),
+    path("health/", health, name="health"),
+]

@@ -1,0 +1,87 @@
+"""Each URL, each role: the table of rights is what is served, and nothing is served without it."""
+
+import psycopg
+import pytest
+from django.urls import reverse
+
+from dashboard import access
+from dashboard.accounts.models import Connection, User
+from dashboard.accounts.roles import INCLUDES, Role
+from dashboard.core.apps import check_matrix
+from tests.dashboard.conftest import ClientOf, decision_id
+
+POSTED = {"preferences", "connection_end", "person_change", "invitation_create"}
+ARGUMENTS = {
+    "decision": ["NOPE"],
+    "trace": ["NOPE"],
+    "body": [1],
+    "body_download": [1],
+    "market": [11],
+    "connection_end": [10**6],
+    "person_change": [10**6],
+    "invitation": ["nope"],
+}
+
+
+def test_every_url_has_a_line_in_the_table_of_rights() -> None:
+    assert check_matrix(None) == []
+
+
+def test_a_url_that_nobody_spoke_of_is_an_error_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(access.MATRIX, "markets")
+    assert [error.id for error in check_matrix(None)] == ["dashboard.E001"]
+    assert "'markets'" in check_matrix(None)[0].msg
+
+
+def test_a_right_for_a_url_that_is_gone_is_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(access.MATRIX, "shop", Role.VIEWER)
+    assert [error.id for error in check_matrix(None)] == ["dashboard.E002"]
+
+
+@pytest.mark.parametrize("role", [None, *Role])
+def test_each_role_opens_what_the_table_says(role: Role | None, client_of: ClientOf) -> None:
+    client_of("viewer", "somebody")  # so that this is not the first visit
+    client = client_of(role)
+    wrong = []
+    for name, needed in access.MATRIX.items():
+        if name == "account_logout":
+            continue  # it would sign the browser out
+        url = reverse(name, args=ARGUMENTS.get(name, []))
+        response = client.post(url) if name in POSTED else client.get(url)
+        if needed is None:
+            refused = response.status_code == 403
+        elif role is None:
+            refused = not (response.status_code == 302 and response["Location"].startswith("/account/sign-in/"))
+        else:
+            refused = (response.status_code == 403) == (needed in INCLUDES[role])
+        if refused:
+            wrong.append((name, response.status_code))
+    assert wrong == []
+
+
+def test_an_admin_without_a_second_factor_is_led_to_one(client_of: ClientOf) -> None:
+    response = client_of("admin", second_factor=False).get("/people/")
+    assert (response.status_code, response["Location"]) == (302, "/account/second-factor/app/")
+
+
+def test_another_persons_connection_does_not_exist(client_of: ClientOf) -> None:
+    other = client_of("viewer", "other")
+    mine = client_of("admin", "ada")
+    theirs = Connection.objects.get(user=User.objects.get(pseudo="other"))
+    assert mine.post(f"/settings/connections/{theirs.pk}/end/").status_code == 404
+    assert other.get("/").status_code == 200
+
+
+def test_every_post_needs_a_token(client_of: ClientOf) -> None:
+    client_of("viewer", "somebody")
+    client = client_of("admin", enforce_csrf_checks=True)
+    posts = POSTED | {"account_login", "account_signup", "account_logout", "settings", "account_change_password"}
+    answers = {name: client.post(reverse(name, args=ARGUMENTS.get(name, []))).status_code for name in posts}
+    assert set(answers.values()) == {403}, answers
+
+
+def test_pages_change_nothing_on_get(client_of: ClientOf, traded: psycopg.Connection) -> None:
+    client = client_of("trader")
+    for name in POSTED:
+        assert client.get(reverse(name, args=ARGUMENTS.get(name, []))).status_code in (403, 405)
+    assert client.get(f"/decisions/{decision_id(traded)}/").status_code == 200

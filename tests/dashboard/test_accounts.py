@@ -1,0 +1,214 @@
+"""Accounts: who gets one and as what, what proves who one is, and how a connection ends."""
+
+import base64
+import hmac
+import struct
+import time
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.test import Client
+from django.utils import timezone
+
+from dashboard.accounts.creation import create_account
+from dashboard.accounts.models import Connection, Invitation, User
+from dashboard.accounts.roles import Role
+from strades_pipelines.settings import settings
+from tests.dashboard.conftest import PASSWORD, ClientOf
+
+FORM = {"password1": PASSWORD, "password2": PASSWORD}
+
+
+def totp(secret: str) -> str:
+    """The code of RFC 6238 (SHA-1, 30 s, six digits) for now."""
+    digest = hmac.new(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), "sha1").digest()
+    offset = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[offset : offset + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
+
+
+def browser() -> Client:
+    """A browser that is not signed in."""
+    return Client(SERVER_NAME="127.0.0.1")
+
+
+def test_the_first_visit_makes_the_first_account_an_admins(site: str) -> None:
+    first = browser()
+    assert first.get("/")["Location"] == "/account/sign-up/"
+    assert first.post("/account/sign-up/", {"username": "ada", **FORM}).status_code == 302
+    assert rows_of_accounts(site) == [("ada", "admin")]
+    assert first.get("/").status_code == 200
+    assert browser().get("/")["Location"].startswith("/account/sign-in/")
+
+
+def rows_of_accounts(site: str) -> list[tuple[str, str]]:
+    """Names and roles."""
+    return [(user.pseudo, user.role) for user in User.objects.order_by("pseudo")]
+
+
+@pytest.mark.parametrize(("mode", "made"), [("off", False), ("invitation", False), ("open", True)])
+def test_who_may_sign_up_is_a_setting(
+    mode: str, made: bool, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client_of("admin", "ada")
+    monkeypatch.setenv("STRADES_DASHBOARD_SIGNUP", mode)
+    settings.cache_clear()
+    browser().post("/account/sign-up/", {"username": "bob", **FORM})
+    assert User.objects.filter(pseudo="bob", role="viewer").exists() is made
+
+
+def test_an_invitation_makes_one_account_of_its_role(client_of: ClientOf) -> None:
+    admin = client_of("admin", "ada")
+    admin.post("/people/invitations/", {"role": "trader"})
+    page = admin.get("/people/").content.decode()
+    link = page.partition('id="invitation">')[2].partition("</code>")[0]
+    guest = browser()
+    assert guest.get(link)["Location"] == "/account/sign-up/"
+    guest.post("/account/sign-up/", {"username": "tom", **FORM})
+    assert User.objects.get(pseudo="tom").role == "trader"
+    assert browser().get(link).status_code == 404
+    assert link not in admin.get("/people/").content.decode()
+
+
+def test_an_old_invitation_opens_nothing(client_of: ClientOf) -> None:
+    client_of("admin", "ada")
+    made, token = Invitation.issue(role=Role.VIEWER, by=User.objects.get(pseudo="ada"))
+    Invitation.objects.filter(pk=made.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert browser().get(f"/invitation/{token}/").status_code == 404
+
+
+def test_a_wrong_name_and_a_wrong_password_are_answered_alike(client_of: ClientOf) -> None:
+    client_of("viewer", "ada")
+    texts = set()
+    for name in ("ada", "bob"):
+        page = browser().post("/account/sign-in/", {"login": name, "password": "wrong horse 42"}).content.decode()
+        texts.add(page.partition('class="errorlist"')[2].partition("</ul>")[0])
+    assert len(texts) == 1
+    assert texts != {""}
+
+
+def test_too_many_wrong_passwords_are_answered_no_more(client_of: ClientOf) -> None:
+    client_of("viewer", "ada")
+    attempts = [{"login": "ada", "password": f"wrong horse {n}"} for n in range(12)]
+    pages = [browser().post("/account/sign-in/", attempt) for attempt in attempts]
+    assert b"Too many failed" in pages[5].content or pages[-1].status_code == 429
+    right = browser().post("/account/sign-in/", {"login": "ada", "password": PASSWORD})
+    assert right.status_code != 302
+
+
+@pytest.mark.parametrize(("remember", "stays"), [({}, False), ({"remember": "on"}, True)])
+def test_a_connection_that_is_not_to_stay_ends_after_twelve_hours(
+    remember: dict[str, str], stays: bool, client_of: ClientOf
+) -> None:
+    client_of("viewer", "ada", second_factor=False)
+    client = browser()
+    assert client.post("/account/sign-in/", {"login": "ada", "password": PASSWORD, **remember}).status_code == 302
+    assert client.get("/settings/").status_code == 200
+    Connection.objects.update(started_at=timezone.now() - timedelta(hours=12, minutes=1))
+    assert (client.get("/settings/").status_code == 200) is stays
+
+
+def test_a_second_factor_is_asked_and_a_recovery_code_works_once(client_of: ClientOf) -> None:
+    client = client_of("trader", "tom", second_factor=False)
+    client.post("/account/again/", {"password": PASSWORD})
+    page = client.get("/account/second-factor/app/").content.decode()
+    secret = page.partition('<code id="secret">')[2].partition("</code>")[0]
+    assert client.post("/account/second-factor/app/", {"code": "000000"}).status_code == 200
+    assert client.post("/account/second-factor/app/", {"code": totp(secret)}).status_code == 302
+    codes = client.get("/account/second-factor/codes/").content.decode()
+    code = codes.partition('<pre id="codes">')[2].split()[0]
+    for expected in (302, 200):
+        other = browser()
+        asked = other.post("/account/sign-in/", {"login": "tom", "password": PASSWORD})
+        assert asked["Location"] == "/account/second-factor/sign-in/"
+        assert other.get("/")["Location"].startswith("/account/sign-in/")
+        assert other.post("/account/second-factor/sign-in/", {"code": code}).status_code == expected
+    stored = [row[0]["secret"] for row in _factors() if "secret" in row[0]]
+    assert stored
+    assert secret not in stored[0]
+
+
+def _factors() -> list[tuple[dict[str, str]]]:
+    from allauth.mfa.models import Authenticator
+
+    return list(Authenticator.objects.values_list("data"))
+
+
+def test_ending_a_connection_signs_that_browser_out(client_of: ClientOf) -> None:
+    mine = client_of("viewer", "ada")
+    elsewhere = browser()
+    elsewhere.force_login(User.objects.get(pseudo="ada"))
+    theirs = Connection.objects.order_by("-pk")[0]
+    assert elsewhere.get("/settings/").status_code == 200
+    assert mine.post(f"/settings/connections/{theirs.pk}/end/").status_code == 302
+    assert elsewhere.get("/settings/").status_code == 302
+    assert mine.get("/settings/").status_code == 200
+
+
+def test_whose_rights_are_changed_is_signed_out(client_of: ClientOf) -> None:
+    admin, bob = client_of("admin", "ada"), client_of("trader", "bob")
+    person = User.objects.get(pseudo="bob")
+    admin.post(f"/people/{person.pk}/", {"role": "viewer", "is_active": "on"})
+    assert bob.get("/settings/").status_code == 302
+    assert User.objects.get(pseudo="bob").role == "viewer"
+    admin.post(f"/people/{person.pk}/", {"role": "viewer"})
+    assert browser().post("/account/sign-in/", {"login": "bob", "password": PASSWORD})["Location"] != "/"
+
+
+def test_nobody_changes_his_own_rights(client_of: ClientOf) -> None:
+    admin = client_of("admin", "ada")
+    admin.post(f"/people/{User.objects.get(pseudo='ada').pk}/", {"role": "trader", "is_active": "on"})
+    assert User.objects.get(pseudo="ada").role == "admin"
+
+
+def test_the_missions_tables_have_their_names_and_columns(client_of: ClientOf, site: str) -> None:
+    client_of("viewer", "ada")
+    user = User.objects.get(pseudo="ada")
+    Connection.objects.all().delete()
+    start = timezone.now() - timedelta(hours=5)
+    for hours in (1, 3):
+        Connection.objects.create(user=user, started_at=start, ended_at=start + timedelta(hours=hours))
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute('SELECT "ID_account", "AvgConnectionTime", "nbConnections" FROM dashboard.user_log_info')
+        # Of one hour and three: two on average.
+        assert cursor.fetchall() == [(user.pk, timedelta(hours=2), 2)]
+        cursor.execute(
+            'SELECT "UserID", "Pseudo", "Email", "DateCreationAccount", "CountryCode", "Address", "Name", "Surname", '
+            '"LastConnection" FROM dashboard.user_logging_info'
+        )
+        assert cursor.fetchone()[:2] == (user.pk, "ada")
+
+
+def test_passwords_are_hashed_with_argon2(client_of: ClientOf) -> None:
+    client_of("viewer", "ada")
+    assert User.objects.get(pseudo="ada").password.startswith("argon2$argon2id$")
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "said"),
+    [
+        ("ada", "short", "at least 10"),
+        ("bob", PASSWORD, "already exists"),
+        ("a b", PASSWORD, "valid username"),
+        ("carlotta1", "carlotta11", "similar"),
+        ("ada", "1234567890", "common"),
+    ],
+)
+def test_an_account_from_the_terminal_keeps_the_rules(site: str, name: str, password: str, said: str) -> None:
+    User.objects.create_user("bob", PASSWORD, role=Role.VIEWER)
+    with pytest.raises(ValidationError, match=said):
+        create_account(name, password, role="viewer")
+
+
+def test_an_account_from_the_terminal_can_sign_in(site: str) -> None:
+    assert create_account("ada", PASSWORD, role="analyst").role == "analyst"
+    assert browser().post("/account/sign-in/", {"login": "ada", "password": PASSWORD})["Location"] == "/"
+
+
+def test_the_profile_refuses_what_is_no_country(client_of: ClientOf) -> None:
+    client = client_of("viewer", "ada")
+    assert client.post("/settings/", {"country_code": "fr"}).status_code == 200
+    assert client.post("/settings/", {"country_code": "FR", "name": "Ada"}).status_code == 302
+    assert User.objects.get(pseudo="ada").country_code == "FR"

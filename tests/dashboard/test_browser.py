@@ -1,0 +1,150 @@
+"""A real browser and the real server: first account, second factor, Today, a decision, its bytes; no foreign host."""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from strades_pipelines.ports import free_port
+from strades_pipelines.settings import PROJECT
+from tests.dashboard.conftest import CLOCK, PASSWORD, decision_id, home
+from tests.dashboard.test_accounts import totp
+from tests.webserver.browsing import browser_running
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+START_SECONDS = 120
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """One for the file. Playwright keeps an event loop in this thread, where Django would use no connection."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with browser_running() as started:
+        yield started
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def served(traded: psycopg.Connection[Any], site: str) -> Iterator[str]:
+    """The dashboard as `strades up` starts it, on the database of the test; gives its address."""
+    traded.execute(
+        "UPDATE signals.decisions SET inputs = inputs || jsonb_build_object('bars', jsonb_build_object("
+        "'listing_id', 11, 'interval', '1m', 'first_open_time', '2024-01-02T00:00:00Z', "
+        "'last_open_time', '2024-01-02T00:01:00Z'))"
+    )
+    traded.commit()
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    environment = {
+        **os.environ,
+        "STRADES_DASHBOARD_DATABASE": site,
+        "STRADES_HOME": str(home()),
+        "STRADES_SANDBOX_NOW": CLOCK.isoformat(),
+    }
+    command = [sys.executable, "-m", "dashboard", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=PROJECT, env=environment)
+    try:
+        _wait(process, f"{url}/health/")
+        yield url
+    finally:
+        process.terminate()
+        assert process.wait(timeout=20) in (0, -15)
+
+
+def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except (urllib.error.URLError, OSError):
+            assert process.poll() is None, "the dashboard ended at its start"
+            assert time.monotonic() < deadline, "the dashboard did not start"
+            time.sleep(0.2)
+
+
+def watched(page: "Page", url: str) -> list[str]:
+    """What goes wrong on a page from here on: errors of the console, answers of 400 and more, foreign hosts."""
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
+    page.on("requestfailed", lambda request: wrong.append(f"failed {request.url}"))
+    page.on(
+        "request",
+        lambda request: wrong.append(request.url) if not request.url.startswith((url, "data:")) else None,
+    )
+    return wrong
+
+
+def sign_up(page: "Page", url: str) -> None:
+    """Make the first account, with a second factor."""
+    page.goto(url)
+    page.fill("#id_username", "ada")
+    page.fill("#id_password1", PASSWORD)
+    page.fill("#id_password2", PASSWORD)
+    page.click("main button.primary")
+    page.wait_for_url(f"{url}/")
+    page.goto(f"{url}/account/second-factor/app/")
+    page.fill("#id_password", PASSWORD)
+    page.click("main button.primary")
+    page.fill("#id_code", totp(page.inner_text("#secret")))
+    page.click("main button.primary")
+    assert len(page.inner_text("#codes").split()) == 10
+    page.click("text=Go on")
+
+
+def test_from_the_first_visit_to_the_bytes_of_a_decision(
+    served: str, browser: "Browser", traded: psycopg.Connection[Any]
+) -> None:
+    # Without JavaScript: there is none.
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        wrong = watched(page, served)
+        sign_up(page, served)
+        page.wait_for_url(f"{served}/")
+        assert page.title() == "Today · Strades"
+        assert "gateio:BTC_USDT" in page.content()
+        page.click(f'a[href="/decisions/{decision_id(traded)}/"]')
+        assert "Why this trade" in page.inner_text("h1")
+        page.click('a[href="/bodies/1/"] >> nth=0')
+        assert "the stored bytes still have this hash" in page.inner_text("main")
+        with page.expect_download() as saved:
+            page.click("text=Download the bytes")
+        assert saved.value.suggested_filename == "fetch-1.bin"
+        assert [line for line in wrong if not line.startswith("failed ")] == []
+
+
+def test_every_page_in_both_themes_and_on_a_phone(served: str, browser: "Browser") -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        wrong = watched(page, served)
+        sign_up(page, served)
+        for path in ("/", "/markets/", "/markets/11/", "/states/", "/bodies/1/", "/settings/", "/people/"):
+            grounds = set()
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                page.goto(served + path)
+                grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            assert len(grounds) == 2, path
+            page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+            page.goto(served + path)
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= PHONE["width"], (path, width)
+            page.set_viewport_size({"width": 1280, "height": 800})
+        page.click('button[value="fr"]')
+        assert "Personnes" in page.inner_text("h1")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        page.click("text=Se déconnecter")
+        assert "Se connecter" in page.inner_text("h1")
+        assert wrong == []

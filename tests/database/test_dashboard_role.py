@@ -1,0 +1,112 @@
+"""The dashboard's role reads every layer, writes its own schema, and adds commands to trading.commands: no more."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from strades_pipelines.database.connection import connect, create_databases, dashboard_database_url, database_url
+from strades_pipelines.database.migrate import DBT_SCHEMAS, migrate
+from strades_pipelines.database.roles import DASHBOARD_ROLE
+from tests.database.test_roles import names
+
+__all__ = ["names"]
+NOW = datetime(2024, 1, 2, tzinfo=UTC)
+COMMAND = """
+    INSERT INTO trading.commands (kind, scope, name, requested_by, requested_at, reason, arguments)
+    VALUES ('halt', 'wallet', 'paper', 'ada', %s, NULL, '{}')
+"""
+
+
+@pytest.fixture
+def dashboard(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of the dashboard to a fresh database."""
+    with connect(database_url, role=DASHBOARD_ROLE) as opened:
+        opened.autocommit = True
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO trading.halts VALUES ('all', '', 'halted', NULL, now(), 1)",
+        "UPDATE trading.wallets SET state = 'active'",
+        "DELETE FROM trading.ledger",
+        "UPDATE trading.commands SET outcome = 'done', finished_at = now()",
+        "INSERT INTO trading.commands (kind, scope, name, requested_by, requested_at, arguments, outcome, finished_at) "
+        "VALUES ('halt', 'all', '', 'ada', now(), '{}', 'halted', now())",
+        "INSERT INTO signals.decisions SELECT * FROM signals.decisions",
+        "DELETE FROM rawsources.bodies",
+        "TRUNCATE ops.events",
+        "CREATE TABLE trading.own (id integer)",
+        "CREATE TABLE public.own (id integer)",
+        "CREATE SCHEMA own",
+        "SET ROLE strades_app",
+    ],
+)
+def test_it_changes_nothing_outside_its_schema(database_url: str, statement: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        # As a login of that role: a superuser that acts as another role may become any other again.
+        owner.execute("SET SESSION AUTHORIZATION strades_dashboard")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            owner.execute(statement)
+
+
+def test_it_asks_for_a_halt_by_a_row_and_reads_it_back(dashboard: psycopg.Connection[Any]) -> None:
+    dashboard.execute(COMMAND, [NOW])
+    row = dashboard.execute("SELECT kind, name, requested_by, outcome FROM trading.commands").fetchone()
+    assert row == ("halt", "paper", "ada", None)
+
+
+def test_its_schema_is_its_own(dashboard: psycopg.Connection[Any]) -> None:
+    dashboard.execute("CREATE TABLE dashboard.notes (id integer)")
+    dashboard.execute("INSERT INTO dashboard.notes VALUES (1)")
+    assert dashboard.execute("SELECT id FROM dashboard.notes").fetchone() == (1,)
+
+
+def test_it_reads_every_table_of_the_migrations(dashboard: psycopg.Connection[Any]) -> None:
+    unread = dashboard.execute(
+        """
+        SELECT n.nspname || '.' || c.relname FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'public')
+            AND n.nspname NOT LIKE 'pg\\_%' AND NOT has_table_privilege(c.oid, 'SELECT')
+        """
+    ).fetchall()
+    assert unread == []
+
+
+@pytest.mark.parametrize("schema", DBT_SCHEMAS)
+def test_it_reads_what_dbt_makes_later(dashboard: psycopg.Connection[Any], database_url: str, schema: str) -> None:
+    with connect(database_url, role="strades_dbt") as dbt:
+        dbt.execute(f"CREATE TABLE {schema}.made_later AS SELECT 1 AS one")
+    assert dashboard.execute(f"SELECT one FROM {schema}.made_later").fetchone() == (1,)
+
+
+def test_a_database_of_before_the_dashboard_is_opened_to_it(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("SET ROLE strades_dbt")
+        owner.execute("CREATE TABLE marts.old AS SELECT 1 AS one")
+        owner.execute("REVOKE ALL ON SCHEMA marts FROM strades_dashboard")
+        owner.execute("REVOKE ALL ON ALL TABLES IN SCHEMA marts FROM strades_dashboard")
+    migrate(database_url, world="sandbox")
+    with connect(database_url, role=DASHBOARD_ROLE) as dashboard:
+        assert dashboard.execute("SELECT one FROM marts.old").fetchone() == (1,)
+
+
+@pytest.mark.usefixtures("names")
+def test_it_logs_in_by_a_password_of_its_own() -> None:
+    create_databases()
+    migrate(database_url(), world="sandbox")
+    url = dashboard_database_url()
+    assert urlsplit(url).password not in (None, urlsplit(database_url()).password)
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT session_user, rolsuper, rolcreatedb, rolcreaterole, pg_has_role('strades_app', 'MEMBER') "
+            "FROM pg_roles WHERE rolname = session_user"
+        ).fetchone()
+        jit = connection.execute("SHOW jit").fetchone()
+    assert row == (DASHBOARD_ROLE, False, False, False, False)
+    assert jit == ("off",)
