@@ -27,7 +27,10 @@ class OrderStreams:
         self._hints: SimpleQueue[str] = SimpleQueue()
 
     def follow(self, accounts: Iterable[tuple[str, str]]) -> None:
-        """Listen to these brokers too, each in a mode, paper or live; one without a stream, or without keys, is looked up by the passes alone."""
+        """Listen to these brokers too, each in a mode, paper or live.
+
+        One without a stream, or without keys, is looked up by the passes alone.
+        """
         for broker, mode in set(accounts) - set(self._streams):
             try:
                 self._streams[broker, mode] = stream = self._new_stream(broker, mode)
