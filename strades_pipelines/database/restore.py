@@ -90,6 +90,12 @@ RULES = """
     UNION ALL SELECT 'index ' || i.indexrelid::regclass, pg_get_indexdef(i.indexrelid) FROM pg_index AS i
         INNER JOIN pg_class AS c ON c.oid = i.indrelid WHERE i.indisunique AND c.oid >= 16384 AND c.relkind = 'r'
 """
+# dbt's table of daily bars has triggers that functions of the migrations make (dbt_project/models/cleaned/daily_bars.yml).
+WATCHED = (
+    "CREATE TABLE cleaned.daily_bars ()",
+    "SELECT predictions.watch_daily_bars()",
+    "SELECT trading.watch_daily_bars()",
+)
 UNCHANGED = "the world is as it was"
 SESSIONS = """
     SELECT DISTINCT coalesce(nullif(application_name, ''), usename) FROM pg_stat_activity
@@ -142,7 +148,7 @@ def restore(
             _drop(server, beside)
             progress("restoring")
             known = _code_of_migrations(server, beside, world)
-            _load(file, _make(server, beside), known.code)
+            _load(file, _make(server, beside), known.code | known.of_tables_of_dbt)
             _take_over(server, beside)
             progress("hashing every table")
             _compare(manifest.hashes, table_hashes(database_url(beside)))
@@ -214,13 +220,19 @@ class _Known(NamedTuple):
 
     code: set[tuple[str, str]]
     rules: set[tuple[str, str]]
+    of_tables_of_dbt: set[tuple[str, str]]  # once dbt has made them
 
 
 def _code_of_migrations(server: psycopg.Connection[Any], name: str, world: str) -> _Known:
     """The functions, triggers and constraints that our migrations make, read from a database made for that."""
     create_database(server, name)
     migrate(database_url(name), world=world)
-    known = _Known(_definitions(database_url(name), CODE), _definitions(database_url(name), RULES))
+    url = database_url(name)
+    code, rules = _definitions(url, CODE), _definitions(url, RULES)
+    with psycopg.connect(session_url(url)) as connection:
+        for statement in WATCHED:
+            connection.execute(statement)
+    known = _Known(code, rules, _definitions(url, CODE) - code)
     _drop(server, name)
     return known
 

@@ -13,6 +13,7 @@ from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.migrate import WorldMismatch
 from strades_pipelines.database.restore import restore
 from strades_pipelines.database.server import binaries
+from tests.dbt_project.building import run_dbt
 
 
 def save(file: Path, world: str) -> Manifest:
@@ -54,6 +55,19 @@ def test_a_world_comes_back_as_it_was(world: str, tmp_path: Path) -> None:
 
     with pytest.raises(WorldMismatch, match="expected a backup of the world 'live', was 'sandbox'"):
         bring_back(file, "live")
+
+
+def test_a_world_whose_tables_dbt_has_made_comes_back_with_their_triggers(world: str, tmp_path: Path) -> None:
+    run_dbt(world, min_date="2024-01-01", max_date="2024-02-01")
+    triggers = """
+        SELECT tgname FROM pg_trigger WHERE tgrelid = 'cleaned.daily_bars'::regclass AND NOT tgisinternal ORDER BY 1
+    """
+    before, watching = table_hashes(world), execute(world, triggers)
+    assert {("mark_inserted",), ("inputs_insert",)} <= set(watching)
+    save(tmp_path / "world.backup", world)
+    bring_back(tmp_path / "world.backup")
+    assert table_hashes(world) == before
+    assert execute(world, triggers) == watching
 
 
 def test_a_restore_that_ends_between_the_two_names_leaves_the_world_as_it_was(

@@ -104,7 +104,8 @@ CREATE TABLE results.daily_parity (
     code_hash          text NOT NULL,         -- of the code that was asked
     recorded_at        timestamptz NOT NULL,
     PRIMARY KEY (wallet, day),
-    CHECK (decisions_agreeing BETWEEN 0 AND decisions AND fills_agreeing BETWEEN 0 AND fills)
+    CHECK (decisions_agreeing BETWEEN 0 AND decisions),
+    CHECK (fills_agreeing BETWEEN 0 AND fills)
 );
 CREATE TABLE results.parity_differences (
     wallet     text NOT NULL,
