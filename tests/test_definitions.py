@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from strades_pipelines.definitions import defs
+from strades_pipelines.defs.trading.assets import FOLLOWED, SPECS
 from strades_pipelines.keys import LAYERS
 
 HEAVY = ("tensorflow", "sklearn", "scrapy", "feedparser", "numba", "dbt.cli.main", "ccxt", "alpaca")
@@ -88,3 +89,8 @@ def test_every_source_has_a_schedule_and_the_sensors_are_there(definitions: dg.D
 def test_heavy_libraries_are_not_imported_when_definitions_load() -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_tables_of_trading_that_other_steps_wait_for_are_always_told_of(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
+    own = {spec.key for spec in SPECS}
+    assert {dep.asset_key for key, spec in specs.items() if key not in own for dep in spec.deps} & own == FOLLOWED

@@ -90,7 +90,7 @@ RULES = """
     UNION ALL SELECT 'index ' || i.indexrelid::regclass, pg_get_indexdef(i.indexrelid) FROM pg_index AS i
         INNER JOIN pg_class AS c ON c.oid = i.indrelid WHERE i.indisunique AND c.oid >= 16384 AND c.relkind = 'r'
 """
-# dbt's table of daily bars has triggers that functions of the migrations make (dbt_project/models/cleaned/daily_bars.yml).
+# dbt's table of daily bars has triggers that functions of the migrations make (models/cleaned/daily_bars.yml).
 WATCHED = (
     "CREATE TABLE cleaned.daily_bars ()",
     "SELECT predictions.watch_daily_bars()",

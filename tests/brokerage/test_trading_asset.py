@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from strades_pipelines.brokerage.trading_context import read_context
 from strades_pipelines.brokerage.wallets import WalletsFile, WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.defs.trading import assets
+from strades_pipelines.defs.trading.told import CHANGES, has_news
 from strades_pipelines.keys import key
 from strades_pipelines.operations.trading import show_context
 from strades_pipelines.resources.database import Database
@@ -48,7 +49,9 @@ def trade(add_candles: AddCandles, market: Connection, database_url: str, monkey
     known: dict[str, Any] = registry.strategies() | {"broken": Broken}
     monkeypatch.setattr(registry, "strategies", lambda: known)
 
-    def run(*templates: WalletTemplate, backtest: Any = None) -> dg.ExecuteInProcessResult:
+    def run(
+        *templates: WalletTemplate, backtest: Any = None, instance: dg.DagsterInstance | None = None
+    ) -> dg.ExecuteInProcessResult:
         # A file by its own path is read as the platform reads it.
         if templates:
             monkeypatch.setattr(assets, "read_wallets", lambda path: WalletsFile(templates, ()))
@@ -59,7 +62,7 @@ def trade(add_candles: AddCandles, market: Connection, database_url: str, monkey
             resources={"database": Database(url=database_url)},
             run_config={"ops": {"trading": {"config": WINDOW}}},
             raise_on_error=False,
-            instance=dg.DagsterInstance.ephemeral(),
+            instance=instance or dg.DagsterInstance.ephemeral(),
         )
 
     return run
@@ -344,3 +347,40 @@ def test_a_venue_that_disagrees_halts_its_wallet_shows_the_finding_and_fails_the
     [found] = records(result, "trading", "findings", "newest")
     assert (found["code"], found["wallets"]) == ("cash_short", "['paper']")
     assert rows(market, "SELECT state FROM trading.wallets") == [("halted",)]
+
+
+def test_of_tables_without_news_dagster_is_told_only_what_other_steps_wait_for(
+    trade: Any, market: Connection, add_candles: AddCandles
+) -> None:
+    rewritten = {
+        key("results", "wallet_sessions"),
+        key("results", "session_attribution"),
+    }  # the open session, each time
+
+    def told(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
+        assert result.success
+        return {event.asset_key for event in result.get_asset_materialization_events() if event.asset_key}
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = told(trade(PAPER, instance=instance))
+        assert first == {spec.key for spec in assets.SPECS}
+        told(trade(PAPER, instance=instance))  # it settles what the first one has sent
+        assert told(trade(PAPER, instance=instance)) - rewritten == assets.FOLLOWED
+        market.execute("UPDATE trading.cash SET updated_at = updated_at + interval '1 second'")
+        market.execute("SELECT pg_stat_force_next_flush()")
+        market.commit()
+        assert told(trade(PAPER, instance=instance)) - rewritten == assets.FOLLOWED | {key("trading", "cash")}
+        add_candles([104.0, 90.0, 80.0], start=START + timedelta(minutes=len(CLOSES)))
+        assert key("results", "listing_equity") in told(trade(PAPER, instance=instance))
+
+
+def test_an_asset_is_told_of_once_a_day_whatever_changes() -> None:
+    fills, now = key("trading", "fills"), datetime.now(UTC)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert has_news(instance, fills, 7, now)
+        instance.report_runless_asset_event(dg.AssetMaterialization(fills, metadata={CHANGES: 7}))
+        assert not has_news(instance, fills, 7, now)
+        assert has_news(instance, fills, 8, now)
+        assert has_news(instance, fills, 0, now)  # PostgreSQL has crashed, and counts anew
+        assert has_news(instance, fills, None, now)
+        assert has_news(instance, fills, 7, now + timedelta(days=1, seconds=1))

@@ -1,6 +1,7 @@
 """Decisions, orders, fills and results: one stepping of each strategy, and one way to execute what it decided."""
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -21,6 +22,7 @@ from strades_pipelines.defs.trading.checks import SPECS as CHECKS
 from strades_pipelines.defs.trading.checks import evaluate
 from strades_pipelines.defs.trading.parity import ask
 from strades_pipelines.defs.trading.shown import shown
+from strades_pipelines.defs.trading.told import CHANGES, FLUSH, count_changes, has_news
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import Day, day_start
 from strades_pipelines.resources.database import Database
@@ -63,6 +65,17 @@ SPECS = [
     ),
     *result_specs(),
 ]
+# What other steps read: they are skipped where one of these is not told of.
+FOLLOWED = frozenset(
+    {
+        key("results", "equity"),
+        key("results", "performance"),
+        key("trading", "fills"),
+        key("trading", "orders"),
+        key("trading", "refusals"),
+        key("trading", "wallets"),
+    }
+)
 
 
 class TradeConfig(dg.Config):
@@ -95,8 +108,12 @@ def trading(
     with database.connect() as connection:
         if CONTEXTS in selected:
             record_context(connection, now=settings().now(), run_id=context.run_id)
+        changes = count_changes(connection, selected)
+        followed = frozenset() if context.job_name == EXECUTE_JOB.name else FOLLOWED
         for asset in (spec.key for spec in SPECS if spec.key in selected):
-            yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, **shown(connection, asset)))
+            if asset in followed or has_news(context.instance, asset, changes.get(asset), datetime.now(UTC)):
+                more = {**shown(connection, asset), CHANGES: changes.get(asset, 0)}
+                yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, **more))
         yield from evaluate(connection, lambda check: check in context.selected_asset_check_keys)
     if errors:
         lines = [f"wallet {wallet}: {error}" for wallet, error in errors.items()]
@@ -150,6 +167,12 @@ def _trade(
             errors |= for_each(retire_unlisted(connection, listed, config.modes), settle, used)[1]
         if "results" in layers:
             errors |= for_each([wallet for _, wallet in replayed[:1]], compare, used)[1]
+        for ours in (connection, at_venue):
+            ours.execute(FLUSH)
+            ours.commit()
+        with adbc.cursor() as cursor:
+            cursor.execute(FLUSH)
+        adbc.commit()
         return errors
 
 
