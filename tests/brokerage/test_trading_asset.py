@@ -15,6 +15,7 @@ from strades_pipelines.brokerage.trading_context import read_context
 from strades_pipelines.brokerage.wallets import WalletsFile, WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.defs.trading import assets
+from strades_pipelines.defs.trading.checks import SPECS as CHECK_SPECS
 from strades_pipelines.defs.trading.told import CHANGES, has_news
 from strades_pipelines.keys import key
 from strades_pipelines.operations.trading import show_context
@@ -153,7 +154,7 @@ def test_every_check_passes_on_what_was_traded_and_backtest_gives_the_same_fills
     result = trade(REPLAY, PAPER)
     assert result.success
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
-    assert len(checks) == 8
+    assert len(checks) == len(CHECK_SPECS) == 10
     assert all(checks.values()), checks
     # In another process, over exported parquet.
     found = rows(market, "SELECT replay_fills, backtest_fills, differing, detail FROM results.parity")
