@@ -16,6 +16,10 @@ LOGS = (
     "rawsources.fetches",
     "rawsources.protocols_storage",
     "rawsources.live_scrapper_logs_info",
+    # Which transaction changed what, where a stepping may go on from, and by which run a report was made.
+    "trading.input_changes",
+    "trading.wallet_checkpoints",
+    "trading.contexts",
 )
 TABLES = """
     SELECT n.nspname, c.relname FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
