@@ -184,13 +184,15 @@ class Gate:
         """What is left of an order for a target: what explicit orders sell at the market is not sold again."""
         if quantity >= 0.0 or self.allow_short:
             return quantity
-        held = account.position[i]
+        sold = 0.0
         for q in range(account.count):
             order = account.orders[account.queue[q]]
             sells = order.i == i and order.state == OPEN and order.parent == 0 and order.quantity < 0.0
             if sells and not order.cancel_asked and self.is_at_market(order):
-                held += order.quantity
-        return max(quantity, min(-held, 0.0))
+                sold += order.quantity
+        if sold == 0.0:
+            return quantity
+        return max(quantity, min(-account.position[i] - sold, 0.0))
 
     def carried(
         self, account: Account, i: int, quantity: float, unit: float, reserved: float, distance: float = 0.0
