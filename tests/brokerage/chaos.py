@@ -143,9 +143,7 @@ class ChaosRun:
             f"{self.name}: holds {held}, the venue has {balances}"
         )
         assert verify_ledger(self.market, self.name) == []
-        # Not at Gate.io yet: after seed 2 its fill is told under another id than the one it was booked with.
-        if isinstance(self.at, AtAlpaca):
-            self._reconcile()
+        self._reconcile()
 
     def _reconcile(self) -> None:
         """All that the venue did is ours, from the first order on; each run has a venue of its own under one name."""

@@ -1,4 +1,4 @@
-"""Numbers as venues write them."""
+"""Numbers and ids as venues write them."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,3 +17,14 @@ def figure(value: Any, *, positive: bool = False) -> Decimal:
     if isinstance(value, bool) or not number.is_finite() or (positive and number <= 0):
         raise ValueError(f"expected a number{' above 0' if positive else ''}, was {value!r}")
     return number
+
+
+def identifier(value: Any) -> str:
+    """A venue's id of something: a fill is booked once by it, so that one without an id cannot be booked.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+        raise ValueError(f"expected an id, was {value!r}")
+    return str(value)

@@ -14,10 +14,11 @@ import requests
 
 from sandbox.venue.venue import Venue
 from sandbox.venue.venues import KEY
+from strades_pipelines.brokerage.brokers.alpaca.mapping import venue_fill as alpaca_fill
 from strades_pipelines.brokerage.brokers.ccxt.account import SANDBOX_KEYS, new_exchange, open_account, sandbox_urls
 from strades_pipelines.brokerage.brokers.ccxt.broker import CcxtBroker
 from strades_pipelines.brokerage.brokers.ccxt.client import Client, translated
-from strades_pipelines.brokerage.brokers.ccxt.mapping import venue_order
+from strades_pipelines.brokerage.brokers.ccxt.mapping import venue_fill, venue_order
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
 from strades_pipelines.brokerage.brokers.venue import Holding, venue_for
 from strades_pipelines.brokerage.execution import execute_pending
@@ -382,3 +383,14 @@ def test_open_orders_are_cancelled_by_gate_io_when_it_hears_no_more_of_us(gate: 
     assert state_after(60) is OrderState.ACCEPTED
     broker.keep_alive(5)
     assert state_after(6) is OrderState.CANCELLED
+
+
+@pytest.mark.parametrize("venue_id", [None, "", True])
+def test_a_fill_without_an_id_is_no_fill(venue_id: object) -> None:
+    # Booked under the word None, it would be booked again under its own id with the next answer.
+    trade = {"id": venue_id, "amount": "1", "price": "100", "fee": None, "timestamp": 1_700_000_000_000}
+    with pytest.raises(ValueError, match="expected an id"):
+        venue_fill(trade, "USDT")
+    activity = {"id": venue_id, "qty": "1", "price": "100", "transaction_time": "2024-01-02T00:00:00Z"}
+    with pytest.raises(ValueError, match="expected an id"):
+        alpaca_fill(activity)

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from strades_pipelines.brokerage.brokers.figures import figure
+from strades_pipelines.brokerage.brokers.figures import figure, identifier
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import OrderState
@@ -89,7 +89,7 @@ def venue_order(document: Document, activities: Iterable[Document], message: byt
     client_id = str(document.get("client_order_id") or "")
     try:
         venue_id, status, quantity = (
-            str(document["id"]),
+            identifier(document["id"]),
             str(document["status"]),
             figure(document["qty"], positive=True),
         )
@@ -132,7 +132,7 @@ def placed_at(document: Document) -> datetime | None:
 def venue_fill(activity: Document) -> VenueFill:
     """A fill; trades in stocks cost no commission there, and fees come as activities of their own."""
     return VenueFill(
-        str(activity["id"]),
+        identifier(activity["id"]),
         figure(activity["qty"], positive=True),
         figure(activity["price"], positive=True),
         Decimal(0),

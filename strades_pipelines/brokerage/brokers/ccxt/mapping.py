@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from strades_pipelines.brokerage.brokers.figures import figure
+from strades_pipelines.brokerage.brokers.figures import figure, identifier
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import OrderTerms
@@ -108,7 +108,7 @@ def venue_fill(trade: Document, quote: str) -> VenueFill:
     fee = fees[0] if fees else {"cost": 0, "currency": quote}
     currency = str(fee.get("currency") or quote)
     return VenueFill(
-        str(trade["id"]),
+        identifier(trade["id"]),
         figure(trade["amount"], positive=True),
         figure(trade["price"], positive=True),
         figure(fee["cost"]),
