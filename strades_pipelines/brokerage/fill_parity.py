@@ -12,10 +12,11 @@ from strades_pipelines.brokerage.expected_fills import BookedFill, SentOrder, ex
 from strades_pipelines.brokerage.parity_causes import Difference, FillModels, Part, agreeing, cause_of_fills
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
+from strades_pipelines.brokerage.rows import stored_terms
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.market.events import Bar
 from strades_pipelines.market.instruments import interval_length
-from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.market.orders import Order
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -148,16 +149,7 @@ class _FillParity:
         return parts
 
     def _sent(self, row: Any, at: datetime) -> SentOrder:
-        terms = OrderTerms(
-            row.limit_price,
-            row.stop_price,
-            row.trail,
-            row.time_in_force,
-            row.auction,
-            row.reduce_only,
-            row.order_group,
-            row.parent_id,
-        )
+        terms = stored_terms(row)
         order = Order(
             row.intent_id,
             row.decision_id,

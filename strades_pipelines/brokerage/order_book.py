@@ -1,7 +1,7 @@
 """The orders of a wallet in the database: what is planned, what happened to each, and when to ask about it again."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +10,9 @@ from psycopg.rows import namedtuple_row
 
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert, intent_row, order_event_row
+from strades_pipelines.brokerage.rows import insert, intent_row, order_event_row, stored_terms
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.market.orders import Order
 
 ENDED = "('filled', 'cancelled', 'replaced', 'rejected', 'expired')"
 ORDERS = """
@@ -85,17 +85,7 @@ def _orders(connection: Connection, wallet: Wallet, query: str, parameters: list
     with connection.cursor(row_factory=namedtuple_row) as cursor:
         rows: list[Any] = cursor.execute(query, parameters).fetchall()
     for row in rows:
-        terms = OrderTerms(
-            limit=row.limit_price,
-            stop=row.stop_price,
-            trail=row.trail,
-            time_in_force=row.time_in_force,
-            auction=row.auction,
-            reduce_only=row.reduce_only,
-            group=row.order_group,
-            parent_id=row.parent_id,
-            replaces=row.replaces,
-        )
+        terms = replace(stored_terms(row), replaces=row.replaces)
         order = Order(
             row.intent_id,
             row.decision_id,

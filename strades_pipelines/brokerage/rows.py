@@ -58,6 +58,20 @@ def request_from_json(stored: Mapping[str, Any]) -> OrderRequest:
     return OrderRequest(Decimal(stored["quantity"]), OrderTerms(**terms))
 
 
+def stored_terms(row: Any) -> OrderTerms:
+    """The terms of a row of trading.intents or trading.paper_venue_orders, but for what an order replaces."""
+    return OrderTerms(
+        limit=row.limit_price,
+        stop=row.stop_price,
+        trail=row.trail,
+        time_in_force=row.time_in_force,
+        auction=row.auction,
+        reduce_only=row.reduce_only,
+        group=row.order_group,
+        parent_id=row.parent_id,
+    )
+
+
 def intent_row(order: Order, wallet: str, broker: str, now: datetime, *, send_before: datetime | None = None) -> Row:
     """A row of trading.intents.
 

@@ -19,11 +19,11 @@ from strades_pipelines.brokerage.brokers.paper.statement import paper_account
 from strades_pipelines.brokerage.brokers.venue import VenueAccount, VenueFill, VenueOrder
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, last_closes, of_interval
-from strades_pipelines.brokerage.rows import insert, to_json
+from strades_pipelines.brokerage.rows import insert, stored_terms, to_json
 from strades_pipelines.market.events import Bar
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.market.orders import Order
 
 ORDERS = "SELECT * FROM trading.paper_venue_orders WHERE account = %s"
 STATES = {
@@ -187,16 +187,7 @@ class PaperBroker:
         )
 
     def _paper_order(self, row: Any) -> PaperOrder:
-        terms = OrderTerms(
-            row.limit_price,
-            row.stop_price,
-            row.trail,
-            row.time_in_force,
-            row.auction,
-            row.reduce_only,
-            row.order_group,
-            row.parent_id,
-        )
+        terms = stored_terms(row)
         rest = row.quantity - row.filled
         i, kept = self._index[row.listing_id], row.matching or {}
         return PaperOrder(row.client_order_id, i, row.side, rest, terms, row.state, row.accepted_at, kept)

@@ -16,8 +16,8 @@ from strades_pipelines.brokerage.brokers.venue import (
 )
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.rows import stored_terms
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import OrderTerms
 
 # A fill has the time of the price that it took: the open of a bar, which may come days later.
 LATEST_BAR = timedelta(days=5)
@@ -71,16 +71,7 @@ def _order(row: Any, symbols: dict[int, str]) -> AccountOrder:
         quantity=row.quantity,
         filled=row.filled,
     )
-    terms = OrderTerms(
-        row.limit_price,
-        row.stop_price,
-        row.trail,
-        row.time_in_force,
-        row.auction,
-        row.reduce_only,
-        row.order_group,
-        row.parent_id,
-    )
+    terms = stored_terms(row)
     return AccountOrder(order, symbols.get(row.listing_id, str(row.listing_id)), row.listing_id, terms, row.accepted_at)
 
 
