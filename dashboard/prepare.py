@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import connections
+from django.db import connections, transaction
 
 from strades_pipelines.database.connection import alone, dashboard_database_url
 
@@ -30,7 +30,10 @@ def prepare_tables() -> None:
     if errors := [message for message in run_checks() if message.is_serious()]:
         raise SystemCheckError("; ".join(map(str, errors)))
     with alone(dashboard_database_url(), "dashboard"):
-        call_command("migrate", verbosity=0, interactive=False)
+        # Django notes a migration with foreign keys after its transaction: a process that ends between leaves tables
+        # that no later run gets past. In one transaction around it, all or nothing is there.
+        with transaction.atomic():
+            call_command("migrate", verbosity=0, interactive=False)
     connections.close_all()
 
 

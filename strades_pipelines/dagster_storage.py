@@ -53,12 +53,12 @@ class HeldEventLogStorage(PostgresEventLogStorage):
         return self._columns[column_name]
 
     def _event_to_row(self, event: dg.EventLogEntry) -> dict[str, Any]:
-        """The row of an event without its logging tags, a sixth of it and more; nothing reads them back."""
-        dagster_event = event.dagster_event
-        if dagster_event is not None and dagster_event.logging_tags:
-            event = event._replace(dagster_event=dagster_event._replace(logging_tags={}))
-        row: dict[str, Any] = super()._event_to_row(event)
+        row: dict[str, Any] = super()._event_to_row(_without_logging_tags(event))
         return row
+
+    def store_asset_check_event(self, event: dg.EventLogEntry, event_id: int | None) -> None:
+        """Store what a check found in the table of the checks, which holds a copy of the event."""
+        super().store_asset_check_event(_without_logging_tags(event), event_id)
 
     def claim_concurrency_slot(
         self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
@@ -97,6 +97,14 @@ class HeldEventLogStorage(PostgresEventLogStorage):
         for event in events:
             if event.dagster_event_type != PLANNED:
                 self.store_event(event)
+
+
+def _without_logging_tags(event: dg.EventLogEntry) -> dg.EventLogEntry:
+    """The event without the tags of its log line, a sixth of it and more; nothing reads them back."""
+    dagster_event = event.dagster_event
+    if dagster_event is None or not dagster_event.logging_tags:
+        return event
+    return event._replace(dagster_event=dagster_event._replace(logging_tags={}))
 
 
 class HeldScheduleStorage(PostgresScheduleStorage):

@@ -6,6 +6,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 from yoyo import get_backend, read_migrations
+from yoyo.backends import DatabaseBackend
+from yoyo.migrations import Migration
 
 from strades_pipelines.database.connection import alone, connect, session_url
 from strades_pipelines.database.roles import APP_ROLE, DASHBOARD_ROLE, DBT_ROLE
@@ -35,12 +37,25 @@ def migrate(url: str, *, world: str) -> int:
             backend.break_lock()
             with backend.lock():
                 missing = backend.to_apply(read_migrations(str(MIGRATIONS)))
-                backend.apply_migrations(missing)
+                for migration in missing:
+                    _apply(backend, migration)
         finally:
             backend.connection.close()
     with connect(url) as connection:
         _stamp(connection, world)
     return len(missing)
+
+
+def _apply(backend: DatabaseBackend, migration: Migration) -> None:
+    """Apply a migration and note that it is applied, in one transaction.
+
+    yoyo's own `apply_migrations` notes it in a second one: a process that ends between the two leaves a database that
+    no later run can bring up to date.
+    """
+    with backend.transaction():
+        migration.process_steps(backend, "apply")
+        backend.log_migration(migration, "apply")
+        backend.mark_one(migration, log=False)
 
 
 def _yoyo_url(url: str) -> str:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from yoyo.backends import DatabaseBackend
+from yoyo.migrations import Migration
 
 from strades_pipelines.database import migrate as migrate_module
 from strades_pipelines.database.connection import connect
@@ -24,18 +26,41 @@ def test_a_migration_that_was_killed_holds_nobody_up(database_url: str) -> None:
     assert migrate(database_url, world="sandbox") == 0
 
 
-def test_migrations_at_once_are_applied_once(database_url: str) -> None:
+@pytest.fixture
+def empty(database_url: str) -> Iterator[str]:
+    """The URL of a database that nothing was applied to."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE twice")
-    empty = urlunsplit(urlsplit(database_url)._replace(path="/twice"))
-    try:
-        with ThreadPoolExecutor() as pool:
-            applied = list(pool.map(lambda _: migrate(empty, world="sandbox"), range(3)))
-    finally:
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute("DROP DATABASE twice WITH (FORCE)")
+        connection.execute("CREATE DATABASE empty")
+    yield urlunsplit(urlsplit(database_url)._replace(path="/empty"))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE empty WITH (FORCE)")
+
+
+def test_migrations_at_once_are_applied_once(empty: str) -> None:
+    with ThreadPoolExecutor() as pool:
+        applied = list(pool.map(lambda _: migrate(empty, world="sandbox"), range(3)))
     assert sorted(applied)[:2] == [0, 0]
     assert max(applied) == len(list(MIGRATIONS.glob("*.sql")))
+
+
+@pytest.mark.parametrize("step", ["log_migration", "mark_one"])
+def test_a_process_that_ends_after_the_steps_of_a_migration_leaves_none_of_it(
+    empty: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended(BaseException):
+        pass
+
+    def end(_backend: DatabaseBackend, migration: Migration, *_arguments: str, **_options: bool) -> None:
+        if migration.id.startswith("0006"):
+            raise Ended
+        undisturbed(_backend, migration, *_arguments, **_options)
+
+    undisturbed = getattr(DatabaseBackend, step)
+    with monkeypatch.context() as patch:
+        patch.setattr(DatabaseBackend, step, end)
+        with pytest.raises(Ended):
+            migrate(empty, world="sandbox")
+    assert migrate(empty, world="sandbox") == len(list(MIGRATIONS.glob("*.sql"))) - 5
 
 
 def test_the_database_of_another_world_is_refused(database_url: str) -> None:

@@ -252,9 +252,11 @@ def test_it_listens_on_loopback_alone_and_not_on_ipv6(served: Served) -> None:
         if made.status == psutil.CONN_LISTEN or made.type == socket.SOCK_DGRAM
     }
     assert {(family, address) for family, address, _ in bound} == {(socket.AF_INET, "127.0.0.1")}
-    urls = (served.webserver.url, served.docs, served.installation.environment["STRADES_SANDBOX_URL"])
+    given = served.installation.environment
+    dashboard = int(given["STRADES_DASHBOARD_PORT"])
+    urls = (served.webserver.url, served.docs, given["STRADES_SANDBOX_URL"])
     database = int((served.installation.home / "postgres" / "port").read_text())
-    assert {port for _, _, port in bound} == {database, *(urlsplit(url).port for url in urls)}
+    assert {port for _, _, port in bound} == {database, dashboard, *(urlsplit(url).port for url in urls)}
 
 
 def connections(process: psutil.Process) -> list[Any]:

@@ -239,7 +239,7 @@ def test_loaded_and_parsed_again_in_any_order_is_what_a_fresh_load_leaves(
     database_url: str,
 ) -> None:
     empty(connection)
-    connection.execute("TRUNCATE rawsources.fetches, rawsources.bodies")
+    connection.execute("TRUNCATE rawsources.fetches, rawsources.bodies CASCADE")
     connection.commit()
     ids = [
         store(gate_body(*(gate_row(minute, close=close) for minute, close in sorted(body.items()))),

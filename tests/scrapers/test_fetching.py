@@ -225,6 +225,7 @@ def test_the_fetch_row_says_it_all_and_asking_again_at_the_same_instant_writes_n
         "error": None,
         "sha256": row["sha256"],
         "run_id": "run-1",
+        "is_parsed": False,
     }
     assert headers["content-type"] == "application/json"
     assert not [name for name in headers if "ratelimit" in name]
