@@ -43,6 +43,7 @@ def _serve(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         log_level="warning",
+        log_config=None,  # what `settings.LOGGING` says
         lifespan="off",
         ws="none",
         server_header=False,

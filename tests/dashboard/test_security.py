@@ -1,6 +1,8 @@
 """What every answer says to the browser, who is served at all, and what is kept where."""
 
 import argparse
+import io
+import logging
 import re
 from pathlib import Path
 
@@ -127,6 +129,22 @@ def test_no_network_is_listened_on_before_there_is_an_account(
     assert ("createuser NAME --role admin" in capsys.readouterr().err) is not listens
     client_of("admin")
     assert COMMANDS["serve"](options) == 0
+
+
+def test_a_page_of_another_site_cannot_fill_the_log(site: str) -> None:
+    written = io.StringIO()
+    [console] = [handler for handler in logging.getLogger("django").handlers if handler.get_name() == "console"]
+    assert isinstance(console, logging.StreamHandler)
+    before = console.setStream(written)
+    image = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "image"}
+    for n in range(20):
+        Client(SERVER_NAME="evil.example").get("/")
+        Client(SERVER_NAME="127.0.0.1").get(f"/{n}", headers=image)
+        logging.getLogger("django.request").error("an error of ours: %s", n)
+    console.setStream(before)
+    lines = written.getvalue().splitlines()
+    assert len([line for line in lines if "an error of ours" in line]) == 20
+    assert len(lines) <= 22
 
 
 def test_what_a_backup_leaves_out_is_where_sessions_are() -> None:
