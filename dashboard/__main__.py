@@ -1,4 +1,4 @@
-"""`python -m dashboard serve | createuser`: what `strades dashboard` runs, in a process of its own."""
+"""`python -m dashboard serve | createuser | removefactor`: what `strades dashboard` runs, in a process of its own."""
 
 import argparse
 import getpass
@@ -20,14 +20,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from dashboard.prepare import prepare
 
     prepare()
-    return _serve(options) if options.command == "serve" else _create_user(options)
+    return COMMANDS[options.command](options)
 
 
 def _serve(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
     import uvicorn
+    from django.db import connections
 
+    from dashboard.accounts.adapter import no_account_yet
     from dashboard.asgi import application
+    from strades_pipelines.origins import is_loopback
+
+    if not is_loopback(options.host) and no_account_yet():
+        return _complain(f"no account yet, so not on {options.host}; `strades dashboard createuser NAME --role admin`")
+    connections.close_all()
 
     # WhiteNoise hands over a style sheet of a few kB as it would a large file.
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
@@ -36,7 +43,9 @@ def _serve(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         log_level="warning",
+        log_config=None,  # what `settings.LOGGING` says
         lifespan="off",
+        ws="none",
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
@@ -49,15 +58,39 @@ def _create_user(options: argparse.Namespace) -> int:
     from django.core.exceptions import ValidationError
 
     from dashboard.accounts.creation import create_account
+    from strades_pipelines.brokerage.command_log import current_user
 
     password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     try:
-        user = create_account(options.name, password, role=options.role)
+        user = create_account(options.name, password, role=options.role, by=f"{current_user()} (terminal)")
     except ValidationError as error:
-        print(f"strades: {' '.join(error.messages)}", file=sys.stderr)
-        return 2
+        return _complain(" ".join(error.messages))
     print(f"{user.pseudo}: account of role {user.role}")
     return 0
+
+
+def _remove_factor(options: argparse.Namespace) -> int:
+    """Remove an account's second factor; until it sets another one up, its password alone signs in."""
+    from dashboard.accounts.models import User
+    from dashboard.accounts.second_factor import remove_second_factor
+    from strades_pipelines.brokerage.command_log import current_user
+
+    try:
+        had_one = remove_second_factor(options.name, by=f"{current_user()} (terminal)")
+    except User.DoesNotExist:
+        return _complain(f"no account is named {options.name!r}")
+    outcome = "second factor removed, signed out everywhere" if had_one else "has no second factor"
+    print(f"{options.name}: {outcome}")
+    return 0
+
+
+def _complain(line: str) -> int:
+    """Say what is wrong with the input; returns the exit code."""
+    print(f"strades: {line}", file=sys.stderr)
+    return 2
+
+
+COMMANDS = {"serve": _serve, "createuser": _create_user, "removefactor": _remove_factor}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=settings().dashboard_port, help="port to listen on")
     create = commands.add_parser("createuser", help="make an account")
     create.add_argument("name", help="the name to sign in with")
+    remove = commands.add_parser("removefactor", help="remove an account's second factor")
+    remove.add_argument("name", help="the name of the account")
     create.add_argument("--role", choices=("viewer", "analyst", "trader", "admin"), default="viewer")
     return parser
 

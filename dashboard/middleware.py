@@ -1,5 +1,6 @@
 """What happens to every request: other sites are refused, sessions followed, rights checked."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,7 +18,9 @@ from dashboard.access import ANYONE, MATRIX
 from dashboard.accounts.adapter import no_account_yet
 from dashboard.accounts.connections import is_alive
 from dashboard.accounts.roles import NEEDS_SECOND_FACTOR
+from dashboard.accounts.second_factor import SecondFactorUnreadable
 
+logger = logging.getLogger(__name__)
 Respond = Callable[[HttpRequest], HttpResponse]
 TIME_ZONE_COOKIE, THEME_COOKIE = "strades_time_zone", "strades_theme"
 
@@ -93,3 +96,10 @@ class AccessMiddleware:
             messages.warning(request, _("This needs a second factor. Set one up first."))
             return redirect("mfa_activate_totp")
         return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Say how to go on where the home's key is not that of a second factor; nobody is let in without it."""
+        if not isinstance(exception, SecondFactorUnreadable):
+            return None
+        logger.warning("a second factor was made with another dashboard.key; `strades dashboard removefactor NAME`")
+        return render(request, "accounts/second_factor_unreadable.html", status=409)

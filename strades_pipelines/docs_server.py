@@ -16,7 +16,7 @@ from strades_pipelines.settings import settings
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m strades_pipelines.docs_server", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; the pages have no login")
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("folder", nargs="?", default=settings().home / "docs", help="what to serve")
     options = parser.parse_args(arguments)

@@ -257,7 +257,7 @@ def _pages() -> str:
 
 
 def _dashboard() -> str:
-    """How many accounts there are; a served dashboard without one gives the first visitor an admin's."""
+    """How many accounts there are; without one the first visitor from this machine may become admin (`adapter.py`)."""
     from strades_pipelines.database.connection import connect, dashboard_database_url
     from strades_pipelines.database.roles import DASHBOARD_ROLE
 
@@ -266,6 +266,8 @@ def _dashboard() -> str:
             return "not served yet; `strades up` or `strades dashboard serve`"
         row = connection.execute("SELECT count(*) FROM dashboard.user_logging_info").fetchone()
     place = f"http://127.0.0.1:{settings().dashboard_port}"
+    if row == (0,) and (settings().world == "live" or settings().public_host):
+        return "no account yet; `strades dashboard createuser NAME --role admin` makes the first"
     if row == (0,):
         raise DoctorWarning(f"no account yet: who first opens {place} becomes its admin; open it now")
     return f"{row[0] if row else 0} accounts; {place} while it is served"

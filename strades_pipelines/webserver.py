@@ -90,7 +90,7 @@ def _segments_that_are_no_pages(app: Starlette, path_prefix: str) -> set[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m strades_pipelines.webserver", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; the pages have no login")
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--workspace", default="workspace.yaml", help="file that names the code location")
     parser.add_argument("--read-only", action="store_true", help="serve no mutation")

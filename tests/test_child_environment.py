@@ -48,7 +48,7 @@ def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / ".env"
 
 
-@given(st.sampled_from(SECRETS) | st.from_regex(r"[A-Z]{1,9}_(KEY|TOKEN|SECRET|PASSWORD|LOGIN)", fullmatch=True))
+@given(st.sampled_from(SECRETS) | st.from_regex(r"[A-Z]{1,9}_(KEY|TOKEN|SECRET|PASSWORD|LOGIN|UID)", fullmatch=True))
 def test_secrets_and_what_nobody_named_are_left_out(name: str) -> None:
     for environment in (without_secrets, without_secret_names):
         found = environment({name: "geheim", "PATH": "/bin", "STRADES_WORLD": "live", "LOGNAME": "me"})

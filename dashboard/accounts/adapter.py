@@ -6,7 +6,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings as django_settings
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
@@ -16,14 +16,26 @@ from django.utils.translation import gettext as _
 
 from dashboard.accounts.models import Invitation, User
 from dashboard.accounts.roles import Role
+from dashboard.accounts.second_factor import SecondFactorUnreadable
+from strades_pipelines.origins import is_loopback
 from strades_pipelines.settings import settings
 
 INVITATION = "invitation"  # key of the session that holds the token of the link that was followed
 
 
 def no_account_yet() -> bool:
-    """Whether nobody has an account: the next one is made without being asked for anything, as an admin."""
+    """Whether nobody has an account: the next one is an admin's."""
     return not User.objects.exists()
+
+
+def may_make_first_account(request: HttpRequest) -> bool:
+    """Whether this visit may make the first account, an admin's, without being asked for anything.
+
+    Only from this machine, and neither where a proxy lets others in, whose address is the proxy's, nor in the live
+    world, which begins without accounts whatever the sandbox has.
+    """
+    is_alone = not django_settings.PUBLIC_ORIGINS and is_loopback(request.META.get("REMOTE_ADDR", ""))
+    return is_alone and settings().world != "live"
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -31,8 +43,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Whether the form is shown."""
+        if no_account_yet():
+            return may_make_first_account(request)
         mode = settings().dashboard_signup
-        if mode == "open" or no_account_yet():
+        if mode == "open":
             return True
         token = request.session.get(INVITATION, "")
         return mode == "invitation" and bool(token) and Invitation.open_for(token).exists()
@@ -43,6 +57,8 @@ class AccountAdapter(DefaultAccountAdapter):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('strades.dashboard.signup'))")
         if no_account_yet():
+            if not may_make_first_account(request):
+                raise PermissionDenied
             user.role = Role.ADMIN
             return self._save(request, user, form)
         token = request.session.pop(INVITATION, "")
@@ -54,6 +70,10 @@ class AccountAdapter(DefaultAccountAdapter):
         if invitation is not None:
             Invitation.objects.filter(pk=invitation.pk).update(used_by=made, used_at=timezone.now())
         return made
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        # Allauth has the Host here, whose port the client may choose: each port would be a count of its own.
+        return f"{self.get_client_ip(request)}:{credentials.get('username', '').lower()}"
 
     def _save(self, request: HttpRequest, user: User, form: Any) -> User:
         saved: User = super().save_user(request, user, form, commit=True)
@@ -68,8 +88,15 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return str(_cipher().encrypt(text.encode()), "ascii")
 
     def decrypt(self, encrypted_text: str) -> str:
-        """The secret; a key that was changed makes it unreadable."""
-        return str(_cipher().decrypt(encrypted_text.encode()), "utf-8")
+        """The secret.
+
+        Raises:
+            SecondFactorUnreadable: it was encrypted with another key.
+        """
+        try:
+            return str(_cipher().decrypt(encrypted_text.encode()), "utf-8")
+        except InvalidToken:
+            raise SecondFactorUnreadable from None
 
 
 def _cipher() -> Fernet:

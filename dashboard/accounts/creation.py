@@ -1,13 +1,15 @@
 """Accounts made from a terminal, by the same rules as the form."""
 
 from django.contrib.auth.password_validation import validate_password
+from django.db import transaction
 
-from dashboard.accounts.models import User
+from dashboard.accounts.models import AccountChange, User
 from dashboard.accounts.roles import Role
 
 
-def create_account(pseudo: str, password: str, *, role: str) -> User:
-    """A new account.
+@transaction.atomic
+def create_account(pseudo: str, password: str, *, role: str, by: str) -> User:
+    """Make an account, and keep who made it.
 
     Raises:
         ValidationError: the name is taken or cannot be one, or the password is too weak; with a line for each.
@@ -16,4 +18,6 @@ def create_account(pseudo: str, password: str, *, role: str) -> User:
     user.set_unusable_password()
     user.full_clean()
     validate_password(password, user=user)
-    return User.objects.create_user(pseudo, password, role=Role(role))
+    made: User = User.objects.create_user(pseudo, password, role=Role(role))
+    AccountChange.objects.create(by=by, person=made, what=f"made as {role}")
+    return made

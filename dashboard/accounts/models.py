@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.accounts.roles import INCLUDES, NEEDS_SECOND_FACTOR, Role
 
-SESSION_HOURS = timedelta(hours=12)
+SESSION_HOURS, REMEMBERED_DAYS = timedelta(hours=12), timedelta(days=30)
 INVITATION_DAYS = timedelta(days=7)
 
 
@@ -105,9 +105,24 @@ class Connection(models.Model):
         indexes = (models.Index(fields=["user", "-started_at"], name="connections_of_user"),)
 
     def is_over(self, now: datetime) -> bool:
-        """Whether it was ended, or is too old for one that was not to stay."""
-        too_old = not self.is_remembered and now - self.started_at > SESSION_HOURS
-        return self.ended_at is not None or too_old
+        """Whether it was ended, or began too long ago: the cookie alone would be renewed with each visit."""
+        allowed = REMEMBERED_DAYS if self.is_remembered else SESSION_HOURS
+        return self.ended_at is not None or now - self.started_at > allowed
+
+
+class AccountChange(models.Model):
+    """What was done to an account, and by whom. Rows are only added."""
+
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=100)
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="changes")
+    what = models.CharField(max_length=100)
+
+    class Meta:
+        """Read newest first."""
+
+        db_table = "account_changes"
+        indexes = (models.Index(fields=["-at"], name="account_changes_newest"),)
 
 
 class Invitation(models.Model):

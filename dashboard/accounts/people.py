@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.access import MATRIX
 from dashboard.accounts.connections import end
 from dashboard.accounts.forms import RoleForm
-from dashboard.accounts.models import Connection, Invitation, User
+from dashboard.accounts.models import AccountChange, Connection, Invitation, User
 from dashboard.accounts.roles import INCLUDES, Role
 from strades_pipelines.settings import settings
 
@@ -40,6 +40,7 @@ def people(request: HttpRequest) -> HttpResponse:
         "roles": [role.value for role in Role],
         "matrix": [(name, [needed in INCLUDES[role] for role in Role]) for name, needed in MATRIX.items() if needed],
         "invitations": Invitation.objects.select_related("created_by", "used_by").order_by("-created_at")[:20],
+        "changes": AccountChange.objects.select_related("person").order_by("-at")[:20],
         "invitation_link": request.session.pop("invitation_link", None),
         "signup": settings().dashboard_signup,
     }
@@ -58,6 +59,8 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
         person.role, person.is_active = form.cleaned_data["role"], "is_active" in request.POST
         person.save(update_fields=["role", "is_active"])
         end(Connection.objects.filter(user=person))
+        what = person.role if person.is_active else f"{person.role}, may not sign in"
+        AccountChange.objects.create(by=request.user.get_username(), person=person, what=what)
         messages.success(request, _("%(name)s was changed and is signed out everywhere.") % {"name": person.pseudo})
     else:
         messages.error(request, _("Choose a role."))

@@ -30,6 +30,8 @@ from strades_pipelines.settings import settings
 ARCHIVE = b"PGDMP"
 MARK = b"strades-backup"
 TRAILER = len(MARK) + 10  # the mark, and the length of the line of JSON in ten digits
+# Rows that a backup leaves out: the keys there are those of the cookies that browsers hold, and sign their holder in.
+SESSIONS = "dashboard.django_session"
 Progress = Callable[[str], None]
 
 
@@ -59,6 +61,8 @@ def signing_key() -> Path:
 def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
     """Write the database of `url` into `file`, as one moment saw it, while others may go on writing.
 
+    Nobody's sign-in to the dashboard is in it: after a restore everybody signs in again.
+
     Args:
         key: the file of the key that signs this installation's backups.
 
@@ -79,7 +83,8 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             [snapshot] = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
             progress("dumping")
-            run_tool("pg_dump", ["--format=custom", f"--snapshot={snapshot}", f"--file={part}"], url)
+            options = ["--format=custom", f"--exclude-table-data={SESSIONS}", f"--snapshot={snapshot}"]
+            run_tool("pg_dump", [*options, f"--file={part}"], url)
             progress("hashing every table")
             manifest = _manifest(connection, table_hashes(url, snapshot=snapshot))
         signature = _signature(part, part.stat().st_size, manifest, make_key(key))

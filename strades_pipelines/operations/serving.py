@@ -49,7 +49,9 @@ def watch(
 
 @dashboard_app.command("serve")
 def dashboard_serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any but this machine's own needs an account first.")
+    ] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Default: STRADES_DASHBOARD_PORT.")] = None,
 ) -> None:
     """Serve the dashboard alone; `strades up` serves it with everything else."""
@@ -65,12 +67,19 @@ def dashboard_createuser(
     _run_dashboard("createuser", name, "--role", role)
 
 
+@dashboard_app.command("removefactor")
+def dashboard_removefactor(name: Annotated[str, typer.Argument(help="The name of the account.")]) -> None:
+    """Remove an account's second factor that was lost or cannot be read; its password alone signs in then."""
+    _run_dashboard("removefactor", name)
+
+
 def _run_dashboard(*arguments: str) -> NoReturn:
     """Go on as the dashboard's own process, which imports Django: no other command does."""
+    from strades_pipelines.child_environment import for_dashboard
     from strades_pipelines.database.connection import dashboard_database_url
     from strades_pipelines.install import prepare
 
     prepare()
-    os.environ["STRADES_DASHBOARD_DATABASE"] = dashboard_database_url()
+    environment = for_dashboard(os.environ, dashboard_database_url())
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "dashboard", *arguments])
+    os.execve(sys.executable, [sys.executable, "-m", "dashboard", *arguments], environment)

@@ -4,7 +4,9 @@ import base64
 import hmac
 import struct
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -12,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.accounts.creation import create_account
-from dashboard.accounts.models import Connection, Invitation, User
+from dashboard.accounts.models import AccountChange, Connection, Invitation, User
 from dashboard.accounts.roles import Role
 from strades_pipelines.settings import settings
 from tests.dashboard.conftest import PASSWORD, ClientOf
@@ -39,6 +41,34 @@ def test_the_first_visit_makes_the_first_account_an_admins(site: str) -> None:
     assert rows_of_accounts(site) == [("ada", "admin")]
     assert first.get("/").status_code == 200
     assert browser().get("/")["Location"].startswith("/account/sign-in/")
+
+
+@pytest.mark.parametrize("case", ["another machine", "behind a proxy", "live world"])
+def test_where_a_stranger_could_be_first_no_page_makes_the_first_account(
+    case: str, site: str, settings_of_django: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRADES_DASHBOARD_SIGNUP", "open")
+    if case == "live world":
+        monkeypatch.setenv("STRADES_WORLD", "live")
+    settings.cache_clear()
+    settings_of_django.PUBLIC_ORIGINS = ["https://strades.example.org"] if case == "behind a proxy" else []
+    address = "192.0.2.7" if case == "another machine" else "127.0.0.1"
+    visitor = Client(SERVER_NAME="127.0.0.1", REMOTE_ADDR=address)
+    page = visitor.get("/", follow=True).content.decode()
+    assert "strades dashboard createuser NAME --role admin" in page
+    visitor.post("/account/sign-up/", {"username": "eve", **FORM})
+    assert rows_of_accounts(site) == []
+
+
+@pytest.fixture
+def settings_of_django() -> Iterator[Any]:
+    """Django's settings, which a test may change."""
+    from django.test import override_settings
+
+    with override_settings():
+        from django.conf import settings as django_settings
+
+        yield django_settings
 
 
 def rows_of_accounts(site: str) -> list[tuple[str, str]]:
@@ -96,15 +126,32 @@ def test_too_many_wrong_passwords_are_answered_no_more(client_of: ClientOf) -> N
     assert right.status_code != 302
 
 
-@pytest.mark.parametrize(("remember", "stays"), [({}, False), ({"remember": "on"}, True)])
-def test_a_connection_that_is_not_to_stay_ends_after_twelve_hours(
-    remember: dict[str, str], stays: bool, client_of: ClientOf
+def test_another_port_in_the_host_is_no_new_set_of_attempts_and_nobody_else_is_kept_out(client_of: ClientOf) -> None:
+    for name in ("ada", "bob"):
+        client_of("viewer", name, second_factor=False)
+    for port in range(6):
+        attempt = {"login": "ada", "password": f"wrong horse {port}"}
+        browser().post("/account/sign-in/", attempt, headers={"host": f"127.0.0.1:{port + 1}"})
+    right = {"password": PASSWORD}
+    assert browser().post("/account/sign-in/", {"login": "ada", **right}).status_code != 302
+    assert browser().post("/account/sign-in/", {"login": "Ada", **right}).status_code != 302
+    for n in range(5):
+        browser().post("/account/sign-in/", {"login": f"nobody{n}", "password": "wrong horse 42"})
+    assert browser().post("/account/sign-in/", {"login": "bob", **right}).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("remember", "hours", "stays"),
+    [({}, 11, True), ({}, 13, False), ({"remember": "on"}, 719, True), ({"remember": "on"}, 721, False)],
+)
+def test_a_connection_ends_after_twelve_hours_or_after_thirty_days_where_it_is_to_stay(
+    remember: dict[str, str], hours: int, stays: bool, client_of: ClientOf
 ) -> None:
     client_of("viewer", "ada", second_factor=False)
     client = browser()
     assert client.post("/account/sign-in/", {"login": "ada", "password": PASSWORD, **remember}).status_code == 302
     assert client.get("/settings/").status_code == 200
-    Connection.objects.update(started_at=timezone.now() - timedelta(hours=12, minutes=1))
+    Connection.objects.update(started_at=timezone.now() - timedelta(hours=hours))
     assert (client.get("/settings/").status_code == 200) is stays
 
 
@@ -151,6 +198,7 @@ def test_whose_rights_are_changed_is_signed_out(client_of: ClientOf) -> None:
     admin.post(f"/people/{person.pk}/", {"role": "viewer", "is_active": "on"})
     assert bob.get("/settings/").status_code == 302
     assert User.objects.get(pseudo="bob").role == "viewer"
+    assert "<td>viewer</td><td>by ada</td>" in admin.get("/people/").content.decode()
     admin.post(f"/people/{person.pk}/", {"role": "viewer"})
     assert browser().post("/account/sign-in/", {"login": "bob", "password": PASSWORD})["Location"] != "/"
 
@@ -199,11 +247,14 @@ def test_passwords_are_hashed_with_argon2(client_of: ClientOf) -> None:
 def test_an_account_from_the_terminal_keeps_the_rules(site: str, name: str, password: str, said: str) -> None:
     User.objects.create_user("bob", PASSWORD, role=Role.VIEWER)
     with pytest.raises(ValidationError, match=said):
-        create_account(name, password, role="viewer")
+        create_account(name, password, role="viewer", by="me")
 
 
 def test_an_account_from_the_terminal_can_sign_in(site: str) -> None:
-    assert create_account("ada", PASSWORD, role="analyst").role == "analyst"
+    assert create_account("ada", PASSWORD, role="analyst", by="me (terminal)").role == "analyst"
+    assert list(AccountChange.objects.values_list("by", "person__pseudo", "what")) == [
+        ("me (terminal)", "ada", "made as analyst")
+    ]
     assert browser().post("/account/sign-in/", {"login": "ada", "password": PASSWORD})["Location"] == "/"
 
 

@@ -1,13 +1,20 @@
 """What every answer says to the browser, who is served at all, and what is kept where."""
 
+import argparse
+import io
+import logging
 import re
 from pathlib import Path
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.db import connections
 from django.test import Client
 
 import dashboard
+from dashboard.__main__ import COMMANDS
 from dashboard.secret_key import read_or_make_key
+from strades_pipelines.database.backup import SESSIONS
 from tests.dashboard.conftest import PASSWORD, ClientOf, home
 
 HERE = Path(dashboard.__file__).parent
@@ -104,6 +111,45 @@ def test_the_secret_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None
     assert path.stat().st_mode & 0o777 == 0o600
     assert read_or_make_key(tmp_path / "other" / "dashboard.key") != first
     assert (home() / "dashboard.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("host", "listens"), [("0.0.0.0", False), ("192.0.2.7", False), ("::1", True)])
+def test_no_network_is_listened_on_before_there_is_an_account(
+    host: str,
+    listens: bool,
+    client_of: ClientOf,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    served: list[str] = []
+    monkeypatch.setattr("uvicorn.run", lambda _application, *, host, **_options: served.append(host))
+    options = argparse.Namespace(command="serve", host=host, port=1)
+    assert COMMANDS["serve"](options) == (0 if listens else 2)
+    assert served == ([host] if listens else [])
+    assert ("createuser NAME --role admin" in capsys.readouterr().err) is not listens
+    client_of("admin")
+    assert COMMANDS["serve"](options) == 0
+
+
+def test_a_page_of_another_site_cannot_fill_the_log(site: str) -> None:
+    written = io.StringIO()
+    [console] = [handler for handler in logging.getLogger("django").handlers if handler.get_name() == "console"]
+    assert isinstance(console, logging.StreamHandler)
+    before = console.setStream(written)
+    image = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "image"}
+    for n in range(20):
+        Client(SERVER_NAME="evil.example").get("/")
+        Client(SERVER_NAME="127.0.0.1").get(f"/{n}", headers=image)
+        logging.getLogger("django.request").error("an error of ours: %s", n)
+    console.setStream(before)
+    lines = written.getvalue().splitlines()
+    assert len([line for line in lines if "an error of ours" in line]) == 20
+    assert len(lines) <= 22
+
+
+def test_what_a_backup_leaves_out_is_where_sessions_are() -> None:
+    schema = connections["default"].settings_dict["OPTIONS"]["options"].partition("search_path=")[2].split()[0]
+    assert f"{schema}.{Session._meta.db_table}" == SESSIONS
 
 
 def test_health_answers_without_an_account(site: str) -> None:

@@ -1,0 +1,29 @@
+"""A second factor that nobody can use any more, and the way out."""
+
+from allauth.mfa.models import Authenticator
+from django.db import transaction
+
+from dashboard.accounts.connections import end
+from dashboard.accounts.models import AccountChange, Connection, User
+
+
+class SecondFactorUnreadable(Exception):
+    """A second factor was encrypted with another `dashboard.key` than that of this home."""
+
+
+@transaction.atomic
+def remove_second_factor(pseudo: str, *, by: str) -> bool:
+    """Remove an account's second factor with its recovery codes, end its connections, and keep who did it.
+
+    Returns:
+        Whether it had one.
+
+    Raises:
+        User.DoesNotExist: nobody has that name.
+    """
+    person = User.objects.select_for_update().get(pseudo=User.normalize_username(pseudo))
+    removed, _rows = Authenticator.objects.filter(user=person).delete()
+    if removed:
+        end(Connection.objects.filter(user=person))
+        AccountChange.objects.create(by=by, person=person, what="second factor removed")
+    return bool(removed)
