@@ -35,7 +35,7 @@ class Code(StrEnum):
 
 
 # What happened at one time stays a finding until a person has settled it; a state that is over is gone by itself.
-EVENTS = (Code.EXTERNAL_FILL, Code.FILL_DIFFERS, Code.FILL_CONTRADICTS, Code.FILL_MISSING)
+EVENTS = (Code.EXTERNAL_FILL, Code.FILL_DIFFERS, Code.FILL_MISSING)
 # Of these an amount is the matter: the same amount once more is another finding.
 AMOUNTS = (Code.HOLDING_DIFFERS, Code.CASH_SHORT)
 ACCOUNT_WIDE = (Code.EXTERNAL_ORDER, *AMOUNTS)
@@ -192,6 +192,10 @@ def store_findings(connection: Connection, account: str, findings: Sequence[Find
 def halt_for_finding(connection: Connection, finding: Finding, *, now: datetime) -> None:
     """Keep one finding and halt its wallets; one that a person has settled halts nothing more. Commits nothing."""
     insert(connection, "trading.findings", _row(finding, None, now))
+    connection.execute(
+        "UPDATE trading.findings SET state = 'open', settled_at = NULL WHERE finding_id = %s AND state = 'gone'",
+        [finding.finding_id],
+    )
     named = f"{finding.code} {finding.symbol or finding.reference} ({finding.finding_id})"
     connection.execute(
         """

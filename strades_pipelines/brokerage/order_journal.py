@@ -90,8 +90,9 @@ class OrderJournal:
         self, orders: Sequence[OpenOrder], state: OrderState, reason: str | None = None
     ) -> Sequence[OpenOrder]:
         """Record that orders pass into a state, in one go; returns them after it."""
-        sent_at = {"sent_at": self.now} if state is OrderState.SUBMITTING else {}
-        changed: list[OpenOrder] = [replace(known, state=state, reason=reason, **sent_at) for known in orders]
+        changed = [replace(known, state=state, reason=reason) for known in orders]
+        if state is OrderState.SUBMITTING:
+            changed = [replace(after, sent_at=self.now) for after in changed]
         for after in changed:
             self._count(after)
         insert_many(self.connection, "trading.order_events", [self._row(after, None, None) for after in changed])

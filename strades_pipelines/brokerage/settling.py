@@ -11,7 +11,6 @@ from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.order_book import OpenOrder, postpone, settle_attempts
 from strades_pipelines.brokerage.order_journal import OrderJournal
 from strades_pipelines.brokerage.replacements import has_successor
-from strades_pipelines.brokerage.rows import to_json
 from strades_pipelines.brokerage.venue_answers import (
     as_intended,
     contradiction,
@@ -70,17 +69,19 @@ class Settling:
     def adopt(self, known: OpenOrder, found: VenueOrder) -> None:
         """Record the fills that we do not have, one transaction each, then the venue's state; the caller commits that.
 
-        A fill that cannot be the order's is booked nowhere: it is kept as it came, is a finding, and stops the wallet.
+        A fill that cannot be the order's is booked nowhere, and kept as it came. A venue that repeats it stops the
+        wallet: that is a finding.
         """
         found = as_intended(known, found)
         if found.state is OrderState.CANCELLED and has_successor(self._connection, known.order.intent_id):
             found = replace(found, state=OrderState.REPLACED)
         parts = self._new_parts(known, found) if found.fills else []
         fault = fill_fault(known, found, parts)
-        if fault is not None:
-            self._find_fault(known, found, *fault)
-            return
-        reason = contradiction(known, found)
+        if fault is not None and known.state.is_over:
+            return  # reconciliation says so
+        if fault is not None and (known.state, known.reason) == (OrderState.UNKNOWN, fault[1]):
+            halt_for_finding(self._connection, self._finding(known, found, *fault), now=self._journal.now)
+        reason = fault[1] if fault is not None else contradiction(known, found)
         if reason is not None:
             self._journal.postpone(known, reason, message=found.message, to_unknown=True)
             return
@@ -121,13 +122,13 @@ class Settling:
         parts = [part for part in found.fills if fill_id(known.order, part) not in recorded]
         return sorted(parts, key=lambda part: (part.filled_at, part.venue_fill_id))
 
-    def _find_fault(self, known: OpenOrder, found: VenueOrder, part: VenueFill, detail: str) -> None:
-        """Keep a fill that cannot be the order's as a finding, halt the wallet, and leave the order in doubt."""
-        journal, order = self._journal, known.order
-        listing = journal.wallet.listings[order.i]
-        finding = Finding(
-            account_of(journal.wallet),
-            (journal.wallet.name,),
+    def _finding(self, known: OpenOrder, found: VenueOrder, part: VenueFill, detail: str) -> Finding:
+        """A fill that cannot be the order's."""
+        wallet, order = self._journal.wallet, known.order
+        listing = wallet.listings[order.i]
+        return Finding(
+            account_of(wallet),
+            (wallet.name,),
             Code.FILL_CONTRADICTS,
             fill_id(order, part),
             f"order {order.intent_id} ({order.side} {plain(order.quantity)} {listing.symbol}): {detail}",
@@ -144,7 +145,3 @@ class Settling:
                 "symbol": part.symbol,
             },
         )
-        halt_for_finding(self._connection, finding, now=journal.now)
-        if not known.state.is_over:
-            message = found.message or to_json(dict(finding.evidence)).encode()
-            journal.postpone(known, detail, message=message, to_unknown=True)

@@ -221,9 +221,9 @@ def new_client(key: str, secret: str, url: str) -> "TradingClient":
 
 def _with_own_session(client: "TradingClient") -> "TradingClient":
     """A client of the same account for another thread: an adapter of `requests` is for several, a session is not."""
-    other: Any = new_client(str(client._api_key), str(client._secret_key), str(client._base_url))
+    other = new_client(str(client._api_key), str(client._secret_key), str(client._base_url))
     other._session.adapters = client._session.adapters
-    return other  # type: ignore[no-any-return]
+    return other
 
 
 def _translated(answer: "requests.Response | None", said: str) -> BrokerError:
