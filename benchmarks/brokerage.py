@@ -250,13 +250,20 @@ def timed(work: Callable[[], object]) -> float:
 class TimedBroker:
     """A venue that notes when it was asked for an order, and when it had answered."""
 
-    def __init__(self, broker: AlpacaBroker) -> None:
-        self.asked_at: list[float] = []
-        self.answered_at: list[float] = []
+    def __init__(self, broker: AlpacaBroker, first: "TimedBroker | None" = None) -> None:
+        self.asked_at: list[float] = first.asked_at if first else []
+        self.answered_at: list[float] = first.answered_at if first else []
+        self._lanes: list[TimedBroker] = []
         self._broker = broker
         self.name, self.grace = broker.name, broker.grace
         self.links_orders, self.lacks = broker.links_orders, broker.lacks
         self.lookup, self.cancel = broker.lookup, broker.cancel
+
+    def lanes(self) -> Sequence["TimedBroker"]:
+        """The broker and others, each with a session of its own."""
+        if not self._lanes:
+            self._lanes = [self, *(TimedBroker(broker, self) for broker in self._broker.lanes()[1:])]
+        return self._lanes
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         """Place the order."""

@@ -6,6 +6,7 @@ venue. Waiting for a reply or a time-out advances the injected clock, so ten tho
 
 import io
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ class InProcessAdapter(BaseAdapter):
     def __init__(self, venues: Mapping[str, Venue], wait: Callable[[float], None]) -> None:
         super().__init__()
         self._venues, self._wait = venues, wait
+        self._one_at_a_time = Lock()
 
     def send(
         self,
@@ -45,7 +47,8 @@ class InProcessAdapter(BaseAdapter):
         content = request.body or b""
         body = content.encode() if isinstance(content, str) else content if isinstance(content, bytes) else b""
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-        outcome = self._venues[host].handle(Request(request.method or "GET", path, str(parts.query), headers, body))
+        with self._one_at_a_time:
+            outcome = self._venues[host].handle(Request(request.method or "GET", path, str(parts.query), headers, body))
         patience = timeout[1] if isinstance(timeout, tuple) else timeout
         if outcome.reply is None or (patience is not None and outcome.delay > patience):
             self._wait(patience if patience is not None else outcome.delay)

@@ -27,6 +27,7 @@ class Code(StrEnum):
     ORDER_MISSING = "order_missing"  # the venue had accepted it, and does not know it any more
     FILL_UNBOOKED = "fill_unbooked"  # of an order of ours, whose state is in doubt
     FILL_DIFFERS = "fill_differs"  # booked with another quantity or price
+    FILL_CONTRADICTS = "fill_contradicts"  # told of an order of ours that it cannot be of; booked nowhere
     FILL_MISSING = "fill_missing"  # booked, and the venue does not show it
     HOLDING_DIFFERS = "holding_differs"
     CASH_SHORT = "cash_short"  # the account holds less than its wallets count on
@@ -49,6 +50,7 @@ ADVICE: Mapping[Code, str] = {
     Code.ORDER_MISSING: f"ask the venue what became of it; {_LOOK}",
     Code.FILL_UNBOOKED: "see the events of its order; the next pass asks the venue again",
     Code.FILL_DIFFERS: _LOOK,
+    Code.FILL_CONTRADICTS: f"see what the venue said in the events of its order; {_LOOK}",
     Code.FILL_MISSING: _LOOK,
     Code.CASH_SHORT: "deposit what lacks at the venue, or `strades ignore {id} --reason ...`",
     Code.LEDGER_BROKEN: "`strades ledger verify`; restore the books from a backup",
@@ -184,6 +186,24 @@ def store_findings(connection: Connection, account: str, findings: Sequence[Find
         WHERE account = %s AND state = 'open' AND code <> ALL(%s) AND finding_id <> ALL(%s)
         """,
         [now, account, [code.value for code in EVENTS], ids],
+    )
+
+
+def halt_for_finding(connection: Connection, finding: Finding, *, now: datetime) -> None:
+    """Keep one finding and halt its wallets; one that a person has settled halts nothing more. Commits nothing."""
+    insert(connection, "trading.findings", _row(finding, None, now))
+    connection.execute(
+        "UPDATE trading.findings SET state = 'open', settled_at = NULL WHERE finding_id = %s AND state = 'gone'",
+        [finding.finding_id],
+    )
+    named = f"{finding.code} {finding.symbol or finding.reference} ({finding.finding_id})"
+    connection.execute(
+        """
+        UPDATE trading.wallets SET state = 'halted', state_reason = %s
+        WHERE wallet = ANY(%s) AND state IN ('active', 'reducing')
+            AND EXISTS (SELECT FROM trading.findings AS f WHERE f.finding_id = %s AND f.state = 'open')
+        """,
+        [f"{named}; see `strades reconcile`", list(finding.wallets), finding.finding_id],
     )
 
 

@@ -1,16 +1,16 @@
 """From decisions to intents: each listing's newest target and every order asked for pass the risk gate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from strades_pipelines.brokerage.gate_inputs import read_market
-from strades_pipelines.brokerage.order_book import open_orders, plan
+from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, plan
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.replacements import refusal_to_replace
-from strades_pipelines.brokerage.rows import insert, refusal_row, request_from_json
+from strades_pipelines.brokerage.rows import insert_many, refusal_row, request_from_json
 from strades_pipelines.brokerage.standings import CODE, Standings, read_standings
 from strades_pipelines.market.books import ZERO, Books
 from strades_pipelines.market.fees import percent_fee
@@ -41,23 +41,32 @@ NEWEST_INTENTS = """
 """
 
 
-def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[list[Order], list[Refusal]]:
+def intend(
+    connection: Connection, wallet: Wallet, *, now: datetime, under_way: Sequence[OpenOrder] | None = None
+) -> tuple[list[OpenOrder], list[Refusal]]:
     """Make intents of the decisions that are due, and refusals of those that never will be. Commits nothing.
 
     A target waits while an order for it is unsettled (unsent, or unknown to us): its size depends on that.
+
+    Args:
+        under_way: the wallet's open orders as they are now; they are read where they are not given.
     """
     pending = list(_with_successors(_pending(connection, wallet, now)))
     if not pending:
         return [], []
     market = read_market(connection, wallet, now=now)
-    books, unsettled = books_with_orders(connection, wallet, market.prices)
-    newest = _newest_intents(connection, wallet)
+    books, unsettled = books_with_orders(connection, wallet, market.prices, under_way)
+    newest = _newest_intents(connection, wallet) if any(due.is_target for due, _ in pending) else {}
     with connection.cursor() as cursor:
         standings = read_standings(cursor, wallet.new_strategy().models)
-    orders: list[Order] = []
+    planned: list[OpenOrder] = []
+    unwritten: list[tuple[Order, datetime]] = []
     refusals: list[Refusal] = []
     for due, later in pending:
         decision = due.decision
+        if due.replaces is not None:  # what it replaces may be planned here
+            planned += plan(connection, wallet, unwritten, now=now)
+            unwritten = []
         if due.is_target and later is None and newest.get(decision.listing_id, FIRST) > decision.decided_at:
             later = "an intent"
         if due.is_target and later is None and decision.listing_id in unsettled:
@@ -70,14 +79,13 @@ def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[li
         elif (refusal := refusal_to_replace(connection, wallet.name, decision)) is not None:
             outcome = refusal
         else:
-            replaces = decision.request.terms.replaces if decision.request else None
             # The two never work at once, so they need cash and room for one.
-            replaced = books.open_orders.pop(replaces, None) if replaces else None
+            replaced = books.open_orders.pop(due.replaces, None) if due.replaces else None
             outcome = gate(
                 decision,
                 wallet.listings[decision.i],
                 books,
-                market=replace(market, recent_orders=market.recent_orders + len(orders)),
+                market=replace(market, recent_orders=market.recent_orders + len(planned) + len(unwritten)),
                 now=now,
                 rules=wallet.rules,
                 seen=(),
@@ -87,12 +95,12 @@ def intend(connection: Connection, wallet: Wallet, *, now: datetime) -> tuple[li
             if replaced is not None:
                 books.open_orders[replaced.intent_id] = replaced
         if isinstance(outcome, Refusal):
-            insert(connection, "trading.refusals", refusal_row(outcome, wallet.name, now))
             refusals.append(outcome)
-        elif plan(connection, wallet, outcome, send_before=due.available_at(wallet) + wallet.max_age, now=now):
+        else:
             books.open_orders[outcome.intent_id] = outcome
-            orders.append(outcome)
-    return orders, refusals
+            unwritten.append((outcome, due.available_at(wallet) + wallet.max_age))
+    insert_many(connection, "trading.refusals", [refusal_row(refusal, wallet.name, now) for refusal in refusals])
+    return planned + plan(connection, wallet, unwritten, now=now), refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,11 @@ class Due:
     def is_target(self) -> bool:
         """Whether it is about what to hold, not an order of its own."""
         return self.decision.request is None
+
+    @property
+    def replaces(self) -> str | None:
+        """The intent in whose place its order is to stand."""
+        return self.decision.request.terms.replaces if self.decision.request else None
 
     def available_at(self, wallet: Wallet) -> datetime:
         """When its newest input could be had: a decision is made and stored as soon as that is there.
@@ -127,11 +140,20 @@ def _held_back(wallet: Wallet, standings: Standings, decision: TradingDecision) 
     return GateError(CODE, worse.detail) if worse else None
 
 
-def books_with_orders(connection: Connection, wallet: Wallet, prices: Mapping[int, Decimal]) -> tuple[Books, set[int]]:
-    """The wallet's books with all that is under way, at its worst, and the listings whose target is unsettled."""
+def books_with_orders(
+    connection: Connection,
+    wallet: Wallet,
+    prices: Mapping[int, Decimal],
+    under_way: Sequence[OpenOrder] | None = None,
+) -> tuple[Books, set[int]]:
+    """The wallet's books with all that is under way, at its worst, and the listings whose target is unsettled.
+
+    Args:
+        under_way: as for `intend`.
+    """
     books = load_books(connection, wallet)
     unsettled: set[int] = set()
-    for known in open_orders(connection, wallet):
+    for known in open_orders(connection, wallet) if under_way is None else under_way:
         rest = known.order.quantity - known.filled
         if rest <= 0:
             continue

@@ -10,14 +10,18 @@ from psycopg.rows import namedtuple_row
 
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert, intent_row, order_event_row, stored_terms
+from strades_pipelines.brokerage.rows import insert, insert_many, intent_row, order_event_row, stored_terms
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import Order
 
 ENDED = "('filled', 'cancelled', 'replaced', 'rejected', 'expired')"
 ORDERS = """
-    SELECT i.*, o.state, o.filled, o.reason, o.venue_order_id, o.submitted_at, a.attempts, a.next_attempt_at,
-        c.requested_by, d.order_request IS NULL AS is_for_target
+    SELECT i.*, o.state, o.filled, o.reason, o.venue_order_id, a.attempts, a.next_attempt_at, c.requested_by,
+        (
+            SELECT max(e.recorded_at) FROM trading.order_events AS e
+            WHERE e.intent_id = o.intent_id AND e.state = 'submitting'
+        ) AS sent_at,
+        d.order_request IS NULL AS is_for_target
     FROM trading.orders AS o
     INNER JOIN trading.intents AS i USING (intent_id)
     INNER JOIN signals.decisions AS d USING (decision_id)
@@ -38,7 +42,7 @@ class OpenOrder:
     Args:
         order: its whole quantity, of which `filled` units are done.
         venue_order_id: None until the venue has said that it has it.
-        submitted_at: when it was first sent; None before.
+        sent_at: when it was last sent, from which a venue's grace counts; None before it was.
         next_attempt_at: when to ask about it again; None where nothing speaks against asking now.
         cancel_requested_by: who wants it cancelled.
     """
@@ -48,7 +52,7 @@ class OpenOrder:
     filled: Decimal
     reason: str | None
     venue_order_id: str | None
-    submitted_at: datetime | None
+    sent_at: datetime | None
     send_before: datetime | None
     attempts: int
     next_attempt_at: datetime | None
@@ -59,14 +63,20 @@ class OpenOrder:
         return self.next_attempt_at is None or self.next_attempt_at <= now
 
 
-def plan(connection: Connection, wallet: Wallet, order: Order, *, send_before: datetime, now: datetime) -> bool:
-    """Keep an order that is to be sent; returns whether it was new. Commits nothing."""
-    if not insert(
-        connection, "trading.intents", intent_row(order, wallet.name, wallet.broker, now, send_before=send_before)
-    ):
-        return False
-    insert(connection, "trading.order_events", order_event_row(order.intent_id, OrderState.PLANNED, now))
-    return True
+def plan(
+    connection: Connection, wallet: Wallet, orders: Sequence[tuple[Order, datetime]], *, now: datetime
+) -> list[OpenOrder]:
+    """Keep orders that are to be sent, each before a time; returns those that are new. Commits nothing."""
+    rows = [intent_row(order, wallet.name, wallet.broker, now, send_before=before) for order, before in orders]
+    written = insert_many(connection, "trading.intents", rows)
+    planned = [
+        OpenOrder(order, OrderState.PLANNED, Decimal(0), None, None, None, before, 0, None, None)
+        for (order, before), is_new in zip(orders, written, strict=True)
+        if is_new
+    ]
+    events = [order_event_row(known.order.intent_id, OrderState.PLANNED, now) for known in planned]
+    insert_many(connection, "trading.order_events", events)
+    return planned
 
 
 def open_orders(connection: Connection, wallet: Wallet) -> Iterator[OpenOrder]:
@@ -78,6 +88,18 @@ def orders_by_id(connection: Connection, wallet: Wallet, intent_ids: Sequence[st
     """Some orders of a wallet, also ones that are over."""
     query = f"{ORDERS} WHERE o.wallet = %s AND o.intent_id = ANY(%s) ORDER BY o.intent_id"
     return _orders(connection, wallet, query, [wallet.name, list(intent_ids)])
+
+
+def claim_orders(connection: Connection, wallet: Wallet, orders: Sequence[OpenOrder]) -> list[OpenOrder]:
+    """Those of the orders whose state is still the same and that nobody else is at, locked and as they are now.
+
+    In the order in which they were given; the lock ends with the transaction.
+    """
+    query = f"{ORDERS} WHERE o.wallet = %s AND o.intent_id = ANY(%s) FOR UPDATE OF o SKIP LOCKED"
+    ids = [known.order.intent_id for known in orders]
+    free = {known.order.intent_id: known for known in _orders(connection, wallet, query, [wallet.name, ids])}
+    found = [(known, free.get(known.order.intent_id)) for known in orders]
+    return [now for known, now in found if now is not None and now.state is known.state]
 
 
 def _orders(connection: Connection, wallet: Wallet, query: str, parameters: list[Any]) -> Iterator[OpenOrder]:
@@ -104,7 +126,7 @@ def _orders(connection: Connection, wallet: Wallet, query: str, parameters: list
             row.filled,
             row.reason,
             row.venue_order_id,
-            row.submitted_at,
+            row.sent_at,
             row.send_before,
             row.attempts or 0,
             row.next_attempt_at,

@@ -24,6 +24,7 @@ class OrderStreams:
     def __init__(self, new_stream: Callable[[str, str], OrderStream | None] = stream_for) -> None:
         self._new_stream = new_stream
         self._streams: dict[tuple[str, str], OrderStream | None] = {}
+        self._threads: dict[tuple[str, str], Thread] = {}
         self._hints: SimpleQueue[str] = SimpleQueue()
 
     def follow(self, accounts: Iterable[tuple[str, str]]) -> None:
@@ -37,7 +38,14 @@ class OrderStreams:
             except SettingsError:
                 continue  # its wallets say so; the keys may be there at the next pass
             if stream is not None:
-                Thread(target=self._run, args=(broker, stream), name=f"stream of {broker}", daemon=True).start()
+                thread = Thread(target=self._run, args=(broker, stream), name=f"stream of {broker}", daemon=True)
+                self._threads[broker, mode] = thread
+                thread.start()
+
+    def is_listening(self, broker: str, mode: str) -> bool:
+        """Whether a stream tells of the orders at the broker: there is one, and it has not ended."""
+        thread = self._threads.get((broker, mode))
+        return thread is not None and thread.is_alive()
 
     def wait(self, seconds: float) -> set[str]:
         """Wait so long at most for an event; returns the client order ids that were told, "" for one that is unknown.

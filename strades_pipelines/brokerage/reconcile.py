@@ -10,9 +10,11 @@ from decimal import Decimal
 from strades_pipelines.brokerage.account_books import AccountBooks, read_books
 from strades_pipelines.brokerage.brokers.errors import BrokerError
 from strades_pipelines.brokerage.brokers.venue import AccountBroker, VenueAccount, account_name, account_of, venue_for
-from strades_pipelines.brokerage.execution import Executed, execute_pending, settle_orders, wallet_lock
+from strades_pipelines.brokerage.execution import execute_pending, settle_orders, wallet_lock
 from strades_pipelines.brokerage.findings import ACCOUNT_WIDE, Finding, StoredFinding, open_findings, store_findings
 from strades_pipelines.brokerage.ledger_marks import verify_new_lines
+from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
+from strades_pipelines.brokerage.order_journal import Executed
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconciliation import Comparison
@@ -228,9 +230,18 @@ def reconcile_if_due(
 
 
 def execute_reconciled(
-    connection: Connection, at_venue: Connection, name: str, *, now: datetime, at_start: bool = False
+    connection: Connection,
+    at_venue: Connection,
+    name: str,
+    *,
+    now: datetime,
+    at_start: bool = False,
+    lookups: LookupSchedule | None = None,
 ) -> Executed:
     """Reconcile the wallet's account where that is due, then execute what waits in the wallet.
+
+    Args:
+        lookups: as for `execute_pending`.
 
     Raises:
         NotReconciledError: as `reconcile_if_due`; nothing was sent then.
@@ -238,6 +249,6 @@ def execute_reconciled(
     wallet = load_wallet(connection, name)
     venue = venue_for(wallet, at_venue)
     booked = reconcile_if_due(connection, at_venue, wallet, now=now, at_start=at_start)
-    executed = execute_pending(connection, venue, name, now=now)
+    executed = execute_pending(connection, venue, name, now=now, lookups=lookups)
     executed.fills[:0] = booked
     return executed

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from strades_pipelines.brokerage.brokers.venue import account_of, venue_for
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
-from strades_pipelines.brokerage.execution import Executed
 from strades_pipelines.brokerage.live import decide, for_each
+from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
+from strades_pipelines.brokerage.order_journal import Executed
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconcile import execute_reconciled
@@ -29,6 +30,7 @@ class Desk:
         clock: the world's time, UTC.
         started: accounts that were compared since this process began, in any desk of it.
         switches: that this process has armed, in any desk of it.
+        lookups: when orders that work are looked up, in any desk of it; None: in each pass.
     """
 
     connection: Connection
@@ -37,6 +39,7 @@ class Desk:
     clock: Callable[[], datetime]
     started: set[str] = field(default_factory=set)
     switches: DeadMansSwitches = field(default_factory=DeadMansSwitches)
+    lookups: LookupSchedule | None = None
 
     def trade(
         self, templates: Sequence[WalletTemplate], listed: Collection[str] | None
@@ -74,7 +77,9 @@ class Desk:
         """Execute what waits in a wallet; the first time in this process its account is reconciled before."""
         account = account_of(load_wallet(self.connection, name))
         at_start = account not in self.started
-        executed = execute_reconciled(self.connection, self.at_venue, name, now=self.clock(), at_start=at_start)
+        executed = execute_reconciled(
+            self.connection, self.at_venue, name, now=self.clock(), at_start=at_start, lookups=self.lookups
+        )
         self.started.add(account)
         return executed
 

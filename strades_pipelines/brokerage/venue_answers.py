@@ -1,5 +1,6 @@
 """What a venue's answer means beside what we know of an order: pure."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +19,7 @@ def contradiction(known: OpenOrder, found: VenueOrder) -> str | None:
     order = known.order
     if found.client_order_id != order.intent_id:
         return f"the venue answered with another order, {found.client_order_id}"
-    if found.side not in (None, order.side) or not _is_size_of(order, found.quantity):
+    if not _is_order(order, found):
         return f"the venue has it as {found.side} {found.quantity}, it is {order.side} {order.quantity}"
     if found.state not in REPORTED:
         return f"the venue names a state that is not known: {found.reason}"
@@ -33,6 +34,34 @@ def contradiction(known: OpenOrder, found: VenueOrder) -> str | None:
     if after != known.state and not is_allowed(known.state, after):
         return f"the venue says {found.state.value} of an order that is {known.state.value}"
     return None
+
+
+def fill_fault(known: OpenOrder, found: VenueOrder, new: Sequence[VenueFill]) -> tuple[VenueFill, str] | None:
+    """A fill that cannot be the order's, and why, in one line; None where all can.
+
+    Where the answer as a whole is of another order, or of another size, nothing is said of its fills.
+
+    Args:
+        new: its fills that are not recorded yet, in the order in which they would be.
+    """
+    order = known.order
+    if found.client_order_id != order.intent_id or not _is_order(order, found):
+        return None
+    filled = known.filled
+    for part in new:
+        filled += part.quantity
+        if part.side not in (None, order.side):
+            return part, f"the venue tells fill {part.venue_fill_id} as a {part.side}"
+        if part.symbol is not None and found.symbol is not None and part.symbol != found.symbol:
+            return part, f"the venue tells fill {part.venue_fill_id} of {part.symbol}"
+        if filled > order.quantity:
+            return part, f"the venue filled {filled} of {order.quantity}, of which {known.filled} are recorded"
+    return None
+
+
+def _is_order(order: Order, found: VenueOrder) -> bool:
+    """Whether side and size are the order's, where the venue says them."""
+    return found.side in (None, order.side) and _is_size_of(order, found.quantity)
 
 
 def as_intended(known: OpenOrder, found: VenueOrder) -> VenueOrder:

@@ -12,8 +12,9 @@ import typer
 
 from strades_pipelines import stopping
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
-from strades_pipelines.brokerage.execution import Executed
+from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_book import make_due
+from strades_pipelines.brokerage.order_journal import Executed
 from strades_pipelines.brokerage.order_streams import OrderStreams
 from strades_pipelines.brokerage.trade_pass import TRADING_MODES, Desk
 from strades_pipelines.brokerage.wallets import WalletsError, WalletsFile, read_wallets
@@ -42,6 +43,7 @@ class TradeLoop:
         self._wallet, self._every = wallet, every
         self._file = self._read()
         self._streams = OrderStreams()
+        self._lookups = LookupSchedule(self._streams.is_listening)
         self._hints: set[str] = set()
 
     def run(self, seconds: float | None) -> None:
@@ -69,13 +71,14 @@ class TradeLoop:
     def _passes(self, end: float | None) -> Iterator[None]:
         """Passes on one set of connections, until one fails: what failed may be a connection."""
         with connect() as ours, connect() as at_venue, closing(adbc_connect()) as adbc:
-            desk = Desk(ours, at_venue, adbc, settings().now, self._started, self._switches)
+            desk = Desk(ours, at_venue, adbc, settings().now, self._started, self._switches, self._lookups)
             while True:
                 unread = self._read_again()
                 file = self._file
                 templates = [one for one in file.templates if self._wallet in (None, one.name)]
                 self._streams.follow((one.broker, one.mode) for one in templates)
                 make_due(ours, self._hints)
+                self._lookups.make_due(self._hints)
                 ours.commit()
                 done, errors = desk.trade(templates, file.listed if self._wallet is None else None)
                 self._report(done, settings().now())

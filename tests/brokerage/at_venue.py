@@ -1,4 +1,7 @@
-"""A wallet at a venue of the sandbox: the real client without a socket, in time that the test moves."""
+"""A wallet at a venue of the sandbox: the real client without a socket, in time that the test moves.
+
+One request at a time, unless a test wants several in flight: a seeded run is the same each time.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -72,11 +75,13 @@ class AtAlpaca(AtVenue):
 
     symbol, listing_id = SYMBOL, AAPL
 
-    def __init__(self, market: Connection, *, name: str = "alpaca", seed: int = 0, now: datetime = START) -> None:
+    def __init__(
+        self, market: Connection, *, name: str = "alpaca", seed: int = 0, now: datetime = START, in_flight: int = 1
+    ) -> None:
         super().__init__(lambda clock: alpaca_venue(clock, seed=seed), now)
         client: Any = new_client(KEY, SECRET, f"http://venue/{self.venue.api.host}")
         client._session.mount("http://", self.adapter)
-        self.broker = AlpacaBroker(client, {AAPL: SYMBOL})
+        self.broker = AlpacaBroker(client, {AAPL: SYMBOL}, in_flight=in_flight)
         self.wallet = open_wallet(market, replace(AT_ALPACA, name=name), now=now)
 
 
@@ -93,13 +98,14 @@ class AtGate(AtVenue):
         seed: int = 0,
         now: datetime = START,
         with_fees: bool = False,
+        in_flight: int = 1,
     ) -> None:
         super().__init__(lambda clock: gate_venue(clock, seed=seed, checks_time=False), now)
         if not with_fees:
             take_no_fees(self.venue)
         self.client = Client(new_exchange("gate", {**SANDBOX_KEYS, "urls": sandbox_urls("gate", "http://venue")}))
         self.client.exchange.session.mount("http://", self.adapter)
-        self.broker = CcxtBroker(self.client, {BTC: PAIR})
+        self.broker = CcxtBroker(self.client, {BTC: PAIR}, in_flight=in_flight)
         self.wallet = open_wallet(market, replace(AT_GATE, name=name), now=now)
 
 

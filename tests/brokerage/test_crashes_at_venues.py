@@ -116,6 +116,25 @@ def test_a_pass_that_was_killed_leaves_one_order_and_right_books(
     assert verify_ledger(market, account.wallet) == []
 
 
+@pytest.mark.parametrize("point", ["trading.order_submitting", "trading.order_sent", "trading.order_acknowledged"])
+@pytest.mark.parametrize("account", ["alpaca"], indirect=True)
+def test_a_batch_that_was_killed_leaves_one_order_for_each_intent(
+    point: str, market: Connection, account: Account, database_url: str
+) -> None:
+    for _ in range(12):
+        decide(market, account, request=OrderRequest(Decimal(1), OrderTerms()))
+    assert account.killed(database_url, 0, point)
+    for minutes in (2, 3):
+        execute_pending(market, account.broker, account.wallet, now=NOW + minutes * MINUTE)
+    placed = [(order.ticket.client_order_id, order.filled) for order in account.exchange.orders.values()]
+    assert sorted(placed) == [
+        (intent_id, 1) for (intent_id,) in rows(market, "SELECT intent_id FROM trading.intents ORDER BY 1")
+    ]
+    assert rows(market, "SELECT state, count(*) FROM trading.orders GROUP BY 1") == [("filled", 12)]
+    assert rows(market, "SELECT quantity FROM trading.positions") == [(12,)]
+    assert verify_ledger(market, account.wallet) == []
+
+
 @pytest.mark.parametrize("point", CANCEL_POINTS)
 def test_a_cancel_that_was_killed_is_done(point: str, market: Connection, account: Account, database_url: str) -> None:
     wanted = decide(market, account, request=OrderRequest(Decimal(3), OrderTerms(limit=Decimal(90))))

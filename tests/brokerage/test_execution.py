@@ -11,10 +11,11 @@ import pytest
 from strades_pipelines.brokerage.brokers.errors import Rejected, Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.venue import VenueOrder, venue_for
-from strades_pipelines.brokerage.execution import Executed, execute_pending, wallet_lock
+from strades_pipelines.brokerage.execution import execute_pending, wallet_lock
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.live import decide
+from strades_pipelines.brokerage.order_journal import Executed
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.rows import decision_row, insert

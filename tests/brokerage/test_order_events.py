@@ -22,7 +22,7 @@ def planned(market: Connection, wallet: Wallet, number: int = 0) -> str:
     made = TradingDecision("paper", "s", 0, BTC, START + number * MINUTE, "bar", "b", 0, 0.0, 4.0, "why", {})
     assert insert(market, "signals.decisions", decision_row(made, START))
     order = Order(made.intent_id(), made.decision_id, 0, BTC, "buy", Decimal(4), made.decided_at, Decimal(0))
-    assert plan(market, wallet, order, send_before=START, now=START)
+    assert plan(market, wallet, [(order, START)], now=START)
     market.commit()
     return order.intent_id
 

@@ -1,6 +1,6 @@
 """What execution asks of a venue, and the venue for a wallet."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -26,6 +26,7 @@ class VenueFill:
     Args:
         bar_interval, bar_open_time: of the bar that a paper venue took its price from.
         fee_currency: None for the wallet's; a venue may take its fee from what was bought.
+        side, symbol: as the venue writes them, where it says them of the fill itself.
     """
 
     venue_fill_id: str
@@ -36,6 +37,8 @@ class VenueFill:
     bar_interval: str | None = None
     bar_open_time: datetime | None = None
     fee_currency: str | None = None
+    side: str | None = None
+    symbol: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class VenueOrder:
         message: what the venue said, as it came.
         side, quantity: of the whole order as the venue has it, where it says them.
         filled: how much of it is done, where the order itself says so: its fills may be told later.
+        symbol: as the venue writes it.
     """
 
     client_order_id: str
@@ -61,6 +65,7 @@ class VenueOrder:
     side: str | None = None
     quantity: Decimal | None = None
     filled: Decimal | None = None
+    symbol: str | None = None
 
     @property
     def filled_by_fills(self) -> Decimal:
@@ -198,6 +203,25 @@ class ReplacesOrders(Protocol):
             BrokerError: as for `VenueBroker.submit`; Rejected leaves the old order as it is.
         """
         ...
+
+
+@runtime_checkable
+class TakesSeveral(Protocol):
+    """A venue that takes several requests of an account at once."""
+
+    def lanes(self) -> Sequence[VenueBroker]:
+        """Brokers of the same account, this one first, of which each may be used by a thread of its own.
+
+        There are as many as requests that the venue takes at once. Sessions of HTTP are not for several threads.
+        """
+        ...
+
+
+@runtime_checkable
+class LimitsRequests(Protocol):
+    """A venue that takes `requests_per_minute` of an account, and refuses more."""
+
+    requests_per_minute: int
 
 
 def account_of(wallet: "Wallet | WalletTemplate") -> str:

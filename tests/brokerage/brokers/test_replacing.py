@@ -6,9 +6,10 @@ import pytest
 
 from sandbox.venue import execution
 from strades_pipelines.brokerage.command_log import Request, Scope
-from strades_pipelines.brokerage.execution import Executed, execute_pending
+from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.halts import halt
 from strades_pipelines.brokerage.ledger import verify_ledger
+from strades_pipelines.brokerage.order_journal import Executed
 from tests.brokerage.brokers.benches import Bench, VenueBench, decide
 from tests.brokerage.conftest import Connection, rows
 

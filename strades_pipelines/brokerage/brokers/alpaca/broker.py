@@ -1,6 +1,6 @@
 """An account at Alpaca, paper or live: each call in the words of `brokers.errors`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PAPER_URL, LIVE_URL = "https://paper-api.alpaca.markets", "https://api.alpaca.markets"
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 PAGE = 100
+# Beyond a few the venue's answers get slower; a pool of `requests` keeps ten connections.
+IN_FLIGHT = 8
 # An order's time and its fills' come from several clocks of the venue.
 CLOCKS_APART = timedelta(minutes=10)
 NEWEST = 500  # orders in a list, the most there are
@@ -38,6 +40,7 @@ class AlpacaBroker:
 
     Args:
         symbols: of the wallet's listings, by their id.
+        in_flight: how many orders may be on their way at once.
     """
 
     name = "alpaca"
@@ -45,11 +48,19 @@ class AlpacaBroker:
     grace = timedelta(seconds=30)
     links_orders = False
     lacks: frozenset[str] = frozenset()
+    requests_per_minute = 200
 
-    def __init__(self, client: "TradingClient", symbols: Mapping[int, str]) -> None:
-        self._client, self._symbols = client, symbols
+    def __init__(self, client: "TradingClient", symbols: Mapping[int, str], *, in_flight: int = IN_FLIGHT) -> None:
+        self._client, self._symbols, self._in_flight = client, symbols, in_flight
+        self._others: list[AlpacaBroker] = []
         self._answer: requests.Response | None = None
         client._session.hooks["response"].append(self._keep)
+
+    def lanes(self) -> Sequence["AlpacaBroker"]:
+        """This broker and others, each with a session of its own; they share the connections."""
+        while len(self._others) < self._in_flight - 1:
+            self._others.append(AlpacaBroker(_with_own_session(self._client), self._symbols, in_flight=1))
+        return [self, *self._others]
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         """Place the order; where its id is there already, an earlier try arrived, and is looked up."""
@@ -206,6 +217,13 @@ def new_client(key: str, secret: str, url: str) -> "TradingClient":
     request = partial(client._session.request, timeout=(CONNECT_SECONDS, READ_SECONDS))
     client._session.request = request
     return client
+
+
+def _with_own_session(client: "TradingClient") -> "TradingClient":
+    """A client of the same account for another thread: an adapter of `requests` is for several, a session is not."""
+    other = new_client(str(client._api_key), str(client._secret_key), str(client._base_url))
+    other._session.adapters = client._session.adapters
+    return other
 
 
 def _translated(answer: "requests.Response | None", said: str) -> BrokerError:

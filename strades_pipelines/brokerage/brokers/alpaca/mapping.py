@@ -110,6 +110,7 @@ def venue_order(document: Document, activities: Iterable[Document], message: byt
         side=document.get("side"),
         quantity=quantity,
         filled=filled_quantity(document),
+        symbol=document.get("symbol"),
     )
 
 
@@ -137,4 +138,12 @@ def venue_fill(activity: Document) -> VenueFill:
         figure(activity["price"], positive=True),
         Decimal(0),
         datetime.fromisoformat(activity["transaction_time"]),
+        side=_side(activity),
+        symbol=activity.get("symbol"),
     )
+
+
+def _side(activity: Document) -> str | None:
+    """A sale of what is not held is a `sell_short` there."""
+    said = activity.get("side")
+    return None if said is None else str(said).removesuffix("_short")

@@ -1,6 +1,6 @@
 """An account at a venue that ccxt knows: spot orders, market and limit."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -33,6 +33,9 @@ Document = Mapping[str, Any]
 # How much worse than the last price a market purchase may end where the venue takes no number of units for one.
 WORST_PRICE = Decimal("1.02")
 PAGE, MOST_PAGES = 100, 100
+# Gate.io takes ten orders a second; each takes a tenth of one or more.
+IN_FLIGHT = 4
+MINUTE_MS = 60_000
 # An order's time and ours come from two clocks; what a venue can be asked about at once (Gate.io: 30 days).
 CLOCKS_APART, LONGEST_SEARCH = timedelta(minutes=10), timedelta(days=29)
 
@@ -42,6 +45,7 @@ class CcxtBroker:
 
     Args:
         symbols: of the wallet's listings, by their id: the venue's own (`BTC_USDT`), or ccxt's (`BTC/USDT`).
+        in_flight: how many orders may be on their way at once.
     """
 
     # After a time-out the venue may show an order late, and may take it until its request has expired.
@@ -50,9 +54,24 @@ class CcxtBroker:
     # Each venue has stops of another make, which ccxt does not look up by our ids.
     lacks = frozenset({"stop", "trail", "day"})
 
-    def __init__(self, client: Client, symbols: Mapping[int, str]) -> None:
-        self._client, self._symbols = client, symbols
+    def __init__(self, client: Client, symbols: Mapping[int, str], *, in_flight: int = IN_FLIGHT) -> None:
+        self._client, self._symbols, self._in_flight = client, symbols, in_flight
+        self._others: list[CcxtBroker] = []
         self.name = f"ccxt:{client.exchange.id}"
+
+    @property
+    def requests_per_minute(self) -> int:
+        """As ccxt has it: the milliseconds between two requests."""
+        return int(MINUTE_MS / max(1.0, float(self._client.exchange.rateLimit)))
+
+    def lanes(self) -> Sequence["CcxtBroker"]:
+        """This broker and others, each with a session of its own; they share the connections."""
+        if not self._others and self._in_flight > 1:
+            with suppress(BrokerError):  # each order says so itself
+                self._client.load_markets()  # once, not in each of them
+        while len(self._others) < self._in_flight - 1:
+            self._others.append(CcxtBroker(self._client.with_own_session(), self._symbols, in_flight=1))
+        return [self, *self._others]
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         """Place the order. Gate.io takes a client order id twice: an order that it may have is looked up first."""

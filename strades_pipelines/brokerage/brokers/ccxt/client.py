@@ -1,5 +1,6 @@
 """ccxt's client of one account: bounded time-outs, exact numbers, and errors in the words of `brokers.errors`."""
 
+from copy import copy
 from datetime import timedelta
 from decimal import localcontext
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,21 @@ class Client:
         exchange.has["fetchCurrencies"] = False  # networks and deposits, which nobody here needs
         self._send = exchange.session.request
         exchange.session.request = self._request
+
+    def with_own_session(self) -> "Client":
+        """A client of the same account for another thread: an adapter of `requests` is for several, a session is not.
+
+        What both only read, the venue's list of markets say, they share.
+        """
+        import requests
+
+        exchange, session = copy(self.exchange), requests.Session()
+        session.trust_env = self.exchange.session.trust_env
+        session.adapters = self.exchange.session.adapters
+        # ccxt closes a session with its exchange, and with it the connections of all.
+        session.close = lambda: None  # type: ignore[method-assign]
+        exchange.session = session
+        return Client(exchange)
 
     @property
     def message(self) -> bytes | None:

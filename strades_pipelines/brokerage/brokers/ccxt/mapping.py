@@ -86,6 +86,7 @@ def venue_order(
         side=document.get("side"),
         quantity=quantity,
         filled=filled,
+        symbol=document.get("symbol"),
     )
 
 
@@ -114,6 +115,8 @@ def venue_fill(trade: Document, quote: str) -> VenueFill:
         figure(fee["cost"]),
         _time(trade["timestamp"]),
         fee_currency=currency if currency != quote else None,
+        side=trade.get("side"),
+        symbol=trade.get("symbol"),
     )
 
 
