@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -89,8 +90,9 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: "end_to_end" not in item.nodeid)
+    """The long files first, so that no worker is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: ("end_to_end" not in item.nodeid, item.path not in slow))
 
 
 def pytest_collection_finish() -> None:
@@ -119,19 +121,23 @@ def template() -> str:
     return "template_strades"
 
 
+@contextmanager
+def cloned(template: str, name: str = "") -> Iterator[str]:
+    """Make a database, copied from one that nobody is connected to, for a while; gives its URL."""
+    server = os.environ["STRADES_TEST_SERVER"]
+    name = name or f"test_{uuid4().hex[:12]}"
+    copy = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL(copy).format(sql.Identifier(name), sql.Identifier(template)))
+        yield _named(server, name)
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def database_url(template: str) -> Iterator[str]:
     """The URL of a fresh migrated database of the sandbox world."""
-    server = os.environ["STRADES_TEST_SERVER"]
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        yield _named(server, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with cloned(template) as url:
+        yield url
 
 
 @pytest.fixture
