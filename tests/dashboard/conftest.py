@@ -104,7 +104,7 @@ def hashed_password() -> str:
     """The hash of PASSWORD, made once: half a second of processor time, as a good one needs."""
     from django.contrib.auth.hashers import make_password
 
-    return make_password(PASSWORD)
+    return str(make_password(PASSWORD))
 
 
 @pytest.fixture
