@@ -35,7 +35,7 @@ SERVER = pytest.StashKey[EmbeddedServer]()
 # In CI the examples are the same each time: what fails there is the change's fault; new ones are looked for at home.
 hypothesis.settings.register_profile("strades", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("strades")
-# Tests count the rows that are read. Autovacuum comes once a minute, so in slow runs only, and changes plans and counts.
+# Tests count the rows that are read. Autovacuum comes once a minute, in slow runs only, and changes plans and counts.
 FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off"
 # Cloning a database makes hundreds of files: on a disk that is half of what a test with one costs.
 MEMORY = Path("/dev/shm")
