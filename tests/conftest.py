@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -34,7 +35,8 @@ SERVER = pytest.StashKey[EmbeddedServer]()
 # In CI the examples are the same each time: what fails there is the change's fault; new ones are looked for at home.
 hypothesis.settings.register_profile("strades", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("strades")
-FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+# Tests count the rows that are read. Autovacuum comes once a minute, in slow runs only, and changes plans and counts.
+FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off"
 # Cloning a database makes hundreds of files: on a disk that is half of what a test with one costs.
 MEMORY = Path("/dev/shm")
 ROOM = 8 * 2**30
@@ -89,8 +91,9 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: "end_to_end" not in item.nodeid)
+    """The long files first, so that no worker is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: ("end_to_end" not in item.nodeid, item.path not in slow))
 
 
 def pytest_collection_finish() -> None:
@@ -119,19 +122,23 @@ def template() -> str:
     return "template_strades"
 
 
+@contextmanager
+def cloned(template: str, name: str = "") -> Iterator[str]:
+    """Make a database, copied from one that nobody is connected to, for a while; gives its URL."""
+    server = os.environ["STRADES_TEST_SERVER"]
+    name = name or f"test_{uuid4().hex[:12]}"
+    copy = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL(copy).format(sql.Identifier(name), sql.Identifier(template)))
+        yield _named(server, name)
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def database_url(template: str) -> Iterator[str]:
     """The URL of a fresh migrated database of the sandbox world."""
-    server = os.environ["STRADES_TEST_SERVER"]
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        yield _named(server, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with cloned(template) as url:
+        yield url
 
 
 @pytest.fixture

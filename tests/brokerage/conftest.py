@@ -75,13 +75,14 @@ def add_candles(market: Connection) -> AddCandles:
         recorded_at: datetime = START,
     ) -> None:
         opens = opens or [*closes[:1], *closes[:-1]]
+        bars = []
         for n, (open_, close) in enumerate(zip(opens, closes, strict=True)):
             end = start + (n + 1) * MINUTE
             prices = open_, max(open_, close), min(open_, close), close
-            market.execute(
-                "INSERT INTO records.candles VALUES (%s, '1m', %s, %s, %s, %s, %s, %s, 1, 1, 1, %s, 'stated', 1, %s)",
-                [listing, end - MINUTE, end, *prices, end, recorded_at],
-            )
+            bars.append([listing, end - MINUTE, end, *prices, end, recorded_at])
+        market.cursor().executemany(
+            "INSERT INTO records.candles VALUES (%s, '1m', %s, %s, %s, %s, %s, %s, 1, 1, 1, %s, 'stated', 1, %s)", bars
+        )
         market.commit()
 
     return add
@@ -95,12 +96,13 @@ def add_days(market: Connection, database_url: str) -> AddCandles:
         closes: Sequence[float], *, start: datetime = START, listing: int = AAPL, recorded_at: datetime = START
     ) -> None:
         with connect(database_url, role="strades_dbt") as dbt:
+            bars = []
             for n, close in enumerate(closes):
                 opened = start + timedelta(days=n, hours=14, minutes=30)
                 closed = start + timedelta(days=n, hours=21)
                 row = [listing, "yahoo", "", opened.date(), opened, closed, *[close] * 4, None, "USD", 1, closed, 1]
-                marks = ", ".join(["%s"] * 16)
-                dbt.execute(f"INSERT INTO cleaned.daily_bars VALUES ({marks})", [*row, recorded_at])
+                bars.append([*row, recorded_at])
+            dbt.cursor().executemany(f"INSERT INTO cleaned.daily_bars VALUES ({', '.join(['%s'] * 16)})", bars)
 
     return add
 

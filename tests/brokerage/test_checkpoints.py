@@ -171,6 +171,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({*strategies(), "plain_random_orders", "random_orders"}))
 def test_passes_from_checkpoints_do_what_passes_from_the_opening_do(
     name: str, market: Connection, adbc: "AdbcConnection", add_candles: AddCandles, database_url: str

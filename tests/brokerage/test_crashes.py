@@ -1,10 +1,7 @@
 """The process is killed at every step of deciding, sending and recording: nothing is done twice, nothing is lost."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -18,6 +15,7 @@ from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.settings import PROJECT
 from tests.brokerage.conftest import MINUTE, REPLAY, START, AddCandles, Connection, rows
 from tests.brokerage.crash_child import main
+from tests.children import run_child
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -27,10 +25,9 @@ SENT, FILLED = START + 2.5 * MINUTE, START + 4 * MINUTE
 
 def killed(url: str, now: datetime, point: str, wallet: str = "paper", **environment: str) -> bool:
     """Run one pass in a process of its own; whether it was killed at the point."""
-    environment = os.environ | {"STRADES_CRASH_AT": point} | environment
-    command = [sys.executable, "-m", "tests.brokerage.crash_child", url, now.isoformat(), wallet]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, start_new_session=True, check=False)
-    return done.returncode == -signal.SIGKILL
+    words = (url, now.isoformat(), wallet)
+    code = run_child("tests.brokerage.crash_child", *words, STRADES_CRASH_AT=point, **environment)
+    return code == -signal.SIGKILL
 
 
 # Where a pass can be killed, and the time of the pass that gets there.

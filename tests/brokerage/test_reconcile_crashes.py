@@ -1,9 +1,6 @@
 """Killed with -9 at every step of reconciling, adopting and ignoring: nothing is lost, and nothing is adopted twice."""
 
-import os
 import signal
-import subprocess
-import sys
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,10 +14,10 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import StoredFinding, open_findings
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.market.orders import OrderRequest, OrderTerms
-from strades_pipelines.settings import PROJECT
 from tests.brokerage.at_venue import PAIR, SYMBOL
 from tests.brokerage.conftest import AAPL, MINUTE, Connection, rows
 from tests.brokerage.test_crashes_at_venues import NOW, Account, account, decide, server
+from tests.children import run_child
 
 __all__ = ["account", "server"]
 LATER = NOW + 10 * MINUTE
@@ -28,18 +25,8 @@ LATER = NOW + 10 * MINUTE
 
 def run(url: str, account: Account, word: str, *, finding: str = "-", point: str = "", now: datetime = LATER) -> int:
     """The command in a process of its own; its exit code."""
-    environment = os.environ | account.environment | {"STRADES_CRASH_AT": point}
-    words = [
-        sys.executable,
-        "-m",
-        "tests.brokerage.reconcile_child",
-        url,
-        now.isoformat(),
-        account.wallet,
-        word,
-        finding,
-    ]
-    return subprocess.run(words, cwd=PROJECT, env=environment, start_new_session=True, check=False).returncode
+    words = (url, now.isoformat(), account.wallet, word, finding)
+    return run_child("tests.brokerage.reconcile_child", *words, STRADES_CRASH_AT=point, **account.environment)
 
 
 def symbol_of(account: Account) -> str:

@@ -1,10 +1,7 @@
 """A person's own trades from a file: each once whatever files say it, by a person, and in the books like any other."""
 
 import hashlib
-import os
 import signal
-import subprocess
-import sys
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -24,10 +21,10 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.event_log import record_new_events, write_platforms
 from strades_pipelines.lineage import follow_statement, trace_one
 from strades_pipelines.market.events import stamp
-from strades_pipelines.settings import PROJECT
 from tests.brokerage import statement_child
 from tests.brokerage.conftest import BTC, MINUTE, START, AddCandles, Connection, rows
 from tests.brokerage.test_ledger import record
+from tests.children import run_child
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -220,10 +217,8 @@ def test_an_import_that_was_killed_is_whole_or_not_there_and_done_again(
 ) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("\n".join((HEADER, trade(1, "buy", "1", "100"), cash(2, "dividend", "3"), "")))
-    command = [sys.executable, "-m", "tests.brokerage.statement_child", database_url, NOW.isoformat(), str(file)]
-    environment = os.environ | {"STRADES_CRASH_AT": point}
-    done = subprocess.run(command, cwd=PROJECT, env=environment, start_new_session=True, check=False)
-    assert done.returncode == -signal.SIGKILL
+    words = (database_url, NOW.isoformat(), str(file))
+    assert run_child("tests.brokerage.statement_child", *words, STRADES_CRASH_AT=point) == -signal.SIGKILL
     was_booked = point == "trading.statement_committed"
     assert rows(market, "SELECT count(*) FROM trading.fills") == [(int(was_booked),)]
     again = statement_child.main(database_url, NOW, file)

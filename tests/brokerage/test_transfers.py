@@ -1,6 +1,5 @@
 """Money comes in, goes out and changes wallets: once, in both ledgers, and everyone who sizes orders sees it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from strades_pipelines.settings import PROJECT
 from tests.brokerage import transfer_child
 from tests.brokerage.conftest import MINUTE, PAPER, START, AddCandles, Connection, rows
 from tests.brokerage.test_ledger import record
+from tests.children import run_child
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -211,12 +211,8 @@ def test_what_was_deposited_can_be_traded_with_at_the_paper_venue(
 def test_a_transfer_that_was_killed_is_in_both_wallets_or_in_none_and_done_once_again(
     point: str, market: Connection, wallet: Wallet, other: Wallet, database_url: str
 ) -> None:
-    environment = os.environ | {"STRADES_CRASH_AT": point}
-    command = [sys.executable, "-m", "tests.brokerage.transfer_child", database_url, NOW.isoformat()]
-    done = subprocess.run(
-        [*command, "paper", "other", "300"], cwd=PROJECT, env=environment, start_new_session=True, check=False
-    )
-    assert done.returncode == -signal.SIGKILL
+    words = (database_url, NOW.isoformat(), "paper", "other", "300")
+    assert run_child("tests.brokerage.transfer_child", *words, STRADES_CRASH_AT=point) == -signal.SIGKILL
     moved = point == "trading.transfer_committed"
     assert rows(market, "SELECT count(*) FROM trading.movements") == [(2 if moved else 0,)]
     assert transfer_child.main(database_url, NOW, "paper", "other", "300") is not moved

@@ -6,6 +6,7 @@ Django is set up once a process, on the server of the tests; each test points it
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -98,6 +99,14 @@ def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     settings.cache_clear()
 
 
+@cache
+def hashed_password() -> str:
+    """The hash of PASSWORD, made once: half a second of processor time, as a good one needs."""
+    from django.contrib.auth.hashers import make_password
+
+    return str(make_password(PASSWORD))
+
+
 @pytest.fixture
 def client_of(site: str) -> ClientOf:
     """Makes an account and gives a browser that is signed in with it, by default with a second factor."""
@@ -110,7 +119,7 @@ def client_of(site: str) -> ClientOf:
     def make(role: str | None, name: str = "", *, second_factor: bool = True, **options: Any) -> Client:
         client = Client(SERVER_NAME="127.0.0.1", **options)
         if role is not None:
-            user = User.objects.create_user(name or role, PASSWORD, role=Role(role))
+            user = User.objects.create(pseudo=name or role, password=hashed_password(), role=Role(role))
             if second_factor:
                 TOTP.activate(user, generate_totp_secret())
             client.force_login(user)

@@ -1,15 +1,14 @@
 """What one more day costs does not depend on the history before it: counted in rows that are read and written."""
 
-import time
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import psycopg
 import pytest
 
 from strades_pipelines.database.connection import connect
+from tests.database.table_counters import read_counters
 from tests.dbt_project.building import BUILD, run_dbt
 from tests.dbt_project.seeding import dividend, listing, load_rows, sessions
 
@@ -45,17 +44,16 @@ def work_of_one_more_day(day: Any, url: str, adbc: "Connection") -> dict[str, tu
     with connect(url) as connection:
         connection.autocommit = True
         connection.execute("ANALYZE")
-        before = counted(connection)
-        bars([day], adbc)
-        run_dbt(url, CLEANED, min_date=f"{LAST}-12-01", max_date=f"{LAST + 1}-01-01")
-        after = counted(connection)
+    before = counted(url, adbc)
+    bars([day], adbc)
+    run_dbt(url, CLEANED, min_date=f"{LAST}-12-01", max_date=f"{LAST + 1}-01-01")
+    after = counted(url, adbc)
     return {name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after}
 
 
-def counted(connection: "psycopg.Connection[Any]") -> dict[str, tuple[int, int]]:
-    """What was read and written of each table so far; processes tell it within a second, and at their end."""
-    time.sleep(1.2)
-    return {name: (read, written) for name, read, written in connection.execute(COUNTED)}
+def counted(url: str, adbc: "Connection") -> dict[str, tuple[int, int]]:
+    """Rows read and written of each table so far."""
+    return {name: (read, written) for name, read, written in read_counters(url, COUNTED, adbc)}
 
 
 def test_rows_read_and_written_for_one_more_day_are_those_of_a_short_history(

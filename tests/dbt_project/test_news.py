@@ -1,7 +1,6 @@
 """Articles by session: worked out once, when they come or change, whatever the window of the run."""
 
 import random
-import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import psycopg
 import pytest
 
 from strades_pipelines.ingestion.loader import load_stored
+from tests.database.table_counters import read_counters
 from tests.dbt_project.building import BUILD, months, rows, run_dbt
 from tests.dbt_project.seeding import candles, days, listing, sessions
 from tests.ingestion.conftest import store_body
@@ -105,22 +105,22 @@ COUNTED = """
 """
 
 
-def work_of_one_more_article(url: str, connection: psycopg.Connection[Any], number: int) -> dict[str, tuple[int, int]]:
+def work_of_one_more_article(
+    url: str, adbc: "Connection", connection: psycopg.Connection[Any], number: int
+) -> dict[str, tuple[int, int]]:
     """Rows read and written of articles and news when one more comes."""
+
+    def counted() -> dict[str, tuple[int, int]]:
+        return {name: (read, written) for name, read, written in read_counters(url, COUNTED, adbc, connection)}
+
     with psycopg.connect(url, autocommit=True) as owner:
         owner.execute("ANALYZE")
-    before = counted(url)
+    before = counted()
     article(connection, number, datetime(2024, 6, 28, 15, tzinfo=UTC), "ABC rises")
     connection.commit()
     run_dbt(url, AGAIN, min_date="2024-06-01", max_date="2024-07-01")
-    after = counted(url)
+    after = counted()
     return {name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after}
-
-
-def counted(url: str) -> dict[str, tuple[int, int]]:
-    """What was read and written of each table so far; processes tell it within a second, and at their end."""
-    time.sleep(1.2)
-    return {name: (read, written) for name, read, written in rows(url, COUNTED)}
 
 
 def test_one_more_article_costs_the_same_whatever_was_written_before_it(
@@ -133,7 +133,7 @@ def test_one_more_article_costs_the_same_whatever_was_written_before_it(
         article(connection, number, day, "ABC falls")
     connection.commit()
     run_dbt(database_url, NEWS)
-    short = work_of_one_more_article(database_url, connection, 900)
+    short = work_of_one_more_article(database_url, adbc, connection, 900)
     connection.execute(
         """
         INSERT INTO records.articles
@@ -145,7 +145,7 @@ def test_one_more_article_costs_the_same_whatever_was_written_before_it(
     )
     connection.commit()
     run_dbt(database_url, AGAIN)
-    long = work_of_one_more_article(database_url, connection, 901)
+    long = work_of_one_more_article(database_url, adbc, connection, 901)
     assert rows(database_url, "SELECT count(*) FROM cleaned.news") == [(5022,)]
     assert long["cleaned.news"][1] == short["cleaned.news"][1] == 1
     # A small table is read whole: that counts for the short history.

@@ -7,20 +7,19 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from strades_pipelines.database import connection as places
 from strades_pipelines.database import restore
 from strades_pipelines.database.connection import create_databases, database_url
-from strades_pipelines.database.migrate import migrate
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.settings import settings
+from tests.conftest import cloned
 from tests.ingestion.conftest import NOW, add_listing, gate_body, gate_row, store_body
 from tests.research.bars import Run, runner
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def world(template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of a sandbox world with rows, in a database of its own name on the server of the tests."""
     name = f"world_{uuid4().hex[:12]}"
     monkeypatch.setenv("DATABASE_URL", os.environ["STRADES_TEST_SERVER"])
@@ -28,15 +27,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     # Other processes of the tests are at work in Dagster's database of this server, which no restore here is about.
     monkeypatch.setattr(restore, "DAGSTER_DATABASE", name)
     settings.cache_clear()
-    create_databases()
-    migrate(database_url(), world="sandbox")
-    with psycopg.connect(database_url()) as connection:
-        add_listing(connection, "gateio", "BTC_USDT")
-    store_body(database_url(), gate_body(gate_row(0), gate_row(1)))
-    load_stored(url=database_url(), now=NOW)
-    yield database_url()
-    with psycopg.connect(os.environ["STRADES_TEST_SERVER"], autocommit=True) as server:
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    with cloned(template, name):
+        create_databases()
+        with psycopg.connect(database_url()) as connection:
+            add_listing(connection, "gateio", "BTC_USDT")
+        store_body(database_url(), gate_body(gate_row(0), gate_row(1)))
+        load_stored(url=database_url(), now=NOW)
+        yield database_url()
     settings.cache_clear()
 
 

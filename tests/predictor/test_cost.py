@@ -1,23 +1,20 @@
 """What predictions cost does not depend on the history before: counted in rows that are read and written."""
 
-import time
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.models.kinds import KINDS
 from strades_pipelines.predictor.scores import write_scores
 from strades_pipelines.predictor.standings import write_standings
 from strades_pipelines.predictor.walk_forward import train_models
+from tests.database.table_counters import read_counters
 from tests.dbt_project.seeding import listing
 from tests.predictor.histories import store_history
 from tests.predictor.made import Market, make_cleaned
-
-if TYPE_CHECKING:
-    from adbc_driver_manager.dbapi import Connection
 
 pytestmark = pytest.mark.slow
 STOCKS = 20
@@ -33,11 +30,12 @@ Work = dict[str, tuple[int, int]]
 
 
 @pytest.fixture
-def market(database_url: str, adbc: "Connection") -> Market:
+def market(database_url: str) -> Market:
     """The tables, and listings without a session."""
     make_cleaned(database_url)
-    for number in range(1, STOCKS + 1):
-        listing(adbc, number, symbol=str(number))
+    with adbc_connect(database_url) as adbc:
+        for number in range(1, STOCKS + 1):
+            listing(adbc, number, symbol=str(number))
     return Market(database_url)
 
 
@@ -67,20 +65,19 @@ def run(market: Market, first: date, day: date) -> None:
 
 def work(market: Market, day: date, *, is_new: bool) -> Work:
     """Rows read and written of each table by a run over a day's month, when its bars have come, or nothing has."""
+    if is_new:
+        store(market, day, day + timedelta(days=1))
     with psycopg.connect(market.url, autocommit=True) as connection:
-        if is_new:
-            store(market, day, day + timedelta(days=1))
         connection.execute("ANALYZE")
-        before = counted(connection)
-        run(market, day, day)
-        after = counted(connection)
+    before = counted(market)
+    run(market, day, day)
+    after = counted(market)
     return {name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after}
 
 
-def counted(connection: "psycopg.Connection[tuple[object, ...]]") -> Work:
-    """What was read and written of each table so far; processes tell it within a second, and at their end."""
-    time.sleep(1.2)
-    return {name: (read, written) for name, read, written in connection.execute(COUNTED)}  # type: ignore[misc]
+def counted(market: Market) -> Work:
+    """Rows read and written of each table so far."""
+    return {name: (read, written) for name, read, written in read_counters(market.url, COUNTED)}
 
 
 def work_of_one_more_day(market: Market, years: int) -> Work:

@@ -1,6 +1,5 @@
 """features.daily: written where it changed, the same however the window is cut."""
 
-import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -15,6 +14,7 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.predictor import features
 from strades_pipelines.predictor.features import blocks, write_features
 from strades_pipelines.predictor.formulas import SESSIONS
+from tests.database.table_counters import read_counters
 from tests.predictor.made import FIRST, NOW, Market, made_bars, make_market, store_bars
 
 if TYPE_CHECKING:
@@ -155,9 +155,7 @@ def touched_by_one_more_day(market: Market) -> dict[object, list[int]]:
 
 def counted(market: Market) -> dict[object, list[int]]:
     """The counters, once the sessions that wrote have reported."""
-    while market.rows("SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"):
-        time.sleep(0.02)
-    return {name: [int(str(count)) for count in counts] for name, *counts in market.rows(TOUCHED)}
+    return {name: counts for name, *counts in read_counters(market.url, TOUCHED)}
 
 
 SESSIONS_OF_FIVE_YEARS = 1827  # 2020 to 2024

@@ -1,6 +1,6 @@
 """Forecasts: one a session, explicit where there is none, never changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -17,6 +17,7 @@ from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.formulas import NAMES
 from strades_pipelines.predictor.models.kinds import KINDS
 from strades_pipelines.predictor.walk_forward import train_models
+from tests.predictor.conftest import copy_of, new_market
 from tests.predictor.made import NOW, Market
 
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 9, 1, tzinfo=UTC)
@@ -24,12 +25,20 @@ RIDGE = {"ridge": KINDS["ridge"]}
 TABLE = "SELECT * FROM predictions.forecasts ORDER BY prediction_id"
 
 
-@pytest.fixture
-def trained(market: Market) -> Market:
+@pytest.fixture(scope="module")
+def made(template: str) -> Iterator[Market]:
     """The market with its features and models."""
-    write_features(market.url, start=START, end=END, now=NOW)
-    train_models(market.url, start=START, end=END, now=NOW, kinds=RIDGE)
-    return market
+    with new_market(template) as market:
+        write_features(market.url, start=START, end=END, now=NOW)
+        train_models(market.url, start=START, end=END, now=NOW, kinds=RIDGE)
+        yield market
+
+
+@pytest.fixture
+def trained(made: Market) -> Iterator[Market]:
+    """A copy of the market with its features and models."""
+    with copy_of(made) as market:
+        yield market
 
 
 def forecast(market: Market, start: datetime = START, end: datetime = END) -> Loaded:

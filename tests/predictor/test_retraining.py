@@ -1,22 +1,23 @@
 """A change of what a month was trained on trains exactly the months that see it; nothing else reads a training row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.predictor.models.kind import Kind
 from strades_pipelines.predictor.month_blocks import months
 from strades_pipelines.predictor.walk_forward import Trained, train_models
+from strades_pipelines.resources.dbt_project import database_name
+from tests.conftest import cloned
+from tests.database.table_counters import read_counters
 from tests.dbt_project.seeding import listing
 from tests.predictor.histories import MEAN, store_features, store_history
 from tests.predictor.made import NOW, Market, make_cleaned
 from tests.predictor.straightforward import model_ids
-
-if TYPE_CHECKING:
-    from adbc_driver_manager.dbapi import Connection
 
 START, END = datetime(2015, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
 DAYS = [date(2015, 1, 1) + timedelta(days=4 * number) for number in range(450)]  # a session every fourth day
@@ -30,18 +31,29 @@ def closed(day: date, *, late: int = 0) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1 + late)
 
 
-@pytest.fixture
-def trained(database_url: str, adbc: "Connection") -> Market:
-    """Two listings over five years, every month trained."""
+@pytest.fixture(scope="module")
+def template(template: str) -> Iterator[str]:
+    """The name of a database with two listings over five years, every month trained, which each test clones."""
+    with cloned(template) as url:
+        store_and_train(url)
+        yield database_name(url)
+
+
+def store_and_train(database_url: str) -> None:
     make_cleaned(database_url)
     for number in (1, 2):
-        listing(adbc, number, symbol=str(number))
+        with adbc_connect(database_url) as adbc:
+            listing(adbc, number, symbol=str(number))
         days = [day for day in DAYS if number == 2 or day != MISSING]
         known = [closed(day, late=401 if (number, day) == (1, LATE) else 0) for day in days]
         store_history(database_url, number, days, known, seed=1, missing=0)
-    market = Market(database_url)
-    train(market)
-    return market
+    train(Market(database_url))
+
+
+@pytest.fixture
+def trained(database_url: str) -> Market:
+    """Two listings over five years, every month trained."""
+    return Market(database_url)
 
 
 def train(market: Market, kinds: Mapping[str, Kind] = KINDS) -> Trained:
@@ -130,11 +142,10 @@ def test_new_days_train_no_month_that_has_begun(trained: Market) -> None:
 
 def rows_read(market: Market) -> list[tuple[object, ...]]:
     """How many feature rows and bars were read so far."""
-    # Processes tell it at their end; a second one is sure to see what this one waits for.
-    market.execute("SELECT pg_stat_force_next_flush(), pg_sleep(1.2)")
-    return market.rows(
+    return read_counters(
+        market.url,
         "SELECT relname, seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables"
-        " WHERE relname = 'daily' OR relname = 'daily_bars' ORDER BY 1"
+        " WHERE relname = 'daily' OR relname = 'daily_bars' ORDER BY 1",
     )
 
 

@@ -1,5 +1,6 @@
 """Scores: once each, as soon as the label is known, never earlier."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.models.kinds import KINDS
 from strades_pipelines.predictor.scores import write_scores
 from strades_pipelines.predictor.walk_forward import train_models
+from tests.predictor.conftest import copy_of, new_market
 from tests.predictor.made import NOW, Market, made_bars
 
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 8, 1, tzinfo=UTC)
@@ -21,14 +23,22 @@ TABLE = "SELECT * FROM predictions.scores ORDER BY prediction_id"
 JOINED = "predictions.scores AS s JOIN predictions.forecasts AS f USING (prediction_id)"
 
 
-@pytest.fixture
-def forecast(market: Market) -> Market:
+@pytest.fixture(scope="module")
+def made(template: str) -> Iterator[Market]:
     """The market with the forecasts of June and July, two listings each day."""
     window: dict[str, Any] = {"start": START, "end": END, "now": NOW}
-    write_features(market.url, **window)
-    train_models(market.url, **window, kinds=RIDGE)
-    write_forecasts(market.url, **window, kinds=RIDGE)
-    return market
+    with new_market(template) as market:
+        write_features(market.url, **window)
+        train_models(market.url, **window, kinds=RIDGE)
+        write_forecasts(market.url, **window, kinds=RIDGE)
+        yield market
+
+
+@pytest.fixture
+def forecast(made: Market) -> Iterator[Market]:
+    """A copy of the market with its forecasts."""
+    with copy_of(made) as market:
+        yield market
 
 
 def score(market: Market, *, now: datetime, start: datetime = START, end: datetime = END) -> Loaded:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from strades_pipelines.predictor.models.kinds import KINDS
 from strades_pipelines.predictor.month_blocks import months
 from strades_pipelines.predictor.walk_forward import train_models
 from strades_pipelines.settings import PROJECT
+from tests.predictor.conftest import copy_of, new_market
 from tests.predictor.made import NOW, Market
 
 START, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 3, 1, tzinfo=UTC)
@@ -30,11 +32,19 @@ for window in sys.argv[3:]:
 """
 
 
-@pytest.fixture
-def featured(market: Market) -> Market:
+@pytest.fixture(scope="module")
+def made(template: str) -> Iterator[Market]:
     """The market with its features."""
-    write_features(market.url, start=START, end=datetime(2021, 4, 1, tzinfo=UTC), now=NOW)
-    return market
+    with new_market(template) as market:
+        write_features(market.url, start=START, end=datetime(2021, 4, 1, tzinfo=UTC), now=NOW)
+        yield market
+
+
+@pytest.fixture
+def featured(made: Market) -> Iterator[Market]:
+    """A copy of the market with its features."""
+    with copy_of(made) as market:
+        yield market
 
 
 def train(market: Market, start: datetime = START, end: datetime = END) -> int:

@@ -1,7 +1,6 @@
 """Where nothing is new dbt does not run, and what it said last is said again; where anything is, it runs."""
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -12,24 +11,21 @@ import pytest
 
 from strades_pipelines.database.connection import connect
 from strades_pipelines.resources import dbt as dbt_module
-from strades_pipelines.resources import dbt_project
 from strades_pipelines.resources.dbt import DbtRunnerResource
 from strades_pipelines.resources.dbt_builds import Build, Result, begin_build, relation_name
 from strades_pipelines.resources.dbt_project import ensure_manifest
-from tests.dbt_project.building import copy_parsed, dbt_folder, rows
+from tests.database.table_counters import read_counters
+from tests.dbt_project.building import dbt_folder, rows
 from tests.dbt_project.seeding import candles, days, listing
 from tests.resources.test_dbt import assets_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from adbc_driver_manager.dbapi import Connection
 
 BUILD_IDS = "SELECT layer, build_id FROM ops.dbt_builds ORDER BY layer"
 WRITTEN = """
     SELECT schemaname || '.' || relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables ORDER BY 1
 """
-STATISTICS_DELAY = 1.2  # seconds: processes tell what they wrote within one
 CANDLE = """
     INSERT INTO records.candles (listing_id, "interval", open_time, close_time, open, high, low, close, knowledge_time,
         knowledge_basis, fetch_id, recorded_at)
@@ -67,11 +63,16 @@ CHANGES = {
 }
 
 
+def store_coin(adbc: "Connection") -> None:
+    """Store a listing with 40 days of prices."""
+    listing(adbc, 1, symbol="BTC")
+    candles(adbc, 1, dict.fromkeys(days(date(2024, 1, 1), 40), 10.0))
+
+
 @pytest.fixture
 def runner(database_url: str, adbc: "Connection") -> DbtRunnerResource:
     """dbt on a database with 40 days of a coin."""
-    listing(adbc, 1, symbol="BTC")
-    candles(adbc, 1, dict.fromkeys(days(date(2024, 1, 1), 40), 10.0))
+    store_coin(adbc)
     return DbtRunnerResource(url=database_url, target=str(dbt_folder()))
 
 
@@ -92,28 +93,20 @@ def build_ids(url: str) -> list[Any]:
     return rows(url, BUILD_IDS)
 
 
-def test_a_run_with_nothing_new_says_the_same_and_writes_nothing(runner: DbtRunnerResource, database_url: str) -> None:
+def test_a_run_with_nothing_new_says_the_same_and_writes_nothing(
+    runner: DbtRunnerResource, database_url: str, adbc: "Connection"
+) -> None:
     first, known = run(runner), build_ids(database_url)
-    time.sleep(STATISTICS_DELAY)
-    before = rows(database_url, WRITTEN)
+    before = read_counters(database_url, WRITTEN, adbc)
     second = run(runner)
-    time.sleep(STATISTICS_DELAY)
     assert build_ids(database_url) == known
-    assert rows(database_url, WRITTEN) == before
+    assert read_counters(database_url, WRITTEN, adbc) == before
     assert said(second) == said(first)
     assert said(first)[0]
     assert all(said(first)[1].values())
 
 
-def test_a_new_bar_has_dbt_run(runner: DbtRunnerResource, database_url: str, adbc: "Connection") -> None:
-    run(runner)
-    known = build_ids(database_url)
-    candles(adbc, 1, {date(2024, 3, 1): 11.0})
-    counted, _ = said(run(runner))
-    assert build_ids(database_url) != known
-    assert counted[dg.AssetKey(["cleaned", "daily_bars"])].value == 41
-
-
+@pytest.mark.slow
 def test_a_check_that_failed_fails_again_and_passes_once_it_is_mended(
     runner: DbtRunnerResource, connection: psycopg.Connection[Any]
 ) -> None:
@@ -145,30 +138,6 @@ def test_a_build_that_was_killed_is_run_again(
     assert build_ids(database_url) != known
 
 
-def test_another_project_has_dbt_run(
-    runner: DbtRunnerResource, database_url: str, tmp_path: "Path", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(runner)
-    known = build_ids(database_url)
-    copy_parsed(tmp_path)
-    other = DbtRunnerResource(url=database_url, target=str(tmp_path))
-    run(other)
-    assert build_ids(database_url) == known
-    monkeypatch.setattr(dbt_project, "_versions", lambda: "another")
-    run(other)
-    assert build_ids(database_url) != known
-
-
-def test_a_table_that_is_gone_is_made_again(
-    runner: DbtRunnerResource, database_url: str, connection: psycopg.Connection[Any]
-) -> None:
-    run(runner)
-    connection.execute("SET ROLE strades_dbt; DROP TABLE marts.fct_coverage; RESET ROLE")
-    connection.commit()
-    run(runner)
-    assert rows(database_url, "SELECT count(*) FROM marts.fct_coverage") == [(2,)]
-
-
 def test_months_that_were_not_built_yet_are_and_only_they(runner: DbtRunnerResource, database_url: str) -> None:
     project = assets_of(runner, partitioned=True)
 
@@ -184,15 +153,6 @@ def test_months_that_were_not_built_yet_are_and_only_they(runner: DbtRunnerResou
     assert both != january
     assert rows(database_url, "SELECT count(*) FROM cleaned.daily_bars") == [(40,)]
     assert months("2024-02-01", "2024-02-01") == months("2024-01-01", "2024-02-01") == both
-
-
-def test_a_build_of_a_part_leaves_the_whole_unknown(runner: DbtRunnerResource, database_url: str) -> None:
-    run(runner)
-    prices = dg.AssetSelection.assets(["marts", "fct_prices"])
-    of_part = [run(runner, selection=prices) and build_ids(database_url) for _ in range(2)]
-    assert of_part[0] != of_part[1]  # of a part it is not known whether its tests would pass: dbt runs
-    run(runner)
-    assert build_ids(database_url) != of_part[1]
 
 
 BUILD = Build(
@@ -269,24 +229,3 @@ def test_views_of_staging_that_have_tests_are_marked_by_what_they_read() -> None
     tested = {node["attached_node"] for node in nodes if node["resource_type"] == "test"}
     views = {relation_name(node) for node in nodes if node["unique_id"] in tested and node["schema"] == "staging"}
     assert views == {relation for relation in BUILD.relations if relation.startswith("staging.")}
-
-
-def test_layers_built_alone_and_together_are_known_alike(runner: DbtRunnerResource, database_url: str) -> None:
-    run(runner)
-    known = build_ids(database_url)
-    for layer in ("cleaned", "staging"):
-        assert run(runner, selection=dg.AssetSelection.groups(layer)).success
-    assert build_ids(database_url) == known
-
-
-def test_what_one_layer_took_in_is_new_to_the_other(
-    runner: DbtRunnerResource, database_url: str, adbc: "Connection"
-) -> None:
-    run(runner)
-    candles(adbc, 1, {date(2024, 3, 1): 11.0})
-    query = "SELECT build_id FROM ops.dbt_builds WHERE layer = 'staging'"
-    known = rows(database_url, query)
-    assert run(runner, selection=dg.AssetSelection.groups("cleaned")).success
-    assert rows(database_url, query) == known
-    assert run(runner).success
-    assert rows(database_url, query) != known

@@ -22,6 +22,7 @@ from tests.research.bars import bar_file
 
 ray = pytest.importorskip("ray", reason="Ray is not installed; it comes with `pip install 'strades[ray]'`")
 
+pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).resolve().parents[2]
 # Each set leaves a line with its node's raylet, so that the test sees where it ran. A worker that has run thirty waits
 # until the test lets all go on: else one node, on a busy machine, would have done all of it before the other has begun.
