@@ -29,11 +29,10 @@ def prepare_tables() -> None:
     """
     if errors := [message for message in run_checks() if message.is_serious()]:
         raise SystemCheckError("; ".join(map(str, errors)))
-    with alone(dashboard_database_url(), "dashboard"):
-        # Django notes a migration with foreign keys after its transaction: a process that ends between leaves tables
-        # that no later run gets past. In one transaction around it, all or nothing is there.
-        with transaction.atomic():
-            call_command("migrate", verbosity=0, interactive=False)
+    # Django notes a migration with foreign keys after its transaction: a process that ends between leaves tables that
+    # no later run gets past. In one transaction around it, all or nothing is there.
+    with alone(dashboard_database_url(), "dashboard"), transaction.atomic():
+        call_command("migrate", verbosity=0, interactive=False)
     connections.close_all()
 
 

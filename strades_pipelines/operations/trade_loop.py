@@ -11,6 +11,7 @@ import psycopg
 import typer
 
 from strades_pipelines import stopping
+from strades_pipelines.brokerage.asked_commands import carry_out_asked
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.execution import Executed
 from strades_pipelines.brokerage.order_book import make_due
@@ -77,6 +78,8 @@ class TradeLoop:
                 self._streams.follow((one.broker, one.mode) for one in templates)
                 make_due(ours, self._hints)
                 ours.commit()
+                for command_id, outcome in carry_out_asked(ours, clock=settings().now).items():
+                    say(f"{settings().now():%H:%M:%S} command {command_id} {outcome}")
                 done, errors = desk.trade(templates, file.listed if self._wallet is None else None)
                 self._report(done, settings().now())
                 faults = {fault.wallet: fault.message for fault in file.faults if self._wallet is None}

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from django import template
@@ -58,6 +59,14 @@ def percent(value: float | None, *, signed: bool = True, unit: str = "%", reason
         return format_html('<span class="num">{}</span>', text)
     exactly = exact(value)
     return format_html('<span class="num{}">{}{}</span>', _tone(exactly), _arrow(exactly), text)
+
+
+@register.simple_tag
+def ratio(value: float | None, reason: str = "") -> SafeString:
+    """A ratio without a unit, to two places."""
+    if value is None or not isfinite(value):
+        return absent(reason or _("not known"))
+    return format_html('<span class="num">{}</span>', numbers.decimal_text(exact(value), 2, signed=False))
 
 
 @register.simple_tag
