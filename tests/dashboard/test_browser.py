@@ -1,4 +1,4 @@
-"""A real browser and the real server: first account, second factor, Today, a decision, its bytes; no foreign host."""
+"""A real browser and the real server: first account, second factor, Today, a decision, its bytes, halt and resume."""
 
 import os
 import subprocess
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from strades_pipelines.brokerage.asked_commands import carry_out_asked
+from strades_pipelines.brokerage.halts import current_state
 from strades_pipelines.ports import free_port
 from strades_pipelines.settings import PROJECT
 from tests.dashboard.conftest import CLOCK, PASSWORD, decision_id, home
@@ -121,6 +123,17 @@ def test_from_the_first_visit_to_the_bytes_of_a_decision(
         with page.expect_download() as saved:
             page.click("text=Download the bytes")
         assert saved.value.suggested_filename == "fetch-1.bin"
+        for kind, state in (("halt", "halted"), ("resume", "resumed")):
+            page.goto(f"{served}/wallets/paper/")
+            page.click(f'main a[href^="/{kind}/"]')
+            page.select_option("#id_scope", "wallet:paper")
+            page.fill("#id_reason", "a look by myself")
+            page.keyboard.press("Enter")
+            page.wait_for_url("**/commands/*/")
+            assert current_state(traded, "paper") == "halted"
+            carry_out_asked(traded, clock=lambda: CLOCK)
+            page.wait_for_selector(f"text=done: {state}")  # the page looks again by itself
+        assert current_state(traded, "paper") == "active"
         assert [line for line in wrong if not line.startswith("failed ")] == []
 
 
@@ -129,7 +142,8 @@ def test_every_page_in_both_themes_and_on_a_phone(served: str, browser: "Browser
         page = context.new_page()
         wrong = watched(page, served)
         sign_up(page, served)
-        for path in ("/", "/markets/", "/markets/11/", "/states/", "/bodies/1/", "/settings/", "/people/"):
+        for path in ("/", "/markets/", "/markets/11/", "/wallets/", "/wallets/paper/", "/commands/", "/halt/", "/states/", "/bodies/1/",
+                     "/settings/", "/people/"):  # fmt: skip
             grounds = set()
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
