@@ -42,6 +42,8 @@ MATRIX: dict[str, Role | Right | None] = {
     "markets": Role.VIEWER,
     "market": Role.VIEWER,
     "states": Role.VIEWER,
+    "agenda": Role.VIEWER,
+    "search": Role.VIEWER,
     "wallets": Role.VIEWER,
     "wallet": Role.VIEWER,
     "wallet_fills": Role.VIEWER,

@@ -10,6 +10,8 @@ from dashboard.accounts import people, views
 from dashboard.core.health import health
 from dashboard.overall_data import markets, states
 from dashboard.results import exports, wallets
+from dashboard.scheduler.agenda import agenda
+from dashboard.search.views import search
 from dashboard.today.views import today
 from dashboard.trades import bodies, commands, decisions
 
@@ -26,6 +28,8 @@ urlpatterns = [
     path("wallets/<path:name>/fills.csv", exports.fills, name="wallet_fills"),
     path("wallets/<path:name>/equity.csv", exports.equity, name="wallet_equity"),
     path("wallets/<path:name>/", wallets.wallet, name="wallet"),
+    path("agenda/", agenda, name="agenda"),
+    path("search/", search, name="search"),
     path("halt/", commands.halt, name="halt"),
     path("resume/", commands.resume, name="resume"),
     path("commands/", commands.commands, name="commands"),

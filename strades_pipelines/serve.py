@@ -211,7 +211,7 @@ class Extras:
         self._changes = ChangeWatch(lambda: fingerprint(folders, [settings().sources]))
         self._runs = RunGuard(output, parts.children["code"])
         self._wallets = WalletWatch(alerts.put, output.tell)
-        self._commands = CommandWatch(output.tell)
+        self._commands = CommandWatch(output.tell, output.note)
 
     def look(self, supervisor: Supervisor) -> None:
         """Look once."""

@@ -16,11 +16,12 @@ class CommandWatch:
     """Looks for commands that wait, in a thread with a connection of its own.
 
     Args:
-        tell: called with "commands" and a line for each command that was carried out, and for each new fault.
+        tell: called with "commands" and a line for each command that was carried out.
+        note: called so for each new fault; at every start there is one, until the database answers.
     """
 
-    def __init__(self, tell: Callable[[str, str], None]) -> None:
-        self._tell = tell
+    def __init__(self, tell: Callable[[str, str], None], note: Callable[[str, str], None]) -> None:
+        self._tell, self._note = tell, note
         self._fault = ""
         self._closed = Event()
         self._thread = Thread(target=self._watch, name="command-watch", daemon=True)
@@ -35,7 +36,7 @@ class CommandWatch:
             try:
                 self._look_until_closed()
             except Exception as error:  # the database is away, or its schema still being made: look again later
-                self._tell_fault(error)
+                self._note_fault(error)
                 self._closed.wait(SECONDS_AWAY)
 
     def _look_until_closed(self) -> None:
@@ -47,8 +48,8 @@ class CommandWatch:
                 self._fault = ""
                 self._closed.wait(SECONDS)
 
-    def _tell_fault(self, error: Exception) -> None:
+    def _note_fault(self, error: Exception) -> None:
         fault = (str(error) or repr(error)).splitlines()[0]
         if fault != self._fault:
-            self._tell("commands", f"nothing is carried out that pages ask for: {fault}")
+            self._note("commands", f"nothing is carried out that pages ask for: {fault}")
         self._fault = fault

@@ -24,6 +24,19 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 START_SECONDS = 120
+PATHS = (
+    *(
+        "/",
+        "/markets/",
+        "/markets/11/",
+        "/wallets/",
+        "/wallets/paper/",
+        "/commands/",
+        "/halt/",
+        "/agenda/?day=2024-01-02",
+    ),
+    *("/search/?q=BTC", "/states/", "/bodies/1/", "/settings/", "/people/"),
+)
 PHONE = {"width": 390, "height": 844}
 
 
@@ -142,8 +155,7 @@ def test_every_page_in_both_themes_and_on_a_phone(served: str, browser: "Browser
         page = context.new_page()
         wrong = watched(page, served)
         sign_up(page, served)
-        for path in ("/", "/markets/", "/markets/11/", "/wallets/", "/wallets/paper/", "/commands/", "/halt/", "/states/", "/bodies/1/",
-                     "/settings/", "/people/"):  # fmt: skip
+        for path in PATHS:
             grounds = set()
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)

@@ -39,6 +39,8 @@ def test_a_halt_is_in_force_from_the_answer_on_and_its_page_says_what_came_of_it
     page = client.get("/halt/?scope=wallet:paper").content.decode()
     assert '<option value="wallet:paper" selected>Wallet paper</option>' in page
     assert '<option value="strategy:sma_cross">' in page
+    for address in ("/wallets/", "/wallets/paper/"):
+        assert "no result yet" in client.get(address).content.decode()  # and no zero
     sent = form(reason="too <b>fast</b>")
     path = asked(client, "halt", sent)
     assert current_state(market, "paper") == "halted"

@@ -52,7 +52,8 @@ def quantity(value: Any, reason: str = "") -> SafeString:
 @register.simple_tag
 def percent(value: float | None, *, signed: bool = True, unit: str = "%", reason: str = "") -> SafeString:
     """A fraction as a percentage, with sign and arrow."""
-    text = None if value is None else numbers.percent_text(value, signed=signed, unit=unit)
+    # A template gives "" for an attribute of what is None.
+    text = numbers.percent_text(value, signed=signed, unit=unit) if isinstance(value, float | int) else None
     if value is None or text is None:
         return absent(reason or _("not known"))
     if not signed:
@@ -64,9 +65,9 @@ def percent(value: float | None, *, signed: bool = True, unit: str = "%", reason
 @register.simple_tag
 def ratio(value: float | None, reason: str = "") -> SafeString:
     """A ratio without a unit, to two places."""
-    if value is None or not isfinite(value):
+    if not isinstance(value, float | int) or not isfinite(value):
         return absent(reason or _("not known"))
-    return format_html('<span class="num">{}</span>', numbers.decimal_text(exact(value), 2, signed=False))
+    return format_html('<span class="num">{}</span>', numbers.decimal_text(exact(value), 2))
 
 
 @register.simple_tag
