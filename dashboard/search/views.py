@@ -1,5 +1,7 @@
 """The page of the search box: at most two queries, whatever is asked."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -18,9 +20,9 @@ def search(request: HttpRequest) -> HttpResponse:
     """What has the text as its id, or in its name."""
     text = request.GET.get("q", "").strip()
     if problem := problem_of(text):
-        context = {"problem": problem, "search_text": text[:LONGEST_TEXT].replace("\0", "")}
-        return render(request, "search/search.html", context, status=400)
-    context = {"search_text": text, "asked": bool(text)}
+        refused = {"problem": problem, "search_text": text[:LONGEST_TEXT].replace("\0", "")}
+        return render(request, "search/search.html", refused, status=400)
+    context: dict[str, Any] = {"search_text": text, "asked": bool(text)}
     if text:
         with snapshot():
             context |= {"ids": find_ids(text), "names": find_names(text)}

@@ -23,7 +23,11 @@ def test_a_halt_is_carried_out_within_seconds_also_after_the_database_was_away(
     monkeypatch.setattr(command_watch, "SECONDS_AWAY", 0.05)
     said: list[str] = []
     ask(market, WALLET)
-    watch = command_watch.CommandWatch(*[lambda _, text: said.append(text)] * 2)
+
+    def say(_part: str, text: str) -> None:
+        said.append(text)
+
+    watch = command_watch.CommandWatch(say, say)
     deadline = time.monotonic() + 20
     while len(said) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
