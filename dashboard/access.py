@@ -8,11 +8,11 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from dashboard.accounts.models import User
-from dashboard.accounts.roles import Role
+from dashboard.accounts.roles import Right, Role
 
 ANYONE = None  # also somebody who is not signed in
 
-MATRIX: dict[str, Role | None] = {
+MATRIX: dict[str, Role | Right | None] = {
     "health": ANYONE,
     "preferences": ANYONE,
     # Signing in and up, the second factor, and one's own account.
@@ -42,6 +42,17 @@ MATRIX: dict[str, Role | None] = {
     "markets": Role.VIEWER,
     "market": Role.VIEWER,
     "states": Role.VIEWER,
+    "agenda": Role.VIEWER,
+    "search": Role.VIEWER,
+    "wallets": Role.VIEWER,
+    "wallet": Role.VIEWER,
+    "wallet_fills": Role.VIEWER,
+    "wallet_equity": Role.VIEWER,
+    "commands": Role.VIEWER,
+    "command": Role.VIEWER,
+    # What stops and starts trading.
+    "halt": Right.HALT,
+    "resume": Right.RESUME,
     # What changes something for others.
     "people": Role.ADMIN,
     "person_change": Role.ADMIN,

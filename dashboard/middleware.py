@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from dashboard.access import ANYONE, MATRIX
 from dashboard.accounts.adapter import no_account_yet
 from dashboard.accounts.connections import is_alive
-from dashboard.accounts.roles import NEEDS_SECOND_FACTOR
+from dashboard.accounts.roles import NEEDS_SECOND_FACTOR, Right, holders
 from dashboard.accounts.second_factor import SecondFactorUnreadable
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,12 @@ class AccessMiddleware:
         if not user.is_authenticated:
             return redirect("account_signup") if no_account_yet() else redirect_to_login(request.get_full_path())
         if not user.may(needed):
-            return render(request, "403.html", {"needed": needed}, status=403)
+            return render(
+                request,
+                "403.html",
+                {"needed": " / ".join(holders(needed) if isinstance(needed, Right) else [needed])},
+                status=403,
+            )
         if needed in NEEDS_SECOND_FACTOR and not is_mfa_enabled(user):
             messages.warning(request, _("This needs a second factor. Set one up first."))
             return redirect("mfa_activate_totp")

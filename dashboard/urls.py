@@ -9,8 +9,11 @@ from django.urls import path
 from dashboard.accounts import people, views
 from dashboard.core.health import health
 from dashboard.overall_data import markets, states
+from dashboard.results import exports, wallets
+from dashboard.scheduler.agenda import agenda
+from dashboard.search.views import search
 from dashboard.today.views import today
-from dashboard.trades import bodies, decisions
+from dashboard.trades import bodies, commands, decisions
 
 urlpatterns = [
     path("", today, name="today"),
@@ -21,6 +24,16 @@ urlpatterns = [
     path("markets/", markets.markets, name="markets"),
     path("markets/<int:listing_id>/", markets.market, name="market"),
     path("states/", states.states, name="states"),
+    path("wallets/", wallets.wallets, name="wallets"),
+    path("wallets/<path:name>/fills.csv", exports.fills, name="wallet_fills"),
+    path("wallets/<path:name>/equity.csv", exports.equity, name="wallet_equity"),
+    path("wallets/<path:name>/", wallets.wallet, name="wallet"),
+    path("agenda/", agenda, name="agenda"),
+    path("search/", search, name="search"),
+    path("halt/", commands.halt, name="halt"),
+    path("resume/", commands.resume, name="resume"),
+    path("commands/", commands.commands, name="commands"),
+    path("commands/<uuid:key>/", commands.command, name="command"),
     path("settings/", views.settings, name="settings"),
     path("settings/connections/<int:connection_id>/end/", views.connection_end, name="connection_end"),
     path("preferences/", views.preferences, name="preferences"),

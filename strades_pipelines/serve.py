@@ -24,6 +24,7 @@ from strades_pipelines.served_parts import Parts, dashboard_url, make_socket_fol
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.alert_queue import AlertQueue
 from strades_pipelines.supervision.changes import ChangeWatch, fingerprint
+from strades_pipelines.supervision.command_watch import CommandWatch
 from strades_pipelines.supervision.database_part import postmaster
 from strades_pipelines.supervision.down import record_path, stop_database
 from strades_pipelines.supervision.process_table import is_stopped
@@ -210,6 +211,7 @@ class Extras:
         self._changes = ChangeWatch(lambda: fingerprint(folders, [settings().sources]))
         self._runs = RunGuard(output, parts.children["code"])
         self._wallets = WalletWatch(alerts.put, output.tell)
+        self._commands = CommandWatch(output.tell, output.note)
 
     def look(self, supervisor: Supervisor) -> None:
         """Look once."""
@@ -226,6 +228,7 @@ class Extras:
 
     def close(self) -> None:
         """End what it started."""
+        self._commands.close()
         self._runs.close()
 
     def _follow_database(self, supervisor: Supervisor) -> None:

@@ -219,6 +219,20 @@ PLANTS = (
         "tests/operations/test_findings.py::test_a_finding_is_shown_everywhere_and_holds_the_wallet_until_it_is_settled",
     ),
     Plant(
+        "a halt that a page asked for counts only once it is carried out",
+        f"{PACKAGE}/database/migrations/0034.asked_commands.sql",
+        "c.outcome IS NULL AND c.request_key IS NOT NULL AND c.kind = 'halt'",
+        "c.outcome IS NOT NULL AND c.request_key IS NOT NULL AND c.kind = 'halt'",
+        "tests/brokerage/test_asked_commands.py::test_a_halt_that_waits_lets_no_order_out",
+    ),
+    Plant(
+        "a resume that waited ends a halt that was asked for after it",
+        f"{PACKAGE}/brokerage/asked_commands.py",
+        "command_id > %s ORDER BY",
+        "command_id < %s ORDER BY",
+        "tests/brokerage/test_asked_commands.py::test_an_old_wish_to_resume_ends_no_later_halt",
+    ),
+    Plant(
         "a live wallet trades whatever its venue says of it",
         f"{PACKAGE}/brokerage/reconcile.py",
         '        if wallet.mode == "live":\n',

@@ -15,7 +15,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.accounts.roles import INCLUDES, NEEDS_SECOND_FACTOR, Role
+from dashboard.accounts.roles import NEEDS_SECOND_FACTOR, Right, Role, holders
 
 SESSION_HOURS, REMEMBERED_DAYS = timedelta(hours=12), timedelta(days=30)
 INVITATION_DAYS = timedelta(days=7)
@@ -73,9 +73,9 @@ class User(AbstractBaseUser):
             models.CheckConstraint(condition=models.Q(role__in=[role.value for role in Role]), name="known_role"),
         )
 
-    def may(self, role: Role) -> bool:
-        """Whether this account has the rights of `role`."""
-        return self.is_active and role in INCLUDES[Role(self.role)]
+    def may(self, needed: Role | Right) -> bool:
+        """Whether this account has the rights of a role, or this right."""
+        return self.is_active and Role(self.role) in holders(needed)
 
     @property
     def needs_second_factor(self) -> bool:

@@ -12,7 +12,7 @@ from dashboard.access import MATRIX
 from dashboard.accounts.connections import end
 from dashboard.accounts.forms import RoleForm
 from dashboard.accounts.models import AccountChange, Connection, Invitation, User
-from dashboard.accounts.roles import INCLUDES, Role
+from dashboard.accounts.roles import Role, holders
 from strades_pipelines.settings import settings
 
 # The mission's view beside its table: how often and how long each account was connected.
@@ -38,7 +38,7 @@ def people(request: HttpRequest) -> HttpResponse:
     context = {
         "people": rows,
         "roles": [role.value for role in Role],
-        "matrix": [(name, [needed in INCLUDES[role] for role in Role]) for name, needed in MATRIX.items() if needed],
+        "matrix": [(name, [role in holders(needed) for role in Role]) for name, needed in MATRIX.items() if needed],
         "invitations": Invitation.objects.select_related("created_by", "used_by").order_by("-created_at")[:20],
         "changes": AccountChange.objects.select_related("person").order_by("-at")[:20],
         "invitation_link": request.session.pop("invitation_link", None),

@@ -1,4 +1,4 @@
-"""The four roles. Each includes those before it, except that an admin does not trade."""
+"""The four roles. Each includes those before it, except that an admin does not trade; he may halt what trades."""
 
 from enum import StrEnum
 
@@ -12,11 +12,29 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Right(StrEnum):
+    """What several roles may do of which none includes the other."""
+
+    HALT = "halt"
+    RESUME = "resume"
+
+
 INCLUDES: dict[Role, frozenset[Role]] = {
     Role.VIEWER: frozenset({Role.VIEWER}),
     Role.ANALYST: frozenset({Role.VIEWER, Role.ANALYST}),
     Role.TRADER: frozenset({Role.VIEWER, Role.ANALYST, Role.TRADER}),
     Role.ADMIN: frozenset({Role.VIEWER, Role.ANALYST, Role.ADMIN}),
 }
-# Who can move money or accounts proves it with something that cannot be read over a shoulder.
-NEEDS_SECOND_FACTOR = frozenset({Role.TRADER, Role.ADMIN})
+HOLDERS: dict[Right, frozenset[Role]] = {
+    Right.HALT: frozenset({Role.TRADER, Role.ADMIN}),
+    Right.RESUME: frozenset({Role.TRADER, Role.ADMIN}),
+}
+# Who can move money or accounts proves it with something that cannot be read over a shoulder. A halt waits for nothing.
+NEEDS_SECOND_FACTOR: frozenset[Role | Right] = frozenset({Role.TRADER, Role.ADMIN, Right.RESUME})
+
+
+def holders(needed: Role | Right) -> list[Role]:
+    """The roles that have a right, or the rights of a role."""
+    if isinstance(needed, Right):
+        return [role for role in Role if role in HOLDERS[needed]]
+    return [role for role in Role if needed in INCLUDES[role]]

@@ -1,5 +1,6 @@
 """What happens next: the next fetch of each source, and the sessions of the markets."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -57,3 +58,66 @@ def next_events(sources: Sequence[SourceHealth], sessions: Sequence[Session], *,
         at, kind = (session.close_time, "close") if is_open else (session.open_time, "open")
         events.append(Event(at, kind, (session.calendar,), session.is_half_day))
     return sorted(events, key=lambda event: (event.at, event.kind))
+
+
+KINDS = ("schedule", "run", "session", "release", "intent")
+ENTRIES = """
+    SELECT a.kind, a.what, a.starts_at, a.ends_at, a.state, a.reference FROM ops.agenda AS a
+    WHERE a.starts_at >= %(start)s AND a.starts_at < %(end)s AND a.kind = ANY(%(kinds)s)
+        AND (a.starts_at, a.kind, a.what, coalesce(a.reference, '')) > (
+            %(after_at)s::timestamptz, %(after_kind)s::text, %(after_what)s::text, %(after_reference)s::text
+        )
+    ORDER BY a.starts_at, a.kind, a.what, coalesce(a.reference, '') LIMIT %(most)s
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of ops.agenda: a tick of a schedule, a run, a session, a release or an order that was intended."""
+
+    kind: str
+    what: str
+    starts_at: datetime
+    ends_at: datetime | None
+    state: str
+    reference: str | None
+
+    @property
+    def place(self) -> str:
+        """Where it stands: later ones come after it. `parse_entry_place` reads it back."""
+        return json.dumps([self.starts_at.isoformat(), self.kind, self.what, self.reference or ""])
+
+
+Place = tuple[datetime, str, str, str]
+
+
+def parse_entry_place(text: str) -> Place | None:
+    """What `Entry.place` wrote, or None."""
+    try:
+        at, kind, what, reference = json.loads(text)
+        instant = datetime.fromisoformat(at)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = (kind, what, reference)
+    if instant.tzinfo is None or not all(isinstance(one, str) and "\0" not in one for one in texts):
+        return None
+    return instant, kind, what, reference
+
+
+def read_entries(
+    start: datetime, end: datetime, *, kinds: Sequence[str], after: Place | None, most: int
+) -> list[Entry]:
+    """The entries that begin in [start, end), oldest first; behind the place `after`. One query."""
+    at, kind, what, reference = after or (start - timedelta(microseconds=1), "", "", "")
+    return read(
+        Entry,
+        ENTRIES,
+        start=start,
+        end=end,
+        kinds=list(kinds),
+        after_at=at,
+        after_kind=kind,
+        after_what=what,
+        after_reference=reference,
+        most=most,
+    )

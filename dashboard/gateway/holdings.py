@@ -4,12 +4,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from dashboard.gateway.reading import read
+from dashboard.gateway.reading import read, read_one
 from strades_pipelines.market.rounding import exact
 
 WALLETS = """
-    SELECT w.wallet, w.mode, w.broker, w.strategy, w.currency, w."interval", w.opened_at, w.opening_cash, s.state,
-        s.reason, c.balance AS cash, orders.working, orders.unknown,
+    SELECT w.wallet, w.mode, w.broker, w.strategy, w.currency, w."interval", w.opened_at, w.window_end, w.opening_cash,
+        s.state, s.reason, c.balance AS cash, orders.working, orders.unknown,
+        ARRAY(
+            SELECT o.currency FROM trading.cash AS o WHERE o.wallet = w.wallet AND o.currency <> w.currency
+            ORDER BY o.currency
+        ) AS foreign_currencies,
+        ARRAY(
+            SELECT o.balance FROM trading.cash AS o WHERE o.wallet = w.wallet AND o.currency <> w.currency
+            ORDER BY o.currency
+        ) AS foreign_balances,
         (SELECT max(d.decided_at) FROM signals.decisions AS d WHERE d.wallet = w.wallet) AS decided_at
     FROM trading.wallets AS w
     INNER JOIN trading.wallet_states AS s ON s.wallet = w.wallet
@@ -18,16 +26,18 @@ WALLETS = """
         SELECT count(*) AS working, count(*) FILTER (WHERE o.state = 'unknown') AS unknown FROM trading.orders AS o
         WHERE o.wallet = w.wallet AND o.state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
     ) AS orders
-    WHERE w.mode <> 'replay' AND s.state <> 'retired' ORDER BY w.wallet
+    WHERE {which} ORDER BY w.wallet
 """
+# Which wallets are read: those that trade, or one of any kind.
+TRADING, ONE = "w.mode <> 'replay' AND w.state <> 'retired'", "w.wallet = %(wallet)s"
 POSITIONS = """
     SELECT p.wallet, p.listing_id, l.venue || ':' || l.symbol AS instrument, p.quantity, p.average_price,
-        bar.close, bar.close_time AS priced_at
+        p.cost, p.realised, bar.close, bar.close_time AS priced_at
     FROM trading.positions AS p
     INNER JOIN trading.wallets AS w ON w.wallet = p.wallet
     INNER JOIN records.listings AS l ON l.listing_id = p.listing_id
     LEFT JOIN LATERAL ({bars}) AS bar ON true
-    WHERE w.mode <> 'replay' AND w.state <> 'retired' AND p.quantity <> 0 ORDER BY p.wallet, instrument
+    WHERE {which} AND p.quantity <> 0 ORDER BY p.wallet, instrument
 """
 CANDLE = """
     SELECT c.close, c.close_time FROM records.candles AS c
@@ -44,13 +54,20 @@ DAY = """
 
 @dataclass(frozen=True)
 class HeldPosition:
-    """Units of a listing; `price` is the last known close, None where there is none."""
+    """Units of a listing; `price` is the last known close, None where there is none.
+
+    Args:
+        cost: of all units, at average cost, fees in; None for one that was opened before it was kept.
+        realised: the profit of what was sold of the listing so far, fees in; None as `cost`.
+    """
 
     wallet: str
     listing_id: int
     instrument: str
     quantity: Decimal
     average_price: Decimal
+    cost: Decimal | None
+    realised: Decimal | None
     close: float | None
     priced_at: datetime | None
 
@@ -69,10 +86,15 @@ class HeldPosition:
         """What they are worth beyond what was paid for them, fees apart."""
         return None if self.price is None else self.quantity * (self.price - self.average_price)
 
+    @property
+    def unrealised(self) -> Decimal | None:
+        """The profit if all were sold at the last close, the fees of buying in: as `strades wallets` says it."""
+        return None if self.value is None or self.cost is None else self.value - self.cost
+
 
 @dataclass
 class WalletHolding:
-    """A wallet that trades; money in its currency."""
+    """A wallet; money in its currency. `foreign_balances` are of `foreign_currencies`, each in its own units."""
 
     wallet: str
     mode: str
@@ -81,12 +103,15 @@ class WalletHolding:
     currency: str
     interval: str
     opened_at: datetime
+    window_end: datetime | None
     opening_cash: Decimal
     state: str
     reason: str | None
     cash: Decimal | None
     working: int
     unknown: int
+    foreign_currencies: list[str]
+    foreign_balances: list[Decimal]
     decided_at: datetime | None
     positions: list[HeldPosition] = field(default_factory=list)
 
@@ -97,6 +122,12 @@ class WalletHolding:
         if self.cash is None or None in values:
             return None
         return self.cash + sum((value for value in values if value is not None), Decimal(0))
+
+    @property
+    def foreign_cash(self) -> list[tuple[str, Decimal]]:
+        """Cash in other currencies, which the equity has none of."""
+        pairs = zip(self.foreign_currencies, self.foreign_balances, strict=True)
+        return [(currency, balance) for currency, balance in pairs if balance]
 
     @property
     def unpriced(self) -> list[str]:
@@ -111,9 +142,23 @@ class WalletHolding:
 
 def read_holdings(*, now: datetime, has_daily_bars: bool) -> list[WalletHolding]:
     """The wallets that trade, by name. Two queries."""
-    wallets = {row.wallet: row for row in read(WalletHolding, WALLETS)}
-    bars = f"(({CANDLE}) UNION ALL ({DAY}))" if has_daily_bars else CANDLE
-    for position in read(HeldPosition, POSITIONS.replace("{bars}", bars), now=now):
+    wallets = {row.wallet: row for row in read(WalletHolding, WALLETS.replace("{which}", TRADING))}
+    for position in read(HeldPosition, _positions(TRADING, has_daily_bars=has_daily_bars), now=now):
         if position.wallet in wallets:
             wallets[position.wallet].positions.append(position)
     return list(wallets.values())
+
+
+def read_holding(wallet: str, *, now: datetime, has_daily_bars: bool) -> WalletHolding | None:
+    """One wallet of any kind, or None; a replay is valued at the end of its window. Two queries."""
+    found = read_one(WalletHolding, WALLETS.replace("{which}", ONE), wallet=wallet)
+    if found is not None:
+        at = now if found.window_end is None else min(now, found.window_end)
+        query = _positions(ONE, has_daily_bars=has_daily_bars)
+        found.positions += read(HeldPosition, query, wallet=wallet, now=at)
+    return found
+
+
+def _positions(which: str, *, has_daily_bars: bool) -> str:
+    bars = f"(({CANDLE}) UNION ALL ({DAY}))" if has_daily_bars else CANDLE
+    return POSITIONS.replace("{bars}", bars).replace("{which}", which)

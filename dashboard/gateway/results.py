@@ -1,9 +1,10 @@
 """How the wallets did against buying and holding: curves of the results layer, never worked out for a page."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 
-from dashboard.gateway.reading import read
+from dashboard.gateway.reading import read, read_one
 
 POINTS = 61  # of a small chart
 # By the key of each instant: a year of minutes is not read for sixty points.
@@ -13,7 +14,8 @@ CURVES = """
         (p.benchmark ->> 'total_return')::double precision AS benchmark_return,
         (p.statistics ->> 'max_drawdown')::double precision AS max_drawdown,
         (p.statistics ->> 'sharpe')::double precision AS sharpe,
-        (p.statistics ->> 'round_trips')::integer AS round_trips
+        (p.statistics ->> 'round_trips')::integer AS round_trips,
+        (p.statistics ->> 'fees')::double precision AS fees
     FROM results.current_wallets AS c
     INNER JOIN results.performance AS p ON p.wallet = c.wallet
     INNER JOIN LATERAL (
@@ -32,7 +34,13 @@ CURVES = """
             ORDER BY e.time DESC LIMIT 1
         ) AS point
     ) AS curve
+    WHERE %(wallet)s::text IS NULL OR c.wallet = %(wallet)s
     ORDER BY c.mode, c.name
+"""
+
+SESSIONS = """
+    SELECT s.session_date, s.time_weighted, s.fees, s.valued_at FROM results.wallet_sessions AS s
+    WHERE s.wallet = %(wallet)s ORDER BY s.session_date
 """
 
 
@@ -54,6 +62,7 @@ class WalletCurve:
     max_drawdown: float | None
     sharpe: float | None
     round_trips: int | None
+    fees: float | None
 
     @property
     def lead(self) -> float | None:
@@ -75,4 +84,24 @@ class WalletCurve:
 
 def read_curves() -> list[WalletCurve]:
     """The wallets that trade and the current replays. One query."""
-    return read(WalletCurve, CURVES, points=POINTS)
+    return read(WalletCurve, CURVES, points=POINTS, wallet=None)
+
+
+def read_curve(wallet: str, *, points: int) -> WalletCurve | None:
+    """The curve of one wallet; None where it has no result, or is a replay that a newer one has replaced."""
+    return read_one(WalletCurve, CURVES, points=points, wallet=wallet)
+
+
+@dataclass(frozen=True)
+class SessionReturn:
+    """A session of a wallet: its time-weighted return (None where it began with nothing), and its fees in money."""
+
+    session_date: date
+    time_weighted: float | None
+    fees: Decimal
+    valued_at: datetime
+
+
+def read_session_returns(wallet: str) -> list[SessionReturn]:
+    """The sessions of a wallet, oldest first: one a trading day."""
+    return read(SessionReturn, SESSIONS, wallet=wallet)

@@ -6,19 +6,16 @@ from decimal import Decimal
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.core.frame import installation_of
-from dashboard.core.numbers import percent_text
-from dashboard.core.svg import curve_chart, sparkline
 from dashboard.gateway.agenda import next_events, read_sessions
 from dashboard.gateway.decisions import read_newest_decisions
 from dashboard.gateway.holdings import WalletHolding, read_holdings
 from dashboard.gateway.reading import snapshot
-from dashboard.gateway.results import WalletCurve, read_curves
+from dashboard.gateway.results import read_curves
 from dashboard.gateway.sources import read_sources
+from dashboard.results.curves import chart, sparkline
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.settings import settings
 
@@ -54,9 +51,9 @@ def today(request: HttpRequest) -> HttpResponse:
         "decisions": (trading or replayed)[:SHOWN_DECISIONS],
         "replayed": replayed[:SHOWN_DECISIONS] if trading else [],
         "decided_today": sum(decision.decided_at >= midnight for decision in trading),
-        "curves": [(curve, _sparkline(curve)) for curve in curves],
+        "curves": [(curve, sparkline(curve)) for curve in curves],
         "best": best,
-        "chart": _chart(best) if best else "",
+        "chart": chart(best) if best else "",
         "events": next_events(sources, sessions, now=now)[:SHOWN_EVENTS],
     }
     return render(request, "today/today.html", context)
@@ -73,20 +70,3 @@ def _equities(holdings: Sequence[WalletHolding]) -> list[tuple[str, Decimal | No
 def _sum(amounts: Sequence[Decimal | None]) -> Decimal | None:
     known = [amount for amount in amounts if amount is not None]
     return sum(known, Decimal(0)) if len(known) == len(amounts) else None
-
-
-def _title(curve: WalletCurve) -> str:
-    text = _("%(name)s: algorithm %(own)s, buy and hold %(held)s") % {
-        "name": curve.name,
-        "own": percent_text(curve.total_return, signed=True) if curve.total_return is not None else "—",
-        "held": percent_text(curve.benchmark_return, signed=True) if curve.benchmark_return is not None else "—",
-    }
-    return str(text)
-
-
-def _sparkline(curve: WalletCurve) -> SafeString:
-    return sparkline(curve.equity, curve.benchmark, title=_title(curve))
-
-
-def _chart(curve: WalletCurve) -> SafeString:
-    return curve_chart(curve.times, curve.equity, curve.benchmark, currency=curve.currency, title=_title(curve))

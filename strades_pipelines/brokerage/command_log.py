@@ -36,6 +36,14 @@ class Request:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AskedCommand:
+    """A halt or resume that a page asked for and that waits to be carried out."""
+
+    command_id: int
+    request: Request
+
+
 def current_user() -> str:
     """The user of the operating system; `uid N` where it has no name, as in a container."""
     with suppress(OSError, KeyError, ImportError):
@@ -71,3 +79,24 @@ def log_outcome(connection: Connection, command_id: int, outcome: str, *, now: d
     connection.execute(
         "UPDATE trading.commands SET outcome = %s, finished_at = %s WHERE command_id = %s", [outcome, now, command_id]
     )
+
+
+def asked_commands(connection: Connection, command_id: int | None = None, *, lock: bool = False) -> list[AskedCommand]:
+    """The commands that wait to be carried out, in the order in which they were given. Commits nothing.
+
+    Args:
+        command_id: only this one, if it still waits.
+        lock: hold their rows until the end of the transaction; waits for whoever holds one.
+    """
+    rows = connection.execute(
+        f"""
+        SELECT command_id, kind, scope, name, requested_by, requested_at, reason FROM trading.commands
+        WHERE outcome IS NULL AND request_key IS NOT NULL AND command_id = coalesce(%s, command_id)
+        ORDER BY command_id {"FOR UPDATE" if lock else ""}
+        """,
+        [command_id],
+    )
+    return [
+        AskedCommand(found, Request(kind, Scope(scope, name), by, at, reason))
+        for found, kind, scope, name, by, at, reason in rows
+    ]

@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from strades_pipelines.brokerage.command_log import Request, Scope, log_command
+from strades_pipelines.brokerage.command_log import Request, Scope, asked_commands, log_command, log_outcome
+from strades_pipelines.brokerage.findings import open_findings
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.database.crash import crash_point
 
+SEND_SECONDS = 5.0  # a send that hangs for longer is the venue's to end
 # The wallets of a scope, but for replays and for those that are closed.
 IN_SCOPE = """
     SELECT wallet FROM trading.wallets
@@ -36,6 +38,15 @@ def halt(connection: Connection, request: Request, state: str) -> int:
     Of two halts of one scope the later one counts. Sends that are under way are not waited for.
     """
     command_id = log_command(connection, request, {"state": state})
+    set_halt(connection, command_id, request, state)
+    crash_point("trading.halt_written")
+    connection.commit()
+    crash_point("trading.halt_committed")
+    return command_id
+
+
+def set_halt(connection: Connection, command_id: int, request: Request, state: str) -> None:
+    """Write the state that a command asks for: of its wallet, or a halt of its strategy or of all. Commits nothing."""
     scope, reason = request.scope, request.reason or f"by {request.by}"
     if scope.kind == "wallet":
         connection.execute(
@@ -55,20 +66,29 @@ def halt(connection: Connection, request: Request, state: str) -> int:
             """,
             [scope.kind, scope.name, state, reason, request.at, command_id],
         )
-    crash_point("trading.halt_written")
-    connection.commit()
-    crash_point("trading.halt_committed")
-    return command_id
 
 
 def resume(connection: Connection, request: Request) -> tuple[int, bool]:
     """End the halt of exactly this scope; returns the command and whether there was one. Commits.
 
+    A halt of this scope that a page asked for and that nobody has carried out yet is ended too.
+    """
+    command_id = log_command(connection, request, {})
+    for waiting in asked_commands(connection, lock=True):
+        if waiting.request.kind == "halt" and waiting.request.scope == request.scope:
+            set_halt(connection, waiting.command_id, waiting.request, "halted")
+            log_outcome(connection, waiting.command_id, f"ended by command {command_id}", now=request.at)
+    ended = end_halt(connection, request.scope)
+    connection.commit()
+    return command_id, ended
+
+
+def end_halt(connection: Connection, scope: Scope) -> bool:
+    """End the halt of exactly this scope; whether there was one that could be ended. Commits nothing.
+
     A wallet that was halted by itself, by a fault say, stays so when all wallets are resumed; one of which a finding
     stands stays so until that is settled.
     """
-    command_id = log_command(connection, request, {})
-    scope = request.scope
     if scope.kind == "wallet":
         ended = connection.execute(
             """
@@ -80,8 +100,15 @@ def resume(connection: Connection, request: Request) -> tuple[int, bool]:
         )
     else:
         ended = connection.execute("DELETE FROM trading.halts WHERE scope = %s AND name = %s", [scope.kind, scope.name])
-    connection.commit()
-    return command_id, ended.rowcount > 0
+    return ended.rowcount > 0
+
+
+def reasons_not_to_resume(connection: Connection, scope: Scope) -> list[str]:
+    """Why `end_halt` ended nothing: findings of the wallet that stand, or there is no halt of this scope."""
+    findings = open_findings(connection, wallet=scope.name) if scope.kind == "wallet" else []
+    if findings:
+        return [f"{scope}: finding {one.finding_id} stands: {one.detail}; {one.advice}" for one in findings]
+    return [f"{scope}: nothing to resume; `strades wallets` shows what is halted, and by what"]
 
 
 def current_state(connection: Connection, wallet: str) -> str:
@@ -121,6 +148,11 @@ def wait_for_sends(connection: Connection, wallets: Sequence[str], *, seconds: f
         finally:
             connection.rollback()  # gives the lock back
     return still_sending
+
+
+def still_sending(wallets: Sequence[str]) -> list[str]:
+    """A line for each wallet that `wait_for_sends` waited for in vain for `SEND_SECONDS`."""
+    return [f"wallet {name} was still sending after {SEND_SECONDS:.0f} s" for name in wallets]
 
 
 def _key(wallet: str) -> str:

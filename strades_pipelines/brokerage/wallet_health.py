@@ -18,7 +18,7 @@ UNSETTLED = """
     ORDER BY o.wallet, o.submitted_at
 """
 UNFINISHED = """
-    SELECT kind, scope, name, requested_at FROM trading.commands
+    SELECT kind, scope, name, requested_at, request_key IS NOT NULL FROM trading.commands
     WHERE outcome IS NULL AND requested_at BETWEEN %s AND %s ORDER BY requested_at
 """
 
@@ -38,8 +38,9 @@ def wallet_problems(connection: Connection, *, now: datetime) -> list[str]:
         for wallet, intent, state, at, reason in connection.execute(UNSETTLED, [now - PATIENCE])
     ]
     lines += [
-        f"{kind} of {f'{scope} {name}' if name else 'all wallets'} at {at:%Y-%m-%d %H:%M} did not end; give it again"
-        for kind, scope, name, at in connection.execute(UNFINISHED, [now - timedelta(days=1), now - PATIENCE])
+        f"{kind} of {f'{scope} {name}' if name else 'all wallets'} at {at:%Y-%m-%d %H:%M} did not end; "
+        + ("`strades up` and `strades trade` carry it out" if is_asked else "give it again")
+        for kind, scope, name, at, is_asked in connection.execute(UNFINISHED, [now - timedelta(days=1), now - PATIENCE])
     ]
     return lines
 

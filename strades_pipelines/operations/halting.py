@@ -5,9 +5,15 @@ from dataclasses import asdict, replace
 
 from strades_pipelines.brokerage.brokers.venue import venue_for
 from strades_pipelines.brokerage.command_log import Request, Scope, log_outcome
-from strades_pipelines.brokerage.findings import open_findings
 from strades_pipelines.brokerage.flatten import Flattened, cancel_all, flatten
-from strades_pipelines.brokerage.halts import halt, resume, wait_for_sends
+from strades_pipelines.brokerage.halts import (
+    SEND_SECONDS,
+    halt,
+    reasons_not_to_resume,
+    resume,
+    still_sending,
+    wait_for_sends,
+)
 from strades_pipelines.brokerage.live import for_each
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import Connection
@@ -24,8 +30,7 @@ from strades_pipelines.operations.trading import (
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.bad_input import BadInput
 
-# A send that hangs for longer is the venue's to end; how long cancels are waited for.
-SEND_SECONDS, CANCEL_SECONDS = 5.0, 5.0
+CANCEL_SECONDS = 5.0  # how long cancels are waited for
 
 
 def run_halt(
@@ -58,7 +63,7 @@ def run_halt(
         work = flatten if flatten_all else cancel_all if cancel_open else None
         if work is not None:
             results, errors = _at_each_venue(connection, work, [name for name in names if name not in sending], request)
-        problems = [f"wallet {name} was still sending after {SEND_SECONDS:.0f} s" for name in sending]
+        problems = still_sending(sending)
         problems += [f"wallet {name}: {error}" for name, error in errors.items()]
         problems += [f"wallet {name}: {line}" for name, done in results.items() for line in _left_over(done)]
         log_outcome(connection, command_id, "; ".join(problems) or state, now=settings().now())
@@ -83,7 +88,7 @@ def run_resume(wallet: str | None, strategy: str | None, *, reason: str | None, 
     with connect() as connection:
         names = wallets_in(connection, scope)
         command_id, ended = resume(connection, new_request("resume", scope, reason))
-        problems = [] if ended else _reasons_not_to_resume(connection, scope)
+        problems = [] if ended else reasons_not_to_resume(connection, scope)
         log_outcome(connection, command_id, "; ".join(problems) or "resumed", now=settings().now())
         connection.commit()
         statuses = list(wallet_statuses(connection, now=settings().now(), names=names))
@@ -94,13 +99,6 @@ def run_resume(wallet: str | None, strategy: str | None, *, reason: str | None, 
         "problems": problems,
     }
     finish(document, statuses, as_json, problems)
-
-
-def _reasons_not_to_resume(connection: Connection, scope: Scope) -> list[str]:
-    findings = open_findings(connection, wallet=scope.name) if scope.kind == "wallet" else []
-    if findings:
-        return [f"{scope}: finding {one.finding_id} stands: {one.detail}; {one.advice}" for one in findings]
-    return [f"{scope}: nothing to resume; `strades wallets` shows what is halted, and by what"]
 
 
 def _at_each_venue(

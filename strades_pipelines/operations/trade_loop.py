@@ -11,6 +11,7 @@ import psycopg
 import typer
 
 from strades_pipelines import stopping
+from strades_pipelines.brokerage.asked_commands import carry_out_asked
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_book import make_due
@@ -80,6 +81,8 @@ class TradeLoop:
                 make_due(ours, self._hints)
                 self._lookups.make_due(self._hints)
                 ours.commit()
+                for command_id, outcome in carry_out_asked(ours, clock=settings().now).items():
+                    say(f"{settings().now():%H:%M:%S} command {command_id} {outcome}")
                 done, errors = desk.trade(templates, file.listed if self._wallet is None else None)
                 self._report(done, settings().now())
                 faults = {fault.wallet: fault.message for fault in file.faults if self._wallet is None}

@@ -46,7 +46,7 @@ class Status:
 def look_here() -> Status:
     """Look at this installation. Starts nothing: a database that does not run is what is behind."""
     try:
-        return look(_running_url(DAGSTER_DATABASE), _running_url(WORLD_DATABASES[settings().world]))
+        return look(running_url(DAGSTER_DATABASE), running_url(WORLD_DATABASES[settings().world]))
     except (OSError, ValueError):
         return _database_lag("was never started; run `strades up`")
 
@@ -80,8 +80,13 @@ def _read_told(path: Path) -> list[str]:
     return [str(what) for what in told] if isinstance(told, list) else []
 
 
-def _running_url(database: str) -> str:
-    return service_url(settings().database_url or embedded_server().url(), database)  # starts no server
+def running_url(database: str) -> str:
+    """The URL of a database of this installation, by which it is worked with. Starts no server.
+
+    Raises:
+        OSError, ValueError: the embedded server was never started.
+    """
+    return service_url(settings().database_url or embedded_server().url(), database)
 
 
 def _database_lag(detail: str) -> Status:
@@ -141,7 +146,7 @@ class WalletWatch:
 
     def _look(self) -> None:
         try:
-            lags = late_wallets(read_wallets(_running_url(WORLD_DATABASES[settings().world])), settings().now())
+            lags = late_wallets(read_wallets(running_url(WORLD_DATABASES[settings().world])), settings().now())
         except (psycopg.Error, OSError):
             return
         for lag in self._open.new(lags):

@@ -54,9 +54,11 @@ ELSEWHERE = {
     "results.sessions_written",
     "results.daily_parity_written",
 }
-# test_halts.py and operations/test_trading.py kill a halt and a flatten there, test_transfers.py a transfer,
-# test_statements.py a statement.
+# test_halts.py and operations/test_trading.py kill a halt and a flatten there, test_asked_commands.py one that a page
+# asked for, test_transfers.py a transfer, test_statements.py a statement.
 COMMAND_POINTS = {
+    "trading.asked_written",
+    "trading.asked_committed",
     "trading.statement_written",
     "trading.statement_committed",
     "trading.transfer_written",

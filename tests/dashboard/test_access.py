@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from dashboard import access
 from dashboard.accounts.models import Connection, User
-from dashboard.accounts.roles import INCLUDES, Role
+from dashboard.accounts.roles import Role, holders
 from dashboard.core.apps import check_matrix
 from tests.dashboard.conftest import ClientOf, decision_id
 
@@ -17,6 +17,10 @@ ARGUMENTS = {
     "body": [1],
     "body_download": [1],
     "market": [11],
+    "wallet": ["NOPE"],
+    "wallet_fills": ["NOPE"],
+    "wallet_equity": ["NOPE"],
+    "command": ["00000000-0000-4000-8000-000000000000"],
     "connection_end": [10**6],
     "person_change": [10**6],
     "invitation": ["nope"],
@@ -53,7 +57,7 @@ def test_each_role_opens_what_the_table_says(role: Role | None, client_of: Clien
         elif role is None:
             refused = not (response.status_code == 302 and response["Location"].startswith("/account/sign-in/"))
         else:
-            refused = (response.status_code == 403) == (needed in INCLUDES[role])
+            refused = (response.status_code == 403) == (role in holders(needed))
         if refused:
             wrong.append((name, response.status_code))
     assert wrong == []
@@ -75,7 +79,15 @@ def test_another_persons_connection_does_not_exist(client_of: ClientOf) -> None:
 def test_every_post_needs_a_token(client_of: ClientOf) -> None:
     client_of("viewer", "somebody")
     client = client_of("admin", enforce_csrf_checks=True)
-    posts = POSTED | {"account_login", "account_signup", "account_logout", "settings", "account_change_password"}
+    posts = POSTED | {
+        "halt",
+        "resume",
+        "account_login",
+        "account_signup",
+        "account_logout",
+        "settings",
+        "account_change_password",
+    }
     answers = {name: client.post(reverse(name, args=ARGUMENTS.get(name, []))).status_code for name in posts}
     assert set(answers.values()) == {403}, answers
 

@@ -16,8 +16,8 @@ from tests.database.test_roles import names
 __all__ = ["names"]
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 COMMAND = """
-    INSERT INTO trading.commands (kind, scope, name, requested_by, requested_at, reason, arguments)
-    VALUES ('halt', 'wallet', 'paper', 'ada', %s, NULL, '{}')
+    INSERT INTO trading.commands (kind, scope, name, requested_by, requested_at, reason, arguments, request_key)
+    VALUES (%s, 'wallet', 'paper', 'ada', %s, NULL, '{}', '00000000-0000-4000-8000-000000000000')
 """
 
 
@@ -56,7 +56,10 @@ def test_it_changes_nothing_outside_its_schema(database_url: str, statement: str
 
 
 def test_it_asks_for_a_halt_by_a_row_and_reads_it_back(dashboard: psycopg.Connection[Any]) -> None:
-    dashboard.execute(COMMAND, [NOW])
+    for kind in ("order", "flatten", "adopt", "transfer"):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            dashboard.execute(COMMAND, [kind, NOW])
+    dashboard.execute(COMMAND, ["halt", NOW])
     row = dashboard.execute("SELECT kind, name, requested_by, outcome FROM trading.commands").fetchone()
     assert row == ("halt", "paper", "ada", None)
 

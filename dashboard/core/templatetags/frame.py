@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from django import template
@@ -51,13 +52,22 @@ def quantity(value: Any, reason: str = "") -> SafeString:
 @register.simple_tag
 def percent(value: float | None, *, signed: bool = True, unit: str = "%", reason: str = "") -> SafeString:
     """A fraction as a percentage, with sign and arrow."""
-    text = None if value is None else numbers.percent_text(value, signed=signed, unit=unit)
+    # A template gives "" for an attribute of what is None.
+    text = numbers.percent_text(value, signed=signed, unit=unit) if isinstance(value, float | int) else None
     if value is None or text is None:
         return absent(reason or _("not known"))
     if not signed:
         return format_html('<span class="num">{}</span>', text)
     exactly = exact(value)
     return format_html('<span class="num{}">{}{}</span>', _tone(exactly), _arrow(exactly), text)
+
+
+@register.simple_tag
+def ratio(value: float | None, reason: str = "") -> SafeString:
+    """A ratio without a unit, to two places."""
+    if not isinstance(value, float | int) or not isfinite(value):
+        return absent(reason or _("not known"))
+    return format_html('<span class="num">{}</span>', numbers.decimal_text(exact(value), 2))
 
 
 @register.simple_tag

@@ -1,0 +1,36 @@
+"""What can be taken away as a file: the newest rows of a wallet, as they stand in the database."""
+
+from typing import Any
+
+from django.db import connections
+
+from dashboard.gateway.reading import ALIAS
+
+MOST_ROWS = 100_000
+FILLS = f"""
+SELECT f.filled_at, f.known_at, l.venue || ':' || l.symbol AS instrument, f.side, f.quantity, f.price, f.currency,
+    f.fee, coalesce(f.fee_currency, f.currency) AS fee_currency, f.fill_id, f.intent_id, i.decision_id
+FROM trading.fills AS f
+INNER JOIN trading.intents AS i ON i.intent_id = f.intent_id
+INNER JOIN records.listings AS l ON l.listing_id = f.listing_id
+WHERE f.wallet = %(wallet)s
+ORDER BY f.filled_at DESC, f.fill_id LIMIT {MOST_ROWS}
+"""
+EQUITY = f"""
+SELECT e.time, e.cash, e.holdings, e.equity, e.benchmark, w.currency
+FROM trading.wallets AS w
+INNER JOIN results.equity AS e ON e.wallet = w.wallet
+WHERE w.wallet = %(wallet)s
+ORDER BY e.time DESC LIMIT {MOST_ROWS}
+"""
+IS_THERE = "SELECT FROM trading.wallets AS w WHERE w.wallet = %(wallet)s"
+
+
+def read_rows(query: str, wallet: str) -> tuple[list[str], list[tuple[Any, ...]]] | None:
+    """Names of columns and rows of one of the queries above; None where there is no such wallet. Two queries."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(IS_THERE, {"wallet": wallet})
+        if cursor.fetchone() is None:
+            return None
+        cursor.execute(query, {"wallet": wallet})
+        return [column.name for column in cursor.description], cursor.fetchall()

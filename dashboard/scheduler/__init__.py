@@ -1,0 +1,1 @@
+"""Scheduler: the agenda of past, present and future."""

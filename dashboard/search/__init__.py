@@ -1,0 +1,1 @@
+"""Search: one box for symbols, sources, wallets, strategies, runs and ids."""

@@ -1,0 +1,55 @@
+"""While `strades up` serves, carry out what pages ask for: neither Dagster nor `strades trade` has to run."""
+
+from collections.abc import Callable
+from threading import Event, Thread
+
+from strades_pipelines.brokerage.asked_commands import carry_out_asked
+from strades_pipelines.database.connection import WORLD_DATABASES, connect
+from strades_pipelines.settings import settings
+from strades_pipelines.supervision.watch import running_url
+
+SECONDS = 1.0  # from one look to the next; a halt that waits is in force meanwhile
+SECONDS_AWAY = 5.0  # after a look that failed: the database may be starting
+
+
+class CommandWatch:
+    """Looks for commands that wait, in a thread with a connection of its own.
+
+    Args:
+        tell: called with "commands" and a line for each command that was carried out.
+        note: called so for each new fault; at every start there is one, until the database answers.
+    """
+
+    def __init__(self, tell: Callable[[str, str], None], note: Callable[[str, str], None]) -> None:
+        self._tell, self._note = tell, note
+        self._fault = ""
+        self._closed = Event()
+        self._thread = Thread(target=self._watch, name="command-watch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it; a command that is being carried out is left to whoever looks next."""
+        self._closed.set()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(SECONDS):
+            try:
+                self._look_until_closed()
+            except Exception as error:  # the database is away, or its schema still being made: look again later
+                self._note_fault(error)
+                self._closed.wait(SECONDS_AWAY)
+
+    def _look_until_closed(self) -> None:
+        # The embedded server may have moved to another port since the last connection.
+        with connect(running_url(WORLD_DATABASES[settings().world])) as connection:
+            while not self._closed.is_set():
+                for command_id, outcome in carry_out_asked(connection, clock=settings().now).items():
+                    self._tell("commands", f"command {command_id} {outcome}")
+                self._fault = ""
+                self._closed.wait(SECONDS)
+
+    def _note_fault(self, error: Exception) -> None:
+        fault = (str(error) or repr(error)).splitlines()[0]
+        if fault != self._fault:
+            self._note("commands", f"nothing is carried out that pages ask for: {fault}")
+        self._fault = fault

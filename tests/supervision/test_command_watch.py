@@ -1,0 +1,38 @@
+"""`strades up` carries out what a page asks for within seconds, without Dagster."""
+
+import time
+
+import pytest
+
+from strades_pipelines.brokerage.halts import current_state
+from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.supervision import command_watch
+from tests.brokerage.conftest import Connection, market, rows, wallet
+from tests.brokerage.test_asked_commands import OUTCOMES, ask
+from tests.brokerage.test_halts import WALLET
+
+__all__ = ["market", "wallet"]
+
+
+def test_a_halt_is_carried_out_within_seconds_also_after_the_database_was_away(
+    market: Connection, wallet: Wallet, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = ["postgresql://nobody@127.0.0.1:9/none?connect_timeout=1", database_url]
+    monkeypatch.setattr(command_watch, "running_url", lambda _: urls.pop(0))
+    monkeypatch.setattr(command_watch, "SECONDS", 0.05)
+    monkeypatch.setattr(command_watch, "SECONDS_AWAY", 0.05)
+    said: list[str] = []
+    ask(market, WALLET)
+
+    def say(_part: str, text: str) -> None:
+        said.append(text)
+
+    watch = command_watch.CommandWatch(say, say)
+    deadline = time.monotonic() + 20
+    while len(said) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    watch.close()
+    assert said[0].startswith("nothing is carried out that pages ask for: ")
+    assert said[1:] == ["command 1 halted"]
+    assert rows(market, OUTCOMES) == [("halted",)]
+    assert current_state(market, "paper") == "halted"
