@@ -30,6 +30,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_walle
 from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
 from strades_pipelines.brokerage.replacements import has_successor, is_amendment, order_to_send
 from strades_pipelines.brokerage.rows import insert, order_event_row
+from strades_pipelines.brokerage.splits import book_splits
 from strades_pipelines.brokerage.venue_answers import as_intended, contradiction, fill_id, new_fill, state_with
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.limits import is_exit
@@ -88,6 +89,7 @@ def _execution(connection: Connection, venue: VenueBroker, name: str, now: datet
         wallet = load_wallet(connection, name)
         if wallet.mode == "replay":
             raise ValueError(f"wallet {name}: expected the mode paper or live, was replay; what it did is over")
+        wallet = book_splits(connection, wallet, now=now)
         with _halt_on_fault(connection, name):
             yield _Execution(connection, venue, wallet, now)
 
