@@ -10,7 +10,7 @@ from strades_pipelines.brokerage.ledger import post_entries, rework_position
 from strades_pipelines.brokerage.order_book import open_orders, request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet, booked_positions, load_fills
 from strades_pipelines.brokerage.prices import Connection, last_closes
-from strades_pipelines.brokerage.rows import insert
+from strades_pipelines.brokerage.rows import Row, insert
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.books import Position
 from strades_pipelines.market.instruments import Listing
@@ -156,7 +156,7 @@ def _price_after(connection: Connection, wallet: Wallet, split: Split, later: li
     return to_ticks(float(scaled(close, ratio)), listing.tick)
 
 
-def _row(wallet: Wallet, listing: Listing, split: Split) -> dict[str, object]:
+def _row(wallet: Wallet, listing: Listing, split: Split) -> Row:
     return {
         "wallet": wallet.name,
         "movement_id": split.movement_id,
