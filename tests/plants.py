@@ -290,6 +290,27 @@ PLANTS = (
         "test_a_transfer_that_was_killed_is_in_both_wallets_or_in_none_and_done_once_again",
     ),
     Plant(
+        "a split changes no fill that a strategy is told of",
+        f"{PACKAGE}/market/splits.py",
+        "    if ratio == 1:",
+        "    if ratio != 0:",
+        "tests/brokerage/test_splits.py::test_the_curve_is_that_of_a_replay_over_the_bars_in_new_shares",
+    ),
+    Plant(
+        "a fill at the opening of a split is taken for one from before",
+        f"{PACKAGE}/market/splits.py",
+        "fill.filled_at < split.at)",
+        "fill.filled_at <= split.at)",
+        "tests/market/test_splits.py::test_a_split_comes_before_a_fill_at_its_instant_and_after_a_late_one_from_before",
+    ),
+    Plant(
+        "a session is open at its close",
+        f"{PACKAGE}/brokerage/open_hours.py",
+        "time >= sessions[place - 1][1]",
+        "time > sessions[place - 1][1]",
+        "tests/brokerage/test_open_hours.py::test_a_session_is_open_from_its_opening_until_before_its_close",
+    ),
+    Plant(
         "a statement books a trade of an order of ours again",
         f"{PACKAGE}/brokerage/statements.py",
         "booked.get(one.fill_id) or booked.get(_venue_key(one))",

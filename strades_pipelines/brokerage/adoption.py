@@ -14,7 +14,7 @@ from strades_pipelines.brokerage.findings import (
     settle_finding,
 )
 from strades_pipelines.brokerage.ledger import post_fill
-from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_books
+from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_books, load_wallet
 from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.brokerage.rows import decision_row, insert, intent_row, order_event_row, request_from_json
 from strades_pipelines.database.crash import crash_point
@@ -45,6 +45,7 @@ def adopt(
         CannotBeSettledError: when this wallet cannot take it.
     """
     with wallet_lock(connection, wallet.name):
+        wallet = load_wallet(connection, wallet.name)  # what it trades may have been split since
         finding = find_finding(connection, finding_id)
         listing = _listing(wallet, finding)
         _check_is_open(finding)

@@ -21,6 +21,7 @@ from strades_pipelines.brokerage.prices import Connection, bar_table
 from strades_pipelines.brokerage.rows import insert
 from strades_pipelines.brokerage.stepping import Checkpoint
 from strades_pipelines.database import asof
+from strades_pipelines.market import splits
 from strades_pipelines.strategy.registry import code_hash
 
 DECIDE, MEASURE = "decide", "measure"
@@ -99,6 +100,7 @@ def read_ground(connection: Connection, wallet: Wallet) -> Ground:
     parts = [wallet.strategy, json.dumps(wallet.parameters, sort_keys=True), wallet.interval, wallet.opened_at]
     code = loaded_code(type(strategy))  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
     parts += [str(wallet.opening_cash), *map(repr, wallet.listings), code, server, trigger]
+    parts += [split.movement_id for split in wallet.splits]  # its past is in other shares
     ids = [listing.listing_id for listing in wallet.listings]
     subjects = [f"bars:{listing}:{wallet.interval}" for listing in ids]
     subjects += [f"adjustments:{listing}" for listing in ids]
@@ -118,7 +120,7 @@ def _stored_bars(interval: str) -> str:
 def loaded_code(strategy: Any) -> str:
     """SHA-256 over the code behind a strategy's state, as this process loaded it: a file may be edited meanwhile."""
     digest = hashlib.sha256(code_hash(strategy()).encode())
-    for module in (decisions, feed, live_engine, movements, stepping, asof):
+    for module in (decisions, feed, live_engine, movements, splits, stepping, asof):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from strades_pipelines.brokerage.decisions import units_of
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import decision_row, insert, request_to_json, to_json
@@ -121,7 +122,7 @@ def _corrections(
             previous_target=last[1],
             target=targets[i],
             reason="the past came out otherwise: inputs were late, revised, or the strategy was changed",
-            inputs={"trigger": {"kind": "revision", "id": trigger}},
+            inputs={"trigger": {"kind": "revision", "id": trigger}, **units_of(wallet.splits, listing.listing_id)},
         )
         if insert(connection, "signals.decisions", decision_row(made, now)):
             corrections.append(made)

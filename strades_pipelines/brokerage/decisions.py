@@ -11,6 +11,7 @@ from strades_pipelines.market.events import stamp
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.market.rounding import exact
+from strades_pipelines.market.splits import Split
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.events import KINDS, TIMER, Bar, Prediction, Timer, moment
 from strades_pipelines.strategy.journal import Journal
@@ -37,10 +38,18 @@ class DecisionJournal(Journal):
 
     Args:
         prediction_ids: of each forecast, by instrument, time (microseconds UTC), and index among the strategy's models.
+        splits: those whose new units the bars are in, and so what is decided.
     """
 
     def __init__(
-        self, engine: Engine, listings: Sequence[Listing], *, wallet: str, interval: str, prediction_ids: PredictionIds
+        self,
+        engine: Engine,
+        listings: Sequence[Listing],
+        *,
+        wallet: str,
+        interval: str,
+        prediction_ids: PredictionIds,
+        splits: Sequence[Split] = (),
     ) -> None:
         super().__init__()
         self.made: list[TradingDecision] = []
@@ -54,7 +63,7 @@ class DecisionJournal(Journal):
         self.refused: dict[str, str] = {}  # why the engine refused an order, by the decision that asked for it
         self.fill_bars: list[int | None] = []
         self._engine, self._listings, self._wallet, self._interval = engine, listings, wallet, interval
-        self._prediction_ids = prediction_ids
+        self._prediction_ids, self._splits = prediction_ids, splits
         self._windows: list[deque[int]] = [deque(maxlen=max(1, engine.strategy.lookback)) for _ in listings]
         self._forecast: dict[int, str] = {}
         self._event: Any = None
@@ -88,6 +97,7 @@ class DecisionJournal(Journal):
             inputs["bars"] = window
         if strategy.models and i in self._forecast:
             inputs["prediction_id"] = self._forecast[i]
+        inputs |= units_of(self._splits, self._listings[i].listing_id)
         inputs["numbers"] = {name: _json(value) for name, value in explanation.numbers.items()}
         made = TradingDecision(
             wallet=self._wallet,
@@ -227,6 +237,12 @@ class DecisionJournal(Journal):
             "first_open_time": stamp(moment(opened[0])),
             "last_open_time": stamp(moment(opened[-1])),
         }
+
+
+def units_of(splits: Sequence[Split], listing_id: int) -> dict[str, int]:
+    """What a decision's inputs say of the units that it is in: the count of the listing's splits that are taken in."""
+    count = sum(split.listing_id == listing_id for split in splits)
+    return {"splits": count} if count else {}
 
 
 def _json(value: float) -> float | str:

@@ -11,7 +11,8 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.prices import Connection, bar_table, last_closes, of_interval
 from strades_pipelines.brokerage.rows import insert
 from strades_pipelines.market.books import ZERO, Books, Position
-from strades_pipelines.market.rounding import exact
+from strades_pipelines.market.rounding import exact, scaled
+from strades_pipelines.market.splits import ratio_since
 
 MARK = "SELECT sequence, marked_at, equity, peak, day, day_equity FROM trading.equity_marks WHERE wallet = %s"
 # A fill and its fee count from when we knew of them, as they do in the engine.
@@ -19,7 +20,8 @@ LINES = """
     SELECT l.sequence, coalesce(f.known_at, l.occurred_at), l.amount,
         l.kind NOT IN ('deposit', 'withdrawal', 'transfer'), f.listing_id,
         CASE WHEN l.kind <> 'fill' THEN 0 WHEN f.side = 'buy' THEN f.quantity ELSE -f.quantity END
-            - CASE WHEN l.kind = 'fill' AND f.fee_in_units THEN f.fee ELSE 0 END
+            - CASE WHEN l.kind = 'fill' AND f.fee_in_units THEN f.fee ELSE 0 END,
+        f.filled_at, l.reference
     FROM trading.ledger AS l LEFT JOIN trading.fills AS f ON l.reference = f.fill_id AND l.kind IN ('fill', 'fee')
     WHERE l.wallet = %s AND l.currency = %s AND l.sequence > %s ORDER BY l.sequence
 """
@@ -117,8 +119,16 @@ def _load(connection: Connection, wallet: Wallet) -> EquityMark:
 
 
 def _lines(connection: Connection, wallet: Wallet, after: int) -> Iterator[tuple[int, Change]]:
+    """The lines after one, each with what it changed; units are those that the bars are in."""
     rows = connection.execute(LINES, [wallet.name, wallet.currency, after]).fetchall()
-    for sequence, at, amount, is_earned, listing_id, units in rows:
+    restating = [split for split in wallet.splits if split.restates]
+    splits = {split.movement_id: split for split in wallet.splits}
+    for sequence, at, amount, is_earned, listing_id, units, filled_at, reference in rows:
+        if reference in splits:
+            listing_id, filled_at = splits[reference].listing_id, splits[reference].at
+            units = -splits[reference].taken
+        if listing_id is not None:
+            units = scaled(Decimal(units), ratio_since(restating, listing_id, filled_at))
         yield sequence, Change(at, amount, ZERO if is_earned else amount, listing_id, Decimal(units))
 
 

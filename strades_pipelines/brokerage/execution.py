@@ -23,6 +23,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
 from strades_pipelines.brokerage.sending import Sending
 from strades_pipelines.brokerage.settling import Settling
+from strades_pipelines.brokerage.splits import book_splits
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.order_states import OrderState
 
@@ -72,6 +73,7 @@ def _pass(connection: Connection, venue: VenueBroker, name: str, now: datetime) 
         wallet = load_wallet(connection, name)
         if wallet.mode == "replay":
             raise ValueError(f"wallet {name}: expected the mode paper or live, was replay; what it did is over")
+        wallet = book_splits(connection, wallet, now=now)
         with _halt_on_fault(connection, name):
             yield _Pass(connection, venue, wallet, now)
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from strades_pipelines.brokerage.decisions import PredictionIds
+from strades_pipelines.brokerage.open_hours import OpenHours
 from strades_pipelines.brokerage.prices import bar_table, of_interval
 from strades_pipelines.brokerage.standings import Standings, read_standings
 from strades_pipelines.database.asof import read_as_of
@@ -36,7 +37,10 @@ FORECASTS = """(
 
 @dataclass(frozen=True)
 class StoredFeed:
-    """Events read from the database; `as_of` is the newest `recorded_at` of them, `inputs_hash` is over the values."""
+    """Events read from the database; `as_of` is the newest `recorded_at` of them, `inputs_hash` is over the values.
+
+    `open_hours` are those of a replay that trades in open markets only.
+    """
 
     listings: Sequence[Listing]
     bars: int
@@ -45,6 +49,7 @@ class StoredFeed:
     columns: Columns = field(repr=False)
     prediction_ids: PredictionIds = field(repr=False)
     standings: Standings = field(default_factory=Standings, repr=False)
+    open_hours: OpenHours = field(default_factory=OpenHours, repr=False)
 
     def blocks(self) -> Iterator[Columns]:
         """The events in their total order: time, kind, listing, content."""

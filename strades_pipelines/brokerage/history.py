@@ -21,7 +21,8 @@ from strades_pipelines.market.history import (
     account_session,
 )
 from strades_pipelines.market.ledger import FLOWS, INCOME, UNIT_FEE, Entry, plain
-from strades_pipelines.market.rounding import exact
+from strades_pipelines.market.rounding import exact, scaled
+from strades_pipelines.market.splits import ratio_since
 
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
 NEWEST = """
@@ -53,7 +54,7 @@ STEPS = """
     LEFT JOIN trading.intents AS i USING (intent_id)
     LEFT JOIN signals.decisions AS d USING (decision_id)
     WHERE l.wallet = %s AND l.occurred_at >= %s AND l.occurred_at <= %s AND l.sequence <= %s
-    ORDER BY l.occurred_at, l.sequence
+    ORDER BY l.occurred_at, l.kind <> 'split', l.sequence
 """
 # The sessions that end after a time, with the one that is open.
 SESSIONS = """
@@ -150,12 +151,13 @@ def session_periods(connection: Connection, wallet: Wallet, start: datetime, now
 def read_steps(connection: Connection, wallet: Wallet, start: datetime, end: datetime, last: int) -> list[Step]:
     """The lines of a wallet's ledger in [start, end], up to the line `last`, in the order of their times."""
     steps = []
+    splits = {split.movement_id: split for split in wallet.splits}
     for kind, reference, at, currency, amount, strategy, source, *fill in connection.execute(
         STEPS, [wallet.name, start, end, last]
     ):
         entry = Entry(kind, reference, at, currency, amount)
         if kind != "fill":
-            steps.append(Step(entry))
+            steps.append(Step(entry, split=splits.get(reference)))
             continue
         steps.append(Step(entry, Fill(0, *fill), Owner(strategy, source)))
     return steps
@@ -171,6 +173,7 @@ def _read_quotes(
     currencies = {*state.cash, *moved} - {wallet.currency}
     prices: dict[datetime, dict[int, Decimal]] = {time: {} for time in times}
     ids = [listing.listing_id for listing in wallet.listings]
+    restating = [split for split in wallet.splits if split.restates]
     for time, listing_id, close in connection.execute(
         f"""
         SELECT cut.at, listing.id, newest.close
@@ -185,7 +188,8 @@ def _read_quotes(
         """,
         [times, ids],
     ):
-        prices[time][listing_id] = exact(close)
+        # What was held at that time is in the units of that time, the bar in those of now.
+        prices[time][listing_id] = scaled(exact(close), ratio_since(restating, listing_id, time))
     return {
         time: Quotes(known, known_rates(connection, wallet.currency, currencies, at=time))
         for time, known in prices.items()

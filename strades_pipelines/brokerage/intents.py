@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import prod
 
 from strades_pipelines.brokerage.gate_inputs import read_market
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, plan
@@ -18,6 +19,7 @@ from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
 from strades_pipelines.market.orders import Order, Refusal, TradingDecision
 from strades_pipelines.market.risk import GateError, gate
+from strades_pipelines.market.splits import Split
 from strades_pipelines.strategy.events import microseconds
 
 PENDING = """
@@ -76,6 +78,9 @@ def intend(
             outcome = Refusal(decision.decision_id, "superseded", f"{later} for the same listing is newer")
         elif due.cancelled_by is not None:
             outcome = Refusal(decision.decision_id, "cancelled", f"cancelled by {due.cancelled_by} before it was sent")
+        elif due.splits_since and not due.is_target:
+            detail = f"its sizes and prices are from before the {due.splits_since[0].title}"
+            outcome = Refusal(decision.decision_id, "split", detail)
         elif (refusal := refusal_to_replace(connection, wallet.name, decision)) is not None:
             outcome = refusal
         else:
@@ -105,11 +110,15 @@ def intend(
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A decision that nothing has come of yet: when it was stored, and who has cancelled it since."""
+    """A decision that nothing has come of yet: when it was stored, and who has cancelled it since.
+
+    `splits_since` are those of its listing that its numbers do not know of; a target has them taken in.
+    """
 
     decision: TradingDecision
     recorded_at: datetime
     cancelled_by: str | None
+    splits_since: tuple[Split, ...] = ()
 
     @property
     def is_target(self) -> bool:
@@ -187,8 +196,16 @@ def _pending(connection: Connection, wallet: Wallet, now: datetime) -> list[Due]
         made = TradingDecision(name, strategy, index[listing], listing, *rest)
         if request is not None:
             made = replace(made, request=request_from_json(request))
-        found.append(Due(made, recorded_at, by))
+        own = [split for split in wallet.splits if split.listing_id == made.listing_id]
+        since = tuple(own[made.inputs.get("splits", 0) :])
+        found.append(Due(_in_new_units(made, since), recorded_at, by, since))
     return found
+
+
+def _in_new_units(decision: TradingDecision, splits: Sequence[Split]) -> TradingDecision:
+    """The decision with its targets in the units after the splits."""
+    ratio = float(prod(split.ratio for split in splits))
+    return replace(decision, previous_target=decision.previous_target * ratio, target=decision.target * ratio)
 
 
 def _with_successors(pending: list[Due]) -> Iterator[tuple[Due, str | None]]:

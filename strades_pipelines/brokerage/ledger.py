@@ -7,7 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 from strades_pipelines.brokerage.exchange_rates import known_rates
-from strades_pipelines.brokerage.portfolio import FILLS, POSITIONS, Wallet, booked_positions, load_position
+from strades_pipelines.brokerage.portfolio import (
+    FILLS,
+    POSITIONS,
+    Wallet,
+    booked_positions,
+    load_fills,
+    load_position,
+    read_splits,
+)
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import cash_row, fill_row, insert, line_row, position_row
 from strades_pipelines.market.books import Position
@@ -15,6 +23,7 @@ from strades_pipelines.market.cost_basis import sum_exact
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ledger import GENESIS, OF_FILLS, UNIT_FEE, Entry, Line, chain, entries, line_hash
 from strades_pipelines.market.rounding import EXACT
+from strades_pipelines.market.splits import ratio_since
 
 LINES = """
     SELECT sequence, kind, reference, occurred_at, currency, amount, balance, previous_hash, hash
@@ -37,6 +46,7 @@ BOOKED = f"""
     ORDER BY 1, 2 DESC
 """
 MOVED = "SELECT movement_id, kind, amount, currency FROM trading.movements WHERE wallet = %(wallet)s AND {which}"
+SPLIT_IDS = "SELECT movement_id FROM trading.movements WHERE wallet = %s AND kind = 'split'"
 OPENED = "SELECT wallet, 'deposit', opening_cash, currency FROM trading.wallets WHERE wallet = %(wallet)s"
 
 
@@ -52,11 +62,30 @@ def post_fill(connection: Connection, wallet: Wallet, fill: Fill, *, now: dateti
         fill = replace(fill, fee_value=None if rate is None else EXACT.multiply(fill.fee, rate))
     if not insert(connection, "trading.fills", fill_row(fill, wallet.name, now)):
         return False
-    position = load_position(connection, wallet, fill.listing_id).after(fill)
-    row = position_row(wallet.name, fill.listing_id, position, fill.knowledge_time)
-    insert(connection, "trading.positions", row, replace=["wallet", "listing_id"])
+    is_of_now = ratio_since(wallet.splits, fill.listing_id, fill.filled_at) == 1
+    if is_of_now:
+        position = load_position(connection, wallet, fill.listing_id).after(fill)
+        store_position(connection, wallet, fill.listing_id, position, at=fill.knowledge_time)
     post_entries(connection, wallet.name, entries(fill), at=fill.knowledge_time)
+    if not is_of_now:  # it was done in the shares of before a split that is booked
+        rework_position(connection, wallet, fill.listing_id, at=fill.knowledge_time)
     return True
+
+
+def store_position(
+    connection: Connection, wallet: Wallet, listing_id: int, position: Position, *, at: datetime
+) -> None:
+    """Store what a wallet holds of a listing. Commits nothing."""
+    row = position_row(wallet.name, listing_id, position, at)
+    insert(connection, "trading.positions", row, replace=["wallet", "listing_id"])
+
+
+def rework_position(connection: Connection, wallet: Wallet, listing_id: int, *, at: datetime) -> None:
+    """Work a position out from all fills and splits of its listing; without a fill there is none. Commits nothing."""
+    fills = [fill for fill in load_fills(connection, wallet) if fill.listing_id == listing_id]
+    if fills:
+        position = booked_positions(fills, wallet.splits)[listing_id]
+        store_position(connection, wallet, listing_id, position, at=at)
 
 
 def post_entries(connection: Connection, wallet: str, added: Sequence[Entry], *, at: datetime) -> None:
@@ -194,32 +223,25 @@ def _wrong_sums(connection: Connection, wallet: str, lines: list[Line]) -> Itera
         total, balance = totals.get(currency), cash.get(currency)
         if balance != total:
             yield f"wallet {wallet}: cash: expected {total} {currency}, the sum of the ledger, was {balance}"
-    for listing_id, held, filled in connection.execute(
-        """
-        SELECT listing_id, coalesce(p.quantity, 0), coalesce(f.quantity, 0)
-        FROM (SELECT listing_id, quantity FROM trading.positions WHERE wallet = %(wallet)s) AS p
-        FULL JOIN (
-            SELECT
-                listing_id,
-                sum(
-                    CASE side WHEN 'buy' THEN quantity ELSE -quantity END - CASE WHEN fee_in_units THEN fee ELSE 0 END
-                ) AS quantity
-            FROM trading.fills WHERE wallet = %(wallet)s GROUP BY listing_id
-        ) AS f USING (listing_id)
-        """,
-        {"wallet": wallet},
-    ):
-        if held != filled:
-            yield f"wallet {wallet}: position in {listing_id}: expected {filled}, the sum of its fills, was {held}"
-    yield from _wrong_costs(connection, wallet)
+    yield from _wrong_positions(connection, wallet)
 
 
-def _wrong_costs(connection: Connection, wallet: str) -> Iterator[str]:
-    """Positions whose cost or profit is not what their fills come to, in the order in which those were booked."""
+def _wrong_positions(connection: Connection, wallet: str) -> Iterator[str]:
+    """Positions that are not what their fills and splits come to, in units, cost or profit; and splits with an edit."""
+    splits = read_splits(connection, wallet)
+    known = {id_ for (id_,) in connection.execute(SPLIT_IDS, [wallet])}
+    for split in splits:
+        if split.movement_id not in known:
+            yield f"wallet {wallet}: split of {split.listing_id} on {split.ex_date}: its id does not cover what it says"
     fills = [Fill(0, *row) for row in connection.execute(FILLS, {"wallet": wallet, "since": None, "stored_by": None})]
-    booked = booked_positions(fills)
-    for listing_id, _, _, *kept in connection.execute(f"{POSITIONS} WHERE wallet = %s AND cost IS NOT NULL", [wallet]):
-        position = booked.get(listing_id, Position())
-        for what, expected, was in zip(("cost", "profit"), (position.cost, position.realised), kept, strict=True):
-            if was != expected:
-                yield f"wallet {wallet}: {what} of the position in {listing_id}: expected {expected}, was {was}"
+    booked = booked_positions(fills, splits)
+    stored = {row[0]: row[1:] for row in connection.execute(f"{POSITIONS} WHERE wallet = %s", [wallet])}
+    for listing_id in sorted({*stored, *(fill.listing_id for fill in fills)}):
+        expected = booked.get(listing_id, Position())
+        held, _, cost, realised = stored.get(listing_id, (Decimal(0), None, None, None))
+        if held != expected.quantity:
+            because = f"the sum of its fills{' and splits' if splits else ''}"
+            yield f"wallet {wallet}: position in {listing_id}: expected {expected.quantity}, {because}, was {held}"
+        for what, wanted, was in (("cost", expected.cost, cost), ("profit", expected.realised, realised)):
+            if cost is not None and was != wanted:
+                yield f"wallet {wallet}: {what} of the position in {listing_id}: expected {wanted}, was {was}"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from strades_pipelines.brokerage.checkpoints import MEASURE, newest_checkpoint, read_ground, store_checkpoint
 from strades_pipelines.brokerage.decision_store import store_decisions
+from strades_pipelines.brokerage.execution import wallet_lock
 from strades_pipelines.brokerage.feed import fills_in_order
 from strades_pipelines.brokerage.movements import cash_flows
 from strades_pipelines.brokerage.order_book import cancellable, request_cancel
-from strades_pipelines.brokerage.portfolio import load_fills, load_wallet
+from strades_pipelines.brokerage.portfolio import fills_of_session, load_wallet
 from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
 from strades_pipelines.brokerage.results import (
     KEYS,
@@ -22,6 +23,7 @@ from strades_pipelines.brokerage.results import (
     result_rows,
 )
 from strades_pipelines.brokerage.rows import frame, insert, refusal_row
+from strades_pipelines.brokerage.splits import SplitError, book_splits, due_splits
 from strades_pipelines.brokerage.stepping import read_bars, step
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
@@ -49,8 +51,12 @@ def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: da
 
     Raises:
         StrategyError: when the strategy raises; nothing is written then.
+        SplitError: what it trades was split, and its bars or books do not follow yet; nothing is written then.
     """
     wallet = load_wallet(connection, name)
+    if due_splits(connection, wallet, now=now):
+        with wallet_lock(connection, name):
+            wallet = book_splits(connection, load_wallet(connection, name), now=now)
     ground = read_ground(connection, wallet)
     base = newest_checkpoint(connection, wallet, ground, now=now)
     stepped = step(connection, adbc, wallet, now=now, base=base)
@@ -64,6 +70,8 @@ def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: da
         request_cancel(connection, decision_id, by="the strategy", at=moment(stepped.cancelled[decision_id]), now=now)
     if stepped.checkpoint is not None:
         store_checkpoint(connection, wallet, ground, stepped.checkpoint)
+    if due_splits(connection, wallet, now=now):
+        raise SplitError(f"wallet {name}: what it trades was split while it decided; the next pass takes that in")
     let_commit_be_lazy(connection)  # no order is sent before a later commit
     crash_point("signals.decisions_written")
     connection.commit()
@@ -84,7 +92,7 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
     flows = cash_flows(connection, wallet)
     past = NO_CURVE
     if stepped.resumed_at is not None:
-        fills = fills_in_order(load_fills(connection, wallet))
+        fills = fills_in_order(fills_of_session(connection, wallet))
         past = read_curve(adbc, name, until=moment(stepped.resumed_at))
         closes = read_bars(adbc, wallet, now=now).columns
     curve = curve_of(

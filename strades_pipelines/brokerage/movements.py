@@ -91,11 +91,14 @@ def post_movement(
 
 
 def cash_flows(connection: Connection, wallet: Wallet) -> list[CashFlow]:
-    """The movements of a wallet in its own currency, in the order in which they were recorded."""
+    """The movements of a wallet in its own currency, in the order in which they were recorded.
+
+    What a split paid for a fraction is not among them: a strategy is told of it as of a fill (`splits.paid_out`).
+    """
     rows: Sequence[tuple[datetime, Decimal, str]] = connection.execute(
         """
         SELECT recorded_at, amount, kind FROM trading.movements
-        WHERE wallet = %s AND currency = %s ORDER BY recorded_at, movement_id
+        WHERE wallet = %s AND currency = %s AND kind <> 'split' ORDER BY recorded_at, movement_id
         """,
         [wallet.name, wallet.currency],
     ).fetchall()

@@ -68,8 +68,12 @@ class Parity:
 
 
 def is_comparable(template: WalletTemplate, listings: Sequence[Listing]) -> bool:
-    """Whether the command can be asked: it takes bars alone, and one lot, one tick and one calendar for all."""
-    return not template.new_strategy().models and len({(listing.lot, listing.tick) for listing in listings}) == 1
+    """Whether the command can be asked: it takes bars alone, and one lot, one tick and one calendar for all.
+
+    It knows no sessions, so a wallet that trades in open markets only is not comparable.
+    """
+    takes_bars_alone = not template.new_strategy().models and not template.limits.open_market_only
+    return takes_bars_alone and len({(listing.lot, listing.tick) for listing in listings}) == 1
 
 
 def question(

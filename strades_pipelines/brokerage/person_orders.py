@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import count
 
 from strades_pipelines.brokerage.command_log import Request, log_command
+from strades_pipelines.brokerage.decisions import units_of
 from strades_pipelines.brokerage.order_book import request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet, held_units
 from strades_pipelines.brokerage.prices import Connection
@@ -64,7 +65,11 @@ def decide_by_hand(
         previous_target=held,
         target=after if math.isfinite(after) else held,
         reason=request.reason or f"{request.kind} by {request.by}",
-        inputs={"trigger": {"kind": BY_PERSON, "id": f"command@{command_id}"}, "requested_by": request.by},
+        inputs={
+            "trigger": {"kind": BY_PERSON, "id": f"command@{command_id}"},
+            "requested_by": request.by,
+            **units_of(wallet.splits, listing.listing_id),
+        },
         request=order,
     )
     for ordinal in count():

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from strades_pipelines.brokerage.prices import Connection, find_listings
@@ -16,9 +17,17 @@ from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger import chain, deposit, plain
 from strades_pipelines.market.limits import WalletLimits, parse_limits
 from strades_pipelines.market.risk import Rules
+from strades_pipelines.market.splits import Split, in_current_shares, in_turn, paid_out
 from strades_pipelines.strategy.registry import code_hash, create
 from strades_pipelines.strategy.strategy import Strategy
 
+# The splits that a wallet has booked, oldest first; bars are restated by them where prices are not raw.
+SPLITS = """
+    SELECT m.listing_id, m.ex_date, m.occurred_at, m.ratio, m.units_taken, m.amount, l.adjustment <> 'raw',
+        m.recorded_at
+    FROM trading.movements AS m INNER JOIN records.listings AS l USING (listing_id)
+    WHERE m.wallet = %s AND m.kind = 'split' ORDER BY m.occurred_at, m.listing_id
+"""
 # The cost of positions that were opened before it was kept is NULL until their next fill.
 POSITIONS = "SELECT listing_id, quantity, average_price, cost, realised FROM trading.positions"
 FILLS = """
@@ -34,7 +43,10 @@ FILLS = """
 
 @dataclass(frozen=True)
 class Wallet:
-    """An opened wallet. `state` is the one that counts: its own, or that of a halt which it falls under."""
+    """An opened wallet. `state` is the one that counts: its own, or that of a halt which it falls under.
+
+    `splits` are those of its listings that are booked, oldest first.
+    """
 
     name: str
     mode: str
@@ -51,6 +63,7 @@ class Wallet:
     state: str = "active"
     state_reason: str | None = None
     limits: WalletLimits = field(default_factory=WalletLimits)
+    splits: tuple[Split, ...] = ()
 
     def new_strategy(self) -> Strategy:
         """A fresh instance of the strategy."""
@@ -160,7 +173,16 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
         listings = find_listings(cursor, row[4])
     name, mode, strategy, parameters, _, *rest, limits = row
     wallet = Wallet(name, mode, strategy, parameters, listings, *rest)
-    return replace(wallet, limits=parse_limits(limits))
+    splits = read_splits(connection, name) if mode != "replay" else ()
+    return replace(wallet, limits=parse_limits(limits), splits=splits)
+
+
+def read_splits(connection: Connection, wallet: str) -> tuple[Split, ...]:
+    """The splits that a wallet has booked, oldest first."""
+    return tuple(
+        Split(wallet, listing_id, ex_date, at, Fraction(ratio), *rest)
+        for listing_id, ex_date, at, ratio, *rest in connection.execute(SPLITS, [wallet])
+    )
 
 
 def set_state(connection: Connection, name: str, state: str, *, reason: str | None) -> None:
@@ -195,7 +217,7 @@ def load_books(connection: Connection, wallet: Wallet) -> Books:
     rows = connection.execute(f"{POSITIONS} WHERE wallet = %s", [wallet.name]).fetchall()
     positions = {listing_id: Position(*amounts) for listing_id, *amounts in rows if amounts[2] is not None}
     if len(positions) < len(rows):
-        positions = booked_positions(load_fills(connection, wallet))
+        positions = booked_positions(load_fills(connection, wallet), wallet.splits)
     return Books(cash.pop(wallet.currency), positions, foreign=cash)
 
 
@@ -203,15 +225,16 @@ def load_position(connection: Connection, wallet: Wallet, listing_id: int) -> Po
     """What a wallet holds of a listing."""
     row = connection.execute(f"{POSITIONS} WHERE wallet = %s AND listing_id = %s", [wallet.name, listing_id]).fetchone()
     if row is not None and row[3] is None:
-        return booked_positions(load_fills(connection, wallet))[listing_id]
+        return booked_positions(load_fills(connection, wallet), wallet.splits)[listing_id]
     return Position(*row[1:]) if row else Position()
 
 
-def booked_positions(fills: Sequence[Fill]) -> dict[int, Position]:
-    """The positions by listing that fills leave behind, in the order in which they were booked."""
+def booked_positions(fills: Sequence[Fill], splits: Sequence[Split]) -> dict[int, Position]:
+    """The positions by listing that fills and splits leave behind: fills in the order in which they were booked."""
     positions: dict[int, Position] = {}
-    for fill in fills:
-        positions[fill.listing_id] = positions.get(fill.listing_id, Position()).after(fill)
+    for event in in_turn(fills, splits):
+        held = positions.get(event.listing_id, Position())
+        positions[event.listing_id] = held.after_split(event) if isinstance(event, Split) else held.after(event)
     return positions
 
 
@@ -235,3 +258,22 @@ def load_fills(
     index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
     rows = connection.execute(FILLS, {"wallet": wallet.name, "since": since, "stored_by": stored_by})
     return [Fill(index[row[0]], *row) for row in rows]
+
+
+def fills_of_session(
+    connection: Connection, wallet: Wallet, *, since: datetime | None = None, stored_by: datetime | None = None
+) -> list[Fill]:
+    """The recorded fills as a strategy and a curve take them: in the shares of the bars, and fractions as sold.
+
+    Args:
+        since, stored_by: as those of `load_fills`.
+    """
+    splits = [split for split in wallet.splits if stored_by is None or split.recorded_at <= stored_by]
+    fills = load_fills(connection, wallet, since=since, stored_by=stored_by)
+    index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
+    fills += [
+        paid_out(split, index[split.listing_id], wallet.currency)
+        for split in splits
+        if split.taken and (since is None or split.recorded_at >= since)
+    ]
+    return [in_current_shares(fill, splits) for fill in fills]

@@ -19,6 +19,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconciliation import Comparison
 from strades_pipelines.brokerage.rows import insert, to_json
+from strades_pipelines.brokerage.splits import book_splits
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.ledger import plain
 
@@ -89,12 +90,16 @@ def reconcile(connection: Connection, venue: AccountBroker, wallets: Sequence[Wa
 
     Raises:
         BrokerError: the venue does not answer; nothing is known then.
+        SplitError: what a wallet trades was split, and its bars do not follow yet.
     """
     account = account_of(wallets[0])
     done = Reconciled(account, [wallet.name for wallet in wallets])
     with ExitStack() as locks:
         for wallet in wallets:
             locks.enter_context(wallet_lock(connection, wallet.name))
+        # A venue has split what it holds already.
+        wallets = [book_splits(connection, load_wallet(connection, wallet.name), now=now) for wallet in wallets]
+        connection.rollback()
         since = _asked_since(connection, account, wallets)
         faults = {wallet.name: verify_new_lines(connection, wallet.name, now=now) for wallet in wallets}
         faults = {name: lines for name, lines in faults.items() if lines}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
+from strades_pipelines.brokerage.open_hours import OpenHours, read_open_hours
 from strades_pipelines.brokerage.portfolio import wallet_row
 from strades_pipelines.brokerage.prices import find_listings
 from strades_pipelines.brokerage.results import KEYS as RESULT_KEYS
@@ -45,7 +46,7 @@ from strades_pipelines.strategy.broker import SimulatedBroker
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.events import microseconds, moment
 from strades_pipelines.strategy.gate import Gate
-from strades_pipelines.strategy.orders import CANCELLED, DISTRUSTED, EXPIRED, FILLED, OUTCOMES, REJECTED
+from strades_pipelines.strategy.orders import CANCELLED, DISTRUSTED, EXPIRED, FILLED, MARKET_CLOSED, OUTCOMES, REJECTED
 from strades_pipelines.strategy.registry import code_hash
 from strades_pipelines.strategy.session import Session
 
@@ -73,17 +74,20 @@ LAST = """
 
 
 class ReplayEngine(Engine):
-    """An engine that enlarges no position on the word of a model known to be worse than naive.
+    """An engine that enlarges no position on the word of a model known to be worse than naive, or in a closed market.
 
     Such a decision is refused as `execute_pending` refuses it: the strategy's target stays, and is not tried again
     until it changes. What makes a position smaller passes.
     """
 
     standings = Standings()
+    open_hours = OpenHours()
 
     def held_back(self, i: int) -> int:
-        """DISTRUSTED, or what the tactics say."""
-        return DISTRUSTED if self.standings.worse(self.account.now) else super().held_back(i)
+        """DISTRUSTED, MARKET_CLOSED, or what the tactics say."""
+        if self.standings.worse(self.account.now):
+            return DISTRUSTED
+        return MARKET_CLOSED if self.open_hours.is_closed(i, self.account.now) else super().held_back(i)
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,8 @@ def replay(
                 lookback=strategy.lookback,
                 models=strategy.models,
             )
+            if template.limits.open_market_only:
+                feed = replace(feed, open_hours=read_open_hours(cursor, listings, start=start, end=end))
             if feed.as_of is None:
                 return Replayed(None, written=False, bars=0, rows={})
             wallet = replay_name(template, start, end, feed, code_hash(strategy))
@@ -148,6 +154,8 @@ def replay_name(template: WalletTemplate, start: datetime, end: datetime, feed: 
     setting = [template.interval, template.currency, plain(template.cash), plain(template.fee_rate)]
     if template.limits.written:
         setting.append(to_json(template.limits.written))
+    if template.limits.open_market_only:
+        setting.append(repr(feed.open_hours.sessions))
     cause = base32_id(
         template.strategy, *parameters, code, *template.instruments, *setting, start, end, feed.as_of, feed.inputs_hash
     )
@@ -169,7 +177,7 @@ def simulate(
     Raises:
         StrategyError: when the strategy raises.
     """
-    engine = new_engine(template, listings, start, feed.standings)
+    engine = new_engine(template, listings, start, feed)
     journal = DecisionJournal(
         engine, listings, wallet=wallet, interval=template.interval, prediction_ids=feed.prediction_ids
     )
@@ -200,9 +208,7 @@ def simulate(
     }
 
 
-def new_engine(
-    template: WalletTemplate, listings: Sequence[Listing], opened_at: datetime, standings: Standings
-) -> Engine:
+def new_engine(template: WalletTemplate, listings: Sequence[Listing], opened_at: datetime, feed: StoredFeed) -> Engine:
     """A fresh engine on a wallet's terms: cash alone, nothing short, whole lots and ticks."""
     size = len(listings)
     gate = Gate(size, allow_short=False, **as_floats(template.limits.numbers))
@@ -213,7 +219,7 @@ def new_engine(
     broker = SimulatedBroker(PercentFee(float(template.fee_rate)))
     account = Account(size, float(template.cash))
     engine = ReplayEngine(template.new_strategy(), account, broker, gate, opened_at=microseconds(opened_at))
-    engine.standings = standings
+    engine.standings, engine.open_hours = feed.standings, feed.open_hours
     return engine
 
 

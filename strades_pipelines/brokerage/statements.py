@@ -34,6 +34,8 @@ from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
+from strades_pipelines.market.rounding import scaled
+from strades_pipelines.market.splits import ratio_since
 
 STATEMENT = "statement"  # whom its orders were sent to
 # What is booked already: by the venue's id of it, whoever ordered it, or by the id that a statement's row gave it.
@@ -279,7 +281,8 @@ def _book(connection: Connection, wallet: Wallet, new: NewTrade, sha256: bytes, 
     post_fill(connection, wallet, fill, now=request.at)
     event = order_event_row(order.intent_id, OrderState.FILLED, request.at, filled=trade.quantity, venue_time=trade.at)
     insert(connection, "trading.order_events", event)
-    adjust_account(connection, wallet, cash=fill.cash, units={listing.listing_id: fill.units})
+    units = scaled(fill.units, ratio_since(wallet.splits, listing.listing_id, fill.filled_at))
+    adjust_account(connection, wallet, cash=fill.cash, units={listing.listing_id: units})
 
 
 def _stored_decision(

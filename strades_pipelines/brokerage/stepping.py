@@ -12,7 +12,7 @@ from strades_pipelines.brokerage.decisions import DecisionJournal, ForgottenOrde
 from strades_pipelines.brokerage.feed import StoredFeed, fills_in_order, read_feed
 from strades_pipelines.brokerage.live_engine import NO_STATE, LiveEngine, order_ends
 from strades_pipelines.brokerage.movements import cash_flows
-from strades_pipelines.brokerage.portfolio import Wallet, load_fills
+from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.standings import check_models
 from strades_pipelines.market.events import Fill
@@ -120,7 +120,7 @@ class _Stepping:
         self._connection, self._wallet, self._now, self._base = connection, wallet, now, base
         since = None if base is None else base.covers_to
         strategy = wallet.new_strategy()
-        self._fills = fills_in_order(load_fills(connection, wallet, since=since, stored_by=stored_by))
+        self._fills = fills_in_order(fills_of_session(connection, wallet, since=since, stored_by=stored_by))
         try:
             with adbc.cursor() as cursor:
                 check_models(cursor, strategy.models)
@@ -199,6 +199,7 @@ class _Stepping:
             wallet=wallet.name,
             interval=wallet.interval,
             prediction_ids=self._feed.prediction_ids,
+            splits=wallet.splits,
         )
         return engine
 

@@ -1,5 +1,6 @@
 """Money into a wallet, out of it, and from one wallet to another, by a person's word."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -78,6 +79,7 @@ def transfer(connection: Connection, moved: Transfer, request: Request) -> bool:
             _check(moved, request.at)
             for wallet in wallets.values():
                 _check_wallet(wallet, moved)
+            _check_modes(list(wallets.values()))
             booked = [
                 post_movement(connection, wallets[name], movement, command_id=command_id, now=request.at)
                 for name, movement in _movements(moved, request.reason)
@@ -130,6 +132,17 @@ def _check_wallet(wallet: Wallet, moved: Transfer) -> None:
             f"at: expected {wallet.opened_at:%Y-%m-%d %H:%M} or later, when wallet {wallet.name} was opened, "
             f"was {moved.at:%Y-%m-%d %H:%M}"
         )
+
+
+def _check_modes(wallets: Sequence[Wallet]) -> None:
+    """Refuse to make money of what is on paper, or the other way."""
+    first, *others = wallets
+    for other in others:
+        if other.mode != first.mode:
+            raise TransferRefused(
+                f"to: expected two wallets of one mode, was wallet {first.name} ({first.mode}) and wallet {other.name} "
+                f"({other.mode}): what is on paper is no money"
+            )
 
 
 def _check_cash(connection: Connection, wallet: Wallet, moved: Transfer) -> None:

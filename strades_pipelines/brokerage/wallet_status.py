@@ -144,7 +144,7 @@ def _held(listing: Listing, held: Position, price: Decimal | None) -> HeldPositi
 def _positions_by(connection: Connection, wallet: Wallet, books: Books, method: str) -> dict[int, Position]:
     """The positions with their cost and profit by another cost basis, which is worked out from all fills."""
     found = {}
-    for listing_id, (basis, disposals) in take_fills(load_fills(connection, wallet), method).items():
+    for listing_id, (basis, disposals) in take_fills(load_fills(connection, wallet), method, wallet.splits).items():
         realised = sum_exact(disposal.profit for disposal in disposals)
         found[listing_id] = replace(books.positions[listing_id], cost=basis.cost, realised=realised)
     return found

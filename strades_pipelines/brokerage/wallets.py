@@ -170,8 +170,6 @@ def _limits(where: str, entry: dict[str, Any]) -> WalletLimits:
         if name not in entry["instruments"]:
             listed = ", ".join(entry["instruments"])
             raise WalletsError(f"{where}.limits.restricted[{i}]: expected one of {listed}, was {name!r}")
-    if entry["mode"] == "replay" and limits.open_market_only:
-        raise WalletsError(f"{where}.limits.open_market_only: expected false in a replay, which decides at closes")
     return limits
 
 

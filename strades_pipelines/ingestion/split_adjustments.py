@@ -67,13 +67,7 @@ TOUCHED = """
     )
     ORDER BY own.listing_id
 """
-SPLITS = """
-    SELECT DISTINCT ON (split.ex_date) split.knowledge_time, split.ratio FROM records.listings AS own
-    INNER JOIN records.listings AS peer ON {same_market}
-    INNER JOIN records.corporate_actions AS split ON split.listing_id = peer.listing_id AND split.action = 'split'
-    WHERE own.listing_id = {listing_id} AND split.ratio > 0
-    ORDER BY split.ex_date, peer.listing_id <> own.listing_id, peer.venue
-"""
+SPLITS = "SELECT knowledge_time, ratio FROM records.market_splits WHERE listing_id = {listing_id} ORDER BY ex_date"
 # The bars until the first after the last split; a fetch that is not kept any more is as old as what it brought.
 BARS = """
     SELECT c."interval", c.open_time, c.open, c.close, c.fetch_id, coalesce(f.fetched_at, c.recorded_at) AS fetched_at,
@@ -119,7 +113,7 @@ def update_split_adjustments(cursor: "Cursor", fetch_ids: Sequence[int], now: da
 
 
 def _decide(cursor: "Cursor", listing_id: int) -> list[dict[str, Any]]:
-    cursor.execute(SPLITS.format(listing_id=listing_id, same_market=SAME_MARKET))
+    cursor.execute(SPLITS.format(listing_id=listing_id))
     found = cursor.fetch_arrow_table().sort_by("knowledge_time")
     if not found.num_rows:
         return []

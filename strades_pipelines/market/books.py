@@ -8,7 +8,8 @@ from strades_pipelines.market.cost_basis import AVERAGE, CostBasis, Lot, sum_exa
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ledger import UNIT_FEE, entries
 from strades_pipelines.market.orders import Order
-from strades_pipelines.market.rounding import EXACT
+from strades_pipelines.market.rounding import EXACT, scaled
+from strades_pipelines.market.splits import Split
 
 ZERO = Decimal(0)
 AVERAGE_UNIT = Decimal("0.0000000001")
@@ -37,6 +38,14 @@ class Position:
         closed = basis.trade(fill.filled_at, fill.units, fill.cash_after_fee)
         realised = sum_exact([self.realised, *(disposal.profit for disposal in closed)])
         return Position(quantity, self._average_after(fill, quantity), basis.cost, realised)
+
+    def after_split(self, split: Split) -> "Position":
+        """The position once the split is in: as much cost for other units, the fraction that is no lot sold."""
+        basis = CostBasis(AVERAGE, [Lot(split.at, self.quantity, self.cost)] if self.quantity else [])
+        closed = basis.split(split)
+        realised = sum_exact([self.realised, *(disposal.profit for disposal in closed)])
+        average = scaled(self.average_price, 1 / split.ratio).quantize(AVERAGE_UNIT, rounding=ROUND_HALF_EVEN)
+        return Position(basis.units, average if basis.units else ZERO, basis.cost, realised)
 
     def _average_after(self, fill: Fill, quantity: Decimal) -> Decimal:
         """What enlarges a position moves the average; what turns it starts it anew."""

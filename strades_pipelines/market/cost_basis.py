@@ -10,13 +10,15 @@ A short position works the same way: its lots have negative units, and the cost 
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 from strades_pipelines.market.events import Fill
-from strades_pipelines.market.rounding import EXACT
+from strades_pipelines.market.rounding import EXACT, scaled
+from strades_pipelines.market.splits import Split, in_turn
 
 FIFO, AVERAGE = "fifo", "average"
 METHODS = (FIFO, AVERAGE)
@@ -95,6 +97,20 @@ class CostBasis:
             closed.append(Disposal(at, at, ZERO, cash, ZERO))
         return closed
 
+    def split(self, split: Split) -> list[Disposal]:
+        """Take a split in: as much cost for other units; returns what paid out the fraction that is no lot."""
+        self.multiply(split.ratio)
+        return self.trade(split.at, -split.taken, split.cash) if split.taken else []
+
+    def multiply(self, ratio: Fraction) -> None:
+        """Each unit becomes `ratio` units; the newest lot takes what rounding leaves."""
+        whole = scaled(self.units, ratio)
+        self.lots = deque(Lot(lot.opened_at, scaled(lot.units, ratio), lot.cost) for lot in self.lots)
+        if self.lots:
+            last = self.lots.pop()
+            rest = EXACT.subtract(whole, EXACT.add(self.units, last.units))
+            self.lots.append(Lot(last.opened_at, EXACT.add(last.units, rest), last.cost))
+
     def _open(self, lot: Lot) -> None:
         if self.method == AVERAGE and self.lots:
             held = self.lots.pop()
@@ -102,12 +118,17 @@ class CostBasis:
         self.lots.append(lot)
 
 
-def take_fills(fills: Iterable[Fill], method: str) -> dict[int, tuple[CostBasis, list[Disposal]]]:
-    """The lots and disposals of each listing after fills, which are taken in the order of their times; linear."""
+def take_fills(
+    fills: Iterable[Fill], method: str, splits: Sequence[Split] = ()
+) -> dict[int, tuple[CostBasis, list[Disposal]]]:
+    """The lots and disposals of each listing after fills and splits, which are taken in the order of their times."""
     found: dict[int, tuple[CostBasis, list[Disposal]]] = {}
-    for fill in sorted(fills, key=lambda fill: fill.filled_at):
-        basis, disposals = found.setdefault(fill.listing_id, (CostBasis(method), []))
-        disposals += basis.trade(fill.filled_at, fill.units, fill.cash_after_fee)
+    for event in in_turn(sorted(fills, key=lambda fill: fill.filled_at), splits):
+        basis, disposals = found.setdefault(event.listing_id, (CostBasis(method), []))
+        if isinstance(event, Split):
+            disposals += basis.split(event)
+        else:
+            disposals += basis.trade(event.filled_at, event.units, event.cash_after_fee)
     return found
 
 

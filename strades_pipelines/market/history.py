@@ -20,7 +20,8 @@ from strades_pipelines.market.cost_basis import AVERAGE, COST_UNIT, ZERO, CostBa
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ledger import FLOWS, INCOME, UNIT_FEE, Entry, plain
 from strades_pipelines.market.returns import TimeWeighted
-from strades_pipelines.market.rounding import EXACT
+from strades_pipelines.market.rounding import EXACT, scaled
+from strades_pipelines.market.splits import Split
 
 
 class Owner(NamedTuple):
@@ -32,11 +33,12 @@ class Owner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A line of the ledger; one of the kind `fill` with its fill and whose it is."""
+    """A line of the ledger; one of the kind `fill` with its fill and whose it is, one of the kind `split` with that."""
 
     entry: Entry
     fill: Fill | None = None
     owner: Owner | None = None
+    split: Split | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class AccountState:
         entry, fill = step.entry, step.fill
         if entry.kind != UNIT_FEE:
             self.cash[entry.currency] = EXACT.add(self.cash.get(entry.currency, ZERO), entry.amount)
+        if step.split is not None:
+            return self._split(step.split)
         if fill is None or step.owner is None:
             return ZERO
         basis = self.bases.setdefault(fill.listing_id, CostBasis(AVERAGE))
@@ -95,6 +99,18 @@ class AccountState:
         share.fills += 1
         share.traded = EXACT.add(share.traded, abs(fill.paid))
         share.fees = EXACT.add(share.fees, fill.fee_cost or ZERO)
+        return sum_exact(disposal.profit for disposal in closed)
+
+    def _split(self, split: Split) -> Decimal:
+        """Take a split in; returns the profit of the fraction that was paid out, which is its largest owner's."""
+        closed = self.bases.setdefault(split.listing_id, CostBasis(AVERAGE)).split(split)
+        shares = [share for (listing_id, _), share in self.shares.items() if listing_id == split.listing_id]
+        for share in shares:
+            share.units = scaled(share.units, split.ratio)
+        if shares and split.taken:
+            largest = max(shares, key=lambda share: share.units)
+            largest.units = EXACT.subtract(largest.units, split.taken)
+            largest.cash = EXACT.add(largest.cash, split.cash)
         return sum_exact(disposal.profit for disposal in closed)
 
     def price(self, listing_id: int, quotes: Quotes) -> Decimal:

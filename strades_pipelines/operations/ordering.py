@@ -64,7 +64,8 @@ def run_cancel(intent_id: str, *, reason: str | None, as_json: bool) -> None:
     with connect() as connection, connect() as at_venue:
         try:
             wallet, decision_id, before = find_order(connection, intent_id)
-        except LookupError as error:
+            venue = venue_for(load_wallet(connection, wallet), at_venue)
+        except (LookupError, ValueError) as error:  # an order of a replay has no venue
             raise BadInput(str(error)) from None
         problem = f"order {intent_id} is {before.value}: there is nothing to cancel" if before.is_over else None
         after = before
@@ -72,7 +73,7 @@ def run_cancel(intent_id: str, *, reason: str | None, as_json: bool) -> None:
             request = new_request("cancel", Scope("wallet", wallet), reason)
             command_id = cancel_by_hand(connection, decision_id, intent_id, request)
             connection.commit()
-            _pass(connection, venue_for(load_wallet(connection, wallet), at_venue), wallet)
+            _pass(connection, venue, wallet)
             _, _, after = find_order(connection, intent_id)
             if not after.is_over:
                 problem = f"order {intent_id} is {after.value}: each pass over its wallet tries again"

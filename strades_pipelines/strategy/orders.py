@@ -51,6 +51,8 @@ OUTCOMES = (
     "net_exposure",
     "daily_loss",
     "max_drawdown",
+    # Of a replay alone, which knows the sessions of its exchanges.
+    "market_closed",
 )
 (
     ACCEPTED,
@@ -81,6 +83,7 @@ OUTCOMES = (
     DISTRUSTED,
     BY_VENUE,
 ) = range(27)  # and those of `market.limits`
+MARKET_CLOSED = OUTCOMES.index("market_closed")
 # A condition that an order has not, and how that is asked for: a NaN that is asked for is a mistake.
 UNSET, NOT_GIVEN = math.nan, -math.inf
 # When in a bar an order has its turn; see `SimulatedBroker.turn`.

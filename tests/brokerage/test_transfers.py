@@ -118,6 +118,15 @@ def test_a_replay_and_a_wallet_that_is_not_there_are_refused(market: Connection,
         move(market, "1")
 
 
+def test_what_is_on_paper_does_not_become_money(market: Connection, wallet: Wallet, other: Wallet) -> None:
+    market.execute("UPDATE trading.wallets SET mode = 'live', broker = 'alpaca' WHERE wallet = 'other'")
+    market.commit()
+    for origin, to in (("paper", "other"), ("other", "paper")):
+        with pytest.raises(TransferRefused, match=r"expected two wallets of one mode, was wallet other \(live\)"):
+            move(market, "10", wallet=origin, to=to)
+    assert rows(market, "SELECT count(*) FROM trading.movements") == [(0,)]
+
+
 def test_all_cash_can_leave_but_what_open_orders_may_need(
     market: Connection, wallet: Wallet, add_candles: AddCandles, adbc: "AdbcConnection", database_url: str
 ) -> None:

@@ -107,10 +107,6 @@ def test_an_opening_time_is_an_instant(tmp_path: Path) -> None:
             {"limits": {"restricted": ["gateio:BTC"]}},
             "limits.restricted[0]: expected one of gateio:BTC_USDT, was 'gate",
         ),
-        (
-            {"mode": "replay", "limits": {"open_market_only": True}},
-            "limits.open_market_only: expected false in a replay",
-        ),
     ],
 )
 def test_a_bad_key_stops_its_wallet_with_file_place_and_key(

@@ -187,6 +187,17 @@ def test_a_cancelled_order_never_fills(strades: Run, mine: World) -> None:
     assert (again.code, "there is nothing to cancel" in again.err) == (1, True)
 
 
+def test_an_order_of_a_replay_is_not_cancelled(strades: Run, mine: World) -> None:
+    """What a replay did is over; nothing is asked of it."""
+    intent = strades("order", "mine", BTC, "1", "--limit", "90", "--json").document["intent_id"]
+    with psycopg.connect(mine.url) as connection:
+        connection.execute("UPDATE trading.wallets SET mode = 'replay'")
+    done = strades("cancel", intent)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "expected the mode paper or live, was replay" in done.err
+    assert mine.rows("SELECT count(*) FROM trading.cancel_requests") == [(0,)]
+
+
 def test_a_halted_wallet_takes_no_order_until_it_is_resumed(strades: Run, mine: World) -> None:
     halted = strades("halt", "--reason", "news", "--json")
     assert (halted.code, halted.document["wallets"][0]["state"]) == (0, "halted")

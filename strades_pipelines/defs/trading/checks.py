@@ -37,6 +37,10 @@ STATEMENTS = (
                 - CASE WHEN f.fee_in_units THEN f.fee ELSE 0 END
             ), 0)
             FROM trading.fills AS f WHERE f.wallet = p.wallet AND f.listing_id = p.listing_id)
+            -- `strades ledger verify` works those with a split out.
+            AND NOT EXISTS (
+                SELECT FROM trading.movements AS m
+                WHERE m.wallet = p.wallet AND m.kind = 'split' AND m.listing_id = p.listing_id)
         """,
     ),
     Statement(
@@ -82,6 +86,7 @@ STATEMENTS = (
                 SELECT e.equity, (
                     SELECT coalesce(sum(m.amount), 0) FROM trading.movements AS m
                     WHERE m.wallet = p.wallet AND m.currency = w.currency AND m.recorded_at <= e.time
+                        AND m.kind <> 'split'
                 ) AS moved
                 FROM results.equity AS e WHERE e.wallet = p.wallet ORDER BY e.time DESC LIMIT 1
             ) AS last

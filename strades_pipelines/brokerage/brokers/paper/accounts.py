@@ -7,6 +7,8 @@ from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert
 from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.rounding import scaled, to_lots
+from strades_pipelines.market.splits import Split
 
 
 def open_account(connection: Connection, wallet: Wallet) -> None:
@@ -41,3 +43,23 @@ def adjust_account(
             "UPDATE trading.paper_venue_positions SET quantity = quantity + %s WHERE account = %s AND listing_id = %s",
             [change, wallet.name, listing_id],
         )
+
+
+def split_account(connection: Connection, wallet: Wallet, split: Split, *, lot: Decimal) -> None:
+    """Split an account on paper, and cancel its orders from before; elsewhere do nothing. Commits nothing."""
+    if wallet.broker != "paper":
+        return
+    adjust_account(connection, wallet, cash=split.cash)
+    at = [wallet.name, split.listing_id]
+    where = "WHERE account = %s AND listing_id = %s"
+    row = connection.execute(f"SELECT quantity FROM trading.paper_venue_positions {where} FOR UPDATE", at).fetchone()
+    assert row is not None, "`adjust_account` has opened it"
+    units = to_lots(scaled(row[0], split.ratio), lot)
+    connection.execute(f"UPDATE trading.paper_venue_positions SET quantity = %s {where}", [units, *at])
+    connection.execute(
+        f"""
+        UPDATE trading.paper_venue_orders SET state = 'cancelled', reason = 'split'
+        {where} AND state IN ('open', 'waiting') AND accepted_at < %s
+        """,
+        [*at, split.at],
+    )
