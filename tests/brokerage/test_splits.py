@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -113,7 +113,7 @@ def through(held: Wallet, add_days: AddCandles, split: Split, run: Pass) -> Call
     return go
 
 
-def position(market: Connection) -> tuple[Decimal, ...]:
+def position(market: Connection) -> tuple[Any, ...]:
     return rows(market, "SELECT quantity, average_price, cost, realised FROM trading.positions")[0]
 
 

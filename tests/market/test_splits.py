@@ -45,9 +45,9 @@ def test_a_unit_becomes_what_the_splits_after_it_make_of_it() -> None:
 
 def test_a_fill_in_current_shares_is_worth_the_same() -> None:
     moved = in_current_shares(fill_at(0, "buy", "10", "400"), [split_at(1)])
-    assert (moved.quantity, moved.price, moved.paid) == (40, 100, -4000)
+    assert [moved.quantity, moved.price, moved.paid] == [40, 100, -4000]
     raw = in_current_shares(fill_at(0, "buy", "10", "400"), [split_at(1, restates=False)])
-    assert (raw.quantity, raw.price) == (10, 400)
+    assert [raw.quantity, raw.price] == [10, 400]
 
 
 def test_a_split_comes_before_a_fill_at_its_instant_and_after_a_late_one_from_before() -> None:
@@ -64,7 +64,7 @@ def test_first_in_first_out_sells_the_oldest_units_in_new_shares() -> None:
         fill_at(2, "sell", "60", "130"),
     ]
     basis, disposals = take_fills(fills, "fifo", [split_at(1)])[1]
-    assert (basis.units, basis.cost) == (20, 2500)
+    assert [basis.units, basis.cost] == [20, 2500]
     assert [disposal.profit for disposal in disposals] == [40 * 30, 20 * 5]
 
 
