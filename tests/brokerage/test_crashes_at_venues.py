@@ -128,7 +128,7 @@ def test_a_batch_that_was_killed_leaves_one_order_for_each_intent(
         execute_pending(market, account.broker, account.wallet, now=NOW + minutes * MINUTE)
     placed = [(order.ticket.client_order_id, order.filled) for order in account.exchange.orders.values()]
     assert sorted(placed) == [
-        (intent_id, 1) for (intent_id,) in rows(market, "SELECT intent_id FROM trading.intents ORDER BY 1")
+        (intent_id, Decimal(1)) for (intent_id,) in rows(market, "SELECT intent_id FROM trading.intents ORDER BY 1")
     ]
     assert rows(market, "SELECT state, count(*) FROM trading.orders GROUP BY 1") == [("filled", 12)]
     assert rows(market, "SELECT quantity FROM trading.positions") == [(12,)]

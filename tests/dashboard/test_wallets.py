@@ -42,15 +42,15 @@ def doubtful(traded: Connection, adbc: "AdbcConnection") -> str:
     wallet = load_wallet(traded, "paper")
     measure(traded, adbc, "paper", now=CLOCK)
     measure_history(traded, wallet, now=CLOCK)
-    [order], _ = intend(traded, wallet, now=FILLED)
+    [known], _ = intend(traded, wallet, now=FILLED)
     for state, message in (("submitting", None), ("unknown", f"\0{HOSTILE}".encode())):
         traded.execute(
             "INSERT INTO trading.order_events (intent_id, state, reason, message, recorded_at) "
             "VALUES (%s, %s, %s, %s, %s)",
-            [order.intent_id, state, f"no answer {HOSTILE}" if message else None, message, FILLED],
+            [known.order.intent_id, state, f"no answer {HOSTILE}" if message else None, message, FILLED],
         )
     traded.commit()
-    return order.intent_id
+    return known.order.intent_id
 
 
 def test_a_wallet_s_figures_are_those_of_the_terminal(doubtful: str, traded: Connection, site: str) -> None:
