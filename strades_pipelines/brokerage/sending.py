@@ -144,10 +144,19 @@ class Sending:
             # The venue's own word that it does not have it stands behind an order that was sent before.
             so_far = "it was never sent" if known.state is OrderState.PLANNED else NEVER_HAD_IT
             self._journal.record(known, ended[0], reason=f"{ended[1]}; {so_far}")
-        for known in going:
-            if known.state is OrderState.SUBMITTING:  # sent once more: a grace begins again
+        return [self._submit(known) for known in self._record_submitting(going)]
+
+    def _record_submitting(self, orders: Sequence[OpenOrder]) -> Sequence[OpenOrder]:
+        """Have orders be `submitting`; one that was so when a process was killed begins again, with a grace of its own.
+
+        Where the venue has no grace, that one stays as it is: what a killed pass left ends as if nobody had disturbed it.
+        """
+        if not self._venue.grace and all(known.state is OrderState.SUBMITTING for known in orders):
+            return orders
+        for known in orders:
+            if known.state is OrderState.SUBMITTING:
                 self._journal.record(known, OrderState.UNKNOWN, reason=NEVER_HAD_IT)
-        return [self._submit(known) for known in self._journal.record_all(going, OrderState.SUBMITTING)]
+        return self._journal.record_all(orders, OrderState.SUBMITTING)
 
     def _submit(self, known: OpenOrder) -> Submit:
         wanted = order_to_send(self._connection, known.order)
