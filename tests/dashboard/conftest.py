@@ -5,6 +5,7 @@ Django is set up once a process, on the server of the tests; each test points it
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -63,6 +64,15 @@ def point_at(url: str) -> None:
     settings.cache_clear()
 
 
+@contextmanager
+def restored() -> Iterator[None]:
+    """The environment as it was, afterwards: other folders' tests ask where the dashboard's database is, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STRADES_DASHBOARD_DATABASE", "")
+        yield
+    settings.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def template(template: str) -> str:
     """The name of a migrated database with the dashboard's tables, which tests clone; made once a run."""
@@ -73,8 +83,9 @@ def template(template: str) -> str:
         with psycopg.connect(server, autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(f"CREATE DATABASE making_dashboard TEMPLATE {template}")
-                point_at(urlunsplit(urlsplit(server)._replace(path="/making_dashboard")))
-                prepare_tables()
+                with restored():
+                    point_at(urlunsplit(urlsplit(server)._replace(path="/making_dashboard")))
+                    prepare_tables()
                 connection.execute(f"ALTER DATABASE making_dashboard RENAME TO {name}")
         prepare_files()
     return name
@@ -87,16 +98,14 @@ def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     from django.db import connections
     from django.utils import translation
 
-    for name in NAMES:
-        monkeypatch.setenv(name, os.environ.get(name, ""))
     monkeypatch.setenv("STRADES_SANDBOX_NOW", CLOCK.isoformat())
     monkeypatch.setenv("STRADES_HOME", str(home()))
-    point_at(database_url)
-    cache.clear()
-    yield database_url
-    translation.activate("en")
-    connections.close_all()
-    settings.cache_clear()
+    with restored():
+        point_at(database_url)
+        cache.clear()
+        yield database_url
+        translation.activate("en")
+        connections.close_all()
 
 
 @cache
