@@ -201,15 +201,13 @@ def test_an_event_is_stored_without_the_tags_of_its_log_line_and_is_read_back_ot
 
 
 def test_what_a_check_found_is_stored_without_the_tags_of_its_log_line_too(database_url: str, tmp_path: Path) -> None:
-    @dg.asset_check(asset=made)
-    def passes() -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(passed=True, metadata={"rows": 1})
-
+    check = dg.AssetCheckKey(dg.AssetKey("prices"), "good")
     (tmp_path / "dagster.yaml").write_text(OURS.format(database_url))
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        dg.materialize([made, passes], partition_key="2000-01-01", instance=instance)
-        [record] = instance.event_log_storage.get_asset_check_execution_history(passes.check_key, limit=9)
+        dg.materialize([made], partition_key="2000-01-01", instance=instance)
+        records = instance.event_log_storage.get_asset_check_execution_history(check, limit=9)
+    [record] = [record for record in records if record.status.value == "SUCCEEDED"]  # the other was planned
     assert record.event is not None
     assert not record.event.get_dagster_event().logging_tags
     assert record.event.asset_check_evaluation is not None
-    assert (record.status.value, record.event.asset_check_evaluation.metadata["rows"].value) == ("SUCCEEDED", 1)
+    assert record.event.asset_check_evaluation.passed
