@@ -59,6 +59,9 @@ def test_it_asks_for_a_halt_by_a_row_and_reads_it_back(dashboard: psycopg.Connec
     for kind in ("order", "flatten", "adopt", "transfer"):
         with pytest.raises(psycopg.errors.CheckViolation):
             dashboard.execute(COMMAND, [kind, NOW])
+    for never in ("infinity", "-infinity"):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            dashboard.execute(COMMAND, ["halt", never])
     dashboard.execute(COMMAND, ["halt", NOW])
     row = dashboard.execute("SELECT kind, name, requested_by, outcome FROM trading.commands").fetchone()
     assert row == ("halt", "paper", "ada", None)
