@@ -149,7 +149,7 @@ class Sending:
     def _record_submitting(self, orders: Sequence[OpenOrder]) -> Sequence[OpenOrder]:
         """Have orders be `submitting`; one that was so when a process was killed begins again, with a grace of its own.
 
-        Where the venue has no grace, that one stays as it is: what a killed pass left ends as if nobody had disturbed it.
+        Where the venue has no grace, that one stays as it is, so that a killed pass ends as if nobody had disturbed it.
         """
         if not self._venue.grace and all(known.state is OrderState.SUBMITTING for known in orders):
             return orders
