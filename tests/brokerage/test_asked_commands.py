@@ -108,10 +108,11 @@ def test_an_old_wish_to_resume_ends_no_later_halt(market: Connection, wallet: Wa
     assert current_state(market, "paper") == "halted"
 
 
-def test_a_resume_that_waited_too_long_is_refused(market: Connection, wallet: Wallet) -> None:
+@pytest.mark.parametrize("seconds", [-61, 61], ids=["waited", "of a time to come"])
+def test_a_resume_that_waited_too_long_is_refused(seconds: int, market: Connection, wallet: Wallet) -> None:
     set_state(market, "paper", "halted", reason="a fault of Strades")
     market.commit()
-    ask(market, WALLET, "resume", at=SENT - timedelta(minutes=1, seconds=1))
+    ask(market, WALLET, "resume", at=SENT + timedelta(seconds=seconds))
     [outcome] = carry_out(market)
     assert outcome.startswith("refused: nothing carried it out within a minute")
     assert current_state(market, "paper") == "halted"
