@@ -143,6 +143,21 @@ def training_set(blocks: Sequence[Training], *, cutoff: datetime, months: int) -
     )
 
 
+def share_rows(block: Training, training: Training) -> Training:
+    """The block with its features as a part of the training set's, where that has all of its rows; else as it is.
+
+    Years of a firm's universe are hundreds of megabytes: blocks that wait for later months shall not hold them twice.
+    """
+    if not len(block.y):
+        return block
+    begin = int(np.searchsorted(training.decision_time, block.decision_time[0]))
+    rows = slice(begin, begin + len(block.y))
+    columns = ("decision_time", "listing_id", "label_known_at", "y")
+    if not all(np.array_equal(getattr(block, name), getattr(training, name)[rows]) for name in columns):
+        return block
+    return replace(block, x=training.x[rows])
+
+
 def microseconds(times: pa.ChunkedArray) -> NDArray[np.int64]:
     """Microseconds since 1970 of a column of UTC times without gaps."""
     return np.asarray(times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy())

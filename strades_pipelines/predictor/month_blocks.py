@@ -28,11 +28,11 @@ def months_before(month: datetime, count: int) -> datetime:
 
 def sliding_blocks(
     wanted: Iterable[datetime], count: int, read: Callable[[datetime, datetime], Block]
-) -> Iterator[tuple[datetime, list[Block]]]:
-    """Each month with the blocks of the `count` months before it, oldest first.
+) -> Iterator[tuple[datetime, dict[datetime, Block]]]:
+    """Each month with the blocks of the `count` months before it by their first instant, oldest first.
 
     A month that several of them look back on is read once, and no more than `count` blocks are held: years of months in
-    their order cost as many reads as there are months.
+    their order cost as many reads as there are months. What the caller puts into a block's place, later months get.
 
     Args:
         wanted: first instants of months, ascending.
@@ -44,4 +44,4 @@ def sliding_blocks(
         # Blocks that have left the window go before new ones are read.
         blocks = {begin: blocks[begin] for begin in blocks if begin >= months_before(month, count)}
         blocks = {begin: blocks[begin] if begin in blocks else read(begin, next_month(begin)) for begin in lookback}
-        yield month, list(blocks.values())
+        yield month, blocks

@@ -26,7 +26,7 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.stale import take_in
 from strades_pipelines.predictor.artifacts import store_model
-from strades_pipelines.predictor.dataset import Training, instant, read_labelled, training_set
+from strades_pipelines.predictor.dataset import Training, instant, read_labelled, share_rows, training_set
 from strades_pipelines.predictor.formulas import names_of
 from strades_pipelines.predictor.models.kind import Kind
 from strades_pipelines.predictor.models.kinds import KINDS, families_of
@@ -115,8 +115,11 @@ def train_models(
         read = partial(read_labelled, cursor, known_at=now, names=names_of(families_of(needed)))
         for month, blocks in sliding_blocks(waiting, TRAIN_MONTHS, read):
             # A row decided at the very instant may have a label by then: its bar came after the next session's.
-            blocks.append(read(month, month + INSTANT))
-            for outcome in _train_month(cursor, blocks, month, waiting[month], now):
+            labelled = [*blocks.values(), read(month, month + INSTANT)]
+            training = training_set(labelled, cutoff=month, months=TRAIN_MONTHS)
+            blocks |= {begin: share_rows(block, training) for begin, block in blocks.items()}
+            del labelled
+            for outcome in _train_month(cursor, training, month, waiting[month], now):
                 connection.commit()
                 crash_point("predictions.model_stored")
                 if outcome.is_fitted:
@@ -128,10 +131,10 @@ def train_models(
 
 
 def _train_month(
-    cursor: "Cursor", blocks: Sequence[Training], month: datetime, kinds: Sequence[Kind], now: datetime
+    cursor: "Cursor", training: Training, month: datetime, kinds: Sequence[Kind], now: datetime
 ) -> Iterator[Outcome]:
     """Derive a month's models, fit and store those that are not there, and record them; commits nothing."""
-    models = month_models(blocks, month, kinds)
+    models = month_models(training, month, kinds)
     for kind in kinds:
         model, outcome = models.get(kind.name), Outcome(kind.name)
         if model is not None and not _is_stored(cursor, model):
@@ -143,13 +146,12 @@ def _train_month(
         yield outcome
 
 
-def month_models(blocks: Sequence[Training], month: datetime, kinds: Sequence[Kind]) -> dict[str, MonthModel]:
+def month_models(training: Training, month: datetime, kinds: Sequence[Kind]) -> dict[str, MonthModel]:
     """The models that a month ought to have, by the name of their kind; none where the month has too few rows.
 
     Args:
-        blocks: labelled rows, as for `training_set`, of at least the features of the kinds.
+        training: the month's `training_set`, of at least the features of the kinds.
     """
-    training = training_set(blocks, cutoff=month, months=TRAIN_MONTHS)
     if len(training.y) < MINIMUM_ROWS:
         return {}
     sets = {names: training.of(names) for names in {kind.features for kind in kinds}}

@@ -15,6 +15,7 @@ from strades_pipelines.predictor.dataset import (
     Training,
     instant,
     read_labelled,
+    share_rows,
     timestamp,
     training_set,
 )
@@ -59,6 +60,21 @@ def test_training_set_is_every_label_known_at_the_cutoff_and_no_other(
     ]
     assert training.y.tolist() == expected
     assert all(instant(int(known)) <= cutoff for known in training.label_known_at)
+
+
+def test_a_block_whose_rows_are_all_trained_on_is_a_part_of_them_and_any_other_stays_as_it_is() -> None:
+    months = [rows_of([(24 * day + 720 * month, 1) for day in range(20)]) for month in range(3)]
+    late = rows_of([(24 * day + 720 * 3, 1 if day else 24 * 60) for day in range(20)])
+    blocks = [replace(block, x=np.random.default_rng(place).normal(size=block.x.shape))
+              for place, block in enumerate([*months, late])]  # fmt: skip
+    training = training_set(blocks, cutoff=datetime(2020, 5, 1, tzinfo=UTC), months=4)
+    assert len(training.y) == 79
+    shared = [share_rows(block, training) for block in blocks]
+    for block, own in zip(blocks, shared, strict=True):
+        assert own.data_hash() == block.data_hash()
+    assert [np.shares_memory(own.x, training.x) for own in shared] == [True, True, True, False]
+    empty = part(months[0], 0, 0)
+    assert share_rows(empty, training) is empty
 
 
 def test_data_hash_changes_with_every_number_a_fit_sees() -> None:

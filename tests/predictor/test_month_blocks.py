@@ -32,8 +32,16 @@ def test_month_that_several_look_back_on_is_read_once_and_a_gap_starts_anew() ->
         return begin
 
     wanted = [month("2020-04"), month("2020-05"), month("2020-06"), month("2021-01")]
-    found = dict(sliding_blocks(wanted, 3, block))
+    found = {one: list(blocks.values()) for one, blocks in sliding_blocks(wanted, 3, block)}
     assert found == {one: [months_before(one, back) for back in (3, 2, 1)] for one in wanted}
     assert [f"{one:%Y-%m}" for one in read] == [
         "2020-01", "2020-02", "2020-03", "2020-04", "2020-05", "2020-10", "2020-11", "2020-12",
     ]  # fmt: skip
+
+
+def test_what_is_put_into_a_blocks_place_is_what_later_months_get() -> None:
+    seen = []
+    for _, blocks in sliding_blocks([month("2020-04"), month("2020-05")], 2, lambda begin, _: [begin]):
+        seen.append(list(blocks.values()))
+        blocks |= {begin: [*block, "smaller"] for begin, block in blocks.items()}
+    assert seen[1] == [[month("2020-03"), "smaller"], [month("2020-04")]]
