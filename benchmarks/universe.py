@@ -2,7 +2,8 @@
 
 The prices are a seeded random walk: only their number and shape matter. `UNIVERSE_STOCKS` (500), `UNIVERSE_YEARS`
 (2,20) and `UNIVERSE_LAYERS` make it smaller. What is judged are the ratios, measured in one go. Of 0 years the history
-is one day: `UNIVERSE_STOCKS=5000 UNIVERSE_YEARS=0` is a large exchange's first day, and the one after it.
+is one day: `UNIVERSE_STOCKS=5000 UNIVERSE_YEARS=0` is a large exchange's first day, and the one after it. To train the
+models of all months takes hours; with `UNIVERSE_PREDICTED_FROM` (a day) those before it get none.
 """
 
 import hashlib
@@ -31,6 +32,7 @@ from strades_pipelines.market.ids import int63
 STOCKS = int(os.environ.get("UNIVERSE_STOCKS", "500"))
 YEARS = tuple(map(int, os.environ.get("UNIVERSE_YEARS", "2,20").split(",")))
 LAYERS = tuple(os.environ.get("UNIVERSE_LAYERS", "records,staging,cleaned,marts,features,predictions").split(","))
+PREDICTED_FROM = os.environ.get("UNIVERSE_PREDICTED_FROM")
 SEED = 20261129
 LAST, NEXT = date(2026, 10, 29), date(2026, 10, 30)
 DATABASE = "strades_sandbox"
@@ -68,7 +70,9 @@ def _steps(environment: dict[str, str], years: int) -> Iterator[Step]:
     first = f"{history_start(years):%Y-%m-01}"
     print("making and storing bodies", file=sys.stderr)
     store(url, bodies(bars, until=LAST))
-    yield step("first build", environment, url, LAST, first)
+    yield step("first build", environment, url, LAST, first, [*LAYERS[:-1]] if PREDICTED_FROM else LAYERS)
+    if PREDICTED_FROM:
+        step(f"predictions from {PREDICTED_FROM} on", environment, url, LAST, PREDICTED_FROM, LAYERS[-1:])
     store(url, bodies(bars, until=NEXT, since=date(NEXT.year, 1, 1)))
     yield step("one more day", environment, url, NEXT, "2026-10-01")
     yield step("nothing new", environment, url, NEXT, "2026-10-01")
