@@ -61,7 +61,8 @@ class Bodies:
 class Settled:
     """What stands of contested keys.
 
-    `before`: versions that stood between the stored and the current one, oldest first. `gone`: keys that no body has.
+    `before`: versions that are not stored yet, oldest first: those between the stored and the current one, and those
+    of older bodies that are read only now. `gone`: keys that no body has.
     """
 
     before: list[pa.Table]
@@ -157,9 +158,10 @@ def settle(
     waves = versions(pa.concat_tables([table for _, table in claims]), target.key, target.ignore)
     since = _stored_since(cursor, target, keys)
     orders = {fetch.fetch_id: fetch.order for fetch, _ in claims}
-    newer = [_newer(wave, target.key, orders, since) for wave in waves[:-1]]
+    kept = _kept(cursor, target, keys)
+    before = [_not_stored(wave, target.key, orders, since, kept) for wave in waves[:-1]]
     gone = without_keys(keys, waves[-1].select(list(target.key)))
-    return Settled([wave for wave in newer if wave.num_rows], waves[-1], gone)
+    return Settled([wave for wave in before if wave.num_rows], waves[-1], gone)
 
 
 def withdraw(cursor: "Cursor", target: Target, gone: pa.Table, now: datetime) -> tuple[int, datetime]:
@@ -197,14 +199,33 @@ def _matching(rows: pa.Table, keys: pa.Table, names: Sequence[str], how: str) ->
     return rows.take(pa.array(np.sort(matching["position"].to_numpy())))
 
 
-def _newer(wave: pa.Table, key: Sequence[str], orders: Mapping[int, Order], since: pa.Table) -> pa.Table:
-    """The rows of fetches that came after the stored version of their key: the others are stored, or never stood."""
+def _not_stored(
+    wave: pa.Table, key: Sequence[str], orders: Mapping[int, Order], since: pa.Table, kept: set[tuple[Any, ...]]
+) -> pa.Table:
+    """The rows of fetches that came after the stored version of their key, and older ones that are no old version yet.
+
+    That a body said something else before is what makes a change known only with the body that shows it.
+    """
     numbered = wave.select([*key, "fetch_id"]).append_column("position", pa.array(np.arange(wave.num_rows)))
     stored = since.cast(pa.schema([*(numbered.schema.field(name) for name in key), *list(since.schema)[len(key) :]]))
     joined = numbered.join(stored, keys=list(key), join_type="left outer")
     columns = (joined[name].to_pylist() for name in ("position", "fetch_id", "since", "stored"))
-    newer = [n for n, id_, at, by in zip(*columns, strict=True) if at is None or orders[id_] > (at, by)]
-    return wave.take(pa.array(sorted(newer), pa.int64()))
+    said = list(zip(*(numbered[name].to_pylist() for name in (*key, "fetch_id")), strict=True))
+    wanted = [
+        n
+        for n, id_, at, by in zip(*columns, strict=True)
+        if at is None or orders[id_] > (at, by) or (id_ != by and said[n] not in kept)
+    ]
+    return wave.take(pa.array(sorted(wanted), pa.int64()))
+
+
+def _kept(cursor: "Cursor", target: Target, keys: pa.Table) -> set[tuple[Any, ...]]:
+    """Key and fetch of each old version of these keys."""
+    frame = copy_frame(cursor, target.table, keys)
+    names = ", ".join(f't."{name}"' for name in (*target.key, "fetch_id"))
+    cursor.execute(f"SELECT {names} FROM {frame} INNER JOIN {target.revisions} AS t ON {same_key(target.key)}")
+    found = cursor.fetch_arrow_table()
+    return set(zip(*(found[name].to_pylist() for name in found.column_names), strict=True))
 
 
 def _stored_since(cursor: "Cursor", target: Target, keys: pa.Table) -> pa.Table:

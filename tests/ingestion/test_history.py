@@ -261,3 +261,40 @@ def test_loaded_and_parsed_again_in_any_order_is_what_a_fresh_load_leaves(
         empty(connection)
         load_stored(url=database_url, now=LATER)
         assert parsed_again == state(connection)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_version_that_an_older_body_said_is_kept_though_the_newer_body_was_read_first(
+    kind: str, store: Store, connection: Connection, database_url: str
+) -> None:
+    """As a load in the order of the fetches keeps it; what changed since is known with the body that shows it."""
+    of = KINDS[kind]
+    add_listing(connection, "yahoo", "AAPL", "XNYS")
+    connection.commit()
+    ids = [
+        store(of.body(of.values(n)), request_key=f"{n}", fetched_at=NOW + timedelta(days=n), **of.fetch)
+        for n in range(3)
+    ]
+    for fetch_id in (ids[2], ids[0], ids[1]):
+        load_stored(url=database_url, now=LATER, fetch_ids=[fetch_id])
+    versions = spans(connection, of.table, of.value)
+    assert {float(value) if kind not in ("article", "document") else value for value, *_ in versions[:-1]} >= {
+        of.values(0), of.values(1)
+    }  # fmt: skip
+    assert versions[-1][0] == of.values(2)
+    assert all(recorded < superseded for _, recorded, superseded in versions)
+    for again in (False, True):
+        load_stored(url=database_url, now=LATER, fetch_ids=ids[:2], reparse=again)
+        assert spans(connection, of.table, of.value) == versions
+    shown = NOW + timedelta(days=2)
+    if kind == "observation":
+        known = connection.execute(
+            "SELECT max(knowledge_time) FROM records.observation_versions WHERE value = %s", [of.values(2)]
+        ).fetchone()
+        assert known == (shown,)
+    if kind == "article":
+        known = connection.execute(
+            "SELECT records.article_known_from(source, article_id, recorded_at, fetch_id, knowledge_time)"
+            " FROM records.articles"
+        ).fetchone()
+        assert known == (shown,)
