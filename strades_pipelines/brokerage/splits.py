@@ -18,13 +18,19 @@ from strades_pipelines.market.ledger import Entry, plain
 from strades_pipelines.market.rounding import EXACT, scaled, to_lots, to_ticks
 from strades_pipelines.market.splits import Split, ratio_of, ratio_since
 
-# A split is stated once by each venue of a market, and known at the opening of its session.
+# A split is stated once by each venue of a market, and known at the opening of its session. One that was booked under a
+# day from which its provider has moved it since (records.moved_actions) is booked.
 STATED = """
     SELECT split.listing_id, split.ex_date, split.knowledge_time, split.ratio, booked.ratio
     FROM records.market_splits AS split
     LEFT JOIN trading.movements AS booked
         ON booked.kind = 'split' AND booked.wallet = %(wallet)s AND booked.listing_id = split.listing_id
-        AND booked.ex_date = split.ex_date
+        AND (booked.ex_date = split.ex_date OR (
+            abs(booked.ex_date - split.ex_date) <= 14 AND NOT EXISTS (
+                SELECT FROM records.market_splits AS stated
+                WHERE stated.listing_id = booked.listing_id AND stated.ex_date = booked.ex_date
+            )
+        ))
     WHERE split.listing_id = ANY(%(listings)s) AND split.knowledge_time >= %(opened_at)s
         AND split.knowledge_time <= %(now)s AND split.ratio <> 1 AND split.ratio < 'Infinity'
     ORDER BY split.knowledge_time, split.listing_id

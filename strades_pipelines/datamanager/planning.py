@@ -164,6 +164,9 @@ def given_of(website: Website, protocol: Protocol, instrument: Instrument) -> di
     """What the bytes of an answer about an instrument do not say, and a parser needs."""
     calendar = instrument.calendar or protocol.calendar
     given = {"symbol": instrument.symbol, "venue": website.venue, "calendar": calendar}
+    read = protocol.read.scalars.get("calendar")
+    if instrument.calendar is None and read is not None and read.body:
+        given["assumed"] = "calendar"  # an answer that says another one is refused
     if protocol.ask.intervals:
         given["interval"] = instrument.interval
     if "currency" in protocol.read.scalars and instrument.currency is not None:

@@ -14,12 +14,14 @@ from strades_pipelines.datamanager.cron import cron_problem
 from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.protocols import KEY_BELONGS, ProtocolError, load_protocol, protocol_names
+from strades_pipelines.market.instruments import IN_HUNDREDTHS
 from strades_pipelines.secret_values import is_secret_name
 from strades_pipelines.settings import SettingsError, missing_secret, secret
 
 BUDGET_SECONDS = 300.0
 MAX_BYTES = 10_000_000  # 5,000 listings have 1.2 MB
 DAY_SECONDS = 86_400
+SHARES = ("equity", "etf")
 
 
 class SourcesError(ValueError):
@@ -217,6 +219,8 @@ def _problems(sources: Sources) -> Iterator[str]:
                 yield f"{at}: expected an id of financial_instruments, was {shown(id_)}"
                 continue
             yield from _interval_problem(protocol, by_id[id_], at)
+            yield from _unsaid_lag_problem(protocol, by_id[id_], at)
+            yield from _hundredths_problem(protocol, by_id[id_], at)
             yield from _listing_problem(listed, website, by_id[id_], at)
 
 
@@ -240,6 +244,23 @@ def _lag_problem(instrument: Instrument, where: str) -> Iterator[str]:
         found = "none" if instrument.lag_days is None else str(instrument.lag_days)
         reason = f"a value of {instrument.interval} is out only after that interval and the days its publisher needs"
         yield f"{where}: expected at least {least}, was {found}: {reason}"
+
+
+def _unsaid_lag_problem(protocol: Protocol, instrument: Instrument, at: str) -> Iterator[str]:
+    """A daily value may be out the next day, or once a week: the interval does not tell, and a wrong guess is early."""
+    scalar = protocol.read.scalars.get("lag_days")
+    if scalar is not None and scalar.given and instrument.kind == "statistic" and instrument.lag_days is None:
+        reason = "so many days after its day a value is out, also where it comes once a week"
+        yield f"{at}: expected an instrument with lag_days, was {shown(instrument.id)} without: {reason}"
+
+
+def _hundredths_problem(protocol: Protocol, instrument: Instrument, at: str) -> Iterator[str]:
+    """Shares of London, Johannesburg and Tel Aviv are quoted in hundredths or whole units: somebody has to say so."""
+    scalar = protocol.read.scalars.get("currency")
+    says = scalar is not None and bool(scalar.body or scalar.default)
+    if "candle" in protocol.kinds and instrument.kind in SHARES and instrument.currency in IN_HUNDREDTHS and not says:
+        reason = f"{instrument.currency} is quoted in hundredths too; state the unit as its scalar currency"
+        yield f"{at}: expected a protocol that says the currency of its prices, was {protocol.name}: {reason}"
 
 
 def _interval_problem(protocol: Protocol, instrument: Instrument, at: str) -> Iterator[str]:

@@ -16,7 +16,14 @@ from strades_pipelines.ingestion.rows import (
     times_column,
     usable_times,
 )
-from strades_pipelines.ingestion.sanitizer import Judgement, judge_bars, judge_cells, judge_spikes, judge_times
+from strades_pipelines.ingestion.sanitizer import (
+    Judgement,
+    judge_bars,
+    judge_cells,
+    judge_spikes,
+    judge_times,
+    judge_unit_blocks,
+)
 from strades_pipelines.ingestion.values import Column, numbers, texts, whole_numbers
 
 
@@ -37,6 +44,7 @@ def candles(block: Block, context: Context) -> Rows:
     bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.answered_at.year)
     judgement.mark(bars.misfit, "not_on_the_grid")
     judge_spikes(judgement, bars.opens, prices["high"], prices["low"])
+    judge_unit_blocks(judgement, bars.opens, prices["close"])
     closed, basis = _closed(block, context, judgement, bars.opens)
     made = {
         "symbol": same_text(symbol, block.count),

@@ -1,7 +1,6 @@
 """Amounts in the units that providers quote in, to the currency of the listing: pence and pounds are one currency.
 
-Quotation units and their size: London (GBX, also written GBp), Johannesburg (ZAc, cents of the rand) and Tel Aviv
-(ILA, agorot) quote shares in hundredths, as do Chicago's grains (USX, cents).
+The quotation units and their size are `market.instruments.HUNDREDTHS`.
 """
 
 from dataclasses import dataclass
@@ -10,12 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strades_pipelines.ingestion.verdicts import BodyRefused
-
-HUNDREDTHS = {
-    "GBp": "GBP", "GBX": "GBP", "GBx": "GBP", "ZAc": "ZAR", "ZAC": "ZAR", "ILA": "ILS", "ILa": "ILS", "USX": "USD",
-}  # fmt: skip
-# Shares in them are quoted in either unit; shares in dollars are not.
-IN_HUNDREDTHS = (frozenset(HUNDREDTHS) | frozenset(HUNDREDTHS.values())) - {"USX", "USD"}
+from strades_pipelines.market.instruments import HUNDREDTHS
 
 
 def is_convertible(one: str, other: str) -> bool:

@@ -15,7 +15,7 @@ from strades_pipelines.ingestion.blocks import Block, Reader, cleared, without_m
 from strades_pipelines.ingestion.candles import candles
 from strades_pipelines.ingestion.corporate_actions import corporate_actions
 from strades_pipelines.ingestion.csv_reader import CsvReader, ZippedCsvReader
-from strades_pipelines.ingestion.currencies import IN_HUNDREDTHS, Currencies
+from strades_pipelines.ingestion.currencies import Currencies
 from strades_pipelines.ingestion.feed_reader import FeedReader
 from strades_pipelines.ingestion.filings import documents
 from strades_pipelines.ingestion.html_reader import HtmlReader
@@ -27,6 +27,7 @@ from strades_pipelines.ingestion.trades import trades
 from strades_pipelines.ingestion.values import DAY
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed, Reject, one_line, refuse_bad_rows
 from strades_pipelines.ingestion.xml_reader import XmlReader
+from strades_pipelines.market.instruments import IN_HUNDREDTHS
 from strades_pipelines.market.records import SCHEMAS
 
 PARSER_VERSION = "4"
@@ -117,7 +118,13 @@ def _scalar(name: str, scalar: Scalar, reader: Reader, given: Mapping[str, str])
     if said is not None and not (isinstance(said, str) and said.isprintable() and 0 < len(said) <= 80):
         raise BodyRefused(f"expected a short text at {scalar.body}, was {one_line(str(said), 60)!r}")
     if scalar.values is not None:
-        return asked or (scalar.values.get(said) if isinstance(said, str) else None) or scalar.default
+        found = scalar.values.get(said) if isinstance(said, str) else None
+        if said is not None and given.get("assumed") == name and asked != found:
+            raise BodyRefused(
+                f"expected {name} {asked}, which an instrument that states none is taken to have, was {said} "
+                f"({found or 'unknown'}): give the instrument its {name} in Sources.json"
+            )
+        return asked or found or scalar.default
     if asked and said and asked != said and name != "currency":
         raise BodyRefused(f"expected {name} {asked}, was {said}")
     return asked or (said if isinstance(said, str) else None) or scalar.default

@@ -16,6 +16,7 @@ from strades_pipelines.ingestion.values import Column
 Mask = NDArray[np.bool_]
 CLOCK_SKEW = 10_000_000  # microseconds by which a provider's clock may be ahead of ours
 SPIKE = 20.0  # a bar this many times above or below both its neighbours is a mistake of units, not a price
+HUNDREDFOLD = (80.0, 125.0)  # the changes of a price that are taken for one of its unit
 TIME_REASONS = ("time_unreadable", "time_before_the_earliest", "time_in_the_future")
 
 
@@ -115,6 +116,32 @@ def judge_spikes(
     mask = np.zeros(len(judgement.codes), np.bool_)
     mask[rows[1:-1][above | below]] = True
     judgement.mark(mask, "price_spike")
+
+
+def judge_unit_blocks(judgement: Judgement, times: NDArray[np.int64], close: NDArray[np.float64]) -> None:
+    """Bars between a change to about a hundredth, or a hundredfold, and the change back: they are in another unit.
+
+    Known of Yahoo's London and Johannesburg prices (yfinance calls them "100x errors"). Where prices do not change
+    back within the body, nothing tells which side is wrong.
+    """
+    rows = np.flatnonzero(judgement.good)
+    rows = rows[np.argsort(times[rows], kind="stable")]
+    if len(rows) < 3 or close[rows].min() <= 0:
+        return
+    change = close[rows[1:]] / close[rows[:-1]]
+    least, most = HUNDREDFOLD
+    up, down = (change > least) & (change < most), (change > 1 / most) & (change < 1 / least)
+    borders = np.flatnonzero(up | down)
+    mask = np.zeros(len(judgement.codes), np.bool_)
+    place = 0
+    while place + 1 < len(borders):
+        begin, end = borders[place], borders[place + 1]
+        if up[begin] == up[end]:
+            place += 1
+            continue
+        mask[rows[begin + 1 : end + 1]] = True
+        place += 2
+    judgement.mark(mask, "price_in_another_unit")
 
 
 def judge_duplicates(judgement: Judgement, key: Sequence[pa.Array], values: Sequence[pa.Array]) -> None:

@@ -32,7 +32,7 @@ TARGETS: Mapping[str, Target] = {
     "candle": Target(
         "records.candles", "records.candle_revisions", ("listing_id", "interval", "open_time"), listed=True
     ),
-    "trade": Target("records.trades", "records.trade_revisions", ("listing_id", "trade_id"), listed=True),
+    "trade": Target("records.trades", "records.trade_revisions", ("listing_id", "trade_id", "event_time"), listed=True),
     "observation": Target(
         "records.observations", "records.observation_revisions", ("series", "event_time"), listed=False
     ),

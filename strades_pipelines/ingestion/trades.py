@@ -41,7 +41,9 @@ def trades(block: Block, context: Context) -> Rows:
         "knowledge_time": happened,
         "knowledge_basis": same_text(context.output.knowledge.basis, block.count),
     }
-    return finished("trade", made, judgement, key=("symbol", "trade_id"), order=("event_time", "trade_id"))
+    return finished(
+        "trade", made, judgement, key=("symbol", "trade_id", "event_time"), order=("event_time", "trade_id")
+    )
 
 
 def _symbols(block: Block, context: Context, judgement: Judgement) -> pa.Array:

@@ -6,6 +6,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+# Quotation units of a hundredth: London quotes shares in pence (GBX, also written GBp), Johannesburg in cents of the
+# rand (ZAc) and Tel Aviv in agorot (ILA), as Chicago does grains in cents (USX).
+HUNDREDTHS = {
+    "GBp": "GBP", "GBX": "GBP", "GBx": "GBP", "ZAc": "ZAR", "ZAC": "ZAR", "ILA": "ILS", "ILa": "ILS", "USX": "USD",
+}  # fmt: skip
+# Shares in them are quoted in either unit; shares in dollars are not.
+IN_HUNDREDTHS = (frozenset(HUNDREDTHS) | frozenset(HUNDREDTHS.values())) - {"USX", "USD"}
 
 
 @dataclass(frozen=True, slots=True)

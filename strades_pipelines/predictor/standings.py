@@ -66,7 +66,7 @@ def write_standings(url: str | None = None, *, start: datetime, end: datetime, n
         stale = [month for month in begun if any(since <= month.date() < until for _, since, until in marked)]
         loaded = NOTHING
         for month, blocks in sliding_blocks(stale, MONTHS, partial(_read_scores, cursor)):
-            table = pa.Table.from_pylist(standings(blocks, month), SCHEMA)
+            table = pa.Table.from_pylist(standings(list(blocks.values()), month), SCHEMA)
             loaded += load(cursor, "predictions.standings", table, key=("name", "month"), now=now)
         cursor.execute(STORED, (first, last))
         [(stored,)] = cursor.fetchall()

@@ -116,7 +116,7 @@ def train_models(
         for month, blocks in sliding_blocks(waiting, TRAIN_MONTHS, read):
             # A row decided at the very instant may have a label by then: its bar came after the next session's.
             labelled = [*blocks.values(), read(month, month + INSTANT)]
-            training = training_set(labelled, cutoff=month, months=TRAIN_MONTHS)
+            training = training_of(labelled, month)
             blocks |= {begin: share_rows(block, training) for begin, block in blocks.items()}
             del labelled
             for outcome in _train_month(cursor, training, month, waiting[month], now):
@@ -146,11 +146,16 @@ def _train_month(
         yield outcome
 
 
+def training_of(blocks: Sequence[Training], month: datetime) -> Training:
+    """What a month's models are fitted on, of labelled rows of the months before it, as for `training_set`."""
+    return training_set(blocks, cutoff=month, months=TRAIN_MONTHS)
+
+
 def month_models(training: Training, month: datetime, kinds: Sequence[Kind]) -> dict[str, MonthModel]:
     """The models that a month ought to have, by the name of their kind; none where the month has too few rows.
 
     Args:
-        training: the month's `training_set`, of at least the features of the kinds.
+        training: the month's, as `training_of` gives it, of at least the features of the kinds.
     """
     if len(training.y) < MINIMUM_ROWS:
         return {}

@@ -1,5 +1,6 @@
 """Calendars are built from the first day that is known of them, whatever years are asked for."""
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, sessions
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.ingestion.documents import document
+from strades_pipelines.ingestion.verdicts import BodyRefused
 
+OHLC = ("open", "high", "low", "close")
 NAMES = sorted(set(exchange_calendars.get_calendar_names(include_aliases=False)) - {ALWAYS_OPEN})
 
 
@@ -51,3 +54,32 @@ def test_bars_of_tokyo_find_their_sessions(shared_data: Path) -> None:
 def test_years_of_which_nothing_is_known_are_refused_in_one_line() -> None:
     with pytest.raises(CalendarError, match=r"^expected a calendar of exchange_calendars, was 'XTKS' \(.*\)$"):
         sessions("XTKS", 1970, 1980)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "calendar", "expected"),
+    [
+        ("JPX", "XTKS", "XTKS"),
+        ("CMX", None, "unknown"),
+        ("CCC", "24/7", "24/7"),
+        ("PNK", None, None),  # New York's sessions
+        (None, None, None),
+    ],
+)
+def test_an_answer_of_another_exchange_than_an_instrument_is_taken_to_have_is_refused(
+    exchange: str | None, calendar: str | None, expected: str | None
+) -> None:
+    """Bitcoin's days end at midnight UTC: as New York's they would be final, and known, hours before."""
+    document_ = {"timestamp": [1709130600], "indicators": {"quote": [{name: [1.0] for name in OHLC}]}}
+    meta = {"symbol": "X", "currency": "USD", "dataGranularity": "1d", "exchangeTimezoneName": "UTC"}
+    result = document_ | {"meta": meta | ({"exchangeName": exchange} if exchange else {})}
+    body = json.dumps({"chart": {"result": [result], "error": None}}).encode()
+    yahoo, now = load_protocol("yahoo_chart"), datetime(2026, 11, 22, tzinfo=UTC)
+    given = {"symbol": "X", "interval": "1d", "currency": "USD", "calendar": "XNYS", "assumed": "calendar"}
+    if expected is None:
+        assert len(document(yahoo, body, given=given, fetched_at=now)["records"]) == 1
+        return
+    with pytest.raises(BodyRefused, match=rf"calendar XNYS, .*, was {exchange} \({expected}\): give the instrument"):
+        document(yahoo, body, given=given, fetched_at=now)
+    stated = {name: word for name, word in given.items() if name != "assumed"} | {"calendar": calendar or "CMES"}
+    document(yahoo, body, given=stated, fetched_at=now)

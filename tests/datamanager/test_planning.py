@@ -83,6 +83,15 @@ def test_gate_trades_are_asked_by_hours_in_pages() -> None:
     assert query(requests[-1])["from"] == str(int(datetime(2026, 11, 22, 13, tzinfo=UTC).timestamp()))
 
 
+def test_a_calendar_that_no_instrument_states_is_said_to_be_assumed_where_answers_say_one() -> None:
+    """An answer that says another one is refused."""
+    assert {request.given["assumed"] for request in asked("yahoo")} == {"calendar"}
+    assert all("assumed" not in request.given for request in asked("gateio"))
+    stated = [replace(instrument, calendar="XNAS") for instrument in SOURCES.instruments]
+    own = replace(SOURCES, instruments=tuple(stated))
+    assert all("assumed" not in request.given for request in asked("yahoo", sources=own))
+
+
 def test_yahoo_years_are_cut_to_the_life_of_the_instrument() -> None:
     windows = [
         (request.window_start, request.window_end) for request in asked("yahoo") if request.given["symbol"] == "FB"

@@ -204,6 +204,40 @@ def test_a_statistic_is_not_known_before_its_interval_has_ended(
     )
 
 
+@pytest.mark.parametrize("lag_days", [None, 7])
+def test_a_daily_statistic_says_when_it_is_out(write: Write, lag_days: int | None) -> None:
+    """The rates of the Federal Reserve's H.10 are of each day, and out on the Monday after their week."""
+    spoiled = document()
+    rate = {"id": "001ST", "symbol": "DEXUSEU", "kind": "statistic", "interval": "1d", "unit": "USD"}
+    spoiled[F].append({**spoiled[F][0], **rate} | ({} if lag_days is None else {"lag_days": lag_days}))
+    for key in ("currency", "tick_size", "lot_size"):
+        del spoiled[F][1][key]
+    spoiled[W].append({**spoiled[W][0], "name": "fred", "protocol": "fred_csv", "venue": "fred", F: ["001ST"]})
+    if lag_days:
+        assert load_sources(write(spoiled)).instruments[1].lag_days == 7
+        return
+    with pytest.raises(SourcesError, match=r"expected an instrument with lag_days, was .*001ST.* without"):
+        load_sources(write(spoiled))
+
+
+@pytest.mark.parametrize(
+    ("kind", "currency", "is_refused"),
+    [("equity", "GBP", True), ("etf", "GBX", True), ("equity", "ZAR", True), ("equity", "USD", False),
+     ("crypto", "GBP", False)],
+)  # fmt: skip
+def test_shares_that_may_be_quoted_in_hundredths_need_a_protocol_that_says_the_unit(
+    write: Write, kind: str, currency: str, is_refused: bool
+) -> None:
+    """A share at 695.5 pence on a page is no share at 695.5 pounds; Gate.io's pairs in pounds are in pounds."""
+    spoiled = document()
+    spoiled[F][0] |= {"kind": kind, "currency": currency}
+    if not is_refused:
+        assert load_sources(write(spoiled)).instruments[0].currency == currency
+        return
+    with pytest.raises(SourcesError, match=rf"expected a protocol that says the currency .* {currency} is quoted in"):
+        load_sources(write(spoiled))
+
+
 def test_two_series_of_a_listing_must_agree_on_it(write: Write) -> None:
     spoiled = document()
     spoiled[F].append({**spoiled[F][0], "id": "003CC", "interval": "1d", "tick_size": 0.5})

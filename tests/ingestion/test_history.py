@@ -298,3 +298,16 @@ def test_a_version_that_an_older_body_said_is_kept_though_the_newer_body_was_rea
             " FROM records.articles"
         ).fetchone()
         assert known == (shown,)
+
+
+def test_trades_of_ids_that_begin_anew_each_day_are_trades_of_their_own(
+    store: Store, connection: Connection, database_url: str
+) -> None:
+    """Nasdaq's and Polygon's ids are unique in a day: see the documentation of their trades."""
+    of = KINDS["trade"]
+    for day in range(2):
+        body = of.body(2.0).replace(b"1764547200123.456", f"{1764547200123 + day * 86_400_000}".encode())
+        store(body, request_key=f"{day}", fetched_at=NOW + timedelta(hours=day), **of.fetch)
+    load_stored(url=database_url, now=LATER)
+    assert connection.execute("SELECT count(*), count(DISTINCT trade_id) FROM records.trades").fetchone() == (2, 1)
+    assert connection.execute("SELECT count(*) FROM records.trade_revisions").fetchone() == (0,)

@@ -243,3 +243,32 @@ def test_prices_as_traded_are_left_alone_and_fully_adjusted_ones_are_not(
     assert rows(database_url, "SELECT count(*) FROM records.split_adjustments") == [(adjusted,)]
     run_dbt(database_url, CLEANED)
     assert_right(database_url)
+
+
+def test_a_split_whose_day_its_provider_corrects_counts_once(database_url: str, connection: Connection) -> None:
+    """7:1, not 49:1. Yahoo moves and repairs its splits: yfinance, issue 906."""
+    fetch(database_url, "2014-01-02T12:00Z", OLD, 2013)
+    moved = fetch(database_url, "2014-06-06T22:00Z", TRUE, 2014, splits={date(2014, 6, 6): (7, 1)})
+    true = fetch(database_url, "2014-06-10T22:00Z", TRUE, 2014, splits=SPLIT)
+    load(database_url, true)
+    load(database_url, moved)  # whichever is loaded first
+    load(database_url)
+    assert rows(database_url, "SELECT ex_date, ratio FROM records.market_splits") == [
+        (date(2014, 6, 9), 7.0),
+        (date(2014, 6, 9), 7.0),  # of each venue of the market
+    ]
+    run_dbt(database_url, CLEANED)
+    assert faults(database_url) == 0
+    assert_right(database_url)
+
+
+def test_a_dividend_whose_day_its_provider_corrects_is_paid_once_and_one_of_a_week_later_is_another(
+    database_url: str,
+) -> None:
+    fetch(database_url, "2014-01-02T22:00Z", TRUE, 2014, dividends={date(2014, 1, 2): 0.47})
+    fetch(database_url, "2014-01-06T22:00Z", TRUE, 2014, dividends={date(2014, 1, 3): 0.47})
+    fetch(database_url, "2014-06-09T22:00Z", TRUE, 2014, dividends={date(2014, 6, 9): 0.47})
+    load(database_url)
+    run_dbt(database_url, (*BUILD, "--select", "+stg_records__corporate_actions"))
+    paid = "SELECT ex_date, dividend_amount FROM staging.stg_records__corporate_actions ORDER BY 1"
+    assert rows(database_url, paid) == [(date(2014, 1, 3), 0.47), (date(2014, 6, 9), 0.47)]

@@ -41,7 +41,7 @@ def test_month_that_several_look_back_on_is_read_once_and_a_gap_starts_anew() ->
 
 def test_what_is_put_into_a_blocks_place_is_what_later_months_get() -> None:
     seen = []
-    for _, blocks in sliding_blocks([month("2020-04"), month("2020-05")], 2, lambda begin, _: [begin]):
+    for _, blocks in sliding_blocks([month("2020-04"), month("2020-05")], 2, lambda begin, _: f"{begin:%m}"):
         seen.append(list(blocks.values()))
-        blocks |= {begin: [*block, "smaller"] for begin, block in blocks.items()}
-    assert seen[1] == [[month("2020-03"), "smaller"], [month("2020-04")]]
+        blocks |= {begin: f"{block} made smaller" for begin, block in blocks.items()}
+    assert seen[1] == ["03 made smaller", "04"]

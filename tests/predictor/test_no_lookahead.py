@@ -23,7 +23,7 @@ from strades_pipelines.predictor.inputs import Market as Inputs
 from strades_pipelines.predictor.models.kinds import KINDS
 from strades_pipelines.predictor.month_blocks import months
 from strades_pipelines.predictor.provenance import market_features
-from strades_pipelines.predictor.walk_forward import TRAIN_MONTHS, month_models
+from strades_pipelines.predictor.walk_forward import month_models, training_of
 from tests.predictor.made import NOW, Market, made_inputs
 from tests.predictor.poison import poison
 from tests.predictor.straightforward import label_rows, labelled
@@ -87,8 +87,7 @@ def forecasts(rows: pd.DataFrame, bars: pd.DataFrame, until: datetime) -> Foreca
     session_month = pd.to_datetime(rows["session_date"]).dt.strftime("%Y-%m")
     found: Forecasts = {}
     for month in months(START, until + timedelta(microseconds=1)):
-        training = walk_forward.training_set(blocks, cutoff=month, months=TRAIN_MONTHS)
-        for model in month_models(training, month, list(KINDS.values())).values():
+        for model in month_models(training_of(blocks, month), month, list(KINDS.values())).values():
             found[model.kind.name, month, model.model_id] = 0.0
             own = rows[session_month == f"{month:%Y-%m}"]
             if model.kind.name != "ridge" or own.empty:

@@ -1,5 +1,13 @@
 with source as (
-    select * from {{ source('records', 'corporate_actions') }}
+    select actions.* from {{ source('records', 'corporate_actions') }} as actions
+    where
+        not exists (
+            select from records.moved_actions as moved
+            where
+                moved.listing_id = actions.listing_id
+                and moved.ex_date = actions.ex_date
+                and moved.action = actions.action
+        )
 ),
 
 split_adjustments as (
