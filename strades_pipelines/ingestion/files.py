@@ -71,12 +71,19 @@ def own_files(
         source: a website of `Sources.json`; None is the one that speaks the protocol.
 
     Raises:
-        GivenError: a file that cannot be read, or several websites that it may belong to.
+        GivenError: a file that cannot be read, several websites that it may belong to, or a statistic of which nobody
+            says when it is out.
     """
     website = _website(protocol, sources, source)
     known = _known(website, protocol, given, sources) if website else {"venue": protocol.name.partition("_")[0]}
     name = website.name if website else protocol.name
-    return [OwnFile(path.name, _read(path, protocol.ask.max_bytes), name, {**known, **given}) for path in paths]
+    said = {**known, **given}
+    if "calendar" in given:
+        said.pop("assumed", None)
+    lag = protocol.read.scalars.get("lag_days")
+    if lag is not None and lag.given and "lag_days" not in said:
+        raise GivenError("expected --set lag_days=, so many days after its day a value is out, was none")
+    return [OwnFile(path.name, _read(path, protocol.ask.max_bytes), name, said) for path in paths]
 
 
 def _website(protocol: Protocol, sources: Sources, source: str | None) -> Website | None:

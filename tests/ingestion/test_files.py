@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from strades_pipelines.datamanager.protocols import load_protocol
-from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.datamanager.sources import Sources, load_sources
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.files import own_files
+from strades_pipelines.settings import PROJECT
 
 
 def statistics(folder: Path, *more: dict[str, Any]) -> Path:
@@ -43,3 +44,19 @@ def test_a_series_that_is_listed_twice_is_told_apart_by_what_is_said_of_it(tmp_p
     assert given({}, {"name": "Ten years again"})["lag_days"] == "1"
     with pytest.raises(GivenError, match=r"^expected one instrument DGS10 of fred, found several that differ$"):
         given({}, {"lag_days": 2})
+
+
+def test_a_statistic_that_nobody_lists_is_taken_with_its_delay_and_a_calendar_that_is_said_is_not_assumed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "x.csv").write_text("observation_date,DEXUSEU\n2024-01-02,1.1\n")
+    nobody = Sources(websites=(), instruments=())
+    fred, yahoo = load_protocol("fred_csv"), load_protocol("yahoo_chart")
+    with pytest.raises(GivenError, match="expected --set lag_days="):
+        own_files([tmp_path / "x.csv"], fred, {"symbol": "DEXUSEU"}, nobody, None)
+    [file] = own_files([tmp_path / "x.csv"], fred, {"symbol": "DEXUSEU", "lag_days": "7"}, nobody, None)
+    assert file.given["lag_days"] == "7"
+    sources = load_sources(PROJECT / "Sources.json")
+    for said, assumed in (({}, "calendar"), ({"calendar": "XLON"}, None)):
+        [file] = own_files([tmp_path / "x.csv"], yahoo, {"symbol": "AAPL"} | said, sources, None)
+        assert file.given.get("assumed") == assumed

@@ -110,5 +110,5 @@ def test_a_file_whose_last_line_was_cut_is_refused_and_stores_nothing(
 ) -> None:
     file = written(tmp_path, "oil.csv", b"observation_date,DCOILWTICO\n2013-02-26,92.68\n2013-02-27,9")
     with pytest.raises(BodyRefused, match=r"oil.csv: expected a line end after the last row, was 2013-02-27,9"):
-        load(database_url, sources, file, protocol="fred_csv", given=["symbol=DCOILWTICO"])
+        load(database_url, sources, file, protocol="fred_csv", given=["symbol=DCOILWTICO", "lag_days=9"])
     assert set(counts(connection).values()) == {0}
