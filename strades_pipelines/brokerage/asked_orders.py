@@ -51,7 +51,9 @@ def cancel_asked(connection: Connection, command: AskedCommand, *, clock: Clock,
         return f"not cancelled: order {intent_id} was filled first"
     if after.is_over:
         return "cancelled" if after is OrderState.CANCELLED else f"order {intent_id} is {after.value}"
-    return f"order {intent_id} is {after.value}: each pass over its wallet tries again{f' ({problem})' if problem else ''}"
+    return (
+        f"order {intent_id} is {after.value}: each pass over its wallet tries again{f' ({problem})' if problem else ''}"
+    )
 
 
 def flatten_asked(connection: Connection, command: AskedCommand, *, clock: Clock, connect_venue: Connect) -> str:

@@ -94,7 +94,8 @@ def asked_commands(connection: Connection, command_id: int | None = None, *, loc
     """
     rows = connection.execute(
         f"""
-        SELECT command_id, coalesce(arguments ->> 'intent_id', ''), kind, scope, name, requested_by, requested_at, reason
+        SELECT command_id, coalesce(arguments ->> 'intent_id', ''), kind, scope, name, requested_by, requested_at,
+            reason
         FROM trading.commands
         WHERE outcome IS NULL AND request_key IS NOT NULL AND command_id = coalesce(%s, command_id)
         ORDER BY command_id {"FOR UPDATE" if lock else ""}

@@ -20,7 +20,10 @@ from tests.brokerage.test_execution import CLOSES, DECIDED, FILLED, SENT
 from tests.brokerage.test_limits import Desk, Hand, desk
 
 __all__ = ["desk"]
-EXITS = "SELECT i.side, i.quantity, o.state FROM trading.intents AS i JOIN trading.orders AS o USING (intent_id) WHERE i.reduce_only"
+EXITS = """
+    SELECT i.side, i.quantity, o.state FROM trading.intents AS i INNER JOIN trading.orders AS o USING (intent_id)
+    WHERE i.reduce_only
+"""
 OUTCOMES = "SELECT outcome FROM trading.commands WHERE request_key IS NOT NULL ORDER BY command_id"
 
 
@@ -74,7 +77,7 @@ def test_a_flatten_that_was_killed_goes_on_and_sends_no_second_exit(
 ) -> None:
     ask(market, "flatten", FILLED)
     words = (
-        "from tests.brokerage.test_asked_orders import *; "
+        "import sys; from tests.brokerage.test_asked_orders import carry_out, connect, datetime; "
         "carry_out(connect(sys.argv[1]), sys.argv[1], datetime.fromisoformat(sys.argv[2]))"
     )
     for point in ("trading.exits_decided", "trading.asked_written"):

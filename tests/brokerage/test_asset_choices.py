@@ -1,4 +1,4 @@
-"""The choice of the day at the gate: what was not chosen is not bought, and may be sold; nothing counts before its time."""
+"""The choice of the day at the gate: what is not chosen is not bought, and may be sold; none counts before its time."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -62,9 +62,9 @@ def test_a_later_version_counts_from_its_time_on(desk: Desk, market: Connection)
 
 @pytest.mark.usefixtures("prices")
 def test_a_choice_is_for_its_day_and_for_wallets_that_ask_for_one(desk: Desk, market: Connection) -> None:
+    hand = desk({"chosen_only": True}, instruments=COINS)
     for days in (-1, 1):
         choose(market, [], START, day=TODAY + timedelta(days=days))
-    hand = desk({"chosen_only": True}, instruments=COINS)
     assert hand.order("1", NOW) == "accepted"
     choose(market, [], START)
     assert hand.order("1", NOW) == "not_chosen"
