@@ -12,16 +12,15 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
-from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.accounts.models import User
-from dashboard.choice.drafts import Base, merged, parse_boxes, parse_ids, parse_versions
+from dashboard.choice.drafts import Base, compare, parse_boxes, parse_ids, parse_versions
 from dashboard.core.frame import installation_of
 from dashboard.gateway import assets as gateway
 from dashboard.gateway.assets import Asset
@@ -44,6 +43,10 @@ from strades_pipelines.settings import settings
 SHOWN_ASSETS, SHOWN_VERSIONS, LONGEST_TEXT = 100, 30, 100
 DAYS_AHEAD = timedelta(days=31)
 FIRST_DAY = date(2000, 1, 1)
+CONFLICT = gettext_noop(
+    "Nothing was saved: the choice of this day has changed since you opened the page; see the versions below. "
+    "Your boxes are kept. Save again to put them in its place."
+)
 
 
 class ChoiceForm(forms.Form):
@@ -91,38 +94,39 @@ def save(request: HttpRequest) -> HttpResponse:
     boxes, ids = parse_boxes(request.POST.getlist("chosen")), parse_ids(request.POST.get("shown", ""))
     versions = parse_versions(request.POST.getlist("version"))
     if not form.is_valid() or boxes is None or ids is None or versions is None:
-        form.add_error(None, _("Nothing was saved: the form is not complete."))
-        return _page(request, day, form, boxes or {}, status=400)
+        return _refused(request, day, boxes or {}, _("Nothing was saved: the form is not complete."), 400)
     key, reason = form.cleaned_data["key"], form.cleaned_data["reason"]
     assert isinstance(request.user, User)
     by = f"dashboard:{request.user.pseudo}"
     with snapshot():
-        saved = read_saved(key)
+        saved = {row.wallet: row for row in read_saved(key)}
         wallets, newest = read_choosing_wallets(), read_choices(day)
         shown = gateway.read_instruments(ids)
-    if saved:
-        return (
-            _saved(request, day) if {row.chosen_by for row in saved} == {by} else _conflict(request, day, form, boxes)
-        )
-    if day < _today():
-        form.add_error(None, _("Nothing was saved: that day is over."))
-        return _page(request, day, form, boxes, status=400)
     bases = {wallet.wallet: _base(wallet, newest.get(wallet.wallet)) for wallet in wallets if wallet.takes_choice}
-    new = [
-        NewVersion(name, version, chosen)
-        for name, version in sorted(versions.items())
-        if name in bases and (chosen := merged(bases[name], boxes.get(name, set()), shown)) != bases[name].chosen
-    ]
-    if any(bases[name].version != version for name, version in versions.items() if name in bases):
-        return _conflict(request, day, form, boxes)
-    if not new:
-        form.add_error(None, _("Nothing was saved: the boxes are as they were."))
-        return _page(request, day, form, boxes, status=400)
-    try:
+    draft = compare(bases, versions, boxes, shown, _of_this_form(saved, day, by, reason, versions))
+    if not draft.late and not draft.new and saved:
+        return _saved(request, day)
+    if not draft.late and not draft.new:
+        return _refused(request, day, boxes, _("Nothing was saved: the boxes are as they were."), 400)
+    if day < _today():
+        return _refused(request, day, boxes, _("Nothing was saved: that day is over."), 400)
+    late = draft.late or list(saved)
+    if not late:
+        new = [NewVersion(name, versions[name], chosen) for name, chosen in draft.new.items()]
         late = add_versions(day, new, by=by, at=settings().now(), reason=reason, key=key)
-    except IntegrityError:  # the button was pressed twice: the other request has saved it
-        late = []
-    return _conflict(request, day, form, boxes) if late else _saved(request, day)
+        late = [] if read_saved(key) else late  # the button was pressed twice: the other request has saved it
+    return _refused(request, day, boxes, _(CONFLICT), 409) if late else _saved(request, day)
+
+
+def _of_this_form(
+    saved: Mapping[str, Choice], day: date, by: str, reason: str, versions: Mapping[str, int]
+) -> dict[str, list[str]]:
+    """What a form with this key has saved already, by wallet, where all but the boxes is as in the form."""
+    return {
+        name: row.instruments
+        for name, row in saved.items()
+        if (row.day, row.version - 1, row.chosen_by, row.reason) == (day, versions.get(name), by, reason)
+    }
 
 
 def _saved(request: HttpRequest, day: date) -> HttpResponse:
@@ -130,16 +134,13 @@ def _saved(request: HttpRequest, day: date) -> HttpResponse:
     return redirect(f"{reverse('choice')}?{_address(request, day)}")
 
 
-def _conflict(request: HttpRequest, day: date, form: ChoiceForm, boxes: Mapping[str, set[int]]) -> HttpResponse:
-    """Say that somebody was faster. The boxes stay as they were sent; saved again, they follow the newest version."""
-    form.add_error(
-        None,
-        _(
-            "Nothing was saved: the choice of this day has changed since you opened the page; see the versions below. "
-            "Your boxes are kept. Save again to put them in its place."
-        ),
-    )
-    return _page(request, day, form, boxes, status=409)
+def _refused(request: HttpRequest, day: date, boxes: Mapping[str, set[int]], why: str, status: int) -> HttpResponse:
+    """The page again with the boxes as they were sent; it is another form, which follows the newest version."""
+    data = request.POST.copy()
+    data["key"] = str(uuid4())
+    form = ChoiceForm(data)
+    form.add_error(None, why)
+    return _page(request, day, form, boxes, status=status)
 
 
 def _page(

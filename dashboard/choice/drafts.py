@@ -1,7 +1,7 @@
 """What the form of the asset choice sent, read strictly, and the version that it makes of the one before: pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MOST_IDS, LARGEST_ID, LARGEST_VERSION = 1_000, 2**31 - 1, 10**6
 
@@ -13,6 +13,14 @@ class Base:
     version: int
     chosen: list[str]
     listed: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a form asks for: the instruments of the next version by wallet, and wallets whose version is another now."""
+
+    new: dict[str, list[str]]
+    late: list[str]
 
 
 def parse_ids(text: str) -> list[int] | None:
@@ -57,6 +65,35 @@ def merged(base: Base, checked: set[int], shown: Mapping[int, str]) -> list[str]
     """
     hidden = set(base.chosen) - set(shown.values())
     return sorted(hidden | ({shown[one] for one in checked if one in shown} & base.listed))
+
+
+def compare(
+    bases: Mapping[str, Base],
+    versions: Mapping[str, int],
+    boxes: Mapping[str, set[int]],
+    shown: Mapping[int, str],
+    saved: Mapping[str, list[str]],
+) -> Draft:
+    """Compare a form with what is stored now; all mappings but `shown` are by wallet.
+
+    Args:
+        versions: those that the boxes were made from.
+        saved: what this very form has stored before.
+    """
+    new: dict[str, list[str]] = {}
+    late = []
+    for name in sorted(bases.keys() & versions.keys()):
+        base, is_repeated = bases[name], name in saved
+        if is_repeated:
+            base = replace(base, chosen=saved[name])
+        chosen = merged(base, boxes.get(name, set()), shown)
+        if chosen == base.chosen and (is_repeated or base.version == versions[name]):
+            continue
+        if is_repeated or base.version != versions[name]:
+            late.append(name)
+        else:
+            new[name] = chosen
+    return Draft(new, late)
 
 
 def _number(text: str, largest: int) -> int | None:

@@ -34,7 +34,7 @@ OF_KEY = f"SELECT {COLUMNS} FROM trading.asset_choices AS c WHERE c.request_key 
 ADD = """
     INSERT INTO trading.asset_choices
         (wallet, day, version, instruments, chosen_by, chosen_at, reason, request_key)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (wallet, day, version) DO NOTHING
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 
 
@@ -101,11 +101,7 @@ def read_saved(key: UUID) -> list[Choice]:
 def add_versions(
     day: date, versions: Sequence[NewVersion], *, by: str, at: datetime, reason: str, key: UUID
 ) -> list[str]:
-    """Add a version for each wallet, all or none; returns the wallets that have another newest version by now.
-
-    Raises:
-        django.db.IntegrityError: the key is that of a form that was saved a moment ago.
-    """
+    """Add a version for each wallet, all or none; returns the wallets that have that version, or this key, already."""
     late = []
     with transaction.atomic():
         for new in versions:

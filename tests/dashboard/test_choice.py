@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from dashboard.choice.drafts import Base, merged, parse_boxes, parse_ids, parse_versions
+from dashboard.choice.drafts import Base, Draft, compare, merged, parse_boxes, parse_ids, parse_versions
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, set_state
 from strades_pipelines.market.limits import parse_limits
@@ -100,6 +100,22 @@ def test_of_two_tabs_the_later_one_is_told_and_loses_nothing(choosing: Connectio
         (1, ["gateio:ETH_USDT"], "dashboard:ada"),
         (2, ["gateio:BTC_USDT"], "dashboard:bob"),
     ]
+
+
+def test_a_form_that_was_saved_and_is_changed_with_the_back_button_is_told_so(
+    choosing: Connection, client_of: ClientOf
+) -> None:
+    client = client_of("trader")
+    form = sent(ETH)
+    assert save(client, form) == 302
+    again = client.post("/choice/save/", form | {"chosen": [f"{BTC}:paper"]})
+    assert again.status_code == 409
+    page = again.content.decode()
+    assert checked(page) == [f"{BTC}:paper"]
+    [key] = re.findall(r'name="key" value="([^"]+)"', page)
+    assert key != form["key"]
+    assert save(client, sent(BTC, version=1, key=key)) == 302
+    assert [row[:2] for row in rows(choosing, KEPT)] == [(1, ["gateio:ETH_USDT"]), (2, ["gateio:BTC_USDT"])]
 
 
 def test_what_a_filter_hides_keeps_its_choice_and_presets_fill_boxes_alone(
@@ -217,6 +233,17 @@ def test_boxes_that_were_not_shown_stay_as_they_were() -> None:
     assert merged(base, {3}, shown) == ["v:B", "v:C"]
     assert merged(base, {1, 9, 77}, shown) == ["v:A", "v:B"]  # Z is not of the wallet, 77 was not shown
     assert merged(base, set(), {}) == ["v:A", "v:B"]
+
+
+def test_a_form_sent_again_is_known_by_what_it_saved() -> None:
+    """It saved version 1 of the wallet; somebody has made version 2 of it since."""
+    listed, shown = frozenset({"v:A", "v:B"}), {1: "v:A", 2: "v:B"}
+    bases = {"w": Base(2, ["v:B"], listed)}
+    assert compare(bases, {"w": 0}, {"w": {1}}, shown, {"w": ["v:A"]}) == Draft({}, [])
+    assert compare(bases, {"w": 0}, {"w": {2}}, shown, {"w": ["v:A"]}) == Draft({}, ["w"])
+    assert compare(bases, {"w": 0}, {"w": {1}}, shown, {}) == Draft({}, ["w"])
+    assert compare(bases, {"w": 2}, {"w": {1}}, shown, {}) == Draft({"w": ["v:A"]}, [])
+    assert compare(bases, {"gone": 2}, {"gone": {1}}, shown, {}) == Draft({}, [])
 
 
 @pytest.mark.parametrize("text", ["1,", ",", "-1", "1.0", "2147483648", "٣", ",".join(["1"] * 1001)])
