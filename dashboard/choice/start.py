@@ -132,7 +132,7 @@ def _wallets(paper: list[ChoosingWallet]) -> list[Check]:
             bool(paper) and not unlimited,
             _("each paper wallet has limits of its own")
             if paper and not unlimited
-            else _("cash and position limits alone hold: add `limits` in Wallets.json for %(names)s")
+            else _("cash and position limits alone hold: add limits in Wallets.json for %(names)s")
             % {"names": ", ".join(unlimited) or _("a paper wallet")},
             reverse("wallets"),
             _("See the wallets"),
