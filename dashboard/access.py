@@ -53,6 +53,12 @@ MATRIX: dict[str, Role | Right | None] = {
     # What stops and starts trading.
     "halt": Right.HALT,
     "resume": Right.RESUME,
+    # What a trader does with wallets.
+    "start": Role.VIEWER,
+    "choice": Role.VIEWER,
+    "choice_save": Role.TRADER,
+    "flatten": Role.TRADER,
+    "order_cancel": Role.TRADER,
     # What changes something for others.
     "people": Role.ADMIN,
     "person_change": Role.ADMIN,

@@ -7,13 +7,14 @@ from allauth.mfa.totp import views as totp
 from django.urls import path
 
 from dashboard.accounts import people, views
+from dashboard.choice import assets, start
 from dashboard.core.health import health
 from dashboard.overall_data import markets, states
 from dashboard.results import exports, wallets
 from dashboard.scheduler.agenda import agenda
 from dashboard.search.views import search
 from dashboard.today.views import today
-from dashboard.trades import bodies, commands, decisions
+from dashboard.trades import bodies, commands, decisions, orders
 
 urlpatterns = [
     path("", today, name="today"),
@@ -34,6 +35,11 @@ urlpatterns = [
     path("resume/", commands.resume, name="resume"),
     path("commands/", commands.commands, name="commands"),
     path("commands/<uuid:key>/", commands.command, name="command"),
+    path("start/", start.start, name="start"),
+    path("choice/", assets.assets, name="choice"),
+    path("choice/save/", assets.save, name="choice_save"),
+    path("flatten/", commands.flatten, name="flatten"),
+    path("orders/<str:intent_id>/cancel/", orders.cancel, name="order_cancel"),
     path("settings/", views.settings, name="settings"),
     path("settings/connections/<int:connection_id>/end/", views.connection_end, name="connection_end"),
     path("preferences/", views.preferences, name="preferences"),

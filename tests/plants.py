@@ -220,9 +220,9 @@ PLANTS = (
     ),
     Plant(
         "a halt that a page asked for counts only once it is carried out",
-        f"{PACKAGE}/database/migrations/0034.asked_commands.sql",
-        "c.outcome IS NULL AND c.request_key IS NOT NULL AND c.kind = 'halt'",
-        "c.outcome IS NOT NULL AND c.request_key IS NOT NULL AND c.kind = 'halt'",
+        f"{PACKAGE}/database/migrations/0042.asset_choices.sql",
+        "c.outcome IS NULL AND c.request_key IS NOT NULL AND c.kind IN ('halt', 'flatten')",
+        "c.outcome IS NOT NULL AND c.request_key IS NOT NULL AND c.kind IN ('halt', 'flatten')",
         "tests/brokerage/test_asked_commands.py::test_a_halt_that_waits_lets_no_order_out",
     ),
     Plant(
@@ -231,6 +231,13 @@ PLANTS = (
         "command_id > %s ORDER BY",
         "command_id < %s ORDER BY",
         "tests/brokerage/test_asked_commands.py::test_an_old_wish_to_resume_ends_no_later_halt",
+    ),
+    Plant(
+        "a choice of the day counts before it was made",
+        f"{PACKAGE}/brokerage/asset_choices.py",
+        "AND chosen_at <= %s ORDER BY",
+        "AND chosen_at <> %s ORDER BY",
+        "tests/brokerage/test_asset_choices.py::test_a_later_version_counts_from_its_time_on",
     ),
     Plant(
         "a live wallet trades whatever its venue says of it",

@@ -1,10 +1,12 @@
-"""Halts and resumes: what is in force, what was asked for and what came of it; and asking for one more."""
+"""What people ask of the trading side: halts in force, commands and what came of them; and asking for one more."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection as own
+from psycopg.types.json import Jsonb
 
 from dashboard.gateway.reading import read, read_one
 from strades_pipelines.brokerage.asked_commands import DONE
@@ -12,7 +14,7 @@ from strades_pipelines.brokerage.command_log import Scope
 
 ASK = """
     INSERT INTO trading.commands (kind, scope, name, requested_by, requested_at, reason, arguments, request_key)
-    VALUES (%s, %s, %s, %s, %s, %s, '{}', %s) ON CONFLICT (request_key) DO NOTHING
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_key) DO NOTHING
 """
 TRADING = """
     SELECT w.wallet, w.strategy FROM trading.wallets AS w
@@ -25,13 +27,23 @@ IN_FORCE = """
     WHERE w.mode <> 'replay' AND w.state IN ('reducing', 'halted')
     UNION ALL
     SELECT c.scope, c.name, 'halted', c.reason, c.requested_at FROM trading.commands AS c
-    WHERE c.outcome IS NULL AND c.request_key IS NOT NULL AND c.kind = 'halt'
+    WHERE c.outcome IS NULL AND c.request_key IS NOT NULL AND c.kind IN ('halt', 'flatten')
     ORDER BY kind, name
 """
 COMMANDS = """
     SELECT c.command_id, c.request_key, c.kind, c.scope, c.name, c.requested_by, c.requested_at, c.reason, c.outcome,
-        c.finished_at
+        c.finished_at, coalesce(c.arguments ->> 'intent_id', '') AS intent_id
     FROM trading.commands AS c
+"""
+CANCELLABLE = frozenset({"planned", "accepted", "partially_filled"})
+ORDER = """
+    SELECT i.intent_id, i.wallet, w.mode, l.venue || ':' || l.symbol AS instrument, i.side, i.quantity, o.filled,
+        o.state
+    FROM trading.intents AS i
+    INNER JOIN trading.orders AS o ON o.intent_id = i.intent_id
+    INNER JOIN trading.wallets AS w ON w.wallet = i.wallet
+    INNER JOIN records.listings AS l ON l.listing_id = i.listing_id
+    WHERE i.intent_id = %(intent_id)s
 """
 
 
@@ -61,7 +73,7 @@ class HaltInForce:
 
 @dataclass(frozen=True)
 class Command:
-    """A halt or resume that somebody asked for; one of the terminal has no key."""
+    """What somebody asked for; a command of the terminal has no key. `intent_id` is the order of a `cancel`."""
 
     command_id: int
     request_key: UUID | None
@@ -73,6 +85,7 @@ class Command:
     reason: str | None
     outcome: str | None
     finished_at: datetime | None
+    intent_id: str
 
     @property
     def state(self) -> str:
@@ -82,18 +95,48 @@ class Command:
         return "done" if self.outcome in DONE else "failed"
 
 
-def ask(kind: str, scope: Scope, *, by: str, at: datetime, reason: str, key: UUID) -> Command | None:
-    """Ask for a halt or resume: one row, committed when this returns; the same key again is the same command.
+@dataclass(frozen=True)
+class OrderToCancel:
+    """An order as the form to cancel it names it."""
+
+    intent_id: str
+    wallet: str
+    mode: str
+    instrument: str
+    side: str
+    quantity: Decimal
+    filled: Decimal
+    state: str
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether to cancel it makes sense now; of an order in doubt first the venue has to say that it has it."""
+        return self.mode != "replay" and self.state in CANCELLABLE
+
+
+def ask(
+    kind: str, scope: Scope, *, by: str, at: datetime, reason: str, key: UUID, intent_id: str = ""
+) -> Command | None:
+    """Ask for a command: one row, committed when this returns; the same key again is the same command.
+
+    Args:
+        intent_id: of the order that a `cancel` is about.
 
     Returns:
         The command; None where the key is that of another one.
     """
     with own.cursor() as cursor:
-        cursor.execute(ASK, [kind, scope.kind, scope.name, by, at, reason, key])
+        arguments = Jsonb({"intent_id": intent_id} if intent_id else {})
+        cursor.execute(ASK, [kind, scope.kind, scope.name, by, at, reason, arguments, key])
     command = read_command(key)
     assert command is not None, "it was inserted, or is there"
-    is_same = (command.kind, command.scope, command.name, command.requested_by) == (kind, scope.kind, scope.name, by)
-    return command if is_same else None
+    made = (command.kind, command.scope, command.name, command.requested_by, command.intent_id)
+    return command if made == (kind, scope.kind, scope.name, by, intent_id) else None
+
+
+def read_order(intent_id: str) -> OrderToCancel | None:
+    """An order, or None."""
+    return read_one(OrderToCancel, ORDER, intent_id=intent_id)
 
 
 def read_trading_wallets() -> list[TradingWallet]:
@@ -112,7 +155,7 @@ def read_command(key: UUID) -> Command | None:
 
 
 def read_commands(*, before: int | None, most: int) -> list[Command]:
-    """Halts and resumes, newest first, of pages and of the terminal.
+    """Halts and resumes, newest first, of pages and of the terminal; and what else pages asked for.
 
     Args:
         before: only those with a smaller id, to go on from a page.
@@ -120,7 +163,8 @@ def read_commands(*, before: int | None, most: int) -> list[Command]:
     query = (
         COMMANDS
         + """
-        WHERE c.kind IN ('halt', 'resume') AND c.command_id < coalesce(%(before)s, 9223372036854775807)
+        WHERE (c.kind IN ('halt', 'resume') OR c.request_key IS NOT NULL)
+            AND c.command_id < coalesce(%(before)s, 9223372036854775807)
         ORDER BY c.command_id DESC LIMIT %(most)s
     """
     )

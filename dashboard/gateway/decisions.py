@@ -6,7 +6,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from dashboard.gateway.reading import read
+from dashboard.gateway.reading import read, read_one
 
 # By the index of each wallet: the newest of all would be looked for among all that were ever made.
 NEWEST = """
@@ -34,6 +34,7 @@ NEWEST = """
     LEFT JOIN trading.orders AS o ON o.intent_id = i.intent_id
     ORDER BY wallets.mode = 'replay', d.decided_at DESC, d.decision_id
 """
+REFUSAL = "SELECT r.code, r.detail, r.recorded_at FROM trading.refusals AS r WHERE r.decision_id = %(decision_id)s"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,25 @@ class Decision:
         if self.refusal is not None:
             return "refused"
         return self.order_state or ("pending" if self.is_pending else "none")
+
+
+@dataclass(frozen=True)
+class DecisionRefusal:
+    """Why a decision never became an order."""
+
+    code: str
+    detail: str
+    recorded_at: datetime
+
+    @property
+    def words(self) -> str:
+        """Its code as words."""
+        return self.code.replace("_", " ")
+
+
+def read_refusal(decision_id: str) -> DecisionRefusal | None:
+    """The refusal of a decision, or None."""
+    return read_one(DecisionRefusal, REFUSAL, decision_id=decision_id)
 
 
 def read_newest_decisions(*, each: int = 6) -> list[Decision]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from dashboard.gateway.commands import CANCELLABLE
 from dashboard.gateway.reading import read
 from strades_pipelines.brokerage.findings import ADVICE, Code
 
@@ -101,6 +102,11 @@ class Order:
     def place(self) -> str:
         """Where it stands among the orders of its wallet: older ones come after it."""
         return f"{self.intended_at.isoformat()}~{self.intent_id}"
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether to cancel it makes sense now; the venue has to have it, or not have it, for certain."""
+        return self.state in CANCELLABLE
 
     @property
     def type_words(self) -> str:

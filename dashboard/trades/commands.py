@@ -1,6 +1,6 @@
-"""Halt and resume: a form asks, a row of trading.commands is left, and its page shows what came of it.
+"""Halt, resume, flatten: a form asks, a row of trading.commands is left, and its page shows what came of it.
 
-The dashboard carries nothing out: `strades up` and `strades trade` do. A halt is in force from its row on.
+The dashboard carries nothing out: `strades up` and `strades trade` do. A halt or flatten is in force from its row on.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ SOON, REFRESH_SECONDS, SLOW_REFRESH_SECONDS = timedelta(seconds=20), 2, 15
 
 
 class CommandForm(forms.Form):
-    """What to halt or resume, and why. The key makes the form one command, however often it is sent."""
+    """What a command is about, and why. The key makes the form one command, however often it is sent."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     scope = forms.ChoiceField(label=gettext_lazy("What"))
@@ -72,6 +72,14 @@ def resume(request: HttpRequest) -> HttpResponse:
     return _asked(request, "resume", list(dict.fromkeys(found.scope for found in in_force)), in_force)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def flatten(request: HttpRequest) -> HttpResponse:
+    """Ask to halt a wallet, cancel its orders and close its positions."""
+    with snapshot():
+        wallets, in_force = gateway.read_trading_wallets(), gateway.read_halts()
+    return _asked(request, "flatten", [Scope("wallet", wallet.wallet) for wallet in wallets], in_force)
+
+
 def scopes_to_halt(wallets: Sequence[TradingWallet]) -> list[Scope]:
     """Everything, each strategy, each wallet."""
     strategies = sorted({wallet.strategy for wallet in wallets})
@@ -93,7 +101,7 @@ def _asked(request: HttpRequest, kind: str, scopes: Sequence[Scope], in_force: S
         status = 400
         if form.is_valid():
             scope = next(scope for scope in scopes if encode(scope) == form.cleaned_data["scope"])
-            command = _ask(request, kind, scope, form.cleaned_data)
+            command = ask(request, kind, scope, form.cleaned_data)
             if command is not None:
                 return redirect("command", command.request_key)
             status = 409
@@ -101,12 +109,15 @@ def _asked(request: HttpRequest, kind: str, scopes: Sequence[Scope], in_force: S
     return render(request, "trades/ask.html", {"form": form, "kind": kind, "in_force": in_force}, status=status)
 
 
-def _ask(request: HttpRequest, kind: str, scope: Scope, given: dict[str, object]) -> gateway.Command | None:
+def ask(
+    request: HttpRequest, kind: str, scope: Scope, given: dict[str, object], *, intent_id: str = ""
+) -> gateway.Command | None:
+    """Ask with the key and reason of a form; None where the key is that of another command."""
     assert isinstance(request.user, User)
     key, reason = given["key"], str(given["reason"])
     assert isinstance(key, UUID)
     by = f"dashboard:{request.user.pseudo}"
-    return gateway.ask(kind, scope, by=by, at=settings().now(), reason=reason, key=key)
+    return gateway.ask(kind, scope, by=by, at=settings().now(), reason=reason, key=key, intent_id=intent_id)
 
 
 @require_safe
@@ -126,7 +137,7 @@ def command(request: HttpRequest, key: UUID) -> HttpResponse:
 
 @require_safe
 def commands(request: HttpRequest) -> HttpResponse:
-    """Halts and resumes, newest first, page by page."""
+    """What was asked for, newest first, page by page."""
     asked = request.GET.get("before", "")
     before = int(asked) if asked.isascii() and asked.isdigit() and int(asked) <= LARGEST_ID else None
     if asked and before is None:

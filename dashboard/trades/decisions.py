@@ -6,6 +6,7 @@ from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
 from dashboard.gateway.bodies import describe
+from dashboard.gateway.decisions import read_refusal
 from dashboard.gateway.lineage import read_trace
 from dashboard.gateway.reading import snapshot
 
@@ -33,6 +34,8 @@ def trace(request: HttpRequest, identity: str) -> HttpResponse:
     """The page of whatever has this id."""
     with snapshot():
         found = None if "\0" in identity else read_trace(identity)  # no text of PostgreSQL has a NUL
+        decided = found.lineage.decision if found else None
+        refusal = read_refusal(decided["decision_id"]) if decided else None
     if found is None:
         raise Http404
     lineage = found.lineage
@@ -41,6 +44,7 @@ def trace(request: HttpRequest, identity: str) -> HttpResponse:
         "identity": identity,
         "trace": found,
         "headline": lineage.decision or lineage.prediction,
+        "refusal": refusal,
         "is_decision": lineage.decision is not None,
         "steps": [(name, title, describe(row)) for name, title, row in rows if row is not None],
         "bars": (lineage.records or lineage.cleaned)[-SHOWN_BARS:][::-1],

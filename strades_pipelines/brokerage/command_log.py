@@ -38,10 +38,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class AskedCommand:
-    """A halt or resume that a page asked for and that waits to be carried out."""
+    """A command that a page asked for and that waits to be carried out.
+
+    `intent_id` is the order that a `cancel` is about, empty for other kinds.
+    """
 
     command_id: int
     request: Request
+    intent_id: str = ""
 
 
 def current_user() -> str:
@@ -90,13 +94,15 @@ def asked_commands(connection: Connection, command_id: int | None = None, *, loc
     """
     rows = connection.execute(
         f"""
-        SELECT command_id, kind, scope, name, requested_by, requested_at, reason FROM trading.commands
+        SELECT command_id, coalesce(arguments ->> 'intent_id', ''), kind, scope, name, requested_by, requested_at,
+            reason
+        FROM trading.commands
         WHERE outcome IS NULL AND request_key IS NOT NULL AND command_id = coalesce(%s, command_id)
         ORDER BY command_id {"FOR UPDATE" if lock else ""}
         """,
         [command_id],
     )
     return [
-        AskedCommand(found, Request(kind, Scope(scope, name), by, at, reason))
-        for found, kind, scope, name, by, at, reason in rows
+        AskedCommand(found, Request(kind, Scope(scope, name), by, at, reason), intent_id)
+        for found, intent_id, kind, scope, name, by, at, reason in rows
     ]

@@ -21,6 +21,7 @@ from strades_pipelines.database.crash import crash_point
 
 Clock = Callable[[], datetime]
 PAUSE_SECONDS = 0.25
+CANCEL_SECONDS = 5.0  # how long a person waits for cancels
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,17 @@ class Flattened:
     @property
     def is_good(self) -> bool:
         """Whether nothing is left to do but to wait for fills."""
-        return not self.not_cancelled and all(outcome.is_good for outcome in self.exits)
+        return not self.problems
+
+    @property
+    def problems(self) -> list[str]:
+        """What is left to do, in a line each."""
+        lines = [f"order {intent_id} is not cancelled yet" for intent_id in self.not_cancelled]
+        return lines + [
+            f"exit {outcome.intent_id} {outcome.state}: {outcome.reason}"
+            for outcome in self.exits
+            if not outcome.is_good
+        ]
 
 
 def cancel_all(

@@ -3,6 +3,7 @@
 import math
 from datetime import datetime, timedelta
 
+from strades_pipelines.brokerage.asset_choices import read_choice
 from strades_pipelines.brokerage.equity_marks import bring_up_to_date
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, last_bars
@@ -39,6 +40,7 @@ def read_market(connection: Connection, wallet: Wallet, *, now: datetime) -> Mar
         prices,
         known_at={listing_id: since for listing_id, (_, since) in bars.items()},
         closed=closed,
+        choice=read_choice(connection, wallet.name, now=now) if limits.chosen_only else None,
         recent_orders=recent,
         day_equity=mark.day_equity if mark else None,
         peak=mark.peak if mark else None,

@@ -71,11 +71,11 @@ def set_halt(connection: Connection, command_id: int, request: Request, state: s
 def resume(connection: Connection, request: Request) -> tuple[int, bool]:
     """End the halt of exactly this scope; returns the command and whether there was one. Commits.
 
-    A halt of this scope that a page asked for and that nobody has carried out yet is ended too.
+    A halt of this scope, or a flatten of its wallet, that a page asked for and that waits is ended too.
     """
     command_id = log_command(connection, request, {})
     for waiting in asked_commands(connection, lock=True):
-        if waiting.request.kind == "halt" and waiting.request.scope == request.scope:
+        if waiting.request.kind in ("halt", "flatten") and waiting.request.scope == request.scope:
             set_halt(connection, waiting.command_id, waiting.request, "halted")
             log_outcome(connection, waiting.command_id, f"ended by command {command_id}", now=request.at)
     ended = end_halt(connection, request.scope)

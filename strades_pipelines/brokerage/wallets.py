@@ -170,6 +170,10 @@ def _limits(where: str, entry: dict[str, Any]) -> WalletLimits:
         if name not in entry["instruments"]:
             listed = ", ".join(entry["instruments"])
             raise WalletsError(f"{where}.limits.restricted[{i}]: expected one of {listed}, was {name!r}")
+    if limits.chosen_only and entry["mode"] == "replay":
+        raise WalletsError(
+            f"{where}.limits.chosen_only: expected a wallet that trades: a replay has no choice of the day"
+        )
     return limits
 
 

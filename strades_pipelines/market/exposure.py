@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from strades_pipelines.market.asset_choice import AssetChoice
 from strades_pipelines.market.books import ZERO, Books
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.limits import ENDLESS, Measured
@@ -22,6 +23,7 @@ class Market:
         prices: the last known price by listing id; a listing that has none is absent.
         known_at: when each was known.
         closed: the listings whose exchange has no session now.
+        choice: the choice of the day; None without one, or where no limit asks.
         recent_orders: orders made in the last minute.
         day_equity: before the first event of the day (UTC); None where no limit asks.
         peak: the highest equity so far; None as above.
@@ -30,6 +32,7 @@ class Market:
     prices: Mapping[int, Decimal]
     known_at: Mapping[int, datetime] = field(default_factory=dict)
     closed: Set[int] = frozenset()
+    choice: AssetChoice | None = None
     recent_orders: int = 0
     day_equity: Decimal | None = None
     peak: Decimal | None = None

@@ -63,6 +63,7 @@ LIMITS = (
     Limit(
         "open_market_only", None, None, "market_closed", "whether the exchange's session must be on", "true or false"
     ),
+    Limit("chosen_only", None, None, "not_chosen", "whether a choice of the day counts", "true or false"),
     Limit("max_price_age_seconds", "max_price_age", OLD_PRICE, "price_too_old", "time since the last price", "seconds"),
     Limit(
         "max_orders_per_minute",
@@ -240,18 +241,25 @@ class WalletLimits:
     Args:
         restricted: instruments (`VENUE:SYMBOL`) whose positions may not grow.
         open_market_only: whether positions grow only while the exchange's session is on.
+        chosen_only: whether positions grow only in instruments chosen for the day, where somebody has chosen.
         written: as in Wallets.json, exact numbers as text.
     """
 
     numbers: Limits[Decimal] = field(default_factory=cash_account)
     restricted: tuple[str, ...] = ()
     open_market_only: bool = False
+    chosen_only: bool = False
     written: Mapping[str, Any] = field(default_factory=dict)
 
     def in_force(self, limit: Limit) -> Any:
         """What is in force, in the unit of the table: numbers as text; None where there is no limit."""
         if limit.field is None:
-            known = {"long_only": True, "restricted": list(self.restricted), "open_market_only": self.open_market_only}
+            known = {
+                "long_only": True,
+                "restricted": list(self.restricted),
+                "open_market_only": self.open_market_only,
+                "chosen_only": self.chosen_only,
+            }
             return known[limit.name]
         value: Decimal = getattr(self.numbers, limit.field)
         return plain(value * (HUNDRED if limit.unit == "percent" else 1)) if value.is_finite() else None
@@ -276,6 +284,7 @@ def parse_limits(written: Mapping[str, Any]) -> WalletLimits:
         replace(cash_account(), **found),
         restricted=tuple(written.get("restricted", ())),
         open_market_only=bool(written.get("open_market_only", False)),
+        chosen_only=bool(written.get("chosen_only", False)),
         written=text,
     )
 

@@ -235,6 +235,8 @@ def check_limits(
         raise GateError("cash_below_zero", f"expected at most {free} {listing.currency}, was {order.reserved}")
     if rules.limits.open_market_only and order.listing_id in market.closed:
         raise GateError("market_closed", f"the exchange of {listing.name} has no session at {now}")
+    if market.choice is not None and listing.name not in market.choice.instruments:
+        raise GateError("not_chosen", f"{listing.name} is not in {market.choice}")
     measured = measure(order, listing, books, price=price, market=market, now=now, restricted=rules.limits.restricted)
     outcome = exceeded(measured, rules.limits.numbers)
     if outcome != WITHIN_LIMITS:

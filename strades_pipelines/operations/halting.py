@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 from strades_pipelines.brokerage.brokers.venue import venue_for
 from strades_pipelines.brokerage.command_log import Request, Scope, log_outcome
-from strades_pipelines.brokerage.flatten import Flattened, cancel_all, flatten
+from strades_pipelines.brokerage.flatten import CANCEL_SECONDS, Flattened, cancel_all, flatten
 from strades_pipelines.brokerage.halts import (
     SEND_SECONDS,
     halt,
@@ -29,8 +29,6 @@ from strades_pipelines.operations.trading import (
 )
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.bad_input import BadInput
-
-CANCEL_SECONDS = 5.0  # how long cancels are waited for
 
 
 def run_halt(
@@ -65,7 +63,7 @@ def run_halt(
             results, errors = _at_each_venue(connection, work, [name for name in names if name not in sending], request)
         problems = still_sending(sending)
         problems += [f"wallet {name}: {error}" for name, error in errors.items()]
-        problems += [f"wallet {name}: {line}" for name, done in results.items() for line in _left_over(done)]
+        problems += [f"wallet {name}: {line}" for name, done in results.items() for line in done.problems]
         log_outcome(connection, command_id, "; ".join(problems) or state, now=settings().now())
         connection.commit()
         statuses = list(wallet_statuses(connection, now=settings().now(), names=names))
@@ -113,10 +111,3 @@ def _at_each_venue(
             return work(connection, venue, of_wallet, clock=settings().now, seconds=CANCEL_SECONDS)
 
         return for_each(names, at_venue_of, [connection, at_venue])
-
-
-def _left_over(done: Flattened) -> list[str]:
-    lines = [f"order {intent_id} is not cancelled yet" for intent_id in done.not_cancelled]
-    return lines + [
-        f"exit {outcome.intent_id} {outcome.state}: {outcome.reason}" for outcome in done.exits if not outcome.is_good
-    ]

@@ -41,9 +41,11 @@ class CommandWatch:
 
     def _look_until_closed(self) -> None:
         # The embedded server may have moved to another port since the last connection.
-        with connect(running_url(WORLD_DATABASES[settings().world])) as connection:
+        url = running_url(WORLD_DATABASES[settings().world])
+        with connect(url) as connection:
             while not self._closed.is_set():
-                for command_id, outcome in carry_out_asked(connection, clock=settings().now).items():
+                done = carry_out_asked(connection, clock=settings().now, connect_venue=lambda: connect(url))
+                for command_id, outcome in done.items():
                     self._tell("commands", f"command {command_id} {outcome}")
                 self._fault = ""
                 self._closed.wait(SECONDS)

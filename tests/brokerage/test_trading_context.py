@@ -74,7 +74,7 @@ def test_it_says_what_is_held_done_pending_and_allowed(filled: Connection) -> No
     assert found["limits"][0]["max_decision_age_seconds"] == 900
     in_force = {limit.name: found["limits"][0][limit.name] for limit in LIMITS}
     told = {"long_only": True, "restricted": [], "max_position_percent": "100", "max_leverage": "1"}
-    assert in_force == dict.fromkeys(in_force) | {"open_market_only": False} | told
+    assert in_force == dict.fromkeys(in_force) | {"open_market_only": False, "chosen_only": False} | told
     assert found["freshness"][0]["close_time"] == "2024-01-02T00:04:00Z"
     assert found["state"] == {
         "wallets": {"paper": {"state": "active", "reason": None}},

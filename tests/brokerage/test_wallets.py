@@ -104,6 +104,10 @@ def test_an_opening_time_is_an_instant(tmp_path: Path) -> None:
         ({"limits": {"long_only": False}}, "limits.long_only: expected one of true, was false"),
         ({"limits": []}, "limits: expected object, was []"),
         (
+            {"mode": "replay", "limits": {"chosen_only": True}},
+            "limits.chosen_only: expected a wallet that trades: a replay has no choice",
+        ),
+        (
             {"limits": {"restricted": ["gateio:BTC"]}},
             "limits.restricted[0]: expected one of gateio:BTC_USDT, was 'gate",
         ),

@@ -10,7 +10,7 @@ from dashboard.accounts.roles import Role, holders
 from dashboard.core.apps import check_matrix
 from tests.dashboard.conftest import ClientOf, decision_id
 
-POSTED = {"preferences", "connection_end", "person_change", "invitation_create"}
+POSTED = {"preferences", "connection_end", "person_change", "invitation_create", "choice_save"}
 ARGUMENTS = {
     "decision": ["NOPE"],
     "trace": ["NOPE"],
@@ -21,6 +21,7 @@ ARGUMENTS = {
     "wallet_fills": ["NOPE"],
     "wallet_equity": ["NOPE"],
     "command": ["00000000-0000-4000-8000-000000000000"],
+    "order_cancel": ["NOPE"],
     "connection_end": [10**6],
     "person_change": [10**6],
     "invitation": ["nope"],
@@ -82,6 +83,8 @@ def test_every_post_needs_a_token(client_of: ClientOf) -> None:
     posts = POSTED | {
         "halt",
         "resume",
+        "flatten",
+        "order_cancel",
         "account_login",
         "account_signup",
         "account_logout",

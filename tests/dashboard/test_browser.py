@@ -33,6 +33,8 @@ PATHS = (
         "/wallets/paper/",
         "/commands/",
         "/halt/",
+        "/start/",
+        "/choice/?day=2024-01-02",
         "/agenda/?day=2024-01-02",
     ),
     *("/search/?q=BTC", "/states/", "/bodies/1/", "/settings/", "/people/"),

@@ -40,6 +40,8 @@ def dashboard(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         "VALUES ('halt', 'all', '', 'ada', now(), '{}', 'halted', now())",
         "INSERT INTO signals.decisions SELECT * FROM signals.decisions",
         "DELETE FROM rawsources.bodies",
+        "UPDATE trading.asset_choices SET instruments = '{}'",
+        "DELETE FROM trading.asset_choices",
         "TRUNCATE ops.events",
         "CREATE TABLE trading.own (id integer)",
         "CREATE TABLE public.own (id integer)",
@@ -56,10 +58,13 @@ def test_it_changes_nothing_outside_its_schema(database_url: str, statement: str
 
 
 def test_it_asks_for_a_halt_by_a_row_and_reads_it_back(dashboard: psycopg.Connection[Any]) -> None:
-    for kind in ("order", "flatten", "adopt", "transfer"):
+    for kind in ("order", "adopt", "transfer"):
         with pytest.raises(psycopg.errors.CheckViolation):
             dashboard.execute(COMMAND, [kind, NOW])
-    for never in ("infinity", "-infinity"):
+    for kind in ("cancel", "flatten"):  # of one wallet alone
+        with pytest.raises(psycopg.errors.CheckViolation):
+            dashboard.execute(COMMAND.replace("'wallet', 'paper'", "'all', ''"), [kind, NOW])
+    for never in ("infinity", "-infinity", "10000-01-01"):  # Python reads none of them
         with pytest.raises(psycopg.errors.CheckViolation):
             dashboard.execute(COMMAND, ["halt", never])
     dashboard.execute(COMMAND, ["halt", NOW])
