@@ -14,6 +14,7 @@ from strades_pipelines.datamanager.schedule_overrides import QUERY as OVERRIDES
 from strades_pipelines.datamanager.schedule_overrides import ScheduleOverride
 
 # What sends orders: to start it takes what a resume does, to stop it what a halt does.
+OWN_CRON = "own_cron"  # metadata of a schedule: its times without an override
 TRADING_JOB, TRADING_TAG, TRADING_LAYER = "execute_trades_job", "strades/trade", "trading"
 REQUEST_TAG, PERSON_TAG = "strades/request", "strades/requested_by"
 FIRST_MONTH, LAST_MONTH, MONTH = (
@@ -141,7 +142,7 @@ def read_automation() -> list[Automation]:
             kind="schedule",
             status=one["scheduleState"]["status"],
             cron=one["cronSchedule"],
-            own_cron=next((m.get("text") for m in one["metadataEntries"] if m["label"] == "own_cron"), None),
+            own_cron=next((m.get("text") for m in one["metadataEntries"] if m["label"] == OWN_CRON), None),
             dagster_id=one["id"],
             jobs=(one["pipelineName"],),
             description=one["description"] or "",
