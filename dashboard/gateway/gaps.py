@@ -1,33 +1,36 @@
 """Gaps that fetching may close, and the assets and months that a backfill of them takes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard.gateway.automation import BackfillPart
 from dashboard.gateway.reading import read
-from strades_pipelines.datamanager.sources import Sources
 
 # The other causes are what a source says or cannot say; asking again brings the same.
 FIXABLE = ("not_fetched", "fetch_failed")
 MOST_GAPS = 2_000
 QUERY = """
-    SELECT l.venue, l.symbol, g."interval", count(*) AS gaps, sum(g.missing)::bigint AS missing,
+    SELECT l.venue, l.symbol, g."interval", b.source, sum(g.missing)::bigint AS missing,
         min(g.gap_start) AS first_at, max(g.gap_end) AS last_at
     FROM cleaned.gaps AS g INNER JOIN records.listings AS l ON l.listing_id = g.listing_id
+    LEFT JOIN records.bar_series AS b
+        ON b.listing_id = g.listing_id AND b."interval" = g."interval"
+        AND b.starts_at < g.gap_end AND (b.ends_at IS NULL OR b.ends_at > g.gap_start)
     WHERE g.cause = ANY(%(causes)s) AND (%(listing)s::integer IS NULL OR g.listing_id = %(listing)s::integer)
-    GROUP BY l.venue, l.symbol, g."interval" ORDER BY l.venue, l.symbol, g."interval" LIMIT %(most)s
+    GROUP BY l.venue, l.symbol, g."interval", b.source ORDER BY l.venue, l.symbol, g."interval", b.source
+    LIMIT %(most)s
 """
 
 
 @dataclass(frozen=True)
 class FixableGap:
-    """The gaps of a listing and interval that fetching may close, between two instants (UTC)."""
+    """Bars of a listing and interval that fetching may bring, between two instants (UTC); None: no source has them."""
 
     venue: str
     symbol: str
     interval: str
-    gaps: int
+    source: str | None
     missing: int
     first_at: datetime
     last_at: datetime
@@ -39,25 +42,27 @@ def read_fixable_gaps(listing: int | None = None) -> list[FixableGap]:
 
 
 def plan_backfill(
-    gaps: Sequence[FixableGap], sources: Sources
+    gaps: Sequence[FixableGap], working: Collection[str]
 ) -> tuple[list[tuple[BackfillPart, list[FixableGap]]], list[FixableGap]]:
-    """The assets and months that ask for what is missing, each with its gaps; and the gaps that no source asks for.
+    """The assets and months that ask for what is missing, each with its gaps; and the gaps that nothing asks for.
 
     What follows from the fetched months is worked through by the data sensor.
+
+    Args:
+        working: the names of the sources in use.
     """
-    by_series: dict[tuple[str, str, str], list[str]] = {}
-    for site in sources.websites:
-        for one in sources.instruments_of(site) if site.fonctionnel else ():
-            by_series.setdefault((site.venue, one.symbol, one.interval), []).append(site.name)
     by_source: dict[str, list[FixableGap]] = {}
-    orphans = []
     for gap in gaps:
-        names = by_series.get((gap.venue, gap.symbol, gap.interval), [])
-        for name in names:
-            by_source.setdefault(name, []).append(gap)
-        if not names:
-            orphans.append(gap)
-    return [(_part(name, found), found) for name, found in sorted(by_source.items())], orphans
+        if gap.source in working:
+            by_source.setdefault(str(gap.source), []).append(gap)
+    return [(_part(name, found), found) for name, found in sorted(by_source.items())], [
+        gap for gap in gaps if gap.source not in working
+    ]
+
+
+def count_missing(gaps: Sequence[FixableGap]) -> int:
+    """How many bars are missing; what several sources have counts once."""
+    return sum({(gap.venue, gap.symbol, gap.interval): gap.missing for gap in gaps}.values())
 
 
 def _part(source: str, gaps: Sequence[FixableGap]) -> BackfillPart:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.core.frame import installation_of
 from dashboard.gateway.automation import launch_backfill
-from dashboard.gateway.gaps import plan_backfill, read_fixable_gaps
+from dashboard.gateway.gaps import count_missing, plan_backfill, read_fixable_gaps
 from dashboard.gateway.reading import snapshot
 from dashboard.scheduler.requests import Outcome, ReasonForm, sent_before, submit
 from strades_pipelines.datamanager.sources import load_sources
@@ -37,7 +37,8 @@ def backfill(request: HttpRequest) -> HttpResponse:
         return before
     with snapshot():
         gaps = read_fixable_gaps(int(text) if text else None) if installation_of(request).has_gaps else []
-    planned, orphans = plan_backfill(gaps, load_sources(settings().sources))
+    websites = load_sources(settings().sources).websites
+    planned, orphans = plan_backfill(gaps, {site.name for site in websites if site.fonctionnel})
     parts = [part for part, _gaps in planned]
     digest = hashlib.sha256(json.dumps([astuple(part) for part in parts]).encode()).hexdigest()
     form, status = BackfillForm(request.POST or None, initial={"plan": digest}), 200
@@ -63,8 +64,7 @@ def backfill(request: HttpRequest) -> HttpResponse:
         "form": form,
         "planned": planned,
         "orphans": orphans,
-        "gaps": sum(gap.gaps for gap in gaps),
-        "missing": sum(gap.missing for gap in gaps),
+        "missing": count_missing(gaps),
         "has_changed": status == 409 and not form.is_bound,
     }
     return render(request, "scheduler/backfill.html", context, status=status)

@@ -8,11 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from dashboard.gateway.gaps import FixableGap, plan_backfill
+from dashboard.gateway.gaps import FixableGap, count_missing, plan_backfill
 from dashboard.scheduler.models import DagsterRequest
 from strades_pipelines.database.connection import connect
-from strades_pipelines.datamanager.sources import load_sources
-from strades_pipelines.settings import PROJECT
+from tests.brokerage.conftest import BTC
 from tests.dashboard.conftest import ClientOf
 from tests.dashboard.recorded import Recorded
 from tests.dashboard.test_automation import form, recorded, submitted
@@ -20,28 +19,23 @@ from tests.dashboard.test_automation import form, recorded, submitted
 __all__ = ["recorded"]
 
 
-def gap(venue: str, symbol: str, interval: str, first: str, last: str) -> FixableGap:
+def gap(source: str | None, first: str, last: str) -> FixableGap:
     """Ten bars that are missing."""
-    return FixableGap(
-        venue, symbol, interval, 2, 10, datetime.fromisoformat(first), datetime.fromisoformat(last)
-    )
+    start, end = datetime.fromisoformat(first), datetime.fromisoformat(last)
+    return FixableGap("gateio", "BTC_USDT", "1m", source, 10, start, end)
 
 
 def test_gaps_ask_their_sources_for_their_months() -> None:
-    sources = load_sources(PROJECT / "Sources.json")
-    site = sources.website("gateio")
-    first, *_ = sources.instruments_of(site)
-    planned, orphans = plan_backfill(
-        [
-            gap(site.venue, first.symbol, first.interval, "2024-01-31T23:00Z", "2024-03-01T00:00Z"),
-            gap("NOWHERE", "X", "1d", "2024-01-02T00:00Z", "2024-01-03T00:00Z"),
-        ],
-        sources,
-    )
-    parts = {(part.asset, part.first, part.last) for part, _ in planned}
+    months = ("2024-01-31T23:00Z", "2024-03-01T00:00Z")
+    found = [gap("gateio", *months), gap("other", "2024-05-01T00:00Z", "2024-05-01T00:01Z"), gap(None, *months), gap("off", *months)]
+    planned, orphans = plan_backfill(found, {"gateio", "other"})
     # The end of a gap is no part of it: the first of March at midnight asks for no March.
-    assert ("rawsources/gateio", "2024-01-01", "2024-02-01") in parts
-    assert [one.venue for one in orphans] == ["NOWHERE"]
+    assert [(part.asset, part.first, part.last) for part, _ in planned] == [
+        ("rawsources/gateio", "2024-01-01", "2024-02-01"),
+        ("rawsources/other", "2024-05-01", "2024-05-01"),
+    ]
+    assert [one.source for one in orphans] == [None, "off"]
+    assert count_missing(found) == 10
 
 
 @pytest.fixture
@@ -56,15 +50,22 @@ def gaps(traded: psycopg.Connection[Any], site: str) -> Iterator[psycopg.Connect
         dbt.execute(
             "INSERT INTO cleaned.gaps SELECT l.listing_id, '1m', '2024-01-01', '2024-01-02', 7, cause "
             "FROM records.listings AS l CROSS JOIN unnest(ARRAY['fetch_failed', 'no_trades']) AS cause "
-            "WHERE l.venue = 'GATEIO' LIMIT 2"
+            "WHERE l.listing_id = %s",
+            [BTC],
         )
+    traded.execute(
+        "INSERT INTO records.bar_series VALUES (%s, '1m', 'gateio', '2020-01-01', NULL, 60, NULL, 0), "
+        "(%s, '1m', 'gateio_trades', '2020-01-01', '2021-01-01', 60, NULL, 0)",
+        [BTC, BTC],
+    )
+    traded.commit()
+    with connect(site, role="strades_dbt") as dbt:
         yield dbt
 
 
 def test_a_backfill_is_shown_and_launched_once_as_it_was_shown(
     gaps: psycopg.Connection[Any], recorded: Recorded, client_of: ClientOf
 ) -> None:
-    gaps.commit()
     client = client_of("analyst")
     assert "Fix 7 missing bars" in client.get("/states/").content.decode()
     page = client.get("/automation/backfill/").content.decode()

@@ -34,6 +34,9 @@ PATHS = (
         "/commands/",
         "/halt/",
         "/agenda/?day=2024-01-02",
+        "/automation/",
+        "/automation/requests/",
+        "/calendar/",
     ),
     *("/search/?q=BTC", "/states/", "/bodies/1/", "/settings/", "/people/"),
 )

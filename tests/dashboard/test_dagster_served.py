@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._daemon.daemon import SchedulerDaemon  # noqa: F401  # the scheduler imports it in a circle
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
 from dashboard.gateway import automation as gateway
