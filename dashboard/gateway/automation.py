@@ -221,14 +221,14 @@ def _run(one: dict[str, Any]) -> DagsterRun:
     )
 
 
-def launch_schedule(name: str, *, now: datetime, tags: dict[str, str]) -> list[str]:
+def launch_schedule(schedule: Automation, *, now: datetime, tags: dict[str, str]) -> list[str]:
     """Launch what a schedule asks for at its next tick; returns the ids of the runs.
 
     Raises:
         DagsterDown: no answer. Of several runs some may have been launched.
         DagsterRefused: Dagster said no, or the schedule asks for nothing, with its reason.
     """
-    selector = REPOSITORY | {"scheduleName": name}
+    selector = REPOSITORY | {"scheduleName": schedule.name}
     evaluation = ask("evaluate_schedule", "DryRunInstigationTick", schedule=selector, timestamp=now.timestamp())
     found = evaluation["evaluationResult"] or {}
     if found.get("error"):
@@ -238,7 +238,7 @@ def launch_schedule(name: str, *, now: datetime, tags: dict[str, str]) -> list[s
     launched = []
     for request in found["runRequests"]:
         wanted = {tag["key"]: tag["value"] for tag in request["tags"]} | tags
-        launched.append(_launch(request["jobName"], request["runConfigYaml"], wanted))
+        launched.append(_launch(request["jobName"] or schedule.jobs[0], request["runConfigYaml"], wanted))
     return launched
 
 

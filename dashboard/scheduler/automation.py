@@ -104,7 +104,7 @@ def automation_act(request: HttpRequest, name: str, kind: str) -> HttpResponse:
 
 def _act_on(found: Automation, kind: str, tags: dict[str, str]) -> Outcome:
     if kind == "run":
-        run_ids = gateway.launch_schedule(found.name, now=datetime.now(UTC), tags=tags)
+        run_ids = gateway.launch_schedule(found, now=datetime.now(UTC), tags=tags)
         return Outcome("launched", tuple(run_ids))
     gateway.switch(found, on=kind == "resume")
     return Outcome("running" if kind == "resume" else "paused")

@@ -1,6 +1,7 @@
 """A small code location for the test of the dashboard beside a real webserver: a source, its schedule, a sensor."""
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -11,6 +12,7 @@ from strades_pipelines.partitions import MONTHS, SINGLE_RUN
 
 movable_schedule.running_url = lambda: os.environ["STRADES_TEST_WORLD"]  # type: ignore[assignment]
 movable_schedule.SECONDS_KEPT = 0
+OPS_TABLES = ("events", "runs", "schedules", "ticks")
 
 
 @dg.asset(key=["rawsources", "yahoo"], partitions_def=MONTHS, backfill_policy=SINGLE_RUN)
@@ -18,9 +20,10 @@ def yahoo() -> None:
     """What is fetched."""
 
 
-@dg.multi_asset(specs=[dg.AssetSpec(["ops", table]) for table in ("events", "runs", "schedules", "ticks")])
-def ops() -> None:
+@dg.multi_asset(specs=[dg.AssetSpec(["ops", table]) for table in OPS_TABLES])
+def ops() -> Iterator[dg.MaterializeResult[None]]:
     """What brings the agenda up to date."""
+    yield from (dg.MaterializeResult(asset_key=["ops", table]) for table in OPS_TABLES)
 
 
 def ask_for_this_month(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
@@ -28,7 +31,7 @@ def ask_for_this_month(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(partition_key=f"{datetime.now(UTC):%Y-%m-01}")
 
 
-fetch_job = dg.define_asset_job("fetch_yahoo_job", selection=[["rawsources", "yahoo"]], partitions_def=MONTHS)
+fetch_job = dg.define_asset_job("fetch_yahoo_job", selection=[dg.AssetKey(["rawsources", "yahoo"])], partitions_def=MONTHS)
 schedule = MovableSchedule(
     "yahoo_schedule",
     job=fetch_job,

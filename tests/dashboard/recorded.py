@@ -70,7 +70,7 @@ ANSWERS: dict[str, Any] = {
         "evaluationResult": {
             "runRequests": [
                 {
-                    "jobName": "fetch_yahoo_job",
+                    "jobName": None,
                     "runConfigYaml": "{}\n",
                     "tags": [{"key": "dagster/partition", "value": "2024-01-01"}],
                 }

@@ -88,6 +88,7 @@ def test_the_same_form_twice_is_one_launch_that_says_who_asked_and_why(
         row = submitted(client, path, sent)
     assert recorded.names() == ["EvaluateSchedule", "LaunchRun"]
     tags = {tag["key"]: tag["value"] for tag in recorded.variables("LaunchRun")["execution"]["executionMetadata"]["tags"]}
+    assert recorded.variables("LaunchRun")["execution"]["selector"]["jobName"] == "fetch_yahoo_job"
     assert tags == {
         "dagster/partition": "2024-01-01",
         "strades/request": sent["key"],
