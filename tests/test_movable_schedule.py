@@ -32,8 +32,6 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
     return datetime(2024, 1, day, hour, minute, tzinfo=UTC)
 
 
-
-
 def repository() -> dg.RepositoryDefinition:
     """As the code location makes it: a job that gets its resources is a copy, and so is its schedule."""
     bound = dg.job(name="bound")(_needs())
@@ -127,8 +125,8 @@ def test_a_row_that_is_no_cron_stops_nothing(connection: psycopg.Connection[Any]
         for statement in (
             "UPDATE ops.schedule_overrides SET cron = '0 0 * * *'",
             "DELETE FROM ops.schedule_overrides",
-            "INSERT INTO ops.schedule_overrides (schedule, cron, is_own, requested_by, requested_at, reason, request_key)"
-            " VALUES ('x', '0 0 * * *', false, 'ada', '1999-01-01', 'x', gen_random_uuid())",
+            "INSERT INTO ops.schedule_overrides (schedule, cron, is_own, requested_by, requested_at, reason, "
+            "request_key) VALUES ('x', '0 0 * * *', false, 'ada', '1999-01-01', 'x', gen_random_uuid())",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 dashboard.execute(statement)

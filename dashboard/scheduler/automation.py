@@ -29,7 +29,9 @@ from dashboard.scheduler.requests import (
 SHOWN_RUNS, SHOWN_REQUESTS = 20, 8
 RUN_ID_LETTERS = frozenset("0123456789abcdef-")
 WHAT_HAPPENS = {
-    "run": gettext_lazy("Launches at once what the next tick would ask for. What is stored already is not fetched again."),
+    "run": gettext_lazy(
+        "Launches at once what the next tick would ask for. What is stored already is not fetched again."
+    ),
     "pause": gettext_lazy("It asks for nothing more until it is resumed. Runs in progress go on."),
     "resume": gettext_lazy("From now on it asks for runs again; what it did not ask for meanwhile is not made up for."),
     "cancel": gettext_lazy("The run ends; what it had written stays."),
@@ -60,7 +62,9 @@ def automation(request: HttpRequest) -> HttpResponse:
             "one": one,
             "tick": ticks.get(one.name),
             "next_at": next_tick(one.cron, now) if one.cron and one.is_running else None,
-            "acts": [] if down else [(kind, TITLES[kind]) for kind in _acts(one) if user.may(right_to(kind, trades=one.trades))],
+            "acts": []
+            if down
+            else [(kind, TITLES[kind]) for kind in _acts(one) if user.may(right_to(kind, trades=one.trades))],
         }
         for one in found
     ]
@@ -69,7 +73,9 @@ def automation(request: HttpRequest) -> HttpResponse:
         "sensors": [row for row in rows if row["one"].kind == "sensor"],
         "runs": runs,
         "down": down,
-        "requests": [(row, TITLES.get(row.kind, row.kind)) for row in DagsterRequest.objects.order_by("-id")[:SHOWN_REQUESTS]],
+        "requests": [
+            (row, TITLES.get(row.kind, row.kind)) for row in DagsterRequest.objects.order_by("-id")[:SHOWN_REQUESTS]
+        ],
     }
     return render(request, "scheduler/automation.html", context)
 

@@ -48,7 +48,7 @@ class DagsterRequest(models.Model):
     @property
     def is_lost(self) -> bool:
         """Whether what came of it is not known: no answer, or nobody works on it any more."""
-        return self.state == UNKNOWN or (self.state == WAITS and timezone.now() - self.requested_at > LONGEST)
+        return bool(self.state == UNKNOWN or (self.state == WAITS and timezone.now() - self.requested_at > LONGEST))
 
 
 class CalendarFeed(models.Model):

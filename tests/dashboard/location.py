@@ -31,7 +31,9 @@ def ask_for_this_month(_context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(partition_key=f"{datetime.now(UTC):%Y-%m-01}")
 
 
-fetch_job = dg.define_asset_job("fetch_yahoo_job", selection=[dg.AssetKey(["rawsources", "yahoo"])], partitions_def=MONTHS)
+fetch_job = dg.define_asset_job(
+    "fetch_yahoo_job", selection=[dg.AssetKey(["rawsources", "yahoo"])], partitions_def=MONTHS
+)
 schedule = MovableSchedule(
     "yahoo_schedule",
     job=fetch_job,

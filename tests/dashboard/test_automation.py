@@ -79,15 +79,15 @@ def test_schedules_are_shown_with_the_acts_of_a_role_and_hostile_text_as_text(
         assert len([query for query in queries if query not in ("BEGIN", "COMMIT")]) <= MOST_QUERIES, path
 
 
-def test_the_same_form_twice_is_one_launch_that_says_who_asked_and_why(
-    recorded: Recorded, client_of: ClientOf
-) -> None:
+def test_the_same_form_twice_is_one_launch_that_says_who_asked_and_why(recorded: Recorded, client_of: ClientOf) -> None:
     client, sent, path = client_of("analyst", "ada"), form(), "/automation/yahoo_schedule/run/"
     assert "What is stored already is not fetched again" in client.get(path).content.decode()
     for _ in range(2):
         row = submitted(client, path, sent)
     assert recorded.names() == ["EvaluateSchedule", "LaunchRun"]
-    tags = {tag["key"]: tag["value"] for tag in recorded.variables("LaunchRun")["execution"]["executionMetadata"]["tags"]}
+    tags = {
+        tag["key"]: tag["value"] for tag in recorded.variables("LaunchRun")["execution"]["executionMetadata"]["tags"]
+    }
     assert recorded.variables("LaunchRun")["execution"]["selector"]["jobName"] == "fetch_yahoo_job"
     assert tags == {
         "dagster/partition": "2024-01-01",

@@ -27,7 +27,12 @@ def gap(source: str | None, first: str, last: str) -> FixableGap:
 
 def test_gaps_ask_their_sources_for_their_months() -> None:
     months = ("2024-01-31T23:00Z", "2024-03-01T00:00Z")
-    found = [gap("gateio", *months), gap("other", "2024-05-01T00:00Z", "2024-05-01T00:01Z"), gap(None, *months), gap("off", *months)]
+    found = [
+        gap("gateio", *months),
+        gap("other", "2024-05-01T00:00Z", "2024-05-01T00:01Z"),
+        gap(None, *months),
+        gap("off", *months),
+    ]
     planned, orphans = plan_backfill(found, {"gateio", "other"})
     # The end of a gap is no part of it: the first of March at midnight asks for no March.
     assert [(part.asset, part.first, part.last) for part, _ in planned] == [
@@ -43,7 +48,7 @@ def gaps(traded: psycopg.Connection[Any], site: str) -> Iterator[psycopg.Connect
     """The gap ledger of dbt with a gap of each kind of the listing that is traded."""
     with connect(site, role="strades_dbt") as dbt:
         dbt.execute(
-            "CREATE TABLE cleaned.gaps (listing_id integer, \"interval\" text, gap_start timestamptz, "
+            'CREATE TABLE cleaned.gaps (listing_id integer, "interval" text, gap_start timestamptz, '
             "gap_end timestamptz, missing bigint, cause text)"
         )
         dbt.execute("GRANT SELECT ON cleaned.gaps TO strades_dashboard, strades_app")
@@ -91,5 +96,3 @@ def test_a_backfill_is_shown_and_launched_once_as_it_was_shown(
     for wrong in ("x", "-1", "9" * 30, "1%00"):
         assert client.get(f"/automation/backfill/?listing={wrong}").status_code == 404, wrong
     assert client_of("viewer").get("/automation/backfill/").status_code == 403
-
-

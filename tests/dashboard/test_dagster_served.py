@@ -28,7 +28,9 @@ LOGGER = logging.getLogger("tests.scheduler")
 @pytest.fixture
 def home(tmp_path: Path, site: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, Path]]:
     """Dagster's home and workspace file, with a code location and a webserver at work."""
-    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\nrun_coordinator: {module: dagster, class: QueuedRunCoordinator}\n")
+    (tmp_path / "dagster.yaml").write_text(
+        "telemetry: {enabled: false}\nrun_coordinator: {module: dagster, class: QueuedRunCoordinator}\n"
+    )
     monkeypatch.setattr(dagster, "breaker", Breaker())
     monkeypatch.setattr(dagster, "READ_SECONDS", 20.0)  # of a machine that does something else as well
     with (
