@@ -73,8 +73,8 @@ def is_launched(schedule: dg.ScheduleDefinition, tick: datetime) -> bool:
 def test_from_the_change_on_the_new_times_count_and_the_old_ones_no_more(
     connection: psycopg.Connection[Any], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(movable_schedule, "running_url", lambda: database_url)
-    monkeypatch.setattr(movable_schedule, "recent_overrides", RecentOverrides())
+    urls = [database_url]
+    monkeypatch.setattr(movable_schedule, "recent_overrides", RecentOverrides(lambda: urls[0]))
     monkeypatch.setattr(movable_schedule, "SECONDS_KEPT", 0)
     made = repository()
     schedule = made.get_schedule_def("yahoo_schedule")
@@ -98,12 +98,9 @@ def test_from_the_change_on_the_new_times_count_and_the_old_ones_no_more(
     assert is_launched(schedule, at(12, 6))
     assert not is_launched(schedule, at(12, 9, 30))
 
-    def gone() -> str:
-        raise OSError
-
     write(connection, ScheduleOverride("yahoo_schedule", "1 1 * * *", False, at(13, 0)), 3)
     assert told() == "1 1 * * *"
-    monkeypatch.setattr(movable_schedule, "running_url", gone)
+    urls[0] = database_url.rpartition("/")[0] + "/gone"
     assert told() == "1 1 * * *"
 
 

@@ -103,8 +103,10 @@ def automation_act(request: HttpRequest, name: str, kind: str) -> HttpResponse:
         found = next((one for one in gateway.read_automation() if one.name == name), None)
     except (DagsterDown, DagsterRefused) as error:
         return dagster_is_down(request, error)
-    if found is None or kind not in _acts(found):
+    if found is None or (kind == "run" and found.kind == "sensor"):
         raise Http404
+    if kind not in _acts(found):
+        return _has_changed(request)
     return _confirmed(request, kind, name, right_to(kind, trades=found.trades), lambda tags: _act_on(found, kind, tags))
 
 
@@ -144,8 +146,10 @@ def run_act(request: HttpRequest, run_id: str, kind: str) -> HttpResponse:
         found = gateway.read_run(_checked(run_id))
     except DagsterDown as error:
         return dagster_is_down(request, error)
-    if found is None or kind != ("again" if found.is_finished else "cancel"):
+    if found is None:
         raise Http404
+    if kind != ("again" if found.is_finished else "cancel"):
+        return _has_changed(request)
 
     def act(tags: dict[str, str]) -> Outcome:
         if kind == "again":
@@ -154,6 +158,11 @@ def run_act(request: HttpRequest, run_id: str, kind: str) -> HttpResponse:
         return Outcome("asked to end", (run_id,))
 
     return _confirmed(request, kind, run_id, right_to(kind, trades=found.trades), act)
+
+
+def _has_changed(request: HttpRequest) -> HttpResponse:
+    """The page for what another tab or person has done, or what is over: nothing was asked for."""
+    return render(request, "scheduler/down.html", {"has_changed": True}, status=409)
 
 
 def _checked(run_id: str) -> str:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from strades_pipelines.defs.automation import movable_schedule
-from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
+from strades_pipelines.defs.automation.movable_schedule import MovableSchedule, RecentOverrides
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN
 
-movable_schedule.running_url = lambda: os.environ["STRADES_TEST_WORLD"]  # type: ignore[assignment]
+movable_schedule.recent_overrides = RecentOverrides(lambda: os.environ["STRADES_TEST_WORLD"])
 movable_schedule.SECONDS_KEPT = 0
 OPS_TABLES = ("events", "runs", "schedules", "ticks")
 

@@ -149,7 +149,9 @@ def test_a_run_is_cancelled_while_it_runs_and_run_again_when_it_is_over(
     recorded: Recorded, client_of: ClientOf
 ) -> None:
     client = client_of("analyst")
-    assert client.post(f"/automation/runs/{RUN_ID}/again/", form()).status_code == 404
+    stale = client.post(f"/automation/runs/{RUN_ID}/again/", form())
+    assert (stale.status_code, "It changed since" in stale.content.decode()) == (409, True)
+    assert client.post("/automation/yahoo_schedule/resume/", form()).status_code == 409  # it runs
     submitted(client, f"/automation/runs/{RUN_ID}/cancel/", form())
     recorded.answers["Run"] = {"__typename": "Run", **run(RUN_ID, "FAILURE")}
     sent = form()

@@ -1,6 +1,8 @@
 """A schedule whose times a person can change while it is served: the newest row of ops.schedule_overrides counts."""
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -19,25 +21,22 @@ OWN_CRON = "own_cron"  # metadata: the times without an override
 
 
 class RecentOverrides:
-    """Reads the overrides at most every `SECONDS_KEPT`; without a database the last ones that were read still count."""
+    """Reads the overrides at most every `SECONDS_KEPT`; without a database the last ones that were read still count.
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._url, self._read_at = "", -float("inf")
+    Args:
+        url: gives the URL of the database; raises OSError or ValueError where there is none.
+    """
+
+    def __init__(self, url: Callable[[], str] = running_url) -> None:
+        self._url, self._lock, self._read_at = url, Lock(), -float("inf")
         self._known: list[ScheduleOverride] = []
 
     def __call__(self, *, fresh: bool = False) -> list[ScheduleOverride]:
         """All overrides, oldest first."""
         with self._lock:
-            try:
-                url = running_url()
-                if fresh or url != self._url or time.monotonic() - self._read_at > SECONDS_KEPT:
-                    self._known = [] if url != self._url else self._known
-                    self._url = url
-                    with connect(url) as connection:
-                        self._known = read_schedule_overrides(connection)
-                    self._read_at = time.monotonic()
-            except (psycopg.Error, OSError):
+            if fresh or time.monotonic() - self._read_at > SECONDS_KEPT:
+                with suppress(psycopg.Error, OSError, ValueError), connect(self._url()) as connection:
+                    self._known = read_schedule_overrides(connection)
                 self._read_at = time.monotonic()
             return self._known
 
