@@ -1,16 +1,18 @@
 """Schedules, sensors and runs: what Dagster does by itself, and what a person may have it do."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.accounts.models import User
 from dashboard.accounts.roles import Right, Role
 from dashboard.gateway import automation as gateway
-from dashboard.gateway.automation import Automation, DagsterRun
+from dashboard.gateway.automation import Automation, DagsterRun, LastTick
 from dashboard.gateway.dagster import DagsterDown, DagsterRefused
 from dashboard.gateway.reading import snapshot
 from dashboard.gateway.sources import next_tick
@@ -39,6 +41,16 @@ WHAT_HAPPENS = {
 }
 
 
+@dataclass(frozen=True)
+class AutomationLine:
+    """A line of the page: its newest tick, when it ticks next, and what this person may ask for, with its title."""
+
+    one: Automation
+    tick: LastTick | None
+    next_at: datetime | None
+    acts: list[tuple[str, Promise]]
+
+
 def right_to(kind: str, *, trades: bool) -> Role | Right:
     """What an act takes: where orders are concerned, to stop is a halt and to start is a resume."""
     if not trades:
@@ -55,22 +67,20 @@ def automation(request: HttpRequest) -> HttpResponse:
         if down:
             found = gateway.read_known_automation()
         ticks = gateway.read_last_ticks([one.name for one in found])
-    user = request.user
-    assert isinstance(user, User)
+    assert isinstance(request.user, User)
+    may = request.user.may
     rows = [
-        {
-            "one": one,
-            "tick": ticks.get(one.name),
-            "next_at": next_tick(one.cron, now) if one.cron and one.is_running else None,
-            "acts": []
-            if down
-            else [(kind, TITLES[kind]) for kind in _acts(one) if user.may(right_to(kind, trades=one.trades))],
-        }
+        AutomationLine(
+            one,
+            ticks.get(one.name),
+            next_tick(one.cron, now) if one.cron and one.is_running else None,
+            [] if down else [(kind, TITLES[kind]) for kind in _acts(one) if may(right_to(kind, trades=one.trades))],
+        )
         for one in found
     ]
     context = {
-        "schedules": [row for row in rows if row["one"].kind == "schedule"],
-        "sensors": [row for row in rows if row["one"].kind == "sensor"],
+        "schedules": [row for row in rows if row.one.kind == "schedule"],
+        "sensors": [row for row in rows if row.one.kind == "sensor"],
         "runs": runs,
         "down": down,
         "requests": [
