@@ -47,7 +47,8 @@ def submitted(client: "Client", path: str, sent: dict[str, str]) -> DagsterReque
     """Send a form; returns the row that it left."""
     answer = client.post(path, sent)
     assert (answer.status_code, answer["Location"]) == (302, f"/automation/requests/{sent['key']}/")
-    return DagsterRequest.objects.get(key=sent["key"])
+    row: DagsterRequest = DagsterRequest.objects.get(key=sent["key"])
+    return row
 
 
 def test_schedules_are_shown_with_the_acts_of_a_role_and_hostile_text_as_text(
