@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from dashboard.access import ANYONE, MATRIX
 from dashboard.accounts.adapter import no_account_yet
 from dashboard.accounts.connections import is_alive
-from dashboard.accounts.roles import NEEDS_SECOND_FACTOR, Right, holders
+from dashboard.accounts.roles import NEEDS_SECOND_FACTOR, Right, Role, holders
 from dashboard.accounts.second_factor import SecondFactorUnreadable
 
 logger = logging.getLogger(__name__)
@@ -68,6 +68,22 @@ def follow_session(get_response: Respond) -> Respond:
     return respond
 
 
+def refusal(request: HttpRequest, needed: Role | Right | None) -> HttpResponse | None:
+    """What is answered to somebody without a right, or None where he has it."""
+    if needed is ANYONE:
+        return None
+    user = request.user
+    if not user.is_authenticated:
+        return redirect("account_signup") if no_account_yet() else redirect_to_login(request.get_full_path())
+    if not user.may(needed):
+        roles = holders(needed) if isinstance(needed, Right) else [needed]
+        return render(request, "403.html", {"needed": " / ".join(roles)}, status=403)
+    if needed in NEEDS_SECOND_FACTOR and not is_mfa_enabled(user):
+        messages.warning(request, _("This needs a second factor. Set one up first."))
+        return redirect("mfa_activate_totp")
+    return None
+
+
 class AccessMiddleware:
     """Ask the matrix before any view runs."""
 
@@ -84,23 +100,7 @@ class AccessMiddleware:
         name = request.resolver_match.url_name
         if name not in MATRIX:
             raise Http404
-        needed = MATRIX[name]
-        if needed is ANYONE:
-            return None
-        user = request.user
-        if not user.is_authenticated:
-            return redirect("account_signup") if no_account_yet() else redirect_to_login(request.get_full_path())
-        if not user.may(needed):
-            return render(
-                request,
-                "403.html",
-                {"needed": " / ".join(holders(needed) if isinstance(needed, Right) else [needed])},
-                status=403,
-            )
-        if needed in NEEDS_SECOND_FACTOR and not is_mfa_enabled(user):
-            messages.warning(request, _("This needs a second factor. Set one up first."))
-            return redirect("mfa_activate_totp")
-        return None
+        return refusal(request, MATRIX[name])
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Say how to go on where the home's key is not that of a second factor; nobody is let in without it."""

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "csp",
     "dashboard.core.apps.CoreConfig",
     "dashboard.accounts.apps.AccountsConfig",
+    "dashboard.scheduler.apps.SchedulerConfig",
     "allauth",
     "allauth.account",
     "allauth.mfa",

@@ -11,6 +11,7 @@ from dashboard.choice import assets, start
 from dashboard.core.health import health
 from dashboard.overall_data import markets, states
 from dashboard.results import exports, wallets
+from dashboard.scheduler import automation, backfills, feeds, moving, requests
 from dashboard.scheduler.agenda import agenda
 from dashboard.search.views import search
 from dashboard.today.views import today
@@ -30,6 +31,21 @@ urlpatterns = [
     path("wallets/<path:name>/equity.csv", exports.equity, name="wallet_equity"),
     path("wallets/<path:name>/", wallets.wallet, name="wallet"),
     path("agenda/", agenda, name="agenda"),
+    path("automation/", automation.automation, name="automation"),
+    path("automation/requests/", requests.request_list, name="automation_requests"),
+    path("automation/requests/<uuid:key>/", requests.request_page, name="automation_request"),
+    path("automation/backfill/", backfills.backfill, name="backfill"),
+    path("automation/runs/<str:run_id>/", automation.run, name="run"),
+    path("automation/runs/<str:run_id>/cancel/", automation.run_act, {"kind": "cancel"}, name="run_cancel"),
+    path("automation/runs/<str:run_id>/again/", automation.run_act, {"kind": "again"}, name="run_again"),
+    path("automation/<str:name>/run/", automation.automation_act, {"kind": "run"}, name="automation_run"),
+    path("automation/<str:name>/pause/", automation.automation_act, {"kind": "pause"}, name="automation_pause"),
+    path("automation/<str:name>/resume/", automation.automation_act, {"kind": "resume"}, name="automation_resume"),
+    path("automation/<str:name>/move/", moving.move, name="automation_move"),
+    path("calendar/", feeds.calendar, name="calendar"),
+    path("calendar/new/", feeds.calendar_create, name="calendar_create"),
+    path("calendar/<int:feed_id>/revoke/", feeds.calendar_revoke, name="calendar_revoke"),
+    path("calendar/<str:token>.ics", feeds.calendar_feed, name="calendar_feed"),
     path("search/", search, name="search"),
     path("halt/", commands.halt, name="halt"),
     path("resume/", commands.resume, name="resume"),

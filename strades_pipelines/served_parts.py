@@ -15,6 +15,7 @@ from strades_pipelines.database.connection import (
     dashboard_database_url,
     database_url,
     embedded_server,
+    running_url,
 )
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.settings import PROJECT, settings
@@ -101,6 +102,7 @@ class Parts:
         command = [_program("dagster-daemon"), "run", "--workspace", str(PROJECT / "workspace.yaml")]
         probe = DaemonProbe(
             lambda: os.environ["DAGSTER_PG_URL"],
+            running_url,
             lambda: self.children["daemon"].started_at,
             lambda: self._supervisor().quiet_since("daemon"),
         )

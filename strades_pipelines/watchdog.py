@@ -5,7 +5,7 @@ Pure functions decide; `read_ticks` and `read_wallets` read. All times are UTC.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,11 @@ import psycopg
 
 from strades_pipelines.datamanager.cron import ticks
 from strades_pipelines.datamanager.intervals import interval_seconds
+from strades_pipelines.datamanager.schedule_overrides import (
+    ScheduleOverride,
+    newest_overrides,
+    read_schedule_overrides,
+)
 
 # A sensor's tick comes after its interval and the evaluation of the one before it, which a loaded machine stretches.
 TICK_ALLOWANCE = timedelta(minutes=3)
@@ -141,14 +146,31 @@ def newest_tick(tickers: Iterable[Ticker]) -> datetime | None:
     return max((ticker.last_tick for ticker in tickers if ticker.last_tick is not None), default=None)
 
 
-def read_tickers(dagster_url: str) -> list[Ticker]:
-    """The schedules and sensors that are switched on, from Dagster's own tables.
+def read_tickers(dagster_url: str, world_url: str) -> list[Ticker]:
+    """The schedules and sensors that are switched on, from Dagster's own tables, with the times that count.
 
     Raises:
         psycopg.Error: when the database does not answer, or has no tables of Dagster.
     """
     with open_read_only(dagster_url) as connection:
-        return [ticker(*row) for row in connection.execute(INSTIGATORS)]
+        tickers = [ticker(*row) for row in connection.execute(INSTIGATORS)]
+    with open_read_only(world_url) as connection:
+        return moved_tickers(tickers, read_schedule_overrides(connection))
+
+
+def moved_tickers(tickers: Iterable[Ticker], overrides: Iterable[ScheduleOverride]) -> list[Ticker]:
+    """Tickers with the times of their newest override, counted from when it was asked for.
+
+    Dagster's table keeps the times that a schedule had when it was switched on.
+    """
+    newest, found = newest_overrides(overrides), []
+    for one in tickers:
+        override = None if one.cron is None else newest.get(one.name)
+        if override is not None:
+            since = max(override.requested_at, one.since or override.requested_at)
+            one = replace(one, cron=override.cron, since=since)
+        found.append(one)
+    return found
 
 
 def read_wallets(world_url: str) -> list[WalletFeed]:

@@ -107,7 +107,7 @@ def test_what_dagster_keeps_of_its_schedules_and_sensors_is_read(database_url: s
     definitions = dg.Definitions(jobs=[work], sensors=[looker], schedules=[hourly, stopped])
     with dg.instance_for_test({"storage": {"postgres": {"postgres_url": database_url}}}) as instance:
         started = write_states(instance, definitions, off={"stopped"})
-        found = {ticker.name: ticker for ticker in read_tickers(database_url)}
+        found = {ticker.name: ticker for ticker in read_tickers(database_url, database_url)}
     assert set(found) == {"looker", "hourly"}
     assert found["looker"].every == timedelta(seconds=45)
     assert found["hourly"].cron == "7 * * * *"

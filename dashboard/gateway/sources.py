@@ -1,11 +1,13 @@
 """When each source was last fetched, against its schedule in Sources.json."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dashboard.gateway.reading import read
 from strades_pipelines.datamanager.cron import ticks
+from strades_pipelines.datamanager.schedule_overrides import QUERY as OVERRIDES
+from strades_pipelines.datamanager.schedule_overrides import ScheduleOverride, newest_overrides, schedule_of
 from strades_pipelines.datamanager.sources import Website
 
 # A run waits in a queue and works for a moment: what is late by less than this is not.
@@ -53,15 +55,22 @@ class SourceHealth:
 
 
 def read_sources(websites: Sequence[Website], *, now: datetime) -> list[SourceHealth]:
-    """The health of each source, in the order of Sources.json. One query."""
+    """The health of each source, in the order of Sources.json, by the times that its schedule has now. Two queries."""
     names = [website.name for website in websites]
     found = {row.source: row for row in read(SourceAttempts, QUERY, names=names, since=now - timedelta(days=1))}
-    return [judge(website, found[website.name], now=now) for website in websites]
+    newest = newest_overrides(read(ScheduleOverride, OVERRIDES))
+    return [judge(website, found[website.name], newest.get(schedule_of(website.name)), now=now) for website in websites]
 
 
-def judge(website: Website, attempts: SourceAttempts, *, now: datetime) -> SourceHealth:
+def judge(
+    website: Website, attempts: SourceAttempts, override: ScheduleOverride | None = None, *, now: datetime
+) -> SourceHealth:
     """Compare the last answer with the last time that the schedule asked for one."""
+    if override is not None and not override.is_own:
+        website = replace(website, schedule=override.cron)
     due_at = last_tick(website.schedule, now - GRACE)
+    if override is not None and due_at is not None and due_at < override.requested_at:
+        due_at = None  # by times that it did not have then
     if not website.fonctionnel:
         state = "off"
     elif attempts.fetched_at is None:

@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.core.frame import installation_of
+from dashboard.gateway.gaps import FIXABLE
 from dashboard.gateway.reading import snapshot
 from dashboard.gateway.sources import read_sources
 from dashboard.gateway.states import read_failures, read_gap_totals
@@ -22,5 +23,6 @@ def states(request: HttpRequest) -> HttpResponse:
         sources = read_sources(websites, now=now)
         gaps = read_gap_totals() if has_gaps else []
         failures = read_failures([website.name for website in websites], now=now)
-    context = {"sources": sources, "gaps": gaps, "has_gaps": has_gaps, "failures": failures}
+    fixable = sum(gap.missing for gap in gaps if gap.cause in FIXABLE)
+    context = {"sources": sources, "gaps": gaps, "has_gaps": has_gaps, "failures": failures, "fixable": fixable}
     return render(request, "overall_data/states.html", context)

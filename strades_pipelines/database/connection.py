@@ -67,6 +67,16 @@ def database_url(database: str | None = None) -> str:
     return service_url(server_url(), database or WORLD_DATABASES[settings().world])
 
 
+def running_url(database: str | None = None) -> str:
+    """As `database_url`, but never starts a server.
+
+    Raises:
+        OSError, ValueError: the embedded server was never started.
+    """
+    owner = settings().database_url or embedded_server().url()
+    return service_url(owner, database or WORLD_DATABASES[settings().world])
+
+
 def dashboard_database_url() -> str:
     """The URL by which the dashboard connects to this world's database.
 
@@ -134,8 +144,7 @@ def terminate_own_backends(url: str | None = None) -> None:
 def _terminate_backends(url: str | None, name: str) -> None:
     with suppress(Exception):
         if url is None:
-            owner = settings().database_url or embedded_server().url()  # never starts a server
-            url = service_url(owner, WORLD_DATABASES[settings().world])
+            url = running_url()
         with psycopg.connect(
             url, autocommit=True, connect_timeout=2, options="-c statement_timeout=1000", application_name="strades"
         ) as connection:

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from threading import Event, Thread
 
 from strades_pipelines.brokerage.asked_commands import carry_out_asked
-from strades_pipelines.database.connection import WORLD_DATABASES, connect
+from strades_pipelines.database.connection import WORLD_DATABASES, connect, running_url
 from strades_pipelines.settings import settings
-from strades_pipelines.supervision.watch import running_url
 
 SECONDS = 1.0  # from one look to the next; a halt that waits is in force meanwhile
 SECONDS_AWAY = 5.0  # after a look that failed: the database may be starting

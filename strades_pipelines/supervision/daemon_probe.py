@@ -18,11 +18,18 @@ class DaemonProbe:
 
     Args:
         url: of Dagster's database.
+        world_url: of this world's database, which knows the times that people gave to schedules.
         since: the instant before which nothing was due: the start of `up`, or the end of its last pause or incident.
     """
 
-    def __init__(self, url: Callable[[], str], started: Callable[[], datetime], since: Callable[[], datetime]) -> None:
-        self._url, self._started, self._since = url, started, since
+    def __init__(
+        self,
+        url: Callable[[], str],
+        world_url: Callable[[], str],
+        started: Callable[[], datetime],
+        since: Callable[[], datetime],
+    ) -> None:
+        self._url, self._world_url, self._started, self._since = url, world_url, started, since
 
     def __call__(self) -> str | None:
         """Probe once."""
@@ -38,7 +45,8 @@ class DaemonProbe:
 
     def _late(self, now: datetime) -> list[Lag]:
         """More patient than the alerts of `strades watch`: an evaluation may take long, and would begin again."""
-        return late_tickers(read_tickers(self._url()), now, since=self._since(), allowance=2 * TICK_ALLOWANCE)
+        tickers = read_tickers(self._url(), self._world_url())
+        return late_tickers(tickers, now, since=self._since(), allowance=2 * TICK_ALLOWANCE)
 
 
 def heartbeat_problem(

@@ -12,8 +12,7 @@ from threading import Thread
 import psycopg
 
 from strades_pipelines.alerting import send_alert
-from strades_pipelines.database.connection import DAGSTER_DATABASE, WORLD_DATABASES, embedded_server
-from strades_pipelines.database.roles import service_url
+from strades_pipelines.database.connection import DAGSTER_DATABASE, WORLD_DATABASES, running_url
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision.down import record_path
 from strades_pipelines.supervision.record import read_record
@@ -80,15 +79,6 @@ def _read_told(path: Path) -> list[str]:
     return [str(what) for what in told] if isinstance(told, list) else []
 
 
-def running_url(database: str) -> str:
-    """The URL of a database of this installation, by which it is worked with. Starts no server.
-
-    Raises:
-        OSError, ValueError: the embedded server was never started.
-    """
-    return service_url(settings().database_url or embedded_server().url(), database)
-
-
 def _database_lag(detail: str) -> Status:
     return Status([Lag("database", detail)], "", datetime.now(UTC))
 
@@ -101,7 +91,7 @@ def look(dagster_url: str, world_url: str, *, since: datetime | None = None) -> 
     """
     now = datetime.now(UTC)
     try:
-        tickers, feeds = read_tickers(dagster_url), read_wallets(world_url)
+        tickers, feeds = read_tickers(dagster_url, world_url), read_wallets(world_url)
     except psycopg.Error as error:
         kind = "does not answer" if isinstance(error, psycopg.OperationalError) else "is not what it should be"
         return _database_lag(f"{kind}; see `strades doctor`")

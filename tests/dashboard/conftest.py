@@ -100,6 +100,7 @@ def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
     monkeypatch.setenv("STRADES_SANDBOX_NOW", CLOCK.isoformat())
     monkeypatch.setenv("STRADES_HOME", str(home()))
+    monkeypatch.setenv("STRADES_WEBSERVER_PORT", "1")  # where nothing listens: no test asks an installation's Dagster
     with restored():
         point_at(database_url)
         cache.clear()

@@ -10,7 +10,16 @@ from dashboard.accounts.roles import Role, holders
 from dashboard.core.apps import check_matrix
 from tests.dashboard.conftest import ClientOf, decision_id
 
-POSTED = {"preferences", "connection_end", "person_change", "invitation_create", "choice_save"}
+POSTED = {
+    "choice_save",
+    "preferences",
+    "connection_end",
+    "person_change",
+    "invitation_create",
+    "calendar_create",
+    "calendar_revoke",
+}
+RUN = "00000000-0000-4000-8000-000000000000"
 ARGUMENTS = {
     "decision": ["NOPE"],
     "trace": ["NOPE"],
@@ -20,8 +29,18 @@ ARGUMENTS = {
     "wallet": ["NOPE"],
     "wallet_fills": ["NOPE"],
     "wallet_equity": ["NOPE"],
-    "command": ["00000000-0000-4000-8000-000000000000"],
     "order_cancel": ["NOPE"],
+    "command": [RUN],
+    "automation_request": [RUN],
+    "run": [RUN],
+    "run_cancel": [RUN],
+    "run_again": [RUN],
+    "automation_run": ["nope"],
+    "automation_pause": ["nope"],
+    "automation_resume": ["nope"],
+    "automation_move": ["nope"],
+    "calendar_revoke": [10**6],
+    "calendar_feed": ["nope"],
     "connection_end": [10**6],
     "person_change": [10**6],
     "invitation": ["nope"],
@@ -85,6 +104,13 @@ def test_every_post_needs_a_token(client_of: ClientOf) -> None:
         "resume",
         "flatten",
         "order_cancel",
+        "automation_run",
+        "automation_pause",
+        "automation_resume",
+        "automation_move",
+        "run_cancel",
+        "run_again",
+        "backfill",
         "account_login",
         "account_signup",
         "account_logout",

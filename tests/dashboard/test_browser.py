@@ -36,6 +36,9 @@ PATHS = (
         "/start/",
         "/choice/?day=2024-01-02",
         "/agenda/?day=2024-01-02",
+        "/automation/",
+        "/automation/requests/",
+        "/calendar/",
     ),
     *("/search/?q=BTC", "/states/", "/bodies/1/", "/settings/", "/people/"),
 )

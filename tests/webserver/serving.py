@@ -90,14 +90,16 @@ class Served:
 
 
 @contextmanager
-def code_location(folder: Path) -> Iterator[Path]:
+def code_location(
+    folder: Path, module: str = "tests.webserver.location", name: str = "test", **more: str
+) -> Iterator[Path]:
     """Start the code location; yields the workspace file that leads to it."""
     port = free_port()
-    location = ["dagster", "api", "grpc", "--port", str(port), "--module-name", "tests.webserver.location"]
+    location = ["dagster", "api", "grpc", "--port", str(port), "--module-name", module]
     workspace = folder / "workspace.yaml"
-    server = {"host": LOOPBACK, "port": port, "location_name": "test"}
+    server = {"host": LOOPBACK, "port": port, "location_name": name}
     workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}))
-    with running([*location, "--attribute", "definitions"], port, folder):
+    with running([*location, "--attribute", "definitions"], port, folder, **more):
         yield workspace
 
 

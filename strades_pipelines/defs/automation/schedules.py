@@ -8,7 +8,9 @@ import psycopg
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.fetch_log import FetchLog, read_fetch_log
 from strades_pipelines.datamanager.planning import plan, request_keys
+from strades_pipelines.datamanager.schedule_overrides import schedule_of
 from strades_pipelines.datamanager.sources import Sources, Website, load_sources
+from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import MONTHS
@@ -23,11 +25,10 @@ def build_schedule(website: Website) -> dg.ScheduleDefinition:
         partitions_def=MONTHS,
         description=f"Asks {website.title} for what is not stored yet.",
     )
-    return dg.ScheduleDefinition(
-        name=f"{website.name}_schedule",
+    return MovableSchedule(
+        schedule_of(website.name),
         job=job,
         cron_schedule=website.schedule,
-        execution_timezone="UTC",
         description=f"Fetches {website.title} as Sources.json says.",
         default_status=SCHEDULE_STATUS,
         execution_fn=lambda _context: fetch_what_is_open(website.name),

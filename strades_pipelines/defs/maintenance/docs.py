@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.resources.dbt import DbtRunnerResource
 from strades_pipelines.settings import settings
@@ -26,11 +27,10 @@ def generate_dbt_docs_job() -> None:
     generate_dbt_docs()
 
 
-nightly_docs_schedule = dg.ScheduleDefinition(
-    name="nightly_docs_schedule",
+nightly_docs_schedule = MovableSchedule(
+    "nightly_docs_schedule",
     job=generate_dbt_docs_job,
     cron_schedule="15 3 * * *",
-    execution_timezone="UTC",
     default_status=SCHEDULE_STATUS,
     description="Makes the dbt docs anew.",
 )

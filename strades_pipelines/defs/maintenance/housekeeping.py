@@ -10,6 +10,7 @@ from strades_pipelines.brokerage.checkpoints import delete_old_changes
 from strades_pipelines.brokerage.ledger_marks import verify_in_full
 from strades_pipelines.database.sizes import read_sizes, write_sizes
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
+from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.defs.maintenance.retention import delete_expired
 from strades_pipelines.partitions import MONTHS
@@ -96,11 +97,10 @@ def nightly_housekeeping_job() -> None:
     verify_ledgers()
 
 
-nightly_housekeeping_schedule = dg.ScheduleDefinition(
-    name="nightly_housekeeping_schedule",
+nightly_housekeeping_schedule = MovableSchedule(
+    "nightly_housekeeping_schedule",
     job=nightly_housekeeping_job,
     cron_schedule="45 3 * * *",
-    execution_timezone="UTC",
     default_status=SCHEDULE_STATUS,
     description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months, verifies ledgers.",
 )

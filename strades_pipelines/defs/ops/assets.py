@@ -7,6 +7,7 @@ import dagster as dg
 
 from strades_pipelines.datamanager.agenda import runs_since, write_runs, write_schedules, write_ticks
 from strades_pipelines.datamanager.event_log import record_new_events, write_platforms
+from strades_pipelines.datamanager.schedule_overrides import read_schedule_overrides
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.defs.ops.instance import runs, schedules, ticks
 from strades_pipelines.defs.specs import counts, table_spec
@@ -30,8 +31,8 @@ def ops(context: dg.AssetExecutionContext, database: Database) -> Iterator[dg.Ma
     """Copy what Dagster knows of runs, schedules and ticks, and record the events of rows that changed. Idempotent."""
     sources, now, instance = load_sources(settings().sources), settings().now(), context.instance
     states = instance.all_instigator_state()
-    known = schedules(states, sources)
     with database.connect() as connection:
+        known = schedules(states, sources, read_schedule_overrides(connection))
         write_platforms(connection, sources.websites)
         write_runs(connection, runs(instance, runs_since(connection)))
         write_schedules(connection, known, now=now)

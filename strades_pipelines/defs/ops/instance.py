@@ -8,6 +8,12 @@ import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType, ScheduleInstigatorData
 
 from strades_pipelines.datamanager.agenda import RELEASING, Run, Schedule, Tick
+from strades_pipelines.datamanager.schedule_overrides import (
+    ScheduleOverride,
+    newest_overrides,
+    schedule_of,
+    with_overrides,
+)
 from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 
@@ -40,20 +46,26 @@ def _run(record: dg.RunRecord) -> Run:
     return Run(run.run_id, run.job_name.strip("_"), run.status.value, months, started, ended)
 
 
-def schedules(states: "list[InstigatorState]", sources: Sources) -> list[Schedule]:
-    """The schedules of Sources.json and whatever else Dagster has a state of; the newest state counts."""
+def schedules(
+    states: "list[InstigatorState]", sources: Sources, overrides: Sequence[ScheduleOverride] = ()
+) -> list[Schedule]:
+    """The schedules of Sources.json and whatever else Dagster has a state of; the newest state and override count.
+
+    The state of a schedule has the times of when it was switched on.
+    """
+    newest = newest_overrides(overrides)
     default = "RUNNING" if SCHEDULE_STATUS is dg.DefaultScheduleStatus.RUNNING else "STOPPED"
     found = {
-        f"{site.name}_schedule": Schedule(
-            f"{site.name}_schedule", "schedule", site.schedule, default, site.category in RELEASING
+        schedule_of(site.name): Schedule(
+            schedule_of(site.name), "schedule", site.schedule, default, site.category in RELEASING
         )
-        for site in sources.websites
+        for site in with_overrides(sources, overrides).websites
         if site.fonctionnel
     }
     for state in states:
         name, data = state.instigator_name, state.instigator_data
         known = found.get(name)
-        cron = known.cron if known else _cron(data)
+        cron = known.cron if known else newest[name].cron if name in newest else _cron(data)
         if state.instigator_type is InstigatorType.SCHEDULE and cron is None:
             continue
         kind = "schedule" if state.instigator_type is InstigatorType.SCHEDULE else "sensor"

@@ -15,6 +15,7 @@ from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.trading_context import record_context
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
+from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.defs.results.specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
@@ -185,11 +186,10 @@ EXECUTE_JOB = dg.define_asset_job(
 )
 
 
-RECONCILE_SCHEDULE = dg.ScheduleDefinition(
-    name="reconcile_schedule",
+RECONCILE_SCHEDULE = MovableSchedule(
+    "reconcile_schedule",
     job=EXECUTE_JOB,
     cron_schedule="11 * * * *",
-    execution_timezone="UTC",
     default_status=SCHEDULE_STATUS,
     description="Compares the wallets' accounts with their venues, also while nothing is traded.",
 )

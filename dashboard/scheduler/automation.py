@@ -1,0 +1,197 @@
+"""Schedules, sensors and runs: what Dagster does by itself, and what a person may have it do."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard.accounts.models import User
+from dashboard.accounts.roles import Right, Role
+from dashboard.gateway import automation as gateway
+from dashboard.gateway.automation import Automation, DagsterRun, LastTick
+from dashboard.gateway.dagster import DagsterDown, DagsterRefused
+from dashboard.gateway.reading import snapshot
+from dashboard.gateway.sources import next_tick
+from dashboard.middleware import refusal
+from dashboard.scheduler.models import DagsterRequest
+from dashboard.scheduler.requests import (
+    TITLES,
+    Act,
+    Outcome,
+    ReasonForm,
+    dagster_is_down,
+    sent_before,
+    submit,
+)
+
+SHOWN_RUNS, SHOWN_REQUESTS = 20, 8
+RUN_ID_LETTERS = frozenset("0123456789abcdef-")
+WHAT_HAPPENS = {
+    "run": gettext_lazy(
+        "Launches at once what the next tick would ask for. What is stored already is not fetched again."
+    ),
+    "pause": gettext_lazy("It asks for nothing more until it is resumed. Runs in progress go on."),
+    "resume": gettext_lazy("From now on it asks for runs again; what it did not ask for meanwhile is not made up for."),
+    "cancel": gettext_lazy("The run ends; what it had written stays."),
+    "again": gettext_lazy("Launches all steps once more, as a new run. What is stored already is not fetched again."),
+}
+
+
+@dataclass(frozen=True)
+class AutomationLine:
+    """A line of the page: its newest tick, when it ticks next, and what this person may ask for, with its title."""
+
+    one: Automation
+    tick: LastTick | None
+    next_at: datetime | None
+    acts: list[tuple[str, Promise]]
+
+
+def right_to(kind: str, *, trades: bool) -> Role | Right:
+    """What an act takes: where orders are concerned, to stop is a halt and to start is a resume."""
+    if not trades:
+        return Role.ANALYST
+    return Right.HALT if kind in ("pause", "cancel") else Right.RESUME
+
+
+@require_safe
+def automation(request: HttpRequest) -> HttpResponse:
+    """All schedules and sensors, the runs in progress, and what people asked for last."""
+    found, runs, down = _read_all()
+    now = datetime.now(UTC)
+    with snapshot():
+        if down:
+            found = gateway.read_known_automation()
+        ticks = gateway.read_last_ticks([one.name for one in found])
+    assert isinstance(request.user, User)
+    may = request.user.may
+    rows = [
+        AutomationLine(
+            one,
+            ticks.get(one.name),
+            next_tick(one.cron, now) if one.cron and one.is_running else None,
+            [] if down else [(kind, TITLES[kind]) for kind in _acts(one) if may(right_to(kind, trades=one.trades))],
+        )
+        for one in found
+    ]
+    context = {
+        "schedules": [row for row in rows if row.one.kind == "schedule"],
+        "sensors": [row for row in rows if row.one.kind == "sensor"],
+        "runs": runs,
+        "down": down,
+        "requests": [
+            (row, TITLES.get(row.kind, row.kind)) for row in DagsterRequest.objects.order_by("-id")[:SHOWN_REQUESTS]
+        ],
+    }
+    return render(request, "scheduler/automation.html", context)
+
+
+def _read_all() -> tuple[list[Automation], list[DagsterRun], str]:
+    """Schedules and sensors, runs in progress, and why there are none: Dagster does not answer."""
+    try:
+        return gateway.read_automation(), gateway.read_unfinished_runs(SHOWN_RUNS), ""
+    except (DagsterDown, DagsterRefused) as error:
+        return [], [], str(error)
+
+
+def _acts(one: Automation) -> list[str]:
+    """What can be asked of it now. A sensor looks by itself, each few seconds."""
+    run = ["run"] if one.kind == "schedule" else []
+    return [*run, "pause" if one.is_running else "resume"]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def automation_act(request: HttpRequest, name: str, kind: str) -> HttpResponse:
+    """Confirm, then run a schedule now, or pause or resume a schedule or sensor."""
+    if request.method == "POST" and (before := sent_before(request, kind, name)):
+        return before
+    try:
+        found = next((one for one in gateway.read_automation() if one.name == name), None)
+    except (DagsterDown, DagsterRefused) as error:
+        return dagster_is_down(request, error)
+    if found is None or (kind == "run" and found.kind == "sensor"):
+        raise Http404
+    if kind not in _acts(found):
+        return _has_changed(request)
+    return _confirmed(request, kind, name, right_to(kind, trades=found.trades), lambda tags: _act_on(found, kind, tags))
+
+
+def _act_on(found: Automation, kind: str, tags: dict[str, str]) -> Outcome:
+    if kind == "run":
+        run_ids = gateway.launch_schedule(found, now=datetime.now(UTC), tags=tags)
+        return Outcome("launched", tuple(run_ids))
+    gateway.switch(found, on=kind == "resume")
+    return Outcome("running" if kind == "resume" else "paused")
+
+
+@require_safe
+def run(request: HttpRequest, run_id: str) -> HttpResponse:
+    """A run as Dagster has it now."""
+    try:
+        found = gateway.read_run(_checked(run_id))
+    except DagsterDown as error:
+        return dagster_is_down(request, error)
+    if found is None:
+        raise Http404
+    user = request.user
+    assert isinstance(user, User)
+    kind = "again" if found.is_finished else "cancel"
+    acts = [(kind, TITLES[kind])] if user.may(right_to(kind, trades=found.trades)) else []
+    response = render(request, "scheduler/run.html", {"run": found, "acts": acts})
+    if not found.is_finished:
+        response["Refresh"] = "5"
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def run_act(request: HttpRequest, run_id: str, kind: str) -> HttpResponse:
+    """Confirm, then cancel a run or launch it once more."""
+    if request.method == "POST" and (before := sent_before(request, kind, run_id)):
+        return before
+    try:
+        found = gateway.read_run(_checked(run_id))
+    except DagsterDown as error:
+        return dagster_is_down(request, error)
+    if found is None:
+        raise Http404
+    if kind != ("again" if found.is_finished else "cancel"):
+        return _has_changed(request)
+
+    def act(tags: dict[str, str]) -> Outcome:
+        if kind == "again":
+            return Outcome("launched", (gateway.launch_again(run_id, tags=tags),))
+        gateway.cancel_run(run_id)
+        return Outcome("asked to end", (run_id,))
+
+    return _confirmed(request, kind, run_id, right_to(kind, trades=found.trades), act)
+
+
+def _has_changed(request: HttpRequest) -> HttpResponse:
+    """The page for what another tab or person has done, or what is over: nothing was asked for."""
+    return render(request, "scheduler/down.html", {"has_changed": True}, status=409)
+
+
+def _checked(run_id: str) -> str:
+    if len(run_id) > 36 or not RUN_ID_LETTERS.issuperset(run_id):
+        raise Http404
+    return run_id
+
+
+def _confirmed(request: HttpRequest, kind: str, target: str, needed: Role | Right, act: Act) -> HttpResponse:
+    """The form of an act, or what its form leads to."""
+    if refused := refusal(request, needed):
+        return refused
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    status = 200
+    if request.method == "POST":
+        status = 400
+        if form.is_valid():
+            if page := submit(request, kind, target, form, act, arguments={}):
+                return page
+            status = 409
+    context = {"form": form, "kind": kind, "title": TITLES[kind], "target": target, "what": WHAT_HAPPENS[kind]}
+    return render(request, "scheduler/ask.html", context, status=status)

@@ -1,0 +1,84 @@
+"""The agenda as a calendar that other programs subscribe to: an address with a token, which can be revoked."""
+
+import hashlib
+from datetime import timedelta
+
+from allauth.core.internal import ratelimit
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from dashboard.access import allowed
+from dashboard.accounts.models import User
+from dashboard.gateway.agenda import Entry, read_entries
+from dashboard.gateway.reading import snapshot
+from dashboard.scheduler.icalendar import CalendarEvent, write_calendar
+from dashboard.scheduler.models import CalendarFeed
+from strades_pipelines.settings import settings
+
+BACK, AHEAD = timedelta(days=1), timedelta(days=14)
+FEED_KINDS = ("session", "release", "schedule")  # what is to come; runs and orders are history
+MOST_EVENTS, MOST_FEEDS = 2_000, 5
+MOST_READS = "30/m/ip"  # as attempts to sign in
+LINK = "calendar_link"  # key of the session that holds a new address until it is shown once
+
+
+@require_safe
+def calendar(request: HttpRequest) -> HttpResponse:
+    """One's own feeds; a new address is shown once."""
+    feeds = CalendarFeed.objects.filter(user=request.user, revoked_at=None).order_by("-created_at")
+    context = {"feeds": feeds, "link": request.session.pop(LINK, None), "most": MOST_FEEDS}
+    return render(request, "scheduler/calendar.html", context)
+
+
+@require_POST
+def calendar_create(request: HttpRequest) -> HttpResponse:
+    """Make an address."""
+    assert isinstance(request.user, User)
+    if CalendarFeed.objects.filter(user=request.user, revoked_at=None).count() < MOST_FEEDS:
+        _feed, token = CalendarFeed.issue(request.user)
+        request.session[LINK] = request.build_absolute_uri(reverse("calendar_feed", args=[token]))
+    return redirect("calendar")
+
+
+@require_POST
+def calendar_revoke(request: HttpRequest, feed_id: int) -> HttpResponse:
+    """End an address of one's own; another person's does not exist."""
+    feed = get_object_or_404(CalendarFeed, pk=feed_id, user=request.user, revoked_at=None)
+    feed.revoked_at = timezone.now()
+    feed.save(update_fields=["revoked_at"])
+    return redirect("calendar")
+
+
+@require_GET
+def calendar_feed(request: HttpRequest, token: str) -> HttpResponse:
+    """The file. Its address is its key: no session is looked at, and no refusal of it is logged."""
+    if ratelimit.consume(request, app="dashboard", action="feed", config={"feed": MOST_READS}, limit_get=True) is None:
+        return _refused(429)
+    feed = CalendarFeed.open_for(token).first()
+    if feed is None or not allowed(feed.user, "agenda"):
+        return _refused(404)
+    now = settings().now()
+    with snapshot():
+        entries = read_entries(now - BACK, now + AHEAD, kinds=FEED_KINDS, after=None, most=MOST_EVENTS)
+    body = write_calendar(map(_event, entries), name="Strades", now=now)
+    response = HttpResponse(body, content_type="text/calendar; charset=utf-8")
+    response["Content-Disposition"] = 'inline; filename="strades.ics"'
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _refused(status: int) -> HttpResponse:
+    response = HttpResponse(status=status)
+    response._has_been_logged = True  # Django would log the address, and so the token
+    return response
+
+
+def _event(entry: Entry) -> CalendarEvent:
+    identity = hashlib.sha256(f"{entry.what}|{entry.starts_at.isoformat()}".encode()).hexdigest()[:40]
+    summary = f"{entry.kind}: {entry.what}"
+    return CalendarEvent(
+        f"{identity}@strades", entry.starts_at, entry.ends_at, summary, f"{summary}\n{entry.state}", entry.kind
+    )
