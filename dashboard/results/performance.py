@@ -48,8 +48,9 @@ def performance(request: HttpRequest, name: str) -> HttpResponse:
         held = read_held_months(name)
         listings, owners = read_by_listing(name), read_by_owner(name)
         worth = read_worth(name)
-        days = read_parity(name)
-        replay_parity = read_replay_parity(name) if wallet.mode == "replay" else None
+        is_replay = wallet.mode == "replay"
+        days = [] if is_replay else read_parity(name)
+        replay_parity = read_replay_parity(name) if is_replay else None
     context = {
         "wallet": wallet,
         "curve": curve,

@@ -167,7 +167,8 @@ def test_historic_asks_the_database_at_most_a_dozen_times_and_has_no_script(
     client = client_of("trader")
     client.get("/")
     assert client.get(f"/historic/?wallet={replayed}&year=2023").status_code == 404
-    for path in ("/historic/", f"/historic/?wallet={replayed}", "/historic/2024-01-02/?wallet=paper"):
+    shown = "/historic/", f"/historic/?wallet={replayed}", "/historic/2024-01-02/?wallet=paper"
+    for path in (*shown, f"/wallets/{replayed}/performance/"):
         with (
             CaptureQueriesContext(connections["default"]) as own,
             CaptureQueriesContext(connections["layers"]) as layers,

@@ -38,15 +38,18 @@ def test_a_round_trip_ends_flat_and_knows_its_fees() -> None:
     ]
     assert [trip.profit for trip in round_trips(fills)] == [2, -1, None]
     first, _, last = round_trips(fills)
-    assert (first.side, first.quantity, first.entry_price, first.exit_price, first.fees) == ("long", 2, 10, 12, 2)
-    assert (last.is_closed, last.entry_price, last.exit_price, last.fees) == (False, 9, None, 0)
+    assert first.side == "long"
+    assert [first.quantity, first.entry_price, first.exit_price, first.fees] == [2, 10, 12, 2]
+    assert not last.is_closed
+    assert [last.entry_price, last.exit_price, last.fees] == [9, None, 0]
 
 
 def test_prices_of_a_round_trip_are_averages_by_units() -> None:
     # Sold short 1 at 10 and 3 at 14: (10 + 42) / 4 = 13; bought back 4 at 12: 4 x (13 - 12).
     fills = [fill(1, "sell", "1", "10"), fill(1, "sell", "3", "14"), fill(1, "buy", "4", "12")]
     [trip] = round_trips(fills)
-    assert (trip.side, trip.quantity, trip.entry_price, trip.exit_price, trip.profit) == ("short", 4, 13, 12, 4)
+    assert trip.side == "short"
+    assert [trip.quantity, trip.entry_price, trip.exit_price, trip.profit] == [4, 13, 12, 4]
 
 
 amounts = st.decimals("0.01", "1000", places=2)

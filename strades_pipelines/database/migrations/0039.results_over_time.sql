@@ -29,4 +29,5 @@ GRANT SELECT ON results.round_trips TO strades_dashboard;
 CREATE INDEX ON ops.trials (strategy);
 
 -- Wallets that trade are measured from their opening once more, so that all of their instants have the new columns.
-DELETE FROM trading.wallet_checkpoints WHERE purpose = 'measure';
+DELETE FROM trading.wallet_checkpoints
+WHERE purpose = 'measure';
