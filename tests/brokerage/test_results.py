@@ -57,8 +57,8 @@ def test_a_listing_is_measured_against_holding_it(market: Connection) -> None:
     assert pnl == pytest.approx(2 * (98 - 99) - fees)
     query = "SELECT listing_id, side, entry_price, exit_price, profit FROM results.round_trips ORDER BY sequence"
     assert rows(market, query) == [
-        (IBM, "long", 52, None, None),
         (AAPL, "long", 99, 98, 2 * (98 - 99) - Decimal("0.001") * 2 * (98 + 99)),
+        (IBM, "long", 52, None, None),
         (AAPL, "long", 103, None, None),
     ]
 
