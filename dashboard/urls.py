@@ -9,8 +9,9 @@ from django.urls import path
 from dashboard.accounts import people, views
 from dashboard.choice import assets, start
 from dashboard.core.health import health
+from dashboard.historic import views as historic
 from dashboard.overall_data import markets, states
-from dashboard.results import exports, wallets
+from dashboard.results import bots, comparison, exports, performance, round_trips, verification, wallets
 from dashboard.scheduler import automation, backfills, feeds, moving, requests
 from dashboard.scheduler.agenda import agenda
 from dashboard.search.views import search
@@ -29,7 +30,15 @@ urlpatterns = [
     path("wallets/", wallets.wallets, name="wallets"),
     path("wallets/<path:name>/fills.csv", exports.fills, name="wallet_fills"),
     path("wallets/<path:name>/equity.csv", exports.equity, name="wallet_equity"),
+    path("wallets/<path:name>/round-trips.csv", exports.round_trips, name="wallet_trades_csv"),
+    path("wallets/<path:name>/performance/", performance.performance, name="wallet_performance"),
+    path("wallets/<path:name>/round-trips/", round_trips.round_trips, name="wallet_trades"),
+    path("wallets/<path:name>/comparison/", comparison.comparison, name="wallet_comparison"),
+    path("wallets/<path:name>/verification/", verification.verification, name="wallet_verification"),
     path("wallets/<path:name>/", wallets.wallet, name="wallet"),
+    path("bots/", bots.bots, name="bots"),
+    path("historic/", historic.calendar, name="historic"),
+    path("historic/<str:day>/", historic.day, name="historic_day"),
     path("agenda/", agenda, name="agenda"),
     path("automation/", automation.automation, name="automation"),
     path("automation/requests/", requests.request_list, name="automation_requests"),

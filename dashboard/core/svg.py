@@ -1,7 +1,7 @@
 """Charts as SVG, made on the server: they need no script and can be printed. Colours come from the style sheet."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, floor, isfinite, log10
@@ -68,21 +68,36 @@ def curve_chart(
     times: Sequence[datetime], values: Sequence[float], benchmark: Sequence[float], *, currency: str, title: str
 ) -> SafeString:
     """An account against buying and holding, with amounts and days; both curves end in their return."""
-    everything = [value for value in (*values, *benchmark) if isfinite(value)]
+    return line_chart(times, {"benchmark": benchmark, "account": values}, title=f"{title} ({currency})")
+
+
+def line_chart(
+    times: Sequence[datetime], lines: Mapping[str, Sequence[float | None]], *, title: str, is_fraction: bool = False
+) -> SafeString:
+    """Curves of one scale over the same instants, which stand at equal distances; charts of the same instants line up.
+
+    Args:
+        lines: values by the class that the style sheet draws a curve with, as many as `times`; None breaks no curve.
+        title: what a screen reader says.
+        is_fraction: write the values at the side as percentages.
+    """
+    everything = [value for values in lines.values() for value in values if value is not None and isfinite(value)]
     if len(times) < 2 or not everything:
         return SafeString("")
     scale = _Scale(min(everything), max(everything))
     step = (WIDTH - LABELS) / (len(times) - 1)
 
-    def points(series: Sequence[float]) -> str:
-        return " ".join(f"{n * step:.1f},{scale.y(value):.1f}" for n, value in enumerate(series) if isfinite(value))
+    def points(values: Sequence[float | None]) -> str:
+        known = ((n, value) for n, value in enumerate(values) if value is not None and isfinite(value))
+        return " ".join(f"{n * step:.1f},{scale.y(value):.1f}" for n, value in known)
 
     grid = format_html_join(
         "",
         '<line class="grid" x1="0" x2="{}" y1="{}" y2="{}"/><text class="label" x="{}" y="{}">{}</text>',
         (
             (WIDTH - LABELS, f"{scale.y(value):.1f}", f"{scale.y(value):.1f}", WIDTH - LABELS + 6,
-             f"{scale.y(value) + 4:.1f}", decimal_text(exact(value), scale.places))
+             f"{scale.y(value) + 4:.1f}",
+             percent_text(value) if is_fraction else decimal_text(exact(value), scale.places))
             for value in scale.lines()
         ),
     )  # fmt: skip
@@ -94,10 +109,12 @@ def curve_chart(
             for n, anchor in ((0, "start"), (len(times) // 2, "middle"), (len(times) - 1, "end"))
         ),
     )
+    curves = format_html_join(
+        "", '<polyline class="{}" points="{}"/>', ((kind, points(values)) for kind, values in lines.items())
+    )
     return format_html(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}'
-        '<polyline class="benchmark" points="{}"/><polyline class="account" points="{}"/></svg>',
-        WIDTH, HEIGHT, f"{title} ({currency})", grid, days, points(benchmark), points(values),
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}</svg>',
+        WIDTH, HEIGHT, title, grid, days, curves,
     )  # fmt: skip
 
 

@@ -23,6 +23,14 @@ INNER JOIN results.equity AS e ON e.wallet = w.wallet
 WHERE w.wallet = %(wallet)s
 ORDER BY e.time DESC LIMIT {MOST_ROWS}
 """
+ROUND_TRIPS = f"""
+SELECT t.sequence, l.venue || ':' || l.symbol AS instrument, t.side, t.opened_at, t.closed_at, t.fills, t.quantity,
+    t.entry_price, t.exit_price, t.fees, t.profit, l.currency
+FROM results.round_trips AS t
+INNER JOIN records.listings AS l ON l.listing_id = t.listing_id
+WHERE t.wallet = %(wallet)s
+ORDER BY t.sequence DESC LIMIT {MOST_ROWS}
+"""
 IS_THERE = "SELECT FROM trading.wallets AS w WHERE w.wallet = %(wallet)s"
 
 

@@ -10,6 +10,7 @@ POINTS = 61  # of a small chart
 # By the key of each instant: a year of minutes is not read for sixty points.
 CURVES = """
     SELECT c.wallet, c.name, c.mode, c.strategy, c.currency, c.capital, curve.times, curve.equity, curve.benchmark,
+        curve.drawdown,
         (p.statistics ->> 'total_return')::double precision AS total_return,
         (p.benchmark ->> 'total_return')::double precision AS benchmark_return,
         (p.statistics ->> 'max_drawdown')::double precision AS max_drawdown,
@@ -25,10 +26,10 @@ CURVES = """
     ) AS span ON span.first_at IS NOT NULL
     CROSS JOIN LATERAL (
         SELECT array_agg(point.time ORDER BY n) AS times, array_agg(point.equity ORDER BY n) AS equity,
-            array_agg(point.benchmark ORDER BY n) AS benchmark
+            array_agg(point.benchmark ORDER BY n) AS benchmark, array_agg(point.drawdown ORDER BY n) AS drawdown
         FROM generate_series(0, %(points)s - 1) AS n
         CROSS JOIN LATERAL (
-            SELECT e.time, e.equity, e.benchmark FROM results.equity AS e
+            SELECT e.time, e.equity, e.benchmark, e.drawdown FROM results.equity AS e
             WHERE e.wallet = c.wallet
                 AND e.time <= span.first_at + (span.last_at - span.first_at) * n / (%(points)s - 1)
             ORDER BY e.time DESC LIMIT 1
@@ -46,7 +47,11 @@ SESSIONS = """
 
 @dataclass(frozen=True)
 class WalletCurve:
-    """A wallet's account and the same money bought and held, at the same instants; simple returns, net of fees."""
+    """A wallet's account and the same money bought and held, at the same instants; simple returns, net of fees.
+
+    Args:
+        drawdown: from the highest value so far, without what was paid in and out; None where it was not kept yet.
+    """
 
     wallet: str
     name: str
@@ -57,6 +62,7 @@ class WalletCurve:
     times: list[datetime]
     equity: list[float]
     benchmark: list[float]
+    drawdown: list[float | None]
     total_return: float | None
     benchmark_return: float | None
     max_drawdown: float | None

@@ -26,3 +26,12 @@ def sparkline(curve: WalletCurve) -> SafeString:
 def chart(curve: WalletCurve) -> SafeString:
     """The curve with amounts and days."""
     return svg.curve_chart(curve.times, curve.equity, curve.benchmark, currency=curve.currency, title=title(curve))
+
+
+def drawdown_chart(curve: WalletCurve) -> SafeString:
+    """The falls from the highest value so far, at the instants of `chart`; empty where none was kept."""
+    text = _("%(name)s: largest drawdown %(fall)s") % {
+        "name": curve.name,
+        "fall": percent_text(curve.max_drawdown) if curve.max_drawdown is not None else "—",
+    }
+    return svg.line_chart(curve.times, {"drawdown": curve.drawdown}, title=str(text), is_fraction=True)

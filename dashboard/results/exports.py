@@ -1,4 +1,4 @@
-"""Fills and equity of a wallet as CSV, with the query that they come from."""
+"""Fills, equity and round trips of a wallet as CSV."""
 
 import csv
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from dashboard.gateway.exports import EQUITY, FILLS, read_rows
+from dashboard.gateway.exports import EQUITY, FILLS, ROUND_TRIPS, read_rows
 from dashboard.gateway.reading import snapshot
 
 # What a spreadsheet would take for a formula (OWASP, "CSV Injection").
@@ -27,6 +27,12 @@ def fills(request: HttpRequest, name: str) -> HttpResponse:
 def equity(request: HttpRequest, name: str) -> HttpResponse:
     """The newest points of a wallet's equity and of buying and holding."""
     return _as_file(EQUITY, name, "equity")
+
+
+@require_safe
+def round_trips(request: HttpRequest, name: str) -> HttpResponse:
+    """The newest round trips of a wallet."""
+    return _as_file(ROUND_TRIPS, name, "round-trips")
 
 
 def _as_file(query: str, name: str, what: str) -> HttpResponse:

@@ -1,6 +1,5 @@
-"""Wallets: all of them against buying and holding, and one with its curve, months, positions, orders and findings."""
+"""Wallets: all of them against buying and holding, and one with its curve, positions, orders and findings."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,14 +9,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.core.frame import installation_of
-from dashboard.core.numbers import MONTHS_EN, MONTHS_FR, is_french
 from dashboard.gateway.exports import FILLS
 from dashboard.gateway.holdings import WalletHolding, read_holding, read_holdings
 from dashboard.gateway.orders import parse_place, read_findings, read_orders
 from dashboard.gateway.reading import snapshot
-from dashboard.gateway.results import SessionReturn, WalletCurve, read_curve, read_curves, read_session_returns
+from dashboard.gateway.results import WalletCurve, read_curve, read_curves, read_session_returns
 from dashboard.results.curves import chart, sparkline
-from strades_pipelines.market.returns import link
 from strades_pipelines.market.rounding import exact
 from strades_pipelines.settings import settings
 
@@ -64,15 +61,6 @@ class WalletRow:
         return self.curve.last_at if self.curve else None
 
 
-@dataclass(frozen=True)
-class YearOfReturns:
-    """The time-weighted returns of a year by month, January first, and of all of it; None where there is none."""
-
-    year: int
-    months: list[float | None]
-    whole: float | None
-
-
 @require_safe
 def wallets(request: HttpRequest) -> HttpResponse:
     """Every wallet that trades, and each current replay."""
@@ -106,7 +94,6 @@ def wallet(request: HttpRequest, name: str) -> HttpResponse:
         "holding": holding,
         "curve": curve,
         "chart": chart(curve) if curve else "",
-        "years": returns_by_year(sessions),
         "fees": sum((session.fees for session in sessions), Decimal(0)) if sessions else None,
         "measured_at": sessions[-1].valued_at if sessions else None,
         "open_orders": [order for order in orders if order.is_open],
@@ -115,21 +102,6 @@ def wallet(request: HttpRequest, name: str) -> HttpResponse:
         "before": before,
         "findings": findings,
         "valued_to": holding.window_end or now,
-        "months": MONTHS_FR if is_french() else MONTHS_EN,
         "fills_query": FILLS.strip(),
     }
     return render(request, "results/wallet.html", context)
-
-
-def returns_by_year(sessions: Sequence[SessionReturn]) -> list[YearOfReturns]:
-    """The returns of each year, newest first; linked over sessions as `strades history` does it."""
-    by_month: dict[tuple[int, int], list[float | None]] = {}
-    for session in sessions:
-        day = session.session_date
-        by_month.setdefault((day.year, day.month), []).append(session.time_weighted)
-    found = []
-    for year in sorted({year for year, _month in by_month}, reverse=True):
-        months = [by_month.get((year, month)) for month in range(1, 13)]
-        whole = link([one for month in months if month is not None for one in month])
-        found.append(YearOfReturns(year, [None if month is None else link(month) for month in months], whole))
-    return found

@@ -17,6 +17,7 @@ from strades_pipelines.brokerage.results import (
     KEYS,
     NO_CURVE,
     curve_of,
+    delete_joined_trips,
     delete_vanished,
     last_closes_at,
     read_curve,
@@ -109,6 +110,7 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
             for table, measured in rows.items():
                 loaded += load(cursor, table, frame(measured), key=KEYS[table], now=now)
             delete_vanished(cursor, name, rows["results.equity"])
+            delete_joined_trips(cursor, name, rows["results.round_trips"])
         crash_point("results.written")
         adbc.commit()
     finally:

@@ -6,13 +6,16 @@ what is held (the accounting identity of Brinson, Hood and Beebower's attributio
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 import numpy.typing as npt
 
+from strades_pipelines.market.cost_basis import sum_exact
 from strades_pipelines.market.events import Fill
+from strades_pipelines.market.rounding import EXACT
 
+PRICE_UNIT = Decimal("0.0000000001")
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -24,6 +27,50 @@ class Contribution:
     quantity: Floats
     value: Floats
     pnl: Floats
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """The fills of one listing between two flat positions, oldest first, at least one; money in its currency."""
+
+    fills: tuple[Fill, ...]
+    is_closed: bool
+
+    @property
+    def side(self) -> str:
+        """long or short, by the first fill."""
+        return "long" if self.fills[0].side == "buy" else "short"
+
+    @property
+    def quantity(self) -> Decimal:
+        """Units of all fills on the side that opened it."""
+        return self._total(is_entry=True)[0]
+
+    @property
+    def entry_price(self) -> Decimal:
+        """Average price of the fills on the side that opened it, to ten decimals, fees apart."""
+        units, value = self._total(is_entry=True)
+        return EXACT.divide(value, units).quantize(PRICE_UNIT, ROUND_HALF_EVEN, EXACT)
+
+    @property
+    def exit_price(self) -> Decimal | None:
+        """Average price of the fills on the other side; None without one."""
+        units, value = self._total(is_entry=False)
+        return EXACT.divide(value, units).quantize(PRICE_UNIT, ROUND_HALF_EVEN, EXACT) if units else None
+
+    @property
+    def fees(self) -> Decimal:
+        """What all fills cost; a fee in a currency without a known rate is not in it."""
+        return sum_exact(fill.fee_cost or Decimal(0) for fill in self.fills)
+
+    @property
+    def profit(self) -> Decimal | None:
+        """What it brought, fees in; None while it is open."""
+        return sum_exact(fill.cash_after_fee for fill in self.fills) if self.is_closed else None
+
+    def _total(self, *, is_entry: bool) -> tuple[Decimal, Decimal]:
+        own = [fill for fill in self.fills if (fill.side == self.fills[0].side) == is_entry]
+        return sum_exact(fill.quantity for fill in own), sum_exact(abs(fill.paid) for fill in own)
 
 
 def contribution(fills: Sequence[Fill], known: Integers, times: Integers, closes: Floats) -> Contribution:
@@ -51,14 +98,19 @@ def _running(amounts: Sequence[Decimal]) -> Floats:
     return np.array(sums)
 
 
-def round_trips(fills: Sequence[Fill]) -> list[Decimal]:
-    """What each round trip of one listing brought, fees included: from a flat position to the next flat one."""
-    brought: list[Decimal] = []
-    held = result = Decimal(0)
+def round_trips(fills: Sequence[Fill]) -> list[RoundTrip]:
+    """The round trips of one listing, from a flat position to the next flat one; the last may be open.
+
+    Args:
+        fills: of this listing, in the order in which they became known.
+    """
+    trips: list[RoundTrip] = []
+    own: list[Fill] = []
+    held = Decimal(0)
     for fill in fills:
+        own.append(fill)
         held += fill.units
-        result += fill.cash_after_fee
         if held == 0:
-            brought.append(result)
-            result = Decimal(0)
-    return brought
+            trips.append(RoundTrip(tuple(own), is_closed=True))
+            own = []
+    return [*trips, RoundTrip(tuple(own), is_closed=False)] if own else trips

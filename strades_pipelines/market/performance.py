@@ -62,8 +62,8 @@ def activity(fills: Sequence[Fill], equity: Floats, holdings: Floats) -> dict[st
     by_listing: dict[int, list[Fill]] = {}
     for fill in fills:
         by_listing.setdefault(fill.listing_id, []).append(fill)
-    trips = [brought for own in by_listing.values() for brought in round_trips(own)]
-    won = sum(brought > 0 for brought in trips)
+    trips = [trip.profit for own in by_listing.values() for trip in round_trips(own) if trip.profit is not None]
+    won = sum(profit > 0 for profit in trips)
     return {
         "trades": len(fills),
         "traded": traded,

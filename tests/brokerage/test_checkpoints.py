@@ -58,7 +58,9 @@ FILLS = """
 """
 
 
-EQUITY = "SELECT time, cash, holdings, equity, benchmark FROM results.equity WHERE wallet = %s ORDER BY time"
+EQUITY = """
+    SELECT time, cash, holdings, equity, growth, drawdown, benchmark FROM results.equity WHERE wallet = %s ORDER BY time
+"""
 PERFORMANCE = """
     SELECT 0, statistics, benchmark FROM results.performance WHERE wallet = %(name)s
     UNION ALL SELECT listing_id, statistics, benchmark FROM results.listing_performance WHERE wallet = %(name)s
@@ -67,6 +69,10 @@ PERFORMANCE = """
 LISTING_EQUITY = """
     SELECT listing_id, day, time, quantity, value, pnl, benchmark FROM results.listing_equity WHERE wallet = %s
     ORDER BY 1, 2
+"""
+ROUND_TRIPS = """
+    SELECT sequence, listing_id, side, opened_at, closed_at, fills, quantity, entry_price, exit_price, fees, profit
+    FROM results.round_trips WHERE wallet = %s ORDER BY 1
 """
 
 
@@ -153,7 +159,7 @@ class Twins:
     def assert_alike(self) -> int:
         """How many decisions they have made."""
         found = []
-        for query in (DECISIONS, REMADE, ORDERS, FILLS, EQUITY, PERFORMANCE, LISTING_EQUITY):
+        for query in (DECISIONS, REMADE, ORDERS, FILLS, EQUITY, PERFORMANCE, LISTING_EQUITY, ROUND_TRIPS):
             first, second = (self._rows(query, name) for name in self.names)
             assert first == second
             found.append(len(first))

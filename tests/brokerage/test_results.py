@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +55,12 @@ def test_a_listing_is_measured_against_holding_it(market: Connection) -> None:
     pnl, fees, statistics, _ = found[AAPL]
     assert (statistics["round_trips"], statistics["hit_rate"]) == (1, 0.0)
     assert pnl == pytest.approx(2 * (98 - 99) - fees)
+    query = "SELECT listing_id, side, entry_price, exit_price, profit FROM results.round_trips ORDER BY sequence"
+    assert rows(market, query) == [
+        (AAPL, "long", 99, 98, 2 * (98 - 99) - Decimal("0.001") * 2 * (98 + 99)),
+        (IBM, "long", 52, None, None),
+        (AAPL, "long", 103, None, None),
+    ]
 
 
 @pytest.mark.usefixtures("replayed")

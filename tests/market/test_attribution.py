@@ -36,7 +36,20 @@ def test_a_round_trip_ends_flat_and_knows_its_fees() -> None:
         fill(1, "sell", "1", "4"),
         fill(1, "buy", "1", "9"),
     ]
-    assert round_trips(fills) == [2, -1]
+    assert [trip.profit for trip in round_trips(fills)] == [2, -1, None]
+    first, _, last = round_trips(fills)
+    assert first.side == "long"
+    assert [first.quantity, first.entry_price, first.exit_price, first.fees] == [2, 10, 12, 2]
+    assert not last.is_closed
+    assert [last.entry_price, last.exit_price, last.fees] == [9, None, 0]
+
+
+def test_prices_of_a_round_trip_are_averages_by_units() -> None:
+    # Sold short 1 at 10 and 3 at 14: (10 + 42) / 4 = 13; bought back 4 at 12: 4 x (13 - 12).
+    fills = [fill(1, "sell", "1", "10"), fill(1, "sell", "3", "14"), fill(1, "buy", "4", "12")]
+    [trip] = round_trips(fills)
+    assert trip.side == "short"
+    assert [trip.quantity, trip.entry_price, trip.exit_price, trip.profit] == [4, 13, 12, 4]
 
 
 amounts = st.decimals("0.01", "1000", places=2)

@@ -13,6 +13,7 @@ TABLES = {
     "performance": "Return, risk and cost of each wallet, and of buy and hold. Grain: one row a wallet.",
     "listing_equity": "What each listing brought its wallet. Grain: one row a wallet, listing and UTC day.",
     "listing_performance": "P&L, risk and cost by listing, and of holding it. Grain: one row a wallet and listing.",
+    "round_trips": "From a flat position to the next. Grain: one row a wallet and round trip of a listing.",
     "wallet_sessions": "Flows, profit and return of each wallet that trades. Grain: one row a wallet and session.",
     "session_attribution": "Who earned it: strategies and people. Grain: one row a wallet, session, listing and owner.",
     "daily_parity": "Days of trading wallets beside a replay of them. Grain: one row a wallet and UTC day.",

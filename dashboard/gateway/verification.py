@@ -1,0 +1,235 @@
+"""A wallet worked out again from its fills and movements alone, beside what its books and results say.
+
+The SQL is of its own: it shares nothing with what books a fill or measures a wallet, so that the two can differ.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from dashboard.gateway.reading import read, read_one
+
+ALWAYS = datetime.max.replace(tzinfo=UTC)
+CASH = """
+WITH moved AS (
+    SELECT w.currency, w.opening_cash AS amount FROM trading.wallets AS w WHERE w.wallet = %(wallet)s
+    UNION ALL
+    SELECT m.currency, m.amount FROM trading.movements AS m WHERE m.wallet = %(wallet)s
+    UNION ALL
+    SELECT f.currency, CASE f.side WHEN 'buy' THEN -f.quantity * f.price ELSE f.quantity * f.price END
+    FROM trading.fills AS f WHERE f.wallet = %(wallet)s
+    UNION ALL
+    SELECT coalesce(f.fee_currency, f.currency), -f.fee
+    FROM trading.fills AS f WHERE f.wallet = %(wallet)s AND NOT f.fee_in_units
+),
+totals AS (SELECT currency, sum(amount) AS amount FROM moved GROUP BY currency),
+lines AS (
+    SELECT l.currency, sum(l.amount) AS amount FROM trading.ledger AS l
+    WHERE l.wallet = %(wallet)s AND l.kind <> 'unit_fee' GROUP BY l.currency
+),
+stored AS (SELECT c.currency, c.balance FROM trading.cash AS c WHERE c.wallet = %(wallet)s)
+SELECT 'cash' AS subject, currency AS name, coalesce(t.amount, 0) AS recomputed, coalesce(s.balance, 0) AS stored
+FROM totals AS t FULL JOIN stored AS s USING (currency)
+UNION ALL
+SELECT 'ledger', currency, coalesce(t.amount, 0), coalesce(l.amount, 0)
+FROM totals AS t FULL JOIN lines AS l USING (currency)
+ORDER BY subject, name
+"""
+# What was known by `until`. Fills before a split count in the shares after it; what came to no whole lot was paid out.
+UNITS = """
+WITH RECURSIVE done AS (
+    SELECT f.listing_id, f.filled_at,
+        CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END
+            - CASE WHEN f.fee_in_units THEN f.fee ELSE 0 END AS units
+    FROM trading.fills AS f WHERE f.wallet = %(wallet)s AND f.known_at <= %(until)s
+),
+splits AS (
+    SELECT m.listing_id, m.occurred_at AS splits_at,
+        row_number() OVER (PARTITION BY m.listing_id ORDER BY m.occurred_at) AS n,
+        split_part(m.ratio, '/', 1)::numeric AS given,
+        coalesce(nullif(split_part(m.ratio, '/', 2), ''), '1')::numeric AS taken_in,
+        CASE WHEN m.recorded_at <= %(until)s THEN m.units_taken ELSE 0 END AS paid_out
+    FROM trading.movements AS m WHERE m.wallet = %(wallet)s AND m.kind = 'split'
+),
+held AS (
+    SELECT listing.listing_id, 0::bigint AS n, (
+        SELECT coalesce(sum(d.units), 0) FROM done AS d
+        WHERE d.listing_id = listing.listing_id AND d.filled_at < coalesce((
+            SELECT s.splits_at FROM splits AS s WHERE s.listing_id = listing.listing_id AND s.n = 1
+        ), 'infinity')
+    ) AS units
+    FROM (SELECT DISTINCT d.listing_id FROM done AS d) AS listing
+    UNION ALL
+    SELECT h.listing_id, s.n, CASE
+        WHEN h.units * s.given / s.taken_in * s.taken_in = h.units * s.given THEN h.units * s.given / s.taken_in
+        ELSE round(h.units * s.given / s.taken_in, 10)
+    END - s.paid_out + (
+        SELECT coalesce(sum(d.units), 0) FROM done AS d
+        WHERE d.listing_id = h.listing_id AND d.filled_at >= s.splits_at AND d.filled_at < coalesce((
+            SELECT later.splits_at FROM splits AS later WHERE later.listing_id = h.listing_id AND later.n = s.n + 1
+        ), 'infinity')
+    )
+    FROM held AS h INNER JOIN splits AS s ON s.listing_id = h.listing_id AND s.n = h.n + 1
+),
+units AS (SELECT DISTINCT ON (h.listing_id) h.listing_id, h.units FROM held AS h ORDER BY h.listing_id, h.n DESC)
+"""
+POSITIONS = (
+    UNITS
+    + """
+SELECT 'position' AS subject, l.venue || ':' || l.symbol AS name, coalesce(u.units, 0) AS recomputed,
+    coalesce(p.quantity, 0) AS stored
+FROM units AS u
+FULL JOIN (SELECT * FROM trading.positions AS own WHERE own.wallet = %(wallet)s) AS p ON p.listing_id = u.listing_id
+INNER JOIN records.listings AS l ON l.listing_id = coalesce(u.listing_id, p.listing_id)
+ORDER BY name
+"""
+)
+# What the newest row of results.equity was measured at, and says.
+NEWEST_EQUITY = """
+    SELECT e.time AS measured_at, e.cash, e.holdings, e.equity, w."interval"
+    FROM results.equity AS e INNER JOIN trading.wallets AS w ON w.wallet = e.wallet
+    WHERE e.wallet = %(wallet)s ORDER BY e.time DESC LIMIT 1
+"""
+# Results are doubles of 15 digits: their difference is taken to six decimals.
+EQUITY = (
+    UNITS
+    + """,
+moved AS (
+    SELECT w.opening_cash AS amount FROM trading.wallets AS w WHERE w.wallet = %(wallet)s
+    UNION ALL
+    SELECT m.amount FROM trading.movements AS m INNER JOIN trading.wallets AS w ON w.wallet = m.wallet
+    WHERE m.wallet = %(wallet)s AND m.currency = w.currency AND m.recorded_at <= %(until)s
+    UNION ALL
+    SELECT CASE f.side WHEN 'buy' THEN -f.quantity * f.price ELSE f.quantity * f.price END
+        - CASE WHEN f.fee_in_units OR f.fee_currency <> f.currency THEN 0 ELSE f.fee END
+    FROM trading.fills AS f WHERE f.wallet = %(wallet)s AND f.known_at <= %(until)s
+),
+valued AS (
+    SELECT u.units * newest.close::numeric AS amount
+    FROM units AS u
+    LEFT JOIN LATERAL (
+        SELECT bar.close FROM {bars} AS bar
+        WHERE bar.listing_id = u.listing_id AND {of_interval} AND bar.knowledge_time <= %(until)s
+        ORDER BY bar.open_time DESC LIMIT 1
+    ) AS newest ON true
+    WHERE u.units <> 0
+),
+sums AS (
+    SELECT (SELECT sum(m.amount) FROM moved AS m) AS cash, (
+        -- Without one of the prices a part of the sum would be a wrong figure.
+        SELECT CASE WHEN bool_or(v.amount IS NULL) THEN NULL ELSE coalesce(sum(v.amount), 0) END FROM valued AS v
+    ) AS holdings
+)
+SELECT 'results' AS subject, part.name, round(part.recomputed, 6) AS recomputed,
+    round(part.stored::numeric, 6) AS stored
+FROM sums AS s
+INNER JOIN results.equity AS e ON e.wallet = %(wallet)s AND e.time = %(until)s
+CROSS JOIN LATERAL (
+    VALUES ('cash', s.cash, e.cash), ('holdings', s.holdings, e.holdings), ('equity', s.cash + s.holdings, e.equity)
+) AS part (name, recomputed, stored)
+"""
+)
+OF_INTERVAL = 'bar."interval" = (SELECT w."interval" FROM trading.wallets AS w WHERE w.wallet = %(wallet)s)'
+# The first fill or movement whose lines in the ledger are not what it says.
+FIRST_DIFFERENCE = """
+WITH causes AS (
+    SELECT f.fill_id AS reference, 'fill' AS kind, f.filled_at AS at, f.currency,
+        CASE f.side WHEN 'buy' THEN -f.quantity * f.price ELSE f.quantity * f.price END AS amount
+    FROM trading.fills AS f WHERE f.wallet = %(wallet)s
+    UNION ALL
+    SELECT f.fill_id, CASE WHEN f.fee_in_units THEN 'unit_fee' ELSE 'fee' END, f.filled_at,
+        coalesce(f.fee_currency, f.currency), -f.fee
+    FROM trading.fills AS f WHERE f.wallet = %(wallet)s
+    UNION ALL
+    SELECT m.movement_id, m.kind, m.occurred_at, m.currency, m.amount
+    FROM trading.movements AS m WHERE m.wallet = %(wallet)s
+    UNION ALL
+    SELECT w.wallet, 'deposit', w.opened_at, w.currency, w.opening_cash
+    FROM trading.wallets AS w WHERE w.wallet = %(wallet)s
+),
+lines AS (
+    SELECT l.reference, l.kind, l.occurred_at AS at, l.currency, l.amount FROM trading.ledger AS l
+    WHERE l.wallet = %(wallet)s
+)
+SELECT kind, reference, coalesce(c.at, l.at) AS at, c.amount AS said, c.currency AS said_in,
+    l.amount AS booked, l.currency AS booked_in
+FROM causes AS c FULL JOIN lines AS l USING (kind, reference)
+WHERE (c.amount, c.currency) IS DISTINCT FROM (l.amount, l.currency)
+ORDER BY at, kind, reference LIMIT 1
+"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One figure worked out again, in money or units, and as it is stored.
+
+    Args:
+        subject: cash, ledger (its sum), position, or results (the newest row of results.equity).
+        recomputed: None where a price is missing.
+    """
+
+    subject: str
+    name: str
+    recomputed: Decimal | None
+    stored: Decimal | None
+
+    @property
+    def difference(self) -> Decimal | None:
+        """Stored less recomputed."""
+        return None if self.recomputed is None or self.stored is None else self.stored - self.recomputed
+
+
+@dataclass(frozen=True)
+class NewestEquity:
+    """The newest row of results.equity; money."""
+
+    measured_at: datetime
+    cash: float
+    holdings: float
+    equity: float
+    interval: str
+
+
+@dataclass(frozen=True)
+class LedgerDifference:
+    """A fill or movement and its line in the ledger; either may be missing."""
+
+    kind: str
+    reference: str
+    at: datetime
+    said: Decimal | None
+    said_in: str | None
+    booked: Decimal | None
+    booked_in: str | None
+
+
+def read_cash(wallet: str) -> list[Comparison]:
+    """Each currency from fills and movements, beside trading.cash and beside the sum of the ledger."""
+    return read(Comparison, CASH, wallet=wallet)
+
+
+def read_positions(wallet: str) -> list[Comparison]:
+    """Each listing from all fills and splits, beside trading.positions."""
+    return read(Comparison, POSITIONS, wallet=wallet, until=ALWAYS)
+
+
+def read_newest_equity(wallet: str) -> NewestEquity | None:
+    """What results say last; None where the wallet was not measured."""
+    return read_one(NewestEquity, NEWEST_EQUITY, wallet=wallet)
+
+
+def read_equity(wallet: str, newest: NewestEquity) -> list[Comparison]:
+    """Cash, holdings and equity at the instant that results were measured last. The tables of dbt must be there."""
+    return read(Comparison, equity_query(newest.interval), wallet=wallet, until=newest.measured_at)
+
+
+def equity_query(interval: str) -> str:
+    """The query of `read_equity`: bars of a day are the cleaned ones, others in current shares."""
+    if interval == "1d":
+        return EQUITY.replace("{bars}", "cleaned.daily_bars").replace("{of_interval}", "true")
+    return EQUITY.replace("{bars}", "records.adjusted_candles").replace("{of_interval}", OF_INTERVAL)
+
+
+def read_first_difference(wallet: str) -> LedgerDifference | None:
+    """The first fill, movement or line that has no equal on the other side; None where the ledger is what they say."""
+    return read_one(LedgerDifference, FIRST_DIFFERENCE, wallet=wallet)

@@ -1,0 +1,16 @@
+"""Bots: strategies at work in their wallets."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from dashboard.gateway.bots import read_bots
+from dashboard.gateway.reading import snapshot
+
+
+@require_safe
+def bots(request: HttpRequest) -> HttpResponse:
+    """Each of them, beside the others: nothing of several is added up."""
+    with snapshot():
+        rows = read_bots()
+    return render(request, "results/bots.html", {"rows": rows})

@@ -1,0 +1,36 @@
+"""Verify: a wallet worked out again from its fills and movements, and the difference with what is stored."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from dashboard.core.frame import installation_of
+from dashboard.gateway import verification as gateway
+from dashboard.gateway.reading import snapshot
+from dashboard.results.performance import setting_or_404
+
+
+@require_safe
+def verification(request: HttpRequest, name: str) -> HttpResponse:
+    """Each figure of one wallet beside itself; all must differ by nothing."""
+    with snapshot():
+        wallet = setting_or_404(name)
+        has_bars = wallet.interval != "1d" or installation_of(request).has_daily_bars
+        rows = gateway.read_cash(name) + gateway.read_positions(name)
+        newest = gateway.read_newest_equity(name) if has_bars else None
+        if newest is not None:
+            rows += gateway.read_equity(name, newest)
+        first = gateway.read_first_difference(name)
+    context = {
+        "wallet": wallet,
+        "rows": rows,
+        "newest": newest,
+        "wrong": next((row for row in rows if row.difference), None),
+        "unpriced": any(row.difference is None for row in rows),
+        "first": first,
+        "queries": [
+            text.strip() for text in (gateway.CASH, gateway.POSITIONS, gateway.equity_query(wallet.interval),
+                                      gateway.FIRST_DIFFERENCE)
+        ],
+    }  # fmt: skip
+    return render(request, "results/verification.html", context)
