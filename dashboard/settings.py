@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "csp",
     "dashboard.core.apps.CoreConfig",
     "dashboard.accounts.apps.AccountsConfig",
+    "dashboard.notations.apps.NotationsConfig",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -68,7 +69,12 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "dashboard.core.frame.frame",
             ],
-            "builtins": ["django.templatetags.i18n", "django.templatetags.static", "dashboard.core.templatetags.frame"],
+            "builtins": [
+                "django.templatetags.i18n",
+                "django.templatetags.static",
+                "dashboard.core.templatetags.frame",
+                "dashboard.notations.templatetags.notations",
+            ],
         },
     }
 ]

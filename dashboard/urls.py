@@ -8,7 +8,8 @@ from django.urls import path
 
 from dashboard.accounts import people, views
 from dashboard.core.health import health
-from dashboard.overall_data import markets, states
+from dashboard.notations.views import notation_write, notations
+from dashboard.overall_data import markets, news, reports, states, statistics
 from dashboard.results import exports, wallets
 from dashboard.scheduler.agenda import agenda
 from dashboard.search.views import search
@@ -24,6 +25,14 @@ urlpatterns = [
     path("markets/", markets.markets, name="markets"),
     path("markets/<int:listing_id>/", markets.market, name="market"),
     path("states/", states.states, name="states"),
+    path("news/", news.news, name="news"),
+    path("news/article/", news.article, name="article"),
+    path("statistics/", statistics.statistics, name="statistics"),
+    path("statistics/series/", statistics.series, name="series"),
+    path("reports/", reports.reports, name="reports"),
+    path("reports/filing/", reports.filing, name="filing"),
+    path("notations/", notations, name="notations"),
+    path("notations/write/", notation_write, name="notation_write"),
     path("wallets/", wallets.wallets, name="wallets"),
     path("wallets/<path:name>/fills.csv", exports.fills, name="wallet_fills"),
     path("wallets/<path:name>/equity.csv", exports.equity, name="wallet_equity"),

@@ -42,6 +42,7 @@ def trace(request: HttpRequest, identity: str) -> HttpResponse:
         "trace": found,
         "headline": lineage.decision or lineage.prediction,
         "is_decision": lineage.decision is not None,
+        "is_order": lineage.intent is not None and lineage.intent["intent_id"] == identity,
         "steps": [(name, title, describe(row)) for name, title, row in rows if row is not None],
         "bars": (lineage.records or lineage.cleaned)[-SHOWN_BARS:][::-1],
         "bar_count": len(lineage.records or lineage.cleaned),

@@ -35,6 +35,7 @@ PATHS = (
         "/halt/",
         "/agenda/?day=2024-01-02",
     ),
+    *("/news/", "/statistics/", "/reports/", "/notations/", "/notations/write/?kind=listing&key=11"),
     *("/search/?q=BTC", "/states/", "/bodies/1/", "/settings/", "/people/"),
 )
 PHONE = {"width": 390, "height": 844}

@@ -18,7 +18,7 @@ from strades_pipelines.database.backup import SESSIONS
 from tests.dashboard.conftest import PASSWORD, ClientOf, home
 
 HERE = Path(dashboard.__file__).parent
-PATHS = ["/", "/markets/", "/states/", "/settings/", "/people/", "/account/second-factor/"]
+PATHS = ["/", "/markets/", "/news/", "/notations/", "/states/", "/settings/", "/people/", "/account/second-factor/"]
 
 
 @pytest.mark.parametrize("path", PATHS)
