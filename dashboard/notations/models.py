@@ -112,7 +112,7 @@ def save_version(
             newest = newest_of(subject, author)
             if (newest.version if newest else 0) != base:
                 raise VersionConflict
-            return Notation.objects.create(
+            saved: Notation = Notation.objects.create(
                 key=key,
                 kind=subject.kind,
                 subject=subject.key,
@@ -124,6 +124,7 @@ def save_version(
                 tags=list(remark.tags),
                 note=remark.note,
             )
+            return saved
     except (IntegrityError, VersionConflict):  # the constraint says so where two forms arrive at once
         sent_before: Notation | None = versions_of(subject).filter(key=key, author=author).first()
         if sent_before is None or sent_before.remark != remark:

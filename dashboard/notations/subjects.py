@@ -16,6 +16,9 @@ KINDS = {
     "wallet": gettext_lazy("wallet"),
 }
 
+# Pages that have the key in their path; the others have it as parameters, since it may hold anything.
+PATHS = {"listing": "market", "decision": "decision", "order": "trace", "wallet": "wallet"}
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -32,20 +35,15 @@ class Subject:
     @property
     def url(self) -> str:
         """The page of the record."""
+        if self.kind in PATHS:
+            return str(reverse(PATHS[self.kind], args=[self.key]))
         source, _, identity = self.key.partition("/")
-        match self.kind:
-            case "listing":
-                return reverse("market", args=[self.key])
-            case "article":
-                return f"{reverse('article')}?{urlencode({'source': source, 'article': identity})}"
-            case "filing":
-                return f"{reverse('filing')}?{urlencode({'source': source, 'document': identity})}"
-            case "series":
-                return f"{reverse('series')}?{urlencode({'series': self.key})}"
-            case "order":
-                return reverse("trace", args=[self.key])
-            case kind:
-                return reverse(kind, args=[self.key])
+        named = {
+            "article": {"source": source, "article": identity},
+            "filing": {"source": source, "document": identity},
+            "series": {"series": self.key},
+        }
+        return f"{reverse(self.kind)}?{urlencode(named[self.kind])}"
 
     @property
     def write_url(self) -> str:

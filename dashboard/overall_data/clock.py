@@ -56,7 +56,7 @@ def read_text(request: HttpRequest, name: str) -> str:
     Raises:
         Http404: it holds a NUL, which no text of PostgreSQL has, or is too long to be the key of anything.
     """
-    text = request.GET.get(name, "").strip()
+    text = str(request.GET.get(name, "")).strip()
     if "\0" in text or len(text) > LONGEST_TEXT:
         raise Http404
     return text

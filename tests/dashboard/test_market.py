@@ -48,7 +48,8 @@ def test_a_range_reaches_back_from_the_newest_bar_and_is_never_longer_than_a_tho
     add_candles([90.0, 91.0], start=START - timedelta(days=60))
 
     def count(**wanted: str) -> int:
-        return client.get("/markets/11/", wanted).content.decode().count('<g class="')
+        page: str = client.get("/markets/11/", wanted).content.decode()
+        return page.count('<g class="')
 
     assert [count(), count(range="1m"), count(range="3m"), count(range="all"), count(range="x")] == [62, 60, 62, 62, 62]
     monkeypatch.setattr(markets, "MOST_BARS", 50)
