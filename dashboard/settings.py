@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "dashboard.core.apps.CoreConfig",
     "dashboard.accounts.apps.AccountsConfig",
     "dashboard.scheduler.apps.SchedulerConfig",
+    "dashboard.notations.apps.NotationsConfig",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -69,7 +70,12 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "dashboard.core.frame.frame",
             ],
-            "builtins": ["django.templatetags.i18n", "django.templatetags.static", "dashboard.core.templatetags.frame"],
+            "builtins": [
+                "django.templatetags.i18n",
+                "django.templatetags.static",
+                "dashboard.core.templatetags.frame",
+                "dashboard.notations.templatetags.notations",
+            ],
         },
     }
 ]

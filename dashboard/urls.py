@@ -10,7 +10,8 @@ from dashboard.accounts import people, views
 from dashboard.choice import assets, start
 from dashboard.core.health import health
 from dashboard.historic import views as historic
-from dashboard.overall_data import markets, states
+from dashboard.notations.views import notation_write, notations
+from dashboard.overall_data import markets, news, reports, states, statistics
 from dashboard.results import bots, comparison, exports, performance, round_trips, verification, wallets
 from dashboard.scheduler import automation, backfills, feeds, moving, requests
 from dashboard.scheduler.agenda import agenda
@@ -27,6 +28,14 @@ urlpatterns = [
     path("markets/", markets.markets, name="markets"),
     path("markets/<int:listing_id>/", markets.market, name="market"),
     path("states/", states.states, name="states"),
+    path("news/", news.news, name="news"),
+    path("news/article/", news.article, name="article"),
+    path("statistics/", statistics.statistics, name="statistics"),
+    path("statistics/series/", statistics.series, name="series"),
+    path("reports/", reports.reports, name="reports"),
+    path("reports/filing/", reports.filing, name="filing"),
+    path("notations/", notations, name="notations"),
+    path("notations/write/", notation_write, name="notation_write"),
     path("wallets/", wallets.wallets, name="wallets"),
     path("wallets/<path:name>/fills.csv", exports.fills, name="wallet_fills"),
     path("wallets/<path:name>/equity.csv", exports.equity, name="wallet_equity"),

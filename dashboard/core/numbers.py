@@ -5,7 +5,7 @@ A true minus (U+2212) and no sign on zero; English 1,234,567.89, French 1 234 56
 """
 
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from math import isfinite
 
 from django.utils import timezone
@@ -45,6 +45,24 @@ def plain_text(value: Decimal) -> str:
     exponent = normal.as_tuple().exponent
     places = -exponent if isinstance(exponent, int) and exponent < 0 else 0
     return decimal_text(value, places)
+
+
+def significant(value: Decimal, digits: int) -> Decimal:
+    """A decimal rounded half to even to its first `digits` that count."""
+    return Context(prec=digits, rounding=ROUND_HALF_EVEN).plus(value)
+
+
+def short_text(value: float) -> str:
+    """A number to three digits for where there is little room: `1.23 M`, `950 k`, `12.3`."""
+    for unit, factor in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= factor:
+            return f"{_three_digits(value / factor)}\N{NO-BREAK SPACE}{unit}"
+    return _three_digits(value)
+
+
+def _three_digits(value: float) -> str:
+    places = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return decimal_text(Decimal(repr(value)), places)
 
 
 def money_text(value: Decimal, currency: str, *, signed: bool = False) -> str:

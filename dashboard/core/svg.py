@@ -9,22 +9,24 @@ from math import ceil, floor, isfinite, log10
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from dashboard.core.numbers import clock_text, decimal_text, money_text, percent_text
+from dashboard.core.numbers import clock_text, decimal_text, money_text, percent_text, plain_text, short_text
 from strades_pipelines.market.rounding import exact
 
 WIDTH, HEIGHT, LABELS = 720, 260, 74  # of a chart, and of the room for its labels, in units of its view box
+VOLUME_HEIGHT = 70  # of the volumes below the candles
 LINES = 4  # of the grid
 
 
 @dataclass(frozen=True)
 class Candle:
-    """A bar of a chart."""
+    """A bar of a chart; a volume of None is not known and drawn as none."""
 
     open_time: datetime
     open: float
     high: float
     low: float
     close: float
+    volume: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,25 @@ def line_chart(
     )  # fmt: skip
 
 
-def candle_chart(candles: Sequence[Candle], markers: Sequence[Marker], *, currency: str, title: str) -> SafeString:
-    """Bars with what happened at them. A marker before the first bar is left out."""
+def candle_chart(
+    candles: Sequence[Candle],
+    markers: Sequence[Marker],
+    *,
+    currency: str,
+    title: str,
+    indicators: Mapping[str, Sequence[float | None]] | None = None,
+) -> SafeString:
+    """Bars with what happened at them, their volumes below. A marker before the first bar is left out.
+
+    Args:
+        indicators: lines over the candles, by the name that the sheet colours: a price for each candle, None where
+            there is none yet.
+    """
     if not candles:
         return SafeString("")
-    scale = _Scale(min(bar.low for bar in candles), max(bar.high for bar in candles))
+    lines = indicators or {}
+    drawn = [value for line in lines.values() for value in line if value is not None and isfinite(value)]
+    scale = _Scale(min([bar.low for bar in candles] + drawn), max([bar.high for bar in candles] + drawn))
     step = (WIDTH - LABELS) / len(candles)
     body = max(1.0, step * 0.6)
     bars = format_html_join(
@@ -157,9 +173,43 @@ def candle_chart(candles: Sequence[Candle], markers: Sequence[Marker], *, curren
         ),
     )
     signs = [_sign(candles, marker, scale, step) for marker in markers]
+    averages = format_html_join(
+        "",
+        '<polyline class="indicator {}" points="{}"/>',
+        (
+            (name, " ".join(f"{(n + 0.5) * step:.1f},{scale.y(value):.1f}" for n, value in enumerate(line)
+                            if value is not None and isfinite(value)))
+            for name, line in lines.items()
+        ),
+    )  # fmt: skip
+    volumes = _volumes(candles, step)
     return format_html(
-        '<svg class="chart candles" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}</svg>',
-        WIDTH, HEIGHT, title, grid, bars, days, SafeString("".join(sign for sign in signs if sign)),
+        '<svg class="chart candles" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}{}{}</svg>',
+        WIDTH, HEIGHT + (VOLUME_HEIGHT if volumes else 0), title, grid, bars, averages, days,
+        SafeString("".join(sign for sign in signs if sign)), volumes,
+    )  # fmt: skip
+
+
+def _volumes(candles: Sequence[Candle], step: float) -> SafeString:
+    """The volumes of bars below them, with the largest as the height of all; nothing where none is known."""
+    known = [(n, bar, bar.volume) for n, bar in enumerate(candles) if bar.volume is not None and isfinite(bar.volume)]
+    largest = max((volume for _n, _bar, volume in known), default=0.0)
+    if largest <= 0:
+        return SafeString("")
+    room, width, bottom = VOLUME_HEIGHT - 10, max(1.0, step * 0.6), HEIGHT + VOLUME_HEIGHT
+    bars = format_html_join(
+        "",
+        '<rect class="volume {}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
+        (
+            ("rise" if bar.close >= bar.open else "fall", f"{(n + 0.5) * step - width / 2:.1f}",
+             f"{bottom - room * volume / largest:.1f}", f"{width:.1f}", f"{room * volume / largest:.1f}",
+             f"{clock_text(bar.open_time)}: {plain_text(exact(volume))}")
+            for n, bar, volume in known
+        ),
+    )  # fmt: skip
+    return format_html(
+        '{}<text class="label" x="{}" y="{}">{}</text>',
+        bars, WIDTH - LABELS + 6, bottom - room + 8, short_text(largest),
     )  # fmt: skip
 
 

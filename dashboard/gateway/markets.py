@@ -1,7 +1,7 @@
 """Listings with their last bars; one listing with its bars, news, decisions, fills and gaps, as known at an instant."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from dashboard.gateway.reading import read, read_one
@@ -36,13 +36,29 @@ INTERVALS_OF = """
         SELECT FROM records.candles AS c WHERE c.listing_id = %(listing_id)s AND c."interval" = asked."interval"
     )
 """
+# The averages are over the closes that the table shows, and as many before the first one as they need: the stored
+# features are per session and in the shares after later splits, which are other prices than these.
 BARS = """
-    SELECT * FROM (
+    WITH known AS (
         SELECT c.open_time, c.close_time, c.open, c.high, c.low, c.close, c.volume, c.knowledge_time, c.fetch_id
         FROM records.candles AS c
         WHERE c.listing_id = %(listing_id)s AND c."interval" = %(interval)s AND c.knowledge_time <= %(as_of)s
-        ORDER BY c.open_time DESC LIMIT %(most)s
-    ) AS newest ORDER BY open_time
+        ORDER BY c.open_time DESC LIMIT %(most)s + 49
+    ),
+    averaged AS (
+        SELECT known.*,
+            CASE WHEN count(*) OVER twenty = 20 THEN avg(known.close) OVER twenty END AS average_20,
+            CASE WHEN count(*) OVER fifty = 50 THEN avg(known.close) OVER fifty END AS average_50
+        FROM known
+        WINDOW twenty AS (ORDER BY known.open_time ROWS 19 PRECEDING),
+            fifty AS (ORDER BY known.open_time ROWS 49 PRECEDING)
+    ),
+    newest AS (
+        SELECT averaged.* FROM averaged
+        WHERE averaged.open_time > (SELECT max(known.open_time) FROM known) - coalesce(%(span)s::interval, '1000 years')
+        ORDER BY averaged.open_time DESC LIMIT %(most)s
+    )
+    SELECT newest.* FROM newest ORDER BY newest.open_time
 """
 MARKS = """
     (
@@ -103,7 +119,10 @@ class MarketRow:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar; `knowledge_time` is when the world could know it."""
+    """One bar; `knowledge_time` is when the world could know it.
+
+    `average_20` and `average_50` are the means of that many closes, its own the last; None where fewer are known.
+    """
 
     open_time: datetime
     close_time: datetime
@@ -114,6 +133,8 @@ class Bar:
     volume: float | None
     knowledge_time: datetime
     fetch_id: int
+    average_20: float | None
+    average_50: float | None
 
 
 @dataclass(frozen=True)
@@ -178,9 +199,11 @@ def read_intervals(listing_id: int) -> list[str]:
     return [row.interval for row in found]
 
 
-def read_bars(listing_id: int, interval: str, *, as_of: datetime, most: int) -> list[Bar]:
-    """The newest bars that were known at `as_of`, oldest first."""
-    return read(Bar, BARS, listing_id=listing_id, interval=interval, as_of=as_of, most=most)
+def read_bars(
+    listing_id: int, interval: str, *, as_of: datetime, most: int, span: timedelta | None = None
+) -> list[Bar]:
+    """The newest bars that were known at `as_of`, oldest first; `span` reaches back from the newest one."""
+    return read(Bar, BARS, listing_id=listing_id, interval=interval, as_of=as_of, most=most, span=span)
 
 
 def read_marks(listing_id: int, first: datetime, last: datetime) -> list[Mark]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self, TypeVar
 
 import psycopg
 from django.db import connections, transaction
@@ -12,6 +14,29 @@ from strades_pipelines.database.roles import DASHBOARD_ROLE
 
 ALIAS = "layers"  # a connection that can only read, see settings.DATABASES
 Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands in a list that is read newest first: its instant, and the two texts of its key."""
+
+    at: datetime
+    first: str
+    second: str
+
+    def __str__(self) -> str:
+        return f"{self.at.isoformat()}~{self.first}~{self.second}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The place that `str` wrote, or None."""
+        parts = text.split("~", 2)
+        try:
+            at = datetime.fromisoformat(parts[0])
+        except ValueError:
+            return None
+        is_place = len(parts) == 3 and at.tzinfo is not None and "\0" not in text
+        return cls(at, parts[1], parts[2]) if is_place else None
 
 
 @contextmanager

@@ -46,6 +46,7 @@ def trace(request: HttpRequest, identity: str) -> HttpResponse:
         "headline": lineage.decision or lineage.prediction,
         "refusal": refusal,
         "is_decision": lineage.decision is not None,
+        "is_order": lineage.intent is not None and lineage.intent["intent_id"] == identity,
         "steps": [(name, title, describe(row)) for name, title, row in rows if row is not None],
         "bars": (lineage.records or lineage.cleaned)[-SHOWN_BARS:][::-1],
         "bar_count": len(lineage.records or lineage.cleaned),

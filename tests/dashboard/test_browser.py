@@ -47,6 +47,7 @@ PATHS = (
         "/automation/requests/",
         "/calendar/",
     ),
+    *("/news/", "/statistics/", "/reports/", "/notations/", "/notations/write/?kind=listing&key=11"),
     *("/search/?q=BTC", "/states/", "/bodies/1/", "/settings/", "/people/"),
 )
 PHONE = {"width": 390, "height": 844}

@@ -18,7 +18,17 @@ from strades_pipelines.database.backup import SESSIONS
 from tests.dashboard.conftest import PASSWORD, ClientOf, home
 
 HERE = Path(dashboard.__file__).parent
-PATHS = ["/", "/markets/", "/historic/", "/states/", "/settings/", "/people/", "/account/second-factor/"]
+PATHS = [
+    "/",
+    "/markets/",
+    "/historic/",
+    "/news/",
+    "/notations/",
+    "/states/",
+    "/settings/",
+    "/people/",
+    "/account/second-factor/",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)

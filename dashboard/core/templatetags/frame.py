@@ -42,10 +42,12 @@ def money(value: Any, currency: str, *, signed: bool = False, reason: str = "") 
 
 
 @register.simple_tag
-def quantity(value: Any, reason: str = "") -> SafeString:
-    """Units or a price, with all digits."""
+def quantity(value: Any, reason: str = "", digits: int | None = None) -> SafeString:
+    """Units or a price, with all digits; of what was worked out, such as a mean, the first `digits` that count."""
     if value is None:
         return absent(reason or _("not known"))
+    if digits is not None:
+        value = numbers.significant(_decimal(value), digits)
     return format_html('<span class="num">{}</span>', numbers.plain_text(_decimal(value)))
 
 

@@ -1,0 +1,96 @@
+"""One market: volume, averages and ranges are those of the bars that were known, as chart and as table."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from statistics import mean
+from typing import Any
+
+import psycopg
+import pytest
+
+from dashboard.core.numbers import short_text
+from dashboard.core.svg import HEIGHT, VOLUME_HEIGHT, Candle, candle_chart
+from dashboard.gateway.markets import read_bars
+from dashboard.gateway.reading import snapshot
+from dashboard.overall_data import markets
+from tests.brokerage.conftest import START, AddCandles
+from tests.dashboard.conftest import CLOCK, ClientOf
+
+Connection = psycopg.Connection[Any]
+CLOSES = [100 + (n * 7) % 13 for n in range(60)]
+
+
+@pytest.fixture
+def bars(market: Connection, add_candles: AddCandles, site: str) -> Connection:
+    """An hour of minute bars, the last of which is known when the page is asked for."""
+    add_candles(CLOSES, start=CLOCK - timedelta(hours=1))
+    return market
+
+
+def test_averages_are_of_the_closes_up_to_each_bar_and_reach_before_the_first_that_is_shown(
+    bars: Connection, site: str
+) -> None:
+    with snapshot():
+        found = read_bars(11, "1m", as_of=CLOCK, most=30)
+        then = read_bars(11, "1m", as_of=CLOCK - timedelta(minutes=31), most=30)
+    assert [bar.close for bar in found] == CLOSES[30:]
+    for n, bar in enumerate(found, start=30):
+        assert bar.average_20 == pytest.approx(mean(CLOSES[n - 19 : n + 1]))
+        assert bar.average_50 == (pytest.approx(mean(CLOSES[n - 49 : n + 1])) if n >= 49 else None)
+    assert [bar.close for bar in then] == CLOSES[:29]
+    assert [bar.average_20 is None for bar in then] == [True] * 19 + [False] * 10
+
+
+def test_a_range_reaches_back_from_the_newest_bar_and_is_never_longer_than_a_thousand(
+    bars: Connection, add_candles: AddCandles, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of("viewer")
+    add_candles([90.0, 91.0], start=START - timedelta(days=60))
+
+    def count(**wanted: str) -> int:
+        page: str = client.get("/markets/11/", wanted).content.decode()
+        return page.count('<g class="')
+
+    assert [count(), count(range="1m"), count(range="3m"), count(range="all"), count(range="x")] == [62, 60, 62, 62, 62]
+    monkeypatch.setattr(markets, "MOST_BARS", 50)
+    assert count(range="1m") == 50
+    page = client.get("/markets/11/?range=all").content.decode()
+    assert "a longer interval shows all of it" in page
+
+
+def test_the_table_has_the_bars_of_the_chart(bars: Connection, client_of: ClientOf) -> None:
+    client = client_of("viewer")
+    page = client.get("/markets/11/?range=1m").content.decode()
+    assert page.count('<rect class="volume') == page.count('<g class="') == 60
+    points = [len(line.split()) for line in re.findall(r'class="indicator average-\d+" points="([^"]*)"', page)]
+    assert points == [60 - 19, 60 - 49]
+    table = client.get("/markets/11/?range=1m&view=table").content.decode()
+    assert "<svg" not in table.partition("<main")[2]
+    assert table.count('href="/bodies/1/"') == 60
+    row = table.partition("<tbody>")[2].partition("</tr>")[0]
+    shown = re.findall(r'class="num">([^<]+)<', row)
+    assert shown[3:] == [str(CLOSES[-1]), "1", f"{mean(CLOSES[-20:]):.8g}", f"{mean(CLOSES[-50:]):.8g}"]
+    assert table.count("fewer closes are known") == 2 * (19 + 49)  # each is said in words and in its title
+
+
+def test_a_volume_stands_below_the_candles_in_proportion_and_an_unknown_one_is_none() -> None:
+    at = datetime(2024, 1, 2, tzinfo=UTC)
+    volumes = [50.0, None, 200.0]
+    candles = [Candle(at + timedelta(days=n), 10, 12, 9, 11, volume) for n, volume in enumerate(volumes)]
+    chart = candle_chart(candles, [], currency="USD", title="a", indicators={"average-20": [None, 11.0, 20.0]})
+    heights = [float(height) for height in re.findall(r'class="volume rise"[^>]* height="([\d.]+)"', chart)]
+    tops = [float(top) for top in re.findall(r'class="volume rise" x="[\d.]+" y="([\d.]+)"', chart)]
+    assert heights[1] == 4 * heights[0]
+    assert min(tops) >= HEIGHT
+    assert [top + height for top, height in zip(tops, heights, strict=True)] == [HEIGHT + VOLUME_HEIGHT] * 2
+    [line] = re.findall(r'average-20" points="([^"]*)"', chart)
+    assert len(line.split()) == 2
+    assert all(0 <= float(point.partition(",")[2]) <= HEIGHT for point in line.split())
+    assert "volume" not in candle_chart(candles[1:2], [], currency="USD", title="a")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1_234_567.0, "1.23 M"), (950_000.0, "950 k"), (12.34, "12.3"), (0.5, "0.50"), (2e12, "2.00 T")]
+)
+def test_a_large_number_is_short(value: float, text: str) -> None:
+    assert short_text(value).replace("\N{NO-BREAK SPACE}", " ") == text
