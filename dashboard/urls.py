@@ -8,6 +8,7 @@ from django.urls import path
 
 from dashboard.accounts import people, views
 from dashboard.core.health import health
+from dashboard.datamanager import requests, software, tables
 from dashboard.overall_data import markets, states
 from dashboard.results import exports, wallets
 from dashboard.scheduler.agenda import agenda
@@ -30,6 +31,17 @@ urlpatterns = [
     path("wallets/<path:name>/", wallets.wallet, name="wallet"),
     path("agenda/", agenda, name="agenda"),
     path("search/", search, name="search"),
+    path("data/", tables.tables, name="tables"),
+    path("data/software/", software.software, name="software"),
+    path("data/software/report/", software.bug_report, name="bug_report"),
+    path("data/changes/", requests.requests, name="data_requests"),
+    path("data/changes/file/", requests.file, name="data_file"),
+    path("data/changes/record-<str:kind>/", requests.record, name="data_record"),
+    path("data/changes/<uuid:key>/", requests.data_request, name="data_request"),
+    path("data/changes/<uuid:key>/answer/", requests.answer, name="data_answer"),
+    path("data/<str:schema>/<str:name>/", tables.table, name="table"),
+    path("data/<str:schema>/<str:name>/row/", tables.row, name="table_row"),
+    path("data/<str:schema>/<str:name>/rows.<str:kind>", tables.export, name="table_export"),
     path("halt/", commands.halt, name="halt"),
     path("resume/", commands.resume, name="resume"),
     path("commands/", commands.commands, name="commands"),

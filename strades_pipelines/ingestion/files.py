@@ -73,10 +73,25 @@ def own_files(
     Raises:
         GivenError: a file that cannot be read, or several websites that it may belong to.
     """
+    return [
+        file_of_source(path.name, _read(path, protocol.ask.max_bytes), protocol, given, sources, source)
+        for path in paths
+    ]
+
+
+def file_of_source(
+    name: str, body: bytes, protocol: Protocol, given: Mapping[str, str], sources: Sources, source: str | None
+) -> OwnFile:
+    """A file's bytes with the source they belong to, as `own_files`.
+
+    Raises:
+        GivenError: several websites that it may belong to, or more bytes than an answer may have.
+    """
+    if len(body) > protocol.ask.max_bytes:
+        raise GivenError(f"{name}: expected at most {protocol.ask.max_bytes} bytes, was {len(body)}")
     website = _website(protocol, sources, source)
     known = _known(website, protocol, given, sources) if website else {"venue": protocol.name.partition("_")[0]}
-    name = website.name if website else protocol.name
-    return [OwnFile(path.name, _read(path, protocol.ask.max_bytes), name, {**known, **given}) for path in paths]
+    return OwnFile(name, body, website.name if website else protocol.name, {**known, **given})
 
 
 def _website(protocol: Protocol, sources: Sources, source: str | None) -> Website | None:

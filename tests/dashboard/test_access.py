@@ -10,7 +10,7 @@ from dashboard.accounts.roles import Role, holders
 from dashboard.core.apps import check_matrix
 from tests.dashboard.conftest import ClientOf, decision_id
 
-POSTED = {"preferences", "connection_end", "person_change", "invitation_create"}
+POSTED = {"preferences", "connection_end", "person_change", "invitation_create", "data_answer"}
 ARGUMENTS = {
     "decision": ["NOPE"],
     "trace": ["NOPE"],
@@ -21,6 +21,12 @@ ARGUMENTS = {
     "wallet_fills": ["NOPE"],
     "wallet_equity": ["NOPE"],
     "command": ["00000000-0000-4000-8000-000000000000"],
+    "table": ["records", "candles"],
+    "table_row": ["records", "candles"],
+    "table_export": ["records", "candles", "csv"],
+    "data_record": ["candle"],
+    "data_request": ["00000000-0000-4000-8000-000000000000"],
+    "data_answer": ["00000000-0000-4000-8000-000000000000"],
     "connection_end": [10**6],
     "person_change": [10**6],
     "invitation": ["nope"],
@@ -82,6 +88,8 @@ def test_every_post_needs_a_token(client_of: ClientOf) -> None:
     posts = POSTED | {
         "halt",
         "resume",
+        "data_file",
+        "data_record",
         "account_login",
         "account_signup",
         "account_logout",

@@ -101,6 +101,24 @@ def cell(value: Any) -> SafeString | str:
     return str(value)
 
 
+@register.simple_tag
+def value_cell(value: Any) -> SafeString | str:
+    """A value of any column as it stands in the database, NULL and what is no number among them."""
+    if value is None:
+        return absent(_("no value"))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal) and not value.is_finite():
+        return str(value)
+    return cell(value)
+
+
+@register.simple_tag
+def absence(reason: str) -> SafeString:
+    """A dash with its reason, in the language of the page."""
+    return absent(reason)
+
+
 @register.simple_tag(takes_context=True)
 def ago(context: template.Context, value: datetime | None) -> str:
     """How long before the page's clock."""
