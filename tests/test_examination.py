@@ -18,7 +18,9 @@ def test_findings_are_kept_without_passwords_and_keys(tmp_path: Path, monkeypatc
     assert last_examination() is None
     remember_secret("k3y-of-a-broker")
     found = [
-        Finding("database server", False, 'no answer from postgresql://ada:pa55word@db.example/x for "k3y-of-a-broker"'),
+        Finding(
+            "database server", False, 'no answer from postgresql://ada:pa55word@db.example/x for "k3y-of-a-broker"'
+        ),
         Finding("ports", True, "free", warning=True),
     ]
     keep_examination(found, now=NOW)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -55,8 +56,7 @@ def data_request(request: HttpRequest, key: UUID) -> HttpResponse:
         if found is None:
             raise Http404
         body = gateway.read_request_body(found.request_id)
-    given = sorted(found.given.items())
-    response = render(request, "datamanager/request.html", {"request_": found, "body": body, "given": given})
+    response = render(request, "datamanager/request.html", {"request_": found, "body": body})
     if found.state == "waits":
         response["Refresh"] = str(REFRESH_SECONDS)
     return response
@@ -121,7 +121,8 @@ def _record_form(request: HttpRequest, kind: str, initial: dict[str, Any]) -> Re
 
 
 def _render(request: HttpRequest, form: RequestForm, title: str, **more: Any) -> HttpResponse:
-    status = (409 if form.is_valid() else 400) if form.is_bound else 200
+    is_conflict = set(form.errors) == {NON_FIELD_ERRORS}  # every field is right, the key is another form's
+    status = 200 if not form.is_bound else 409 if is_conflict else 400
     return render(request, "datamanager/ask.html", {"form": form, "title": title, **more}, status=status)
 
 

@@ -1,9 +1,9 @@
 """Requests to change data: asking, answering, and what came of each. `strades up` carries them out."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import connection as own
@@ -25,7 +25,7 @@ ANSWER = """
 """
 REQUESTS = """
     SELECT r.request_id, r.request_key, r.kind, r.requested_by, r.requested_at, r.reason, r.protocol, r.source,
-        r.given, r.file_name, octet_length(r.body) AS size, r.outcome, r.fetch_id, r.finished_at,
+        r.given::text AS given, r.file_name, octet_length(r.body) AS size, r.outcome, r.fetch_id, r.finished_at,
         v.is_accepted, v.decided_by, v.decided_at
     FROM ops.data_requests AS r LEFT JOIN ops.data_verdicts AS v USING (request_id)
 """
@@ -47,7 +47,7 @@ class DataRequest:
     reason: str
     protocol: str
     source: str | None
-    given: Mapping[str, Any]
+    given: str
     file_name: str
     size: int
     outcome: str | None
@@ -56,6 +56,11 @@ class DataRequest:
     is_accepted: bool | None
     decided_by: str | None
     decided_at: datetime | None
+
+    @property
+    def given_pairs(self) -> list[tuple[str, str]]:
+        """What the bytes do not say, by name."""
+        return sorted(json.loads(self.given).items())
 
     @property
     def state(self) -> str:

@@ -94,7 +94,7 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
         part.rename(file)  # a file of that name is whole
     finally:
         part.unlink(missing_ok=True)
-    _note_backup(LastBackup(manifest.world, manifest.taken_at, file.name, file.stat().st_size))
+    _note_backup(key.parent, LastBackup(manifest.world, manifest.taken_at, file.name, file.stat().st_size))
     return manifest
 
 
@@ -111,19 +111,20 @@ class LastBackup:
 def last_backup(world: str) -> LastBackup | None:
     """What is noted of the newest backup of a world, or None. The file itself may have been moved since."""
     try:
-        return LastBackup(**json.loads(_note_of(world).read_text()))
+        return LastBackup(**json.loads(_note_of(settings().home, world).read_text()))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _note_backup(made: LastBackup) -> None:
-    part = _note_of(made.world).with_suffix(".part")
+def _note_backup(home: Path, made: LastBackup) -> None:
+    note = _note_of(home, made.world)
+    part = note.with_suffix(".part")
     part.write_text(json.dumps(asdict(made)))
-    part.replace(_note_of(made.world))
+    part.replace(note)
 
 
-def _note_of(world: str) -> Path:
-    return settings().home / f"last_backup_{world}.json"
+def _note_of(home: Path, world: str) -> Path:
+    return home / f"last_backup_{world}.json"
 
 
 def _manifest(connection: psycopg.Connection[Any], hashes: Mapping[str, str]) -> Manifest:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from typing import Any
+from urllib.parse import quote
 
 from django import template
 from django.utils.html import format_html
@@ -111,6 +112,13 @@ def value_cell(value: Any) -> SafeString | str:
     if isinstance(value, Decimal) and not value.is_finite():
         return str(value)
     return cell(value)
+
+
+@register.simple_tag
+def row_key(*values: Any) -> str:
+    """The key of a row of the data manager, as its address has it."""
+    texts = [value.isoformat() if isinstance(value, datetime) else str(value) for value in values]
+    return quote(json.dumps(texts), safe="")
 
 
 @register.simple_tag
