@@ -185,9 +185,8 @@ def sort_word(order: Order | None) -> str:
 
 def too_slow() -> str:
     """What is said where the database gave up."""
-    return _("That takes longer than %(seconds)d s, so it was ended: filter by the first column of an index.") % {
-        "seconds": gateway.MOST_SECONDS
-    }
+    text = _("That takes longer than %(seconds)d s, so it was ended: filter by the first column of an index.")
+    return str(text % {"seconds": gateway.MOST_SECONDS})
 
 
 def _order(table: Table, word: str) -> Order | None:

@@ -189,13 +189,15 @@ def read_table(schema: str, name: str) -> Table | None:
         Column(column.name, column.type, column.is_required, relation.said.columns.get(column.name))
         for column in read(Column, COLUMNS, relation=quoted)
     ]
-    return Table(relation, columns, _orders(relation, read(_Index, INDEXES, relation=quoted)))
+    orders = _orders(relation, columns, read(_Index, INDEXES, relation=quoted))
+    return Table(relation, columns, orders)
 
 
-def _orders(relation: Relation, indexes: list[_Index]) -> list[tuple[str, ...]]:
+def _orders(relation: Relation, columns: list[Column], indexes: list[_Index]) -> list[tuple[str, ...]]:
     """The keys of the pages: each index, made unique by the grain. None where rows cannot be told apart."""
     usable = [index for index in indexes if index.is_required]
-    grain = relation.grain or next((index.columns for index in usable if index.is_unique), [])
+    is_there = set(relation.grain) <= {column.name for column in columns}  # dbt's project may be newer than its view
+    grain = (relation.grain if is_there else []) or next((index.columns for index in usable if index.is_unique), [])
     if not grain:
         return []
     orders = [tuple(grain)]

@@ -35,6 +35,7 @@ PATHS = (
         "/halt/",
         "/agenda/?day=2024-01-02",
     ),
+    *("/data/", "/data/records/candles/", "/data/changes/", "/data/changes/record-candle/"),
     *("/search/?q=BTC", "/states/", "/bodies/1/", "/settings/", "/people/"),
 )
 PHONE = {"width": 390, "height": 844}

@@ -1,11 +1,13 @@
 """The data manager: every table as SQL has it, filtered and paged safely; from any row to its bytes; nothing secret."""
 
 import csv
+import hashlib
 import json
 import re
 from datetime import datetime
 from html import unescape
 from io import BytesIO, StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -20,7 +22,10 @@ from dashboard.gateway import rows as gateway
 from dashboard.gateway.tables import LAYERS
 from strades_pipelines.brokerage.live import measure
 from strades_pipelines.database.connection import connect
+from strades_pipelines.database.migrate import MIGRATIONS
 from strades_pipelines.database.roles import DASHBOARD_ROLE
+from strades_pipelines.examination import Finding, keep_examination
+from strades_pipelines.settings import PROJECT, settings
 from tests.brokerage.conftest import AddCandles, rows
 from tests.dashboard.conftest import BODY, CLOCK, ClientOf, rows_of, store
 from tests.dashboard.test_today import MOST_QUERIES
@@ -176,6 +181,31 @@ def test_a_question_that_takes_too_long_ends_and_says_what_to_do(
     assert "so it was ended: filter by the first column" in page(client_of("viewer"), "/data/marts/slow/", 503)
 
 
+def test_a_view_is_described_and_paged_by_what_dbt_says_of_it(
+    traded: Connection, site: str, client_of: ClientOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(site, role="strades_dbt") as dbt:
+        dbt.execute("CREATE VIEW marts.shown AS SELECT open_time, listing_id FROM records.candles")
+    node: dict[str, Any] = {"unique_id": "model.shown", "schema": "marts", "name": "shown", "resource_type": "model"}
+    node |= {"description": "What is\n shown.", "columns": {"open_time": {"description": "Its <b>start</b>."}}}
+    test: dict[str, Any] = {"attached_node": "model.shown", "resource_type": "test"}
+    test["test_metadata"] = {"name": "unique_combination", "kwargs": {"columns": ["listing_id", "open_time"]}}
+    (tmp_path / "dbt").mkdir()
+    document = {"nodes": {"model.shown": node, "test": test}, "sources": {}}
+    (tmp_path / "dbt" / "manifest.json").write_text(json.dumps(document))
+    client = client_of("viewer")
+    undescribed = client.get("/data/marts/shown/").content.decode()
+    assert "What is shown." not in undescribed
+    assert keys_of(undescribed) == []
+    monkeypatch.setenv("STRADES_HOME", str(tmp_path))
+    settings.cache_clear()
+    text = client.get("/data/marts/shown/").content.decode()
+    assert "What is shown." in text
+    assert "Its &lt;b&gt;start&lt;/b&gt;." in text
+    times = rows(traded, "SELECT open_time FROM records.candles ORDER BY listing_id, open_time")
+    assert [datetime.fromisoformat(key[1]) for key in keys_of(text)] == [time for (time,) in times]
+
+
 def test_rows_are_saved_exactly_with_the_query_that_gives_them_again(
     traded: Connection, client_of: ClientOf, site: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,3 +241,28 @@ def test_its_pages_ask_the_database_at_most_a_dozen_times(
         queries = [query["sql"] for query in (*own.captured_queries, *layers.captured_queries)]
         queries = [query for query in queries if query not in ("BEGIN", "COMMIT")]
         assert len(queries) <= MOST_QUERIES, "\n".join([path, *queries])
+
+
+def test_the_report_says_what_is_installed_and_no_secret(
+    traded: Connection, client_of: ClientOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of("admin")
+    monkeypatch.setenv("STRADES_HOME", str(tmp_path))
+    settings.cache_clear()
+    assert "It did not run yet in this home" in page(client, "/data/software/report/")
+    keep_examination([Finding("database", False, "postgresql://ada:pa55word@h/x <b>away</b>")], now=CLOCK)
+    (tmp_path / "last_backup_sandbox.json").write_text(
+        '{"world": "sandbox", "taken_at": "2024-01-01T03:00:00+00:00", "file": "night.backup", "size": 1200000}'
+    )
+    raw = client.get("/data/software/report/").content.decode()
+    assert "<b>away" not in raw
+    text = unescape(raw)
+    [(server,)] = rows(traded, "SELECT current_setting('server_version')")
+    newest = max(path.stem for path in MIGRATIONS.glob("*.sql"))
+    lock = hashlib.sha256((PROJECT / "requirements.lock").read_bytes()).hexdigest()
+    for told in (server, newest, lock, "night.backup", "1 Jan 2024 03:00 UTC", "bad  database", "postgresql://***@h/x"):
+        assert told in text, told
+    assert "pa55word" not in text
+    open_to_all = page(client_of("viewer"), "/data/software/")
+    assert lock in open_to_all
+    assert re.search(r"ccxt</td>.*?MIT</td>", open_to_all)

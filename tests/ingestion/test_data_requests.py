@@ -23,7 +23,7 @@ from tests.ingestion.conftest import GATE, NOW, Store, gate_body, gate_row
 Connection = psycopg.Connection[Any]
 LATER = NOW + timedelta(hours=1)
 BAR = {"open_time": "2026-11-01T00:00:00+00:00", "open": "100", "high": "102", "low": "99", "close": "101.25"}
-MANUAL_BAR = {"protocol": "manual_candle", "source": "manual", "given": {**GATE}}
+MANUAL_BAR: dict[str, Any] = {"protocol": "manual_candle", "source": "manual", "given": {**GATE}}
 ASK = """
     INSERT INTO ops.data_requests (
         request_key, kind, requested_by, requested_at, reason, protocol, source, given, file_name, body
@@ -72,7 +72,7 @@ def ask(
 
 def outcome(connection: Connection, request_id: int) -> tuple[Any, ...]:
     """Outcome, and whether bytes wait in the request."""
-    found = connection.execute(
+    found: tuple[Any, ...] | None = connection.execute(
         "SELECT outcome, octet_length(body) > 0 FROM ops.data_requests WHERE request_id = %s", [request_id]
     ).fetchone()
     connection.commit()
