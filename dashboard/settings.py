@@ -122,6 +122,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+# A file that somebody has taken in (datamanager/requests.py) is kept in memory, never on the disk.
+UPLOAD_PATH, FILE_UPLOAD_MAX_MEMORY_SIZE = "/data/changes/file/", 8 * 2**20
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

@@ -9,6 +9,8 @@ from django.urls import path
 from dashboard.accounts import people, views
 from dashboard.choice import assets, start
 from dashboard.core.health import health
+from dashboard.datamanager import requests as data_requests
+from dashboard.datamanager import software, tables
 from dashboard.historic import views as historic
 from dashboard.notations.views import notation_write, notations
 from dashboard.overall_data import markets, news, reports, states, statistics
@@ -65,6 +67,17 @@ urlpatterns = [
     path("calendar/<int:feed_id>/revoke/", feeds.calendar_revoke, name="calendar_revoke"),
     path("calendar/<str:token>.ics", feeds.calendar_feed, name="calendar_feed"),
     path("search/", search, name="search"),
+    path("data/", tables.tables, name="tables"),
+    path("data/software/", software.software, name="software"),
+    path("data/software/report/", software.bug_report, name="bug_report"),
+    path("data/changes/", data_requests.requests, name="data_requests"),
+    path("data/changes/file/", data_requests.file, name="data_file"),
+    path("data/changes/record-<str:kind>/", data_requests.record, name="data_record"),
+    path("data/changes/<uuid:key>/", data_requests.data_request, name="data_request"),
+    path("data/changes/<uuid:key>/answer/", data_requests.answer, name="data_answer"),
+    path("data/<str:schema>/<str:name>/", tables.table, name="table"),
+    path("data/<str:schema>/<str:name>/row/", tables.row, name="table_row"),
+    path("data/<str:schema>/<str:name>/rows.<str:kind>", tables.export, name="table_export"),
     path("halt/", commands.halt, name="halt"),
     path("resume/", commands.resume, name="resume"),
     path("commands/", commands.commands, name="commands"),

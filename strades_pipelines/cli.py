@@ -267,8 +267,10 @@ def trace(
 def doctor(as_json: Json = False) -> None:
     """Check this installation, with a hint for each thing that is wrong."""
     from strades_pipelines.doctor import examine, show_findings
+    from strades_pipelines.examination import keep_examination
 
     findings = examine()
+    keep_examination(findings, now=settings().now())
     _print_json([finding.__dict__ for finding in findings]) if as_json else show_findings(findings, Console())
     raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
 

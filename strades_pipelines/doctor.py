@@ -5,24 +5,14 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from strades_pipelines.examination import Finding
 from strades_pipelines.settings import PROJECT, settings
 
 SPACE_NEEDED = 2 * 1024**3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    good: bool
-    detail: str
-    warning: bool = False  # it works, but should be changed
 
 
 class DoctorWarning(Exception):

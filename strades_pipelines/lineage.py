@@ -7,7 +7,7 @@ rows compared with those stored.
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -142,6 +142,21 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
     rows = [*lineage.records, *lineage.cleaned]
     fetch_ids = fetch_ids.union(*([row["fetch_id"], *(row.get("replacement_fetch_ids") or ())] for row in rows))
     return lineage, fetch_ids | splits_behind(connection, fetch_ids)
+
+
+def follow_features(connection: Connection, listing_id: int, decision_time: datetime) -> set[int]:
+    """The fetches that the features of a listing at a decision rest on; empty where there are none."""
+    features = _one(
+        connection,
+        "SELECT * FROM features.daily WHERE listing_id = %s AND decision_time = %s",
+        listing_id,
+        decision_time,
+    )
+    if features is None:
+        return set()
+    bars = _rows(connection, CLEANED, listing_id, features["window_start"], features["session_date"])
+    own = [fetch_id for row in bars for fetch_id in (row["fetch_id"], *(row.get("replacement_fetch_ids") or ()))]
+    return {*own, *_behind_features(connection, features)}
 
 
 def splits_behind(connection: Connection, fetch_ids: Collection[int]) -> set[int]:

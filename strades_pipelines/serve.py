@@ -25,6 +25,7 @@ from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.alert_queue import AlertQueue
 from strades_pipelines.supervision.changes import ChangeWatch, fingerprint
 from strades_pipelines.supervision.command_watch import CommandWatch
+from strades_pipelines.supervision.data_requests import carry_out_in_child
 from strades_pipelines.supervision.database_part import postmaster
 from strades_pipelines.supervision.down import record_path, stop_database
 from strades_pipelines.supervision.process_table import is_stopped
@@ -212,6 +213,7 @@ class Extras:
         self._runs = RunGuard(output, parts.children["code"])
         self._wallets = WalletWatch(alerts.put, output.tell)
         self._commands = CommandWatch(output.tell, output.note)
+        self._data_requests = CommandWatch(output.tell, output.note, carry_out_in_child, "data request")
 
     def look(self, supervisor: Supervisor) -> None:
         """Look once."""
@@ -229,6 +231,7 @@ class Extras:
     def close(self) -> None:
         """End what it started."""
         self._commands.close()
+        self._data_requests.close()
         self._runs.close()
 
     def _follow_database(self, supervisor: Supervisor) -> None:

@@ -57,6 +57,13 @@ PLANTS = (
         "tests/ingestion/test_loader.py::test_bad_rows_are_kept_as_rejects_and_good_ones_loaded",
     ),
     Plant(
+        "a change of data is carried out that an admin declined",
+        f"{PACKAGE}/ingestion/data_requests.py",
+        "WHERE r.outcome IS NULL AND v.is_accepted ORDER",
+        "WHERE r.outcome IS NULL ORDER",
+        "tests/ingestion/test_data_requests.py::test_only_what_an_admin_accepted_is_carried_out",
+    ),
+    Plant(
         "the hash of stored bytes is not looked at",
         f"{PACKAGE}/ingestion/bodies.py",
         "if found != sha256.hex():",

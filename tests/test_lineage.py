@@ -9,7 +9,7 @@ import pytest
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.database.connection import connect
 from strades_pipelines.ingestion.loader import load_stored
-from strades_pipelines.lineage import NotFound, lines, trace_one
+from strades_pipelines.lineage import NotFound, follow_features, lines, trace_one
 from strades_pipelines.predictor.features import write_features
 from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.formulas import FAMILIES, SESSIONS
@@ -47,6 +47,15 @@ def test_prediction_is_traced_to_its_model_its_feature_values_and_their_bars(
     assert f" · klen {found['features']['klen']:.6g}" in text
     with pytest.raises(NotFound, match="or a prediction, was 'NOPE'"):
         trace_one("NOPE", database_url)
+    row = found["features"]
+    with connect(database_url) as connection:
+        behind = follow_features(connection, row["listing_id"], row["decision_time"])
+        assert follow_features(connection, row["listing_id"], start) == set()
+    own = (
+        "SELECT DISTINCT fetch_id FROM cleaned.daily_bars WHERE listing_id = {} AND session_date BETWEEN '{}' AND '{}'"
+    )
+    bars = market.rows(own.format(row["listing_id"], row["window_start"], row["session_date"]))
+    assert behind >= {fetch_id for (fetch_id,) in bars} > set()
 
 
 def test_cell_taken_from_another_venue_is_traced_to_that_venues_bytes(database_url: str, adbc: "Connection") -> None:

@@ -94,7 +94,37 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
         part.rename(file)  # a file of that name is whole
     finally:
         part.unlink(missing_ok=True)
+    _note_backup(key.parent, LastBackup(manifest.world, manifest.taken_at, file.name, file.stat().st_size))
     return manifest
+
+
+@dataclass(frozen=True)
+class LastBackup:
+    """The newest backup of a world that this home made: when (ISO 8601, UTC), under which name, how large in bytes."""
+
+    world: str
+    taken_at: str
+    file: str
+    size: int
+
+
+def last_backup(world: str) -> LastBackup | None:
+    """What is noted of the newest backup of a world, or None. The file itself may have been moved since."""
+    try:
+        return LastBackup(**json.loads(_note_of(settings().home, world).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _note_backup(home: Path, made: LastBackup) -> None:
+    note = _note_of(home, made.world)
+    part = note.with_suffix(".part")
+    part.write_text(json.dumps(asdict(made)))
+    part.replace(note)
+
+
+def _note_of(home: Path, world: str) -> Path:
+    return home / f"last_backup_{world}.json"
 
 
 def _manifest(connection: psycopg.Connection[Any], hashes: Mapping[str, str]) -> Manifest:

@@ -10,6 +10,7 @@ TABLE = re.compile(r"CREATE TABLE (\w+\.\w+) \(\n(.*?)\n\);", re.DOTALL)
 ADDED = re.compile(r"ALTER TABLE (\w+\.\w+)\n((?:ADD COLUMN [^;]*?)+);", re.DOTALL)
 DROPPED = re.compile(r"ALTER TABLE (\w+\.\w+)\n((?:DROP COLUMN \w+,?\n?)+);")
 NULLABLE = re.compile(r"ALTER TABLE (\w+\.\w+) ALTER COLUMN (\w+) (SET|DROP) NOT NULL;")
+COMMENTED = re.compile(r"^((?:--(?!--)[^\n]*\n)+)CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (\w+\.\w+)", re.MULTILINE)
 COLUMN = re.compile(
     r'^    "?(?P<name>[a-z]\w*)"?\s+(?P<type>double precision|[a-z]+(?:\[\])?)'
     r"(?P<rest>[^-]*?),?\s*(?:-- ?(?P<comment>.*))?$"
@@ -41,6 +42,16 @@ def table_columns() -> dict[str, tuple[Column, ...]]:
             replace(column, nullable=action == "DROP") if column.name == changed else column for column in tables[name]
         )
     return tables
+
+
+@cache
+def table_comments() -> dict[str, str]:
+    """What the migrations say above a table or view, by `schema.table`; the newest where it was made again."""
+    text = "\n".join(path.read_text() for path in sorted(MIGRATIONS.glob("*.sql")))
+    return {
+        name: " ".join(line.removeprefix("--").strip() for line in comment.splitlines())
+        for comment, name in COMMENTED.findall(text)
+    }
 
 
 def _columns(body: str) -> list[Column]:

@@ -74,16 +74,31 @@ def own_files(
         GivenError: a file that cannot be read, several websites that it may belong to, or a statistic of which nobody
             says when it is out.
     """
+    return [
+        file_of_source(path.name, _read(path, protocol.ask.max_bytes), protocol, given, sources, source)
+        for path in paths
+    ]
+
+
+def file_of_source(
+    name: str, body: bytes, protocol: Protocol, given: Mapping[str, str], sources: Sources, source: str | None
+) -> OwnFile:
+    """A file's bytes with the source they belong to, as `own_files`.
+
+    Raises:
+        GivenError: several websites that it may belong to, or more bytes than an answer may have.
+    """
+    if len(body) > protocol.ask.max_bytes:
+        raise GivenError(f"{name}: expected at most {protocol.ask.max_bytes} bytes, was {len(body)}")
     website = _website(protocol, sources, source)
     known = _known(website, protocol, given, sources) if website else {"venue": protocol.name.partition("_")[0]}
-    name = website.name if website else protocol.name
     said = {**known, **given}
     if "calendar" in given:
         said.pop("assumed", None)
     lag = protocol.read.scalars.get("lag_days")
     if lag is not None and lag.given and "lag_days" not in said:
         raise GivenError("expected --set lag_days=, so many days after its day a value is out, was none")
-    return [OwnFile(path.name, _read(path, protocol.ask.max_bytes), name, said) for path in paths]
+    return OwnFile(name, body, website.name if website else protocol.name, said)
 
 
 def _website(protocol: Protocol, sources: Sources, source: str | None) -> Website | None:

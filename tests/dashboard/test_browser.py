@@ -48,6 +48,7 @@ PATHS = (
         "/calendar/",
     ),
     *("/news/", "/statistics/", "/reports/", "/notations/", "/notations/write/?kind=listing&key=11"),
+    *("/data/", "/data/records/candles/", "/data/changes/", "/data/changes/record-candle/"),
     *("/search/?q=BTC", "/states/", "/bodies/1/", "/settings/", "/people/"),
 )
 PHONE = {"width": 390, "height": 844}

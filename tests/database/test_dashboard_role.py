@@ -38,6 +38,9 @@ def dashboard(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         "UPDATE trading.commands SET outcome = 'done', finished_at = now()",
         "INSERT INTO trading.commands (kind, scope, name, requested_by, requested_at, arguments, outcome, finished_at) "
         "VALUES ('halt', 'all', '', 'ada', now(), '{}', 'halted', now())",
+        "UPDATE ops.data_requests SET outcome = 'done', finished_at = now()",
+        "UPDATE ops.data_verdicts SET is_accepted = true",
+        "INSERT INTO records.candles SELECT * FROM records.candles",
         "INSERT INTO signals.decisions SELECT * FROM signals.decisions",
         "DELETE FROM rawsources.bodies",
         "UPDATE trading.asset_choices SET instruments = '{}'",

@@ -32,7 +32,7 @@ def test_a_halt_is_carried_out_within_seconds_also_after_the_database_was_away(
     while len(said) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     watch.close()
-    assert said[0].startswith("nothing is carried out that pages ask for: ")
+    assert said[0].startswith("no command is carried out that pages ask for: ")
     assert said[1:] == ["command 1 halted"]
     assert rows(market, OUTCOMES) == [("halted",)]
     assert current_state(market, "paper") == "halted"

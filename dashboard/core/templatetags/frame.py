@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from typing import Any
+from urllib.parse import quote
 
 from django import template
 from django.utils.html import format_html
@@ -101,6 +102,31 @@ def cell(value: Any) -> SafeString | str:
     if isinstance(value, Decimal):
         return quantity(value)
     return str(value)
+
+
+@register.simple_tag
+def value_cell(value: Any) -> SafeString | str:
+    """A value of any column as it stands in the database, NULL and what is no number among them."""
+    if value is None:
+        return absent(_("no value"))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal) and not value.is_finite():
+        return str(value)
+    return cell(value)
+
+
+@register.simple_tag
+def row_key(*values: Any) -> str:
+    """The key of a row of the data manager, as its address has it."""
+    texts = [value.isoformat() if isinstance(value, datetime) else str(value) for value in values]
+    return quote(json.dumps(texts), safe="")
+
+
+@register.simple_tag
+def absence(reason: str) -> SafeString:
+    """A dash with its reason, in the language of the page."""
+    return absent(reason)
 
 
 @register.simple_tag(takes_context=True)

@@ -1,0 +1,190 @@
+"""Create and correct: forms that leave a request, the list of requests, and the page on which an admin answers one.
+
+The dashboard parses nothing and writes no record: `strades up` takes in what an admin accepted, bytes first.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from dashboard.accounts.models import User
+from dashboard.datamanager.forms import CandleForm, FileForm, ObservationForm, RequestForm
+from dashboard.gateway import data_requests as gateway
+from dashboard.gateway.markets import read_market
+from dashboard.gateway.reading import snapshot
+from dashboard.gateway.rows import RowsRefused, read_row
+from dashboard.gateway.tables import read_table
+from strades_pipelines.datamanager.protocols import protocol_names
+from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.settings import settings
+
+SHOWN_REQUESTS = 25
+LARGEST_ID = 2**63 - 1
+REFRESH_SECONDS = 3
+MANUAL = "manual"
+TABLES = {"candle": "candles", "observation": "observations"}
+
+
+@require_safe
+def requests(request: HttpRequest) -> HttpResponse:
+    """Requests, newest first, page by page."""
+    asked = request.GET.get("before", "")
+    before = int(asked) if asked.isascii() and asked.isdigit() and int(asked) <= LARGEST_ID else None
+    if asked and before is None:
+        raise Http404
+    with snapshot():
+        rows = gateway.read_requests(before=before, most=SHOWN_REQUESTS + 1)
+    context = {
+        "rows": rows[:SHOWN_REQUESTS],
+        "older": rows[SHOWN_REQUESTS - 1].request_id if len(rows) > SHOWN_REQUESTS else None,
+        "before": before,
+    }
+    return render(request, "datamanager/requests.html", context)
+
+
+@require_safe
+def data_request(request: HttpRequest, key: UUID) -> HttpResponse:
+    """One request: its bytes as text, the verdict, what came of it; asks again while it waits."""
+    with snapshot():
+        found = gateway.read_request(key)
+        if found is None:
+            raise Http404
+        body = gateway.read_request_body(found.request_id)
+    response = render(request, "datamanager/request.html", {"request_": found, "body": body})
+    if found.state == "waits":
+        response["Refresh"] = str(REFRESH_SECONDS)
+    return response
+
+
+@require_POST
+def answer(request: HttpRequest, key: UUID) -> HttpResponse:
+    """Accept or decline a request."""
+    with snapshot():
+        found = gateway.read_request(key)
+    verdict = request.POST.get("verdict")
+    if found is None or verdict not in ("accept", "decline"):
+        raise Http404
+    gateway.answer(key, accept=verdict == "accept", by=_name(request), at=settings().now())
+    return redirect("data_request", key)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def file(request: HttpRequest) -> HttpResponse:
+    """Ask for a file to be taken in."""
+    sources = load_sources(settings().sources).websites
+    choices = {"protocols": protocol_names(), "sources": sorted(website.name for website in sources)}
+    posted = request.method == "POST"
+    form = FileForm(
+        request.POST if posted else None,
+        request.FILES if posted else None,
+        initial={"key": uuid4()},
+        **choices,
+    )
+    if posted and form.is_valid():
+        given = form.cleaned_data
+        found = _ask(request, form, "file", given["protocol"], given["source"] or None, given["file"].name)
+        if found is not None:
+            return redirect("data_request", found.request_key)
+    return _render(request, form, _("Take in a file"), is_file=True)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def record(request: HttpRequest, kind: str) -> HttpResponse:
+    """Ask for a record to be written by hand; with the key of a stored one, for that to be corrected."""
+    if kind not in TABLES:
+        raise Http404
+    key = request.GET.get("key", "")
+    stored = _stored(kind, key) if key else {}
+    form = _record_form(request, kind, {"key": uuid4(), **stored})
+    if key:
+        form.fix()
+    if request.method == "POST" and form.is_valid():
+        name = f"{kind}-{form.cleaned_data['key']}.json"
+        found = _ask(request, form, "correction" if key else "record", form.protocol_name, MANUAL, name)
+        if found is not None:
+            return redirect("data_request", found.request_key)
+    titles = {"candle": _("A bar"), "observation": _("A value of a series")}
+    return _render(request, form, titles[kind], stored=stored)
+
+
+def _record_form(request: HttpRequest, kind: str, initial: dict[str, Any]) -> RequestForm:
+    data = request.POST if request.method == "POST" else None
+    if kind == "candle":
+        return CandleForm(data, initial=initial)
+    return ObservationForm(data, initial=initial, today=settings().now().astimezone(UTC).date())
+
+
+def _render(request: HttpRequest, form: RequestForm, title: str, **more: Any) -> HttpResponse:
+    is_conflict = set(form.errors) == {NON_FIELD_ERRORS}  # every field is right, the key is another form's
+    status = 200 if not form.is_bound else 409 if is_conflict else 400
+    return render(request, "datamanager/ask.html", {"form": form, "title": title, **more}, status=status)
+
+
+def _ask(
+    request: HttpRequest, form: RequestForm, kind: str, protocol: str, source: str | None, file_name: str
+) -> gateway.DataRequest | None:
+    """Leave the request; None, with a word in the form, where its key was used for something else."""
+    at, by = settings().now(), _name(request)
+    found = gateway.ask(
+        kind,
+        key=form.cleaned_data["key"],
+        by=by,
+        at=at,
+        reason=form.cleaned_data["reason"],
+        protocol=protocol,
+        source=source,
+        given=form.given(),
+        file_name=file_name,
+        body=form.body(by=by, at=at),
+    )
+    if found is None:
+        form.add_error(None, _("This form was used for something else before; open it again."))
+    return found
+
+
+def _name(request: HttpRequest) -> str:
+    assert isinstance(request.user, User)
+    return f"dashboard:{request.user.pseudo}"
+
+
+def _stored(kind: str, key: str) -> dict[str, Any]:
+    """A stored record as the first values of a form.
+
+    Raises:
+        Http404: there is none of that key.
+    """
+    with snapshot():
+        table = read_table("records", TABLES[kind])
+        assert table is not None, "the migrations make it"
+        try:
+            row = read_row(table, key, letters=1_000)
+        except RowsRefused:
+            raise Http404 from None
+        if row is None:
+            raise Http404
+        values = row.values
+        if kind == "observation":
+            about: datetime = values["event_time"]
+            return {"event_time": about.date(), **{name: values[name] for name in ("series", "unit", "value")}}
+        market = read_market(values["listing_id"], has_gaps=False)
+    if market is None:
+        raise Http404
+    opened: datetime = values["open_time"]
+    return {
+        "venue": market.venue,
+        "symbol": market.symbol,
+        "calendar": market.calendar,
+        "open_time": opened.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        **{name: values[name] for name in ("interval", "open", "high", "low", "close", "volume")},
+    }
+
+
+def correction_kind(schema: str, name: str) -> str | None:
+    """The form that corrects rows of a table, or None where nobody corrects them by hand."""
+    return next((kind for kind, table in TABLES.items() if (schema, name) == ("records", table)), None)

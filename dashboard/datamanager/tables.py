@@ -1,0 +1,280 @@
+"""Every table of the layers: the list, the rows of one, one row with where it comes from, and rows as a file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlencode
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+from django.views.decorators.http import require_safe
+
+from dashboard.core.frame import installation_of
+from dashboard.datamanager.requests import correction_kind
+from dashboard.gateway import rows as gateway
+from dashboard.gateway.origins import read_where_from
+from dashboard.gateway.reading import snapshot
+from dashboard.gateway.rows import OPERATORS, Filter, Order, Row, RowsRefused, RowsTooSlow
+from dashboard.gateway.tables import LAYERS, Column, Table, read_freshness, read_relations, read_table
+from dashboard.results.exports import to_csv
+
+SHOWN_ROWS, SHOWN_LETTERS, SHOWN_LETTERS_OF_ROW, MOST_FILTERS = 50, 160, 50_000, 4
+WORDS = {
+    "rawsources": gettext_noop("the bytes as they came, and the log of every fetch; nobody changes them"),
+    "records": gettext_noop("what the sources said, read from the bytes"),
+    "staging": gettext_noop("records under dbt's names"),
+    "cleaned": gettext_noop("records placed in sessions, compared between venues, in current shares"),
+    "marts": gettext_noop("for people who ask how something went"),
+    "features": gettext_noop("what models see, from what was known at each decision"),
+    "predictions": gettext_noop("models, what they said, and how it turned out"),
+    "signals": gettext_noop("what strategies decided, and why"),
+    "trading": gettext_noop("wallets, intents, orders, fills, ledger; nobody changes them"),
+    "results": gettext_noop("what came of it"),
+    "ops": gettext_noop("runs, schedules, events, marks of what has yet to be worked out"),
+}
+STAMPS = frozenset({"fetch_id", "recorded_at"})
+ARROW_TYPES = {
+    "smallint": pa.int64(),
+    "integer": pa.int64(),
+    "bigint": pa.int64(),
+    "real": pa.float64(),
+    "double precision": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the address asks of a table; `problem` says what of it is not understood."""
+
+    filters: list[Filter]
+    order: Order | None
+    after: str
+    problem: str | None = None
+
+    def address(self, **changes: str) -> str:
+        """The query of a link to the same question, but for these parts."""
+        parts: list[tuple[str, str]] = []
+        for found in self.filters:
+            parts += [("column", found.column), ("operator", found.operator), ("value", found.value)]
+        parts += {"sort": sort_word(self.order), **changes}.items()
+        return urlencode([(name, value) for name, value in parts if value or name == "value"])
+
+
+@require_safe
+def tables(request: HttpRequest) -> HttpResponse:
+    """Every table and view, layer by layer."""
+    with snapshot():
+        relations = read_relations()
+        newest = read_freshness(relations)
+    layers = [
+        (layer, WORDS[layer], [(found, newest.get(found.full_name)) for found in relations if found.schema == layer])
+        for layer in LAYERS
+    ]
+    return render(request, "datamanager/tables.html", {"layers": [layer for layer in layers if layer[2]]})
+
+
+@require_safe
+def table(request: HttpRequest, schema: str, name: str) -> HttpResponse:
+    """One table: what it is, and a page of its rows; filters, order and place stand in the address."""
+    with snapshot():
+        found = _table_or_404(schema, name)
+        newest = read_freshness([found.relation])
+    question = parse_question(request, found)
+    rows, query, problem, status = _read_page(found, question)
+    shown = rows[:SHOWN_ROWS]
+    context = {
+        "table": found,
+        "newest": newest.get(found.relation.full_name),
+        "question": question,
+        "problem": problem,
+        "operators": _operators(),
+        "filters": [*question.filters, Filter("", "eq", "")][:MOST_FILTERS],
+        "orders": [(word, label, word == sort_word(question.order)) for word, label in _order_choices(found)],
+        "rows": [(row.key if found.orders else None, _cells(found, row)) for row in shown],
+        "next": question.address(after=shown[-1].key or "") if len(rows) > SHOWN_ROWS and question.order else None,
+        "first": question.address() if question.after else None,
+        "is_cut": len(rows) > SHOWN_ROWS and not question.order,
+        "address": question.address(),
+        "query": query,
+        "most_exported": gateway.MOST_EXPORTED,
+        "most_bytes": gateway.MOST_EXPORTED_BYTES,
+    }
+    return render(request, "datamanager/table.html", context, status=status)
+
+
+@require_safe
+def row(request: HttpRequest, schema: str, name: str) -> HttpResponse:
+    """One row, by the key of its table, with where it comes from."""
+    key = request.GET.get("key", "")
+    with snapshot():
+        found = _table_or_404(schema, name)
+        if not found.orders or not key:
+            raise Http404
+        try:
+            one = gateway.read_row(found, key, letters=SHOWN_LETTERS_OF_ROW)
+        except RowsRefused:
+            raise Http404 from None
+        if one is None:
+            raise Http404
+        versions = gateway.read_versions(found, key, letters=SHOWN_LETTERS)
+        where_from = read_where_from(one.values, has_daily_bars=installation_of(request).has_daily_bars)
+    context = {
+        "table": found,
+        "key": key,
+        "cells": list(zip(found.columns, _cells(found, one), strict=True)),
+        "versions": [_changes(found, one, version) for version in versions],
+        "where_from": where_from,
+        "correction": correction_kind(schema, name),
+        "wallet": one.values.get("wallet"),
+        "listing_id": one.values.get("listing_id"),
+    }
+    return render(request, "datamanager/row.html", context)
+
+
+@require_safe
+def export(request: HttpRequest, schema: str, name: str, kind: str) -> HttpResponse:
+    """The rows that the filters of the address leave, in its order, as CSV or Parquet; the newest stand where asked."""
+    with snapshot():
+        found = _table_or_404(schema, name)
+    if kind not in WRITERS:
+        raise Http404
+    question = parse_question(request, found)
+    try:
+        if question.problem:
+            raise RowsRefused(None)
+        query, parameters = gateway.page_query(
+            found, question.filters, question.order, most=gateway.MOST_EXPORTED, letters=None
+        )
+        with snapshot():
+            text = gateway.query_text(query, parameters)
+        rows = list(gateway.export_rows(query, parameters))
+    except RowsRefused:
+        return HttpResponse(_("A filter does not fit its column.") + "\n", status=400, content_type="text/plain")
+    except RowsTooSlow:
+        return HttpResponse(too_slow() + "\n", status=503, content_type="text/plain")
+    response = HttpResponse(WRITERS[kind](found.columns, rows, text), content_type=CONTENT_TYPES[kind])
+    response["Content-Disposition"] = f'attachment; filename="{schema}.{name}.{kind}"'
+    return response
+
+
+def parse_question(request: HttpRequest, table: Table) -> Question:
+    """What the address asks; a filter without a column is left out, an order that no index has is said to be none."""
+    given = request.GET
+    triples = zip(given.getlist("column"), given.getlist("operator"), given.getlist("value"), strict=False)
+    filters = [Filter(*triple) for triple in triples if triple[0]][:MOST_FILTERS]
+    word = given.get("sort", "")
+    words = dict(_order_choices(table))
+    if word and word not in words:
+        return Question(filters, _order(table, ""), "", _("No index has that order; choose one of the list."))
+    return Question(filters, _order(table, word), given.get("after", ""))
+
+
+def sort_word(order: Order | None) -> str:
+    """An order as the address names it: columns with commas, a minus before them for the largest first."""
+    return "" if order is None else ("-" if order.is_descending else "") + ",".join(order.columns)
+
+
+def too_slow() -> str:
+    """What is said where the database gave up."""
+    text = _("That takes longer than %(seconds)d s, so it was ended: filter by the first column of an index.")
+    return str(text % {"seconds": gateway.MOST_SECONDS})
+
+
+def _order(table: Table, word: str) -> Order | None:
+    if not table.orders:
+        return None
+    columns = tuple(word.removeprefix("-").split(",")) if word else table.orders[0]
+    return Order(columns, word.startswith("-"))
+
+
+def _order_choices(table: Table) -> list[tuple[str, str]]:
+    """The orders that an index has, upwards and downwards, with a name each."""
+    choices = []
+    for columns in table.orders:
+        text = ", ".join(columns)
+        choices += [(",".join(columns), f"↑ {text}"), ("-" + ",".join(columns), f"↓ {text}")]
+    return choices
+
+
+def _read_page(table: Table, question: Question) -> tuple[list[Row], str, str | None, int]:
+    """The rows, the query as text, what is wrong, and the status of the answer."""
+    if question.problem:
+        return [], "", question.problem, 400
+    try:
+        query, parameters = gateway.page_query(
+            table,
+            question.filters,
+            question.order,
+            after=question.after,
+            most=SHOWN_ROWS + 1,
+            letters=SHOWN_LETTERS,
+        )
+        with snapshot():
+            text = gateway.query_text(query, parameters)
+            gateway.limit_time()
+            return gateway.read_rows(table, query, parameters), text, None, 200
+    except RowsRefused as refused:
+        named = f"{refused.column}: " if refused.column else ""
+        return [], "", named + _("A filter does not fit its column."), 400
+    except RowsTooSlow:
+        return [], "", too_slow(), 503
+
+
+def _table_or_404(schema: str, name: str) -> Table:
+    found = read_table(schema, name)
+    if found is None:
+        raise Http404
+    return found
+
+
+def _operators() -> list[tuple[str, str]]:
+    words = {"contains": _("contains"), "missing": _("is missing")}
+    return [(name, words.get(name, sign)) for name, sign in OPERATORS.items()]
+
+
+def _cells(table: Table, row: Row) -> list[Any]:
+    return [row.values[column.name] for column in table.columns]
+
+
+def _changes(table: Table, now: Row, before: Row) -> dict[str, Any]:
+    """An old version: what of it differs from what stands now, and from when to when it stood."""
+    names = [column.name for column in table.columns if column.name not in STAMPS]
+    changed = [(name, before.values[name]) for name in names if before.values[name] != now.values[name]]
+    stood = {"since": before.values.get("recorded_at"), "until": before.values[gateway.SUPERSEDED]}
+    return {"changed": changed, "fetch_id": before.values.get("fetch_id"), **stood}
+
+
+def _as_csv(columns: Sequence[Column], rows: list[list[Any]], _query: str) -> bytes:
+    return to_csv([column.name for column in columns], rows).encode()
+
+
+def _as_parquet(columns: Sequence[Column], rows: list[list[Any]], query: str) -> bytes:
+    """Rows as Parquet with the query in the metadata; exact decimals and all other types as text."""
+    types = [ARROW_TYPES.get(column.type, pa.string()) for column in columns]
+    arrays = [pa.array([_arrow_value(row[number], kind) for row in rows], kind) for number, kind in enumerate(types)]
+    schema = pa.schema(
+        [pa.field(column.name, kind) for column, kind in zip(columns, types, strict=True)],
+        metadata={"strades.query": query},
+    )
+    written = BytesIO()
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), written, compression="zstd")
+    return written.getvalue()
+
+
+def _arrow_value(value: Any, kind: pa.DataType) -> Any:
+    if value is None or not pa.types.is_string(kind):
+        return value
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+
+
+WRITERS = {"csv": _as_csv, "parquet": _as_parquet}
+CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}

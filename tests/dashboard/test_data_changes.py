@@ -1,0 +1,147 @@
+"""Create and correct: an analyst proposes, an admin answers, `strades up` does it, the old value stays readable."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from strades_pipelines.datamanager.sources import Sources, load_sources
+from strades_pipelines.ingestion.data_requests import carry_out_requests
+from strades_pipelines.settings import settings
+from tests.brokerage.conftest import BTC, START, rows
+from tests.dashboard.conftest import CLOCK, ClientOf
+from tests.datamanager.conftest import document
+from tests.ingestion.conftest import gate_body, gate_row
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+Connection = psycopg.Connection[Any]
+HOSTILE = "<script>alert(1)</script>"
+KEPT = "SELECT kind, requested_by, reason, protocol, source FROM ops.data_requests ORDER BY request_id"
+KEY = quote(json.dumps([str(BTC), "1m", "2024-01-02 00:00:00+00"]))
+CORRECT = f"/data/changes/record-candle/?key={KEY}"
+ROW = f"/data/records/candles/row/?key={KEY}"
+VALUE = {"series": "OWN:CPI", "event_time": "2023-12-01", "value": "3.1", "unit": "percent", "known_on": ""}
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: str) -> Sources:
+    """A Sources.json with one website."""
+    (tmp_path / "Sources.json").write_text(json.dumps(document()))
+    monkeypatch.setenv("STRADES_SOURCES", str(tmp_path / "Sources.json"))
+    settings.cache_clear()
+    return load_sources(tmp_path / "Sources.json")
+
+
+def bar(**changes: str) -> dict[str, str]:
+    """What the form of a correction sends: the first bar, with another close."""
+    prices = {"open": "100", "high": "200", "low": "50", "close": "101.25", "volume": "1"}
+    return {"key": str(uuid4()), "reason": f"a slip {HOSTILE}", **prices, **changes}
+
+
+def proposed(client: "Client", path: str, sent: dict[str, Any]) -> str:
+    """Send a form; returns the path of the request that it leads to."""
+    answer = client.post(path, sent)
+    assert (answer.status_code, answer["Location"]) == (302, f"/data/changes/{sent['key']}/"), answer.content.decode()
+    return str(answer["Location"])
+
+
+def test_a_correction_waits_for_an_admin_and_leaves_the_old_value_to_read(
+    traded: Connection, sources: Sources, site: str, client_of: ClientOf
+) -> None:
+    analyst, admin = client_of("analyst", "ada"), client_of("admin", "bob")
+    [(before,)] = rows(traded, f"SELECT close FROM records.candles WHERE open_time = '{START}' AND listing_id = {BTC}")
+    assert f'href="{CORRECT}"' in analyst.get(ROW).content.decode()
+    form = analyst.get(CORRECT).content.decode()
+    assert 'value="BTC_USDT"' in form
+    sent = bar(symbol="ETH_USDT")  # which record it is about stands in the address, whatever the form says
+    path = proposed(analyst, CORRECT, sent)
+    assert proposed(analyst, CORRECT, sent) == path  # the button was pressed twice
+    assert rows(traded, KEPT) == [("correction", "dashboard:ada", f"a slip {HOSTILE}", "manual_candle", "manual")]
+    waiting = analyst.get(path)
+    assert "waits for an admin" in waiting.content.decode()
+    assert "Refresh" not in waiting.headers
+    assert carry_out_requests(site, sources, clock=lambda: CLOCK) == {}
+    assert analyst.post(f"{path}answer/", {"verdict": "accept"}).status_code == 403
+    assert admin.post(f"{path}answer/", {"verdict": "accept"})["Location"] == path
+    admin.post(f"{path}answer/", {"verdict": "decline"})  # the first word counts
+    assert admin.get(path)["Refresh"] == "3"
+    [told] = carry_out_requests(site, sources, clock=lambda: CLOCK).values()
+    assert told == "done: records.candles: 0 new, 1 revised"
+    done = admin.get(path).content.decode()
+    assert "✓ done: records.candles: 0 new, 1 revised" in done
+    stored = admin.get(ROW).content.decode()
+    assert "101.25" in stored
+    assert "Versions before" in stored
+    assert f'close <span class="num">{before:g}' in stored or f"close {before}" in stored
+    [(fetch,)] = rows(traded, "SELECT fetch_id FROM ops.data_requests")
+    assert f'href="/bodies/{fetch}/"' in done
+    assert f'href="/bodies/{fetch}/"' in stored
+    bytes_ = admin.get(f"/bodies/{fetch}/").content.decode()
+    assert "dashboard:ada" in bytes_
+    for text in (done, stored, bytes_, admin.get("/data/changes/").content.decode()):
+        assert "<script" not in text
+
+
+def test_a_file_is_taken_in_as_its_source_would_have_sent_it(
+    traded: Connection, sources: Sources, site: str, client_of: ClientOf
+) -> None:
+    admin = client_of("admin", "bob")
+    body = gate_body(gate_row(0))
+    sent: dict[str, Any] = {"key": str(uuid4()), "reason": "a hole", "protocol": "gateio_candles", "source": ""}
+    given = {"set": "symbol=BTC_USDT\n interval=1m", "file": SimpleUploadedFile("../../mine.json", body)}
+    path = proposed(admin, "/data/changes/file/", sent | given)
+    shown = admin.get(path).content.decode()
+    assert "1000.5" in shown
+    admin.post(f"{path}answer/", {"verdict": "accept"})
+    [told] = carry_out_requests(site, sources, clock=lambda: CLOCK.replace(year=2026, month=12)).values()
+    assert told == "done: records.candles: 1 new, 0 revised"
+    found = rows(traded, "SELECT source, url, method FROM rawsources.fetches WHERE method = 'FILE'")
+    assert found == [("gateio", "file:mine.json", "FILE")]
+    assert rows(traded, "SELECT length(body) FROM ops.data_requests") == [(0,)]
+
+
+def test_forms_that_say_too_little_or_too_much_leave_no_row(
+    traded: Connection, sources: Sources, client_of: ClientOf
+) -> None:
+    analyst = client_of("analyst", "ada")
+    value = {"key": str(uuid4()), "reason": "x", **VALUE}
+    for path, wrong in (
+        (CORRECT, {}),
+        (CORRECT, bar(close="a lot")),
+        (CORRECT, bar(close="NaN")),
+        (CORRECT, bar(reason=" ")),
+        (CORRECT, bar(reason="nul \0")),
+        ("/data/changes/record-candle/", bar(venue="gateio", symbol="X", interval="1m", open_time="31/1/2024")),
+        ("/data/changes/record-observation/", value | {"event_time": "2024-02-30"}),
+        ("/data/changes/record-observation/", value | {"event_time": "2030-01-01"}),
+        ("/data/changes/record-observation/", value | {"known_on": "2023-11-30"}),
+        ("/data/changes/file/", {"key": str(uuid4()), "reason": "x", "protocol": "gateio_candles"}),
+        ("/data/changes/file/", {**bar(), "protocol": "../etc", "file": SimpleUploadedFile("x", b"x")}),
+        ("/data/changes/file/", {**bar(), "protocol": "feed", "set": "a", "file": SimpleUploadedFile("x", b"x")}),
+    ):
+        assert analyst.post(path, wrong).status_code == 400, (path, wrong)
+    for path in (f"/data/changes/{uuid4()}/", "/data/changes/?before=x", "/data/changes/record-candle/?key=x"):
+        assert analyst.get(path).status_code == 404, path
+    assert analyst.get("/data/changes/record-trade/").status_code == 404
+    assert rows(traded, KEPT) == []
+    proposed(analyst, "/data/changes/record-observation/", value)
+    # The key of one request, from another person or of another kind, is no request.
+    assert client_of("analyst", "eve").post("/data/changes/record-observation/", value).status_code == 409
+    assert analyst.post(CORRECT, bar(key=value["key"])).status_code == 409
+    [(given,)] = rows(traded, "SELECT given FROM ops.data_requests")
+    assert given == {"lag_days": "33"}  # from 1 December to the day after 2 January
+
+
+def test_who_only_looks_proposes_nothing(traded: Connection, sources: Sources, client_of: ClientOf) -> None:
+    viewer = client_of("viewer")
+    assert viewer.post(CORRECT, bar()).status_code == 403
+    assert viewer.get("/data/changes/file/").status_code == 403
+    assert "Take in a file" not in viewer.get("/data/changes/").content.decode()
+    assert "propose a correction" not in viewer.get(ROW).content.decode()
