@@ -18,7 +18,7 @@ from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.live import SleeveError, decide, measure
 from strades_pipelines.brokerage.order_journal import Executed
-from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session, load_wallet, open_wallet
 from strades_pipelines.brokerage.rows import decision_row, insert
 from strades_pipelines.brokerage.sleeves import SEVERAL
 from strades_pipelines.brokerage.trading_context import read_context
@@ -122,6 +122,8 @@ def test_the_strategies_add_up_to_their_wallet_at_every_minute(
         assert status.realised + status.unrealised == status.equity - 1000
         held = [position.quantity for position in status.positions]
         assert [sum(part.quantity for owner in status.owners for part in owner.positions)] == (held or [0])
+        for view in load_wallet(market, "paper").strategy_views():  # what it sees of its own position
+            assert sum(fill.units for fill in fills_of_session(market, view)) == owned(market).get(view.title, 0)
         assert verify_ledger(market, "paper") == []
     measure_history(market, load_wallet(market, "paper"), now=END)
     [(made, fees, traded)] = rows(market, "SELECT sum(pnl), sum(fees), sum(traded) FROM results.strategy_sessions")
