@@ -220,10 +220,10 @@ def _check_unchanged(wallet: Wallet, template: WalletTemplate) -> None:
     for one in template.sleeves:
         sleeve = known[one.name]
         was = sleeve.strategy, sleeve.parameters, tuple(sleeve.instruments)
-        wanted = one.strategy, one.new_strategy().parameters, one.instruments
-        if was != wanted:
+        written = one.strategy, one.new_strategy().parameters, one.instruments
+        if was != written:
             raise WalletsError(
-                f"wallet {wallet.name}: strategy {one.name}: expected {was}, as it was opened, was {wanted}; "
+                f"wallet {wallet.name}: strategy {one.name}: expected {was}, as it was opened, was {written}; "
                 "use a new name for it"
             )
 

@@ -214,7 +214,7 @@ def _sleeves(where: str, entry: dict[str, Any]) -> tuple[SleeveTemplate, ...]:
                 raise WalletsError(f"{place}.instruments: expected instruments of the wallet, was {name!r}")
         capital = exact(one["capital_percent"])
         sleeves[one["name"]] = SleeveTemplate(one["name"], one["strategy"], _parameters(one), instruments, capital)
-    total = sum(one.capital_percent for one in sleeves.values())
+    total = sum((one.capital_percent for one in sleeves.values()), Decimal(0))
     if total > 100:
         raise WalletsError(f"{where}.strategies: expected at most 100 capital_percent together, was {plain(total)}")
     return tuple(sleeves.values())
