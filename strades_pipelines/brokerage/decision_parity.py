@@ -89,7 +89,7 @@ class DecisionParity:
             RECORDED, [wallet.name, start, start + DAY, wallet.sleeve_name, wallet.sleeve_name]
         ).fetchall()
         self.recorded = {
-            decision_id: DayDecision(listing_id, *rest, self._ratio(listing_id, count))
+            decision_id: DayDecision(listing_id, *rest, ratio=self._ratio(listing_id, count))
             for decision_id, listing_id, *rest, count in rows
         }
         base = newest_checkpoint(connection, wallet, read_ground(connection, wallet), now=start)

@@ -264,7 +264,7 @@ def _with_successors(wallet: Wallet, pending: list[Due]) -> Iterator[tuple[Due, 
 
 def _newest_intents(connection: Connection, wallet: Wallet) -> dict[Place, datetime]:
     ids = [listing.listing_id for listing in wallet.listings]
-    owners = [sleeve.name for sleeve in wallet.sleeves] or [None]
+    owners: list[str | None] = [sleeve.name for sleeve in wallet.sleeves] or [None]
     return {
         (owner or UNATTRIBUTED, listing_id): at
         for owner in owners
