@@ -164,7 +164,7 @@ PLANTS = (
     Plant(
         "an exit under way is asked for again",
         f"{PACKAGE}/brokerage/person_orders.py",
-        " + under_way.get(listing.listing_id, Decimal(0))",
+        " + under_way[key]",
         "",
         "tests/brokerage/test_person_orders.py::test_an_exit_that_is_under_way_is_not_asked_for_again",
     ),
@@ -316,6 +316,28 @@ PLANTS = (
         "fill.filled_at < split.at)",
         "fill.filled_at <= split.at)",
         "tests/market/test_splits.py::test_a_split_comes_before_a_fill_at_its_instant_and_after_a_late_one_from_before",
+    ),
+    Plant(
+        "a fill of before a split is compared in the shares of its time",
+        f"{PACKAGE}/brokerage/fill_parity.py",
+        "return ratio_since(known, listing_id, at)",
+        "return Fraction(1)",
+        "tests/brokerage/test_fill_parity.py::"
+        "test_fills_of_before_a_split_are_those_of_the_model_in_the_shares_of_after_it",
+    ),
+    Plant(
+        "a strategy that shares a wallet trades from what the whole wallet holds",
+        f"{PACKAGE}/market/risk.py",
+        "quantity = _quantity(decision, listing, own or books)",
+        "quantity = _quantity(decision, listing, books)",
+        "tests/brokerage/test_sleeves.py::test_each_strategy_trades_as_it_does_in_a_wallet_of_its_own",
+    ),
+    Plant(
+        "what one strategy bought is the cost of what another sells",
+        f"{PACKAGE}/brokerage/history.py",
+        'holder = wallet.owner_of(strategy) if wallet.sleeves else ""',
+        'holder = ""',
+        "tests/brokerage/test_sleeves.py::test_profit_is_each_strategys_own",
     ),
     Plant(
         "a session is open at its close",

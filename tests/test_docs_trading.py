@@ -24,9 +24,9 @@ def codes() -> set[str]:
         for file in files
         for code in re.findall(r'(?:GateError|Refusal)\((?:\w+\.\w+, )?"(\w+)"', file.read_text())
     }
-    return (
-        found | {f"wallet_{state}" for state in ("halted", "reducing", "retiring", "retired")} | {*OUTCOMES} - {*ENDS}
-    )
+    found |= {f"wallet_{state}" for state in ("halted", "reducing", "retiring", "retired")}
+    found |= {f"strategy_{state}" for state in ("halted", "reducing", "retired")}
+    return found | {*OUTCOMES} - {*ENDS}
 
 
 def test_the_table_of_limits_is_that_of_the_code() -> None:

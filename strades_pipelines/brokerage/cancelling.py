@@ -24,9 +24,13 @@ class Cancelling:
     def is_wanted(self, known: OpenOrder) -> bool:
         """Whether nothing speaks for taking the order back."""
         wallet = self._journal.wallet
-        if known.cancel_requested_by is not None or wallet.state in CLOSING:
+        if known.cancel_requested_by is not None or wallet.state in CLOSING or self.is_of_retired_sleeve(known):
             return False
         return known.state is OrderState.PLANNED or not self.is_linked_out(known.order)
+
+    def is_of_retired_sleeve(self, known: OpenOrder) -> bool:
+        """Whether a strategy that Wallets.json no longer lists decided it; a person may still close what that holds."""
+        return not known.order.is_by_person and known.order.strategy in self._journal.wallet.retired_sleeves
 
     def is_linked_out(self, order: Order) -> bool:
         """Whether an order of its group was filled, at a venue that does not keep groups itself."""

@@ -101,6 +101,7 @@ def read_ground(connection: Connection, wallet: Wallet) -> Ground:
     code = loaded_code(type(strategy))  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
     parts += [str(wallet.opening_cash), *map(repr, wallet.listings), code, server, trigger]
     parts += [split.movement_id for split in wallet.splits]  # its past is in other shares
+    parts += [] if wallet.sleeve is None else [wallet.sleeve.name, str(wallet.sleeve.capital_percent)]
     ids = [listing.listing_id for listing in wallet.listings]
     subjects = [f"bars:{listing}:{wallet.interval}" for listing in ids]
     subjects += [f"adjustments:{listing}" for listing in ids]
@@ -137,7 +138,7 @@ def newest_checkpoint(
         NEWEST,
         {
             "wallet": wallet.name,
-            "purpose": purpose,
+            "purpose": _purpose(wallet, purpose),
             "fingerprint": ground.fingerprint,
             "subjects": list(ground.subjects),
             "since": ground.since,
@@ -161,7 +162,7 @@ def store_checkpoint(
         return
     row = {
         "wallet": wallet.name,
-        "purpose": purpose,
+        "purpose": _purpose(wallet, purpose),
         "covers_to": checkpoint.covers_to,
         "fingerprint": ground.fingerprint,
         "seen": ground.seen,
@@ -170,6 +171,11 @@ def store_checkpoint(
     }
     insert(connection, "trading.wallet_checkpoints", row, replace=("wallet", "purpose", "covers_to"))
     connection.execute(THIN_OUT, row)
+
+
+def _purpose(wallet: Wallet, purpose: str) -> str:
+    """Each sleeve has checkpoints of its own."""
+    return purpose if wallet.sleeve is None else f"{purpose}:{wallet.sleeve.name}"
 
 
 def delete_old_changes(connection: Connection) -> int:

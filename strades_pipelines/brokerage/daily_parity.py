@@ -17,7 +17,6 @@ from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.strategy.registry import code_hash
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -68,16 +67,20 @@ def write_daily_parity(connection: Connection, adbc: "AdbcConnection", name: str
 def compare_day(connection: Connection, adbc: "AdbcConnection", name: str, day: date) -> DayParity:
     """Replay a UTC day of a wallet and compare. Writes nothing."""
     wallet, start = load_wallet(connection, name), datetime.combine(day, time(), UTC)
-    code, last = code_hash(wallet.new_strategy()), connection.execute(LAST_CODE, [name, day]).fetchone()
+    code, last = wallet.code(), connection.execute(LAST_CODE, [name, day]).fetchone()
     is_other_code = last is not None and last[0] != code
-    decisions = DecisionParity(connection, adbc, wallet, start, is_other_code=is_other_code)
-    different = decisions.differences()
+    compared = 0
+    different: list[Difference] = []
+    for view in wallet.strategy_views():
+        decisions = DecisionParity(connection, adbc, view, start, is_other_code=is_other_code)
+        compared += decisions.compared
+        different += decisions.differences()
     fills = fill_parity(connection, adbc, wallet, start)
     connection.rollback()
     return DayParity(
         day,
-        decisions.compared,
-        decisions.compared - len(different),
+        compared,
+        compared - len(different),
         fills.compared,
         fills.agreeing,
         code,

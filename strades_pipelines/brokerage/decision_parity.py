@@ -1,5 +1,6 @@
 """The decisions of a day beside those that the same code makes of it again, each difference with its cause."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
 MOST_REPLAYS = 10  # of what was stored then: each of them begins at the opening
 RECORDED = """
-    SELECT decision_id, listing_id, decided_at, target, order_request, recorded_at FROM signals.decisions
+    SELECT decision_id, listing_id, decided_at, target, order_request, recorded_at,
+        coalesce((inputs ->> 'splits')::integer, 0)
+    FROM signals.decisions
     WHERE wallet = %s AND decided_at >= %s AND decided_at < %s AND trigger_kind NOT IN ('person', 'revision')
+        AND (%s::text IS NULL OR strategy = %s)
     ORDER BY decided_at, ordinal
 """
 # Of the rows known by a time: whether any has had another value, and whether any was not there at all, when it was
@@ -47,19 +51,26 @@ CHANGED = """
 
 @dataclass(frozen=True)
 class DayDecision:
-    """A decision of a day; `recorded_at` is None for one of a replay."""
+    """A decision of a day; `recorded_at` is None for one of a replay.
+
+    `ratio` is how many shares of now one of those that it counts in has become: a replay decides in shares of now.
+    """
 
     listing_id: int
     at: datetime
     target: float
     request: dict[str, Any] | None
     recorded_at: datetime | None = None
+    ratio: float = 1.0
 
     def is_same(self, other: "DayDecision | None") -> bool:
         """Whether both want the same."""
         if other is None or self.request != other.request:
             return False
-        return self.target == other.target or (self.target != self.target and other.target != other.target)
+        if self.target == other.target or (self.target != self.target and other.target != other.target):
+            return True
+        # A strategy of a fixed size asks for as many shares of either kind; one of a fixed value for as much.
+        return self.ratio != 1 and math.isclose(self.target * self.ratio, other.target, rel_tol=1e-9)
 
     def __str__(self) -> str:
         return f"target {self.target:.12g}" if self.request is None else f"order {self.request}"
@@ -74,11 +85,21 @@ class DecisionParity:
         self._connection, self._adbc, self._wallet, self._start = connection, adbc, wallet, start
         self._is_other_code = is_other_code
         self._replays = 0
-        rows = connection.execute(RECORDED, [wallet.name, start, start + DAY]).fetchall()
-        self.recorded = {decision_id: DayDecision(*rest) for decision_id, *rest in rows}
+        rows = connection.execute(
+            RECORDED, [wallet.name, start, start + DAY, wallet.sleeve_name, wallet.sleeve_name]
+        ).fetchall()
+        self.recorded = {
+            decision_id: DayDecision(listing_id, *rest, ratio=self._ratio(listing_id, count))
+            for decision_id, listing_id, *rest, count in rows
+        }
         base = newest_checkpoint(connection, wallet, read_ground(connection, wallet), now=start)
         stepped = step(connection, adbc, wallet, now=start + DAY - INSTANT, base=base)
         self.replayed = _of_day(stepped.decisions, start)
+
+    def _ratio(self, listing_id: int, count: int) -> float:
+        """What the splits of a listing after the first `count` made of one share, as far as the bars are restated."""
+        own = [split for split in self._wallet.splits if split.listing_id == listing_id]
+        return float(math.prod(split.ratio for split in own[count:] if split.restates))
 
     @property
     def compared(self) -> int:

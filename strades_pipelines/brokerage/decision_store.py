@@ -28,24 +28,27 @@ class StoredDecision:
 # Of each listing the newest decision for a target.
 NEWEST = """
     SELECT listing.id, newest.decided_at, newest.ordinal, newest.target
-    FROM unnest(%s::integer[]) AS listing (id)
+    FROM unnest(%(listings)s::integer[]) AS listing (id)
     CROSS JOIN LATERAL (
         SELECT d.decided_at, d.ordinal, d.target FROM signals.decisions AS d
-        WHERE d.wallet = %s AND d.listing_id = listing.id AND d.order_request IS NULL AND d.trigger_kind <> 'person'
+        WHERE d.wallet = %(wallet)s AND d.listing_id = listing.id AND d.order_request IS NULL
+            AND d.trigger_kind <> 'person' AND (%(sleeve)s::text IS NULL OR d.strategy = %(sleeve)s)
         ORDER BY d.decided_at DESC, d.ordinal DESC LIMIT 1
     ) AS newest
 """
 
 
-def stored_decisions(connection: Connection, wallet: str, *, since: datetime) -> dict[Place, StoredDecision]:
+def stored_decisions(connection: Connection, wallet: Wallet, *, since: datetime) -> dict[Place, StoredDecision]:
     """The decisions of a wallet's strategy from `since` on by their place; a person's may have the same place."""
     rows = connection.execute(
         """
         SELECT listing_id, decided_at, ordinal, decision_id, target, order_request
-        FROM signals.decisions WHERE wallet = %s AND decided_at >= %s AND trigger_kind <> %s
+        FROM signals.decisions
+        WHERE wallet = %(wallet)s AND decided_at >= %(since)s AND trigger_kind <> %(person)s
+            AND (%(sleeve)s::text IS NULL OR strategy = %(sleeve)s)
         ORDER BY decided_at, ordinal
         """,
-        [wallet, since, BY_PERSON],
+        {"wallet": wallet.name, "since": since, "person": BY_PERSON, "sleeve": wallet.sleeve_name},
     )
     return {(listing_id, at, ordinal): StoredDecision(*rest) for listing_id, at, ordinal, *rest in rows}
 
@@ -70,7 +73,7 @@ def store_decisions(
         targets: what the strategy wants to hold at `now`, by the listing's index.
     """
     newest = _newest_targets(connection, wallet)
-    stored = stored_decisions(connection, wallet.name, since=decisions[0].decided_at) if decisions else {}
+    stored = stored_decisions(connection, wallet, since=decisions[0].decided_at) if decisions else {}
     new = []
     for made in decisions:
         known = stored.get((made.listing_id, made.decided_at, made.ordinal))
@@ -85,9 +88,10 @@ def store_decisions(
 def _newest_targets(connection: Connection, wallet: Wallet) -> dict[int, tuple[tuple[datetime, int], float]]:
     """The instant, ordinal and target of each listing's newest stored decision that is about one."""
     ids = [listing.listing_id for listing in wallet.listings]
+    of_strategy = {"listings": ids, "wallet": wallet.name, "sleeve": wallet.sleeve_name}
     return {
         listing_id: ((at, ordinal), target)
-        for listing_id, at, ordinal, target in connection.execute(NEWEST, [ids, wallet.name])
+        for listing_id, at, ordinal, target in connection.execute(NEWEST, of_strategy)
     }
 
 
@@ -112,7 +116,7 @@ def _corrections(
         trigger = f"revision@{stamp(now)}"
         made = TradingDecision(
             wallet=wallet.name,
-            strategy=wallet.new_strategy().title(),
+            strategy=wallet.title,
             i=i,
             listing_id=listing.listing_id,
             decided_at=now,

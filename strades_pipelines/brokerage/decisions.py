@@ -37,6 +37,7 @@ class DecisionJournal(Journal):
     `see` is the session's observer: called with each event before the engine handles it.
 
     Args:
+        strategy: what its decisions have as their strategy; None: the strategy's title.
         prediction_ids: of each forecast, by instrument, time (microseconds UTC), and index among the strategy's models.
         splits: those whose new units the bars are in, and so what is decided.
     """
@@ -50,6 +51,7 @@ class DecisionJournal(Journal):
         interval: str,
         prediction_ids: PredictionIds,
         splits: Sequence[Split] = (),
+        strategy: str | None = None,
     ) -> None:
         super().__init__()
         self.made: list[TradingDecision] = []
@@ -63,7 +65,7 @@ class DecisionJournal(Journal):
         self.refused: dict[str, str] = {}  # why the engine refused an order, by the decision that asked for it
         self.fill_bars: list[int | None] = []
         self._engine, self._listings, self._wallet, self._interval = engine, listings, wallet, interval
-        self._prediction_ids, self._splits = prediction_ids, splits
+        self._prediction_ids, self._splits, self._strategy = prediction_ids, splits, strategy
         self._windows: list[deque[int]] = [deque(maxlen=max(1, engine.strategy.lookback)) for _ in listings]
         self._forecast: dict[int, str] = {}
         self._event: Any = None
@@ -101,7 +103,7 @@ class DecisionJournal(Journal):
         inputs["numbers"] = {name: _json(value) for name, value in explanation.numbers.items()}
         made = TradingDecision(
             wallet=self._wallet,
-            strategy=strategy.title(),
+            strategy=self._strategy or strategy.title(),
             i=i,
             listing_id=self._listings[i].listing_id,
             decided_at=moment(time),

@@ -7,14 +7,12 @@ called. Whatever happens after that, the venue's word alone settles it: what is 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 
 import psycopg
 
 from strades_pipelines.brokerage.brokers.venue import VenueBroker
 from strades_pipelines.brokerage.cancelling import CLOSING, Cancelling
-from strades_pipelines.brokerage.halts import current_state
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_book import OpenOrder, orders_by_id
@@ -23,6 +21,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
 from strades_pipelines.brokerage.sending import Sending
 from strades_pipelines.brokerage.settling import Settling
+from strades_pipelines.brokerage.sleeves import current_states
 from strades_pipelines.brokerage.splits import book_splits
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.order_states import OrderState
@@ -138,7 +137,7 @@ class _Pass:
         if under_way:
             under_way = self._bring_up_to_date(under_way, lookups)
             # It may have been halted while the venue was asked.
-            wallet = replace(wallet, state=current_state(self._connection, wallet.name))
+            wallet = wallet.in_states(current_states(self._connection, wallet.name))
         made = self._intend(wallet, under_way)
         planned = [known for known in under_way if known.state is OrderState.PLANNED]
         self._sending.send_planned([*planned, *made])
@@ -154,7 +153,8 @@ class _Pass:
                 self._sending.send([known])
         for known in self._journal.open_orders():
             if not self._cancelling.is_wanted(known):
-                self._cancelling.cancel(known, known.cancel_requested_by or "the end of its wallet")
+                ended = "strategy" if self._cancelling.is_of_retired_sleeve(known) else "wallet"
+                self._cancelling.cancel(known, known.cancel_requested_by or f"the end of its {ended}")
         self._connection.commit()
         return self._journal.open_orders()
 

@@ -1,22 +1,33 @@
 """The fills of a day's orders beside those of the backtest's fill model, each difference with its cause."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import namedtuple_row
 
 from strades_pipelines.brokerage.expected_fills import BookedFill, SentOrder, expected_fills
-from strades_pipelines.brokerage.parity_causes import Difference, FillModels, Part, agreeing, cause_of_fills
+from strades_pipelines.brokerage.parity_causes import (
+    EXACTLY,
+    Difference,
+    FillModels,
+    Grain,
+    Part,
+    agreeing,
+    cause_of_fills,
+)
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
 from strades_pipelines.brokerage.rows import stored_terms
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.market.events import Bar
 from strades_pipelines.market.instruments import interval_length
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.market.rounding import scaled
+from strades_pipelines.market.splits import ratio_since
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -37,10 +48,12 @@ FILLS = """
     FROM trading.fills AS f INNER JOIN trading.intents AS i USING (intent_id)
     WHERE f.wallet = %s AND f.known_at >= %s ORDER BY f.filled_at, f.fill_id
 """
+# Between two splits all fills are in the same shares.
 BEFORE = """
-    SELECT listing_id, sum(CASE side WHEN 'buy' THEN quantity ELSE -quantity END),
+    SELECT listing_id, min(filled_at), sum(CASE side WHEN 'buy' THEN quantity ELSE -quantity END),
         sum(CASE side WHEN 'buy' THEN -quantity ELSE quantity END * price - fee)
-    FROM trading.fills WHERE wallet = %s AND known_at < %s GROUP BY listing_id
+    FROM trading.fills WHERE wallet = %(wallet)s AND known_at < %(start)s
+    GROUP BY listing_id, width_bucket(filled_at, %(splits)s::timestamptz[])
 """
 PRICES = ["open", "high", "low", "close", "volume"]
 
@@ -70,16 +83,26 @@ class _FillParity:
             self._rows: list[Any] = cursor.execute(ORDERS, [wallet.name, start, start + DAY]).fetchall()
             self._fills: list[Any] = cursor.execute(FILLS, [wallet.name, start]).fetchall()
         self._cash, self._positions = wallet.opening_cash, [Decimal(0)] * len(wallet.listings)
-        for listing_id, held, paid in connection.execute(BEFORE, [wallet.name, start]):
+        times = sorted({split.at for split in wallet.splits})
+        for listing_id, at, units, paid in connection.execute(
+            BEFORE, {"wallet": wallet.name, "start": start, "splits": times}
+        ):
             self._cash += paid
-            self._positions[self._index[listing_id]] = held
+            self._positions[self._index[listing_id]] += self._in_bar_shares(units, listing_id, at)
+        for split in wallet.splits:
+            if split.at < start:
+                self._cash += split.cash
+                self._positions[self._index[split.listing_id]] -= self._in_bar_shares(
+                    split.taken, split.listing_id, split.at
+                )
 
     def compare(self) -> FillParity:
         """Run the fill model once for all orders, and thrice more for those whose fills it does not explain."""
         recorded: dict[str, list[Part]] = {row.intent_id: [] for row in self._rows}
         for fill in self._fills:
             if fill.intent_id in recorded and fill.filled_at < self._start + DAY:
-                recorded[fill.intent_id].append(Part(fill.filled_at, fill.quantity, fill.price, fill.fee))
+                part = Part(fill.filled_at, fill.quantity, fill.price, fill.fee)
+                recorded[fill.intent_id].append(part.restated(self._ratio(fill.listing_id, fill.filled_at)))
         now = self._model(lambda row: row.intended_at) if self._rows else {}
         compared = same = 0
         different = []
@@ -111,6 +134,7 @@ class _FillParity:
                 FillModels(*(model.get(row.intent_id, []) for model in models)),
                 venue_is_model=self._wallet.broker == "paper",
                 interval=interval_length(self._wallet.interval),
+                grain=self._grain(row),
             )
             texts = ["; ".join(map(str, parts)) or "nothing" for parts in (mine, again)]
             found.append(Difference("fill", row.intent_id, row.listing_id, row.intended_at, cause, *texts))
@@ -119,19 +143,27 @@ class _FillParity:
     def _model(
         self, accepted_at: Callable[[Any], datetime | None], *, stored_by: datetime | None = None
     ) -> dict[str, list[Part]]:
-        """What the fill model fills, by intent, of the orders that came to it at `accepted_at`; None: never."""
-        sent = [self._sent(row, at) for row in self._rows if (at := accepted_at(row)) is not None]
+        """What the fill model fills, by intent, of the orders that came to it at `accepted_at`; None: never.
+
+        Orders go in and fills come out in the shares of the bars: those of now, or of when they were stored.
+        """
+        sent = [self._sent(row, at, stored_by) for row in self._rows if (at := accepted_at(row)) is not None]
         own = {row.intent_id for row in self._rows}
         others = [
             BookedFill(
                 fill.known_at,
                 self._index[fill.listing_id],
-                fill.quantity if fill.side == "buy" else -fill.quantity,
-                fill.price,
-                fill.fee,
+                part.quantity if fill.side == "buy" else -part.quantity,
+                part.price,
+                part.fee,
             )
             for fill in self._fills
             if fill.intent_id not in own
+            for part in [
+                Part(fill.filled_at, fill.quantity, fill.price, fill.fee).restated(
+                    self._ratio(fill.listing_id, fill.filled_at, stored_by)
+                )
+            ]
         ]
         parts: dict[str, list[Part]] = {}
         for fill in expected_fills(
@@ -145,18 +177,44 @@ class _FillParity:
         ):
             if fill.filled_at < self._start + DAY:
                 part = Part(fill.filled_at, fill.quantity, fill.price, fill.fee)
-                parts.setdefault(fill.client_order_id, []).append(part)
+                listing_id = self._wallet.listings[fill.i].listing_id
+                since = self._ratio(listing_id, fill.filled_at) / self._ratio(listing_id, fill.filled_at, stored_by)
+                parts.setdefault(fill.client_order_id, []).append(part.restated(since))
         return parts
 
-    def _sent(self, row: Any, at: datetime) -> SentOrder:
-        terms = stored_terms(row)
+    def _ratio(self, listing_id: int, at: datetime, stored_by: datetime | None = None) -> Fraction:
+        """How many of the shares that the bars are in a share of the time `at` has become.
+
+        Args:
+            stored_by: the bars as they were stored at this time; None: as they are.
+        """
+        splits = self._wallet.splits
+        known = [split for split in splits if split.restates and (stored_by is None or split.recorded_at <= stored_by)]
+        return ratio_since(known, listing_id, at)
+
+    def _in_bar_shares(self, units: Decimal, listing_id: int, at: datetime) -> Decimal:
+        """Units of the time `at` that are held when the day begins, in the shares of the bars now."""
+        splits = self._wallet.splits
+        until_start = ratio_since(splits, listing_id, at) / ratio_since(splits, listing_id, self._start)
+        return scaled(units, until_start * self._ratio(listing_id, self._start))
+
+    def _grain(self, row: Any) -> Grain:
+        """Of an order from before a split: its fills in the shares of now are in no whole ticks and lots of them."""
+        if self._ratio(row.listing_id, row.intended_at) == 1:
+            return EXACTLY
+        listing = self._wallet.listings[self._index[row.listing_id]]
+        return Grain(listing.tick, listing.lot, self._wallet.fee_rate)
+
+    def _sent(self, row: Any, at: datetime, stored_by: datetime | None) -> SentOrder:
+        ratio = self._ratio(row.listing_id, row.intended_at, stored_by)
+        terms = in_shares(stored_terms(row), ratio)
         order = Order(
             row.intent_id,
             row.decision_id,
             self._index[row.listing_id],
             row.listing_id,
             row.side,
-            row.quantity,
+            scaled(row.quantity, ratio),
             at,
             Decimal(0),
             terms,
@@ -191,6 +249,16 @@ class _FillParity:
             )
             for row in table.to_pylist()
         ]
+
+
+def in_shares(terms: OrderTerms, ratio: Fraction) -> OrderTerms:
+    """The terms with their prices for shares of which `ratio` have become of one."""
+    prices = {
+        name: scaled(price, 1 / ratio)
+        for name, price in (("limit", terms.limit), ("stop", terms.stop), ("trail", terms.trail))
+        if price is not None
+    }
+    return replace(terms, **prices)  # type: ignore[arg-type]  # by name
 
 
 def _sent_at(row: Any) -> datetime | None:

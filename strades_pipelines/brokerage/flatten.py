@@ -1,7 +1,7 @@
 """Out of everything: cancel a wallet's open orders, then one market order for each position, to zero."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -56,10 +56,15 @@ def cancel_all(
     clock: Clock,
     seconds: float,
     keep_exits: bool = False,
+    owners: Collection[str] | None = None,
 ) -> Flattened:
-    """Cancel the open orders of the request's wallet; returns when all are over, or after `seconds`. Commits."""
+    """Cancel the open orders of the request's wallet; returns when all are over, or after `seconds`. Commits.
+
+    Args:
+        owners: only those of these sleeves of the wallet; None for all.
+    """
     name = request.scope.name
-    cancelled = cancel_open_orders(connection, name, request, keep_exits=keep_exits)
+    cancelled = cancel_open_orders(connection, name, request, keep_exits=keep_exits, owners=owners)
     connection.commit()
     crash_point("trading.cancels_requested")
     deadline = time.monotonic() + seconds
@@ -81,17 +86,31 @@ def cancel_all(
         time.sleep(PAUSE_SECONDS)
 
 
-def flatten(connection: Connection, venue: VenueBroker, request: Request, *, clock: Clock, seconds: float) -> Flattened:
+def flatten(
+    connection: Connection,
+    venue: VenueBroker,
+    request: Request,
+    *,
+    clock: Clock,
+    seconds: float,
+    owners: Collection[str] | None = None,
+) -> Flattened:
     """Cancel the open orders of the request's wallet, then send an exit for each position. Commits. Can be repeated.
+
+    Where several strategies share the wallet each has exits of its own, so that none is left with what another sold.
 
     The wallet was halted before, or its strategy would open what is closed here. What a silent venue still has to
     cancel holds up no exit: that only reduces, so it cannot turn a position.
+
+    Args:
+        owners: only the positions of these sleeves; None for all.
     """
-    done = cancel_all(connection, venue, request, clock=clock, seconds=seconds, keep_exits=True)
+    done = cancel_all(connection, venue, request, clock=clock, seconds=seconds, keep_exits=True, owners=owners)
     with wallet_lock(connection, request.scope.name):  # two at once would each send the whole exit
         wallet = load_wallet(connection, request.scope.name)
         made = [
-            decide_by_hand(connection, wallet, listing, order, request) for listing, order in exits(connection, wallet)
+            decide_by_hand(connection, wallet, listing, order, request, owner=owner)
+            for owner, listing, order in exits(connection, wallet, owners)
         ]
         connection.commit()
         crash_point("trading.exits_decided")

@@ -20,10 +20,16 @@ from strades_pipelines.database.crash import crash_point
 SEND_SECONDS = 5.0  # a send that hangs for longer is the venue's to end
 # The wallets of a scope, but for replays and for those that are closed.
 IN_SCOPE = """
-    SELECT wallet FROM trading.wallets
-    WHERE mode <> 'replay' AND state <> 'retired'
-        AND CASE %(scope)s WHEN 'wallet' THEN wallet = %(name)s WHEN 'strategy' THEN strategy = %(name)s ELSE true END
-    ORDER BY wallet
+    SELECT w.wallet FROM trading.wallets AS w
+    WHERE w.mode <> 'replay' AND w.state <> 'retired'
+        AND CASE %(scope)s
+            WHEN 'wallet' THEN w.wallet = %(name)s
+            WHEN 'strategy' THEN w.strategy = %(name)s OR EXISTS (
+                SELECT FROM trading.sleeves AS s WHERE s.wallet = w.wallet AND %(name)s IN (s.strategy, s.sleeve)
+            )
+            ELSE true
+        END
+    ORDER BY w.wallet
 """
 
 

@@ -159,7 +159,8 @@ def read_steps(connection: Connection, wallet: Wallet, start: datetime, end: dat
         if kind != "fill":
             steps.append(Step(entry, split=splits.get(reference)))
             continue
-        steps.append(Step(entry, Fill(0, *fill), Owner(strategy, source)))
+        holder = wallet.owner_of(strategy) if wallet.sleeves else ""
+        steps.append(Step(entry, Fill(0, *fill), Owner(strategy, source), holder=holder))
     return steps
 
 

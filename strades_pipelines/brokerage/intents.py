@@ -1,5 +1,6 @@
 """From decisions to intents: each listing's newest target and every order asked for pass the risk gate."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -8,20 +9,24 @@ from math import prod
 
 from strades_pipelines.brokerage.gate_inputs import read_market
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, plan
+from strades_pipelines.brokerage.owner_accounts import OwnerAccount, read_owner_accounts
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.replacements import refusal_to_replace
 from strades_pipelines.brokerage.rows import insert_many, refusal_row, request_from_json
-from strades_pipelines.brokerage.standings import CODE, Standings, read_standings
+from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
+from strades_pipelines.brokerage.standings import CODE
 from strades_pipelines.market.books import ZERO, Books
 from strades_pipelines.market.fees import percent_fee
 from strades_pipelines.market.instruments import interval_length
+from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
 from strades_pipelines.market.orders import Order, Refusal, TradingDecision
 from strades_pipelines.market.risk import GateError, gate
 from strades_pipelines.market.splits import Split
 from strades_pipelines.strategy.events import microseconds
 
+LOGGER = logging.getLogger(__name__)
 PENDING = """
     SELECT wallet, strategy, listing_id, decided_at, trigger_kind, trigger_id, ordinal, previous_target, target,
         reason, inputs, order_request, recorded_at,
@@ -31,6 +36,11 @@ PENDING = """
     ORDER BY decided_at, ordinal, listing_id, strategy
 """
 FIRST = datetime.min.replace(tzinfo=UTC)
+Place = tuple[str, int]  # the owner and the listing
+SHARED = (
+    "a venue knows the position of the wallet, not of each of its strategies: orders that only reduce, and brackets, "
+    "are for a wallet with one strategy"
+)
 # Of each listing the newest decision for a target that became an intent.
 NEWEST_INTENTS = """
     SELECT listing.id, newest.intended_at
@@ -38,6 +48,7 @@ NEWEST_INTENTS = """
     CROSS JOIN LATERAL (
         SELECT i.intended_at FROM trading.intents AS i INNER JOIN signals.decisions AS d USING (decision_id)
         WHERE i.wallet = %s AND i.listing_id = listing.id AND d.order_request IS NULL
+            AND (%s::text IS NULL OR d.strategy = %s)
         ORDER BY i.intended_at DESC LIMIT 1
     ) AS newest
 """
@@ -53,25 +64,25 @@ def intend(
     Args:
         under_way: the wallet's open orders as they are now; they are read where they are not given.
     """
-    pending = list(_with_successors(_pending(connection, wallet, now)))
+    pending = list(_with_successors(wallet, _pending(connection, wallet, now)))
     if not pending:
         return [], []
     market = read_market(connection, wallet, now=now)
     books, unsettled = books_with_orders(connection, wallet, market.prices, under_way)
+    owners = read_owner_accounts(connection, wallet, books, {due.decision.strategy for due, _ in pending})
     newest = _newest_intents(connection, wallet) if any(due.is_target for due, _ in pending) else {}
-    with connection.cursor() as cursor:
-        standings = read_standings(cursor, wallet.new_strategy().models)
+    entries = {due.decision.request.terms.parent_id for due, _ in pending if due.decision.request}
     planned: list[OpenOrder] = []
     unwritten: list[tuple[Order, datetime]] = []
     refusals: list[Refusal] = []
     for due, later in pending:
-        decision = due.decision
+        decision, place = due.decision, due.place_in(wallet)
         if due.replaces is not None:  # what it replaces may be planned here
             planned += plan(connection, wallet, unwritten, now=now)
             unwritten = []
-        if due.is_target and later is None and newest.get(decision.listing_id, FIRST) > decision.decided_at:
+        if due.is_target and later is None and newest.get(place, FIRST) > decision.decided_at:
             later = "an intent"
-        if due.is_target and later is None and decision.listing_id in unsettled:
+        if due.is_target and later is None and place in unsettled:
             continue
         outcome: Order | Refusal
         if later is not None:
@@ -83,29 +94,51 @@ def intend(
             outcome = Refusal(decision.decision_id, "split", detail)
         elif (refusal := refusal_to_replace(connection, wallet.name, decision)) is not None:
             outcome = refusal
+        elif due.needs_own_position(wallet) or (wallet.sleeves and decision.intent_id() in entries):
+            outcome = Refusal(decision.decision_id, "shared_position", SHARED)
         else:
+            account = owners.of(decision)
             # The two never work at once, so they need cash and room for one.
             replaced = books.open_orders.pop(due.replaces, None) if due.replaces else None
+            if replaced is not None:
+                owners.remove_order(replaced)
             outcome = gate(
                 decision,
                 wallet.listings[decision.i],
                 books,
                 market=replace(market, recent_orders=market.recent_orders + len(planned) + len(unwritten)),
                 now=now,
-                rules=wallet.rules,
+                rules=account.rules,
                 seen=(),
                 available_at=due.available_at(wallet),
-                held_back=_held_back(wallet, standings, decision),
+                held_back=_held_back(account, decision),
+                own=account.books,
             )
             if replaced is not None:
                 books.open_orders[replaced.intent_id] = replaced
+                owners.add_order(replaced)
         if isinstance(outcome, Refusal):
             refusals.append(outcome)
         else:
+            _warn_of_crossing(wallet, books, outcome)
             books.open_orders[outcome.intent_id] = outcome
+            owners.add_order(outcome)
             unwritten.append((outcome, due.available_at(wallet) + wallet.max_age))
     insert_many(connection, "trading.refusals", [refusal_row(refusal, wallet.name, now) for refusal in refusals])
     return planned + plan(connection, wallet, unwritten, now=now), refusals
+
+
+def _warn_of_crossing(wallet: Wallet, books: Books, order: Order) -> None:
+    """Say that strategies of a wallet trade against one another: both orders go out, each for its own price and fee."""
+    against = [
+        f"{other.strategy} ({other.side} {plain(other.quantity)})"
+        for other in books.open_orders.values()
+        if other.listing_id == order.listing_id and other.side != order.side and other.strategy != order.strategy
+    ]
+    if wallet.sleeves and against:
+        own = f"{order.strategy} ({order.side} {plain(order.quantity)})"
+        what = wallet.listings[order.i].name
+        LOGGER.warning("wallet %s: %s trades %s against %s; both go out", wallet.name, own, what, ", ".join(against))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +163,17 @@ class Due:
         """The intent in whose place its order is to stand."""
         return self.decision.request.terms.replaces if self.decision.request else None
 
+    def place_in(self, wallet: Wallet) -> Place:
+        """Whose target of which listing it is about."""
+        return wallet.owner_of(self.decision.strategy), self.decision.listing_id
+
+    def needs_own_position(self, wallet: Wallet) -> bool:
+        """Whether a strategy that shares the wallet asks for an order that only reduces, or waits for an entry."""
+        request = self.decision.request
+        if not wallet.sleeves or request is None or self.decision.is_by_person:
+            return False
+        return request.terms.reduce_only or request.terms.parent_id is not None
+
     def available_at(self, wallet: Wallet) -> datetime:
         """When its newest input could be had: a decision is made and stored as soon as that is there.
 
@@ -139,13 +183,14 @@ class Due:
         return max(self.decision.decided_at, min(self.recorded_at, latest))
 
 
-def _held_back(wallet: Wallet, standings: Standings, decision: TradingDecision) -> GateError | None:
-    """Why a decision may make no position larger: the wallet's state, or its model's newest standing at the time."""
-    if wallet.state == "reducing":
-        return GateError("wallet_reducing", "the wallet makes no position larger")
+def _held_back(account: OwnerAccount, decision: TradingDecision) -> GateError | None:
+    """Why a decision may make no position larger: the state it goes by, or its model's newest standing at the time."""
+    rules = account.rules
+    if rules.state == "reducing":
+        return GateError(f"{rules.holder}_reducing", f"the {rules.holder} makes no position larger")
     if decision.is_by_person:
         return None  # it rests on no forecast
-    worse = standings.worse(microseconds(decision.decided_at))
+    worse = account.standings.worse(microseconds(decision.decided_at))
     return GateError(CODE, worse.detail) if worse else None
 
 
@@ -154,14 +199,14 @@ def books_with_orders(
     wallet: Wallet,
     prices: Mapping[int, Decimal],
     under_way: Sequence[OpenOrder] | None = None,
-) -> tuple[Books, set[int]]:
-    """The wallet's books with all that is under way, at its worst, and the listings whose target is unsettled.
+) -> tuple[Books, set[Place]]:
+    """The wallet's books with all that is under way, at its worst, and the targets that are unsettled.
 
     Args:
         under_way: as for `intend`.
     """
     books = load_books(connection, wallet)
-    unsettled: set[int] = set()
+    unsettled: set[Place] = set()
     for known in open_orders(connection, wallet) if under_way is None else under_way:
         rest = known.order.quantity - known.filled
         if rest <= 0:
@@ -179,7 +224,7 @@ def books_with_orders(
         if known.state in UNSETTLED:
             books.unsettled.add(known.order.intent_id)
             if known.order.is_for_target:
-                unsettled.add(known.order.listing_id)
+                unsettled.add((wallet.owner_of(known.order.strategy), known.order.listing_id))
     return books, unsettled
 
 
@@ -208,15 +253,20 @@ def _in_new_units(decision: TradingDecision, splits: Sequence[Split]) -> Trading
     return replace(decision, previous_target=decision.previous_target * ratio, target=decision.target * ratio)
 
 
-def _with_successors(pending: list[Due]) -> Iterator[tuple[Due, str | None]]:
-    """Each decision, and for a target the newest one for its listing where that is another."""
-    newest = {due.decision.listing_id: due.decision.decision_id for due in pending if due.is_target}
+def _with_successors(wallet: Wallet, pending: list[Due]) -> Iterator[tuple[Due, str | None]]:
+    """Each decision, and for a target its strategy's newest one for the listing where that is another."""
+    newest = {due.place_in(wallet): due.decision.decision_id for due in pending if due.is_target}
     for due in pending:
-        last = newest.get(due.decision.listing_id)
+        last = newest.get(due.place_in(wallet))
         superseded = due.is_target and last != due.decision.decision_id
         yield due, f"decision {last}" if superseded else None
 
 
-def _newest_intents(connection: Connection, wallet: Wallet) -> dict[int, datetime]:
+def _newest_intents(connection: Connection, wallet: Wallet) -> dict[Place, datetime]:
     ids = [listing.listing_id for listing in wallet.listings]
-    return dict(connection.execute(NEWEST_INTENTS, [ids, wallet.name]).fetchall())
+    owners: list[str | None] = [sleeve.name for sleeve in wallet.sleeves] or [None]
+    return {
+        (owner or UNATTRIBUTED, listing_id): at
+        for owner in owners
+        for listing_id, at in connection.execute(NEWEST_INTENTS, [ids, wallet.name, owner, owner])
+    }

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from strades_pipelines.brokerage.exchange_rates import known_rates
+from strades_pipelines.brokerage.owner_positions import book_fill, read_owner_positions, rework
 from strades_pipelines.brokerage.portfolio import (
     FILLS,
     POSITIONS,
@@ -18,10 +19,12 @@ from strades_pipelines.brokerage.portfolio import (
 )
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import cash_row, fill_row, insert, line_row, position_row
+from strades_pipelines.brokerage.sleeves import fill_owners
 from strades_pipelines.market.books import Position
 from strades_pipelines.market.cost_basis import sum_exact
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ledger import GENESIS, OF_FILLS, UNIT_FEE, Entry, Line, chain, entries, line_hash
+from strades_pipelines.market.owners import owned_positions
 from strades_pipelines.market.rounding import EXACT
 from strades_pipelines.market.splits import ratio_since
 
@@ -64,7 +67,10 @@ def post_fill(connection: Connection, wallet: Wallet, fill: Fill, *, now: dateti
         return False
     is_of_now = ratio_since(wallet.splits, fill.listing_id, fill.filled_at) == 1
     if is_of_now:
-        position = load_position(connection, wallet, fill.listing_id).after(fill)
+        if wallet.sleeves:
+            position = book_fill(connection, wallet, fill)
+        else:
+            position = load_position(connection, wallet, fill.listing_id).after(fill)
         store_position(connection, wallet, fill.listing_id, position, at=fill.knowledge_time)
     post_entries(connection, wallet.name, entries(fill), at=fill.knowledge_time)
     if not is_of_now:  # it was done in the shares of before a split that is booked
@@ -84,7 +90,10 @@ def rework_position(connection: Connection, wallet: Wallet, listing_id: int, *, 
     """Work a position out from all fills and splits of its listing; without a fill there is none. Commits nothing."""
     fills = [fill for fill in load_fills(connection, wallet) if fill.listing_id == listing_id]
     if fills:
-        position = booked_positions(fills, wallet.splits)[listing_id]
+        if wallet.sleeves:
+            position = rework(connection, wallet, listing_id, at=at)
+        else:
+            position = booked_positions(fills, wallet.splits)[listing_id]
         store_position(connection, wallet, listing_id, position, at=at)
 
 
@@ -233,8 +242,10 @@ def _wrong_positions(connection: Connection, wallet: str) -> Iterator[str]:
     for split in splits:
         if split.movement_id not in known:
             yield f"wallet {wallet}: split of {split.listing_id} on {split.ex_date}: its id does not cover what it says"
-    fills = [Fill(0, *row) for row in connection.execute(FILLS, {"wallet": wallet, "since": None, "stored_by": None})]
-    booked = booked_positions(fills, splits)
+    of_all = {"wallet": wallet, "since": None, "stored_by": None, "sleeve": None}
+    fills = [Fill(0, *row) for row in connection.execute(FILLS, of_all)]
+    owned = owned_positions(fills, fill_owners(connection, wallet), splits)
+    booked = owned.by_listing()
     stored = {row[0]: row[1:] for row in connection.execute(f"{POSITIONS} WHERE wallet = %s", [wallet])}
     for listing_id in sorted({*stored, *(fill.listing_id for fill in fills)}):
         expected = booked.get(listing_id, Position())
@@ -245,3 +256,8 @@ def _wrong_positions(connection: Connection, wallet: str) -> Iterator[str]:
         for what, wanted, was in (("cost", expected.cost, cost), ("profit", expected.realised, realised)):
             if cost is not None and was != wanted:
                 yield f"wallet {wallet}: {what} of the position in {listing_id}: expected {wanted}, was {was}"
+    by_owner = read_owner_positions(connection, wallet)
+    for owner, listing_id in sorted(by_owner):
+        part, wanted_part = by_owner[owner, listing_id], owned.positions.get((owner, listing_id), Position())
+        if part != wanted_part:
+            yield f"wallet {wallet}: {owner}: position in {listing_id}: expected {wanted_part}, was {part}"

@@ -11,7 +11,7 @@ from strades_pipelines.brokerage.execution import wallet_lock
 from strades_pipelines.brokerage.feed import fills_in_order
 from strades_pipelines.brokerage.movements import cash_flows
 from strades_pipelines.brokerage.order_book import cancellable, request_cancel
-from strades_pipelines.brokerage.portfolio import fills_of_session, load_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session, load_wallet
 from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
 from strades_pipelines.brokerage.results import (
     KEYS,
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+class SleeveError(ValueError):
+    """Strategies of a wallet with several could not decide; one line."""
+
+
 class Transactional(Protocol):
     """A connection of any driver."""
 
@@ -46,18 +50,41 @@ class Transactional(Protocol):
 
 
 def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: datetime) -> list[TradingDecision]:
-    """Step a wallet up to and with `now` and keep the decisions that are new; returns those. Commits.
+    """Step a wallet's strategies up to and with `now` and keep the decisions that are new; returns those. Commits.
 
-    It goes on from the newest checkpoint that holds, so that it costs what is new.
+    Each goes on from its newest checkpoint that holds, so that it costs what is new. Of several strategies each decides
+    for itself, and what one of them raises stops that one alone.
 
     Raises:
-        StrategyError: when the strategy raises; nothing is written then.
+        StrategyError: when the strategy raises; nothing of it is written then.
+        SleeveError: what strategies of several raised, after the others have decided.
         SplitError: what it trades was split, and its bars or books do not follow yet; nothing is written then.
     """
     wallet = load_wallet(connection, name)
     if due_splits(connection, wallet, now=now):
         with wallet_lock(connection, name):
-            wallet = book_splits(connection, load_wallet(connection, name), now=now)
+            book_splits(connection, load_wallet(connection, name), now=now)
+        wallet = load_wallet(connection, name)
+    if not wallet.sleeves:
+        return _decide(connection, adbc, wallet, now=now)
+    new: list[TradingDecision] = []
+    errors = []
+    for view in wallet.strategy_views():
+        try:
+            new += _decide(connection, adbc, view, now=now)
+        except SplitError:
+            raise
+        except Exception as error:
+            connection.rollback()
+            adbc.rollback()
+            errors.append(f"strategy {view.title}: {(str(error) or repr(error)).splitlines()[0]}")
+    if errors:
+        raise SleeveError("; ".join(errors))
+    return new
+
+
+def _decide(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime) -> list[TradingDecision]:
+    """Step one strategy of a wallet, and keep what it decided. Commits."""
     ground = read_ground(connection, wallet)
     base = newest_checkpoint(connection, wallet, ground, now=now)
     stepped = step(connection, adbc, wallet, now=now, base=base)
@@ -66,13 +93,15 @@ def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: da
         if made.decision_id in stepped.refused:
             code = stepped.refused[made.decision_id]
             refusal = Refusal(made.decision_id, code, f"the strategy's own order: {code}")
-            insert(connection, "trading.refusals", refusal_row(refusal, name, now))
+            insert(connection, "trading.refusals", refusal_row(refusal, wallet.name, now))
     for decision_id in cancellable(connection, list(stepped.cancelled)):
         request_cancel(connection, decision_id, by="the strategy", at=moment(stepped.cancelled[decision_id]), now=now)
     if stepped.checkpoint is not None:
         store_checkpoint(connection, wallet, ground, stepped.checkpoint)
     if due_splits(connection, wallet, now=now):
-        raise SplitError(f"wallet {name}: what it trades was split while it decided; the next pass takes that in")
+        raise SplitError(
+            f"wallet {wallet.name}: what it trades was split while it decided; the next pass takes that in"
+        )
     let_commit_be_lazy(connection)  # no order is sent before a later commit
     crash_point("signals.decisions_written")
     connection.commit()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.movements import CashFlow
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.strategy.engine import Engine
@@ -28,10 +29,12 @@ ENDS = """
     INNER JOIN signals.decisions AS d USING (decision_id)
     WHERE o.wallet = %(wallet)s AND o.state IN ('cancelled', 'replaced', 'rejected', 'expired')
         AND o.updated_at >= %(since)s AND d.order_request IS NOT NULL
+        AND (%(sleeve)s::text IS NULL OR d.strategy = %(sleeve)s)
     UNION ALL
     SELECT r.recorded_at, r.decision_id, 'rejected', r.code
     FROM trading.refusals AS r INNER JOIN signals.decisions AS d USING (decision_id)
     WHERE r.wallet = %(wallet)s AND r.recorded_at >= %(since)s AND d.order_request IS NOT NULL
+        AND (%(sleeve)s::text IS NULL OR d.strategy = %(sleeve)s)
     ORDER BY at, decision_id
 """
 
@@ -105,8 +108,8 @@ class LiveEngine(Engine):
         self.compact()
 
 
-def order_ends(connection: Connection, wallet: str, *, since: datetime | None = None) -> list[OrderEnd]:
-    """The ends of a wallet's orders with terms, oldest first.
+def order_ends(connection: Connection, wallet: Wallet, *, since: datetime | None = None) -> list[OrderEnd]:
+    """The ends of a wallet's orders with terms, oldest first; of a view of a sleeve those of its own.
 
     Args:
         since: only those that we heard of then or later.
@@ -114,6 +117,11 @@ def order_ends(connection: Connection, wallet: str, *, since: datetime | None = 
     return [
         OrderEnd(microseconds(at), decision_id, OrderState(state), reason)
         for at, decision_id, state, reason in connection.execute(
-            ENDS, {"wallet": wallet, "since": moment(0) if since is None else since}
+            ENDS,
+            {
+                "wallet": wallet.name,
+                "since": moment(0) if since is None else since,
+                "sleeve": wallet.sleeve_name,
+            },
         )
     ]

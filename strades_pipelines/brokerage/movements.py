@@ -93,7 +93,8 @@ def post_movement(
 def cash_flows(connection: Connection, wallet: Wallet) -> list[CashFlow]:
     """The movements of a wallet in its own currency, in the order in which they were recorded.
 
-    What a split paid for a fraction is not among them: a strategy is told of it as of a fill (`splits.paid_out`).
+    What a split paid for a fraction is not among them: a strategy is told of it as of a fill (`splits.paid_out`). A
+    view of a sleeve has its part of each.
     """
     rows: Sequence[tuple[datetime, Decimal, str]] = connection.execute(
         """
@@ -102,7 +103,11 @@ def cash_flows(connection: Connection, wallet: Wallet) -> list[CashFlow]:
         """,
         [wallet.name, wallet.currency],
     ).fetchall()
-    return [CashFlow(microseconds(at), amount, kind in FLOWS) for at, amount, kind in rows]
+    sleeve = wallet.sleeve
+    return [
+        CashFlow(microseconds(at), sleeve.part_of(amount) if sleeve else amount, kind in FLOWS)
+        for at, amount, kind in rows
+    ]
 
 
 def _check_same(connection: Connection, wallet: Wallet, movement: Movement) -> None:

@@ -21,7 +21,7 @@ ORDERS = """
             SELECT max(e.recorded_at) FROM trading.order_events AS e
             WHERE e.intent_id = o.intent_id AND e.state = 'submitting'
         ) AS sent_at,
-        d.order_request IS NULL AS is_for_target
+        d.order_request IS NULL AS is_for_target, d.strategy, d.trigger_kind = 'person' AS is_by_person
     FROM trading.orders AS o
     INNER JOIN trading.intents AS i USING (intent_id)
     INNER JOIN signals.decisions AS d USING (decision_id)
@@ -119,6 +119,8 @@ def _orders(connection: Connection, wallet: Wallet, query: str, parameters: list
             Decimal(0),
             terms,
             row.is_for_target,
+            row.strategy,
+            row.is_by_person,
         )
         yield OpenOrder(
             order,

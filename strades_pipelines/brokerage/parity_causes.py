@@ -1,13 +1,16 @@
 """Why a recorded decision or fill is not the one that the same code makes of the same day: pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 from strades_pipelines.market.events import stamp
+from strades_pipelines.market.fees import FEE_UNIT
 from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.rounding import scaled
 
 
 class Cause(StrEnum):
@@ -18,6 +21,7 @@ class Cause(StrEnum):
     LATENCY = "latency"  # the order came to its venue after the price it was decided for, or not at all
     FILL_MODEL = "fill_model"  # the venue filled at another price or size than the model of the backtest
     FEE = "fee"
+    SPLIT = "split"  # the same but for the ticks and lots of the shares that a later split made
     CODE = "code"  # the strategy or the engine was edited since
     BUG = "bug"  # nothing explains it
 
@@ -29,7 +33,7 @@ class Difference:
     Args:
         subject: `decision` or `fill`.
         reference: the id of the decision, or of the order's intent.
-        recorded, expected: what each of the two runs has, in words.
+        recorded, expected: what each of the two runs has, in words; both in the shares of now.
     """
 
     subject: str
@@ -53,6 +57,41 @@ class Part:
     def __str__(self) -> str:
         return f"{plain(self.quantity)} at {plain(self.price)}, fee {plain(self.fee)}, {stamp(self.filled_at)}"
 
+    def restated(self, ratio: Fraction) -> "Part":
+        """The fill in shares of which `ratio` have become of one; its value and fee are the same."""
+        if ratio == 1:
+            return self
+        return replace(self, quantity=scaled(self.quantity, ratio), price=scaled(self.price, 1 / ratio))
+
+
+@dataclass(frozen=True, slots=True)
+class Grain:
+    """Within how much two fills in restated shares are the same: ticks and lots are those of the shares now.
+
+    Zero where nothing was restated. `fee_rate` is the part of the value that a fee is.
+    """
+
+    tick: Decimal = Decimal(0)
+    lot: Decimal = Decimal(0)
+    fee_rate: Decimal = Decimal(0)
+
+    def is_same(self, recorded: Sequence[Part], expected: Sequence[Part]) -> bool:
+        """Whether an order's fills are the same in both, one by one."""
+        return len(recorded) == len(expected) and all(map(self._is_same_part, recorded, expected))
+
+    def _is_same_part(self, mine: Part, theirs: Part) -> bool:
+        if mine == theirs or mine.filled_at != theirs.filled_at:
+            return mine == theirs
+        worth_apart = abs(mine.quantity * mine.price - theirs.quantity * theirs.price)
+        return (
+            abs(mine.quantity - theirs.quantity) < self.lot
+            and abs(mine.price - theirs.price) < self.tick
+            and abs(mine.fee - theirs.fee) <= worth_apart * self.fee_rate + FEE_UNIT
+        )
+
+
+EXACTLY = Grain()
+
 
 @dataclass(frozen=True, slots=True)
 class FillModels:
@@ -71,18 +110,28 @@ class FillModels:
     then_when_sent: Sequence[Part]
 
 
-def cause_of_fills(recorded: Sequence[Part], model: FillModels, *, venue_is_model: bool, interval: timedelta) -> Cause:
+def cause_of_fills(
+    recorded: Sequence[Part],
+    model: FillModels,
+    *,
+    venue_is_model: bool,
+    interval: timedelta,
+    grain: Grain = EXACTLY,
+) -> Cause:
     """Why an order's recorded fills are not those of the model now.
 
     Args:
         venue_is_model: a paper venue fills by this very model, so that a price of its own is no explanation.
         interval: fills within so long of one another are of one bar.
+        grain: within how much they are the same.
     """
-    if _is_same(recorded, model.then):
+    if grain.is_same(recorded, model.now):
+        return Cause.SPLIT
+    if grain.is_same(recorded, model.then):
         return Cause.LATE_CORRECTION if model.then else Cause.DATA
-    if _is_same(recorded, model.when_sent):
+    if grain.is_same(recorded, model.when_sent):
         return Cause.LATENCY
-    if _is_same(recorded, model.then_when_sent):
+    if grain.is_same(recorded, model.then_when_sent):
         return Cause.LATE_CORRECTION if model.then_when_sent else Cause.DATA
     sent = model.when_sent
     if [(part.quantity, part.price) for part in recorded] == [(part.quantity, part.price) for part in sent]:
@@ -100,7 +149,3 @@ def cause_of_fills(recorded: Sequence[Part], model: FillModels, *, venue_is_mode
 def agreeing(recorded: Sequence[Part], expected: Sequence[Part]) -> int:
     """How many fills of an order are the same in both, in their order."""
     return sum(mine == theirs for mine, theirs in zip(recorded, expected, strict=False))
-
-
-def _is_same(recorded: Sequence[Part], expected: Sequence[Part]) -> bool:
-    return list(recorded) == list(expected)

@@ -1,7 +1,8 @@
 """A person's own orders beside those of the strategies: the same gate, the same execution, their own attribution."""
 
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import count
@@ -9,13 +10,25 @@ from itertools import count
 from strades_pipelines.brokerage.command_log import Request, log_command
 from strades_pipelines.brokerage.decisions import units_of
 from strades_pipelines.brokerage.order_book import request_cancel
+from strades_pipelines.brokerage.owner_positions import read_owner_positions
 from strades_pipelines.brokerage.portfolio import Wallet, held_units
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import decision_row, insert, request_to_json
+from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import BY_PERSON, OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.market.rounding import to_lots
+
+EXITS_UNDER_WAY = """
+    SELECT d.strategy, i.listing_id, (i.quantity - o.filled) * CASE i.side WHEN 'buy' THEN 1 ELSE -1 END
+    FROM trading.orders AS o
+    INNER JOIN trading.intents AS i USING (intent_id)
+    INNER JOIN signals.decisions AS d USING (decision_id)
+    WHERE o.wallet = %s AND o.state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
+        AND i.reduce_only AND i.order_type = 'market'
+"""
+FIRST_BY_HAND = 1_000_000  # the ordinals of a sleeve's own decisions stay free at any instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +58,43 @@ def find_instrument(wallet: Wallet, name: str) -> Listing:
     return found[0]
 
 
+def find_sleeve(wallet: Wallet, name: str, listing: Listing) -> str:
+    """The name of a strategy that shares the wallet and trades the listing.
+
+    Raises:
+        LookupError: when none of that name does.
+    """
+    known = [sleeve.name for sleeve in wallet.sleeves if listing.name in sleeve.instruments]
+    if name not in known:
+        listed = ", ".join(known) or "none of several"
+        raise LookupError(
+            f"strategy: expected one that trades {listing.name} in wallet {wallet.name} ({listed}), was {name!r}"
+        )
+    return name
+
+
 def decide_by_hand(
-    connection: Connection, wallet: Wallet, listing: Listing, order: OrderRequest, request: Request
+    connection: Connection,
+    wallet: Wallet,
+    listing: Listing,
+    order: OrderRequest,
+    request: Request,
+    *,
+    owner: str = UNATTRIBUTED,
 ) -> tuple[int, TradingDecision]:
-    """Store a person's order as a decision of theirs; returns the command and it. Commits nothing."""
-    arguments = {"instrument": listing.name, **request_to_json(order)}
+    """Store a person's order as a decision of theirs; returns the command and it. Commits nothing.
+
+    Args:
+        owner: the sleeve of the wallet whose units it trades.
+    """
+    is_for_sleeve = owner != UNATTRIBUTED
+    arguments = {"instrument": listing.name, **request_to_json(order)} | ({"strategy": owner} if is_for_sleeve else {})
     command_id = log_command(connection, request, arguments)
     held = float(held_units(connection, wallet, listing.listing_id))
     after = held + float(order.quantity)
     made = TradingDecision(
         wallet=wallet.name,
-        strategy=BY_PERSON,
+        strategy=owner if is_for_sleeve else BY_PERSON,
         i=wallet.listings.index(listing),
         listing_id=listing.listing_id,
         decided_at=request.at,
@@ -72,7 +111,7 @@ def decide_by_hand(
         },
         request=order,
     )
-    for ordinal in count():
+    for ordinal in count(FIRST_BY_HAND if is_for_sleeve else 0):
         made = replace(made, ordinal=ordinal)
         if insert(connection, "signals.decisions", decision_row(made, request.at)):
             return command_id, made
@@ -119,10 +158,18 @@ def cancel_by_hand(connection: Connection, decision_id: str, intent_id: str, req
     return command_id
 
 
-def cancel_open_orders(connection: Connection, wallet: str, request: Request, *, keep_exits: bool) -> list[str]:
+def cancel_open_orders(
+    connection: Connection,
+    wallet: str,
+    request: Request,
+    *,
+    keep_exits: bool,
+    owners: Collection[str] | None = None,
+) -> list[str]:
     """Ask that a wallet's orders be cancelled; returns their intents. Commits nothing.
 
     Args:
+        owners: only those of these sleeves of the wallet; None for all.
         keep_exits: leave a person's market orders that only reduce, so that an exit is not cancelled for another one.
     """
     rows = connection.execute(
@@ -132,34 +179,40 @@ def cancel_open_orders(connection: Connection, wallet: str, request: Request, *,
         INNER JOIN signals.decisions AS d USING (decision_id)
         WHERE o.wallet = %s AND o.state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
             AND NOT (%s AND d.trigger_kind = %s AND i.reduce_only AND i.order_type = 'market')
+            AND (%s::text[] IS NULL OR d.strategy = ANY(%s))
         ORDER BY i.intent_id
         """,
-        [wallet, keep_exits, BY_PERSON],
+        [wallet, keep_exits, BY_PERSON, *[None if owners is None else list(owners)] * 2],
     ).fetchall()
     for _, decision_id in rows:
         request_cancel(connection, decision_id, by=request.by, at=request.at, now=request.at)
     return [intent_id for intent_id, _ in rows]
 
 
-def exits(connection: Connection, wallet: Wallet) -> Iterator[tuple[Listing, OrderRequest]]:
-    """The market orders that take a wallet's positions to zero, beside the exits that are under way.
+def exits(
+    connection: Connection, wallet: Wallet, owners: Collection[str] | None = None
+) -> Iterator[tuple[str, Listing, OrderRequest]]:
+    """The market orders that take a wallet's positions to zero, beside the exits that are under way, and whose each is.
 
     A decision that is stored and no order yet is not seen: call it after a pass, under the wallet's lock.
+
+    Args:
+        owners: only the positions of these sleeves; None for all.
     """
-    under_way = dict(
-        connection.execute(
-            """
-            SELECT i.listing_id, sum((i.quantity - o.filled) * CASE i.side WHEN 'buy' THEN 1 ELSE -1 END)
-            FROM trading.orders AS o INNER JOIN trading.intents AS i USING (intent_id)
-            WHERE o.wallet = %s AND o.state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
-                AND i.reduce_only AND i.order_type = 'market'
-            GROUP BY i.listing_id
-            """,
-            [wallet.name],
-        ).fetchall()
-    )
+    under_way: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
+    for strategy, listing_id, units in connection.execute(EXITS_UNDER_WAY, [wallet.name]):
+        under_way[wallet.owner_of(strategy), listing_id] += units
+    held = {key: position.quantity for key, position in read_owner_positions(connection, wallet.name).items()}
     for listing in wallet.listings:
-        rest = held_units(connection, wallet, listing.listing_id) + under_way.get(listing.listing_id, Decimal(0))
-        rest = to_lots(rest, listing.lot)
-        if rest:
-            yield listing, OrderRequest(-rest, OrderTerms(reduce_only=True))
+        left = held_units(connection, wallet, listing.listing_id)
+        if not wallet.sleeves:
+            held[UNATTRIBUTED, listing.listing_id] = left
+        for owner in (*(sleeve.name for sleeve in wallet.sleeves), UNATTRIBUTED):
+            key = owner, listing.listing_id
+            # One owner may have sold what another holds: together they close no more than the wallet has.
+            units = min(held.get(key, Decimal(0)), left) if wallet.sleeves else left
+            left -= units if units > 0 else 0
+            rest = to_lots(units + under_way[key], listing.lot)
+            is_to_close = rest > 0 if wallet.sleeves else rest != 0
+            if is_to_close and (owners is None or owner in owners):
+                yield owner, listing, OrderRequest(-rest, OrderTerms(reduce_only=True))

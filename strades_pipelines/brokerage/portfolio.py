@@ -1,6 +1,6 @@
 """Wallets in the database: opened once, their setting never changed; what they hold and what is under way."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,16 +8,27 @@ from fractions import Fraction
 from typing import Any
 
 from strades_pipelines.brokerage.prices import Connection, find_listings
-from strades_pipelines.brokerage.rows import Row, cash_row, insert, line_row, to_json
+from strades_pipelines.brokerage.rows import cash_row, insert, line_row
+from strades_pipelines.brokerage.sleeves import (
+    SEVERAL,
+    UNATTRIBUTED,
+    Sleeve,
+    States,
+    fill_owners,
+    read_sleeves,
+    store_sleeves,
+)
+from strades_pipelines.brokerage.wallet_rows import combined_hash, sleeve_row, wallet_row
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.books import Books, Position
+from strades_pipelines.market.books import ZERO, Books, Position
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.ledger import chain, deposit, plain
+from strades_pipelines.market.ledger import chain, deposit
 from strades_pipelines.market.limits import WalletLimits, parse_limits
+from strades_pipelines.market.owners import owned_positions
 from strades_pipelines.market.risk import Rules
-from strades_pipelines.market.splits import Split, in_current_shares, in_turn, paid_out
+from strades_pipelines.market.splits import Split, in_current_shares, paid_out
 from strades_pipelines.strategy.registry import code_hash, create
 from strades_pipelines.strategy.strategy import Strategy
 
@@ -37,6 +48,10 @@ FILLS = """
     INNER JOIN trading.ledger AS l ON f.wallet = l.wallet AND l.kind = 'fill' AND f.fill_id = l.reference
     WHERE f.wallet = %(wallet)s AND f.known_at >= coalesce(%(since)s, '-infinity'::timestamptz)
         AND f.recorded_at <= coalesce(%(stored_by)s, 'infinity'::timestamptz)
+        AND (%(sleeve)s::text IS NULL OR EXISTS (
+            SELECT FROM trading.intents AS i INNER JOIN signals.decisions AS d USING (decision_id)
+            WHERE i.intent_id = f.intent_id AND d.strategy = %(sleeve)s
+        ))
     ORDER BY l.sequence
 """
 
@@ -46,6 +61,11 @@ class Wallet:
     """An opened wallet. `state` is the one that counts: its own, or that of a halt which it falls under.
 
     `splits` are those of its listings that are booked, oldest first.
+
+    Args:
+        sleeves: of a wallet that several strategies share, retired ones too; none where it has one strategy.
+        fractions: whose the fraction of a split was that came to no lot, by the split's movement.
+        sleeve: set in a view of a wallet (`strategy_views`): what one of its strategies sees of it.
     """
 
     name: str
@@ -64,40 +84,79 @@ class Wallet:
     state_reason: str | None = None
     limits: WalletLimits = field(default_factory=WalletLimits)
     splits: tuple[Split, ...] = ()
+    sleeves: tuple[Sleeve, ...] = ()
+    fractions: Mapping[str, str] = field(default_factory=dict)
+    sleeve: Sleeve | None = None
 
     def new_strategy(self) -> Strategy:
-        """A fresh instance of the strategy."""
-        return create(self.strategy, self.parameters)
+        """A fresh instance of the strategy; of a wallet with sleeves one that decides nothing."""
+        return Strategy() if self.sleeves else create(self.strategy, self.parameters)
+
+    @property
+    def title(self) -> str:
+        """What its decisions have as their strategy: the sleeve's name, or that of the one strategy."""
+        return self.sleeve.name if self.sleeve else self.new_strategy().title()
+
+    @property
+    def sleeve_name(self) -> str | None:
+        """The sleeve that a view is of; None for a whole wallet."""
+        return self.sleeve.name if self.sleeve else None
+
+    def owner_of(self, strategy: str) -> str:
+        """Whose an order decided by `strategy` is: a sleeve, or UNATTRIBUTED; of one strategy all is in one account."""
+        return strategy if any(sleeve.name == strategy for sleeve in self.sleeves) else UNATTRIBUTED
+
+    @property
+    def retired_sleeves(self) -> frozenset[str]:
+        """The sleeves that Wallets.json no longer lists."""
+        return frozenset(sleeve.name for sleeve in self.sleeves if sleeve.state == "retired")
+
+    def in_states(self, states: States) -> "Wallet":
+        """The wallet with the states that count now."""
+        sleeves = (replace(one, state=states.sleeves.get(one.name, one.state)) for one in self.sleeves)
+        return replace(self, state=states.wallet, sleeves=tuple(sleeves))
+
+    def strategy_views(self) -> list["Wallet"]:
+        """The wallet as each strategy that decides sees it; one with a single strategy is its own view."""
+        return [self.view_of(sleeve) for sleeve in self.sleeves if sleeve.state != "retired"] or (
+            [] if self.sleeves else [self]
+        )
+
+    def splits_of(self, owner: str) -> tuple[Split, ...]:
+        """The splits as one owner has them: a fraction that came to no lot was one owner's alone."""
+        return tuple(
+            split if self.fractions.get(split.movement_id) == owner else replace(split, taken=ZERO, cash=ZERO)
+            for split in self.splits
+        )
+
+    def view_of(self, sleeve: Sleeve) -> "Wallet":
+        """The wallet as a sleeve sees it: its strategy, its listings, its part of the capital."""
+        listings = [listing for listing in self.listings if listing.name in sleeve.instruments]
+        ids = {listing.listing_id for listing in listings}
+        return replace(
+            self,
+            strategy=sleeve.strategy,
+            parameters=sleeve.parameters,
+            listings=listings,
+            opening_cash=sleeve.part_of(self.opening_cash),
+            opened_at=max(self.opened_at, sleeve.opened_at),
+            state=sleeve.state,
+            state_reason=sleeve.state_reason,
+            splits=tuple(split for split in self.splits_of(sleeve.name) if split.listing_id in ids),
+            sleeves=(),
+            sleeve=sleeve,
+        )
+
+    def code(self) -> str:
+        """The hash of the code behind its strategies."""
+        if not self.sleeves:
+            return code_hash(self.new_strategy())
+        return combined_hash(code_hash(view.new_strategy()) for view in self.strategy_views())
 
     @property
     def rules(self) -> Rules:
         """What the risk gate goes by."""
         return Rules(self.opened_at, self.max_age, self.fee_rate, self.state, self.limits)
-
-
-def wallet_row(
-    template: WalletTemplate, wallet: str, *, opened_at: datetime, window_end: datetime | None, as_of: datetime | None
-) -> Row:
-    """The row of trading.wallets that a template makes."""
-    strategy = template.new_strategy()
-    return {
-        "wallet": wallet,
-        "mode": template.mode,
-        "broker": "replay" if template.mode == "replay" else template.broker,
-        "strategy": template.strategy,
-        "parameters": to_json(strategy.parameters),
-        "instruments": "{" + ",".join(f'"{name}"' for name in template.instruments) + "}",
-        "interval": template.interval,
-        "code_hash": code_hash(strategy),
-        "currency": template.currency,
-        "opening_cash": plain(template.cash),
-        "fee_rate": plain(template.fee_rate),
-        "opened_at": opened_at,
-        "window_end": window_end,
-        "as_of": as_of,
-        "max_decision_age": f"{template.max_age.total_seconds()} seconds",
-        "limits": to_json(template.limits.written),
-    }
 
 
 def open_wallet(connection: Connection, template: WalletTemplate, *, now: datetime) -> Wallet:
@@ -111,7 +170,8 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
     with connection.cursor() as cursor:
         find_listings(cursor, template.instruments)
     row = wallet_row(template, template.name, opened_at=template.opened_at or now, window_end=None, as_of=None)
-    if insert(connection, "trading.wallets", row):
+    is_new = insert(connection, "trading.wallets", row)
+    if is_new:
         opening = deposit(template.name, template.cash, template.currency, row["opened_at"])
         for line in chain(template.name, [opening]):
             insert(connection, "trading.ledger", line_row(line, template.name))
@@ -122,6 +182,11 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
         "UPDATE trading.wallets SET code_hash = %s, max_decision_age = %s, limits = %s WHERE wallet = %s",
         [row["code_hash"], template.max_age, row["limits"], template.name],
     )
+    if template.sleeves:
+        # One that joins later opens when it is first seen: it does not decide on the past.
+        opened_at = row["opened_at"] if is_new else now
+        rows = [sleeve_row(template.name, one, opened_at=opened_at) for one in template.sleeves]
+        store_sleeves(connection, template.name, rows, now=now)
     # One that was taken out of the file and is listed again goes on.
     connection.execute(
         "UPDATE trading.wallets SET state = 'active', state_reason = NULL "
@@ -151,6 +216,16 @@ def _check_unchanged(wallet: Wallet, template: WalletTemplate) -> None:
             raise WalletsError(
                 f"wallet {wallet.name}: {name}: expected {opened}, as it was opened, was {wanted}; use a new name"
             )
+    known = {sleeve.name: sleeve for sleeve in wallet.sleeves}
+    for one in template.sleeves:
+        sleeve = known[one.name]
+        was = sleeve.strategy, sleeve.parameters, tuple(sleeve.instruments)
+        written = one.strategy, one.new_strategy().parameters, one.instruments
+        if was != written:
+            raise WalletsError(
+                f"wallet {wallet.name}: strategy {one.name}: expected {was}, as it was opened, was {written}; "
+                "use a new name for it"
+            )
 
 
 def load_wallet(connection: Connection, name: str) -> Wallet:
@@ -174,7 +249,12 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
     name, mode, strategy, parameters, _, *rest, limits = row
     wallet = Wallet(name, mode, strategy, parameters, listings, *rest)
     splits = read_splits(connection, name) if mode != "replay" else ()
-    return replace(wallet, limits=parse_limits(limits), splits=splits)
+    sleeves = read_sleeves(connection, name) if strategy == SEVERAL else ()
+    wallet = replace(wallet, limits=parse_limits(limits), splits=splits, sleeves=sleeves)
+    if sleeves and any(split.taken for split in splits):
+        owned = owned_positions(load_fills(connection, wallet), fill_owners(connection, name), splits)
+        wallet = replace(wallet, fractions=owned.fractions)
+    return wallet
 
 
 def read_splits(connection: Connection, wallet: str) -> tuple[Split, ...]:
@@ -230,12 +310,8 @@ def load_position(connection: Connection, wallet: Wallet, listing_id: int) -> Po
 
 
 def booked_positions(fills: Sequence[Fill], splits: Sequence[Split]) -> dict[int, Position]:
-    """The positions by listing that fills and splits leave behind: fills in the order in which they were booked."""
-    positions: dict[int, Position] = {}
-    for event in in_turn(fills, splits):
-        held = positions.get(event.listing_id, Position())
-        positions[event.listing_id] = held.after_split(event) if isinstance(event, Split) else held.after(event)
-    return positions
+    """The positions by listing that fills and splits of one owner leave behind, in the order of booking."""
+    return owned_positions(fills, {}, splits).by_listing()
 
 
 def held_units(connection: Connection, wallet: Wallet, listing_id: int) -> Decimal:
@@ -251,12 +327,16 @@ def load_fills(
 ) -> list[Fill]:
     """The recorded fills, as events, in the order in which they were booked: an entry before what it set off.
 
+    Of a view of a sleeve those of its orders alone.
+
     Args:
         since: only those known then or later.
         stored_by: only those that were recorded by this time.
     """
     index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
-    rows = connection.execute(FILLS, {"wallet": wallet.name, "since": since, "stored_by": stored_by})
+    rows = connection.execute(
+        FILLS, {"wallet": wallet.name, "since": since, "stored_by": stored_by, "sleeve": wallet.sleeve_name}
+    )
     return [Fill(index[row[0]], *row) for row in rows]
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.open_hours import OpenHours, read_open_hours
-from strades_pipelines.brokerage.portfolio import wallet_row
 from strades_pipelines.brokerage.prices import find_listings
 from strades_pipelines.brokerage.results import KEYS as RESULT_KEYS
 from strades_pipelines.brokerage.results import curve_of, last_closes_at, result_rows
@@ -28,6 +27,7 @@ from strades_pipelines.brokerage.rows import (
     to_json,
 )
 from strades_pipelines.brokerage.standings import Standings, check_models
+from strades_pipelines.brokerage.wallet_rows import wallet_row
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.crash import crash_point

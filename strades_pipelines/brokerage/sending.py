@@ -13,7 +13,7 @@ from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, Rat
 from strades_pipelines.brokerage.brokers.venue import ReplacesOrders, VenueBroker, VenueOrder
 from strades_pipelines.brokerage.cancelling import Cancelling
 from strades_pipelines.brokerage.emulated_orders import is_emulated, is_triggered, triggered_order
-from strades_pipelines.brokerage.halts import current_state, send_lock
+from strades_pipelines.brokerage.halts import send_lock
 from strades_pipelines.brokerage.in_flight import lanes_of, run_in_flight
 from strades_pipelines.brokerage.linked_orders import has_lost_parent, waits_for_parent
 from strades_pipelines.brokerage.order_book import OpenOrder, claim_orders
@@ -23,10 +23,11 @@ from strades_pipelines.brokerage.prices import let_commit_be_lazy
 from strades_pipelines.brokerage.replacements import is_amendment, order_to_send
 from strades_pipelines.brokerage.send_batches import split_batch
 from strades_pipelines.brokerage.settling import NEVER_HAD_IT, Settling
+from strades_pipelines.brokerage.sleeves import States, current_states
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.limits import is_exit
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import BY_PERSON, Order
+from strades_pipelines.market.orders import Order
 
 # A pass sends for so long, and what is left at the next one: events carry the time of the pass, and from that of
 # `submitting` a venue's grace (30 s) counts, in which the last request's time-out (13 s) has to fit.
@@ -49,7 +50,7 @@ class Sending:
         self._journal, self._venue, self._connection = journal, venue, journal.connection
         self._settling, self._cancelling = settling, cancelling
         self._name, self._ends_at = journal.wallet.name, time.monotonic() + SENDING_SECONDS
-        self._state = journal.wallet.state  # of the wallet, when the batch was gated
+        self._states = States(journal.wallet.state, {})  # when the batch was gated
         self._limit: RateLimited | None = None
         self._fault: BaseException | None = None
 
@@ -110,7 +111,7 @@ class Sending:
 
     def _is_over(self, known: OpenOrder) -> bool:
         """Whether an order is not to be sent any more, as the wallet is now."""
-        return self._reason_not_to_send(known, current_state(self._connection, self._name)) is not None
+        return self._reason_not_to_send(known, current_states(self._connection, self._name)) is not None
 
     def _makes_room(self, known: OpenOrder) -> bool:
         """Take back the order in whose place this one is to stand; whether this one can be sent now."""
@@ -134,10 +135,10 @@ class Sending:
 
     def _gate(self, orders: Sequence[OpenOrder]) -> list[Submit]:
         """Have those that may go be `submitting`, and end the others. Under the send lock, which a halt waits for."""
-        self._state = current_state(self._connection, self._name)
+        self._states = current_states(self._connection, self._name)
         going = []
         for known in claim_orders(self._connection, self._journal.wallet, orders):
-            ended = self._reason_not_to_send(known, self._state)
+            ended = self._reason_not_to_send(known, self._states)
             if ended is None:
                 going.append(known)
                 continue
@@ -164,10 +165,11 @@ class Sending:
         wanted = triggered_order(wanted) if is_emulated(known.order, self._venue) else wanted
         return Submit(known, wanted, self._replaced_order(known.order))
 
-    def _reason_not_to_send(self, known: OpenOrder, state: str) -> tuple[OrderState, str] | None:
-        """Why an order is not sent any more by a wallet in that state."""
+    def _reason_not_to_send(self, known: OpenOrder, states: States) -> tuple[OrderState, str] | None:
+        """Why an order is not sent any more by a wallet in those states."""
+        state = states.of(known.order.strategy, is_by_person=known.order.is_by_person)
         if not self._is_sent_in(state, known.order):
-            return OrderState.CANCELLED, f"wallet_{state}"
+            return OrderState.CANCELLED, f"{'wallet' if state == states.wallet else 'strategy'}_{state}"
         if known.cancel_requested_by is not None:
             return OrderState.CANCELLED, f"cancelled by {known.cancel_requested_by}"
         if order_to_send(self._connection, known.order) is None:
@@ -186,10 +188,7 @@ class Sending:
             exits, wallet = order.terms.reduce_only or order.terms.parent_id is not None, self._journal.wallet
             return exits or is_exit(held_units(self._connection, wallet, order.listing_id), order.signed)
         if state == "halted" and order.terms.reduce_only:
-            row = self._connection.execute(
-                "SELECT trigger_kind FROM signals.decisions WHERE decision_id = %s", [order.decision_id]
-            ).fetchone()
-            return row == (BY_PERSON,)
+            return order.is_by_person
         return state == "active"
 
     def _call(self, lane: VenueBroker, submit: Submit) -> VenueOrder:
@@ -217,7 +216,7 @@ class Sending:
                 self._store_error(submit.known, error)
             else:
                 self._fault = self._fault or error
-        is_same = not left or current_state(self._connection, self._name) == self._state
+        is_same = not left or current_states(self._connection, self._name) == self._states
         self._connection.commit()
         crash_point("trading.order_acknowledged")
         return is_same and self._goes_on()

@@ -8,13 +8,15 @@ from fractions import Fraction
 from strades_pipelines.brokerage.brokers.paper.accounts import split_account
 from strades_pipelines.brokerage.ledger import post_entries, rework_position
 from strades_pipelines.brokerage.order_book import open_orders, request_cancel
-from strades_pipelines.brokerage.portfolio import Wallet, booked_positions, load_fills
+from strades_pipelines.brokerage.portfolio import Wallet, load_fills
 from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.brokerage.rows import Row, insert
+from strades_pipelines.brokerage.sleeves import fill_owners
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.books import Position
+from strades_pipelines.market.cost_basis import sum_exact
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger import Entry, plain
+from strades_pipelines.market.owners import owned_positions
 from strades_pipelines.market.rounding import EXACT, scaled, to_lots, to_ticks
 from strades_pipelines.market.splits import Split, ratio_of, ratio_since
 
@@ -120,7 +122,7 @@ def _book(connection: Connection, wallet: Wallet, due: DueSplit, *, later: list[
     ).fetchall()
     none = Decimal(0)
     split = Split(wallet.name, due.listing_id, due.ex_date, due.at, due.ratio, none, none, restates, now)
-    units = scaled(_held_before(connection, wallet, split), due.ratio)
+    units = sum_exact(scaled(held, due.ratio) for held in _held_before(connection, wallet, split))
     taken = EXACT.subtract(units, to_lots(units, listing.lot))
     if taken:
         cash = EXACT.multiply(taken, _price_after(connection, wallet, split, later))
@@ -137,15 +139,18 @@ def _book(connection: Connection, wallet: Wallet, due: DueSplit, *, later: list[
     return wallet
 
 
-def _held_before(connection: Connection, wallet: Wallet, split: Split) -> Decimal:
-    """The units that were held when the listing began to trade in new ones, in old ones."""
+def _held_before(connection: Connection, wallet: Wallet, split: Split) -> list[Decimal]:
+    """The units that each owner held when the listing began to trade in new ones, in old ones."""
     fills = [
         fill
         for fill in load_fills(connection, wallet)
         if fill.listing_id == split.listing_id and fill.filled_at < split.at
     ]
     before = [one for one in wallet.splits if one.at < split.at]
-    return booked_positions(fills, before).get(split.listing_id, Position()).quantity
+    owned = owned_positions(fills, fill_owners(connection, wallet.name), before)
+    return [
+        position.quantity for (_, listing_id), position in owned.positions.items() if listing_id == split.listing_id
+    ]
 
 
 def _price_after(connection: Connection, wallet: Wallet, split: Split, later: list[DueSplit]) -> Decimal:

@@ -37,8 +37,9 @@ FORGOTTEN = """
     SELECT f.intent_id FROM trading.fills AS f
     INNER JOIN trading.intents AS i USING (intent_id)
     INNER JOIN signals.decisions AS d USING (decision_id)
-    WHERE f.wallet = %s AND f.known_at >= %s AND d.decided_at < %s
+    WHERE f.wallet = %(wallet)s AND f.known_at >= %(since)s AND d.decided_at < %(since)s
         AND d.order_request IS NOT NULL AND d.trigger_kind <> 'person'
+        AND (%(sleeve)s::text IS NULL OR d.strategy = %(sleeve)s)
 """
 
 
@@ -191,7 +192,7 @@ class _Stepping:
         )
         engine.fill_intents = [fill.intent_id for fill in self._fills]
         if self._base is None:
-            engine.ends = order_ends(self._connection, wallet.name)
+            engine.ends = order_ends(self._connection, wallet)
             engine.flows = cash_flows(self._connection, wallet)
         engine.journal = DecisionJournal(
             engine,
@@ -200,6 +201,7 @@ class _Stepping:
             interval=wallet.interval,
             prediction_ids=self._feed.prediction_ids,
             splits=wallet.splits,
+            strategy=wallet.sleeve_name,
         )
         return engine
 
@@ -219,10 +221,15 @@ class _Stepping:
             resumed_at = moment(engine.account.now)
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise NotRestorable(f"{type(error).__name__}: {error}") from None
-        engine.ends = order_ends(self._connection, self._wallet.name, since=resumed_at)
+        engine.ends = order_ends(self._connection, self._wallet, since=resumed_at)
         engine.flows = [flow for flow in cash_flows(self._connection, self._wallet) if flow.at > engine.account.now]
-        since = base.covers_to
-        for (intent_id,) in self._connection.execute(FORGOTTEN, [self._wallet.name, since, since]):
+        of_strategy = {
+            "wallet": self._wallet.name,
+            "since": base.covers_to,
+            # Where nothing is decided, no order is anyone's to remember.
+            "sleeve": "" if self._wallet.sleeves else self._wallet.sleeve_name,
+        }
+        for (intent_id,) in self._connection.execute(FORGOTTEN, of_strategy):
             if intent_id not in engine.journal.numbers:
                 raise ForgottenOrder(f"order {intent_id}")
         return engine.account.now

@@ -14,7 +14,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
 from strades_pipelines.brokerage.rows import to_json
 from strades_pipelines.brokerage.snapshot import read_snapshot
-from strades_pipelines.brokerage.wallet_status import WalletStatus, wallet_status
+from strades_pipelines.brokerage.wallet_status import OwnerStatus, WalletStatus, wallet_status
 from strades_pipelines.market.events import stamp
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.limits import LIMITS
@@ -25,15 +25,17 @@ WALLETS = """
     UNION SELECT wallet FROM results.current_wallets ORDER BY wallet
 """
 PENDING_DECISIONS = """
-    SELECT d.decision_id, l.venue || ':' || l.symbol AS instrument, d.decided_at, d.trigger_kind, d.target,
+    SELECT d.decision_id, d.strategy, l.venue || ':' || l.symbol AS instrument, d.decided_at, d.trigger_kind, d.target,
         d.order_request, d.reason
     FROM signals.decisions AS d INNER JOIN records.listings AS l USING (listing_id)
     WHERE d.is_pending AND d.wallet = %s ORDER BY d.decided_at, d.ordinal, d.decision_id
 """
 FILLS = """
     SELECT f.fill_id, f.intent_id, l.venue || ':' || l.symbol AS instrument, f.side, f.quantity, f.price, f.fee,
-        f.currency, coalesce(f.fee_currency, f.currency) AS fee_currency, f.filled_at
+        f.currency, coalesce(f.fee_currency, f.currency) AS fee_currency, f.filled_at, d.strategy
     FROM trading.fills AS f INNER JOIN records.listings AS l USING (listing_id)
+    INNER JOIN trading.intents AS i USING (intent_id)
+    INNER JOIN signals.decisions AS d USING (decision_id)
     WHERE f.wallet = %s ORDER BY f.filled_at DESC, f.fill_id LIMIT %s
 """
 HALTS = "SELECT scope, name, state, reason, since FROM trading.halts ORDER BY scope, name"
@@ -50,7 +52,7 @@ class TradingContext:
 
     Args:
         wallets: with cash, profit, equity at the last known closes and rates (`unvalued`: the currencies without one),
-            and the time of the last decision.
+            the time of the last decision, and where several strategies share one, each of them.
         pending: decisions that no pass has taken up yet, and orders that are not over.
         history: the newest fills of each wallet, newest first.
         limits: what the gate goes by, by the names of `market.limits.LIMITS`; null where there is no limit.
@@ -153,8 +155,14 @@ def _wallet(status: WalletStatus) -> dict[str, Any]:
             "realised": status.realised,
             "unrealised": status.unrealised,
             "last_decision_at": status.last_decision_at,
+            "strategies": [_owner(owner) for owner in status.owners],
         }
     )
+
+
+def _owner(owner: OwnerStatus) -> dict[str, Any]:
+    positions = [_json(asdict(position)) for position in owner.positions]
+    return _json({**asdict(owner), "unrealised": owner.unrealised, "positions": positions})
 
 
 def _pending(connection: Connection, status: WalletStatus) -> Iterator[dict[str, Any]]:

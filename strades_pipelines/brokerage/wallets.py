@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from strades_pipelines.brokerage.sleeves import RESERVED_NAMES, SEVERAL
 from strades_pipelines.datamanager.checked_json import ROOT, CheckError, check, read_entries
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.limits import WalletLimits, parse_limits
@@ -27,10 +28,26 @@ class WalletsError(ValueError):
 
 
 @dataclass(frozen=True)
+class SleeveTemplate:
+    """One of several strategies of a wallet, as its owner wrote it: `capital_percent` is its part of the capital."""
+
+    name: str
+    strategy: str
+    parameters: Mapping[str, Any]
+    instruments: tuple[str, ...]
+    capital_percent: Decimal
+
+    def new_strategy(self) -> Strategy:
+        """A fresh instance of the strategy."""
+        return create(self.strategy, dict(self.parameters))
+
+
+@dataclass(frozen=True)
 class WalletTemplate:
     """A wallet as its owner wrote it. A replay template makes a new wallet for each window and state of its inputs.
 
     Args:
+        strategy: SEVERAL where it has `sleeves`, which have the strategies then.
         dead_man_seconds: how long its venue waits for `strades trade` before it cancels the account's open orders; None
             for ever.
     """
@@ -49,10 +66,11 @@ class WalletTemplate:
     broker: str = "paper"
     limits: WalletLimits = field(default_factory=WalletLimits)
     dead_man_seconds: int | None = None
+    sleeves: tuple[SleeveTemplate, ...] = ()
 
     def new_strategy(self) -> Strategy:
-        """A fresh instance of the strategy."""
-        return create(self.strategy, dict(self.parameters))
+        """A fresh instance of the strategy; of a wallet with sleeves one that decides nothing."""
+        return Strategy() if self.sleeves else create(self.strategy, dict(self.parameters))
 
     def check(self) -> None:
         """Refuse what stops this wallet alone, when its turn comes; the file is good for its neighbours.
@@ -60,11 +78,12 @@ class WalletTemplate:
         Raises:
             WalletsError: when it cannot trade.
         """
-        try:
-            self.new_strategy()
-        except Exception as error:  # a strategy's own constructor may raise anything
-            said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-            raise WalletsError(f"{self.strategy}: {said}" if self.strategy not in said else said) from None
+        for one in self.sleeves or (self,):
+            try:
+                one.new_strategy()
+            except Exception as error:  # a strategy's own constructor may raise anything
+                said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+                raise WalletsError(f"{one.strategy}: {said}" if one.strategy not in said else said) from None
         if self.cash <= 0:
             raise WalletsError(f"cash: expected more than 0 {self.currency} to trade with, was {plain(self.cash)}")
 
@@ -141,12 +160,13 @@ def _template(where: str, entry: Any) -> WalletTemplate:
         line = str(error)
         at_root = line.startswith(ROOT)
         raise WalletsError(f"{where}{line.removeprefix(ROOT) if at_root else f'.{line}'}") from None
+    sleeves = _sleeves(where, entry)
     opened_at = entry.get("opened_at")
     template = WalletTemplate(
         name=entry["name"],
         mode=entry["mode"],
-        strategy=entry["strategy"],
-        parameters={name: _plain(value) for name, value in entry.get("parameters", {}).items()},
+        strategy=SEVERAL if sleeves else entry["strategy"],
+        parameters=_parameters(entry),
         instruments=tuple(entry["instruments"]),
         interval=entry["interval"],
         currency=entry["currency"],
@@ -157,10 +177,47 @@ def _template(where: str, entry: Any) -> WalletTemplate:
         broker=entry.get("broker", "paper"),
         limits=_limits(where, entry),
         dead_man_seconds=entry.get("dead_man_seconds"),
+        sleeves=sleeves,
     )
     if template.mode == "live":
         _check_live(where, entry)
     return template
+
+
+def _parameters(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in entry.get("parameters", {}).items()}
+
+
+def _sleeves(where: str, entry: dict[str, Any]) -> tuple[SleeveTemplate, ...]:
+    """The strategies of an entry that has several.
+
+    Raises:
+        WalletsError: it says both one and several, or neither; or they do not go together.
+    """
+    if "strategies" not in entry:
+        if "strategy" not in entry:
+            raise WalletsError(f"{where}: expected the key 'strategy' (or 'strategies'), was missing")
+        return ()
+    for key in ("strategy", "parameters"):
+        if key in entry:
+            raise WalletsError(f"{where}.{key}: expected in each of `strategies`, was beside them")
+    if entry["mode"] == "replay":
+        raise WalletsError(f"{where}.strategies: a replay has one strategy; list each in a replay wallet of its own")
+    sleeves: dict[str, SleeveTemplate] = {}
+    for i, one in enumerate(entry["strategies"]):
+        place = f"{where}.strategies[{i}]"
+        if one["name"] in RESERVED_NAMES or one["name"] in sleeves:
+            raise WalletsError(f"{place}.name: expected a name of its own, was {one['name']!r}")
+        instruments = tuple(one.get("instruments", entry["instruments"]))
+        for name in instruments:
+            if name not in entry["instruments"]:
+                raise WalletsError(f"{place}.instruments: expected instruments of the wallet, was {name!r}")
+        capital = exact(one["capital_percent"])
+        sleeves[one["name"]] = SleeveTemplate(one["name"], one["strategy"], _parameters(one), instruments, capital)
+    total = sum((one.capital_percent for one in sleeves.values()), Decimal(0))
+    if total > 100:
+        raise WalletsError(f"{where}.strategies: expected at most 100 capital_percent together, was {plain(total)}")
+    return tuple(sleeves.values())
 
 
 def _limits(where: str, entry: dict[str, Any]) -> WalletLimits:

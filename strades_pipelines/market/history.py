@@ -10,7 +10,7 @@ what another bought, and is short then; in prices, P&L is linear, and the owners
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, NamedTuple
@@ -33,12 +33,16 @@ class Owner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A line of the ledger; one of the kind `fill` with its fill and whose it is, one of the kind `split` with that."""
+    """A line of the ledger; one of the kind `fill` with its fill and whose it is, one of the kind `split` with that.
+
+    `holder` is whose cost the fill goes into: '' for all of a wallet with one strategy; each of several has its own.
+    """
 
     entry: Entry
     fill: Fill | None = None
     owner: Owner | None = None
     split: Split | None = None
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class AccountState:
     """A wallet's books at the end of a session, from which the next goes on. `prices` are those it was valued at."""
 
     cash: dict[str, Decimal] = field(default_factory=dict)
-    bases: dict[int, CostBasis] = field(default_factory=dict)
+    bases: dict[tuple[int, str], CostBasis] = field(default_factory=dict)  # by listing and holder
     prices: dict[int, Decimal] = field(default_factory=dict)
     shares: dict[tuple[int, Owner], Share] = field(default_factory=dict)
 
@@ -91,7 +95,7 @@ class AccountState:
             return self._split(step.split)
         if fill is None or step.owner is None:
             return ZERO
-        basis = self.bases.setdefault(fill.listing_id, CostBasis(AVERAGE))
+        basis = self.bases.setdefault((fill.listing_id, step.holder), CostBasis(AVERAGE))
         closed = basis.trade(fill.filled_at, fill.units, fill.cash_after_fee)
         share = self.shares.setdefault((fill.listing_id, step.owner), Share())
         share.units = EXACT.add(share.units, fill.units)
@@ -103,7 +107,10 @@ class AccountState:
 
     def _split(self, split: Split) -> Decimal:
         """Take a split in; returns the profit of the fraction that was paid out, which is its largest owner's."""
-        closed = self.bases.setdefault(split.listing_id, CostBasis(AVERAGE)).split(split)
+        bases = [basis for (listing_id, _), basis in self.bases.items() if listing_id == split.listing_id]
+        most = max(bases, key=lambda basis: basis.units, default=None)
+        whole = replace(split, taken=ZERO, cash=ZERO)
+        closed = [disposal for basis in bases for disposal in basis.split(split if basis is most else whole)]
         shares = [share for (listing_id, _), share in self.shares.items() if listing_id == split.listing_id]
         for share in shares:
             share.units = scaled(share.units, split.ratio)
@@ -117,16 +124,17 @@ class AccountState:
         """The price of a listing; one that none is known of counts at its average cost."""
         if listing_id in quotes.prices:
             return quotes.prices[listing_id]
-        basis = self.bases.get(listing_id)
-        if basis is None or not basis.units:
+        bases = [basis for (listing, _), basis in self.bases.items() if listing == listing_id]
+        units, cost = sum_exact(basis.units for basis in bases), sum_exact(basis.cost for basis in bases)
+        if not units:
             return self.prices.get(listing_id, ZERO)
-        return EXACT.divide(basis.cost, basis.units).quantize(COST_UNIT, ROUND_HALF_EVEN, EXACT)
+        return EXACT.divide(cost, units).quantize(COST_UNIT, ROUND_HALF_EVEN, EXACT)
 
     def unrealised(self, quotes: Quotes) -> Decimal:
         """The profit of what is held at those prices."""
         return sum_exact(
             EXACT.subtract(EXACT.multiply(basis.units, self.price(listing_id, quotes)), basis.cost)
-            for listing_id, basis in self.bases.items()
+            for (listing_id, _), basis in self.bases.items()
         )
 
     def value(self, quotes: Quotes) -> Decimal:
@@ -139,8 +147,14 @@ class AccountState:
         return {
             "cash": {currency: plain(amount) for currency, amount in self.cash.items()},
             "positions": [
-                [listing_id, lot.opened_at.isoformat(), plain(lot.units), plain(lot.cost)]
-                for listing_id, basis in self.bases.items()
+                [
+                    listing_id,
+                    lot.opened_at.isoformat(),
+                    plain(lot.units),
+                    plain(lot.cost),
+                    *([holder] if holder else []),
+                ]
+                for (listing_id, holder), basis in self.bases.items()
                 for lot in basis.lots
             ],
             "prices": {str(listing_id): plain(price) for listing_id, price in self.prices.items()},
@@ -154,8 +168,10 @@ class AccountState:
     def from_json(cls, stored: Mapping[str, Any]) -> "AccountState":
         """The state that `to_json` made."""
         positions = {
-            listing_id: CostBasis(AVERAGE, [Lot(datetime.fromisoformat(at), Decimal(units), Decimal(cost))])
-            for listing_id, at, units, cost in stored["positions"]
+            (listing_id, holder[0] if holder else ""): CostBasis(
+                AVERAGE, [Lot(datetime.fromisoformat(at), Decimal(units), Decimal(cost))]
+            )
+            for listing_id, at, units, cost, *holder in stored["positions"]
         }
         shares = {
             (listing_id, Owner(strategy, source)): Share(Decimal(units), Decimal(cash))
@@ -242,7 +258,7 @@ def account_session(
     closing, unrealised = state.value(at_end), state.unrealised(at_end)
     explained = sum_exact([opening, flows, realised, income, unrealised, -unrealised_before])
     unvalued.update(value_cash(state.cash, at_end.rates)[1])
-    listings = {*state.bases, *(listing_id for listing_id, _ in state.shares)}
+    listings = {listing_id for listing_id, _ in (*state.bases, *state.shares)}
     state.prices = {listing_id: state.price(listing_id, at_end) for listing_id in sorted(listings)}
     attribution = list(_attribution(state, before))
     _forget_what_is_over(state)
@@ -276,7 +292,7 @@ def _attribution(state: AccountState, before: Mapping[tuple[int, Owner], Decimal
 def _forget_what_is_over(state: AccountState) -> None:
     """Listings that nobody has anything of: what they made is in the sessions before."""
     held = {listing_id for (listing_id, _), share in state.shares.items() if share.units}
-    held |= {listing_id for listing_id, basis in state.bases.items() if basis.lots}
+    held |= {listing_id for (listing_id, _), basis in state.bases.items() if basis.lots}
     state.shares = {key: share for key, share in state.shares.items() if key[0] in held}
-    state.bases = {listing_id: basis for listing_id, basis in state.bases.items() if listing_id in held}
+    state.bases = {key: basis for key, basis in state.bases.items() if key[0] in held}
     state.prices = {listing_id: price for listing_id, price in state.prices.items() if listing_id in held}

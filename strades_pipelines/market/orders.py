@@ -112,6 +112,7 @@ class Order:
     Args:
         reserved: the cash it may take at the price it was sized with.
         is_for_target: whether it makes for a target; else a strategy, or a person, asked for it itself.
+        strategy: what its decision has as its strategy, and whether a person decided.
     """
 
     intent_id: str
@@ -124,6 +125,8 @@ class Order:
     reserved: Decimal
     terms: OrderTerms = MARKET
     is_for_target: bool = True
+    strategy: str = ""
+    is_by_person: bool = False
 
     @property
     def signed(self) -> Decimal:

@@ -20,8 +20,9 @@ BY_OUTCOME = {limit.outcome: limit for limit in LIMITS}
 class Rules:
     """What the gate goes by for one wallet.
 
-    In the state `active` it takes everything up, in `reducing` what makes no position larger, in `halted` only what a
-    person sends to reduce a position, in any other nothing.
+    The state is of the `holder`: the wallet, or one of several strategies in it. In the state `active` the gate takes
+    everything up, in `reducing` what makes no position larger, in `halted` only what a person sends to reduce a
+    position, in any other nothing.
     """
 
     opened_at: datetime
@@ -29,6 +30,7 @@ class Rules:
     fee_rate: Decimal
     state: str = "active"
     limits: WalletLimits = field(default_factory=WalletLimits)
+    holder: str = "wallet"
 
 
 class GateError(Exception):
@@ -50,10 +52,14 @@ def gate(
     seen: Container[str],
     available_at: datetime | None = None,
     held_back: GateError | None = None,
+    own: Books | None = None,
 ) -> Order | Refusal:
     """The order that the decision asks for, or the one that brings position and orders to its target, or why neither.
 
     Args:
+        books: of the wallet, which cash and limits are measured with.
+        own: of the owner that the decision is for, where several share the wallet: its position is what it trades
+            from, and it sells and spends no more than its own. None where the wallet has one.
         seen: intent ids that exist already.
         available_at: when its newest input could be had, which its age counts from; None: when it was decided.
         held_back: why no position may be made larger now.
@@ -61,13 +67,23 @@ def gate(
     try:
         check_admission(decision, now=now, rules=rules, seen=seen, available_at=available_at or decision.decided_at)
         if decision.request is not None:
-            return _requested(decision, decision.request, listing, books, market, now, rules, held_back)
-        quantity = _quantity(decision, listing, books)
+            return _requested(
+                decision,
+                decision.request,
+                listing,
+                books,
+                own or books,
+                market=market,
+                now=now,
+                rules=rules,
+                held_back=held_back,
+            )
+        quantity = _quantity(decision, listing, own or books)
         price = _price(listing, market.prices, now)
         if held_back is not None and quantity > 0:
             raise held_back
         order = _order(decision, quantity, _cash_for(quantity, price, rules))
-        check_order(order, listing, books, market=market, now=now, rules=rules)
+        check_order(order, listing, books, own, market=market, now=now, rules=rules)
     except GateError as refused:
         return Refusal(decision.decision_id, refused.code, refused.detail)
     return order
@@ -78,6 +94,8 @@ def _requested(
     request: OrderRequest,
     listing: Listing,
     books: Books,
+    own: Books,
+    *,
     market: Market,
     now: datetime,
     rules: Rules,
@@ -98,27 +116,30 @@ def _requested(
         check_digits(request, listing)
     check_terms(terms, known=listing.listing_id in market.prices)
     if terms.parent_id is not None:
-        if terms.parent_id not in books.open_orders:
+        if terms.parent_id not in own.open_orders:
             raise GateError("one_cancels_other", f"the order {terms.parent_id} that it waits for is over")
         return _order(decision, quantity, ZERO, terms)
     order = _order(decision, quantity, ZERO, terms)
-    held = books.held(listing.listing_id) + books.pending(listing.listing_id)
+    held = own.held(listing.listing_id) + own.pending(listing.listing_id)
     if terms.reduce_only:
-        left = held + books.under_way(listing.listing_id, order.side, group=terms.group, at_market=True)
+        left = held + own.under_way(listing.listing_id, order.side, group=terms.group, at_market=True)
         if left * quantity >= 0:
             detail = f"expected a position of the other side to reduce, was {left} of {listing.name} after what is sold"
             raise GateError("reduce_only", detail)
         return order
-    left = held + books.under_way(listing.listing_id, order.side, group=terms.group)
-    if quantity < 0 and left + quantity < 0:
-        raise _below_zero(left + quantity, listing)
+    left = held + own.under_way(listing.listing_id, order.side, group=terms.group)
+    for account in (own, books) if own is not books else (own,):
+        after = account.held(listing.listing_id) + account.pending(listing.listing_id) + quantity
+        after += account.under_way(listing.listing_id, order.side, group=terms.group)
+        if quantity < 0 and after < 0:
+            raise _below_zero(after, listing, is_part=account is not books)
     if is_exit(left, quantity):
         return order
     if held_back is not None:
         raise held_back
     price = terms.limit or terms.stop or market.prices[listing.listing_id]
     order = replace(order, reserved=_cash_for(quantity, price, rules))
-    check_limits(order, listing, books, price=price, market=market, now=now, rules=rules)
+    check_limits(order, listing, books, own, price=price, market=market, now=now, rules=rules)
     return order
 
 
@@ -177,6 +198,8 @@ def _order(decision: TradingDecision, quantity: Decimal, reserved: Decimal, term
         reserved=reserved,
         terms=terms,
         is_for_target=decision.request is None,
+        strategy=decision.strategy,
+        is_by_person=decision.is_by_person,
     )
 
 
@@ -192,7 +215,7 @@ def check_admission(
     # A halt stops the strategies; to get out of a position by hand is what it may be for.
     exits_by_hand = decision.is_by_person and decision.request is not None and decision.request.terms.reduce_only
     if rules.state not in ("active", "reducing") and not (rules.state == "halted" and exits_by_hand):
-        raise GateError(f"wallet_{rules.state}", f"the wallet is {rules.state}")
+        raise GateError(f"{rules.holder}_{rules.state}", f"the {rules.holder} is {rules.state}")
     if decision.decided_at < rules.opened_at:
         raise GateError("before_opening", f"decided at {decision.decided_at}, the wallet opened at {rules.opened_at}")
     if age > rules.max_age:
@@ -201,7 +224,16 @@ def check_admission(
         raise GateError("duplicate", f"the intent {decision.intent_id()} exists")
 
 
-def check_order(order: Order, listing: Listing, books: Books, *, market: Market, now: datetime, rules: Rules) -> None:
+def check_order(
+    order: Order,
+    listing: Listing,
+    books: Books,
+    own: Books | None = None,
+    *,
+    market: Market,
+    now: datetime,
+    rules: Rules,
+) -> None:
     """Refuse a market order that the account cannot carry; what makes a position smaller passes every limit.
 
     Raises:
@@ -212,15 +244,24 @@ def check_order(order: Order, listing: Listing, books: Books, *, market: Market,
         raise GateError("not_positive", f"expected a positive quantity and price, was {order.quantity} at {price}")
     if order.quantity % listing.lot:
         raise GateError("lot_precision", f"expected whole lots of {listing.lot}, was {order.quantity}")
-    after = books.held(order.listing_id) + books.pending(order.listing_id) + order.signed
-    if after < 0:
-        raise _below_zero(after, listing)
+    for account in (own or books, books):
+        after = account.held(order.listing_id) + account.pending(order.listing_id) + order.signed
+        if after < 0:
+            raise _below_zero(after, listing, is_part=account is not books)
     if order.side == "buy":
-        check_limits(order, listing, books, price=price, market=market, now=now, rules=rules)
+        check_limits(order, listing, books, own, price=price, market=market, now=now, rules=rules)
 
 
 def check_limits(
-    order: Order, listing: Listing, books: Books, *, price: Decimal, market: Market, now: datetime, rules: Rules
+    order: Order,
+    listing: Listing,
+    books: Books,
+    own: Books | None,
+    *,
+    price: Decimal,
+    market: Market,
+    now: datetime,
+    rules: Rules,
 ) -> None:
     """Refuse what makes a position larger and cash or a limit does not allow, with all that is under way at its worst.
 
@@ -230,7 +271,7 @@ def check_limits(
     Raises:
         GateError: cash_below_zero, or the code of a limit.
     """
-    free = books.free_cash()
+    free = min((own or books).free_cash(), books.free_cash())
     if order.reserved > free:
         raise GateError("cash_below_zero", f"expected at most {free} {listing.currency}, was {order.reserved}")
     if rules.limits.open_market_only and order.listing_id in market.closed:
@@ -252,8 +293,9 @@ def _figures(order: Measured[Decimal], listing: Listing) -> str:
     )
 
 
-def _below_zero(after: Decimal, listing: Listing) -> GateError:
-    detail = f"it would leave {after} of {listing.name} with what is on sale; borrowing is not modelled"
+def _below_zero(after: Decimal, listing: Listing, *, is_part: bool) -> GateError:
+    because = "what other strategies of the wallet hold is theirs" if is_part else "borrowing is not modelled"
+    detail = f"it would leave {after} of {listing.name} with what is on sale; {because}"
     return GateError("position_below_zero", detail)
 
 

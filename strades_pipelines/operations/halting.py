@@ -17,6 +17,7 @@ from strades_pipelines.brokerage.halts import (
 from strades_pipelines.brokerage.live import for_each
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.sleeves import sleeves_named
 from strades_pipelines.brokerage.wallet_status import wallet_statuses
 from strades_pipelines.database.connection import connect
 from strades_pipelines.operations.trading import (
@@ -106,8 +107,11 @@ def _at_each_venue(
     with connect() as at_venue:
 
         def at_venue_of(name: str) -> Flattened:
-            venue = venue_for(load_wallet(connection, name), at_venue)
+            wallet = load_wallet(connection, name)
+            venue = venue_for(wallet, at_venue)
             of_wallet = replace(request, kind="flatten" if work is flatten else "cancel", scope=Scope("wallet", name))
-            return work(connection, venue, of_wallet, clock=settings().now, seconds=CANCEL_SECONDS)
+            is_shared = request.scope.kind == "strategy" and wallet.sleeves
+            owners = sleeves_named(wallet.sleeves, request.scope.name) if is_shared else None
+            return work(connection, venue, of_wallet, clock=settings().now, seconds=CANCEL_SECONDS, owners=owners)
 
         return for_each(names, at_venue_of, [connection, at_venue])

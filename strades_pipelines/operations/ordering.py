@@ -14,11 +14,13 @@ from strades_pipelines.brokerage.person_orders import (
     decide_by_hand,
     find_instrument,
     find_order,
+    find_sleeve,
     outcome_of,
 )
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconcile import NotReconciledError, reconcile_if_due
+from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import OrderRequest
@@ -28,7 +30,9 @@ from strades_pipelines.settings import settings
 from strades_pipelines.strategy.bad_input import BadInput
 
 
-def run_order(wallet: str, instrument: str, order: OrderRequest, *, reason: str | None, as_json: bool) -> None:
+def run_order(
+    wallet: str, instrument: str, order: OrderRequest, *, strategy: str | None, reason: str | None, as_json: bool
+) -> None:
     """`strades order`; ends with 1 when the order was refused, and with 2 for a wallet or instrument there is not."""
     open_world()
     request = new_request("order", Scope("wallet", wallet), reason)
@@ -37,6 +41,7 @@ def run_order(wallet: str, instrument: str, order: OrderRequest, *, reason: str 
             opened = load_wallet(connection, wallet)
             venue = venue_for(opened, at_venue)
             listing = find_instrument(opened, instrument)
+            owner = UNATTRIBUTED if strategy is None else find_sleeve(opened, strategy, listing)
             if opened.mode == "live":
                 reconcile_if_due(connection, at_venue, opened, now=settings().now())
         except (LookupError, ValueError, NotReconciledError) as error:
@@ -45,7 +50,7 @@ def run_order(wallet: str, instrument: str, order: OrderRequest, *, reason: str 
             log_outcome(connection, command_id, f"refused: {error}", now=settings().now())
             connection.commit()
             raise BadInput(str(error)) from None
-        command_id, decision = decide_by_hand(connection, opened, listing, order, request)
+        command_id, decision = decide_by_hand(connection, opened, listing, order, request, owner=owner)
         connection.commit()
         _pass(connection, venue, wallet)
         outcome = outcome_of(connection, decision)

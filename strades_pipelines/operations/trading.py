@@ -38,7 +38,13 @@ def show_wallets(*, cost_basis: str, as_json: bool) -> None:
     late = late_feeds()
     rows = [status_document(status) | {"feed": late.get(status.wallet.name, "ok")} for status in statuses]
     document = {"wallets": rows, "findings": [finding_document(finding) for finding in findings]}
-    tables = [wallet_table(rows), *_position_tables(statuses), *order_tables(statuses), *finding_tables(findings)]
+    tables = [
+        wallet_table(rows),
+        *_owner_tables(statuses),
+        *_position_tables(statuses),
+        *order_tables(statuses),
+        *finding_tables(findings),
+    ]
     print_result(document, as_json, tables)
 
 
@@ -157,6 +163,7 @@ def status_document(status: WalletStatus) -> dict[str, Any]:
         "positions": [asdict(position) for position in status.positions],
         "orders": [asdict(order) for order in status.orders],
         "last_decision_at": status.last_decision_at,
+        "strategies": [asdict(owner) | {"unrealised": owner.unrealised} for owner in status.owners],
     }
 
 
@@ -180,6 +187,24 @@ def wallet_table(rows: list[dict[str, Any]]) -> Any:
 def _with_unvalued(equity: str, unvalued: list[str]) -> str:
     """The equity, and what is not in it since no rate of it is known."""
     return f"{equity} without {', '.join(unvalued)}" if unvalued else equity
+
+
+def _owner_tables(statuses: list[WalletStatus]) -> list[Any]:
+    """The strategies that share a wallet, and what is nobody's; none where each wallet has one."""
+    rows = [
+        {
+            "wallet": status.wallet.name,
+            "strategy": f"{owner.name} ({owner.strategy})" if owner.strategy else owner.name,
+            "state": ": ".join(filter(None, (owner.state, owner.reason))) or None,
+            "capital": None if owner.capital is None else f"{owner.capital:,.2f}",
+            "positions": ", ".join(f"{one.quantity:f} {one.instrument}" for one in owner.positions) or None,
+            "realised": f"{owner.realised:,.2f}",
+            "unrealised": f"{owner.unrealised:,.2f}",
+        }
+        for status in statuses
+        for owner in status.owners
+    ]
+    return [table("wallet strategy state capital positions realised unrealised", rows)] if rows else []
 
 
 def _position_tables(statuses: list[WalletStatus]) -> list[Any]:
@@ -209,11 +234,12 @@ def order_tables(statuses: list[WalletStatus]) -> list[Any]:
             "filled": f"{order.filled:f}",
             "state": order.state,
             "by": order.trigger,
+            "strategy": order.strategy,
         }
         for status in statuses
         for order in status.orders
     ]
-    return [table("intent_id wallet order filled state by", rows)] if rows else []
+    return [table("intent_id wallet order filled state by strategy", rows)] if rows else []
 
 
 def finding_document(finding: StoredFinding) -> dict[str, Any]:

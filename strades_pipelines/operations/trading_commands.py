@@ -67,6 +67,9 @@ def order(
     replace: Annotated[
         str | None, typer.Option(metavar="INTENT", help="Put it in the place of this order, as `cancel` names it.")
     ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Trade the units of this one, where several share the wallet.")
+    ] = None,
     reason: Reason = None,
     as_json: Json = False,
 ) -> None:
@@ -77,7 +80,7 @@ def order(
     request = order_request(
         quantity, limit, stop, trail, time_in_force, auction, reduce_only=reduce_only, replaces=replace
     )
-    run_order(wallet, instrument, request, reason=reason, as_json=as_json)
+    run_order(wallet, instrument, request, strategy=strategy, reason=reason, as_json=as_json)
 
 
 @app.command()

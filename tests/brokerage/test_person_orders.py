@@ -59,7 +59,7 @@ def test_an_exit_that_is_under_way_is_not_asked_for_again(
         venue = PaperBroker(theirs, wallet)
         for now in (SENT, FILLED):
             execute_pending(market, venue, "paper", now=now)
-        [(listing, way_out)] = exits(market, wallet)
+        [(_, listing, way_out)] = exits(market, wallet)
         assert (listing.symbol, way_out.quantity, way_out.terms.reduce_only) == ("BTC_USDT", Decimal(-1), True)
         made = order(market, wallet, way_out)
         execute_pending(market, venue, "paper", now=FILLED)

@@ -198,7 +198,54 @@ def test_the_schema_has_the_limits_of_the_table() -> None:
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     entry = {name: value for name, value in ENTRY.items() if name != "strategy"}
     (fault,) = read_wallets(written(tmp_path, entry)).faults
-    assert fault.message == "Wallets.json: wallets[0]: expected the key 'strategy', was missing"
+    assert fault.message == "Wallets.json: wallets[0]: expected the key 'strategy' (or 'strategies'), was missing"
+
+
+def several(*strategies: dict[str, Any], **change: Any) -> dict[str, Any]:
+    """An entry with strategies in the place of its one."""
+    entry = {name: value for name, value in ENTRY.items() if name != "strategy"}
+    return entry | {"strategies": list(strategies)} | change
+
+
+HALF = {"name": "half", "strategy": "sma_cross", "capital_percent": 50}
+
+
+def test_an_entry_may_list_several_strategies(tmp_path: Path) -> None:
+    other = {**HALF, "name": "other", "capital_percent": 12.5, "parameters": {"fast": 3}}
+    [template] = read_wallets(written(tmp_path, several(HALF, other))).templates
+    assert [sleeve.name for sleeve in template.sleeves] == ["half", "other"]
+    assert [sleeve.capital_percent for sleeve in template.sleeves] == [50, Decimal("12.5")]
+    assert [sleeve.instruments for sleeve in template.sleeves] == [template.instruments] * 2
+    assert template.sleeves[1].new_strategy().parameters["fast"] == 3
+    template.check()
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (several(HALF, mode="replay"), ".strategies: a replay has one strategy; list each in a replay wallet"),
+        (several(HALF, strategy="sma_cross"), ".strategy: expected in each of `strategies`, was beside them"),
+        (several(HALF, parameters={}), ".parameters: expected in each of `strategies`, was beside them"),
+        (several(HALF, HALF), ".strategies[1].name: expected a name of its own, was 'half'"),
+        (several({**HALF, "name": "person"}), ".strategies[0].name: expected a name of its own, was 'person'"),
+        (several({**HALF, "instruments": ["x:Y"]}), ".strategies[0].instruments: expected instruments of the wallet"),
+        (several(HALF, {**HALF, "name": "b", "capital_percent": 50.1}), ".strategies: expected at most 100 capital"),
+        (several({**HALF, "capital_percent": 0}), ".strategies[0].capital_percent: expected exclusiveMinimum 0"),
+        (several({"name": "half", "strategy": "sma_cross"}), ".strategies[0]: expected the key 'capital_percent'"),
+        (several(), ".strategies: expected minItems 1"),
+    ],
+)
+def test_strategies_that_do_not_go_together_stop_their_wallet(
+    tmp_path: Path, entry: dict[str, Any], message: str
+) -> None:
+    (fault,) = read_wallets(written(tmp_path, entry)).faults
+    assert fault.message.startswith(f"Wallets.json: wallets[0]{message}")
+
+
+def test_a_strategy_of_several_that_cannot_be_made_stops_the_wallet(tmp_path: Path) -> None:
+    [template] = read_wallets(written(tmp_path, several(HALF, {**HALF, "name": "b", "strategy": "nope"}))).templates
+    with pytest.raises(WalletsError, match="nope"):
+        template.check()
 
 
 def test_a_name_belongs_to_the_first_wallet_that_has_it(tmp_path: Path) -> None:

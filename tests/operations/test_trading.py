@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import open_wallet
-from strades_pipelines.brokerage.wallets import WalletTemplate
+from strades_pipelines.brokerage.sleeves import SEVERAL
+from strades_pipelines.brokerage.wallets import SleeveTemplate, WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import PROJECT, settings
 from tests.research.bars import Run
@@ -31,7 +33,7 @@ class World:
         self.url, self._monkeypatch = url, monkeypatch
         self.bars = 0
         self.now = START
-        template = WalletTemplate(
+        self.template = WalletTemplate(
             "mine",
             "paper",
             "sma_cross",
@@ -45,7 +47,7 @@ class World:
             START,
         )
         with connect(url) as connection:
-            open_wallet(connection, template, now=START)
+            open_wallet(connection, self.template, now=START)
         self.go_on(2)
 
     def go_on(self, minutes: int, price: float = 100.0) -> None:
@@ -97,6 +99,28 @@ def test_an_order_by_hand_is_filled_and_attributed_to_the_person(strades: Run, m
     [order, cancel] = mine.rows("SELECT kind, requested_by, reason, outcome FROM trading.commands ORDER BY command_id")
     assert (order[0], order[2], order[3].split()[1]) == ("order", "I like it", "accepted")
     assert (cancel[0], cancel[3]) == ("cancel", "filled")
+
+
+def test_an_order_may_be_given_for_one_of_several_strategies(strades: Run, mine: World) -> None:
+    sleeves = [SleeveTemplate(name, "sma_cross", {}, (BTC,), Decimal(50)) for name in ("fast", "slow")]
+    template = replace(mine.template, name="shared", strategy=SEVERAL, sleeves=tuple(sleeves))
+    with connect(mine.url) as connection:
+        open_wallet(connection, template, now=START)
+    assert strades("order", "shared", BTC, "2", "--strategy", "fast").code == 0
+    assert strades("order", "shared", BTC, "1", "--strategy", "nobody").code == 2
+    mine.go_on(2)
+    sold = strades("order", "shared", BTC, "-1")  # of nobody's there is none
+    assert (sold.code, "position_below_zero" in sold.err) == (1, True)
+    assert strades("order", "shared", BTC, "-1", "--strategy", "fast").code == 0
+    mine.go_on(2)
+    newest = "SELECT intent_id FROM trading.intents ORDER BY recorded_at DESC LIMIT 1"
+    strades("cancel", mine.rows(newest)[0][0])  # a pass
+    found = {one["name"]: one["positions"] for one in wallet(strades, "shared")["strategies"]}
+    assert [held["quantity"] for held in found["fast"]] == ["1"]
+    assert (found["slow"], found["unattributed"]) == ([], [])
+    halted = strades("halt", "--strategy", "fast", "--flatten", "--json")
+    assert halted.code == 0
+    assert [one["state"] for one in wallet(strades, "shared")["strategies"]] == ["halted", "active", None]
 
 
 def test_a_sale_with_terms_is_kept_as_typed(strades: Run, mine: World) -> None:

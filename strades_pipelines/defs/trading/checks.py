@@ -28,10 +28,15 @@ STATEMENTS = (
         "trading",
         "positions",
         "positions_are_the_sum_of_fills",
-        "Each position is the signed sum of its wallet's fills, less the fees that were taken from them.",
+        "Each position is the signed sum of its wallet's fills, less the fees that were taken from them, and in units, "
+        "cost and profit that of its owners'.",
         """
         SELECT count(*) FROM trading.positions AS p
-        WHERE p.quantity <> (
+        WHERE EXISTS (
+            SELECT FROM trading.owner_positions AS o WHERE o.wallet = p.wallet AND o.listing_id = p.listing_id
+            HAVING (sum(o.quantity), sum(o.cost), sum(o.realised)) <> (p.quantity, p.cost, p.realised)
+        )
+        OR p.quantity <> (
             SELECT coalesce(sum(
                 CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END
                 - CASE WHEN f.fee_in_units THEN f.fee ELSE 0 END

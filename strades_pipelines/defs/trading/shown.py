@@ -10,7 +10,7 @@ from strades_pipelines.keys import key
 EACH = 10  # rows a wallet; all of them are a query away, and every event is kept
 QUERIES = {
     key("signals", "decisions"): f"""
-        SELECT d.decision_id, c.name AS wallet, d.decided_at, symbol, d.previous_target, d.target, d.reason
+        SELECT d.decision_id, c.name AS wallet, d.strategy, d.decided_at, symbol, d.previous_target, d.target, d.reason
         FROM results.current_wallets AS c
         CROSS JOIN LATERAL (
             SELECT * FROM signals.decisions WHERE wallet = c.wallet
