@@ -8,11 +8,10 @@ from typing import Any
 import psycopg
 
 from strades_pipelines.child_environment import without_secret_names
-from strades_pipelines.database.connection import WORLD_DATABASES
+from strades_pipelines.database.connection import WORLD_DATABASES, running_url
 from strades_pipelines.ingestion.data_requests import give_up, waiting_requests
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.stopping import SIGNALS
-from strades_pipelines.supervision.watch import running_url
 
 MOST_SECONDS = 900
 OUTCOMES = "SELECT request_id, outcome FROM ops.data_requests WHERE request_id = ANY(%s) AND outcome IS NOT NULL"

@@ -47,7 +47,8 @@ def page(client: "Client", path: str, status: int = 200) -> str:
     """The text of a page."""
     answer = client.get(path)
     assert answer.status_code == status, (path, answer.status_code)
-    return unescape(answer.content.decode())
+    text: str = answer.content.decode()
+    return unescape(text)
 
 
 def keys_of(text: str) -> list[list[str]]:
