@@ -45,7 +45,7 @@ WHAT_HAPPENS = {
 class AutomationLine:
     """A line of the page: its newest tick, when it ticks next, and what this person may ask for, with its title."""
 
-    one: Automation
+    automation: Automation
     tick: LastTick | None
     next_at: datetime | None
     acts: list[tuple[str, Promise]]
@@ -79,8 +79,8 @@ def automation(request: HttpRequest) -> HttpResponse:
         for one in found
     ]
     context = {
-        "schedules": [row for row in rows if row.one.kind == "schedule"],
-        "sensors": [row for row in rows if row.one.kind == "sensor"],
+        "schedules": [row for row in rows if row.automation.kind == "schedule"],
+        "sensors": [row for row in rows if row.automation.kind == "sensor"],
         "runs": runs,
         "down": down,
         "requests": [
