@@ -1,4 +1,4 @@
-"""What tables and columns are, in words: from the migrations, and from dbt's manifest where dbt was run yet."""
+"""What tables and columns are, in words: from dbt's manifest where dbt was run yet, else from the migrations."""
 
 import json
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def describe_tables() -> dict[str, Description]:
         return said
     for name, of_dbt in _read_manifest(manifest, changed_at).items():
         own = said.get(name, Description())
-        said[name] = Description(own.text or of_dbt.text, {**of_dbt.columns, **own.columns}, of_dbt.grain)
+        said[name] = Description(of_dbt.text or own.text, {**of_dbt.columns, **own.columns}, of_dbt.grain)
     return said
 
 

@@ -47,8 +47,7 @@ def page(client: "Client", path: str, status: int = 200) -> str:
     """The text of a page."""
     answer = client.get(path)
     assert answer.status_code == status, (path, answer.status_code)
-    text: str = answer.content.decode()
-    return unescape(text)
+    return unescape(str(answer.content.decode()))
 
 
 def keys_of(text: str) -> list[list[str]]:

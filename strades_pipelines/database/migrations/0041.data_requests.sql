@@ -64,3 +64,13 @@ COMMENT ON TABLE signals.decisions IS 'One row a decision of a strategy: what it
 COMMENT ON TABLE results.listing_performance IS 'One row a wallet and listing: profit, fees and statistics.';
 COMMENT ON TABLE results.parity_differences IS 'What differs between a day as it was traded and as it is made again.';
 COMMENT ON VIEW results.by_listing IS 'Current wallets listing by listing, beside buying and holding each.';
+COMMENT ON TABLE records.instruments IS 'One row a financial instrument of the list of sources.';
+COMMENT ON TABLE records.sessions IS 'One row a calendar and trading session, with the instants of its open and close.';
+COMMENT ON TABLE records.candles IS 'One row a listing, interval and opening time; final bars only.';
+COMMENT ON TABLE records.trades IS 'One row a listing and the trade id of its venue.';
+COMMENT ON TABLE records.observations IS 'One row a series and the day it is about, an exchange rate for instance.';
+COMMENT ON TABLE records.corporate_actions IS 'One row a listing, ex-date and kind of action: dividend or split.';
+COMMENT ON TABLE trading.wallets IS 'One row a wallet: its strategy, mode, limits and state.';
+COMMENT ON TABLE trading.fills IS 'One row a fill, as the venue said it.';
+COMMENT ON TABLE results.equity IS 'One row a wallet and instant at which its holdings were valued, beside buying and holding.';
+COMMENT ON TABLE results.performance IS 'One row a wallet: statistics of its equity, and of buying and holding.';
