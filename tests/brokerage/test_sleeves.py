@@ -101,8 +101,8 @@ def test_each_strategy_trades_as_it_does_in_a_wallet_of_its_own(
     done = "SELECT f.filled_at, f.side, f.quantity, f.price, f.fee FROM trading.fills AS f "
     done += "INNER JOIN trading.intents AS i USING (intent_id) INNER JOIN signals.decisions AS d USING (decision_id) "
     done += "WHERE f.wallet = %s {} ORDER BY 1"
-    for sleeve, name in alone.items():
-        ours = market.execute(done.format("AND d.strategy = %s"), ["paper", sleeve]).fetchall()
+    for strategy, name in alone.items():
+        ours = market.execute(done.format("AND d.strategy = %s"), ["paper", strategy]).fetchall()
         theirs = market.execute(done.format(""), [name]).fetchall()
         assert ours == theirs
         assert len(ours) >= 3
@@ -121,7 +121,7 @@ def test_the_strategies_add_up_to_their_wallet_at_every_minute(
             assert sum(getattr(owner, name) for owner in status.owners) == getattr(status, name)
         assert status.realised + status.unrealised == status.equity - 1000
         held = [position.quantity for position in status.positions]
-        assert [sum(part.quantity for owner in status.owners for part in owner.positions)] == (held or [0])
+        assert [sum(part.quantity for owner in status.owners for part in owner.positions)] == (held or [Decimal(0)])
         for view in load_wallet(market, "paper").strategy_views():  # what it sees of its own position
             assert sum(fill.units for fill in fills_of_session(market, view)) == owned(market).get(view.title, 0)
         assert verify_ledger(market, "paper") == []
