@@ -89,8 +89,8 @@ class DecisionParity:
             RECORDED, [wallet.name, start, start + DAY, wallet.sleeve_name, wallet.sleeve_name]
         ).fetchall()
         self.recorded = {
-            decision_id: DayDecision(listing_id, *rest, ratio=self._ratio(listing_id, count))
-            for decision_id, listing_id, *rest, count in rows
+            decision_id: DayDecision(listing_id, at, target, request, recorded_at, self._ratio(listing_id, count))
+            for decision_id, listing_id, at, target, request, recorded_at, count in rows
         }
         base = newest_checkpoint(connection, wallet, read_ground(connection, wallet), now=start)
         stepped = step(connection, adbc, wallet, now=start + DAY - INSTANT, base=base)
