@@ -101,8 +101,8 @@ def test_each_strategy_trades_as_it_does_in_a_wallet_of_its_own(
     done = "SELECT f.filled_at, f.side, f.quantity, f.price, f.fee FROM trading.fills AS f "
     done += "INNER JOIN trading.intents AS i USING (intent_id) INNER JOIN signals.decisions AS d USING (decision_id) "
     done += "WHERE f.wallet = %s {} ORDER BY 1"
-    for own, name in alone.items():
-        ours = market.execute(done.format("AND d.strategy = %s"), ["paper", own]).fetchall()
+    for strategy, name in alone.items():
+        ours = market.execute(done.format("AND d.strategy = %s"), ["paper", strategy]).fetchall()
         theirs = market.execute(done.format(""), [name]).fetchall()
         assert ours == theirs
         assert len(ours) >= 3
