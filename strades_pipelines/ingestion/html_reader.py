@@ -7,22 +7,29 @@ from lxml import etree, html
 
 from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.ingestion.blocks import Block
+from strades_pipelines.ingestion.page_encoding import page_text
 from strades_pipelines.ingestion.page_styles import PageStyles
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line, refuse_bad_rows
 from strades_pipelines.ingestion.visible_text import visible_text
+
+SECTIONS = ("thead", "tbody", "tfoot")
+PLACES = {"tr": ("table", *SECTIONS), "td": ("tr",), "th": ("tr",)}
 
 
 class HtmlReader:
     """An HTML page as its reader sees it; nothing of it is run or fetched."""
 
     def __init__(self, read: Read, body: bytes) -> None:
-        if _ends_within_a_table(body):
+        text = page_text(body)
+        if _ends_within_a_table(text):
             raise BodyRefused("expected a whole page, was one that ends within a table")
-        parser = html.HTMLParser(no_network=True, huge_tree=False, encoding=None if _declared(body) else "utf-8")
+        parser: Any = html.HTMLParser(no_network=True, huge_tree=False, encoding="utf-8")
         try:
-            self.root: Any = html.document_fromstring(body, parser=parser)
-        except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
+            self.root: Any = html.document_fromstring(text.encode(), parser=parser)
+        except (etree.ParserError, etree.XMLSyntaxError) as error:
             raise BodyRefused(f"expected an HTML page, was {error}") from None
+        for fatal in parser.error_log.filter_from_fatals():  # libxml2 drops what is behind, and ends all open tags
+            raise BodyRefused(f"expected a page that is read to its end, was {fatal.message} in line {fatal.line}")
         self.styles = PageStyles(self.root)
 
     def scalar(self, pointer: str) -> object:
@@ -37,6 +44,7 @@ class HtmlReader:
             tables = [table for table in tables if not self._is_hidden(table)]
         if len(tables) != 1:
             raise BodyRefused(f"expected one table at {output.rows}, was {len(tables) or 'none'}")
+        _refuse_out_of_place(tables[0])
         headings, *rows = [self._cells(row) for row in self._rows_of(tables[0])] or [[]]
         places = {}
         for name, field in output.fields.items():
@@ -59,7 +67,7 @@ class HtmlReader:
 
     def _rows_of(self, part: Any) -> Iterator[Any]:
         """The rows of a table, not those of the tables in its cells: each text is read once, however deep they nest."""
-        for child in part.iterchildren("tr", "thead", "tbody", "tfoot"):
+        for child in part.iterchildren("tr", *SECTIONS):
             if not (self.styles.is_gone(child) or self.styles.is_blank(child)):
                 if child.tag == "tr":
                     yield child
@@ -72,19 +80,27 @@ class HtmlReader:
         return ["" if self.styles.is_blank(cell) else visible_text(cell, self.styles) for cell in cells]
 
 
-def _ends_within_a_table(body: bytes) -> bool:
+def _ends_within_a_table(text: str) -> bool:
     """Whether nothing ends behind the last cell; libxml2 ends it all, and half of a number is a number.
 
     A table in a cell of another ends before that does.
     """
-    bare = body.replace(b"\0", b"").lower()  # UTF-16 too
-    last_cell = max(bare.rfind(b"<td"), bare.rfind(b"<th"))
-    behind = bare[last_cell:]
-    if last_cell < 0 or b"</body" in behind or b"</html" in behind:
+    lower = text.lower()
+    last_cell = max(lower.rfind("<td"), lower.rfind("<th"))
+    behind = lower[last_cell:]
+    if last_cell < 0 or "</body" in behind or "</html" in behind:
         return False
-    return b"</table" not in behind or bare.count(b"<table") > bare.count(b"</table")
+    return "</table" not in behind or lower.count("<table") > lower.count("</table")
 
 
-def _declared(body: bytes) -> bool:
-    """Whether the page says how it is encoded: lxml then reads that; it would take any other page for Latin-1."""
-    return b"charset" in body[:2048].lower() or body[:2] in (b"\xff\xfe", b"\xfe\xff")
+def _refuse_out_of_place(table: Any) -> None:
+    """Refuse a table with rows or cells of its own that are in no place where rows and cells are read.
+
+    HTML 13.2.6.4.9 to 13.2.6.4.15 moves them; libxml2 leaves a row without end tags before it in an unclosed <font>
+    of the last cell, and drops the </tr> of a row without <tr>.
+    """
+    for element in table.iterdescendants("tr", "td", "th"):
+        parent = element.getparent().tag
+        if parent in PLACES[element.tag] or next(element.iterancestors("table")) is not table:
+            continue
+        raise BodyRefused(f"expected tables with their end tags, was a {element.tag} in a {parent}")

@@ -9,20 +9,22 @@ from strades_pipelines.ingestion.page_styles import PageStyles
 
 TABLE_LINES = ("table", "caption", "tr", "td", "th", "ul", "ol", "li", "dl", "dt", "dd")
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-TEXT_LINES = ("br", "hr", "p", "div", "section", "article", "blockquote", "pre", "details", "summary", "option")
-LINES = frozenset((*TABLE_LINES, *HEADINGS, *TEXT_LINES))
+TEXT_LINES = ("br", "hr", "p", "div", "section", "article", "blockquote", "pre", "details", "summary")
+BOXES = ("option", "object")  # what an <object> without data holds may be seen, or not
+LINES = frozenset((*TABLE_LINES, *HEADINGS, *TEXT_LINES, *BOXES))
 REFERENCE_NAMES = frozenset(("reference", "footnote", "footnote-ref", "footnoteref", "noteref", "fn", "fnref"))
 REFERENCE_LINK = re.compile(r"#_?(f(t|oot)?n|note|cite|ref)", re.IGNORECASE)
 BRACKETED = re.compile(r"\[[^\[\]]{1,9}\]|\([^()]{1,9}\)")
 SIGN_OR_LETTER = re.compile(r"[^\w\s]+|[a-zA-Z]", re.ASCII)
-WHOLE_NUMBER_BEFORE = re.compile(r"(?:^|\s)[+-]?[0-9]+$")
+DIGIT_BEFORE = re.compile(r"[0-9][.,'\u2019\s]*$")
+MILLIONS_BEFORE = re.compile(r"(?:^|\s)[+-]?[0-9]{1,3}([,.'])[0-9]{3}(?:\1[0-9]{3})+$", re.ASCII)
 
 
 def visible_text(node: Any, styles: PageStyles) -> str:
     """The text of an element, or of an attribute, its blanks (no-break ones too) made single.
 
-    The element itself is taken for visible. A number set high after a whole number may be a footnote, an exponent or
-    cents: it stays, after a ^, so that the cell is no number.
+    The element itself is taken for visible. A number set high may be a footnote, an exponent, cents, or the pips of a
+    rate: it stays, after a ^, so that the cell is no number.
     """
     if isinstance(node, str):
         return " ".join(node.split())
@@ -41,12 +43,12 @@ def visible_text(node: Any, styles: PageStyles) -> str:
             if taken_out or text is not None:
                 walk.skip_subtree()
             if within and not taken_out:
-                parts += [line, element.text or "" if text is None else text]
+                parts += filter(None, (line, element.text if text is None else text))
             continue
         if event == "end":
-            parts.append(open_elements.pop()[1])
+            parts += filter(None, (open_elements.pop()[1],))
         if open_elements and open_elements[-1][0]:
-            parts.append(element.tail or "")
+            parts += filter(None, (element.tail,))
     return " ".join("".join(parts).split())
 
 
@@ -79,4 +81,5 @@ def _raised(text: str, before: str) -> str:
         return ""
     if not (mark.isascii() and mark.isdigit()):
         return text
-    return f"^{mark}" if WHOLE_NUMBER_BEFORE.search(before) else ""
+    is_footnote = not DIGIT_BEFORE.search(before) or (len(mark) == 1 and MILLIONS_BEFORE.search(before))
+    return "" if is_footnote else f"^{mark}"
