@@ -9,9 +9,10 @@ CREATE TABLE trading.asset_choices (
     version     integer NOT NULL CHECK (version > 0),
     instruments text[] NOT NULL,              -- VENUE:SYMBOL; empty: nothing may be bought
     chosen_by   text NOT NULL,
-    chosen_at   timestamptz NOT NULL CHECK (chosen_at BETWEEN '2000-01-01Z' AND '2200-01-01Z'),
+    chosen_at   timestamptz NOT NULL,
     reason      text NOT NULL,
     request_key uuid NOT NULL,                -- of the form: sent twice, it is one version
+    CHECK (chosen_at BETWEEN '2000-01-01Z' AND '2200-01-01Z'),
     PRIMARY KEY (wallet, day, version),
     UNIQUE (request_key, wallet)
 );
