@@ -199,7 +199,7 @@ def test_one_digit_set_high_after_thousands_of_thousands_is_a_footnotes_mark() -
     assert volumes("<td>5,240,000<sup>50</sup></td>") == [None]
 
 
-# What a screen 1920 pixels wide shows, by the documentation of Tailwind, Bootstrap 5, 4 and 3, Foundation, UIkit, Bulma.
+# What a screen 1920 pixels wide shows, by the documentation of Tailwind, Bootstrap 3 to 5, Foundation, UIkit, Bulma.
 TWINS = [
     ("md:hidden", "hidden md:inline"),
     ("inline 2xl:hidden", "hidden 2xl:!inline"),
