@@ -29,7 +29,7 @@ from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed, Reject, on
 from strades_pipelines.ingestion.xml_reader import XmlReader
 from strades_pipelines.market.records import SCHEMAS
 
-PARSER_VERSION = "4"
+PARSER_VERSION = "5"
 ANNOUNCED_AHEAD = 366 * DAY
 TIMES = ("open_time", "event_time", "published_at", "filed_at")
 READERS: Mapping[str, Callable[[Read, bytes], Reader]] = {
