@@ -31,7 +31,7 @@ from strades_pipelines.settings import PROJECT
 
 KEY_BELONGS = "a key belongs into the environment, under the name that the protocol's ask.auth gives it"
 FOLDER = PROJECT / "scrapers" / "protocols"
-# Digits, signs, brackets of a loss, marks of fractions, ratios and bounds; letters of powers of ten (1e5, 5k, 5M, 5bn, 5T)
+# Digits, signs, brackets of a loss, marks of fractions, ratios and bounds, letters of powers of ten (1e5, 5k, 5bn)
 CHANGES_A_NUMBER = frozenset("0123456789+-\u2010\u2011\u2012\u2013\u2014\u2212\u00b1()[]{}/\u2044:^<>eEkKmMbBtT")
 
 
@@ -167,8 +167,8 @@ def _field(name: str, item: Mapping[str, Any]) -> Field:
     changing = sorted(CHANGES_A_NUMBER & set(field.remove)) if name in NUMBER_FIELDS else []
     if changing:
         raise CheckError(
-            f"fields.{name}.remove: expected no {' '.join(changing)} there: it changes the number; leave it, and its row is"
-            " rejected"
+            f"fields.{name}.remove: expected no {' '.join(changing)} there: it changes the number;"
+            " leave it, and its row is rejected"
         )
     try:
         re.compile(field.pattern or "")

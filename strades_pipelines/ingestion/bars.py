@@ -33,10 +33,10 @@ class Bars:
 def bar_times(stamps: Times, *, interval: str, calendar: str, time_zone: str | None, last_year: int) -> Bars:
     """The bars that providers' stamps mean.
 
-    A stamp is a bar's first instant. Of a daily bar of a venue that closes it may also be midnight of the session's date,
-    also where the session opened the evening before, or a clock at which the venue opens on other days. Any other
-    instant of the day may be midnight elsewhere, of another date. Bars of a part of a day are counted from the opening,
-    and again from the end of the lunch break.
+    A stamp is a bar's first instant. Of a daily bar of a venue that closes it may also be midnight of the session's
+    date, also where the session opened the evening before, or a clock at which the venue opens on other days. Any
+    other instant of the day may be midnight elsewhere, of another date. Bars of a part of a day are counted from the
+    opening, and again from the end of the lunch break.
 
     Args:
         time_zone: whose dates daily stamps have; the calendar's own where None.

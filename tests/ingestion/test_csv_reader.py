@@ -72,7 +72,7 @@ def test_a_body_cut_within_a_quoted_field_is_refused_and_none_of_its_numbers_is_
     read = replace(load_protocol("fred_csv").read, trailing_newline=False)
     for cut in range(1, len(body)):
         if body[:cut].count(b'"') % 2:
-            with pytest.raises(BodyRefused, match="expected quotes that close|expected CSV with a header"):
+            with pytest.raises(BodyRefused, match=r"expected quotes that close|expected CSV with a header"):
                 CsvReader(read, body[:cut])
         else:
             column = CsvReader(read, body[:cut]).table.to_pydict()
@@ -82,7 +82,7 @@ def test_a_body_cut_within_a_quoted_field_is_refused_and_none_of_its_numbers_is_
 @pytest.mark.parametrize("last", [b"b\n", b'13 in"\n', b'13 in"\n2024-01-05,b\n'])
 def test_a_stray_quote_swallows_no_rows(last: bytes) -> None:
     """A quote that opens a field (`"6 in pipe`) takes all up to the next one for its text."""
-    with pytest.raises(BodyRefused, match="expected quotes that close|expected rows on lines of their own"):
+    with pytest.raises(BodyRefused, match=r"expected quotes that close|expected rows on lines of their own"):
         CsvReader(load_protocol("fred_csv").read, b'd,n\n2024-01-02,"6 in pipe\n2024-01-03,c\n2024-01-04,' + last)
 
 
