@@ -108,7 +108,8 @@ def _dates_in_text(body: bytes) -> list[list[Date]]:
     """The same of a feed that is not well-formed: each date is of the entry that began last, whatever is open by then.
 
     A parser that mends such a feed puts what follows an unclosed `<br>` into it, and what follows a stray `</p>`
-    outside of the entry. Prefixes mean nothing here: a date too many makes an entry known later, or undated, and never earlier.
+    outside of the entry. Prefixes mean nothing here: a date too many makes an entry known later, or undated, and never
+    earlier.
     """
     dates: list[list[Date]] = []
     for prefix, tag, text in DATE_OR_ENTRY.findall(NO_MARKUP.sub(_without_brackets, body.replace(b"\0", b""))):
