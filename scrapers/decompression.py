@@ -36,8 +36,8 @@ class StrictDecompression(HttpCompressionMiddleware):
                 raise IgnoreRequest(f"the body is larger than {max_size} bytes (max_bytes of its protocol)")
             if not ended:
                 raise IgnoreRequest(f"expected a whole body of {name}, was cut")
-            if magic is None or not rest.startswith(magic):
-                break  # bytes behind the end that begin no other member are padding
+            if magic is None or not rest.startswith(magic[: len(rest)]):
+                break  # bytes behind the end that begin no other member are padding; a piece of a magic begins one
             if members == MOST_MEMBERS:
                 raise IgnoreRequest(f"expected at most {MOST_MEMBERS} members of {name}, was more")
         return content

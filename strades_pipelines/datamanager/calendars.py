@@ -13,7 +13,8 @@ ALWAYS_OPEN = "24/7"
 class Sessions:
     """The sessions of a calendar, in order, one a row.
 
-    `dates` are the venue's own (datetime64[D]); `opens` and `closes` microseconds since the epoch, UTC.
+    `dates` are the venue's own (datetime64[D]); all times microseconds since the epoch, UTC. A session without a lunch
+    break has it at its close, of no length.
     """
 
     calendar: str
@@ -21,6 +22,8 @@ class Sessions:
     dates: NDArray[np.datetime64]
     opens: NDArray[np.int64]
     closes: NDArray[np.int64]
+    break_starts: NDArray[np.int64]
+    break_ends: NDArray[np.int64]
     half_days: NDArray[np.bool_]
 
 
@@ -57,12 +60,15 @@ def sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
         raise CalendarError(f"expected a calendar of exchange_calendars, was {calendar!r} ({reason})") from None
     schedule = known.schedule
     dates = schedule.index.to_numpy().astype("datetime64[D]")
+    closes = schedule["close"]
     return Sessions(
         calendar=calendar,
         time_zone=str(known.tz),
         dates=dates,
         opens=_microseconds(schedule["open"].dt.tz_localize(None).to_numpy()),
-        closes=_microseconds(schedule["close"].dt.tz_localize(None).to_numpy()),
+        closes=_microseconds(closes.dt.tz_localize(None).to_numpy()),
+        break_starts=_microseconds(schedule["break_start"].fillna(closes).dt.tz_localize(None).to_numpy()),
+        break_ends=_microseconds(schedule["break_end"].fillna(closes).dt.tz_localize(None).to_numpy()),
         half_days=np.isin(dates, known.early_closes.to_numpy().astype("datetime64[D]")),
     )
 

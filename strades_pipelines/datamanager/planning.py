@@ -171,6 +171,8 @@ def given_of(website: Website, protocol: Protocol, instrument: Instrument) -> di
         given["interval"] = instrument.interval
     if "currency" in protocol.read.scalars and instrument.currency is not None:
         given["currency"] = instrument.currency
+    if instrument.kind == "future":  # the one kind whose prices obey another law
+        given["kind"] = instrument.kind
     if instrument.unit is not None:
         given["unit"] = instrument.unit
     if instrument.lag_days is not None:

@@ -31,6 +31,8 @@ from strades_pipelines.settings import PROJECT
 
 KEY_BELONGS = "a key belongs into the environment, under the name that the protocol's ask.auth gives it"
 FOLDER = PROJECT / "scrapers" / "protocols"
+# Digits, signs, brackets of a loss, marks of fractions, ratios and bounds, letters of powers of ten (1e5, 5k, 5bn)
+CHANGES_A_NUMBER = frozenset("0123456789+-\u2010\u2011\u2012\u2013\u2014\u2212\u00b1()[]{}/\u2044:^<>eEkKmMbBtT")
 
 
 class ProtocolError(ValueError):
@@ -162,6 +164,12 @@ def _field(name: str, item: Mapping[str, Any]) -> Field:
     field = Field(**{**item, "aliases": tuple(item.get("aliases", ()))})
     if name in NUMBER_FIELDS and field.decimal in field.remove:
         raise CheckError(f"fields.{name}.remove: expected not {field.decimal!r}, the mark before the decimals")
+    changing = sorted(CHANGES_A_NUMBER & set(field.remove)) if name in NUMBER_FIELDS else []
+    if changing:
+        raise CheckError(
+            f"fields.{name}.remove: expected no {' '.join(changing)} there: it changes the number;"
+            " leave it, and its row is rejected"
+        )
     try:
         re.compile(field.pattern or "")
     except re.error as error:

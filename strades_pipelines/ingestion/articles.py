@@ -3,12 +3,13 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from strades_pipelines.ingestion.bars import Times
 from strades_pipelines.ingestion.blocks import Block, Cells
 from strades_pipelines.ingestion.rows import Context, Rows, finished, same_text, started, times_column
-from strades_pipelines.ingestion.sanitizer import Judgement, judge_times
-from strades_pipelines.ingestion.values import Column, instants
+from strades_pipelines.ingestion.sanitizer import CLOCK_SKEW, Judgement, judge_times
+from strades_pipelines.ingestion.values import DAY, Column, instants
 from strades_pipelines.market.records import TIME
 
 TEXTS = ("url", "summary", "text", "language")
@@ -17,17 +18,18 @@ TEXTS = ("url", "summary", "text", "language")
 def articles(block: Block, context: Context) -> Rows:
     """Articles, known when they were published or last changed, whichever is later.
 
-    One whose publisher does not say when, or says it in words that cannot be read, is known when it was first seen.
+    One whose publisher does not say when, says it in words that cannot be read, or names a time that cannot be true, is
+    known when it was first seen: a clock's zero stands for no date, and an answer holds no words of later.
     """
     judgement = started(block)
     published, modified = context.instants(block, "published_at"), _modified(block, context)
-    dated = ~(published.bad | modified.bad | (published.missing & modified.missing))
+    stated = ~(published.bad | modified.bad | (published.missing & modified.missing))
     first = np.where(published.missing, modified.values, published.values)
-    published_at = np.where(dated, first, context.now)
-    known = np.where(dated & ~modified.missing, np.maximum(first, modified.values), published_at)
-    nowhere = np.zeros(block.count, np.bool_)
-    for times in (published_at, known):
-        judge_times(judgement, Column(times, nowhere, nowhere), earliest=context.earliest, answered_at=context.now)
+    last = np.where(modified.missing, first, np.maximum(first, modified.values))
+    is_published = stated & (first >= context.earliest) & (first <= context.now + CLOCK_SKEW)
+    dated = is_published & (last <= context.now + CLOCK_SKEW)
+    _judge_unit(judgement, stated, first, context)
+    known = np.where(dated, last, context.now)
     for name in ("article_id", "title"):
         judgement.mark(np.array([cell is None for cell in block.cells[name]], np.bool_), f"{name}_missing")
     _leave_the_latest(judgement, block.cells["article_id"], known)
@@ -38,13 +40,26 @@ def articles(block: Block, context: Context) -> Rows:
         "title": pa.array(block.cells["title"], pa.string()),
         **{name: pa.array(block.cells[name], pa.string()) if name in block.cells else nothing for name in TEXTS},
         **{name: pa.array(block.cells[name], listed) for name in ("authors", "categories")},
-        "published_at": pc.if_else(pa.array(dated), times_column(published_at), pa.scalar(None, TIME)),
+        "published_at": pc.if_else(pa.array(is_published), times_column(first), pa.scalar(None, TIME)),
         "knowledge_time": times_column(known),
         "knowledge_basis": pc.if_else(
             pa.array(dated), same_text(context.output.knowledge.basis, block.count), same_text("observed", block.count)
         ),
     }
     return finished("article", made, judgement, key=("article_id",), order=("knowledge_time", "article_id"))
+
+
+def _judge_unit(judgement: Judgement, stated: NDArray[np.bool_], first: Times, context: Context) -> None:
+    """Reject articles all of whose times are far from any that can be true: they are in another unit.
+
+    A written date has no unit, and zero is the same in all of them.
+    """
+    numbered = stated & (first != 0)
+    far = numbered & ((first < context.earliest) | (first > context.now + DAY))
+    if context.output.fields["published_at"].unit != "iso" and far.any() and far[numbered].all():
+        nowhere = np.zeros(len(far), np.bool_)
+        times = Column(np.where(far, first, context.now), nowhere, nowhere)
+        judge_times(judgement, times, earliest=context.earliest, answered_at=context.now)
 
 
 def _leave_the_latest(judgement: Judgement, ids: Cells, known: Times) -> None:

@@ -33,8 +33,10 @@ class Bars:
 def bar_times(stamps: Times, *, interval: str, calendar: str, time_zone: str | None, last_year: int) -> Bars:
     """The bars that providers' stamps mean.
 
-    A stamp is a bar's first instant; of a daily bar of a venue that closes it may also be any earlier instant of the
-    session's date, since providers label days so, or that date's midnight where the session opened the evening before.
+    A stamp is a bar's first instant. Of a daily bar of a venue that closes it may also be midnight of the session's
+    date, also where the session opened the evening before, or a clock at which the venue opens on other days. Any
+    other instant of the day may be midnight elsewhere, of another date. Bars of a part of a day are counted from the
+    opening, and again from the end of the lunch break.
 
     Args:
         time_zone: whose dates daily stamps have; the calendar's own where None.
@@ -56,10 +58,33 @@ def bar_times(stamps: Times, *, interval: str, calendar: str, time_zone: str | N
         raise GivenError(f"expected an interval of at most 1d for the calendar {calendar}, was {interval}")
     found = session_of(stamps, known, time_zone)
     row = np.maximum(found, 0)
-    late = stamps > known.opens[row]
-    if late.any():
-        late[late] = ~at_midnight(stamps[late], time_zone or known.time_zone)
-    return Bars(known.opens[row], known.closes[row], (found < 0) | late)
+    other = stamps != known.opens[row]
+    if other.any():
+        other[other] = ~_labels_a_day(stamps[other], known.opens[row[other]], known, time_zone)
+    return Bars(known.opens[row], known.closes[row], (found < 0) | other)
+
+
+def _labels_a_day(stamps: Times, opens: Times, known: Sessions, time_zone: str | None) -> NDArray[np.bool_]:
+    """Whether each stamp is midnight in its zone; or the venue's own, or a usual opening of it, before that of its day.
+
+    Providers write today's opening for years in which, and days on which, the venue opened later.
+    """
+    usual = (stamps < opens) & np.isin(_clocks(stamps, known.time_zone), [0, *_opening_clocks(known)])
+    return np.asarray(usual | at_midnight(stamps, time_zone or known.time_zone))
+
+
+def _opening_clocks(known: Sessions) -> NDArray[np.int64]:
+    """The clocks at which a venue has opened, seconds since midnight: of each, some session of its distinct ones."""
+    dates = known.dates.astype("datetime64[us]").astype(np.int64)
+    distances = np.unique(known.opens - dates, return_index=True)[1]  # few: summer, winter and special days
+    return np.unique(_clocks(known.opens[distances], known.time_zone))
+
+
+def _clocks(stamps: Times, time_zone: str) -> NDArray[np.int64]:
+    """What a zone's clocks show at each instant, seconds since midnight."""
+    zone = ZoneInfo(time_zone)
+    local = [(EPOCH + timedelta(microseconds=stamp)).astimezone(zone) for stamp in stamps.tolist()]
+    return np.array([3600 * time.hour + 60 * time.minute + time.second for time in local], np.int64)
 
 
 def known_sessions(calendar: str, stamps: Times, last_year: int) -> Sessions:
@@ -118,6 +143,8 @@ def at_local_time(dates: NDArray[np.datetime64], clock: str, time_zone: str) -> 
 
 def _within_sessions(stamps: Times, step: int, known: Sessions) -> Bars:
     row = np.maximum(np.searchsorted(known.opens, stamps, side="right") - 1, 0)
-    since = stamps - known.opens[row]
-    misfit = (since < 0) | (stamps >= known.closes[row]) | (since % step != 0)
-    return Bars(stamps, np.minimum(stamps + step, known.closes[row]), misfit)
+    behind = stamps >= known.break_ends[row]
+    first = np.where(behind, known.break_ends[row], known.opens[row])
+    end = np.where(behind, known.closes[row], known.break_starts[row])
+    since = stamps - first
+    return Bars(stamps, np.minimum(stamps + step, end), (since < 0) | (stamps >= end) | (since % step != 0))

@@ -21,10 +21,13 @@ from strades_pipelines.ingestion.sanitizer import (
     judge_bars,
     judge_cells,
     judge_spikes,
+    judge_sums,
     judge_times,
     judge_unit_blocks,
 )
 from strades_pipelines.ingestion.values import Column, numbers, texts, whole_numbers
+
+SUMS = ("volume", "quote_volume", "trade_count")
 
 
 def candles(block: Block, context: Context) -> Rows:
@@ -35,11 +38,14 @@ def candles(block: Block, context: Context) -> Rows:
     judge_times(judgement, stamps, earliest=context.earliest, answered_at=context.now)
     names = ("open", "high", "low", "close", "volume", "quote_volume")
     columns = {name: numbers(block.cells[name]) for name in names if name in block.cells}
-    counts = {"trade_count": whole_numbers(block.cells["trade_count"])} if "trade_count" in block.cells else {}
-    judge_cells(judgement, columns | counts, optional_fields(context))
+    if "trade_count" in block.cells:
+        columns["trade_count"] = whole_numbers(block.cells["trade_count"])
+    judge_cells(judgement, columns, optional_fields(context))
+    sums = {name: columns[name] for name in SUMS if name in columns}
+    columns |= judge_sums(judgement, sums, optional_fields(context))
     found = {name: _read(columns.get(name), block.count) for name in names}
     prices = {name: context.currencies.prices(found[name]) if name != "volume" else found[name] for name in names}
-    judge_bars(judgement, prices, kind=context.scalars.get("kind"))
+    judge_bars(judgement, prices, kind=context.scalars.get("kind") or context.given.get("kind"))
     usable, zone = usable_times(stamps, judgement), context.scalars.get("time_zone")
     bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.answered_at.year)
     judgement.mark(bars.misfit, "not_on_the_grid")
@@ -52,7 +58,7 @@ def candles(block: Block, context: Context) -> Rows:
         "open_time": times_column(bars.opens),
         "close_time": times_column(bars.closes),
         **{name: pa.array(values, from_pandas=True) for name, values in prices.items()},
-        "trade_count": _counts(counts.get("trade_count"), block.count),
+        "trade_count": _counts(columns.get("trade_count"), block.count),
         "is_final": pa.array(closed & (bars.closes <= context.asked)),
         "knowledge_time": times_column(bars.closes),
         "knowledge_basis": basis,

@@ -1,5 +1,7 @@
 """Dividends and splits."""
 
+import math
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from strades_pipelines.ingestion.rows import (
     times_column,
     usable_times,
 )
-from strades_pipelines.ingestion.sanitizer import judge_cells, judge_times
+from strades_pipelines.ingestion.sanitizer import Judgement, judge_cells, judge_times
 from strades_pipelines.ingestion.values import Column, numbers, texts
 
 
@@ -48,6 +50,8 @@ def corporate_actions(block: Block, context: Context) -> Rows:
     if "numerator" in columns:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = columns["numerator"].values / columns["denominator"].values
+    if amounts is not None:
+        amounts = _paid_together(amounts, currencies, dates, judgement)
     made = {
         "symbol": same_text(context.need("symbol"), block.count),
         "action": same_text(action, block.count),
@@ -79,11 +83,31 @@ def _money(
     return amounts, currencies
 
 
+def _paid_together(
+    amounts: NDArray[np.float64], currencies: list[str], dates: NDArray[np.datetime64], judgement: Judgement
+) -> NDArray[np.float64]:
+    """Amounts in one currency of one date as the one sum that is paid: a special dividend comes beside the usual one.
+
+    The first row of a date has the sum, the others of it are no rows of their own. What is there twice is paid once.
+    """
+    groups: dict[tuple[object, str], list[int]] = {}
+    for row in np.flatnonzero(judgement.good).tolist():
+        groups.setdefault((dates[row], currencies[row]), []).append(row)
+    paid, added = amounts.copy(), np.zeros(len(amounts), np.bool_)
+    for group in groups.values():
+        different = {float(amounts[row]): row for row in reversed(group)}  # the first row of each amount
+        paid[group] = math.fsum(different)
+        added[[row for row in different.values() if row != group[0]]] = True
+    judgement.leave_out(added)
+    return paid
+
+
 def _ex_dates(
     events: NDArray[np.int64], context: Context
 ) -> tuple[NDArray[np.datetime64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Local date, session's opening and whether there was none, for each event.
+    """Date and opening of the session on which each event has its effect, and whether none is known.
 
+    An event of a day without session has its effect on the next one, whose prices are the first without the dividend.
     A stamp from after the session's close is no label of that session: a date's midnight in UTC is the evening before
     in New York, and would make the dividend known a day early.
     """
@@ -92,5 +116,11 @@ def _ex_dates(
         return local_dates(events, zone or "UTC"), events, np.zeros(len(events), np.bool_)
     known = known_sessions(calendar, events, context.answered_at.year)
     row = session_of(events, known, zone)
+    closed = np.flatnonzero(row < 0)
+    if len(closed):
+        days = local_dates(events[closed], zone or known.time_zone)
+        following = np.searchsorted(known.dates, days)
+        is_known = (days > known.dates[0]) & (following < len(known.dates))
+        row[closed] = np.where(is_known, following, -1)
     at = np.maximum(row, 0)
     return known.dates[at], known.opens[at], np.asarray((row < 0) | (events >= known.closes[at]))

@@ -5,6 +5,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,9 @@ class CsvReader:
         self.delimiter = read.delimiter
         self.lost: list[tuple[str, str, str]] = []
         self.header = _header(body, read.delimiter)
+        self.has_quotes = b'"' in body
+        if self.has_quotes:
+            _check_quotes(body, read.delimiter, len(self.header))
         if read.trailing_newline and not body.endswith(b"\n"):  # half of its last number reads as a number
             last = one_line(body[body.rfind(b"\n") + 1 :].decode("utf-8"), 80)
             raise BodyRefused(f"expected a line end after the last row, was {last}")
@@ -56,13 +60,15 @@ class CsvReader:
             return pyarrow.csv.read_csv(
                 io.BytesIO(body),
                 read_options=pyarrow.csv.ReadOptions(use_threads=False, skip_rows=1, column_names=names),
-                parse_options=pyarrow.csv.ParseOptions(delimiter=self.delimiter, invalid_row_handler=self._set_aside),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=self.delimiter, invalid_row_handler=self._set_aside, newlines_in_values=self.has_quotes
+                ),
                 convert_options=pyarrow.csv.ConvertOptions(
                     column_types={name: pa.string() for name in names}, strings_can_be_null=False
                 ),
             ).combine_chunks()
         except pa.ArrowInvalid as error:
-            if "Empty CSV" in str(error):
+            if "Empty CSV" in str(error) or b"\n" not in body:
                 return pa.table({name: pa.array([], pa.string()) for name in names})
             refuse_bad_rows(len(self.lost), len(self.lost))  # the reason why `_set_aside` ended the reading
             raise BodyRefused(f"expected CSV, was {error}") from None
@@ -156,6 +162,32 @@ def unzip(body: bytes, *, member: str, limit: int) -> bytes:
     return unpacked
 
 
+def _check_quotes(body: bytes, delimiter: str, columns: int) -> None:
+    """Refuse a body whose quotes do not close, or close only after whole rows: RFC 4180 ends a quoted field with one.
+
+    A field with an open quote holds all up to the next one, be it the end of a body that was cut.
+    """
+    end = "the end of the body"  # swallowed where a quote is open
+    text = chain(io.StringIO(body.decode("utf-8"), newline=""), ["\n", end])
+    before, row = 0, [""]
+    lines = csv.reader(text, delimiter=delimiter)
+    try:
+        for row in lines:
+            if lines.line_num - before > 1 and any(_holds_a_row(field, delimiter, columns) for field in row):
+                raise BodyRefused(
+                    f"expected rows on lines of their own, was one within the quotes of line {before + 1}"
+                )
+            before = lines.line_num
+    except csv.Error as error:
+        raise BodyRefused(f"expected CSV, was {error}") from None
+    if row != [end]:
+        raise BodyRefused(f"expected quotes that close, was one that is open at the end: {one_line(row[-1], 80)}")
+
+
+def _holds_a_row(field: str, delimiter: str, columns: int) -> bool:
+    return columns > 1 and any(line.count(delimiter) >= columns - 1 for line in field.splitlines()[1:])
+
+
 def _header(body: bytes, delimiter: str) -> list[str]:
     try:
         body.decode("utf-8")  # all of it: of a row that is none, the reader below loses the place
@@ -163,7 +195,7 @@ def _header(body: bytes, delimiter: str) -> list[str]:
     except UnicodeDecodeError:
         raise BodyRefused("expected UTF-8 text, was not") from None
     try:
-        names = next(csv.reader([first], delimiter=delimiter), [])
+        names = next(csv.reader([first], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         raise BodyRefused(f"expected CSV with a header, was {error}") from None
     if len(names) > MOST_COLUMNS:

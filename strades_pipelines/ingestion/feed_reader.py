@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from html import unescape
 from itertools import islice
 from typing import Any
 
@@ -23,6 +24,15 @@ Date = tuple[str, object]  # its name in lower case, one of `DATES`, and what th
 DATES = ("published", "pubdate", "issued", "date", "updated", "modified", "available")
 # Of Atom and Dublin Core; other vocabularies have dates of events and of pictures.
 DATE_VOCABULARIES = ("http://www.w3.org/2005/Atom", "http://purl.org/atom/", "http://purl.org/dc/")
+# Of entries with a prefix, as feedparser has them: RSS 1.0 and 0.9, Atom 1.0 and 0.3.
+VOCABULARIES = (
+    "http://purl.org/rss/1.0/", "http://my.netscape.com/rdf/simple/0.9/", "http://www.w3.org/2005/Atom",
+    "http://purl.org/atom/ns#",
+)  # fmt: skip
+NO_MARKUP = re.compile(rb"<!\[CDATA\[(?P<text>.*?)(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL)
+DATE_OR_ENTRY = re.compile(
+    rb"<(?:([\w.-]{1,40}):)?(item|entry|" + "|".join(DATES).encode() + rb")(?=[\s/>])[^<>]*>([^<]*)", re.IGNORECASE
+)
 MOST_ENTRIES = 10_000
 ENTRY_TAG = re.compile(rb"<(?:[\w.-]{1,40}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
 
@@ -67,8 +77,8 @@ def _xml_entries(body: bytes) -> list[Entry]:
     if document.bozo and _cut_off(body):
         raise BodyRefused(f"expected a whole feed, was {document.bozo_exception}")
     language, dates = document.feed.get("language"), _dates_of_entries(body)
-    if len(dates) != len(document.entries):  # not well-formed, and mended in another way than feedparser does
-        dates = [[(name, entry[name]) for name in DATES if name in entry] for entry in document.entries]
+    if len(dates) != len(document.entries):  # nothing says which is whose: known when seen
+        dates = [[] for _ in document.entries]
     atom = document.version.startswith("atom")
     return [_of_xml(entry, stated, language, atom=atom) for entry, stated in zip(document.entries, dates, strict=True)]
 
@@ -77,13 +87,13 @@ def _dates_of_entries(body: bytes) -> list[list[Date]]:
     """All dates of each entry in their order, of which feedparser keeps the last of dc:date and dcterms:modified."""
     from lxml import etree
 
-    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError):
-        return []
-    entries = [] if root is None else root.iter("{*}item", "{*}entry")
-    return [list(_dates_of(entry)) for entry in entries]
+        return _dates_in_text(body)
+    entries = root.iter("{*}item", "{*}entry")
+    return [list(_dates_of(one)) for one in entries if one.prefix is None or _split(one.tag)[0] in VOCABULARIES]
 
 
 def _dates_of(entry: Any) -> Iterator[Date]:
@@ -94,10 +104,34 @@ def _dates_of(entry: Any) -> Iterator[Date]:
             yield name, "".join(child.itertext())
 
 
+def _dates_in_text(body: bytes) -> list[list[Date]]:
+    """The same of a feed that is not well-formed: each date is of the entry that began last, whatever is open by then.
+
+    A parser that mends such a feed puts what follows an unclosed `<br>` into it, and what follows a stray `</p>`
+    outside of the entry. Prefixes mean nothing here: a date too many makes an entry known later, or undated, and never
+    earlier.
+    """
+    dates: list[list[Date]] = []
+    for prefix, tag, text in DATE_OR_ENTRY.findall(NO_MARKUP.sub(_without_brackets, body.replace(b"\0", b""))):
+        name = tag.decode().lower()
+        if name in DATES and dates:
+            dates[-1].append((name, unescape(text.decode("ascii", "replace"))))
+        elif name not in DATES and not prefix:
+            dates.append([])
+    return dates
+
+
+def _without_brackets(marked: re.Match[bytes]) -> bytes:
+    return (marked["text"] or b"").replace(b"<", b" ")
+
+
 def _split(tag: str) -> tuple[str, str]:
-    """The namespace of an element, and its name in lower case, without a prefix that the feed does not declare."""
+    """The namespace of an element, and its name in lower case, without a prefix that the feed does not declare.
+
+    A vocabulary is named by http; publishers who write https mean the same.
+    """
     namespace, _, name = tag.rpartition("}")
-    return namespace.removeprefix("{"), name.rpartition(":")[2].lower()
+    return namespace.removeprefix("{").replace("https://", "http://", 1), name.rpartition(":")[2].lower()
 
 
 def _cut_off(body: bytes) -> bool:

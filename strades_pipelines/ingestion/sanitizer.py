@@ -82,11 +82,24 @@ def judge_times(judgement: Judgement, times: Column, *, earliest: int, answered_
     judgement.mark(times.values > answered_at + CLOCK_SKEW, "time_in_the_future")
 
 
+def judge_sums(judgement: Judgement, columns: Mapping[str, Column], optional: Mapping[str, bool]) -> dict[str, Column]:
+    """Volumes and counts without those below zero, which providers write where they have none (-1)."""
+    kept = {}
+    for name, column in columns.items():
+        negative = ~column.absent & (column.values < 0)
+        if optional[name]:
+            judgement.lose_field(negative, f"{name}_negative")
+        else:
+            judgement.mark(negative, f"{name}_negative")
+        kept[name] = Column(column.values, column.missing | negative, column.bad)
+    return kept
+
+
 def judge_bars(judgement: Judgement, prices: Mapping[str, NDArray[np.float64]], *, kind: str | None = None) -> None:
     """A bar's prices are positive, and its high and low hold the others.
 
     Args:
-        prices: open, high, low, close; volume and quote_volume with NaN where there is none.
+        prices: open, high, low, close.
         kind: of instrument. The price of a `future` may be any: crude oil settled at -37.63 on 2020-04-20.
     """
     o, h, low, c = (prices[name] for name in ("open", "high", "low", "close"))
@@ -96,7 +109,6 @@ def judge_bars(judgement: Judgement, prices: Mapping[str, NDArray[np.float64]], 
         judgement.mark(h < low, "high_below_low")
         judgement.mark((o > h) | (o < low), "open_outside_range")
         judgement.mark((c > h) | (c < low), "close_outside_range")
-        judgement.mark((prices["volume"] < 0) | (prices["quote_volume"] < 0), "volume_negative")
 
 
 def judge_spikes(

@@ -22,6 +22,10 @@ INTEGER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 # The least that Arrow casts to a time; only 29 February and the time of day are left to it.
 DAY_OF_MONTH = "(02-(0[1-9]|[12][0-9])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01]))"
 DATED = f"^[0-9]{{4}}-{DAY_OF_MONTH}[0-9T :.Z+-]*$"
+# Its fraction may have any number of digits, its letters may be small.
+RFC_3339 = re.compile(
+    r"(?P<day>[0-9-]{10})[Tt ](?P<clock>[0-9:]{8})(?P<decimals>\.[0-9]{1,30})?(?P<zone>[Zz]|[+-][0-9:]{4,5})"
+)
 LARGEST = 2.0**53
 LONGEST_TEXT = 200
 MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
@@ -68,8 +72,8 @@ def instants(cells: Cells, unit: str | None) -> Column:
     """Microseconds since the epoch, UTC, int64.
 
     Args:
-        unit: `s`, `ms`, `us`, `ns` (a fraction is rounded to the microsecond), `iso` (with an offset or Z), `date` (its
-            midnight, UTC), `iso_new_york` (New York's clock, written with a Z that is not true).
+        unit: `s`, `ms`, `us`, `ns`, `iso` (with an offset or Z), `date` (its midnight, UTC), `iso_new_york` (New York's
+            clock, written with a Z that is not true). Nanoseconds are rounded up: nothing is known before it was.
     """
     if unit == "iso_new_york":
         return _on_new_yorks_clock(_written_instants(cells, pa.timestamp("us", "UTC")))
@@ -77,7 +81,7 @@ def instants(cells: Cells, unit: str | None) -> Column:
         return _written_instants(cells, pa.timestamp("us", "UTC") if unit == "iso" else pa.date32())
     whole = whole_numbers(cells)
     if unit == "ns":
-        return Column(whole.values // 1000, whole.missing, whole.bad)
+        return Column(-(-whole.values // 1000), whole.missing, whole.bad)
     factor = MICROSECONDS[unit or "s"]
     values, bad = whole.values, whole.bad
     if bad.any():  # a fraction: exact to a microsecond, since float64 has 0.25 us at today's milliseconds and seconds
@@ -194,15 +198,29 @@ def _written(cell: object) -> str | None:
 
 
 def _written_instants(cells: Cells, kind: pa.DataType) -> Column:
-    missing = _missing(cells)
+    missing, above = _missing(cells), np.zeros(len(cells), np.bool_)
     try:
         read = pc.cast(cells if isinstance(cells, pa.Array) else pa.array(cells, pa.string()), kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
-        read = _castable(_listed(cells), kind)
+        listed = _listed(cells)
+        if kind != pa.date32():
+            listed, above = _in_microseconds(listed)
+        read = _castable(listed, kind)
     ticks = pc.cast(read, pa.int32() if kind == pa.date32() else pa.int64())
     values = pc.fill_null(ticks, 0).to_numpy(zero_copy_only=False).astype(np.int64)
     unread = ticks.is_null().to_numpy(zero_copy_only=False)
-    return Column(values * (DAY if kind == pa.date32() else 1), missing, unread & ~missing)
+    return Column(values * (DAY if kind == pa.date32() else 1) + above, missing, unread & ~missing)
+
+
+def _in_microseconds(cells: list[object]) -> tuple[list[object], NDArray[np.bool_]]:
+    """Instants as Arrow reads them, with six decimals and capital letters, and which lie above that microsecond."""
+    found = [RFC_3339.fullmatch(cell) if isinstance(cell, str) else None for cell in cells]
+    written = [
+        cell if each is None else f"{each['day']}T{each['clock']}{(each['decimals'] or '')[:7]}{each['zone'].upper()}"
+        for cell, each in zip(cells, found, strict=True)
+    ]
+    above = [each is not None and bool((each["decimals"] or "")[7:].strip("0")) for each in found]
+    return written, np.array(above, np.bool_)
 
 
 def _on_new_yorks_clock(written: Column) -> Column:

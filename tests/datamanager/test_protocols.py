@@ -76,3 +76,20 @@ def test_file_must_be_called_as_its_protocol(tmp_path: Path) -> None:
 def test_unknown_protocol_is_named_with_those_there_are(name: str) -> None:
     with pytest.raises(ProtocolError, match="expected one of ecb_fx_daily, ecb_fx_history, feed"):
         load_protocol(name)
+
+
+@pytest.mark.parametrize("letter", [*"()[]-\u2212+kKmMbBtTeE0/:", "KM", "$-", "EUR"])
+def test_what_changes_a_number_is_not_taken_out_of_it(letter: str) -> None:
+    """(3.95) is -3.95 in accounting, 5.2M five millions, 1e5 a hundred thousand: without the mark another number."""
+    document = json.loads((FOLDER / "html_table.json").read_text())
+    document["read"]["outputs"][0]["fields"]["close"]["remove"] = letter
+    with pytest.raises(ProtocolError, match=r"fields.close.remove: expected no .* it changes the number"):
+        make_protocol(document)
+
+
+def test_what_stands_beside_a_number_is_taken_out_of_it() -> None:
+    document = json.loads((FOLDER / "html_table.json").read_text())
+    fields = document["read"]["outputs"][0]["fields"]
+    fields["close"]["remove"] = "$€%CHF*,' "
+    fields["open_time"]["remove"] = "(-)"  # a date is no number
+    assert make_protocol(document).read.outputs[0].fields["close"].remove == "$€%CHF*,' "

@@ -47,6 +47,28 @@ def bar(stamp: str, interval: str, calendar: str, time_zone: str | None = None) 
         ("2024-01-02T20:30Z", "1h", "XNYS", None, ("2024-01-02T20:30Z", "2024-01-02T21:00Z")),
         ("2024-01-02T15:00Z", "1h", "XNYS", None, None),
         ("2024-01-02T21:00Z", "1m", "XNYS", None, None),
+        # a day labelled with an instant that is neither an opening nor a midnight of its zone: 08:00 in New York is
+        # midnight of 4 January in Sydney, 07:00 the noon of UTC
+        ("2024-01-03T13:00Z", "1d", "XNYS", None, None),
+        ("2024-01-03T13:00Z", "1d", "XNYS", "Australia/Sydney", ("2024-01-04T14:30Z", "2024-01-04T21:00Z")),
+        ("2024-01-03T12:00Z", "1d", "XNYS", "UTC", None),
+        # a clock at which the venue opens on other days: Hong Kong's day began at 10:00 until 7 March 2011 and does at
+        # 9:30 since, Seoul's begins at 10:00 instead of 9:00 on the first of a year
+        ("2025-01-02T00:00Z", "1d", "XKRX", None, ("2025-01-02T01:00Z", "2025-01-02T06:30Z")),
+        ("2005-01-04T01:30Z", "1d", "XHKG", None, ("2005-01-04T02:00Z", "2005-01-04T08:00Z")),
+        # hours on both sides of a lunch break, and none in it: Shanghai 11:30 to 13:00, Hong Kong 12:00 to 13:00,
+        # Tokyo 11:30 to 12:30 and, since 2024-11-05, to 15:30 (the exchanges' trading hours)
+        ("2024-01-04T02:30Z", "1h", "XSHG", None, ("2024-01-04T02:30Z", "2024-01-04T03:30Z")),
+        ("2024-01-04T05:00Z", "1h", "XSHG", None, ("2024-01-04T05:00Z", "2024-01-04T06:00Z")),
+        ("2024-01-04T06:00Z", "1h", "XSHG", None, ("2024-01-04T06:00Z", "2024-01-04T07:00Z")),
+        ("2024-01-04T03:30Z", "1h", "XHKG", None, ("2024-01-04T03:30Z", "2024-01-04T04:00Z")),
+        ("2024-01-04T05:00Z", "1h", "XHKG", None, ("2024-01-04T05:00Z", "2024-01-04T06:00Z")),
+        ("2024-01-04T04:30Z", "1h", "XHKG", None, None),
+        ("2024-01-04T02:00Z", "1h", "XTKS", None, ("2024-01-04T02:00Z", "2024-01-04T02:30Z")),
+        ("2024-01-04T03:30Z", "1h", "XTKS", None, ("2024-01-04T03:30Z", "2024-01-04T04:30Z")),
+        ("2024-11-05T05:30Z", "1h", "XTKS", None, ("2024-11-05T05:30Z", "2024-11-05T06:30Z")),
+        ("2024-01-04T03:30Z", "30m", "XSHG", None, None),
+        ("2024-01-04T04:00Z", "30m", "XSHG", None, None),
         # Yahoo's firstTradeDate of AAPL, long before the years most bodies need
         ("1980-12-12T14:30Z", "1d", "XNYS", None, ("1980-12-12T14:30Z", "1980-12-12T21:00Z")),
     ],

@@ -64,3 +64,32 @@ def test_where_the_provider_ends_every_line_a_body_cut_anywhere_within_a_line_is
             with pytest.raises(BodyRefused):
                 CsvReader(strict, body[:cut])
     assert CsvReader(replace(strict, trailing_newline=False), body.rstrip()).table.num_rows == 2
+
+
+def test_a_body_cut_within_a_quoted_field_is_refused_and_none_of_its_numbers_is_half() -> None:
+    """RFC 4180, 2.5: a quoted field ends with a quote; `"100` is a piece of `"1000"`."""
+    body = b'"Date","Close"\n"2024-01-02","999"\n"2024-01-03","1000"\n'
+    read = replace(load_protocol("fred_csv").read, trailing_newline=False)
+    for cut in range(1, len(body)):
+        if body[:cut].count(b'"') % 2:
+            with pytest.raises(BodyRefused, match=r"expected quotes that close|expected CSV with a header"):
+                CsvReader(read, body[:cut])
+        else:
+            column = CsvReader(read, body[:cut]).table.to_pydict()
+            assert set(column.get("1", [])) <= {"999", "1000", ""}
+
+
+@pytest.mark.parametrize("last", [b"b\n", b'13 in"\n', b'13 in"\n2024-01-05,b\n'])
+def test_a_stray_quote_swallows_no_rows(last: bytes) -> None:
+    """A quote that opens a field (`"6 in pipe`) takes all up to the next one for its text."""
+    with pytest.raises(BodyRefused, match=r"expected quotes that close|expected rows on lines of their own"):
+        CsvReader(load_protocol("fred_csv").read, b'd,n\n2024-01-02,"6 in pipe\n2024-01-03,c\n2024-01-04,' + last)
+
+
+def test_quotes_and_line_breaks_within_a_field_are_its_text_in_a_body_of_any_size() -> None:
+    """RFC 4180, 2.6 and 2.7; a quote that does not open its field is a letter."""
+    rows = b"".join(b'%d,"%s\n""%s"""\n' % (n, b"x" * 100, b"y" * 100) for n in range(7_000))  # more than Arrow's block
+    reader = CsvReader(load_protocol("fred_csv").read, b"d,n\n" + rows + b'7000,6" pipe\n')
+    assert reader.lost == []
+    notes = reader.table.to_pydict()["1"]
+    assert (len(notes), set(notes)) == (7_001, {"x" * 100 + '\n"' + "y" * 100 + '"', '6" pipe'})

@@ -131,7 +131,7 @@ def test_a_rate_that_is_not_available_is_no_record(shared_data: Path) -> None:
 def test_a_date_of_a_feed_that_cannot_be_read_is_none_and_known_when_it_was_fetched(shared_data: Path) -> None:
     found = parsed(shared_data / "dirty", "derived/rss_bad_dates.xml", "feed", {})
     dates = {row["title"]: (row["published_at"], row["knowledge_time"]) for row in records(found)}
-    for title in ("d4", "d5", "d6", "d7"):  # words, nothing, a day that no month has, unix seconds
+    for title in ("d4", "d5", "d6", "d7", "d8"):  # words, nothing, a day that no month has, unix seconds, the future
         assert dates[title] == (None, NOW)
     assert dates["d0"][0] == datetime(2024, 7, 1, 18, 34, 32, tzinfo=UTC)
     assert dates["d3"][0] == datetime(2024, 7, 1, 19, 34, tzinfo=UTC)

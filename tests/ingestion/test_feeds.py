@@ -163,11 +163,15 @@ def test_a_date_that_is_left_out_or_empty_leaves_the_other_one(form: str) -> Non
         assert entry["published_at"] == entry["knowledge_time"] == "2024-03-06T20:15:00Z"
 
 
-def test_an_entry_of_tomorrow_is_rejected_and_its_neighbour_kept() -> None:
+def test_an_entry_of_tomorrow_is_known_when_it_was_seen_and_its_neighbour_too() -> None:
     date = (NOW + timedelta(days=1)).strftime("<pubDate>%a, %d %b %Y %H:%M:%S GMT</pubDate>").encode()
     found = parsed(RSS % (ITEM % (b"late", date) + ITEM % (b"good", b"")))
-    assert [record["title"] for record in found["records"]] == ["good"]
-    assert [reject["reason"] for reject in found["rejects"]] == ["time_in_the_future"]
+    assert [(record["title"], record["published_at"]) for record in found["records"]] == [
+        ("good", None),
+        ("late", None),
+    ]
+    assert {instant(record["knowledge_time"]) for record in found["records"]} == {NOW}
+    assert found["rejects"] == []
 
 
 @pytest.mark.parametrize(
@@ -217,3 +221,53 @@ def test_an_undated_article_stays_known_from_its_first_sight(store: Store, conne
     load_stored(url=database_url, now=later)
     assert connection.execute("SELECT categories, fetch_id FROM records.articles").fetchall() == [(["c", "b"], edited)]
     assert connection.execute("SELECT categories FROM records.article_revisions").fetchall() == [(["a", "b"],)]
+
+
+EARLY, LATE = "2024-03-05T14:00:00Z", "2024-03-06T20:15:00Z"  # as in EDITED, publication and edit
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "x<br>y",
+        "<p>x<p>y",
+        "<ul><li>x<li>y</ul>",
+        "x</p>y",
+        "</b></i>x",
+        "<img src=a>x",
+        "a < b",
+        "<![CDATA[<item>]]><br>",
+    ],
+)
+@pytest.mark.parametrize("form", ["RSS with dcterms", "RSS with Atom", "Atom 1.0"])
+def test_markup_that_nobody_escaped_hides_no_edit(form: str, markup: str) -> None:
+    """XML 1.0, 3: what a tag opens must be closed; the publisher's tags in a text are not, and nest all behind them."""
+    tag = "summary" if form.startswith("Atom") else "description"
+    whole = (EDITED[form] % (EARLY.encode(), LATE.encode())).decode()
+    begin, end = ("<entry>", "</entry>") if form.startswith("Atom") else ("<item>", "</item>")
+    entry = whole[whole.index(begin) : whole.index(end) + len(end)]
+    broken = entry.replace("</title>", f"</title><{tag}>{markup}</{tag}>")
+    unedited = broken.replace(LATE, EARLY).replace("<title>a", "<title>b").replace("u:1", "u:2")
+    for pair in (broken + unedited, unedited + broken):
+        records = parsed(whole.replace(entry, pair).encode())["records"]
+        assert {record["title"]: record["knowledge_time"] for record in records} == {"a": LATE, "b": EARLY}
+
+
+@pytest.mark.parametrize("inner", ["<x:item>r</x:item>", "<x:news><x:item/><x:entry>r</x:entry></x:news>"])
+def test_an_element_of_another_vocabulary_is_no_entry(inner: str) -> None:
+    """Google Trends has ht:news_item, others x:item: only those of the feed's own vocabulary are its entries."""
+    body = EDITED["RSS with dcterms"] % (EARLY.encode(), LATE.encode())
+    body = body.replace(b"<rss ", b'<rss xmlns:x="https://x.example/ns" ').replace(
+        b"</item>", inner.encode() + b"</item>"
+    )
+    [entry] = parsed(body)["records"]
+    assert (entry["published_at"], entry["knowledge_time"]) == (EARLY, LATE)
+    [broken] = parsed(body.replace(b"<title>a", b"<title>a<br>"))["records"]
+    assert broken["knowledge_time"] == LATE or instant(broken["knowledge_time"]) == NOW
+
+
+@pytest.mark.parametrize("form", ["RSS with dcterms", "RSS with Atom"])
+def test_a_vocabulary_named_with_https_is_the_same(form: str) -> None:
+    body = (EDITED[form] % (EARLY.encode(), LATE.encode())).replace(b'="http://', b'="https://')
+    [entry] = parsed(body)["records"]
+    assert (entry["published_at"], entry["knowledge_time"]) == (EARLY, LATE)

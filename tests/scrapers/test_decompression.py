@@ -81,3 +81,14 @@ def test_members_are_one_body_and_padding_is_none(name: str) -> None:
         unpacked(pack(b"") * 100_000, name)
     with pytest.raises(IgnoreRequest, match="larger than"):
         unpacked(pack(bytes(MAX_BYTES // 2)) * 3, name)
+
+
+@pytest.mark.parametrize("name", ["gzip", "x-gzip", "zstd"])
+def test_a_body_cut_behind_its_first_member_is_not_whole(name: str) -> None:
+    """Each member begins with its magic (RFC 1952, 2.3.1; RFC 8878, 3.1.1): a piece of it is one that was cut."""
+    pack = PACK[name][1]
+    first, second = pack(b"first"), pack(b"second")
+    for cut in range(1, len(second)):
+        with pytest.raises(IgnoreRequest, match="was cut"):
+            unpacked(first + second[:cut], name)
+    assert unpacked(first, name) == b"first"
