@@ -1,9 +1,11 @@
 """Splits of what a wallet trades, booked once each: units, cost, orders under way and the fraction that is no lot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import product
 
 from strades_pipelines.brokerage.brokers.paper.accounts import split_account
 from strades_pipelines.brokerage.ledger import post_entries, rework_position
@@ -20,22 +22,11 @@ from strades_pipelines.market.owners import owned_positions
 from strades_pipelines.market.rounding import EXACT, scaled, to_lots, to_ticks
 from strades_pipelines.market.splits import Split, ratio_of, ratio_since
 
-# A split is stated once by each venue of a market, and known at the opening of its session. One that was booked under a
-# day from which its provider has moved it since (records.moved_actions) is booked.
+# A split is stated once by each venue of a market, and known at the opening of its session.
 STATED = """
-    SELECT split.listing_id, split.ex_date, split.knowledge_time, split.ratio, booked.ratio
-    FROM records.market_splits AS split
-    LEFT JOIN trading.movements AS booked
-        ON booked.kind = 'split' AND booked.wallet = %(wallet)s AND booked.listing_id = split.listing_id
-        AND (booked.ex_date = split.ex_date OR (
-            abs(booked.ex_date - split.ex_date) <= 14 AND NOT EXISTS (
-                SELECT FROM records.market_splits AS stated
-                WHERE stated.listing_id = booked.listing_id AND stated.ex_date = booked.ex_date
-            )
-        ))
-    WHERE split.listing_id = ANY(%(listings)s) AND split.knowledge_time >= %(opened_at)s
-        AND split.knowledge_time <= %(now)s AND split.ratio <> 1 AND split.ratio < 'Infinity'
-    ORDER BY split.knowledge_time, split.listing_id
+    SELECT listing_id, ex_date, knowledge_time, ratio FROM records.market_splits
+    WHERE listing_id = ANY(%(listings)s) AND knowledge_time <= %(now)s AND ratio <> 1 AND ratio < 'Infinity'
+    ORDER BY knowledge_time, listing_id
 """
 # Clean bars that were made before their split was known: `cleaned` has yet to be built.
 STALE = """
@@ -43,6 +34,10 @@ STALE = """
     INNER JOIN cleaned.daily_bars AS d ON a.fetch_id = d.fetch_id AND d.open_time BETWEEN a.from_time AND a.to_time
     WHERE d.listing_id = %s AND a.recorded_at > d.recorded_at LIMIT 1
 """
+
+
+SAME_SPLIT = timedelta(days=45)  # a provider that corrects the day of a split moves it by less
+TOO_NEAR = timedelta(days=14)  # no listing splits twice within
 
 
 class SplitError(ValueError):
@@ -62,26 +57,50 @@ class DueSplit:
 def due_splits(connection: Connection, wallet: Wallet, *, now: datetime) -> list[DueSplit]:
     """The splits since a wallet was opened that are known at `now` and not booked, oldest first. Writes nothing.
 
+    A split that was booked under another day, which its source has corrected since, is booked.
+
     Raises:
-        SplitError: one that is booked has another ratio now.
+        SplitError: one that is booked has another ratio now, or another day, with fills in between; or two are stated
+            so near each other that one is a correction of the other.
     """
-    values = {
-        "wallet": wallet.name,
-        "listings": [listing.listing_id for listing in wallet.listings],
-        "opened_at": wallet.opened_at,
-        "now": now,
-    }
-    due = []
-    for listing_id, ex_date, at, stated, booked in connection.execute(STATED, values).fetchall():
-        ratio = ratio_of(stated)
-        if booked is None and ratio > 0:
-            due.append(DueSplit(listing_id, ex_date, at, ratio))
-        elif booked is not None and Fraction(booked) != ratio:
+    values = {"listings": [listing.listing_id for listing in wallet.listings], "now": now}
+    found = connection.execute(STATED, values).fetchall()
+    stated = [DueSplit(listing_id, day, at, ratio_of(ratio)) for listing_id, day, at, ratio in found if ratio > 0]
+    unbooked = [one for one in stated if _booked_as(connection, wallet, one, stated) is None]
+    due = [one for one in unbooked if one.at >= wallet.opened_at]
+    for one, other in product(due, stated):
+        if one != other and one.listing_id == other.listing_id and abs(one.ex_date - other.ex_date) <= TOO_NEAR:
             raise SplitError(
-                f"wallet {wallet.name}: split of {_listing(wallet, listing_id).name} on {ex_date}: expected the ratio "
-                f"{booked}, as it was booked, was {ratio}; correct the source, or go on with a new wallet"
+                f"wallet {wallet.name}: {_listing(wallet, one.listing_id).name}: expected one split in two weeks, was "
+                f"{one.ratio} on {one.ex_date} and {other.ratio} on {other.ex_date}; correct the source"
             )
     return due
+
+
+def _booked_as(connection: Connection, wallet: Wallet, one: DueSplit, stated: Sequence[DueSplit]) -> Split | None:
+    """The booked split that a stated one is, or None."""
+    own = [split for split in wallet.splits if split.listing_id == one.listing_id]
+    days = {other.ex_date for other in stated if other.listing_id == one.listing_id}
+    same = [split for split in own if split.ex_date == one.ex_date]
+    moved = [
+        split
+        for split in own
+        if split.ex_date not in days and split.ratio == one.ratio and abs(split.ex_date - one.ex_date) <= SAME_SPLIT
+    ]
+    if not same and not moved:
+        return None
+    booked = (same or moved)[0]
+    first, last = sorted((booked.at, one.at))
+    between = any(
+        fill.listing_id == one.listing_id and first <= fill.filled_at < last for fill in load_fills(connection, wallet)
+    )
+    if booked.ratio != one.ratio or between:
+        raise SplitError(
+            f"wallet {wallet.name}: split of {_listing(wallet, one.listing_id).name} on {booked.ex_date}: expected the "
+            f"ratio {booked.ratio}, as it was booked, was {one.ratio} on {one.ex_date}; correct the source, or go on "
+            "with a new wallet"
+        )
+    return booked
 
 
 def book_splits(connection: Connection, wallet: Wallet, *, now: datetime) -> Wallet:

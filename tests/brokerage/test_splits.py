@@ -16,7 +16,7 @@ from strades_pipelines.brokerage.ledger_marks import verify_in_full, verify_new_
 from strades_pipelines.brokerage.live import decide, measure
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
 from strades_pipelines.brokerage.replay import replay
-from strades_pipelines.brokerage.splits import SplitError
+from strades_pipelines.brokerage.splits import SplitError, book_splits
 from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import AAPL, PAPER, START, AddCandles, Connection, rows
@@ -274,6 +274,70 @@ def test_a_ratio_that_is_corrected_afterwards_stops_the_wallet(
         run(close_of(5))
     market.rollback()
     assert position(market)[0] == 40
+
+
+def stated_anew(market: Connection, day: datetime, told: datetime, ratio: float = 4.0) -> None:
+    """A later answer has the split under another day; the first one stays in `records`, as loads leave it."""
+    market.execute(
+        "INSERT INTO records.corporate_actions VALUES (%s, %s, 'split', %s, NULL, NULL, %s, 'stated', 2, %s)",
+        [AAPL, day.date(), ratio, day, told],
+    )
+    market.commit()
+
+
+def test_a_booked_split_whose_day_is_corrected_is_not_booked_again(
+    market: Connection, run: Pass, through: Callable[..., None]
+) -> None:
+    through()
+    stated_anew(market, open_of(10), close_of(10))
+    run(close_of(11))
+    assert position(market)[0] == 40
+    assert rows(market, "SELECT count(*) FROM trading.movements WHERE kind = 'split'") == [(1,)]
+    assert verify_ledger(market, "paper") == []
+
+
+def test_a_corrected_day_stops_the_wallet_where_it_traded_between_the_two(
+    market: Connection, run: Pass, through: Callable[..., None]
+) -> None:
+    """What it bought at the open of day 2 was in new shares, if the split was at that of day 1."""
+    through()
+    stated_anew(market, open_of(1), close_of(5))
+    with pytest.raises(SplitError, match="as it was booked, was 4 on"):
+        run(close_of(6))
+
+
+def test_two_splits_within_two_weeks_stop_the_wallet_before_the_second_is_booked(
+    market: Connection, run: Pass, through: Callable[..., None]
+) -> None:
+    """No listing splits twice so soon: the second is the first one corrected, in day and ratio."""
+    through()
+    stated_anew(market, open_of(8), close_of(8), ratio=5.0)
+    with pytest.raises(SplitError, match=r"expected one split in two weeks, was 5 on .* and 4 on"):
+        run(close_of(9))
+    market.rollback()
+    assert position(market)[0] == 40
+
+
+def test_what_the_paper_venue_filled_since_the_opening_is_in_new_units_already(
+    market: Connection, held: Wallet, add_days: AddCandles, run: Pass, split: Split
+) -> None:
+    """10 old units are 40; 5 that were bought on the day, before anybody told of the split, stay 5."""
+    add_days(OLD)
+    for day in (0, 1, 2):
+        run(close_of(day))
+    market.execute(
+        "INSERT INTO trading.paper_venue_orders"
+        " (client_order_id, account, listing_id, side, quantity, accepted_at, state) VALUES ('later', 'paper', %s, 'buy', 5, %s, 'open')",
+        [AAPL, open_of(3)],
+    )
+    market.execute(
+        "INSERT INTO trading.paper_venue_fills VALUES ('later', 'x', 5, 103, 0, %s, '1d', %s)", [open_of(3), open_of(3)]
+    )
+    market.execute("UPDATE trading.paper_venue_positions SET quantity = quantity + 5")
+    add_days(NEW[:1], start=START + 3 * DAY, recorded_at=close_of(3))
+    split(3)
+    book_splits(market, load_wallet(market, "paper"), now=close_of(3))
+    assert rows(market, "SELECT quantity FROM trading.paper_venue_positions") == [(45,)]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 with source as (
     select actions.* from {{ source('records', 'corporate_actions') }} as actions
     where
-        not exists (
-            select from records.moved_actions as moved
+        (
+            select true from records.moved_actions as moved
             where
                 moved.listing_id = actions.listing_id
                 and moved.ex_date = actions.ex_date
                 and moved.action = actions.action
-        )
+            limit 1
+        ) is null
 ),
 
 split_adjustments as (

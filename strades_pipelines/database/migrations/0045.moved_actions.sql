@@ -3,36 +3,30 @@
 -- A provider that corrects the day of a split or dividend says it again under another date, and never takes the first one
 -- back: loading keeps both. Of two equal ones so near each other, the one that a later answer was the first to say stands.
 -- Splits do not repeat within two weeks; who pays a dividend each week does so six days or more apart.
+-- LIMIT makes each look-up one by its key, however many actions there are.
 CREATE VIEW records.moved_actions AS
-WITH said AS (
-    SELECT
-        actions.listing_id,
-        actions.ex_date,
-        actions.action,
-        actions.ratio,
-        actions.amount,
-        actions.fetch_id,
-        coalesce(fetches.fetched_at, actions.recorded_at) AS said_at
-    FROM records.corporate_actions AS actions
-    LEFT JOIN rawsources.fetches ON actions.fetch_id = fetches.fetch_id
-)
-
 SELECT
     older.listing_id,
     older.ex_date,
     older.action
-FROM said AS older
-WHERE EXISTS (
-    SELECT FROM said AS newer
+FROM records.corporate_actions AS older
+WHERE (
+    SELECT true
+    FROM records.corporate_actions AS newer
+    LEFT JOIN rawsources.fetches AS said ON older.fetch_id = said.fetch_id
+    LEFT JOIN rawsources.fetches AS corrected ON newer.fetch_id = corrected.fetch_id
     WHERE
         newer.listing_id = older.listing_id
+        AND newer.ex_date BETWEEN older.ex_date - 14 AND older.ex_date + 14
         AND newer.action = older.action
-        AND newer.ratio IS NOT DISTINCT FROM older.ratio
-        AND newer.amount IS NOT DISTINCT FROM older.amount
         AND newer.ex_date <> older.ex_date
         AND abs(newer.ex_date - older.ex_date) <= CASE older.action WHEN 'split' THEN 14 ELSE 5 END
-        AND (newer.said_at, newer.fetch_id) > (older.said_at, older.fetch_id)
-);
+        AND newer.ratio IS NOT DISTINCT FROM older.ratio
+        AND newer.amount IS NOT DISTINCT FROM older.amount
+        AND (coalesce(corrected.fetched_at, newer.recorded_at), newer.fetch_id)
+        > (coalesce(said.fetched_at, older.recorded_at), older.fetch_id)
+    LIMIT 1
+) IS NOT NULL;
 
 CREATE OR REPLACE VIEW records.market_splits AS
 SELECT DISTINCT ON (own.listing_id, split.ex_date)
@@ -51,10 +45,20 @@ INNER JOIN records.listings AS peer
 INNER JOIN records.corporate_actions AS split ON peer.listing_id = split.listing_id
 WHERE
     split.action = 'split' AND split.ratio > 0
-    AND NOT EXISTS (
-        SELECT FROM records.moved_actions AS moved
-        WHERE moved.listing_id = split.listing_id AND moved.ex_date = split.ex_date AND moved.action = split.action
-    )
+    AND (
+        SELECT true
+        FROM records.listings AS mover
+        INNER JOIN records.moved_actions AS moved ON mover.listing_id = moved.listing_id
+        WHERE
+            moved.action = 'split'
+            AND moved.ex_date = split.ex_date
+            AND mover.symbol = own.symbol
+            AND mover.currency = own.currency
+            AND mover.adjustment = own.adjustment
+            AND mover.calendar = own.calendar
+            AND (own.calendar <> '24/7' OR own.venue = mover.venue)
+        LIMIT 1
+    ) IS NULL
 ORDER BY own.listing_id, split.ex_date, peer.listing_id <> own.listing_id, peer.venue;
 
 -- One that was moved counts no more from the days before it on.

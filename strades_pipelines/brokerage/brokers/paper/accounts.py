@@ -7,8 +7,15 @@ from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert
 from strades_pipelines.market.ledger import plain
-from strades_pipelines.market.rounding import scaled, to_lots
+from strades_pipelines.market.rounding import EXACT, scaled, to_lots
 from strades_pipelines.market.splits import Split
+
+FILLED_SINCE = """
+    SELECT coalesce(sum(CASE orders.side WHEN 'buy' THEN fills.quantity ELSE -fills.quantity END), 0)
+    FROM trading.paper_venue_fills AS fills
+    INNER JOIN trading.paper_venue_orders AS orders ON fills.client_order_id = orders.client_order_id
+    WHERE orders.account = %s AND orders.listing_id = %s AND fills.filled_at >= %s
+"""
 
 
 def open_account(connection: Connection, wallet: Wallet) -> None:
@@ -54,7 +61,9 @@ def split_account(connection: Connection, wallet: Wallet, split: Split, *, lot: 
     where = "WHERE account = %s AND listing_id = %s"
     row = connection.execute(f"SELECT quantity FROM trading.paper_venue_positions {where} FOR UPDATE", at).fetchone()
     assert row is not None, "`adjust_account` has opened it"
-    units = to_lots(scaled(row[0], split.ratio), lot)
+    # What the venue filled since the opening is in new units already: a split is often told of in the evening.
+    [(since,)] = connection.execute(FILLED_SINCE, [*at, split.at]).fetchall()
+    units = EXACT.add(to_lots(scaled(EXACT.subtract(row[0], since), split.ratio), lot), since)
     connection.execute(f"UPDATE trading.paper_venue_positions SET quantity = %s {where}", [units, *at])
     connection.execute(
         f"""
