@@ -7,6 +7,7 @@ with source as (
                 moved.listing_id = actions.listing_id
                 and moved.ex_date = actions.ex_date
                 and moved.action = actions.action
+            order by moved.ex_date
             limit 1
         ) is null
 ),
