@@ -327,7 +327,8 @@ def test_what_the_paper_venue_filled_since_the_opening_is_in_new_units_already(
         run(close_of(day))
     market.execute(
         "INSERT INTO trading.paper_venue_orders"
-        " (client_order_id, account, listing_id, side, quantity, accepted_at, state) VALUES ('later', 'paper', %s, 'buy', 5, %s, 'open')",
+        " (client_order_id, account, listing_id, side, quantity, accepted_at, state)"
+        " VALUES ('later', 'paper', %s, 'buy', 5, %s, 'open')",
         [AAPL, open_of(3)],
     )
     market.execute(

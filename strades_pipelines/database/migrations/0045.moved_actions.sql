@@ -25,6 +25,7 @@ WHERE (
         AND newer.amount IS NOT DISTINCT FROM older.amount
         AND (coalesce(corrected.fetched_at, newer.recorded_at), newer.fetch_id)
         > (coalesce(said.fetched_at, older.recorded_at), older.fetch_id)
+    ORDER BY newer.ex_date
     LIMIT 1
 ) IS NOT NULL;
 
@@ -57,6 +58,7 @@ WHERE
             AND mover.adjustment = own.adjustment
             AND mover.calendar = own.calendar
             AND (own.calendar <> '24/7' OR own.venue = mover.venue)
+        ORDER BY mover.listing_id
         LIMIT 1
     ) IS NULL
 ORDER BY own.listing_id, split.ex_date, peer.listing_id <> own.listing_id, peer.venue;
