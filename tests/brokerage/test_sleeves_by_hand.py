@@ -1,0 +1,70 @@
+"""Several strategies in one wallet, and what a person does with one of them: none sells or stops what is another's."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from strades_pipelines.brokerage.brokers.errors import Unknown
+from strades_pipelines.brokerage.brokers.paper import PaperBroker
+from strades_pipelines.brokerage.brokers.venue import VenueOrder
+from strades_pipelines.brokerage.command_log import Request, Scope
+from strades_pipelines.brokerage.execution import execute_pending
+from strades_pipelines.brokerage.flatten import Flattened, flatten
+from strades_pipelines.brokerage.halts import halt
+from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.database.connection import connect
+from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms
+from tests.brokerage.conftest import MINUTE, START, AddCandles, Connection
+from tests.brokerage.test_sleeves import SHARED, owned, want
+
+
+class Venue(PaperBroker):
+    """The paper venue, which may be made deaf to cancels."""
+
+    is_deaf = False
+
+    def cancel(self, order: Order, *, at: datetime) -> VenueOrder | None:
+        if self.is_deaf:
+            raise Unknown("no answer within 5 s")
+        return super().cancel(order, at=at)
+
+
+@pytest.fixture
+def venue(market: Connection, add_candles: AddCandles, database_url: str) -> Iterator[Venue]:
+    """Of a wallet in which `trend` holds 5 and `slow` 3 since the third minute."""
+    add_candles([100.0] * 12)
+    wallet = open_wallet(market, SHARED, now=START)
+    for strategy, units in (("trend", 5.0), ("slow", 3.0)):
+        want(market, strategy, units, START + MINUTE)
+    with connect(database_url) as theirs:
+        found = Venue(theirs, wallet)
+        for minute in (1, 3):
+            execute_pending(market, found, "paper", now=START + minute * MINUTE)
+        assert owned(market) == {"slow": 3, "trend": 5}
+        yield found
+
+
+def flatten_trend(market: Connection, venue: Venue, minute: int) -> Flattened:
+    now = START + minute * MINUTE
+    asked = Request("flatten", Scope("wallet", "paper"), "alice", now, None)
+    return flatten(market, venue, asked, clock=lambda: now, seconds=0, owners=["trend"])
+
+
+def test_what_a_sale_that_is_not_over_may_still_sell_has_no_exit(market: Connection, venue: Venue) -> None:
+    at = START + 3 * MINUTE
+    sale = want(market, "trend", 5.0, at, OrderRequest(Decimal(-4), OrderTerms(limit=Decimal(200))), ordinal=1)
+    execute_pending(market, venue, "paper", now=at)
+    halt(market, Request("halt", Scope("strategy", "trend"), "alice", at, None), "halted")
+    venue.is_deaf = True
+    done = flatten_trend(market, venue, 4)
+    assert [outcome.state for outcome in done.exits] == ["accepted"]  # of the one that is not on sale
+    assert done.problems == [f"order {sale.intent_id()} is not cancelled yet: give the command again"]
+    execute_pending(market, venue, "paper", now=START + 6 * MINUTE)
+    assert owned(market) == {"slow": 3, "trend": 4}
+    venue.is_deaf = False
+    done = flatten_trend(market, venue, 8)
+    assert ([outcome.state for outcome in done.exits], done.problems) == (["accepted"], [])
+    execute_pending(market, venue, "paper", now=START + 10 * MINUTE)
+    assert owned(market) == {"slow": 3, "trend": 0}
