@@ -98,10 +98,16 @@ def current_states(connection: Connection, wallet: str) -> States:
     return States(own, rows)
 
 
-def store_sleeves(connection: Connection, wallet: str, rows: Sequence[Row], *, now: datetime) -> None:
-    """Open the sleeves that are new, retire those that are not among `rows`. Commits nothing.
+def store_sleeves(
+    connection: Connection, wallet: str, rows: Sequence[Row], *, listed: Collection[str], now: datetime
+) -> None:
+    """Open the sleeves that are new, retire those that are not among `listed`. Commits nothing.
 
     A sleeve that is listed again goes on. Its code may be mended and its capital changed; nothing else ever changes.
+
+    Args:
+        rows: of the sleeves whose strategy can be made.
+        listed: the names of all in the file.
     """
     for row in rows:
         insert(connection, "trading.sleeves", row)
@@ -112,7 +118,7 @@ def store_sleeves(connection: Connection, wallet: str, rows: Sequence[Row], *, n
             """,
             [row["code_hash"], row["capital_percent"], wallet, row["sleeve"]],
         )
-    retire_sleeves(connection, wallet, [row["sleeve"] for row in rows], now=now)
+    retire_sleeves(connection, wallet, listed, now=now)
 
 
 def retire_sleeves(connection: Connection, wallet: str, listed: Collection[str], *, now: datetime) -> None:

@@ -1,8 +1,10 @@
 """Several strategies in one wallet, and what a person does with one of them: none sells or stops what is another's."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,11 +15,19 @@ from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.flatten import Flattened, flatten
 from strades_pipelines.brokerage.halts import halt
-from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.live import SleeveError, decide
+from strades_pipelines.brokerage.person_orders import decide_by_hand, outcome_of
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms
-from tests.brokerage.conftest import MINUTE, START, AddCandles, Connection
-from tests.brokerage.test_sleeves import SHARED, owned, want
+from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms, TradingDecision
+from tests.brokerage.conftest import MINUTE, START, AddCandles, Connection, rows
+from tests.brokerage.test_live import CLOSES
+from tests.brokerage.test_sleeves import SHARED, SLOW, TREND, owned, refusals, want
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
+
+EXIT = OrderTerms(reduce_only=True)
 
 
 class Venue(PaperBroker):
@@ -68,3 +78,38 @@ def test_what_a_sale_that_is_not_over_may_still_sell_has_no_exit(market: Connect
     assert ([outcome.state for outcome in done.exits], done.problems) == (["accepted"], [])
     execute_pending(market, venue, "paper", now=START + 10 * MINUTE)
     assert owned(market) == {"slow": 3, "trend": 0}
+
+
+def by_hand(market: Connection, wallet: Wallet, units: int, minute: int, terms: OrderTerms = EXIT) -> TradingDecision:
+    """An order that alice gives for `trend`."""
+    asked = Request("order", Scope("wallet", "paper"), "alice", START + minute * MINUTE)
+    order = OrderRequest(Decimal(units), terms)
+    _, made = decide_by_hand(market, wallet, wallet.listings[0], order, asked, owner="trend")
+    market.commit()
+    return made
+
+
+def test_a_strategy_that_cannot_be_made_holds_up_no_exit_and_halts_nobody(market: Connection, venue: Venue) -> None:
+    market.execute("""UPDATE trading.sleeves SET parameters = '{"fast": "x"}'""")
+    at = START + 3 * MINUTE
+    want(market, "slow", 2.0, at)
+    want(market, "trend", 5.5, at)
+    made = by_hand(market, load_wallet(market, "paper"), -1, 3)
+    execute_pending(market, venue, "paper", now=at)
+    assert (outcome_of(market, made).state, refusals(market)) == ("accepted", [("trend", "strategy_fault")])
+    execute_pending(market, venue, "paper", now=START + 5 * MINUTE)
+    assert owned(market) == {"slow": 2, "trend": 4}
+    assert load_wallet(market, "paper").state == "active"
+
+
+def test_a_strategy_that_the_file_spoils_stops_itself_alone(
+    market: Connection, adbc: "AdbcConnection", add_candles: AddCandles
+) -> None:
+    open_wallet(market, SHARED, now=START)
+    spoilt = replace(SHARED, sleeves=(TREND, replace(SLOW, parameters={"fast": "x"})))
+    wallet = open_wallet(market, spoilt, now=START)
+    assert [sleeve.state for sleeve in wallet.sleeves] == ["active", "active"]  # nobody is retired
+    add_candles(CLOSES)
+    with pytest.raises(SleeveError, match=r"^strategy slow: sma_cross: .*fast"):
+        decide(market, adbc, "paper", now=START + 8 * MINUTE, faults=spoilt.strategy_faults())
+    assert rows(market, "SELECT DISTINCT strategy FROM signals.decisions") == [("trend",)]
