@@ -40,9 +40,13 @@ class OwnerAccounts:
     accounts: Mapping[str, OwnerAccount]
 
     def of(self, decision: TradingDecision) -> OwnerAccount:
-        """What a decision goes by: what a person asks for by the wallet's state, also for a sleeve's units."""
+        """What a decision goes by; a person gives orders for a sleeve also from before its opening, or to sell it off."""
         account = self.accounts[self.wallet.owner_of(decision.strategy)]
-        return replace(account, rules=self.wallet.rules) if decision.is_by_person else account
+        if not decision.is_by_person:
+            return account
+        state = self.wallet.states.of(decision.strategy, is_by_person=True)
+        holder = "wallet" if state == self.wallet.state else "strategy"
+        return replace(account, rules=replace(self.wallet.rules, state=state, holder=holder))
 
     def add_order(self, order: Order) -> None:
         """Take an order into its owner's books."""

@@ -111,6 +111,11 @@ class Wallet:
         """The sleeves that Wallets.json no longer lists."""
         return frozenset(sleeve.name for sleeve in self.sleeves if sleeve.state == "retired")
 
+    @property
+    def states(self) -> States:
+        """Its states and its sleeves', as they were read with it."""
+        return States(self.state, {sleeve.name: sleeve.state for sleeve in self.sleeves})
+
     def in_states(self, states: States) -> "Wallet":
         """The wallet with the states that count now."""
         sleeves = (replace(one, state=states.sleeves.get(one.name, one.state)) for one in self.sleeves)

@@ -17,6 +17,7 @@ from strades_pipelines.market.rounding import EXACT
 
 SEVERAL = "several"  # trading.wallets.strategy of a wallet with sleeves
 UNATTRIBUTED = "unattributed"
+STRICTNESS = ("active", "reducing", "halted", "retiring", "retired", "gone")
 RESERVED_NAMES = frozenset({UNATTRIBUTED, "person", "external"})
 SLEEVES = """
     SELECT s.sleeve, s.strategy, s.parameters, s.instruments, s.capital_percent, s.opened_at, state.state, state.reason
@@ -71,8 +72,14 @@ class States:
     sleeves: Mapping[str, str]
 
     def of(self, strategy: str, *, is_by_person: bool) -> str:
-        """The state that an order or decision of a strategy goes by; what a person asks for goes by the wallet's."""
-        return self.wallet if is_by_person else self.sleeves.get(strategy, self.wallet)
+        """The state that an order or decision goes by: its sleeve's, or the wallet's where it is of none.
+
+        What a retired sleeve still holds a person may sell.
+        """
+        own = self.sleeves.get(strategy, self.wallet)
+        if is_by_person and own == "retired":
+            own = "reducing"
+        return max(own, self.wallet, key=STRICTNESS.index)
 
 
 def read_sleeves(connection: Connection, wallet: str) -> tuple[Sleeve, ...]:

@@ -19,7 +19,7 @@ from strades_pipelines.brokerage.live import SleeveError, decide
 from strades_pipelines.brokerage.person_orders import decide_by_hand, outcome_of
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.orders import MARKET, Order, OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.conftest import MINUTE, START, AddCandles, Connection, rows
 from tests.brokerage.test_live import CLOSES
 from tests.brokerage.test_sleeves import SHARED, SLOW, TREND, owned, refusals, want
@@ -113,3 +113,48 @@ def test_a_strategy_that_the_file_spoils_stops_itself_alone(
     with pytest.raises(SleeveError, match=r"^strategy slow: sma_cross: .*fast"):
         decide(market, adbc, "paper", now=START + 8 * MINUTE, faults=spoilt.strategy_faults())
     assert rows(market, "SELECT DISTINCT strategy FROM signals.decisions") == [("trend",)]
+
+
+def outcomes(market: Connection, made: list[TradingDecision]) -> list[str]:
+    """The state of each order, or the code of its refusal."""
+    found = (outcome_of(market, decision) for decision in made)
+    return [(one.reason or "").split(":")[0] if one.state == "refused" else one.state for one in found]
+
+
+def test_a_halt_of_a_strategy_holds_back_what_a_person_orders_for_it(market: Connection, venue: Venue) -> None:
+    at = START + 3 * MINUTE
+    halt(market, Request("halt", Scope("strategy", "trend"), "alice", at, None), "halted")
+    wallet = load_wallet(market, "paper")
+    asked = [(1, MARKET), (-1, MARKET), (-1, EXIT)]
+    made = [by_hand(market, wallet, units, 3, terms) for units, terms in asked]
+    execute_pending(market, venue, "paper", now=at)
+    assert outcomes(market, made) == ["strategy_halted", "strategy_halted", "accepted"]
+
+
+def test_a_person_may_only_sell_off_what_a_retired_strategy_holds(market: Connection, venue: Venue) -> None:
+    wallet = load_wallet(market, "paper")
+    low, high = OrderTerms(limit=Decimal(50)), OrderTerms(limit=Decimal(200))
+    resting = [by_hand(market, wallet, 1, 3, low), by_hand(market, wallet, -1, 3, high)]
+    execute_pending(market, venue, "paper", now=START + 3 * MINUTE)
+    assert outcomes(market, resting) == ["accepted", "accepted"]
+    open_wallet(market, replace(SHARED, sleeves=(SLOW,)), now=START + 4 * MINUTE)
+    made = [by_hand(market, wallet, units, 4, MARKET) for units in (1, -1)]
+    execute_pending(market, venue, "paper", now=START + 4 * MINUTE)
+    assert outcomes(market, [*resting, *made]) == ["cancelled", "accepted", "strategy_reducing", "accepted"]
+
+
+def test_a_halt_between_plan_and_send_keeps_a_persons_order_for_that_strategy_back(
+    market: Connection, venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = START + 3 * MINUTE
+    asked = Request("halt", Scope("strategy", "trend"), "alice", at, None)
+    made = by_hand(market, load_wallet(market, "paper"), -1, 3, MARKET)
+
+    def halt_then(point: str) -> None:
+        if point == "trading.intents_committed":
+            halt(market, asked, "halted")
+
+    monkeypatch.setattr("strades_pipelines.brokerage.execution.crash_point", halt_then)
+    execute_pending(market, venue, "paper", now=at)
+    outcome = outcome_of(market, made)
+    assert (outcome.state, outcome.reason) == ("cancelled", "strategy_halted; it was never sent")
