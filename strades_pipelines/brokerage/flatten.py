@@ -100,8 +100,8 @@ def flatten(
     Where several strategies share the wallet each has exits of its own, so that none is left with what another sold.
 
     The wallet was halted before, or its strategy would open what is closed here. What a silent venue still has to
-    cancel holds up no exit: that only reduces, so it cannot turn a position. Where several strategies share it, what such an
-    order may still sell has no exit; the order is among the problems, and a flatten after its end closes the rest.
+    cancel holds up no exit: that only reduces, so it cannot turn a position. Where several strategies share the wallet,
+    what such an order may still sell has no exit: it is among the problems, and a flatten after its end closes the rest.
 
     Args:
         owners: only the positions of these sleeves; None for all.

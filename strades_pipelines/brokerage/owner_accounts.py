@@ -40,7 +40,7 @@ class OwnerAccounts:
     accounts: Mapping[str, OwnerAccount]
 
     def of(self, decision: TradingDecision) -> OwnerAccount:
-        """What a decision goes by; a person gives orders for a sleeve also from before its opening, or to sell it off."""
+        """What a decision goes by; a person's by the state that counts for a person, and by the wallet's opening."""
         account = self.accounts[self.wallet.owner_of(decision.strategy)]
         if not decision.is_by_person:
             return account

@@ -197,8 +197,8 @@ def exits(
 
     A decision that is stored and no order yet is not seen: call it after a pass, under the wallet's lock.
 
-    Alone, an exit cannot turn the position, whatever else is sold. Beside other strategies it would sell their units: so
-    what open sales of its owner may still sell, cancelled or not, has no exit until they are over.
+    In a wallet with one strategy a venue cuts an exit at the position, whatever else is sold. With several it would sell
+    units of another strategy: so what an open sale may still sell has no exit until that sale is over.
 
     Args:
         owners: only the positions of these sleeves; None for all.

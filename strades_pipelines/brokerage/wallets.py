@@ -73,7 +73,7 @@ class WalletTemplate:
         return Strategy() if self.sleeves else create(self.strategy, dict(self.parameters))
 
     def strategy_faults(self) -> dict[str, str]:
-        """Why strategies of it cannot be made, in a line each, by sleeve; by the wallet's name where it has one strategy."""
+        """Why strategies of it cannot be made: a line each, by sleeve, or by the wallet's name for its one strategy."""
         found = {}
         for one in self.sleeves or (self,):
             try:

@@ -15,6 +15,7 @@ from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.flatten import Flattened, flatten
 from strades_pipelines.brokerage.halts import halt
+from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.live import SleeveError, decide
 from strades_pipelines.brokerage.person_orders import decide_by_hand, outcome_of
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
@@ -158,3 +159,10 @@ def test_a_halt_between_plan_and_send_keeps_a_persons_order_for_that_strategy_ba
     execute_pending(market, venue, "paper", now=at)
     outcome = outcome_of(market, made)
     assert (outcome.state, outcome.reason) == ("cancelled", "strategy_halted; it was never sent")
+
+
+def test_the_verification_finds_a_position_of_a_strategy_that_is_missing(market: Connection, venue: Venue) -> None:
+    assert verify_ledger(market, "paper") == []
+    market.execute("DELETE FROM trading.owner_positions WHERE owner = 'trend'")
+    [line] = verify_ledger(market, "paper")
+    assert line.startswith("wallet paper: trend: position in 11: expected Position(quantity=Decimal('5")
