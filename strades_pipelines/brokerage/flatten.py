@@ -101,7 +101,7 @@ def flatten(
 
     The wallet was halted before, or its strategy would open what is closed here. What a silent venue still has to
     cancel holds up no exit: that only reduces, so it cannot turn a position. Where several strategies share the wallet,
-    what such an order may still sell has no exit: it is among the problems, and a flatten after its end closes the rest.
+    what such an order may still sell has no exit: it is among the problems, and a flatten after it closes the rest.
 
     Args:
         owners: only the positions of these sleeves; None for all.

@@ -197,7 +197,7 @@ def exits(
 
     A decision that is stored and no order yet is not seen: call it after a pass, under the wallet's lock.
 
-    In a wallet with one strategy a venue cuts an exit at the position, whatever else is sold. With several it would sell
+    In a wallet with one strategy a venue cuts an exit at the position, whatever else is sold. With several it sold
     units of another strategy: so what an open sale may still sell has no exit until that sale is over.
 
     Args:
