@@ -333,6 +333,13 @@ PLANTS = (
         "tests/brokerage/test_sleeves.py::test_each_strategy_trades_as_it_does_in_a_wallet_of_its_own",
     ),
     Plant(
+        "an order that only reduces sells what another strategy of the wallet holds",
+        f"{PACKAGE}/market/risk.py",
+        'if len(accounts) > 1 and order.side == "sell":',
+        'if len(accounts) > 2 and order.side == "sell":',
+        "tests/market/test_risk.py::test_an_exit_is_one_for_its_strategy_and_for_the_wallet",
+    ),
+    Plant(
         "what one strategy bought is the cost of what another sells",
         f"{PACKAGE}/brokerage/history.py",
         'holder = wallet.owner_of(strategy) if wallet.sleeves else ""',

@@ -29,8 +29,10 @@ class Cancelling:
         return known.state is OrderState.PLANNED or not self.is_linked_out(known.order)
 
     def is_of_retired_sleeve(self, known: OpenOrder) -> bool:
-        """Whether a strategy that Wallets.json no longer lists decided it; a person may still close what that holds."""
-        return not known.order.is_by_person and known.order.strategy in self._journal.wallet.retired_sleeves
+        """Whether it is of a strategy that Wallets.json no longer lists; a person may still sell what that holds."""
+        order = known.order
+        sells_off = order.is_by_person and (order.side == "sell" or order.terms.reduce_only)
+        return not sells_off and order.strategy in self._journal.wallet.retired_sleeves
 
     def is_linked_out(self, order: Order) -> bool:
         """Whether an order of its group was filled, at a venue that does not keep groups itself."""

@@ -40,7 +40,7 @@ class Flattened:
     @property
     def problems(self) -> list[str]:
         """What is left to do, in a line each."""
-        lines = [f"order {intent_id} is not cancelled yet" for intent_id in self.not_cancelled]
+        lines = [f"order {intent_id} is not cancelled yet: give the command again" for intent_id in self.not_cancelled]
         return lines + [
             f"exit {outcome.intent_id} {outcome.state}: {outcome.reason}"
             for outcome in self.exits
@@ -100,7 +100,8 @@ def flatten(
     Where several strategies share the wallet each has exits of its own, so that none is left with what another sold.
 
     The wallet was halted before, or its strategy would open what is closed here. What a silent venue still has to
-    cancel holds up no exit: that only reduces, so it cannot turn a position.
+    cancel holds up no exit: that only reduces, so it cannot turn a position. Where several strategies share the wallet,
+    what such an order may still sell has no exit: it is among the problems, and a flatten after it closes the rest.
 
     Args:
         owners: only the positions of these sleeves; None for all.

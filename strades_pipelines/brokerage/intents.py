@@ -69,7 +69,8 @@ def intend(
         return [], []
     market = read_market(connection, wallet, now=now)
     books, unsettled = books_with_orders(connection, wallet, market.prices, under_way)
-    owners = read_owner_accounts(connection, wallet, books, {due.decision.strategy for due, _ in pending})
+    deciding = {due.decision.strategy for due, _ in pending if not due.decision.is_by_person}
+    owners = read_owner_accounts(connection, wallet, books, deciding)
     newest = _newest_intents(connection, wallet) if any(due.is_target for due, _ in pending) else {}
     entries = {due.decision.request.terms.parent_id for due, _ in pending if due.decision.request}
     planned: list[OpenOrder] = []
@@ -190,6 +191,8 @@ def _held_back(account: OwnerAccount, decision: TradingDecision) -> GateError | 
         return GateError(f"{rules.holder}_reducing", f"the {rules.holder} makes no position larger")
     if decision.is_by_person:
         return None  # it rests on no forecast
+    if account.fault is not None:
+        return GateError("strategy_fault", f"the strategy cannot be made: {account.fault}")
     worse = account.standings.worse(microseconds(decision.decided_at))
     return GateError(CODE, worse.detail) if worse else None
 

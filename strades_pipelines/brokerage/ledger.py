@@ -244,7 +244,8 @@ def _wrong_positions(connection: Connection, wallet: str) -> Iterator[str]:
             yield f"wallet {wallet}: split of {split.listing_id} on {split.ex_date}: its id does not cover what it says"
     of_all = {"wallet": wallet, "since": None, "stored_by": None, "sleeve": None}
     fills = [Fill(0, *row) for row in connection.execute(FILLS, of_all)]
-    owned = owned_positions(fills, fill_owners(connection, wallet), splits)
+    owners = fill_owners(connection, wallet)
+    owned = owned_positions(fills, owners, splits)
     booked = owned.by_listing()
     stored = {row[0]: row[1:] for row in connection.execute(f"{POSITIONS} WHERE wallet = %s", [wallet])}
     for listing_id in sorted({*stored, *(fill.listing_id for fill in fills)}):
@@ -257,7 +258,8 @@ def _wrong_positions(connection: Connection, wallet: str) -> Iterator[str]:
             if cost is not None and was != wanted:
                 yield f"wallet {wallet}: {what} of the position in {listing_id}: expected {wanted}, was {was}"
     by_owner = read_owner_positions(connection, wallet)
-    for owner, listing_id in sorted(by_owner):
-        part, wanted_part = by_owner[owner, listing_id], owned.positions.get((owner, listing_id), Position())
+    wanted_by_owner = owned.positions if owners else {}  # a wallet with one strategy keeps none
+    for owner, listing_id in sorted({*by_owner, *wanted_by_owner}):
+        part, wanted_part = (found.get((owner, listing_id), Position()) for found in (by_owner, wanted_by_owner))
         if part != wanted_part:
             yield f"wallet {wallet}: {owner}: position in {listing_id}: expected {wanted_part}, was {part}"

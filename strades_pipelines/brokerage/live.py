@@ -1,6 +1,6 @@
 """The live edge: stepped up to now, with what was really filled; only new decisions are kept."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -49,11 +49,16 @@ class Transactional(Protocol):
         ...
 
 
-def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: datetime) -> list[TradingDecision]:
+def decide(
+    connection: Connection, adbc: "AdbcConnection", name: str, *, now: datetime, faults: Mapping[str, str] | None = None
+) -> list[TradingDecision]:
     """Step a wallet's strategies up to and with `now` and keep the decisions that are new; returns those. Commits.
 
     Each goes on from its newest checkpoint that holds, so that it costs what is new. Of several strategies each decides
     for itself, and what one of them raises stops that one alone.
+
+    Args:
+        faults: why sleeves of the wallet cannot be made as its owner wrote them: those decide nothing.
 
     Raises:
         StrategyError: when the strategy raises; nothing of it is written then.
@@ -68,8 +73,10 @@ def decide(connection: Connection, adbc: "AdbcConnection", name: str, *, now: da
     if not wallet.sleeves:
         return _decide(connection, adbc, wallet, now=now)
     new: list[TradingDecision] = []
-    errors = []
+    errors = [f"strategy {sleeve}: {fault}" for sleeve, fault in (faults or {}).items()]
     for view in wallet.strategy_views():
+        if faults and view.title in faults:
+            continue
         try:
             new += _decide(connection, adbc, view, now=now)
         except SplitError:

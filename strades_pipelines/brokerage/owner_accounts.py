@@ -19,11 +19,17 @@ from strades_pipelines.market.rounding import EXACT
 
 @dataclass(frozen=True)
 class OwnerAccount:
-    """What the gate goes by for one owner; `books` is None where the wallet's are its own."""
+    """What the gate goes by for one owner.
+
+    Args:
+        books: None where the wallet's are its own.
+        fault: why its strategy, and so its models, cannot be made; in one line.
+    """
 
     rules: Rules
     standings: Standings
     books: Books | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,9 +40,13 @@ class OwnerAccounts:
     accounts: Mapping[str, OwnerAccount]
 
     def of(self, decision: TradingDecision) -> OwnerAccount:
-        """What a decision goes by: what a person asks for by the wallet's state, also for a sleeve's units."""
+        """What a decision goes by; a person's by the state that counts for a person, and by the wallet's opening."""
         account = self.accounts[self.wallet.owner_of(decision.strategy)]
-        return replace(account, rules=self.wallet.rules) if decision.is_by_person else account
+        if not decision.is_by_person:
+            return account
+        state = self.wallet.states.of(decision.strategy, is_by_person=True)
+        holder = "wallet" if state == self.wallet.state else "strategy"
+        return replace(account, rules=replace(self.wallet.rules, state=state, holder=holder))
 
     def add_order(self, order: Order) -> None:
         """Take an order into its owner's books."""
@@ -58,19 +68,20 @@ def read_owner_accounts(
 
     Args:
         books: of the wallet, with all that is under way.
-        deciding: the strategies whose models are asked for: one of several that cannot be made holds up no other.
+        deciding: the strategies whose models are asked for; what a person decided rests on none.
     """
     if not wallet.sleeves:
-        models = wallet.new_strategy().models
-        return OwnerAccounts(wallet, {UNATTRIBUTED: OwnerAccount(wallet.rules, _standings(connection, models))})
+        account = OwnerAccount(wallet.rules, Standings())
+        return OwnerAccounts(wallet, {UNATTRIBUTED: _with_models(connection, account, wallet) if deciding else account})
     own = own_books(connection, wallet, books)
     found = {UNATTRIBUTED: OwnerAccount(wallet.rules, Standings(), own[UNATTRIBUTED])}
     for sleeve in wallet.sleeves:
         view = wallet.view_of(sleeve)
         holder = "wallet" if sleeve.state == wallet.state else "strategy"
         rules = replace(wallet.rules, opened_at=view.opened_at, state=sleeve.state, holder=holder)
-        models = view.new_strategy().models if sleeve.name in deciding and sleeve.state != "retired" else ()
-        found[sleeve.name] = OwnerAccount(rules, _standings(connection, models), own[sleeve.name])
+        account = OwnerAccount(rules, Standings(), own[sleeve.name])
+        asks = sleeve.name in deciding and sleeve.state != "retired"
+        found[sleeve.name] = _with_models(connection, account, view) if asks else account
     return OwnerAccounts(wallet, found)
 
 
@@ -95,6 +106,11 @@ def own_books(connection: Connection, wallet: Wallet, books: Books) -> dict[str,
     return found
 
 
-def _standings(connection: Connection, models: Collection[str]) -> Standings:
+def _with_models(connection: Connection, account: OwnerAccount, view: Wallet) -> OwnerAccount:
+    """The account with the standings of its strategy's models. One that cannot be made holds up no other's orders."""
+    try:
+        models = view.new_strategy().models
+    except Exception as error:  # a strategy's own constructor may raise anything
+        return replace(account, fault=f"{type(error).__name__}: {error}".splitlines()[0])
     with connection.cursor() as cursor:
-        return read_standings(cursor, tuple(models))
+        return replace(account, standings=read_standings(cursor, tuple(models)))

@@ -20,13 +20,14 @@ from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import BY_PERSON, OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.market.rounding import to_lots
 
-EXITS_UNDER_WAY = """
+# Units under way that an exit is not to close once more: of exits, and beside other strategies of every open sale.
+CLOSING_UNDER_WAY = """
     SELECT d.strategy, i.listing_id, (i.quantity - o.filled) * CASE i.side WHEN 'buy' THEN 1 ELSE -1 END
     FROM trading.orders AS o
     INNER JOIN trading.intents AS i USING (intent_id)
     INNER JOIN signals.decisions AS d USING (decision_id)
     WHERE o.wallet = %s AND o.state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
-        AND i.reduce_only AND i.order_type = 'market'
+        AND (i.reduce_only AND i.order_type = 'market' OR %s AND i.side = 'sell')
 """
 FIRST_BY_HAND = 1_000_000  # the ordinals of a sleeve's own decisions stay free at any instant
 
@@ -196,11 +197,14 @@ def exits(
 
     A decision that is stored and no order yet is not seen: call it after a pass, under the wallet's lock.
 
+    In a wallet with one strategy a venue cuts an exit at the position, whatever else is sold. With several it sold
+    units of another strategy: so what an open sale may still sell has no exit until that sale is over.
+
     Args:
         owners: only the positions of these sleeves; None for all.
     """
     under_way: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
-    for strategy, listing_id, units in connection.execute(EXITS_UNDER_WAY, [wallet.name]):
+    for strategy, listing_id, units in connection.execute(CLOSING_UNDER_WAY, [wallet.name, bool(wallet.sleeves)]):
         under_way[wallet.owner_of(strategy), listing_id] += units
     held = {key: position.quantity for key, position in read_owner_positions(connection, wallet.name).items()}
     for listing in wallet.listings:

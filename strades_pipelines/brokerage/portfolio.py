@@ -111,6 +111,11 @@ class Wallet:
         """The sleeves that Wallets.json no longer lists."""
         return frozenset(sleeve.name for sleeve in self.sleeves if sleeve.state == "retired")
 
+    @property
+    def states(self) -> States:
+        """Its states and its sleeves', as they were read with it."""
+        return States(self.state, {sleeve.name: sleeve.state for sleeve in self.sleeves})
+
     def in_states(self, states: States) -> "Wallet":
         """The wallet with the states that count now."""
         sleeves = (replace(one, state=states.sleeves.get(one.name, one.state)) for one in self.sleeves)
@@ -162,10 +167,14 @@ class Wallet:
 def open_wallet(connection: Connection, template: WalletTemplate, *, now: datetime) -> Wallet:
     """Open a wallet with its deposit, unless it is open already, and return it. Commits.
 
+    A sleeve whose strategy cannot be made is not opened, and one that is open stays as it is.
+
     Raises:
         LookupError: for an instrument the database does not know.
         WalletsError: when it cannot trade, or is open with another setting, which would mix two stories in one ledger.
     """
+    listed = [one.name for one in template.sleeves]
+    template = template.usable_part()
     template.check()
     with connection.cursor() as cursor:
         find_listings(cursor, template.instruments)
@@ -186,7 +195,7 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
         # One that joins later opens when it is first seen: it does not decide on the past.
         opened_at = row["opened_at"] if is_new else now
         rows = [sleeve_row(template.name, one, opened_at=opened_at) for one in template.sleeves]
-        store_sleeves(connection, template.name, rows, now=now)
+        store_sleeves(connection, template.name, rows, listed=listed, now=now)
     # One that was taken out of the file and is listed again goes on.
     connection.execute(
         "UPDATE trading.wallets SET state = 'active', state_reason = NULL "

@@ -17,6 +17,7 @@ from strades_pipelines.market.rounding import EXACT
 
 SEVERAL = "several"  # trading.wallets.strategy of a wallet with sleeves
 UNATTRIBUTED = "unattributed"
+STRICTNESS = ("active", "reducing", "halted", "retiring", "retired", "gone")
 RESERVED_NAMES = frozenset({UNATTRIBUTED, "person", "external"})
 SLEEVES = """
     SELECT s.sleeve, s.strategy, s.parameters, s.instruments, s.capital_percent, s.opened_at, state.state, state.reason
@@ -71,8 +72,14 @@ class States:
     sleeves: Mapping[str, str]
 
     def of(self, strategy: str, *, is_by_person: bool) -> str:
-        """The state that an order or decision of a strategy goes by; what a person asks for goes by the wallet's."""
-        return self.wallet if is_by_person else self.sleeves.get(strategy, self.wallet)
+        """The state that an order or decision goes by: its sleeve's, or the wallet's where it is of none.
+
+        What a retired sleeve still holds a person may sell.
+        """
+        own = self.sleeves.get(strategy, self.wallet)
+        if is_by_person and own == "retired":
+            own = "reducing"
+        return max(own, self.wallet, key=STRICTNESS.index)
 
 
 def read_sleeves(connection: Connection, wallet: str) -> tuple[Sleeve, ...]:
@@ -98,10 +105,16 @@ def current_states(connection: Connection, wallet: str) -> States:
     return States(own, rows)
 
 
-def store_sleeves(connection: Connection, wallet: str, rows: Sequence[Row], *, now: datetime) -> None:
-    """Open the sleeves that are new, retire those that are not among `rows`. Commits nothing.
+def store_sleeves(
+    connection: Connection, wallet: str, rows: Sequence[Row], *, listed: Collection[str], now: datetime
+) -> None:
+    """Open the sleeves that are new, retire those that are not among `listed`. Commits nothing.
 
     A sleeve that is listed again goes on. Its code may be mended and its capital changed; nothing else ever changes.
+
+    Args:
+        rows: of the sleeves whose strategy can be made.
+        listed: the names of all in the file.
     """
     for row in rows:
         insert(connection, "trading.sleeves", row)
@@ -112,7 +125,7 @@ def store_sleeves(connection: Connection, wallet: str, rows: Sequence[Row], *, n
             """,
             [row["code_hash"], row["capital_percent"], wallet, row["sleeve"]],
         )
-    retire_sleeves(connection, wallet, [row["sleeve"] for row in rows], now=now)
+    retire_sleeves(connection, wallet, listed, now=now)
 
 
 def retire_sleeves(connection: Connection, wallet: str, listed: Collection[str], *, now: datetime) -> None:

@@ -57,7 +57,8 @@ class Desk:
 
         def open_and_decide(name: str) -> None:
             open_wallet(self.connection, by_name[name], now=self.clock())
-            decide(self.connection, self.adbc, name, now=self.clock())
+            faults = by_name[name].strategy_faults()
+            decide(self.connection, self.adbc, name, now=self.clock(), faults=faults)
 
         errors = for_each(by_name, open_and_decide, used)[1]
         retiring = [] if listed is None else retire_unlisted(self.connection, listed, TRADING_MODES)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -72,18 +72,32 @@ class WalletTemplate:
         """A fresh instance of the strategy; of a wallet with sleeves one that decides nothing."""
         return Strategy() if self.sleeves else create(self.strategy, dict(self.parameters))
 
+    def strategy_faults(self) -> dict[str, str]:
+        """Why strategies of it cannot be made: a line each, by sleeve, or by the wallet's name for its one strategy."""
+        found = {}
+        for one in self.sleeves or (self,):
+            try:
+                one.new_strategy()
+            except Exception as error:  # a strategy's own constructor may raise anything
+                said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+                line = f"{one.strategy}: {said}" if one.strategy not in said else said
+                found[one.name] = line.splitlines()[0]
+        return found
+
+    def usable_part(self) -> "WalletTemplate":
+        """It without the sleeves whose strategy cannot be made, where others can be: a fault of one stops no other."""
+        faults = self.strategy_faults()
+        return replace(self, sleeves=tuple(one for one in self.sleeves if one.name not in faults) or self.sleeves)
+
     def check(self) -> None:
         """Refuse what stops this wallet alone, when its turn comes; the file is good for its neighbours.
 
         Raises:
             WalletsError: when it cannot trade.
         """
-        for one in self.sleeves or (self,):
-            try:
-                one.new_strategy()
-            except Exception as error:  # a strategy's own constructor may raise anything
-                said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-                raise WalletsError(f"{one.strategy}: {said}" if one.strategy not in said else said) from None
+        if faults := self.strategy_faults():
+            lines = (f"strategy {name}: {fault}" if self.sleeves else fault for name, fault in faults.items())
+            raise WalletsError("; ".join(lines))
         if self.cash <= 0:
             raise WalletsError(f"cash: expected more than 0 {self.currency} to trade with, was {plain(self.cash)}")
 

@@ -116,6 +116,10 @@ class Books:
                     total += order.signed
         return total
 
+    def on_sale(self, listing_id: int) -> Decimal:
+        """Units of all open sales, whatever they wait for: one that is to be cancelled may be filled all the same."""
+        return sum((order.quantity for order in self._open(listing_id) if order.side == "sell"), ZERO)
+
     def _is_certain(self, order: Order) -> bool:
         return order.is_for_target and order.intent_id not in self.unsettled
 

@@ -120,20 +120,17 @@ def _requested(
             raise GateError("one_cancels_other", f"the order {terms.parent_id} that it waits for is over")
         return _order(decision, quantity, ZERO, terms)
     order = _order(decision, quantity, ZERO, terms)
-    held = own.held(listing.listing_id) + own.pending(listing.listing_id)
+    accounts = (own, books) if own is not books else (own,)
     if terms.reduce_only:
-        left = held + own.under_way(listing.listing_id, order.side, group=terms.group, at_market=True)
-        if left * quantity >= 0:
-            detail = f"expected a position of the other side to reduce, was {left} of {listing.name} after what is sold"
-            raise GateError("reduce_only", detail)
+        _check_reduces(order, listing, accounts)
         return order
-    left = held + own.under_way(listing.listing_id, order.side, group=terms.group)
-    for account in (own, books) if own is not books else (own,):
-        after = account.held(listing.listing_id) + account.pending(listing.listing_id) + quantity
-        after += account.under_way(listing.listing_id, order.side, group=terms.group)
-        if quantity < 0 and after < 0:
-            raise _below_zero(after, listing, is_part=account is not books)
-    if is_exit(left, quantity):
+    is_exit_for_all = True
+    for account in accounts:
+        left = _left(order, account)
+        if quantity < 0 and left + quantity < 0:
+            raise _below_zero(left + quantity, listing, is_part=account is not books)
+        is_exit_for_all = is_exit_for_all and is_exit(left, quantity)
+    if is_exit_for_all:
         return order
     if held_back is not None:
         raise held_back
@@ -141,6 +138,35 @@ def _requested(
     order = replace(order, reserved=_cash_for(quantity, price, rules))
     check_limits(order, listing, books, own, price=price, market=market, now=now, rules=rules)
     return order
+
+
+def _left(order: Order, account: Books, *, at_market: bool = False) -> Decimal:
+    """What an account holds of the order's listing once what is under way on its side is done."""
+    held = account.held(order.listing_id) + account.pending(order.listing_id)
+    return held + account.under_way(order.listing_id, order.side, group=order.terms.group, at_market=at_market)
+
+
+def _check_reduces(order: Order, listing: Listing, accounts: tuple[Books, ...]) -> None:
+    """Refuse an order that only reduces where there is nothing to reduce for its owner or for the wallet.
+
+    A venue cuts it at the wallet's position at best. So beside other strategies all open sales of its owner count, also
+    those that wait for a price or are to be cancelled: what they may still sell is not there to be sold again.
+
+    Args:
+        accounts: its owner's and the wallet's, or the one that is both.
+
+    Raises:
+        GateError: reduce_only or position_below_zero.
+    """
+    for account in accounts:
+        left = _left(order, account, at_market=True)
+        if left * order.signed >= 0:
+            detail = f"expected a position of the other side to reduce, was {left} of {listing.name} after what is sold"
+            raise GateError("reduce_only", detail)
+    if len(accounts) > 1 and order.side == "sell":
+        after = accounts[0].held(order.listing_id) - accounts[0].on_sale(order.listing_id) - order.quantity
+        if after < 0:
+            raise _below_zero(after, listing, is_part=True)
 
 
 def check_digits(request: OrderRequest, listing: Listing) -> None:

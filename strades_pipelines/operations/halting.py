@@ -110,8 +110,10 @@ def _at_each_venue(
             wallet = load_wallet(connection, name)
             venue = venue_for(wallet, at_venue)
             of_wallet = replace(request, kind="flatten" if work is flatten else "cancel", scope=Scope("wallet", name))
-            is_shared = request.scope.kind == "strategy" and wallet.sleeves
-            owners = sleeves_named(wallet.sleeves, request.scope.name) if is_shared else None
+            # A halt of `several`, the wallet's own strategy, is about all of it.
+            scope = request.scope
+            is_of_sleeves = scope.kind == "strategy" and wallet.sleeves and scope.name != wallet.strategy
+            owners = sleeves_named(wallet.sleeves, scope.name) if is_of_sleeves else None
             return work(connection, venue, of_wallet, clock=settings().now, seconds=CANCEL_SECONDS, owners=owners)
 
         return for_each(names, at_venue_of, [connection, at_venue])

@@ -72,3 +72,14 @@ def test_an_instrument_has_a_short_and_a_long_name(name: str, wallet: Wallet) ->
     assert find_instrument(wallet, name).name == "gateio:BTC_USDT"
     with pytest.raises(LookupError, match="expected one that wallet paper trades"):
         find_instrument(wallet, f"{name}X")
+
+
+def test_an_order_by_hand_needs_no_strategy_that_can_be_made(
+    market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
+) -> None:
+    add_candles(CLOSES)
+    market.execute("""UPDATE trading.wallets SET parameters = '{"fast": "x"}'""")
+    made = order(market, wallet)
+    with connect(database_url) as theirs:
+        execute_pending(market, PaperBroker(theirs, wallet), "paper", now=SENT)
+    assert outcome_of(market, made).state == "accepted"

@@ -242,10 +242,12 @@ def test_strategies_that_do_not_go_together_stop_their_wallet(
     assert fault.message.startswith(f"Wallets.json: wallets[0]{message}")
 
 
-def test_a_strategy_of_several_that_cannot_be_made_stops_the_wallet(tmp_path: Path) -> None:
-    [template] = read_wallets(written(tmp_path, several(HALF, {**HALF, "name": "b", "strategy": "nope"}))).templates
-    with pytest.raises(WalletsError, match="nope"):
+def test_each_strategy_of_several_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    bad = [{**HALF, "name": name, "strategy": "nope", "capital_percent": 10} for name in ("b", "c")]
+    [template] = read_wallets(written(tmp_path, several(HALF, *bad))).templates
+    with pytest.raises(WalletsError, match=r"^strategy b: strategy: .*nope.*; strategy c: strategy: .*nope"):
         template.check()
+    assert [sleeve.name for sleeve in template.usable_part().sleeves] == ["half"]
 
 
 def test_a_name_belongs_to_the_first_wallet_that_has_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from strades_pipelines.market.books import Books, Position
 from strades_pipelines.market.exposure import Market
 from strades_pipelines.market.limits import parse_limits
-from strades_pipelines.market.orders import Order, Refusal, TradingDecision
+from strades_pipelines.market.orders import MARKET, Order, OrderRequest, OrderTerms, Refusal, TradingDecision
 from strades_pipelines.market.risk import GateError, Rules, check_order, gate
 from tests.strategy.builders import START, btc, make_order
 
@@ -17,6 +17,7 @@ RULES = Rules(START, timedelta(minutes=15), Decimal("0.001"))
 HALF = replace(RULES, limits=parse_limits({"max_position_percent": 50}))
 DECISION = TradingDecision("w", "s", 0, 1, START, "bar", "1m@x", 0, 0.0, 2.0, "because", {})
 LOT = Decimal("0.00001")
+EXIT = OrderTerms(reduce_only=True)
 
 
 def review(decision: TradingDecision = DECISION, **changes: Any) -> Order | Refusal:
@@ -114,3 +115,37 @@ def test_an_order_that_makes_no_sense_is_refused(quantity: Decimal, price: Decim
 def test_an_exit_passes_whatever_the_account_is_worth() -> None:
     books = Books(Decimal(-50), {1: Position(Decimal(1), Decimal(100))})
     assert code(review(replace(DECISION, target=0.0), books=books, market=Market({1: Decimal(1)}))) == "order"
+
+
+@pytest.mark.parametrize(
+    ("own", "units", "terms", "expected"),
+    [
+        (5, -5, EXIT, "order"),
+        (5, -6, EXIT, "position_below_zero"),  # the sixth is another's
+        (-3, 3, EXIT, "reduce_only"),  # the wallet would grow
+        (-3, 3, MARKET, "cash_below_zero"),
+    ],
+)
+def test_an_exit_is_one_for_its_strategy_and_for_the_wallet(
+    own: int, units: int, terms: OrderTerms, expected: str
+) -> None:
+    """Beside others that hold the rest of the wallet's 15; there is no cash."""
+    wallet, part = (Books(Decimal(0), {1: Position(Decimal(held), Decimal(90))}) for held in (15, own))
+    asked = replace(DECISION, request=OrderRequest(Decimal(units), terms))
+    assert code(review(asked, books=wallet, own=part)) == expected
+
+
+def test_beside_others_a_strategys_units_are_on_sale_once() -> None:
+    """Of its 5, 2 are on sale at a limit and 1 by an order that is to be cancelled; alone the venue would see to it."""
+    wallet, part = (Books(Decimal(0), {1: Position(Decimal(held), Decimal(90))}) for held in (15, 5))
+    waits = replace(EXIT, limit=Decimal(200))
+    sales = {
+        "A": replace(make_order("sell", "2"), intent_id="A", terms=waits, is_for_target=False),
+        "B": replace(make_order("sell", "1"), intent_id="B", is_for_target=False),
+    }
+    for books in (wallet, part):
+        books.open_orders, books.cancelling = dict(sales), {"B"}
+    for units, expected in ((-2, "order"), (-3, "position_below_zero")):
+        asked = replace(DECISION, request=OrderRequest(Decimal(units), EXIT))
+        assert code(review(asked, books=wallet, own=part)) == expected
+        assert code(review(asked, books=part)) == "order"

@@ -121,6 +121,11 @@ def test_an_order_may_be_given_for_one_of_several_strategies(strades: Run, mine:
     halted = strades("halt", "--strategy", "fast", "--flatten", "--json")
     assert halted.code == 0
     assert [one["state"] for one in wallet(strades, "shared")["strategies"]] == ["halted", "active", None]
+    mine.go_on(2)
+    assert strades("order", "shared", BTC, "1").code == 0
+    mine.go_on(2)
+    closed = strades("halt", "--strategy", SEVERAL, "--flatten", "--json")  # of all its strategies, and nobody's
+    assert [one["state"] for one in closed.document["done"]["shared"]["exits"]] == ["accepted"]
 
 
 def test_a_sale_with_terms_is_kept_as_typed(strades: Run, mine: World) -> None:

@@ -148,7 +148,7 @@ def _trade(
                 return
             open_wallet(connection, template, now=now)
             if "signals" in layers:
-                decide(connection, adbc, name, now=now)
+                decide(connection, adbc, name, now=now, faults=template.strategy_faults())
             if "trading" in layers:
                 execute_reconciled(connection, at_venue, name, now=now)
             if "results" in layers:
