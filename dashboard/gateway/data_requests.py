@@ -71,7 +71,7 @@ class DataRequest:
             return "declined"
         if self.outcome is None:
             return "waits"
-        return "failed" if self.fetch_id is None else "done"
+        return "done" if self.outcome.startswith("done") else "failed"
 
 
 @dataclass(frozen=True)
