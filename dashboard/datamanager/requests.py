@@ -28,6 +28,7 @@ SHOWN_REQUESTS = 25
 LARGEST_ID = 2**63 - 1
 REFRESH_SECONDS = 3
 MANUAL = "manual"
+CARRIED_OVER = ("interval", "open", "high", "low", "close", "volume", "quote_volume", "trade_count")
 TABLES = {"candle": "candles", "observation": "observations"}
 
 
@@ -181,7 +182,7 @@ def _stored(kind: str, key: str) -> dict[str, Any]:
         "symbol": market.symbol,
         "calendar": market.calendar,
         "open_time": opened.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
-        **{name: values[name] for name in ("interval", "open", "high", "low", "close", "volume")},
+        **{name: values[name] for name in CARRIED_OVER},
     }
 
 
