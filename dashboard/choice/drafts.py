@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-MOST_IDS, LARGEST_ID, LARGEST_VERSION = 1_000, 2**31 - 1, 10**6
+MOST_IDS, LARGEST_ID, LARGEST_VERSION = 1_000, 2**31 - 1, 10**6 - 1  # a version follows, and the table ends at a million
 
 
 @dataclass(frozen=True)
