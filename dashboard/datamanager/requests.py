@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.accounts.models import User
+from dashboard.datamanager.answers import said_too_slow
 from dashboard.datamanager.forms import CandleForm, FileForm, ObservationForm, RequestForm
 from dashboard.gateway import data_requests as gateway
 from dashboard.gateway.markets import read_market
-from dashboard.gateway.reading import snapshot
-from dashboard.gateway.rows import RowsRefused, read_row
+from dashboard.gateway.reading import parse_whole, snapshot
+from dashboard.gateway.rows import RowsRefused, RowsTooSlow, limit_time, read_row
 from dashboard.gateway.tables import read_table
 from strades_pipelines.datamanager.protocols import protocol_names
 from strades_pipelines.datamanager.sources import load_sources
@@ -36,7 +37,7 @@ TABLES = {"candle": "candles", "observation": "observations"}
 def requests(request: HttpRequest) -> HttpResponse:
     """Requests, newest first, page by page."""
     asked = request.GET.get("before", "")
-    before = int(asked) if asked.isascii() and asked.isdigit() and int(asked) <= LARGEST_ID else None
+    before = parse_whole(asked, LARGEST_ID)
     if asked and before is None:
         raise Http404
     with snapshot():
@@ -101,7 +102,10 @@ def record(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in TABLES:
         raise Http404
     key = request.GET.get("key", "")
-    stored = _stored(kind, key) if key else {}
+    try:
+        stored = _stored(kind, key) if key else {}
+    except RowsTooSlow:
+        return said_too_slow()
     form = _record_form(request, kind, {"key": uuid4(), **stored})
     if key:
         form.fix()
@@ -159,10 +163,12 @@ def _stored(kind: str, key: str) -> dict[str, Any]:
 
     Raises:
         Http404: there is none of that key.
+        RowsTooSlow: it would take too long.
     """
     with snapshot():
         table = read_table("records", TABLES[kind])
         assert table is not None, "the migrations make it"
+        limit_time()
         try:
             row = read_row(table, key, letters=1_000)
         except RowsRefused:

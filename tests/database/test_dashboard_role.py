@@ -156,9 +156,10 @@ def test_it_logs_in_by_a_password_of_its_own() -> None:
     assert urlsplit(url).password not in (None, urlsplit(database_url()).password)
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            "SELECT session_user, rolsuper, rolcreatedb, rolcreaterole, pg_has_role('strades_app', 'MEMBER') "
+            "SELECT session_user, rolsuper, rolcreatedb, rolcreaterole, pg_has_role('strades_app', 'MEMBER'), "
+            "rolconnlimit "
             "FROM pg_roles WHERE rolname = session_user"
         ).fetchone()
         jit = connection.execute("SHOW jit").fetchone()
-    assert row == (DASHBOARD_ROLE, False, False, False, False)
+    assert row == (DASHBOARD_ROLE, False, False, False, False, 40)
     assert jit == ("off",)
