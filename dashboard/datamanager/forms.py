@@ -222,6 +222,7 @@ class FileForm(RequestForm):
 
     def body(self, *, by: str, at: datetime) -> bytes:
         """The file as it came."""
+        self.cleaned_data["file"].seek(0)
         content: bytes = self.cleaned_data["file"].read()
         return content
 

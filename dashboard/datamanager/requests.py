@@ -58,9 +58,22 @@ def data_request(request: HttpRequest, key: UUID) -> HttpResponse:
         if found is None:
             raise Http404
         body = gateway.read_request_body(found.request_id)
-    response = render(request, "datamanager/request.html", {"request_": found, "body": body})
+    is_cut = found.size > gateway.SHOWN_BYTES
+    context = {"request_": found, "body": body, "is_cut": is_cut, "shown_bytes": gateway.SHOWN_BYTES}
+    response = render(request, "datamanager/request.html", context)
     if found.state == "waits":
         response["Refresh"] = str(REFRESH_SECONDS)
+    return response
+
+
+@require_safe
+def download(request: HttpRequest, key: UUID) -> HttpResponse:
+    """The proposed bytes as a file to save, for whoever answers: a browser never opens them as a page of ours."""
+    found = gateway.read_request_bytes(key)
+    if found is None or not found.body:
+        raise Http404
+    response = HttpResponse(bytes(found.body), content_type="application/octet-stream")
+    response["Content-Disposition"] = f'attachment; filename="request-{found.request_id}.bin"'
     return response
 
 
@@ -146,7 +159,7 @@ def _ask(
         source=source,
         given=form.given(),
         file_name=file_name,
-        body=form.body(by=by, at=at),
+        body=lambda asked_at: form.body(by=by, at=asked_at),
     )
     if found is None:
         form.add_error(None, _("This form was used for something else before; open it again."))

@@ -104,14 +104,33 @@ def test_a_file_is_taken_in_as_its_source_would_have_sent_it(
     sent: dict[str, Any] = {"key": str(uuid4()), "reason": "a hole", "protocol": "gateio_candles", "source": ""}
     given = {"set": "symbol=BTC_USDT\n interval=1m", "file": SimpleUploadedFile("../../mine.json", body)}
     path = proposed(admin, "/data/changes/file/", sent | given)
+    sent["file"] = SimpleUploadedFile("mine.json", body)
+    assert proposed(admin, "/data/changes/file/", sent | {"set": given["set"]}) == path
     shown = admin.get(path).content.decode()
     assert "1000.5" in shown
+    assert "the first" not in shown
     admin.post(f"{path}answer/", {"verdict": "accept"})
     [told] = carry_out_requests(site, sources, clock=lambda: CLOCK.replace(year=2026, month=12)).values()
     assert told == "done: records.candles: 1 new, 0 revised"
     found = rows(traded, "SELECT source, url, method FROM rawsources.fetches WHERE method = 'FILE'")
     assert found == [("gateio", "file:mine.json", "FILE")]
     assert rows(traded, "SELECT length(body) FROM ops.data_requests") == [(0,)]
+
+
+def test_who_answers_can_read_every_byte(traded: Connection, sources: Sources, client_of: ClientOf) -> None:
+    admin, analyst = client_of("admin", "bob"), client_of("analyst", "ada")
+    body = HOSTILE.encode() + b"x" * 9_000 + b"\0behind the beginning"
+    sent = {"key": str(uuid4()), "reason": "x", "protocol": "feed", "source": "", "set": ""}
+    path = proposed(analyst, "/data/changes/file/", sent | {"file": SimpleUploadedFile("x.html", body)})
+    assert re.search(r"the first 8[^<]* of 9", admin.get(path).content.decode())
+    answer = admin.get(f"{path}bytes/")
+    assert (answer.content, answer["Content-Type"]) == (body, "application/octet-stream")
+    assert answer["Content-Disposition"].startswith('attachment; filename="request-')
+    assert analyst.get(f"{path}bytes/").status_code == 403
+    # The same key with other bytes, or another reason, is no press of the same button.
+    for other in ({"file": SimpleUploadedFile("x.html", b"other")},
+                  {"file": SimpleUploadedFile("x.html", body), "reason": "y"}):  # fmt: skip
+        assert analyst.post("/data/changes/file/", sent | other).status_code == 409
 
 
 def test_forms_that_say_too_little_or_too_much_leave_no_row(
