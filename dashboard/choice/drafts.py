@@ -5,7 +5,11 @@ from dataclasses import dataclass, replace
 
 from dashboard.gateway.reading import parse_whole
 
-MOST_IDS, LARGEST_ID, LARGEST_VERSION = 1_000, 2**31 - 1, 10**6 - 1  # a version follows, and the table ends at a million
+MOST_IDS, LARGEST_ID, LARGEST_VERSION = (
+    1_000,
+    2**31 - 1,
+    10**6 - 1,
+)  # a version follows, and the table ends at a million
 
 
 @dataclass(frozen=True)

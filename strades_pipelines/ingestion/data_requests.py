@@ -106,15 +106,16 @@ def _read_request(connection: psycopg.Connection[Any], request_id: int) -> DataR
 def _carry_out(
     connection: psycopg.Connection[Any], request: DataRequest, sources: Sources, url: str | None, now: datetime
 ) -> str:
+    fetch_id: int | None = None
     try:
-        fetch_id = _store(connection, request, sources, url, now)
+        fetch_id = stored = _store(connection, request, sources, url, now)
     except (OSError, psycopg.OperationalError):
         raise  # the database or the disk is away: the request goes on to wait
     except Exception as error:  # it would fail again, and keep those behind it from their turn
         connection.rollback()
-        fetch_id, outcome = None, f"{NOT_DONE}: {_reason(error)}"
+        outcome = f"{NOT_DONE}: {_reason(error)}"
     else:
-        outcome = _load(connection, fetch_id, url, now)
+        outcome = _load(connection, stored, url, now)
     _finish(connection, request.request_id, outcome, fetch_id, now)
     crash_point("records.request_finished")
     return outcome

@@ -87,9 +87,9 @@ def test_it_asks_for_a_halt_by_a_row_and_reads_it_back(dashboard: psycopg.Connec
 
 
 def test_a_row_that_pages_cannot_read_is_refused(database_url: str) -> None:
-    request = {"at": "2024-01-02Z", "given": "{}", "reason": "x"}
-    choice = {"version": 1, "instruments": "{a}", "at": "2024-01-02Z"}
-    refused = [
+    request: dict[str, Any] = {"at": "2024-01-02Z", "given": "{}", "reason": "x"}
+    choice: dict[str, Any] = {"version": 1, "instruments": "{a}", "at": "2024-01-02Z"}
+    refused: list[tuple[str, dict[str, Any]]] = [
         *((REQUEST, request | wrong) for wrong in (
             {"at": "infinity"}, {"at": "1999-01-01Z"}, {"at": "2201-01-01Z"}, {"at": "10000-01-01Z"},
             {"given": '{"a": []}'}, {"given": "[]"}, {"reason": "x" * 3_000},

@@ -204,9 +204,7 @@ def test_an_undated_article_is_known_once_its_answer_had_come(store: Store, conn
         assert verify_fetch(cursor, fetch_id).faults == ()
 
 
-def test_an_id_of_any_length_is_stored_and_its_neighbours_too(
-    store: Store, connection: Any, database_url: str
-) -> None:
+def test_an_id_of_any_length_is_stored_and_its_neighbours_too(store: Store, connection: Any, database_url: str) -> None:
     long = secrets.token_hex(4_000).encode()  # random, so that the index cannot compress it
     items = [b"<guid>" + identity + b"</guid>" for identity in (b"short", long)]
     store(RSS % b"".join(ITEM % (b"a", item) for item in items), protocol="feed", source="news", given={})
