@@ -103,6 +103,7 @@ MATRIX: dict[str, Role | Right | None] = {
     # What changes something for others.
     "bug_report": Role.ADMIN,
     "data_answer": Role.ADMIN,
+    "data_bytes": Role.ADMIN,
     "people": Role.ADMIN,
     "person_change": Role.ADMIN,
     "invitation_create": Role.ADMIN,

@@ -1,9 +1,12 @@
-"""What the dashboard's log leaves out: a page of another site must not be able to fill it."""
+"""What the dashboard's log leaves out: keys that stand in addresses, and lines by which another site would fill it."""
 
 import logging
+import re
 import time
 
 SECONDS_BETWEEN = 60
+# An address of these is the key itself: of a calendar feed, of an invitation.
+KEY_IN_ADDRESS = re.compile(r"(/(?:calendar|invitation)/)[^/\s'\"]+")
 
 
 class OnceAMinute(logging.Filter):
@@ -22,3 +25,19 @@ class OnceAMinute(logging.Filter):
             return False
         self._last[kind] = now
         return True
+
+
+class WithoutKeys(logging.Filter):
+    """Mask the keys in addresses, in whatever Django says of a request that failed; the line stays."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass the line, masked."""
+        record.msg, record.args = _masked(record.getMessage()), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        record.exc_text = _masked(record.exc_text) if record.exc_text else None
+        return True
+
+
+def _masked(text: str) -> str:
+    return KEY_IN_ADDRESS.sub(r"\1***", text)

@@ -192,8 +192,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
-    "filters": {"once_a_minute": {"()": "dashboard.logs.OnceAMinute"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["once_a_minute"]}},
+    "filters": {
+        "once_a_minute": {"()": "dashboard.logs.OnceAMinute"},
+        "without_keys": {"()": "dashboard.logs.WithoutKeys"},  # after it, which counts lines before their arguments
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["once_a_minute", "without_keys"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     # Django's own handlers mail administrators, of whom there are none.
     "loggers": {

@@ -74,6 +74,7 @@ urlpatterns = [
     path("data/changes/file/", data_requests.file, name="data_file"),
     path("data/changes/record-<str:kind>/", data_requests.record, name="data_record"),
     path("data/changes/<uuid:key>/", data_requests.data_request, name="data_request"),
+    path("data/changes/<uuid:key>/bytes/", data_requests.download, name="data_bytes"),
     path("data/changes/<uuid:key>/answer/", data_requests.answer, name="data_answer"),
     path("data/<str:schema>/<str:name>/", tables.table, name="table"),
     path("data/<str:schema>/<str:name>/row/", tables.row, name="table_row"),

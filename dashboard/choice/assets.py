@@ -100,7 +100,7 @@ def save(request: HttpRequest) -> HttpResponse:
     by = f"dashboard:{request.user.pseudo}"
     with snapshot():
         saved = {row.wallet: row for row in read_saved(key)}
-        wallets, newest = read_choosing_wallets(), read_choices(day)
+        wallets, newest = read_choosing_wallets(), read_choices(day, now=settings().now())
         shown = gateway.read_instruments(ids)
     bases = {wallet.wallet: _base(wallet, newest.get(wallet.wallet)) for wallet in wallets if wallet.takes_choice}
     draft = compare(bases, versions, boxes, shown, _of_this_form(saved, day, by, reason, versions))
@@ -164,7 +164,7 @@ def _page(
             has_gaps=installation_of(request).has_gaps,
         )
         sources = read_sources(websites, now=now)
-        wallets, newest = read_choosing_wallets(), read_choices(day)
+        wallets, newest = read_choosing_wallets(), read_choices(day, now=now)
         before = read_choices_before(day) if preset == "before" else {}
         versions = read_versions(day, most=SHOWN_VERSIONS)
     shown = found[:SHOWN_ASSETS]

@@ -3,7 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-MOST_IDS, LARGEST_ID, LARGEST_VERSION = 1_000, 2**31 - 1, 10**6
+from dashboard.gateway.reading import parse_whole
+
+MOST_IDS, LARGEST_ID, LARGEST_VERSION = (
+    1_000,
+    2**31 - 1,
+    10**6 - 1,
+)  # a version follows, and the table ends at a million
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ def parse_ids(text: str) -> list[int] | None:
     parts = text.split(",") if text else []
     if len(parts) > MOST_IDS:
         return None
-    ids = [_number(part, LARGEST_ID) for part in parts]
+    ids = [parse_whole(part, LARGEST_ID) for part in parts]
     return None if None in ids else [one for one in ids if one is not None]
 
 
@@ -37,7 +43,7 @@ def parse_boxes(values: Sequence[str]) -> dict[str, set[int]] | None:
     found: dict[str, set[int]] = {}
     for value in values:
         text, separator, wallet = value.partition(":")
-        number = _number(text, LARGEST_ID)
+        number = parse_whole(text, LARGEST_ID)
         if number is None or not separator:
             return None
         found.setdefault(wallet, set()).add(number)
@@ -49,7 +55,7 @@ def parse_versions(values: Sequence[str]) -> dict[str, int] | None:
     found: dict[str, int] = {}
     for value in values:
         wallet, separator, text = value.rpartition("=")
-        number = _number(text, LARGEST_VERSION)
+        number = parse_whole(text, LARGEST_VERSION)
         if number is None or not separator or wallet in found:
             return None
         found[wallet] = number
@@ -94,8 +100,3 @@ def compare(
         else:
             new[name] = chosen
     return Draft(new, late)
-
-
-def _number(text: str, largest: int) -> int | None:
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(largest))
-    return int(text) if is_number and int(text) <= largest else None

@@ -45,7 +45,7 @@ def start(request: HttpRequest) -> HttpResponse:
     with snapshot():
         sources = read_sources(websites, now=now)
         wallets = read_choosing_wallets()
-        chosen = read_choices(now.astimezone(UTC).date())
+        chosen = read_choices(now.astimezone(UTC).date(), now=now)
         halts = read_halts()
     paper = [wallet for wallet in wallets if wallet.mode == "paper"]
     checks = [*_person(request), *_data(sources), *_wallets(paper), _choice(paper, len(chosen))]

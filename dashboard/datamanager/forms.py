@@ -86,6 +86,8 @@ class CandleForm(RequestForm):
     low = forms.DecimalField(label=gettext_lazy("Low"), max_digits=30)
     close = forms.DecimalField(label=gettext_lazy("Close"), max_digits=30)
     volume = forms.DecimalField(label=gettext_lazy("Volume"), max_digits=30, required=False)
+    quote_volume = forms.DecimalField(label=gettext_lazy("Volume in money"), max_digits=30, required=False)
+    trade_count = forms.IntegerField(label=gettext_lazy("Trades"), min_value=0, max_value=2**62, required=False)
     field_order = (
         "venue",
         "symbol",
@@ -97,8 +99,20 @@ class CandleForm(RequestForm):
         "low",
         "close",
         "volume",
+        "quote_volume",
+        "trade_count",
         "reason",
     )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a bar whose high and low do not hold its other prices."""
+        found: dict[str, Any] = super().clean() or {}
+        prices = {name: found[name] for name in ("open", "high", "low", "close") if found.get(name) is not None}
+        if prices.get("high") is not None and prices["high"] < max(prices.values()):
+            self.add_error("high", _("It is below another price of the bar."))
+        if prices.get("low") is not None and prices["low"] > min(prices.values()):
+            self.add_error("low", _("It is above another price of the bar."))
+        return found
 
     def given(self) -> dict[str, str]:
         """The listing and the length of the bar."""
@@ -107,8 +121,9 @@ class CandleForm(RequestForm):
     def record(self) -> dict[str, str]:
         """The bar, with exact numbers as text."""
         found = {"open_time": self.cleaned_data["open_time"].isoformat()}
-        prices = {name: self.cleaned_data[name] for name in ("open", "high", "low", "close", "volume")}
-        return found | {name: f"{value:f}" for name, value in prices.items() if isinstance(value, Decimal)}
+        names = ("open", "high", "low", "close", "volume", "quote_volume", "trade_count")
+        numbers = {name: self.cleaned_data[name] for name in names}
+        return found | {name: f"{Decimal(value):f}" for name, value in numbers.items() if value is not None}
 
 
 class ObservationForm(RequestForm):
@@ -125,8 +140,8 @@ class ObservationForm(RequestForm):
         input_formats=["%Y-%m-%d"],
         required=False,
         help_text=gettext_lazy(
-            "The first instant of this day. Without one it is known from tomorrow on, so that no decision of before "
-            "has read it."
+            "The first instant of this day. Without one it is known from the day after it is taken in, so that no "
+            "decision of before has read it."
         ),
     )
     field_order = ("series", "event_time", "value", "unit", "known_on", "reason")
@@ -146,10 +161,9 @@ class ObservationForm(RequestForm):
         return found
 
     def given(self) -> dict[str, str]:
-        """How many days after its label the value was known."""
-        known: date = self.cleaned_data["known_on"] or self._today
-        days = (known - self.cleaned_data["event_time"]).days + (0 if self.cleaned_data["known_on"] else 1)
-        return {"lag_days": str(days)}
+        """How many days after its label the value was known; who takes it in says so where the form does not."""
+        known: date | None = self.cleaned_data["known_on"]
+        return {"lag_days": str((known - self.cleaned_data["event_time"]).days)} if known else {}
 
     def record(self) -> dict[str, str]:
         """The value, exact, as text."""
@@ -208,6 +222,7 @@ class FileForm(RequestForm):
 
     def body(self, *, by: str, at: datetime) -> bytes:
         """The file as it came."""
+        self.cleaned_data["file"].seek(0)
         content: bytes = self.cleaned_data["file"].read()
         return content
 

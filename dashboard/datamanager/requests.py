@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.accounts.models import User
+from dashboard.datamanager.answers import said_too_slow
 from dashboard.datamanager.forms import CandleForm, FileForm, ObservationForm, RequestForm
 from dashboard.gateway import data_requests as gateway
 from dashboard.gateway.markets import read_market
-from dashboard.gateway.reading import snapshot
-from dashboard.gateway.rows import RowsRefused, read_row
+from dashboard.gateway.reading import parse_whole, snapshot
+from dashboard.gateway.rows import RowsRefused, RowsTooSlow, limit_time, read_row
 from dashboard.gateway.tables import read_table
 from strades_pipelines.datamanager.protocols import protocol_names
 from strades_pipelines.datamanager.sources import load_sources
@@ -28,6 +29,7 @@ SHOWN_REQUESTS = 25
 LARGEST_ID = 2**63 - 1
 REFRESH_SECONDS = 3
 MANUAL = "manual"
+CARRIED_OVER = ("interval", "open", "high", "low", "close", "volume", "quote_volume", "trade_count")
 TABLES = {"candle": "candles", "observation": "observations"}
 
 
@@ -35,7 +37,7 @@ TABLES = {"candle": "candles", "observation": "observations"}
 def requests(request: HttpRequest) -> HttpResponse:
     """Requests, newest first, page by page."""
     asked = request.GET.get("before", "")
-    before = int(asked) if asked.isascii() and asked.isdigit() and int(asked) <= LARGEST_ID else None
+    before = parse_whole(asked, LARGEST_ID)
     if asked and before is None:
         raise Http404
     with snapshot():
@@ -56,9 +58,22 @@ def data_request(request: HttpRequest, key: UUID) -> HttpResponse:
         if found is None:
             raise Http404
         body = gateway.read_request_body(found.request_id)
-    response = render(request, "datamanager/request.html", {"request_": found, "body": body})
+    is_cut = found.size > gateway.SHOWN_BYTES
+    context = {"request_": found, "body": body, "is_cut": is_cut, "shown_bytes": gateway.SHOWN_BYTES}
+    response = render(request, "datamanager/request.html", context)
     if found.state == "waits":
         response["Refresh"] = str(REFRESH_SECONDS)
+    return response
+
+
+@require_safe
+def download(request: HttpRequest, key: UUID) -> HttpResponse:
+    """The proposed bytes as a file to save, for whoever answers: a browser never opens them as a page of ours."""
+    found = gateway.read_request_bytes(key)
+    if found is None or not found.body:
+        raise Http404
+    response = HttpResponse(bytes(found.body), content_type="application/octet-stream")
+    response["Content-Disposition"] = f'attachment; filename="request-{found.request_id}.bin"'
     return response
 
 
@@ -100,7 +115,10 @@ def record(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in TABLES:
         raise Http404
     key = request.GET.get("key", "")
-    stored = _stored(kind, key) if key else {}
+    try:
+        stored = _stored(kind, key) if key else {}
+    except RowsTooSlow:
+        return said_too_slow()
     form = _record_form(request, kind, {"key": uuid4(), **stored})
     if key:
         form.fix()
@@ -141,7 +159,7 @@ def _ask(
         source=source,
         given=form.given(),
         file_name=file_name,
-        body=form.body(by=by, at=at),
+        body=lambda asked_at: form.body(by=by, at=asked_at),
     )
     if found is None:
         form.add_error(None, _("This form was used for something else before; open it again."))
@@ -158,10 +176,12 @@ def _stored(kind: str, key: str) -> dict[str, Any]:
 
     Raises:
         Http404: there is none of that key.
+        RowsTooSlow: it would take too long.
     """
     with snapshot():
         table = read_table("records", TABLES[kind])
         assert table is not None, "the migrations make it"
+        limit_time()
         try:
             row = read_row(table, key, letters=1_000)
         except RowsRefused:
@@ -181,7 +201,7 @@ def _stored(kind: str, key: str) -> dict[str, Any]:
         "symbol": market.symbol,
         "calendar": market.calendar,
         "open_time": opened.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
-        **{name: values[name] for name in ("interval", "open", "high", "low", "close", "volume")},
+        **{name: values[name] for name in CARRIED_OVER},
     }
 
 

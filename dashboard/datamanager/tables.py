@@ -16,11 +16,12 @@ from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
 from dashboard.core.frame import installation_of
+from dashboard.datamanager.answers import line, said_too_slow, too_slow
 from dashboard.datamanager.requests import correction_kind
 from dashboard.gateway import rows as gateway
 from dashboard.gateway.origins import read_where_from
 from dashboard.gateway.reading import snapshot
-from dashboard.gateway.rows import OPERATORS, Filter, Order, Row, RowsRefused, RowsTooSlow
+from dashboard.gateway.rows import OPERATORS, Filter, Order, Row, RowsRefused, RowsTooSlow, TooManyExports
 from dashboard.gateway.tables import LAYERS, Column, Table, read_freshness, read_relations, read_table
 from dashboard.results.exports import to_csv
 
@@ -119,13 +120,16 @@ def row(request: HttpRequest, schema: str, name: str) -> HttpResponse:
         found = _table_or_404(schema, name)
         if not found.orders or not key:
             raise Http404
+        gateway.limit_time()
         try:
             one = gateway.read_row(found, key, letters=SHOWN_LETTERS_OF_ROW)
+            versions = gateway.read_versions(found, key, letters=SHOWN_LETTERS)
         except RowsRefused:
             raise Http404 from None
+        except RowsTooSlow:
+            return said_too_slow()
         if one is None:
             raise Http404
-        versions = gateway.read_versions(found, key, letters=SHOWN_LETTERS)
         where_from = read_where_from(one.values, has_daily_bars=installation_of(request).has_daily_bars)
     context = {
         "table": found,
@@ -156,12 +160,15 @@ def export(request: HttpRequest, schema: str, name: str, kind: str) -> HttpRespo
         )
         with snapshot():
             text = gateway.query_text(query, parameters)
-        rows = list(gateway.export_rows(query, parameters))
+        with gateway.export_turn():
+            written = WRITERS[kind](found.columns, list(gateway.export_rows(query, parameters)), text)
     except RowsRefused:
-        return HttpResponse(_("A filter does not fit its column.") + "\n", status=400, content_type="text/plain")
+        return line(_("A filter does not fit its column."), 400)
     except RowsTooSlow:
-        return HttpResponse(too_slow() + "\n", status=503, content_type="text/plain")
-    response = HttpResponse(WRITERS[kind](found.columns, rows, text), content_type=CONTENT_TYPES[kind])
+        return said_too_slow(gateway.EXPORT_SECONDS)
+    except TooManyExports:
+        return line(_("Two files are being written; ask again once one of them is done."), 503)
+    response = HttpResponse(written, content_type=CONTENT_TYPES[kind])
     response["Content-Disposition"] = f'attachment; filename="{schema}.{name}.{kind}"'
     return response
 
@@ -181,12 +188,6 @@ def parse_question(request: HttpRequest, table: Table) -> Question:
 def sort_word(order: Order | None) -> str:
     """An order as the address names it: columns with commas, a minus before them for the largest first."""
     return "" if order is None else ("-" if order.is_descending else "") + ",".join(order.columns)
-
-
-def too_slow() -> str:
-    """What is said where the database gave up."""
-    text = _("That takes longer than %(seconds)d s, so it was ended: filter by the first column of an index.")
-    return str(text % {"seconds": gateway.MOST_SECONDS})
 
 
 def _order(table: Table, word: str) -> Order | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from dashboard.gateway.reading import read
+from dashboard.gateway.reading import is_text, read
 from dashboard.gateway.sources import SourceHealth
 
 SESSIONS = """
@@ -99,7 +99,7 @@ def parse_entry_place(text: str) -> Place | None:
     except (ValueError, TypeError, RecursionError):
         return None
     texts = (kind, what, reference)
-    if instant.tzinfo is None or not all(isinstance(one, str) and "\0" not in one for one in texts):
+    if instant.tzinfo is None or not all(isinstance(one, str) and is_text(one) for one in texts):
         return None
     return instant, kind, what, reference
 

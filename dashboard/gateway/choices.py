@@ -19,7 +19,8 @@ WALLETS = """
 """
 COLUMNS = "c.wallet, c.day, c.version, c.instruments, c.chosen_by, c.chosen_at, c.reason, c.request_key"
 NEWEST = f"""
-    SELECT DISTINCT ON (c.wallet) {COLUMNS} FROM trading.asset_choices AS c WHERE c.day = %(day)s
+    SELECT DISTINCT ON (c.wallet) {COLUMNS} FROM trading.asset_choices AS c
+    WHERE c.day = %(day)s AND c.chosen_at <= %(now)s
     ORDER BY c.wallet, c.version DESC
 """
 BEFORE = f"""
@@ -78,9 +79,9 @@ def read_choosing_wallets() -> list[ChoosingWallet]:
     return read(ChoosingWallet, WALLETS)
 
 
-def read_choices(day: date) -> dict[str, Choice]:
-    """The newest version of each wallet for the day. One query."""
-    return {row.wallet: row for row in read(Choice, NEWEST, day=day)}
+def read_choices(day: date, *, now: datetime) -> dict[str, Choice]:
+    """The version of each wallet for the day that the gate goes by: the newest that was made by now. One query."""
+    return {row.wallet: row for row in read(Choice, NEWEST, day=day, now=now)}
 
 
 def read_choices_before(day: date) -> dict[str, Choice]:

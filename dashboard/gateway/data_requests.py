@@ -1,9 +1,10 @@
 """Requests to change data: asking, answering, and what came of each. `strades up` carries them out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID
 
 from django.db import connection as own
@@ -32,6 +33,13 @@ REQUESTS = """
 BODY = """
     SELECT substring(r.body FROM 1 FOR %(most)s) AS beginning, encode(sha256(r.body), 'hex') AS sha256
     FROM ops.data_requests AS r WHERE r.request_id = %(request_id)s
+"""
+
+BYTES = "SELECT r.request_id, r.body FROM ops.data_requests AS r WHERE r.request_key = %(key)s"
+# The bytes that were taken in are those of the fetch.
+HASH = """
+    SELECT coalesce(f.sha256, sha256(r.body)) FROM ops.data_requests AS r
+    LEFT JOIN rawsources.fetches AS f ON f.fetch_id = r.fetch_id WHERE r.request_id = %s
 """
 
 
@@ -71,7 +79,7 @@ class DataRequest:
             return "declined"
         if self.outcome is None:
             return "waits"
-        return "failed" if self.fetch_id is None else "done"
+        return "done" if self.outcome.startswith("done") else "failed"
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,14 @@ class Body:
         return bytes(self.beginning).decode("utf-8", errors="replace").replace("\0", "\N{SYMBOL FOR NULL}")
 
 
+@dataclass(frozen=True)
+class RequestBytes:
+    """The bytes that wait to be taken in; empty ones once they are a fetch."""
+
+    request_id: int
+    body: bytes
+
+
 def ask(
     kind: str,
     *,
@@ -98,21 +114,33 @@ def ask(
     source: str | None,
     given: Mapping[str, str],
     file_name: str,
-    body: bytes,
+    body: Callable[[datetime], bytes],
 ) -> DataRequest | None:
-    """Ask for a change: one row, committed when this returns; the same key again is the same request.
+    """Ask for a change: one row, committed when this returns; the same form again is the same request.
+
+    Args:
+        body: the bytes, which say when they were asked for.
 
     Returns:
-        The request; None where the key is that of another one.
+        The request; None where the key is that of one with other content.
     """
-    row = [key, kind, by, at, reason, protocol, source, Jsonb(dict(given)), file_name, body]
+    row = [key, kind, by, at, reason, protocol, source, Jsonb(dict(given)), file_name, body(at)]
     with own.cursor() as cursor:
         cursor.execute(ASK, row)
         is_new = cursor.rowcount == 1
-    request = read_request(key)
-    assert request is not None, "it was inserted, or is there"
-    is_same = (request.kind, request.protocol, request.requested_by) == (kind, protocol, by)
-    return request if is_new or is_same else None
+        request = read_request(key)
+        assert request is not None, "it was inserted, or is there"
+        if is_new:
+            return request
+        cursor.execute(HASH, [request.request_id])
+        [stored] = cursor.fetchone()
+    before = (request.kind, request.requested_by, request.reason, request.protocol, request.source, request.file_name)
+    is_same = (
+        before == (kind, by, reason, protocol, source, file_name)
+        and json.loads(request.given) == dict(given)
+        and bytes(stored) == sha256(body(request.requested_at)).digest()
+    )
+    return request if is_same else None
 
 
 def answer(key: UUID, *, accept: bool, by: str, at: datetime) -> None:
@@ -131,6 +159,11 @@ def read_request_body(request_id: int) -> Body:
     found = read_one(Body, BODY, request_id=request_id, most=SHOWN_BYTES)
     assert found is not None, "requests are never deleted"
     return found
+
+
+def read_request_bytes(key: UUID) -> RequestBytes | None:
+    """All bytes of a request, or None."""
+    return read_one(RequestBytes, BYTES, key=key)
 
 
 def read_requests(*, before: int | None, most: int) -> list[DataRequest]:

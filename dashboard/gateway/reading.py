@@ -39,6 +39,17 @@ class Place:
         return cls(at, parts[1], parts[2]) if is_place else None
 
 
+def is_text(value: str) -> bool:
+    """Whether PostgreSQL takes a text: without NUL, and without the lone surrogates that JSON can write."""
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def parse_whole(text: str, largest: int) -> int | None:
+    """A whole number of an address, 0 to `largest`; None for anything else, of any length."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(largest))
+    return int(text) if is_number and int(text) <= largest else None
+
+
 @contextmanager
 def snapshot() -> Iterator[None]:
     """All that is read inside is as one moment saw it: a page adds nothing up from two states. May be nested."""

@@ -2,19 +2,24 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import BoundedSemaphore
+from time import monotonic
 from typing import Any
 
 import psycopg
 from django.db import DatabaseError, connections
 from psycopg import sql
 
-from dashboard.gateway.reading import ALIAS, domain_connection
+from dashboard.gateway.reading import ALIAS, domain_connection, is_text
 from dashboard.gateway.tables import Column, Table
 from strades_pipelines.database.asof import REVISIONS
 
-MOST_SECONDS = 3  # a page; an export may take what the connection allows
-MOST_EXPORTED, MOST_EXPORTED_BYTES = 100_000, 64 * 2**20
+MOST_SECONDS, EXPORT_SECONDS = 3, 60  # of a page's question; of a whole export, from its first row to its last
+MOST_EXPORTED, MOST_EXPORTED_BYTES, EXPORTED_AT_ONCE = 100_000, 64 * 2**20, 2_000
+# Each export holds a connection and up to half a gigabyte.
+MOST_EXPORTS = 2
 HASHED_BYTES = 256 * 1024  # of larger ones only the size is said: to hash them would read them all
 NATIVE = frozenset(
     [
@@ -31,6 +36,7 @@ NATIVE = frozenset(
 )
 SUPERSEDED, MOST_VERSIONS = "superseded_at", 50
 TEXT = frozenset({"text", "character varying"})
+_turns = BoundedSemaphore(MOST_EXPORTS)
 OPERATORS = {"eq": "=", "lt": "<", "gt": ">", "contains": "contains", "missing": "is missing"}
 
 
@@ -43,7 +49,11 @@ class RowsRefused(ValueError):
 
 
 class RowsTooSlow(RuntimeError):
-    """The database gave the question up after `MOST_SECONDS`."""
+    """The question took longer than `MOST_SECONDS`, or the export than `EXPORT_SECONDS`."""
+
+
+class TooManyExports(RuntimeError):
+    """`MOST_EXPORTS` are being written."""
 
 
 @dataclass(frozen=True)
@@ -162,26 +172,50 @@ def query_text(query: sql.Composed, parameters: dict[str, Any]) -> str:
         return str(psycopg.ClientCursor(cursor.connection).mogrify(query, parameters))
 
 
+@contextmanager
+def export_turn() -> Iterator[None]:
+    """Hold one of the `MOST_EXPORTS` turns of this process.
+
+    Raises:
+        TooManyExports: none is free.
+    """
+    if not _turns.acquire(blocking=False):
+        raise TooManyExports
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
 def export_rows(query: sql.Composed, parameters: dict[str, Any]) -> Iterator[list[Any]]:
     """The rows of a query without their keys, until their texts have `MOST_EXPORTED_BYTES`.
 
     Raises:
-        RowsRefused: a value that the column's type does not have; RowsTooSlow.
+        RowsRefused: a value that the column's type does not have.
+        RowsTooSlow: the caller has not had all of them within `EXPORT_SECONDS`.
     """
-    size = 0
+    size, deadline = 0, monotonic() + EXPORT_SECONDS
     try:
-        with domain_connection() as connection:
-            connection.execute("SET LOCAL statement_timeout = '60s'")
-            with connection.cursor(name="export") as cursor:
-                cursor.itersize = 2_000
-                cursor.execute(query, parameters)
-                for _key_of_row, *values in cursor:
+        with domain_connection() as connection, connection.cursor(name="export") as cursor:
+            _limit_until(connection, deadline)
+            cursor.execute(query, parameters)
+            while rows := cursor.fetchmany(EXPORTED_AT_ONCE):
+                for _key_of_row, *values in rows:
                     size += sum(len(value) if isinstance(value, str) else 16 for value in values)
                     if size > MOST_EXPORTED_BYTES:
                         return
                     yield values
+                _limit_until(connection, deadline)
     except psycopg.Error as error:
         raise _translated(error) from error
+
+
+def _limit_until(connection: psycopg.Connection[Any], deadline: float) -> None:
+    """Have the next statement ended at a deadline (monotonic)."""
+    left = round(1000 * (deadline - monotonic()))
+    if left <= 0:
+        raise RowsTooSlow
+    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(left)))
 
 
 def _translated(error: Exception) -> Exception:
@@ -195,17 +229,17 @@ def _translated(error: Exception) -> Exception:
 
 def _condition(table: Table, found: Filter, name: str) -> sql.Composed:
     column = table.column(found.column)
-    if column is None or found.operator not in OPERATORS or "\0" in found.value:
+    if column is None or found.operator not in OPERATORS or not is_text(found.value):
         raise RowsRefused(found.column)
     left, value = sql.Identifier(column.name), sql.Placeholder(name)
     if found.operator == "missing":
         return sql.SQL("{} IS NULL").format(left)
-    if found.operator == "contains":
-        return sql.SQL("strpos(lower({}::text), lower({}::text)) > 0").format(left, value)
     if column.type == "bytea":
         if found.operator != "eq":
             raise RowsRefused(found.column)
         return sql.SQL("{} = decode({}, 'hex')").format(left, value)
+    if found.operator == "contains":
+        return sql.SQL("strpos(lower({}::text), lower({}::text)) > 0").format(left, value)
     sign = sql.SQL(OPERATORS[found.operator])
     if _base(column) in NATIVE or _base(column) in TEXT or column.type == "uuid":
         return sql.SQL("{} {} {}::{}").format(left, sign, value, sql.SQL(column.type))
@@ -232,10 +266,10 @@ def _compare(table: Table, order: Order, sign: str, key: str) -> tuple[sql.Compo
 def _parsed_key(order: Order, key: str) -> list[str]:
     try:
         values = json.loads(key)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RowsRefused(None) from None
     is_place = isinstance(values, list) and len(values) == len(order.columns)
-    if not is_place or not all(isinstance(value, str) and "\0" not in value for value in values):
+    if not is_place or not all(isinstance(value, str) and is_text(value) for value in values):
         raise RowsRefused(None)
     return list(values)
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.accounts.models import User
-from dashboard.gateway.reading import snapshot
+from dashboard.gateway.reading import parse_whole, snapshot
 from dashboard.gateway.records import read_label
 from dashboard.notations.forms import NotationForm
 from dashboard.notations.models import (
@@ -36,7 +36,7 @@ LARGEST_ID = 2**63 - 1
 def notations(request: HttpRequest) -> HttpResponse:
     """What everybody says of any record, newest first; filters and place stand in the address."""
     asked = read_text(request, "before")
-    before = int(asked) if asked.isascii() and asked.isdigit() and int(asked) <= LARGEST_ID else None
+    before = parse_whole(asked, LARGEST_ID)
     if asked and before is None:
         raise Http404
     wanted = {name: read_text(request, name) for name in ("kind", "tag", "author", "rating", "words", "history")}

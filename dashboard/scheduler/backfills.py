@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from dashboard.core.frame import installation_of
 from dashboard.gateway.automation import launch_backfill
 from dashboard.gateway.gaps import count_missing, plan_backfill, read_fixable_gaps
-from dashboard.gateway.reading import snapshot
+from dashboard.gateway.reading import parse_whole, snapshot
 from dashboard.scheduler.requests import Outcome, ReasonForm, sent_before, submit
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.settings import settings
@@ -30,7 +30,7 @@ class BackfillForm(ReasonForm):
 def backfill(request: HttpRequest) -> HttpResponse:
     """The preview, or what its form leads to."""
     text = request.GET.get("listing", "")
-    if text and not (text.isascii() and text.isdigit() and int(text) <= LARGEST_LISTING):
+    if text and parse_whole(text, LARGEST_LISTING) is None:
         raise Http404
     target = f"listing {int(text)}" if text else "all"
     if request.method == "POST" and (before := sent_before(request, "backfill", target)):

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.access import allowed
 from dashboard.accounts.models import User
@@ -19,8 +19,9 @@ from dashboard.scheduler.models import CalendarFeed
 from strades_pipelines.settings import settings
 
 BACK, AHEAD = timedelta(days=1), timedelta(days=14)
-FEED_KINDS = ("session", "release", "schedule")  # what is to come; runs and orders are history
-MOST_EVENTS, MOST_FEEDS = 2_000, 5
+# Runs and orders are history. A schedule of each minute must not take the place of the sessions and releases to come.
+MARKET_KINDS, SCHEDULE_KINDS = ("session", "release"), ("schedule",)
+MOST_EVENTS, MOST_FEEDS = 2_000, 5  # of either
 MOST_READS = "30/m/ip"  # as attempts to sign in
 LINK = "calendar_link"  # key of the session that holds a new address until it is shown once
 
@@ -52,27 +53,22 @@ def calendar_revoke(request: HttpRequest, feed_id: int) -> HttpResponse:
     return redirect("calendar")
 
 
-@require_GET
+@require_safe
 def calendar_feed(request: HttpRequest, token: str) -> HttpResponse:
-    """The file. Its address is its key: no session is looked at, and no refusal of it is logged."""
+    """The file. Its address is its key: no session is looked at, and `dashboard.logs` masks it."""
     if ratelimit.consume(request, app="dashboard", action="feed", config={"feed": MOST_READS}, limit_get=True) is None:
-        return _refused(429)
+        return HttpResponse(status=429)
     feed = CalendarFeed.open_for(token).first()
     if feed is None or not allowed(feed.user, "agenda"):
-        return _refused(404)
+        return HttpResponse(status=404)
     now = settings().now()
     with snapshot():
-        entries = read_entries(now - BACK, now + AHEAD, kinds=FEED_KINDS, after=None, most=MOST_EVENTS)
+        entries = read_entries(now - BACK, now + AHEAD, kinds=MARKET_KINDS, after=None, most=MOST_EVENTS)
+        entries += read_entries(now, now + AHEAD, kinds=SCHEDULE_KINDS, after=None, most=MOST_EVENTS)
     body = write_calendar(map(_event, entries), name="Strades", now=now)
     response = HttpResponse(body, content_type="text/calendar; charset=utf-8")
     response["Content-Disposition"] = 'inline; filename="strades.ics"'
     response["Cache-Control"] = "private, no-store"
-    return response
-
-
-def _refused(status: int) -> HttpResponse:
-    response = HttpResponse(status=status)
-    response._has_been_logged = True  # Django would log the address, and so the token
     return response
 
 

@@ -22,6 +22,7 @@ from dashboard.gateway.automation import (
     read_runs_of_request,
 )
 from dashboard.gateway.dagster import DagsterDown, DagsterRefused
+from dashboard.gateway.reading import parse_whole
 from dashboard.scheduler.models import DONE, FAILED, UNKNOWN, WAITS, DagsterRequest
 from strades_pipelines.database.crash import crash_point
 
@@ -152,7 +153,7 @@ def request_page(request: HttpRequest, key: UUID) -> HttpResponse:
 def request_list(request: HttpRequest) -> HttpResponse:
     """Requests of all people, newest first, page by page."""
     text = request.GET.get("before", "")
-    before = int(text) if text.isascii() and text.isdigit() and int(text) <= LARGEST_ID else None
+    before = parse_whole(text, LARGEST_ID)
     if text and before is None:
         raise Http404
     found = DagsterRequest.objects.order_by("-id")

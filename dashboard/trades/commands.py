@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.accounts.models import User
 from dashboard.gateway import commands as gateway
 from dashboard.gateway.commands import HaltInForce, TradingWallet
-from dashboard.gateway.reading import snapshot
+from dashboard.gateway.reading import parse_whole, snapshot
 from strades_pipelines.brokerage.command_log import ALL, Scope
 from strades_pipelines.settings import settings
 
@@ -139,7 +139,7 @@ def command(request: HttpRequest, key: UUID) -> HttpResponse:
 def commands(request: HttpRequest) -> HttpResponse:
     """What was asked for, newest first, page by page."""
     asked = request.GET.get("before", "")
-    before = int(asked) if asked.isascii() and asked.isdigit() and int(asked) <= LARGEST_ID else None
+    before = parse_whole(asked, LARGEST_ID)
     if asked and before is None:
         raise Http404
     with snapshot():

@@ -20,7 +20,7 @@ DBT_ROLE = "strades_dbt"
 SERVICE_ROLE = "strades_service"
 DASHBOARD_ROLE = "strades_dashboard"
 # The service role's comment once all is made; another text has a changed set of roles made at the next start.
-MADE = "strades: roles of version 2"
+MADE = "strades: roles of version 3"
 # Settings of every session of the roles that log in, whatever program opens it. `jit` costs seconds where Debian's
 # server has it on (28.6 s against 6.1 s for the cleaned layer, 2026-11-28). The others end the sessions of clients
 # that are gone; not every platform has each of them.
@@ -32,6 +32,8 @@ SESSION_SETTINGS = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "90s",
 }
+# Pages ask for few; whoever has the dashboard's password leaves the rest of the server's 100 or 150 to trading.
+DASHBOARD_CONNECTIONS = 40
 # ALTER TABLE changes the owner of every kind of relation; sequences of columns follow their tables.
 RELATIONS_OF_OWNER = """
     SELECT n.nspname, c.relname FROM pg_class AS c INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -100,6 +102,8 @@ def create_roles(connection: psycopg.Connection) -> None:
             if password:
                 set_password(connection, role, _derived_password(role, password))
             _set_session_settings(connection, role)
+        limit = sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}")
+        connection.execute(limit.format(sql.Identifier(DASHBOARD_ROLE), sql.Literal(DASHBOARD_CONNECTIONS)))
         connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(service, sql.Literal(MADE)))
 
 

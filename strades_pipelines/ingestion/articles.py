@@ -1,5 +1,7 @@
 """Articles."""
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +15,8 @@ from strades_pipelines.ingestion.values import DAY, Column, instants
 from strades_pipelines.market.records import TIME
 
 TEXTS = ("url", "summary", "text", "language")
+# PostgreSQL's index entries have at most 2,704 bytes: one longer id would keep its whole batch from being stored.
+LONGEST_ID_BYTES = 500
 
 
 def articles(block: Block, context: Context) -> Rows:
@@ -32,11 +36,12 @@ def articles(block: Block, context: Context) -> Rows:
     known = np.where(dated, last, context.now)
     for name in ("article_id", "title"):
         judgement.mark(np.array([cell is None for cell in block.cells[name]], np.bool_), f"{name}_missing")
-    _leave_the_latest(judgement, block.cells["article_id"], known)
+    ids = [_short_id(cell) for cell in block.cells["article_id"]]
+    _leave_the_latest(judgement, ids, known)
     nothing = pa.nulls(block.count, pa.string())
     listed = pa.list_(pa.string())
     made = {
-        "article_id": pa.array(block.cells["article_id"], pa.string()),
+        "article_id": pa.array(ids, pa.string()),
         "title": pa.array(block.cells["title"], pa.string()),
         **{name: pa.array(block.cells[name], pa.string()) if name in block.cells else nothing for name in TEXTS},
         **{name: pa.array(block.cells[name], listed) for name in ("authors", "categories")},
@@ -47,6 +52,14 @@ def articles(block: Block, context: Context) -> Rows:
         ),
     }
     return finished("article", made, judgement, key=("article_id",), order=("knowledge_time", "article_id"))
+
+
+def _short_id(cell: object) -> object:
+    """An id as it came; one of more than `LONGEST_ID_BYTES` as the SHA-256 of its UTF-8."""
+    if not isinstance(cell, str) or len(cell) * 4 <= LONGEST_ID_BYTES:
+        return cell
+    written = cell.encode("utf-8", "surrogatepass")
+    return cell if len(written) <= LONGEST_ID_BYTES else hashlib.sha256(written).hexdigest()
 
 
 def _judge_unit(judgement: Judgement, stated: NDArray[np.bool_], first: Times, context: Context) -> None:

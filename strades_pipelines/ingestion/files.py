@@ -19,7 +19,7 @@ from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.ingestion.loader import Listings
 from strades_pipelines.ingestion.tables import UnlistedError, rows_of
-from strades_pipelines.ingestion.verdicts import BodyRefused
+from strades_pipelines.ingestion.verdicts import BodyRefused, Reject
 from strades_pipelines.market.ids import int63
 from strades_pipelines.regular_files import read_regular
 
@@ -137,8 +137,10 @@ def _read(path: Path, most_bytes: int) -> bytes:
         raise GivenError(f"{path}: expected a readable file, was {error.strerror}") from None
 
 
-def look_through(file: OwnFile, protocol: Protocol, listings: Listings, now: datetime) -> None:
-    """Parse a file without storing anything.
+def look_through(
+    file: OwnFile, protocol: Protocol, listings: Listings, now: datetime
+) -> tuple[int, tuple[Reject, ...]]:
+    """Parse a file without storing anything; how many rows it has for the tables, and which are rejected.
 
     Raises:
         BodyRefused: it is not what the protocol says, or of a symbol without listing; one line with the file's name.
@@ -146,10 +148,13 @@ def look_through(file: OwnFile, protocol: Protocol, listings: Listings, now: dat
     try:
         parsed = parse_bounded(protocol, file.body, given=file.given, fetched_at=now)
         venue = file.given.get("venue", file.source)
-        for kind, table in parsed.tables.items():
+        rows = [
             rows_of(kind, table, fetch_id=0, source=file.source, venue=venue, listings=listings)
+            for kind, table in parsed.tables.items()
+        ]
     except (BodyRefused, GivenError, UnlistedError) as error:
         raise BodyRefused(f"{file.name}: {error}") from None
+    return sum(table.num_rows for table in rows), parsed.rejects
 
 
 def keep_files(

@@ -83,7 +83,7 @@ def _check_lag(labels: Times, series: pa.Array, context: Context) -> None:
 
 def _lag_days(context: Context) -> int:
     given = context.scalars.get("lag_days")
-    if given is not None and not (given.isascii() and given.isdigit() and len(given) <= 4):
+    if given is not None and not (given.isascii() and given.isdigit() and len(given) <= 6):
         raise GivenError(f"expected lag_days as a number of days, was {given[:20]!r}")
     return int(given or context.output.knowledge.lag_days)
 

@@ -53,6 +53,7 @@ ARGUMENTS = {
     "table_export": ["records", "candles", "csv"],
     "data_record": ["candle"],
     "data_request": ["00000000-0000-4000-8000-000000000000"],
+    "data_bytes": ["00000000-0000-4000-8000-000000000000"],
     "data_answer": ["00000000-0000-4000-8000-000000000000"],
     "connection_end": [10**6],
     "person_change": [10**6],

@@ -83,6 +83,20 @@ def test_what_is_saved_gates_the_wallet_and_the_refusal_is_on_its_decision_s_pag
     assert "<script" not in page + told
 
 
+def test_a_version_that_says_it_is_of_later_is_not_shown_as_the_one_that_counts(
+    choosing: Connection, client_of: ClientOf
+) -> None:
+    choosing.execute(
+        "INSERT INTO trading.asset_choices VALUES ('paper', %s, 1000000, '{}', 'eve', '2199-01-01Z', 'x', %s)",
+        [TODAY, uuid4()],
+    )
+    choosing.commit()
+    client = client_of("trader", "ada")
+    assert "Nothing is chosen yet" in client.get("/choice/").content.decode()
+    assert save(client, sent(ETH)) == 302
+    assert save(client, sent(ETH, version=1_000_000)) == 400
+
+
 def test_of_two_tabs_the_later_one_is_told_and_loses_nothing(choosing: Connection, client_of: ClientOf) -> None:
     ada, bob = client_of("trader", "ada"), client_of("trader", "bob")
     assert save(ada, sent(ETH, reason="ada was first")) == 302

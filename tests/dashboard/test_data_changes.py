@@ -1,6 +1,7 @@
 """Create and correct: an analyst proposes, an admin answers, `strades up` does it, the old value stays readable."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -56,11 +57,15 @@ def test_a_correction_waits_for_an_admin_and_leaves_the_old_value_to_read(
     traded: Connection, sources: Sources, site: str, client_of: ClientOf
 ) -> None:
     analyst, admin = client_of("analyst", "ada"), client_of("admin", "bob")
-    [(before,)] = rows(traded, f"SELECT close FROM records.candles WHERE open_time = '{START}' AND listing_id = {BTC}")
+    of_bar = f"records.candles WHERE open_time = '{START}' AND listing_id = {BTC}"
+    [(before,)] = rows(traded, f"SELECT close FROM {of_bar}")
+    traded.execute(f"UPDATE {of_bar.replace(' WHERE', ' SET quote_volume = 1234.5, trade_count = 7 WHERE')}")
+    traded.commit()
     assert f'href="{CORRECT}"' in analyst.get(ROW).content.decode()
     form = analyst.get(CORRECT).content.decode()
     assert 'value="BTC_USDT"' in form
-    sent = bar(symbol="ETH_USDT")  # which record it is about stands in the address, whatever the form says
+    shown = dict(re.findall(r'name="(quote_volume|trade_count)" value="([^"]*)"', form))
+    sent = bar(symbol="ETH_USDT", **shown)  # which record it is about stands in the address, whatever the form says
     path = proposed(analyst, CORRECT, sent)
     assert proposed(analyst, CORRECT, sent) == path  # the button was pressed twice
     assert rows(traded, KEPT) == [("correction", "dashboard:ada", f"a slip {HOSTILE}", "manual_candle", "manual")]
@@ -74,6 +79,8 @@ def test_a_correction_waits_for_an_admin_and_leaves_the_old_value_to_read(
     assert admin.get(path)["Refresh"] == "3"
     [told] = carry_out_requests(site, sources, clock=lambda: CLOCK).values()
     assert told == "done: records.candles: 0 new, 1 revised"
+    # What nobody corrected stays.
+    assert rows(traded, f"SELECT close, quote_volume, trade_count FROM {of_bar}") == [(101.25, 1234.5, 7)]
     done = admin.get(path).content.decode()
     assert "✓ done: records.candles: 0 new, 1 revised" in done
     stored = admin.get(ROW).content.decode()
@@ -97,14 +104,33 @@ def test_a_file_is_taken_in_as_its_source_would_have_sent_it(
     sent: dict[str, Any] = {"key": str(uuid4()), "reason": "a hole", "protocol": "gateio_candles", "source": ""}
     given = {"set": "symbol=BTC_USDT\n interval=1m", "file": SimpleUploadedFile("../../mine.json", body)}
     path = proposed(admin, "/data/changes/file/", sent | given)
+    sent["file"] = SimpleUploadedFile("mine.json", body)
+    assert proposed(admin, "/data/changes/file/", sent | {"set": given["set"]}) == path
     shown = admin.get(path).content.decode()
     assert "1000.5" in shown
+    assert "the first" not in shown
     admin.post(f"{path}answer/", {"verdict": "accept"})
     [told] = carry_out_requests(site, sources, clock=lambda: CLOCK.replace(year=2026, month=12)).values()
     assert told == "done: records.candles: 1 new, 0 revised"
     found = rows(traded, "SELECT source, url, method FROM rawsources.fetches WHERE method = 'FILE'")
     assert found == [("gateio", "file:mine.json", "FILE")]
     assert rows(traded, "SELECT length(body) FROM ops.data_requests") == [(0,)]
+
+
+def test_who_answers_can_read_every_byte(traded: Connection, sources: Sources, client_of: ClientOf) -> None:
+    admin, analyst = client_of("admin", "bob"), client_of("analyst", "ada")
+    body = HOSTILE.encode() + b"x" * 9_000 + b"\0behind the beginning"
+    sent = {"key": str(uuid4()), "reason": "x", "protocol": "feed", "source": "", "set": ""}
+    path = proposed(analyst, "/data/changes/file/", sent | {"file": SimpleUploadedFile("x.html", body)})
+    assert re.search(r"the first 8[^<]* of 9", admin.get(path).content.decode())
+    answer = admin.get(f"{path}bytes/")
+    assert (answer.content, answer["Content-Type"]) == (body, "application/octet-stream")
+    assert answer["Content-Disposition"].startswith('attachment; filename="request-')
+    assert analyst.get(f"{path}bytes/").status_code == 403
+    # The same key with other bytes, or another reason, is no press of the same button.
+    for other in ({"file": SimpleUploadedFile("x.html", b"other")},
+                  {"file": SimpleUploadedFile("x.html", body), "reason": "y"}):  # fmt: skip
+        assert analyst.post("/data/changes/file/", sent | other).status_code == 409
 
 
 def test_forms_that_say_too_little_or_too_much_leave_no_row(
@@ -116,6 +142,8 @@ def test_forms_that_say_too_little_or_too_much_leave_no_row(
         (CORRECT, {}),
         (CORRECT, bar(close="a lot")),
         (CORRECT, bar(close="NaN")),
+        (CORRECT, bar(close="201")),
+        (CORRECT, bar(low="101")),
         (CORRECT, bar(reason=" ")),
         (CORRECT, bar(reason="nul \0")),
         ("/data/changes/record-candle/", bar(venue="gateio", symbol="X", interval="1m", open_time="31/1/2024")),
@@ -136,7 +164,7 @@ def test_forms_that_say_too_little_or_too_much_leave_no_row(
     assert client_of("analyst", "eve").post("/data/changes/record-observation/", value).status_code == 409
     assert analyst.post(CORRECT, bar(key=value["key"])).status_code == 409
     [(given,)] = rows(traded, "SELECT given FROM ops.data_requests")
-    assert given == {"lag_days": "33"}  # from 1 December to the day after 2 January
+    assert given == {}  # the day on which it is taken in counts, not that of the form
 
 
 def test_who_only_looks_proposes_nothing(traded: Connection, sources: Sources, client_of: ClientOf) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from html import unescape
 from io import BytesIO, StringIO
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -19,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 
 from dashboard.datamanager import tables
 from dashboard.gateway import rows as gateway
-from dashboard.gateway.tables import LAYERS
+from dashboard.gateway.tables import LAYERS, read_table
 from strades_pipelines.brokerage.live import measure
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.migrate import MIGRATIONS
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 Connection = psycopg.Connection[Any]
 HOSTILE = "<script>alert(1)</script>'; DROP TABLE records.candles; --"
+# Nested deeper than Python's stack, a lone surrogate, more digits than Python makes a number of.
+HOSTILE_PLACES = "[" * 9_000, json.dumps(["11", "1m", "\ud800"]), f"[{'1' * 5_000}]"
 # As the standard's catalogue names them, which the registry does not read.
 READABLE = """
     SELECT table_schema, table_name FROM information_schema.tables
@@ -123,12 +126,18 @@ def test_what_a_table_does_not_have_is_refused_with_a_line(traded: Connection, c
         "after=x",
         "after=%5B%5D",
         "after=%5B%22a%22,%22b%22,%22c%22%5D",
+        *(f"after={quote(place)}" for place in HOSTILE_PLACES),
     ):
         assert "A filter does not fit its column." in page(client, f"/data/records/candles/?{wrong}", 400), wrong
     assert "No index has that order" in page(client, "/data/records/candles/?sort=close", 400)
-    for key in ("", "x", "[]", '["11"]', '["11", "1m", "2000-01-01"]', '["a", "b", "c"]'):
+    for key in (*HOSTILE_PLACES, "", "x", "[]", '["11"]', '["11", "1m", "2000-01-01"]', '["a", "b", "c"]'):
         page(client, f"/data/records/candles/row/?key={quote(key)}", 404)
     page(client, "/data/records/candles/rows.exe", 404)
+    # A text search would read all bytes there are.
+    page(client, "/data/rawsources/bodies/?column=body&operator=contains&value=a", 400)
+    for path in ("data/changes", "commands", "notations", "automation/requests"):
+        page(client, f"/{path}/?before={'9' * 5_000}", 404)
+    page(client, f"/agenda/?after={quote(HOSTILE_PLACES[1])}", 404)
     assert client.get("/data/records/candles/rows.csv?column=close&operator=gt&value=x").status_code == 400
 
 
@@ -177,8 +186,43 @@ def test_a_question_that_takes_too_long_ends_and_says_what_to_do(
 ) -> None:
     with connect(site, role="strades_dbt") as dbt:
         dbt.execute("CREATE VIEW marts.slow AS SELECT pg_sleep(60)::text AS nothing")
+    monkeypatch.setattr(gateway, "EXPORT_SECONDS", 0.2)
+    answer = client_of("analyst").get("/data/marts/slow/rows.csv")
+    assert (answer.status_code, b"longer than 0 s" in answer.content) == (503, True)
     monkeypatch.setattr(gateway, "MOST_SECONDS", 0.2)
     assert "so it was ended: filter by the first column" in page(client_of("viewer"), "/data/marts/slow/", 503)
+
+
+def test_a_third_file_at_once_and_one_that_trickles_are_refused(
+    traded: Connection, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of("viewer")
+    file = "/data/records/candles/rows.csv"
+    with gateway.export_turn(), gateway.export_turn():
+        assert "Two files are being written" in page(client, file, 503)
+    monkeypatch.setattr(gateway, "EXPORTED_AT_ONCE", 1)
+    assert client.get(file).status_code == 200
+    table = read_table("records", "candles")
+    assert table is not None
+    monkeypatch.setattr(gateway, "EXPORT_SECONDS", 0.3)
+    trickle = gateway.export_rows(*gateway.page_query(table, [], None, most=10, letters=None))
+    next(trickle)
+    sleep(0.4)
+    with pytest.raises(gateway.RowsTooSlow):
+        next(trickle)
+
+
+def test_a_row_that_takes_too_long_ends_too(
+    traded: Connection, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of("analyst")
+    [key, *_] = keys_of(client.get("/data/records/candles/").content.decode())
+    traded.execute("ALTER TABLE records.candles ENABLE ROW LEVEL SECURITY")
+    traded.execute(f"CREATE POLICY slow ON records.candles TO {DASHBOARD_ROLE} USING (pg_sleep(5)::text IS NOT NULL)")
+    traded.commit()
+    monkeypatch.setattr(gateway, "MOST_SECONDS", 0.2)
+    for path in ("/data/records/candles/row/", "/data/changes/record-candle/"):
+        assert "so it was ended" in page(client, f"{path}?key={quote(json.dumps(key))}", 503)
 
 
 def test_a_view_is_described_and_paged_by_what_dbt_says_of_it(

@@ -1,7 +1,10 @@
 """The calendar feed: a valid file behind a token that can be revoked; and the writer against another's reader."""
 
+import logging
 import re
+import sys
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import psycopg
@@ -12,6 +15,8 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from dashboard.accounts.models import User
+from dashboard.logs import OnceAMinute
+from dashboard.scheduler import feeds
 from dashboard.scheduler.icalendar import CalendarEvent, escape, fold, write_calendar
 from dashboard.scheduler.models import CalendarFeed
 from tests.dashboard.conftest import CLOCK, ClientOf
@@ -28,7 +33,7 @@ def made(client: Client) -> str:
 
 
 def test_a_feed_is_read_without_a_session_until_it_is_revoked(
-    client_of: ClientOf, connection: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
+    client_of: ClientOf, connection: psycopg.Connection[Any]
 ) -> None:
     connection.execute(
         "INSERT INTO ops.ticks VALUES (%s, %s, 'planned', NULL, false), ('later', %s, 'planned', NULL, false)",
@@ -54,7 +59,67 @@ def test_a_feed_is_read_without_a_session_until_it_is_revoked(
     assert owner.post(f"/calendar/{feed.pk}/revoke/").status_code == 302
     assert anybody.get(path).status_code == 404
     assert anybody.get("/calendar/%00.ics").status_code == 404
-    assert token not in caplog.text
+
+
+def test_no_request_writes_a_key_into_the_log(
+    client_of: ClientOf, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made(client_of("viewer"))
+    anybody, log = Client(SERVER_NAME="127.0.0.1", raise_request_exception=False), StringIO()
+    [console] = [handler for handler in logging.getLogger("django").handlers if handler.filters]
+    assert isinstance(console, logging.StreamHandler)
+    before = console.setStream(log)
+    statuses = []
+    for address in (path, "/invitation/Zx0-secret_1/"):
+        anybody.head(address)
+        for method, options in (
+            ("PROPFIND", {}),
+            ("POST", {}),
+            ("POST", {"headers": {"sec-fetch-site": "cross-site"}}),
+            ("GET", {"SERVER_NAME": "evil.example"}),
+        ):
+            forget(console)
+            statuses.append(anybody.generic(method, address, **options).status_code)
+    monkeypatch.setattr(feeds, "write_calendar", None)
+    forget(console)
+    statuses.append(anybody.get(path).status_code)
+    console.setStream(before or sys.stderr)
+    token = path.removeprefix("/calendar/").removesuffix(".ics")
+    assert {400, 403, 405, 500} <= set(statuses)
+    assert "Internal Server Error: /calendar/***" in log.getvalue()
+    assert "Method Not Allowed (PROPFIND): /calendar/***" in log.getvalue()
+    assert token not in log.getvalue()
+    assert "secret" not in log.getvalue()
+
+
+def forget(handler: logging.Handler) -> None:
+    """Have the next line of each kind pass, as a minute later."""
+    for one in handler.filters:
+        if isinstance(one, OnceAMinute):
+            one._last.clear()
+
+
+def test_schedules_of_each_minute_leave_the_sessions_to_come_their_place(
+    client_of: ClientOf, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "MOST_EVENTS", 10)
+    connection.execute(
+        "INSERT INTO ops.ticks SELECT 'minutely', %s + n * interval '1 minute', 'planned', NULL, false "
+        "FROM generate_series(-60, 60) AS n",
+        [CLOCK],
+    )
+    opens = CLOCK + timedelta(days=13)
+    connection.execute(
+        "INSERT INTO records.sessions (calendar, session_date, open_time, close_time, is_half_day) "
+        "VALUES ('XTEST', %s, %s, %s, false)",
+        [opens.date(), opens, opens + timedelta(hours=6)],
+    )
+    connection.commit()
+    events = Calendar.from_ical(client_of("viewer").get(made(client_of("viewer", "ada"))).content).walk("VEVENT")
+    times = [event.decoded("DTSTART") for event in events]
+    assert opens in times
+    assert times.count(CLOCK) == 1
+    assert len([time for time in times if CLOCK <= time < opens]) == 10
 
 
 def test_tokens_cannot_be_guessed_at_any_rate(client_of: ClientOf) -> None:

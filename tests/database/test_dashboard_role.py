@@ -20,6 +20,17 @@ COMMAND = """
     VALUES (%s, 'wallet', 'paper', 'ada', %s, NULL, '{}', '00000000-0000-4000-8000-000000000000')
 """
 
+REQUEST = """
+    INSERT INTO ops.data_requests (
+        request_key, kind, requested_by, requested_at, reason, protocol, given, file_name, body
+    ) VALUES (gen_random_uuid(), 'file', 'ada', %(at)s, %(reason)s, 'feed', %(given)s, 'x', '')
+"""
+CHOICE = """
+    INSERT INTO trading.asset_choices VALUES (
+        'paper', '2024-01-02', %(version)s, %(instruments)s, 'ada', %(at)s, 'x', gen_random_uuid()
+    )
+"""
+
 
 @pytest.fixture
 def dashboard(database_url: str) -> Iterator[psycopg.Connection[Any]]:
@@ -75,6 +86,33 @@ def test_it_asks_for_a_halt_by_a_row_and_reads_it_back(dashboard: psycopg.Connec
     assert row == ("halt", "paper", "ada", None)
 
 
+def test_a_row_that_pages_cannot_read_is_refused(database_url: str) -> None:
+    request: dict[str, Any] = {"at": "2024-01-02Z", "given": "{}", "reason": "x"}
+    choice: dict[str, Any] = {"version": 1, "instruments": "{a}", "at": "2024-01-02Z"}
+    refused: list[tuple[str, dict[str, Any]]] = [
+        *((REQUEST, request | wrong) for wrong in (
+            {"at": "infinity"}, {"at": "1999-01-01Z"}, {"at": "2201-01-01Z"}, {"at": "10000-01-01Z"},
+            {"given": '{"a": []}'}, {"given": "[]"}, {"reason": "x" * 3_000},
+        )),
+        *((CHOICE, choice | wrong) for wrong in (
+            {"version": 0}, {"version": 1_000_001}, {"instruments": "{{a}}"}, {"instruments": "{NULL}"},
+            {"at": "infinity"}, {"at": "2201-01-01Z"},
+        )),
+    ]  # fmt: skip
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE trading.asset_choices DROP CONSTRAINT asset_choices_wallet_fkey")
+        owner.execute("SET SESSION AUTHORIZATION strades_dashboard")
+        for statement, row in refused:
+            with pytest.raises(psycopg.errors.CheckViolation):
+                owner.execute(statement, row)
+        owner.execute(REQUEST, request)
+        owner.execute(CHOICE, choice | {"instruments": "{}"})
+        for verdict in ("infinity", "10000-01-01Z"):
+            with pytest.raises(psycopg.errors.CheckViolation):
+                owner.execute("INSERT INTO ops.data_verdicts SELECT request_id, true, 'ada', %s FROM ops.data_requests",
+                              [verdict])  # fmt: skip
+
+
 def test_its_schema_is_its_own(dashboard: psycopg.Connection[Any]) -> None:
     dashboard.execute("CREATE TABLE dashboard.notes (id integer)")
     dashboard.execute("INSERT INTO dashboard.notes VALUES (1)")
@@ -118,9 +156,10 @@ def test_it_logs_in_by_a_password_of_its_own() -> None:
     assert urlsplit(url).password not in (None, urlsplit(database_url()).password)
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            "SELECT session_user, rolsuper, rolcreatedb, rolcreaterole, pg_has_role('strades_app', 'MEMBER') "
+            "SELECT session_user, rolsuper, rolcreatedb, rolcreaterole, pg_has_role('strades_app', 'MEMBER'), "
+            "rolconnlimit "
             "FROM pg_roles WHERE rolname = session_user"
         ).fetchone()
         jit = connection.execute("SHOW jit").fetchone()
-    assert row == (DASHBOARD_ROLE, False, False, False, False)
+    assert row == (DASHBOARD_ROLE, False, False, False, False, 40)
     assert jit == ("off",)

@@ -1,5 +1,6 @@
 """What people ask to change is carried out once: bytes, then rows, then the outcome; a kill in between is safe."""
 
+import hashlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from adbc_driver_manager import Error as AdbcError
 
 from strades_pipelines.datamanager.sources import Sources, load_sources
 from strades_pipelines.ingestion.data_requests import carry_out_requests
@@ -108,6 +110,36 @@ def test_a_value_that_is_typed_in_today_was_not_known_before(
     assert row == ("OWN:CPI", 3.1, "percent", datetime(2026, 11, 23, tzinfo=UTC))
 
 
+def test_a_value_that_waited_was_not_known_before_it_was_taken_in(
+    store: Store, connection: Connection, database_url: str, sources: Sources
+) -> None:
+    value = {"series": "OWN:CPI", "event_time": "1950-01-31", "value": "3.10", "unit": "percent"}
+    bodies = records(value), records(value | {"series": "OWN:GDP"})
+    waits, refused = (ask(connection, b, protocol="manual_observation", source="manual", given={}) for b in bodies)
+    connection.execute("ALTER TABLE records.observations RENAME TO away")  # the bytes are stored, and cannot be loaded
+    connection.commit()
+    for request in (waits, refused):
+        with pytest.raises((psycopg.Error, AdbcError)):
+            carry_out_requests(database_url, sources, clock=lambda: NOW, only=request)
+        assert outcome(connection, request) == (None, True)
+    connection.execute("ALTER TABLE records.away RENAME TO observations")
+    connection.execute(
+        "INSERT INTO records.parses (fetch_id, parser_version, outcome, error, records, rejects, recorded_at) "
+        "SELECT fetch_id, '1', 'refused', 'too deep', 0, 0, %s FROM rawsources.fetches WHERE sha256 = %s",
+        [NOW, hashlib.sha256(bodies[1]).digest()],
+    )
+    connection.commit()
+    told = carry_out_requests(database_url, sources, clock=lambda: NOW + timedelta(days=9))
+    assert told == {
+        waits: "done: records.observations: 1 new, 0 revised",
+        refused: "not done: too deep; the bytes are stored",
+    }
+    # Known from the day after its bytes were stored, whatever was typed in and accepted when.
+    rows = connection.execute("SELECT series, knowledge_time FROM records.observations").fetchall()
+    assert rows == [("OWN:CPI", datetime(2026, 11, 23, tzinfo=UTC))]
+    assert connection.execute(COUNTS).fetchone() == (2, 0, 0)
+
+
 def test_what_cannot_be_read_says_why_and_stores_nothing(
     store: Store, connection: Connection, database_url: str, sources: Sources
 ) -> None:
@@ -118,10 +150,15 @@ def test_what_cannot_be_read_says_why_and_stores_nothing(
         ask(connection, records(BAR), protocol="manual_candle", source="manual", given=GATE | {"symbol": "NO_SUCH"}),
         ask(connection, gate_body(gate_row(0)), protocol="gateio_candles", source="nobody", given=GATE),
         ask(connection, gate_body(gate_row(0)), protocol="gateio_candles", source=None, given={}),
+        ask(connection, records(BAR | {"close": "103"}), **MANUAL_BAR),
+        ask(connection, records(BAR | {"open_time": NOW.isoformat()}), **MANUAL_BAR),
+        ask(connection, b"[]", protocol="manual_observation", source="manual", given={}),
     ]
     found = carry_out_requests(database_url, sources, clock=lambda: NOW)
     assert list(found) == wrong
     assert all(told.startswith("not done: ") and "\n" not in told for told in found.values()), found
+    assert "close_outside_range" in found[wrong[5]]
+    assert "once it has closed" in found[wrong[6]]
     assert connection.execute(COUNTS).fetchone() == before
     assert outcome(connection, wrong[0])[1]  # the bytes stay where they can be looked at
 

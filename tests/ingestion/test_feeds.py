@@ -1,6 +1,8 @@
 """Feeds as they are in the wild, compared with what another project (feed-rs) reads out of the same bytes."""
 
+import hashlib
 import json
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -200,6 +202,15 @@ def test_an_undated_article_is_known_once_its_answer_had_come(store: Store, conn
     assert connection.execute("SELECT knowledge_time FROM records.articles").fetchall() == [(came,)]
     with connection.cursor() as cursor:
         assert verify_fetch(cursor, fetch_id).faults == ()
+
+
+def test_an_id_of_any_length_is_stored_and_its_neighbours_too(store: Store, connection: Any, database_url: str) -> None:
+    long = secrets.token_hex(4_000).encode()  # random, so that the index cannot compress it
+    items = [b"<guid>" + identity + b"</guid>" for identity in (b"short", long)]
+    store(RSS % b"".join(ITEM % (b"a", item) for item in items), protocol="feed", source="news", given={})
+    load_stored(url=database_url, now=NOW)
+    found = {identity for (identity,) in connection.execute("SELECT article_id FROM records.articles")}
+    assert found == {"short", hashlib.sha256(long).hexdigest()}
 
 
 def test_an_undated_article_stays_known_from_its_first_sight(store: Store, connection: Any, database_url: str) -> None:

@@ -13,6 +13,7 @@ from tests.ingestion.test_data_requests import BAR, MANUAL_BAR, ask, outcome, re
 
 __all__ = ["store"]
 Connection = psycopg.Connection[Any]
+DONE_BAR = "done: records.candles: 1 new, 0 revised"
 
 
 def test_a_child_carries_out_what_waits(
@@ -21,26 +22,38 @@ def test_a_child_carries_out_what_waits(
     monkeypatch.setattr(data_requests, "running_url", lambda _: database_url)
     assert data_requests.carry_out_in_child(connection) == {}
     request = ask(connection, records(BAR), protocol="manual_candle", source="manual", given=dict(GATE))
-    assert data_requests.carry_out_in_child(connection) == {request: "done: records.candles: 1 new, 0 revised"}
+    assert data_requests.carry_out_in_child(connection) == {request: DONE_BAR}
 
 
-@pytest.mark.parametrize(("code", "is_given_up"), [(-signal.SIGSEGV, True), (-signal.SIGTERM, False), (1, False)])
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (-signal.SIGSEGV, "not done: the process that read its bytes ended with signal 11"),
+        (-signal.SIGTERM, None),
+        (1, None),
+    ],
+)
 def test_what_kills_its_reader_is_given_up_and_what_was_stopped_waits(
     store: Store,
     connection: Connection,
     database_url: str,
     monkeypatch: pytest.MonkeyPatch,
     code: int,
-    is_given_up: bool,
+    told: str | None,
 ) -> None:
     monkeypatch.setattr(data_requests, "running_url", lambda _: database_url)
     dead = subprocess.CompletedProcess([], code, "", "Traceback\nValueError: a fault of ours\n")
-    monkeypatch.setattr("subprocess.run", lambda *_arguments, **_options: dead)
+    run = subprocess.run
     first, second = ask(connection, b"x", **MANUAL_BAR), ask(connection, records(BAR), **MANUAL_BAR)
-    if is_given_up:
-        [(given_up, told)] = data_requests.carry_out_in_child(connection).items()
-        assert (given_up, told) == (first, "not done: the process that read its bytes ended with signal 11")
+    monkeypatch.setattr(
+        "subprocess.run",
+        lambda command, **options: dead if command[-1] == str(first) else run(command, **options),
+    )
+    if told is not None:
+        assert data_requests.carry_out_in_child(connection) == {first: told, second: DONE_BAR}
     else:
         with pytest.raises(RuntimeError, match="a fault of ours"):
             data_requests.carry_out_in_child(connection)
-    assert outcome(connection, second) == (None, True)
+    # A fault of ours takes no other request's turn; a stop ends it for all.
+    assert outcome(connection, second)[0] == (None if code == -signal.SIGTERM else DONE_BAR)
+    assert outcome(connection, first)[0] == told

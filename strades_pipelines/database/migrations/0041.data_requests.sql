@@ -7,7 +7,7 @@ CREATE TABLE ops.data_requests (
     request_key  uuid NOT NULL UNIQUE,        -- of the form: the same form sent twice is one request
     kind         text NOT NULL CHECK (kind IN ('file', 'record', 'correction')),
     requested_by text NOT NULL,               -- dashboard:NAME
-    requested_at timestamptz NOT NULL CHECK (isfinite(requested_at)),
+    requested_at timestamptz NOT NULL,
     reason       text NOT NULL,
     protocol     text NOT NULL,               -- how to read the bytes: a file of scrapers/protocols
     source       text,                        -- the website of Sources.json; null: the one that speaks the protocol
@@ -18,7 +18,16 @@ CREATE TABLE ops.data_requests (
     fetch_id     bigint,                      -- under which the bytes were stored
     finished_at  timestamptz,
     CONSTRAINT a_body_has_at_most_8_mib CHECK (octet_length(body) <= 8388608),
-    CONSTRAINT given_are_texts CHECK (jsonb_typeof(given) = 'object'),
+    CONSTRAINT given_are_texts CHECK (
+        jsonb_typeof(given) = 'object' AND NOT jsonb_path_exists(given, 'strict $.* ? (@.type() != "string")')
+    ),
+    -- A page shows 25 of them.
+    CONSTRAINT texts_are_short CHECK (
+        length(requested_by) + length(reason) + length(protocol) + length(file_name) + coalesce(length(source), 0) <= 2000
+        AND length(given::text) <= 10000
+    ),
+    -- Python reads no year after 9999, and what cannot be read breaks the pages of all others.
+    CHECK (requested_at BETWEEN '2000-01-01Z' AND '2200-01-01Z'),
     CONSTRAINT an_outcome_has_its_time CHECK ((outcome IS NULL) = (finished_at IS NULL))
 );
 CREATE INDEX ON ops.data_requests (request_id) WHERE outcome IS NULL;
@@ -29,7 +38,8 @@ CREATE TABLE ops.data_verdicts (
     request_id  bigint PRIMARY KEY REFERENCES ops.data_requests,
     is_accepted boolean NOT NULL,
     decided_by  text NOT NULL,
-    decided_at  timestamptz NOT NULL CHECK (isfinite(decided_at))
+    decided_at  timestamptz NOT NULL,
+    CHECK (decided_at BETWEEN '2000-01-01Z' AND '2200-01-01Z')
 );
 
 -- The dashboard asks and answers, and can say nothing of what came of it.

@@ -12,6 +12,8 @@ CREATE TABLE trading.asset_choices (
     chosen_at   timestamptz NOT NULL,
     reason      text NOT NULL,
     request_key uuid NOT NULL,                -- of the form: sent twice, it is one version
+    CHECK (version <= 1000000),
+    CHECK (coalesce(array_ndims(instruments), 1) = 1 AND array_position(instruments, NULL) IS NULL),
     CHECK (chosen_at BETWEEN '2000-01-01Z' AND '2200-01-01Z'),
     PRIMARY KEY (wallet, day, version),
     UNIQUE (request_key, wallet)
