@@ -131,10 +131,10 @@ def judge_spikes(
 
 
 def judge_unit_blocks(judgement: Judgement, times: NDArray[np.int64], close: NDArray[np.float64]) -> None:
-    """Bars between a change to about a hundredth, or a hundredfold, and the change back: they are in another unit.
+    """A few bars between a change to about a hundredth, or a hundredfold, and the change back are in another unit.
 
-    Known of Yahoo's London and Johannesburg prices (yfinance calls them "100x errors"). Where prices do not change
-    back within the body, nothing tells which side is wrong.
+    Known of Yahoo's London and Johannesburg prices (yfinance calls them "100x errors"). Where they are more than a
+    third of the bars on either side, or prices do not change back within the body, nothing tells which unit is wrong.
     """
     rows = np.flatnonzero(judgement.good)
     rows = rows[np.argsort(times[rows], kind="stable")]
@@ -143,16 +143,13 @@ def judge_unit_blocks(judgement: Judgement, times: NDArray[np.int64], close: NDA
     change = close[rows[1:]] / close[rows[:-1]]
     least, most = HUNDREDFOLD
     up, down = (change > least) & (change < most), (change > 1 / most) & (change < 1 / least)
-    borders = np.flatnonzero(up | down)
+    borders = np.flatnonzero(up | down) + 1
+    bounds = [0, *borders.tolist(), len(rows)]
     mask = np.zeros(len(judgement.codes), np.bool_)
-    place = 0
-    while place + 1 < len(borders):
-        begin, end = borders[place], borders[place + 1]
-        if up[begin] == up[end]:
-            place += 1
-            continue
-        mask[rows[begin + 1 : end + 1]] = True
-        place += 2
+    for before, begin, end, after in zip(bounds, bounds[1:], bounds[2:], bounds[3:], strict=False):
+        is_back = up[begin - 1] != up[end - 1]
+        if is_back and 3 * (end - begin) <= min(begin - before, after - end):
+            mask[rows[begin:end]] = True
     judgement.mark(mask, "price_in_another_unit")
 
 

@@ -88,19 +88,22 @@ def test_a_conversion_is_undone_by_the_other_one(amount: float, one: str, other:
     ("closes", "kept"),
     [
         # "100x errors" of London and Johannesburg that last for days: yfinance's wiki on price repair, discussion 2841
-        ([695.5, 6.98, 6.99, 7.0, 699.0], [695.5, 699.0]),
-        ([10.81, 1081.0, 1082.0, 10.9, 11.0], [10.81, 10.9, 11.0]),
-        ([695.5, 690.0, 6.98, 6.99], [695.5, 690.0, 6.98, 6.99]),  # no change back: nothing tells which is wrong
+        ([*[695.5] * 6, 6.98, 6.99, *[699.0] * 6], [*[695.5] * 6, *[699.0] * 6]),
+        ([*[10.81] * 4, 1081.0, 10.9, 10.9, 10.9], [*[10.81] * 4, 10.9, 10.9, 10.9]),
+        # So few bars on a side that either unit may be the wrong one, no change back, and no hundredth
+        ([695.5, 6.98, 6.99, 7.0, 699.0], [695.5, 6.98, 6.99, 7.0, 699.0]),
+        ([695.5, 690.0, 6.98, 6.99], [695.5, 690.0, 6.98, 6.99]),
         ([10.0, 500.0, 510.0, 10.2], [10.0, 500.0, 510.0, 10.2]),
     ],
 )
-def test_days_in_another_unit_are_no_prices_where_the_body_shows_the_change_back(
+def test_a_few_days_in_another_unit_are_no_prices_where_the_body_shows_the_change_back(
     closes: list[float], kept: list[float]
 ) -> None:
     document = json.loads(body("GBP"))
     result = document["chart"]["result"][0]
-    monday = DAY - 3 * 86_400  # 2024-05-06 was a holiday in London: from the day after
-    result["timestamp"] = [monday + 86_400 * day for day in (1, 2, 3, 4, 7)][: len(closes)]
+    tuesday = DAY - 2 * 86_400  # 2024-05-07
+    sessions = [tuesday + 86_400 * day for day in range(27) if (day + 1) % 7 not in (5, 6)][: len(closes)]
+    result["timestamp"] = sessions
     result["indicators"]["quote"] = [dict.fromkeys(("open", "high", "low", "close"), closes)]
     words = {"symbol": "EX.L", "currency": "GBP"}
     found = parse(load_protocol("yahoo_chart"), json.dumps(document).encode(), given=words, fetched_at=NOW)
