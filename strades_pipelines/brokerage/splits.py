@@ -91,7 +91,8 @@ def _booked_as(connection: Connection, wallet: Wallet, one: DueSplit, stated: Se
         return None
     booked = (same or moved)[0]
     first, last = sorted((booked.at, one.at))
-    between = any(
+    # All fills are read for a day that was corrected alone: every pass comes here for every split that is booked.
+    between = first < last and any(
         fill.listing_id == one.listing_id and first <= fill.filled_at < last for fill in load_fills(connection, wallet)
     )
     if booked.ratio != one.ratio or between:
