@@ -81,19 +81,20 @@ class Sandbox:
             return
         rule = self.rules.take(host, path)
         if rule is not None:
-            self._note(scope, await misbehave(rule, self._provider, scope, receive, send))
+            asked = self.asked  # an answer may be held back for longer than the list it belongs to is kept
+            status = await misbehave(rule, self._provider, scope, receive, send)
+            asked.append(_asked(scope, status))
             return
         response = self._response(Request(scope))
         self._note(scope, response.status_code)  # before it is sent: who has the answer finds the request noted
         await response(scope, receive, send)
 
     def _note(self, scope: Scope, status: int) -> None:
-        host, path = host_and_path(scope)
-        headers = Request(scope).headers
-        conditional = "if-none-match" in headers or "if-modified-since" in headers
-        query = scope["query_string"].decode("latin-1")
-        agent = headers.get("user-agent", "")
-        self.asked.append(Asked(scope["method"], host, path, query, status, agent, conditional, time.monotonic()))
+        self.asked.append(_asked(scope, status))
+
+    def forget(self) -> None:
+        """Begin a new list of requests; one that is still being answered belongs to the old one."""
+        self.asked = deque(maxlen=REMEMBERED_REQUESTS)
 
     async def _provider(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._response(Request(scope))(scope, receive, send)
@@ -132,7 +133,7 @@ class Sandbox:
     async def _requests(self, request: Request) -> JSONResponse:
         listed: list[dict[str, Any]] = [asdict(asked) for asked in self.asked]
         if request.method == "DELETE":
-            self.asked.clear()
+            self.forget()
         return JSONResponse(listed)
 
     async def _misbehave(self, request: Request) -> JSONResponse:
@@ -145,6 +146,15 @@ class Sandbox:
             except (RuleError, ValueError) as error:
                 return JSONResponse({"error": str(error)}, status_code=400)
         return JSONResponse([asdict(rule) for rule in self.rules.rules])
+
+
+def _asked(scope: Scope, status: int) -> Asked:
+    host, path = host_and_path(scope)
+    headers = Request(scope).headers
+    conditional = "if-none-match" in headers or "if-modified-since" in headers
+    query = scope["query_string"].decode("latin-1")
+    agent = headers.get("user-agent", "")
+    return Asked(scope["method"], host, path, query, status, agent, conditional, time.monotonic())
 
 
 def _unchanged(asked: Mapping[str, str], given: Mapping[str, str]) -> bool:

@@ -67,7 +67,7 @@ class Served:
         """Well-behaved again, every bucket full, nothing asked yet."""
         self.app.rules.rules.clear()
         self.app.limiter.buckets.clear()
-        self.app.asked.clear()
+        self.app.forget()
 
 
 @contextmanager

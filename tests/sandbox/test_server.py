@@ -4,8 +4,10 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 
@@ -143,6 +145,18 @@ def test_what_was_asked_can_be_looked_up(server: Served) -> None:
     (asked,) = server.get("-/requests").json()
     assert (asked["host"], asked["path"], asked["status"]) == ("api.gateio.ws", "api/v4/spot/candlesticks", 200)
     assert (asked["user_agent"], asked["conditional"]) == ("me/1", True)
+
+
+def test_a_request_still_being_answered_when_the_list_is_begun_anew_is_not_in_the_new_one(server: Served) -> None:
+    """A client that was killed has its slow answer made to the end, long after: another test found it in its list."""
+    server.misbehave("www.ecb.europa.eu", "slow", times=1, seconds=1)
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(server.get, RATES)
+        while server.app.rules.rules[0].times:  # until the rule is taken, which is when the request is under way
+            time.sleep(0.01)
+        server.reset()
+        assert slow.result().status == 200
+    assert list(server.app.asked) == []
 
 
 def test_an_unknown_host_is_told_what_to_do(server: Served) -> None:
