@@ -59,12 +59,11 @@ def bar_closes(calendar: str, interval: timedelta, start: datetime, end: datetim
     if calendar == ALWAYS_OPEN:
         return _every(interval, start, end)
     known = sessions(calendar, start.year, end.year)
-    spans = [(moment(int(opens)), moment(int(closes))) for opens, closes in zip(known.opens, known.closes, strict=True)]
     if interval >= timedelta(days=1):
-        return [close for _, close in spans if start <= close < end]
+        return [close for close in map(moment, known.closes.tolist()) if start <= close < end]
     return [
         close
-        for opened, closed in spans
+        for opened, closed in ((moment(opens), moment(closes)) for opens, closes in known.stretches())
         if start <= closed < end
         for close in _every(interval, opened + interval, closed + timedelta(microseconds=1))
     ]

@@ -16,6 +16,7 @@ CLOSED = """
     WHERE l.listing_id = ANY(%(listings)s) AND l.calendar <> '24/7' AND NOT EXISTS (
         SELECT FROM records.sessions AS s
         WHERE s.calendar = l.calendar AND s.open_time <= %(now)s AND %(now)s < s.close_time
+        AND (s.break_start IS NULL OR %(now)s < s.break_start OR %(now)s >= s.break_end)
     )
 """
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # A calendar without sessions is closed; what trades around the clock is no row.
 SESSIONS = """
-    SELECT l.listing_id, s.open_time, s.close_time FROM records.listings AS l
+    SELECT l.listing_id, s.open_time, s.close_time, s.break_start, s.break_end FROM records.listings AS l
     LEFT JOIN records.sessions AS s
         ON l.calendar = s.calendar AND s.close_time > '{start}'::timestamptz AND s.open_time < '{end}'::timestamptz
     WHERE l.listing_id IN ({listings}) AND l.calendar <> '24/7'
@@ -24,7 +24,10 @@ SESSIONS = """
 
 @dataclass(frozen=True)
 class OpenHours:
-    """Sessions by the index of a listing, in order: [opens, closes) in microseconds UTC. One without is always open."""
+    """When a listing trades, by its index, in order: [opens, closes) in microseconds UTC. One without is always open.
+
+    A session with a lunch break is two stretches.
+    """
 
     sessions: Mapping[int, Sequence[tuple[int, int]]] = field(default_factory=dict)
 
@@ -42,8 +45,9 @@ def read_open_hours(cursor: "Cursor", listings: Sequence[Listing], *, start: dat
     ids = [listing.listing_id for listing in listings]
     cursor.execute(SESSIONS.format(start=start.isoformat(), end=end.isoformat(), listings=", ".join(map(str, ids))))
     sessions: dict[int, list[tuple[int, int]]] = {}
-    for listing_id, opens, closes in cursor.fetchall():
+    for listing_id, opens, closes, leaves, returns in cursor.fetchall():
         known = sessions.setdefault(ids.index(listing_id), [])
+        stretches = [(opens, closes)] if leaves is None else [(opens, leaves), (returns, closes)]
         if opens is not None:
-            known.append((microseconds(opens), microseconds(closes)))
+            known += [(microseconds(begin), microseconds(end)) for begin, end in stretches]
     return OpenHours(sessions)

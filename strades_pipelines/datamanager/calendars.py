@@ -26,6 +26,13 @@ class Sessions:
     break_ends: NDArray[np.int64]
     half_days: NDArray[np.bool_]
 
+    def stretches(self) -> list[tuple[int, int]]:
+        """When it trades: [opens, closes), in order, two a session with a lunch break."""
+        mornings = zip(self.opens.tolist(), self.break_starts.tolist(), strict=True)
+        afternoons = zip(self.break_ends.tolist(), self.closes.tolist(), strict=True)
+        both = (stretch for session in zip(mornings, afternoons, strict=True) for stretch in session)
+        return [(opens, closes) for opens, closes in both if opens < closes]
+
 
 class CalendarError(ValueError):
     """No calendar has that name; one line."""

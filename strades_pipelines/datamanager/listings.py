@@ -10,7 +10,7 @@ import psycopg
 
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, sessions
+from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, Sessions, sessions
 from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Instrument, Sources
@@ -64,10 +64,12 @@ def assign_ids(listings: Iterable[Name], stored: Mapping[Name, int]) -> dict[Nam
 
 
 SESSIONS = """
-    INSERT INTO records.sessions (calendar, session_date, open_time, close_time, is_half_day)
-    SELECT * FROM unnest(%s::text[], %s::date[], %s::timestamptz[], %s::timestamptz[], %s::boolean[])
+    INSERT INTO records.sessions (calendar, session_date, open_time, close_time, is_half_day, break_start, break_end)
+    SELECT * FROM unnest(%s::text[], %s::date[], %s::timestamptz[], %s::timestamptz[], %s::boolean[],
+        %s::timestamptz[], %s::timestamptz[])
     ON CONFLICT (calendar, session_date) DO UPDATE
-    SET open_time = EXCLUDED.open_time, close_time = EXCLUDED.close_time, is_half_day = EXCLUDED.is_half_day
+    SET open_time = EXCLUDED.open_time, close_time = EXCLUDED.close_time, is_half_day = EXCLUDED.is_half_day,
+        break_start = EXCLUDED.break_start, break_end = EXCLUDED.break_end
 """
 
 
@@ -210,9 +212,8 @@ def _sync_sessions(connection: psycopg.Connection[Any], calendar: str, last_year
     if connection.execute(query, [calendar]).fetchone() == tuple(made.values()):
         return 0
     known = sessions(calendar, FIRST_SESSION_YEAR, last_year)
-    names = ("calendar", "session_date", "open_time", "close_time", "is_half_day")
-    columns = (known.dates.tolist(), known.opens.tolist(), known.closes.tolist(), known.half_days.tolist())
-    rows = [(calendar, day, _utc(opens), _utc(closes), half) for day, opens, closes, half in zip(*columns, strict=True)]
+    names = ("calendar", "session_date", "open_time", "close_time", "is_half_day", "break_start", "break_end")
+    rows = _session_rows(known)
     stored = set(connection.execute(f"SELECT {', '.join(names)} FROM records.sessions WHERE calendar = %s", [calendar]))
     changed = [row for row in rows if row not in stored]
     # In one statement: the tables made of sessions are told once for all of them.
@@ -221,6 +222,16 @@ def _sync_sessions(connection: psycopg.Connection[Any], calendar: str, last_year
     )
     _write(connection, "records.calendars", [made], ["calendar"])
     return written
+
+
+def _session_rows(known: Sessions) -> list[tuple[Any, ...]]:
+    """Rows of `records.sessions`, in the order of its columns."""
+    columns = (known.opens, known.closes, known.half_days, known.break_starts, known.break_ends)
+    rows = []
+    for day, opens, closes, half, leaves, returns in zip(known.dates.tolist(), *columns, strict=True):
+        lunch = (_utc(leaves), _utc(returns)) if leaves < returns else (None, None)
+        rows.append((known.calendar, day, _utc(opens), _utc(closes), bool(half), *lunch))
+    return rows
 
 
 def _write(

@@ -8,12 +8,14 @@ import pytest
 
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.execution import execute_pending
+from strades_pipelines.brokerage.gate_inputs import read_market
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.open_hours import OpenHours
+from strades_pipelines.brokerage.open_hours import OpenHours, read_open_hours
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.limits import parse_limits
+from strades_pipelines.strategy.events import microseconds
 from tests.brokerage.conftest import AAPL, MINUTE, PAPER, START, AddCandles, Connection, rows
 
 if TYPE_CHECKING:
@@ -31,6 +33,18 @@ def test_a_session_is_open_from_its_opening_until_before_its_close(time: int, cl
     hours = OpenHours({0: [(10, 20), (30, 40)], 1: []})
     assert hours.is_closed(0, time) is closed
     assert (hours.is_closed(1, time), hours.is_closed(2, time)) == (True, False)
+
+
+def test_in_the_lunch_break_an_exchange_is_closed(market: Connection, adbc: "AdbcConnection") -> None:
+    times = [START + minute * MINUTE for minute in (0, 10, 3, 6)]
+    market.execute("INSERT INTO records.sessions VALUES ('XNYS', '2024-01-02', %s, %s, false, %s, %s)", times)
+    market.commit()
+    wallet = open_wallet(market, STOCK, now=START)
+    with adbc.cursor() as cursor:
+        hours = read_open_hours(cursor, wallet.listings, start=START, end=START + 20 * MINUTE)
+    clock = {minute: START + minute * MINUTE for minute in range(11)}
+    assert [minute for minute, at in clock.items() if hours.is_closed(0, microseconds(at))] == [3, 4, 5, 10]
+    assert [minute for minute, at in clock.items() if read_market(market, wallet, now=at).closed] == [3, 4, 5, 10]
 
 
 def test_replay_and_paper_refuse_the_same_decisions(

@@ -54,6 +54,16 @@ def test_sessions_are_the_exchanges_own(connection: Connection, database_url: st
     assert (min(days), max(days)) == (date(1999, 1, 4), date(2026, 12, 31))
 
 
+def test_a_session_has_its_lunch_break_and_one_without_has_none(connection: Connection, database_url: str) -> None:
+    """Tokyo rests from 11:30 to 12:30 of its clock, nine hours ahead (its exchange's hours); Chicago does not."""
+    moved = [replace(each, calendar="XTKS") if each.symbol == "IBM" else each for each in SOURCES.instruments]
+    sync_listings(replace(SOURCES, instruments=tuple(moved)), url=database_url, now=NOW)
+    query = "SELECT break_start, break_end FROM records.sessions WHERE calendar = %s AND session_date = '2024-01-04'"
+    lunch = (datetime(2024, 1, 4, 2, 30, tzinfo=UTC), datetime(2024, 1, 4, 3, 30, tzinfo=UTC))
+    assert connection.execute(query, ["XTKS"]).fetchall() == [lunch]
+    assert connection.execute(query, ["XNYS"]).fetchall() == [(None, None)]
+
+
 def test_second_sync_writes_nothing(connection: Connection, database_url: str) -> None:
     sync_listings(SOURCES, url=database_url, now=NOW)
     versions = "SELECT xmin::text FROM records.listings UNION ALL SELECT xmin::text FROM records.sessions"

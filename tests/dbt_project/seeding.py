@@ -67,6 +67,9 @@ def sessions(adbc: "Connection", calendar: str, year: int) -> dict[date, tuple[d
     )
     dates = known.dates.tolist()
     frame = pd.DataFrame({"session_date": dates, "open_time": opens, "close_time": closes})
+    for name, times in (("break_start", known.break_starts), ("break_end", known.break_ends)):
+        breaks = zip(times.tolist(), known.break_starts < known.break_ends, strict=True)
+        frame[name] = [datetime.fromtimestamp(time / 1e6, UTC) if has_one else None for time, has_one in breaks]
     frame = frame.assign(calendar=calendar, is_half_day=known.half_days)
     load_rows(adbc, "records.sessions", frame, ["calendar", "session_date"])
     return dict(zip(dates, zip(opens, closes, strict=True), strict=True))

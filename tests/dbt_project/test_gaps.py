@@ -114,6 +114,21 @@ def test_holidays_and_weekends_are_no_gaps_and_do_not_part_one(
     ]
 
 
+def test_no_minute_of_a_lunch_break_is_missing(
+    database_url: str, adbc: "Connection", connection: psycopg.Connection[Any]
+) -> None:
+    """Hong Kong's exchange trades from 9:30 to 12:00 and from 13:00 to 16:00 of a clock eight hours ahead."""
+    listing(adbc, 1, symbol="A", calendar="XHKG")
+    opens, closes = sessions(adbc, "XHKG", 2024)[date(2024, 1, 2)]
+    noon, one = (datetime(2024, 1, 2, hour, tzinfo=UTC) for hour in (4, 5))
+    assert (opens, closes) == (noon - 150 * MINUTE, one + 180 * MINUTE)
+    asks_for(connection, "1m", opens, closes, 60, None)
+    fetched(connection, (opens, closes), closes + 30 * MINUTE)
+    bars(adbc, 1, "1m", [*minutes(opens, noon - MINUTE), *minutes(one + 2 * MINUTE, closes)])
+    run_dbt(database_url, GAPS)
+    assert rows(database_url, QUERY) == [("no_trades", noon - MINUTE, noon, 1), ("no_trades", one, one + 2 * MINUTE, 2)]
+
+
 def test_what_a_page_without_a_window_does_not_show_is_out_of_reach(
     database_url: str, adbc: "Connection", connection: psycopg.Connection[Any]
 ) -> None:

@@ -184,8 +184,8 @@ expected as materialized (
         lives.interval,
         range_agg(
             tstzrange(
-                sessions.open_time,
-                greatest(sessions.open_time, date_bin(lives.step, least(sessions.close_time, lives.ends_at), sessions.open_time))
+                hours.opens,
+                greatest(hours.opens, date_bin(lives.step, least(hours.closes, lives.ends_at), hours.opens))
             )
         ) as slots
     from lives
@@ -195,7 +195,14 @@ expected as materialized (
             and lives.starts_at <= sessions.open_time
             and lives.ends_at > sessions.open_time
             and sessions.session_date >= cast(lives.since as date) - 1
-    where lives.interval <> '1d'
+    -- A session with a lunch break is two stretches, each counted from where it begins.
+    cross join
+        lateral (
+            values
+            (sessions.open_time, coalesce(sessions.break_start, sessions.close_time)),
+            (sessions.break_end, sessions.close_time)
+        ) as hours (opens, closes)
+    where lives.interval <> '1d' and hours.opens is not null
     group by lives.listing_id, lives.interval
 
     union all

@@ -8,7 +8,9 @@ renamed as (
         session_date,
         is_half_day,
         open_time,
-        close_time
+        close_time,
+        break_start,
+        break_end
     from source
 )
 
