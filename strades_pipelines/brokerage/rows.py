@@ -256,9 +256,7 @@ def _insert_statement(table: str, names: tuple[str, ...], replace: tuple[str, ..
     action: sql.Composable = sql.SQL("ON CONFLICT DO NOTHING")
     if replace:
         updates = [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in names if name not in replace]
-        action = sql.SQL("ON CONFLICT ({}) DO UPDATE SET {}").format(
-            _columns(replace), sql.SQL(", ").join(updates)
-        )
+        action = sql.SQL("ON CONFLICT ({}) DO UPDATE SET {}").format(_columns(replace), sql.SQL(", ").join(updates))
     return (
         sql.SQL("INSERT INTO {} ({}) VALUES ({}) {}")
         .format(
@@ -274,9 +272,7 @@ def _insert_statement(table: str, names: tuple[str, ...], replace: tuple[str, ..
 @cache
 def _insert_records(table: str, names: tuple[str, ...]) -> bytes:
     return (
-        sql.SQL(
-            "INSERT INTO {0} ({1}) SELECT {1} FROM json_populate_recordset(NULL::{0}, %s) ON CONFLICT DO NOTHING"
-        )
+        sql.SQL("INSERT INTO {0} ({1}) SELECT {1} FROM json_populate_recordset(NULL::{0}, %s) ON CONFLICT DO NOTHING")
         .format(sql.Identifier(*table.split(".")), _columns(names))
         .as_bytes()
     )
