@@ -19,7 +19,7 @@ CREATE TRIGGER order_ended AFTER UPDATE ON trading.orders FOR EACH ROW
 WHEN (new.state IN ('cancelled', 'replaced', 'rejected', 'expired'))
 EXECUTE FUNCTION trading.mark_order('event.order_ended');
 
--- Of orders a strategy hears how they ended. One that was filled after its end was heard of at both times.
+-- Of orders a strategy hears how they ended; of one that was filled after that it has heard what is no longer so.
 CREATE FUNCTION trading.note_order_end() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO trading.input_changes (subject, known_from, known_to)
