@@ -11,7 +11,7 @@ from strades_pipelines.brokerage.brokers.venue import VenueOrder
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, postpone
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert, insert_many, order_event_row
+from strades_pipelines.brokerage.rows import insert_many, order_event_row
 from strades_pipelines.database.round_trips import commit_together
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
 
@@ -83,7 +83,8 @@ class OrderJournal:
         ):
             return known
         at = found.at if found else None
-        insert(self.connection, "trading.order_events", self._row(after, at, found.message if found else message))
+        row = self._row(after, at, found.message if found else message)
+        insert_many(self.connection, "trading.order_events", [row])
         return after
 
     def record_all(

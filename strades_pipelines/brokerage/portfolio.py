@@ -7,6 +7,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import psycopg
+
 from strades_pipelines.brokerage.prices import LISTINGS, Connection, find_listings, listings_named
 from strades_pipelines.brokerage.rows import cash_row, insert, line_row
 from strades_pipelines.brokerage.sleeves import (
@@ -40,6 +42,7 @@ WALLET = """
 OF_WALLET = """
     venue || ':' || symbol IN (SELECT unnest(w.instruments) FROM trading.wallets AS w WHERE w.wallet = %s)
 """
+BooksRows = tuple[psycopg.Cursor[Any], psycopg.Cursor[Any]]  # of balances, of positions
 # The splits that a wallet has booked, oldest first; bars are restated by them where prices are not raw.
 SPLITS = """
     SELECT m.listing_id, m.ex_date, m.occurred_at, m.ratio, m.units_taken, m.amount, l.adjustment <> 'raw',
@@ -305,10 +308,19 @@ def retire_unlisted(connection: Connection, listed: Collection[str], modes: Coll
     return sorted(wallet for (wallet,) in rows)
 
 
-def load_books(connection: Connection, wallet: Wallet) -> Books:
-    """Cash and positions as recorded; orders under way are not in it."""
+def ask_books(connection: Connection, wallet: Wallet) -> BooksRows:
+    """Ask for what `load_books` reads: within a pipeline that costs no wait of its own."""
     balances = connection.execute("SELECT currency, balance FROM trading.cash WHERE wallet = %s", [wallet.name])
-    held = connection.execute(f"{POSITIONS} WHERE wallet = %s", [wallet.name])
+    return balances, connection.execute(f"{POSITIONS} WHERE wallet = %s", [wallet.name])
+
+
+def load_books(connection: Connection, wallet: Wallet, asked: BooksRows | None = None) -> Books:
+    """Cash and positions as recorded; orders under way are not in it.
+
+    Args:
+        asked: what `ask_books` returned in the same transaction.
+    """
+    balances, held = asked or ask_books(connection, wallet)
     cash, rows = dict(balances.fetchall()), held.fetchall()
     positions = {listing_id: Position(*amounts) for listing_id, *amounts in rows if amounts[2] is not None}
     if len(positions) < len(rows):

@@ -227,7 +227,8 @@ def insert(connection: "psycopg.Connection[Any]", table: str, row: Row, *, repla
         replace: the key columns over which a row that is there is replaced; without it such a row stays as it is.
     """
     statement = _insert_statement(table, tuple(row), tuple(replace))
-    return connection.execute(statement, list(row.values())).rowcount == 1
+    # Within a pipeline the count of rows is not there yet, and what is returned is waited for.
+    return connection.execute(statement, list(row.values())).fetchone() is not None
 
 
 def insert_many(connection: "psycopg.Connection[Any]", table: str, new: Sequence[Row]) -> None:
@@ -258,7 +259,7 @@ def _insert_statement(table: str, names: tuple[str, ...], replace: tuple[str, ..
         updates = [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in names if name not in replace]
         action = sql.SQL("ON CONFLICT ({}) DO UPDATE SET {}").format(_columns(replace), sql.SQL(", ").join(updates))
     return (
-        sql.SQL("INSERT INTO {} ({}) VALUES ({}) {}")
+        sql.SQL("INSERT INTO {} ({}) VALUES ({}) {} RETURNING true")
         .format(
             sql.Identifier(*table.split(".")),
             _columns(names),

@@ -212,17 +212,17 @@ class Sending:
 
         It need not wait for the disk: what a server that crashes has lost is `submitting` again, and looked up.
         """
-        for submit, answer in answers:
-            error = answer.exception()
-            if error is None:
-                crash_point("trading.order_sent")
-                self._journal.done.sent.append(submit.known.order.intent_id)
-                self._settling.adopt(submit.known, answer.result())
-            elif isinstance(error, BrokerError):
-                self._store_error(submit.known, error)
-            else:
-                self._fault = self._fault or error
         with commit_together(self._connection, is_lazy=True):
+            for submit, answer in answers:
+                error = answer.exception()
+                if error is None:
+                    crash_point("trading.order_sent")
+                    self._journal.done.sent.append(submit.known.order.intent_id)
+                    self._settling.adopt(submit.known, answer.result())
+                elif isinstance(error, BrokerError):
+                    self._store_error(submit.known, error)
+                else:
+                    self._fault = self._fault or error
             states = ask_states(self._connection, self._name, is_shared=self._is_shared) if left else None
         crash_point("trading.order_acknowledged")
         return (states is None or read_states(states) == self._states) and self._goes_on()

@@ -133,7 +133,7 @@ def test_a_decision_is_on_the_wire_after_few_statements_and_one_commit_that_wait
         told.seek(0)
         sent = [line for line in told if line.startswith("F\t")]
     # Whatever their number: what needs no wait of its own goes over with the others.
-    assert waits_for_the_server(sent) <= 13
+    assert waits_for_the_server(sent) <= 12
     assert commits_that_wait(sent) == 1
 
 
