@@ -29,12 +29,12 @@ from strades_pipelines.brokerage.brokers.venue import VenueOrder
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
-from strades_pipelines.brokerage.prices import let_commit_be_lazy
 from strades_pipelines.brokerage.rows import decision_row, insert
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.roles import create_roles, in_database
+from strades_pipelines.database.round_trips import commit_lazily
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms, TradingDecision
 
@@ -226,8 +226,7 @@ def store(connection: psycopg.Connection[Any], wallet: str, n: int) -> None:
     request = OrderRequest(Decimal(1), OrderTerms())
     made = TradingDecision(wallet, "bench", 0, AAPL, at, "bar", "b", n, 0.0, 0.0, "why", {}, request)
     insert(connection, "signals.decisions", decision_row(made, at))
-    let_commit_be_lazy(connection)  # as `decide` does
-    connection.commit()
+    commit_lazily(connection)  # as `decide` does
 
 
 def commit_bare(connection: psycopg.Connection[Any]) -> None:

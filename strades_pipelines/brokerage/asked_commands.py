@@ -50,7 +50,7 @@ def carry_out_asked(
         connect_venue: opens the connection that the paper venue alone works with.
     """
     waiting = asked_commands(connection)
-    connection.rollback()
+    connection.commit()  # not a rollback: that forgets the prepared statements of the connection
     found = ((command.command_id, _carry_out(connection, command, clock, connect_venue)) for command in waiting)
     return {command_id: outcome for command_id, outcome in found if outcome is not None}
 

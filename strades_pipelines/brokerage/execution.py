@@ -6,7 +6,7 @@ called. Whatever happens after that, the venue's word alone settles it: what is 
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 
 import psycopg
@@ -18,12 +18,13 @@ from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_book import OpenOrder, orders_by_id
 from strades_pipelines.brokerage.order_journal import Executed, OrderJournal
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
-from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
+from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.sending import Sending
 from strades_pipelines.brokerage.settling import Settling
 from strades_pipelines.brokerage.sleeves import current_states
 from strades_pipelines.brokerage.splits import book_splits
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.database.round_trips import commit_together
 from strades_pipelines.market.order_states import OrderState
 
 LOGGER = logging.getLogger(__name__)
@@ -68,8 +69,10 @@ def settle_orders(
 @contextmanager
 def _pass(connection: Connection, venue: VenueBroker, name: str, now: datetime) -> Iterator["_Pass"]:
     """Under the wallet's lock; a fault of ours halts it: nothing is sent until a person has looked at it."""
-    with wallet_lock(connection, name):
-        wallet = load_wallet(connection, name)
+    with ExitStack() as lock:
+        with connection.pipeline():
+            lock.enter_context(wallet_lock(connection, name))
+            wallet = load_wallet(connection, name)
         if wallet.mode == "replay":
             raise ValueError(f"wallet {name}: expected the mode paper or live, was replay; what it did is over")
         wallet = book_splits(connection, wallet, now=now)
@@ -97,6 +100,8 @@ def _halt_on_fault(connection: Connection, name: str) -> Iterator[None]:
 def wallet_lock(connection: Connection, name: str, *, wait: str = "60s") -> Iterator[None]:
     """Hold the wallet's advisory lock; it ends with the connection, so a killed process leaves none.
 
+    The transaction in which it is taken goes on, and waits as long for the locks of rows.
+
     Raises:
         psycopg.errors.LockNotAvailable: when another process holds it longer than `wait`.
     """
@@ -104,15 +109,14 @@ def wallet_lock(connection: Connection, name: str, *, wait: str = "60s") -> Iter
     connection.execute(
         "SELECT set_config('lock_timeout', %s, true), pg_advisory_lock(hashtextextended(%s, 0))", [wait, key]
     )
-    connection.commit()
     try:
         yield
     finally:
         # A broken connection has lost the lock with the rest.
         with suppress(psycopg.OperationalError):
             connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
-            connection.commit()
+            with commit_together(connection):
+                connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
 
 
 class _Pass:
@@ -137,7 +141,7 @@ class _Pass:
         if under_way:
             under_way = self._bring_up_to_date(under_way, lookups)
             # It may have been halted while the venue was asked.
-            wallet = wallet.in_states(current_states(self._connection, wallet.name))
+            wallet = wallet.in_states(current_states(self._connection, wallet.name, is_shared=bool(wallet.sleeves)))
         made = self._intend(wallet, under_way)
         planned = [known for known in under_way if known.state is OrderState.PLANNED]
         self._sending.send_planned([*planned, *made])
@@ -170,11 +174,10 @@ class _Pass:
 
     def _intend(self, wallet: Wallet, under_way: Sequence[OpenOrder]) -> Sequence[OpenOrder]:
         """Commit an intent, or a refusal, for each decision that is due; returns the intents, parents first."""
-        planned, refusals = intend(self._connection, wallet, now=self._journal.now, under_way=under_way)
-        if planned or refusals:  # that it is submitting is durable before it is sent, and this before that
-            let_commit_be_lazy(self._connection)
-        crash_point("trading.intents_written")
-        self._connection.commit()
+        # That it is submitting is durable before it is sent, and this before that.
+        with commit_together(self._connection, is_lazy=True):
+            planned, refusals = intend(self._connection, wallet, now=self._journal.now, under_way=under_way)
+            crash_point("trading.intents_written")
         crash_point("trading.intents_committed")
         self.done.intents += [known.order.intent_id for known in planned]
         self.done.refusals.update({refusal.decision_id: refusal.code for refusal in refusals})

@@ -16,6 +16,7 @@ from strades_pipelines.brokerage.command_log import Request, Scope, asked_comman
 from strades_pipelines.brokerage.findings import open_findings
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.database.round_trips import commit_together
 
 SEND_SECONDS = 5.0  # a send that hangs for longer is the venue's to end
 # The wallets of a scope, but for replays and for those that are closed.
@@ -132,8 +133,8 @@ def send_lock(connection: Connection, wallet: str) -> Iterator[None]:
     finally:
         with suppress(psycopg.OperationalError):  # a broken connection has lost the lock with the rest
             connection.rollback()
-            connection.execute("SELECT pg_advisory_unlock_shared(hashtextextended(%s, 0))", [_key(wallet)])
-            connection.commit()
+            with commit_together(connection):
+                connection.execute("SELECT pg_advisory_unlock_shared(hashtextextended(%s, 0))", [_key(wallet)])
 
 
 def wait_for_sends(connection: Connection, wallets: Sequence[str], *, seconds: float) -> list[str]:

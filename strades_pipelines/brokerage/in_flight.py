@@ -27,13 +27,14 @@ def run_in_flight(
     It returns, or raises, when no request is on its way any more.
 
     Args:
-        lanes: each makes one request at a time; the only one makes it in this thread.
+        lanes: each makes one request at a time; where one is enough it makes it in this thread.
         request: what it raises is its answer.
         on_answers: takes what has come, in this thread, and how many items wait; says whether to begin more.
     """
     waiting, free, goes_on = deque(items), list(reversed(lanes)), True
     running: dict[Future[Answer], tuple[Item, VenueBroker]] = {}
-    with _Inline() if len(lanes) == 1 else ThreadPoolExecutor(len(lanes), thread_name_prefix="in-flight") as pool:
+    workers = min(len(lanes), len(items))
+    with _Inline() if workers < 2 else ThreadPoolExecutor(workers, thread_name_prefix="in-flight") as pool:
         while running or (waiting and goes_on):
             while waiting and free and goes_on:
                 item, lane = waiting.popleft(), free.pop()

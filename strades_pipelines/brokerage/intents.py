@@ -10,7 +10,7 @@ from math import prod
 from strades_pipelines.brokerage.gate_inputs import read_market
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, plan
 from strades_pipelines.brokerage.owner_accounts import OwnerAccount, read_owner_accounts
-from strades_pipelines.brokerage.portfolio import Wallet, load_books
+from strades_pipelines.brokerage.portfolio import BooksRows, Wallet, ask_books, load_books
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.replacements import refusal_to_replace
 from strades_pipelines.brokerage.rows import insert_many, refusal_row, request_from_json
@@ -67,8 +67,9 @@ def intend(
     pending = list(_with_successors(wallet, _pending(connection, wallet, now)))
     if not pending:
         return [], []
+    asked = ask_books(connection, wallet)
     market = read_market(connection, wallet, now=now)
-    books, unsettled = books_with_orders(connection, wallet, market.prices, under_way)
+    books, unsettled = books_with_orders(connection, wallet, market.prices, under_way, asked)
     deciding = {due.decision.strategy for due, _ in pending if not due.decision.is_by_person}
     owners = read_owner_accounts(connection, wallet, books, deciding)
     newest = _newest_intents(connection, wallet) if any(due.is_target for due, _ in pending) else {}
@@ -202,13 +203,15 @@ def books_with_orders(
     wallet: Wallet,
     prices: Mapping[int, Decimal],
     under_way: Sequence[OpenOrder] | None = None,
+    asked: BooksRows | None = None,
 ) -> tuple[Books, set[Place]]:
     """The wallet's books with all that is under way, at its worst, and the targets that are unsettled.
 
     Args:
         under_way: as for `intend`.
+        asked: as for `load_books`.
     """
-    books = load_books(connection, wallet)
+    books = load_books(connection, wallet, asked)
     unsettled: set[Place] = set()
     for known in open_orders(connection, wallet) if under_way is None else under_way:
         rest = known.order.quantity - known.filled

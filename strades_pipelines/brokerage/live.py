@@ -12,7 +12,7 @@ from strades_pipelines.brokerage.feed import fills_in_order
 from strades_pipelines.brokerage.movements import cash_flows
 from strades_pipelines.brokerage.order_book import cancellable, request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session, load_wallet
-from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
+from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.results import (
     KEYS,
     NO_CURVE,
@@ -28,6 +28,7 @@ from strades_pipelines.brokerage.splits import SplitError, book_splits, due_spli
 from strades_pipelines.brokerage.stepping import read_bars, step
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.database.round_trips import commit_lazily
 from strades_pipelines.market.orders import Refusal, TradingDecision
 from strades_pipelines.strategy.events import microseconds, moment
 
@@ -109,9 +110,8 @@ def _decide(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, n
         raise SplitError(
             f"wallet {wallet.name}: what it trades was split while it decided; the next pass takes that in"
         )
-    let_commit_be_lazy(connection)  # no order is sent before a later commit
     crash_point("signals.decisions_written")
-    connection.commit()
+    commit_lazily(connection)  # no order is sent before a later commit
     crash_point("signals.decisions_committed")
     return new
 

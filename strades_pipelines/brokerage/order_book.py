@@ -10,7 +10,7 @@ from psycopg.rows import namedtuple_row
 
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert, insert_many, intent_row, order_event_row, stored_terms
+from strades_pipelines.brokerage.rows import insert, intent_row, records, stored_terms
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import Order
 
@@ -31,6 +31,16 @@ ORDERS = """
 UNDER_WAY = f"""
     {ORDERS} WHERE o.wallet = %s AND o.state NOT IN {ENDED}
     ORDER BY i.intended_at, i.parent_id IS NOT NULL, d.ordinal, i.intent_id
+"""
+# An intent and its first event, which a trigger makes the order of; an intent that is there stays as it is.
+PLAN = """
+    WITH new AS (
+        INSERT INTO trading.intents ({columns})
+        SELECT {columns} FROM json_populate_recordset(NULL::trading.intents, %s)
+        ON CONFLICT DO NOTHING RETURNING intent_id, recorded_at
+    )
+    INSERT INTO trading.order_events (intent_id, state, recorded_at) SELECT intent_id, 'planned', recorded_at FROM new
+    RETURNING intent_id
 """
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=5)
 
@@ -68,15 +78,14 @@ def plan(
 ) -> list[OpenOrder]:
     """Keep orders that are to be sent, each before a time; returns those that are new. Commits nothing."""
     rows = [intent_row(order, wallet.name, wallet.broker, now, send_before=before) for order, before in orders]
-    written = insert_many(connection, "trading.intents", rows)
-    planned = [
+    if not rows:
+        return []
+    written = {row[0] for row in connection.execute(PLAN.format(columns=", ".join(rows[0])), [records(rows)])}
+    return [
         OpenOrder(order, OrderState.PLANNED, Decimal(0), None, None, None, before, 0, None, None)
-        for (order, before), is_new in zip(orders, written, strict=True)
-        if is_new
+        for order, before in orders
+        if order.intent_id in written
     ]
-    events = [order_event_row(known.order.intent_id, OrderState.PLANNED, now) for known in planned]
-    insert_many(connection, "trading.order_events", events)
-    return planned
 
 
 def open_orders(connection: Connection, wallet: Wallet) -> Iterator[OpenOrder]:

@@ -10,8 +10,9 @@ from strades_pipelines.brokerage.brokers.errors import BrokerError, RateLimited
 from strades_pipelines.brokerage.brokers.venue import VenueOrder
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, postpone
 from strades_pipelines.brokerage.portfolio import Wallet
-from strades_pipelines.brokerage.prices import Connection, let_commit_be_lazy
-from strades_pipelines.brokerage.rows import insert, insert_many, order_event_row
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.rows import insert_many, order_event_row
+from strades_pipelines.database.round_trips import commit_together
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
 
 
@@ -48,12 +49,11 @@ class OrderJournal:
             self.done.unsettled[known.order.intent_id] = known.reason or known.state.value
         if self.is_limited or not known.is_due(self.now):
             return False
-        let_commit_be_lazy(self.connection)
-        row = self.connection.execute(
-            "SELECT state FROM trading.orders WHERE intent_id = %s FOR UPDATE SKIP LOCKED", [known.order.intent_id]
-        ).fetchone()
-        self.connection.commit()  # a venue may take its time: nothing is held meanwhile but the wallet's lock
-        return row == (known.state.value,)
+        with commit_together(self.connection, is_lazy=True):  # a venue may take its time: nothing is held meanwhile
+            free = self.connection.execute(
+                "SELECT state FROM trading.orders WHERE intent_id = %s FOR UPDATE SKIP LOCKED", [known.order.intent_id]
+            )
+        return free.fetchone() == (known.state.value,)
 
     def record(
         self,
@@ -83,7 +83,8 @@ class OrderJournal:
         ):
             return known
         at = found.at if found else None
-        insert(self.connection, "trading.order_events", self._row(after, at, found.message if found else message))
+        row = self._row(after, at, found.message if found else message)
+        insert_many(self.connection, "trading.order_events", [row])
         return after
 
     def record_all(

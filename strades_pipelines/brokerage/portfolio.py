@@ -1,13 +1,15 @@
 """Wallets in the database: opened once, their setting never changed; what they hold and what is under way."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from strades_pipelines.brokerage.prices import Connection, find_listings
+import psycopg
+
+from strades_pipelines.brokerage.prices import LISTINGS, Connection, find_listings, listings_named
 from strades_pipelines.brokerage.rows import cash_row, insert, line_row
 from strades_pipelines.brokerage.sleeves import (
     SEVERAL,
@@ -32,6 +34,15 @@ from strades_pipelines.market.splits import Split, in_current_shares, paid_out
 from strades_pipelines.strategy.registry import code_hash, create
 from strades_pipelines.strategy.strategy import Strategy
 
+WALLET = """
+    SELECT w.wallet, w.mode, w.strategy, w.parameters, w.instruments, w."interval", w.currency, w.opening_cash,
+        w.fee_rate, w.opened_at, w.max_decision_age, w.broker, s.state, s.reason, w.limits
+    FROM trading.wallets AS w INNER JOIN trading.wallet_states AS s USING (wallet) WHERE w.wallet = %s
+"""
+OF_WALLET = """
+    venue || ':' || symbol IN (SELECT unnest(w.instruments) FROM trading.wallets AS w WHERE w.wallet = %s)
+"""
+BooksRows = tuple[psycopg.Cursor[Any], psycopg.Cursor[Any]]  # of balances, of positions
 # The splits that a wallet has booked, oldest first; bars are restated by them where prices are not raw.
 SPLITS = """
     SELECT m.listing_id, m.ex_date, m.occurred_at, m.ratio, m.units_taken, m.amount, l.adjustment <> 'raw',
@@ -243,21 +254,16 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
     Raises:
         LookupError: when there is no such wallet, or an instrument of it is not in the database.
     """
-    row = connection.execute(
-        """
-        SELECT w.wallet, w.mode, w.strategy, w.parameters, w.instruments, w."interval", w.currency, w.opening_cash,
-            w.fee_rate, w.opened_at, w.max_decision_age, w.broker, s.state, s.reason, w.limits
-        FROM trading.wallets AS w INNER JOIN trading.wallet_states AS s USING (wallet) WHERE w.wallet = %s
-        """,
-        [name],
-    ).fetchone()
+    # All are asked before the first is read: within a pipeline they cost one wait.
+    opened = connection.execute(WALLET, [name])
+    listed = connection.execute(f"{LISTINGS} WHERE {OF_WALLET}", [name])
+    booked = connection.execute(SPLITS, [name])
+    row = opened.fetchone()
     if row is None:
         raise LookupError(f"wallet: expected one that was opened, was {name!r}; is it in Wallets.json?")
-    with connection.cursor() as cursor:
-        listings = find_listings(cursor, row[4])
-    name, mode, strategy, parameters, _, *rest, limits = row
-    wallet = Wallet(name, mode, strategy, parameters, listings, *rest)
-    splits = read_splits(connection, name) if mode != "replay" else ()
+    name, mode, strategy, parameters, instruments, *rest, limits = row
+    wallet = Wallet(name, mode, strategy, parameters, listings_named(instruments, listed), *rest)
+    splits = splits_of_rows(name, booked) if mode != "replay" else ()
     sleeves = read_sleeves(connection, name) if strategy == SEVERAL else ()
     wallet = replace(wallet, limits=parse_limits(limits), splits=splits, sleeves=sleeves)
     if sleeves and any(split.taken for split in splits):
@@ -268,9 +274,13 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
 
 def read_splits(connection: Connection, wallet: str) -> tuple[Split, ...]:
     """The splits that a wallet has booked, oldest first."""
+    return splits_of_rows(wallet, connection.execute(SPLITS, [wallet]))
+
+
+def splits_of_rows(wallet: str, rows: Iterable[Sequence[Any]]) -> tuple[Split, ...]:
+    """The splits of a wallet in the rows of SPLITS."""
     return tuple(
-        Split(wallet, listing_id, ex_date, at, Fraction(ratio), *rest)
-        for listing_id, ex_date, at, ratio, *rest in connection.execute(SPLITS, [wallet])
+        Split(wallet, listing_id, ex_date, at, Fraction(ratio), *rest) for listing_id, ex_date, at, ratio, *rest in rows
     )
 
 
@@ -298,12 +308,20 @@ def retire_unlisted(connection: Connection, listed: Collection[str], modes: Coll
     return sorted(wallet for (wallet,) in rows)
 
 
-def load_books(connection: Connection, wallet: Wallet) -> Books:
-    """Cash and positions as recorded; orders under way are not in it."""
-    cash = dict(
-        connection.execute("SELECT currency, balance FROM trading.cash WHERE wallet = %s", [wallet.name]).fetchall()
-    )
-    rows = connection.execute(f"{POSITIONS} WHERE wallet = %s", [wallet.name]).fetchall()
+def ask_books(connection: Connection, wallet: Wallet) -> BooksRows:
+    """Ask for what `load_books` reads: within a pipeline that costs no wait of its own."""
+    balances = connection.execute("SELECT currency, balance FROM trading.cash WHERE wallet = %s", [wallet.name])
+    return balances, connection.execute(f"{POSITIONS} WHERE wallet = %s", [wallet.name])
+
+
+def load_books(connection: Connection, wallet: Wallet, asked: BooksRows | None = None) -> Books:
+    """Cash and positions as recorded; orders under way are not in it.
+
+    Args:
+        asked: what `ask_books` returned in the same transaction.
+    """
+    balances, held = asked or ask_books(connection, wallet)
+    cash, rows = dict(balances.fetchall()), held.fetchall()
     positions = {listing_id: Position(*amounts) for listing_id, *amounts in rows if amounts[2] is not None}
     if len(positions) < len(rows):
         positions = booked_positions(load_fills(connection, wallet), wallet.splits)

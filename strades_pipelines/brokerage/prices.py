@@ -1,6 +1,6 @@
 """Listings and single prices out of the database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.rounding import exact
 
 Connection = psycopg.Connection[Any]
+LISTINGS = "SELECT listing_id, venue, symbol, currency, tick_size::text, lot_size::text FROM records.listings"
 
 
 def bar_table(interval: str) -> str:
@@ -23,25 +24,21 @@ def of_interval(interval: str) -> str:
     return "true" if interval == "1d" else f"\"interval\" = '{interval}'"
 
 
-def let_commit_be_lazy(connection: Connection) -> None:
-    """Have the transaction at hand commit without waiting for the disk.
-
-    For what a later commit makes durable before anything leaves this process: PostgreSQL writes in the order of the
-    commits. A server that crashes in between has lost what is made again from what is stored.
-    """
-    connection.execute("SET LOCAL synchronous_commit = off")
-
-
 def find_listings(cursor: Any, names: Sequence[str]) -> list[Listing]:
     """The listings named `VENUE:SYMBOL`, in that order; any database cursor will do.
 
     Raises:
         LookupError: when one is not in the database.
     """
-    cursor.execute("SELECT listing_id, venue, symbol, currency, tick_size::text, lot_size::text FROM records.listings")
+    cursor.execute(LISTINGS)
+    return listings_named(names, cursor.fetchall())
+
+
+def listings_named(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Listing]:
+    """As `find_listings`, among the rows of LISTINGS."""
     by_name = {
         f"{venue}:{symbol}": Listing(listing_id, venue, symbol, currency, Decimal(tick), Decimal(lot))
-        for listing_id, venue, symbol, currency, tick, lot in cursor.fetchall()
+        for listing_id, venue, symbol, currency, tick, lot in rows
     }
     for name in names:
         if name not in by_name:
@@ -61,10 +58,12 @@ def last_bars(
     connection: Connection, listings: Sequence[Listing], *, interval: str, known_at: datetime
 ) -> dict[int, tuple[Decimal, datetime]]:
     """The last known close by listing id, and since when it was known; a listing without bars is absent."""
+    # The array is a subquery, so that one plan serves every call: by how many listings there are a new plan looks
+    # cheaper than the kept one each time, and it takes ten times as long to make as to run.
     rows = connection.execute(
         f"""
         SELECT listing.id, newest.close, newest.knowledge_time
-        FROM unnest(%s::integer[]) AS listing (id)
+        FROM unnest((SELECT %s::integer[])) AS listing (id)
         CROSS JOIN LATERAL (
             SELECT bar.close, bar.knowledge_time FROM {bar_table(interval)} AS bar
             WHERE bar.listing_id = listing.id AND {of_interval(interval)} AND bar.knowledge_time <= %s

@@ -203,7 +203,7 @@ def is_due(connection: Connection, wallet: Wallet, *, now: datetime) -> bool:
         "SELECT FROM trading.reconciliations WHERE account = %s AND reconciled_at > %s AND %s = ANY(wallets)",
         [account_of(wallet), now - EVERY, wallet.name],
     ).fetchone()
-    connection.rollback()
+    connection.commit()  # not a rollback: that forgets the prepared statements of the connection
     return row is None
 
 

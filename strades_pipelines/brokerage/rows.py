@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -225,32 +226,58 @@ def insert(connection: "psycopg.Connection[Any]", table: str, row: Row, *, repla
     Args:
         replace: the key columns over which a row that is there is replaced; without it such a row stays as it is.
     """
-    return connection.execute(_insert_statement(table, row, replace), list(row.values())).rowcount == 1
+    statement = _insert_statement(table, tuple(row), tuple(replace))
+    # Within a pipeline the count of rows is not there yet, and what is returned is waited for.
+    return connection.execute(statement, list(row.values())).fetchone() is not None
 
 
-def insert_many(connection: "psycopg.Connection[Any]", table: str, new: Sequence[Row]) -> list[bool]:
-    """Insert rows with the same columns, in their order; returns of each whether it was written. Commits nothing.
-
-    They go over in one pipeline: as many rows as one cost one wait for the server.
-    """
-    if not new:
-        return []
-    statement = sql.SQL("{} RETURNING true").format(_insert_statement(table, new[0], ()))
-    with connection.cursor() as cursor:
-        cursor.executemany(statement, [list(row.values()) for row in new], returning=True)
-        return [result.rowcount == 1 for result in cursor.results()]
+def insert_many(connection: "psycopg.Connection[Any]", table: str, new: Sequence[Row]) -> None:
+    """Insert rows with the same columns, in their order, by one statement; what is there stays. Commits nothing."""
+    if new:
+        connection.execute(_insert_records(table, tuple(new[0])), [records(new)])
 
 
-def _insert_statement(table: str, row: Row, replace: Sequence[str]) -> sql.Composed:
-    names = [sql.Identifier(name) for name in row]
+def records(rows: Sequence[Row]) -> str:
+    """Rows as what PostgreSQL's `json_populate_recordset` reads: one parameter, however many rows."""
+    return json.dumps(rows, default=_json_value, allow_nan=False)
+
+
+def _json_value(value: object) -> str:
+    """A time or bytes as PostgreSQL reads them from text."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    raise TypeError(f"expected a value of a row, was {value!r}")
+
+
+# Composing a statement takes longer than to run it, and there are few.
+@cache
+def _insert_statement(table: str, names: tuple[str, ...], replace: tuple[str, ...]) -> bytes:
     action: sql.Composable = sql.SQL("ON CONFLICT DO NOTHING")
     if replace:
-        updates = [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in row if name not in replace]
-        keys = sql.SQL(", ").join(map(sql.Identifier, replace))
-        action = sql.SQL("ON CONFLICT ({}) DO UPDATE SET {}").format(keys, sql.SQL(", ").join(updates))
-    return sql.SQL("INSERT INTO {} ({}) VALUES ({}) {}").format(
-        sql.Identifier(*table.split(".")),
-        sql.SQL(", ").join(names),
-        sql.SQL(", ").join([sql.Placeholder()] * len(row)),
-        action,
+        updates = [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in names if name not in replace]
+        action = sql.SQL("ON CONFLICT ({}) DO UPDATE SET {}").format(_columns(replace), sql.SQL(", ").join(updates))
+    return (
+        sql.SQL("INSERT INTO {} ({}) VALUES ({}) {} RETURNING true")
+        .format(
+            sql.Identifier(*table.split(".")),
+            _columns(names),
+            sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+            action,
+        )
+        .as_bytes()
     )
+
+
+@cache
+def _insert_records(table: str, names: tuple[str, ...]) -> bytes:
+    return (
+        sql.SQL("INSERT INTO {0} ({1}) SELECT {1} FROM json_populate_recordset(NULL::{0}, %s) ON CONFLICT DO NOTHING")
+        .format(sql.Identifier(*table.split(".")), _columns(names))
+        .as_bytes()
+    )
+
+
+def _columns(names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))

@@ -7,6 +7,7 @@ killed is looked up by its client order id.
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected
@@ -19,12 +20,12 @@ from strades_pipelines.brokerage.linked_orders import has_lost_parent, waits_for
 from strades_pipelines.brokerage.order_book import OpenOrder, claim_orders
 from strades_pipelines.brokerage.order_journal import OrderJournal
 from strades_pipelines.brokerage.portfolio import held_units
-from strades_pipelines.brokerage.prices import let_commit_be_lazy
 from strades_pipelines.brokerage.replacements import is_amendment, order_to_send
 from strades_pipelines.brokerage.send_batches import split_batch
 from strades_pipelines.brokerage.settling import NEVER_HAD_IT, Settling
-from strades_pipelines.brokerage.sleeves import States, current_states
+from strades_pipelines.brokerage.sleeves import States, ask_states, current_states, read_states
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.database.round_trips import commit_together
 from strades_pipelines.market.limits import is_exit
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import Order
@@ -50,6 +51,7 @@ class Sending:
         self._journal, self._venue, self._connection = journal, venue, journal.connection
         self._settling, self._cancelling = settling, cancelling
         self._name, self._ends_at = journal.wallet.name, time.monotonic() + SENDING_SECONDS
+        self._is_shared = bool(journal.wallet.sleeves)
         self._states = States(journal.wallet.state, {})  # when the batch was gated
         self._limit: RateLimited | None = None
         self._fault: BaseException | None = None
@@ -78,9 +80,10 @@ class Sending:
         orders = [known for known in orders if self._goes_on() and self._makes_room(known)]
         if not orders:
             return []
-        with send_lock(self._connection, self._name):
-            submits = self._gate(orders)
-            self._connection.commit()
+        with ExitStack() as lock:
+            with commit_together(self._connection):
+                lock.enter_context(send_lock(self._connection, self._name))
+                submits = self._gate(orders)
             if not submits:
                 return []
             crash_point("trading.order_submitting")
@@ -111,7 +114,10 @@ class Sending:
 
     def _is_over(self, known: OpenOrder) -> bool:
         """Whether an order is not to be sent any more, as the wallet is now."""
-        return self._reason_not_to_send(known, current_states(self._connection, self._name)) is not None
+        return (
+            self._reason_not_to_send(known, current_states(self._connection, self._name, is_shared=self._is_shared))
+            is not None
+        )
 
     def _makes_room(self, known: OpenOrder) -> bool:
         """Take back the order in whose place this one is to stand; whether this one can be sent now."""
@@ -135,9 +141,10 @@ class Sending:
 
     def _gate(self, orders: Sequence[OpenOrder]) -> list[Submit]:
         """Have those that may go be `submitting`, and end the others. Under the send lock, which a halt waits for."""
-        self._states = current_states(self._connection, self._name)
-        going = []
-        for known in claim_orders(self._connection, self._journal.wallet, orders):
+        states = ask_states(self._connection, self._name, is_shared=self._is_shared)
+        claimed = claim_orders(self._connection, self._journal.wallet, orders)
+        self._states, going = read_states(states), []
+        for known in claimed:
             ended = self._reason_not_to_send(known, self._states)
             if ended is None:
                 going.append(known)
@@ -205,21 +212,20 @@ class Sending:
 
         It need not wait for the disk: what a server that crashes has lost is `submitting` again, and looked up.
         """
-        let_commit_be_lazy(self._connection)
-        for submit, answer in answers:
-            error = answer.exception()
-            if error is None:
-                crash_point("trading.order_sent")
-                self._journal.done.sent.append(submit.known.order.intent_id)
-                self._settling.adopt(submit.known, answer.result())
-            elif isinstance(error, BrokerError):
-                self._store_error(submit.known, error)
-            else:
-                self._fault = self._fault or error
-        is_same = not left or current_states(self._connection, self._name) == self._states
-        self._connection.commit()
+        with commit_together(self._connection, is_lazy=True):
+            for submit, answer in answers:
+                error = answer.exception()
+                if error is None:
+                    crash_point("trading.order_sent")
+                    self._journal.done.sent.append(submit.known.order.intent_id)
+                    self._settling.adopt(submit.known, answer.result())
+                elif isinstance(error, BrokerError):
+                    self._store_error(submit.known, error)
+                else:
+                    self._fault = self._fault or error
+            states = ask_states(self._connection, self._name, is_shared=self._is_shared) if left else None
         crash_point("trading.order_acknowledged")
-        return is_same and self._goes_on()
+        return (states is None or read_states(states) == self._states) and self._goes_on()
 
     def _store_error(self, known: OpenOrder, error: BrokerError) -> None:
         journal = self._journal

@@ -5,7 +5,7 @@ so decision and intent ids, fills and profit are its own. What is nobody's is `u
 and what reconciliation adopted.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -33,11 +33,8 @@ OWNERS = f"""
     LEFT JOIN trading.sleeves AS s ON f.wallet = s.wallet AND d.strategy = s.sleeve
     WHERE f.wallet = %s
 """
-STATES = """
-    SELECT NULL AS sleeve, state FROM trading.wallet_states WHERE wallet = %(wallet)s
-    UNION ALL
-    SELECT sleeve, state FROM trading.sleeve_states WHERE wallet = %(wallet)s
-"""
+OWN_STATE = "SELECT NULL AS sleeve, state FROM trading.wallet_states WHERE wallet = %(wallet)s"
+STATES = f"{OWN_STATE} UNION ALL SELECT sleeve, state FROM trading.sleeve_states WHERE wallet = %(wallet)s"
 
 
 @dataclass(frozen=True)
@@ -98,11 +95,24 @@ def fill_owners(connection: Connection, wallet: str) -> dict[str, str]:
     return {} if is_shared is None else dict(connection.execute(OWNERS, [wallet]).fetchall())
 
 
-def current_states(connection: Connection, wallet: str) -> States:
+def current_states(connection: Connection, wallet: str, *, is_shared: bool) -> States:
     """The states that count for a wallet and its sleeves now; `gone` for a wallet that is not there."""
-    rows = dict(connection.execute(STATES, {"wallet": wallet}).fetchall())
-    own = str(rows.pop(None, "gone"))
-    return States(own, rows)
+    return read_states(ask_states(connection, wallet, is_shared=is_shared))
+
+
+def ask_states(connection: Connection, wallet: str, *, is_shared: bool) -> Iterable[tuple[str | None, str]]:
+    """Ask for what `read_states` reads: within a pipeline that costs no wait of its own.
+
+    Args:
+        is_shared: whether the wallet has sleeves, whose states take as long again.
+    """
+    return connection.execute(STATES if is_shared else OWN_STATE, {"wallet": wallet})
+
+
+def read_states(rows: Iterable[tuple[str | None, str]]) -> States:
+    """The states that `ask_states` asked for."""
+    sleeves = dict(rows)
+    return States(sleeves.pop(None, "gone"), {str(name): state for name, state in sleeves.items()})
 
 
 def store_sleeves(

@@ -86,5 +86,5 @@ class Desk:
 
     def _is_open(self, name: str) -> bool:
         row = self.connection.execute("SELECT FROM trading.wallets WHERE wallet = %s", [name]).fetchone()
-        self.connection.rollback()
+        self.connection.commit()  # not a rollback: that forgets the prepared statements of the connection
         return row is not None

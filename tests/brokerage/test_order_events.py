@@ -74,6 +74,33 @@ def market_of_examples(market: Connection, wallet: Wallet) -> tuple[Connection, 
     return market, wallet, [0]
 
 
+def test_an_event_marks_what_the_event_log_and_a_stepped_strategy_read_and_no_other_does(
+    market: Connection, wallet: Wallet
+) -> None:
+    marks = "DELETE FROM ops.changed_rows WHERE reader LIKE 'event.order_%' RETURNING reader, key[1]"
+    notes = "DELETE FROM trading.input_changes RETURNING subject, known_from, known_to"
+    sent, later = planned(market, wallet), START + MINUTE
+    refused = planned(market, wallet, 1)
+    rows(market, marks)
+    rows(market, notes)
+    told: list[tuple[str, OrderState, int | None, list[str], bool]] = [
+        (sent, S.SUBMITTING, None, [], False),
+        (sent, S.ACCEPTED, None, ["event.order_sent"], False),
+        (sent, S.PARTIALLY_FILLED, 1, [], False),
+        (sent, S.CANCELLED, None, ["event.order_ended"], True),
+        (sent, S.FILLED, 4, [], True),  # which is behind its end: what was heard of that is no longer so
+        (refused, S.SUBMITTING, None, [], False),
+        (refused, S.REJECTED, None, ["event.order_ended", "event.order_sent"], True),
+    ]
+    for intent_id, state, filled, readers, is_noted in told:
+        done = None if filled is None else Decimal(filled)
+        venue_id = "V1" if state is S.ACCEPTED else None
+        event = order_event_row(intent_id, state, later, filled=done, venue_order_id=venue_id)
+        insert(market, "trading.order_events", event)
+        assert sorted(rows(market, marks)) == [(reader, intent_id) for reader in readers], state
+        assert rows(market, notes) == ([("wallet:paper", later, later)] if is_noted else []), state
+
+
 def test_an_order_changes_by_events_alone(market: Connection, wallet: Wallet) -> None:
     intent_id = planned(market, wallet)
     for statement in (

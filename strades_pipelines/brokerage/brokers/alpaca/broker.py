@@ -1,5 +1,6 @@
 """An account at Alpaca, paper or live: each call in the words of `brokers.errors`."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -214,9 +215,22 @@ def new_client(key: str, secret: str, url: str) -> "TradingClient":
 
     client = TradingClient(key, secret, url_override=url, raw_data=True)
     client._retry = 0
+    _read_environment_once(client._session, url)
     request = partial(client._session.request, timeout=(CONNECT_SECONDS, READ_SECONDS))
     client._session.request = request
     return client
+
+
+def _read_environment_once(session: "requests.Session", url: str) -> None:
+    """Go by the proxies and the certificates that the environment names now.
+
+    `requests` reads them for each request, a fifth of what it takes, and the login of a `.netrc`, which is not ours.
+    """
+    from requests.utils import get_environ_proxies
+
+    session.trust_env = False
+    session.proxies.update(get_environ_proxies(url))
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
 
 
 def _with_own_session(client: "TradingClient") -> "TradingClient":
