@@ -17,6 +17,7 @@ from strades_pipelines.brokerage.rows import insert_many, refusal_row, request_f
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.brokerage.standings import CODE
 from strades_pipelines.market.books import ZERO, Books
+from strades_pipelines.market.exposure import Market
 from strades_pipelines.market.fees import percent_fee
 from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.ledger import plain
@@ -59,7 +60,8 @@ def intend(
 ) -> tuple[list[OpenOrder], list[Refusal]]:
     """Make intents of the decisions that are due, and refusals of those that never will be. Commits nothing.
 
-    A target waits while an order for it is unsettled (unsent, or unknown to us): its size depends on that.
+    A target waits while an order for it is unsettled (unsent, or unknown to us): its size depends on that. What hangs
+    on an order that is being cancelled waits until the venue has said how that ended: it may be filled all the same.
 
     Args:
         under_way: the wallet's open orders as they are now; they are read where they are not given.
@@ -72,10 +74,11 @@ def intend(
     deciding = {due.decision.strategy for due, _ in pending if not due.decision.is_by_person}
     owners = read_owner_accounts(connection, wallet, books, deciding)
     newest = _newest_intents(connection, wallet) if any(due.is_target for due, _ in pending) else {}
-    entries = {due.decision.request.terms.parent_id for due, _ in pending if due.decision.request}
+    entries = {due.parent_id for due, _ in pending}
     planned: list[OpenOrder] = []
     unwritten: list[tuple[Order, datetime]] = []
     refusals: list[Refusal] = []
+    waiting: set[str] = set()  # intents that are not made yet, and what hangs on them
     for due, later in pending:
         decision, place = due.decision, due.place_in(wallet)
         if due.replaces is not None:  # what it replaces may be planned here
@@ -85,7 +88,10 @@ def intend(
             later = "an intent"
         if due.is_target and later is None and place in unsettled:
             continue
-        outcome: Order | Refusal
+        if due.parent_id in waiting:
+            waiting.add(decision.intent_id())
+            continue
+        outcome: Order | Refusal | None
         if later is not None:
             outcome = Refusal(decision.decision_id, "superseded", f"{later} for the same listing is newer")
         elif due.cancelled_by is not None:
@@ -103,22 +109,14 @@ def intend(
             replaced = books.open_orders.pop(due.replaces, None) if due.replaces else None
             if replaced is not None:
                 owners.remove_order(replaced)
-            outcome = gate(
-                decision,
-                wallet.listings[decision.i],
-                books,
-                market=replace(market, recent_orders=market.recent_orders + len(planned) + len(unwritten)),
-                now=now,
-                rules=account.rules,
-                seen=(),
-                available_at=due.available_at(wallet),
-                held_back=_held_back(account, decision),
-                own=account.books,
-            )
+            recent = market.recent_orders + len(planned) + len(unwritten)
+            outcome = _judge(due, wallet, books, account, market=replace(market, recent_orders=recent), now=now)
             if replaced is not None:
                 books.open_orders[replaced.intent_id] = replaced
                 owners.add_order(replaced)
-        if isinstance(outcome, Refusal):
+        if outcome is None:
+            waiting.add(decision.intent_id())
+        elif isinstance(outcome, Refusal):
             refusals.append(outcome)
         else:
             _warn_of_crossing(wallet, books, outcome)
@@ -127,6 +125,38 @@ def intend(
             unwritten.append((outcome, due.available_at(wallet) + wallet.max_age))
     insert_many(connection, "trading.refusals", [refusal_row(refusal, wallet.name, now) for refusal in refusals])
     return planned + plan(connection, wallet, unwritten, now=now), refusals
+
+
+def _judge(
+    due: "Due", wallet: Wallet, books: Books, account: OwnerAccount, *, market: Market, now: datetime
+) -> Order | Refusal | None:
+    """What the gate makes of a decision; None while a strategy's hangs on an order that is being cancelled.
+
+    In a backtest a cancel is done at once. A venue takes its time, and may fill the order: so all of it counts, and
+    where without it there would be another order, the decision waits, as long as its age allows. A person is told now.
+    """
+    decision = due.decision
+
+    def outcome(books: Books, own: Books | None) -> Order | Refusal:
+        return gate(
+            decision,
+            wallet.listings[decision.i],
+            books,
+            market=market,
+            now=now,
+            rules=account.rules,
+            seen=(),
+            available_at=due.available_at(wallet),
+            held_back=_held_back(account, decision),
+            own=own,
+        )
+
+    at_worst = outcome(books, account.books)
+    if not books.cancelling or decision.is_by_person:
+        return at_worst
+    own = account.books
+    at_best = outcome(books.without_cancelling(), own.without_cancelling() if own else None)
+    return None if isinstance(at_best, Order) and at_best != at_worst else at_worst
 
 
 def _warn_of_crossing(wallet: Wallet, books: Books, order: Order) -> None:
@@ -160,6 +190,11 @@ class Due:
         return self.decision.request is None
 
     @property
+    def parent_id(self) -> str | None:
+        """The intent whose fill its order waits for."""
+        return self.decision.request.terms.parent_id if self.decision.request else None
+
+    @property
     def replaces(self) -> str | None:
         """The intent in whose place its order is to stand."""
         return self.decision.request.terms.replaces if self.decision.request else None
@@ -173,7 +208,7 @@ class Due:
         request = self.decision.request
         if not wallet.sleeves or request is None or self.decision.is_by_person:
             return False
-        return request.terms.reduce_only or request.terms.parent_id is not None
+        return request.terms.reduce_only or self.parent_id is not None
 
     def available_at(self, wallet: Wallet) -> datetime:
         """When its newest input could be had: a decision is made and stored as soon as that is there.
