@@ -1,43 +1,32 @@
 """From decisions to intents: each listing's newest target and every order asked for pass the risk gate."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from math import prod
 
+from strades_pipelines.brokerage.due_decisions import Due, Place, read_due, with_successors
 from strades_pipelines.brokerage.gate_inputs import read_market
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, plan
 from strades_pipelines.brokerage.owner_accounts import OwnerAccount, read_owner_accounts
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.replacements import refusal_to_replace
-from strades_pipelines.brokerage.rows import insert_many, refusal_row, request_from_json
+from strades_pipelines.brokerage.rows import insert_many, refusal_row
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.brokerage.standings import CODE
 from strades_pipelines.market.books import ZERO, Books
 from strades_pipelines.market.exposure import Market
 from strades_pipelines.market.fees import percent_fee
-from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
 from strades_pipelines.market.orders import Order, Refusal, TradingDecision
 from strades_pipelines.market.risk import GateError, gate
-from strades_pipelines.market.splits import Split
 from strades_pipelines.strategy.events import microseconds
 
 LOGGER = logging.getLogger(__name__)
-PENDING = """
-    SELECT wallet, strategy, listing_id, decided_at, trigger_kind, trigger_id, ordinal, previous_target, target,
-        reason, inputs, order_request, recorded_at,
-        (SELECT c.requested_by FROM trading.cancel_requests AS c WHERE c.decision_id = d.decision_id)
-    FROM signals.decisions AS d
-    WHERE is_pending AND wallet = %s AND decided_at <= %s
-    ORDER BY decided_at, ordinal, listing_id, strategy
-"""
 FIRST = datetime.min.replace(tzinfo=UTC)
-Place = tuple[str, int]  # the owner and the listing
 SHARED = (
     "a venue knows the position of the wallet, not of each of its strategies: orders that only reduce, and brackets, "
     "are for a wallet with one strategy"
@@ -66,7 +55,7 @@ def intend(
     Args:
         under_way: the wallet's open orders as they are now; they are read where they are not given.
     """
-    pending = list(_with_successors(wallet, _pending(connection, wallet, now)))
+    pending = list(with_successors(wallet, read_due(connection, wallet, now=now)))
     if not pending:
         return [], []
     market = read_market(connection, wallet, now=now)
@@ -128,7 +117,7 @@ def intend(
 
 
 def _judge(
-    due: "Due", wallet: Wallet, books: Books, account: OwnerAccount, *, market: Market, now: datetime
+    due: Due, wallet: Wallet, books: Books, account: OwnerAccount, *, market: Market, now: datetime
 ) -> Order | Refusal | None:
     """What the gate makes of a decision; None while a strategy's hangs on an order that is being cancelled.
 
@@ -170,53 +159,6 @@ def _warn_of_crossing(wallet: Wallet, books: Books, order: Order) -> None:
         own = f"{order.strategy} ({order.side} {plain(order.quantity)})"
         what = wallet.listings[order.i].name
         LOGGER.warning("wallet %s: %s trades %s against %s; both go out", wallet.name, own, what, ", ".join(against))
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A decision that nothing has come of yet: when it was stored, and who has cancelled it since.
-
-    `splits_since` are those of its listing that its numbers do not know of; a target has them taken in.
-    """
-
-    decision: TradingDecision
-    recorded_at: datetime
-    cancelled_by: str | None
-    splits_since: tuple[Split, ...] = ()
-
-    @property
-    def is_target(self) -> bool:
-        """Whether it is about what to hold, not an order of its own."""
-        return self.decision.request is None
-
-    @property
-    def parent_id(self) -> str | None:
-        """The intent whose fill its order waits for."""
-        return self.decision.request.terms.parent_id if self.decision.request else None
-
-    @property
-    def replaces(self) -> str | None:
-        """The intent in whose place its order is to stand."""
-        return self.decision.request.terms.replaces if self.decision.request else None
-
-    def place_in(self, wallet: Wallet) -> Place:
-        """Whose target of which listing it is about."""
-        return wallet.owner_of(self.decision.strategy), self.decision.listing_id
-
-    def needs_own_position(self, wallet: Wallet) -> bool:
-        """Whether a strategy that shares the wallet asks for an order that only reduces, or waits for an entry."""
-        request = self.decision.request
-        if not wallet.sleeves or request is None or self.decision.is_by_person:
-            return False
-        return request.terms.reduce_only or self.parent_id is not None
-
-    def available_at(self, wallet: Wallet) -> datetime:
-        """When its newest input could be had: a decision is made and stored as soon as that is there.
-
-        A daily bar of 21:00 is published in the evening; one that comes a whole bar late has a newer one behind it.
-        """
-        latest = self.decision.decided_at + interval_length(wallet.interval)
-        return max(self.decision.decided_at, min(self.recorded_at, latest))
 
 
 def _held_back(account: OwnerAccount, decision: TradingDecision) -> GateError | None:
@@ -268,36 +210,6 @@ def books_with_orders(
 
 def _takes_cash(order: Order) -> bool:
     return order.side == "buy" and not order.terms.reduce_only and order.terms.parent_id is None
-
-
-def _pending(connection: Connection, wallet: Wallet, now: datetime) -> list[Due]:
-    index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
-    found = []
-    for name, strategy, listing, *rest, request, recorded_at, by in connection.execute(
-        PENDING, [wallet.name, now]
-    ).fetchall():
-        made = TradingDecision(name, strategy, index[listing], listing, *rest)
-        if request is not None:
-            made = replace(made, request=request_from_json(request))
-        own = [split for split in wallet.splits if split.listing_id == made.listing_id]
-        since = tuple(own[made.inputs.get("splits", 0) :])
-        found.append(Due(_in_new_units(made, since), recorded_at, by, since))
-    return found
-
-
-def _in_new_units(decision: TradingDecision, splits: Sequence[Split]) -> TradingDecision:
-    """The decision with its targets in the units after the splits."""
-    ratio = float(prod(split.ratio for split in splits))
-    return replace(decision, previous_target=decision.previous_target * ratio, target=decision.target * ratio)
-
-
-def _with_successors(wallet: Wallet, pending: list[Due]) -> Iterator[tuple[Due, str | None]]:
-    """Each decision, and for a target its strategy's newest one for the listing where that is another."""
-    newest = {due.place_in(wallet): due.decision.decision_id for due in pending if due.is_target}
-    for due in pending:
-        last = newest.get(due.place_in(wallet))
-        superseded = due.is_target and last != due.decision.decision_id
-        yield due, f"decision {last}" if superseded else None
 
 
 def _newest_intents(connection: Connection, wallet: Wallet) -> dict[Place, datetime]:

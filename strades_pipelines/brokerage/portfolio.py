@@ -89,8 +89,12 @@ class Wallet:
     sleeve: Sleeve | None = None
 
     def new_strategy(self) -> Strategy:
-        """A fresh instance of the strategy; of a wallet with sleeves one that decides nothing."""
-        return Strategy() if self.sleeves else create(self.strategy, self.parameters)
+        """A fresh instance of the strategy; of a wallet with sleeves, as a whole, one that decides nothing."""
+        return Strategy() if self.strategy == SEVERAL else create(self.strategy, self.parameters)
+
+    def without_strategy(self) -> "Wallet":
+        """The wallet with a strategy that decides nothing: what it holds has a value whatever is wrong with its own."""
+        return replace(self, strategy=SEVERAL, parameters={})
 
     @property
     def title(self) -> str:
@@ -264,6 +268,13 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
         owned = owned_positions(load_fills(connection, wallet), fill_owners(connection, name), splits)
         wallet = replace(wallet, fractions=owned.fractions)
     return wallet
+
+
+def is_open(connection: Connection, name: str) -> bool:
+    """Whether there is a wallet of that name. Ends the transaction."""
+    row = connection.execute("SELECT FROM trading.wallets WHERE wallet = %s", [name]).fetchone()
+    connection.rollback()
+    return row is not None
 
 
 def read_splits(connection: Connection, wallet: str) -> tuple[Split, ...]:

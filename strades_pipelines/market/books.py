@@ -100,8 +100,8 @@ class Books:
     def under_way(self, listing_id: int, side: str, *, group: str | None = None, at_market: bool = False) -> Decimal:
         """Signed units of open orders on a side that will or may be done before one that comes now.
 
-        Those that hang on it do not count, nor those that stop where nothing is left to reduce: but one at the market is
-        as good as done, and so is one that is to be cancelled, since nobody cuts what it may still sell.
+        Those that hang on it do not count, nor those that stop where nothing is left to reduce: but one at the market
+        is as good as done, and so is one that is to be cancelled, since nobody cuts what it may still sell.
 
         Args:
             group: of the order that comes now.

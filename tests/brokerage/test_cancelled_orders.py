@@ -45,8 +45,10 @@ class Strategy:
         """A target, or an order for `units`."""
         request = None if units is None else OrderRequest(Decimal(units), terms)
         at = START + minute * MINUTE
-        place = BTC, at, "bar", "bar@", self.decided, 0.0, target, "why", {}, request
-        made = TradingDecision("paper", "sma_cross", 0, *place)
+        ordinal = self.decided
+        made = TradingDecision(
+            "paper", "sma_cross", 0, BTC, at, "bar", "bar@", ordinal, 0.0, target, "why", {}, request
+        )
         assert insert(self.connection, "signals.decisions", decision_row(made, at))
         self.connection.commit()
         self.decided += 1
