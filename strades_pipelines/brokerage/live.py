@@ -67,17 +67,26 @@ def decide(
         SleeveError: what strategies of several raised, after the others have decided.
         SplitError: what it trades was split, and its bars or books do not follow yet; nothing is written then.
     """
-    wallet = load_wallet(connection, name)
-    if due_splits(connection, wallet, now=now):
+    try:
+        return _decide_all(connection, adbc, load_wallet(connection, name), now=now, faults=faults or {})
+    except SplitError:
+        # Looked for once, when all is read: what is decided then rests on no split that nobody has booked.
+        connection.rollback()
+        adbc.rollback()
         with wallet_lock(connection, name):
             book_splits(connection, load_wallet(connection, name), now=now)
-        wallet = load_wallet(connection, name)
+        return _decide_all(connection, adbc, load_wallet(connection, name), now=now, faults=faults or {})
+
+
+def _decide_all(
+    connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime, faults: Mapping[str, str]
+) -> list[TradingDecision]:
     if not wallet.sleeves:
         return _decide(connection, adbc, wallet, now=now)
     new: list[TradingDecision] = []
-    errors = [f"strategy {sleeve}: {fault}" for sleeve, fault in (faults or {}).items()]
+    errors = [f"strategy {sleeve}: {fault}" for sleeve, fault in faults.items()]
     for view in wallet.strategy_views():
-        if faults and view.title in faults:
+        if view.title in faults:
             continue
         try:
             new += _decide(connection, adbc, view, now=now)
