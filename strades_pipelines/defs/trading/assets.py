@@ -13,6 +13,7 @@ from strades_pipelines.brokerage.live import decide, for_each, join_errors, meas
 from strades_pipelines.brokerage.portfolio import is_open, load_wallet, open_wallet, retire_unlisted
 from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.replay_sleeves import replay_several
 from strades_pipelines.brokerage.trading_context import record_context
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
 from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
@@ -143,8 +144,10 @@ def _trade(
             template, now = by_name[name], settings().now()
             if template.mode == "replay":
                 if "signals" in layers:
-                    wallet = replay(adbc, template, start=start, end=end, now=now).wallet
-                    replayed.extend([(template, wallet)] if wallet else [])
+                    work = replay_several if template.sleeves else replay
+                    wallet = work(adbc, template, start=start, end=end, now=now).wallet
+                    # `strades backtest` has one strategy.
+                    replayed.extend([(template, wallet)] if wallet and not template.sleeves else [])
                 return
             open_wallet(connection, template, now=now)
             if "signals" in layers:
