@@ -17,7 +17,11 @@ ASK = """
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request_key) DO NOTHING
 """
 TRADING = """
-    SELECT w.wallet, w.strategy FROM trading.wallets AS w
+    SELECT w.wallet, CASE w.strategy WHEN 'several' THEN ARRAY(
+        SELECT DISTINCT name FROM trading.sleeves AS s CROSS JOIN unnest(ARRAY[s.strategy, s.sleeve]) AS name
+        WHERE s.wallet = w.wallet AND s.retired_at IS NULL ORDER BY name
+    ) ELSE ARRAY[w.strategy] END AS strategies
+    FROM trading.wallets AS w
     WHERE w.mode <> 'replay' AND w.state <> 'retired' ORDER BY w.wallet
 """
 IN_FORCE = """
@@ -49,10 +53,10 @@ ORDER = """
 
 @dataclass(frozen=True)
 class TradingWallet:
-    """A wallet that trades, and its strategy: what a halt can be about."""
+    """A wallet that trades, and what a halt of a strategy in it can name: its strategy, or those that share it."""
 
     wallet: str
-    strategy: str
+    strategies: list[str]
 
 
 @dataclass(frozen=True)

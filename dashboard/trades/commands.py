@@ -82,7 +82,7 @@ def flatten(request: HttpRequest) -> HttpResponse:
 
 def scopes_to_halt(wallets: Sequence[TradingWallet]) -> list[Scope]:
     """Everything, each strategy, each wallet."""
-    strategies = sorted({wallet.strategy for wallet in wallets})
+    strategies = sorted({name for wallet in wallets for name in wallet.strategies})
     return [
         ALL,
         *(Scope("strategy", strategy) for strategy in strategies),

@@ -16,6 +16,7 @@ from strades_pipelines.brokerage.parity_causes import Difference
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert
+from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.database.crash import crash_point
 
 if TYPE_CHECKING:
@@ -33,8 +34,22 @@ LAST_CODE = "SELECT code_hash FROM results.daily_parity WHERE wallet = %s AND da
 
 
 @dataclass(frozen=True)
+class StrategyParity:
+    """The same of one strategy of several."""
+
+    sleeve: str
+    decisions: int
+    decisions_agreeing: int
+    fills: int
+    fills_agreeing: int
+
+
+@dataclass(frozen=True)
 class DayParity:
-    """A wallet's UTC day: how many decisions and fills were compared, how many agree, and the differences."""
+    """A wallet's UTC day: how many decisions and fills were compared, how many agree, and the differences.
+
+    `strategies` are those that share the wallet, if they do.
+    """
 
     day: date
     decisions: int
@@ -43,15 +58,13 @@ class DayParity:
     fills_agreeing: int
     code_hash: str
     differences: Sequence[Difference]
+    strategies: Sequence[StrategyParity] = ()
 
 
 def write_daily_parity(connection: Connection, adbc: "AdbcConnection", name: str, *, now: datetime) -> list[DayParity]:
     """Compare the days of a wallet that have ended and were not compared yet, at most a week of them. Commits each.
 
     A day that was compared stays as it is: a correction that comes later is not looked for.
-
-    Raises:
-        StrategyError: when the strategy raises in the replay.
     """
     row = connection.execute(FIRST_DAY, [name]).fetchone()
     today = now.astimezone(UTC).date()
@@ -69,29 +82,38 @@ def compare_day(connection: Connection, adbc: "AdbcConnection", name: str, day: 
     wallet, start = load_wallet(connection, name), datetime.combine(day, time(), UTC)
     code, last = wallet.code(), connection.execute(LAST_CODE, [name, day]).fetchone()
     is_other_code = last is not None and last[0] != code
-    compared = 0
-    different: list[Difference] = []
+    fills = fill_parity(connection, adbc, wallet, start)
+    differences: list[Difference] = []
+    strategies: list[StrategyParity] = []
     for view in wallet.strategy_views():
         decisions = DecisionParity(connection, adbc, view, start, is_other_code=is_other_code)
-        compared += decisions.compared
-        different += decisions.differences()
-    fills = fill_parity(connection, adbc, wallet, start)
+        own, name = decisions.differences(), view.sleeve_name or UNATTRIBUTED
+        differences += own
+        counts = decisions.compared, decisions.agreeing(own), fills.compared[name], fills.agreeing[name]
+        strategies.append(StrategyParity(name, *counts))
     connection.rollback()
     return DayParity(
         day,
-        compared,
-        compared - len(different),
-        fills.compared,
-        fills.agreeing,
+        sum(one.decisions for one in strategies),
+        sum(one.decisions_agreeing for one in strategies),
+        fills.compared.total(),
+        fills.agreeing.total(),
         code,
-        [*different, *fills.differences],
+        [*differences, *fills.differences],
+        strategies if wallet.sleeves else (),
     )
 
 
 def _write(connection: Connection, name: str, found: DayParity, now: datetime) -> None:
     row = {"wallet": name, **asdict(found), "recorded_at": now}
-    del row["differences"]
+    del row["differences"], row["strategies"]
     if insert(connection, "results.daily_parity", row):
+        for strategy in found.strategies:
+            insert(
+                connection,
+                "results.daily_strategy_parity",
+                {"wallet": name, "day": found.day, **asdict(strategy)},
+            )
         for one in found.differences:
             insert(connection, "results.parity_differences", {"wallet": name, "day": found.day, **asdict(one)})
     crash_point("results.daily_parity_written")

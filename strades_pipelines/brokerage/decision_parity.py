@@ -1,10 +1,12 @@
 """The decisions of a day beside those that the same code makes of it again, each difference with its cause."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from strades_pipelines.brokerage.checkpoints import newest_checkpoint, read_ground
 from strades_pipelines.brokerage.parity_causes import Cause, Difference
@@ -92,9 +94,17 @@ class DecisionParity:
             decision_id: DayDecision(listing_id, at, target, request, recorded_at, self._ratio(listing_id, count))
             for decision_id, listing_id, at, target, request, recorded_at, count in rows
         }
-        base = newest_checkpoint(connection, wallet, read_ground(connection, wallet), now=start)
-        stepped = step(connection, adbc, wallet, now=start + DAY - INSTANT, base=base)
-        self.replayed = _of_day(stepped.decisions, start)
+        self._fault: str | None = None
+        self.replayed: Mapping[str, DayDecision] = {}
+        try:
+            base = newest_checkpoint(connection, wallet, read_ground(connection, wallet), now=start)
+            stepped = step(connection, adbc, wallet, now=start + DAY - INSTANT, base=base)
+            self.replayed = _of_day(stepped.decisions, start)
+        except psycopg.Error:
+            raise
+        except Exception as error:  # a strategy may raise anything
+            connection.rollback()
+            self._fault = (str(error) or repr(error)).splitlines()[0]
 
     def _ratio(self, listing_id: int, count: int) -> float:
         """What the splits of a listing after the first `count` made of one share, as far as the bars are restated."""
@@ -106,8 +116,19 @@ class DecisionParity:
         """How many decisions either of the two has."""
         return len({**self.recorded, **self.replayed})
 
+    def agreeing(self, differences: Sequence[Difference]) -> int:
+        """How many of them agree, where those are all its differences."""
+        return 0 if self._fault is not None else self.compared - len(differences)
+
     def differences(self) -> list[Difference]:
-        """What the two do not agree on, oldest first; those beyond ten share the cause of the one before."""
+        """What the two do not agree on, oldest first; those beyond ten share the cause of the one before.
+
+        A strategy that cannot be replayed is one difference: nothing of its day agrees.
+        """
+        if self._fault is not None:
+            what, first = f"{len(self.recorded)} decisions", self._wallet.listings[0].listing_id
+            name = self._wallet.sleeve_name or self._wallet.strategy
+            return [Difference("strategy", name, first, self._start, Cause.STRATEGY_FAULT, what, self._fault)]
         found: list[Difference] = []
         for decision_id in sorted({**self.recorded, **self.replayed}, key=self._place):
             mine, again = self.recorded.get(decision_id), self.replayed.get(decision_id)

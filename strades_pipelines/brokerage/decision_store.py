@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from strades_pipelines.brokerage.decisions import units_of
 from strades_pipelines.brokerage.portfolio import Wallet
@@ -13,6 +13,8 @@ from strades_pipelines.brokerage.rows import decision_row, insert, request_to_js
 from strades_pipelines.market.events import stamp
 from strades_pipelines.market.orders import BY_PERSON, TradingDecision
 
+REVISED = "the past came out otherwise: inputs were late, revised, or the strategy was changed"
+OVERTAKEN = "a split came between the decision and its fill: the target in the shares of after it"
 Place = tuple[int, datetime, int]  # the listing, the instant, and the ordinal at it
 
 
@@ -25,12 +27,29 @@ class StoredDecision:
     request: dict[str, Any] | None
 
 
-# Of each listing the newest decision for a target.
+class Newest(NamedTuple):
+    """A listing's newest decision for a target; of one that a split has overtaken the strategy is asked again."""
+
+    decided_at: datetime
+    ordinal: int
+    target: float
+    is_overtaken: bool = False
+
+
+# Of each listing the newest decision for a target, and whether its order was sized in the shares of before a split and
+# ended after that: cancelled for it, or filled with as many new shares, before anybody told of the split.
 NEWEST = """
-    SELECT listing.id, newest.decided_at, newest.ordinal, newest.target
+    SELECT listing.id, newest.decided_at, newest.ordinal, newest.target, EXISTS (
+        SELECT FROM trading.intents AS i
+        INNER JOIN trading.orders AS o USING (intent_id)
+        INNER JOIN trading.movements AS m ON i.wallet = m.wallet AND i.listing_id = m.listing_id
+        WHERE i.decision_id = newest.decision_id AND m.kind = 'split'
+            AND i.intended_at < m.occurred_at AND m.occurred_at <= o.updated_at
+            AND o.state IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired')
+    )
     FROM unnest(%(listings)s::integer[]) AS listing (id)
     CROSS JOIN LATERAL (
-        SELECT d.decided_at, d.ordinal, d.target FROM signals.decisions AS d
+        SELECT d.decision_id, d.decided_at, d.ordinal, d.target FROM signals.decisions AS d
         WHERE d.wallet = %(wallet)s AND d.listing_id = listing.id AND d.order_request IS NULL
             AND d.trigger_kind <> 'person' AND (%(sleeve)s::text IS NULL OR d.strategy = %(sleeve)s)
         ORDER BY d.decided_at DESC, d.ordinal DESC LIMIT 1
@@ -66,7 +85,7 @@ def store_decisions(
     Inputs that came late or were revised have a wallet stepped through its past again, and can make a decision come
     out otherwise. The one that is stored stands, since an order may have come of it; the other is kept
     in signals.remade_decisions. Where the strategy now wants to hold something else than the last stored decision
-    says, that is a decision of the present, at `now`.
+    says, that is a decision of the present, at `now`; so it is where a split came between that and its fill.
 
     Args:
         decisions: oldest first.
@@ -85,19 +104,16 @@ def store_decisions(
     return new + _corrections(connection, newest, new, targets, wallet, now)
 
 
-def _newest_targets(connection: Connection, wallet: Wallet) -> dict[int, tuple[tuple[datetime, int], float]]:
-    """The instant, ordinal and target of each listing's newest stored decision that is about one."""
+def _newest_targets(connection: Connection, wallet: Wallet) -> dict[int, Newest]:
+    """Each listing's newest stored decision that is about a target."""
     ids = [listing.listing_id for listing in wallet.listings]
     of_strategy = {"listings": ids, "wallet": wallet.name, "sleeve": wallet.sleeve_name}
-    return {
-        listing_id: ((at, ordinal), target)
-        for listing_id, at, ordinal, target in connection.execute(NEWEST, of_strategy)
-    }
+    return {listing_id: Newest(*found) for listing_id, *found in connection.execute(NEWEST, of_strategy)}
 
 
 def _corrections(
     connection: Connection,
-    newest: dict[int, tuple[tuple[datetime, int], float]],
+    newest: dict[int, Newest],
     decisions: Sequence[TradingDecision],
     targets: Sequence[float],
     wallet: Wallet,
@@ -106,12 +122,14 @@ def _corrections(
     """Decisions of the present where the newest one of a listing, stored or new, is not what the strategy wants."""
     for made in decisions:
         place = made.decided_at, made.ordinal
-        if made.request is None and place >= newest.get(made.listing_id, (place, 0.0))[0]:
-            newest[made.listing_id] = place, made.target
+        if made.request is None and place >= newest.get(made.listing_id, place)[:2]:
+            newest[made.listing_id] = Newest(*place, made.target)
     corrections = []
     for i, listing in enumerate(wallet.listings):
         last = newest.get(listing.listing_id)
-        if last is None or _is_equal(last[1], targets[i]) or last[0][0] >= now:
+        if last is None or last.decided_at >= now:
+            continue
+        if _is_equal(last.target, targets[i]) and not last.is_overtaken:
             continue
         trigger = f"revision@{stamp(now)}"
         made = TradingDecision(
@@ -123,9 +141,9 @@ def _corrections(
             trigger_kind="revision",
             trigger_id=trigger,
             ordinal=0,
-            previous_target=last[1],
+            previous_target=last.target,
             target=targets[i],
-            reason="the past came out otherwise: inputs were late, revised, or the strategy was changed",
+            reason=OVERTAKEN if last.is_overtaken else REVISED,
             inputs={"trigger": {"kind": "revision", "id": trigger}, **units_of(wallet.splits, listing.listing_id)},
         )
         if insert(connection, "signals.decisions", decision_row(made, now)):

@@ -19,6 +19,7 @@ from strades_pipelines.brokerage.order_book import OpenOrder, orders_by_id
 from strades_pipelines.brokerage.order_journal import Executed, OrderJournal
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.rows import printable
 from strades_pipelines.brokerage.sending import Sending
 from strades_pipelines.brokerage.settling import Settling
 from strades_pipelines.brokerage.sleeves import current_states
@@ -90,7 +91,7 @@ def _halt_on_fault(connection: Connection, name: str) -> Iterator[None]:
         LOGGER.exception("wallet %s: halted by a fault of ours; nothing more is sent", name)
         with suppress(psycopg.Error):
             connection.rollback()
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = printable(f"{type(error).__name__}: {error}".splitlines()[0])
             set_state(connection, name, "halted", reason=f"a fault of Strades: {reason}")
             connection.commit()
         raise

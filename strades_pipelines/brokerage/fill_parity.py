@@ -1,5 +1,6 @@
 """The fills of a day's orders beside those of the backtest's fill model, each difference with its cause."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
 ORDERS = """
-    SELECT i.*, o.submitted_at, d.order_request IS NULL AS is_for_target,
+    SELECT i.*, o.submitted_at, d.strategy, d.order_request IS NULL AS is_for_target,
         c.requested_at, c.recorded_at AS cancel_recorded_at, o.updated_at AS heard_at
     FROM trading.intents AS i
     INNER JOIN trading.orders AS o USING (intent_id)
@@ -60,10 +61,14 @@ PRICES = ["open", "high", "low", "close", "volume"]
 
 @dataclass(frozen=True)
 class FillParity:
-    """How many fills were compared, how many agree, and the orders whose fills do not."""
+    """How many fills were compared, how many agree, by whose orders they are, and the orders whose fills do not.
 
-    compared: int
-    agreeing: int
+    Args:
+        compared, agreeing: by the sleeve, or UNATTRIBUTED.
+    """
+
+    compared: Counter[str]
+    agreeing: Counter[str]
     differences: Sequence[Difference]
 
 
@@ -104,12 +109,13 @@ class _FillParity:
                 part = Part(fill.filled_at, fill.quantity, fill.price, fill.fee)
                 recorded[fill.intent_id].append(part.restated(self._ratio(fill.listing_id, fill.filled_at)))
         now = self._model(lambda row: row.intended_at) if self._rows else {}
-        compared = same = 0
+        compared, same = Counter[str](), Counter[str]()
         different = []
         for row in self._rows:
             mine, again = recorded[row.intent_id], now.get(row.intent_id, [])
-            compared += max(len(mine), len(again))
-            same += agreeing(mine, again)
+            owner = self._wallet.owner_of(row.strategy)
+            compared[owner] += max(len(mine), len(again))
+            same[owner] += agreeing(mine, again)
             if mine != again:
                 different.append(row)
         return FillParity(compared, same, [*self._explain(different, recorded, now)])

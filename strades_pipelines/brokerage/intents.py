@@ -1,42 +1,32 @@
 """From decisions to intents: each listing's newest target and every order asked for pass the risk gate."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from math import prod
 
+from strades_pipelines.brokerage.due_decisions import Due, Place, read_due, with_successors
 from strades_pipelines.brokerage.gate_inputs import read_market
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, plan
 from strades_pipelines.brokerage.owner_accounts import OwnerAccount, read_owner_accounts
 from strades_pipelines.brokerage.portfolio import BooksRows, Wallet, ask_books, load_books
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.replacements import refusal_to_replace
-from strades_pipelines.brokerage.rows import insert_many, refusal_row, request_from_json
+from strades_pipelines.brokerage.rows import insert_many, refusal_row
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.brokerage.standings import CODE
 from strades_pipelines.market.books import ZERO, Books
+from strades_pipelines.market.exposure import Market
 from strades_pipelines.market.fees import percent_fee
-from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
 from strades_pipelines.market.orders import Order, Refusal, TradingDecision
 from strades_pipelines.market.risk import GateError, gate
-from strades_pipelines.market.splits import Split
 from strades_pipelines.strategy.events import microseconds
 
 LOGGER = logging.getLogger(__name__)
-PENDING = """
-    SELECT wallet, strategy, listing_id, decided_at, trigger_kind, trigger_id, ordinal, previous_target, target,
-        reason, inputs, order_request, recorded_at,
-        (SELECT c.requested_by FROM trading.cancel_requests AS c WHERE c.decision_id = d.decision_id)
-    FROM signals.decisions AS d
-    WHERE is_pending AND wallet = %s AND decided_at <= %s
-    ORDER BY decided_at, ordinal, listing_id, strategy
-"""
 FIRST = datetime.min.replace(tzinfo=UTC)
-Place = tuple[str, int]  # the owner and the listing
 SHARED = (
     "a venue knows the position of the wallet, not of each of its strategies: orders that only reduce, and brackets, "
     "are for a wallet with one strategy"
@@ -59,12 +49,13 @@ def intend(
 ) -> tuple[list[OpenOrder], list[Refusal]]:
     """Make intents of the decisions that are due, and refusals of those that never will be. Commits nothing.
 
-    A target waits while an order for it is unsettled (unsent, or unknown to us): its size depends on that.
+    A target waits while an order for it is unsettled (unsent, or unknown to us): its size depends on that. What hangs
+    on an order that is being cancelled waits until the venue has said how that ended: it may be filled all the same.
 
     Args:
         under_way: the wallet's open orders as they are now; they are read where they are not given.
     """
-    pending = list(_with_successors(wallet, _pending(connection, wallet, now)))
+    pending = list(with_successors(wallet, read_due(connection, wallet, now=now)))
     if not pending:
         return [], []
     asked = ask_books(connection, wallet)
@@ -73,10 +64,11 @@ def intend(
     deciding = {due.decision.strategy for due, _ in pending if not due.decision.is_by_person}
     owners = read_owner_accounts(connection, wallet, books, deciding)
     newest = _newest_intents(connection, wallet) if any(due.is_target for due, _ in pending) else {}
-    entries = {due.decision.request.terms.parent_id for due, _ in pending if due.decision.request}
+    entries = {due.parent_id for due, _ in pending}
     planned: list[OpenOrder] = []
     unwritten: list[tuple[Order, datetime]] = []
     refusals: list[Refusal] = []
+    waiting: set[str] = set()  # intents that are not made yet, and what hangs on them
     for due, later in pending:
         decision, place = due.decision, due.place_in(wallet)
         if due.replaces is not None:  # what it replaces may be planned here
@@ -86,7 +78,10 @@ def intend(
             later = "an intent"
         if due.is_target and later is None and place in unsettled:
             continue
-        outcome: Order | Refusal
+        if due.parent_id in waiting:
+            waiting.add(decision.intent_id())
+            continue
+        outcome: Order | Refusal | None
         if later is not None:
             outcome = Refusal(decision.decision_id, "superseded", f"{later} for the same listing is newer")
         elif due.cancelled_by is not None:
@@ -104,22 +99,14 @@ def intend(
             replaced = books.open_orders.pop(due.replaces, None) if due.replaces else None
             if replaced is not None:
                 owners.remove_order(replaced)
-            outcome = gate(
-                decision,
-                wallet.listings[decision.i],
-                books,
-                market=replace(market, recent_orders=market.recent_orders + len(planned) + len(unwritten)),
-                now=now,
-                rules=account.rules,
-                seen=(),
-                available_at=due.available_at(wallet),
-                held_back=_held_back(account, decision),
-                own=account.books,
-            )
+            recent = market.recent_orders + len(planned) + len(unwritten)
+            outcome = _judge(due, wallet, books, account, market=replace(market, recent_orders=recent), now=now)
             if replaced is not None:
                 books.open_orders[replaced.intent_id] = replaced
                 owners.add_order(replaced)
-        if isinstance(outcome, Refusal):
+        if outcome is None:
+            waiting.add(decision.intent_id())
+        elif isinstance(outcome, Refusal):
             refusals.append(outcome)
         else:
             _warn_of_crossing(wallet, books, outcome)
@@ -128,6 +115,38 @@ def intend(
             unwritten.append((outcome, due.available_at(wallet) + wallet.max_age))
     insert_many(connection, "trading.refusals", [refusal_row(refusal, wallet.name, now) for refusal in refusals])
     return planned + plan(connection, wallet, unwritten, now=now), refusals
+
+
+def _judge(
+    due: Due, wallet: Wallet, books: Books, account: OwnerAccount, *, market: Market, now: datetime
+) -> Order | Refusal | None:
+    """What the gate makes of a decision; None while a strategy's hangs on an order that is being cancelled.
+
+    In a backtest a cancel is done at once. A venue takes its time, and may fill the order: so all of it counts, and
+    where without it there would be another order, the decision waits, as long as its age allows. A person is told now.
+    """
+    decision = due.decision
+
+    def outcome(books: Books, own: Books | None) -> Order | Refusal:
+        return gate(
+            decision,
+            wallet.listings[decision.i],
+            books,
+            market=market,
+            now=now,
+            rules=account.rules,
+            seen=(),
+            available_at=due.available_at(wallet),
+            held_back=_held_back(account, decision),
+            own=own,
+        )
+
+    at_worst = outcome(books, account.books)
+    if not books.cancelling or decision.is_by_person:
+        return at_worst
+    own = account.books
+    at_best = outcome(books.without_cancelling(), own.without_cancelling() if own else None)
+    return None if isinstance(at_best, Order) and at_best != at_worst else at_worst
 
 
 def _warn_of_crossing(wallet: Wallet, books: Books, order: Order) -> None:
@@ -141,48 +160,6 @@ def _warn_of_crossing(wallet: Wallet, books: Books, order: Order) -> None:
         own = f"{order.strategy} ({order.side} {plain(order.quantity)})"
         what = wallet.listings[order.i].name
         LOGGER.warning("wallet %s: %s trades %s against %s; both go out", wallet.name, own, what, ", ".join(against))
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A decision that nothing has come of yet: when it was stored, and who has cancelled it since.
-
-    `splits_since` are those of its listing that its numbers do not know of; a target has them taken in.
-    """
-
-    decision: TradingDecision
-    recorded_at: datetime
-    cancelled_by: str | None
-    splits_since: tuple[Split, ...] = ()
-
-    @property
-    def is_target(self) -> bool:
-        """Whether it is about what to hold, not an order of its own."""
-        return self.decision.request is None
-
-    @property
-    def replaces(self) -> str | None:
-        """The intent in whose place its order is to stand."""
-        return self.decision.request.terms.replaces if self.decision.request else None
-
-    def place_in(self, wallet: Wallet) -> Place:
-        """Whose target of which listing it is about."""
-        return wallet.owner_of(self.decision.strategy), self.decision.listing_id
-
-    def needs_own_position(self, wallet: Wallet) -> bool:
-        """Whether a strategy that shares the wallet asks for an order that only reduces, or waits for an entry."""
-        request = self.decision.request
-        if not wallet.sleeves or request is None or self.decision.is_by_person:
-            return False
-        return request.terms.reduce_only or request.terms.parent_id is not None
-
-    def available_at(self, wallet: Wallet) -> datetime:
-        """When its newest input could be had: a decision is made and stored as soon as that is there.
-
-        A daily bar of 21:00 is published in the evening; one that comes a whole bar late has a newer one behind it.
-        """
-        latest = self.decision.decided_at + interval_length(wallet.interval)
-        return max(self.decision.decided_at, min(self.recorded_at, latest))
 
 
 def _held_back(account: OwnerAccount, decision: TradingDecision) -> GateError | None:
@@ -236,36 +213,6 @@ def books_with_orders(
 
 def _takes_cash(order: Order) -> bool:
     return order.side == "buy" and not order.terms.reduce_only and order.terms.parent_id is None
-
-
-def _pending(connection: Connection, wallet: Wallet, now: datetime) -> list[Due]:
-    index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
-    found = []
-    for name, strategy, listing, *rest, request, recorded_at, by in connection.execute(
-        PENDING, [wallet.name, now]
-    ).fetchall():
-        made = TradingDecision(name, strategy, index[listing], listing, *rest)
-        if request is not None:
-            made = replace(made, request=request_from_json(request))
-        own = [split for split in wallet.splits if split.listing_id == made.listing_id]
-        since = tuple(own[made.inputs.get("splits", 0) :])
-        found.append(Due(_in_new_units(made, since), recorded_at, by, since))
-    return found
-
-
-def _in_new_units(decision: TradingDecision, splits: Sequence[Split]) -> TradingDecision:
-    """The decision with its targets in the units after the splits."""
-    ratio = float(prod(split.ratio for split in splits))
-    return replace(decision, previous_target=decision.previous_target * ratio, target=decision.target * ratio)
-
-
-def _with_successors(wallet: Wallet, pending: list[Due]) -> Iterator[tuple[Due, str | None]]:
-    """Each decision, and for a target its strategy's newest one for the listing where that is another."""
-    newest = {due.place_in(wallet): due.decision.decision_id for due in pending if due.is_target}
-    for due in pending:
-        last = newest.get(due.place_in(wallet))
-        superseded = due.is_target and last != due.decision.decision_id
-        yield due, f"decision {last}" if superseded else None
 
 
 def _newest_intents(connection: Connection, wallet: Wallet) -> dict[Place, datetime]:

@@ -1,5 +1,6 @@
 """The live edge: stepped up to now, with what was really filled; only new decisions are kept."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -35,6 +36,7 @@ from strades_pipelines.strategy.events import microseconds, moment
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
+LOGGER = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
@@ -66,17 +68,26 @@ def decide(
         SleeveError: what strategies of several raised, after the others have decided.
         SplitError: what it trades was split, and its bars or books do not follow yet; nothing is written then.
     """
-    wallet = load_wallet(connection, name)
-    if due_splits(connection, wallet, now=now):
+    try:
+        return _decide_all(connection, adbc, load_wallet(connection, name), now=now, faults=faults or {})
+    except SplitError:
+        # Looked for once, when all is read: what is decided then rests on no split that nobody has booked.
+        connection.rollback()
+        adbc.rollback()
         with wallet_lock(connection, name):
             book_splits(connection, load_wallet(connection, name), now=now)
-        wallet = load_wallet(connection, name)
+        return _decide_all(connection, adbc, load_wallet(connection, name), now=now, faults=faults or {})
+
+
+def _decide_all(
+    connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime, faults: Mapping[str, str]
+) -> list[TradingDecision]:
     if not wallet.sleeves:
         return _decide(connection, adbc, wallet, now=now)
     new: list[TradingDecision] = []
-    errors = [f"strategy {sleeve}: {fault}" for sleeve, fault in (faults or {}).items()]
+    errors = [f"strategy {sleeve}: {fault}" for sleeve, fault in faults.items()]
     for view in wallet.strategy_views():
-        if faults and view.title in faults:
+        if view.title in faults:
             continue
         try:
             new += _decide(connection, adbc, view, now=now)
@@ -85,7 +96,7 @@ def decide(
         except Exception as error:
             connection.rollback()
             adbc.rollback()
-            errors.append(f"strategy {view.title}: {(str(error) or repr(error)).splitlines()[0]}")
+            errors.append(f"strategy {view.title}: {_line(error)}")
     if errors:
         raise SleeveError("; ".join(errors))
     return new
@@ -120,9 +131,21 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
     """Bring the wallet's rows in results up to `now`. Commits.
 
     It steps from a checkpoint of its own, up to which the curve is stored: decisions are made more often than measured.
+    What a wallet holds has a value also when its strategy raises, or cannot be made any more.
     """
     wallet = load_wallet(connection, name)
-    ground = read_ground(connection, wallet)
+    try:
+        return _measure(connection, adbc, wallet, now=now)
+    except Exception as error:  # a strategy may raise anything; what is not its fault is raised again below
+        connection.rollback()
+        LOGGER.warning(
+            "wallet %s: measured without its strategy: %s", name, (str(error) or repr(error)).splitlines()[0]
+        )
+        return _measure(connection, adbc, wallet.without_strategy(), now=now)
+
+
+def _measure(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime) -> Loaded:
+    name, ground = wallet.name, read_ground(connection, wallet)
     base = newest_checkpoint(connection, wallet, ground, now=now, purpose=MEASURE)
     stepped = step(connection, adbc, wallet, now=now, base=base)
     fills, closes = stepped.fills, stepped.feed.columns
@@ -174,8 +197,21 @@ def for_each(
         try:
             results[name] = work(name)
         except Exception as error:
-            errors[name] = (str(error) or repr(error)).splitlines()[0]
+            errors[name] = _line(error)
             for connection in connections:
                 with suppress(Exception):  # one that is broken is told by the next wallet's own work
                     connection.rollback()
     return results, errors
+
+
+def join_errors(*found: Mapping[str, str]) -> dict[str, str]:
+    """The errors by wallet of several works, in one line each; what two of them say alike is said once."""
+    lines: dict[str, dict[str, None]] = {}
+    for errors in found:
+        for wallet, error in errors.items():
+            lines.setdefault(wallet, {})[error] = None
+    return {wallet: "; ".join(said) for wallet, said in lines.items()}
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or repr(error)).splitlines()[0]

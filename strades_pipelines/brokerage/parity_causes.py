@@ -23,16 +23,17 @@ class Cause(StrEnum):
     FEE = "fee"
     SPLIT = "split"  # the same but for the ticks and lots of the shares that a later split made
     CODE = "code"  # the strategy or the engine was edited since
+    STRATEGY_FAULT = "strategy_fault"  # the strategy cannot be made any more, or raises in the replay
     BUG = "bug"  # nothing explains it
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One decision, or the fills of one order, that two runs of a day do not agree on.
+    """One decision, the fills of one order, or a strategy's day, that two runs of a day do not agree on.
 
     Args:
-        subject: `decision` or `fill`.
-        reference: the id of the decision, or of the order's intent.
+        subject: `decision`, `fill`, or `strategy` where all of its day cannot be replayed.
+        reference: the id of the decision, or of the order's intent, or the strategy.
         recorded, expected: what each of the two runs has, in words; both in the shares of now.
     """
 

@@ -1,6 +1,7 @@
 """Wallets in the database: opened once, their setting never changed; what they hold and what is under way."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -100,8 +101,12 @@ class Wallet:
     sleeve: Sleeve | None = None
 
     def new_strategy(self) -> Strategy:
-        """A fresh instance of the strategy; of a wallet with sleeves one that decides nothing."""
-        return Strategy() if self.sleeves else create(self.strategy, self.parameters)
+        """A fresh instance of the strategy; of a wallet with sleeves, as a whole, one that decides nothing."""
+        return Strategy() if self.strategy == SEVERAL else create(self.strategy, self.parameters)
+
+    def without_strategy(self) -> "Wallet":
+        """The wallet with a strategy that decides nothing: what it holds has a value whatever is wrong with its own."""
+        return replace(self, strategy=SEVERAL, parameters={})
 
     @property
     def title(self) -> str:
@@ -164,10 +169,12 @@ class Wallet:
         )
 
     def code(self) -> str:
-        """The hash of the code behind its strategies."""
-        if not self.sleeves:
-            return code_hash(self.new_strategy())
-        return combined_hash(code_hash(view.new_strategy()) for view in self.strategy_views())
+        """The hash of the code behind its strategies; one that cannot be made has none."""
+        hashes = []
+        for view in self.strategy_views():
+            with suppress(Exception):  # a strategy's own constructor may raise anything
+                hashes.append(code_hash(view.new_strategy()))
+        return combined_hash(hashes) if self.sleeves else "".join(hashes)
 
     @property
     def rules(self) -> Rules:
@@ -270,6 +277,13 @@ def load_wallet(connection: Connection, name: str) -> Wallet:
         owned = owned_positions(load_fills(connection, wallet), fill_owners(connection, name), splits)
         wallet = replace(wallet, fractions=owned.fractions)
     return wallet
+
+
+def is_open(connection: Connection, name: str) -> bool:
+    """Whether there is a wallet of that name. Ends the transaction."""
+    row = connection.execute("SELECT FROM trading.wallets WHERE wallet = %s", [name]).fetchone()
+    connection.commit()  # not a rollback: that forgets the prepared statements of the connection
+    return row is not None
 
 
 def read_splits(connection: Connection, wallet: str) -> tuple[Split, ...]:

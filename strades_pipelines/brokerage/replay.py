@@ -1,7 +1,7 @@
 """A wallet stepped through the past: signals, trading and results of a window come from one stepping, and at once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -48,19 +48,22 @@ from strades_pipelines.strategy.events import microseconds, moment
 from strades_pipelines.strategy.gate import Gate
 from strades_pipelines.strategy.orders import CANCELLED, DISTRUSTED, EXPIRED, FILLED, MARKET_CLOSED, OUTCOMES, REJECTED
 from strades_pipelines.strategy.registry import code_hash
-from strades_pipelines.strategy.session import Session
+from strades_pipelines.strategy.session import Progress, Session
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
+    from adbc_driver_manager.dbapi import Cursor
 
 KEYS = {
     "trading.wallets": ["wallet"],
+    "trading.sleeves": ["wallet", "sleeve"],
     "signals.decisions": ["decision_id"],
     "trading.refusals": ["decision_id"],
     "trading.intents": ["intent_id"],
     "trading.order_events": ["intent_id", "sequence"],
     "trading.fills": ["fill_id"],
     "trading.positions": ["wallet", "listing_id"],
+    "trading.owner_positions": ["wallet", "owner", "listing_id"],
     "trading.cash": ["wallet", "currency"],
     "trading.ledger": ["wallet", "sequence"],
     **RESULT_KEYS,
@@ -117,39 +120,81 @@ def replay(
         with adbc.cursor() as cursor:
             listings = find_listings(cursor, template.instruments)
             template.check()
-            strategy = template.new_strategy()
-            check_models(cursor, strategy.models)
-            feed = read_feed(
-                cursor,
-                listings,
-                interval=template.interval,
-                opened_at=start,
-                end=end,
-                lookback=strategy.lookback,
-                models=strategy.models,
-            )
-            if template.limits.open_market_only:
-                feed = replace(feed, open_hours=read_open_hours(cursor, listings, start=start, end=end))
-            if feed.as_of is None:
-                return Replayed(None, written=False, bars=0, rows={})
-            wallet = replay_name(template, start, end, feed, code_hash(strategy))
-            cursor.execute("SELECT wallet FROM trading.wallets WHERE wallet = $1", [wallet])
-            known = cursor.fetchone() is not None
-            rows = {} if known else simulate(template, wallet, listings, feed, start=start, end=end, now=now)
-            for table, added in rows.items():
-                if added:
-                    load(cursor, table, frame(added), key=KEYS[table], now=now)
-            cursor.execute(LAST, [template.name, start, end, wallet])
-        crash_point("trading.replay_written")
-        adbc.commit()
+            feed = read_replay_feed(cursor, template, listings, start, end)
+        name = replay_name(template, start, end, feed) if feed.as_of is not None else None
+        return write_replay(
+            adbc,
+            template,
+            name,
+            lambda: simulate(template, str(name), listings, feed, start=start, end=end, now=now),
+            bars=feed.bars,
+            start=start,
+            end=end,
+            now=now,
+        )
     finally:
         adbc.rollback()
+
+
+def read_replay_feed(
+    cursor: "Cursor", template: WalletTemplate, listings: Sequence[Listing], start: datetime, end: datetime
+) -> StoredFeed:
+    """What a template's one strategy is fed with in `[start, end)`.
+
+    Raises:
+        LookupError: for a model that makes no forecasts.
+    """
+    strategy = template.new_strategy()
+    check_models(cursor, strategy.models)
+    feed = read_feed(
+        cursor,
+        listings,
+        interval=template.interval,
+        opened_at=start,
+        end=end,
+        lookback=strategy.lookback,
+        models=strategy.models,
+    )
+    if template.limits.open_market_only:
+        feed = replace(feed, open_hours=read_open_hours(cursor, listings, start=start, end=end))
+    return feed
+
+
+def write_replay(
+    adbc: "AdbcConnection",
+    template: WalletTemplate,
+    wallet: str | None,
+    make_rows: Callable[[], dict[str, list[Row]]],
+    *,
+    bars: int,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+) -> Replayed:
+    """Write the rows of a replay, unless it is there already, and that it is the last over its window. Commits.
+
+    Args:
+        wallet: None where there was nothing to step through.
+    """
+    if wallet is None:
+        return Replayed(None, written=False, bars=0, rows={})
+    with adbc.cursor() as cursor:
+        cursor.execute("SELECT wallet FROM trading.wallets WHERE wallet = $1", [wallet])
+        known = cursor.fetchone() is not None
+        rows = {} if known else make_rows()
+        for table, added in rows.items():
+            if added:
+                load(cursor, table, frame(added), key=KEYS[table], now=now)
+        cursor.execute(LAST, [template.name, start, end, wallet])
+    crash_point("trading.replay_written")
+    adbc.commit()
     count = {table: len(added) for table, added in rows.items()}
-    return Replayed(wallet, written=not known, bars=feed.bars, rows=count)
+    return Replayed(wallet, written=not known, bars=bars, rows=count)
 
 
-def replay_name(template: WalletTemplate, start: datetime, end: datetime, feed: StoredFeed, code: str) -> str:
+def replay_name(template: WalletTemplate, start: datetime, end: datetime, feed: StoredFeed) -> str:
     """`<template>@<12 characters>`: the same for the same question to the same code over the same inputs."""
+    code = code_hash(template.new_strategy())
     parameters = (f"{name}={value!r}" for name, value in template.new_strategy().parameters.items())
     setting = [template.interval, template.currency, plain(template.cash), plain(template.fee_rate)]
     if template.limits.written:
@@ -177,14 +222,7 @@ def simulate(
     Raises:
         StrategyError: when the strategy raises.
     """
-    engine = new_engine(template, listings, start, feed)
-    journal = DecisionJournal(
-        engine, listings, wallet=wallet, interval=template.interval, prediction_ids=feed.prediction_ids
-    )
-    engine.journal = journal
-    [progress] = Session(feed, microseconds(end), [engine], observer=journal.see).run()
-    if progress.error:
-        raise progress.error
+    journal, progress = step_replay(template, wallet, listings, feed, start=start, end=end)
     done = Done(template, listings, journal, feed.standings)
     opening = wallet_row(template, wallet, opened_at=start, window_end=end, as_of=feed.as_of)
     lines = [deposit(wallet, template.cash, template.currency, start)]
@@ -208,6 +246,40 @@ def simulate(
     }
 
 
+def step_replay(
+    template: WalletTemplate,
+    wallet: str,
+    listings: Sequence[Listing],
+    feed: StoredFeed,
+    *,
+    start: datetime,
+    end: datetime,
+    strategy: str | None = None,
+) -> tuple[DecisionJournal, Progress]:
+    """Step a template's one strategy through its feed.
+
+    Args:
+        strategy: what its decisions have as their strategy; None: its title.
+
+    Raises:
+        StrategyError: when the strategy raises.
+    """
+    engine = new_engine(template, listings, start, feed)
+    journal = DecisionJournal(
+        engine,
+        listings,
+        wallet=wallet,
+        interval=template.interval,
+        prediction_ids=feed.prediction_ids,
+        strategy=strategy,
+    )
+    engine.journal = journal
+    [progress] = Session(feed, microseconds(end), [engine], observer=journal.see).run()
+    if progress.error:
+        raise progress.error
+    return journal, progress
+
+
 def new_engine(template: WalletTemplate, listings: Sequence[Listing], opened_at: datetime, feed: StoredFeed) -> Engine:
     """A fresh engine on a wallet's terms: cash alone, nothing short, whole lots and ticks."""
     size = len(listings)
@@ -229,6 +301,7 @@ class Done:
     def __init__(
         self, template: WalletTemplate, listings: Sequence[Listing], journal: DecisionJournal, standings: Standings
     ) -> None:
+        self.decisions = journal.made
         self.books = Books(template.cash)
         self.orders: dict[int, Order] = {}
         self.refusals: list[Refusal] = []

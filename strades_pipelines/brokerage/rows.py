@@ -129,10 +129,15 @@ def order_event_row(
         "filled": _plain(filled),
         "venue_order_id": venue_order_id,
         "venue_time": venue_time,
-        "reason": None if reason is None else masked(reason),
+        "reason": None if reason is None else printable(masked(reason)),
         "message": None if message is None else masked_bytes(message),
         "recorded_at": now,
     }
+
+
+def printable(text: str) -> str:
+    """A venue's words as a column can keep them: it has no room for NUL, nor for halves of letters."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 def refusal_row(refusal: Refusal, wallet: str, now: datetime) -> Row:

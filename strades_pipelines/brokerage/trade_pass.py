@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from strades_pipelines.brokerage.brokers.venue import account_of, venue_for
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
-from strades_pipelines.brokerage.live import decide, for_each
+from strades_pipelines.brokerage.live import decide, for_each, join_errors
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_journal import Executed
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
+from strades_pipelines.brokerage.portfolio import is_open, load_wallet, open_wallet, retire_unlisted
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.wallets import WalletTemplate
@@ -62,7 +62,7 @@ class Desk:
 
         errors = for_each(by_name, open_and_decide, used)[1]
         retiring = [] if listed is None else retire_unlisted(self.connection, listed, TRADING_MODES)
-        opened = [name for name in by_name if self._is_open(name)]
+        opened = [name for name in by_name if is_open(self.connection, name)]
 
         def renew(name: str) -> None:
             venue = venue_for(load_wallet(self.connection, name), self.at_venue)
@@ -72,7 +72,7 @@ class Desk:
         unguarded = for_each([name for name in opened if by_name[name].dead_man_seconds], renew, used)[1]
         guarded = [name for name in opened if name not in unguarded]
         done, failed = for_each([*guarded, *retiring], self.execute, used)
-        return done, errors | unguarded | failed
+        return done, join_errors(errors, unguarded, failed)
 
     def execute(self, name: str) -> Executed:
         """Execute what waits in a wallet; the first time in this process its account is reconciled before."""
@@ -83,8 +83,3 @@ class Desk:
         )
         self.started.add(account)
         return executed
-
-    def _is_open(self, name: str) -> bool:
-        row = self.connection.execute("SELECT FROM trading.wallets WHERE wallet = %s", [name]).fetchone()
-        self.connection.commit()  # not a rollback: that forgets the prepared statements of the connection
-        return row is not None

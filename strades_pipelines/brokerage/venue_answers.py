@@ -23,7 +23,11 @@ def contradiction(known: OpenOrder, found: VenueOrder) -> str | None:
         return f"the venue has it as {found.side} {found.quantity}, it is {order.side} {order.quantity}"
     if found.state not in REPORTED:
         return f"the venue names a state that is not known: {found.reason}"
-    total = found.filled_by_fills
+    total, size = found.filled_by_fills, found.quantity or order.quantity
+    if found.filled is not None and not 0 <= found.filled <= size:
+        return f"the venue says that {found.filled} of {size} are filled"
+    if len({part.venue_fill_id for part in found.fills}) < len(found.fills):
+        return "the venue tells two fills under one id"
     if found.filled is not None and total > found.filled:
         return f"the venue says that {found.filled} are filled, and tells fills of {total}"
     if total > order.quantity or total < known.filled or any(part.quantity <= 0 for part in found.fills):

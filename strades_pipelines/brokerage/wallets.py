@@ -12,7 +12,7 @@ from strades_pipelines.brokerage.sleeves import RESERVED_NAMES, SEVERAL
 from strades_pipelines.datamanager.checked_json import ROOT, CheckError, check, read_entries
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.limits import WalletLimits, parse_limits
-from strades_pipelines.market.rounding import exact
+from strades_pipelines.market.rounding import EXACT, exact
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.registry import create
 from strades_pipelines.strategy.strategy import Strategy
@@ -71,6 +71,21 @@ class WalletTemplate:
     def new_strategy(self) -> Strategy:
         """A fresh instance of the strategy; of a wallet with sleeves one that decides nothing."""
         return Strategy() if self.sleeves else create(self.strategy, dict(self.parameters))
+
+    def view_of(self, sleeve: SleeveTemplate) -> "WalletTemplate":
+        """It with one of its strategies alone, and its part of the cash."""
+        return replace(
+            self,
+            strategy=sleeve.strategy,
+            parameters=sleeve.parameters,
+            instruments=sleeve.instruments,
+            cash=EXACT.divide(EXACT.multiply(self.cash, sleeve.capital_percent), Decimal(100)),
+            limits=replace(
+                self.limits,
+                restricted=tuple(name for name in self.limits.restricted if name in sleeve.instruments),
+            ),
+            sleeves=(),
+        )
 
     def strategy_faults(self) -> dict[str, str]:
         """Why strategies of it cannot be made: a line each, by sleeve, or by the wallet's name for its one strategy."""
@@ -215,8 +230,6 @@ def _sleeves(where: str, entry: dict[str, Any]) -> tuple[SleeveTemplate, ...]:
     for key in ("strategy", "parameters"):
         if key in entry:
             raise WalletsError(f"{where}.{key}: expected in each of `strategies`, was beside them")
-    if entry["mode"] == "replay":
-        raise WalletsError(f"{where}.strategies: a replay has one strategy; list each in a replay wallet of its own")
     sleeves: dict[str, SleeveTemplate] = {}
     for i, one in enumerate(entry["strategies"]):
         place = f"{where}.strategies[{i}]"

@@ -1,7 +1,7 @@
 """The exact books of one account: cash by currency, positions and what is under way."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from strades_pipelines.market.cost_basis import AVERAGE, CostBasis, Lot, sum_exact
@@ -100,21 +100,26 @@ class Books:
     def under_way(self, listing_id: int, side: str, *, group: str | None = None, at_market: bool = False) -> Decimal:
         """Signed units of open orders on a side that will or may be done before one that comes now.
 
-        Those that hang on it or are to be cancelled do not count, nor those that stop where nothing is left to reduce:
-        but one at the market is as good as done.
+        Those that hang on it do not count, nor those that stop where nothing is left to reduce: but one at the market
+        is as good as done, and so is one that is to be cancelled, since nobody cuts what it may still sell.
 
         Args:
             group: of the order that comes now.
-            at_market: count those at the market alone.
+            at_market: count those at the market, and those to be cancelled, alone.
         """
         total = ZERO
         for order in self._open(listing_id):
             linked = group is not None and order.terms.group == group
             if order.side == side and not (linked or self._is_certain(order) or order.terms.parent_id):
-                counts = order.terms.is_market or not (at_market or order.terms.reduce_only)
-                if counts and order.intent_id not in self.cancelling:
+                is_next = order.terms.is_market or order.intent_id in self.cancelling
+                if is_next or not (at_market or order.terms.reduce_only):
                     total += order.signed
         return total
+
+    def without_cancelling(self) -> "Books":
+        """As they are once each order that is to be cancelled has ended unfilled."""
+        left = {name: order for name, order in self.open_orders.items() if name not in self.cancelling}
+        return replace(self, open_orders=left, cancelling=set())
 
     def on_sale(self, listing_id: int) -> Decimal:
         """Units of all open sales, whatever they wait for: one that is to be cancelled may be filled all the same."""

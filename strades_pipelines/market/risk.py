@@ -150,7 +150,8 @@ def _check_reduces(order: Order, listing: Listing, accounts: tuple[Books, ...]) 
     """Refuse an order that only reduces where there is nothing to reduce for its owner or for the wallet.
 
     A venue cuts it at the wallet's position at best. So beside other strategies all open sales of its owner count, also
-    those that wait for a price or are to be cancelled: what they may still sell is not there to be sold again.
+    those that wait for a price or are to be cancelled: what they may still sell is not there to be sold again. A person
+    who has a wallet with one strategy gets out of it also while a silent venue owes the end of a sale.
 
     Args:
         accounts: its owner's and the wallet's, or the one that is both.
@@ -159,7 +160,7 @@ def _check_reduces(order: Order, listing: Listing, accounts: tuple[Books, ...]) 
         GateError: reduce_only or position_below_zero.
     """
     for account in accounts:
-        left = _left(order, account, at_market=True)
+        left = _left(order, account.without_cancelling() if order.is_by_person else account, at_market=True)
         if left * order.signed >= 0:
             detail = f"expected a position of the other side to reduce, was {left} of {listing.name} after what is sold"
             raise GateError("reduce_only", detail)

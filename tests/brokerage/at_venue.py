@@ -71,22 +71,29 @@ class AtVenue:
 
 
 class AtAlpaca(AtVenue):
-    """Alpaca, with a wallet in a stock."""
+    """Alpaca, with a wallet in a stock; `changes` are of its template."""
 
     symbol, listing_id = SYMBOL, AAPL
 
     def __init__(
-        self, market: Connection, *, name: str = "alpaca", seed: int = 0, now: datetime = START, in_flight: int = 1
+        self,
+        market: Connection,
+        *,
+        name: str = "alpaca",
+        seed: int = 0,
+        now: datetime = START,
+        in_flight: int = 1,
+        **changes: Any,
     ) -> None:
         super().__init__(lambda clock: alpaca_venue(clock, seed=seed), now)
         client: Any = new_client(KEY, SECRET, f"http://venue/{self.venue.api.host}")
         client._session.mount("http://", self.adapter)
         self.broker = AlpacaBroker(client, {AAPL: SYMBOL}, in_flight=in_flight)
-        self.wallet = open_wallet(market, replace(AT_ALPACA, name=name), now=now)
+        self.wallet = open_wallet(market, replace(AT_ALPACA, name=name, **changes), now=now)
 
 
 class AtGate(AtVenue):
-    """Gate.io through ccxt, with a wallet in a coin. It takes no fee unless `with_fees`."""
+    """Gate.io through ccxt, with a wallet in a coin. It takes no fee unless `with_fees`; `changes` as above."""
 
     symbol, listing_id = PAIR, BTC
 
@@ -99,6 +106,7 @@ class AtGate(AtVenue):
         now: datetime = START,
         with_fees: bool = False,
         in_flight: int = 1,
+        **changes: Any,
     ) -> None:
         super().__init__(lambda clock: gate_venue(clock, seed=seed, checks_time=False), now)
         if not with_fees:
@@ -106,7 +114,7 @@ class AtGate(AtVenue):
         self.client = Client(new_exchange("gate", {**SANDBOX_KEYS, "urls": sandbox_urls("gate", "http://venue")}))
         self.client.exchange.session.mount("http://", self.adapter)
         self.broker = CcxtBroker(self.client, {BTC: PAIR}, in_flight=in_flight)
-        self.wallet = open_wallet(market, replace(AT_GATE, name=name), now=now)
+        self.wallet = open_wallet(market, replace(AT_GATE, name=name, **changes), now=now)
 
 
 def take_no_fees(venue: Venue) -> None:

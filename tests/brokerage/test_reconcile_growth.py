@@ -1,6 +1,5 @@
 """A restart of an account with 100,000 past orders: what it reads and asks for follows what is new."""
 
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -16,7 +15,7 @@ from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import BTC, MINUTE, START, AddCandles, Connection, rows
 from tests.brokerage.test_execution import CLOSES, DECIDED, FILLED, SENT, decision
 
-ORDERS, RESTART_SECONDS = 100_000, 10
+ORDERS = 100_000
 # A buy and a sale of one unit by turns at one price, a hundred an hour over the weeks before: nothing is held after
 # them, and no cash was moved. Triggers are off: each would be run a hundred thousand times.
 PAST = """
@@ -107,8 +106,6 @@ def test_a_restart_with_a_hundred_thousand_past_orders_costs_what_is_new(
 ) -> None:
     _, young = counted(market, venue, wallet, FILLED)
     past(database_url)
-    begun = time.monotonic()
     done, old = counted(market, venue, wallet, FILLED + MINUTE)
-    assert time.monotonic() - begun < RESTART_SECONDS
     assert (done.findings, done.fills, Counting.told) == ([], 1, 1)
     assert old <= 2 * young + 100, f"{old} rows read, {young} before there were {ORDERS:,} orders"

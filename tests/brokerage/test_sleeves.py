@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.command_log import Request, Scope
-from strades_pipelines.brokerage.daily_parity import compare_day
+from strades_pipelines.brokerage.daily_parity import compare_day, write_daily_parity
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.flatten import flatten
 from strades_pipelines.brokerage.halts import halt, resume, wallets_of
@@ -346,6 +346,33 @@ def test_a_day_of_it_is_what_a_replay_makes_of_it(
     assert found.fills_agreeing == found.fills > 0
 
 
+def test_a_strategy_that_cannot_be_replayed_is_one_difference_and_the_others_have_their_score(
+    market: Connection, adbc: "AdbcConnection", trade: Pass, add_candles: AddCandles
+) -> None:
+    for n, (before, close) in enumerate(zip([100.0, *CLOSES], CLOSES, strict=False)):
+        at = START + n * MINUTE
+        add_candles([close], opens=[before], start=at, recorded_at=at + MINUTE)
+        trade(at + MINUTE)
+    counted = dict(rows(market, "SELECT strategy, count(*) FROM signals.decisions GROUP BY strategy"))
+    market.execute("""UPDATE trading.sleeves SET parameters = '{"fast": "x"}' WHERE sleeve = 'slow'""")
+    market.commit()
+    [day] = write_daily_parity(market, adbc, "paper", now=START + timedelta(days=1))
+    [fault] = day.differences
+    assert (fault.subject, fault.reference, fault.cause) == ("strategy", "slow", "strategy_fault")
+    assert (fault.recorded, "fast" in fault.expected) == (f"{counted['slow']} decisions", True)
+    found = rows(
+        market,
+        "SELECT sleeve, decisions, decisions_agreeing, fills > 0, fills = fills_agreeing FROM "
+        "results.daily_strategy_parity ORDER BY sleeve",
+    )
+    assert found == [
+        ("slow", counted["slow"], 0, True, True),
+        ("trend", counted["trend"], counted["trend"], True, True),
+    ]
+    [score] = rows(market, "SELECT strategy, decision_score, fill_score FROM results.strategy_parity")
+    assert score == ("sma_cross", pytest.approx(counted["trend"] / (counted["trend"] + counted["slow"])), 1.0)
+
+
 def test_results_and_context_are_of_the_whole_wallet_and_say_its_strategies(
     market: Connection, adbc: "AdbcConnection", trade: Pass, add_candles: AddCandles
 ) -> None:
@@ -353,9 +380,25 @@ def test_results_and_context_are_of_the_whole_wallet_and_say_its_strategies(
     trade_through(trade)
     measure(market, adbc, "paper", now=END)
     measure(market, adbc, "paper", now=END)
+    measure_history(market, load_wallet(market, "paper"), now=END)
     status = wallet_status(market, load_wallet(market, "paper"), now=END)
     [(equity, cash)] = rows(market, "SELECT equity, cash FROM results.equity ORDER BY time DESC LIMIT 1")
     assert (equity, cash) == pytest.approx((float(status.equity), float(status.cash)))
+    made = rows(
+        market,
+        "SELECT sleeve, strategy, fills, traded, fees, realised, unrealised FROM results.strategies ORDER BY sleeve",
+    )
+    assert [row[:2] for row in made] == [("slow", "sma_cross"), ("trend", "sma_cross")]
+    for name, _, *figures in made:
+        own = fills_of_session(
+            market, next(view for view in load_wallet(market, "paper").strategy_views() if view.title == name)
+        )
+        assert figures[:3] == [len(own), sum(fill.quantity * fill.price for fill in own), sum(fill.fee for fill in own)]
+        units = sum(fill.units for fill in own)
+        assert float(figures[3] + figures[4]) == pytest.approx(
+            float(sum(fill.cash_after_fee for fill in own)) + float(units) * CLOSES[-1]
+        )
+    market.commit()
     [wallet] = read_context(market, now=END).wallets
     assert [one["name"] for one in wallet["strategies"]] == ["slow", "trend", "unattributed"]
     assert [one["strategy"] for one in wallet["strategies"]] == ["sma_cross", "sma_cross", None]

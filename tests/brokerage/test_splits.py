@@ -249,6 +249,40 @@ def test_an_order_from_before_is_cancelled_and_asked_for_anew_in_new_shares(
     assert rows(market, "SELECT state, reason FROM trading.orders")[0] == ("cancelled", "split")
     assert rows(market, "SELECT state, reason FROM trading.paper_venue_orders")[0] == ("cancelled", "split")
     assert rows(market, "SELECT count(*) FROM trading.fills") == [(0,)]
+    assert rows(market, "SELECT target, trigger_kind FROM signals.decisions ORDER BY decided_at") == [
+        (10, "bar"),
+        (10, "revision"),
+    ]
+    add_days([105.0], start=START + 4 * DAY, recorded_at=close_of(4))
+    for _ in range(2):
+        run(close_of(4))
+    assert rows(market, "SELECT side, quantity FROM trading.fills") == [("buy", 10)]
+    assert verify_ledger(market, "paper") == []
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_a_sale_at_the_opening_of_a_split_sells_all_that_has_become_of_the_units(
+    is_told_first: bool, market: Connection, held: Wallet, add_days: AddCandles, split: Split, run: Pass
+) -> None:
+    """10 old ones were to be sold at the opening: of 40 new ones the order, sized in old ones, sells 10 at most."""
+    add_days([400.0, 404.0, 408.0, 396.0])
+    for day in (0, 1, 2, 3):
+        run(close_of(day))
+    assert rows(
+        market,
+        "SELECT side, quantity, state FROM trading.intents JOIN trading.orders USING (intent_id) ORDER BY intended_at",
+    ) == [("buy", 10, "filled"), ("sell", 10, "accepted")]
+    add_days([98.0], start=START + 4 * DAY, recorded_at=close_of(4))
+    if not is_told_first:
+        run(close_of(4))  # nobody has told of the split yet
+    split(4)
+    run(close_of(4) + timedelta(hours=1))
+    add_days([97.0, 96.0], start=START + 5 * DAY, recorded_at=close_of(5))
+    for day in (5, 6):
+        run(close_of(day))
+    sold = rows(market, "SELECT quantity FROM trading.fills WHERE side = 'sell' ORDER BY filled_at")
+    assert sold == ([(40,)] if is_told_first else [(10,), (30,)])
+    assert rows(market, "SELECT quantity FROM trading.positions") == [(0,)]
     assert verify_ledger(market, "paper") == []
 
 

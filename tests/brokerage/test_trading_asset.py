@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import dagster as dg
@@ -26,6 +27,7 @@ from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar
 from strades_pipelines.strategy.strategy import Strategy
 from tests.brokerage.conftest import BTC, PAPER, REPLAY, START, AddCandles, Connection, rows
+from tests.brokerage.test_sleeves import SHARED, SLOW, TREND
 from tests.brokerage.test_standings import predict
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
@@ -107,6 +109,38 @@ def test_each_bad_wallet_says_why_and_its_neighbours_are_traded_and_measured(tra
     ]
     measured = rows(market, "SELECT split_part(wallet, '@', 1) FROM results.performance ORDER BY 1")
     assert [name for (name,) in measured] == ["paper", "replayed"]
+
+
+def test_a_wallet_whose_strategy_fails_is_executed_and_measured(
+    add_candles: AddCandles, market: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several and of one: an order that was sent before is filled, and what it bought has a value."""
+    add_candles([100.0 + minute for minute in range(10)])
+    alone = replace(PAPER, name="alone", parameters={"fast": 1, "slow": 2, "size": 1.0})
+
+    def trade_at(minute: int, *templates: WalletTemplate) -> dict[str, str]:
+        world = SimpleNamespace(now=lambda: START + timedelta(minutes=minute))
+        monkeypatch.setattr(assets, "settings", lambda: world)
+        config, layers = assets.TradeConfig.model_validate(WINDOW), {"signals", "trading", "results"}
+        return assets._trade(templates, None, config, Database(url=database_url), layers)
+
+    assert trade_at(2, SHARED, alone) == {}
+    sent = rows(market, "SELECT wallet, state FROM trading.orders ORDER BY 1")
+    assert sent == [("alone", "accepted"), ("paper", "accepted")]
+    market.execute("UPDATE trading.wallets SET parameters = '{\"fast\": \"x\"}' WHERE wallet = 'alone'")
+    market.commit()
+    spoilt = replace(SHARED, sleeves=(TREND, replace(SLOW, parameters={"fast": "x"})))
+    errors = trade_at(8, spoilt, replace(alone, parameters={"fast": "x"}))
+    assert {name: error.partition(":")[0] for name, error in errors.items()} == {
+        "alone": "sma_cross",
+        "paper": "strategy slow",
+    }
+    assert rows(market, "SELECT DISTINCT wallet, state FROM trading.orders ORDER BY 1") == [
+        ("alone", "filled"),
+        ("paper", "filled"),
+    ]
+    measured = rows(market, "SELECT wallet, holdings FROM results.equity WHERE time = '2024-01-02 00:08+0' ORDER BY 1")
+    assert measured == [("alone", 107.0), ("paper", 214.0)]
 
 
 FILE = """{"wallets": [
@@ -384,4 +418,4 @@ def test_an_asset_is_told_of_once_a_day_whatever_changes() -> None:
         assert has_news(instance, fills, 8, now)
         assert has_news(instance, fills, 0, now)  # PostgreSQL has crashed, and counts anew
         assert has_news(instance, fills, None, now)
-        assert has_news(instance, fills, 7, now + timedelta(days=1, seconds=1))
+        assert has_news(instance, fills, 7, now + timedelta(days=2))  # whatever the report took to be stored

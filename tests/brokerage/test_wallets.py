@@ -223,7 +223,6 @@ def test_an_entry_may_list_several_strategies(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (several(HALF, mode="replay"), ".strategies: a replay has one strategy; list each in a replay wallet"),
         (several(HALF, strategy="sma_cross"), ".strategy: expected in each of `strategies`, was beside them"),
         (several(HALF, parameters={}), ".parameters: expected in each of `strategies`, was beside them"),
         (several(HALF, HALF), ".strategies[1].name: expected a name of its own, was 'half'"),

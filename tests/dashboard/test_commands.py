@@ -1,5 +1,6 @@
 """Halt and resume from a page: one row that is in force at once, carried out by others, with what came of it."""
 
+import re
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -8,7 +9,9 @@ import psycopg
 from strades_pipelines.brokerage.asked_commands import carry_out_asked
 from strades_pipelines.brokerage.halts import current_state
 from strades_pipelines.brokerage.portfolio import open_wallet, set_state
+from strades_pipelines.brokerage.sleeves import current_states
 from tests.brokerage.conftest import PAPER, START, rows
+from tests.brokerage.test_sleeves import SHARED
 from tests.dashboard.conftest import CLOCK, ClientOf
 
 if TYPE_CHECKING:
@@ -58,6 +61,18 @@ def test_a_halt_is_in_force_from_the_answer_on_and_its_page_says_what_came_of_it
         assert "too &lt;b&gt;fast&lt;/b&gt;" in text
         assert "<b>fast" not in text
     assert rows(market, KEPT) == [(*kept, "halted")]
+
+
+def test_of_a_wallet_of_several_strategies_each_can_be_halted(
+    market: Connection, site: str, client_of: ClientOf
+) -> None:
+    open_wallet(market, SHARED, now=START)
+    client = client_of("trader")
+    options = re.findall(r'<option value="([^"]*)"', client.get("/halt/").content.decode())
+    assert options == ["all", "strategy:slow", "strategy:sma_cross", "strategy:trend", "wallet:paper"]
+    asked(client, "halt", form(scope="strategy:slow"))
+    assert current_states(market, "paper").sleeves == {"slow": "halted", "trend": "active"}
+    assert current_state(market, "paper") == "active"
 
 
 def test_a_form_that_says_too_little_or_something_else_leaves_no_row(

@@ -89,7 +89,8 @@ def test_what_is_on_sale_is_counted_once_and_not_where_it_hangs_together() -> No
         books.open_orders[name] = replace(
             make_order("sell", str(2**n)), intent_id=name, terms=terms, is_for_target=False
         )
-    assert books.under_way(1, "sell") == -(1 + 2 + 8 + 16)
-    assert books.under_way(1, "sell", group="g") == -(1 + 2 + 8)
-    assert books.under_way(1, "sell", at_market=True) == -(1 + 8)
+    assert books.under_way(1, "sell") == -(1 + 2 + 8 + 16 + 64)
+    assert books.under_way(1, "sell", group="g") == -(1 + 2 + 8 + 64)
+    assert books.under_way(1, "sell", at_market=True) == -(1 + 8 + 64)
     assert books.under_way(1, "buy") == 0
+    assert books.without_cancelling().under_way(1, "sell") == -(1 + 2 + 8 + 16)

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from strades_pipelines.secret_values import masked, masked_bytes
 
+LONGEST_WAIT = timedelta(days=1)
+
 
 class BrokerError(RuntimeError):
     """A request to a venue that did not end well. It holds none of our keys, though the venue may repeat them.
@@ -38,3 +40,9 @@ class RateLimited(BrokerError):
     ) -> None:
         super().__init__(reason, message)
         self.retry_after = retry_after
+
+
+def retry_after(header: str, *, default: timedelta) -> timedelta:
+    """How long a venue takes nothing, by its header `Retry-After` in seconds; a day at most."""
+    is_number = header.isascii() and header.isdigit() and len(header) < 10
+    return min(timedelta(seconds=int(header)), LONGEST_WAIT) if is_number else default

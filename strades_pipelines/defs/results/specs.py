@@ -17,9 +17,10 @@ TABLES = {
     "wallet_sessions": "Flows, profit and return of each wallet that trades. Grain: one row a wallet and session.",
     "session_attribution": "Who earned it: strategies and people. Grain: one row a wallet, session, listing and owner.",
     "daily_parity": "Days of trading wallets beside a replay of them. Grain: one row a wallet and UTC day.",
+    "daily_strategy_parity": "The same of strategies that share a wallet. Grain: one row a wallet, day and strategy.",
     "parity_differences": "Decisions and fills of a day that a replay makes otherwise, each with its cause: "
-    "data, late_correction, latency, fill_model, fee, split, code or bug. "
-    "Grain: one row a wallet, day and decision or order.",
+    "data, late_correction, latency, fill_model, fee, split, code, strategy_fault or bug. "
+    "Grain: one row a wallet, day and decision, order or strategy.",
     "parity": "Replayed wallets beside `strades backtest` in another process. Grain: one row a wallet.",
 }
 DEPS = [key("trading", "fills"), key("signals", "decisions")]

@@ -9,10 +9,11 @@ from pydantic import Field, field_validator
 
 from strades_pipelines.brokerage.daily_parity import write_daily_parity
 from strades_pipelines.brokerage.history import measure_history
-from strades_pipelines.brokerage.live import decide, for_each, measure
-from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet, retire_unlisted
+from strades_pipelines.brokerage.live import decide, for_each, join_errors, measure
+from strades_pipelines.brokerage.portfolio import is_open, load_wallet, open_wallet, retire_unlisted
 from strades_pipelines.brokerage.reconcile import execute_reconciled
 from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.replay_sleeves import replay_several
 from strades_pipelines.brokerage.trading_context import record_context
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
 from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
@@ -139,22 +140,25 @@ def _trade(
 
     with database.connect() as connection, database.connect() as at_venue, database.adbc() as adbc:
 
-        def work(name: str) -> None:
+        def decide_or_replay(name: str) -> None:
             template, now = by_name[name], settings().now()
             if template.mode == "replay":
                 if "signals" in layers:
-                    wallet = replay(adbc, template, start=start, end=end, now=now).wallet
-                    replayed.extend([(template, wallet)] if wallet else [])
+                    work = replay_several if template.sleeves else replay
+                    wallet = work(adbc, template, start=start, end=end, now=now).wallet
+                    # `strades backtest` has one strategy.
+                    replayed.extend([(template, wallet)] if wallet and not template.sleeves else [])
                 return
             open_wallet(connection, template, now=now)
             if "signals" in layers:
                 decide(connection, adbc, name, now=now, faults=template.strategy_faults())
-            if "trading" in layers:
-                execute_reconciled(connection, at_venue, name, now=now)
-            if "results" in layers:
-                measure(connection, adbc, name, now=now)
-                measure_history(connection, load_wallet(connection, name), now=now)
-                write_daily_parity(connection, adbc, name, now=now)
+
+        def value(name: str) -> None:
+            measure(connection, adbc, name, now=settings().now())
+            measure_history(connection, load_wallet(connection, name), now=settings().now())
+
+        def examine(name: str) -> None:
+            write_daily_parity(connection, adbc, name, now=settings().now())
 
         def compare(_: str) -> None:
             ask(connection, adbc, replayed, start=start, end=end, now=settings().now())
@@ -163,7 +167,14 @@ def _trade(
             execute_reconciled(connection, at_venue, name, now=settings().now())
 
         used = connection, at_venue, adbc
-        errors = for_each(by_name, work, used)[1]
+        # What is under way goes on, and what is held is measured, also where nothing can be decided.
+        steps = (("trading", settle), ("results", value), ("results", examine))
+        errors: dict[str, str] = {}
+        for name, template in by_name.items():
+            errors = join_errors(errors, for_each([name], decide_or_replay, used)[1])
+            is_trading = template.mode != "replay" and is_open(connection, name)
+            for step in (step for layer, step in steps if is_trading and layer in layers):
+                errors = join_errors(errors, for_each([name], step, used)[1])
         if "trading" in layers and listed is not None:
             errors |= for_each(retire_unlisted(connection, listed, config.modes), settle, used)[1]
         if "results" in layers:

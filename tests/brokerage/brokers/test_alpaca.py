@@ -16,7 +16,9 @@ DOCUMENT = {"id": "1", "client_order_id": "A", "status": "filled", "qty": "2", "
 FILL = {"id": "7", "order_id": "1", "qty": "2", "price": "100", "transaction_time": "2024-01-02T00:00:00Z"}
 
 
-@pytest.mark.parametrize("hostile", ["NaN", "Infinity", "-1", "0", "much", None, [], {}])
+@pytest.mark.parametrize(
+    "hostile", ["NaN", "Infinity", "-1", "0", "much", None, [], {}, [0, [2], 0], "1e200000", "1e-200000"]
+)
 def test_an_impossible_figure_makes_the_order_unknown(hostile: Any) -> None:
     assert venue_order(DOCUMENT, [FILL], b"said").state is OrderState.FILLED
     for document, fill in (({"qty": hostile}, {}), ({}, {"qty": hostile}), ({}, {"price": hostile})):

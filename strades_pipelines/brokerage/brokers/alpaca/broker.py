@@ -16,7 +16,7 @@ from strades_pipelines.brokerage.brokers.alpaca.mapping import (
     venue_order,
 )
 from strades_pipelines.brokerage.brokers.alpaca.statement import Statement, venue_account
-from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
+from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown, retry_after
 from strades_pipelines.brokerage.brokers.venue import VenueAccount, VenueOrder
 from strades_pipelines.market.orders import Order
 
@@ -77,7 +77,7 @@ class AlpacaBroker:
             if found is None:
                 raise Unknown("the venue has the client order id, and does not show its order") from error
             return found
-        return self._with_fills(document)
+        return self._with_fills(document, order)
 
     def replace(self, old: Order, new: Order, *, filled: Decimal, at: datetime) -> VenueOrder:
         """Put `new` in the place of `old` (`PATCH`); the venue's size includes what is filled already."""
@@ -91,7 +91,7 @@ class AlpacaBroker:
     def lookup(self, order: Order, *, at: datetime) -> VenueOrder | None:
         """The order with its fills, or None."""
         document = self._find(order.intent_id)
-        return None if document is None else self._with_fills(document)
+        return None if document is None else self._with_fills(document, order)
 
     def cancel(self, order: Order, *, at: datetime) -> VenueOrder | None:
         """Ask for the cancel, and say what became of the order; the cancel may still be under way."""
@@ -158,14 +158,14 @@ class AlpacaBroker:
     def _said(self) -> bytes | None:
         return self._answer.content if self._answer is not None else None
 
-    def _with_fills(self, document: Any) -> VenueOrder:
+    def _with_fills(self, document: Any, order: Order) -> VenueOrder:
         said = document if isinstance(document, Mapping) else {}
         message = self._said()
         activities: list[Any] = []
         if filled_quantity(said):
             placed = placed_at(said)
             activities = self._fills_after(placed - CLOCKS_APART if placed else None)
-        return venue_order(said, activities, message)
+        return venue_order(said, activities, message, symbol=self._symbols[order.listing_id])
 
     def _fills_after(self, time: datetime | None) -> list[Any]:
         """The account's fills after a time, all pages, oldest first."""
@@ -200,6 +200,11 @@ class AlpacaBroker:
             raise Unknown("expected JSON", self._said()) from error
         except requests.RequestException as error:
             raise Unknown(f"{type(error).__name__}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            if self._answer is None:
+                raise
+            # A number of thousands of digits, or brackets thousands deep.
+            raise Unknown(f"expected JSON that can be read, was {error!r:.200}", self._said()) from error
 
     def _keep(self, answer: "requests.Response", **_: Any) -> None:
         self._answer = answer
@@ -247,7 +252,7 @@ def _translated(answer: "requests.Response | None", said: str) -> BrokerError:
     reason = f"HTTP {status}: {said[:300]}"
     if status == TOO_MANY:
         seconds = answer.headers.get("Retry-After", "") if answer is not None else ""
-        return RateLimited(reason, message, retry_after=timedelta(seconds=int(seconds) if seconds.isdigit() else 60))
+        return RateLimited(reason, message, retry_after=retry_after(seconds, default=timedelta(seconds=60)))
     if status in UNAUTHORIZED:
         return NotSent(f"{reason}; are the keys right?", message)
     return Rejected(reason, message) if 400 <= status < 500 else Unknown(reason, message)

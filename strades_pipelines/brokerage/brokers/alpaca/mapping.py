@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from strades_pipelines.brokerage.brokers.figures import figure, identifier
+from strades_pipelines.brokerage.brokers.figures import figure, identifier, instant
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import OrderState
@@ -79,12 +79,15 @@ def amendment(old: Order, new: Order, filled: Decimal) -> dict[str, str]:
     return body | {name: plain(price) for name, (was, price) in prices.items() if price is not None and price != was}
 
 
-def venue_order(document: Document, activities: Iterable[Document], message: bytes | None) -> VenueOrder:
+def venue_order(
+    document: Document, activities: Iterable[Document], message: bytes | None, *, symbol: str | None = None
+) -> VenueOrder:
     """An order with its fills; a document that lacks what an order has, or names another status, is UNKNOWN.
 
     Args:
         activities: `FILL` activities, also of other orders.
         message: what the venue said, as it came.
+        symbol: that the order has to be of; None where it is not known.
     """
     client_id = str(document.get("client_order_id") or "")
     try:
@@ -93,8 +96,10 @@ def venue_order(document: Document, activities: Iterable[Document], message: byt
             str(document["status"]),
             figure(document["qty"], positive=True),
         )
-        fills = tuple(venue_fill(one) for one in activities if one.get("order_id") == venue_id)
-        at = datetime.fromisoformat(document["updated_at"]) if document.get("updated_at") else None
+        fills = tuple(dict.fromkeys(venue_fill(one) for one in activities if one.get("order_id") == venue_id))
+        at = instant(document["updated_at"]) if document.get("updated_at") else None
+        if symbol is not None and document.get("symbol", symbol) != symbol:
+            raise ValueError(f"expected an order of {symbol}, was of {document['symbol']!r:.100}")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         return VenueOrder(client_id, "", OrderState.UNKNOWN, f"expected an order, was {error!r}", message=message)
     state = STATES.get(status, OrderState.UNKNOWN)
@@ -125,7 +130,7 @@ def filled_quantity(document: Document) -> Decimal:
 def placed_at(document: Document) -> datetime | None:
     """When the order was placed, by the venue's clock; None where it does not say."""
     try:
-        return datetime.fromisoformat(document["submitted_at"] or document["created_at"])
+        return instant(document["submitted_at"] or document["created_at"])
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -137,7 +142,7 @@ def venue_fill(activity: Document) -> VenueFill:
         figure(activity["qty"], positive=True),
         figure(activity["price"], positive=True),
         Decimal(0),
-        datetime.fromisoformat(activity["transaction_time"]),
+        instant(activity["transaction_time"]),
         side=_side(activity),
         symbol=activity.get("symbol"),
     )

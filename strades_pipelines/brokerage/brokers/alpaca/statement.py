@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from strades_pipelines.brokerage.brokers.alpaca.mapping import (
     Document,
@@ -11,6 +10,7 @@ from strades_pipelines.brokerage.brokers.alpaca.mapping import (
     venue_fill,
     venue_order,
 )
+from strades_pipelines.brokerage.brokers.figures import figure, identifier
 from strades_pipelines.brokerage.brokers.venue import AccountFill, AccountOrder, Holding, VenueAccount
 from strades_pipelines.market.order_states import OrderState
 
@@ -42,39 +42,30 @@ def venue_account(statement: Statement, symbols: Mapping[int, str]) -> VenueAcco
     """
     listings = {symbol: listing_id for listing_id, symbol in symbols.items()}
     known = [*statement.recent, *statement.open_orders]
-    client_ids = {str(document["id"]): str(document.get("client_order_id") or "") for document in known}
+    client_ids = {identifier(one["id"]): str(one.get("client_order_id") or "") for one in known}
     return VenueAccount(
         orders=tuple(_order(document, listings) for document in statement.open_orders),
         fills=tuple(_fill(activity, listings, client_ids) for activity in statement.fills),
-        cash={str(statement.account["currency"]): _number(statement.account["cash"])},
-        holdings=tuple(_holding(document, listings) for document in statement.positions if _number(document["qty"])),
+        cash={identifier(statement.account["currency"]): figure(statement.account["cash"])},
+        holdings=tuple(_holding(document, listings) for document in statement.positions if figure(document["qty"])),
     )
 
 
 def _order(document: Document, listings: Mapping[str, int]) -> AccountOrder:
-    order, symbol = venue_order(document, (), None), str(document["symbol"])
+    order, symbol = venue_order(document, (), None), identifier(document["symbol"])
     if order.state is OrderState.UNKNOWN:
         raise ValueError(order.reason)
     return AccountOrder(order, symbol, listings.get(symbol), order_terms(document), placed_at(document))
 
 
 def _fill(activity: Document, listings: Mapping[str, int], client_ids: Mapping[str, str]) -> AccountFill:
-    order_id, symbol = str(activity["order_id"]), str(activity["symbol"])
+    order_id, symbol = identifier(activity["order_id"]), identifier(activity["symbol"])
     side = "buy" if activity["side"] == "buy" else "sell"  # `sell_short` too
     client_id = client_ids.get(order_id) or None
-    fill = venue_fill(activity)
-    _number(fill.quantity + fill.price)
-    return AccountFill(fill, order_id, client_id, symbol, listings.get(symbol), side)
+    return AccountFill(venue_fill(activity), order_id, client_id, symbol, listings.get(symbol), side)
 
 
 def _holding(document: Document, listings: Mapping[str, int]) -> Holding:
     """A position; one that is short has a quantity below zero."""
-    symbol = str(document["symbol"])
-    return Holding(symbol, listings.get(symbol), _number(document["qty"]))
-
-
-def _number(text: object) -> Decimal:
-    number = Decimal(str(text))
-    if not number.is_finite():
-        raise ValueError(f"expected a number, was {text!r}")
-    return number
+    symbol = identifier(document["symbol"])
+    return Holding(symbol, listings.get(symbol), figure(document["qty"]))

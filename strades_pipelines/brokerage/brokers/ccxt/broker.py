@@ -17,7 +17,7 @@ from strades_pipelines.brokerage.brokers.ccxt.mapping import (
     venue_order,
 )
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
-from strades_pipelines.brokerage.brokers.figures import figure
+from strades_pipelines.brokerage.brokers.figures import figure, identifier
 from strades_pipelines.brokerage.brokers.venue import (
     AccountFill,
     AccountOrder,
@@ -279,8 +279,8 @@ class CcxtBroker:
         symbol = str(trade.get("symbol"))
         try:
             fill: VenueFill = venue_fill(trade, symbol.partition("/")[2])
-            order_id, side = str(trade["order"]), str(trade["side"])
-        except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+            order_id, side, symbol = identifier(trade["order"]), str(trade["side"]), identifier(symbol)
+        except (KeyError, TypeError, ValueError, OverflowError, OSError, AttributeError) as error:
             raise Unknown(f"expected a trade, was {error!r}", self._client.message) from error
         text = str((trade.get("info") or {}).get("text") or trade.get("clientOrderId") or "")
         prefix = self._client.dialect.client_id_prefix
@@ -305,7 +305,14 @@ class CcxtBroker:
         self, document: Any, trades: list[Document], market: Document, message: bytes | None
     ) -> VenueOrder:
         prefix = self._client.dialect.client_id_prefix
-        return venue_order(self._document(document), trades, message, prefix=prefix, quote=market["quote"])
+        return venue_order(
+            self._document(document),
+            trades,
+            message,
+            prefix=prefix,
+            quote=market["quote"],
+            symbol=market["symbol"],
+        )
 
 
 def _milliseconds(time: datetime) -> int:

@@ -6,7 +6,7 @@ from decimal import localcontext
 from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.brokerage.brokers.ccxt.dialects import dialect_of
-from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
+from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown, retry_after
 
 if TYPE_CHECKING:
     import requests
@@ -142,7 +142,7 @@ def translated(error: Exception, answer: "requests.Response | None") -> BrokerEr
     reason = f"{type(error).__name__}: {error}"[:400]
     if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection) or status in (TOO_MANY, BANNED):
         seconds = answer.headers.get("Retry-After", "") if answer is not None else ""
-        return RateLimited(reason, message, retry_after=timedelta(seconds=int(seconds)) if seconds.isdigit() else WAIT)
+        return RateLimited(reason, message, retry_after=retry_after(seconds, default=WAIT))
     if answer is None:
         return _without_answer(error, reason)
     if status >= 500 or status == TIMEOUT:

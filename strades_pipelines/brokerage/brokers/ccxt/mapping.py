@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from strades_pipelines.brokerage.brokers.figures import figure, identifier
+from strades_pipelines.brokerage.brokers.figures import FIRST, LAST, figure, identifier
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import OrderTerms
@@ -51,7 +51,13 @@ def client_order_id(document: Document, prefix: str) -> str:
 
 
 def venue_order(
-    document: Document, trades: Iterable[Document], message: bytes | None, *, prefix: str, quote: str
+    document: Document,
+    trades: Iterable[Document],
+    message: bytes | None,
+    *,
+    prefix: str,
+    quote: str,
+    symbol: str | None = None,
 ) -> VenueOrder:
     """An order with its fills; a document that lacks what an order has, or names another status, is UNKNOWN.
 
@@ -60,17 +66,18 @@ def venue_order(
         message: what the venue said, as it came.
         prefix: what the venue puts before client order ids.
         quote: the currency of the order's price.
+        symbol: that the order has to be of; None where it is not known.
     """
     client_id = client_order_id(document, prefix)
     try:
-        venue_id, quantity = str(document["id"] or ""), figure(document["amount"], positive=True)
+        venue_id, quantity = identifier(document["id"]), figure(document["amount"], positive=True)
         status, filled = str(document["status"]), filled_quantity(document)
-        if not venue_id:
-            raise ValueError("it has no id")
-        fills = tuple(venue_fill(trade, quote) for trade in trades if trade.get("order") == venue_id)
+        if symbol is not None and (document.get("symbol") or symbol) != symbol:
+            raise ValueError(f"expected an order of {symbol}, was of {document['symbol']!r:.100}")
+        fills = tuple(dict.fromkeys(venue_fill(trade, quote) for trade in trades if trade.get("order") == venue_id))
         at = document.get("lastUpdateTimestamp") or document.get("lastTradeTimestamp") or document.get("timestamp")
         told_at = _time(at) if at else None
-    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, OSError, AttributeError) as error:
         return VenueOrder(client_id, "", OrderState.UNKNOWN, f"expected an order, was {error!r}", message=message)
     state = STATES.get(status, OrderState.UNKNOWN)
     if state is OrderState.FILLED and filled < quantity:
@@ -107,7 +114,7 @@ def venue_fill(trade: Document, quote: str) -> VenueFill:
     listed = trade.get("fees") or [trade.get("fee")]
     fees = [fee for fee in listed if fee and figure(fee.get("cost") or 0)]
     fee = fees[0] if fees else {"cost": 0, "currency": quote}
-    currency = str(fee.get("currency") or quote)
+    currency = identifier(fee.get("currency") or quote)
     return VenueFill(
         identifier(trade["id"]),
         figure(trade["amount"], positive=True),
@@ -121,4 +128,7 @@ def venue_fill(trade: Document, quote: str) -> VenueFill:
 
 
 def _time(milliseconds: Any) -> datetime:
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+    time = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+    if not FIRST <= time < LAST:
+        raise ValueError(f"expected a time of 2000 to 2199, was {time}")
+    return time

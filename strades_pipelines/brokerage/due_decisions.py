@@ -1,0 +1,101 @@
+"""The decisions that nothing has come of yet: neither an intent nor a refusal."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import prod
+
+from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.rows import request_from_json
+from strades_pipelines.market.instruments import interval_length
+from strades_pipelines.market.orders import TradingDecision
+from strades_pipelines.market.splits import Split
+
+PENDING = """
+    SELECT wallet, strategy, listing_id, decided_at, trigger_kind, trigger_id, ordinal, previous_target, target,
+        reason, inputs, order_request, recorded_at,
+        (SELECT c.requested_by FROM trading.cancel_requests AS c WHERE c.decision_id = d.decision_id)
+    FROM signals.decisions AS d
+    WHERE is_pending AND wallet = %s AND decided_at <= %s
+    ORDER BY decided_at, ordinal, listing_id, strategy
+"""
+Place = tuple[str, int]  # the owner and the listing
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A decision that nothing has come of yet: when it was stored, and who has cancelled it since.
+
+    `splits_since` are those of its listing that its numbers do not know of; a target has them taken in.
+    """
+
+    decision: TradingDecision
+    recorded_at: datetime
+    cancelled_by: str | None
+    splits_since: tuple[Split, ...] = ()
+
+    @property
+    def is_target(self) -> bool:
+        """Whether it is about what to hold, not an order of its own."""
+        return self.decision.request is None
+
+    @property
+    def parent_id(self) -> str | None:
+        """The intent whose fill its order waits for."""
+        return self.decision.request.terms.parent_id if self.decision.request else None
+
+    @property
+    def replaces(self) -> str | None:
+        """The intent in whose place its order is to stand."""
+        return self.decision.request.terms.replaces if self.decision.request else None
+
+    def place_in(self, wallet: Wallet) -> Place:
+        """Whose target of which listing it is about."""
+        return wallet.owner_of(self.decision.strategy), self.decision.listing_id
+
+    def needs_own_position(self, wallet: Wallet) -> bool:
+        """Whether a strategy that shares the wallet asks for an order that only reduces, or waits for an entry."""
+        request = self.decision.request
+        if not wallet.sleeves or request is None or self.decision.is_by_person:
+            return False
+        return request.terms.reduce_only or self.parent_id is not None
+
+    def available_at(self, wallet: Wallet) -> datetime:
+        """When its newest input could be had: a decision is made and stored as soon as that is there.
+
+        A daily bar of 21:00 is published in the evening; one that comes a whole bar late has a newer one behind it.
+        """
+        latest = self.decision.decided_at + interval_length(wallet.interval)
+        return max(self.decision.decided_at, min(self.recorded_at, latest))
+
+
+def read_due(connection: Connection, wallet: Wallet, *, now: datetime) -> list[Due]:
+    """The decisions of a wallet up to and with `now` that are pending, oldest first."""
+    index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
+    found = []
+    for name, strategy, listing, *rest, request, recorded_at, by in connection.execute(
+        PENDING, [wallet.name, now]
+    ).fetchall():
+        made = TradingDecision(name, strategy, index[listing], listing, *rest)
+        if request is not None:
+            made = replace(made, request=request_from_json(request))
+        own = [split for split in wallet.splits if split.listing_id == made.listing_id]
+        since = tuple(own[made.inputs.get("splits", 0) :])
+        found.append(Due(_in_new_units(made, since), recorded_at, by, since))
+    return found
+
+
+def _in_new_units(decision: TradingDecision, splits: Sequence[Split]) -> TradingDecision:
+    """The decision with its targets in the units after the splits."""
+    ratio = float(prod(split.ratio for split in splits))
+    return replace(decision, previous_target=decision.previous_target * ratio, target=decision.target * ratio)
+
+
+def with_successors(wallet: Wallet, pending: list[Due]) -> Iterator[tuple[Due, str | None]]:
+    """Each decision, and for a target its strategy's newest one for the listing where that is another."""
+    newest = {due.place_in(wallet): due.decision.decision_id for due in pending if due.is_target}
+    for due in pending:
+        last = newest.get(due.place_in(wallet))
+        superseded = due.is_target and last != due.decision.decision_id
+        yield due, f"decision {last}" if superseded else None
