@@ -167,7 +167,15 @@ ACCOUNT_PREVENT_ENUMERATION = True
 # machine, whose addresses are all 127.0.0.1, keep everybody out with ten wrong passwords.
 ACCOUNT_RATE_LIMITS = {"login_failed": "5/5m/key"}
 MFA_ADAPTER = "dashboard.accounts.adapter.SecondFactorAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "add_webauthn": "dashboard.accounts.passkeys.AddPasskeyForm",
+    "authenticate_webauthn": "dashboard.accounts.passkeys.AuthenticatePasskeyForm",
+    "login_webauthn": "dashboard.accounts.passkeys.LoginPasskeyForm",
+    "reauthenticate_webauthn": "dashboard.accounts.passkeys.ReauthenticatePasskeyForm",
+}
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}  # as attempts of any kind; signing in takes two requests
 MFA_TOTP_ISSUER = "Strades"
 MFA_TOTP_TOLERANCE = 1  # half a minute of a phone's clock
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # no mail is sent: an address is a note here, not a proof
@@ -184,7 +192,10 @@ LANGUAGE_COOKIE_NAME, LANGUAGE_COOKIE_AGE = "strades_language", 365 * 24 * 3600
 STATIC_URL = "static/"
 STATICFILES_DIRS = [HERE / "static"]
 STATIC_ROOT = FILES / "static"
-STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",  # allauth's scripts of passkeys
+]
 STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
 MESSAGE_TAGS = {message_levels.ERROR: "danger"}
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

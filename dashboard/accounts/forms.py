@@ -5,8 +5,10 @@ from zoneinfo import available_timezones
 from allauth.account.forms import LoginForm as AllauthLoginForm
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.accounts.connections import STAY
 from dashboard.accounts.models import User
 from dashboard.accounts.roles import Role
 
@@ -19,6 +21,12 @@ class LoginForm(AllauthLoginForm):
         self.fields["login"].label = _("Name")
         self.fields["remember"].label = _("Stay connected for 30 days")
         self.fields["password"].help_text = ""
+
+    def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponse:
+        """As allauth's; where a second factor is asked next, the choice to stay connected waits for it."""
+        request.session[STAY] = self.cleaned_data["remember"]
+        response: HttpResponse = super().login(request, redirect_url)
+        return response
 
 
 class SignupForm(AllauthSignupForm):

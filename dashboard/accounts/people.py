@@ -21,7 +21,7 @@ PEOPLE = """
         u."LastConnection" AS last_connection, u.role, u.is_active,
         l."nbConnections" AS connections, l."AvgConnectionTime" AS average_time,
         EXISTS (
-            SELECT FROM mfa_authenticator AS f WHERE f.user_id = u."UserID" AND f.type = 'totp'
+            SELECT FROM mfa_authenticator AS f WHERE f.user_id = u."UserID" AND f.type IN ('totp', 'webauthn')
         ) AS has_second_factor
     FROM user_logging_info AS u INNER JOIN user_log_info AS l ON l."ID_account" = u."UserID"
     ORDER BY u."Pseudo" LIMIT 500

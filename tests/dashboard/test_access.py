@@ -24,6 +24,8 @@ RUN = "00000000-0000-4000-8000-000000000000"
 ARGUMENTS = {
     "decision": ["NOPE"],
     "trace": ["NOPE"],
+    "mfa_edit_webauthn": [10**6],
+    "mfa_remove_webauthn": [10**6],
     "body": [1],
     "body_download": [1],
     "market": [11],
