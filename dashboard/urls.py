@@ -7,7 +7,7 @@ from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as passkeys
 from django.urls import path
 
-from dashboard.accounts import people, views
+from dashboard.accounts import openid, people, views
 from dashboard.choice import assets, start
 from dashboard.core.health import health
 from dashboard.core.live import with_scripts
@@ -101,6 +101,11 @@ urlpatterns = [
     path("account/sign-out/", account.logout, name="account_logout"),
     path("account/sign-up/", account.signup, name="account_signup"),
     path("account/inactive/", account.account_inactive, name="account_inactive"),
+    path("account/openid/", openid.openid_sign_in, name="openid_sign_in"),
+    path("account/openid/callback/", openid.openid_callback, name="openid_callback"),
+    path("account/openid/again/", openid.openid_again, name="openid_again"),
+    path("account/openid/connect/", openid.openid_connect, name="openid_connect"),
+    path("account/openid/disconnect/", openid.openid_disconnect, name="openid_disconnect"),
     path("account/again/", account.reauthenticate, name="account_reauthenticate"),
     path("account/password/", account.password_change, name="account_change_password"),
     path("account/second-factor/", factors.index, name="mfa_index"),

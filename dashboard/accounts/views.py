@@ -1,6 +1,7 @@
 """A person's own account: profile, preferences, connections."""
 
 from allauth.mfa.utils import is_mfa_enabled
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -33,6 +34,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         "connections": Connection.objects.filter(user=request.user).order_by("-started_at")[:SHOWN_CONNECTIONS],
         "current": request.session.get(KEY),
         "has_second_factor": is_mfa_enabled(request.user),
+        "linked": SocialAccount.objects.filter(user=request.user).first(),
     }
     return render(request, "accounts/settings.html", context)
 

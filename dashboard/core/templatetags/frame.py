@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import quote
 
 from django import template
+from django.conf import settings as django_settings
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from dashboard.accounts.passkeys import address_for_passkeys
+from dashboard.accounts.provider import PROVIDER
 from dashboard.core import numbers
 from dashboard.core.live import SECONDS, LivePart
 from strades_pipelines.market.rounding import exact
@@ -159,6 +161,13 @@ def due(context: template.Context, value: datetime) -> str:
 def passkey_address(context: template.Context) -> str:
     """Where this page has to be opened for passkeys, or nothing."""
     return address_for_passkeys(context["request"])
+
+
+@register.simple_tag
+def openid_name() -> str:
+    """The name of the provider through which one may sign in, or nothing."""
+    apps = django_settings.SOCIALACCOUNT_PROVIDERS.get(PROVIDER, {}).get("APPS", [])
+    return str(apps[0]["name"]) if apps else ""
 
 
 @register.filter
