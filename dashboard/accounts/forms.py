@@ -1,5 +1,7 @@
 """The forms of the accounts. Every field says what it wants."""
 
+import hashlib
+from typing import Any
 from zoneinfo import available_timezones
 
 from allauth.account.forms import LoginForm as AllauthLoginForm
@@ -38,7 +40,31 @@ class SignupForm(AllauthSignupForm):
 
 
 class ProfileForm(forms.ModelForm):
-    """What a person says of himself."""
+    """What a person says of himself, on top of what was stored when the page was opened."""
+
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stored = [(self.fields[name].label, getattr(self.instance, name)) for name in self.Meta.fields]
+        self.is_outdated = False
+        version = hashlib.sha256(repr([value for _label, value in self.stored]).encode()).hexdigest()
+        self.initial["seen"] = version
+        if self.is_bound and self.data.get("seen", version) != version:
+            self.is_outdated = True
+            self.data = self.data.copy()
+            self.data["seen"] = version  # saved again it goes on top
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what was written on top of something else."""
+        cleaned: dict[str, Any] = super().clean()
+        if self.is_outdated:
+            now = "; ".join(f"{label}: {value or '—'}" for label, value in self.stored)
+            line = _(
+                "Changed in another tab since this page was opened. Stored now: %(now)s. Save again to replace it."
+            )
+            raise forms.ValidationError(line % {"now": now})
+        return cleaned
 
     class Meta:
         """The columns of the mission that a person fills in."""

@@ -55,6 +55,9 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
     form = RoleForm(request.POST)
     if person == request.user:
         messages.error(request, _("Nobody changes his own rights; ask another admin."))
+    elif request.POST.get("seen", f"{person.role}/{person.is_active}") != f"{person.role}/{person.is_active}":
+        line = _("%(name)s was changed by somebody else since this page was opened. Nothing was saved: look again.")
+        messages.error(request, line % {"name": person.pseudo})
     elif form.is_valid():
         person.role, person.is_active = form.cleaned_data["role"], "is_active" in request.POST
         person.save(update_fields=["role", "is_active"])
