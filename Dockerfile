@@ -17,6 +17,7 @@ RUN python -m venv /opt/venv \
 COPY strades_pipelines strades_pipelines
 COPY scrapers scrapers
 COPY sandbox sandbox
+COPY dashboard dashboard
 COPY dependencies dependencies
 RUN VIRTUAL_ENV=/opt/venv uv pip install --no-deps --no-build-isolation --editable . \
     && /opt/venv/bin/python -m dependencies remove-unused
@@ -26,7 +27,7 @@ FROM ${PYTHON_IMAGE} AS run
 RUN groupadd --gid 10001 strades \
     && useradd --uid 10001 --gid strades --no-create-home --home-dir /var/lib/strades --shell /usr/sbin/nologin strades \
     && install --directory --mode=0700 --owner=strades --group=strades /var/lib/strades /var/lib/strades/docs \
-        /var/lib/strades-backups /var/lib/strades-login
+        /var/lib/strades-backups /var/lib/strades-login /var/lib/strades-dashboard /var/lib/strades-dashboard-login
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/strades /opt/strades
 WORKDIR /opt/strades

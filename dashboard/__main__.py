@@ -16,7 +16,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     import django
 
-    django.setup()
+    from strades_pipelines.settings import SettingsError
+
+    try:
+        django.setup()
+    except SettingsError as error:
+        return _complain(str(error))
     from dashboard.prepare import prepare
 
     prepare()
@@ -32,7 +37,7 @@ def _serve(options: argparse.Namespace) -> int:
     from dashboard.asgi import application
     from strades_pipelines.origins import is_loopback
 
-    if not is_loopback(options.host) and no_account_yet():
+    if not is_loopback(options.host) and not options.without_account and no_account_yet():
         return _complain(f"no account yet, so not on {options.host}; `strades dashboard createuser NAME --role admin`")
     connections.close_all()
 
@@ -101,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the pages")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=int, default=settings().dashboard_port, help="port to listen on")
+    serve.add_argument(
+        "--without-account",
+        action="store_true",
+        help="listen there before there is an account; the first is then made by createuser alone",
+    )
     create = commands.add_parser("createuser", help="make an account")
     create.add_argument("name", help="the name to sign in with")
     remove = commands.add_parser("removefactor", help="remove an account's second factor")

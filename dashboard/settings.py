@@ -17,7 +17,7 @@ from dashboard.secret_key import read_or_make_key
 from strades_pipelines.database.connection import dashboard_database_url, session_url
 from strades_pipelines.database.roles import DASHBOARD_ROLE
 from strades_pipelines.origins import LOOPBACK_NAMES, public_origins
-from strades_pipelines.settings import settings
+from strades_pipelines.settings import Settings, SettingsError, settings
 
 HERE = Path(__file__).parent
 FILES = settings().home.resolve() / "dashboard"
@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -94,6 +95,28 @@ def _database(*options: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "TEST": {"MIGRATE": True},
     }
+
+
+def openid_providers(found: Settings) -> dict[str, Any]:
+    """Allauth's setting for the provider that the settings name; empty where they name none.
+
+    Raises:
+        SettingsError: an issuer without a client's id and secret.
+    """
+    if not found.openid_issuer:
+        return {}
+    if not found.openid_client_id or not found.openid_client_secret:
+        raise SettingsError("STRADES_OPENID_ISSUER needs STRADES_OPENID_CLIENT_ID and STRADES_OPENID_CLIENT_SECRET")
+    issuer = found.openid_issuer.rstrip("/")
+    app = {
+        # Accounts are kept under it: those of another issuer, set later, are other people's.
+        "provider_id": issuer,
+        "name": found.openid_name,
+        "client_id": found.openid_client_id,
+        "secret": found.openid_client_secret,
+        "settings": {"server_url": issuer, "oauth_pkce_enabled": True},
+    }
+    return {"openid": {"APPS": [app]}}
 
 
 # Two ways in: `default` is the dashboard's own schema, `layers` reads everything else, from one snapshot a page.
@@ -167,10 +190,20 @@ ACCOUNT_PREVENT_ENUMERATION = True
 # machine, whose addresses are all 127.0.0.1, keep everybody out with ten wrong passwords.
 ACCOUNT_RATE_LIMITS = {"login_failed": "5/5m/key"}
 MFA_ADAPTER = "dashboard.accounts.adapter.SecondFactorAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "add_webauthn": "dashboard.accounts.passkeys.AddPasskeyForm",
+    "authenticate_webauthn": "dashboard.accounts.passkeys.AuthenticatePasskeyForm",
+    "login_webauthn": "dashboard.accounts.passkeys.LoginPasskeyForm",
+    "reauthenticate_webauthn": "dashboard.accounts.passkeys.ReauthenticatePasskeyForm",
+}
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}  # as attempts of any kind; signing in takes two requests
 MFA_TOTP_ISSUER = "Strades"
 MFA_TOTP_TOLERANCE = 1  # half a minute of a phone's clock
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # no mail is sent: an address is a note here, not a proof
+SOCIALACCOUNT_ADAPTER = "dashboard.accounts.adapter.OpenIdAccountAdapter"
+SOCIALACCOUNT_PROVIDERS = openid_providers(settings())
 # One process serves the pages, so its memory is shared enough for counting attempts.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
@@ -184,7 +217,10 @@ LANGUAGE_COOKIE_NAME, LANGUAGE_COOKIE_AGE = "strades_language", 365 * 24 * 3600
 STATIC_URL = "static/"
 STATICFILES_DIRS = [HERE / "static"]
 STATIC_ROOT = FILES / "static"
-STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",  # allauth's scripts of passkeys
+]
 STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
 MESSAGE_TAGS = {message_levels.ERROR: "danger"}
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

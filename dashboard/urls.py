@@ -4,11 +4,13 @@ from allauth.account import views as account
 from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as recovery
 from allauth.mfa.totp import views as totp
+from allauth.mfa.webauthn import views as passkeys
 from django.urls import path
 
-from dashboard.accounts import people, views
+from dashboard.accounts import openid, people, views
 from dashboard.choice import assets, start
 from dashboard.core.health import health
+from dashboard.core.live import with_scripts
 from dashboard.datamanager import requests as data_requests
 from dashboard.datamanager import software, tables
 from dashboard.historic import views as historic
@@ -95,17 +97,32 @@ urlpatterns = [
     path("people/<int:user_id>/", people.person_change, name="person_change"),
     path("people/invitations/", people.invitation_create, name="invitation_create"),
     path("invitation/<str:token>/", views.invitation, name="invitation"),
-    path("account/sign-in/", account.login, name="account_login"),
+    path("account/sign-in/", with_scripts(account.login), name="account_login"),
     path("account/sign-out/", account.logout, name="account_logout"),
     path("account/sign-up/", account.signup, name="account_signup"),
     path("account/inactive/", account.account_inactive, name="account_inactive"),
+    path("account/openid/", openid.openid_sign_in, name="openid_sign_in"),
+    path("account/openid/callback/", openid.openid_callback, name="openid_callback"),
+    path("account/openid/again/", openid.openid_again, name="openid_again"),
+    path("account/openid/connect/", openid.openid_connect, name="openid_connect"),
+    path("account/openid/disconnect/", openid.openid_disconnect, name="openid_disconnect"),
     path("account/again/", account.reauthenticate, name="account_reauthenticate"),
     path("account/password/", account.password_change, name="account_change_password"),
     path("account/second-factor/", factors.index, name="mfa_index"),
-    path("account/second-factor/sign-in/", factors.authenticate, name="mfa_authenticate"),
+    path("account/second-factor/sign-in/", with_scripts(factors.authenticate), name="mfa_authenticate"),
     path("account/second-factor/again/", factors.reauthenticate, name="mfa_reauthenticate"),
     path("account/second-factor/app/", totp.activate_totp, name="mfa_activate_totp"),
     path("account/second-factor/app/remove/", totp.deactivate_totp, name="mfa_deactivate_totp"),
+    path("account/second-factor/passkeys/", passkeys.list_webauthn, name="mfa_list_webauthn"),
+    path("account/second-factor/passkeys/new/", with_scripts(passkeys.add_webauthn), name="mfa_add_webauthn"),
+    path("account/second-factor/passkeys/<int:pk>/", passkeys.edit_webauthn, name="mfa_edit_webauthn"),
+    path("account/second-factor/passkeys/<int:pk>/remove/", passkeys.remove_webauthn, name="mfa_remove_webauthn"),
+    path(
+        "account/second-factor/passkeys/again/",
+        with_scripts(passkeys.reauthenticate_webauthn),
+        name="mfa_reauthenticate_webauthn",
+    ),
+    path("account/sign-in/passkey/", passkeys.login_webauthn, name="mfa_login_webauthn"),
     path("account/second-factor/codes/", recovery.view_recovery_codes, name="mfa_view_recovery_codes"),
     path("account/second-factor/codes/new/", recovery.generate_recovery_codes, name="mfa_generate_recovery_codes"),
     path("account/second-factor/codes/file/", recovery.download_recovery_codes, name="mfa_download_recovery_codes"),

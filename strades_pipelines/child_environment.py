@@ -50,8 +50,10 @@ def for_dagster(whole: Mapping[str, str]) -> dict[str, str]:
 
 
 def for_dashboard(whole: Mapping[str, str], url: str) -> dict[str, str]:
-    """As `without_secrets`, with the URL by which the dashboard's own role connects."""
-    return without_secrets(whole) | {"STRADES_DASHBOARD_DATABASE": url}
+    """As `without_secrets`, with the URL by which the dashboard's role connects, and its OpenID secret."""
+    secret = Settings().openid_client_secret
+    openid = {"STRADES_OPENID_CLIENT_SECRET": secret} if secret else {}
+    return without_secrets(whole) | openid | {"STRADES_DASHBOARD_DATABASE": url}
 
 
 def for_alerts(whole: Mapping[str, str]) -> dict[str, str]:

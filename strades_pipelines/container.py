@@ -1,8 +1,10 @@
 """What a container of docker-compose.yml runs: `python -m strades_pipelines.container COMMAND...`.
 
-`migrate FILE` makes databases, schema and the page of the dbt docs once, and writes the service role's URL into FILE,
-for containers that do not need the database's owner. `code` is the code location, `answers URL...` is a health check,
-and any other command is run in the environment that Dagster's processes need. Each takes the place of this process.
+`migrate FILE DASHBOARD_FILE` makes databases, schema and the page of the dbt docs once, and writes the URLs of the
+service role and of the dashboard's into these, for containers that do not need the database's owner. `dashboard FILE
+COMMAND...` is `python -m dashboard COMMAND...` with the URL that stands there. `code` is the code location, `answers
+URL...` is a health check, and any other command is run in the environment that Dagster's processes need. Each takes the
+place of this process.
 """
 
 import os
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from strades_pipelines.database.connection import database_url
+from strades_pipelines.database.connection import database_url, working_dashboard_url
 from strades_pipelines.install import prepare, set_dagster_environment
 
 SECONDS = 8
@@ -25,9 +27,10 @@ def main(arguments: Sequence[str]) -> None:
     """Do one thing, or become the process that does it."""
     os.umask(0o077)
     match list(arguments):
-        case ["migrate", file]:
+        case ["migrate", file, dashboard_file]:
             prepare()
             Path(file).write_text(database_url())
+            Path(dashboard_file).write_text(working_dashboard_url())
             become([sys.executable, "-m", "strades_pipelines.defs.maintenance.docs"])
         case ["answers", *urls]:
             for url in urls:
@@ -35,10 +38,13 @@ def main(arguments: Sequence[str]) -> None:
         case ["code", *options]:
             # Runs are processes of the code location: those of the one before it are over.
             become([sys.executable, "-m", "strades_pipelines.instance", "then", "api", "grpc", *options])
+        case ["dashboard", file, *options]:
+            os.environ["STRADES_DASHBOARD_DATABASE"] = Path(file).read_text()
+            os.execv(sys.executable, [sys.executable, "-m", "dashboard", *options])
         case [_, *_]:
             become(list(arguments))
         case _:
-            sys.exit("expected a command: migrate FILE, code, answers, or any other")
+            sys.exit("expected a command: migrate FILE DASHBOARD_FILE, dashboard FILE, code, answers, or any other")
 
 
 def expect_answer(url: str) -> None:

@@ -248,10 +248,17 @@ def _pages() -> str:
 
 def _dashboard() -> str:
     """How many accounts there are; without one the first visitor from this machine may become admin (`adapter.py`)."""
+    from psycopg import OperationalError
+
     from strades_pipelines.database.connection import connect, dashboard_database_url
     from strades_pipelines.database.roles import DASHBOARD_ROLE
 
-    with connect(dashboard_database_url(), role=DASHBOARD_ROLE) as connection:
+    try:
+        opened = connect(dashboard_database_url(), role=DASHBOARD_ROLE)
+    except OperationalError as error:
+        hint = "`strades up` or `strades dashboard serve` sets its password anew"
+        raise RuntimeError(f"{DASHBOARD_ROLE} cannot log in ({' '.join(str(error).split())}); {hint}") from error
+    with opened as connection:
         if connection.execute("SELECT to_regclass('dashboard.user_logging_info')").fetchone() == (None,):
             return "not served yet; `strades up` or `strades dashboard serve`"
         row = connection.execute("SELECT count(*) FROM dashboard.user_logging_info").fetchone()

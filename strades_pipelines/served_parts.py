@@ -12,10 +12,10 @@ from pathlib import Path
 from strades_pipelines.child_environment import for_dagster, for_dashboard, without_secrets
 from strades_pipelines.database.connection import (
     DAGSTER_DATABASE,
-    dashboard_database_url,
     database_url,
     embedded_server,
     running_url,
+    working_dashboard_url,
 )
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.settings import PROJECT, settings
@@ -133,7 +133,7 @@ class Parts:
         return self._part(
             "dashboard",
             lambda: command,
-            lambda: for_dashboard(os.environ, dashboard_database_url()),
+            lambda: for_dashboard(os.environ, working_dashboard_url()),
             probe,
             needs=("database",),
         )

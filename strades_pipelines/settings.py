@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, Field, ValidationError, ValidationInfo, fiel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 from pydantic_settings.sources.providers.dotenv import read_env_file
 
-from strades_pipelines.origins import public_origins
+from strades_pipelines.origins import is_loopback, public_origins
 
 PROJECT = Path(__file__).resolve().parents[1]
 SECRETS = Path("/run/secrets")
@@ -86,11 +86,18 @@ class Settings(BaseSettings):
     )
     sandbox_seed: int = Field(20260101, description="seed of the synthetic market")
     webserver_port: int = Field(3000, ge=1, le=65535)
+    webserver_host: str = Field("127.0.0.1", description="where the dashboard reaches Dagster's webserver")
     docs_port: int = Field(8081, ge=1, le=65535)
     dashboard_port: int = Field(8000, ge=1, le=65535)
     dashboard_signup: Literal["off", "invitation", "open"] = Field(
         "invitation", description="who may make an account of the dashboard, after the first"
     )
+    openid_issuer: str = Field(
+        "", description="an OpenID provider whose people may sign in to the dashboard: https://tenant.eu.auth0.com"
+    )
+    openid_client_id: str = Field("", description="the dashboard's id at that provider")
+    openid_client_secret: str | None = Field(None, repr=False, description="the dashboard's secret at that provider")
+    openid_name: str = Field("OpenID", max_length=40, description="what the button to sign in through it says")
     dashboard_database: str | None = Field(
         None, repr=False, description="set by the process that starts the dashboard: where it connects"
     )
@@ -142,6 +149,15 @@ class Settings(BaseSettings):
     def _names_hosts(cls, hosts: str) -> str:
         public_origins(hosts)
         return hosts
+
+    @field_validator("openid_issuer")
+    @classmethod
+    def _names_an_issuer(cls, url: str) -> str:
+        parts = urlsplit(url)
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+        if url and not (is_safe and parts.hostname and "@" not in parts.netloc and not parts.query + parts.fragment):
+            raise ValueError("expected https://host[/path], as the provider names itself")
+        return url
 
     @classmethod
     def settings_customise_sources(

@@ -2,24 +2,41 @@
 
 import base64
 import hashlib
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.emailkit import valid_email_or_none
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
+from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.providers.base import AuthError
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings as django_settings
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.http import HttpRequest
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from requests import RequestException
 
-from dashboard.accounts.models import Invitation, User
+from dashboard.accounts.models import AccountChange, Invitation, User
+from dashboard.accounts.provider import OpenIdRefused
 from dashboard.accounts.roles import Role
 from dashboard.accounts.second_factor import SecondFactorUnreadable
 from strades_pipelines.origins import is_loopback
 from strades_pipelines.settings import settings
 
+logger = logging.getLogger(__name__)
 INVITATION = "invitation"  # key of the session that holds the token of the link that was followed
 
 
@@ -51,33 +68,118 @@ class AccountAdapter(DefaultAccountAdapter):
         token = request.session.get(INVITATION, "")
         return mode == "invitation" and bool(token) and Invitation.open_for(token).exists()
 
-    @transaction.atomic
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
-        """Give the account its role and use up the invitation; of two first visits at once one is the first."""
+        """Save an account of the role that it is admitted with."""
+        with admission(request, user):
+            saved: User = super().save_user(request, user, form, commit=True)
+        return saved
+
+    def is_reauthentication_required(self, *, app: str, **names: Any) -> bool:
+        """As allauth's; who has neither password nor second factor proves it by having just signed in elsewhere."""
+        required: bool = super().is_reauthentication_required(app=app, **names)
+        request = context.request
+        if not required or get_reauthentication_flows(request.user):
+            return required
+        signed_in_at = [
+            record["at"]
+            for record in get_authentication_records(request, request.user)
+            if record["method"] == "socialaccount"
+        ]
+        return not any(time.time() - at < django_settings.ACCOUNT_REAUTHENTICATION_TIMEOUT for at in signed_in_at)
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        """As allauth's; who has none of them signs in elsewhere once more."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        return methods or [{"id": "openid", "description": "", "url": reverse("openid_again")}]
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        # Allauth has the Host here, whose port the client may choose: each port would be a count of its own.
+        return f"{self.get_client_ip(request)}:{credentials.get('username', '').lower()}"
+
+
+class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
+    """Accounts of people who sign in through another provider: by the same rules, never the first one."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        """Whether somebody who is known there and not here gets an account."""
+        return not no_account_yet() and AccountAdapter(request).is_open_for_signup(request)
+
+    def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, str]) -> User:
+        """Fill in what the provider says; the address is a note, not a proof."""
+        user: User = sociallogin.user
+        given, _blank, family = data.get("name", "").partition(" ")
+        user.name = _clean(data.get("given_name", given))
+        user.surname = _clean(data.get("surname", family))
+        user.email = valid_email_or_none(data.get("address")) or ""
+        return user
+
+    def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
+        """Save an account under a name that is free, with its link to the provider."""
+        user: User = sociallogin.user
+        user.set_unusable_password()
+        with admission(request, user):
+            user.pseudo = _free_name(sociallogin.account.extra_data["name"].partition("@")[0])
+            sociallogin.save(request)
+            AccountChange.objects.create(by="OpenID provider", person=user, what=f"made as {user.role}")
+        return user
+
+    def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
+        """Where one goes on after linking an account."""
+        return str(reverse("settings"))
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: Any = None,
+        exception: Any = None,
+        extra_context: Any = None,
+    ) -> None:
+        """Say that it failed, with the reason where it is one of ours; what a provider answers may hold anything."""
+        reason = str(exception) if isinstance(exception, OpenIdRefused) else type(exception or error).__name__
+        if error != AuthError.CANCELLED:
+            logger.warning("signing in through %s failed: %s", provider.name, reason)
+        status = 401 if not isinstance(exception, RequestException) else 503
+        told = {"name": provider.name, "is_cancelled": error == AuthError.CANCELLED, "is_down": status == 503}
+        raise ImmediateHttpResponse(render(request, "accounts/openid_failed.html", told, status=status))
+
+
+@contextmanager
+def admission(request: HttpRequest, user: User) -> Iterator[None]:
+    """Give a new account its role, and use its invitation up once it is saved within; of two at once one is first.
+
+    Raises:
+        PermissionDenied: nobody may make an account so.
+    """
+    with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('strades.dashboard.signup'))")
         if no_account_yet():
             if not may_make_first_account(request):
                 raise PermissionDenied
             user.role = Role.ADMIN
-            return self._save(request, user, form)
+            yield
+            return
         token = request.session.pop(INVITATION, "")
         invitation = Invitation.open_for(token).select_for_update().first() if token else None
         if invitation is None and settings().dashboard_signup != "open":
             raise PermissionDenied(_("This invitation was used or is too old."))
         user.role = invitation.role if invitation else Role.VIEWER
-        made = self._save(request, user, form)
+        yield
         if invitation is not None:
-            Invitation.objects.filter(pk=invitation.pk).update(used_by=made, used_at=timezone.now())
-        return made
+            Invitation.objects.filter(pk=invitation.pk).update(used_by=user, used_at=timezone.now())
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        # Allauth has the Host here, whose port the client may choose: each port would be a count of its own.
-        return f"{self.get_client_ip(request)}:{credentials.get('username', '').lower()}"
 
-    def _save(self, request: HttpRequest, user: User, form: Any) -> User:
-        saved: User = super().save_user(request, user, form, commit=True)
-        return saved
+def _clean(text: str) -> str:
+    return text.replace("\0", "").strip()[:100]
+
+
+def _free_name(wanted: str) -> str:
+    """A name to sign in with that nobody has, made of the letters that one may have."""
+    base = User.normalize_username("".join(letter for letter in wanted if letter.isalnum() or letter in "@.+-_"))
+    base = base[:50] or "person"
+    taken = {name.lower() for name in User.objects.filter(pseudo__istartswith=base).values_list("pseudo", flat=True)}
+    return next(name for n in count(1) if (name := base if n == 1 else f"{base}-{n}").lower() not in taken)
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):

@@ -4,24 +4,29 @@ from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.utils import timezone
 
 from dashboard.accounts.models import Connection, User
 
 KEY = "connection"
+# Key of the session: what was ticked beside the password, until the second factor is given on a page of its own.
+STAY = "stay_connected"
 SEEN_EVERY = timedelta(minutes=1)  # a row a request would be most of what the pages write
 
 
 def begin_connection(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:
     """Keep that somebody signed in; the session knows which row it is."""
+    is_remembered = _is_to_stay(request)
     connection = Connection.objects.create(
         user=user,
         ip=_address(request),
         user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:300],
-        is_remembered="remember" in request.POST,
+        is_remembered=is_remembered,
     )
     request.session[KEY] = connection.pk
+    request.session.set_expiry(django_settings.SESSION_COOKIE_AGE if is_remembered else 0)
 
 
 def end_connection(sender: Any, request: HttpRequest, user: User | None, **_: Any) -> None:
@@ -44,6 +49,12 @@ def is_alive(request: HttpRequest) -> bool:
     if now - connection.last_seen_at > SEEN_EVERY:
         Connection.objects.filter(pk=connection.pk, ended_at=None).update(last_seen_at=now)
     return True
+
+
+def _is_to_stay(request: HttpRequest) -> bool:
+    was_ticked = request.session.pop(STAY, False)
+    is_second_factor = request.resolver_match is not None and request.resolver_match.url_name == "mfa_authenticate"
+    return "remember" in request.POST or (was_ticked and is_second_factor)
 
 
 def _address(request: HttpRequest) -> str | None:

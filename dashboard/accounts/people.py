@@ -21,7 +21,7 @@ PEOPLE = """
         u."LastConnection" AS last_connection, u.role, u.is_active,
         l."nbConnections" AS connections, l."AvgConnectionTime" AS average_time,
         EXISTS (
-            SELECT FROM mfa_authenticator AS f WHERE f.user_id = u."UserID" AND f.type = 'totp'
+            SELECT FROM mfa_authenticator AS f WHERE f.user_id = u."UserID" AND f.type IN ('totp', 'webauthn')
         ) AS has_second_factor
     FROM user_logging_info AS u INNER JOIN user_log_info AS l ON l."ID_account" = u."UserID"
     ORDER BY u."Pseudo" LIMIT 500
@@ -55,6 +55,9 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
     form = RoleForm(request.POST)
     if person == request.user:
         messages.error(request, _("Nobody changes his own rights; ask another admin."))
+    elif request.POST.get("seen", f"{person.role}/{person.is_active}") != f"{person.role}/{person.is_active}":
+        line = _("%(name)s was changed by somebody else since this page was opened. Nothing was saved: look again.")
+        messages.error(request, line % {"name": person.pseudo})
     elif form.is_valid():
         person.role, person.is_active = form.cleaned_data["role"], "is_active" in request.POST
         person.save(update_fields=["role", "is_active"])

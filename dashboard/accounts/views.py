@@ -1,8 +1,10 @@
 """A person's own account: profile, preferences, connections."""
 
 from allauth.mfa.utils import is_mfa_enabled
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings as django_settings
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -12,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.accounts.adapter import INVITATION
 from dashboard.accounts.connections import KEY, end
 from dashboard.accounts.forms import PreferencesForm, ProfileForm
-from dashboard.accounts.models import Connection, Invitation
+from dashboard.accounts.models import Connection, Invitation, User
 from dashboard.middleware import THEME_COOKIE, TIME_ZONE_COOKIE
 
 YEAR = 365 * 24 * 3600
@@ -22,19 +24,22 @@ SHOWN_CONNECTIONS = 20
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings(request: HttpRequest) -> HttpResponse:
     """Profile, preferences, second factor, and where this account is signed in."""
-    form = ProfileForm(request.POST or None, instance=request.user)
-    if request.method == "POST" and form.is_valid():
-        form.save()
-        messages.success(request, _("Saved."))
-        return redirect("settings")
+    with transaction.atomic():
+        person = User.objects.select_for_update().get(pk=request.user.pk) if request.method == "POST" else request.user
+        form = ProfileForm(request.POST or None, instance=person)
+        if request.method == "POST" and form.is_valid():
+            form.save()
+            messages.success(request, _("Saved."))
+            return redirect("settings")
     context = {
         "form": form,
         "preferences": PreferencesForm(initial={"time_zone": request.COOKIES.get(TIME_ZONE_COOKIE, "UTC")}),
         "connections": Connection.objects.filter(user=request.user).order_by("-started_at")[:SHOWN_CONNECTIONS],
         "current": request.session.get(KEY),
         "has_second_factor": is_mfa_enabled(request.user),
+        "linked": SocialAccount.objects.filter(user=request.user).first(),
     }
-    return render(request, "accounts/settings.html", context)
+    return render(request, "accounts/settings.html", context, status=409 if form.is_outdated else 200)
 
 
 @require_POST

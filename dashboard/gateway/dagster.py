@@ -9,12 +9,13 @@ import time
 from functools import cache
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from socket import gethostbyname
 from threading import Lock
 from typing import Any
 
 from strades_pipelines.settings import settings
 
-HOST, LOCATION = "127.0.0.1", "strades"
+LOCATION = "strades"
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION}
 OPERATIONS = Path(__file__).parent / "operations"
 READ_SECONDS = 2.0
@@ -123,7 +124,9 @@ def one_line(problem: Any) -> str:
 
 def _post(body: bytes, seconds: float) -> bytes:
     deadline = time.monotonic() + seconds
-    connection = HTTPConnection(HOST, settings().webserver_port, timeout=seconds)
+    # By its IP address, under which the request guard knows the webserver; a name is another container's.
+    host = gethostbyname(settings().webserver_host)
+    connection = HTTPConnection(host, settings().webserver_port, timeout=seconds)
     try:
         connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
         response = connection.getresponse()

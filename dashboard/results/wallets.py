@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.core.frame import installation_of
+from dashboard.core.live import live_page
 from dashboard.gateway.exports import FILLS
 from dashboard.gateway.holdings import WalletHolding, read_holding, read_holdings
 from dashboard.gateway.orders import parse_place, read_findings, read_orders
@@ -74,6 +75,7 @@ def wallets(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@live_page
 def wallet(request: HttpRequest, name: str) -> HttpResponse:
     """One wallet; `before` in the address pages through its orders."""
     text = request.GET.get("before", "")

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.accounts.models import User
 from dashboard.accounts.roles import Right, Role
+from dashboard.core.live import live_page
 from dashboard.gateway import automation as gateway
 from dashboard.gateway.automation import Automation, DagsterRun, LastTick
 from dashboard.gateway.dagster import DagsterDown, DagsterRefused
@@ -59,6 +60,7 @@ def right_to(kind: str, *, trades: bool) -> Role | Right:
 
 
 @require_safe
+@live_page
 def automation(request: HttpRequest) -> HttpResponse:
     """All schedules and sensors, the runs in progress, and what people asked for last."""
     found, runs, down = _read_all()

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.core.frame import installation_of
+from dashboard.core.live import live_page
 from dashboard.gateway.agenda import next_events, read_sessions
 from dashboard.gateway.decisions import read_newest_decisions
 from dashboard.gateway.holdings import WalletHolding, read_holdings
@@ -23,6 +24,7 @@ SHOWN_DECISIONS, SHOWN_EVENTS = 12, 8
 
 
 @require_safe
+@live_page
 def today(request: HttpRequest) -> HttpResponse:
     """The page."""
     now = settings().now()

@@ -13,12 +13,13 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import psycopg
 
 from strades_pipelines.database.roles import (
     APP_ROLE,
+    DASHBOARD_ROLE,
     create_database,
     create_roles,
     dashboard_url,
@@ -27,6 +28,7 @@ from strades_pipelines.database.roles import (
     owns,
     roles_are_made,
     service_url,
+    set_password,
 )
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.settings import settings
@@ -83,6 +85,24 @@ def dashboard_database_url() -> str:
     Taken from the environment where the process that starts the dashboard put it there: it needs no owner's password.
     """
     return settings().dashboard_database or dashboard_url(server_url(), WORLD_DATABASES[settings().world])
+
+
+def working_dashboard_url() -> str:
+    """The URL by which the dashboard connects, after its role's password was set anew where that lets nobody in.
+
+    Somebody changed it by hand in SQL, or restored the roles of another server; nothing else would ever mend it.
+    """
+    url = dashboard_database_url()
+    try:
+        psycopg.connect(session_url(url)).close()
+    except psycopg.OperationalError:
+        parts = urlsplit(url)
+        if parts.username != DASHBOARD_ROLE:
+            raise
+        with psycopg.connect(session_url(server_url()), autocommit=True) as connection:
+            set_password(connection, DASHBOARD_ROLE, unquote(parts.password or ""))
+        psycopg.connect(session_url(url)).close()
+    return url
 
 
 def application_name() -> str:

@@ -76,10 +76,10 @@ def dashboard_removefactor(name: Annotated[str, typer.Argument(help="The name of
 def _run_dashboard(*arguments: str) -> NoReturn:
     """Go on as the dashboard's own process, which imports Django: no other command does."""
     from strades_pipelines.child_environment import for_dashboard
-    from strades_pipelines.database.connection import dashboard_database_url
+    from strades_pipelines.database.connection import working_dashboard_url
     from strades_pipelines.install import prepare
 
     prepare()
-    environment = for_dashboard(os.environ, dashboard_database_url())
+    environment = for_dashboard(os.environ, working_dashboard_url())
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-m", "dashboard", *arguments], environment)

@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import re
 import struct
 import time
 from collections.abc import Iterator
@@ -227,6 +228,74 @@ def test_the_missions_tables_have_their_names_and_columns(client_of: ClientOf, s
             '"LastConnection" FROM dashboard.user_logging_info'
         )
         assert cursor.fetchone()[:2] == (user.pk, "ada")
+
+
+def test_signing_in_is_counted_in_both_of_the_missions_tables(client_of: ClientOf) -> None:
+    client_of("viewer", "ada", second_factor=False)
+    Connection.objects.all().delete()
+    before = timezone.now()
+    for _ in range(2):
+        browser().post("/account/sign-in/", {"login": "ada", "password": PASSWORD})
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'SELECT i."Pseudo", i."LastConnection", l."nbConnections", l."LastConnection", l."AvgConnectionTime" '
+            'FROM dashboard.user_logging_info AS i JOIN dashboard.user_log_info AS l ON l."ID_account" = i."UserID"'
+        )
+        [(name, last, connections, last_of_view, average)] = cursor.fetchall()
+    assert (name, connections) == ("ada", 2)
+    assert before < last <= timezone.now()
+    assert abs(last - last_of_view) < timedelta(seconds=5)
+    assert timedelta(0) <= average < timedelta(minutes=1)
+
+
+def test_of_two_tabs_of_a_profile_the_later_one_is_told_and_loses_nothing(client_of: ClientOf) -> None:
+    client = client_of("viewer", "ada")
+    page = client.get("/settings/").content.decode()
+    seen = page.partition('name="seen" value="')[2].partition('"')[0]
+    assert client.post("/settings/", {"seen": seen, "name": "Ada", "address": "1 <b>Rue</b>"}).status_code == 302
+    answer = client.post("/settings/", {"seen": seen, "name": "Augusta"})
+    assert answer.status_code == 409
+    told = answer.content.decode()
+    assert "1 &lt;b&gt;Rue&lt;/b&gt;" in told.partition("Changed in another tab")[2]
+    assert 'value="Augusta"' in told
+    assert User.objects.get(pseudo="ada").name == "Ada"
+    seen = told.partition('name="seen" value="')[2].partition('"')[0]
+    assert client.post("/settings/", {"seen": seen, "name": "Augusta"}).status_code == 302
+    assert User.objects.get(pseudo="ada").name == "Augusta"
+
+
+def test_of_two_admins_the_later_one_changes_nothing_that_he_did_not_see(client_of: ClientOf) -> None:
+    first, second = client_of("admin", "ada"), client_of("admin", "eve")
+    client_of("viewer", "bob")
+    place = f"/people/{User.objects.get(pseudo='bob').pk}/"
+    sent = {"seen": "viewer/True", "is_active": "on"}
+    assert '"viewer/True"' in first.get("/people/").content.decode()
+    first.post(place, {**sent, "role": "analyst"})
+    second.post(place, {**sent, "role": "trader"})
+    assert "Nothing was saved: look again." in second.get("/people/").content.decode()
+    assert User.objects.get(pseudo="bob").role == "analyst"
+
+
+def test_hostile_text_of_a_person_is_text_where_it_is_shown(client_of: ClientOf) -> None:
+    hostile = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}{% load x %}", "\u202eevil")
+    client_of("viewer", "ada", second_factor=False)
+    admin = client_of("admin", "eve")
+    for text in hostile:
+        client = Client(SERVER_NAME="127.0.0.1", HTTP_USER_AGENT=text)
+        assert client.post("/account/sign-in/", {"login": text, "password": text}).status_code == 200
+        client.post("/account/sign-in/", {"login": "ada", "password": PASSWORD})
+        fields = {"name": text, "surname": text, "address": text, "email": "a@b.example"}
+        assert client.post("/settings/", fields).status_code == 302
+        assert client.post("/settings/", {**fields, "country_code": text, "email": text}).status_code == 200
+        for page in (client.get("/settings/"), admin.get("/people/"), client.get("/account/sign-in/?next=" + text)):
+            shown = page.content.decode()
+            assert "<script>alert" not in shown
+            assert "<img src=x" not in shown
+            assert "49" not in re.findall(r"{{ 7\*7 }}|>49<", shown)
+        assert admin.post("/people/invitations/", {"role": text}).status_code == 302
+    assert not Invitation.objects.exists()
 
 
 def test_passwords_are_hashed_with_argon2(client_of: ClientOf) -> None:

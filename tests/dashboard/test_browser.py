@@ -166,6 +166,72 @@ def test_from_the_first_visit_to_the_bytes_of_a_decision(
         assert wrong == []
 
 
+def test_a_passkey_is_made_and_signs_in_alone_and_as_the_second_factor(served: str, browser: "Browser") -> None:
+    place = served.replace("127.0.0.1", "localhost")
+    with browser.new_context() as context:
+        page = context.new_page()
+        wrong = watched(page, place)
+        device = context.new_cdp_session(page)
+        device.send("WebAuthn.enable", {"enableUI": False})
+        key = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+        options = {**key, "isUserVerified": True, "automaticPresenceSimulation": True}
+        device.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        sign_up(page, place)
+        page.goto(f"{place}/account/second-factor/passkeys/new/")
+        page.check("#id_passwordless")
+        page.fill("#id_name", "laptop")
+        page.click("#passkey")
+        page.wait_for_url(f"{place}/account/second-factor/")
+        assert "laptop" in page.inner_text("main")
+        for is_second_factor in (False, True):
+            page.click("text=Sign out")
+            page.wait_for_url(f"{place}/account/sign-in/")
+            if is_second_factor:
+                page.fill("#id_login", "ada")
+                page.fill("#id_password", PASSWORD)
+                page.click("main button.primary")
+                page.wait_for_url(f"{place}/account/second-factor/sign-in/")
+            page.click("#passkey")
+            page.wait_for_url(f"{place}/")
+            assert page.title() == "Today · Strades"
+        assert wrong == []
+
+
+def test_today_reads_itself_again_while_it_is_seen_and_nobody_is_at_work_in_it(
+    served: str, browser: "Browser", traded: psycopg.Connection[Any]
+) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.clock.install()  # so that a quarter of a minute is no wait
+        wrong = watched(page, served)
+        sign_up(page, served)
+        page.wait_for_selector("#live-pause:visible")
+        answers: list[int] = []
+        page.on("response", lambda answer: answers.append(answer.status))
+
+        def quarter_of_a_minute() -> list[int]:
+            answers.clear()
+            page.clock.run_for(15_500)
+            page.wait_for_timeout(0)
+            deadline = time.monotonic() + 5
+            while not answers and time.monotonic() < deadline:
+                page.wait_for_timeout(50)
+            return list(answers)
+
+        assert quarter_of_a_minute() == [304]
+        traded.execute("UPDATE trading.wallets SET state = 'halted', state_reason = 'a <i>test</i>'")
+        traded.commit()
+        assert quarter_of_a_minute() == [200]
+        page.wait_for_selector("#live >> text=a <i>test</i>")
+        page.focus("#live a >> nth=0")
+        assert quarter_of_a_minute() == []
+        page.evaluate("document.activeElement.blur()")
+        page.click("#live-pause")
+        page.wait_for_timeout(300)
+        assert quarter_of_a_minute() == []
+        assert wrong == []
+
+
 def test_every_page_in_both_themes_and_on_a_phone(served: str, browser: "Browser") -> None:
     with browser.new_context() as context:
         page = context.new_page()

@@ -85,7 +85,7 @@ def test_its_page_shows_every_event_of_an_order_in_doubt_as_text(doubtful: str, 
         "unknown",
     ]
     assert "no answer &lt;script&gt;" in opened
-    assert "<script" not in page
+    assert "<script>" not in page
     assert "filled" in over
     assert 'href="/halt/' not in page
     listed = client.get("/wallets/").content.decode()

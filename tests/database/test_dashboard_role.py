@@ -8,7 +8,15 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from strades_pipelines.database.connection import connect, create_databases, dashboard_database_url, database_url
+from strades_pipelines import doctor
+from strades_pipelines.database.connection import (
+    connect,
+    create_databases,
+    dashboard_database_url,
+    database_url,
+    server_url,
+    working_dashboard_url,
+)
 from strades_pipelines.database.migrate import DBT_SCHEMAS, migrate
 from strades_pipelines.database.roles import DASHBOARD_ROLE
 from tests.database.test_roles import names
@@ -163,3 +171,11 @@ def test_it_logs_in_by_a_password_of_its_own() -> None:
         jit = connection.execute("SHOW jit").fetchone()
     assert row == (DASHBOARD_ROLE, False, False, False, False, 40)
     assert jit == ("off",)
+    # Changed by hand it is named by `strades doctor`, and set anew by whatever starts the dashboard. In this test,
+    # since roles are one for the server: no other test logs in so.
+    with psycopg.connect(server_url(), autocommit=True) as owner:
+        owner.execute(f"ALTER ROLE {DASHBOARD_ROLE} PASSWORD 'changed by hand'")
+    with pytest.raises(RuntimeError, match=r"cannot log in .*`strades up` or `strades dashboard serve` sets"):
+        doctor._dashboard()
+    assert working_dashboard_url() == url
+    psycopg.connect(url).close()

@@ -14,7 +14,7 @@ from tests.deploy.compose import PROJECT, compose, services
 # What is always the same in a container, or means nothing there.
 FIXED = {
     "home", "webserver_port", "docs_port", "readonly_port", "sandbox_url", "run_memory_share", "crash_at",
-    "dashboard_port", "dashboard_signup", "dashboard_database",  # it is no part of the containers yet
+    "dashboard_port", "dashboard_database", "webserver_host",
 }  # fmt: skip
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
 BIN = Path(sys.executable).parent
@@ -49,7 +49,7 @@ def test_hadolint_has_nothing_to_say(tmp_path: Path) -> None:
 
 
 def test_the_parts_of_the_plan_are_there() -> None:
-    always = {"postgres", "migrate", "code", "webserver", "daemon", "docs", "watch", "backup"}
+    always = {"postgres", "migrate", "code", "webserver", "dashboard", "daemon", "docs", "watch", "backup"}
     assert {name for name, service in services().items() if "profiles" not in service} == always
     assert {name: service["profiles"] for name, service in services().items() if "profiles" in service} == {
         "readonly": ["readonly"],
@@ -93,13 +93,19 @@ def test_a_container_has_only_the_secrets_that_it_needs() -> None:
     assert given.pop("postgres") == {"postgres_password"}
     assert given.pop("code") == given.pop("watch") == {"DATABASE_URL"} | alerts  # who sends alerts
     assert given.pop("migrate") == {"DATABASE_URL"}  # makes roles and databases
+    assert given.pop("dashboard") == {"STRADES_OPENID_CLIENT_SECRET"}
     assert set(given) == {"webserver", "readonly", "daemon", "backup", "docs", "sandbox"}
     assert not any(given.values())
 
 
 def test_daily_work_logs_in_as_the_service_role_by_a_file_that_migrate_writes() -> None:
-    file = services()["migrate"]["command"][-1]
+    file, dashboard_file = services()["migrate"]["command"][1:]
     volumes = mounts("migrate")
+    assert volumes[str(Path(dashboard_file).parent)] == "dashboard_login"
+    assert services()["dashboard"]["command"][:2] == ["dashboard", dashboard_file]
+    seen_by = {name for name in services() if "dashboard_login" in mounts(name).values()}
+    assert seen_by == {"migrate", "dashboard"}
+    assert f"dashboard_login:{Path(dashboard_file).parent}:ro" in services()["dashboard"]["volumes"]
     assert volumes[str(Path(file).parent)] == "login"
     assert Path(file).name == "DATABASE_URL"
     reading = {name for name in services() if f"login:{SECRETS}:ro" in services()[name].get("volumes", ())}
@@ -148,11 +154,11 @@ def test_only_who_must_reaches_the_code_location_and_the_database() -> None:
     }
     pages = {"webserver", "readonly"}
     assert members == {
-        "database": {"postgres", "code", "daemon"} | pages,
+        "database": {"postgres", "code", "daemon", "dashboard"} | pages,
         "maintenance": {"postgres", "migrate", "backup", "watch"},
         "location": {"code", "daemon"} | pages,
         "outside": {"code", "watch"},
-        "pages": {"docs"} | pages,
+        "pages": {"docs", "dashboard"} | pages,
     }
     assert {name for name in networks if networks[name].get("internal")} == {"database", "maintenance", "location"}
     assert {name for name, service in services().items() if "ports" in service} == members["pages"]
@@ -186,7 +192,7 @@ def test_nobody_is_root_and_data_lies_in_named_volumes() -> None:
 def test_a_part_starts_after_what_it_needs() -> None:
     needs = {name: service["depends_on"] for name, service in services().items() if "depends_on" in service}
     assert needs["migrate"] == {"postgres": {"condition": "service_healthy"}}
-    for name in ("code", "webserver", "readonly", "daemon", "docs", "backup"):
+    for name in ("code", "webserver", "readonly", "dashboard", "daemon", "docs", "backup"):
         assert needs[name]["migrate"] == {"condition": "service_completed_successfully"}
     for name in ("webserver", "readonly", "daemon"):
         assert needs[name]["code"] == {"condition": "service_healthy"}

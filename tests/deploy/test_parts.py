@@ -44,6 +44,8 @@ def environment() -> Iterator[dict[str, str]]:
         "STRADES_DOCS_PORT": str(free_port()),
         "BACKUPS": str(home / "backups"),
         "LOGIN": str(home / "login"),
+        "DASHBOARD_LOGIN": str(home / "dashboard-login"),
+        "STRADES_DASHBOARD_PORT": str(free_port()),
     }
     server.stop()
 
@@ -54,8 +56,10 @@ def words(command: Sequence[str], environment: dict[str, str]) -> list[str]:
         "4000": environment["STRADES_CODE_PORT"],
         "3000": environment["STRADES_WEBSERVER_PORT"],
         "8081": environment["STRADES_DOCS_PORT"],
+        "8000": environment["STRADES_DASHBOARD_PORT"],
         "/var/lib/strades-backups": environment["BACKUPS"],
         "/var/lib/strades-login/DATABASE_URL": environment["LOGIN"],
+        "/var/lib/strades-dashboard-login/URL": environment["DASHBOARD_LOGIN"],
     }
     ports = "|".join(port for port in replaced if port.isdigit())
     return [
@@ -71,6 +75,9 @@ def command_of(name: str, environment: dict[str, str]) -> list[str]:
 
 def environment_of(name: str, environment: dict[str, str]) -> dict[str, str]:
     """What a service is given of it: one that reads the file of `migrate` has no other URL of a database."""
+    if name == "dashboard":
+        kept = {name: value for name, value in environment.items() if name != "DATABASE_URL"}
+        return {**kept, "STRADES_HOME": f"{environment['STRADES_HOME']}-of-{name}"}
     if not any(volume.startswith("login:/run/secrets") for volume in services()[name].get("volumes", ())):
         return environment
     home = services()[name]["environment"]["STRADES_HOME"]
@@ -101,7 +108,7 @@ def healthy(name: str, environment: dict[str, str]) -> bool:
     """What the service's own health check says, in time."""
     check = words(services()[name]["healthcheck"]["test"][1:], environment)
     deadline = time.monotonic() + SECONDS
-    port = {name: f"STRADES_{name.upper()}_PORT" for name in ("code", "webserver", "docs")}.get(name)
+    port = {name: f"STRADES_{name.upper()}_PORT" for name in ("code", "webserver", "dashboard", "docs")}.get(name)
     while port and not listens(int(environment[port])) and time.monotonic() < deadline:
         time.sleep(0.5)
     while time.monotonic() < deadline:
@@ -128,7 +135,7 @@ def test_the_parts_start_serve_and_end(environment: dict[str, str]) -> None:
         assert connection.execute("SELECT world FROM ops.world").fetchone() == ("sandbox",)
     Path(environment["BACKUPS"]).mkdir()
     with ExitStack() as stack:
-        for name in ("code", "webserver", "daemon", "docs", "backup"):
+        for name in ("code", "webserver", "dashboard", "daemon", "docs", "backup"):
             stack.enter_context(running(name, environment))
             assert healthy(name, environment), name
         answer = Webserver(f"http://127.0.0.1:{environment['STRADES_WEBSERVER_PORT']}").ask(LOCATION)

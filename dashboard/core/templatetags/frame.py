@@ -8,11 +8,16 @@ from typing import Any
 from urllib.parse import quote
 
 from django import template
+from django.conf import settings as django_settings
+from django.template.loader import render_to_string
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from dashboard.accounts.passkeys import address_for_passkeys
+from dashboard.accounts.provider import PROVIDER
 from dashboard.core import numbers
+from dashboard.core.live import SECONDS, LivePart
 from strades_pipelines.market.rounding import exact
 
 register = template.Library()
@@ -25,6 +30,17 @@ def absent(reason: str) -> SafeString:
 
 def _decimal(value: Any) -> Decimal:
     return value if isinstance(value, Decimal) else exact(float(value))
+
+
+@register.simple_block_tag(takes_context=True)
+def live(context: template.Context, content: str, news: str = "") -> SafeString:
+    """The part of a page that the browser reads again (`core/live.py`); it may hold no form, whose token would change.
+
+    Args:
+        news: what a screen reader is told when it changes.
+    """
+    part = context["request"].live_part = LivePart(mark_safe(content), news)
+    return render_to_string("partials/live.html", {"element": part.element, "seconds": SECONDS})
 
 
 @register.simple_tag
@@ -139,6 +155,19 @@ def ago(context: template.Context, value: datetime | None) -> str:
 def due(context: template.Context, value: datetime) -> str:
     """How long after the page's clock."""
     return str(_("in %(age)s") % {"age": numbers.age_text(value - context["now"])})
+
+
+@register.simple_tag(takes_context=True)
+def passkey_address(context: template.Context) -> str:
+    """Where this page has to be opened for passkeys, or nothing."""
+    return address_for_passkeys(context["request"])
+
+
+@register.simple_tag
+def openid_name() -> str:
+    """The name of the provider through which one may sign in, or nothing."""
+    apps = django_settings.SOCIALACCOUNT_PROVIDERS.get(PROVIDER, {}).get("APPS", [])
+    return str(apps[0]["name"]) if apps else ""
 
 
 @register.filter

@@ -1,0 +1,96 @@
+"""The way to another provider and back, and the link between an account here and one there."""
+
+from typing import Any
+
+from allauth.account.decorators import reauthentication_required
+from allauth.account.utils import get_next_redirect_url
+from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.helpers import render_authentication_error
+from allauth.socialaccount.models import SocialAccount, SocialApp
+from allauth.socialaccount.providers.base import AuthProcess
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST, require_safe
+from requests import RequestException
+
+from dashboard.accounts.models import AccountChange
+from dashboard.accounts.provider import PROVIDER, OpenIdAdapter, OpenIdProvider
+
+
+def _provider(request: HttpRequest) -> OpenIdProvider:
+    """The provider of the settings; without one these pages are not there."""
+    try:
+        found: OpenIdProvider = get_adapter(request).get_provider(request, provider=PROVIDER)
+    except SocialApp.DoesNotExist:
+        raise Http404 from None
+    return found
+
+
+def _leave(request: HttpRequest, process: str, next_url: str | None, **parameters: str) -> HttpResponse:
+    """Lead the browser to the provider by a page of ours.
+
+    A redirect in answer to a form would be refused by our own policy (`form-action`), and at each further one that the
+    provider makes.
+    """
+    provider = _provider(request)
+    try:
+        away = provider.redirect(request, process, next_url, auth_params=dict(parameters))
+    except (OAuth2Error, RequestException) as error:
+        return render_authentication_error(request, provider, exception=error)
+    if away.status_code != 302:
+        return away
+    response = render(request, "accounts/openid_leave.html", {"name": provider.name, "address": away["Location"]})
+    response["Refresh"] = f"0;url={away['Location']}"
+    return response
+
+
+@require_POST
+def openid_sign_in(request: HttpRequest) -> HttpResponse:
+    """Sign in there; who is signed in already proves it once more."""
+    again = {"prompt": "login"} if request.user.is_authenticated else {}
+    return _leave(request, AuthProcess.LOGIN, get_next_redirect_url(request), **again)
+
+
+@require_GET
+def openid_callback(request: HttpRequest) -> HttpResponse:
+    """What the provider sends the browser back with."""
+    provider = _provider(request)
+    adapter = OpenIdAdapter(request, provider.app.provider_id)
+    try:
+        response: HttpResponse = OAuth2CallbackView.adapter_view(adapter)(request)
+    except (OAuth2Error, RequestException) as error:  # before the view looks for them: it asks who the provider is
+        return render_authentication_error(request, provider, exception=error)
+    return response
+
+
+@require_safe
+def openid_again(request: HttpRequest) -> HttpResponse:
+    """Ask somebody without password and second factor to sign in there once more."""
+    context = {"name": _provider(request).name, "next": get_next_redirect_url(request) or reverse("settings")}
+    return render(request, "accounts/openid_again.html", context)
+
+
+@require_POST
+@reauthentication_required(app="allauth.socialaccount")
+def openid_connect(request: HttpRequest) -> HttpResponse:
+    """Let an account there sign in to this one."""
+    return _leave(request, AuthProcess.CONNECT, reverse("settings"))
+
+
+@require_POST
+@reauthentication_required(app="allauth.socialaccount")
+def openid_disconnect(request: HttpRequest) -> HttpResponse:
+    """Undo that, but for who has no password: nobody could sign in any more."""
+    linked: Any = get_object_or_404(SocialAccount, user=request.user)
+    if not linked.user.has_usable_password():
+        messages.error(request, _("Your account has no password, so it is the only way to sign in."))
+        return redirect("settings")
+    linked.delete()
+    AccountChange.objects.create(by=linked.user.pseudo, person=linked.user, what="unlinked from the OpenID provider")
+    messages.success(request, _("It does not sign in to this account any more."))
+    return redirect("settings")

@@ -1,0 +1,265 @@
+"""Signing in through an OpenID provider, over real HTTP: only a true proof lets somebody in, and only as himself."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from html import unescape
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount, SocialToken
+from django.test import Client, override_settings
+
+from dashboard.accounts.models import AccountChange, Connection, Invitation, User
+from dashboard.accounts.roles import Role
+from dashboard.settings import openid_providers
+from strades_pipelines.child_environment import for_dashboard, without_secrets
+from strades_pipelines.settings import Settings, SettingsError, settings
+from tests.dashboard.conftest import PASSWORD, ClientOf
+from tests.dashboard.openid_provider import CLIENT, SECRET, Provider, make_key, provider_running, query_of
+
+ISSUER = "https://id.example.org"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Provider]:
+    """One server for the file."""
+    with provider_running() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(running: Provider, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    """A provider that the settings name; an admin has an account, everybody may sign up."""
+    running.signing_key, running.algorithm, running.is_down = running.key, "RS256", False
+    running.claims, running.discovery = {"preferred_username": "tom@example.org", "email": "tom@example.org"}, {}
+    client_of("admin", "ada")
+    User.objects.filter(pseudo="ada").update(email="ada@example.org")
+    monkeypatch.setenv("STRADES_DASHBOARD_SIGNUP", "open")
+    settings.cache_clear()
+    named = Settings(
+        openid_issuer=running.url, openid_client_id=CLIENT, openid_client_secret=SECRET, openid_name="Keys & Co"
+    )
+    with override_settings(SOCIALACCOUNT_PROVIDERS=openid_providers(named)):
+        yield running
+
+
+def visitor() -> Client:
+    """A browser that is not signed in."""
+    return Client(SERVER_NAME="127.0.0.1")
+
+
+def way_there(client: Client, path: str = "/account/openid/", **fields: str) -> str:
+    """The provider's address that the browser is led to."""
+    page = client.post(path, fields)
+    assert page.status_code == 200, page.content.decode()
+    address: str = page["Refresh"].partition("url=")[2]
+    assert address == unescape(re.findall(r'class="button primary" href="([^"]+)"', page.content.decode())[0])
+    return address
+
+
+def sign_in(client: Client, provider: Provider, path: str = "/account/openid/", **fields: str) -> Any:
+    """Go there and come back; the answer to coming back."""
+    back = urlsplit(provider.authorize(query_of(way_there(client, path, **fields))))
+    return client.get(f"{back.path}?{back.query}")
+
+
+def test_without_the_setting_there_is_no_button_and_no_page(client_of: ClientOf) -> None:
+    client_of("viewer")
+    assert "/account/openid/" not in visitor().get("/account/sign-in/").content.decode()
+    for path in ("/account/openid/", "/account/openid/connect/"):
+        assert client_of("viewer", path).post(path).status_code in (302, 404)
+    assert visitor().post("/account/openid/").status_code == 404
+    assert visitor().get("/account/openid/callback/?code=x&state=y").status_code == 404
+
+
+def test_who_is_new_gets_an_account_of_a_viewer_and_is_the_same_the_next_time(provider: Provider) -> None:
+    client = visitor()
+    assert "Sign in with Keys &amp; Co" in client.get("/account/sign-in/").content.decode()
+    assert sign_in(client, provider)["Location"] == "/"
+    [tom] = User.objects.filter(pseudo="tom")
+    assert (tom.role, tom.email, tom.has_usable_password()) == ("viewer", "tom@example.org", False)
+    provider.claims = {"preferred_username": "thomas"}
+    again = visitor()
+    assert sign_in(again, provider, next="/news/")["Location"] == "/news/"
+    assert again.get("/settings/").status_code == 200
+    assert User.objects.count() == 2
+    # Each is a sign-in of the mission's view, and what the provider sent is not kept.
+    assert Connection.objects.filter(user=tom).count() == 2
+    assert [account.extra_data for account in SocialAccount.objects.all()] == [{"name": "thomas"}]
+    assert not SocialToken.objects.exists()
+    assert not EmailAddress.objects.exists()
+    assert AccountChange.objects.get(person=tom).what == "made as viewer"
+
+
+def other_key(provider: Provider) -> None:
+    """Sign with a key that the provider does not publish."""
+    provider.signing_key = make_key()
+
+
+LIES: dict[str, Callable[[Provider], Any]] = {
+    "another issuer": lambda provider: provider.claims.update(iss="https://evil.example"),
+    "another audience": lambda provider: provider.claims.update(aud="another-client"),
+    "for several, handed to another": lambda provider: provider.claims.update(aud=[CLIENT, "b"], azp="b"),
+    "expired": lambda provider: provider.claims.update(exp=int(time.time()) - 60),
+    "without an end": lambda provider: provider.claims.update(exp=None),
+    "of another sign-in": lambda provider: provider.claims.update(nonce="0" * 64),
+    "without a nonce": lambda provider: provider.claims.update(nonce=None),
+    "nobody's": lambda provider: provider.claims.update(sub=None),
+    "signed by another": other_key,
+    "signed with a password": lambda provider: setattr(provider, "algorithm", "HS256"),
+    "not signed": lambda provider: setattr(provider, "algorithm", None),
+    "a provider of another name": lambda provider: provider.discovery.update(issuer="https://evil.example"),
+    "no keys": lambda provider: provider.discovery.update(jwks_uri=f"{provider.url}/nothing"),
+}
+
+
+def test_a_lie_of_any_kind_signs_nobody_in_and_says_so(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+    for lie, tell in LIES.items():
+        client = visitor()
+        there = query_of(way_there(client))
+        before = dict(provider.claims)
+        tell(provider)
+        back = urlsplit(provider.authorize(there))
+        answer = client.get(f"{back.path}?{back.query}")
+        assert answer.status_code in (401, 503), lie
+        assert "You are not signed in" in answer.content.decode(), lie
+        assert client.get("/settings/").status_code == 302, lie
+        provider.claims, provider.discovery = before, {}
+        provider.signing_key, provider.algorithm = provider.key, "RS256"
+    assert not User.objects.exclude(pseudo="ada").exists()
+    assert SECRET not in caplog.text
+
+
+def test_what_comes_back_without_having_left_signs_nobody_in(provider: Provider) -> None:
+    client, attacker = visitor(), visitor()
+    mine = urlsplit(provider.authorize(query_of(way_there(attacker))))
+    # The attacker's answer in a browser that did not ask, and one's own answer twice.
+    for query in (mine.query, "code=x", "state=x", "error=access_denied", "code=%00&state=%00"):
+        assert client.get(f"/account/openid/callback/?{query}").status_code == 401
+    assert attacker.get(f"/account/openid/callback/?{mine.query}").status_code == 302
+    assert attacker.get(f"/account/openid/callback/?{mine.query}").status_code == 401
+    assert client.get("/settings/").status_code == 302
+    cancelled = visitor()
+    state = query_of(way_there(cancelled))["state"]
+    page = cancelled.get(f"/account/openid/callback/?error=access_denied&state={state}")
+    assert "It was cancelled at Keys &amp; Co." in page.content.decode()
+
+
+@pytest.mark.parametrize("is_verified", [True, False])
+def test_an_address_that_belongs_to_an_account_takes_nothing_over(provider: Provider, is_verified: bool) -> None:
+    provider.claims = {"preferred_username": "ada", "email": "ada@example.org", "email_verified": is_verified}
+    client = visitor()
+    assert sign_in(client, provider)["Location"] == "/"
+    assert client.get("/people/").status_code == 403
+    assert list(User.objects.order_by("pk").values_list("pseudo", "role")) == [("ada", "admin"), ("ada-2", "viewer")]
+
+
+@pytest.mark.parametrize(("mode", "invited", "made"), [
+    ("off", False, None), ("off", True, None), ("invitation", False, None), ("invitation", True, "trader"),
+])  # fmt: skip
+def test_who_may_sign_up_is_the_same_setting(
+    mode: str, invited: bool, made: str | None, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRADES_DASHBOARD_SIGNUP", mode)
+    settings.cache_clear()
+    client = visitor()
+    if invited:
+        _row, token = Invitation.issue(role=Role.TRADER, by=User.objects.get(pseudo="ada"))
+        client.get(f"/invitation/{token}/")
+    sign_in(client, provider)
+    assert list(User.objects.filter(pseudo="tom").values_list("role", flat=True)) == ([made] if made else [])
+    assert (client.get("/settings/").status_code == 200) is bool(made)
+    if made:
+        assert Invitation.objects.get().used_by.pseudo == "tom"
+
+
+def test_the_first_account_is_never_made_so(provider: Provider) -> None:
+    User.objects.all().delete()
+    assert "No new accounts" in sign_in(visitor(), provider).content.decode()
+    assert not User.objects.exists()
+
+
+def test_a_second_factor_is_asked_all_the_same(provider: Provider, client_of: ClientOf) -> None:
+    sign_in(visitor(), provider)
+    from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+
+    TOTP.activate(User.objects.get(pseudo="tom"), generate_totp_secret())
+    client = visitor()
+    assert sign_in(client, provider)["Location"] == "/account/second-factor/sign-in/"
+    assert client.get("/settings/").status_code == 302
+
+
+def test_an_account_is_linked_and_unlinked_by_whom_it_is_of(provider: Provider) -> None:
+    client, path = visitor(), "/account/openid/connect/"
+    User.objects.create_user("bob", PASSWORD, role=Role.ANALYST)
+    client.post("/account/sign-in/", {"login": "bob", "password": PASSWORD})
+    assert client.post(path)["Location"].startswith("/account/again/")
+    client.post("/account/again/", {"password": PASSWORD})
+    assert sign_in(client, provider, path)["Location"] == "/settings/"
+    assert "tom@example.org signs in to this account there." in client.get("/settings/").content.decode()
+    other = visitor()
+    sign_in(other, provider)
+    assert "bob · analyst" in other.get("/settings/").content.decode()
+    # What is somebody's already is not linked to another account.
+    eve = visitor()
+    User.objects.create_user("eve", PASSWORD, role=Role.VIEWER)
+    eve.post("/account/sign-in/", {"login": "eve", "password": PASSWORD})
+    eve.post("/account/again/", {"password": PASSWORD})
+    sign_in(eve, provider, path)
+    assert SocialAccount.objects.get().user.pseudo == "bob"
+    assert eve.post("/account/openid/disconnect/").status_code == 404
+    client.post("/account/openid/disconnect/")
+    assert not SocialAccount.objects.exists()
+
+
+def test_who_has_no_password_confirms_there_and_cannot_lock_himself_out(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = visitor()
+    sign_in(client, provider)
+    assert client.get("/account/second-factor/app/").status_code == 200  # signed in a moment ago
+    client.post("/account/openid/disconnect/")
+    assert SocialAccount.objects.exists()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + timedelta(minutes=6).total_seconds())
+    asked = client.get("/account/second-factor/app/")
+    assert asked["Location"].startswith("/account/openid/again/")
+    page = client.get(asked["Location"]).content.decode()
+    fields = {"next": re.findall(r'name="next" value="([^"]+)"', page)[-1]}
+    there = query_of(way_there(client, **fields))
+    assert there["prompt"] == "login"
+    provider.claims.update(iat=int(now), exp=int(now) + 600)  # the clock of JWT's reader is another one
+    back = urlsplit(provider.authorize(there))
+    assert client.get(f"{back.path}?{back.query}")["Location"] == "/account/second-factor/app/"
+    assert client.get("/account/second-factor/app/").status_code == 200
+
+
+def test_a_provider_that_does_not_answer_is_said(provider: Provider) -> None:
+    provider.is_down = True
+    page = visitor().post("/account/openid/")
+    assert page.status_code == 503
+    assert "Keys &amp; Co does not answer" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://id.example.org", "ftp://x", "https://", "https://a@b/", "https://id.example.org/?x=1", "x"]
+)
+def test_an_issuer_that_is_none_is_refused(issuer: str) -> None:
+    with pytest.raises(ValueError, match="expected https://host"):
+        Settings(openid_issuer=issuer)
+
+
+def test_an_issuer_without_a_secret_is_a_fault_and_the_secret_is_the_dashboards_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(SettingsError, match="STRADES_OPENID_CLIENT_SECRET"):
+        openid_providers(Settings(openid_issuer=ISSUER, openid_client_id=CLIENT))
+    monkeypatch.setenv("STRADES_OPENID_CLIENT_SECRET", SECRET)
+    assert SECRET not in repr(Settings(openid_issuer=ISSUER))
+    whole = {"STRADES_OPENID_CLIENT_SECRET": SECRET}
+    assert SECRET not in without_secrets(whole).values()
+    assert SECRET in for_dashboard(whole, "postgresql://x").values()
