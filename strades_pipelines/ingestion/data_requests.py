@@ -23,6 +23,7 @@ from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.datamanager.sources import Sources, SourcesError, load_sources
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.bars import GivenError
+from strades_pipelines.ingestion.exclusions import EXCLUSION, RESTORATION, ExclusionRefused, mark_record, parse_mark
 from strades_pipelines.ingestion.files import OwnFile, file_of_source, keep_files, look_through
 from strades_pipelines.ingestion.loader import load_stored, read_listings
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
@@ -38,7 +39,10 @@ WAITING = """
     SELECT r.request_id FROM ops.data_requests AS r INNER JOIN ops.data_verdicts AS v USING (request_id)
     WHERE r.outcome IS NULL AND v.is_accepted ORDER BY r.request_id
 """
-REQUEST = "SELECT protocol, source, given, file_name, body FROM ops.data_requests WHERE request_id = %s"
+REQUEST = """
+    SELECT kind, requested_by, reason, protocol, source, given, file_name, body FROM ops.data_requests
+    WHERE request_id = %s
+"""
 # The bytes are in rawsources.bodies where they were taken in: kept once.
 FINISH = """
     UPDATE ops.data_requests
@@ -52,14 +56,17 @@ STORED_LAG = """
     WHERE source = %s AND protocol = %s AND sha256 = %s ORDER BY fetched_at LIMIT 1
 """
 REFUSED = "SELECT error FROM records.parses WHERE fetch_id = %s AND outcome = 'refused'"
-REFUSALS = (BodyRefused, GivenError, ProtocolError, SourcesError)
+REFUSALS = (BodyRefused, ExclusionRefused, GivenError, ProtocolError, SourcesError)
 
 
 @dataclass(frozen=True)
 class DataRequest:
-    """What is to be taken in: bytes, and how they are read."""
+    """What is to be taken in: bytes, and how they are read; or which record is left out (`given`), and why."""
 
     request_id: int
+    kind: str
+    requested_by: str
+    reason: str
     protocol: str
     source: str | None
     given: Mapping[str, str]
@@ -106,6 +113,10 @@ def _read_request(connection: psycopg.Connection[Any], request_id: int) -> DataR
 def _carry_out(
     connection: psycopg.Connection[Any], request: DataRequest, sources: Sources, url: str | None, now: datetime
 ) -> str:
+    if request.kind in (EXCLUSION, RESTORATION):
+        outcome = _mark(request, url, now)
+        _finish(connection, request.request_id, outcome, None, now)
+        return outcome
     fetch_id: int | None = None
     try:
         fetch_id = stored = _store(connection, request, sources, url, now)
@@ -119,6 +130,21 @@ def _carry_out(
     _finish(connection, request.request_id, outcome, fetch_id, now)
     crash_point("records.request_finished")
     return outcome
+
+
+def _mark(request: DataRequest, url: str | None, now: datetime) -> str:
+    """Leave a record out or take it in again; the outcome. What the database's drivers raise is passed on."""
+    try:
+        mark = parse_mark(
+            request.kind,
+            request.given,
+            by=request.requested_by,
+            reason=request.reason,
+            request_id=request.request_id,
+        )
+        return f"{DONE}: {mark_record(url, mark, now=now)}"
+    except ExclusionRefused as error:
+        return f"{NOT_DONE}: {_reason(error)}"
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,62 @@
+-- depends: 0045.moved_actions
+
+-- Marks that a record is left out, or counts again. Append-only: the newest mark of a record is in force. A row that is
+-- left out is moved to the revisions of its table, so that all that reads current records is without it.
+CREATE TABLE records.exclusions (
+    exclusion_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    relation     text NOT NULL CHECK (relation IN ('candles', 'trades', 'observations', 'corporate_actions', 'articles', 'documents')),
+    key          text[] NOT NULL,             -- the primary key of the record
+    is_excluded  boolean NOT NULL,            -- false: an earlier mark is undone
+    marked_at    timestamptz NOT NULL,        -- when it was known, UTC
+    marked_by    text NOT NULL,               -- whoever asked for it
+    reason       text NOT NULL,
+    request_id   bigint NOT NULL UNIQUE REFERENCES ops.data_requests,
+    CHECK (marked_at BETWEEN '2000-01-01Z' AND '2200-01-01Z')
+);
+CREATE INDEX ON records.exclusions (relation, key, marked_at);
+CREATE INDEX ON records.exclusions (marked_at);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON records.exclusions
+FOR EACH ROW EXECUTE FUNCTION trading.refuse_change();
+
+-- From when to when each record is left out; excluded_until is null while it is.
+CREATE VIEW records.exclusion_spans AS
+SELECT
+    marks.relation,
+    marks.key,
+    marks.marked_at AS excluded_from,
+    marks.excluded_until,
+    marks.marked_by,
+    marks.reason
+FROM (
+    SELECT
+        each.*,
+        lead(each.marked_at) OVER (PARTITION BY each.relation, each.key ORDER BY each.exclusion_id) AS excluded_until
+    FROM records.exclusions AS each
+) AS marks
+WHERE marks.is_excluded;
+
+-- When the world could know a version of a bar: what replaced another answer's bar is known from the answer that shows it.
+CREATE FUNCTION records.candle_known_from(
+    listing_id integer, bar_interval text, open_time timestamptz, recorded_at timestamptz, fetch_id bigint,
+    knowledge_time timestamptz
+) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN EXISTS (
+            SELECT FROM records.candle_revisions AS older
+            WHERE older.listing_id = $1 AND older."interval" = $2 AND older.open_time = $3
+            AND older.recorded_at < $4 AND older.fetch_id <> $5
+        ) THEN greatest(
+            $6,
+            (SELECT coalesce(shown.answered_at, shown.fetched_at) FROM rawsources.fetches AS shown WHERE shown.fetch_id = $5)
+        )
+        ELSE $6
+    END
+$$;
+
+-- Exclusions are asked for as other changes of data are.
+ALTER TABLE ops.data_requests
+DROP CONSTRAINT data_requests_kind_check,
+ADD CONSTRAINT kinds_of_requests CHECK (kind IN ('file', 'record', 'correction', 'exclusion', 'restoration'));
+
+GRANT SELECT ON records.exclusions, records.exclusion_spans TO strades_dashboard;
+COMMENT ON VIEW records.exclusion_spans IS 'One row a record and stretch of time in which it is left out.';
