@@ -17,6 +17,7 @@ from dashboard.accounts.models import User
 from dashboard.datamanager.answers import said_too_slow
 from dashboard.datamanager.forms import CandleForm, FileForm, ObservationForm, RequestForm
 from dashboard.gateway import data_requests as gateway
+from dashboard.gateway.exclusions import read_exclusions
 from dashboard.gateway.markets import read_market
 from dashboard.gateway.reading import parse_whole, snapshot
 from dashboard.gateway.rows import RowsRefused, RowsTooSlow, limit_time, read_row
@@ -42,7 +43,9 @@ def requests(request: HttpRequest) -> HttpResponse:
         raise Http404
     with snapshot():
         rows = gateway.read_requests(before=before, most=SHOWN_REQUESTS + 1)
+        left_out = [] if before else read_exclusions(most=SHOWN_REQUESTS)
     context = {
+        "left_out": left_out,
         "rows": rows[:SHOWN_REQUESTS],
         "older": rows[SHOWN_REQUESTS - 1].request_id if len(rows) > SHOWN_REQUESTS else None,
         "before": before,
@@ -103,10 +106,10 @@ def file(request: HttpRequest) -> HttpResponse:
     )
     if posted and form.is_valid():
         given = form.cleaned_data
-        found = _ask(request, form, "file", given["protocol"], given["source"] or None, given["file"].name)
+        found = leave_request(request, form, "file", given["protocol"], given["source"] or None, given["file"].name)
         if found is not None:
             return redirect("data_request", found.request_key)
-    return _render(request, form, _("Take in a file"), is_file=True)
+    return render_form(request, form, _("Take in a file"), is_file=True)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -124,11 +127,11 @@ def record(request: HttpRequest, kind: str) -> HttpResponse:
         form.fix()
     if request.method == "POST" and form.is_valid():
         name = f"{kind}-{form.cleaned_data['key']}.json"
-        found = _ask(request, form, "correction" if key else "record", form.protocol_name, MANUAL, name)
+        found = leave_request(request, form, "correction" if key else "record", form.protocol_name, MANUAL, name)
         if found is not None:
             return redirect("data_request", found.request_key)
     titles = {"candle": _("A bar"), "observation": _("A value of a series")}
-    return _render(request, form, titles[kind], stored=stored)
+    return render_form(request, form, titles[kind], stored=stored)
 
 
 def _record_form(request: HttpRequest, kind: str, initial: dict[str, Any]) -> RequestForm:
@@ -138,13 +141,14 @@ def _record_form(request: HttpRequest, kind: str, initial: dict[str, Any]) -> Re
     return ObservationForm(data, initial=initial, today=settings().now().astimezone(UTC).date())
 
 
-def _render(request: HttpRequest, form: RequestForm, title: str, **more: Any) -> HttpResponse:
+def render_form(request: HttpRequest, form: RequestForm, title: str, **more: Any) -> HttpResponse:
+    """The page of a form; 409 where its key was used for something else."""
     is_conflict = set(form.errors) == {NON_FIELD_ERRORS}  # every field is right, the key is another form's
     status = 200 if not form.is_bound else 409 if is_conflict else 400
     return render(request, "datamanager/ask.html", {"form": form, "title": title, **more}, status=status)
 
 
-def _ask(
+def leave_request(
     request: HttpRequest, form: RequestForm, kind: str, protocol: str, source: str | None, file_name: str
 ) -> gateway.DataRequest | None:
     """Leave the request; None, with a word in the form, where its key was used for something else."""

@@ -173,3 +173,31 @@ def test_who_only_looks_proposes_nothing(traded: Connection, sources: Sources, c
     assert viewer.get("/data/changes/file/").status_code == 403
     assert "Take in a file" not in viewer.get("/data/changes/").content.decode()
     assert "propose a correction" not in viewer.get(ROW).content.decode()
+
+
+def test_a_record_is_left_out_and_taken_in_again(
+    traded: Connection, sources: Sources, site: str, client_of: ClientOf
+) -> None:
+    analyst, admin = client_of("analyst", "ada"), client_of("admin", "bob")
+    exclude, restore = (f"/data/changes/{act}-candles/?key={KEY}" for act in ("exclude", "restore"))
+    count = f"SELECT count(*) FROM records.candles WHERE open_time = '{START}' AND listing_id = {BTC}"
+    assert f'href="{exclude}"' in analyst.get(ROW).content.decode()
+    assert "BTC" not in analyst.get(restore).content.decode()
+    assert analyst.get(restore).status_code == 404  # it counts
+    for act, path, left in ((exclude, "exclusion", 0), (restore, "restoration", 1)):
+        assert analyst.post(act, {"key": str(uuid4()), "reason": " "}).status_code == 400
+        sent = {"key": str(uuid4()), "reason": f"a spike {HOSTILE}"}
+        page = proposed(analyst, act, sent)
+        assert proposed(analyst, act, sent) == page  # the button was pressed twice
+        assert admin.post(f"{page}answer/", {"verdict": "accept"}).status_code == 302
+        [told] = carry_out_requests(site, sources, clock=lambda: CLOCK).values()
+        assert told.startswith("done: records.candles: 1 row "), (path, told)
+        assert rows(traded, count) == [(left,)]
+        assert analyst.get(ROW).status_code == (200 if left else 404)
+        listed = analyst.get("/data/changes/").content.decode()
+        assert (f'href="{restore}"' in listed) == (not left)
+        assert "<script" not in listed + analyst.get(page).content.decode()
+    for path in (exclude.replace("candles", "listings"), exclude.replace("candles", "no_such"), f"{exclude}x",
+                 restore.replace("candles", "trades"), restore.replace(KEY, "%5B1%5D")):  # fmt: skip
+        assert analyst.get(path).status_code == 404, path
+    assert client_of("viewer").post(exclude, sent).status_code == 403

@@ -35,6 +35,18 @@ FROM (
 ) AS marks
 WHERE marks.is_excluded;
 
+-- Whether a record was left out at a time: readers that look back ask it. Times in `key` are written in UTC.
+CREATE FUNCTION records.was_excluded(relation text, key text[], at timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT coalesce(
+        (
+            SELECT mark.is_excluded FROM records.exclusions AS mark
+            WHERE mark.relation = $1 AND mark.key = $2 AND mark.marked_at <= $3
+            ORDER BY mark.exclusion_id DESC LIMIT 1
+        ),
+        false
+    )
+$$;
+
 -- When the world could know a version of a bar: what replaced another answer's bar is known from the answer that shows it.
 CREATE FUNCTION records.candle_known_from(
     listing_id integer, bar_interval text, open_time timestamptz, recorded_at timestamptz, fetch_id bigint,
