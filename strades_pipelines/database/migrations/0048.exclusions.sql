@@ -47,24 +47,6 @@ CREATE FUNCTION records.was_excluded(relation text, key text[], at timestamptz) 
     )
 $$;
 
--- When the world could know a version of a bar: what replaced another answer's bar is known from the answer that shows it.
-CREATE FUNCTION records.candle_known_from(
-    listing_id integer, bar_interval text, open_time timestamptz, recorded_at timestamptz, fetch_id bigint,
-    knowledge_time timestamptz
-) RETURNS timestamptz LANGUAGE sql STABLE AS $$
-    SELECT CASE
-        WHEN EXISTS (
-            SELECT FROM records.candle_revisions AS older
-            WHERE older.listing_id = $1 AND older."interval" = $2 AND older.open_time = $3
-            AND older.recorded_at < $4 AND older.fetch_id <> $5
-        ) THEN greatest(
-            $6,
-            (SELECT coalesce(shown.answered_at, shown.fetched_at) FROM rawsources.fetches AS shown WHERE shown.fetch_id = $5)
-        )
-        ELSE $6
-    END
-$$;
-
 -- Exclusions are asked for as other changes of data are.
 ALTER TABLE ops.data_requests
 DROP CONSTRAINT data_requests_kind_check,
