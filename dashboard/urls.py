@@ -9,8 +9,8 @@ from django.urls import path
 from dashboard.accounts import people, views
 from dashboard.choice import assets, start
 from dashboard.core.health import health
-from dashboard.datamanager import requests as data_requests
 from dashboard.datamanager import exclusions, software, tables
+from dashboard.datamanager import requests as data_requests
 from dashboard.historic import views as historic
 from dashboard.notations.views import notation_write, notations
 from dashboard.overall_data import markets, news, reports, states, statistics

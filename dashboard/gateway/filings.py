@@ -29,9 +29,7 @@ VERSIONS = f"""
     UNION ALL
     SELECT {COLUMNS}, {KNOWN_FROM} FROM records.document_revisions AS d WHERE {{old}}
 """
-NOT_EXCLUDED = (
-    "NOT records.was_excluded('documents', ARRAY[{version}.source, {version}.document_id], %(as_of)s)"
-)
+NOT_EXCLUDED = "NOT records.was_excluded('documents', ARRAY[{version}.source, {version}.document_id], %(as_of)s)"
 FILTERS = """
     AND {known_at} >= coalesce(%(since)s::timestamptz, '-infinity') AND {known_at} <= %(as_of)s
     AND ({known_at}, d.source, d.document_id) < (
@@ -68,7 +66,8 @@ OF_ONE = "d.source = %(source)s AND d.document_id = %(document_id)s"
 ONE = f"""
     page AS (
         SELECT d.* FROM ({VERSIONS.format(current=OF_ONE, old=OF_ONE)}) AS d
-        WHERE d.known_at <= %(as_of)s AND {NOT_EXCLUDED.format(version="d")} ORDER BY d.known_at DESC, d.recorded_at DESC LIMIT %(most)s
+        WHERE d.known_at <= %(as_of)s AND {NOT_EXCLUDED.format(version="d")}
+        ORDER BY d.known_at DESC, d.recorded_at DESC LIMIT %(most)s
     )
 """
 FILINGS = """

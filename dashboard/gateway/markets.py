@@ -36,11 +36,9 @@ INTERVALS_OF = """
         SELECT FROM records.candles AS c WHERE c.listing_id = %(listing_id)s AND c."interval" = asked."interval"
     )
 """
-# The averages are over the closes that the table shows, and as many before the first one as they need: the stored
-# features are per session and in the shares after later splits, which are other prices than these.
-# Each bar in the version of then: what replaced another answer's is known from the answer that shows it. A version that
-# nothing replaced (it was withdrawn or left out) was there until it went. Written out, since PostgreSQL calls a function
-# with a query in it for each row.
+# Each bar in the version of then: what replaced another answer's is known from the answer that shows it. A version
+# that nothing replaced (it was withdrawn or left out) was there until it went. Written out, since PostgreSQL
+# calls a function with a query in it for each row.
 KNOWN_FROM = """
     CASE
         WHEN EXISTS (
@@ -55,6 +53,8 @@ KNOWN_FROM = """
     END
 """
 COLUMNS = "v.open_time, v.close_time, v.open, v.high, v.low, v.close, v.volume, v.fetch_id, v.recorded_at"
+# The averages are over the closes that the table shows, and as many before the first one as they need: the stored
+# features are per session and in the shares after later splits, which are other prices than these.
 BARS = f"""
     WITH current_page AS (
         SELECT {COLUMNS}, v.knowledge_time FROM records.candles AS v

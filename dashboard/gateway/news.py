@@ -22,9 +22,7 @@ VERSIONS = f"""
         SELECT {COLUMNS}, {KNOWN_FROM} FROM records.article_revisions AS a WHERE {{old}}
     ) AS v
 """
-NOT_EXCLUDED = (
-    "NOT records.was_excluded('articles', ARRAY[{version}.source, {version}.article_id], %(as_of)s)"
-)
+NOT_EXCLUDED = "NOT records.was_excluded('articles', ARRAY[{version}.source, {version}.article_id], %(as_of)s)"
 FILTERS = """
     AND {known_at} >= coalesce(%(since)s::timestamptz, '-infinity') AND {known_at} <= %(as_of)s
     AND ({known_at}, a.source, a.article_id) < (
@@ -75,7 +73,7 @@ ONE = f"""
     versions=VERSIONS.format(
         current="a.source = %(source)s AND a.article_id = %(article_id)s",
         old="a.source = %(source)s AND a.article_id = %(article_id)s",
-    )
+    ),
 )
 # Another article is a duplicate where its title is the same, upper and lower case aside, and it became known within
 # three days: longer ago, "Market wrap" is another day's.

@@ -33,6 +33,7 @@ from strades_pipelines.settings import settings
 # The source of what a person wrote; no website of Sources.json has the name.
 MANUAL_SOURCE = "manual"
 MANUAL_PROTOCOLS: Mapping[str, str] = {"candle": "manual_candle", "observation": "manual_observation"}
+CORRECTION = "correction"
 DONE, NOT_DONE = "done", "not done"
 MOST_TIME = timedelta(minutes=15)  # a process that takes longer for a request is ended
 WAITING = """
@@ -161,15 +162,18 @@ def _store(
         BodyRefused, GivenError, ProtocolError, SourcesError: they cannot be taken in; nothing is stored then.
     """
     protocol = load_protocol(request.protocol)
-    if request.source == MANUAL_SOURCE:
-        file = OwnFile(request.file_name, request.body, MANUAL_SOURCE, _given_by_hand(connection, request, now))
+    # The correction of an article is an answer of its own source: ids are a source's own.
+    is_by_hand = request.source == MANUAL_SOURCE or request.kind == CORRECTION
+    if is_by_hand:
+        source = request.source or MANUAL_SOURCE
+        file = OwnFile(request.file_name, request.body, source, _given_by_hand(connection, request, now))
     else:
         file = file_of_source(request.file_name, request.body, protocol, request.given, sources, request.source)
     sync_listings(sources, url=url, now=now)
     with connection.cursor() as cursor:
         listings = read_listings(cursor)
     count, rejects = look_through(file, protocol, listings, now)
-    if request.source == MANUAL_SOURCE and count == 0:
+    if is_by_hand and count == 0:
         why = f"{rejects[0].reason} in {rejects[0].where}" if rejects else "a bar is stored once it has closed"
         raise BodyRefused(f"expected a record, was none that can be stored: {why}")
     connection.commit()

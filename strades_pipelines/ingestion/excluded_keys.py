@@ -17,7 +17,7 @@ RELATIONS = "SELECT DISTINCT relation FROM records.exclusion_spans WHERE exclude
 
 
 def read_excluded_keys(cursor: "Cursor") -> dict[str, pa.Table]:
-    """The keys that are left out now, by kind of record; a kind without any is missing. One query where there is none."""
+    """The keys that are left out now, by kind of record; a kind without any is missing."""
     cursor.execute(RELATIONS)
     kinds = [KINDS[relation] for (relation,) in cursor.fetchall()]
     return {kind: _read_keys(cursor, TARGETS[kind]) for kind in kinds}

@@ -142,7 +142,9 @@ def _change(cursor: "Cursor", mark: Mark, now: datetime) -> None:
 def _restore(cursor: "Cursor", kind: str, target: Target, keys: pa.Table, now: datetime) -> list[int]:
     """Store the version that stood, then what bodies that came since say; the fetch that it is of."""
     names = list(column_types(cursor, target.table))
-    columns = ", ".join(f"'{now.isoformat()}'::timestamptz" if name == "recorded_at" else f't."{name}"' for name in names)
+    columns = ", ".join(
+        f"'{now.isoformat()}'::timestamptz" if name == "recorded_at" else f't."{name}"' for name in names
+    )
     frame = copy_frame(cursor, target.table, keys)
     last = LAST_VERSION.format(columns=columns, frame=frame, revisions=target.revisions, same_key=same_key(target.key))
     quoted = ", ".join(f'"{name}"' for name in names)

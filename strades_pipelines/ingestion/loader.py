@@ -259,9 +259,7 @@ def _store(
             summary.refused.append(f"{outcome.fetch.source} {outcome.fetch.url}: {outcome.error}")
 
 
-def store_settled(
-    cursor: "Cursor", target: Target, settled: Settled, now: datetime, summary: Summary
-) -> datetime:
+def store_settled(cursor: "Cursor", target: Target, settled: Settled, now: datetime, summary: Summary) -> datetime:
     """Store what was decided of contested keys; returns the newest time used, `now` or later. Commits nothing."""
     withdrawn, now = withdraw(cursor, target, settled.gone, now)
     summary.withdrawn += withdrawn
@@ -293,16 +291,15 @@ def _store_versions(
 
 
 def not_before_earlier_loads(cursor: "Cursor", now: datetime, *, strictly: bool) -> datetime:
-    """The later of `now` and the newest time that a load or an exclusion used: the machine's clock may have been set back.
+    """The later of `now` and the newest time that a load or exclusion used: the machine's clock may have been set back.
 
     The lock of the loads is held until the commit, so that times follow the order of the commits.
 
     Args:
         strictly: after that time, so that whatever is stored can be superseded.
     """
-    cursor.execute(
-        "SELECT greatest((SELECT max(recorded_at) FROM records.parses), (SELECT max(marked_at) FROM records.exclusions))"
-    )
+    parsed, marked = "SELECT max(recorded_at) FROM records.parses", "SELECT max(marked_at) FROM records.exclusions"
+    cursor.execute(f"SELECT greatest(({parsed}), ({marked}))")
     [(newest,)] = cursor.fetchall()
     return now if newest is None else max(now, newest + timedelta(microseconds=1 if strictly else 0))
 

@@ -14,8 +14,8 @@ from strades_pipelines.predictor.inputs import Series
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
-# A value that was revised stays what was known until its revision was; of one knowledge time the last record counts. One
-# that is left out now counts for no time: whoever marked it says that it never was a value.
+# A value that was revised stays what was known until its revision was; of one knowledge time the last record counts.
+# One that is left out now counts for no time: whoever marked it says that it never was a value.
 OBSERVATIONS = """(
     SELECT DISTINCT ON (series, event_time, knowledge_time) series, event_time, knowledge_time, value
     FROM records.observation_versions AS version

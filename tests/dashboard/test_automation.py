@@ -121,7 +121,9 @@ def test_a_server_that_is_killed_after_the_row_loses_and_doubles_nothing(
     )
     environment = os.environ | {"STRADES_CRASH_AT": "dashboard.request_kept"}
     environment["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
-    died = subprocess.run([sys.executable, "-c", code], env=environment, start_new_session=True, check=False, timeout=60)
+    died = subprocess.run(
+        [sys.executable, "-c", code], env=environment, start_new_session=True, check=False, timeout=60
+    )
     assert died.returncode == -signal.SIGKILL
     row = DagsterRequest.objects.get(key=sent["key"])
     assert (row.state, row.requested_by, row.reason) == ("waits", "dashboard:ada", "late news")

@@ -94,7 +94,9 @@ def test_a_range_reaches_back_from_the_newest_bar_and_is_never_longer_than_a_tho
     assert "a longer interval shows all of it" in page
 
 
-def test_the_table_has_the_bars_of_the_chart(bars: Connection, client_of: ClientOf) -> None:
+def test_the_table_has_the_bars_of_the_chart(
+    bars: Connection, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = client_of("viewer")
     page = client.get("/markets/11/?range=1m").content.decode()
     assert page.count('<rect class="volume') == page.count('<g class="') == 60
@@ -103,6 +105,11 @@ def test_the_table_has_the_bars_of_the_chart(bars: Connection, client_of: Client
     table = client.get("/markets/11/?range=1m&view=table").content.decode()
     assert "<svg" not in table.partition("<main")[2]
     assert table.count('href="/bodies/1/"') == 60
+    assert "the table has the newest" not in table
+    monkeypatch.setattr(markets, "TABLE_ROWS", 7)
+    cut = client.get("/markets/11/?range=1m&view=table").content.decode()
+    assert cut.count('href="/bodies/1/"') == 7
+    assert "the table has the newest 7, all are in" in cut
     row = table.partition("<tbody>")[2].partition("</tr>")[0]
     shown = re.findall(r'class="num">([^<]+)<', row)
     assert shown[3:] == [str(CLOSES[-1]), "1", f"{mean(CLOSES[-20:]):.8g}", f"{mean(CLOSES[-50:]):.8g}"]

@@ -54,9 +54,7 @@ def test_a_position_without_a_price_is_a_named_absence_and_so_is_the_equity(
 def test_foreign_cash_is_in_the_equity_at_the_rate_that_was_known_or_is_named(
     traded: Connection, site: str, client_of: ClientOf
 ) -> None:
-    traded.execute(
-        "INSERT INTO trading.cash VALUES ('paper', 'EUR', 50, now()), ('paper', 'XYZ', 7, now())"
-    )
+    traded.execute("INSERT INTO trading.cash VALUES ('paper', 'EUR', 50, now()), ('paper', 'XYZ', 7, now())")
     for days, value in ((1, 1.25), (0, 2.0)):  # the second one is known later than the page is asked for
         traded.execute(
             "INSERT INTO records.observations VALUES ('ECB:USDT', %s, %s, 'x', NULL, %s, 'stated', 1, now())",

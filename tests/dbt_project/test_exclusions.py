@@ -32,9 +32,7 @@ LEFT_OUT = {
 }
 
 
-def test_marks_drive_the_next_build(
-    database_url: str, adbc: "Connection", connection: psycopg.Connection[Any]
-) -> None:
+def test_marks_drive_the_next_build(database_url: str, adbc: "Connection", connection: psycopg.Connection[Any]) -> None:
     seed(adbc, connection)
     run_dbt(database_url, CLEANED)
     before = state(database_url)
@@ -62,7 +60,9 @@ def seed(adbc: "Connection", connection: psycopg.Connection[Any]) -> None:
     candles(adbc, 1, CLOSES)
     connection.execute("INSERT INTO records.bar_series VALUES (1, '1d', 'venue', '2024-01-01', NULL, 86400, NULL, 60)")
     connection.commit()
-    fetched(connection, (midnight(FIRST), midnight(FIRST + timedelta(days=5))), midnight(date(2024, 1, 6)), symbol="BTC")
+    fetched(
+        connection, (midnight(FIRST), midnight(FIRST + timedelta(days=5))), midnight(date(2024, 1, 6)), symbol="BTC"
+    )
     shared = {"series": "CPI", "unit": "percent", "knowledge_basis": "stated", "fetch_id": 1}
     values = [
         {"event_time": midnight(day), "value": value, "knowledge_time": midnight(day) + NOON, **shared}
@@ -72,7 +72,8 @@ def seed(adbc: "Connection", connection: psycopg.Connection[Any]) -> None:
     connection.execute(
         """
         INSERT INTO records.articles
-        VALUES ('s', '1', NULL, 'BTC rises', NULL, NULL, '{}', 'en', '{}', '2024-01-02Z', '2024-01-02Z', 'stated', 1, now())
+        VALUES ('s', '1', NULL, 'BTC rises', NULL, NULL, '{}', 'en', '{}', '2024-01-02Z', '2024-01-02Z', 'stated', 1,
+            now())
         """
     )
     connection.commit()
@@ -83,9 +84,7 @@ def state(url: str) -> tuple[list[Any], ...]:
     return tuple(rows(url, query) for query in (BARS, GAPS, VALUES, NEWS))
 
 
-def change(
-    url: str, connection: psycopg.Connection[Any], relation: str, key: list[str], *, is_excluded: bool
-) -> None:
+def change(url: str, connection: psycopg.Connection[Any], relation: str, key: list[str], *, is_excluded: bool) -> None:
     """Leave a record out, or take it in again."""
     [request_id] = connection.execute(
         """

@@ -1,4 +1,4 @@
-"""A record that is left out is gone from what reads current records, readable as of before, and comes back by an undo."""
+"""A record that is left out is gone from current records, readable as of before, and comes back by an undo."""
 
 import json
 import os
@@ -133,7 +133,9 @@ def test_a_mark_that_is_killed_before_its_outcome_is_made_once(
         " clock=lambda: datetime(2026, 11, 22, 13, tzinfo=UTC))"
     )
     environment = os.environ | {"STRADES_CRASH_AT": "records.exclusion_committed", "STRADES_HOME": str(tmp_path)}
-    died = subprocess.run([sys.executable, "-c", code], env=environment, start_new_session=True, check=False, timeout=60)
+    died = subprocess.run(
+        [sys.executable, "-c", code], env=environment, start_new_session=True, check=False, timeout=60
+    )
     assert died.returncode == -signal.SIGKILL
     assert carry_out(database_url, sources, 2) == ["done: records.candles: 1 row left out"]
     marks = connection.execute("SELECT is_excluded, marked_at FROM records.exclusions").fetchall()
