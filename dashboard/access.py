@@ -102,6 +102,8 @@ MATRIX: dict[str, Role | Right | None] = {
     "data_request": Role.VIEWER,
     "data_file": Role.ANALYST,
     "data_record": Role.ANALYST,
+    "data_exclude": Role.ANALYST,
+    "data_restore": Role.ANALYST,
     # What stops and starts trading.
     "halt": Right.HALT,
     "resume": Right.RESUME,

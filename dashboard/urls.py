@@ -11,8 +11,8 @@ from dashboard.accounts import openid, people, views
 from dashboard.choice import assets, start
 from dashboard.core.health import health
 from dashboard.core.live import with_scripts
+from dashboard.datamanager import exclusions, software, tables
 from dashboard.datamanager import requests as data_requests
-from dashboard.datamanager import software, tables
 from dashboard.historic import views as historic
 from dashboard.notations.views import notation_write, notations
 from dashboard.overall_data import markets, news, reports, states, statistics
@@ -75,6 +75,8 @@ urlpatterns = [
     path("data/changes/", data_requests.requests, name="data_requests"),
     path("data/changes/file/", data_requests.file, name="data_file"),
     path("data/changes/record-<str:kind>/", data_requests.record, name="data_record"),
+    path("data/changes/exclude-<str:name>/", exclusions.exclude, name="data_exclude"),
+    path("data/changes/restore-<str:name>/", exclusions.restore, name="data_restore"),
     path("data/changes/<uuid:key>/", data_requests.data_request, name="data_request"),
     path("data/changes/<uuid:key>/bytes/", data_requests.download, name="data_bytes"),
     path("data/changes/<uuid:key>/answer/", data_requests.answer, name="data_answer"),

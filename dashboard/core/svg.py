@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, floor, isfinite, log10
 
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from dashboard.core.numbers import clock_text, decimal_text, money_text, percent_text, plain_text, short_text
@@ -140,21 +140,8 @@ def candle_chart(
     drawn = [value for line in lines.values() for value in line if value is not None and isfinite(value)]
     scale = _Scale(min([bar.low for bar in candles] + drawn), max([bar.high for bar in candles] + drawn))
     step = (WIDTH - LABELS) / len(candles)
-    body = max(1.0, step * 0.6)
-    bars = format_html_join(
-        "",
-        '<g class="{}"><title>{}</title><line x1="{x}" x2="{x}" y1="{}" y2="{}"/>'
-        '<rect x="{}" y="{}" width="{}" height="{}"/></g>'.replace("{x}", "{}"),
-        (
-            (
-                "up" if bar.close >= bar.open else "down", _bar_text(bar, currency), f"{(n + 0.5) * step:.1f}",
-                f"{(n + 0.5) * step:.1f}", f"{scale.y(bar.high):.1f}", f"{scale.y(bar.low):.1f}",
-                f"{(n + 0.5) * step - body / 2:.1f}", f"{scale.y(max(bar.open, bar.close)):.1f}", f"{body:.1f}",
-                f"{max(1.0, abs(scale.y(bar.open) - scale.y(bar.close))):.1f}",
-            )
-            for n, bar in enumerate(candles)
-        ),
-    )  # fmt: skip
+    clocks = [clock_text(bar.open_time) for bar in candles]
+    bars = _bodies(candles, clocks, scale, step, currency)
     grid = format_html_join(
         "",
         '<line class="grid" x1="0" x2="{}" y1="{}" y2="{}"/><text class="label" x="{}" y="{}">{}</text>',
@@ -168,7 +155,7 @@ def candle_chart(
         "",
         '<text class="label" text-anchor="{}" x="{}" y="{}">{}</text>',
         (
-            (anchor, f"{(n + 0.5) * step:.1f}", HEIGHT - 4, clock_text(candles[n].open_time))
+            (anchor, f"{(n + 0.5) * step:.1f}", HEIGHT - 4, clocks[n])
             for n, anchor in ((0, "start"), (len(candles) // 2, "middle"), (len(candles) - 1, "end"))
         ),
     )
@@ -182,7 +169,7 @@ def candle_chart(
             for name, line in lines.items()
         ),
     )  # fmt: skip
-    volumes = _volumes(candles, step)
+    volumes = _volumes(candles, clocks, step)
     return format_html(
         '<svg class="chart candles" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}{}{}</svg>',
         WIDTH, HEIGHT + (VOLUME_HEIGHT if volumes else 0), title, grid, bars, averages, days,
@@ -190,32 +177,46 @@ def candle_chart(
     )  # fmt: skip
 
 
-def _volumes(candles: Sequence[Candle], step: float) -> SafeString:
+def _bodies(
+    candles: Sequence[Candle], clocks: Sequence[str], scale: "_Scale", step: float, currency: str
+) -> SafeString:
+    """The candles. Only their texts are escaped: format_html took a third of the time of a chart of 1,000 bars."""
+    width = max(1.0, step * 0.6)
+    drawn = []
+    for n, bar in enumerate(candles):
+        x, low, high = (n + 0.5) * step, scale.y(min(bar.open, bar.close)), scale.y(max(bar.open, bar.close))
+        drawn.append(
+            f'<g class="{"up" if bar.close >= bar.open else "down"}">'
+            f"<title>{escape(_bar_text(bar, clocks[n], currency))}</title>"
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{scale.y(bar.high):.1f}" y2="{scale.y(bar.low):.1f}"/>'
+            f'<rect x="{x - width / 2:.1f}" y="{high:.1f}" width="{width:.1f}" height="{max(1.0, low - high):.1f}"/>'
+            "</g>"
+        )
+    return SafeString("".join(drawn))
+
+
+def _volumes(candles: Sequence[Candle], clocks: Sequence[str], step: float) -> SafeString:
     """The volumes of bars below them, with the largest as the height of all; nothing where none is known."""
     known = [(n, bar, bar.volume) for n, bar in enumerate(candles) if bar.volume is not None and isfinite(bar.volume)]
     largest = max((volume for _n, _bar, volume in known), default=0.0)
     if largest <= 0:
         return SafeString("")
     room, width, bottom = VOLUME_HEIGHT - 10, max(1.0, step * 0.6), HEIGHT + VOLUME_HEIGHT
-    bars = format_html_join(
-        "",
-        '<rect class="volume {}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>',
-        (
-            ("rise" if bar.close >= bar.open else "fall", f"{(n + 0.5) * step - width / 2:.1f}",
-             f"{bottom - room * volume / largest:.1f}", f"{width:.1f}", f"{room * volume / largest:.1f}",
-             f"{clock_text(bar.open_time)}: {plain_text(exact(volume))}")
-            for n, bar, volume in known
-        ),
-    )  # fmt: skip
+    bars = "".join(
+        f'<rect class="volume {"rise" if bar.close >= bar.open else "fall"}" x="{(n + 0.5) * step - width / 2:.1f}" '
+        f'y="{bottom - room * volume / largest:.1f}" width="{width:.1f}" height="{room * volume / largest:.1f}">'
+        f"<title>{escape(f'{clocks[n]}: {plain_text(exact(volume))}')}</title></rect>"
+        for n, bar, volume in known
+    )
     return format_html(
         '{}<text class="label" x="{}" y="{}">{}</text>',
-        bars, WIDTH - LABELS + 6, bottom - room + 8, short_text(largest),
+        SafeString(bars), WIDTH - LABELS + 6, bottom - room + 8, short_text(largest),
     )  # fmt: skip
 
 
-def _bar_text(bar: Candle, currency: str) -> str:
+def _bar_text(bar: Candle, clock: str, currency: str) -> str:
     change = percent_text(bar.close / bar.open - 1, signed=True)
-    return f"{clock_text(bar.open_time)}: {money_text(exact(bar.close), currency)} ({change})"
+    return f"{clock}: {money_text(exact(bar.close), currency)} ({change})"
 
 
 def _sign(candles: Sequence[Candle], marker: Marker, scale: "_Scale", step: float) -> SafeString | None:

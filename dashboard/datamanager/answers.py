@@ -17,6 +17,11 @@ def too_slow(seconds: float | None = None) -> str:
     return str(text % {"seconds": seconds or gateway.MOST_SECONDS})
 
 
+def too_many_exports() -> HttpResponse:
+    """An answer for whoever asks while as many files are written as may be at once."""
+    return line(_("Two files are being written; ask again once one of them is done."), 503)
+
+
 def said_too_slow(seconds: float | None = None) -> HttpResponse:
     """The same as an answer of its own."""
     return line(too_slow(seconds), 503)

@@ -176,6 +176,22 @@ class ObservationForm(RequestForm):
         }
 
 
+class MarkForm(RequestForm):
+    """That a record is left out, or counts again: only the reason is asked."""
+
+    def __init__(self, *arguments: Any, table: str, record_key: str, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._record = {"table": table, "key": record_key}
+
+    def given(self) -> dict[str, str]:
+        """The table of `records` and the key of the row, as JSON."""
+        return dict(self._record)
+
+    def record(self) -> dict[str, str]:
+        """The same."""
+        return dict(self._record)
+
+
 class FileForm(RequestForm):
     """A file that holds an answer of a source, as `strades load` takes one."""
 

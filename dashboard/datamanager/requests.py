@@ -4,6 +4,7 @@ The dashboard parses nothing and writes no record: `strades up` takes in what an
 """
 
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,10 +16,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard.accounts.models import User
 from dashboard.datamanager.answers import said_too_slow
+from dashboard.datamanager.correction_forms import ActionForm, ArticleForm
 from dashboard.datamanager.forms import CandleForm, FileForm, ObservationForm, RequestForm
 from dashboard.gateway import data_requests as gateway
+from dashboard.gateway.exclusions import read_exclusions
 from dashboard.gateway.markets import read_market
 from dashboard.gateway.reading import parse_whole, snapshot
+from dashboard.gateway.records import read_article_record
 from dashboard.gateway.rows import RowsRefused, RowsTooSlow, limit_time, read_row
 from dashboard.gateway.tables import read_table
 from strades_pipelines.datamanager.protocols import protocol_names
@@ -30,7 +34,8 @@ LARGEST_ID = 2**63 - 1
 REFRESH_SECONDS = 3
 MANUAL = "manual"
 CARRIED_OVER = ("interval", "open", "high", "low", "close", "volume", "quote_volume", "trade_count")
-TABLES = {"candle": "candles", "observation": "observations"}
+TABLES = {"candle": "candles", "observation": "observations", "action": "corporate_actions", "article": "articles"}
+CORRECTED_ONLY = ("action", "article")  # nobody types in a new one
 
 
 @require_safe
@@ -42,7 +47,9 @@ def requests(request: HttpRequest) -> HttpResponse:
         raise Http404
     with snapshot():
         rows = gateway.read_requests(before=before, most=SHOWN_REQUESTS + 1)
+        left_out = [] if before else read_exclusions(most=SHOWN_REQUESTS)
     context = {
+        "left_out": left_out,
         "rows": rows[:SHOWN_REQUESTS],
         "older": rows[SHOWN_REQUESTS - 1].request_id if len(rows) > SHOWN_REQUESTS else None,
         "before": before,
@@ -103,10 +110,10 @@ def file(request: HttpRequest) -> HttpResponse:
     )
     if posted and form.is_valid():
         given = form.cleaned_data
-        found = _ask(request, form, "file", given["protocol"], given["source"] or None, given["file"].name)
+        found = leave_request(request, form, "file", given["protocol"], given["source"] or None, given["file"].name)
         if found is not None:
             return redirect("data_request", found.request_key)
-    return _render(request, form, _("Take in a file"), is_file=True)
+    return render_form(request, form, _("Take in a file"), is_file=True)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -115,6 +122,8 @@ def record(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in TABLES:
         raise Http404
     key = request.GET.get("key", "")
+    if kind in CORRECTED_ONLY and not key:
+        raise Http404
     try:
         stored = _stored(kind, key) if key else {}
     except RowsTooSlow:
@@ -124,27 +133,38 @@ def record(request: HttpRequest, kind: str) -> HttpResponse:
         form.fix()
     if request.method == "POST" and form.is_valid():
         name = f"{kind}-{form.cleaned_data['key']}.json"
-        found = _ask(request, form, "correction" if key else "record", form.protocol_name, MANUAL, name)
+        source = stored["article"].source if kind == "article" else MANUAL
+        found = leave_request(request, form, "correction" if key else "record", form.protocol_name, source, name)
         if found is not None:
             return redirect("data_request", found.request_key)
-    titles = {"candle": _("A bar"), "observation": _("A value of a series")}
-    return _render(request, form, titles[kind], stored=stored)
+    titles = {
+        "candle": _("A bar"),
+        "observation": _("A value of a series"),
+        "action": _("A dividend or split"),
+        "article": _("An article"),
+    }
+    return render_form(request, form, titles[kind], stored=stored)
 
 
 def _record_form(request: HttpRequest, kind: str, initial: dict[str, Any]) -> RequestForm:
     data = request.POST if request.method == "POST" else None
     if kind == "candle":
         return CandleForm(data, initial=initial)
+    if kind == "action":
+        return ActionForm(data, initial=initial, stored=initial["row"])
+    if kind == "article":
+        return ArticleForm(data, initial=initial, stored=initial["article"])
     return ObservationForm(data, initial=initial, today=settings().now().astimezone(UTC).date())
 
 
-def _render(request: HttpRequest, form: RequestForm, title: str, **more: Any) -> HttpResponse:
+def render_form(request: HttpRequest, form: RequestForm, title: str, **more: Any) -> HttpResponse:
+    """The page of a form; 409 where its key was used for something else."""
     is_conflict = set(form.errors) == {NON_FIELD_ERRORS}  # every field is right, the key is another form's
     status = 200 if not form.is_bound else 409 if is_conflict else 400
     return render(request, "datamanager/ask.html", {"form": form, "title": title, **more}, status=status)
 
 
-def _ask(
+def leave_request(
     request: HttpRequest, form: RequestForm, kind: str, protocol: str, source: str | None, file_name: str
 ) -> gateway.DataRequest | None:
     """Leave the request; None, with a word in the form, where its key was used for something else."""
@@ -189,12 +209,20 @@ def _stored(kind: str, key: str) -> dict[str, Any]:
         if row is None:
             raise Http404
         values = row.values
+        if kind == "article":
+            article = read_article_record(values["source"], values["article_id"])
+            return {"article": article, "title": values["title"], "summary": article.summary} if article else {}
         if kind == "observation":
             about: datetime = values["event_time"]
             return {"event_time": about.date(), **{name: values[name] for name in ("series", "unit", "value")}}
         market = read_market(values["listing_id"], has_gaps=False)
     if market is None:
         raise Http404
+    if kind == "action":
+        listing = {name: getattr(market, name) for name in ("venue", "symbol", "calendar", "currency")}
+        ratio = None if values["ratio"] is None else Fraction(values["ratio"]).limit_denominator(1000)
+        shares = {"numerator": ratio.numerator, "denominator": ratio.denominator} if ratio else {}
+        return {"row": values | {"action_currency": values["currency"]} | listing, "amount": values["amount"], **shares}
     opened: datetime = values["open_time"]
     return {
         "venue": market.venue,

@@ -16,14 +16,17 @@ from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
 from dashboard.core.frame import installation_of
-from dashboard.datamanager.answers import line, said_too_slow, too_slow
+from dashboard.datamanager.answers import line, said_too_slow, too_many_exports, too_slow
+from dashboard.datamanager.exclusions import EXCLUDABLE
 from dashboard.datamanager.requests import correction_kind
 from dashboard.gateway import rows as gateway
+from dashboard.gateway.exports import query_file
 from dashboard.gateway.origins import read_where_from
 from dashboard.gateway.reading import snapshot
 from dashboard.gateway.rows import OPERATORS, Filter, Order, Row, RowsRefused, RowsTooSlow, TooManyExports
 from dashboard.gateway.tables import LAYERS, Column, Table, read_freshness, read_relations, read_table
-from dashboard.results.exports import to_csv
+from dashboard.results.exports import file_response, to_csv
+from strades_pipelines.settings import settings
 
 SHOWN_ROWS, SHOWN_LETTERS, SHOWN_LETTERS_OF_ROW, MOST_FILTERS = 50, 160, 50_000, 4
 WORDS = {
@@ -138,6 +141,7 @@ def row(request: HttpRequest, schema: str, name: str) -> HttpResponse:
         "versions": [_changes(found, one, version) for version in versions],
         "where_from": where_from,
         "correction": correction_kind(schema, name),
+        "is_excludable": schema == "records" and name in EXCLUDABLE,
         "wallet": one.values.get("wallet"),
         "listing_id": one.values.get("listing_id"),
     }
@@ -146,12 +150,12 @@ def row(request: HttpRequest, schema: str, name: str) -> HttpResponse:
 
 @require_safe
 def export(request: HttpRequest, schema: str, name: str, kind: str) -> HttpResponse:
-    """The rows that the filters of the address leave, in its order, as CSV or Parquet; the newest stand where asked."""
+    """The rows that the filters of the address leave, in its order, as CSV or Parquet; as SQL the query behind them."""
     with snapshot():
         found = _table_or_404(schema, name)
     if kind not in WRITERS:
         raise Http404
-    question = parse_question(request, found)
+    question, as_of = parse_question(request, found), settings().now()
     try:
         if question.problem:
             raise RowsRefused(None)
@@ -160,17 +164,17 @@ def export(request: HttpRequest, schema: str, name: str, kind: str) -> HttpRespo
         )
         with snapshot():
             text = gateway.query_text(query, parameters)
+        sql = query_file(text, as_of=as_of)
         with gateway.export_turn():
-            written = WRITERS[kind](found.columns, list(gateway.export_rows(query, parameters)), text)
+            rows = [] if kind == "sql" else list(gateway.export_rows(query, parameters))
+            written = WRITERS[kind](found.columns, rows, sql)
     except RowsRefused:
         return line(_("A filter does not fit its column."), 400)
     except RowsTooSlow:
         return said_too_slow(gateway.EXPORT_SECONDS)
     except TooManyExports:
-        return line(_("Two files are being written; ask again once one of them is done."), 503)
-    response = HttpResponse(written, content_type=CONTENT_TYPES[kind])
-    response["Content-Disposition"] = f'attachment; filename="{schema}.{name}.{kind}"'
-    return response
+        return too_many_exports()
+    return file_response(written, f"{schema}.{name}", kind, as_of)
 
 
 def parse_question(request: HttpRequest, table: Table) -> Question:
@@ -277,5 +281,8 @@ def _arrow_value(value: Any, kind: pa.DataType) -> Any:
     return value.isoformat() if isinstance(value, date | datetime) else str(value)
 
 
-WRITERS = {"csv": _as_csv, "parquet": _as_parquet}
-CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+def _as_sql(_columns: Sequence[Column], _rows: list[list[Any]], query: str) -> bytes:
+    return query.encode()
+
+
+WRITERS = {"csv": _as_csv, "parquet": _as_parquet, "sql": _as_sql}

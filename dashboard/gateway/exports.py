@@ -1,10 +1,13 @@
 """What can be taken away as a file: the newest rows of a wallet, as they stand in the database."""
 
+from datetime import datetime
 from typing import Any
 
-from django.db import connections
+import psycopg
+from django.db import DatabaseError, connections
 
 from dashboard.gateway.reading import ALIAS
+from dashboard.gateway.rows import translated
 
 MOST_ROWS = 100_000
 FILLS = f"""
@@ -35,10 +38,28 @@ IS_THERE = "SELECT FROM trading.wallets AS w WHERE w.wallet = %(wallet)s"
 
 
 def read_rows(query: str, wallet: str) -> tuple[list[str], list[tuple[Any, ...]]] | None:
-    """Names of columns and rows of one of the queries above; None where there is no such wallet. Two queries."""
+    """Names of columns and rows of one of the queries above; None where there is no such wallet. Two queries.
+
+    Raises:
+        RowsTooSlow: they take longer than the snapshot allows.
+    """
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(IS_THERE, {"wallet": wallet})
         if cursor.fetchone() is None:
             return None
-        cursor.execute(query, {"wallet": wallet})
+        try:
+            cursor.execute(query, {"wallet": wallet})
+        except DatabaseError as error:
+            raise translated(error) from error
         return [column.name for column in cursor.description], cursor.fetchall()
+
+
+def query_file(query: str, *, as_of: datetime) -> str:
+    """A query with its values in it as a file of SQL, which says as of when its rows were."""
+    return f"-- Rows as of {as_of.isoformat()}\n{query.strip()};\n"
+
+
+def wallet_query(query: str, wallet: str) -> str:
+    """One of the queries above with the wallet's name in it."""
+    with connections[ALIAS].cursor() as cursor:
+        return str(psycopg.ClientCursor(cursor.connection).mogrify(query, {"wallet": wallet}))

@@ -29,6 +29,7 @@ VERSIONS = f"""
     UNION ALL
     SELECT {COLUMNS}, {KNOWN_FROM} FROM records.document_revisions AS d WHERE {{old}}
 """
+NOT_EXCLUDED = "NOT records.was_excluded('documents', ARRAY[{version}.source, {version}.document_id], %(as_of)s)"
 FILTERS = """
     AND {known_at} >= coalesce(%(since)s::timestamptz, '-infinity') AND {known_at} <= %(as_of)s
     AND ({known_at}, d.source, d.document_id) < (
@@ -42,7 +43,7 @@ PAGE = f"""
     corrected AS (
         SELECT DISTINCT ON (versions.source, versions.document_id) versions.*
         FROM ({VERSIONS.format(current=IS_CORRECTED, old="true")}) AS versions
-        WHERE versions.known_at <= %(as_of)s
+        WHERE versions.known_at <= %(as_of)s AND {NOT_EXCLUDED.format(version="versions")}
         ORDER BY versions.source, versions.document_id, versions.known_at DESC, versions.recorded_at DESC
     ),
     page AS (
@@ -65,7 +66,8 @@ OF_ONE = "d.source = %(source)s AND d.document_id = %(document_id)s"
 ONE = f"""
     page AS (
         SELECT d.* FROM ({VERSIONS.format(current=OF_ONE, old=OF_ONE)}) AS d
-        WHERE d.known_at <= %(as_of)s ORDER BY d.known_at DESC, d.recorded_at DESC LIMIT %(most)s
+        WHERE d.known_at <= %(as_of)s AND {NOT_EXCLUDED.format(version="d")}
+        ORDER BY d.known_at DESC, d.recorded_at DESC LIMIT %(most)s
     )
 """
 FILINGS = """

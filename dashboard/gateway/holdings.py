@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from dashboard.gateway.reading import read, read_one
+from dashboard.gateway.reading import read, read_one, snapshot_connection
+from strades_pipelines.brokerage.exchange_rates import known_rates
 from strades_pipelines.market.rounding import exact
 
 WALLETS = """
@@ -92,9 +93,26 @@ class HeldPosition:
         return None if self.value is None or self.cost is None else self.value - self.cost
 
 
+@dataclass(frozen=True)
+class ForeignCash:
+    """Cash in units of its currency. `rate` is what one of them is worth in the wallet's; None where none is known."""
+
+    currency: str
+    balance: Decimal
+    rate: Decimal | None
+
+    @property
+    def value(self) -> Decimal | None:
+        """In the wallet's currency."""
+        return None if self.rate is None else self.balance * self.rate
+
+
 @dataclass
 class WalletHolding:
-    """A wallet; money in its currency. `foreign_balances` are of `foreign_currencies`, each in its own units."""
+    """A wallet; money in its currency. `foreign_balances` are of `foreign_currencies`, each in its own units.
+
+    `rates` is what a unit of each of these was worth in the wallet's currency, as known then; one without is missing.
+    """
 
     wallet: str
     mode: str
@@ -114,20 +132,25 @@ class WalletHolding:
     foreign_balances: list[Decimal]
     decided_at: datetime | None
     positions: list[HeldPosition] = field(default_factory=list)
+    rates: dict[str, Decimal] = field(default_factory=dict)
 
     @property
     def equity(self) -> Decimal | None:
-        """Cash and positions; None where a position has no price, since a part of it would be a wrong figure."""
+        """Cash, positions, and foreign cash that has a rate, as `strades wallets` says it.
+
+        None where a position has no price, since a part of it would be a wrong figure.
+        """
         values = [position.value for position in self.positions]
         if self.cash is None or None in values:
             return None
+        values += [cash.value for cash in self.foreign_cash]
         return self.cash + sum((value for value in values if value is not None), Decimal(0))
 
     @property
-    def foreign_cash(self) -> list[tuple[str, Decimal]]:
-        """Cash in other currencies, which the equity has none of."""
+    def foreign_cash(self) -> list[ForeignCash]:
+        """Cash in other currencies."""
         pairs = zip(self.foreign_currencies, self.foreign_balances, strict=True)
-        return [(currency, balance) for currency, balance in pairs if balance]
+        return [ForeignCash(currency, balance, self.rates.get(currency)) for currency, balance in pairs if balance]
 
     @property
     def unpriced(self) -> list[str]:
@@ -141,11 +164,12 @@ class WalletHolding:
 
 
 def read_holdings(*, now: datetime, has_daily_bars: bool) -> list[WalletHolding]:
-    """The wallets that trade, by name. Two queries."""
+    """The wallets that trade, by name. Two queries, and up to three for each currency of wallets with foreign cash."""
     wallets = {row.wallet: row for row in read(WalletHolding, WALLETS.replace("{which}", TRADING))}
     for position in read(HeldPosition, _positions(TRADING, has_daily_bars=has_daily_bars), now=now):
         if position.wallet in wallets:
             wallets[position.wallet].positions.append(position)
+    _add_rates(list(wallets.values()), at=now)
     return list(wallets.values())
 
 
@@ -156,7 +180,21 @@ def read_holding(wallet: str, *, now: datetime, has_daily_bars: bool) -> WalletH
         at = now if found.window_end is None else min(now, found.window_end)
         query = _positions(ONE, has_daily_bars=has_daily_bars)
         found.positions += read(HeldPosition, query, wallet=wallet, now=at)
+        _add_rates([found], at=at)
     return found
+
+
+def _add_rates(wallets: list[WalletHolding], *, at: datetime) -> None:
+    """Give the wallets the rates of their foreign cash that were known at a time."""
+    currencies: dict[str, set[str]] = {}
+    for wallet in wallets:
+        if wallet.foreign_cash:
+            currencies.setdefault(wallet.currency, set()).update(cash.currency for cash in wallet.foreign_cash)
+    rates = {
+        home: known_rates(snapshot_connection(), home, foreign, at=at) for home, foreign in sorted(currencies.items())
+    }
+    for wallet in wallets:
+        wallet.rates = rates.get(wallet.currency, {})
 
 
 def _positions(which: str, *, has_daily_bars: bool) -> str:

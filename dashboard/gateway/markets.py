@@ -36,14 +36,50 @@ INTERVALS_OF = """
         SELECT FROM records.candles AS c WHERE c.listing_id = %(listing_id)s AND c."interval" = asked."interval"
     )
 """
+# Each bar in the version of then: what replaced another answer's is known from the answer that shows it. A version
+# that nothing replaced (it was withdrawn or left out) was there until it went. Written out, since PostgreSQL
+# calls a function with a query in it for each row.
+KNOWN_FROM = """
+    CASE
+        WHEN EXISTS (
+            SELECT FROM records.candle_revisions AS older
+            WHERE older.listing_id = %(listing_id)s AND older."interval" = %(interval)s
+                AND older.open_time = v.open_time AND older.recorded_at < v.recorded_at AND older.fetch_id <> v.fetch_id
+        ) THEN greatest(
+            v.knowledge_time,
+            (SELECT coalesce(f.answered_at, f.fetched_at) FROM rawsources.fetches AS f WHERE f.fetch_id = v.fetch_id)
+        )
+        ELSE v.knowledge_time
+    END
+"""
+COLUMNS = "v.open_time, v.close_time, v.open, v.high, v.low, v.close, v.volume, v.fetch_id, v.recorded_at"
 # The averages are over the closes that the table shows, and as many before the first one as they need: the stored
 # features are per session and in the shares after later splits, which are other prices than these.
-BARS = """
-    WITH known AS (
-        SELECT c.open_time, c.close_time, c.open, c.high, c.low, c.close, c.volume, c.knowledge_time, c.fetch_id
-        FROM records.candles AS c
-        WHERE c.listing_id = %(listing_id)s AND c."interval" = %(interval)s AND c.knowledge_time <= %(as_of)s
-        ORDER BY c.open_time DESC LIMIT %(most)s + 49
+BARS = f"""
+    WITH current_page AS (
+        SELECT {COLUMNS}, v.knowledge_time FROM records.candles AS v
+        WHERE v.listing_id = %(listing_id)s AND v."interval" = %(interval)s AND v.knowledge_time <= %(as_of)s
+        ORDER BY v.open_time DESC LIMIT %(most)s + 49
+    ),
+    versions AS (
+        SELECT {COLUMNS}, {KNOWN_FROM} AS knowledge_time, NULL::timestamptz AS gone_at FROM current_page AS v
+        UNION ALL
+        SELECT {COLUMNS}, {KNOWN_FROM}, CASE
+            WHEN v.open_time NOT IN (SELECT current_page.open_time FROM current_page) THEN v.superseded_at
+        END
+        FROM records.candle_revisions AS v
+        WHERE v.listing_id = %(listing_id)s AND v."interval" = %(interval)s AND v.knowledge_time <= %(as_of)s
+            AND v.open_time >= coalesce((SELECT min(current_page.open_time) FROM current_page), '-infinity')
+    ),
+    known AS (
+        SELECT DISTINCT ON (v.open_time) v.* FROM versions AS v
+        WHERE v.knowledge_time <= %(as_of)s AND (v.gone_at IS NULL OR v.gone_at > %(as_of)s) AND NOT EXISTS (
+            SELECT FROM records.exclusion_spans AS spans
+            WHERE spans.relation = 'candles'
+                AND spans.key = ARRAY[%(listing_id)s::text, %(interval)s::text, v.open_time::text]
+                AND spans.excluded_from <= %(as_of)s AND coalesce(spans.excluded_until, 'infinity') > %(as_of)s
+        )
+        ORDER BY v.open_time DESC, v.knowledge_time DESC, v.recorded_at DESC LIMIT %(most)s + 49
     ),
     averaged AS (
         SELECT known.*,
@@ -58,7 +94,9 @@ BARS = """
         WHERE averaged.open_time > (SELECT max(known.open_time) FROM known) - coalesce(%(span)s::interval, '1000 years')
         ORDER BY averaged.open_time DESC LIMIT %(most)s
     )
-    SELECT newest.* FROM newest ORDER BY newest.open_time
+    SELECT newest.open_time, newest.close_time, newest.open, newest.high, newest.low, newest.close, newest.volume,
+        newest.knowledge_time, newest.fetch_id, newest.average_20, newest.average_50
+    FROM newest ORDER BY newest.open_time
 """
 MARKS = """
     (

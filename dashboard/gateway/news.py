@@ -22,6 +22,7 @@ VERSIONS = f"""
         SELECT {COLUMNS}, {KNOWN_FROM} FROM records.article_revisions AS a WHERE {{old}}
     ) AS v
 """
+NOT_EXCLUDED = "NOT records.was_excluded('articles', ARRAY[{version}.source, {version}.article_id], %(as_of)s)"
 FILTERS = """
     AND {known_at} >= coalesce(%(since)s::timestamptz, '-infinity') AND {known_at} <= %(as_of)s
     AND ({known_at}, a.source, a.article_id) < (
@@ -43,7 +44,7 @@ PAGE = f"""
     edited AS (
         SELECT DISTINCT ON (versions.source, versions.article_id) versions.*
         FROM ({VERSIONS.format(current=IS_EDITED, old="true")}) AS versions
-        WHERE versions.known_at <= %(as_of)s
+        WHERE versions.known_at <= %(as_of)s AND {NOT_EXCLUDED.format(version="versions")}
         ORDER BY versions.source, versions.article_id, versions.known_at DESC, versions.recorded_at DESC
     ),
     page AS (
@@ -65,13 +66,14 @@ PAGE = f"""
 ONE = f"""
     page AS (
         SELECT {COLUMNS}, a.known_at FROM ({{versions}}) AS a
-        WHERE a.known_at <= %(as_of)s ORDER BY a.known_at DESC, a.recorded_at DESC LIMIT %(most)s
+        WHERE a.known_at <= %(as_of)s AND {{excluded}} ORDER BY a.known_at DESC, a.recorded_at DESC LIMIT %(most)s
     )
 """.format(
+    excluded=NOT_EXCLUDED.format(version="a"),
     versions=VERSIONS.format(
         current="a.source = %(source)s AND a.article_id = %(article_id)s",
         old="a.source = %(source)s AND a.article_id = %(article_id)s",
-    )
+    ),
 )
 # Another article is a duplicate where its title is the same, upper and lower case aside, and it became known within
 # three days: longer ago, "Market wrap" is another day's.

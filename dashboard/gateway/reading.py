@@ -74,6 +74,13 @@ def read_one(record: type[Record], query: str, **parameters: Any) -> Record | No
     return next(iter(read(record, query, **parameters)), None)
 
 
+def snapshot_connection() -> psycopg.Connection[Any]:
+    """The connection of the open snapshot, for functions of the domain that want one of psycopg."""
+    connections[ALIAS].ensure_connection()
+    opened: psycopg.Connection[Any] = connections[ALIAS].connection
+    return opened
+
+
 @contextmanager
 def domain_connection() -> Iterator[psycopg.Connection[Any]]:
     """A psycopg connection of the dashboard's role, read-only, for functions of the domain that want one."""

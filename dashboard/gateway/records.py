@@ -1,6 +1,7 @@
 """What a record of any kind is called, by its key: whether it is there, and under which name a list shows it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from dashboard.gateway.reading import read_one
 
@@ -36,6 +37,29 @@ LABELS = {
 }
 
 
+ARTICLE = """
+    SELECT a.source, a.article_id, a.url, a.title, a.summary, a."text", a.authors, a."language", a.categories,
+        a.published_at
+    FROM records.articles AS a WHERE a.source = %(source)s AND a.article_id = %(article_id)s
+"""
+
+
+@dataclass(frozen=True)
+class ArticleRecord:
+    """An article as it stands now, with all of its text."""
+
+    source: str
+    article_id: str
+    url: str | None
+    title: str
+    summary: str | None
+    text: str | None
+    authors: list[str]
+    language: str | None
+    categories: list[str]
+    published_at: datetime | None
+
+
 @dataclass(frozen=True)
 class _Label:
     label: str
@@ -56,3 +80,8 @@ def read_label(kind: str, key: str) -> str | None:
     number = int(key) if is_number else None
     found = read_one(_Label, LABELS[kind], key=key, number=number, source=source, identity=identity)
     return found.label if found else None
+
+
+def read_article_record(source: str, article_id: str) -> ArticleRecord | None:
+    """An article, or None. One query."""
+    return read_one(ArticleRecord, ARTICLE, source=source, article_id=article_id)

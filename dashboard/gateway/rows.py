@@ -119,10 +119,10 @@ def page_query(
     return query, parameters
 
 
-def limit_time() -> None:
-    """Have every later statement of the snapshot ended after `MOST_SECONDS`. One statement."""
+def limit_time(seconds: float | None = None) -> None:
+    """Have every later statement of the snapshot ended after so many seconds, `MOST_SECONDS` without. One statement."""
     with connections[ALIAS].cursor() as cursor:
-        cursor.execute(f"SET LOCAL statement_timeout = '{MOST_SECONDS}s'")
+        cursor.execute(f"SET LOCAL statement_timeout = '{seconds or MOST_SECONDS}s'")
 
 
 def read_rows(table: Table, query: sql.Composed, parameters: dict[str, Any]) -> list[Row]:
@@ -137,7 +137,7 @@ def read_rows(table: Table, query: sql.Composed, parameters: dict[str, Any]) -> 
             cursor.execute(query, parameters)
             found = cursor.fetchall()
         except DatabaseError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
     names = [column.name for column in table.columns]
     return [Row(key, dict(zip(names, values, strict=True))) for key, *values in found]
 
@@ -207,7 +207,7 @@ def export_rows(query: sql.Composed, parameters: dict[str, Any]) -> Iterator[lis
                     yield values
                 _limit_until(connection, deadline)
     except psycopg.Error as error:
-        raise _translated(error) from error
+        raise translated(error) from error
 
 
 def _limit_until(connection: psycopg.Connection[Any], deadline: float) -> None:
@@ -218,7 +218,8 @@ def _limit_until(connection: psycopg.Connection[Any], deadline: float) -> None:
     connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(left)))
 
 
-def _translated(error: Exception) -> Exception:
+def translated(error: Exception) -> Exception:
+    """What a database's error means to whoever asked: too slow, a value that does not fit, or the error itself."""
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     if isinstance(cause, psycopg.errors.QueryCanceled):
         return RowsTooSlow()

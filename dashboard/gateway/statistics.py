@@ -46,6 +46,7 @@ VALUES = """
             v.fetch_id, v.recorded_at
         FROM records.observation_versions AS v
         WHERE v.series = {series} AND v.knowledge_time <= %(as_of)s
+            AND NOT records.was_excluded('observations', ARRAY[v.series, v.event_time::text], %(as_of)s)
         ORDER BY v.event_time DESC, v.knowledge_time DESC, v.recorded_at DESC LIMIT %(most_values)s
     ) AS newest
 """
@@ -67,6 +68,7 @@ VINTAGES = """
         lag(v.value) OVER (PARTITION BY v.event_time ORDER BY v.knowledge_time, v.recorded_at) AS value_before
     FROM records.observation_versions AS v
     WHERE v.series = %(series)s AND v.knowledge_time <= %(as_of)s
+    AND NOT records.was_excluded('observations', ARRAY[v.series, v.event_time::text], %(as_of)s)
     AND v.event_time IN (SELECT events.event_time FROM events)
     ORDER BY v.event_time DESC, v.knowledge_time DESC, v.recorded_at DESC
 """

@@ -17,6 +17,8 @@ from dashboard.gateway.reading import snapshot
 from dashboard.overall_data.clock import read_clock
 
 SHOWN_BARS, MOST_BARS, SHOWN_ROWS = 120, 1000, 20
+# A table of 1,000 rows took four times as long as their chart (0.86 s of the processor, 2026-11-30).
+TABLE_ROWS = 200
 # How far back from the newest bar that was known; never more than MOST_BARS.
 RANGES = {
     "1m": (gettext_lazy("1 month"), timedelta(days=31)),
@@ -68,7 +70,8 @@ def market(request: HttpRequest, listing_id: int) -> HttpResponse:
         "is_table": is_table,
         "chart": "" if is_table else _chart(listing, interval, bars, marks, news),
         "bar_count": len(bars),
-        "bars": bars[::-1] if is_table else bars[::-1][:SHOWN_ROWS],
+        "bars": bars[::-1][: TABLE_ROWS if is_table else SHOWN_ROWS],
+        "table_rows": TABLE_ROWS,
         "marks": marks[:SHOWN_MARKS],
         "mark_count": len(marks),
         "news": news[:SHOWN_NEWS],

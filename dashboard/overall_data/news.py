@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.core.frame import installation_of
+from dashboard.core.text_diff import diff_versions
 from dashboard.gateway import news as gateway
 from dashboard.gateway.bodies import read_fetch
 from dashboard.gateway.reading import snapshot
@@ -77,7 +78,9 @@ def article(request: HttpRequest) -> HttpResponse:
         "clock": clock,
         "article": newest,
         "is_link": (newest.url or "").startswith(("https://", "http://")),
-        "versions": versions,
+        "versions": list(
+            zip(versions, diff_versions([f"{v.title}\n{v.summary or ''}" for v in versions]), strict=True)
+        ),
         "duplicates": duplicates,
         "fetch": fetch,
     }

@@ -4,6 +4,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from dashboard.core.text_diff import diff_versions
 from dashboard.gateway import filings as gateway
 from dashboard.gateway.bodies import read_fetch
 from dashboard.gateway.reading import snapshot
@@ -53,7 +54,13 @@ def filing(request: HttpRequest) -> HttpResponse:
         "clock": clock,
         "filing": versions[0],
         "is_link": (versions[0].url or "").startswith(("https://", "http://")),
-        "versions": versions,
+        "versions": list(zip(versions, diff_versions([_words(version) for version in versions]), strict=True)),
         "fetch": fetch,
     }
     return render(request, "overall_data/filing.html", context, status=clock.status)
+
+
+def _words(filing: gateway.Filing) -> str:
+    """All that a list of an archive says of a filing."""
+    parts = (filing.form, filing.title, filing.period_end, filing.filed_at.isoformat(), filing.url)
+    return " · ".join(str(part) for part in parts if part)

@@ -10,9 +10,17 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from dashboard.gateway.exports import EQUITY, FILLS, ROUND_TRIPS, read_rows
+from dashboard.datamanager.answers import said_too_slow, too_many_exports
+from dashboard.gateway import rows as gateway
+from dashboard.gateway.exports import EQUITY, FILLS, ROUND_TRIPS, query_file, read_rows, wallet_query
 from dashboard.gateway.reading import snapshot
+from strades_pipelines.settings import settings
 
+CONTENT_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "sql": "text/plain; charset=utf-8",
+}
 # What a spreadsheet would take for a formula (OWASP, "CSV Injection").
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -20,29 +28,47 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 @require_safe
 def fills(request: HttpRequest, name: str) -> HttpResponse:
     """The newest fills of a wallet."""
-    return _as_file(FILLS, name, "fills")
+    return _as_file(request, FILLS, name, "fills")
 
 
 @require_safe
 def equity(request: HttpRequest, name: str) -> HttpResponse:
     """The newest points of a wallet's equity and of buying and holding."""
-    return _as_file(EQUITY, name, "equity")
+    return _as_file(request, EQUITY, name, "equity")
 
 
 @require_safe
 def round_trips(request: HttpRequest, name: str) -> HttpResponse:
     """The newest round trips of a wallet."""
-    return _as_file(ROUND_TRIPS, name, "round-trips")
+    return _as_file(request, ROUND_TRIPS, name, "round-trips")
 
 
-def _as_file(query: str, name: str, what: str) -> HttpResponse:
-    with snapshot():
-        found = None if "\0" in name else read_rows(query, name)
-    if found is None:
+def _as_file(request: HttpRequest, query: str, name: str, what: str) -> HttpResponse:
+    """The rows as CSV; with `?query` in the address the query behind them. The header Strades-As-Of is on both."""
+    if "\0" in name:
         raise Http404
-    response = HttpResponse(to_csv(*found), content_type="text/csv; charset=utf-8")
+    as_of = settings().now()
+    try:
+        with gateway.export_turn(), snapshot():
+            gateway.limit_time(gateway.EXPORT_SECONDS)
+            found = read_rows(query, name)
+            if found is None:
+                raise Http404
+            sql = query_file(wallet_query(query, name), as_of=as_of)
+    except gateway.RowsTooSlow:
+        return said_too_slow(gateway.EXPORT_SECONDS)
+    except gateway.TooManyExports:
+        return too_many_exports()
     safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_" for letter in name)
-    response["Content-Disposition"] = f'attachment; filename="{safe}-{what}.csv"'
+    is_query = "query" in request.GET
+    return file_response(sql if is_query else to_csv(*found), f"{safe}-{what}", "sql" if is_query else "csv", as_of)
+
+
+def file_response(content: str | bytes, name: str, kind: str, as_of: datetime) -> HttpResponse:
+    """A file to save: `name`.`kind`, which says as of when its rows were (header Strades-As-Of, UTC)."""
+    response = HttpResponse(content, content_type=CONTENT_TYPES[kind])
+    response["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
+    response["Strades-As-Of"] = as_of.isoformat()
     return response
 
 

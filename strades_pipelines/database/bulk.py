@@ -75,7 +75,7 @@ def load(
     """
     if rows.num_rows == 0:
         return NOTHING
-    types = _column_types(cursor, table)
+    types = column_types(cursor, table)
     rows = _stamped(rows, types, now)
     cursor.execute("SET LOCAL synchronous_commit = off")
     if alone and _uncast(rows, types) and _nothing_between(cursor, table, rows, key):
@@ -93,7 +93,7 @@ def append(cursor: "Cursor", table: str, rows: pa.Table, *, now: datetime) -> No
     Args:
         rows, now: as for `load`, with the columns' own types.
     """
-    rows = _stamped(rows, _column_types(cursor, table), now)
+    rows = _stamped(rows, column_types(cursor, table), now)
     cursor.execute("SET LOCAL synchronous_commit = off")
     _copy(cursor, table, rows)
     crash_point("database.rows_written")
@@ -131,7 +131,7 @@ def reattribute(cursor: "Cursor", table: str, rows: pa.Table, *, key: Sequence[s
 
 def copy_frame(cursor: "Cursor", table: str, rows: pa.Table) -> str:
     """Copy rows of a table into a temporary one; returns SQL for them, as `n`, with the columns' own types."""
-    return _frame(cursor, rows, _column_types(cursor, table))
+    return _frame(cursor, rows, column_types(cursor, table))
 
 
 def _frame(cursor: "Cursor", rows: pa.Table, types: Mapping[str, str]) -> str:
@@ -201,7 +201,8 @@ def _merge(
     return Loaded(inserted, revised, rows.num_rows - inserted - revised, now if revised else None)
 
 
-def _column_types(cursor: "Cursor", table: str) -> dict[str, str]:
+def column_types(cursor: "Cursor", table: str) -> dict[str, str]:
+    """The columns of a table (`schema.table`) with their types, in order."""
     cursor.execute(
         f"SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute "
         f"WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"

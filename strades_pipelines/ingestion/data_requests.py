@@ -23,6 +23,7 @@ from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.datamanager.sources import Sources, SourcesError, load_sources
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.bars import GivenError
+from strades_pipelines.ingestion.exclusions import EXCLUSION, RESTORATION, ExclusionRefused, mark_record, parse_mark
 from strades_pipelines.ingestion.files import OwnFile, file_of_source, keep_files, look_through
 from strades_pipelines.ingestion.loader import load_stored, read_listings
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
@@ -32,13 +33,17 @@ from strades_pipelines.settings import settings
 # The source of what a person wrote; no website of Sources.json has the name.
 MANUAL_SOURCE = "manual"
 MANUAL_PROTOCOLS: Mapping[str, str] = {"candle": "manual_candle", "observation": "manual_observation"}
+CORRECTION = "correction"
 DONE, NOT_DONE = "done", "not done"
 MOST_TIME = timedelta(minutes=15)  # a process that takes longer for a request is ended
 WAITING = """
     SELECT r.request_id FROM ops.data_requests AS r INNER JOIN ops.data_verdicts AS v USING (request_id)
     WHERE r.outcome IS NULL AND v.is_accepted ORDER BY r.request_id
 """
-REQUEST = "SELECT protocol, source, given, file_name, body FROM ops.data_requests WHERE request_id = %s"
+REQUEST = """
+    SELECT kind, requested_by, reason, protocol, source, given, file_name, body FROM ops.data_requests
+    WHERE request_id = %s
+"""
 # The bytes are in rawsources.bodies where they were taken in: kept once.
 FINISH = """
     UPDATE ops.data_requests
@@ -52,14 +57,17 @@ STORED_LAG = """
     WHERE source = %s AND protocol = %s AND sha256 = %s ORDER BY fetched_at LIMIT 1
 """
 REFUSED = "SELECT error FROM records.parses WHERE fetch_id = %s AND outcome = 'refused'"
-REFUSALS = (BodyRefused, GivenError, ProtocolError, SourcesError)
+REFUSALS = (BodyRefused, ExclusionRefused, GivenError, ProtocolError, SourcesError)
 
 
 @dataclass(frozen=True)
 class DataRequest:
-    """What is to be taken in: bytes, and how they are read."""
+    """What is to be taken in: bytes, and how they are read; or which record is left out (`given`), and why."""
 
     request_id: int
+    kind: str
+    requested_by: str
+    reason: str
     protocol: str
     source: str | None
     given: Mapping[str, str]
@@ -106,6 +114,10 @@ def _read_request(connection: psycopg.Connection[Any], request_id: int) -> DataR
 def _carry_out(
     connection: psycopg.Connection[Any], request: DataRequest, sources: Sources, url: str | None, now: datetime
 ) -> str:
+    if request.kind in (EXCLUSION, RESTORATION):
+        outcome = _mark(request, url, now)
+        _finish(connection, request.request_id, outcome, None, now)
+        return outcome
     fetch_id: int | None = None
     try:
         fetch_id = stored = _store(connection, request, sources, url, now)
@@ -119,6 +131,21 @@ def _carry_out(
     _finish(connection, request.request_id, outcome, fetch_id, now)
     crash_point("records.request_finished")
     return outcome
+
+
+def _mark(request: DataRequest, url: str | None, now: datetime) -> str:
+    """Leave a record out or take it in again; the outcome. What the database's drivers raise is passed on."""
+    try:
+        mark = parse_mark(
+            request.kind,
+            request.given,
+            by=request.requested_by,
+            reason=request.reason,
+            request_id=request.request_id,
+        )
+        return f"{DONE}: {mark_record(url, mark, now=now)}"
+    except ExclusionRefused as error:
+        return f"{NOT_DONE}: {_reason(error)}"
 
 
 def _reason(error: Exception) -> str:
@@ -135,15 +162,18 @@ def _store(
         BodyRefused, GivenError, ProtocolError, SourcesError: they cannot be taken in; nothing is stored then.
     """
     protocol = load_protocol(request.protocol)
-    if request.source == MANUAL_SOURCE:
-        file = OwnFile(request.file_name, request.body, MANUAL_SOURCE, _given_by_hand(connection, request, now))
+    # The correction of an article is an answer of its own source: ids are a source's own.
+    is_by_hand = request.source == MANUAL_SOURCE or request.kind == CORRECTION
+    if is_by_hand:
+        source = request.source or MANUAL_SOURCE
+        file = OwnFile(request.file_name, request.body, source, _given_by_hand(connection, request, now))
     else:
         file = file_of_source(request.file_name, request.body, protocol, request.given, sources, request.source)
     sync_listings(sources, url=url, now=now)
     with connection.cursor() as cursor:
         listings = read_listings(cursor)
     count, rejects = look_through(file, protocol, listings, now)
-    if request.source == MANUAL_SOURCE and count == 0:
+    if is_by_hand and count == 0:
         why = f"{rejects[0].reason} in {rejects[0].where}" if rejects else "a bar is stored once it has closed"
         raise BodyRefused(f"expected a record, was none that can be stored: {why}")
     connection.commit()

@@ -19,8 +19,10 @@ from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
+from strades_pipelines.ingestion.excluded_keys import read_excluded_keys, without_excluded
 from strades_pipelines.ingestion.order import (
     Bodies,
+    Settled,
     any_later,
     contested_keys,
     says_the_same,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     import psycopg
     from adbc_driver_manager.dbapi import Connection, Cursor
 
+LOAD_LOCK = "SELECT pg_advisory_xact_lock(hashtext('strades.records.load'))"
 Listings = Mapping[tuple[str, str], int]
 REJECTS = pa.schema([("fetch_id", pa.int64()), *((name, pa.string()) for name in ("location", "reason", "raw"))])
 PARSES = pa.schema(
@@ -169,7 +172,7 @@ def _store_batch(
     """One transaction: a batch's rows, rejects and cursor; what another loader did meanwhile is left out."""
     with connection.cursor() as cursor:
         try:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('strades.records.load'))")
+            cursor.execute(LOAD_LOCK)
             pending = still_pending(cursor, [outcome.fetch.fetch_id for outcome in outcomes], choice)
             wanted = [outcome for outcome in outcomes if outcome.fetch.fetch_id in pending]
             _store(cursor, wanted, choice, now, summary, bodies)
@@ -225,27 +228,23 @@ def _store(
         return
     fetches = [outcome.fetch for outcome in outcomes]
     in_order = not choice.reparse and not any_later(cursor, fetches)
-    now = _not_before_earlier_loads(cursor, now, strictly=choice.reparse)
+    now = not_before_earlier_loads(cursor, now, strictly=choice.reparse)
+    excluded = read_excluded_keys(cursor)
     stored_before = _rows_written(summary)
     for kind, target in TARGETS.items():
         parts = [outcome.rows[kind] for outcome in outcomes if kind in outcome.rows]
-        rows = pa.concat_tables(parts) if parts else None
+        rows = without_excluded(pa.concat_tables(parts) if parts else None, excluded.get(kind))
         if choice.reparse and rows is not None and says_the_same(cursor, target, fetches, rows):
             summary.tables[target.table] += Loaded(0, 0, rows.num_rows)
             continue
-        keys = None if in_order else contested_keys(cursor, target, fetches, rows)
+        contested = None if in_order else contested_keys(cursor, target, fetches, rows)
+        keys = without_excluded(contested, excluded.get(kind))
         if rows is not None and rows.num_rows:
             plain = rows if keys is None else without_keys(rows, keys)
             now = _store_versions(cursor, target, versions(plain, target.key, target.ignore), now, summary)
-        if keys is not None:
+        if keys is not None and keys.num_rows:
             settled = settle(cursor, kind, target, fetches, rows, keys, bodies)
-            withdrawn, now = withdraw(cursor, target, settled.gone, now)
-            summary.withdrawn += withdrawn
-            now = _store_versions(cursor, target, settled.before, now, summary)
-            reattribute(cursor, target.table, settled.current, key=target.key, ignore=target.ignore)
-            # what the same body says of when it was known may have been read wrongly before
-            whole = replace(target, ignore=("fetch_id", "recorded_at"))
-            now = _store_versions(cursor, whole, [settled.current], now, summary)
+            now = store_settled(cursor, target, settled, now, summary)
     loaded, now = update_split_adjustments(cursor, [fetch.fetch_id for fetch in fetches], now)
     if loaded != NOTHING:
         summary.tables[SPLIT_ADJUSTMENTS.table] += loaded
@@ -258,6 +257,17 @@ def _store(
             summary.parsed += 1
         else:
             summary.refused.append(f"{outcome.fetch.source} {outcome.fetch.url}: {outcome.error}")
+
+
+def store_settled(cursor: "Cursor", target: Target, settled: Settled, now: datetime, summary: Summary) -> datetime:
+    """Store what was decided of contested keys; returns the newest time used, `now` or later. Commits nothing."""
+    withdrawn, now = withdraw(cursor, target, settled.gone, now)
+    summary.withdrawn += withdrawn
+    now = _store_versions(cursor, target, settled.before, now, summary)
+    reattribute(cursor, target.table, settled.current, key=target.key, ignore=target.ignore)
+    # what the same body says of when it was known may have been read wrongly before
+    whole = replace(target, ignore=("fetch_id", "recorded_at"))
+    return _store_versions(cursor, whole, [settled.current], now, summary)
 
 
 def _store_versions(
@@ -280,15 +290,16 @@ def _store_versions(
     return now
 
 
-def _not_before_earlier_loads(cursor: "Cursor", now: datetime, *, strictly: bool) -> datetime:
-    """The later of `now` and the newest time that a load used: the machine's clock may have been set back.
+def not_before_earlier_loads(cursor: "Cursor", now: datetime, *, strictly: bool) -> datetime:
+    """The later of `now` and the newest time that a load or exclusion used: the machine's clock may have been set back.
 
     The lock of the loads is held until the commit, so that times follow the order of the commits.
 
     Args:
         strictly: after that time, so that whatever is stored can be superseded.
     """
-    cursor.execute("SELECT max(recorded_at) FROM records.parses")
+    parsed, marked = "SELECT max(recorded_at) FROM records.parses", "SELECT max(marked_at) FROM records.exclusions"
+    cursor.execute(f"SELECT greatest(({parsed}), ({marked}))")
     [(newest,)] = cursor.fetchall()
     return now if newest is None else max(now, newest + timedelta(microseconds=1 if strictly else 0))
 

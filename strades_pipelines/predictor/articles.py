@@ -68,6 +68,10 @@ WITH_TONES = f"""(
             AND stored.first_recorded_at = v.recorded_at AND stored.reader = $3
         LIMIT 1
     ) AS t ON true
+    WHERE NOT EXISTS (
+        SELECT FROM records.exclusion_spans AS spans
+        WHERE spans.relation = 'articles' AND spans.excluded_until IS NULL AND spans.key = ARRAY[v.source, v.article_id]
+    )
 )"""
 KEY = ("source", "article_id")
 READ = ("positive", "negative", "listings")

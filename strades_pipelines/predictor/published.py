@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
 # A value that was revised stays what was known until its revision was; of one knowledge time the last record counts.
+# One that is left out now counts for no time: whoever marked it says that it never was a value.
 OBSERVATIONS = """(
     SELECT DISTINCT ON (series, event_time, knowledge_time) series, event_time, knowledge_time, value
-    FROM records.observation_versions
+    FROM records.observation_versions AS version
+    WHERE NOT EXISTS (
+        SELECT FROM records.exclusion_spans AS spans
+        WHERE spans.relation = 'observations' AND spans.excluded_until IS NULL
+            AND spans.key = ARRAY[version.series, version.event_time::text]
+    )
     ORDER BY series, event_time, knowledge_time, recorded_at DESC
 )"""
 # Of each series, the oldest of the last days that a decision at a time looks back on. A revised day does not count: it

@@ -54,6 +54,8 @@ ARGUMENTS = {
     "table_row": ["records", "candles"],
     "table_export": ["records", "candles", "csv"],
     "data_record": ["candle"],
+    "data_exclude": ["candles"],
+    "data_restore": ["candles"],
     "data_request": ["00000000-0000-4000-8000-000000000000"],
     "data_bytes": ["00000000-0000-4000-8000-000000000000"],
     "data_answer": ["00000000-0000-4000-8000-000000000000"],

@@ -1,7 +1,11 @@
 """What a person has Dagster do: each form is one launch, with who and why; the rights; Dagster stopped."""
 
 import html
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -18,7 +22,7 @@ from dashboard.scheduler.models import DagsterRequest
 from strades_pipelines.ports import free_port
 from strades_pipelines.settings import settings
 from tests.brokerage.conftest import rows
-from tests.dashboard.conftest import ClientOf
+from tests.dashboard.conftest import CLOCK, ClientOf
 from tests.dashboard.recorded import HOSTILE, NEW_RUN, OWN_CRON, RUN_ID, Recorded, recorded_dagster, run
 from tests.dashboard.test_today import MOST_QUERIES
 
@@ -104,6 +108,31 @@ def test_the_same_form_twice_is_one_launch_that_says_who_asked_and_why(recorded:
     assert recorded.names() == ["EvaluateSchedule", "LaunchRun"]
     for name in ("nobody_schedule", "data_sensor"):
         assert client.post(f"/automation/{name}/run/", form()).status_code == 404
+
+
+def test_a_server_that_is_killed_after_the_row_loses_and_doubles_nothing(
+    recorded: Recorded, client_of: ClientOf
+) -> None:
+    client, sent, path = client_of("analyst", "ada"), form(), "/automation/yahoo_schedule/run/"
+    code = (
+        "import django\ndjango.setup()\nfrom django.test import Client\nfrom dashboard.accounts.models import User\n"
+        "client = Client(SERVER_NAME='127.0.0.1')\nclient.force_login(User.objects.get(pseudo='ada'))\n"
+        f"client.post({path!r}, {sent!r})"
+    )
+    environment = os.environ | {"STRADES_CRASH_AT": "dashboard.request_kept"}
+    environment["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
+    died = subprocess.run(
+        [sys.executable, "-c", code], env=environment, start_new_session=True, check=False, timeout=60
+    )
+    assert died.returncode == -signal.SIGKILL
+    row = DagsterRequest.objects.get(key=sent["key"])
+    assert (row.state, row.requested_by, row.reason) == ("waits", "dashboard:ada", "late news")
+    submitted(client, path, sent)  # whoever sends it again is shown the request; nothing is launched behind their back
+    assert recorded.names() == []
+    DagsterRequest.objects.update(requested_at=CLOCK)  # an hour ago and more
+    assert "It is not sent again by itself" in client.get(f"/automation/requests/{sent['key']}/").content.decode()
+    submitted(client, path, form())
+    assert recorded.names() == ["EvaluateSchedule", "LaunchRun"]
 
 
 def test_what_gets_no_answer_is_not_known_and_is_not_sent_again(

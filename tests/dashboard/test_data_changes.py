@@ -173,3 +173,81 @@ def test_who_only_looks_proposes_nothing(traded: Connection, sources: Sources, c
     assert viewer.get("/data/changes/file/").status_code == 403
     assert "Take in a file" not in viewer.get("/data/changes/").content.decode()
     assert "propose a correction" not in viewer.get(ROW).content.decode()
+
+
+def test_a_record_is_left_out_and_taken_in_again(
+    traded: Connection, sources: Sources, site: str, client_of: ClientOf
+) -> None:
+    analyst, admin = client_of("analyst", "ada"), client_of("admin", "bob")
+    exclude, restore = (f"/data/changes/{act}-candles/?key={KEY}" for act in ("exclude", "restore"))
+    count = f"SELECT count(*) FROM records.candles WHERE open_time = '{START}' AND listing_id = {BTC}"
+    assert f'href="{exclude}"' in analyst.get(ROW).content.decode()
+    assert "BTC" not in analyst.get(restore).content.decode()
+    assert analyst.get(restore).status_code == 404  # it counts
+    for act, path, left in ((exclude, "exclusion", 0), (restore, "restoration", 1)):
+        assert analyst.post(act, {"key": str(uuid4()), "reason": " "}).status_code == 400
+        sent = {"key": str(uuid4()), "reason": f"a spike {HOSTILE}"}
+        page = proposed(analyst, act, sent)
+        assert proposed(analyst, act, sent) == page  # the button was pressed twice
+        assert admin.post(f"{page}answer/", {"verdict": "accept"}).status_code == 302
+        [told] = carry_out_requests(site, sources, clock=lambda: CLOCK).values()
+        assert told.startswith("done: records.candles: 1 row "), (path, told)
+        assert rows(traded, count) == [(left,)]
+        assert analyst.get(ROW).status_code == (200 if left else 404)
+        listed = analyst.get("/data/changes/").content.decode()
+        assert (f'href="{restore}"' in listed) == (not left)
+        assert "<script" not in listed + analyst.get(page).content.decode()
+    for path in (exclude.replace("candles", "listings"), exclude.replace("candles", "no_such"), f"{exclude}x",
+                 restore.replace("candles", "trades"), restore.replace(KEY, "%5B1%5D")):  # fmt: skip
+        assert analyst.get(path).status_code == 404, path
+    assert client_of("viewer").post(exclude, sent).status_code == 403
+
+
+def test_the_words_of_an_article_are_corrected_and_the_old_ones_stay_readable(
+    traded: Connection, sources: Sources, site: str, client_of: ClientOf
+) -> None:
+    traded.execute(
+        "INSERT INTO records.articles VALUES ('wire', 'a/1', 'https://example.org/1', 'Profit dubles', 'At BTC.', "
+        "'Body.', '{Ada}', 'en', '{markets}', %s, %s, 'stated', 1, %s)",
+        [START, START, START],
+    )
+    traded.commit()
+    analyst, admin = client_of("analyst", "ada"), client_of("admin", "bob")
+    path = f"/data/changes/record-article/?key={quote(json.dumps(['wire', 'a/1']))}"
+    assert 'value="Profit dubles"' in analyst.get(path).content.decode()
+    sent = {"key": str(uuid4()), "reason": "a slip", "title": f"Profit doubles {HOSTILE}", "summary": "At BTC."}
+    admin.post(f"{proposed(analyst, path, sent)}answer/", {"verdict": "accept"})
+    [told] = carry_out_requests(site, sources, clock=lambda: CLOCK).values()
+    assert told == "done: records.articles: 0 new, 1 revised"
+    [row] = rows(traded, "SELECT title, url, text, authors, categories, published_at, language FROM records.articles")
+    url = "https://example.org/1"
+    assert row == (f"Profit doubles {HOSTILE}", url, "Body.", ["Ada"], ["markets"], START, "en")
+    page = admin.get("/news/article/?source=wire&article=a/1").content.decode()
+    assert "<del>dubles</del><ins>doubles &lt;script&gt;" in page.replace("\n", "").replace(" </", "</")
+    assert "<script" not in page
+    before = admin.get("/news/article/", {"source": "wire", "article": "a/1", "as_of": f"{START:%Y-%m-%dT%H:%M}"})
+    assert "Profit dubles" in before.content.decode()
+    assert analyst.get("/data/changes/record-article/").status_code == 404
+
+
+def test_a_dividend_and_a_split_are_corrected(
+    traded: Connection, sources: Sources, site: str, client_of: ClientOf
+) -> None:
+    for action, ratio, amount in (("dividend", None, 10.0), ("split", 3.0, None)):
+        traded.execute(
+            "INSERT INTO records.corporate_actions VALUES (%s, '2024-01-02', %s, %s, %s, %s, %s, 'assumed', 1, %s)",
+            [BTC, action, ratio, amount, "USDT" if amount else None, START, START],
+        )
+    traded.commit()
+    analyst, admin = client_of("analyst", "ada"), client_of("admin", "bob")
+    for action, changed in (("dividend", {"amount": "1.25"}), ("split", {"numerator": "3", "denominator": "2"})):
+        path = f"/data/changes/record-action/?key={quote(json.dumps([str(BTC), '2024-01-02', action]))}"
+        assert analyst.post(path, {"key": str(uuid4()), "reason": "x"}).status_code == 400
+        page = proposed(analyst, path, {"key": str(uuid4()), "reason": "a slip", **changed})
+        admin.post(f"{page}answer/", {"verdict": "accept"})
+        [told] = carry_out_requests(site, sources, clock=lambda: CLOCK).values()
+        assert told.startswith("done: records.corporate_actions: 0 new, 1 revised"), told
+    found = rows(traded, "SELECT action, ratio, amount, currency FROM records.corporate_actions ORDER BY action")
+    assert found == [("dividend", None, 1.25, "USDT"), ("split", 1.5, None, None)]
+    old = rows(traded, "SELECT action, ratio, amount FROM records.corporate_action_revisions ORDER BY action")
+    assert old == [("dividend", None, 10.0), ("split", 3.0, None)]

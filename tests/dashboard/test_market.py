@@ -14,7 +14,7 @@ from dashboard.gateway.markets import read_bars
 from dashboard.gateway.reading import snapshot
 from dashboard.overall_data import markets
 from tests.brokerage.conftest import START, AddCandles
-from tests.dashboard.conftest import CLOCK, ClientOf
+from tests.dashboard.conftest import CLOCK, ClientOf, store
 
 Connection = psycopg.Connection[Any]
 CLOSES = [100 + (n * 7) % 13 for n in range(60)]
@@ -41,6 +41,42 @@ def test_averages_are_of_the_closes_up_to_each_bar_and_reach_before_the_first_th
     assert [bar.average_20 is None for bar in then] == [True] * 19 + [False] * 10
 
 
+def test_each_bar_is_shown_in_the_version_of_then(bars: Connection, site: str) -> None:
+    """The last bar was corrected by an answer of five minutes later, the one before was left out for ten minutes."""
+    last, before = CLOCK - timedelta(minutes=1), CLOCK - timedelta(minutes=2)
+    corrected, left_out, restored = (CLOCK + timedelta(minutes=minutes) for minutes in (5, 10, 20))
+    store(bars, 2, b"[]", at=corrected)
+    bars.execute("UPDATE records.candles SET recorded_at = knowledge_time")
+    bars.execute(
+        "INSERT INTO records.candle_revisions SELECT *, %s FROM records.candles WHERE open_time = %s", [corrected, last]
+    )
+    bars.execute(
+        "UPDATE records.candles SET close = 109, fetch_id = 2, recorded_at = %s WHERE open_time = %s", [corrected, last]
+    )
+    for number, (at, is_excluded) in enumerate(((left_out, True), (restored, False)), start=1):
+        bars.execute(
+            """
+            INSERT INTO ops.data_requests (
+                request_key, kind, requested_by, requested_at, reason, protocol, given, file_name, body
+            ) VALUES (gen_random_uuid(), 'exclusion', 'ada', %s, 'x', 'exclusion', '{}', '', '')
+            """,
+            [at],
+        )
+        bars.execute(
+            "INSERT INTO records.exclusions (relation, key, is_excluded, marked_at, marked_by, reason, request_id) "
+            "VALUES ('candles', ARRAY['11', '1m', %s::timestamptz::text], %s, %s, 'ada', 'x', %s)",
+            [before, is_excluded, at, number],
+        )
+    bars.commit()
+    shown = {}
+    with snapshot():
+        for minutes in (4, 6, 11, 21):
+            found = read_bars(11, "1m", as_of=CLOCK + timedelta(minutes=minutes), most=30)
+            shown[minutes] = {bar.open_time: bar.close for bar in found[-2:]}
+    assert [closes[last] for closes in shown.values()] == [CLOSES[-1], 109, 109, 109]
+    assert [before in closes for closes in shown.values()] == [True, True, False, True]
+
+
 def test_a_range_reaches_back_from_the_newest_bar_and_is_never_longer_than_a_thousand(
     bars: Connection, add_candles: AddCandles, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,7 +94,9 @@ def test_a_range_reaches_back_from_the_newest_bar_and_is_never_longer_than_a_tho
     assert "a longer interval shows all of it" in page
 
 
-def test_the_table_has_the_bars_of_the_chart(bars: Connection, client_of: ClientOf) -> None:
+def test_the_table_has_the_bars_of_the_chart(
+    bars: Connection, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = client_of("viewer")
     page = client.get("/markets/11/?range=1m").content.decode()
     assert page.count('<rect class="volume') == page.count('<g class="') == 60
@@ -67,6 +105,11 @@ def test_the_table_has_the_bars_of_the_chart(bars: Connection, client_of: Client
     table = client.get("/markets/11/?range=1m&view=table").content.decode()
     assert "<svg" not in table.partition("<main")[2]
     assert table.count('href="/bodies/1/"') == 60
+    assert "the table has the newest" not in table
+    monkeypatch.setattr(markets, "TABLE_ROWS", 7)
+    cut = client.get("/markets/11/?range=1m&view=table").content.decode()
+    assert cut.count('href="/bodies/1/"') == 7
+    assert "the table has the newest 7, all are in" in cut
     row = table.partition("<tbody>")[2].partition("</tr>")[0]
     shown = re.findall(r'class="num">([^<]+)<', row)
     assert shown[3:] == [str(CLOSES[-1]), "1", f"{mean(CLOSES[-20:]):.8g}", f"{mean(CLOSES[-50:]):.8g}"]

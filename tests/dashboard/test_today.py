@@ -51,6 +51,31 @@ def test_a_position_without_a_price_is_a_named_absence_and_so_is_the_equity(
     assert (wallet.equity, wallet.unpriced) == (None, ["gateio:BTC_USDT"])
 
 
+def test_foreign_cash_is_in_the_equity_at_the_rate_that_was_known_or_is_named(
+    traded: Connection, site: str, client_of: ClientOf
+) -> None:
+    traded.execute("INSERT INTO trading.cash VALUES ('paper', 'EUR', 50, now()), ('paper', 'XYZ', 7, now())")
+    for days, value in ((1, 1.25), (0, 2.0)):  # the second one is known later than the page is asked for
+        traded.execute(
+            "INSERT INTO records.observations VALUES ('ECB:USDT', %s, %s, 'x', NULL, %s, 'stated', 1, now())",
+            [CLOCK - timedelta(days=days), value, CLOCK + timedelta(hours=1 - 24 * days)],
+        )
+    traded.commit()
+    with connect(site) as domain:
+        [expected] = wallet_statuses(domain, now=CLOCK)
+    with snapshot():
+        [found] = read_holdings(now=CLOCK, has_daily_bars=True)
+    [position] = found.positions
+    assert position.value is not None
+    assert found.cash is not None
+    assert found.equity == found.cash + position.value + Decimal("62.5") == expected.equity
+    assert {cash.currency: cash.rate for cash in found.foreign_cash} == {"EUR": Decimal("1.25"), "XYZ": None}
+    for path in ("/", "/wallets/paper/"):
+        page = client_of("viewer", f"ada{len(path)}").get(path).content.decode()
+        assert "62.50" in page
+        assert "no rate is known" in page
+
+
 def test_the_page_says_what_is_held_and_what_was_decided(traded: Connection, client_of: ClientOf) -> None:
     page = client_of("viewer").get("/").content.decode()
     assert "gateio:BTC_USDT" in page

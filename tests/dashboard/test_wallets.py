@@ -12,6 +12,7 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from dashboard.gateway import rows as gateway
 from dashboard.gateway.holdings import read_holding
 from dashboard.gateway.reading import snapshot
 from dashboard.gateway.results import SessionReturn, read_session_returns
@@ -127,6 +128,17 @@ def test_fills_and_equity_are_saved_as_they_stand(doubtful: str, traded: Connect
     points = list(csv.DictReader(StringIO(client.get("/wallets/paper/equity.csv").content.decode())))
     [(count, newest)] = rows(traded, "SELECT count(*), max(time) FROM results.equity")
     assert (len(points), points[0]["time"]) == (count, newest.isoformat())
+    asked = client.get("/wallets/paper/fills.csv?query")
+    assert (asked["Content-Disposition"], asked["Strades-As-Of"]) == (
+        'attachment; filename="paper-fills.sql"',
+        CLOCK.isoformat(),
+    )
+    query = asked.content.decode()
+    assert query.startswith(f"-- Rows as of {CLOCK.isoformat()}\n")
+    [again] = rows(traded, query)
+    assert quantity in again
+    with gateway.export_turn(), gateway.export_turn():
+        assert client.get("/wallets/paper/fills.csv").status_code == 503
     for path in ("nobody/", "nobody/fills.csv", "nobody/equity.csv", "%00/", "%00/fills.csv", "../paper/x/"):
         assert client.get(f"/wallets/{path}").status_code == 404, path
 

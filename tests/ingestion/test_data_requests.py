@@ -60,9 +60,10 @@ def ask(
     source: str | None,
     given: dict[str, str],
     verdict: bool | None = True,
+    kind: str = "record",
 ) -> int:
     """A request with the verdict of an admin, None for none."""
-    row = {"key": uuid4(), "kind": "record", "at": NOW, "body": body, "protocol": protocol, "source": source}
+    row = {"key": uuid4(), "kind": kind, "at": NOW, "body": body, "protocol": protocol, "source": source}
     [request_id] = connection.execute(ASK, row | {"given": json.dumps(given)}).fetchone() or (0,)
     if verdict is not None:
         connection.execute(

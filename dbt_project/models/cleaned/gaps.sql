@@ -255,6 +255,37 @@ present as materialized (
     group by lives.listing_id, lives.interval
 ),
 
+-- Slots of bars that somebody left out: they were there, and nobody has to fetch them.
+excluded as materialized (
+    select
+        lives.listing_id,
+        lives.interval,
+        range_agg(
+            tstzrange(
+                coalesce(daily_slots.open_time, marks.open_time),
+                coalesce(daily_slots.next_open_time, marks.open_time + lives.step)
+            )
+        ) as slots
+    from lives
+    cross join
+        lateral (
+            select cast(spans.key[3] as timestamptz) as open_time
+            from records.exclusion_spans as spans
+            where
+                spans.relation = 'candles'
+                and spans.excluded_until is null
+                and spans.key[1] = cast(lives.listing_id as text)
+                and spans.key[2] = lives.interval
+        ) as marks
+    left join daily_slots
+        on
+            lives.listing_id = daily_slots.listing_id
+            and lives.interval = daily_slots.interval
+            and daily_slots.open_time <= marks.open_time
+            and daily_slots.next_open_time > marks.open_time
+    group by lives.listing_id, lives.interval
+),
+
 -- When the first bar of a series opened that it asks for.
 firsts as materialized (
     select
@@ -301,7 +332,10 @@ firsts as materialized (
 holes as (
     select
         lives.*,
-        tstzmultirange(tstzrange(lives.since, 'infinity')) * (expected.slots - coalesce(present.slots, '{}')) as missing,
+        tstzmultirange(tstzrange(lives.since, 'infinity'))
+        * (expected.slots - coalesce(present.slots, '{}') - coalesce(excluded.slots, '{}')) as missing,
+        tstzmultirange(tstzrange(lives.since, 'infinity'))
+        * (expected.slots - coalesce(present.slots, '{}')) * coalesce(excluded.slots, '{}') as left_out,
         -- An answer without a window is all its source shows; what is before the first bar of it is out of reach.
         tstzmultirange(
             tstzrange('-infinity', case when lives.has_whole_answer then coalesce(firsts.open_time, lives.ends_at) else lives.reach_start end)
@@ -310,6 +344,7 @@ holes as (
     from lives
     inner join expected using (listing_id, interval)
     left join present using (listing_id, interval)
+    left join excluded using (listing_id, interval)
     left join firsts using (listing_id, interval)
 ),
 
@@ -340,7 +375,8 @@ pieces as (
             ('rows_refused', told.silent - told.before_first - told.clean),
             ('fetch_failed', told.unanswered * told.failed - told.unshown),
             ('beyond_reach', told.unshown + (told.unanswered - told.failed) * told.out_of_reach),
-            ('not_fetched', told.unanswered - told.failed - told.out_of_reach)
+            ('not_fetched', told.unanswered - told.failed - told.out_of_reach),
+            ('excluded', told.left_out)
         ) as causes (cause, spans)
 ),
 

@@ -1,6 +1,6 @@
 -- Each value is looked up by index when it is asked for: as a table this would be a row for each of all sessions and series.
 -- The versions that a source has replaced are no asset of their own, so they are named plainly. A correction is known from
--- the answer that shows it.
+-- the answer that shows it. What is left out now is left out of all sessions.
 with series as not materialized (
     select
         series,
@@ -106,6 +106,11 @@ cross join lateral ( -- noqa: ST05
                 and old_versions.event_time <= closes.close_time
                 and old_versions.knowledge_time <= closes.close_time
                 and old_versions_known.known_from <= closes.close_time
+                and not records.was_excluded(
+                    'observations',
+                    array[old_versions.series, cast(old_versions.event_time at time zone 'UTC' as text) || '+00'],
+                    now()
+                )
             order by old_versions.event_time desc, old_versions_known.known_from desc, old_versions.recorded_at desc
             limit 1
         )

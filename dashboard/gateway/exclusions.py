@@ -1,0 +1,44 @@
+"""Records that are left out: which, since when, by whom and why."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from dashboard.gateway.reading import is_text, read, read_one
+
+SPANS = """
+    SELECT s.relation, to_jsonb(s.key)::text AS key, s.excluded_from, s.marked_by, s.reason
+    FROM records.exclusion_spans AS s WHERE s.excluded_until IS NULL
+"""
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A record that is left out; `key` is its primary key as JSON, as pages of rows have it."""
+
+    relation: str
+    key: str
+    excluded_from: datetime
+    marked_by: str
+    reason: str
+
+
+def read_exclusions(*, most: int) -> list[Exclusion]:
+    """What is left out now, newest first. One query."""
+    return read(Exclusion, SPANS + "ORDER BY s.excluded_from DESC, s.relation, s.key LIMIT %(most)s", most=most)
+
+
+def read_exclusion(relation: str, key: str) -> Exclusion | None:
+    """The mark of a record that is left out now, or None. At most one query.
+
+    Args:
+        key: JSON.
+    """
+    try:
+        parts = json.loads(key)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(parts, list) or not all(isinstance(part, str) and is_text(part) for part in parts):
+        return None
+    query = SPANS + "AND s.relation = %(relation)s AND s.key = %(parts)s::text[]"
+    return read_one(Exclusion, query, relation=relation, parts=parts)
