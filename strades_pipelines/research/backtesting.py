@@ -96,6 +96,8 @@ def _sheet(run: Run, figures: dict[str, float | int | None], found: Worth) -> Te
     return TearSheet(
         title=run.strategy.title(),
         times=result.times,
+        sessions=run.sessions,
+        start=run.study.terms.cash,
         equity=result.equity,
         figures=figures,
         trades=run.trades,

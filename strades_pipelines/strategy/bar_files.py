@@ -16,6 +16,7 @@ from strades_pipelines.strategy.columns import Integers
 from strades_pipelines.strategy.factors import read_factors
 
 DAY = 86_400_000_000
+FRIDAY = 1  # days since 1970-01-01, a Thursday, modulo 7
 
 
 class Sessions(Protocol):
@@ -108,8 +109,9 @@ def _sessions_of(path: Path, table: BarTable, known: Sessions, days: Integers) -
 
 
 def _interval(path: Path, time: Integers) -> int:
-    """The most common spacing; the shortest of those that are as common."""
+    """The most common spacing; the shortest of those that are as common. From Friday to Monday is one day of markets."""
     spacing = np.diff(time)
+    spacing[(spacing == 3 * DAY) & (time[:-1] // DAY % 7 == FRIDAY) & (time[:-1] % DAY == 0)] = DAY
     if len(spacing) == 0:
         raise BadInput(f"{path}: expected two bars or more, or --interval, to tell how long a bar is; found one")
     middle = int(np.median(spacing[: 2 * ((len(spacing) + 1) // 2) - 1]))

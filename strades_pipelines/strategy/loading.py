@@ -4,7 +4,8 @@ import hashlib
 import inspect
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -111,14 +112,30 @@ def _imported(path: Path) -> ModuleType:
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:
-        # Not by its loader: bytecode that is kept is told from its source by size and second only.
-        exec(compile(content, str(path), "exec"), vars(module))
+        with _beside(path.resolve().parent):
+            # Not by its loader: bytecode that is kept is told from its source by size and second only.
+            exec(compile(content, str(path), "exec"), vars(module))
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
         raise BadInput(f"{_line_of(path, error)}: {type(error).__name__}: {_said(error)}") from None
     return module
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[None]:
+    """Let a strategy's file import modules of its own folder, which no other file gets by their names."""
+    known = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - known:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and Path(file).resolve().is_relative_to(folder):
+                del sys.modules[name]
 
 
 def _line_of(path: Path, error: BaseException) -> str:
