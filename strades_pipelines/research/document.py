@@ -12,7 +12,10 @@ from strades_pipelines.strategy.analysis.returns import monthly_returns
 from strades_pipelines.strategy.analysis.statistics import summary
 from strades_pipelines.strategy.analysis.trials import Trial
 from strades_pipelines.strategy.analysis.worth import Worth, worth
+from strades_pipelines.strategy.backtest import Bars
+from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_checks import iso
+from strades_pipelines.strategy.columns import Floats, Integers
 from strades_pipelines.strategy.orders import ACCEPTED, INSUFFICIENT_CASH, OUTCOMES
 
 SIDES = ("buy", "sell")
@@ -20,13 +23,17 @@ DRAWS = 2_000_000  # of trades, for the bands over their order: a sixth of a sec
 DIRECTIONS = ("short", "long")
 
 
-def statistics(run: Run) -> dict[str, float | int | None]:
-    """Every figure of a run; the benchmark is the instrument itself where there is one."""
+def statistics(run: Run, other: Bars | None = None) -> dict[str, float | int | None]:
+    """Every figure of a run; the benchmark is `other`, or else the instrument itself where there is one.
+
+    Raises:
+        BadInput: the benchmark begins after the first valuation.
+    """
     result = run.result
     with np.errstate(all="ignore"):
         exposure = result.gross / result.equity
-    closes = run.study.bars[0].prices[3] if len(run.study.bars) == 1 else None
-    benchmark = closes[-len(result.times) :] if closes is not None and len(result.times) else None
+    against = run.study.bars[0] if other is None and len(run.study.bars) == 1 else other
+    benchmark = _closes(against, result.times) if against is not None and len(result.times) else None
     return summary(
         result.times,
         result.equity,
@@ -37,6 +44,14 @@ def statistics(run: Run) -> dict[str, float | int | None]:
         start=run.study.terms.cash,
         sessions=run.sessions,
     )
+
+
+def _closes(bars: Bars, times: Integers) -> Floats:
+    """The last close of an instrument at each time."""
+    last = np.searchsorted(bars.time, times, side="right") - 1
+    if last[0] < 0:
+        raise BadInput(f"--benchmark: expected a bar of {bars.name} before {iso(times[0])}, found the first at its end")
+    return np.asarray(bars.prices[3][last])
 
 
 def months(run: Run) -> dict[str, dict[str, float | None]]:

@@ -70,6 +70,8 @@ class Gate:
         self.allow_short = allow_short
         self.fits_cash = fits_cash
         self.is_cash_account = self.limits.leverage <= 1.0
+        # Whether sales at the market count before purchases; see `EngineState.shares_cash`.
+        self.counts_sales = False
         self.lot = [float(lot)] * size
         self.tick = [float(tick)] * size
         self.margin = [float(margin)] * size
@@ -291,8 +293,11 @@ class Gate:
         bought = max(quantity, 0.0)
         for q in range(account.count):
             order = account.orders[account.queue[q]]
-            if order.i == i and order.state == OPEN and not order.reduce_only and order.parent == 0:
-                bought += max(order.quantity, 0.0)
+            if order.i == i and order.state == OPEN and order.parent == 0:
+                if order.quantity > 0.0 and not order.reduce_only:
+                    bought += order.quantity
+                elif order.quantity < 0.0 and self.counts_sales and self.is_at_market(order):
+                    bought += order.quantity
         return account.position[i] + account.pending[i] + bought
 
     def least(self, account: Account, i: int, quantity: float) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 
 from strades_pipelines.regular_files import read_regular
 from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.strategy.file_reads import SILENT
 from strades_pipelines.strategy.registry import faults, strategies
 from strades_pipelines.strategy.strategy import Strategy
 
@@ -20,18 +21,19 @@ MOST_BYTES = 10_000_000
 BOOLEANS = {"true": True, "false": False}
 
 
-def load_strategy(named: str) -> type[Strategy]:
+def load_strategy(named: str, *, fresh: bool = False) -> type[Strategy]:
     """The class of a strategy.
 
     Args:
         named: a name of the library, `FILE.py:Class`, or `FILE.py` for a file with one strategy.
+        fresh: import a file again, though this process has its module.
 
     Raises:
         BadInput: for a name, file or class that is not there; for a file that does not import with the line at fault.
     """
     path, _, name = named.rpartition(":") if ".py:" in named else (named, "", "")
     if path.endswith(".py"):
-        return _class_of(Path(path), name)
+        return _class_of(Path(path), name, fresh=fresh)
     if named not in strategies():
         known = f"expected FILE.py:Class or one of {', '.join(sorted(strategies()))}; found {named!r}"
         raise BadInput(f"strategy: {faults().get(named, known)}")
@@ -80,8 +82,18 @@ def value_of(cls: type[Strategy], name: str, text: str) -> Any:
         raise BadInput(f"{cls.title()}: parameter {name}: expected {kind.__name__}, found {text!r}") from None
 
 
-def _class_of(path: Path, name: str) -> type[Strategy]:
-    module = _imported(path)
+def silent_libraries(cls: type[Strategy]) -> set[str]:
+    """The libraries among what a strategy's file imported that read files unheard, as `library NAME`."""
+    module = sys.modules[cls.__module__]
+    roots = {
+        (member.__name__ if isinstance(member, ModuleType) else getattr(member, "__module__", None) or "").partition(".")[0]
+        for member in vars(module).values()
+    }
+    return {f"library {name}" for name in roots & SILENT}
+
+
+def _class_of(path: Path, name: str, *, fresh: bool = False) -> type[Strategy]:
+    module = _imported(path, fresh=fresh)
     found = {
         key: member
         for key, member in vars(module).items()
@@ -97,7 +109,7 @@ def _class_of(path: Path, name: str) -> type[Strategy]:
     return found[name]
 
 
-def _imported(path: Path) -> ModuleType:
+def _imported(path: Path, *, fresh: bool = False) -> ModuleType:
     """The module of a file, once a process for each content: strategies are told apart by where they were defined."""
     try:
         content = read_regular(path, most_bytes=MOST_BYTES)
@@ -105,7 +117,7 @@ def _imported(path: Path) -> ModuleType:
         raise BadInput(f"{path}: expected a readable strategy file, found {error.strerror}") from None
     digest = hashlib.sha256(str(path.resolve()).encode() + b"\0" + content).hexdigest()[:16]
     name = f"strades_strategy_{digest}"
-    if name in sys.modules:
+    if name in sys.modules and not fresh:
         return sys.modules[name]
     spec = spec_from_file_location(name, path)
     assert spec is not None

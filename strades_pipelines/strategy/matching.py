@@ -15,6 +15,7 @@ from strades_pipelines.strategy.orders import (
     DAY_OVER,
     EXPIRED,
     FOK,
+    GTC,
     INSUFFICIENT_CASH,
     IOC,
     NEVER,
@@ -22,6 +23,7 @@ from strades_pipelines.strategy.orders import (
     NOT_REDUCING,
     NOT_WHOLE,
     OPEN,
+    REJECTED,
     UNSET,
     Order,
 )
@@ -166,16 +168,17 @@ class Matching(OwnOrders):
                 return
             quantity = 0.0 if order.time_in_force == FOK else self.affordable(i, quantity, price)
             if quantity <= 0.0:
-                self.cut_order(order)
+                self.cut_order(order, REJECTED)
                 return
         self.fill(order, quantity, price, maker, bar, source)
         if is_cut and order.state == OPEN:
-            self.cut_order(order)
+            self.cut_order(order, CANCELLED)
 
-    def cut_order(self, order: Order) -> None:
+    def cut_order(self, order: Order, state: int) -> None:
         """Of an order the cash pays no more: the rest ends, or waits for a sale that is under way."""
-        if order.time_in_force == FOK or not (self.gate.is_at_market(order) and self.has_sales(order.i)):
-            self.end(order, CANCELLED, INSUFFICIENT_CASH)
+        waits = self.shares_cash and self.gate.is_at_market(order) and order.time_in_force == GTC
+        if not (waits and self.has_sales(order.i)):
+            self.end(order, state, INSUFFICIENT_CASH)
 
     @rarely
     def pay(self) -> None:

@@ -72,6 +72,7 @@ class OwnOrders(Targets):
             outcome = self.admission(order) if order.quantity != 0.0 else LOT_PRECISION
         if (outcome == NO_PRICE and self.waits_for_price) or self.waits_for_sales(outcome):
             order.quantity = wanted
+            order.reserved = 0.0
             self.unanswered += 1
             return
         self.journal.decision(account.now, order.i, held, held + wanted, order.number, outcome, trigger)

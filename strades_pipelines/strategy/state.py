@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from strades_pipelines.market.limits import OVER_GROSS, OVER_NET
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.broker import RECORDED, SimulatedBroker
+from strades_pipelines.strategy.broker import SimulatedBroker
 from strades_pipelines.strategy.compiler.rare import rarely
 from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH, Fill
 from strades_pipelines.strategy.gate import SLACK, Gate, multiple
@@ -79,9 +79,12 @@ class EngineState:
         self.unpaid_price = [0.0] * size
         self.unpaid_at = [0] * size
         self.unpaid_count = 0
-        # Whether an instrument without a price, and sales of other instruments, are waited for; see `Targets.decide`.
-        self.waits_for_price = broker.fill != RECORDED
-        self.shares_cash = size > 1 and broker.fill != RECORDED
+        # Rules of a backtest; replay and paper have those of the exact gate, which knows one order at a time. Whether an
+        # instrument without a price, and sales of others, are waited for; whether a purchase is cut to the cash.
+        self.waits_for_price = is_backtest
+        self.shares_cash = is_backtest and size > 1
+        self.cuts_to_cash = is_backtest
+        gate.counts_sales = self.shares_cash
         self.is_instant_over = False
         self.postponed = False
         self.unanswered = 0
@@ -205,7 +208,7 @@ class EngineState:
     def affordable(self, i: int, quantity: float, price: float) -> float:
         """Of a purchase as many units as the cash pays, with their fee, in whole lots."""
         cash = self.account.cash / self.account.rate[i]
-        if cash <= 0.0:
+        if cash <= 0.0 or not self.cuts_to_cash:
             return 0.0
         paid = price * self.account.multiplier[i]
         fee = self.broker.fee.estimate(quantity, paid)

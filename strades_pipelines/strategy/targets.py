@@ -217,7 +217,7 @@ class Targets(EngineState):
                 return
             quantity = self.affordable(i, quantity, price)
             if quantity <= 0.0:
-                self.cut(i)
+                self.cut(i, REJECTED)
                 return
         worth = price * account.multiplier[i]
         fee = self.broker.fee.of_part(abs(quantity), worth, False, self.done[i], self.worth[i], self.paid[i])
@@ -229,10 +229,10 @@ class Targets(EngineState):
         self.take(i, quantity, price, (quantity * worth + fee) * account.rate[i])
         self.tell(i, number, quantity, price, fee, filled_at)
         if is_cut and account.pending[i] != 0.0 and account.pending_number[i] == number:
-            self.cut(i)
+            self.cut(i, CANCELLED)
 
     @rarely
-    def cut(self, i: int) -> None:
+    def cut(self, i: int, state: int) -> None:
         """Of the order for a target the cash pays no more: the rest ends, or waits for a sale that is under way."""
-        if not self.has_sales(i):
-            self.end_target(i, CANCELLED, INSUFFICIENT_CASH)
+        if not (self.shares_cash and self.has_sales(i)):
+            self.end_target(i, state, INSUFFICIENT_CASH)
