@@ -123,6 +123,7 @@ class Account:
 
     def wait_for_price(self, i: int, wish: float, is_weight: int) -> None:
         """Keep what is wanted of instrument `i` until it has a price; a new wish takes the place of an old one."""
+        self.new_orders += 1
         if math.isnan(self.wish[i]):
             self.wishes += 1
         self.wish[i] = wish

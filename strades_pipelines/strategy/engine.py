@@ -231,8 +231,6 @@ class Engine(Supervision):
         account = self.account
         if account.new_orders > 0:
             self.admit(trigger)
-        if account.wishes > 0:
-            account.grant(i)
         target = account.target[i]
         if len(self.tactics) > 0:
             target = self.aimed(i)

@@ -141,6 +141,7 @@ class Gate:
             return price
         return multiple(math.floor(price / tick + 0.5), tick)
 
+    @rarely
     def limit_in_ticks(self, i: int, limit: float, buys: bool) -> float:
         """A limit in whole ticks, never worse than it was: down for a purchase, up for a sale."""
         tick = self.tick[i]

@@ -174,6 +174,7 @@ class Matching(OwnOrders):
         if is_cut and order.state == OPEN:
             self.cut_order(order, CANCELLED)
 
+    @rarely
     def cut_order(self, order: Order, state: int) -> None:
         """Of an order the cash pays no more: the rest ends, or waits for a sale that is under way."""
         waits = self.shares_cash and self.gate.is_at_market(order) and order.time_in_force == GTC

@@ -42,6 +42,9 @@ class OwnOrders(Targets):
         """
         account = self.account
         rounds = 0
+        if account.wishes > 0:
+            for i in range(account.size):
+                account.grant(i)
         while account.new_orders > 0:
             account.new_orders = 0
             self.unanswered = 0
@@ -56,8 +59,9 @@ class OwnOrders(Targets):
                     self.end(order, CANCELLED, ASKED_FOR)
             self.compact()
         # They are asked for again with the next event, and when the instant ends.
-        account.new_orders = self.unanswered
+        account.new_orders = self.unanswered + account.wishes
 
+    @rarely
     def admit_one(self, order: Order, trigger: int) -> None:
         """Open or refuse one new order; either is a decision."""
         account = self.account
@@ -177,6 +181,7 @@ class OwnOrders(Targets):
             elif order.group != 0 and other.group == order.group and other.number != order.number:
                 self.one_cancels(order, other, size)
 
+    @rarely
     def heading(self, order: Order) -> int:
         """Which extreme of the bar surely comes after an order's fill inside it: 1 the high, -1 the low, 0 neither."""
         stops = not math.isnan(order.stop) or not math.isnan(order.trail)

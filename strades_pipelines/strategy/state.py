@@ -90,7 +90,8 @@ class EngineState:
         self.unanswered = 0
         # Whether an account that is worth nothing is closed, and positions held within the leverage; see `supervise`.
         self.is_supervised = is_backtest and account.cash > 0.0
-        self.most_gross = gate.limits.leverage * (1.0 + 1e-9) if is_backtest else math.inf
+        # So that one comparison tells both: for no leverage a number that is above zero times anything above zero.
+        self.most_gross = min(gate.limits.leverage * (1.0 + 1e-9), 1e300)
         self.is_ruined = False
         self.ruined_at = BEGINNING
         self.margin_calls = 0
@@ -135,7 +136,7 @@ class EngineState:
             worth = worth if held != 0.0 else 0.0
             equity += worth
             gross += abs(worth)
-        if self.is_supervised and (equity <= 0.0 or gross > self.most_gross * equity):
+        if self.is_supervised and gross > self.most_gross * equity:
             self.supervise(equity, gross)
             equity = account.equity
             gross = account.gross
@@ -218,6 +219,7 @@ class EngineState:
             units = self.gate.in_lots(i, max((cash - fee) / paid, 0.0))
         return units
 
+    @rarely
     def proceeds(self, i: int, quantity: float) -> float:
         """What a sale of what is held brings at the last price, below zero, as cash that it sets aside."""
         account = self.account
@@ -227,10 +229,12 @@ class EngineState:
         price = account.price[i] * account.multiplier[i]
         return (self.broker.fee.estimate(units, price) - units * price) * account.rate[i]
 
+    @rarely
     def may_be_paid(self, i: int) -> bool:
         """Whether sales of other instruments that may be done at the same instant are still to come."""
         return self.shares_cash and not self.is_instant_over and self.has_sales(i)
 
+    @rarely
     def has_sales(self, i: int) -> bool:
         """Whether sales of other instruments at the market are under way."""
         account = self.account
@@ -244,6 +248,7 @@ class EngineState:
                 return True
         return False
 
+    @rarely
     def waits_for_sales(self, outcome: int) -> bool:
         """Whether a purchase is refused for what a sale of the same instant may change, which may be asked for later.
         """

@@ -95,6 +95,7 @@ class Targets(EngineState):
         by_limit = outcome != ACCEPTED and outcome != AT_TARGET and outcome != NO_PRICE and outcome != BELOW_ZERO
         return by_limit and held * (held + quantity) < 0.0
 
+    @rarely
     def allowed(self, i: int, quantity: float) -> int:
         """ACCEPTED, or why no order for the target of instrument `i` is made."""
         account = self.account
@@ -124,6 +125,7 @@ class Targets(EngineState):
             account.pending_reserved[i] = reserved
         return outcome
 
+    @rarely
     def fitted(self, i: int, quantity: float) -> float:
         """A purchase for a target, or what of it cash and fee allow at the last price."""
         account = self.account
