@@ -62,8 +62,7 @@ class PercentFee(Fee):
 
 
 class PerShareFee(Fee):
-    """`rate` a unit, at least `minimum` and at most `maximum_rate` of the notional: of an order, in however many fills.
-    """
+    """`rate` a unit, at least `minimum` and at most `maximum_rate` of the notional: of an order, not of each fill."""
 
     def __init__(self, rate: float, minimum: float = 0.0, maximum_rate: float = math.inf) -> None:
         self.rate, self.minimum, self.maximum_rate = float(rate), float(minimum), float(maximum_rate)

@@ -178,7 +178,9 @@ class TermsChoice:
         """What changes a result besides data, code and parameters, as it was asked for."""
         limits = {"limits": list(self.limits)} if self.limits else {}
         # What is as it always was is left out: the trials of before are those of now.
-        chosen = {name: value for name, value in vars(self).items() if name != "limits" and (value or name != "fit_cash")}
+        chosen = {
+            name: value for name, value in vars(self).items() if name != "limits" and (value or name != "fit_cash")
+        }
         return {**chosen, "tactics": list(self.tactics), **limits}
 
 

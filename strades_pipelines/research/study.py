@@ -18,8 +18,8 @@ from strades_pipelines.strategy.backtest import Bars, Result, Terms, result_of
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_checks import iso
 from strades_pipelines.strategy.bar_files import data_hash
-from strades_pipelines.strategy.columns import Integers
 from strades_pipelines.strategy.closing import close_positions
+from strades_pipelines.strategy.columns import Integers
 from strades_pipelines.strategy.event_chain import EventChain
 from strades_pipelines.strategy.loading import make_strategy
 from strades_pipelines.strategy.orders import NOT_FINITE, OPEN, WAITING

@@ -130,7 +130,7 @@ def resampled(path: Path, table: BarTable, interval: int, length: int) -> BarTab
 
 
 def _interval(path: Path, time: Integers) -> int:
-    """The most common spacing; the shortest of those that are as common. From Friday to Monday is one day of markets."""
+    """The most common spacing; the shortest of those that are as common. From Friday to Monday is one day."""
     spacing = np.diff(time)
     spacing[(spacing == 3 * DAY) & (time[:-1] // DAY % 7 == FRIDAY) & (time[:-1] % DAY == 0)] = DAY
     if len(spacing) == 0:

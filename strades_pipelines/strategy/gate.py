@@ -295,9 +295,9 @@ class Gate:
         for q in range(account.count):
             order = account.orders[account.queue[q]]
             if order.i == i and order.state == OPEN and order.parent == 0:
-                if order.quantity > 0.0 and not order.reduce_only:
-                    bought += order.quantity
-                elif order.quantity < 0.0 and self.counts_sales and self.is_at_market(order):
+                if order.quantity > 0.0:
+                    bought += 0.0 if order.reduce_only else order.quantity
+                elif self.counts_sales and self.is_at_market(order):
                     bought += order.quantity
         return account.position[i] + account.pending[i] + bought
 

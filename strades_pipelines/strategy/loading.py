@@ -86,7 +86,9 @@ def silent_libraries(cls: type[Strategy]) -> set[str]:
     """The libraries among what a strategy's file imported that read files unheard, as `library NAME`."""
     module = sys.modules[cls.__module__]
     roots = {
-        (member.__name__ if isinstance(member, ModuleType) else getattr(member, "__module__", None) or "").partition(".")[0]
+        (member.__name__ if isinstance(member, ModuleType) else getattr(member, "__module__", None) or "").partition(
+            "."
+        )[0]
         for member in vars(module).values()
     }
     return {f"library {name}" for name in roots & SILENT}

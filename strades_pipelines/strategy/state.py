@@ -79,7 +79,7 @@ class EngineState:
         self.unpaid_price = [0.0] * size
         self.unpaid_at = [0] * size
         self.unpaid_count = 0
-        # Rules of a backtest; replay and paper have those of the exact gate, which knows one order at a time. Whether an
+        # Rules of a backtest; replay and paper have those of the exact gate, which knows an order at a time. Whether an
         # instrument without a price, and sales of others, are waited for; whether a purchase is cut to the cash.
         self.waits_for_price = is_backtest
         self.shares_cash = is_backtest and size > 1
@@ -250,11 +250,11 @@ class EngineState:
 
     @rarely
     def waits_for_sales(self, outcome: int) -> bool:
-        """Whether a purchase is refused for what a sale of the same instant may change, which may be asked for later.
-        """
+        """Whether a purchase is refused for what a sale that is asked for later in the same instant may change."""
         if not self.shares_cash or self.is_instant_over:
             return False
-        return outcome == NO_CASH or outcome == MARGIN_SHORT or outcome == OVER_GROSS or outcome == OVER_NET
+        is_money = outcome == NO_CASH or outcome == MARGIN_SHORT
+        return is_money or outcome == OVER_GROSS or outcome == OVER_NET
 
     @rarely
     def pay_dividend(self, i: int, amount: float) -> None:

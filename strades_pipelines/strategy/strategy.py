@@ -47,7 +47,7 @@ class Strategy:
         Raises:
             ValueError: for a parameter that is not declared, or a value of another type.
         """
-        for name, value in _class_state(type(self)):
+        for name, value in _class_state(type(self)):  # type: ignore[arg-type]  # a class is hashable
             setattr(self, name, deepcopy(value))
         declared = self.declared()
         for name in parameters:

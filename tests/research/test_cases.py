@@ -60,7 +60,9 @@ def _is(actual: Any, expected: Any, tolerance: float) -> bool:
 def _fills(said: Any, expected: Any, tolerance: float) -> list[str]:
     rows = [[fill[name] for name in ("time", "instrument", "side", "quantity", "price")] for fill in said["fills"]]
     same = len(rows) == len(expected) and all(
-        _is(a, b, tolerance) for row, wanted in zip(rows, expected, strict=True) for a, b in zip(row, wanted, strict=True)
+        _is(a, b, tolerance)
+        for row, wanted in zip(rows, expected, strict=True)
+        for a, b in zip(row, wanted, strict=True)
     )
     return [] if same else [f"fills: {rows}, expected {expected}"]
 

@@ -13,6 +13,7 @@ from tests.strategy.test_engine import QUIET, aim
 BACKTEST: dict[str, Any] = {"rest": {"is_backtest": True}}
 CASH = {"leverage": 1.0}
 
+
 @pytest.mark.parametrize("wish", [TARGET, ORDER])
 @pytest.mark.parametrize("hook", [EVENT, TIMER])
 def test_sales_of_an_instant_count_before_its_purchases(wish: int, hook: int) -> None:
