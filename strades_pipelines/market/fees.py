@@ -41,6 +41,10 @@ class Fee:
         """The fee of a fill."""
         return 0.0
 
+    def of_part(self, quantity: float, price: float, maker: bool, done: float, worth: float, paid: float) -> float:
+        """The fee of a fill of an order of which `done` units for `worth` were filled before, for a fee of `paid`."""
+        return self.of(quantity, price, maker)
+
     def estimate(self, quantity: float, price: float) -> float:
         """What the fee of a fill would be, for the cash to set aside; changes nothing."""
         return self.of(quantity, price, False)
@@ -58,7 +62,7 @@ class PercentFee(Fee):
 
 
 class PerShareFee(Fee):
-    """`rate` a unit, at least `minimum` and at most `maximum_rate` of the notional."""
+    """`rate` a unit, at least `minimum` and at most `maximum_rate` of the notional: of an order, not of each fill."""
 
     def __init__(self, rate: float, minimum: float = 0.0, maximum_rate: float = math.inf) -> None:
         self.rate, self.minimum, self.maximum_rate = float(rate), float(minimum), float(maximum_rate)
@@ -67,6 +71,11 @@ class PerShareFee(Fee):
         """The fee of a fill; the maximum wins over the minimum, as brokers have it."""
         fee = max(quantity * self.rate, self.minimum)
         return rounded(min(fee, quantity * price * self.maximum_rate))
+
+    def of_part(self, quantity: float, price: float, maker: bool, done: float, worth: float, paid: float) -> float:
+        """What the fill adds to the fee of its order."""
+        fee = max((done + quantity) * self.rate, self.minimum)
+        return max(rounded(min(fee, (worth + quantity * price) * self.maximum_rate)) - paid, 0.0)
 
 
 class MakerTakerFee(Fee):

@@ -32,7 +32,13 @@ class Outputs:
 
 
 def run_backtest(
-    named: str, given: Sequence[str], data: DataChoice, terms: TermsChoice, mode: str, outputs: Outputs
+    named: str,
+    given: Sequence[str],
+    data: DataChoice,
+    terms: TermsChoice,
+    mode: str,
+    outputs: Outputs,
+    benchmark: str | None = None,
 ) -> None:
     """Run, and tell; everything is checked before anything runs, and written when it is complete.
 
@@ -40,12 +46,13 @@ def run_backtest(
         BadInput: one line on what cannot be used.
     """
     study = study_of(named, given, data, terms, mode)
+    other = None if benchmark is None else data.benchmark(benchmark)
     for file in (outputs.html, outputs.png):
         check_folder(file)
     began = time.perf_counter()
     run = study.run()
     seconds = time.perf_counter() - began
-    figures = statistics(run)
+    figures = statistics(run, other)
     found = worth_of(run, Trials(settings().home / "trials" if outputs.keeps_trial else None).with_([run.trial]))
     if outputs.html:
         write_html(_sheet(run, figures, found), outputs.html)
@@ -96,6 +103,8 @@ def _sheet(run: Run, figures: dict[str, float | int | None], found: Worth) -> Te
     return TearSheet(
         title=run.strategy.title(),
         times=result.times,
+        sessions=run.sessions,
+        start=run.study.terms.cash,
         equity=result.equity,
         figures=figures,
         trades=run.trades,

@@ -41,13 +41,19 @@ def lookahead(
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
     from strades_pipelines.settings import settings
     from strades_pipelines.strategy import lookahead as check
+    from strades_pipelines.strategy.file_reads import files_read
+    from strades_pipelines.strategy.loading import silent_libraries
 
     data = DataChoice(bars or (), adjust or (), calendar, instrument or (), interval, from_, to)
     terms = TermsChoice(cash, fee, fill).terms()
-    make, title = _maker(strategy, param or ())
-    streams = _feed(make, feed) if feed else check.plain
     folder = settings().home / "cache"
-    report = _refusable(lambda: check.lookahead(make, data.bars(), terms, feed=streams, times=times, cache=folder))
+    with files_read(ignored=folder) as heard:
+        make, title = _maker(strategy, param or (), fresh=True)
+    heard |= silent_libraries(type(make()))
+    streams = _feed(make, feed) if feed else check.plain
+    report = _refusable(
+        lambda: check.lookahead(make, data.bars(), terms, feed=streams, times=times, cache=folder, heard=heard)
+    )
     summary = {"times": report.times, "decisions": report.decisions, "mode": report.mode}
     _tell(title, report.findings, summary, as_json)
 
@@ -86,10 +92,10 @@ def startup(
     _tell(title, report.findings, summary, as_json)
 
 
-def _maker(named: str, param: Sequence[str]) -> "tuple[Callable[[], Strategy], str]":
+def _maker(named: str, param: Sequence[str], *, fresh: bool = False) -> "tuple[Callable[[], Strategy], str]":
     from strades_pipelines.strategy.loading import load_strategy, make_strategy, parameters
 
-    cls = load_strategy(named)
+    cls = load_strategy(named, fresh=fresh)
     given = parameters(cls, param)
     make_strategy(cls, given)  # a bad value is refused before any bar is read
     return lambda: cls(**given), cls.title()

@@ -1,5 +1,6 @@
 """The commands `strades backtest` and `strades sweep`. What they need is imported when one of them runs."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ def backtest(
     calendar: opt.Calendar = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
+    resample: opt.Resample = None,
     as_of: opt.AsOf = None,
     from_: opt.From = None,
     to: opt.To = None,
@@ -30,11 +32,13 @@ def backtest(
     long_only: opt.LongOnly = False,
     max_weight: opt.MaxWeight = None,
     limit: opt.LimitSpecs = None,
+    fit_cash: opt.FitCash = False,
     lot: opt.Lot = 0.0,
     multiplier: opt.Multiplier = 1.0,
     tick: opt.Tick = 0.0,
     decide_from: opt.DecideFrom = None,
     close_at_end: Annotated[bool, typer.Option(help="Close every position at the last close.")] = False,
+    benchmark: opt.Benchmark = None,
     mode: opt.Mode = "auto",
     no_ledger: opt.NoLedger = False,
     as_json: opt.Json = False,
@@ -44,7 +48,8 @@ def backtest(
     """Run a strategy over bars of the past: fills, statistics, and what the result is worth."""
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
-    data = DataChoice(bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier, lot, as_of)
+    files, stored = (bars or (), adjust or (), calendar), (instrument or (), interval)
+    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample)
     terms = TermsChoice(
         cash,
         fee,
@@ -59,10 +64,12 @@ def backtest(
         decide_from,
         tick,
         limit or (),
+        fit_cash,
     )
     from strades_pipelines.research.backtesting import Outputs, run_backtest
 
-    run_backtest(strategy, param or (), data, terms, mode, Outputs(as_json, html, png, keeps_trial=not no_ledger))
+    outputs = Outputs(as_json, html, png, keeps_trial=not no_ledger)
+    run_backtest(strategy, param or (), data, terms, mode, outputs, benchmark)
 
 
 @app.command()
@@ -80,6 +87,7 @@ def sweep(
     calendar: opt.Calendar = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
+    resample: opt.Resample = None,
     as_of: opt.AsOf = None,
     from_: opt.From = None,
     to: opt.To = None,
@@ -93,6 +101,7 @@ def sweep(
     long_only: opt.LongOnly = False,
     max_weight: opt.MaxWeight = None,
     limit: opt.LimitSpecs = None,
+    fit_cash: opt.FitCash = False,
     lot: opt.Lot = 0.0,
     multiplier: opt.Multiplier = 1.0,
     mode: opt.Mode = "auto",
@@ -110,8 +119,10 @@ def sweep(
     """Run a strategy with many sets of parameters, and see whether the best stands on a plateau."""
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
-    data = DataChoice(bars or (), adjust or (), calendar, instrument or (), interval, from_, to, multiplier, lot, as_of)
+    files, stored = (bars or (), adjust or (), calendar), (instrument or (), interval)
+    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample)
     terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, limits=limit or ())
+    terms = replace(terms, fit_cash=fit_cash)
     from strades_pipelines.research.sweeping import SweepChoice, run_sweep
 
     choice = SweepChoice(range_ or (), choices or (), jobs, cluster, sort, as_json, html, keeps_trials=not no_ledger)

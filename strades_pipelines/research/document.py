@@ -8,32 +8,64 @@ import numpy as np
 from strades_pipelines.research.json_rows import Rows, choices, numbers, times
 from strades_pipelines.research.study import Run
 from strades_pipelines.strategy.analysis.arrays import finite_or_none
+from strades_pipelines.strategy.analysis.returns import monthly_returns
 from strades_pipelines.strategy.analysis.statistics import summary
 from strades_pipelines.strategy.analysis.trials import Trial
 from strades_pipelines.strategy.analysis.worth import Worth, worth
-from strades_pipelines.strategy.orders import ACCEPTED, OUTCOMES
+from strades_pipelines.strategy.backtest import Bars
+from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.strategy.bar_checks import iso
+from strades_pipelines.strategy.columns import Floats, Integers
+from strades_pipelines.strategy.orders import ACCEPTED, INSUFFICIENT_CASH, OUTCOMES
 
 SIDES = ("buy", "sell")
 DRAWS = 2_000_000  # of trades, for the bands over their order: a sixth of a second
 DIRECTIONS = ("short", "long")
 
 
-def statistics(run: Run) -> dict[str, float | int | None]:
-    """Every figure of a run; the benchmark is the instrument itself where there is one."""
+def statistics(run: Run, other: Bars | None = None) -> dict[str, float | int | None]:
+    """Every figure of a run; the benchmark is `other`, or else the instrument itself where there is one.
+
+    Raises:
+        BadInput: the benchmark begins after the first valuation.
+    """
     result = run.result
     with np.errstate(all="ignore"):
         exposure = result.gross / result.equity
-    closes = run.study.bars[0].prices[3] if len(run.study.bars) == 1 else None
-    benchmark = closes[-len(result.times) :] if closes is not None and len(result.times) else None
+    against = run.study.bars[0] if other is None and len(run.study.bars) == 1 else other
+    benchmark = _closes(against, result.times) if against is not None and len(result.times) else None
     return summary(
-        result.times, result.equity, exposure=exposure, fills=run.fills, trades=run.trades, benchmark=benchmark
+        result.times,
+        result.equity,
+        exposure=exposure,
+        fills=run.fills,
+        trades=run.trades,
+        benchmark=benchmark,
+        start=run.study.terms.cash,
+        sessions=run.sessions,
     )
+
+
+def _closes(bars: Bars, times: Integers) -> Floats:
+    """The last close of an instrument at each time."""
+    last = np.searchsorted(bars.time, times, side="right") - 1
+    if last[0] < 0:
+        raise BadInput(f"--benchmark: expected a bar of {bars.name} before {iso(times[0])}, found the first at its end")
+    return np.asarray(bars.prices[3][last])
+
+
+def months(run: Run) -> dict[str, dict[str, float | None]]:
+    """The return of each month by year and month; a bar is of the month of its session."""
+    found: dict[str, dict[str, float | None]] = {}
+    for year, month, value in monthly_returns(run.sessions, run.result.equity, run.study.terms.cash):
+        found.setdefault(str(year), {})[str(month)] = finite_or_none(value)
+    return found
 
 
 def worth_of(run: Run, trials: Sequence[Trial]) -> Worth:
     """What the run is worth after all trials on its data; of very many trades fewer samples make the bands."""
     samples = min(1_000, max(100, DRAWS // max(1, len(run.trades))))
-    return worth(run.result.times, run.result.equity, trades=run.trades, trials=trials, samples=samples)
+    return worth(run.sessions, run.result.equity, trades=run.trades, trials=trials, samples=samples)
 
 
 def document(run: Run, figures: dict[str, float | int | None], found: Worth) -> dict[str, Any]:
@@ -51,8 +83,12 @@ def document(run: Run, figures: dict[str, float | int | None], found: Worth) -> 
         ),
         "best_case": {"equity": finite_or_none(run.best_equity)},
         "statistics": figures,
+        "months": months(run),
         "worth": _worth(found),
         "refused": refused(run),
+        "cut": cut(run),
+        "margin_calls": result.margin_calls,
+        "ruined_at": None if result.ruined_at is None else iso(result.ruined_at),
         "mode": result.mode,
         "not_compiled": result.not_compiled,
         "data_hash": run.study.data_hash,
@@ -70,11 +106,18 @@ def refused(run: Run) -> dict[str, int]:
     return {OUTCOMES[outcome]: count for outcome, count in found if outcome != ACCEPTED}
 
 
+def cut(run: Run) -> int:
+    """How many purchases were cut, by a part or whole, to what the cash paid when they were filled."""
+    return int(np.count_nonzero(run.result.column("orders", "reason") == INSUFFICIENT_CASH))
+
+
 def _fills(run: Run) -> Rows:
     result = run.result
     quantity, number = result.column("fills", "quantity"), result.column("fills", "order").astype(np.int64)
     reason = np.zeros(len(number), np.int64)
     reason[number == 0] = 1
+    if result.ruined_at is not None:
+        reason[(number == 0) & (result.column("fills", "time") == result.ruined_at)] = 3
     reason[len(reason) - run.closed :] = 2
     return Rows(
         len(number),
@@ -86,7 +129,7 @@ def _fills(run: Run) -> Rows:
             "price": numbers(result.column("fills", "price")),
             "fee": numbers(result.column("fills", "fee")),
             "order": numbers(number),
-            "reason": choices((None, "delisted", "close_at_end"), reason),
+            "reason": choices((None, "delisted", "close_at_end", "liquidated"), reason),
         },
     )
 

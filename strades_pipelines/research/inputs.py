@@ -36,6 +36,7 @@ class DataChoice:
     multiplier: float = 1.0
     lot: float = 0.0
     as_of: str | None = None
+    resample: str | None = None
 
     def bars(self) -> list[Bars]:
         """The bars of every instrument.
@@ -52,7 +53,8 @@ class DataChoice:
             raise BadInput("--as-of: expected --instrument with it: files are what they are")
         interval = None if self.interval is None else _length(self.interval)
         known = partial(_sessions, self.calendar) if self.calendar else None
-        reading = Reading(known, interval, start, end, self.multiplier, self.lot)
+        longer = None if self.resample is None else _length(self.resample, "--resample")
+        reading = Reading(known, interval, start, end, self.multiplier, self.lot, longer)
         files = [_named_file(text) for text in self.files]
         names = [name for name, _ in files]
         for name in names:
@@ -60,6 +62,15 @@ class DataChoice:
                 raise BadInput(f"--bars: expected a name for each file, found {name!r} twice; write --bars NAME=FILE")
         factors = self._factors(names)
         return [reading.bars(path, name, factors.get(name)) for name, path in files]
+
+    def benchmark(self, file: str) -> Bars:
+        """The bars of another file, read as those are.
+
+        Raises:
+            BadInput: one line on what is wrong with the file.
+        """
+        [bars] = replace(self, files=[file], adjust=(), instruments=(), as_of=None, end=None, start=None).bars()
+        return bars
 
     def _range(self) -> tuple[int | None, int | None]:
         start, end = (None if text is None else _time(text) for text in (self.start, self.end))
@@ -83,8 +94,8 @@ class DataChoice:
     def _stored(self, start: int | None, end: int | None) -> list[Bars]:
         from strades_pipelines.research.stored_bars import stored_bars
 
-        if self.interval is None or self.adjust or self.calendar:
-            raise BadInput("--instrument: expected --interval with it, and neither --adjust nor --calendar")
+        if self.interval is None or self.adjust or self.calendar or self.resample:
+            raise BadInput("--instrument: expected --interval with it, and neither --adjust, --calendar nor --resample")
         _length(self.interval)
         as_of = None if self.as_of is None else moment(_time(self.as_of))
         return stored_bars(
@@ -109,6 +120,7 @@ class TermsChoice:
     decide_from: str | None = None
     tick: float = 0.0
     limits: Sequence[str] = ()
+    fit_cash: bool = False
 
     def terms(self) -> Terms:
         """The terms.
@@ -128,6 +140,10 @@ class TermsChoice:
             limits["leverage"] = self.leverage
         if self.max_weight is not None:
             limits["max_weight"] = self.max_weight / 100.0
+        if self.fit_cash:
+            if self.leverage is None or self.leverage > 1.0:
+                raise BadInput(f"--fit-cash: expected --leverage of 1 or less with it, found {self.leverage}")
+            limits["fits_cash"] = True
         written = self._written()
         known = parse_limits(written)
         fields = {limit.field for limit in LIMITS if limit.name in written}
@@ -161,7 +177,10 @@ class TermsChoice:
     def options(self) -> dict[str, Any]:
         """What changes a result besides data, code and parameters, as it was asked for."""
         limits = {"limits": list(self.limits)} if self.limits else {}
-        chosen = {name: value for name, value in vars(self).items() if name != "limits"}
+        # What is as it always was is left out: the trials of before are those of now.
+        chosen = {
+            name: value for name, value in vars(self).items() if name != "limits" and (value or name != "fit_cash")
+        }
         return {**chosen, "tactics": list(self.tactics), **limits}
 
 
@@ -188,11 +207,11 @@ def _sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
         raise BadInput(f"--calendar: {error}") from None
 
 
-def _length(interval: str) -> int:
+def _length(interval: str, option: str = "--interval") -> int:
     try:
         return round(interval_length(interval).total_seconds() * 1_000_000)
     except ValueError as error:
-        raise BadInput(f"--{error}") from None
+        raise BadInput(f"{option}: {str(error).removeprefix('interval: ')}") from None
 
 
 def _time(text: str) -> int:

@@ -83,6 +83,18 @@ Leverage = Annotated[
         help="Gross value of positions over equity at most; 1: cash never below zero.", show_default="no limit"
     ),
 ]
+FitCash = Annotated[
+    bool,
+    typer.Option(
+        "--fit-cash/--refuse", help="With --leverage 1: a target that cash and fee do not allow is cut, not refused."
+    ),
+]
+Resample = Annotated[
+    str | None, typer.Option(metavar="INTERVAL", help="Make bars of this length of those of the files: 1h, 1d.")
+]
+Benchmark = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Bars that the result is compared with, for alpha and beta.")
+]
 LongOnly = Annotated[bool, typer.Option("--long-only/--allow-short", help="Whether targets below zero are refused.")]
 MaxWeight = Annotated[
     float | None, typer.Option(help="Percent of equity in one instrument at most.", show_default="no limit")

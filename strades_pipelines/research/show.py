@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from strades_pipelines.research.document import refused
+from strades_pipelines.research.document import cut, refused
 from strades_pipelines.research.study import Run
 from strades_pipelines.strategy.analysis.worth import Worth
 from strades_pipelines.strategy.bar_checks import iso
@@ -54,6 +54,12 @@ def show(run: Run, figures: dict[str, float | int | None], found: Worth, seconds
         console.print(f"by the best path through each bar the equity would be {run.best_equity:,.2f}")
     if said := refused(run):
         console.print(f"[yellow]refused[/]: {_pairs(said)}")
+    if said := cut(run):
+        console.print(f"[yellow]cut to the cash[/]: {said:,} purchases")
+    if result.margin_calls:
+        console.print(f"[yellow]margin calls[/]: {result.margin_calls:,}; positions were above --leverage")
+    if result.ruined_at is not None:
+        console.print(f"[red]ruined[/] at {iso(result.ruined_at)}: every position was closed, nothing traded after it")
 
 
 def _two_columns(figures: dict[str, float | int | None]) -> Table:

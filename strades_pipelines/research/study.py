@@ -19,6 +19,7 @@ from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_checks import iso
 from strades_pipelines.strategy.bar_files import data_hash
 from strades_pipelines.strategy.closing import close_positions
+from strades_pipelines.strategy.columns import Integers
 from strades_pipelines.strategy.event_chain import EventChain
 from strades_pipelines.strategy.loading import make_strategy
 from strades_pipelines.strategy.orders import NOT_FINITE, OPEN, WAITING
@@ -119,6 +120,14 @@ class Run:
         return round_trips(self.fills, bars=bars, marks=dict(enumerate(self.result.account.price)))
 
     @cached_property
+    def sessions(self) -> Integers:
+        """An instant of the day to which each of the result's times belongs, shape (n,), microseconds UTC."""
+        bars = self.study.bars
+        known, first = np.unique(np.concatenate([one.time for one in bars]), return_index=True)
+        sessions = np.concatenate([one.sessions for one in bars])[first]
+        return sessions[np.searchsorted(known, self.result.times)]
+
+    @cached_property
     def trial(self) -> Trial:
         """The run as one of the trials on its data."""
         result, study = self.result, self.study
@@ -131,7 +140,7 @@ class Run:
             sharpe=_none_if_nan(returns.sharpe_ratio(change)),
             n=len(change),
             options=study.options,
-            periods_per_year=_none_if_nan(periods.periods_per_year(result.times)),
+            periods_per_year=_none_if_nan(periods.periods_per_year(self.sessions)),
             total_return=_none_if_nan(returns.total_return(result.equity)),
         )
 

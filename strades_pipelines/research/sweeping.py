@@ -93,7 +93,7 @@ def sweep(
         how,
         reason,
         first,
-        periods.days_per_year(np.concatenate([one.time for one in study.bars])),
+        periods.days_per_year(np.concatenate([one.sessions for one in study.bars])),
         time.perf_counter() - began,
         choice.sort,
     )

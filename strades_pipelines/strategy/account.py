@@ -67,6 +67,10 @@ class Account:
         self.new_orders = 0
         self.next_number = 1
         self.next_group = 1
+        # What was asked for of instruments without a price: a weight or, where `wants_weight` is 0, an amount of money.
+        self.wish = [math.nan] * size
+        self.wants_weight = [0] * size
+        self.wishes = 0
 
     @property
     def constants(self) -> tuple[str, ...]:
@@ -104,12 +108,41 @@ class Account:
         return total
 
     def set_weight(self, i: int, weight: float) -> None:
-        """Aim at `weight` of the equity in instrument `i`, in units at its last close."""
+        """Aim at `weight` of the equity in instrument `i`, in units at its last close; without one at its first."""
+        if math.isnan(self.price[i] * self.unit[i]):
+            self.wait_for_price(i, weight, 1)
+            return
         self.target[i] = weight * self.equity / (self.price[i] * self.unit[i])
 
     def set_notional(self, i: int, notional: float) -> None:
-        """Aim at so much money in instrument `i`, in units at its last close."""
+        """Aim at so much money in instrument `i`, in units at its last close; without one at its first."""
+        if math.isnan(self.price[i] * self.unit[i]):
+            self.wait_for_price(i, notional, 0)
+            return
         self.target[i] = notional / (self.price[i] * self.unit[i])
+
+    def wait_for_price(self, i: int, wish: float, is_weight: int) -> None:
+        """Keep what is wanted of instrument `i` until it has a price; a new wish takes the place of an old one."""
+        self.new_orders += 1
+        if math.isnan(self.wish[i]):
+            self.wishes += 1
+        self.wish[i] = wish
+        self.wants_weight[i] = is_weight
+        if math.isnan(wish):
+            self.wishes -= 1
+            self.target[i] = wish
+
+    def grant(self, i: int) -> None:
+        """Turn what was wanted of instrument `i` into a target once it has a price, unless it got one since."""
+        wish = self.wish[i]
+        if wish == wish and not math.isnan(self.price[i] * self.unit[i]):
+            self.wish[i] = math.nan
+            self.wishes -= 1
+            if self.target[i] == 0.0:
+                if self.wants_weight[i] != 0:
+                    self.set_weight(i, wish)
+                else:
+                    self.set_notional(i, wish)
 
     def order(
         self,
@@ -162,6 +195,11 @@ class Account:
         made.cancel_asked = False
         made.rested = False
         made.entered = UNSET
+        made.heading = 0
+        made.done = 0.0
+        made.worth = 0.0
+        made.paid = 0.0
+        made.unpaid_price = UNSET
         made.turn = NEVER
         made.day = BEGINNING
         made.state = NEW

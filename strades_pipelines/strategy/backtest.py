@@ -14,7 +14,7 @@ from strades_pipelines.strategy.broker import SimulatedBroker
 from strades_pipelines.strategy.columns import Columns, Floats, Integers, bar_columns
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.event_chain import EventChain
-from strades_pipelines.strategy.events import BEGINNING
+from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH
 from strades_pipelines.strategy.gate import Gate
 from strades_pipelines.strategy.journal import KINDS
 from strades_pipelines.strategy.session import Progress, Session, StrategyError
@@ -38,6 +38,14 @@ class Bars:
     multiplier: float = 1.0
     lot: float = 0.0
     _columns: dict[int, Columns] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def sessions(self) -> Integers:
+        """An instant of the day to which each bar belongs, shape (n,).
+
+        That is the day it ends in, whose midnight is its end; of bars longer than a day, the day of their open.
+        """
+        return np.where(self.time - self.open_time <= DAY_LENGTH, self.time - 1, self.open_time)
 
     def columns(self, i: int) -> Columns:
         """As events of instrument `i`; kept, with what is known of them, for the next run."""
@@ -102,6 +110,7 @@ class Terms:
             financing=self.financing,
             borrowing=self.borrowing,
             keeps_values=keeps_values,
+            is_backtest=True,
         )
 
 
@@ -116,6 +125,8 @@ class Result:
         fills, decisions, orders: arrays of shape (rows, columns); the columns are in `journal.KINDS`.
         times, equity, gross: the account at each instant, shape (n,); microseconds UTC, money, money.
         account: the account at the end.
+        ruined_at: when it was worth nothing and was closed (microseconds UTC); margin_calls: how often positions had to
+            be made smaller for the leverage.
     """
 
     names: Sequence[str]
@@ -129,6 +140,8 @@ class Result:
     equity: Floats
     gross: Floats
     account: Account
+    ruined_at: int | None = None
+    margin_calls: int = 0
 
     @property
     def fees(self) -> float:
@@ -186,4 +199,6 @@ def result_of(progress: Progress, names: Sequence[str]) -> Result:
         np.ascontiguousarray(values[:, 0]),
         np.ascontiguousarray(values[:, 1]),
         engine.account,
+        engine.ruined_at if engine.is_ruined else None,
+        engine.margin_calls,
     )

@@ -16,6 +16,7 @@ from strades_pipelines.strategy.columns import Integers
 from strades_pipelines.strategy.factors import read_factors
 
 DAY = 86_400_000_000
+FRIDAY = 1  # days since 1970-01-01, a Thursday, modulo 7
 
 
 class Sessions(Protocol):
@@ -44,6 +45,7 @@ class Reading:
         interval: the length of a bar in microseconds; None infers it.
         start, end: bars whose `ts_utc` lies in [start, end) are kept, microseconds UTC; None is no bound.
         multiplier, lot: see `Bars`.
+        resample: the length of the bars to make of those of a file, in microseconds; None leaves them.
     """
 
     sessions: Callable[[int, int], Sessions] | None = None
@@ -52,6 +54,7 @@ class Reading:
     end: int | None = None
     multiplier: float = 1.0
     lot: float = 0.0
+    resample: int | None = None
 
     def bars(self, path: Path, name: str | None = None, factors: Path | None = None) -> Bars:
         """The bars of a csv, csv.gz or parquet file with the columns ts_utc, open, high, low, close, volume.
@@ -65,6 +68,8 @@ class Reading:
         """
         table = read_table(path)
         check(path, table)
+        if self.resample is not None:
+            table = resampled(path, table, self.interval or _interval(path, table.time), self.resample)
         opens, closes, days = self._in_time(path, table)
         kept = self._kept(path, table.time)
         prices = table.prices if factors is None else read_factors(factors).apply(days, table.prices)
@@ -73,7 +78,7 @@ class Reading:
 
     def _in_time(self, path: Path, table: BarTable) -> tuple[Integers, Integers, Integers]:
         """When each bar opens and is final, and the day of its session (since 1970)."""
-        time, interval = table.time, self.interval or _interval(path, table.time)
+        time, interval = table.time, self.resample or self.interval or _interval(path, table.time)
         closes = time + interval
         np.minimum(closes[:-1], time[1:], out=closes[:-1])
         days = time // DAY
@@ -107,9 +112,27 @@ def _sessions_of(path: Path, table: BarTable, known: Sessions, days: Integers) -
     return row.astype(np.int64)
 
 
+def resampled(path: Path, table: BarTable, interval: int, length: int) -> BarTable:
+    """Bars of `length` of shorter ones: from a whole number of lengths since 1970 (UTC) on, where there are any."""
+    if length < interval or length % interval:
+        raise BadInput(f"{path}: --resample: expected a whole number of its bars, of {interval / 1e6:g} s")
+    first = np.flatnonzero(np.diff(table.time // length, prepend=-1) != 0)
+    open_, high, low, close, volume = table.prices
+    last = np.append(first[1:], len(table.time)) - 1
+    prices = [
+        open_[first],
+        np.maximum.reduceat(high, first),
+        np.minimum.reduceat(low, first),
+        close[last],
+        np.add.reduceat(volume, first),
+    ]
+    return BarTable(table.time[first] // length * length, np.array(prices), table.first_row)
+
+
 def _interval(path: Path, time: Integers) -> int:
-    """The most common spacing; the shortest of those that are as common."""
+    """The most common spacing; the shortest of those that are as common. From Friday to Monday is one day."""
     spacing = np.diff(time)
+    spacing[(spacing == 3 * DAY) & (time[:-1] // DAY % 7 == FRIDAY) & (time[:-1] % DAY == 0)] = DAY
     if len(spacing) == 0:
         raise BadInput(f"{path}: expected two bars or more, or --interval, to tell how long a bar is; found one")
     middle = int(np.median(spacing[: 2 * ((len(spacing) + 1) // 2) - 1]))

@@ -28,11 +28,14 @@ OF_BAR, OF_TRADE, OF_QUOTE = 0, 1, 2
 class SimulatedBroker:
     """Fills orders from bars, trades and quotes, by the worst path through a bar unless `best_path`.
 
-    A bar does not say in which order its prices came. What its open decides comes first. By the worst path stops come
-    then, and limits after them, which are done only when the price went through them; by the best path the other way
-    round. For the stop and the limit of an entry inside the bar the worst path takes it that the whole range came after
-    the entry, against it, and that of what it would gain only the close is sure; the best path the other way round. A
-    limit that rested when a trade or quote went beyond it is done at its limit; at a trade at the very limit only by
+    A bar does not say in which order its prices came, only that they went from the open to its two extremes and to the
+    close. What its open decides comes first. By the worst path stops come then, and limits after them, which are done
+    only when the price went through them; by the best path the other way round. After an entry inside the bar the
+    extreme that the price was heading for is sure to come, on either path: the low after a stop to sell or a limit to
+    buy. The other one comes after it by the worst path as far as it reaches a stop, by the best as far as it reaches a
+    limit; then only the close is sure. A trailing stop that the bar does not reach where it stands has followed the
+    bar's best price when the price comes back: as far as the other extreme by the worst path, to the close by the best.
+    A limit that rested when a trade or quote went beyond it is done at its limit; at a trade at the very limit only by
     the best path.
 
     Args:
@@ -104,7 +107,12 @@ class SimulatedBroker:
         if self.is_stop(order):
             if self.passed(order, bar.open):
                 return AT_OPEN
-            if not self.passed(order, bar.high if order.quantity > 0.0 else bar.low):
+            against = bar.high if order.quantity > 0.0 else bar.low
+            if not math.isnan(order.trail) and (self.best_path or not self.passed(order, against)):
+                # By the best path the better price came first; what is reached where it stands is so on either.
+                sure = not self.best_path or self.passed(order, against)
+                return self.followed_turn(order, bar, against if sure else bar.close)
+            if not self.passed(order, against):
                 return NEVER
             return SECOND if self.best_path else FIRST
         if self.within(order, bar.open):
@@ -116,20 +124,39 @@ class SimulatedBroker:
             return NEVER
         return FIRST if self.best_path else SECOND
 
+    def followed_turn(self, order: Order, bar: Bar, back: float) -> int:
+        """The same for a trailing stop that followed the bar's best price, from which the price came `back` so far."""
+        if order.quantity > 0.0:
+            best = min(order.best, bar.low)
+            if back < best + order.trail:
+                return NEVER
+        else:
+            best = max(order.best, bar.high)
+            if back > best - order.trail:
+                return NEVER
+        order.best = best
+        order.entered = best
+        return FRESH_FIRST
+
     def fresh_turn(self, order: Order, bar: Bar) -> int:
         """The same for one whose parent was filled inside the bar, at the price it `entered`."""
         buys = order.quantity > 0.0
+        far = bar.low if buys else bar.high
         if self.is_stop(order):
+            against = bar.high if buys else bar.low
             if self.passed(order, order.entered):
                 return FRESH_FIRST
-            if self.best_path:
-                return FRESH_SECOND if self.passed(order, bar.close) else NEVER
-            return FRESH_FIRST if self.passed(order, bar.high if buys else bar.low) else NEVER
+            if self.passed(order, against) and (not self.best_path or order.heading == (1 if buys else -1)):
+                return FRESH_SECOND if self.best_path else FRESH_FIRST
+            if not math.isnan(order.trail) and order.heading == (-1 if buys else 1):
+                return self.followed_turn(order, bar, bar.close if self.best_path else against)
+            return FRESH_SECOND if self.best_path and self.passed(order, bar.close) else NEVER
         if self.within(order, order.entered):
             return FRESH_FIRST
         if self.best_path:
-            return FRESH_FIRST if self.reached(order, bar.low if buys else bar.high) else NEVER
-        return FRESH_SECOND if self.reached(order, bar.close) else NEVER
+            return FRESH_FIRST if self.reached(order, far) else NEVER
+        sure = self.reached(order, bar.close) or (order.heading == (-1 if buys else 1) and self.reached(order, far))
+        return FRESH_SECOND if sure else NEVER
 
     def price(self, order: Order, bar: Bar, source: int) -> float:
         """The price at which an order is done in its turn, slippage apart; NaN when its limit holds it back."""
@@ -174,12 +201,12 @@ class SimulatedBroker:
         return order.best - order.trail
 
     def follow(self, order: Order, bar: Bar) -> None:
-        """Let a trailing stop follow the bar, or its close when it was entered inside; that counts from the next on."""
+        """Let a trailing stop follow the bar, or what surely came after its entry inside; it counts from the next bar on."""
         inside = not math.isnan(order.entered)
         if order.quantity > 0.0:
-            order.best = min(order.best, bar.close if inside else bar.low)
+            order.best = min(order.best, bar.close if inside and order.heading != -1 else bar.low)
         else:
-            order.best = max(order.best, bar.close if inside else bar.high)
+            order.best = max(order.best, bar.close if inside and order.heading != 1 else bar.high)
 
     def worse(self, price: float, quantity: float, volume: float) -> float:
         """The price that whoever takes gets: spread, slippage, impact. What has a price is never sold below 0."""

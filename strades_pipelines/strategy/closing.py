@@ -20,7 +20,7 @@ def close_positions(progress: Progress) -> int:
         held = account.position[i]
         if held == 0.0:
             continue
-        price = broker.worse(account.price[i], -held, 0.0)
+        price = broker.worse(account.price[i], -held, engine.volume[i])
         fee = broker.fee.of(abs(held), price * account.multiplier[i], False)
         engine.take(i, -held, price, (-held * price * account.multiplier[i] + fee) * account.rate[i])
         time = account.price_time[i]

@@ -8,7 +8,8 @@ import numpy as np
 
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.columns import Floats
-from strades_pipelines.strategy.journal import DECISION
+from strades_pipelines.strategy.journal import DECISION, OUTCOME
+from strades_pipelines.strategy.orders import NO_PRICE
 from strades_pipelines.strategy.session import Progress
 
 # What an order of the strategy's own is asked for with; the first two columns are those of a decision.
@@ -69,7 +70,10 @@ def decided(progress: Progress, recorder: OrderRecorder | None = None) -> Decide
     """What an engine of a session decided."""
     asked = recorder.array() if recorder else np.zeros((0, len(ASKED)))
     error = str(progress.error) if progress.error else None
-    return Decided(progress.journal["decisions"], asked, progress.mode, progress.not_compiled, error)
+    decisions = progress.journal["decisions"]
+    # What still waits for a price is refused when the bars end: of a run that ends earlier, earlier.
+    decisions = decisions[decisions[:, OUTCOME] != NO_PRICE]
+    return Decided(decisions, asked, progress.mode, progress.not_compiled, error)
 
 
 def difference(first: Decided, second: Decided, tolerance: float = 0.0) -> Difference | None:

@@ -7,7 +7,6 @@ import math
 
 from strades_pipelines.strategy.broker import OF_BAR, OF_QUOTE, OF_TRADE, RECORDED
 from strades_pipelines.strategy.compiler.rare import rarely
-from strades_pipelines.strategy.corporate_actions import CorporateActions
 from strades_pipelines.strategy.events import (
     ACTION,
     ARTICLE,
@@ -31,9 +30,10 @@ from strades_pipelines.strategy.events import (
     Trade,
 )
 from strades_pipelines.strategy.orders import AT_CLOSE, OPEN
+from strades_pipelines.strategy.supervision import Supervision
 
 
-class Engine(CorporateActions):
+class Engine(Supervision):
     """Steps one strategy through events in their total order.
 
     On a bar: the fills of its instrument's orders, each told to the strategy; then the bar itself; then a decision for
@@ -68,15 +68,15 @@ class Engine(CorporateActions):
         return self.account.new_orders > 0 or self.account.waiting[bar.i] > 0
 
     def start(self) -> None:
-        """Before the first event: the strategy makes its state."""
+        """Before the first event: the strategy makes its state; what it wants already waits for the first price."""
         self.strategy.on_start(self.account)
-        for i in range(self.account.size):
-            self.account.target[i] = 0.0
 
     def end_last_instant(self) -> None:
-        """After the last event: its instant is over."""
+        """After the last event: its instant is over, and what still waits for a price is refused."""
         if self.account.now > BEGINNING:
             self.end_instant()
+            self.waits_for_price = False
+            self.end_requests()
 
     def stop(self) -> None:
         """After the end."""
@@ -249,13 +249,29 @@ class Engine(CorporateActions):
     def end_instant(self) -> None:
         """Every event of the instant is in: the timer, what it changed, and the account's value."""
         account = self.account
+        if self.shares_cash and self.unpaid_count > 0:
+            self.is_instant_over = True
+            self.pay()
+            self.is_instant_over = False
         self.strategy.on_timer(account.now, account)
         if self.looks_around and (len(self.tactics) > 0 or self.is_asked()):
             self.look_around()
         if account.new_orders > 0:
             self.admit(TIMER)
+        if self.shares_cash and (self.postponed or self.unanswered > 0):
+            self.end_requests()
         if account.now >= self.opened_at:
             self.value()
+
+    @rarely
+    def end_requests(self) -> None:
+        """Every sale of the instant is known: what purchases waited for is there, or is not."""
+        self.is_instant_over = True
+        self.postponed = False
+        self.look_around()
+        if self.account.new_orders > 0:
+            self.admit(TIMER)
+        self.is_instant_over = False
 
     def is_asked(self) -> bool:
         """Whether a target is not the one decided on; one by one, since lists of the same NaN are equal to Python."""

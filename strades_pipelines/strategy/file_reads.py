@@ -11,13 +11,25 @@ from typing import Any
 CODE = {".py", ".pyc", ".pyi", ".so", ".o", ".dylib"}
 SYSTEM = tuple(f"{folder}/" for folder in ("/usr", "/etc", "/proc", "/sys", "/dev", sys.prefix, sys.base_prefix))
 MEMORY = "/dev/shm/"  # no device: data is put there to be read fast
+# What Python tells of asking others, where in its arguments the one that was asked is, and the word for it.
+OTHERS = {
+    "socket.connect": (1, "network"),
+    "subprocess.Popen": (0, "process"),
+    "os.system": (0, "process"),
+    "sqlite3.connect": (0, "database"),
+}
+# Libraries that open files by themselves, of which Python hears nothing.
+SILENT = {"duckdb", "h5py", "netCDF4", "polars", "pyarrow", "tables", "zarr"}
 _listeners: list[set[str]] = []
 _hooked: list[bool] = []
 
 
 @contextmanager
 def files_read(*, ignored: Path | None = None) -> Iterator[set[str]]:
-    """The files that are opened for reading in the block; not those of the folder `ignored`."""
+    """The files that are opened for reading in the block; not those of the folder `ignored`.
+
+    What it asks of others (a connection, a process, a database) is among them as a word of `OTHERS` and what was asked.
+    """
     if not _hooked:
         sys.addaudithook(_heard)  # cannot be taken off again; it does nothing while nobody listens
         _hooked.append(True)
@@ -32,7 +44,13 @@ def files_read(*, ignored: Path | None = None) -> Iterator[set[str]]:
 
 
 def _heard(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "open" or not _listeners:
+    if not _listeners:
+        return
+    if event in OTHERS:
+        place, word = OTHERS[event]
+        for listener in _listeners:
+            listener.add(f"{word} {arguments[place]}")
+    if event != "open":
         return
     path, mode, _ = arguments
     if not isinstance(path, str | bytes | os.PathLike) or "w" in (mode or "") or "a" in (mode or ""):

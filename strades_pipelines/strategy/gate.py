@@ -45,6 +45,7 @@ class Gate:
         lot: the unit of quantities; 0 for any fraction.
         tick: the unit of prices; 0 for any.
         margin: what of a position's value the equity must cover; 0 for nothing.
+        fits_cash: whether a purchase for a target that cash and fee do not allow is cut to what they do, not refused.
         limits: fields of `market.limits.Limits`; what is not given is infinite. A `leverage` of 1 or less also means
             that cash never goes below zero.
 
@@ -62,11 +63,15 @@ class Gate:
         lot: float = 0.0,
         tick: float = 0.0,
         margin: float = 0.0,
+        fits_cash: bool = False,
         **limits: float,
     ) -> None:
         self.limits = replace(no_limits(), **{name: float(value) for name, value in limits.items()})
         self.allow_short = allow_short
+        self.fits_cash = fits_cash
         self.is_cash_account = self.limits.leverage <= 1.0
+        # Whether sales at the market count before purchases; see `EngineState.shares_cash`.
+        self.counts_sales = False
         self.lot = [float(lot)] * size
         self.tick = [float(tick)] * size
         self.margin = [float(margin)] * size
@@ -135,6 +140,16 @@ class Gate:
         if tick == 0.0:
             return price
         return multiple(math.floor(price / tick + 0.5), tick)
+
+    @rarely
+    def limit_in_ticks(self, i: int, limit: float, buys: bool) -> float:
+        """A limit in whole ticks, never worse than it was: down for a purchase, up for a sale."""
+        tick = self.tick[i]
+        if tick == 0.0 or not abs(limit) < 9.0e15 * tick:
+            return limit
+        if buys:
+            return multiple(math.floor(limit / tick + 1e-9), tick)
+        return multiple(math.ceil(limit / tick - 1e-9), tick)
 
     def outcome(self, account: Account, order: Order) -> int:
         """ACCEPTED, or why an order is refused whatever its size."""
@@ -279,8 +294,11 @@ class Gate:
         bought = max(quantity, 0.0)
         for q in range(account.count):
             order = account.orders[account.queue[q]]
-            if order.i == i and order.state == OPEN and not order.reduce_only and order.parent == 0:
-                bought += max(order.quantity, 0.0)
+            if order.i == i and order.state == OPEN and order.parent == 0:
+                if order.quantity > 0.0:
+                    bought += 0.0 if order.reduce_only else order.quantity
+                elif self.counts_sales and self.is_at_market(order):
+                    bought += order.quantity
         return account.position[i] + account.pending[i] + bought
 
     def least(self, account: Account, i: int, quantity: float) -> float:

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from strades_pipelines.strategy.bad_input import BadInput
@@ -60,6 +61,10 @@ def _range(cls: type[Strategy], name: str, text: str) -> list[Any]:
         raise BadInput(f"--range: parameter {name}: expected a stop above the start and a step above 0, found {text!r}")
     if count > MOST:
         raise BadInput(f"--range: parameter {name}: expected at most {MOST:,} values, found {count:,}")
+    if type(start) is float or type(step) is float:
+        # As a user would type them: 0.1 and twice 0.1 more are 0.3.
+        first, more = (Decimal(repr(number)) for number in (start, step))
+        return [float(first + k * more) for k in range(count)]
     return [start + k * step for k in range(count)]
 
 

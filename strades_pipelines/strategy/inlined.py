@@ -14,7 +14,18 @@ from strades_pipelines.strategy.compiler.program import method_of, read_source
 from strades_pipelines.strategy.inlined_body import Body, copied, is_text
 
 # Whose methods are written out: what is made of numbers, as compiled code has it.
-PARTS = ("account", "broker", "corporate_actions", "engine", "gate", "journal", "matching", "own_orders", "state")
+PARTS = (
+    "account",
+    "broker",
+    "corporate_actions",
+    "engine",
+    "gate",
+    "journal",
+    "matching",
+    "own_orders",
+    "state",
+    "supervision",
+)
 OWN = {f"strades_pipelines.strategy.{name}" for name in (*PARTS, "tally", "targets")}
 OWN |= {"strades_pipelines.market.fees"}
 # Where hooks that do nothing come from.

@@ -4,7 +4,8 @@ import hashlib
 import inspect
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Any
 
 from strades_pipelines.regular_files import read_regular
 from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.strategy.file_reads import SILENT
 from strades_pipelines.strategy.registry import faults, strategies
 from strades_pipelines.strategy.strategy import Strategy
 
@@ -19,18 +21,19 @@ MOST_BYTES = 10_000_000
 BOOLEANS = {"true": True, "false": False}
 
 
-def load_strategy(named: str) -> type[Strategy]:
+def load_strategy(named: str, *, fresh: bool = False) -> type[Strategy]:
     """The class of a strategy.
 
     Args:
         named: a name of the library, `FILE.py:Class`, or `FILE.py` for a file with one strategy.
+        fresh: import a file again, though this process has its module.
 
     Raises:
         BadInput: for a name, file or class that is not there; for a file that does not import with the line at fault.
     """
     path, _, name = named.rpartition(":") if ".py:" in named else (named, "", "")
     if path.endswith(".py"):
-        return _class_of(Path(path), name)
+        return _class_of(Path(path), name, fresh=fresh)
     if named not in strategies():
         known = f"expected FILE.py:Class or one of {', '.join(sorted(strategies()))}; found {named!r}"
         raise BadInput(f"strategy: {faults().get(named, known)}")
@@ -79,8 +82,20 @@ def value_of(cls: type[Strategy], name: str, text: str) -> Any:
         raise BadInput(f"{cls.title()}: parameter {name}: expected {kind.__name__}, found {text!r}") from None
 
 
-def _class_of(path: Path, name: str) -> type[Strategy]:
-    module = _imported(path)
+def silent_libraries(cls: type[Strategy]) -> set[str]:
+    """The libraries among what a strategy's file imported that read files unheard, as `library NAME`."""
+    module = sys.modules[cls.__module__]
+    roots = {
+        (member.__name__ if isinstance(member, ModuleType) else getattr(member, "__module__", None) or "").partition(
+            "."
+        )[0]
+        for member in vars(module).values()
+    }
+    return {f"library {name}" for name in roots & SILENT}
+
+
+def _class_of(path: Path, name: str, *, fresh: bool = False) -> type[Strategy]:
+    module = _imported(path, fresh=fresh)
     found = {
         key: member
         for key, member in vars(module).items()
@@ -96,7 +111,7 @@ def _class_of(path: Path, name: str) -> type[Strategy]:
     return found[name]
 
 
-def _imported(path: Path) -> ModuleType:
+def _imported(path: Path, *, fresh: bool = False) -> ModuleType:
     """The module of a file, once a process for each content: strategies are told apart by where they were defined."""
     try:
         content = read_regular(path, most_bytes=MOST_BYTES)
@@ -104,21 +119,37 @@ def _imported(path: Path) -> ModuleType:
         raise BadInput(f"{path}: expected a readable strategy file, found {error.strerror}") from None
     digest = hashlib.sha256(str(path.resolve()).encode() + b"\0" + content).hexdigest()[:16]
     name = f"strades_strategy_{digest}"
-    if name in sys.modules:
+    if name in sys.modules and not fresh:
         return sys.modules[name]
     spec = spec_from_file_location(name, path)
     assert spec is not None
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:
-        # Not by its loader: bytecode that is kept is told from its source by size and second only.
-        exec(compile(content, str(path), "exec"), vars(module))
+        with _beside(path.resolve().parent):
+            # Not by its loader: bytecode that is kept is told from its source by size and second only.
+            exec(compile(content, str(path), "exec"), vars(module))
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
         raise BadInput(f"{_line_of(path, error)}: {type(error).__name__}: {_said(error)}") from None
     return module
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[None]:
+    """Let a strategy's file import modules of its own folder, which no other file gets by their names."""
+    known = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - known:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and Path(file).resolve().is_relative_to(folder):
+                del sys.modules[name]
 
 
 def _line_of(path: Path, error: BaseException) -> str:

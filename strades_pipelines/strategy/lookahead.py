@@ -1,6 +1,6 @@
 """Does a strategy know the future? What is known after t is poisoned; what was decided up to t must not change."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,12 @@ from strades_pipelines.strategy.poison import Poison, poisonable
 from strades_pipelines.strategy.session import Session
 from strades_pipelines.strategy.strategy import Strategy
 
+READINGS = {
+    "network": "is asked by the strategy itself; what it answers cannot be tried",
+    "process": "is run by the strategy itself; what it says cannot be tried",
+    "database": "is opened by the strategy itself; what it holds cannot be tried",
+    "library": "is imported by the strategy; what that reads by itself is not heard and cannot be tried",
+}
 Make = Callable[[], Strategy]
 Feed = Callable[[Sequence[Bars]], Sequence[Columns]]
 
@@ -70,6 +76,7 @@ def lookahead(
     times: int = 200,
     cache: Path | None = None,
     seed: int = 0,
+    heard: Iterable[str] = (),
 ) -> Report:
     """Poison the future of bars and compare what a strategy decides.
 
@@ -83,6 +90,7 @@ def lookahead(
         make: a fresh strategy; called for each run, so what it reads when it is made is tried too.
         feed: from bars to streams of events; what it does with values known later than the events it makes is tried.
         cache: the folder of compiled code; without it all runs are per event.
+        heard: what was read when the strategy's file was imported, see `files_read`.
 
     Raises:
         ValueError: the strategy fails on the true bars.
@@ -98,7 +106,7 @@ def lookahead(
         if feed is not plain:
             tried = np.union1d(tried, clean.decisions[:, 0].astype(np.int64))
         found = [one for one in (*runs.at_times(clean, tried), *runs.all_along(clean)) if one]
-    findings = _findings(found, [one.name for one in bars], sorted(read))
+    findings = _findings(found, [one.name for one in bars], sorted(read.union(heard)))
     return Report(findings, len(tried), len(clean.decisions), clean.mode, clean.not_compiled)
 
 
@@ -197,5 +205,12 @@ def _findings(found: Sequence[Difference], names: Sequence[str], read: Sequence[
     for one in sorted(found, key=lambda one: (one.time, one.i)):
         text = f"{one.first}; with everything known later poisoned: {one.second}"
         known.setdefault((one.time, one.i), Finding("lookahead", one.time, names[one.i], text))
-    files = [Finding("file", None, None, f"{name} is read by the strategy itself; give it as bars") for name in read]
-    return [*known.values(), *files]
+    return [*known.values(), *map(_reading, read)]
+
+
+def _reading(name: str) -> Finding:
+    """What a strategy reads by itself: nobody can poison it, so nothing is said of it but that."""
+    kind = name.partition(" ")[0]
+    if kind in READINGS:
+        return Finding(kind, None, None, f"{name.partition(' ')[2]} {READINGS[kind]}")
+    return Finding("file", None, None, f"{name} is read by the strategy itself; give it as bars")

@@ -15,6 +15,7 @@ from strades_pipelines.strategy.orders import (
     DAY_OVER,
     EXPIRED,
     FOK,
+    GTC,
     INSUFFICIENT_CASH,
     IOC,
     NEVER,
@@ -49,6 +50,8 @@ class Matching(OwnOrders):
                     changes = changes or not self.broker.is_settled(order)
                 else:
                     changes = changes or order.state != OPEN
+        if self.measures:
+            self.put_exits_first(bar.i)
         if first == NEVER and not changes:
             if source == OF_BAR:
                 self.calm(bar)
@@ -63,6 +66,18 @@ class Matching(OwnOrders):
             if order.i == bar.i and order.state == OPEN and self.is_due(order, bar):
                 self.settle(order, bar, source)
         self.compact()
+
+    @rarely
+    def put_exits_first(self, i: int) -> None:
+        """What is left of an entry does not take the volume that a stop of its own needs, which ends it when done."""
+        account = self.account
+        for q in range(account.count):
+            child = account.orders[account.queue[q]]
+            if child.i == i and child.parent != 0 and child.turn != NEVER and self.broker.is_stop(child):
+                for p in range(account.count):
+                    parent = account.orders[account.queue[p]]
+                    if parent.number == child.parent and parent.state == OPEN:
+                        parent.turn = NEVER
 
     def is_met(self, bar: Bar) -> bool:
         """Whether a bar may fill or change an order of its instrument."""
@@ -144,10 +159,48 @@ class Matching(OwnOrders):
         maker = resting and at == order.limit and (inside or (source != OF_BAR and order.rested))
         quantity = size if order.quantity > 0.0 else -size
         price = self.gate.in_ticks(i, self.broker.slipped(order, at, quantity, self.volume[i], maker))
-        if self.is_overdrawn(i, quantity, price):
-            self.end(order, REJECTED, INSUFFICIENT_CASH)
-            return
+        is_cut = self.is_overdrawn(i, quantity, price)
+        if is_cut:
+            if self.gate.is_at_market(order) and self.may_be_paid(i):
+                order.unpaid_price = at
+                order.unpaid_at = bar.open_time
+                self.unpaid_count += 1
+                return
+            quantity = 0.0 if order.time_in_force == FOK else self.affordable(i, quantity, price)
+            if quantity <= 0.0:
+                self.cut_order(order, REJECTED)
+                return
         self.fill(order, quantity, price, maker, bar, source)
+        if is_cut and order.state == OPEN:
+            self.cut_order(order, CANCELLED)
+
+    @rarely
+    def cut_order(self, order: Order, state: int) -> None:
+        """Of an order the cash pays no more: the rest ends, or waits for a sale that is under way."""
+        waits = self.shares_cash and self.gate.is_at_market(order) and order.time_in_force == GTC
+        if not (waits and self.has_sales(order.i)):
+            self.end(order, state, INSUFFICIENT_CASH)
+
+    @rarely
+    def pay(self) -> None:
+        """The instant is over: fill at their open what waited for the sales of the instant, as far as the cash goes."""
+        account = self.account
+        self.unpaid_count = 0
+        for i in range(account.size):
+            if self.unpaid[i] != 0:
+                self.unpaid[i] = 0
+                if account.pending[i] > 0.0:
+                    self.fill_target(i, self.unpaid_price[i], self.unpaid_at[i])
+        for q in range(account.count):
+            order = account.orders[account.queue[q]]
+            price = order.unpaid_price
+            i = order.i
+            if order.state == OPEN and price == price:
+                order.unpaid_price = UNSET
+                order.turn = AT_OPEN
+                at = order.unpaid_at
+                self.try_fill(order, Bar(i, account.now, at, price, price, price, price, self.volume[i]), OF_BAR)
+        self.compact()
 
     def fillable(self, order: Order) -> float:
         """How many units of an order may be done: what reduces, or sells, never goes through zero where it must not."""
@@ -165,9 +218,13 @@ class Matching(OwnOrders):
         account = self.account
         i = order.i
         step = order.turn
-        fee = self.broker.fee.of(abs(quantity), price * account.multiplier[i], maker)
+        worth = price * account.multiplier[i]
+        fee = self.broker.fee.of_part(abs(quantity), worth, maker, order.done, order.worth, order.paid)
+        order.done += abs(quantity)
+        order.worth += abs(quantity) * worth
+        order.paid += fee
         self.left[i] -= abs(quantity)
-        self.take(i, quantity, price, (quantity * price * account.multiplier[i] + fee) * account.rate[i])
+        self.take(i, quantity, price, (quantity * worth + fee) * account.rate[i])
         self.shrink(order, quantity)
         self.release(order, abs(quantity), price, step, bar.open_time)
         for q in range(account.count):

@@ -53,6 +53,8 @@ OUTCOMES = (
     "max_drawdown",
     # Of a replay alone, which knows the sessions of its exchanges.
     "market_closed",
+    # Of a backtest alone.
+    "account_ruined",
 )
 (
     ACCEPTED,
@@ -84,6 +86,7 @@ OUTCOMES = (
     BY_VENUE,
 ) = range(27)  # and those of `market.limits`
 MARKET_CLOSED = OUTCOMES.index("market_closed")
+RUINED = OUTCOMES.index("account_ruined")
 # A condition that an order has not, and how that is asked for: a NaN that is asked for is a mistake.
 UNSET, NOT_GIVEN = math.nan, -math.inf
 # When in a bar an order has its turn; see `SimulatedBroker.turn`.
@@ -95,8 +98,10 @@ class Order:
 
     `stop` waits for the price to pass it, `limit` bounds the price, `trail` is the distance a stop keeps behind the
     best price since. Orders of one `group` cancel one another; one with a `parent` waits until that is filled:
-    `entered` is the price at which it was, for the rest of the bar inside of which that happened. `rested` says that an
-    event it could have been filled on has passed.
+    `entered` is the price at which it was, for the rest of the bar inside of which that happened, and `heading` says
+    which of the bar's extremes is sure to come after it: 1 the high, -1 the low, 0 neither. `rested` says that an
+    event it could have been filled on has passed. `done`, `worth` and `paid` are the units, notional and fee of its
+    fills so far; `unpaid_price` and `unpaid_at` the open that is its when the sales of its instant are in.
     """
 
     def __init__(self) -> None:
@@ -117,6 +122,12 @@ class Order:
         self.cancel_asked = False
         self.rested = False
         self.entered = UNSET
+        self.heading = 0
+        self.done = 0.0
+        self.worth = 0.0
+        self.paid = 0.0
+        self.unpaid_price = UNSET
+        self.unpaid_at = 0
         self.turn = NEVER
         self.day = -(1 << 62)
         self.decided_at = 0

@@ -16,9 +16,11 @@ from strades_pipelines.strategy.orders import (
     FREE,
     LOT_PRECISION,
     NEW,
+    NO_PRICE,
     OPEN,
     OTHER_DONE,
     REJECTED,
+    RUINED,
     UNSET,
     WAITING,
     Order,
@@ -33,13 +35,19 @@ class OwnOrders(Targets):
     def admit(self, trigger: int) -> None:
         """Pass what the strategy ordered through the gate, and cancel what it wants cancelled, until it asks no more.
 
+        Orders without a price yet, and purchases that a sale of the same instant may pay for, stay new.
+
         Raises:
             ValueError: when it never ends.
         """
         account = self.account
         rounds = 0
+        if account.wishes > 0:
+            for i in range(account.size):
+                account.grant(i)
         while account.new_orders > 0:
             account.new_orders = 0
+            self.unanswered = 0
             rounds += 1
             if rounds > account.capacity:
                 raise ValueError("on_order answers every order with another one")
@@ -50,7 +58,10 @@ class OwnOrders(Targets):
                 if order.cancel_asked and order.state <= OPEN:
                     self.end(order, CANCELLED, ASKED_FOR)
             self.compact()
+        # They are asked for again with the next event, and when the instant ends.
+        account.new_orders = self.unanswered + account.wishes
 
+    @rarely
     def admit_one(self, order: Order, trigger: int) -> None:
         """Open or refuse one new order; either is a decision."""
         account = self.account
@@ -59,7 +70,15 @@ class OwnOrders(Targets):
         wanted = order.quantity
         if account.now >= self.opened_at:
             order.quantity = self.gate.in_lots(order.i, wanted)
+            order.limit = self.gate.limit_in_ticks(order.i, order.limit, wanted > 0.0)
+            if math.isnan(order.best):
+                order.best = account.price[order.i]
             outcome = self.admission(order) if order.quantity != 0.0 else LOT_PRECISION
+        if (outcome == NO_PRICE and self.waits_for_price) or self.waits_for_sales(outcome):
+            order.quantity = wanted
+            order.reserved = 0.0
+            self.unanswered += 1
+            return
         self.journal.decision(account.now, order.i, held, held + wanted, order.number, outcome, trigger)
         if outcome != ACCEPTED:
             order.reserved = 0.0
@@ -80,8 +99,10 @@ class OwnOrders(Targets):
         if outcome == ACCEPTED and order.parent != 0:
             return self.waits_for(order.parent)
         if outcome != ACCEPTED or order.reduce_only or is_exit(held, order.quantity):
+            if outcome == ACCEPTED and self.gate.is_at_market(order):
+                order.reserved = self.proceeds(i, order.quantity)
             return outcome
-        outcome = self.held_back(i)
+        outcome = RUINED if self.is_ruined else self.held_back(i)
         if outcome == ACCEPTED:
             unit = self.gate.unit_price(account, order)
             reserved = 0.0
@@ -152,12 +173,22 @@ class OwnOrders(Targets):
                 other.state = OPEN
                 other.active_from = account.now if step == AT_CLOSE else since
                 other.entered = price if AT_OPEN < step < AT_CLOSE else UNSET
+                other.heading = self.heading(order)
                 other.best = price
                 self.change(other, OPEN, ACCEPTED)
             elif other.state == OPEN and other.number == order.parent:
                 self.end(other, CANCELLED, OTHER_DONE)
             elif order.group != 0 and other.group == order.group and other.number != order.number:
                 self.one_cancels(order, other, size)
+
+    @rarely
+    def heading(self, order: Order) -> int:
+        """Which extreme of the bar surely comes after an order's fill inside it: 1 the high, -1 the low, 0 neither."""
+        stops = not math.isnan(order.stop) or not math.isnan(order.trail)
+        if stops and not math.isnan(order.limit):
+            return 0
+        heading = 1 if (order.quantity > 0.0) == stops else -1
+        return heading if math.isnan(order.entered) or order.heading == heading else 0
 
     def one_cancels(self, order: Order, other: Order, size: float) -> None:
         """Another of the same group has as much less to do; nothing when this one is done."""

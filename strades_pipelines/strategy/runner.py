@@ -52,7 +52,8 @@ class Outcome:
     """What a set of parameters came to.
 
     equity: at the end. fills: how many. drawdown: the deepest fall of the value under its peak, a fraction >= 0. mean,
-    deviation (n - 1): of the returns from UTC day to day, the first one from the cash at the start; days: how many.
+    deviation (n - 1): of the returns from UTC day to day, the first day's from the cash at the start unless nothing had
+    changed; days: how many.
     skipped: why it has no result, where it has none.
     """
 
@@ -167,6 +168,8 @@ def outcome_of(ran: Ran) -> Outcome:
     if tally.next_day == BEGINNING:
         return Outcome(tally.equity, fills, tally.drawdown)
     last = tally.equity / tally.day_equity - 1.0
+    if not tally.is_second and last == 0.0:
+        return Outcome(tally.equity, fills, tally.drawdown)
     days, total, squares = tally.days + 1, tally.total + last, tally.squares + last * last
     mean = total / days
     spread = max(0.0, squares - days * mean * mean)

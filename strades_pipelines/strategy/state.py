@@ -3,23 +3,35 @@
 import math
 from typing import ClassVar
 
+from strades_pipelines.market.limits import OVER_GROSS, OVER_NET
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.broker import SimulatedBroker
 from strades_pipelines.strategy.compiler.rare import rarely
 from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH, Fill
 from strades_pipelines.strategy.gate import SLACK, Gate, multiple
 from strades_pipelines.strategy.journal import Journal
+from strades_pipelines.strategy.orders import MARGIN_SHORT, NO_CASH, OPEN
 from strades_pipelines.strategy.strategy import Strategy
 from strades_pipelines.strategy.tactics import Tactic
 from strades_pipelines.strategy.tally import Tally
 
 YEAR = 365.25 * DAY_LENGTH
+# A position of less than this part of the fill that left it is none.
+DUST = 1e-12
 
 
 class EngineState:
     """The parts of an engine, the volumes and rates it keeps, and the account's cash and positions."""
 
-    constants: ClassVar = ("keeps_values", "accrues", "measures", "converts", "looks_around")
+    constants: ClassVar = (
+        "keeps_values",
+        "accrues",
+        "measures",
+        "converts",
+        "looks_around",
+        "shares_cash",
+        "is_supervised",
+    )
 
     def __init__(
         self,
@@ -33,6 +45,7 @@ class EngineState:
         financing: float = 0.0,
         borrowing: float = 0.0,
         keeps_values: bool = True,
+        is_backtest: bool = False,
     ) -> None:
         self.strategy = strategy
         self.account = account
@@ -57,15 +70,44 @@ class EngineState:
         self.half_spread = [0.0] * size
         self.quote_time = [BEGINNING] * size
         self.retry = [0] * size
+        # What was filled of the orders for targets: units, notional, fee; see `Fee.of_part`.
+        self.done = [0.0] * size
+        self.worth = [0.0] * size
+        self.paid = [0.0] * size
+        # Purchases that wait for the sales of their instant, and the open that is theirs.
+        self.unpaid = [0] * size
+        self.unpaid_price = [0.0] * size
+        self.unpaid_at = [0] * size
+        self.unpaid_count = 0
+        # Rules of a backtest; replay and paper have those of the exact gate, which knows an order at a time. Whether an
+        # instrument without a price, and sales of others, are waited for; whether a purchase is cut to the cash.
+        self.waits_for_price = is_backtest
+        self.shares_cash = is_backtest and size > 1
+        self.cuts_to_cash = is_backtest
+        gate.counts_sales = self.shares_cash
+        self.is_instant_over = False
+        self.postponed = False
+        self.unanswered = 0
+        # Whether an account that is worth nothing is closed, and positions held within the leverage; see `supervise`.
+        self.is_supervised = is_backtest and account.cash > 0.0
+        # So that one comparison tells both: for no leverage a number that is above zero times anything above zero.
+        self.most_gross = min(gate.limits.leverage * (1.0 + 1e-9), 1e300)
+        self.is_ruined = False
+        self.ruined_at = BEGINNING
+        self.margin_calls = 0
         # Between these prices bars leave the orders of an instrument alone; see `Matching.calm`.
         self.calm_low = [math.inf] * size
         self.calm_high = [-math.inf] * size
 
     def measure(self, i: int, volume: float) -> None:
         """Keep the volume of what is traded on now, and how much of it fills may take."""
-        self.volume[i] = volume
+        self.left[i] = math.inf
         if math.isfinite(self.broker.participation):
             self.left[i] = self.broker.participation * volume
+        if volume > 0.0:
+            self.volume[i] = volume
+        elif self.broker.impact > 0.0:
+            self.left[i] = 0.0  # of no volume any share is all of it: what moves the price waits for one
 
     @rarely
     def convert(self, i: int, price: float) -> None:
@@ -94,12 +136,20 @@ class EngineState:
             worth = worth if held != 0.0 else 0.0
             equity += worth
             gross += abs(worth)
+        if self.is_supervised and gross > self.most_gross * equity:
+            self.supervise(equity, gross)
+            equity = account.equity
+            gross = account.gross
         if self.gate.tracks_equity:
             self.gate.track_equity(account.now, equity)
         if self.keeps_values:
             self.journal.value(equity, gross)
         else:
             self.tally.value(account.now, equity)
+
+    @rarely
+    def supervise(self, equity: float, gross: float) -> None:
+        """The account is worth nothing any more, or its positions are above the leverage; see `Supervision`."""
 
     @rarely
     def accrue(self, time: int) -> None:
@@ -125,6 +175,8 @@ class EngineState:
             whole = multiple(math.floor(after / lot + 0.5), lot)
             if abs(after - whole) < 1e-6 * lot:
                 after = whole
+        if abs(after) < DUST * abs(quantity):
+            after = 0.0  # what sums of fractions leave
         if after == 0.0:
             account.average[i] = 0.0
         elif held * quantity >= 0.0:
@@ -152,6 +204,57 @@ class EngineState:
         paid = price * account.multiplier[i]
         fee = self.broker.fee.estimate(quantity, paid)
         return (quantity * paid + fee) * account.rate[i] > account.cash * SLACK
+
+    @rarely
+    def affordable(self, i: int, quantity: float, price: float) -> float:
+        """Of a purchase as many units as the cash pays, with their fee, in whole lots."""
+        cash = self.account.cash / self.account.rate[i]
+        if cash <= 0.0 or not self.cuts_to_cash:
+            return 0.0
+        paid = price * self.account.multiplier[i]
+        fee = self.broker.fee.estimate(quantity, paid)
+        # Right where the fee is a part of the notional; where it falls less than that, it is taken as it is.
+        units = self.gate.in_lots(i, quantity * cash / (quantity * paid + fee))
+        if units * paid + self.broker.fee.estimate(units, paid) > cash * SLACK:
+            units = self.gate.in_lots(i, max((cash - fee) / paid, 0.0))
+        return units
+
+    @rarely
+    def proceeds(self, i: int, quantity: float) -> float:
+        """What a sale of what is held brings at the last price, below zero, as cash that it sets aside."""
+        account = self.account
+        units = min(-quantity, max(account.position[i], 0.0))
+        if units <= 0.0 or not self.gate.is_cash_account or not self.shares_cash:
+            return 0.0
+        price = account.price[i] * account.multiplier[i]
+        return (self.broker.fee.estimate(units, price) - units * price) * account.rate[i]
+
+    @rarely
+    def may_be_paid(self, i: int) -> bool:
+        """Whether sales of other instruments that may be done at the same instant are still to come."""
+        return self.shares_cash and not self.is_instant_over and self.has_sales(i)
+
+    @rarely
+    def has_sales(self, i: int) -> bool:
+        """Whether sales of other instruments at the market are under way."""
+        account = self.account
+        for k in range(account.busy_count):
+            j = account.busy[k]
+            if j != i and account.pending[j] < 0.0 and account.position[j] > 0.0:
+                return True
+        for q in range(account.count):
+            order = account.orders[account.queue[q]]
+            if order.i != i and order.state == OPEN and order.quantity < 0.0 and self.gate.is_at_market(order):
+                return True
+        return False
+
+    @rarely
+    def waits_for_sales(self, outcome: int) -> bool:
+        """Whether a purchase is refused for what a sale that is asked for later in the same instant may change."""
+        if not self.shares_cash or self.is_instant_over:
+            return False
+        is_money = outcome == NO_CASH or outcome == MARGIN_SHORT
+        return is_money or outcome == OVER_GROSS or outcome == OVER_NET
 
     @rarely
     def pay_dividend(self, i: int, amount: float) -> None:

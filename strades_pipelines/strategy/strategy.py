@@ -1,5 +1,7 @@
 """What a strategy is: parameters, hooks, and a word on why."""
 
+from collections import deque
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, get_origin, get_type_hints
@@ -17,6 +19,9 @@ from strades_pipelines.strategy.events import (
     Quote,
     Trade,
 )
+
+# Kinds of class attributes of which each strategy gets a copy of its own.
+CHANGEABLE = (list, dict, set, bytearray, deque)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Strategy:
         Raises:
             ValueError: for a parameter that is not declared, or a value of another type.
         """
+        for name, value in _class_state(type(self)):  # type: ignore[arg-type]  # a class is hashable
+            setattr(self, name, deepcopy(value))
         declared = self.declared()
         for name in parameters:
             if name not in declared:
@@ -118,6 +125,18 @@ class Strategy:
 
     def on_stop(self, account: Account) -> None:
         """After the last event; what is asked for here is not taken up."""
+
+
+@cache
+def _class_state(cls: type) -> tuple[tuple[str, Any], ...]:
+    """What a class holds that can change, by name: each object has its own, or the runs of a sweep would share it."""
+    found = {
+        name: value
+        for base in reversed(cls.__mro__[: cls.__mro__.index(Strategy)])
+        for name, value in vars(base).items()
+        if not name.startswith("__")
+    }
+    return tuple((name, value) for name, value in found.items() if isinstance(value, CHANGEABLE))
 
 
 @cache

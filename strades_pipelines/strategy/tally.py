@@ -17,10 +17,11 @@ class Tally:
         self.total = 0.0
         self.squares = 0.0
         self.days = 0
+        self.is_second = False
 
     def value(self, time: int, equity: float) -> None:
         """Take in the account's value at one more instant."""
-        if time >= self.next_day:
+        if time > self.next_day:
             self.new_day(time)
         self.equity = equity
         if equity > self.peak:
@@ -32,11 +33,17 @@ class Tally:
 
     @rarely
     def new_day(self, time: int) -> None:
-        """Close the day before: its return is from its first instant's day to this one, of UTC."""
+        """Close the day before, of UTC: its return is from the last value of the day before it.
+
+        An instant at midnight ends its day, as the bar does that is known then. The first day counts where its value is
+        not the cash that the account had before.
+        """
         if self.next_day > BEGINNING:
             change = self.equity / self.day_equity - 1.0
-            self.total += change
-            self.squares += change * change
-            self.days += 1
+            if self.days > 0 or self.is_second or change != 0.0:
+                self.total += change
+                self.squares += change * change
+                self.days += 1
+            self.is_second = True
         self.day_equity = self.equity
-        self.next_day = (time // DAY_LENGTH + 1) * DAY_LENGTH
+        self.next_day = ((time - 1) // DAY_LENGTH + 1) * DAY_LENGTH

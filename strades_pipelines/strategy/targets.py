@@ -16,9 +16,13 @@ from strades_pipelines.strategy.orders import (
     NOT_FINITE,
     OPEN,
     REJECTED,
+    RUINED,
     SUPERSEDED,
 )
 from strades_pipelines.strategy.state import EngineState
+
+# A change of a target by less than this part of it is what rounding made of the same number.
+SAME = 1e-9
 
 
 class Targets(EngineState):
@@ -28,7 +32,8 @@ class Targets(EngineState):
     def decide(self, i: int, target: float, trigger: int) -> None:
         """Make the order for what is missing to `target` units, or keep why there is none.
 
-        It takes the place of one that was not done yet: an instrument has one order for its target at a time.
+        It takes the place of one that was not done yet: an instrument has one order for its target at a time. A target
+        without a price yet waits for it; a purchase that a sale of the same instant may pay for, for the instant's end.
         """
         account = self.account
         previous = account.decided[i]
@@ -37,16 +42,29 @@ class Targets(EngineState):
         if account.now < self.opened_at:
             account.target[i] = previous
             return
+        if self.unpaid_count > 0 and self.unpaid[i] != 0:
+            self.postponed = True
+            return
+        quantity = target - account.position[i]
+        if self.waits_for_price and math.isfinite(quantity) and math.isnan(account.price[i] * account.unit[i]):
+            return
         account.decided[i] = target
         self.retry[i] = 0
         if account.pending[i] != 0.0:
             self.end_target(i, CANCELLED, SUPERSEDED)
-        quantity = target - account.position[i]
         outcome = NOT_FINITE
         turned = False
         if math.isfinite(quantity):
+            if abs(quantity) <= SAME * max(abs(target), abs(account.position[i])):
+                quantity = 0.0
             quantity = self.gate.in_lots(i, self.gate.for_target(account, i, quantity))
+            if self.gate.fits_cash:
+                quantity = self.fitted(i, quantity)
             outcome = self.allowed(i, quantity)
+            if self.waits_for_sales(outcome):
+                account.decided[i] = previous
+                self.postponed = True
+                return
             turned = self.is_turn_refused(i, quantity, outcome)
             if turned:
                 quantity = -account.position[i]
@@ -57,6 +75,9 @@ class Targets(EngineState):
             account.pending[i] = quantity
             account.pending_number[i] = number
             account.pending_from[i] = account.now + self.broker.latency
+            self.done[i] = 0.0
+            self.worth[i] = 0.0
+            self.paid[i] = 0.0
             account.waits(i)
             self.gate.count_order(account.now)
         self.journal.decision(account.now, i, previous, target, number, outcome, trigger)
@@ -74,6 +95,7 @@ class Targets(EngineState):
         by_limit = outcome != ACCEPTED and outcome != AT_TARGET and outcome != NO_PRICE and outcome != BELOW_ZERO
         return by_limit and held * (held + quantity) < 0.0
 
+    @rarely
     def allowed(self, i: int, quantity: float) -> int:
         """ACCEPTED, or why no order for the target of instrument `i` is made."""
         account = self.account
@@ -86,7 +108,10 @@ class Targets(EngineState):
         if held + quantity < 0.0 and not self.gate.allow_short:
             return BELOW_ZERO
         if is_exit(held, quantity):
+            account.pending_reserved[i] = self.proceeds(i, quantity)
             return ACCEPTED
+        if self.is_ruined:
+            return RUINED
         outcome = self.held_back(i)
         if outcome != ACCEPTED:
             self.retry[i] = 1
@@ -99,6 +124,21 @@ class Targets(EngineState):
         if outcome == ACCEPTED:
             account.pending_reserved[i] = reserved
         return outcome
+
+    @rarely
+    def fitted(self, i: int, quantity: float) -> float:
+        """A purchase for a target, or what of it cash and fee allow at the last price."""
+        account = self.account
+        price = account.price[i]
+        held = account.position[i]
+        if quantity <= 0.0 or not self.gate.is_cash_account or (held < 0.0 and held + quantity <= 0.0):
+            return quantity
+        cash = account.cash
+        account.cash -= account.reserved
+        if self.is_overdrawn(i, quantity, price) and not self.may_be_paid(i):
+            quantity = self.affordable(i, quantity, price)
+        account.cash = cash
+        return quantity
 
     def held_back(self, i: int) -> int:
         """ACCEPTED, or why a tactic refuses a larger position in instrument `i` now."""
@@ -167,12 +207,34 @@ class Targets(EngineState):
                 return
             quantity = size if wanted > 0.0 else -size
         number = account.pending_number[i]
-        price = self.gate.in_ticks(i, self.broker.worse(price, quantity, self.volume[i]))
-        if self.is_overdrawn(i, quantity, price):
-            self.end_target(i, REJECTED, INSUFFICIENT_CASH)
-            return
-        fee = self.broker.fee.of(abs(quantity), price * account.multiplier[i], False)
+        at = price
+        price = self.gate.in_ticks(i, self.broker.worse(at, quantity, self.volume[i]))
+        is_cut = self.is_overdrawn(i, quantity, price)
+        if is_cut:
+            if self.may_be_paid(i):
+                self.unpaid[i] = 1
+                self.unpaid_price[i] = at
+                self.unpaid_at[i] = filled_at
+                self.unpaid_count += 1
+                return
+            quantity = self.affordable(i, quantity, price)
+            if quantity <= 0.0:
+                self.cut(i, REJECTED)
+                return
+        worth = price * account.multiplier[i]
+        fee = self.broker.fee.of_part(abs(quantity), worth, False, self.done[i], self.worth[i], self.paid[i])
+        self.done[i] += abs(quantity)
+        self.worth[i] += abs(quantity) * worth
+        self.paid[i] += fee
         self.shrink_target(i, wanted, quantity)
         self.left[i] -= abs(quantity)
-        self.take(i, quantity, price, (quantity * price * account.multiplier[i] + fee) * account.rate[i])
+        self.take(i, quantity, price, (quantity * worth + fee) * account.rate[i])
         self.tell(i, number, quantity, price, fee, filled_at)
+        if is_cut and account.pending[i] != 0.0 and account.pending_number[i] == number:
+            self.cut(i, CANCELLED)
+
+    @rarely
+    def cut(self, i: int, state: int) -> None:
+        """Of the order for a target the cash pays no more: the rest ends, or waits for a sale that is under way."""
+        if not (self.shares_cash and self.has_sales(i)):
+            self.end_target(i, state, INSUFFICIENT_CASH)

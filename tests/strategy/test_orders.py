@@ -6,7 +6,19 @@ import pytest
 
 from strades_pipelines.strategy.events import Quote, Trade
 from strades_pipelines.strategy.orders import DAY, FOK, IOC, NOT_GIVEN, ON_CLOSE, ON_OPEN
-from tests.strategy.both import BRACKET, CANCEL, CHANGE, FILL, ORDER, Script, bars, run_both, script, step
+from tests.strategy.both import (
+    BRACKET,
+    CANCEL,
+    CHANGE,
+    FILL,
+    ORDER,
+    Script,
+    bars,
+    run_both,
+    script,
+    script_per_event,
+    step,
+)
 from tests.strategy.builders import MINUTE_US, START_US
 
 QUIET = (100, 101, 99, 100)
@@ -93,10 +105,12 @@ def test_a_stop_limit_waits_for_its_stop_and_then_keeps_its_limit(
 
 def test_a_trailing_stop_follows_from_bar_to_bar() -> None:
     rows = [(100, 110, 99, 109), (109, 112, 106, 111), (111, 111.5, 104, 105)]
-    # It stands at 95, then 105 (the high of 110 counts from the next bar on), then 107, which the third bar touches.
-    ran = script(bars(QUIET, *rows), LONG, step(1, ORDER, quantity=-1, trail=5))
-    assert ran.done == [(1, 100), (-1, 107)]
-    gapped = script(bars(QUIET, *rows[:2], (103, 104, 102, 103)), LONG, step(1, ORDER, quantity=-1, trail=5))
+    trail = step(1, ORDER, quantity=-1, trail=5)
+    # It stands at 95, then 105, then 107, which the third bar touches; by the worst path the first bar fell to 99 after
+    # its high of 110.
+    assert script(bars(QUIET, *rows), LONG, trail, fills=BEST).done == [(1, 100), (-1, 107)]
+    assert script(bars(QUIET, *rows), LONG, trail).done == [(1, 100), (-1, 105)]
+    gapped = script(bars(QUIET, *rows[:2], (103, 104, 102, 103)), LONG, trail, fills=BEST)
     assert gapped.done == [(1, 100), (-1, 103)]
 
 
@@ -176,10 +190,40 @@ def test_an_entry_inside_a_bar_and_its_exits_in_the_same_bar(
         assert [quantity * at for quantity, at in script(bars(QUIET, bar), entry, **changes).done] == prices
 
 
-def test_by_the_best_path_a_stop_is_sure_when_the_close_is_beyond_it() -> None:
+def test_by_the_best_path_too_the_low_comes_after_a_limit_to_buy() -> None:
     entry = step(1, BRACKET, quantity=1, limit=95, stop=90, trail=110)
-    assert script(bars(QUIET, (100, 101, 88, 89)), entry, fills=BEST).done == [(1, 95), (-1, 90)]
-    assert script(bars(QUIET, (100, 101, 88, 91)), entry, fills=BEST).done == [(1, 95)]
+    assert script(bars(QUIET, (100, 101, 88, 91)), entry, fills=BEST).done == [(1, 95), (-1, 90)]
+    assert script_per_event(bars(QUIET, (100, 101, 90.5, 91)), entry, fills=BEST).done == [(1, 95)]
+
+
+def test_by_the_worst_path_too_the_low_comes_after_a_stop_to_sell() -> None:
+    steps = [
+        step(1, ORDER, quantity=-1, stop=90),
+        step(1, ORDER, quantity=1, stop=99, parent=1, group=9),
+        step(1, ORDER, quantity=1, limit=85, parent=1, group=9),
+    ]
+    assert script_per_event(bars(QUIET, (95, 96, 84, 86)), *steps).done == [(-1, 90), (1, 85)]
+    # A high of 99 may have come after the entry; then the stop was first.
+    assert script_per_event(bars(QUIET, (95, 99, 84, 86)), *steps).done == [(-1, 90), (1, 99)]
+    assert script_per_event(bars(QUIET, (95, 99, 84, 86)), *steps, fills=BEST).done == [(-1, 90), (1, 85)]
+
+
+@pytest.mark.parametrize(
+    ("bar", "worst", "best"),
+    [
+        ((100, 110, 100, 106), [-109], [-109]),  # it fell by 4 from its high, whatever came first
+        ((100, 110, 100, 109.5), [-109], []),  # low, high, close: by the best path it fell by 0.5
+        ((100, 110, 98, 109.5), [-99], [-109]),  # low first: 99; high first: 109; it is stopped on both
+        ((100, 100.5, 99.75, 100.25), [], []),
+    ],
+)
+def test_a_trailing_stop_follows_the_bar_on_the_path_that_is_taken(
+    bar: tuple[float, ...], worst: list[float], best: list[float]
+) -> None:
+    trail = step(2, ORDER, quantity=-1, trail=1, reduce_only=True)
+    for changes, expected in (({}, worst), ({"fills": BEST}, best)):
+        ran = script_per_event(bars(QUIET, (100, 100, 100, 100), bar), LONG, trail, **changes)
+        assert [quantity * at for quantity, at in ran.done[1:]] == expected
 
 
 def test_an_entry_by_stop_and_its_stop_in_the_same_bar() -> None:

@@ -138,9 +138,10 @@ def by_single_runs(sweep: Sweep, sets: list[dict[str, Any]]) -> list[list[float]
         result = backtest(load_strategy(sweep.strategy)(**chosen), sweep.bars, sweep.terms, mode="events")
         curve = np.concatenate(([sweep.terms.cash], result.equity))
         drawdown = float(np.max(1.0 - curve / np.maximum.accumulate(curve)))
-        days = result.times // DAY
+        days = (result.times - 1) // DAY  # midnight ends a day
         closing = [result.equity[days == day][-1] for day in np.unique(days)]
         change = np.diff([sweep.terms.cash, *closing]) / np.array([sweep.terms.cash, *closing[:-1]])
+        change = change if change[0] else change[1:]
         rows.append([result.equity[-1], len(result.fills), drawdown, np.mean(change), np.std(change, ddof=1)])
     return rows
 

@@ -130,17 +130,18 @@ def alpha_beta(
     return (float(np.expm1(exponent)) if exponent < 700 else np.nan), beta
 
 
-def monthly_returns(times: Ints, equity: Floats) -> list[tuple[int, int, float]]:
+def monthly_returns(times: Ints, equity: Floats, start: float | None = None) -> list[tuple[int, int, float]]:
     """(year, month, return) of each UTC month that has a valuation, in order.
 
-    From the last valuation before the month (the first of all for the first month) to the last within it, so that the
-    months compound to the total return.
+    From the last valuation before the month to the last within it, so that the months compound to the total return; the
+    first month's from `start`, the cash, or from the first valuation of all.
     """
     if len(times) == 0:
         return []
     months = times.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
     last = np.flatnonzero(np.diff(months, append=np.iinfo(np.int64).max))
-    result = simple_returns(np.concatenate((equity[:1], equity[last])))
+    base = equity[:1] if start is None else [start]
+    result = simple_returns(np.concatenate((base, equity[last])))
     return [(1970 + int(m) // 12, 1 + int(m) % 12, float(r)) for m, r in zip(months[last], result, strict=True)]
 
 

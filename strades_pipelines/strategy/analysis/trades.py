@@ -16,7 +16,7 @@ import numpy.typing as npt
 from strades_pipelines.strategy.analysis.arrays import Bools, Floats, Ints
 from strades_pipelines.strategy.analysis.excursions import Bars, bars_held, excursions
 from strades_pipelines.strategy.analysis.fills import Fills
-from strades_pipelines.strategy.analysis.matching import Pieces, pieces_of
+from strades_pipelines.strategy.analysis.matching import DUST, Pieces, pieces_of
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,11 @@ def _of_instrument(i: int, fills: Fills, bars: Bars | None, mark: float) -> Trad
 
 
 def _profit(pieces: Pieces, mark: float) -> Floats:
+    """Money after fees; less than `DUST` of the money entered is what rounding left of nothing."""
     money = pieces.total(-pieces.quantity * pieces.price * pieces.multiplier) - pieces.total(pieces.fee)
     held = pieces.remaining != 0
-    return money + np.where(held, pieces.remaining * mark * pieces.multiplier[pieces.last], 0.0)
+    profit = money + np.where(held, pieces.remaining * mark * pieces.multiplier[pieces.last], 0.0)
+    return np.where(np.abs(profit) <= DUST * pieces.money_entered, 0.0, profit)
 
 
 def _exit_price(pieces: Pieces, mark: float) -> Floats:

@@ -48,7 +48,7 @@ def account(sheet: TearSheet) -> Chart:
 
 def months(sheet: TearSheet) -> Chart:
     """Returns by month, a row a year, the year's own at its end; the newest year on top."""
-    years, grid = month_grid(sheet.times, sheet.equity)
+    years, grid = month_grid(sheet.times if sheet.sessions is None else sheet.sessions, sheet.equity, sheet.start)
     limit = float(np.nanmax(np.abs(grid[:, :12]), initial=0.01))
     text = [["" if np.isnan(x) else f"{100 * x:.1f}" for x in row] for row in grid]
     heat = {
@@ -75,9 +75,9 @@ def months(sheet: TearSheet) -> Chart:
     return {"data": [heat], "layout": layout}
 
 
-def month_grid(times: Ints, equity: Floats) -> tuple[list[int], Floats]:
+def month_grid(times: Ints, equity: Floats, start: float | None = None) -> tuple[list[int], Floats]:
     """The years, newest first, and their returns, shape (years, 13): January to December, then the whole year."""
-    returns = monthly_returns(times, equity)
+    returns = monthly_returns(times, equity, start)
     years = sorted({year for year, _, _ in returns}, reverse=True)
     grid = np.full((len(years), 13), np.nan)
     for year, month, value in returns:

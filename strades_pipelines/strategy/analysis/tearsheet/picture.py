@@ -76,7 +76,7 @@ def _drawdown(axes: Any, sheet: TearSheet) -> None:
 def _months(axes: Any, sheet: TearSheet) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    years, grid = month_grid(sheet.times, sheet.equity)
+    years, grid = month_grid(sheet.times if sheet.sessions is None else sheet.sessions, sheet.equity, sheet.start)
     years, grid = years[:YEARS], grid[:YEARS]
     limit = float(np.nanmax(np.abs(grid[:, :12]), initial=0.01))
     colours = LinearSegmentedColormap.from_list("returns", ["#f87171", "#f3f4f6", "#34d399"])

@@ -17,7 +17,8 @@ class TearSheet:
 
     times: int64 microseconds UTC, shape (n,). equity, exposure, benchmark: shape (n,); the benchmark is drawn scaled to
     the same start. figures: of `statistics.summary`. details: what else to say, by name: strategy, parameters, fees.
-    names: of the instruments. synthetic: say so, plainly, on top.
+    names: of the instruments. synthetic: say so, plainly, on top. sessions: an instant of the day to which each time
+    belongs, None for the times; start: the cash before the first of them.
     """
 
     title: str
@@ -32,6 +33,8 @@ class TearSheet:
     details: Mapping[str, str] = field(default_factory=dict)
     currency: str = ""
     synthetic: bool = False
+    sessions: Ints | None = None
+    start: float | None = None
 
 
 def write_html(sheet: TearSheet, file: Path) -> None:
