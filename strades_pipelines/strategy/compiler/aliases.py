@@ -1,0 +1,66 @@
+"""Objects and lists that have two names: laid out, each name would have a copy of its own."""
+
+import ast
+import inspect
+from collections.abc import Container, Iterator
+from typing import Any
+
+from strades_pipelines.strategy.compiler.program import read_source
+from strades_pipelines.strategy.compiler.shapes import SCALARS, is_plain
+from strades_pipelines.strategy.compiler.values import NotCompilable
+
+
+def check_aliases(root: Any, name: str, known: Container[int] = ()) -> set[int]:
+    """See that no list or object under `root` is reached in two ways; returns the ids of all of them.
+
+    Args:
+        name: what to call the root.
+        known: the ids of objects beside it, which nothing under it may be.
+
+    Raises:
+        NotCompilable: with a line for each second name.
+    """
+    seen: dict[int, str] = {}
+    reasons = []
+    stack: list[tuple[Any, str, type, str]] = [(root, name, type(root), "")]
+    while stack:
+        value, path, owner, attribute = stack.pop()
+        if type(value) is not tuple:
+            if id(value) in known or id(value) in seen:
+                first = seen.get(id(value), "another part of the run")
+                reasons.append(f"{where_set(owner, attribute)}: {path} and {first} are the same {type(value).__name__}")
+                continue
+            seen[id(value)] = path
+        stack += reversed(list(_parts(value, path, owner, attribute)))
+    if reasons:
+        raise NotCompilable("\n".join(reasons))
+    return set(seen)
+
+
+def _parts(value: Any, path: str, owner: type, attribute: str) -> Iterator[tuple[Any, str, type, str]]:
+    """The lists and objects that have a place in a value: what it is, what to call it, and who has it."""
+    if isinstance(value, list | tuple):
+        if value and all(map(is_plain, value)):
+            yield from ((one, f"{path}[{k}]", owner, attribute) for k, one in enumerate(value))
+    elif not hasattr(type(value), "compiled_as"):
+        for name, part in vars(value).items():
+            if type(part) not in SCALARS and (type(part) in (list, tuple) or is_plain(part)):
+                yield part, f"{path}.{name}", type(value), name
+
+
+def where_set(cls: type, attribute: str) -> str:
+    """`<file>:<line>` of where a class sets an attribute: in its methods, else of the class itself."""
+    for part in cls.__mro__[:-1]:
+        for function in vars(part).values():
+            if inspect.isfunction(function):
+                try:
+                    source = read_source(function)
+                except NotCompilable:
+                    continue
+                for node in ast.walk(source.tree):
+                    if isinstance(node, ast.Attribute) and node.attr == attribute and isinstance(node.ctx, ast.Store):
+                        return source.where(node)
+    try:
+        return f"{inspect.getsourcefile(cls)}:{inspect.getsourcelines(cls)[1]}"
+    except (OSError, TypeError):
+        return cls.__qualname__
