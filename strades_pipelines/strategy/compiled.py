@@ -188,7 +188,7 @@ def _lower(
     if program.found_reals:
         return frozenset(program.found_reals)
     machine = load(str(program.module), PROTOTYPES, tuple(program.errors), folder)
-    return CompiledEngine(shape, machine, tuple(program.used))
+    return CompiledEngine(shape, machine, tuple(program.used.values()))
 
 
 def _hook(program: Program, engine: Object, name: str, event: type) -> Hook:

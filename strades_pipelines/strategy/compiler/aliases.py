@@ -31,10 +31,20 @@ def check_aliases(root: Any, name: str, known: Container[int] = ()) -> set[int]:
                 reasons.append(f"{where_set(owner, attribute)}: {path} and {first} are the same {type(value).__name__}")
                 continue
             seen[id(value)] = path
-        stack += reversed(list(_parts(value, path, owner, attribute)))
+        ids = set(map(id, value)) if isinstance(value, list) and _are_leaves(value) else set()
+        is_new = ids and len(ids) == len(value) and seen.keys().isdisjoint(ids) and not any(one in known for one in ids)
+        if is_new:
+            seen |= dict.fromkeys(ids, f"an element of {path}")
+        else:
+            stack += reversed(list(_parts(value, path, owner, attribute)))
     if reasons:
         raise NotCompilable("\n".join(reasons))
     return set(seen)
+
+
+def _are_leaves(values: list[Any]) -> bool:
+    """Whether some objects hold numbers alone, as those of most lists do, of orders above all."""
+    return all(map(is_plain, values)) and all(SCALARS.keys() >= set(map(type, vars(one).values())) for one in values)
 
 
 def _parts(value: Any, path: str, owner: type, attribute: str) -> Iterator[tuple[Any, str, type, str]]:
@@ -43,7 +53,10 @@ def _parts(value: Any, path: str, owner: type, attribute: str) -> Iterator[tuple
         if value and all(map(is_plain, value)):
             yield from ((one, f"{path}[{k}]", owner, attribute) for k, one in enumerate(value))
     elif not hasattr(type(value), "compiled_as"):
-        for name, part in vars(value).items():
+        state = vars(value)
+        if SCALARS.keys() >= set(map(type, state.values())):
+            return
+        for name, part in state.items():
             if type(part) not in SCALARS and (type(part) in (list, tuple) or is_plain(part)):
                 yield part, f"{path}.{name}", type(value), name
 

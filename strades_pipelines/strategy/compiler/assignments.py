@@ -55,6 +55,7 @@ class Assignments(Calls):
         super().__init__(program, source, hot=hot)
         self.scope: dict[str, Value | Local | LocalObject] = {}
         self.assigned: set[str] = set()
+        self.widened = False  # whether a local number turned out to be of a wider kind than it began with
 
     def do_AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: N802
         if node.value is not None:
@@ -208,8 +209,10 @@ class Assignments(Calls):
         if not isinstance(known, Local):
             raise self.refuse(node, f"{name} stands for two different things")
         self.kinds[name] = numbers.common([self.kinds[name], number.kind])
-        if self.kinds[name] == known.kind:  # else it is lowered once more
-            self.builder.store(numbers.as_kind(self.builder, number, known.kind, self.fail), known.place)
+        if self.kinds[name] != known.kind:
+            self.widened = True  # and lowered once more
+            return
+        self.builder.store(numbers.as_kind(self.builder, number, known.kind, self.fail), known.place)
 
     def allocate(self, kind: str) -> Any:
         """A place for a local number."""

@@ -66,9 +66,9 @@ def _outcome(program: Program, name: str, source: Source, arguments: Sequence[Va
         trial.lower(arguments)
         if trial.failed:
             raise program.refused()
-        if trial.kinds == kinds:
-            break
         kinds = trial.kinds
+        if not trial.widened:
+            break
     if trial.returned and trial.falls_off:
         reason = NotCompilable(
             f"{source.where(source.tree)}: {source.tree.name} may end without the number that it returns elsewhere"

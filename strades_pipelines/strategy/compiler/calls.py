@@ -8,7 +8,7 @@ from typing import Any
 
 from strades_pipelines.strategy.compiler import mathematics, numbers
 from strades_pipelines.strategy.compiler.expressions import Expressions
-from strades_pipelines.strategy.compiler.program import MEMORY, Function, Used, carried, method_of
+from strades_pipelines.strategy.compiler.program import MEMORY, Function, carried, method_of
 from strades_pipelines.strategy.compiler.values import (
     TYPES,
     Array,
@@ -64,7 +64,7 @@ class Calls(Expressions):
         method = method_of(owner.shape.cls, function.attr)
         if method is None or owner.shape.get(function.attr) or function.attr in owner.shape.unplaced:
             raise self.refuse(node, f"the call {ast.unparse(node)}")
-        self.program.used.append(Used(owner.shape.cls, function.attr, method))
+        self.uses(owner.shape.cls, function.attr, method)
         arguments = self.bind(node, method, skip=1)
         made = self.program.method(owner, function.attr, arguments, self.source.where(node), hot=self.hot)
         return self.emit(made, [owner, *arguments])

@@ -205,8 +205,13 @@ class Expressions:
     def outer(self, space: Any, name: str) -> Any:
         """What stands under a name outside of the function; the code holds as long as it does."""
         value = space[name] if isinstance(space, Mapping) else getattr(space, name)
-        self.program.used.append(Used(space, name, value))
+        self.uses(space, name, value)
         return value
+
+    def uses(self, space: Any, name: str, value: Any) -> None:
+        """Keep that the code holds as long as a name stands for this; the host's own stay what they are."""
+        if self.checked:
+            self.program.used[id(space), name] = Used(space, name, value)
 
     def see_Constant(self, node: ast.Constant) -> Value:  # noqa: N802
         return self.constant(node, node.value)

@@ -151,7 +151,7 @@ class Program:
     reals: frozenset[tuple[Shape, str]] = frozenset()
     found_reals: set[tuple[Shape, str]] = field(default_factory=set)
     reasons: list[str] = field(default_factory=list)
-    used: list[Used] = field(default_factory=list)
+    used: dict[tuple[int, str], Used] = field(default_factory=dict)
     ahead: Mapping[tuple[Shape, str], Computed] = field(default_factory=dict)
     module: ir.Module = field(default_factory=lambda: ir.Module("strades"))
     functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)

@@ -7,7 +7,7 @@ compiled code fits every set of parameters, and the state of a whole session is 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from functools import cached_property
+from functools import cache, cached_property
 from types import ModuleType
 from typing import Any
 
@@ -108,7 +108,7 @@ def _signature(value: Any) -> Any:
         return cls
     if cls is list:
         types = frozenset(map(type, value))
-        inner = None if types <= SCALARS.keys() else frozenset(map(_signature, value))
+        inner = None if types <= SCALARS.keys() else _signatures(value)
         return (types, len(value) == 1, inner)
     if cls is tuple:
         return tuple(map(_signature, value))
@@ -118,8 +118,20 @@ def _signature(value: Any) -> Any:
         return ("unplaced", cls)
     state = state_of(value)
     fixed = [(name, state[name]) for name in _listed(value, "constants")]
-    kinds = [kind if (kind := type(one)) in SCALARS else _signature(one) for one in state.values()]
+    kinds: Sequence[Any] = tuple(map(type, state.values()))
+    if not SCALARS.keys() >= set(kinds):
+        kinds = [kind if kind in SCALARS else _signature(one) for kind, one in zip(kinds, state.values(), strict=True)]
     return (cls, *fixed, *state, *kinds)
+
+
+def _signatures(values: list[Any]) -> frozenset[Any]:
+    """The signatures of some objects; of most lists, of orders above all, they are all the same."""
+    if all(map(is_plain, values)) and type(values[0]) is type(values[-1]):
+        states = list(map(vars, values))
+        kinds = {tuple(map(type, state.values())) for state in states}
+        if len(kinds) == 1 and SCALARS.keys() >= set(*kinds) and all(state.keys() == states[0].keys() for state in states):
+            return frozenset(map(_signature, values[:1])) | frozenset(map(type, values))
+    return frozenset(map(_signature, values))
 
 
 def _shape(obj: Any) -> Shape:
@@ -226,9 +238,15 @@ def _list_field(values: Sequence[object], f: int, n: int) -> Field | None:
 
 def is_plain(value: object) -> bool:
     """Whether it is an instance of a class written in Python, of those that make up a session."""
-    if isinstance(value, type | ModuleType | list | tuple) or callable(value) or not hasattr(value, "__dict__"):
+    return _is_plain_class(type(value))
+
+
+@cache
+def _is_plain_class(cls: type) -> bool:
+    is_callable = any("__call__" in vars(part) for part in cls.__mro__)
+    if issubclass(cls, type | ModuleType | list | tuple) or is_callable or not cls.__dictoffset__:
         return False
-    return type(value).__getattribute__ is object.__getattribute__
+    return cls.__getattribute__ is object.__getattribute__
 
 
 def _inline_size(entry: Field) -> tuple[int, int]:
