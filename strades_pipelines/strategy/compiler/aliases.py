@@ -3,11 +3,24 @@
 import ast
 import inspect
 from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from strades_pipelines.strategy.compiler.program import read_source
 from strades_pipelines.strategy.compiler.shapes import SCALARS, is_plain
 from strades_pipelines.strategy.compiler.values import NotCompilable
+
+
+@dataclass(frozen=True)
+class Place:
+    """A way to an object: what to call it, and the attribute that it begins at."""
+
+    path: str
+    owner: type
+    attribute: str
+
+
+OUTSIDE = Place("a part of the engine", object, "")
 
 
 def check_aliases(root: Any, name: str, known: Container[int] = ()) -> set[int]:
@@ -20,23 +33,26 @@ def check_aliases(root: Any, name: str, known: Container[int] = ()) -> set[int]:
     Raises:
         NotCompilable: with a line for each second name.
     """
-    seen: dict[int, str] = {}
+    seen: dict[int, Place] = {}
     reasons = []
-    stack: list[tuple[Any, str, type, str]] = [(root, name, type(root), "")]
+    stack = [(root, Place(name, type(root), ""))]
     while stack:
-        value, path, owner, attribute = stack.pop()
+        value, place = stack.pop()
         if type(value) is not tuple:
-            if id(value) in known or id(value) in seen:
-                first = seen.get(id(value), "another part of the run")
-                reasons.append(f"{where_set(owner, attribute)}: {path} and {first} are the same {type(value).__name__}")
+            first = OUTSIDE if id(value) in known else seen.get(id(value))
+            if first:
+                second = max(first, place, key=lambda one: one.path.count("."))
+                paths = " and ".join(sorted((first.path, place.path), key=len))
+                where = where_set(second.owner, second.attribute)
+                reasons.append(f"{where}: {paths} are the same {type(value).__name__}")
                 continue
-            seen[id(value)] = path
+            seen[id(value)] = place
         ids = set(map(id, value)) if isinstance(value, list) and _are_leaves(value) else set()
         is_new = ids and len(ids) == len(value) and seen.keys().isdisjoint(ids) and not any(one in known for one in ids)
         if is_new:
-            seen |= dict.fromkeys(ids, f"an element of {path}")
+            seen |= dict.fromkeys(ids, Place(f"{place.path}[...]", place.owner, place.attribute))
         else:
-            stack += reversed(list(_parts(value, path, owner, attribute)))
+            stack += reversed(list(_parts(value, place)))
     if reasons:
         raise NotCompilable("\n".join(reasons))
     return set(seen)
@@ -47,18 +63,18 @@ def _are_leaves(values: list[Any]) -> bool:
     return all(map(is_plain, values)) and all(SCALARS.keys() >= set(map(type, vars(one).values())) for one in values)
 
 
-def _parts(value: Any, path: str, owner: type, attribute: str) -> Iterator[tuple[Any, str, type, str]]:
-    """The lists and objects that have a place in a value: what it is, what to call it, and who has it."""
+def _parts(value: Any, place: Place) -> Iterator[tuple[Any, Place]]:
+    """The lists and objects in a value that have a place in the arrays."""
     if isinstance(value, list | tuple):
         if value and all(map(is_plain, value)):
-            yield from ((one, f"{path}[{k}]", owner, attribute) for k, one in enumerate(value))
+            yield from ((one, replace(place, path=f"{place.path}[{k}]")) for k, one in enumerate(value))
     elif not hasattr(type(value), "compiled_as"):
         state = vars(value)
         if SCALARS.keys() >= set(map(type, state.values())):
             return
         for name, part in state.items():
             if type(part) not in SCALARS and (type(part) in (list, tuple) or is_plain(part)):
-                yield part, f"{path}.{name}", type(value), name
+                yield part, Place(f"{place.path}.{name}", type(value), name)
 
 
 def where_set(cls: type, attribute: str) -> str:

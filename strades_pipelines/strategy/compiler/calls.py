@@ -8,7 +8,7 @@ from typing import Any
 
 from strades_pipelines.strategy.compiler import mathematics, numbers
 from strades_pipelines.strategy.compiler.expressions import Expressions
-from strades_pipelines.strategy.compiler.program import MEMORY, Function, carried, method_of
+from strades_pipelines.strategy.compiler.program import MEMORY, Function, carried, method_of, read_source
 from strades_pipelines.strategy.compiler.values import (
     TYPES,
     Array,
@@ -132,6 +132,7 @@ class Calls(Expressions):
 
     def bind(self, node: ast.Call, function: Any, *, skip: int) -> list[Value]:
         """The arguments of a call in the order of the function's parameters, its constant defaults filled in."""
+        read_source(function)  # which refuses all but plain parameters
         parameters = list(inspect.signature(function).parameters.values())[skip:]
         names = [parameter.name for parameter in parameters]
         named = {word.arg or "": word.value for word in node.keywords}

@@ -74,11 +74,11 @@ def read_source(function: Callable[..., Any]) -> Source:
         file = inspect.getsourcefile(function) or "?"
     except (OSError, TypeError, SyntaxError) as error:
         raise NotCompilable(f"{function.__qualname__}: its source cannot be read ({error})") from None
-    if not isinstance(tree, ast.FunctionDef) or hasattr(function, "__wrapped__"):
-        raise NotCompilable(f"{file}:{first}: {function.__qualname__} is no plain function")
-    others = [one for one in tree.decorator_list if ast.unparse(one) not in DECORATORS]
+    others = [one for one in getattr(tree, "decorator_list", ()) if ast.unparse(one) not in DECORATORS]
     if others:
         raise NotCompilable(f"{file}:{first}: the decorator {ast.unparse(others[0])} of {function.__qualname__}")
+    if not isinstance(tree, ast.FunctionDef) or hasattr(function, "__wrapped__"):
+        raise NotCompilable(f"{file}:{first}: {function.__qualname__} is no plain function")
     given = tree.args
     if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs:
         raise NotCompilable(f"{file}:{first}: the parameters of {tree.name}({ast.unparse(given)}); plain ones alone")

@@ -21,10 +21,10 @@ import numpy as np
 from strades_pipelines.strategy.backtest import Bars, backtest
 from strades_pipelines.strategy.columns import bar_columns
 from strades_pipelines.strategy.compiled import TRUSTED, refusing
+from strades_pipelines.strategy.compiler import machine
 from strades_pipelines.strategy.compiler.aliases import check_aliases
 from strades_pipelines.strategy.compiler.layout import Packer, unpack
 from strades_pipelines.strategy.compiler.loop import Hook, Loop
-from strades_pipelines.strategy.compiler.machine import load
 from strades_pipelines.strategy.compiler.program import MEMORY, Program
 from strades_pipelines.strategy.compiler.shapes import Shape, shape_of
 from strades_pipelines.strategy.compiler.values import PER_EVENT, Event, NotCompilable, Number, Object
@@ -34,7 +34,8 @@ from tests.strategy.compiler.harness import module_of
 from tests.strategy.compiler.random_source import Writer
 
 BARS = 24
-REAL_ENGINE, GOES_ON = 100, 20  # one strategy in so many, and of those that go on per event
+# One strategy in so many, of those that go on per event, and of those whose machine code is optimized, which takes long.
+REAL_ENGINE, GOES_ON, OPTIMIZED = 100, 20, 10
 EXACT = 1 << 53
 KIND = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
 
@@ -113,7 +114,7 @@ def compiled(desk: Desk, rows: list[tuple[Any, ...]], folder: Path) -> str | Non
         shape, packer = shape_of(desk), Packer()
         packer.add(desk, shape)
         program = lowered(shape)
-        machine = load(str(program.module), {"run": KIND}, tuple(program.errors), folder)
+        code = machine.load(str(program.module), {"run": KIND}, tuple(program.errors), folder)
     floats, integers = packer.arrays()
     numbers = np.array(rows, np.float64)
     whole = [numbers[:, k].astype(np.int64) for k in range(3)]
@@ -122,13 +123,14 @@ def compiled(desk: Desk, rows: list[tuple[Any, ...]], folder: Path) -> str | Non
     arrays[1] = whole[0].astype(arrays[1].dtype)
     table, error = np.array([array.ctypes.data for array in arrays], np.int64), ctypes.c_int64(0)
     f, n = floats.ctypes.data, integers.ctypes.data
-    machine.functions["run"](f, n, f, n, ctypes.addressof(error), table.ctypes.data, 0, len(rows))
+    code.functions["run"](f, n, f, n, ctypes.addressof(error), table.ctypes.data, 0, len(rows))
     unpack(desk, shape, floats, integers, packer.arrays())
-    return machine.errors[error.value - 1] if error.value else None
+    return code.errors[error.value - 1] if error.value else None
 
 
 def compare(seed: int, folder: Path) -> Outcome:
     """One strategy, both ways."""
+    machine.LEVEL = 3 if seed % OPTIMIZED == 0 else 0
     source = module_of(Writer(seed).strategy(), folder)
     plain, rows = started(source), rows_of(seed)
     error = per_event(plain, rows)
