@@ -133,7 +133,7 @@ class Assignments(Calls):
         if not isinstance(owner, Object):
             raise self.unknown(target, owner, f"an assignment to {ast.unparse(target)}")
         cls, entry = owner.shape.cls, owner.shape.get(target.attr)
-        if cls.__setattr__ is not object.__setattr__:
+        if any("__setattr__" in vars(part) for part in cls.__mro__[:-1]):
             raise self.refuse(target, f"{cls.__name__} has a way of its own to set attributes")
         if target.attr in owner.shape.unplaced:
             raise self.refuse(target, f"{cls.__name__}.{target.attr} was {owner.shape.unplaced[target.attr]}")
@@ -150,9 +150,7 @@ class Assignments(Calls):
         fitting = self.fitting(target, owner, name, value, entry.kind)
         self.builder.store(fitting, self.slot(owner, entry, write=True))
 
-    def fitting(
-        self, node: ast.AST, owner: Object, name: str, value: Number, kind: str, *, kept: bool = False
-    ) -> Any:
+    def fitting(self, node: ast.AST, owner: Object, name: str, value: Number, kind: str, *, kept: bool = False) -> Any:
         """The value as it is kept; a float never becomes a whole number unnoticed, nor a whole number a truth value.
 
         Args:

@@ -136,10 +136,8 @@ def _real_arithmetic(builder: ir.IRBuilder, sign: str, left: Number, right: Numb
         fail(builder.fcmp_ordered("==", second, DOUBLE(0.0)), PER_EVENT, INT_OR_FLOAT)
     if sign == "/":
         return Number(builder.fdiv(first, second), "float")
-    if sign == "%":
-        made = _float_modulo(builder, first, second)
-    else:
-        made = getattr(builder, FLOAT_SIGNS[sign])(first, second)
+    signs = {name: getattr(builder, operation) for name, operation in FLOAT_SIGNS.items()}
+    made = _float_modulo(builder, first, second) if sign == "%" else signs[sign](first, second)
     size = call_intrinsic(builder, "llvm.fabs", [made])
     fail(builder.fcmp_ordered(">=", size, DOUBLE(float(EXACT))), PER_EVENT, INT_OR_FLOAT)
     fail(_is_minus_zero(builder, made), PER_EVENT, INT_OR_FLOAT)
@@ -214,7 +212,9 @@ def compare(builder: ir.IRBuilder, sign: str, left: Number, right: Number, fail:
         return builder.icmp_signed(sign, to_int(builder, left), to_int(builder, right))
     first, second = to_float(builder, left), to_float(builder, right)
     whole_number = next((number for number in (left, right) if number.kind == "int"), None)
-    is_small = whole_number and isinstance(whole_number.value, ir.Constant) and abs(whole_number.value.constant) <= EXACT
+    is_small = (
+        whole_number and isinstance(whole_number.value, ir.Constant) and abs(whole_number.value.constant) <= EXACT
+    )
     if whole_number and not is_small and fail:
         # Rounded, an integer is on no other side of a float, but may be equal to one that it is beside of.
         size = call_intrinsic(builder, "llvm.fabs", [first])
@@ -243,7 +243,9 @@ def absolute(builder: ir.IRBuilder, number: Number, fail: Raise, *, checked: boo
     value = to_int(builder, number)
     exact = fail if checked and number.kind == "int" else None
     is_negative = builder.icmp_signed("<", value, INT(0))
-    return Number(builder.select(is_negative, _checked(builder, CHECKED_SIGNS["-"], INT(0), value, exact), value), "int")
+    return Number(
+        builder.select(is_negative, _checked(builder, CHECKED_SIGNS["-"], INT(0), value, exact), value), "int"
+    )
 
 
 def is_finite(builder: ir.IRBuilder, value: Any) -> Any:

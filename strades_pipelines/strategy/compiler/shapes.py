@@ -129,7 +129,11 @@ def _signatures(values: list[Any]) -> frozenset[Any]:
     if all(map(is_plain, values)) and type(values[0]) is type(values[-1]):
         states = list(map(vars, values))
         kinds = {tuple(map(type, state.values())) for state in states}
-        if len(kinds) == 1 and SCALARS.keys() >= set(*kinds) and all(state.keys() == states[0].keys() for state in states):
+        if (
+            len(kinds) == 1
+            and SCALARS.keys() >= set(*kinds)
+            and all(state.keys() == states[0].keys() for state in states)
+        ):
             return frozenset(map(_signature, values[:1])) | frozenset(map(type, values))
     return frozenset(map(_signature, values))
 
@@ -238,7 +242,7 @@ def _list_field(values: Sequence[object], f: int, n: int) -> Field | None:
 
 def is_plain(value: object) -> bool:
     """Whether it is an instance of a class written in Python, of those that make up a session."""
-    return _is_plain_class(type(value))
+    return _is_plain_class(type(value))  # type: ignore[arg-type]  # any class is hashable
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A small engine that compiles in a tenth of the real one's time: it fills at the next open, and keeps what came of it."""
+"""A small engine that compiles in a tenth of the real one's time: it fills at the next open."""
 
 from typing import Any
 

@@ -34,7 +34,7 @@ from tests.strategy.compiler.harness import module_of
 from tests.strategy.compiler.random_source import Writer
 
 BARS = 24
-# One strategy in so many, of those that go on per event, and of those whose machine code is optimized, which takes long.
+# One in so many runs in the real engine; of those that go on per event; and with optimized code, which takes long.
 REAL_ENGINE, GOES_ON, OPTIMIZED = 100, 20, 10
 EXACT = 1 << 53
 KIND = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)

@@ -1,4 +1,4 @@
-"""Random strategies in ordinary Python, as users write it: most of it compiles, some of it does not, some of it fails."""
+"""Random strategies in ordinary Python, as users write it: most compile, some do not, some fail."""
 
 from random import Random
 
@@ -194,7 +194,10 @@ class Writer:
     def index(self, count: int) -> str:
         """An index of a list of so many, mostly."""
         return self.random.choice(
-            (*(f"self.k % {count}", f"self.n % {count}", "0", "-1", "bar.i", f"int(abs(price)) % {count}") * 4, "self.k - 1")
+            (
+                *(f"self.k % {count}", f"self.n % {count}", "0", "-1", "bar.i", f"int(abs(price)) % {count}") * 4,
+                "self.k - 1",
+            )
         )
 
     def whole(self, depth: int) -> str:
@@ -269,7 +272,9 @@ class Writer:
             lambda: f"self.parts[{self.index(2)}].add({self.real(1)}, {self.whole(0)})",
             lambda: f"account.target[i] = {self.target()}",
             lambda: f"account.set_weight(i, {pick(('0.5', '1', '-0.25', self.real(1)))})",
-            lambda: f"account.order(i, {pick(('1.0', '2', '-1', 'self.k'))}{pick(('', ', limit=price', ', stop=101'))})",
+            lambda: (
+                f"account.order(i, {pick(('1.0', '2', '-1', 'self.k'))}{pick(('', ', limit=price', ', stop=101'))})"
+            ),
             lambda: pick(("account.cancel_all(i)", "account.bracket(i, 1, price - 2, price + 2.0)")),
             lambda: self.assigned(name, self.real(2)),
             lambda: self.assigned(name, self.whole(2)),
@@ -291,10 +296,14 @@ class Writer:
                 f"if {self.truth(1)}:\n{self.block(depth - 1, indent)}\n        elif {self.truth(1)}:\n"
                 f"{self.block(depth - 1, indent)}\n        else:\n{self.block(depth - 1, indent)}"
             ),
-            lambda: f"for j in range({pick(('3', '0', '1, 4', '3, -1, -2', 'self.k', 'len(self.counts)', 'LIMIT % 5'))}):\n"
-            f"{indent}self.a += j * {self.real(0)}\n{self.block(depth - 1, indent)}",
-            lambda: f"for j in range(4):\n{indent}if {self.truth(1)}:\n{indent}    {pick(('break', 'continue'))}\n"
-            f"{self.block(depth - 1, indent)}",
+            lambda: (
+                f"for j in range({pick(('3', '0', '1, 4', '3, -1, -2', 'self.k', 'len(self.counts)', 'LIMIT % 5'))}):\n"
+                f"{indent}self.a += j * {self.real(0)}\n{self.block(depth - 1, indent)}"
+            ),
+            lambda: (
+                f"for j in range(4):\n{indent}if {self.truth(1)}:\n{indent}    {pick(('break', 'continue'))}\n"
+                f"{self.block(depth - 1, indent)}"
+            ),
             lambda: f"w = 0\n        while w < 3 and {self.truth(1)}:\n{indent}w += 1\n{self.block(depth - 1, indent)}",
             lambda: f"if {self.truth(1)}:\n{indent}return",
             lambda: f"if {self.truth(1)} and self.n % 5 == 4:\n{indent}raise ValueError('enough')",
@@ -305,7 +314,8 @@ class Writer:
         """What no compiled code has, and what it may get wrong."""
         return self.random.choice(
             (
-                f"try:\n            self.a = {self.real(1)}\n        except (ZeroDivisionError, ValueError):\n            self.a = 1.0",
+                f"try:\n            self.a = {self.real(1)}\n"
+                "        except (ZeroDivisionError, ValueError):\n            self.a = 1.0",
                 "self.a = sum(self.window)",
                 f"self.b = {self.real(0)} ** 2",
                 f"self.k = round({self.real(0)}) if price < 1e6 else 0",

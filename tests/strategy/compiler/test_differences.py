@@ -1,6 +1,5 @@
 """What compiled code once did otherwise than Python: each is right now, refused, or goes on per event."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,24 +101,39 @@ REFUSED = {
     "the account under a name": ("self.account = account", "self.a = self.account.cash", "are the same Account"),
     "a list of the account": ("self.held = account.position", "self.a = self.held[0]", "are the same list"),
     "a name that no way sets": ("", "self.a = unset\n        unset = 1.0", "unset may be read before it is set"),
-    "a name that some ways set": ("", "if self.up:\n            x = 1.0\n        self.a = x", "x may be read before it is"),
-    "a loop that may not begin": ("", "for k in range(self.n):\n            x = k\n        self.a = x", "x may be read"),
+    "a name that some ways set": (
+        "",
+        "if self.up:\n            x = 1.0\n        self.a = x",
+        "x may be read before it is",
+    ),
+    "a loop that may not begin": (
+        "",
+        "for k in range(self.n):\n            x = k\n        self.a = x",
+        "x may be read",
+    ),
     "state above 64 bits": ("self.huge = 10 ** 30", "self.a = 1.0", "an integer of more than 64 bits"),
     "a constant above 64 bits": ("", "self.n = 10000000000000000000000 % 7", "an integer of more than 64 bits"),
     "a truth value that a number is put into": ("", "self.up = self.n", "a truth value became a whole number"),
-    "objects of other kinds in a list": ("self.b = [Bare(1), Bare(2.5)]", "self.a = self.b[1].size", "Written.b is a list"),
+    "objects of other kinds in a list": (
+        "self.b = [Bare(1), Bare(2.5)]",
+        "self.a = self.b[1].size",
+        "Written.b is a list",
+    ),
     "attributes set in a way of its own": ("self.c = Careful()", "self.c.sum = bar.close", "a way of its own"),
     "a method under another's name": ("self.turn = self.twice", "self.n = self.turn()", "the call self.turn()"),
     "a local name for a builtin": ("", "abs = bar.close\n        self.a = abs(abs)", "the call abs(abs)"),
-    "a caught error": ("", "try:\n            self.a = 1.0\n        except ValueError:\n            pass", "a Try statement"),
+    "a caught error": (
+        "",
+        "try:\n            self.a = 1.0\n        except ValueError:\n            pass",
+        "a Try statement",
+    ),
 }
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machine code as it comes: what it does is the same."""
     monkeypatch.setattr(machine, "LEVEL", 0)
-    yield
 
 
 def source_of(state: str, lines: str, folder: Path) -> Any:

@@ -15,7 +15,7 @@ from tests.strategy.compiler.harness import module_of
 PAGE = (Path(__file__).parents[3] / "docs" / "compiled.md").read_text()
 STATE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
 ELSEWHERE = ("the decorator", "the parameters", "calls itself")  # are reasons of the function that is called
-SOURCE = '''
+SOURCE = """
 import contextlib
 import functools
 import math
@@ -90,7 +90,7 @@ class Other(Part):
 
 
 Written = Example
-'''
+"""
 
 
 def rows_under(heading: str) -> list[tuple[str, str]]:
