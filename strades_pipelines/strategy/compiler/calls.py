@@ -75,8 +75,9 @@ class Calls(Expressions):
             raise self.refuse(node, f"the call {ast.unparse(node)}")
         is_known = self.source.knows(name)
         held = self.outer(self.source.names, name) if is_known else None
-        if is_known and getattr(math, getattr(held, "__name__", ""), None) is held:
-            return self.call_math(node, held.__name__)
+        own_name: str = getattr(held, "__name__", "")
+        if is_known and getattr(math, own_name, None) is held:
+            return self.call_math(node, own_name)
         if inspect.isfunction(held):
             arguments = self.bind(node, held, skip=0)
             made = self.program.function(held, arguments, self.source.where(node), hot=self.hot)

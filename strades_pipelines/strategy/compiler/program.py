@@ -129,10 +129,8 @@ class Used:
     @property
     def is_same(self) -> bool:
         """Whether it is still what it was."""
-        get = (
-            self.space.get if isinstance(self.space, Mapping) else lambda name, other: getattr(self.space, name, other)
-        )
-        now = get(self.name, self)
+        space = self.space
+        now = space.get(self.name, self) if isinstance(space, Mapping) else getattr(space, self.name, self)
         return now is self.value or (type(now) is type(self.value) and repr(now) == repr(self.value))
 
 
