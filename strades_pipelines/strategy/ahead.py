@@ -18,7 +18,7 @@ from strades_pipelines.strategy.compiler.layout import Packer
 from strades_pipelines.strategy.compiler.machine import Machine, load
 from strades_pipelines.strategy.compiler.program import MEMORY, Program
 from strades_pipelines.strategy.compiler.shapes import Shape
-from strades_pipelines.strategy.compiler.values import Column, Computed
+from strades_pipelines.strategy.compiler.values import Column, Computed, NotCompilable
 from strades_pipelines.strategy.events import Bar
 from strades_pipelines.strategy.shared_columns import Made, SharedColumns
 from strades_pipelines.strategy.strategy import Strategy
@@ -81,25 +81,25 @@ class Ahead:
 
 @cache
 def find_ahead(strategy: Shape, single: bool, folder: Path) -> tuple[Ahead, ...]:
-    """What of a strategy of this shape is updated ahead; `single`: there is one instrument.
-
-    Raises:
-        NotCompilable: with the file, line and reason.
-    """
+    """What of a strategy of this shape is updated ahead; `single`: there is one instrument."""
     found = find_indicators(strategy, "on_aggregate_bar", Strategy, Bar.compiled_fields)
     # Of a list of one, there is none for another instrument.
-    return tuple(Ahead(one, _code_for(one, single, folder)) for one in found if single or not one.entry.single)
+    codes = ((one, _code_for(one, single, folder)) for one in found if single or not one.entry.single)
+    return tuple(Ahead(one, code) for one, code in codes if code is not None)
 
 
-def _code_for(one: Indicator, single: bool, folder: Path) -> UpdateCode:
-    """The same code for indicators that are alike, wherever they lie."""
+def _code_for(one: Indicator, single: bool, folder: Path) -> UpdateCode | None:
+    """The same code for indicators that are alike, wherever they lie; None for what does not compile."""
     return _compile(replace(one, name="", entry=replace(one.entry, f=0, n=0)), single, folder)
 
 
 @cache
-def _compile(indicator: Indicator, single: bool, folder: Path) -> UpdateCode:
+def _compile(indicator: Indicator, single: bool, folder: Path) -> UpdateCode | None:
     program = Program(single)
-    columns = AheadLoop(program, indicator, Bar).build()
+    try:
+        columns = AheadLoop(program, indicator, Bar).build()
+    except NotCompilable:
+        return None
     text = str(program.module)
     machine = load(text, {"ahead": PROTOTYPE}, tuple(program.errors), folder)
     return UpdateCode(text, machine, columns, len({column.number for column in columns.values()}))

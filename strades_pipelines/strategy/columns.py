@@ -61,7 +61,8 @@ class Columns:
     @cached_property
     def addresses(self) -> list[int]:
         """Where each column lies in memory, in their order; 0 for one that is the same number n times."""
-        return [0 if array.strides == (0,) else array.ctypes.data for array in self.arrays]
+        # One number alone lies in memory as any column does, and is read as one (see `laid`).
+        return [0 if array.strides == (0,) and len(array) > 1 else array.ctypes.data for array in self.arrays]
 
     @cached_property
     def laid(self) -> list[bool]:

@@ -1,24 +1,28 @@
 """An engine compiled: the same classes, lowered to machine code, run over columns of events."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from strades_pipelines.strategy import events
 from strades_pipelines.strategy.ahead import find_ahead
 from strades_pipelines.strategy.columns import Columns
+from strades_pipelines.strategy.compiler.aliases import check_aliases
 from strades_pipelines.strategy.compiler.layout import Packer, unpack
 from strades_pipelines.strategy.compiler.loop import Hook, Loop, add_end
 from strades_pipelines.strategy.compiler.machine import Machine, load
-from strades_pipelines.strategy.compiler.program import MEMORY, Program
+from strades_pipelines.strategy.compiler.program import MEMORY, Program, Used
 from strades_pipelines.strategy.compiler.shapes import Floats, Integers, Shape, shape_of
-from strades_pipelines.strategy.compiler.values import Event, Number, Object, column_of
+from strades_pipelines.strategy.compiler.values import PER_EVENT, Event, NotCompilable, Number, Object, column_of
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.journal import RESERVES, Reserves
+from strades_pipelines.strategy.session import EventSteps
 
 HOOKS = {
     events.TRADE: ("on_trade", events.Trade),
@@ -34,6 +38,11 @@ HOOKS = {
 # What orders are filled from, of the events that fill them.
 SPARSE = {events.BAR: ("open_time", "open")}
 ROW = Number(None, "int")
+# What the engine itself is made of: its integers are indices, counts, times and numbers of orders.
+ENGINE = ("account", "broker", "corporate_actions", "engine", "gate", "journal", "matching", "own_orders", "state")
+TRUSTED = frozenset(
+    {f"strades_pipelines.strategy.{name}" for name in (*ENGINE, "tally", "targets")} | {"strades_pipelines.market.fees"}
+)
 CALLED = (ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
 # Python's lock is not given up for what is done in a microsecond: to have it again may take a thousand.
 PROTOTYPES = {"run": ctypes.CFUNCTYPE(*CALLED), "end": ctypes.PYFUNCTYPE(*CALLED)}
@@ -53,6 +62,12 @@ class CompiledEngine:
 
     shape: Shape
     machine: Machine
+    used: tuple[Used, ...]
+
+    @property
+    def may_go_on_per_event(self) -> bool:
+        """Whether something in it may turn out to be for Python alone."""
+        return any(error.startswith(PER_EVENT) for error in self.machine.errors)
 
     @cached_property
     def address(self) -> int:
@@ -98,13 +113,57 @@ class CompiledEngine:
 
         Raises:
             CompiledError: as Python would have put it.
+            NotCompilable: it came upon what only Python does, with the file, line and reason.
         """
         if error:
-            raise CompiledError(self.machine.errors[error - 1])
+            text = self.machine.errors[error - 1]
+            if text.startswith(PER_EVENT):
+                raise NotCompilable(text.removeprefix(f"{PER_EVENT}: "))
+            raise CompiledError(text)
 
 
-@cache
+KNOWN: dict[tuple[Any, ...], CompiledEngine] = {}
+
+
 def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, ahead: bool) -> CompiledEngine:
+    """The machine code for such engines; what was made before holds as long as the constants in it are the same."""
+    key = shape, kinds, single, folder, ahead
+    known = KNOWN.get(key)
+    if known is None or not all(one.is_same for one in known.used):
+        reals: frozenset[tuple[Shape, str]] = frozenset()
+        made: CompiledEngine | frozenset[tuple[Shape, str]] = reals
+        with refusing():
+            while not isinstance(made, CompiledEngine):
+                reals |= made
+                made = _lower(*key, reals)
+        known = KNOWN[key] = made
+    return known
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """A fault of the compiler is a reason not to compile, as any other: per event it runs.
+
+    Raises:
+        NotCompilable: for each other error too.
+    """
+    try:
+        yield
+    except NotCompilable:
+        raise
+    except Exception as error:
+        raise NotCompilable(f"the compiler failed; please report it: {type(error).__name__}: {error}") from error
+
+
+def _lower(
+    shape: Shape,
+    kinds: tuple[int, ...],
+    single: bool,
+    folder: Path,
+    ahead: bool,
+    reals: frozenset[tuple[Shape, str]],
+) -> CompiledEngine | frozenset[tuple[Shape, str]]:
+    """The machine code, or more places where integers are put among floats, with which it is to be lowered again."""
     strategy = dict(shape.fields)["strategy"].shape
     assert strategy is not None
     found = find_ahead(strategy, single, folder) if ahead else ()
@@ -112,8 +171,13 @@ def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, a
     for one in found:
         computed[strategy, one.indicator.name] = one.computed(reserves)
         reserves += one.code.width
-    program = Program(single, computed)
-    hooks = {kind: _hook(program, Object(shape), *HOOKS[kind]) for kind in kinds}
+    program = Program(single, TRUSTED, reals, ahead=computed)
+    hooks = {}
+    for kind in kinds:
+        with suppress(NotCompilable):  # the program has the reasons
+            hooks[kind] = _hook(program, Object(shape), *HOOKS[kind])
+    if program.reasons:
+        raise program.refused()
     journal = shape.get("journal")
     assert journal is not None
     assert journal.shape is not None
@@ -121,7 +185,10 @@ def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, a
     sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
     Loop(program, shape, hooks, full, reserves, sorted(column.number for column in sparse if column)).build()
     add_end(program, program.method(Object(shape), "end_last_instant", [], "end", apart=True))
-    return CompiledEngine(shape, load(str(program.module), PROTOTYPES, tuple(program.errors), folder))
+    if program.found_reals:
+        return frozenset(program.found_reals)
+    machine = load(str(program.module), PROTOTYPES, tuple(program.errors), folder)
+    return CompiledEngine(shape, machine, tuple(program.used.values()))
 
 
 def _hook(program: Program, engine: Object, name: str, event: type) -> Hook:
@@ -139,16 +206,28 @@ class CompiledSteps:
     `floats` and `integers` are the whole state: kept, sent to another process and given back, they go on from there.
     `close` puts it back into the objects, which then go on event by event.
 
+    Where compiled code comes upon what only Python does, an integer of more than 64 bits say, the steps go on per event
+    from the state before; `not_compiled` says why.
+
     Args:
         reserves: what takes the rows that are written.
+        insists: whether it rather raises than goes on per event.
+
+    Raises:
+        NotCompilable: its state cannot be laid out.
     """
 
-    def __init__(self, engine: Engine, cache: Path, reserves: type[Reserves] = Reserves) -> None:
-        self.engine, self._cache = engine, cache
+    def __init__(
+        self, engine: Engine, cache: Path, reserves: type[Reserves] = Reserves, *, insists: bool = True
+    ) -> None:
+        self.engine, self._cache, self._insists = engine, cache, insists
+        self.not_compiled: str | None = None
         self._compiled: dict[tuple[tuple[int, ...], bool], CompiledEngine] = {}
-        self.shape = shape_of(engine)
         packer = Packer()
-        packer.add(engine, self.shape)
+        with refusing():
+            check_aliases(engine, "engine")
+            self.shape = shape_of(engine)
+            packer.add(engine, self.shape)
         self.floats, self.integers = packer.arrays()
         self._packed = packer.arrays()
         journal, account = self.shape.get("journal"), engine.account
@@ -175,20 +254,37 @@ class CompiledSteps:
 
         Raises:
             CompiledError: when the strategy raised; the objects hold the state of that moment.
+            NotCompilable: it insists, and compiled code came upon what only Python does.
         """
-        compiled, k, n = self.compile(block.kinds, ahead=ahead is not None), 0, len(block)
-        block = self.readable(block)
-        computed = [column.ctypes.data for column in ahead or ()]
-        self.reserves.room(n if self.engine.keeps_values else 0)
+        if self.not_compiled:
+            EventSteps(self.engine, None)(block)
+            return
+        k = 0
         try:
-            while k < n:
-                table = np.array(block.addresses + self.reserves.addresses + computed, np.int64)
-                k = compiled.run(self.floats, self.integers, table, k, n)
+            compiled = self.compile(block.kinds, ahead=ahead is not None)
+            readable = self.readable(block)
+            computed = [column.ctypes.data for column in ahead or ()]
+            self.reserves.room(len(block) if self.engine.keeps_values else 0)
+            while k < len(block):
+                before = (self.floats.copy(), self.integers.copy()) if compiled.may_go_on_per_event else None
+                table = np.array(readable.addresses + self.reserves.addresses + computed, np.int64)
+                try:
+                    k = compiled.run(self.floats, self.integers, table, k, len(block))
+                except NotCompilable:
+                    assert before is not None
+                    self.floats, self.integers = before
+                    raise
                 self.reserves.take(self.integers)
         except CompiledError:
             self.reserves.take(self.integers)
             self.close()
             raise
+        except NotCompilable as reason:
+            if self._insists:
+                raise
+            self.close()
+            self.not_compiled = str(reason)
+            EventSteps(self.engine, None)(block.rows(k, len(block)))
 
     def readable(self, block: Columns) -> Columns:
         """A block whose columns lie in memory one number behind the other, where compiled code reads them."""
@@ -198,5 +294,6 @@ class CompiledSteps:
         return Columns(*(np.ascontiguousarray(array) for array in block.arrays))
 
     def close(self) -> None:
-        """Put the state back into the objects."""
-        unpack(self.engine, self.shape, self.floats, self.integers, self._packed)
+        """Put the state back into the objects, unless they have it."""
+        if not self.not_compiled:
+            unpack(self.engine, self.shape, self.floats, self.integers, self._packed)

@@ -13,7 +13,8 @@ import numpy as np
 from strades_pipelines.strategy.ahead import Ahead, find_ahead
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.columns import Columns
-from strades_pipelines.strategy.compiled import CompiledEngine, CompiledSteps
+from strades_pipelines.strategy.compiled import CompiledEngine, CompiledSteps, refusing
+from strades_pipelines.strategy.compiler.aliases import check_aliases
 from strades_pipelines.strategy.compiler.layout import Packer, Unpacker
 from strades_pipelines.strategy.compiler.many import WIDTH, run_many
 from strades_pipelines.strategy.compiler.shapes import Field, Floats, Integers, Shape, shape_of
@@ -76,6 +77,7 @@ class CompiledSets:
         self._bars, self._terms, self._cache, self._shared = bars, terms, cache, shared
         self._templates: dict[Shape, Template] = {}
         self._start: Engine | None = None
+        self._others: set[int] = set()  # the ids of all objects of `_start` but the strategy's
 
     def compile(self, strategy: Strategy, blocks: Sequence[Columns]) -> None:
         """See whether it compiles.
@@ -155,7 +157,9 @@ class CompiledSets:
         template = self._templates[shape]
         packer = template.packed.copy()
         assert template.strategy.shape is not None
-        packer.fill(strategy, template.strategy.shape, template.strategy.f, template.strategy.n)
+        with refusing():
+            check_aliases(strategy, "strategy", self._others)
+            packer.fill(strategy, template.strategy.shape, template.strategy.f, template.strategy.n)
         return Laid(template, *packer.arrays(), self._columns(template, strategy, blocks))
 
     def _step(self, laid: Sequence[Laid], number: int, block: Columns) -> None:
@@ -180,6 +184,8 @@ class CompiledSets:
         """An engine at its beginning, with this strategy; one serves all, unless a strategy orders before it begins."""
         if self._start is None or self._start.account.count:
             self._start = self._engine(strategy)
+            with refusing():
+                self._others = check_aliases(self._start, "engine") - check_aliases(strategy, "strategy")
         else:
             self._start.strategy = strategy
             self._start.start()

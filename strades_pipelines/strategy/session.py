@@ -134,7 +134,7 @@ class Session:
 
             assert self._cache is not None
             try:
-                steps = CompiledSteps(one.engine, self._cache)
+                steps = CompiledSteps(one.engine, self._cache, insists=self._mode == "compiled")
                 steps.compile(block.kinds)
             except NotCompilable as error:
                 if self._mode == "compiled":
@@ -156,11 +156,15 @@ class Session:
             rows = one.engine.journal.rows(kind)
             parts = one.steps.reserves.all(kind, rows) if one.mode == "compiled" else [rows]
             one.journal[kind] = parts[0] if len(parts) == 1 else _joined(kind, parts)
+        if one.mode == "compiled" and one.steps.not_compiled:
+            one.mode, one.not_compiled = "events", one.steps.not_compiled
 
     def _contain(self, one: Progress, call: Callable[..., None], *arguments: Any) -> None:
         try:
             call(*arguments)
         except Exception as error:
+            if getattr(error, "refuses", False):  # not compilable, in mode compiled
+                raise
             one.error = self._told(one, error)
 
     def _told(self, one: Progress, error: Exception) -> StrategyError:

@@ -20,6 +20,7 @@ from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.backtest import Bars, Result, Terms, backtest
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.compiled import CompiledError, CompiledSteps
+from strades_pipelines.strategy.compiler.values import NotCompilable
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.event_chain import EventChain
 from strades_pipelines.strategy.events import Bar
@@ -223,3 +224,70 @@ def test_columns_that_do_not_lie_in_one_piece_are_read_all_the_same(cache: Path)
     apart = Bars(one.name, np.repeat(one.time, 2)[::2], np.repeat(one.open_time, 2)[::2], one.prices)
     runs = [backtest(SmaCross(fast=2, slow=5), [each], TERMS, mode="compiled", cache=cache) for each in (one, apart)]
     the_same(*runs)
+
+
+class Doubles(Strategy):
+    """Its whole number has more than 64 bits from the 60th bar on."""
+
+    def on_start(self, account: Account) -> None:
+        self.whole = 7
+        self.seen = [0.0] * 3
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        self.whole *= 2
+        self.seen[self.whole % 3] += bar.close
+        account.target[bar.i] = float(self.whole % 5)
+
+
+def test_what_only_python_does_is_done_per_event_from_the_state_before(cache: Path) -> None:
+    bars = walk(9, 100)
+    alone = backtest(Doubles(), bars, TERMS, mode="events")
+    found = backtest(Doubles(), bars, TERMS, cache=cache)
+    assert found.mode == "events"
+    assert "more than 64 bits: self.whole *= 2" in str(found.not_compiled)
+    assert alone.error is None
+    for kind in ROWS:
+        np.testing.assert_array_equal(getattr(found, kind), getattr(alone, kind), err_msg=kind)
+    with pytest.raises(NotCompilable, match=r"test_compiled\.py:\d+: an integer of more than 64 bits"):
+        backtest(Doubles(), bars, TERMS, mode="compiled", cache=cache)
+    # In blocks, of which the first is compiled, the second ends on the way, and the third is per event.
+    engine, events = started(bars, Doubles()), merged(bars)
+    steps = CompiledSteps(engine, cache, insists=False)
+    for start, end in ((0, 40), (40, 80), (80, 100)):
+        steps(events.rows(start, end))
+    steps.close()
+    engine.end_last_instant()
+    fills = [row for part in steps.reserves.all("fills", engine.journal.rows("fills")) for row in part.tolist()]
+    assert fills == alone.fills.tolist()
+    assert engine.account.cash == alone.account.cash
+
+
+def test_a_last_block_of_one_bar_is_read_where_it_lies(cache: Path) -> None:
+    first, second = walk(13, 20, 2)
+    bars = [first, Bars("late", second.time + MINUTE // 2, second.open_time + MINUTE // 2, second.prices)]
+    compiled, alone = (
+        backtest(SmaCross(fast=2, slow=5), bars, TERMS, mode=m, cache=cache) for m in ("compiled", "events")
+    )
+    assert len(alone.fills) > 0
+    for kind in ROWS:
+        np.testing.assert_array_equal(getattr(compiled, kind), getattr(alone, kind), err_msg=kind)
+
+
+SIZE = 0.0
+
+
+class Constant(Strategy):
+    """Holds what its module says."""
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        account.target[bar.i] = SIZE
+
+
+def test_code_is_made_anew_when_a_constant_of_its_module_has_changed(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars = walk(9, 20)
+    for size in (1.0, 2.0):
+        monkeypatch.setitem(globals(), "SIZE", size)
+        found = backtest(Constant(), bars, TERMS, mode="compiled", cache=cache)
+        assert found.account.target == [size]

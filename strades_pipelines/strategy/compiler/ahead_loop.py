@@ -16,6 +16,7 @@ from strades_pipelines.strategy.compiler.values import (
     TYPES,
     VOID,
     Column,
+    NotCompilable,
     Number,
     Object,
     column_of,
@@ -104,6 +105,8 @@ class AheadLoop:
         memories = self.arrays if bases else [*self.stack, *self.arrays[2:], *self.arrays[:2]]
         returned = self.call(update, [*memories, *bases, *(number.value for number in given)])
         values = {name: self.slot(name, bases) for name in self.indicator.numbers}
+        if returned.kind == "real" or self.program.found_reals:
+            raise NotCompilable(f"{self.indicator.name}: whether its numbers are ints or floats is not known ahead")
         same = values.get(self.indicator.returned_as or "")
         is_kept = self.indicator.is_returned and returned.kind != "nothing"
         if is_kept and (same is None or same.kind != returned.kind):

@@ -6,24 +6,24 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from strades_pipelines.strategy.compiler import numbers
+from strades_pipelines.strategy.compiler import mathematics, numbers
 from strades_pipelines.strategy.compiler.expressions import Expressions
-from strades_pipelines.strategy.compiler.program import MEMORY, Function, carried, method_of
+from strades_pipelines.strategy.compiler.program import MEMORY, Function, carried, method_of, read_source
 from strades_pipelines.strategy.compiler.values import (
-    DOUBLE,
     TYPES,
     Array,
     Computed,
     Event,
-    NotCompilable,
     Number,
     Object,
     Objects,
     Single,
+    Unknown,
     Value,
 )
 
-MATH = ("sqrt", "log", "exp", "sin", "cos", "floor", "ceil", "fabs", "isnan", "isfinite")
+MATH = mathematics.NAMES
+MATH_ARGUMENTS = dict.fromkeys(mathematics.OF_TWO, 2)
 BUILTINS = ("abs", "min", "max", "int", "float", "bool", "len")
 
 
@@ -31,8 +31,8 @@ class Calls(Expressions):
     """What `Body` knows about calls."""
 
     def see_Call(self, node: ast.Call) -> Value:  # noqa: N802
-        if isinstance(node.func, ast.Name):
-            held = self.source.names.get(node.func.id)
+        if isinstance(node.func, ast.Name) and self.source.knows(node.func.id):
+            held = self.source.names[node.func.id]
             if isinstance(held, type) and hasattr(held, "compiled_fields"):
                 return self.new_event(node, held)
         return self.call(node)
@@ -51,33 +51,44 @@ class Calls(Expressions):
             return self.call_name(node, function.id)
         if not isinstance(function, ast.Attribute):
             raise self.refuse(node, f"the call {ast.unparse(node)}")
-        if isinstance(function.value, ast.Name) and self.source.names.get(function.value.id) is math:
+        if isinstance(function.value, ast.Name) and self.source.knows(function.value.id):
+            if self.source.names[function.value.id] is not math:
+                raise self.refuse(node, f"the call {ast.unparse(node)}")
             return self.call_math(node, function.attr)
         owner = self.value(function.value)
         if isinstance(owner, Computed):
             column = owner.column(function.attr)
             return self.in_column(column, owner.row) if column else Number(None, "nothing")
-        method = method_of(owner.shape.cls, function.attr) if isinstance(owner, Object) else None
-        if not isinstance(owner, Object) or method is None:
+        if not isinstance(owner, Object):
+            raise self.unknown(node, owner, f"the call {ast.unparse(node)}")
+        method = method_of(owner.shape.cls, function.attr)
+        if method is None or owner.shape.get(function.attr) or function.attr in owner.shape.unplaced:
             raise self.refuse(node, f"the call {ast.unparse(node)}")
+        self.uses(owner.shape.cls, function.attr, method)
         arguments = self.bind(node, method, skip=1)
         made = self.program.method(owner, function.attr, arguments, self.source.where(node), hot=self.hot)
         return self.emit(made, [owner, *arguments])
 
     def call_name(self, node: ast.Call, name: str) -> Number:
         """A builtin, or a function of the module."""
-        held = self.source.names.get(name)
+        if name in self.source.locals:
+            raise self.refuse(node, f"the call {ast.unparse(node)}")
+        is_known = self.source.knows(name)
+        held = self.outer(self.source.names, name) if is_known else None
+        own_name: str = getattr(held, "__name__", "")
+        if is_known and getattr(math, own_name, None) is held:
+            return self.call_math(node, own_name)
         if inspect.isfunction(held):
             arguments = self.bind(node, held, skip=0)
             made = self.program.function(held, arguments, self.source.where(node), hot=self.hot)
             return self.emit(made, arguments)
-        if held is not None or name not in BUILTINS or node.keywords or not node.args:
+        if is_known or name not in BUILTINS or node.keywords or not node.args:
             raise self.refuse(node, f"the call {ast.unparse(node)}")
         if name == "len":
             return self.length(node)
         given = [self.number(argument) for argument in node.args]
         if name in ("min", "max") and len(given) > 1:
-            return numbers.smallest(self.builder, "<" if name == "min" else ">", given)
+            return numbers.smallest(self.builder, "<" if name == "min" else ">", given, self.fail)
         if len(given) != 1:
             raise self.refuse(node, f"the call {ast.unparse(node)}")
         return self.convert(name, given[0])
@@ -85,41 +96,23 @@ class Calls(Expressions):
     def convert(self, name: str, number: Number) -> Number:
         """abs, int, float or bool of a number."""
         if name == "abs":
-            return numbers.absolute(self.builder, number)
+            return numbers.absolute(self.builder, number, self.fail, checked=self.checked)
         if name == "float":
             return Number(numbers.to_float(self.builder, number), "float")
         if name == "bool":
             return Number(numbers.to_bool(self.builder, number), "bool")
-        if number.kind == "float":
+        if number.kind in ("float", "real"):
             return numbers.whole(self.builder, number.value, self.fail)
         return Number(numbers.to_int(self.builder, number), "int")
 
     def call_math(self, node: ast.Call, name: str) -> Number:
         """A function of the math module, with Python's errors."""
-        if name not in MATH or len(node.args) != 1:
-            raise self.refuse(node, f"math.{name}; compiled are {', '.join(MATH)}")
-        builder, x = self.builder, numbers.to_float(self.builder, self.number(node.args[0]))
-        if name in ("floor", "ceil"):
-            return numbers.whole(builder, numbers.call_intrinsic(builder, f"llvm.{name}", [x]), self.fail)
-        if name == "fabs":
-            return Number(numbers.call_intrinsic(builder, "llvm.fabs", [x]), "float")
-        if name == "isnan":
-            return Number(builder.fcmp_unordered("uno", x, x), "bool")
-        if name == "isfinite":
-            return Number(numbers.is_finite(builder, x), "bool")
-        zero, endless = DOUBLE(0.0), DOUBLE(math.inf)
-        if name in ("sqrt", "log"):
-            self.fail(builder.fcmp_ordered("<" if name == "sqrt" else "<=", x, zero), "ValueError", "math domain error")
-        if name in ("sin", "cos"):
-            size = numbers.call_intrinsic(builder, "llvm.fabs", [x])
-            self.fail(builder.fcmp_ordered("==", size, endless), "ValueError", "math domain error")
-        if name == "sqrt":
-            return Number(numbers.call_intrinsic(builder, "llvm.sqrt", [x]), "float")
-        made = numbers.call_library(builder, name, x)
-        if name == "exp":
-            too_large = builder.and_(builder.fcmp_ordered("==", made, endless), builder.fcmp_ordered("!=", x, endless))
-            self.fail(too_large, "OverflowError", "math range error")
-        return Number(made, "float")
+        if name not in MATH or len(node.args) != MATH_ARGUMENTS.get(name, 1) or node.keywords:
+            raise self.refuse(node, f"{ast.unparse(node)}; of math are compiled {', '.join(MATH)}")
+        given = [self.number(argument) for argument in node.args]
+        if name in ("floor", "ceil", "trunc") and given[0].kind in ("int", "bool"):
+            return Number(numbers.to_int(self.builder, given[0]), "int")
+        return mathematics.call(self.builder, name, [numbers.to_float(self.builder, one) for one in given], self.fail)
 
     def length(self, node: ast.Call) -> Number:
         """len(...) of a list of the state."""
@@ -136,24 +129,35 @@ class Calls(Expressions):
             return Number(self.load_integer(held.owner, held.count), "int")
         if isinstance(held, Objects):
             return Number(self.load_integer(held.owner, held.n + 2), "int")
-        raise self.refuse(node, f"the call {ast.unparse(node)}")
+        raise self.unknown(node, held, f"the call {ast.unparse(node)}")
 
     def bind(self, node: ast.Call, function: Any, *, skip: int) -> list[Value]:
         """The arguments of a call in the order of the function's parameters, its constant defaults filled in."""
+        read_source(function)  # which refuses all but plain parameters
         parameters = list(inspect.signature(function).parameters.values())[skip:]
         names = [parameter.name for parameter in parameters]
-        given = dict(zip(names, node.args, strict=False)) | {word.arg or "": word.value for word in node.keywords}
-        if len(node.args) > len(names) or set(given) - set(names):
-            raise self.refuse(node, f"the call {ast.unparse(node)}: too many arguments")
+        named = {word.arg or "": word.value for word in node.keywords}
+        if len(node.args) > len(names) or set(named) - set(names[len(node.args) :]):
+            raise self.refuse(node, f"the arguments of {ast.unparse(node)}")
+        # In the order of the call, as Python looks at them.
+        given = {name: self.value(one) for name, one in [*zip(names, node.args, strict=False), *named.items()]}
         bound: list[Value] = []
         for parameter in parameters:
             if parameter.name in given:
-                bound.append(self.value(given[parameter.name]))
+                bound.append(self.argument(node, given[parameter.name]))
             elif parameter.default is not inspect.Parameter.empty:
                 bound.append(self.constant(node, parameter.default))
             else:
                 raise self.refuse(node, f"the call {ast.unparse(node)}: {parameter.name} is missing")
         return bound
+
+    def argument(self, node: ast.Call, value: Value) -> Value:
+        """A value that a function can be given."""
+        if isinstance(value, Unknown):
+            raise self.program.refused()
+        if isinstance(value, Array | Objects | Single) or (isinstance(value, Number) and value.kind == "nothing"):
+            raise self.refuse(node, f"a list given to a function in {ast.unparse(node)}")
+        return value
 
     def emit(self, function: Function, arguments: Sequence[Value]) -> Number:
         """A call, its error handed on."""
@@ -169,8 +173,6 @@ class Calls(Expressions):
                     self.place(argument.base_f, argument.f),
                     self.place(argument.base_n, argument.n),
                 )
-            if isinstance(argument, Array | Objects | Single):
-                raise NotCompilable(f"{self.source.where(self.source.tree)}: a list handed to a function")
             given += carried(argument)
         copies = [self.memory[name] for name in ("F", "N", "HF", "HN")] if self.hot and not function.hot else []
         if copies:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from strades_pipelines.strategy.compiler.aliases import where_set
 from strades_pipelines.strategy.compiler.shapes import NESTED, Field, Floats, Integers, Shape, state_of
+from strades_pipelines.strategy.compiler.values import NotCompilable
 
 
 @dataclass
@@ -36,7 +38,10 @@ class Packer:
             self._weave(woven, n)
         for name, entry in shape.fields:
             if not entry.stride and entry.kind != "constant":
-                self._put(state[name], entry, f + entry.f, n + entry.n)
+                try:
+                    self._put(state[name], entry, f + entry.f, n + entry.n)
+                except OverflowError:
+                    raise NotCompilable(f"{where_set(shape.cls, name)}: an integer of more than 64 bits") from None
 
     def _weave(self, lists: list[tuple[list[Any], Field]], n: int) -> None:
         """Lay lists of one length out together."""
@@ -128,17 +133,18 @@ class Unpacker:
 
     def fill(self, obj: object, shape: Shape, f: int, n: int) -> None:
         """Write into an object what lies at (f, n)."""
-        if hasattr(obj, "compiled_as"):
+        if hasattr(type(obj), "compiled_as"):
             return
+        state = vars(obj)  # no method of the class comes between
         for name, entry in shape.fields:
-            value = getattr(obj, name)
+            value = state[name]
             held = value[0] if entry.single else value
             if entry.kind in ("float", "int", "bool"):
                 number = self._number(held, entry, f, n)
                 if entry.single:
                     value[0] = number
                 else:
-                    setattr(obj, name, number)
+                    state[name] = number
             elif entry.kind == "object" and entry.shape:
                 self.fill(held, entry.shape, f + entry.f, n + entry.n)
             elif entry.kind == "parts":
@@ -169,17 +175,19 @@ class Unpacker:
                 self.fill(one, shape, f + k * shape.f_size, n + k * shape.n_size)
             return
         for name, entry in shape.fields:
-            column: list[Any] = self._integers[n + entry.n : n + shape.n_size * len(values) : shape.n_size].tolist()
+            # Objects of floats alone have no integers, and no step from those of one to those of the next.
+            numbers, first, size = (self._integers, n + entry.n, shape.n_size)
             if entry.kind == "float":
-                column = self._floats[f + entry.f : f + shape.f_size * len(values) : shape.f_size].tolist()
+                numbers, first, size = (self._floats, f + entry.f, shape.f_size)
+            column: list[Any] = numbers[first : first + size * (len(values) - 1) + 1 : size].tolist()
             if entry.kind in ("floats", "ints"):
                 source = self._floats if entry.kind == "floats" else self._integers
                 for one, start in zip(values, column, strict=True):
-                    held = getattr(one, name)
+                    held = vars(one)[name]
                     held[:] = source[start : start + len(held)].tolist()
                 continue
             for one, number in zip(values, column, strict=True):
-                setattr(one, name, bool(number) if entry.kind == "bool" else number)
+                vars(one)[name] = bool(number) if entry.kind == "bool" else number
 
     def _list(self, value: list[Any], entry: Field, n: int) -> None:
         memory = self._floats if entry.kind == "floats" else self._integers

@@ -3,9 +3,10 @@
 import ast
 import inspect
 import textwrap
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from llvmlite import ir
@@ -23,12 +24,14 @@ from strades_pipelines.strategy.compiler.values import (
     NotCompilable,
     Number,
     Object,
+    Recorded,
     Value,
 )
 
 # Numbers at constant places (floats, integers), lists and what lies in them (floats, integers), where the number of an
 # error goes, and the table of the addresses of columns and reserves.
 MEMORY = ("F", "N", "L", "M", "E", "T")
+DECORATORS = ("property", "rarely")
 # Besides, where F and N are kept on the stack: where they come from.
 HOMES = ("HF", "HN")
 
@@ -40,7 +43,18 @@ class Source:
     tree: ast.FunctionDef
     file: str
     first_line: int
-    names: dict[str, Any]
+    names: Mapping[str, Any]
+
+    @cached_property
+    def locals(self) -> frozenset[str]:
+        """The names that are local: Python takes no other for them, set or not."""
+        nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Name)]
+        stored = {node.id for node in nodes if not isinstance(node.ctx, ast.Load)}
+        return frozenset(stored | {argument.arg for argument in self.tree.args.args})
+
+    def knows(self, name: str) -> bool:
+        """Whether a name is one of the module, or of the function around."""
+        return name not in self.locals and name in self.names
 
     def where(self, node: ast.AST) -> str:
         """`<file>:<line>` of a node."""
@@ -60,10 +74,16 @@ def read_source(function: Callable[..., Any]) -> Source:
         file = inspect.getsourcefile(function) or "?"
     except (OSError, TypeError, SyntaxError) as error:
         raise NotCompilable(f"{function.__qualname__}: its source cannot be read ({error})") from None
-    if not isinstance(tree, ast.FunctionDef):
+    others = [one for one in getattr(tree, "decorator_list", ()) if ast.unparse(one) not in DECORATORS]
+    if others:
+        raise NotCompilable(f"{file}:{first}: the decorator {ast.unparse(others[0])} of {function.__qualname__}")
+    if not isinstance(tree, ast.FunctionDef) or hasattr(function, "__wrapped__"):
         raise NotCompilable(f"{file}:{first}: {function.__qualname__} is no plain function")
-    names = {**function.__globals__, **(inspect.getclosurevars(function).nonlocals if function.__closure__ else {})}
-    return Source(tree, file, first, names)
+    given = tree.args
+    if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs:
+        raise NotCompilable(f"{file}:{first}: the parameters of {tree.name}({ast.unparse(given)}); plain ones alone")
+    around = inspect.getclosurevars(function).nonlocals if function.__closure__ else {}
+    return Source(tree, file, first, ChainMap(dict(around), function.__globals__))
 
 
 def method_of(cls: type, name: str) -> Callable[..., Any] | None:
@@ -89,20 +109,54 @@ class Function:
     touched: Touched = field(default_factory=Touched)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a function returns, whether it can raise, and the kinds of its local numbers."""
+
+    returns: str
+    raises: bool
+    kinds: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Used:
+    """A constant or function that code was made with, and where it comes from."""
+
+    space: Any
+    name: str
+    value: Any
+
+    @property
+    def is_same(self) -> bool:
+        """Whether it is still what it was."""
+        space = self.space
+        now = space.get(self.name, self) if isinstance(space, Mapping) else getattr(space, self.name, self)
+        return now is self.value or (type(now) is type(self.value) and repr(now) == repr(self.value))
+
+
 @dataclass
 class Program:
     """The functions made so far, by what they were made of, and the errors they can raise.
 
     `single` says that there is one instrument: the index of every event is 0. `ahead` has the indicators that were
     updated ahead, by the shape of their owner and their names there. `outcomes` are what functions return, and whether
-    they can raise.
+    they can raise. `trusted` are modules whose integers stay small. `reals` are float attributes and lists, by shape
+    and name, that integers are put into: what is read there is a real; where more of them are found, `found_reals`, all
+    is to be lowered again. `reasons` are those why it does not compile. `used` are the constants and functions that
+    the code was made with, and where they come from.
     """
 
     single: bool = False
+    trusted: frozenset[str] = frozenset()
+    reals: frozenset[tuple[Shape, str]] = frozenset()
+    found_reals: set[tuple[Shape, str]] = field(default_factory=set)
+    reasons: list[str] = field(default_factory=list)
+    used: dict[tuple[int, str], Used] = field(default_factory=dict)
     ahead: Mapping[tuple[Shape, str], Computed] = field(default_factory=dict)
     module: ir.Module = field(default_factory=lambda: ir.Module("strades"))
     functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)
-    outcomes: dict[tuple[Any, ...], tuple[str, bool]] = field(default_factory=dict)
+    outcomes: dict[tuple[Any, ...], Outcome] = field(default_factory=dict)
+    failed: set[tuple[Any, ...]] = field(default_factory=set)
     under_way: dict[tuple[Any, ...], Touched] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     copies: Copies = field(default_factory=Copies)
@@ -111,6 +165,15 @@ class Program:
     def now(self) -> Touched:
         """What the function that is being lowered touches."""
         return next(reversed(self.under_way.values()))
+
+    def record(self, reason: NotCompilable) -> None:
+        """Keep why it does not compile; each reason once."""
+        if not isinstance(reason, Recorded) and str(reason) not in self.reasons:
+            self.reasons.append(str(reason))
+
+    def refused(self) -> Recorded:
+        """The error with all reasons so far."""
+        return Recorded("\n".join(self.reasons))
 
     def error(self, name: str, text: str) -> int:
         """The number of an error; never 0."""
@@ -156,12 +219,19 @@ class Program:
         key = (function, hot, apart, *(key_of(argument) for argument in arguments))
         if key in self.under_way:
             raise NotCompilable(f"{where}: {function.__qualname__} calls itself")
+        if key in self.failed:
+            raise self.refused()
         if key not in self.functions:
             touched = self.under_way[key] = Touched()
             name = f"{function.__qualname__}.{len(self.functions)}"
-            made = lower_function(self, name, function, arguments, hot=hot, apart=apart)
+            try:
+                made = lower_function(self, name, function, arguments, hot=hot, apart=apart)
+            except NotCompilable:
+                self.failed.add(key)
+                raise
+            finally:
+                del self.under_way[key]
             self.functions[key] = replace(made, touched=touched)
-            del self.under_way[key]
         if self.under_way:
             self.now.add(self.functions[key].touched)
         return self.functions[key]

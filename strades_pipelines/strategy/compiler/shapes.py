@@ -4,9 +4,11 @@ Numbers and parts lie inline, at offsets that depend on the classes alone; lists
 compiled code fits every set of parameters, and the state of a whole session is two arrays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import field as dataclass_field
+from functools import cache, cached_property
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -62,12 +64,16 @@ class Field:
 
 @dataclass(frozen=True)
 class Shape:
-    """The layout of a class's instances with the same kinds of attributes."""
+    """The layout of a class's instances with the same kinds of attributes.
+
+    `unplaced` has what each other attribute is, which has no place in the arrays: code that uses one does not compile.
+    """
 
     cls: type
     fields: tuple[tuple[str, Field], ...]
     f_size: int
     n_size: int
+    unplaced: Mapping[str, str] = dataclass_field(default_factory=dict)
 
     def __hash__(self) -> int:
         return self._hash
@@ -86,7 +92,7 @@ KNOWN: dict[Any, Shape] = {}  # by signature: the same shape is the same object,
 
 def shape_of(obj: Any) -> Shape:
     """The shape of an object by the values it has now; attributes of other kinds have no place."""
-    if hasattr(obj, "compiled_as"):
+    if hasattr(type(obj), "compiled_as"):
         obj = obj.compiled_as()
     key = _signature(obj)
     if key not in KNOWN:
@@ -102,23 +108,41 @@ def _signature(value: Any) -> Any:
         return cls
     if cls is list:
         types = frozenset(map(type, value))
-        of_objects = len(types) == 1 and _is_plain(value[0])
-        return (types, len(value) == 1, _signature(value[0]) if of_objects else None)
+        inner = None if types <= SCALARS.keys() else _signatures(value)
+        return (types, len(value) == 1, inner)
     if cls is tuple:
         return tuple(map(_signature, value))
     if cls is Reserve:
         return value
-    if not _is_plain(value):
-        return None
-    state = vars(value.compiled_as() if hasattr(value, "compiled_as") else value)
-    fixed = [(name, state[name]) for name in getattr(value, "constants", ())]
-    kinds = [kind if (kind := type(one)) in SCALARS else _signature(one) for one in state.values()]
+    if not is_plain(value):
+        return ("unplaced", cls)
+    state = state_of(value)
+    fixed = [(name, state[name]) for name in _listed(value, "constants")]
+    kinds: Sequence[Any] = tuple(map(type, state.values()))
+    if not SCALARS.keys() >= set(kinds):
+        kinds = [kind if kind in SCALARS else _signature(one) for kind, one in zip(kinds, state.values(), strict=True)]
     return (cls, *fixed, *state, *kinds)
+
+
+def _signatures(values: list[Any]) -> frozenset[Any]:
+    """The signatures of some objects; of most lists, of orders above all, they are all the same."""
+    if all(map(is_plain, values)) and type(values[0]) is type(values[-1]):
+        states = list(map(vars, values))
+        kinds = {tuple(map(type, state.values())) for state in states}
+        if (
+            len(kinds) == 1
+            and SCALARS.keys() >= set(*kinds)
+            and all(state.keys() == states[0].keys() for state in states)
+        ):
+            return frozenset(map(_signature, values[:1])) | frozenset(map(type, values))
+    return frozenset(map(_signature, values))
 
 
 def _shape(obj: Any) -> Shape:
     found: list[tuple[str, Field]] = []
-    together: tuple[str, ...] = getattr(obj, "interleaved", ())
+    unplaced: dict[str, str] = {}
+    together = _listed(obj, "interleaved")
+    constants = _listed(obj, "constants")
     f, n = 0, 0
     state = vars(obj)
     alone = bool(together) and len(state[together[0]]) == 1
@@ -126,18 +150,36 @@ def _shape(obj: Any) -> Shape:
         found += _interleaved({name: state[name] for name in together})
         n = 3
     for name, value in state.items():
-        if name in getattr(obj, "constants", ()):
+        if name in constants:
             found.append((name, Field("constant", f, n, value=value)))
             continue
         entry = _single(value, f, n) if alone and name in together else None
         if name not in together:
             entry = _field(value, f, n)
         if entry is None:
+            if name not in together:
+                unplaced[name] = _description(value)
             continue
         found.append((name, entry))
         f_more, n_more = _inline_size(entry)
         f, n = f + f_more, n + n_more
-    return Shape(type(obj), tuple(found), f, n)
+    return Shape(type(obj), tuple(found), f, n, unplaced)
+
+
+def _listed(obj: Any, name: str) -> tuple[str, ...]:
+    """The attributes that a class of the host names under `constants` or `interleaved`; others may use these words."""
+    state = vars(obj)
+    names = () if name in state else getattr(obj, name, ())
+    return names if isinstance(names, tuple) and all(one in state for one in names) else ()
+
+
+def _description(value: object) -> str:
+    """What an attribute without a place is."""
+    if value is None:
+        return "None"
+    if isinstance(value, list | tuple):
+        return f"a {type(value).__name__} of neither numbers of one kind nor objects with attributes of the same kinds"
+    return f"a {type(value).__name__}"
 
 
 def _interleaved(lists: dict[str, list[Any]]) -> list[tuple[str, Field]]:
@@ -154,8 +196,7 @@ def _interleaved(lists: dict[str, list[Any]]) -> list[tuple[str, Field]]:
 
 def state_of(obj: object) -> dict[str, Any]:
     """The attributes that compiled code has of an object."""
-    compiled_as = getattr(obj, "compiled_as", None)
-    return vars(compiled_as() if compiled_as else obj)
+    return vars(obj.compiled_as() if hasattr(type(obj), "compiled_as") else obj)  # type: ignore[attr-defined]
 
 
 def _field(value: object, f: int, n: int) -> Field | None:
@@ -163,11 +204,11 @@ def _field(value: object, f: int, n: int) -> Field | None:
         return Field(SCALARS[type(value)], f, n)
     if isinstance(value, Reserve):
         return Field("reserve", f, value.number)
-    if isinstance(value, list):
+    if type(value) is list:
         return _list_field(value, f, n)
-    if isinstance(value, tuple) and all(map(_is_plain, value)):
+    if type(value) is tuple and all(map(is_plain, value)):
         return _parts_field(value, f, n)
-    if _is_plain(value):
+    if is_plain(value):
         return Field("object", f, n, shape_of(value))
     return None
 
@@ -192,15 +233,24 @@ def _parts_field(values: tuple[object, ...], f: int, n: int) -> Field:
 def _list_field(values: Sequence[object], f: int, n: int) -> Field | None:
     types = set(map(type, values))
     if types <= set(SCALARS):
-        return Field("floats" if not types or float in types else "ints", f, n)
-    if len(types) != 1 or not _is_plain(values[0]):
+        mixed = float in types and len(types) > 1
+        return None if mixed else Field("floats" if not types or float in types else "ints", f, n)
+    if len(types) != 1 or not is_plain(values[0]) or len({id(shape_of(value)) for value in values}) != 1:
         return None
     return _single(list(values), f, n) if len(values) == 1 else Field("objects", f, n, shape_of(values[0]))
 
 
-def _is_plain(value: object) -> bool:
+def is_plain(value: object) -> bool:
     """Whether it is an instance of a class written in Python, of those that make up a session."""
-    return hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value)
+    return _is_plain_class(type(value))  # type: ignore[arg-type]  # any class is hashable
+
+
+@cache
+def _is_plain_class(cls: type) -> bool:
+    is_callable = any("__call__" in vars(part) for part in cls.__mro__)
+    if issubclass(cls, type | ModuleType | list | tuple) or is_callable or not cls.__dictoffset__:
+        return False
+    return cls.__getattribute__ is object.__getattribute__
 
 
 def _inline_size(entry: Field) -> tuple[int, int]:

@@ -8,16 +8,28 @@ from llvmlite import ir
 from strades_pipelines.strategy.compiler.shapes import Field, Shape
 
 DOUBLE, INT, BOOL, VOID, POINTER = ir.DoubleType(), ir.IntType(64), ir.IntType(1), ir.VoidType(), ir.PointerType()
-TYPES = {"float": DOUBLE, "int": INT, "bool": BOOL, "nothing": VOID}
+TYPES = {"float": DOUBLE, "real": DOUBLE, "int": INT, "bool": BOOL, "nothing": VOID}
+# The name of the error that ends compiled code where Python would do what it cannot; the run goes on per event.
+PER_EVENT = "PerEvent"
 
 
 class NotCompilable(Exception):
-    """A method uses what cannot be compiled; the text says where and what."""
+    """A method uses what cannot be compiled; the text says where and what, a reason a line."""
+
+    refuses = True
+
+
+class Recorded(NotCompilable):
+    """The reasons stand in the program already."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number: its value in the code, and whether it is a float, int or bool ("nothing": the result of a call)."""
+    """A number: its value in the code, and its kind.
+
+    Kinds: float, int, bool, real (a float, or an int that a float holds; known only when the code runs), and nothing
+    (the result of a call).
+    """
 
     value: Any
     kind: str
@@ -48,6 +60,7 @@ class Array:
 
     kind: str
     owner: Object
+    name: str
     start: int
     count: int
     stride: int = 0
@@ -60,6 +73,7 @@ class Single:
     """A list of one element that lies inline."""
 
     owner: Object
+    name: str
     entry: Field
 
 
@@ -120,4 +134,9 @@ def column_of(cls: Any, name: str) -> Column | None:
     return Column(4 + fields.index(name) - sum(field in WHOLE for field in fields), DOUBLE, "float")
 
 
-Value = Number | Object | Array | Single | Objects | Event | Computed
+@dataclass(frozen=True)
+class Unknown:
+    """What a statement that cannot be compiled would have put under a name: nothing is said of its uses."""
+
+
+Value = Number | Object | Array | Single | Objects | Event | Computed | Unknown

@@ -17,7 +17,7 @@ from strades_pipelines.strategy.compiler.layout import Packer, unpack
 from strades_pipelines.strategy.compiler.loop import Hook, Loop
 from strades_pipelines.strategy.compiler.machine import Machine, load
 from strades_pipelines.strategy.compiler.program import MEMORY, Program
-from strades_pipelines.strategy.compiler.shapes import shape_of
+from strades_pipelines.strategy.compiler.shapes import Shape, shape_of
 from strades_pipelines.strategy.compiler.values import Event, Number, Object
 from strades_pipelines.strategy.events import BAR, Bar
 
@@ -45,13 +45,18 @@ class Compiled:
 
     def __init__(self, obj: Stepped, folder: Path) -> None:
         self.shape = shape_of(obj)
-        program, owner = Program(single=True), Object(self.shape)
-        row = [Event(Bar, row=Number(None, "int"))]
-        hook = Hook(
-            program.method(owner, "on_bar", row, "on_bar", hot=True),
-            program.method(owner, "on_bar", row, "on_bar", apart=True),
-            program.method(owner, "is_busy", row, "is_busy", hot=True),
-        )
+        owner, row = Object(self.shape), [Event(Bar, row=Number(None, "int"))]
+        reals: frozenset[tuple[Shape, str]] = frozenset()
+        while True:
+            program = Program(single=True, reals=reals)
+            hook = Hook(
+                program.method(owner, "on_bar", row, "on_bar", hot=True),
+                program.method(owner, "on_bar", row, "on_bar", apart=True),
+                program.method(owner, "is_busy", row, "is_busy", hot=True),
+            )
+            if not program.found_reals:
+                break
+            reals |= program.found_reals
         full = self.shape.get("full")
         assert full is not None
         Loop(program, self.shape, {BAR: hook}, full.n, 0).build()

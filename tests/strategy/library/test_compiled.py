@@ -15,8 +15,8 @@ from tests.strategy.both import cache_folder
 from tests.strategy.library.data import packaged
 from tests.strategy.library.running import TERMS, run
 
-# Those that compare instruments; the others are compiled for one.
-SEVERAL = ("dual_momentum", "momentum_rotation", "pairs_zscore", "risk_parity")
+# Those that compare instruments, and one whose state is a list of objects of floats; the others are compiled for one.
+SEVERAL = ("dual_momentum", "heikin_ashi_trend", "momentum_rotation", "pairs_zscore", "risk_parity")
 IDLE = ("time_of_day",)  # daily bars all close at midnight
 # Those whose indicators depend on more than bars, and so are not updated ahead in a sweep.
 OTHERS = {
