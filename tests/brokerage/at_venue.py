@@ -3,10 +3,11 @@
 One request at a time, unless a test wants several in flight: a seeded run is the same each time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sandbox.venue import execution
@@ -88,6 +89,7 @@ class AtAlpaca(AtVenue):
         super().__init__(lambda clock: alpaca_venue(clock, seed=seed), now)
         client: Any = new_client(KEY, SECRET, f"http://venue/{self.venue.api.host}")
         client._session.mount("http://", self.adapter)
+        client._session.trust_env = False  # proxies of the environment, looked for at each request
         self.broker = AlpacaBroker(client, {AAPL: SYMBOL}, in_flight=in_flight)
         self.wallet = open_wallet(market, replace(AT_ALPACA, name=name, **changes), now=now)
 
@@ -111,10 +113,16 @@ class AtGate(AtVenue):
         super().__init__(lambda clock: gate_venue(clock, seed=seed, checks_time=False), now)
         if not with_fees:
             take_no_fees(self.venue)
-        self.client = Client(new_exchange("gate", {**SANDBOX_KEYS, "urls": sandbox_urls("gate", "http://venue")}))
+        self.client = Client(new_exchange("gate", {**SANDBOX_KEYS, "urls": gate_urls()}))
         self.client.exchange.session.mount("http://", self.adapter)
         self.broker = CcxtBroker(self.client, {BTC: PAIR}, in_flight=in_flight)
         self.wallet = open_wallet(market, replace(AT_GATE, name=name, **changes), now=now)
+
+
+@cache
+def gate_urls() -> Mapping[str, Any]:
+    """The addresses in ccxt's configuration, for which it makes an exchange."""
+    return sandbox_urls("gate", "http://venue")
 
 
 def take_no_fees(venue: Venue) -> None:

@@ -6,6 +6,9 @@ run that fails names its seed. Streams are not read by execution, which asks; so
 
 import random
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +19,7 @@ from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.order_book import request_cancel
 from strades_pipelines.brokerage.reconcile import reconcile
 from strades_pipelines.brokerage.rows import decision_row, insert
+from strades_pipelines.database.connection import connect
 from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AtAlpaca, AtGate
 from tests.brokerage.conftest import AAPL, MINUTE, START, Connection
@@ -27,11 +31,38 @@ STEPS, CHANCE = 12, 0.06
 UNSETTLED = ["submitting", "unknown", "cancelling"]
 
 
+@dataclass(frozen=True)
+class Books:
+    """The database of many runs: `market` for what trades, `auditor` for what reconciles in the end.
+
+    Two connections, since reconciliation rolls back what it has read, and psycopg then forgets every statement that it
+    has prepared: a third of what the server did was to parse and plan the same again in each run.
+    """
+
+    market: Connection
+    auditor: Connection
+
+
+@contextmanager
+def open_books(market: Connection, url: str, listing_id: int = AAPL) -> Iterator[Books]:
+    """Books with the one bar that orders are sized with; each statement is parsed and planned once."""
+    market.prepare_threshold, market.prepared_max = 0, 1000
+    market.execute("SET plan_cache_mode = force_generic_plan")
+    market.execute(
+        "INSERT INTO records.candles VALUES (%s, '1m', %s, %s, 100, 100, 100, 100, 1, 1, 1, %s, 'stated', 1, %s)",
+        [listing_id, START, START + MINUTE, START + MINUTE, START],
+    )
+    market.commit()
+    with connect(url) as auditor:
+        yield Books(market, auditor)
+
+
 class ChaosRun:
     """One run: decisions at random, prices at random, faults at random; then a venue that answers again."""
 
-    def __init__(self, market: Connection, seed: int, venue: type[AtAlpaca] | type[AtGate] = AtAlpaca) -> None:
-        self.market, self.random = market, random.Random(seed)
+    def __init__(self, books: Books, seed: int, venue: type[AtAlpaca] | type[AtGate] = AtAlpaca) -> None:
+        market = books.market
+        self.books, self.market, self.random = books, market, random.Random(seed)
         self.name = f"chaos_{venue.__name__.lower()}_{seed}"
         self.at = venue(market, name=self.name, seed=seed, now=START + MINUTE)
         self.decisions: list[str] = []
@@ -149,17 +180,8 @@ class ChaosRun:
         """All that the venue did is ours, from the first order on; each run has a venue of its own under one name."""
         self.market.execute("DELETE FROM trading.reconciliations")
         self.market.commit()
-        done = reconcile(self.market, self.at.broker, [self.at.wallet], now=self.at.clock())
+        done = reconcile(self.books.auditor, self.at.broker, [self.at.wallet], now=self.at.clock())
         assert done.findings == [], f"{self.name}: {[finding.detail for finding in done.findings]}"
         told = self.market.execute("SELECT count(*) FROM trading.fills WHERE wallet = %s", [self.name]).fetchone()
         assert told == (done.fills,), f"{self.name}: {told} fills booked, {done.fills} told"
         self.market.commit()
-
-
-def prepare(market: Connection, listing_id: int = AAPL) -> None:
-    """The one bar that orders are sized with."""
-    market.execute(
-        "INSERT INTO records.candles VALUES (%s, '1m', %s, %s, 100, 100, 100, 100, 1, 1, 1, %s, 'stated', 1, %s)",
-        [listing_id, START, START + MINUTE, START + MINUTE, START],
-    )
-    market.commit()

@@ -227,7 +227,7 @@ BODIES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), bodies=BODIES, before=st.sets(st.sampled_from(CLOSES)), after=st.sets(st.sampled_from(CLOSES)))
 def test_loaded_and_parsed_again_in_any_order_is_what_a_fresh_load_leaves(
     data: st.DataObject,

@@ -17,7 +17,7 @@ from tests.predictor.histories import store_history
 from tests.predictor.made import Market, make_cleaned
 
 pytestmark = pytest.mark.slow
-STOCKS = 20
+STOCKS = 8
 LAST_YEAR = 2024
 DAY = date(LAST_YEAR, 12, 16)  # with half of its month before it
 KINDS_MADE = {"ridge": KINDS["ridge"]}
@@ -93,7 +93,7 @@ def work_of_one_more_day(market: Market, years: int) -> Work:
 
 
 def test_rows_read_and_written_for_one_more_day_are_those_of_a_short_history(market: Market) -> None:
-    short, long = work_of_one_more_day(market, 1), work_of_one_more_day(market, 5)
+    short, long = work_of_one_more_day(market, 1), work_of_one_more_day(market, 3)
     assert {name: written for name, (_, written) in long.items()} == {
         name: written for name, (_, written) in short.items()
     }

@@ -155,7 +155,7 @@ import sys
 from pathlib import Path
 from strades_pipelines.resources.dbt_project import *
 url, folder = sys.argv[1], Path(sys.argv[2])
-for _ in range(3):
+for _ in range(2):
     parsed = load_parsed(ensure_manifest(folder), database=database_name(url))
     invoke(["run", "--full-refresh"], url=url, target=folder, parsed=parsed).check()
 """
