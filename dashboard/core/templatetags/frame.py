@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dashboard.core import numbers
+from dashboard.core.words import word_of
 from strades_pipelines.market.rounding import exact
 
 register = template.Library()
@@ -25,6 +26,9 @@ def absent(reason: str) -> SafeString:
 
 def _decimal(value: Any) -> Decimal:
     return value if isinstance(value, Decimal) else exact(float(value))
+
+
+register.filter("word", word_of)
 
 
 @register.simple_tag
