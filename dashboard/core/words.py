@@ -5,7 +5,7 @@ from django.utils.translation import gettext, gettext_noop
 WORDS = {
     # Orders.
     gettext_noop("planned"),
-    gettext_noop("submitted"),
+    gettext_noop("submitting"),
     gettext_noop("unknown"),
     gettext_noop("accepted"),
     gettext_noop("partially_filled"),
@@ -15,6 +15,9 @@ WORDS = {
     gettext_noop("cancelled"),
     gettext_noop("rejected"),
     gettext_noop("expired"),
+    # What became of a command.
+    gettext_noop("resumed"),
+    gettext_noop("flattened"),
     # Wallets.
     gettext_noop("active"),
     gettext_noop("reducing"),

@@ -4,11 +4,11 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-import axe_playwright_python
 from babel.messages.pofile import read_po
 from lxml import html
 
@@ -17,7 +17,7 @@ import dashboard
 if TYPE_CHECKING:
     from playwright.sync_api import APIRequestContext, Page
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 CATALOGUE = Path(dashboard.__file__).parent / "locale" / "fr" / "LC_MESSAGES" / "django.po"
 # Rows of one table are made by one template: the first ones stand for all.
 SHORTEN = "document.querySelectorAll('tbody > tr:nth-child(n+6)').forEach(row => row.remove())"

@@ -46,7 +46,7 @@ SIGNED_OUT = ("/account/sign-in/", "/account/sign-up/", "/account/sign-in/?next=
 PHONE = {"width": 390, "height": 844}
 CUT = "[...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
 MOST_SHIFT = 0.05
-ASKS_DAGSTER = {"automation", "automation_run", "automation_pause", "automation_move", "run"}
+ASKS_DAGSTER = {"automation", "automation_run", "automation_pause", "automation_move", "automation_request", "run"}
 
 
 def test_by_keyboard_from_an_invitation_to_the_bytes_of_a_decision(
@@ -82,6 +82,7 @@ def test_by_keyboard_from_an_invitation_to_the_bytes_of_a_decision(
         _open(bob, href)
     bob.tab_to(name="chosen")
     page.keyboard.press("Tab")
+    bob.tab_to(name="chosen")
     page.keyboard.press("Space")  # the second box, that of ETH_USDT, was checked
     bob.tab_to(name="reason")
     page.keyboard.type("no ether today")

@@ -74,7 +74,7 @@ def _make_market(connection: Connection, url: str) -> None:
     )
     connection.commit()
     with connect(url, role="strades_dbt") as dbt:
-        dbt.execute(DAILY_BARS + ";" + GAPS)  # type: ignore[arg-type]
+        dbt.execute(DAILY_BARS + ";" + GAPS)
         dbt.execute("SELECT trading.watch_daily_bars()")
         for n, (before, close) in enumerate(_walk(180.0, DAYS, step=0.02)):
             day = START + timedelta(days=n - DAYS)
@@ -167,12 +167,12 @@ def _publish(connection: Connection, url: str) -> None:
 def refusing_connections(server: str, database: str) -> Iterator[None]:
     """End every connection to a database, and let nobody in until the block ends."""
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')  # type: ignore[call-overload]
+        admin.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
         try:
             admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
             yield
         finally:
-            admin.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')  # type: ignore[call-overload]
+            admin.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
 
 
 def rows_of(url: str, query: str) -> list[tuple[Any, ...]]:
