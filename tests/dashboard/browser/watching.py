@@ -51,7 +51,7 @@ class Watched:
             focused = self.page.evaluate(FOCUSED)
             assert focused["tag"] == "BODY" or focused["seen"], f"{self.page.url}: no focus is seen on {focused}"
             if (
-                (text and text in focused["text"])
+                (text and focused["text"] == text)
                 or (href and focused["href"] == href)
                 or focused["name"] == name != ""
             ):
