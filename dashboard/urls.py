@@ -130,3 +130,4 @@ urlpatterns = [
     path("account/second-factor/codes/file/", recovery.download_recovery_codes, name="mfa_download_recovery_codes"),
     path("health/", health, name="health"),
 ]
+handler500 = "dashboard.core.failures.failure"

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil, floor, isfinite, log10
 
 from django.utils.html import escape, format_html, format_html_join
@@ -15,6 +15,7 @@ from strades_pipelines.market.rounding import exact
 WIDTH, HEIGHT, LABELS = 720, 260, 74  # of a chart, and of the room for its labels, in units of its view box
 VOLUME_HEIGHT = 70  # of the volumes below the candles
 LINES = 4  # of the grid
+SHORT = timedelta(days=2)  # below, the instants of a curve are told apart by the time of day
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,12 @@ def line_chart(
             for value in scale.lines()
         ),
     )  # fmt: skip
+    label = clock_text if times[-1] - times[0] < SHORT else "{:%Y-%m-%d}".format
     days = format_html_join(
         "",
         '<text class="label" text-anchor="{}" x="{:}" y="{}">{}</text>',
         (
-            (anchor, f"{n * step:.1f}", HEIGHT - 4, times[n].strftime("%Y-%m-%d"))
+            (anchor, f"{n * step:.1f}", HEIGHT - 4, label(times[n]))
             for n, anchor in ((0, "start"), (len(times) // 2, "middle"), (len(times) - 1, "end"))
         ),
     )

@@ -3,7 +3,11 @@
 Django is set up once a process, on the server of the tests; each test points its connections at a database of its own.
 """
 
+import base64
+import hmac
 import os
+import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -31,6 +35,12 @@ PASSWORD = "correct horse 42"
 BODY = b'[["1704153600","1","<script>alert(1)</script>"]]'
 CLOCK = START + timedelta(minutes=30)
 ClientOf = Callable[..., "Client"]
+NEWS_TABLE = """
+    CREATE TABLE cleaned.news (
+        source text, article_id text, listing_id integer, title text, url text, published_at timestamptz,
+        knowledge_time timestamptz, fetch_id bigint, recorded_at timestamptz, session_date date
+    )
+"""
 
 
 def pytest_configure() -> None:
@@ -172,6 +182,13 @@ def rows_of(url: str, query: str) -> list[tuple[Any, ...]]:
     """The rows of a query, as the application's role sees them."""
     with connect(url) as connection:
         return connection.execute(query).fetchall()
+
+
+def totp(secret: str) -> str:
+    """The code of RFC 6238 (SHA-1, 30 s, six digits) for now."""
+    digest = hmac.new(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), "sha1").digest()
+    offset = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[offset : offset + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
 
 
 NOW = datetime(2024, 1, 2, tzinfo=UTC)

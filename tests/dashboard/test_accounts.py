@@ -1,10 +1,6 @@
 """Accounts: who gets one and as what, what proves who one is, and how a connection ends."""
 
-import base64
-import hmac
 import re
-import struct
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -18,16 +14,9 @@ from dashboard.accounts.creation import create_account
 from dashboard.accounts.models import AccountChange, Connection, Invitation, User
 from dashboard.accounts.roles import Role
 from strades_pipelines.settings import settings
-from tests.dashboard.conftest import PASSWORD, ClientOf
+from tests.dashboard.conftest import PASSWORD, ClientOf, totp
 
 FORM = {"password1": PASSWORD, "password2": PASSWORD}
-
-
-def totp(secret: str) -> str:
-    """The code of RFC 6238 (SHA-1, 30 s, six digits) for now."""
-    digest = hmac.new(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), "sha1").digest()
-    offset = digest[-1] & 15
-    return f"{(struct.unpack('>I', digest[offset : offset + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
 
 
 def browser() -> Client:

@@ -11,17 +11,11 @@ import pytest
 from dashboard.core.numbers import MINUS
 from dashboard.overall_data import news, reports
 from strades_pipelines.database.connection import connect
-from tests.dashboard.conftest import CLOCK, ClientOf, store
+from tests.dashboard.conftest import CLOCK, NEWS_TABLE, ClientOf, store
 
 Connection = psycopg.Connection[Any]
 FIRST, EDITED = CLOCK - timedelta(hours=9), CLOCK - timedelta(hours=3)
 HOSTILE = "<script>alert(1)</script>"
-NEWS_TABLE = """
-    CREATE TABLE cleaned.news (
-        source text, article_id text, listing_id integer, title text, url text, published_at timestamptz,
-        knowledge_time timestamptz, fetch_id bigint, recorded_at timestamptz
-    )
-"""
 
 
 def article(

@@ -18,6 +18,7 @@ from dashboard.accounts.passkeys import address_for_passkeys
 from dashboard.accounts.provider import PROVIDER
 from dashboard.core import numbers
 from dashboard.core.live import SECONDS, LivePart
+from dashboard.core.words import word_of
 from strades_pipelines.market.rounding import exact
 
 register = template.Library()
@@ -30,6 +31,9 @@ def absent(reason: str) -> SafeString:
 
 def _decimal(value: Any) -> Decimal:
     return value if isinstance(value, Decimal) else exact(float(value))
+
+
+register.filter("word", word_of)
 
 
 @register.simple_block_tag(takes_context=True)

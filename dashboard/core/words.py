@@ -1,0 +1,35 @@
+"""Codes that are stored in English, as words of the person's language."""
+
+from django.utils.translation import gettext, gettext_noop
+
+WORDS = {
+    # Orders.
+    gettext_noop("planned"),
+    gettext_noop("submitting"),
+    gettext_noop("unknown"),
+    gettext_noop("accepted"),
+    gettext_noop("partially_filled"),
+    gettext_noop("filled"),
+    gettext_noop("cancelling"),
+    gettext_noop("replaced"),
+    gettext_noop("cancelled"),
+    gettext_noop("rejected"),
+    gettext_noop("expired"),
+    # What became of a command.
+    gettext_noop("resumed"),
+    gettext_noop("flattened"),
+    # Wallets.
+    gettext_noop("active"),
+    gettext_noop("reducing"),
+    gettext_noop("halted"),
+    gettext_noop("retiring"),
+    gettext_noop("retired"),
+    gettext_noop("paper"),
+    gettext_noop("live"),
+    gettext_noop("replay"),
+}
+
+
+def word_of(code: str) -> str:
+    """The word for a state or mode; what has none stays as it is stored."""
+    return gettext(code) if code in WORDS else code

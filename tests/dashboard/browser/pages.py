@@ -1,0 +1,135 @@
+"""Which pages there are, by following links; what a page says, and what keeps people out of it."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from babel.messages.pofile import read_po
+from lxml import html
+
+import dashboard
+
+if TYPE_CHECKING:
+    from playwright.sync_api import APIRequestContext, Page
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+CATALOGUE = Path(dashboard.__file__).parent / "locale" / "fr" / "LC_MESSAGES" / "django.po"
+# Rows of one table are made by one template: the first ones stand for all.
+SHORTEN = "document.querySelectorAll('tbody > tr:nth-child(n+6)').forEach(row => row.remove())"
+VIOLATIONS = """([only, without]) => axe.run(document, {
+    resultTypes: ['violations'], preload: false, iframes: false, ...(only.length ? {runOnly: only} : {}),
+    rules: Object.fromEntries(without.map(rule => [rule, {enabled: false}])),
+}).then(found => found.violations.flatMap(one =>
+    one.nodes.map(node => `${one.id} (${one.impact}): ${node.html.slice(0, 200)}`)))"""
+# The largest paint in milliseconds, and how much of the page moved after it was painted.
+PAINTED = """() => new Promise(answer => {
+    let paint = 0, shift = 0;
+    new PerformanceObserver(list => list.getEntries().forEach(one => { paint = one.startTime }))
+        .observe({type: 'largest-contentful-paint', buffered: true});
+    new PerformanceObserver(list => list.getEntries().forEach(one => { shift += one.hadRecentInput ? 0 : one.value }))
+        .observe({type: 'layout-shift', buffered: true});
+    setTimeout(() => answer([paint, shift]), 60);
+})"""
+# What people wrote and what programs are called is the same in every language.
+TEXTS = """() => {
+    const MARKED = "code, pre, .id, [translate=no], [lang]:not(html)";
+    const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const one = walker.currentNode;
+        if (one.textContent.trim() && !one.parentElement.closest(MARKED))
+            found.push(one.textContent.trim().replace(/\\s+/g, ' '));
+    }
+    const said = [...document.querySelectorAll('[title], [aria-label], [placeholder]')];
+    return found.concat(said.filter(one => !one.closest(MARKED)).flatMap(one =>
+        ['title', 'aria-label', 'placeholder'].map(name => one.getAttribute(name) || '').filter(Boolean)));
+}"""
+
+
+def crawl(browser: "APIRequestContext", url: str, starts: tuple[str, ...]) -> tuple[dict[str, str], set[str]]:
+    """Follow links from `starts`; an address for each URL by its name, and the names of those that are posted to.
+
+    Args:
+        browser: who asks, with its cookies.
+    """
+    from django.urls import Resolver404, resolve
+
+    def name_of(address: str) -> str:
+        try:
+            return str(resolve(urlsplit(address).path).url_name)
+        except Resolver404:
+            return ""
+
+    found: dict[str, str] = {}
+    posted: set[str] = set()
+    waiting = list(starts)
+    while waiting:
+        address = waiting.pop(0)
+        name = name_of(address)
+        if name in found:
+            continue
+        answer = browser.get(url + address)
+        if not name or "text/html" not in answer.headers["content-type"]:
+            posted.add(name)  # a file, which is no page
+            continue
+        assert answer.ok, (answer.status, address)
+        found[name] = urlsplit(answer.url)._replace(scheme="", netloc="", fragment="").geturl()
+        page = html.fromstring(answer.text())
+        for form in page.iter("form"):
+            if form.get("method", "").lower() == "post":
+                posted.add(name_of(urljoin(address, form.get("action", ""))))
+        links = (urljoin(address, link.get("href", "")) for link in page.iter("a"))
+        waiting += [link for link in links if link.startswith("/")]
+    return found, posted
+
+
+def violations(page: "Page", theme: str, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> list[str]:
+    """What axe-core finds on a page in a theme, at any impact.
+
+    Args:
+        only: the ids of the rules that are tried, all of them where it is empty.
+        without: the ids of rules that are not.
+    """
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    found: list[str] = page.evaluate(VIOLATIONS, [list(only), list(without)])
+    return found
+
+
+@cache
+def english() -> frozenset[str]:
+    """What only an English page says: texts of the catalogue, split at their figures, that French says otherwise."""
+    with CATALOGUE.open("rb") as text:
+        catalogue = read_po(text, locale="fr")
+    french = " ".join(str(message.string) for message in catalogue if message.id)
+    return frozenset(part for message in catalogue if message.id for part in _parts(message.id) if part not in french)
+
+
+def _parts(texts: Any) -> Iterator[str]:
+    for text in texts if isinstance(texts, tuple) else (texts,):
+        for part in re.split(r"%\(\w+\)s|%%|\n", text):
+            if len(part.split()) >= 2 or (part == text and len(part) > 3):
+                yield part.strip(" .,:;·()")
+
+
+def left_in_english(page: "Page") -> list[str]:
+    """The texts of a French page that are English ones of the catalogue."""
+    known = english()
+    long = [text for text in known if len(text.split()) >= 3]
+    return [
+        text for text in page.evaluate(TEXTS) if text.strip(" .,:;·()") in known or any(part in text for part in long)
+    ]
+
+
+def screenshots(page: "Page", path: str, *kinds: str) -> None:
+    """Where STRADES_SCREENSHOTS names a folder, take a picture of a page in each theme, or of a phone."""
+    folder = os.environ.get("STRADES_SCREENSHOTS")
+    for kind in kinds if folder else ():
+        page.evaluate(f"document.documentElement.dataset.theme = '{kind if kind == 'dark' else 'light'}'")
+        name = re.sub(r"\W+", "_", path).strip("_") or "today"
+        page.screenshot(path=f"{folder}/{name[:60]}.{kind}.png", full_page=True)

@@ -1,0 +1,341 @@
+"""What a person does, in a real browser on a served installation: the journeys of the dashboard, from end to end.
+
+Forms are sent with JavaScript off. An error of the console, a report of CSP, an answer of 400 or more or a request to
+another host fails the test that saw it.
+"""
+
+import os
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import dagster as dg
+import pytest
+
+from dashboard.access import url_names
+from strades_pipelines.brokerage.asked_commands import carry_out_asked
+from strades_pipelines.brokerage.halts import current_state
+from strades_pipelines.database.connection import connect
+from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.ingestion.data_requests import carry_out_requests
+from strades_pipelines.settings import PROJECT
+from tests.dashboard.browser.conftest import Installation, PageOf, State
+from tests.dashboard.browser.pages import PAINTED, SHORTEN, crawl, left_in_english, screenshots, violations
+from tests.dashboard.browser.watching import Watched, sign_up
+from tests.dashboard.browser.world import NOW, SERIES, refusing_connections, rows_of
+from tests.dashboard.conftest import PASSWORD, totp
+from tests.end_to_end.graphql import Webserver
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHOICES = "SELECT version, instruments, chosen_by FROM trading.asset_choices ORDER BY version"
+OVERRIDES = "SELECT schedule, cron, requested_by FROM ops.schedule_overrides"
+CRON = """{ scheduleOrError(scheduleSelector: {repositoryLocationName: "strades", repositoryName: "__repository__",
+    scheduleName: "yahoo_schedule"}) { ... on Schedule { cronSchedule } } }"""
+STOPS = "document.querySelectorAll('a[href], button, input, select, textarea, summary, .wide').length"
+STARTS = ("/", "/search/?q=BTC", "/notations/write/?kind=listing&key=11", "/account/password/")
+# Addresses of a moment: a form that follows another one, a token, what somebody must have asked for before.
+OF_A_MOMENT = {
+    *("account_inactive", "account_login", "account_logout", "account_reauthenticate", "account_signup", "invitation"),
+    *("mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp", "mfa_generate_recovery_codes"),
+    *("automation_request", "run", "run_again", "run_cancel", "command", "resume", "data_request", "data_bytes"),
+    *("flatten", "order_cancel", "data_answer", "calendar_feed", "calendar_revoke", "choice_save", "person_change"),
+    *("automation_resume", "connection_end", "health"),
+}
+SIGNED_OUT = ("/account/sign-in/", "/account/sign-up/", "/account/sign-in/?next=/markets/")
+PHONE = {"width": 390, "height": 844}
+CUT = "[...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
+MOST_SHIFT = 0.05
+ASKS_DAGSTER = {"automation", "automation_run", "automation_pause", "automation_move", "automation_request", "run"}
+
+
+def test_by_keyboard_from_an_invitation_to_the_bytes_of_a_decision(
+    installation: Installation, admin: State, page_of: PageOf
+) -> None:
+    people = page_of(admin, script=False)
+    people.goto("/people/")
+    people.page.select_option("form[action$='invitations/'] select", "trader")
+    people.page.click("text=Make an invitation")
+    invitation = people.page.inner_text("#invitation")
+
+    bob = page_of()
+    page = bob.page
+    page.goto(invitation)
+    for name, text in (("username", "bob"), ("password1", PASSWORD), ("password2", PASSWORD)):
+        bob.tab_to(name=name)
+        page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{installation.url}/")
+    _skip_link_and_no_trap(bob)
+    for href in ("/settings/", "/account/second-factor/", "/account/second-factor/app/"):
+        _open(bob, href)
+    bob.tab_to(name="password")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#secret")
+    bob.tab_to(name="code")
+    page.keyboard.type(totp(page.inner_text("#secret")))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#codes")
+
+    for href in ("/start/", "/choice/"):
+        _open(bob, href)
+    bob.tab_to(name="chosen")
+    page.keyboard.press("Tab")
+    bob.tab_to(name="chosen")
+    page.keyboard.press("Space")  # the second box, that of ETH_USDT, was checked
+    bob.tab_to(name="reason")
+    page.keyboard.type("no ether today")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=no ether today")
+    assert rows_of(installation.database, CHOICES) == [(1, ["gateio:BTC_USDT"], "dashboard:bob")]
+
+    # Two clicks from a figure to its bytes; the third saves them.
+    _open(bob, "/")
+    bob.tab_to(text="why")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Why this trade")
+    bob.tab_to(href="/bodies/1/")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=the stored bytes still have this hash")
+    bob.tab_to(href="/bodies/1/download/")
+    with page.expect_download() as saved:
+        page.keyboard.press("Enter")
+    assert saved.value.suggested_filename == "fetch-1.bin"
+
+
+def _open(person: Watched, href: str) -> None:
+    """Follow a link with the keyboard."""
+    person.tab_to(href=href)
+    with person.page.expect_navigation():
+        person.page.keyboard.press("Enter")
+
+
+def _skip_link_and_no_trap(person: Watched) -> None:
+    page = person.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
+    steps = 0
+    while page.evaluate("document.activeElement !== document.body"):
+        page.keyboard.press("Tab")
+        steps += 1
+        assert steps <= page.evaluate(STOPS), "Tab does not leave the page"
+
+
+def test_halt_and_resume(installation: Installation, admin: State, page_of: PageOf) -> None:
+    watched = page_of(admin, script=False)
+    page = watched.page
+    with connect(installation.database) as trading:
+        for kind, state in (("halt", "halted"), ("resume", "resumed")):
+            watched.goto("/wallets/paper/")
+            page.click(f'main a[href^="/{kind}/"]')
+            page.select_option("#id_scope", "wallet:paper")
+            page.fill("#id_reason", "a look by myself")
+            page.keyboard.press("Enter")
+            page.wait_for_url("**/commands/*/")
+            assert current_state(trading, "paper") == "halted"
+            carry_out_asked(trading, clock=lambda: NOW)
+            page.wait_for_selector(f"text=done: {state}")  # the page looks again by itself
+        assert current_state(trading, "paper") == "active"
+
+
+def test_dagster_keeps_another_time_of_a_schedule(installation: Installation, admin: State, page_of: PageOf) -> None:
+    watched = page_of(admin, script=False)
+    page = watched.page
+    watched.goto("/automation/")
+    page.click('a[href="/automation/yahoo_schedule/move/"]')
+    page.fill("#id_cron", "15 22 * * *")
+    page.click("text=Show when it fires")
+    _send(page, "the source is late")
+    page.wait_for_selector("text=in force")
+    assert rows_of(installation.database, OVERRIDES) == [("yahoo_schedule", "15 22 * * *", "dashboard:ada")]
+    kept = Webserver(installation.dagster).ask(CRON)["scheduleOrError"]
+    assert kept == {"cronSchedule": "15 22 * * *"}
+    watched.goto("/automation/")
+    assert "15 22 * * *" in page.inner_text("main")
+
+
+def _send(page: "Page", reason: str) -> None:
+    page.fill("form[method=post] [name=reason]", reason)
+    page.click("main form[method=post] button.primary")
+
+
+def test_a_gap_is_closed_by_a_backfill(installation: Installation, admin: State, page_of: PageOf) -> None:
+    watched = page_of(admin, script=False)
+    page = watched.page
+    watched.goto("/states/")
+    page.click("text=Fix 7 missing bars")
+    _send(page, "a week is missing")
+    page.wait_for_url("**/automation/requests/*/")
+    with dg.DagsterInstance.from_config(str(installation.dagster_home)) as instance:
+        [backfill] = instance.get_backfills()
+    assert backfill.tags["strades/requested_by"] == "dashboard:ada"
+    assert backfill.backfill_id in page.inner_text("main")
+    assert "rawsources/yahoo" in page.inner_text("main")
+
+
+def test_a_correction_and_what_stood_before_it_are_both_told_by_the_clock(
+    installation: Installation, admin: State, page_of: PageOf
+) -> None:
+    watched = page_of(admin, script=False)
+    page = watched.page
+    watched.goto("/data/records/observations/")
+    page.click("main tbody a:text-is('row') >> nth=-1")  # the newest quarter
+    page.click("text=propose a correction")
+    page.fill("#id_value", "8.5")
+    page.fill("#id_known_on", NOW.date().isoformat())
+    _send(page, "the bureau's table says so")
+    with page.expect_navigation():
+        page.click("text=Accept")
+    sources = load_sources(PROJECT / "Sources.json")
+    [outcome] = carry_out_requests(installation.database, sources, clock=lambda: NOW).values()
+    assert outcome == "done: records.observations: 0 new, 1 revised"
+    told = {}
+    for as_of in ("2024-01-02T08:59", ""):
+        watched.goto(f"/statistics/?as_of={as_of}")
+        told[as_of] = page.inner_text(f"main tr:has-text('{SERIES}') .num >> nth=0")
+    assert told == {"2024-01-02T08:59": "2", "": "8.5"}
+
+
+def test_a_passkey_is_made_and_signs_in_alone_and_as_the_second_factor(
+    installation: Installation, admin: State, page_of: PageOf, browser: "Browser"
+) -> None:
+    people = page_of(admin, script=False)
+    people.goto("/people/")
+    people.page.click("text=Make an invitation")
+    place = installation.url.replace("127.0.0.1", "localhost")  # a browser makes a passkey for a name, not for a number
+    invitation = people.page.inner_text("#invitation").replace("127.0.0.1", "localhost")
+    with browser.new_context() as context:
+        watched = Watched(context.new_page(), place)
+        page = watched.page
+        device = context.new_cdp_session(page)
+        device.send("WebAuthn.enable", {"enableUI": False})
+        key = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+        options = {**key, "isUserVerified": True, "automaticPresenceSimulation": True}
+        device.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        sign_up(page, invitation, "grace")
+        page.goto(f"{place}/account/second-factor/passkeys/new/")
+        page.check("#id_passwordless")
+        page.fill("#id_name", "laptop")
+        page.click("#passkey")
+        page.wait_for_url(f"{place}/account/second-factor/")
+        assert "laptop" in page.inner_text("main")
+        for is_second_factor in (False, True):
+            page.click("text=Sign out")
+            page.wait_for_url(f"{place}/account/sign-in/")
+            if is_second_factor:
+                page.fill("#id_login", "grace")
+                page.fill("#id_password", PASSWORD)
+                page.click("main button.primary")
+                page.wait_for_url(f"{place}/account/second-factor/sign-in/")
+            page.click("#passkey")
+            page.wait_for_url(f"{place}/")
+            assert page.title() == "Today · Strades"
+        assert watched.wrong == []
+
+
+def test_today_reads_itself_again_while_it_is_seen_and_nobody_is_at_work_in_it(
+    installation: Installation, admin: State, page_of: PageOf
+) -> None:
+    today = page_of(admin)
+    page = today.page
+    page.clock.install()  # so that a quarter of a minute is no wait
+    today.goto("/")
+    page.wait_for_selector("#live-pause:visible")
+    answers: list[int] = []
+    page.on("response", lambda answer: answers.append(answer.status))
+
+    def quarter_of_a_minute() -> list[int]:
+        answers.clear()
+        page.clock.run_for(15_500)
+        deadline = time.monotonic() + 5
+        while not answers and time.monotonic() < deadline:
+            page.wait_for_timeout(50)
+        return list(answers)
+
+    assert quarter_of_a_minute() == [304]
+    with connect(installation.database) as connection:
+        connection.execute("UPDATE trading.wallets SET state_reason = 'a <i>test</i>', state = 'halted'")
+        connection.commit()
+        assert quarter_of_a_minute() == [200]
+        page.wait_for_selector("#live >> text=a <i>test</i>")
+        connection.execute("UPDATE trading.wallets SET state_reason = NULL, state = 'active'")
+    page.focus("#live a >> nth=0")
+    assert quarter_of_a_minute() == []
+    page.evaluate("document.activeElement.blur()")
+    page.click("#live-pause")
+    page.wait_for_timeout(300)
+    assert quarter_of_a_minute() == []
+
+
+@pytest.fixture(scope="module")
+def addresses(installation: Installation, admin: State, browser: "Browser") -> dict[str, str]:
+    """An address for each page, by the name of its URL: whatever links lead an admin to."""
+    with browser.new_context(storage_state=admin) as context:
+        found, posted = crawl(context.request, installation.url, STARTS)
+    missing = url_names() - found.keys() - posted - OF_A_MOMENT
+    assert missing == set(), "no link leads to these pages; add an address to STARTS"
+    return found
+
+
+@pytest.mark.slow
+def test_every_page_keeps_nobody_out_speaks_french_and_fits_a_phone(
+    addresses: dict[str, str], admin: State, page_of: PageOf
+) -> None:
+    problems: list[str] = []
+    paints: dict[str, float] = {}
+    for state, paths in ((admin, tuple(addresses.values())), (None, SIGNED_OUT)):
+        desk, phone = page_of(state), page_of(state, viewport=PHONE)
+        phone.goto(paths[0])
+        phone.page.click('button[value="fr"]')
+        for path in paths:
+            desk.goto(path)
+            paints[path], shift = desk.page.evaluate(PAINTED)
+            found = [f"{shift:.2f} of the page moves"] * (shift > MOST_SHIFT)
+            found += ["a table is cut at 1280"] * (desk.page.evaluate(CUT) > 0 and not path.startswith("/data/"))
+            screenshots(desk.page, path, "light", "dark")
+            desk.page.evaluate(SHORTEN)
+            found += violations(desk.page, "light") + violations(desk.page, "dark", only=["color-contrast"])
+            phone.goto(path)
+            width = phone.page.evaluate("document.documentElement.scrollWidth")
+            found += [f"{width} wide on a phone"] * (width > PHONE["width"])
+            found += [f"English: {text}" for text in left_in_english(phone.page)]
+            screenshots(phone.page, path, "phone")
+            phone.page.evaluate(SHORTEN)
+            found += violations(phone.page, "dark", without=["color-contrast"])  # colours do not depend on the width
+            problems += [f"{path}: {one}" for one in found]
+    print("largest paints in ms:", sorted(paints.items(), key=lambda one: -one[1])[:5])
+    assert problems == [], "\n".join(problems)
+
+
+def test_while_the_database_is_down_pages_say_so_and_come_back(
+    installation: Installation, admin: State, page_of: PageOf
+) -> None:
+    watched = page_of(admin)
+    database = urlsplit(installation.database).path[1:]
+    with refusing_connections(os.environ["STRADES_TEST_SERVER"], database):
+        for path in ("/", "/wallets/paper/", "/health/"):
+            assert watched.goto(path) == 503, path
+            assert "The database does not answer" in watched.page.inner_text("h1")
+        assert violations(watched.page, "light") + violations(watched.page, "dark") == []
+    assert {line for line in watched.wrong if "503" not in line} == set()
+    watched.wrong.clear()
+    assert watched.goto("/") == 200
+
+
+def test_without_dagster_and_without_javascript_every_page_works(
+    installation: Installation, addresses: dict[str, str], admin: State, page_of: PageOf
+) -> None:
+    """The last test of the file: nothing starts Dagster again."""
+    installation.stop_dagster()
+    watched = page_of(admin, script=False)
+    for name, path in addresses.items():
+        status = watched.goto(path)
+        says_so = "Dagster is not reachable" in watched.page.inner_text("main")
+        assert (status in (200, 503), says_so) == (True, name in ASKS_DAGSTER), (path, status)
+        assert len(watched.page.inner_text("main")) > 40, path
+    watched.wrong = [line for line in watched.wrong if "503" not in line]

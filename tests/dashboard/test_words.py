@@ -1,0 +1,13 @@
+"""States and modes that are stored in English have a word in the person's language."""
+
+from django.utils import translation
+
+from dashboard.core.words import WORDS, word_of
+from strades_pipelines.market.order_states import OrderState
+
+
+def test_every_state_of_an_order_has_a_word_and_what_has_none_stays() -> None:
+    assert {state.value for state in OrderState} <= WORDS
+    with translation.override("fr"):
+        assert (word_of("filled"), word_of("halted"), word_of("sma_cross")) == ("exécuté", "arrêté", "sma_cross")
+    assert word_of("filled") == "filled"
