@@ -225,7 +225,8 @@ class Sending:
                     self._fault = self._fault or error
             states = ask_states(self._connection, self._name, is_shared=self._is_shared) if left else None
         crash_point("trading.order_acknowledged")
-        return (states is None or read_states(states) == self._states) and self._goes_on()
+        is_same = states is None or read_states(states) == self._states
+        return is_same and self._goes_on()
 
     def _store_error(self, known: OpenOrder, error: BrokerError) -> None:
         journal = self._journal
