@@ -48,7 +48,7 @@ PAGES = (
 
 @dataclass(frozen=True)
 class Page:
-    """A page's figures in ms: of the clock, and of the processor (Django and PostgreSQL), that other work slows less."""
+    """A page's figures in ms: of the clock, and of the processor (Django, PostgreSQL), which other work slows less."""
 
     path: str
     status: int

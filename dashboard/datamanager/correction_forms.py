@@ -80,7 +80,7 @@ class ArticleForm(RequestForm):
             "tags": stored.categories,
             "date_published": stored.published_at and stored.published_at.astimezone(UTC).isoformat(),
         }
-        document = {"version": "https://jsonfeed.org/version/1.1", "title": "A correction"}
+        document: dict[str, Any] = {"version": "https://jsonfeed.org/version/1.1", "title": "A correction"}
         document |= {"_correction": _signature(self.cleaned_data, by, at)}
         return _written(document | {"items": [{name: value for name, value in item.items() if value}]})
 

@@ -90,6 +90,8 @@ def test_the_order_of_loads_and_marks_does_not_matter(
                 assert carry_out(database_url, sources, 2 + number)[0].startswith("done")
             else:
                 load_stored(url=database_url, now=NOW + HOUR, fetch_ids=[step])
+        # Whatever other bodies say of the key, to parse one of them again does not bring it back.
+        load_stored(url=database_url, now=NOW + 8 * HOUR, fetch_ids=[first], reparse=True)
         if is_undone:
             mark(connection, "restoration")
             assert carry_out(database_url, sources, 9 + number)[0].startswith("done")

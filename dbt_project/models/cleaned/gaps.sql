@@ -281,8 +281,8 @@ excluded as materialized (
         on
             lives.listing_id = daily_slots.listing_id
             and lives.interval = daily_slots.interval
-            and daily_slots.open_time <= marks.open_time
-            and daily_slots.next_open_time > marks.open_time
+            and marks.open_time >= daily_slots.open_time
+            and marks.open_time < daily_slots.next_open_time
     group by lives.listing_id, lives.interval
 ),
 
