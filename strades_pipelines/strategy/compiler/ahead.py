@@ -14,7 +14,7 @@ from typing import Any
 from strades_pipelines.strategy.compiler.bar_hook import UPDATE, BarHook, is_expression, is_name
 from strades_pipelines.strategy.compiler.program import method_of, read_source
 from strades_pipelines.strategy.compiler.shapes import SCALARS, Field, Shape
-from strades_pipelines.strategy.compiler.values import WHOLE, NotCompilable
+from strades_pipelines.strategy.compiler.values import NotCompilable
 
 IN_PYTHON = ("__init__", "on_start", "on_stop", "explain")  # never compiled
 
@@ -99,7 +99,7 @@ def _indicator(hook: BarHook, name: str, numbers: Sequence[str]) -> Indicator | 
         return None
     at, call = found
     given = [hook.number(one) for one in call.args]
-    arguments = tuple(number for number in given if number is not None and number in numbers and number not in WHOLE)
+    arguments = tuple(number for number in given if number is not None and number in numbers and number != "i")
     reads = [use for use in hook.uses[name] if use.name != UPDATE]
     if len(arguments) < len(given) or call.keywords or not all(use.is_read and use.statement > at for use in reads):
         return None
