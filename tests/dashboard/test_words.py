@@ -6,7 +6,7 @@ from dashboard.core.words import WORDS, word_of
 from strades_pipelines.market.order_states import OrderState
 
 
-def test_every_state_of_an_order_has_a_word_and_what_has_none_stays() -> None:
+def test_every_state_of_an_order_has_a_word_and_what_has_none_stays(site: str) -> None:
     assert {state.value for state in OrderState} <= WORDS
     with translation.override("fr"):
         assert (word_of("filled"), word_of("halted"), word_of("sma_cross")) == ("exécuté", "arrêté", "sma_cross")
