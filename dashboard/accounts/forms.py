@@ -42,6 +42,7 @@ class SignupForm(AllauthSignupForm):
 class ProfileForm(forms.ModelForm):
     """What a person says of himself, on top of what was stored when the page was opened."""
 
+    data: Any
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
