@@ -201,7 +201,7 @@ class SimulatedBroker:
         return order.best - order.trail
 
     def follow(self, order: Order, bar: Bar) -> None:
-        """Let a trailing stop follow the bar, or what surely came after its entry inside; it counts from the next bar on."""
+        """Let a trailing stop follow the bar, or what surely came after its entry inside; from the next on."""
         inside = not math.isnan(order.entered)
         if order.quantity > 0.0:
             order.best = min(order.best, bar.close if inside and order.heading != -1 else bar.low)

@@ -253,8 +253,8 @@ class EngineState:
         """Whether a purchase is refused for what a sale that is asked for later in the same instant may change."""
         if not self.shares_cash or self.is_instant_over:
             return False
-        is_money = outcome == NO_CASH or outcome == MARGIN_SHORT
-        return is_money or outcome == OVER_GROSS or outcome == OVER_NET
+        is_money = outcome == NO_CASH or outcome == MARGIN_SHORT  # compiled code has no `in`
+        return is_money or outcome == OVER_GROSS or outcome == OVER_NET  # nor here
 
     @rarely
     def pay_dividend(self, i: int, amount: float) -> None:
