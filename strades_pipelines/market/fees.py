@@ -8,12 +8,15 @@ waited in the book. Fees are rounded to 8 decimals, as the exact books keep them
 import math
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from strades_pipelines.market.rounding import EXACT
+
 FEE_UNIT = Decimal("0.00000001")
 
 
 def percent_fee(quantity: Decimal, price: Decimal, rate: Decimal) -> Decimal:
     """`rate` of the notional (0.001 is 0.1 %), in the quote currency, to 8 decimals, half to even."""
-    return (quantity * price * rate).quantize(FEE_UNIT, rounding=ROUND_HALF_EVEN)
+    product = EXACT.multiply(EXACT.multiply(quantity, price), rate)
+    return product.quantize(FEE_UNIT, rounding=ROUND_HALF_EVEN, context=EXACT)
 
 
 def rounded(fee: float) -> float:

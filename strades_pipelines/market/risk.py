@@ -11,8 +11,9 @@ from strades_pipelines.market.fees import percent_fee
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.limits import LIMITS, WITHIN_LIMITS, Measured, WalletLimits, exceeded, is_exit
 from strades_pipelines.market.orders import MARKET, Order, OrderRequest, OrderTerms, Refusal, TradingDecision
-from strades_pipelines.market.rounding import exact, to_lots
+from strades_pipelines.market.rounding import EXACT, exact, to_lots
 
+MOST_DIGITS = 28  # of a price, before the point or behind it
 BY_OUTCOME = {limit.outcome: limit for limit in LIMITS}
 
 
@@ -176,11 +177,11 @@ def check_digits(request: OrderRequest, listing: Listing) -> None:
     Raises:
         GateError: lot_precision or tick_precision.
     """
-    if request.quantity % listing.lot:
+    if EXACT.remainder(request.quantity, listing.lot):
         raise GateError("lot_precision", f"expected whole lots of {listing.lot}, was {request.quantity}")
     terms = request.terms
     for name, value in (("limit", terms.limit), ("stop", terms.stop), ("trail", terms.trail)):
-        if value is not None and value.is_finite() and value % listing.tick:
+        if value is not None and value.is_finite() and EXACT.remainder(value, listing.tick):
             raise GateError("tick_precision", f"expected a {name} in ticks of {listing.tick}, was {value}")
 
 
@@ -191,11 +192,13 @@ def check_terms(terms: OrderTerms, *, known: bool) -> None:
         known: whether a price of the listing is known.
 
     Raises:
-        GateError: not_positive, contradictory or no_price.
+        GateError: not_positive, tick_precision, contradictory or no_price.
     """
     for name, value in (("limit", terms.limit), ("stop", terms.stop), ("trail", terms.trail)):
         if value is not None and not (value.is_finite() and value > 0):
             raise GateError("not_positive", f"expected a positive {name}, was {value}")
+        if value is not None and abs(value.adjusted()) > MOST_DIGITS:
+            raise GateError("tick_precision", f"expected a {name} of at most {MOST_DIGITS} digits, was {value:.3e}")
     if terms.auction is not None and (terms.stop is not None or terms.trail is not None):
         raise GateError("contradictory", "an order for an auction waits for no stop")
     if not known and (terms.trail is not None or (terms.limit is None and terms.stop is None)):

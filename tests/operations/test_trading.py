@@ -162,6 +162,8 @@ def test_an_order_is_put_in_the_place_of_another(strades: Run, mine: World) -> N
         (("-1",), "position_below_zero"),
         (("1", "--reduce-only"), "reduce_only"),
         (("101",), "cash_below_zero"),
+        (("1" + "0" * 25,), "cash_below_zero"),  # its fee has more digits than a decimal of Python's has by default
+        (("1", "--limit", "1e26"), "cash_below_zero"),
         (("1", "--limit", "0"), "not_positive"),
         (("1", "--limit", "NaN"), "not_positive"),
         (("1", "--stop", "99.999"), "tick_precision"),
