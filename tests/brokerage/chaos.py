@@ -43,16 +43,21 @@ class Books:
     auditor: Connection
 
 
-@contextmanager
-def open_books(market: Connection, url: str, listing_id: int = AAPL) -> Iterator[Books]:
-    """Books with the one bar that orders are sized with; each statement is parsed and planned once."""
-    market.prepare_threshold, market.prepared_max = 0, 1000
-    market.execute("SET plan_cache_mode = force_generic_plan")
+def prepare(market: Connection, listing_id: int = AAPL) -> None:
+    """The one bar that orders are sized with."""
     market.execute(
         "INSERT INTO records.candles VALUES (%s, '1m', %s, %s, 100, 100, 100, 100, 1, 1, 1, %s, 'stated', 1, %s)",
         [listing_id, START, START + MINUTE, START + MINUTE, START],
     )
     market.commit()
+
+
+@contextmanager
+def open_books(market: Connection, url: str, listing_id: int = AAPL) -> Iterator[Books]:
+    """Books with the one bar that orders are sized with; each statement is parsed and planned once."""
+    market.prepare_threshold, market.prepared_max = 0, 1000
+    market.execute("SET plan_cache_mode = force_generic_plan")
+    prepare(market, listing_id)
     with connect(url) as auditor:
         yield Books(market, auditor)
 

@@ -59,7 +59,7 @@ def counted(url: str, adbc: "Connection") -> dict[str, tuple[int, int]]:
 def test_rows_read_and_written_for_one_more_day_are_those_of_a_short_history(
     database_url: str, adbc: "Connection"
 ) -> None:
-    years = {year: list(sessions(adbc, "XNYS", year).items()) for year in range(LAST - 4, LAST + 1)}
+    years = {year: list(sessions(adbc, "XNYS", year).items()) for year in range(LAST - 2, LAST + 1)}
     for number in range(1, STOCKS + 1):
         listing(adbc, number, symbol=f"S{number}", calendar="XNYS")
         for year in years:

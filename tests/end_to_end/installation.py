@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from filelock import FileLock
 
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.ports import free_port
@@ -90,9 +91,17 @@ class Installation:
         return psycopg.connect(EmbeddedServer(self.home / "postgres").url("strades_sandbox"))
 
 
-def undisturbed() -> Path:
-    """Where the outcome of runs at noon and half past is kept, once one file of tests has had them, for the others."""
-    return Path(os.environ["STRADES_TEST_FOLDER"]) / "undisturbed.json"
+def undisturbed_outcome() -> dict[str, Any]:
+    """The outcome of two runs, at noon and half past, that nobody disturbed: made once for all processes of tests."""
+    kept = Path(os.environ["STRADES_TEST_FOLDER"]) / "undisturbed.json"
+    with FileLock(kept.with_suffix(".lock")):
+        if not kept.exists():
+            with installation(without=LONG) as made:
+                made.run(now=NOON)
+                made.run(now=HALF_PAST)
+                kept.write_text(json.dumps(made.outcome()))
+    outcome: dict[str, Any] = json.loads(kept.read_text())
+    return outcome
 
 
 @cache

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from strades_pipelines.database.server import EmbeddedServer
-from tests.end_to_end.installation import HALF_PAST, LONG, NOON, WINDOW, Installation, installation
-from tests.end_to_end.test_crashes import expected
+from tests.end_to_end.installation import HALF_PAST, LONG, NOON, WINDOW, Installation, installation, undisturbed_outcome
 
 pytestmark = pytest.mark.slow
 ROOM = 10_000_000  # bytes; the server writes its log in files of 16 MB
@@ -47,7 +46,7 @@ def mount(disk: Path, options: str) -> None:
 def hashes_differ(made: Installation) -> list[str]:
     """The tables that are not those of two runs that nothing disturbed."""
     found = made.hashes()
-    return [table for table, kept in expected()["hashes"].items() if found[table] != kept]
+    return [table for table, kept in undisturbed_outcome()["hashes"].items() if found[table] != kept]
 
 
 @needs_mount
