@@ -283,7 +283,8 @@ def step_replay(
 def new_engine(template: WalletTemplate, listings: Sequence[Listing], opened_at: datetime, feed: StoredFeed) -> Engine:
     """A fresh engine on a wallet's terms: cash alone, nothing short, whole lots and ticks."""
     size = len(listings)
-    gate = Gate(size, allow_short=False, **as_floats(template.limits.numbers))
+    limits: dict[str, Any] = as_floats(template.limits.numbers)
+    gate = Gate(size, allow_short=False, **limits)
     for i, listing in enumerate(listings):
         gate.lot[i], gate.tick[i] = float(listing.lot), float(listing.tick)
         if listing.name in template.limits.restricted:

@@ -54,8 +54,8 @@ def show(run: Run, figures: dict[str, float | int | None], found: Worth, seconds
         console.print(f"by the best path through each bar the equity would be {run.best_equity:,.2f}")
     if said := refused(run):
         console.print(f"[yellow]refused[/]: {_pairs(said)}")
-    if said := cut(run):
-        console.print(f"[yellow]cut to the cash[/]: {said:,} purchases")
+    if purchases := cut(run):
+        console.print(f"[yellow]cut to the cash[/]: {purchases:,} purchases")
     if result.margin_calls:
         console.print(f"[yellow]margin calls[/]: {result.margin_calls:,}; positions were above --leverage")
     if result.ruined_at is not None:

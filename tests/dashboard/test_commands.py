@@ -71,7 +71,7 @@ def test_of_a_wallet_of_several_strategies_each_can_be_halted(
     options = re.findall(r'<option value="([^"]*)"', client.get("/halt/").content.decode())
     assert options == ["all", "strategy:slow", "strategy:sma_cross", "strategy:trend", "wallet:paper"]
     asked(client, "halt", form(scope="strategy:slow"))
-    assert current_states(market, "paper").sleeves == {"slow": "halted", "trend": "active"}
+    assert current_states(market, "paper", is_shared=True).sleeves == {"slow": "halted", "trend": "active"}
     assert current_state(market, "paper") == "active"
 
 

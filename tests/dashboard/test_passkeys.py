@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard.accounts.models import Connection, User
-from tests.dashboard.conftest import PASSWORD, ClientOf
-from tests.dashboard.test_accounts import browser, totp
+from tests.dashboard.conftest import PASSWORD, ClientOf, totp
+from tests.dashboard.test_accounts import browser
 
 # What no browser sends as a credential.
 EMPTY = {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AA", "attestationObject": "oA"}

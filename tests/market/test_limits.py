@@ -178,7 +178,8 @@ class Twins:
         # Only one or two limits at a time: else the first hides the others.
         self.limits = {name: draw.choice(HALVES[name]) for name in draw.sample(list(HALVES), draw.choice((1, 1, 2)))}
         account = Account(2, self.cash)
-        gate_ = Gate(2, allow_short=False, lot=0.25, **{"leverage": 1.0, "max_weight": 1.0, **self.limits})
+        limits: dict[str, Any] = {"leverage": 1.0, "max_weight": 1.0, **self.limits}
+        gate_ = Gate(2, allow_short=False, lot=0.25, **limits)
         self.engine = Engine(Strategy(), account, SimulatedBroker(), gate_)
         account.now = self.now
         self.books = Books(Decimal(self.cash))
