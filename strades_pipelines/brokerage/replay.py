@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
