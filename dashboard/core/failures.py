@@ -19,9 +19,10 @@ def failure(request: HttpRequest) -> HttpResponse:
     """The page for an error that no view expected. It reads nothing of the database and of the session."""
     if not is_unreachable(sys.exc_info()[1]):
         return HttpResponse(render_to_string("500.html"), status=500)
-    page = render_to_string("503.html", {"theme": request.COOKIES.get(THEME_COOKIE, "system")})
+    is_read = request.method in ("GET", "HEAD")
+    page = render_to_string("503.html", {"theme": request.COOKIES.get(THEME_COOKIE, "system"), "is_read": is_read})
     response = HttpResponse(page, status=503, headers={"Retry-After": str(AGAIN_SECONDS)})
-    if request.method == "GET":
+    if is_read:
         response["Refresh"] = str(AGAIN_SECONDS)
     return response
 

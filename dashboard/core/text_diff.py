@@ -8,7 +8,7 @@ from itertools import pairwise
 
 WORDS = re.compile(r"\S+\s*")
 # difflib compares each word with each: the text of a hostile feed is cut before it costs a second.
-MOST_WORDS, MOST_DIFFS = 2_000, 10
+MOST_WORDS, MOST_DIFFS = 400, 5
 
 
 @dataclass(frozen=True)

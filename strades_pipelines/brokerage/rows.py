@@ -146,7 +146,7 @@ def refusal_row(refusal: Refusal, wallet: str, now: datetime) -> Row:
         "decision_id": refusal.decision_id,
         "wallet": wallet,
         "code": refusal.code,
-        "detail": refusal.detail,
+        "detail": printable(refusal.detail),
         "recorded_at": now,
     }
 

@@ -31,7 +31,7 @@ from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import Order
 
 # A pass sends for so long, and what is left at the next one: events carry the time of the pass, and from that of
-# `submitting` a venue's grace (30 s) counts, in which the last request's time-out (13 s) has to fit.
+# `submitting` a venue's grace counts, in which that and the last request's time-out (13 s) have to fit.
 SENDING_SECONDS = 15.0
 
 

@@ -217,9 +217,7 @@ class Twins:
             order = self.order(i, quantity, terms)
             order.state, order.reserved = OPEN, float(reserved)
             account.waits(i)
-            if draw.random() < 0.2:
-                order.cancel_asked = True
-                self.books.cancelling.add(f"I{n}")
+            # None is being cancelled: in a backtest a cancel is done at once, a wallet waits for its venue's word.
         side = "buy" if quantity > 0 else "sell"
         self.books.open_orders[f"I{n}"] = Order(
             f"I{n}", "D", i, i + 1, side, abs(Decimal(quantity)), START, reserved, terms, is_target

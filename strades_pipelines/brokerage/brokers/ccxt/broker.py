@@ -48,9 +48,10 @@ class CcxtBroker:
         in_flight: how many orders may be on their way at once.
     """
 
-    # After a time-out the venue may show an order late, and may take it until its request has expired. It counts from
-    # the beginning of the pass, which sends for 15 s: with 30 s for all, one was sent twice (chaos, seed 476).
-    grace = timedelta(seconds=45)
+    # After a time-out the venue may show an order late, and may take it until its request has expired (20 s). It counts
+    # from the beginning of the pass, which sends for 15 s and may ask for markets and a price before it places an order
+    # (13 s each): with 30 s for all, one was sent twice (chaos, seed 476).
+    grace = timedelta(seconds=75)
     links_orders = False
     # Each venue has stops of another make, which ccxt does not look up by our ids.
     lacks = frozenset({"stop", "trail", "day"})
