@@ -45,6 +45,8 @@ def exclude(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def restore(request: HttpRequest, name: str) -> HttpResponse:
     """Ask for a record to count again."""
+    if name not in EXCLUDABLE:
+        raise Http404
     key = request.GET.get("key", "")
     with snapshot():
         found = gateway.read_exclusion(name, key)

@@ -138,9 +138,8 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
         return _measure(connection, adbc, wallet, now=now)
     except Exception as error:  # a strategy may raise anything; what is not its fault is raised again below
         connection.rollback()
-        LOGGER.warning(
-            "wallet %s: measured without its strategy: %s", name, (str(error) or repr(error)).splitlines()[0]
-        )
+        adbc.rollback()
+        LOGGER.warning("wallet %s: measured without its strategy: %s", name, _line(error))
         return _measure(connection, adbc, wallet.without_strategy(), now=now)
 
 

@@ -63,7 +63,7 @@ TOUCHED = """
         WHERE {same_market} AND split.action = 'split' AND split.knowledge_time >= stored.first_time
     ) OR EXISTS (
         SELECT FROM records.split_adjustments AS adjusted
-        WHERE adjusted.listing_id = own.listing_id AND adjusted.to_time >= stored.first_time
+        WHERE adjusted.listing_id = own.listing_id AND adjusted.knowledge_time >= stored.first_time
     )
     ORDER BY own.listing_id
 """

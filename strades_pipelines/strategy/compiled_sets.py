@@ -29,12 +29,11 @@ from strades_pipelines.strategy.tally import Tally
 
 @dataclass(frozen=True)
 class Template:
-    """Engines of one shape: what steps them, and what they are laid out from, the strategy apart."""
+    """Engines of one shape: what steps them, and where in them the strategy and the tally lie."""
 
     steps: CompiledSteps
     strategy: Field
     tally: Field
-    packed: Packer
     ahead: tuple[Ahead, ...]
 
 
@@ -76,6 +75,7 @@ class CompiledSets:
     def __init__(self, bars: Sequence[Bars], terms: Terms, cache: Path, shared: SharedColumns) -> None:
         self._bars, self._terms, self._cache, self._shared = bars, terms, cache, shared
         self._templates: dict[Shape, Template] = {}
+        self._packed: dict[Shape, Packer] = {}  # engines that wait for nothing, the strategy apart
         self._start: Engine | None = None
         self._others: set[int] = set()  # the ids of all objects of `_start` but the strategy's
 
@@ -155,7 +155,7 @@ class CompiledSets:
         if shape not in self._templates:
             self._templates[shape] = self._template(start, self._ahead(start, blocks))
         template = self._templates[shape]
-        packer = template.packed.copy()
+        packer = self._packer(start, template, shape)
         assert template.strategy.shape is not None
         with refusing():
             check_aliases(strategy, "strategy", self._others)
@@ -181,8 +181,8 @@ class CompiledSets:
                 one.count()
 
     def _started(self, strategy: Strategy) -> Engine:
-        """An engine at its beginning, with this strategy; one serves all, unless a strategy orders before it begins."""
-        if self._start is None or self._start.account.count:
+        """An engine at its beginning, with this strategy; one serves all, unless a strategy asks before it begins."""
+        if self._start is None or _has_asked(self._start):
             self._start = self._engine(strategy)
             with refusing():
                 self._others = check_aliases(self._start, "engine") - check_aliases(strategy, "strategy")
@@ -196,9 +196,23 @@ class CompiledSets:
         engine.start()
         steps = CompiledSteps(engine, self._cache, Counts)
         fields = dict(steps.shape.fields)
-        packed = Packer()
-        packed.add(start, replace(steps.shape, fields=tuple(one for one in steps.shape.fields if one[0] != "strategy")))
-        return Template(steps, fields["strategy"], fields["tally"], packed, ahead)
+        return Template(steps, fields["strategy"], fields["tally"], ahead)
+
+    def _packer(self, start: Engine, template: Template, shape: Shape) -> Packer:
+        """An engine laid out, the strategy apart: once for all sets, but for those that asked for something already."""
+        if shape in self._packed and not _has_asked(start):
+            return self._packed[shape].copy()
+        packer, whole = Packer(), template.steps.shape
+        packer.add(start, replace(whole, fields=tuple(one for one in whole.fields if one[0] != "strategy")))
+        if not _has_asked(start):
+            self._packed[shape] = packer.copy()
+        return packer
+
+
+def _has_asked(engine: Engine) -> bool:
+    """Whether its strategy asked for anything when it started."""
+    account = engine.account
+    return bool(account.count or account.wishes or account.next_group > 1 or any(one != 0.0 for one in account.target))
 
 
 def _cleared(steps: CompiledSteps) -> Counts:

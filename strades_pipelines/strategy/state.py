@@ -216,7 +216,9 @@ class EngineState:
         # Right where the fee is a part of the notional; where it falls less than that, it is taken as it is.
         units = self.gate.in_lots(i, quantity * cash / (quantity * paid + fee))
         if units * paid + self.broker.fee.estimate(units, paid) > cash * SLACK:
-            units = self.gate.in_lots(i, max((cash - fee) / paid, 0.0))
+            # No more units than these are paid: their fee is not below that of what is. Fees are rounded to 8 decimals.
+            fee = self.broker.fee.estimate(units, paid)
+            units = self.gate.in_lots(i, max((cash - fee - 1e-8) / paid, 0.0))
         return units
 
     @rarely

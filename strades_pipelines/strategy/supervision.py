@@ -53,7 +53,7 @@ class Supervision(CorporateActions):
         called = False
         for i in range(account.size):
             held = account.position[i]
-            if held != 0.0 and account.waiting[i] == 0:
+            if held != 0.0 and account.pending[i] == 0.0 and not self.is_called(i):
                 quantity = self.gate.in_lots(i, -held * part)
                 if abs(quantity) < abs(held) * part:
                     lot = self.gate.lot[i]
@@ -64,3 +64,14 @@ class Supervision(CorporateActions):
         if called:
             self.margin_calls += 1
             self.admit(TIMER)
+
+    @rarely
+    def is_called(self, i: int) -> bool:
+        """Whether an order at the market that only reduces the position is under way, as the last call's may be."""
+        account = self.account
+        for q in range(account.count):
+            order = account.orders[account.queue[q]]
+            reduces = order.i == i and order.state <= OPEN and order.reduce_only and order.parent == 0
+            if reduces and self.gate.is_at_market(order):
+                return True
+        return False

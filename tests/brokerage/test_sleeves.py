@@ -333,13 +333,18 @@ def test_what_a_strategy_is_never_changes_but_its_capital(market: Connection, sh
     assert [view.opening_cash for view in wallet.strategy_views()] == [100, 600]
 
 
-def test_a_day_of_it_is_what_a_replay_makes_of_it(
-    market: Connection, adbc: "AdbcConnection", trade: Pass, add_candles: AddCandles
-) -> None:
+def trade_day(trade: Pass, add_candles: AddCandles) -> None:
+    """Each bar of `CLOSES` comes when it is over, and is traded on."""
     for n, (before, close) in enumerate(zip([100.0, *CLOSES], CLOSES, strict=False)):
         at = START + n * MINUTE
         add_candles([close], opens=[before], start=at, recorded_at=at + MINUTE)
         trade(at + MINUTE)
+
+
+def test_a_day_of_it_is_what_a_replay_makes_of_it(
+    market: Connection, adbc: "AdbcConnection", trade: Pass, add_candles: AddCandles
+) -> None:
+    trade_day(trade, add_candles)
     found = compare_day(market, adbc, "paper", date(2024, 1, 2))
     assert (found.differences, found.decisions) == ([], 10)
     assert found.decisions_agreeing == found.decisions
@@ -349,10 +354,7 @@ def test_a_day_of_it_is_what_a_replay_makes_of_it(
 def test_a_strategy_that_cannot_be_replayed_is_one_difference_and_the_others_have_their_score(
     market: Connection, adbc: "AdbcConnection", trade: Pass, add_candles: AddCandles
 ) -> None:
-    for n, (before, close) in enumerate(zip([100.0, *CLOSES], CLOSES, strict=False)):
-        at = START + n * MINUTE
-        add_candles([close], opens=[before], start=at, recorded_at=at + MINUTE)
-        trade(at + MINUTE)
+    trade_day(trade, add_candles)
     counted = dict(rows(market, "SELECT strategy, count(*) FROM signals.decisions GROUP BY strategy"))
     market.execute("""UPDATE trading.sleeves SET parameters = '{"fast": "x"}' WHERE sleeve = 'slow'""")
     market.commit()

@@ -197,8 +197,9 @@ def test_a_record_is_left_out_and_taken_in_again(
         listed = analyst.get("/data/changes/").content.decode()
         assert (f'href="{restore}"' in listed) == (not left)
         assert "<script" not in listed + analyst.get(page).content.decode()
-    for path in (exclude.replace("candles", "listings"), exclude.replace("candles", "no_such"), f"{exclude}x",
-                 restore.replace("candles", "trades"), restore.replace(KEY, "%5B1%5D")):  # fmt: skip
+    others = [exclude.replace("candles", name) for name in ("listings", "no_such", "%00")]
+    others += [restore.replace("candles", name) for name in ("trades", "%00")]
+    for path in (*others, f"{exclude}x", restore.replace(KEY, "%5B1%5D")):
         assert analyst.get(path).status_code == 404, path
     assert client_of("viewer").post(exclude, sent).status_code == 403
 

@@ -11,12 +11,17 @@ import pytest
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.stale import waiting_months
+from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.defs.checks import STATEMENTS
+from strades_pipelines.ingestion.data_requests import carry_out_requests
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.lineage import splits_behind
 from strades_pipelines.market.ids import int31
 from tests.dbt_project.building import BUILD, rows, run_dbt
 from tests.ingestion.conftest import store_body
+from tests.ingestion.test_data_requests import ask, sources
+
+__all__ = ["sources"]
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -209,6 +214,22 @@ def test_a_corrected_ratio_is_decided_anew_and_the_old_one_kept(database_url: st
     assert rows(database_url, "SELECT ratio FROM records.split_adjustment_revisions") == [(6.0,)]
     run_dbt(database_url, CLEANED)
     assert_right(database_url)
+
+
+def test_a_split_that_is_left_out_adjusts_nothing_and_does_so_again_after_the_undo(
+    database_url: str, connection: Connection, sources: Sources
+) -> None:
+    fetch(database_url, "2014-01-02T12:00Z", OLD, 2013)
+    fetch(database_url, "2014-06-10T22:00Z", TRUE, 2014, splits=SPLIT)
+    load(database_url)
+    adjusted = "SELECT ratio FROM records.split_adjustments"
+    given = {"table": "corporate_actions", "key": json.dumps([str(int31("yahoo", "AAPL")), "2014-06-09", "split"])}
+    for kind, found in (("exclusion", []), ("restoration", [(7.0,)])):
+        assert rows(database_url, adjusted) == ([] if found else [(7.0,)])
+        ask(connection, b"{}", protocol=kind, source=None, given=given, kind=kind)
+        [told] = carry_out_requests(database_url, sources, clock=lambda: NOW).values()
+        assert told.startswith("done: "), told
+        assert rows(database_url, adjusted) == found
 
 
 def test_bars_read_as_of_a_time_are_in_the_shares_known_then(database_url: str, adbc: "AdbcConnection") -> None:

@@ -52,6 +52,15 @@ def test_the_leverage_is_held_after_entry() -> None:
     assert ran.engine.margin_calls == 1
 
 
+@pytest.mark.parametrize("exit_", [{"limit": 50}, {"stop": 300}])
+def test_an_exit_that_waits_for_its_price_does_not_keep_the_leverage_from_being_held(exit_: dict[str, Any]) -> None:
+    rows = bars(QUIET, (100, 100, 100, 100), (120, 120, 120, 120), (120, 120, 120, 120))
+    waits = step(2, ORDER, quantity=10, reduce_only=True, **exit_)
+    ran = script(rows, aim(1, -10), waits, **BACKTEST, limits=CASH)
+    assert ran.done == [(-10, 100), (pytest.approx(10 / 3), 120)]
+    assert ran.engine.margin_calls == 1
+
+
 def test_a_minimum_fee_is_that_of_the_order_in_however_many_fills() -> None:
     fee = lambda: PerShareFee(0.01, 1.0)  # noqa: E731
     rows = bars(QUIET, *[(100, 100, 100, 100, 50)] * 4)
@@ -100,6 +109,27 @@ def test_a_purchase_is_cut_to_what_the_cash_pays() -> None:
     # With 25 % of fee 1000 pay 1000 / 156.25 = 6.4 units: one lot of 4.
     limits, fee = {**CASH, "lot": 4.0}, lambda: PercentFee(0.25)
     assert script_per_event(rows, aim(1, 8), limits=limits, fee=fee, **BACKTEST).done == [(4, 125)]
+
+
+@pytest.mark.parametrize(
+    ("cash", "wish", "fee", "units"),
+    [
+        # 1 is the least fee of so few units, whatever it would be of the wish: 999 of the 1000 at 100 each.
+        (1000, 1e4, lambda: PerShareFee(0.005, minimum=1.0), 9.99),
+        (1000, 1e6, lambda: PerShareFee(0.005, minimum=1.0), 9.99),
+        # 0.1 %, rounded to 8 decimals: at 100.1 each, and no hundredth less.
+        (835.91, 98, lambda: PercentFee(0.001), 835.91 / 100.1),
+    ],
+)
+def test_what_fits_the_cash_takes_the_fee_of_that_and_not_of_the_wish(
+    cash: float, wish: float, fee: Any, units: float
+) -> None:
+    limits = {**CASH, "fits_cash": True}
+    ran = script_per_event(bars(QUIET, QUIET), aim(1, wish), cash=cash, limits=limits, fee=fee, **BACKTEST)
+    [(bought, price)] = ran.done
+    assert bought == pytest.approx(units, rel=1e-9)
+    assert price == 100
+    assert ran.account.cash == pytest.approx(0, abs=1e-6)
 
 
 def test_a_target_fits_the_cash_where_that_is_wanted() -> None:

@@ -94,6 +94,24 @@ class Restless(Strategy):
         account.target[bar.i] = float(self.seen // self.every % 2)
 
 
+class Early(Strategy):
+    """Wants what it wants before it begins, by one way or another, and holds it."""
+
+    size: float = 1.0
+    way: int = 0
+
+    def on_start(self, account):
+        if self.way == 0:
+            account.target[0] = self.size
+        elif self.way == 1:
+            account.set_weight(0, self.size / 16.0)
+        elif self.way == 2:
+            account.order(0, self.size)
+
+    def on_aggregate_bar(self, bar, account):
+        pass
+
+
 class Unsized(Strategy):
     """Wants no number of units."""
 
@@ -153,6 +171,7 @@ def by_single_runs(sweep: Sweep, sets: list[dict[str, Any]]) -> list[list[float]
         ("sma_cross", [{"fast": fast, "slow": slow} for fast in (2, 5) for slow in (7, 30, 12)]),
         ("Brackets", [{"distance": distance} for distance in (0.004, 0.02, 0.01, 0.004)]),
         ("Rotation", [{"back": back} for back in (5, 1, 40)]),
+        ("Early", [{"size": size, "way": way} for way in (0, 1, 2) for size in (1.0, 3.0, 7.0)]),
     ],
 )
 def test_a_set_comes_to_what_a_single_run_does(
