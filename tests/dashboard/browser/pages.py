@@ -50,11 +50,14 @@ TEXTS = """() => {
 }"""
 
 
-def crawl(browser: "APIRequestContext", url: str, starts: tuple[str, ...]) -> tuple[dict[str, str], set[str]]:
+def crawl(
+    browser: "APIRequestContext", url: str, starts: tuple[str, ...], without: frozenset[str]
+) -> tuple[dict[str, str], set[str]]:
     """Follow links from `starts`; an address for each URL by its name, and the names of those that are posted to.
 
     Args:
         browser: who asks, with its cookies.
+        without: the names of URLs that are not opened.
     """
     from django.urls import Resolver404, resolve
 
@@ -70,7 +73,7 @@ def crawl(browser: "APIRequestContext", url: str, starts: tuple[str, ...]) -> tu
     while waiting:
         address = waiting.pop(0)
         name = name_of(address)
-        if name in found:
+        if name in found or name in without:
             continue
         answer = browser.get(url + address)
         if not name or "text/html" not in answer.headers["content-type"]:
