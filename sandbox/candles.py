@@ -105,6 +105,25 @@ def final_bars(seed: int, symbol: str, *, interval: int, first: int, count: int)
     return _sliced(minutes, skipped, skipped + count * width).grouped(width).listed(first, interval)
 
 
+def bars_until(seed: int, symbol: str, *, interval: int, first: int, last: int, now: int) -> list[tuple[Bar, bool]]:
+    """The bars `first` to `last`, and of each whether it has closed by `now`; none that opens later.
+
+    Args:
+        interval: in microseconds, as for `final_bars`.
+        first: counted in intervals since the epoch, as is `last`.
+        now: microseconds since the epoch.
+    """
+    forming = now // interval * interval
+    count = min(last - first, forming // interval - first)  # final bars before the one that may be forming
+    final = final_bars(
+        seed, symbol, interval=interval, first=first * interval, count=count + (last * interval < forming)
+    )
+    bars = [(bar, True) for bar in final]
+    if first * interval <= forming <= last * interval:
+        bars.append((forming_bar(seed, symbol, start=forming, now=now), False))
+    return bars
+
+
 def forming_bar(seed: int, symbol: str, *, start: int, now: int) -> Bar:
     """The bar that opened at `start`, of the trades up to and including `now` (both microseconds since the epoch)."""
     parts = [whole_day(seed, symbol, day) for day in range(start // DAY, now // DAY)] if start % DAY == 0 else []

@@ -8,7 +8,7 @@ the venue's `10s` and `30d` (calendar months) are not spoken here.
 
 from collections.abc import Mapping
 
-from sandbox.candles import Bar, final_bars, forming_bar
+from sandbox.candles import Bar, bars_until
 from sandbox.market import PAIRS, SIZE_DECIMALS, Pair
 from sandbox.tape import Trade, trades_newest_first
 from sandbox.world import MICROSECOND, Reply, World, json_reply, microseconds
@@ -63,14 +63,8 @@ def candlesticks(world: World, query: Mapping[str, str]) -> list[list[str]]:
     if interval is None:
         raise RefusedError("INVALID_PARAM_VALUE", f"Invalid request parameter `interval` value: {query['interval']}")
     first, last = _window(query, interval, now // MICROSECOND)
-    step = interval * MICROSECOND
-    forming = now // step * step
-    count = min(last - first, forming // step - first)  # final bars before the one that may be forming
-    bars = final_bars(world.seed, pair.symbol, interval=step, first=first * step, count=count + (last * step < forming))
-    rows = [candle_row(pair, bar, closed=True) for bar in bars]
-    if first * step <= forming <= last * step:
-        rows.append(candle_row(pair, forming_bar(world.seed, pair.symbol, start=forming, now=now), closed=False))
-    return rows
+    bars = bars_until(world.seed, pair.symbol, interval=interval * MICROSECOND, first=first, last=last, now=now)
+    return [candle_row(pair, bar, closed=closed) for bar, closed in bars]
 
 
 def _window(query: Mapping[str, str], interval: int, now: int) -> tuple[int, int]:

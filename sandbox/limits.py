@@ -1,7 +1,9 @@
 """How often each provider lets itself be asked: token buckets in real time, and its own way of saying no.
 
 Gate.io: 200 requests in 10 s per endpoint, counted down in `X-Gate-RateLimit-*` headers. Yahoo: 2,000 an hour (measured
-by users; nothing is published). EDGAR: 10 a second. The others: a courtesy limit of the sandbox (nothing is published).
+by users; nothing is published). Binance: a weight of 6,000 a minute by its documentation, and what is answered here
+weighs 2 or 4. Coinbase: 10 a second. Kraken: about one a second. EDGAR: 10 a second. The others: a courtesy limit of
+the sandbox (nothing is published).
 """
 
 import math
@@ -23,6 +25,9 @@ class Limit:
 
 LIMITS = {
     "api.gateio.ws": Limit(200, 10, per_endpoint=True),
+    "data-api.binance.vision": Limit(3_000, 60),
+    "api.exchange.coinbase.com": Limit(10, 1),
+    "api.kraken.com": Limit(60, 60),
     "query1.finance.yahoo.com": Limit(2_000, 3_600),
     "query2.finance.yahoo.com": Limit(2_000, 3_600),
     "www.ecb.europa.eu": Limit(120, 60),

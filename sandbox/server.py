@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sandbox import ecb, extra, fred, gateio, news, pages, sec, treasury, yahoo
+from sandbox import binance, coinbase, ecb, extra, fred, gateio, kraken, news, pages, sec, treasury, yahoo
 from sandbox.limits import Limiter, limit_headers, too_many
 from sandbox.misbehaviour import RuleError, Rules, misbehave, rule_from
 from sandbox.venue import control
@@ -23,8 +23,11 @@ from strades_pipelines.request_guard import RequestGuard
 
 PROVIDERS: dict[str, Answer] = {
     gateio.HOST: gateio.answer,
+    binance.HOST: binance.answer,
+    coinbase.HOST: coinbase.answer,
     ecb.HOST: ecb.answer,
     fred.HOST: fred.answer,
+    kraken.HOST: kraken.answer,
     news.HOST: news.answer,
     pages.HOST: pages.answer,
     sec.HOST: sec.answer,

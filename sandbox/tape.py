@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox.candles import day_of_trades
-from sandbox.market import DAY, TRADES_PER_DAY, Pair, first_trade_index
+from sandbox.market import DAY, MINUTE, TRADES_PER_DAY, TRADES_PER_MINUTE, Pair, first_trade_index
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,13 @@ def trades_newest_first(seed: int, pair: Pair, *, since: int, until: int, skip: 
             skip = max(0, skip - len(here))
         day -= 1
     return found
+
+
+def trades_oldest_first(seed: int, pair: Pair, *, since: int, until: int, count: int) -> list[Trade]:
+    """Up to `count` trades with since <= time <= until, oldest first."""
+    enough = since + (count // TRADES_PER_MINUTE + 2) * MINUTE  # a minute has so many trades, neither more nor fewer
+    most = count + 4 * TRADES_PER_MINUTE
+    return trades_newest_first(seed, pair, since=since, until=min(until, enough), skip=0, count=most)[::-1][:count]
 
 
 def _trades_of_day(seed: int, pair: Pair, day: int, *, since: int, until: int) -> list[Trade]:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # in a second
 KINDS = ("api", "file", "feed", "page")
 
 
@@ -16,10 +17,17 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True)
 class Paging:
-    """A list that comes in pages of `size`, numbered from 1 in the query's `param`."""
+    """A list that comes in pages of `size` rows, which are at the JSON pointer `rows`.
+
+    The query's `param` numbers them from 1 or, with `next`, takes what stands there in the page before. Where that is a
+    time (`unit`: s, ms, us, ns), a page that reaches the end of the window is the last.
+    """
 
     param: str
     size: int
+    rows: str = ""
+    next: str | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,15 +55,15 @@ class PlannedRequest:
         """The host (and port, where one is named) that is asked."""
         return urlsplit(self.url).netloc
 
-    def page_url(self, page: int) -> str:
-        """The URL of a page, counted from 1; the first is the URL as planned."""
-        if page == 1 or self.paging is None:
+    def page_url(self, value: str | None) -> str:
+        """The URL of the page that `value` asks for; without one it is the first, the URL as planned."""
+        if value is None or self.paging is None:
             return self.url
         parts = urlsplit(self.url)
         query = [
             (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != self.paging.param
         ]
-        return urlunsplit(parts._replace(query=urlencode([*query, (self.paging.param, str(page))])))
+        return urlunsplit(parts._replace(query=urlencode([*query, (self.paging.param, value)])))
 
 
 @dataclass(frozen=True)
@@ -155,11 +163,17 @@ def _request(document: Any, where: str) -> PlannedRequest:
             "month": _parsed(date.fromisoformat, document["month"], f"{where}.month"),
             "window_start": _instant(document.get("window_start"), f"{where}.window_start"),
             "window_end": _instant(document.get("window_end"), f"{where}.window_end"),
-            "paging": None
-            if paging is None
-            else Paging(param=_of(paging, "param", str, where), size=_of(paging, "size", int, where)),
+            "paging": None if paging is None else _paging(paging, where),
         }
     )
+
+
+def _paging(document: Mapping[str, Any], where: str) -> Paging:
+    later, unit = document.get("next"), document.get("unit")
+    if not (later is None or isinstance(later, str)) or unit not in (None, *TICKS):
+        raise PlanError(f"{where}.paging: expected next as a text and a unit of time, was {later!r}, {unit!r}")
+    rows = document.get("rows", "")
+    return Paging(_of(document, "param", str, where), _of(document, "size", int, where), str(rows), later, unit)
 
 
 def _instant(text: str | None, where: str) -> datetime | None:

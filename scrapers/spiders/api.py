@@ -1,13 +1,18 @@
 """Interfaces that answer in JSON, some of them in pages."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from scrapy.http import Request, Response
 
-from scrapers.plan import PlannedRequest
+from scrapers.plan import TICKS, Paging, PlannedRequest
 from scrapers.spiders.base import AnswerSpider
+from strades_pipelines.datamanager.json_pointer import resolve
 
 MAXIMUM_PAGES = 200
+LONGEST_VALUE = 100
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ApiSpider(AnswerSpider):
@@ -17,24 +22,53 @@ class ApiSpider(AnswerSpider):
     kind = "api"
 
     def following(self, response: Response) -> Request | None:
-        """The request for the next page where this one is a full JSON array; None where it is the last or no array.
+        """The request for the next page where this one is full; None where it is the last or has no rows to count.
 
         Raises:
-            ValueError: after `MAXIMUM_PAGES` full pages.
+            ValueError: after `MAXIMUM_PAGES` full pages, or where a page does not say what comes after it.
         """
         planned: PlannedRequest = response.meta["planned"]
-        if planned.paging is None or elements(response.body) != planned.paging.size:
+        paging = planned.paging
+        if paging is None:
+            return None
+        document = decoded(response.body)
+        rows = resolve(document, paging.rows)
+        if not isinstance(rows, list) or len(rows) != paging.size:
             return None
         page: int = response.meta["page"]
+        value = str(page + 1) if paging.next is None else next_value(document, paging, response.meta["page_value"])
+        if paging.unit and planned.window_end and reaches(value, planned.window_end, paging.unit):
+            return None
         if page >= MAXIMUM_PAGES:
-            raise ValueError(f"more than {MAXIMUM_PAGES} pages of {planned.paging.size}: ask for a shorter window")
-        return self.request_for(planned, page=page + 1)
+            raise ValueError(f"more than {MAXIMUM_PAGES} pages of {paging.size}: ask for a shorter window")
+        return self.request_for(planned, page=page + 1, value=value)
 
 
-def elements(body: bytes) -> int | None:
-    """How many elements a JSON array has; None for anything else, which the parser will refuse."""
+def decoded(body: bytes) -> Any:
+    """A JSON document; None for anything else, which the parser will refuse."""
     try:
-        document = json.loads(body)
-    except ValueError:
+        return json.loads(body)
+    except (ValueError, RecursionError):
         return None
-    return len(document) if isinstance(document, list) else None
+
+
+def next_value(document: Any, paging: Paging, asked: str | None) -> str:
+    """What asks for the page after this one.
+
+    Raises:
+        ValueError: nothing usable stands there, or what this page was asked by, so that it would come again for ever.
+    """
+    found = resolve(document, str(paging.next))
+    value = str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+    if not (0 < len(value) <= LONGEST_VALUE and value.isprintable()) or (
+        paging.unit and not (value.isascii() and value.isdigit())
+    ):
+        raise ValueError(f"a full page of {paging.size} rows does not say at {paging.next} what comes after it")
+    if value == asked:
+        raise ValueError(f"more than {paging.size} rows at one {paging.param}, {value}: the pages do not go on")
+    return value
+
+
+def reaches(value: str, end: datetime, unit: str) -> bool:
+    """Whether a time since the epoch is at or after the end of a window."""
+    return int(value) >= (end - EPOCH) // timedelta(microseconds=1) * TICKS[unit] // 1_000_000

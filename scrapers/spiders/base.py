@@ -46,17 +46,22 @@ class AnswerSpider(Spider):
             if planned.kind == self.kind:
                 yield self.request_for(planned, page=1)
 
-    def request_for(self, planned: PlannedRequest, *, page: int) -> Request:
-        """The HTTP request for a page; only the first is conditional."""
+    def request_for(self, planned: PlannedRequest, *, page: int, value: str | None = None) -> Request:
+        """The HTTP request for a page; only the first is conditional.
+
+        Args:
+            value: what asks for the page, None for the first.
+        """
         headers = dict(planned.headers or {})
         if page == 1 and planned.etag:
             headers["If-None-Match"] = planned.etag
         if page == 1 and planned.last_modified:
             headers["If-Modified-Since"] = planned.last_modified
-        url = planned.page_url(page)
+        url = planned.page_url(value)
         meta = {
             "planned": planned,
             "page": page,
+            "page_value": value,
             "page_url": url,
             "handle_httpstatus_all": True,
             "download_slot": planned.host,

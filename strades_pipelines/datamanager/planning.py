@@ -16,6 +16,7 @@ from strades_pipelines.datamanager.windows import EPOCH, chunks, month_start, re
 from strades_pipelines.settings import settings
 
 Window = tuple[datetime, datetime]
+UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # in a second
 PLACE = re.compile(r"\{([a-z]+)\}")
 
 
@@ -215,7 +216,8 @@ def _conditional(request: Request, newest: Answer | None) -> Request:
 def _stamp(time: datetime, unit: str) -> str:
     if unit == "iso":
         return _text(time)
-    return str((time - EPOCH) // timedelta(**{"s": {"seconds": 1}, "ms": {"milliseconds": 1}}[unit]))
+    microseconds = (time - EPOCH) // timedelta(microseconds=1)
+    return str(microseconds * UNITS[unit] // 1_000_000)
 
 
 def _text(time: datetime) -> str:

@@ -20,10 +20,17 @@ class Span:
 
 @dataclass(frozen=True)
 class Paging:
-    """Pages are numbered from 1 by `param`; one with fewer than `size` rows is the last."""
+    """Pages are numbered from 1 by `param`; one with fewer than `size` rows is the last.
+
+    With `next`, `param` takes what stands there in the page before, such as its last row's time; where that is a time
+    (`unit`), a page that reaches the end of the window is the last. `rows` is where the rows are.
+    """
 
     param: str
     size: int
+    rows: str = ""
+    next: str | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from strades_pipelines.datamanager.json_pointer import ABSENT, resolve
 from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line, refuse_bad_rows
-
-ABSENT = object()
 
 
 class JsonReader:
@@ -41,23 +40,6 @@ class JsonReader:
         if not isinstance(rows, list):
             raise BodyRefused(f"expected an array of rows at {output.rows or 'the root'}, was {_kind(rows)}")
         return _arrays(output, rows) if output.layout == "arrays" else _objects(output, rows)
-
-
-def resolve(root: Any, pointer: str) -> Any:
-    """The value at a JSON pointer (RFC 6901), or ABSENT. A `*` is the one member that is an array, whatever its key."""
-    node = root
-    for part in pointer.split("/")[1:]:
-        if isinstance(node, dict):
-            if part == "*":
-                arrays = [member for member in node.values() if isinstance(member, list)]
-                node = arrays[0] if len(arrays) == 1 else ABSENT
-            else:
-                node = node.get(part.replace("~1", "/").replace("~0", "~"), ABSENT)
-        elif isinstance(node, list) and part.isascii() and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
-        else:
-            return ABSENT
-    return node
 
 
 def raw_text(value: object) -> str:

@@ -16,7 +16,7 @@ from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.protocols import load_protocol, protocol_names
 from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
-from tests.ingestion.protocols import binance_candles, daily_bars, gate_v2_trades, kraken_candles
+from tests.ingestion.protocols import daily_bars, gate_v2_trades
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 Decision = dict[str, Any]
@@ -24,8 +24,6 @@ DECISIONS: dict[str, Decision] = tomllib.loads((Path(__file__).parents[1] / "dir
 CAPITALS = "Open High Low Close Volume"
 # Protocols that the project has no file for: data alone, as a person would write them.
 OWN: Mapping[str, Callable[[], Protocol]] = {
-    "binance_candles": binance_candles,
-    "kraken_candles": kraken_candles,
     "gate_v2_trades": gate_v2_trades,
     "csv_bars": daily_bars,
     "csv_dated": partial(daily_bars, columns="date open high low close volume"),
@@ -41,7 +39,7 @@ NOT_BODIES = {"README.md", "derived/manifest.json"}
 
 def parsed(folder: Path, file: str, protocol: str, given: Mapping[str, str]) -> Parsed:
     """A file as a body of a protocol."""
-    made = OWN[protocol]() if protocol in OWN and protocol not in protocol_names() else load_protocol(protocol)
+    made = OWN[protocol]() if protocol in OWN else load_protocol(protocol)
     body = gzip.decompress((folder / file).read_bytes()) if file.endswith(".csv.gz") else (folder / file).read_bytes()
     return parse(made, body, given=given, fetched_at=NOW)
 

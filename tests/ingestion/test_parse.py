@@ -19,14 +19,7 @@ from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.verdicts import BodyRefused
 from strades_pipelines.market.records import SCHEMAS
 from tests.ingestion.conftest import gate_body, gate_row
-from tests.ingestion.protocols import (
-    binance_candles,
-    coinbase_candles,
-    coinbase_trades,
-    kraken_candles,
-    kraken_trades,
-    wire_articles,
-)
+from tests.ingestion.protocols import wire_articles
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOUR = {"symbol": "BTC_USDT", "interval": "1h"}
@@ -48,8 +41,8 @@ def milliseconds(time: datetime) -> int:
     ("file", "protocol", "given"),
     [
         ("gate_fetchOHLCV_public_spot_ohlcv", load_protocol("gateio_candles"), HOUR),
-        ("coinbaseexchange_fetchOHLCV_public_spot_ohlcv", coinbase_candles(), HOUR),
-        ("kraken_fetchOHLCV_since_and_limit_applied_client_side", kraken_candles(), HOUR),
+        ("coinbaseexchange_fetchOHLCV_public_spot_ohlcv", load_protocol("coinbase_candles"), HOUR),
+        ("kraken_fetchOHLCV_since_and_limit_applied_client_side", load_protocol("kraken_candles"), HOUR),
     ],
 )
 def test_candles_are_what_ccxt_expects(shared_data: Path, file: str, protocol: Protocol, given: dict[str, str]) -> None:
@@ -65,8 +58,8 @@ def test_candles_are_what_ccxt_expects(shared_data: Path, file: str, protocol: P
     ("file", "protocol"),
     [
         ("gate_fetchTrades_public_spot_trades", load_protocol("gateio_trades")),
-        ("coinbaseexchange_fetchTrades_public_spot_trades", coinbase_trades()),
-        ("kraken_fetchTrades_spot_trade", kraken_trades()),
+        ("coinbaseexchange_fetchTrades_public_spot_trades", load_protocol("coinbase_trades")),
+        ("kraken_fetchTrades_spot_trade", load_protocol("kraken_trades")),
     ],
 )
 def test_trades_are_what_ccxt_expects(shared_data: Path, file: str, protocol: Protocol) -> None:
@@ -239,8 +232,11 @@ def test_ecb_history_has_every_rate_of_its_file_and_no_other(shared_data: Path) 
 def test_kraken_minutes_made_from_its_trades_are_its_bars(shared_data: Path) -> None:
     folder = shared_data / "payloads/kraken/rest_nautilus"
     given = {"symbol": "XBTUSDT", "interval": "1m"}
-    bars = {row["open_time"]: row for row in records(kraken_candles(), (folder / "http_ohlc.json").read_bytes(), given)}
-    trades = records(kraken_trades(), (folder / "http_trades.json").read_bytes(), given)
+    bars = {
+        row["open_time"]: row
+        for row in records(load_protocol("kraken_candles"), (folder / "http_ohlc.json").read_bytes(), given)
+    }
+    trades = records(load_protocol("kraken_trades"), (folder / "http_trades.json").read_bytes(), given)
     minutes: dict[datetime, list[dict[str, Any]]] = {}
     for trade in trades:
         minutes.setdefault(trade["event_time"].replace(second=0, microsecond=0), []).append(trade)
@@ -261,7 +257,10 @@ def test_recorded_binance_klines_are_their_own_arrays(shared_data: Path) -> None
             continue
         interval = path.name.split("_interval_")[1].split("_")[0]
         parsed = parse(
-            binance_candles(), path.read_bytes(), given={"symbol": "BTCUSDT", "interval": interval}, fetched_at=NOW
+            load_protocol("binance_candles"),
+            path.read_bytes(),
+            given={"symbol": "BTCUSDT", "interval": interval},
+            fetched_at=NOW,
         )
         rows = json.loads(path.read_bytes())
         table = parsed.tables["candle"]

@@ -18,7 +18,7 @@ from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
 from strades_pipelines.settings import PROJECT
 from tests.ingestion.conftest import NOW
-from tests.ingestion.protocols import CLOSE, SERIES, coinbase_trades, daily_bars, made, wire_articles
+from tests.ingestion.protocols import CLOSE, SERIES, daily_bars, made, wire_articles
 from tests.ingestion.test_unplanned_values import chart, page, read, reasons, rss, seconds
 
 # ---------------------------------------------------------------- bars
@@ -193,7 +193,9 @@ def test_an_instant_of_more_digits_is_the_next_microsecond(stated: str, instant:
         {"trade_id": n, "time": time, "price": "1.0", "size": "1", "side": "buy"}
         for n, time in enumerate(("2022-04-12T13:30:00Z", stated))
     ]
-    found = parse(coinbase_trades(), json.dumps(rows).encode(), given={"symbol": "BTC-USD"}, fetched_at=NOW)
+    found = parse(
+        load_protocol("coinbase_trades"), json.dumps(rows).encode(), given={"symbol": "BTC-USD"}, fetched_at=NOW
+    )
     trades = {row["trade_id"]: row["event_time"] for row in found.tables["trade"].to_pylist()}
     assert trades.get("1") == (None if instant is None else datetime.fromisoformat(instant))
     assert reasons(found) == ["time_unreadable"] * (instant is None)

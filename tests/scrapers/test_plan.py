@@ -24,8 +24,8 @@ def test_a_plan_is_read_with_its_times_and_pages() -> None:
     )
     (read_back,) = read(plan_of(request)).requests
     assert read_back.window_start == datetime(2026, 1, 1, tzinfo=UTC)
-    assert read_back.page_url(1) == request["url"]
-    assert read_back.page_url(2) == "https://h.example/x?a=b+c&page=2"
+    assert read_back.page_url(None) == request["url"]
+    assert read_back.page_url("2") == "https://h.example/x?a=b+c&page=2"
     assert read_back.host == "h.example"
 
 

@@ -1,0 +1,27 @@
+"""Places in a JSON document."""
+
+from typing import Any
+
+ABSENT = object()
+
+
+def resolve(root: Any, pointer: str) -> Any:
+    """The value at a JSON pointer (RFC 6901), or ABSENT.
+
+    Beyond the RFC, `*` is the one member that is an array, whatever its key, and `-1` the last element of an array.
+    """
+    node = root
+    for part in pointer.split("/")[1:]:
+        if isinstance(node, dict):
+            if part == "*":
+                arrays = [member for member in node.values() if isinstance(member, list)]
+                node = arrays[0] if len(arrays) == 1 else ABSENT
+            else:
+                node = node.get(part.replace("~1", "/").replace("~0", "~"), ABSENT)
+        elif isinstance(node, list) and part == "-1":
+            node = node[-1] if node else ABSENT
+        elif isinstance(node, list) and part.isascii() and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        else:
+            return ABSENT
+    return node

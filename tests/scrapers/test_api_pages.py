@@ -1,0 +1,43 @@
+"""What asks for the next page of a list, whatever the page says."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from scrapers.plan import Paging
+from scrapers.spiders.api import decoded, next_value, reaches
+
+LAST_TIME = Paging("startTime", 2, next="/-1/T", unit="ms")
+CURSOR = Paging("after", 2, rows="/data", next="/meta/cursor")
+
+
+@pytest.mark.parametrize(
+    ("page", "paging", "value"),
+    [
+        ('[{"T": 1}, {"T": 7}]', LAST_TIME, "7"),
+        ('[{"T": 1}, {"T": "7"}]', LAST_TIME, "7"),
+        ('{"data": [1, 2], "meta": {"cursor": "a b&c=d"}}', CURSOR, "a b&c=d"),
+    ],
+)
+def test_the_page_says_what_asks_for_the_next_one(page: str, paging: Paging, value: str) -> None:
+    assert next_value(json.loads(page), paging, "1") == value
+
+
+@pytest.mark.parametrize(
+    "value", ["", None, True, 1.5, -1, "-1", "1e3", "x&y=1", "\u0661\u0662", [[[1]]], {"a": 1}, "1" * 101, "1\n"]
+)
+def test_what_is_no_time_asks_for_nothing(value: object) -> None:
+    with pytest.raises(ValueError, match=r"a full page of 2 rows does not say at /-1/T what comes after it"):
+        next_value([{"T": 1}, {"T": value}], LAST_TIME, None)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"\xff\xfe", b'{"a": '])
+def test_a_body_that_is_no_json_has_no_page_after_it(body: bytes) -> None:
+    assert decoded(body) is None
+
+
+@pytest.mark.parametrize(("unit", "end"), [("s", 1793491200), ("ms", 1793491200_000), ("ns", 1793491200_000_000_000)])
+def test_a_page_that_reaches_the_end_of_the_window_is_the_last(unit: str, end: int) -> None:
+    midnight = datetime(2026, 11, 1, tzinfo=UTC)
+    assert [reaches(str(time), midnight, unit) for time in (end - 1, end, end + 1)] == [False, True, True]
