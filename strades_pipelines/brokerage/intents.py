@@ -78,7 +78,7 @@ def intend(
             later = "an intent"
         if due.is_target and later is None and place in unsettled:
             continue
-        if due.parent_id in waiting:
+        if due.parent_id in waiting or due.replaces in waiting:
             waiting.add(decision.intent_id())
             continue
         outcome: Order | Refusal | None

@@ -149,3 +149,18 @@ def test_a_decision_that_waits_grows_old(strategy: Strategy) -> None:
     market.commit()
     strategy.step(21)
     assert [strategy.state(first), strategy.state(second)] == ["cancelling", "stale"]
+
+
+def test_what_replaces_an_order_that_waits_waits_with_it(market: Connection, strategy: Strategy) -> None:
+    first = strategy.decide(3, 5.0, -5, LIMIT)
+    strategy.step(3)
+    strategy.cancel(first, 4)
+    second = strategy.decide(4, 0.0, -5, LIMIT)
+    third = strategy.decide(4, 0.0, -5, OrderTerms(limit=Decimal(115), replaces=second.intent_id()))
+    strategy.step(4)
+    assert [strategy.state(made) for made in (first, second, third)] == ["cancelling", "waits", "waits"]
+    strategy.venue.hears = True
+    for minute in (5, 6, 12):
+        strategy.step(minute)
+    assert [strategy.state(made) for made in (first, second, third)] == ["cancelled", "replaced", "filled"]
+    assert rows(market, HELD) == [(Decimal(0),)]
