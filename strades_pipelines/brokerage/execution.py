@@ -75,9 +75,7 @@ def settle_orders(
 
 
 @contextmanager
-def _pass(
-    connection: Connection, venue: VenueBroker, name: str, now: datetime, elapsed: Elapsed
-) -> Iterator["_Pass"]:
+def _pass(connection: Connection, venue: VenueBroker, name: str, now: datetime, elapsed: Elapsed) -> Iterator["_Pass"]:
     """Under the wallet's lock; a fault of ours halts it: nothing is sent until a person has looked at it."""
     with ExitStack() as lock:
         with connection.pipeline():
