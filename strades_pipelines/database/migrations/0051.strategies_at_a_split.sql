@@ -32,11 +32,13 @@ LEFT JOIN LATERAL (
     LEFT JOIN LATERAL (
         SELECT
             CASE
-                WHEN NOT EXISTS (
-                    SELECT FROM trading.movements AS m
-                    WHERE m.wallet = e.wallet AND m.kind = 'split' AND m.listing_id = e.listing_id
-                        AND m.recorded_at > coalesce(e.recorded_at, e.time)
-                )
+                WHEN
+                    NOT EXISTS (
+                        SELECT FROM trading.movements AS m
+                        WHERE
+                            m.wallet = e.wallet AND m.kind = 'split' AND m.listing_id = e.listing_id
+                            AND m.recorded_at > coalesce(e.recorded_at, e.time)
+                    )
                     THEN (e.value / nullif(e.quantity, 0))::numeric
             END AS unit,
             e.time
