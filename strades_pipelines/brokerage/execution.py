@@ -16,7 +16,7 @@ from strades_pipelines.brokerage.cancelling import CLOSING, Cancelling
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_book import OpenOrder, orders_by_id
-from strades_pipelines.brokerage.order_journal import Executed, OrderJournal
+from strades_pipelines.brokerage.order_journal import Elapsed, Executed, OrderJournal, stopwatch
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import printable
@@ -33,7 +33,13 @@ WORKING = (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
 
 
 def execute_pending(
-    connection: Connection, venue: VenueBroker, name: str, *, now: datetime, lookups: LookupSchedule | None = None
+    connection: Connection,
+    venue: VenueBroker,
+    name: str,
+    *,
+    now: datetime,
+    lookups: LookupSchedule | None = None,
+    elapsed: Elapsed | None = None,
 ) -> Executed:
     """Bring a wallet up to date with its venue, then send what its decisions ask for. Safe at any time, from anywhere.
 
@@ -42,12 +48,13 @@ def execute_pending(
 
     Args:
         lookups: when orders that work are looked up; None: now.
+        elapsed: seconds since `now`; None: `now` is the time of the call.
 
     Raises:
         ValueError: for a replay wallet, which is never edited.
         Exception: a fault of ours, after which the wallet is halted: nothing is sent until a person has looked at it.
     """
-    with _pass(connection, venue, name, now) as one_pass:
+    with _pass(connection, venue, name, now, elapsed or stopwatch()) as one_pass:
         one_pass.run(lookups)
     return one_pass.done
 
@@ -62,13 +69,13 @@ def settle_orders(
     Raises:
         Exception: as `execute_pending`.
     """
-    with _pass(connection, venue, name, now) as one_pass:
+    with _pass(connection, venue, name, now, stopwatch()) as one_pass:
         one_pass.settle(intent_ids)
     return one_pass.done
 
 
 @contextmanager
-def _pass(connection: Connection, venue: VenueBroker, name: str, now: datetime) -> Iterator["_Pass"]:
+def _pass(connection: Connection, venue: VenueBroker, name: str, now: datetime, elapsed: Elapsed) -> Iterator["_Pass"]:
     """Under the wallet's lock; a fault of ours halts it: nothing is sent until a person has looked at it."""
     with ExitStack() as lock:
         with connection.pipeline():
@@ -78,7 +85,7 @@ def _pass(connection: Connection, venue: VenueBroker, name: str, now: datetime) 
             raise ValueError(f"wallet {name}: expected the mode paper or live, was replay; what it did is over")
         wallet = book_splits(connection, wallet, now=now)
         with _halt_on_fault(connection, name):
-            yield _Pass(connection, venue, wallet, now)
+            yield _Pass(connection, venue, wallet, now, elapsed)
 
 
 @contextmanager
@@ -121,9 +128,11 @@ def wallet_lock(connection: Connection, name: str, *, wait: str = "60s") -> Iter
 
 
 class _Pass:
-    def __init__(self, connection: Connection, venue: VenueBroker, wallet: Wallet, now: datetime) -> None:
+    def __init__(
+        self, connection: Connection, venue: VenueBroker, wallet: Wallet, now: datetime, elapsed: Elapsed
+    ) -> None:
         self._connection, self._venue, self._wallet = connection, venue, wallet
-        self._journal = OrderJournal(connection, wallet, now)
+        self._journal = OrderJournal(connection, wallet, now, elapsed)
         self._settling = Settling(self._journal, venue)
         self._cancelling = Cancelling(self._journal, venue, self._settling)
         self._sending = Sending(self._journal, venue, self._settling, self._cancelling)

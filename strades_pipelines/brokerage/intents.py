@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from strades_pipelines.brokerage.due_decisions import Due, Place, read_due, with_successors
 from strades_pipelines.brokerage.gate_inputs import read_market
-from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, plan
+from strades_pipelines.brokerage.order_book import OpenOrder, cancels_ended_since, open_orders, plan
 from strades_pipelines.brokerage.owner_accounts import OwnerAccount, read_owner_accounts
 from strades_pipelines.brokerage.portfolio import BooksRows, Wallet, ask_books, load_books
 from strades_pipelines.brokerage.prices import Connection
@@ -20,6 +20,7 @@ from strades_pipelines.market.books import ZERO, Books
 from strades_pipelines.market.exposure import Market
 from strades_pipelines.market.fees import percent_fee
 from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.limits import is_exit
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
 from strades_pipelines.market.orders import Order, Refusal, TradingDecision
 from strades_pipelines.market.risk import GateError, gate
@@ -64,6 +65,7 @@ def intend(
     deciding = {due.decision.strategy for due, _ in pending if not due.decision.is_by_person}
     owners = read_owner_accounts(connection, wallet, books, deciding)
     newest = _newest_intents(connection, wallet) if any(due.is_target for due, _ in pending) else {}
+    held_up = _held_up_until(connection, wallet, [due for due, _ in pending], books, now=now)
     entries = {due.parent_id for due, _ in pending}
     planned: list[OpenOrder] = []
     unwritten: list[tuple[Order, datetime]] = []
@@ -78,7 +80,7 @@ def intend(
             later = "an intent"
         if due.is_target and later is None and place in unsettled:
             continue
-        if due.parent_id in waiting:
+        if due.parent_id in waiting or due.replaces in waiting:
             waiting.add(decision.intent_id())
             continue
         outcome: Order | Refusal | None
@@ -100,7 +102,9 @@ def intend(
             if replaced is not None:
                 owners.remove_order(replaced)
             recent = market.recent_orders + len(planned) + len(unwritten)
-            outcome = _judge(due, wallet, books, account, market=replace(market, recent_orders=recent), now=now)
+            since = _age_counts_from(due, wallet, held_up, now=now)
+            market_now = replace(market, recent_orders=recent)
+            outcome = _judge(due, wallet, books, account, market=market_now, now=now, since=since)
             if replaced is not None:
                 books.open_orders[replaced.intent_id] = replaced
                 owners.add_order(replaced)
@@ -112,22 +116,45 @@ def intend(
             _warn_of_crossing(wallet, books, outcome)
             books.open_orders[outcome.intent_id] = outcome
             owners.add_order(outcome)
-            unwritten.append((outcome, due.available_at(wallet) + wallet.max_age))
+            unwritten.append((outcome, since + wallet.max_age))
     insert_many(connection, "trading.refusals", [refusal_row(refusal, wallet.name, now) for refusal in refusals])
     return planned + plan(connection, wallet, unwritten, now=now), refusals
 
 
+def _held_up_until(
+    connection: Connection, wallet: Wallet, pending: Sequence[Due], books: Books, *, now: datetime
+) -> dict[int, datetime]:
+    """Until when an order of each listing was being cancelled; empty where no decision is too old."""
+    if not any(_is_late(due, wallet, now) for due in pending):
+        return {}
+    ended = cancels_ended_since(connection, wallet, now - wallet.max_age)
+    return ended | {books.open_orders[intent_id].listing_id: now for intent_id in books.cancelling}
+
+
+def _is_late(due: Due, wallet: Wallet, now: datetime) -> bool:
+    return now - due.available_at(wallet) > wallet.max_age and not due.decision.is_by_person
+
+
+def _age_counts_from(due: Due, wallet: Wallet, held_up: Mapping[int, datetime], *, now: datetime) -> datetime:
+    """When a decision could be taken up: when it was available, and one that a cancel has made late when that ended."""
+    available_at = due.available_at(wallet)
+    return held_up.get(due.decision.listing_id, available_at) if _is_late(due, wallet, now) else available_at
+
+
 def _judge(
-    due: Due, wallet: Wallet, books: Books, account: OwnerAccount, *, market: Market, now: datetime
+    due: Due, wallet: Wallet, books: Books, account: OwnerAccount, *, market: Market, now: datetime, since: datetime
 ) -> Order | Refusal | None:
     """What the gate makes of a decision; None while a strategy's hangs on an order that is being cancelled.
 
     In a backtest a cancel is done at once. A venue takes its time, and may fill the order: so all of it counts, and
     where without it there would be another order, the decision waits, as long as its age allows. A person is told now.
-    """
-    decision = due.decision
 
-    def outcome(books: Books, own: Books | None) -> Order | Refusal:
+    Args:
+        since: what its age counts from where it is an exit: one that a cancel holds up is never too old.
+    """
+    decision, available_at = due.decision, due.available_at(wallet)
+
+    def outcome(books: Books, own: Books | None, since: datetime) -> Order | Refusal:
         return gate(
             decision,
             wallet.listings[decision.i],
@@ -136,17 +163,25 @@ def _judge(
             now=now,
             rules=account.rules,
             seen=(),
-            available_at=due.available_at(wallet),
+            available_at=since,
             held_back=_held_back(account, decision),
             own=own,
         )
 
-    at_worst = outcome(books, account.books)
-    if not books.cancelling or decision.is_by_person:
-        return at_worst
     own = account.books
-    at_best = outcome(books.without_cancelling(), own.without_cancelling() if own else None)
+    at_worst = at_best = outcome(books, own, since)
+    if books.cancelling and not decision.is_by_person:
+        at_best = outcome(books.without_cancelling(), own.without_cancelling() if own else None, since)
+    if since != available_at and not _is_exit_for_all(at_best, books, own):
+        return outcome(books, own, available_at)
     return None if isinstance(at_best, Order) and at_best != at_worst else at_worst
+
+
+def _is_exit_for_all(outcome: Order | Refusal, books: Books, own: Books | None) -> bool:
+    """Whether it is an order that makes the positions of the wallet and of its owner smaller."""
+    return isinstance(outcome, Order) and all(
+        is_exit(account.held(outcome.listing_id), outcome.signed) for account in (books, own or books)
+    )
 
 
 def _warn_of_crossing(wallet: Wallet, books: Books, order: Order) -> None:

@@ -82,6 +82,9 @@ class LiveEngine(Engine):
         account.decided[i] = target
         self.journal.decision(account.now, i, previous, target, 0, ACCEPTED, trigger)
 
+    def refuse_wishes(self) -> None:
+        """Refuse nothing: the last event is only the last so far, and a price may come."""
+
     def on_recorded_fill(self, fill: RecordedFill) -> None:
         """A fill under the number that its order has in this session; one for a target keeps its own."""
         intent_id = self.fill_intents[int(fill.order) - 1]

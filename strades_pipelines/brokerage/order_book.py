@@ -200,6 +200,26 @@ def cancellable(connection: Connection, decision_ids: Sequence[str]) -> list[str
     return [decision_id for (decision_id,) in rows]
 
 
+def cancels_ended_since(connection: Connection, wallet: Wallet, since: datetime) -> dict[int, datetime]:
+    """By listing, when the last of its orders that were being cancelled was over, if after `since`."""
+    rows = connection.execute(
+        f"""
+        SELECT i.listing_id, max(o.updated_at)
+        FROM trading.orders AS o INNER JOIN trading.intents AS i USING (intent_id)
+        WHERE o.wallet = %s AND o.updated_at > %s AND o.state IN {ENDED}
+            AND (
+                EXISTS (SELECT FROM trading.cancel_requests AS c WHERE c.decision_id = i.decision_id)
+                OR EXISTS (
+                    SELECT FROM trading.order_events AS e WHERE e.intent_id = o.intent_id AND e.state = 'cancelling'
+                )
+            )
+        GROUP BY i.listing_id
+        """,
+        [wallet.name, since],
+    )
+    return dict(rows.fetchall())
+
+
 def request_cancel(connection: Connection, decision_id: str, *, by: str, at: datetime, now: datetime) -> bool:
     """Keep that an order is no longer wanted; returns whether that is new. Commits nothing."""
     row = {"decision_id": decision_id, "requested_at": at, "requested_by": by, "recorded_at": now}

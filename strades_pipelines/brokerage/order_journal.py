@@ -1,9 +1,10 @@
 """What one pass writes of a wallet's orders: their events, when to ask again, and the account of what it did."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from time import monotonic
 from typing import Any
 
 from strades_pipelines.brokerage.brokers.errors import BrokerError, RateLimited
@@ -14,6 +15,14 @@ from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert_many, order_event_row
 from strades_pipelines.database.round_trips import commit_together
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
+
+Elapsed = Callable[[], float]
+
+
+def stopwatch() -> Elapsed:
+    """A function that returns the seconds since this call."""
+    began = monotonic()
+    return lambda: monotonic() - began
 
 
 @dataclass
@@ -31,11 +40,12 @@ class OrderJournal:
     """The events of a wallet's orders in one pass. Commits nothing unless a method says so.
 
     Args:
-        now: the time of the pass, UTC, which each event is recorded at.
+        now: when the pass began, UTC: each event is recorded at it, but for `submitting`.
+        elapsed: seconds since then.
     """
 
-    def __init__(self, connection: Connection, wallet: Wallet, now: datetime) -> None:
-        self.connection, self.wallet, self.now = connection, wallet, now
+    def __init__(self, connection: Connection, wallet: Wallet, now: datetime, elapsed: Elapsed) -> None:
+        self.connection, self.wallet, self.now, self.elapsed = connection, wallet, now, elapsed
         self.done = Executed()
         self.is_limited = False  # the venue takes no more requests in this pass
 
@@ -83,20 +93,26 @@ class OrderJournal:
         ):
             return known
         at = found.at if found else None
-        row = self._row(after, at, found.message if found else message)
+        row = self._row(after, at, found.message if found else message, self.now)
         insert_many(self.connection, "trading.order_events", [row])
         return after
 
     def record_all(
         self, orders: Sequence[OpenOrder], state: OrderState, reason: str | None = None
     ) -> Sequence[OpenOrder]:
-        """Record that orders pass into a state, in one go; returns them after it."""
+        """Record that orders pass into a state, in one go; returns them after it.
+
+        `submitting` is recorded at the time of the send, from which a venue's grace counts: a pass may have waited for
+        a lock or for other answers before, and an order must not look that old (chaos, seed 476).
+        """
         changed = [replace(known, state=state, reason=reason) for known in orders]
+        at = self.now
         if state is OrderState.SUBMITTING:
-            changed = [replace(after, sent_at=self.now) for after in changed]
+            at += timedelta(seconds=int(self.elapsed()))
+            changed = [replace(after, sent_at=at) for after in changed]
         for after in changed:
             self._count(after)
-        insert_many(self.connection, "trading.order_events", [self._row(after, None, None) for after in changed])
+        insert_many(self.connection, "trading.order_events", [self._row(after, None, None, at) for after in changed])
         return changed
 
     def postpone(
@@ -128,11 +144,13 @@ class OrderJournal:
         else:
             self.done.unsettled.pop(after.order.intent_id, None)
 
-    def _row(self, after: OpenOrder, venue_time: datetime | None, message: bytes | None) -> dict[str, Any]:
+    def _row(
+        self, after: OpenOrder, venue_time: datetime | None, message: bytes | None, at: datetime
+    ) -> dict[str, Any]:
         return order_event_row(
             after.order.intent_id,
             after.state,
-            self.now,
+            at,
             filled=after.filled,
             venue_order_id=after.venue_order_id,
             venue_time=venue_time,

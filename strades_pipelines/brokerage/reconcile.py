@@ -14,7 +14,7 @@ from strades_pipelines.brokerage.execution import execute_pending, settle_orders
 from strades_pipelines.brokerage.findings import ACCOUNT_WIDE, Finding, StoredFinding, open_findings, store_findings
 from strades_pipelines.brokerage.ledger_marks import verify_new_lines
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
-from strades_pipelines.brokerage.order_journal import Executed
+from strades_pipelines.brokerage.order_journal import Executed, stopwatch
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconciliation import Comparison
@@ -251,9 +251,10 @@ def execute_reconciled(
     Raises:
         NotReconciledError: as `reconcile_if_due`; nothing was sent then.
     """
+    elapsed = stopwatch()
     wallet = load_wallet(connection, name)
     venue = venue_for(wallet, at_venue)
     booked = reconcile_if_due(connection, at_venue, wallet, now=now, at_start=at_start)
-    executed = execute_pending(connection, venue, name, now=now, lookups=lookups)
+    executed = execute_pending(connection, venue, name, now=now, lookups=lookups, elapsed=elapsed)
     executed.fills[:0] = booked
     return executed

@@ -4,7 +4,6 @@ Whatever happens after that commit, the venue's word alone settles an order: wha
 killed is looked up by its client order id.
 """
 
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -30,8 +29,8 @@ from strades_pipelines.market.limits import is_exit
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import Order
 
-# A pass sends for so long, and what is left at the next one: events carry the time of the pass, and from that of
-# `submitting` a venue's grace counts, in which that and the last request's time-out (13 s) have to fit.
+# From its first send on a pass begins requests for so long, and what is left at the next one: a venue's grace counts
+# from `submitting`, and this and the last request's time-out (13 s) have to fit into it.
 SENDING_SECONDS = 15.0
 
 
@@ -50,19 +49,21 @@ class Sending:
     def __init__(self, journal: OrderJournal, venue: VenueBroker, settling: Settling, cancelling: Cancelling) -> None:
         self._journal, self._venue, self._connection = journal, venue, journal.connection
         self._settling, self._cancelling = settling, cancelling
-        self._name, self._ends_at = journal.wallet.name, time.monotonic() + SENDING_SECONDS
+        self._name = journal.wallet.name
+        self._ends_at: float | None = None  # seconds since the pass began; None before its first send
         self._is_shared = bool(journal.wallet.sleeves)
         self._states = States(journal.wallet.state, {})  # when the batch was gated
         self._limit: RateLimited | None = None
         self._fault: BaseException | None = None
 
     def send_planned(self, orders: Sequence[OpenOrder]) -> None:
-        """Send what is ready, batch after batch. Commits.
+        """Send what is ready, batch after batch, for as long as if nothing had been sent again before. Commits.
 
         Args:
             orders: planned ones, in the order in which they were.
         """
         waiting = [known for known in orders if known.is_due(self._journal.now)]
+        self._ends_at = None
         while waiting and self._goes_on():
             batch, rest = split_batch(waiting)
             held = self.send([known for known in batch if self._is_ready(known)])
@@ -77,6 +78,8 @@ class Sending:
         Raises:
             Exception: a fault of ours; the others' answers are stored.
         """
+        if self._ends_at is None:
+            self._ends_at = self._journal.elapsed() + SENDING_SECONDS
         orders = [known for known in orders if self._goes_on() and self._makes_room(known)]
         if not orders:
             return []
@@ -94,7 +97,9 @@ class Sending:
 
     def _goes_on(self) -> bool:
         """Whether this pass sends any more."""
-        return not self._journal.is_limited and self._fault is None and time.monotonic() < self._ends_at
+        if self._journal.is_limited or self._fault is not None:
+            return False
+        return self._ends_at is None or self._journal.elapsed() < self._ends_at
 
     def _is_ready(self, known: OpenOrder) -> bool:
         """Whether a planned order is to be sent, or to be ended, now: its parent is filled, or over, its stop touched.

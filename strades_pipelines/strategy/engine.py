@@ -77,6 +77,8 @@ class Engine(Supervision):
             self.end_instant()
             self.waits_for_price = False
             self.end_requests()
+            if self.account.wishes > 0:
+                self.refuse_wishes()
 
     def stop(self) -> None:
         """After the end."""

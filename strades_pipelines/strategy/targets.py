@@ -5,7 +5,7 @@ import math
 from strades_pipelines.market.limits import is_exit
 from strades_pipelines.strategy.broker import SAME_CLOSE
 from strades_pipelines.strategy.compiler.rare import rarely
-from strades_pipelines.strategy.events import OrderChange
+from strades_pipelines.strategy.events import TIMER, OrderChange
 from strades_pipelines.strategy.orders import (
     ACCEPTED,
     AT_TARGET,
@@ -32,8 +32,8 @@ class Targets(EngineState):
     def decide(self, i: int, target: float, trigger: int) -> None:
         """Make the order for what is missing to `target` units, or keep why there is none.
 
-        It takes the place of one that was not done yet: an instrument has one order for its target at a time. A target
-        without a price yet waits for it; a purchase that a sale of the same instant may pay for, for the instant's end.
+        It takes the place of one that was not done yet, unless it would be the same: an instrument has one order for
+        its target at a time. A target without a price yet waits for it; a purchase that a sale of the same instant may pay for, for the instant's end.
         """
         account = self.account
         previous = account.decided[i]
@@ -51,6 +51,9 @@ class Targets(EngineState):
         account.decided[i] = target
         self.retry[i] = 0
         if account.pending[i] != 0.0:
+            if self.is_pending(i, target, quantity):
+                self.journal.decision(account.now, i, previous, target, 0, AT_TARGET, trigger)
+                return
             self.end_target(i, CANCELLED, SUPERSEDED)
         outcome = NOT_FINITE
         turned = False
@@ -88,6 +91,21 @@ class Targets(EngineState):
                 if self.quote_time[i] == account.now:
                     price += self.half_spread[i] if quantity > 0.0 else -self.half_spread[i]
                 self.fill_target(i, price, account.now)
+
+    @rarely
+    def refuse_wishes(self) -> None:
+        """Refuse each weight or amount of money that has had no price: NaN units, since nobody can say how many."""
+        account = self.account
+        if account.now >= self.opened_at:
+            for i in range(account.size):
+                if account.wish[i] == account.wish[i]:
+                    self.journal.decision(account.now, i, account.decided[i], math.nan, 0, NO_PRICE, TIMER)
+
+    def is_pending(self, i: int, target: float, quantity: float) -> bool:
+        """Whether the order that waits for a fill is for the `quantity` to `target`, as the gate of a wallet counts."""
+        account = self.account
+        wanted = self.gate.in_lots(i, self.gate.for_target(account, i, quantity))
+        return abs(wanted - account.pending[i]) <= SAME * max(abs(target), abs(account.position[i]))
 
     def is_turn_refused(self, i: int, quantity: float, outcome: int) -> bool:
         """Whether a position was to be turned and may not: then it is closed at least."""

@@ -140,7 +140,10 @@ class ChaosRun:
         return made.intent_id()
 
     def _pass(self, seconds: float) -> None:
-        execute_pending(self.market, self.at.broker, self.name, now=self.at.clock())
+        now = self.at.clock()
+        execute_pending(
+            self.market, self.at.broker, self.name, now=now, elapsed=lambda: (self.at.clock() - now).total_seconds()
+        )
         self.at.clock.move(seconds)
 
     def _settle(self, states: list[str]) -> None:

@@ -138,14 +138,53 @@ def test_an_entry_waits_for_the_cash_of_the_one_that_is_cancelled_and_its_exit_w
     assert [strategy.state(made) for made in (first, again, after)] == ["cancelled", "accepted", "accepted"]
 
 
-def test_a_decision_that_waits_grows_old(strategy: Strategy) -> None:
+def test_an_entry_that_waits_grows_old(strategy: Strategy) -> None:
+    first = strategy.decide(3, 14.0, 9, BID)
+    strategy.step(3)
+    strategy.cancel(first, 4)
+    again = strategy.decide(4, 13.0, 8, BID)
+    for minute in (4, 21):
+        strategy.step(minute)
+    assert [strategy.state(first), strategy.state(again)] == ["cancelling", "stale"]
+
+
+@pytest.mark.parametrize("units", [None, -5])
+def test_an_exit_waits_for_a_cancel_however_long_that_takes(
+    market: Connection, strategy: Strategy, units: int | None
+) -> None:
+    """Half an hour, at an age limit of 15 minutes; that its venue takes no more then costs it nothing either."""
+    market.execute("DELETE FROM records.candles WHERE close > 100")  # the limit is never met
     first = strategy.decide(3, 5.0, -5, LIMIT)
     strategy.step(3)
     strategy.cancel(first, 4)
-    second = strategy.decide(4, 0.0)
-    strategy.step(4)
-    market = strategy.connection
-    market.execute("DELETE FROM records.candles WHERE close > 100")  # the limit is never met
-    market.commit()
+    second = strategy.decide(4, 0.0, units)
+    for minute in (4, 21, 34):
+        strategy.step(minute)
+        assert [strategy.state(first), strategy.state(second)] == ["cancelling", "waits"]
+    strategy.venue.hears = True
+    strategy.step(36)  # asked, but no sooner than five minutes after the last time
+    strategy.step(42)
+    assert [strategy.state(first), strategy.state(second)] == ["cancelled", "accepted"]
+    sendable = "SELECT send_before FROM trading.intents ORDER BY intended_at DESC, recorded_at DESC LIMIT 1"
+    assert rows(market, sendable)[0][0] > START + 50 * MINUTE
+
+
+def test_an_exit_that_nothing_held_up_grows_old(strategy: Strategy) -> None:
+    exit_ = strategy.decide(4, 0.0)
     strategy.step(21)
-    assert [strategy.state(first), strategy.state(second)] == ["cancelling", "stale"]
+    assert strategy.state(exit_) == "stale"
+
+
+def test_what_replaces_an_order_that_waits_waits_with_it(market: Connection, strategy: Strategy) -> None:
+    first = strategy.decide(3, 5.0, -5, LIMIT)
+    strategy.step(3)
+    strategy.cancel(first, 4)
+    second = strategy.decide(4, 0.0, -5, LIMIT)
+    third = strategy.decide(4, 0.0, -5, OrderTerms(limit=Decimal(115), replaces=second.intent_id()))
+    strategy.step(4)
+    assert [strategy.state(made) for made in (first, second, third)] == ["cancelling", "waits", "waits"]
+    strategy.venue.hears = True
+    for minute in (5, 6, 12):
+        strategy.step(minute)
+    assert [strategy.state(made) for made in (first, second, third)] == ["cancelled", "replaced", "filled"]
+    assert rows(market, HELD) == [(Decimal(0),)]

@@ -1,19 +1,62 @@
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
 
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide, for_each, measure
-from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.database.bulk import NOTHING, Loaded
 from strades_pipelines.database.connection import connect
-from tests.brokerage.conftest import MINUTE, REPLAY, START, AddCandles, Connection, rows
+from strades_pipelines.strategy import registry
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.events import Bar
+from strades_pipelines.strategy.strategy import Strategy
+from tests.brokerage.conftest import ETH, MINUTE, PAPER, REPLAY, START, AddCandles, Connection, rows
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 CLOSES = [100.0, 101.0, 99.0, 98.0, 102.0, 103.0, 101.0, 104.0, 99.0]
+
+
+class HalfInSecond(Strategy):
+    """Wants half of the equity in the second instrument, from the first bar of the first on."""
+
+    name: ClassVar[str] = "half_in_second"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_asked = False
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        if not self.has_asked:
+            self.has_asked = True
+            account.set_weight(1, 0.5)
+
+
+def test_a_weight_without_a_price_waits_in_a_paper_wallet_and_is_refused_at_the_end_of_a_replay(
+    adbc: "AdbcConnection", market: Connection, add_candles: AddCandles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: dict[str, Any] = registry.strategies() | {HalfInSecond.name: HalfInSecond}
+    monkeypatch.setattr(registry, "strategies", lambda: known)
+    coins: dict[str, Any] = {"instruments": (*PAPER.instruments, "gateio:ETH_USDT"), "strategy": HalfInSecond.name}
+    add_candles(CLOSES)
+    replayed = replace(REPLAY, **coins, parameters={})
+    name = replay(adbc, replayed, start=START, end=START + timedelta(hours=1), now=START).wallet
+    refused = (
+        "SELECT wallet, code, target FROM trading.refusals INNER JOIN signals.decisions USING (decision_id, wallet)"
+    )
+    [(wallet, code, target)] = rows(market, refused)
+    assert (wallet, code, str(target)) == (name, "no_price", "nan")
+    open_wallet(market, replace(PAPER, **coins, parameters={}), now=START)
+    assert decide(market, adbc, "paper", now=START + 3 * MINUTE) == []
+    add_candles([10.0], start=START + 3 * MINUTE, listing=ETH)
+    [made] = decide(market, adbc, "paper", now=START + 5 * MINUTE)
+    assert (made.listing_id, made.decided_at, made.target) == (ETH, START + 4 * MINUTE, 50.0)
 
 
 def test_only_new_decisions_are_kept(

@@ -203,6 +203,50 @@ def test_a_halt_in_the_middle_of_a_batch_holds_back_the_rest_for_good(
     )
 
 
+class Watch:
+    """Seconds since a pass began, which a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def after(self, seconds: float, answer: Any) -> Callable[[str], Any]:
+        """An answer that takes so long."""
+
+        def answered(intent_id: str) -> Any:
+            self.seconds += seconds
+            return answer(intent_id) if callable(answer) else answer
+
+        return answered
+
+
+def test_an_order_is_as_old_as_its_send_however_long_its_pass_went_on_before(
+    market: Connection, wallet: Wallet, add_candles: AddCandles
+) -> None:
+    """A pass that waited 40 s before it sent; 20 s after the send the venue may still show the order late."""
+    add_candles(CLOSES)
+    decide(market, "paper", BTC, 1)
+    venue = Scripted(Unknown("time-out"), None, None, says(S.ACCEPTED), grace=30 * SECOND)
+    for seconds, before in ((0, 40.7), (60, 0.0), (90, 0.0)):
+        execute_pending(market, venue, "paper", now=SENT + seconds * SECOND, elapsed=lambda: before)  # noqa: B023
+    assert venue.calls == ["submit", "lookup", "lookup", "submit"]  # after 20 s, and after 50
+    sent = rows(market, "SELECT recorded_at FROM trading.order_events WHERE state = 'submitting' ORDER BY sequence")
+    assert sent == [(SENT + 40 * SECOND,), (SENT + 90 * SECOND,)]
+
+
+def test_slow_answers_to_look_ups_take_no_time_from_sending(market: Connection, three: list[str]) -> None:
+    watch = Watch()
+    venue = Scripted(Unknown("time-out"), Unknown("time-out"), Unknown("time-out"))
+    execute_pending(market, venue, "paper", now=SENT)
+    decide(market, "paper", BTC, 2, DECIDED + SECOND)
+    venue.answers = [*[watch.after(13, Unknown("time-out"))] * 3, watch.after(13, says(S.ACCEPTED)), says(S.ACCEPTED)]
+    execute_pending(market, venue, "paper", now=SENT + 10 * SECOND, elapsed=watch)
+    assert venue.calls[3:] == ["lookup", "lookup", "lookup", "submit", "submit"]
+    assert watch.seconds == 52
+
+
 Answer = Callable[[str], Any]
 
 

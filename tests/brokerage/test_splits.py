@@ -16,8 +16,10 @@ from strades_pipelines.brokerage.ledger_marks import verify_in_full, verify_new_
 from strades_pipelines.brokerage.live import decide, measure
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
 from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.sleeves import SEVERAL
 from strades_pipelines.brokerage.splits import SplitError, book_splits
 from strades_pipelines.brokerage.wallet_status import wallet_status
+from strades_pipelines.brokerage.wallets import SleeveTemplate
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import AAPL, PAPER, START, AddCandles, Connection, rows
 from tests.brokerage.test_crashes import killed
@@ -148,6 +150,26 @@ def test_the_curve_is_that_of_a_replay_over_the_bars_in_new_shares(
     ours, again = (rows(market, query.format(name)) for name in ("paper", replayed))
     assert [row[0] for row in ours] == [row[0] for row in again]
     assert [row[1:] for row in ours] == [pytest.approx(row[1:]) for row in again]
+
+
+def test_a_strategy_has_no_value_from_a_split_until_its_wallet_is_measured(
+    market: Connection, adbc: "AdbcConnection", add_days: AddCandles, split: Split, run: Pass
+) -> None:
+    """10 at 408, worth as much before the split; 40 shares at the price of the old ones would be four times that."""
+    only = SleeveTemplate("only", HELD.strategy, HELD.parameters, HELD.instruments, Decimal(100))
+    open_wallet(market, replace(HELD, strategy=SEVERAL, parameters={}, sleeves=(only,)), now=START)
+    valued = "SELECT value, unrealised FROM results.strategies"
+    add_days(OLD)
+    for day in (0, 1, 2):
+        run(close_of(day))
+        measure(market, adbc, "paper", now=close_of(day))
+    assert rows(market, valued) == [(4080, Decimal("-4.08"))]
+    add_days(NEW, start=START + 3 * DAY, recorded_at=close_of(3))
+    split(3)
+    run(close_of(3))
+    assert rows(market, valued) == [(None, None)]
+    measure(market, adbc, "paper", now=close_of(3))
+    assert rows(market, valued) == [(40 * 103, Decimal("35.92"))]
 
 
 def test_the_history_by_session_adds_up_across_the_split(market: Connection, through: Callable[..., None]) -> None:

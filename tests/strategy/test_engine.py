@@ -53,6 +53,17 @@ def test_a_newer_target_takes_the_place_of_an_order_that_is_not_done() -> None:
     assert ran.changes == [(1, "cancelled", "superseded")]
 
 
+@pytest.mark.parametrize(("lot", "first", "second"), [(0.0, 0.1 + 0.2, 0.3), (2.0, 5.0, 4.5)])
+def test_a_target_that_the_waiting_order_makes_for_leaves_it_alone(lot: float, first: float, second: float) -> None:
+    """As the exact gate of a wallet does, by which what is ordered counts as held."""
+    between = Prediction(0, START_US + MINUTE_US + 5, 1.0, 0.0)
+    rows = [*bars(QUIET), between, *bars(QUIET, start=START_US + 2 * MINUTE_US)]
+    ran = script(rows, aim(1, first), aim(2, second), limits={"lot": lot})
+    assert [decision.outcome for decision in ran.decisions] == ["accepted", "already_at_target"]
+    assert ran.changes == []
+    assert ran.done == [(4.0 if lot else first, 100)]
+
+
 def test_an_order_decided_on_the_last_bar_stays_open() -> None:
     ran = script(bars(QUIET, QUIET), aim(2, 5))
     assert ran.done == []

@@ -1,12 +1,13 @@
 """Money: sales pay for purchases of their instant, ruin and leverage, fees of an order, volume that is short."""
 
+import math
 from typing import Any
 
 import pytest
 
 from strades_pipelines.market.fees import PercentFee, PerShareFee
 from strades_pipelines.strategy.events import Bar, Prediction
-from tests.strategy.both import EVENT, ORDER, TARGET, TIMER, WEIGHT, bars, script, script_per_event, step
+from tests.strategy.both import EVENT, NOTIONAL, ORDER, TARGET, TIMER, WEIGHT, bars, script, script_per_event, step
 from tests.strategy.builders import MINUTE_US, START_US
 from tests.strategy.test_engine import QUIET, aim
 
@@ -97,6 +98,23 @@ def test_what_never_gets_a_price_is_refused_when_all_is_over() -> None:
     rows = [Prediction(0, START_US, 1.0, 0.0), *bars(QUIET, i=1)]
     ran = script(rows, aim(1, 5), step(1, ORDER, quantity=5), size=2, **BACKTEST)
     assert sorted(decision.outcome for decision in ran.decisions) == ["no_price", "no_price"]
+
+
+@pytest.mark.parametrize("rest", [{}, {"is_backtest": True}], ids=["replay", "backtest"])
+@pytest.mark.parametrize("what", [WEIGHT, NOTIONAL])
+def test_a_weight_or_an_amount_that_never_gets_a_price_is_refused_when_all_is_over(
+    what: int, rest: dict[str, Any]
+) -> None:
+    rows = [Prediction(0, START_US, 1.0, 0.0), *bars(QUIET, i=1)]
+    [refused] = script(rows, step(1, what, quantity=0.5), size=2, rest=rest).decisions
+    assert (refused.i, refused.outcome, refused.order) == (0, "no_price", 0)
+    assert math.isnan(refused.target)
+
+
+def test_a_weight_that_waits_is_taken_back_by_a_weight_of_nothing() -> None:
+    rows = [Prediction(0, START_US, 1.0, 0.0), Prediction(0, START_US + 1, 1.0, 0.0), *bars(QUIET, QUIET)]
+    ran = script(rows, step(1, WEIGHT, quantity=0.5), step(2, WEIGHT, quantity=0.0), **BACKTEST)
+    assert (ran.decisions, ran.done) == ([], [])
 
 
 def test_a_purchase_is_cut_to_what_the_cash_pays() -> None:

@@ -49,8 +49,8 @@ class CcxtBroker:
     """
 
     # After a time-out the venue may show an order late, and may take it until its request has expired (20 s). It counts
-    # from the beginning of the pass, which sends for 15 s and may ask for markets and a price before it places an order
-    # (13 s each): with 30 s for all, one was sent twice (chaos, seed 476).
+    # from `submitting`, after which a pass begins requests for 15 s and may ask for markets and a price before it has
+    # an order placed (13 s each): 61 s.
     grace = timedelta(seconds=75)
     links_orders = False
     # Each venue has stops of another make, which ccxt does not look up by our ids.
