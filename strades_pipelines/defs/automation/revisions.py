@@ -16,8 +16,8 @@ from strades_pipelines.settings import settings
 
 # A load of years is one run, not one for each of its commits; and what a run is working through is not asked for again.
 QUIET = timedelta(minutes=2)
-# After the first `strades run` thirteen years wait. In one run they held the pools that the current month needs as well,
-# so that no wallet decided for a quarter of an hour (2026-11-30); a stretch leaves them free in between.
+# After the first `strades run` thirteen years wait. In one run they held the pools that the current month needs too, so
+# that no wallet decided for a quarter of an hour (2026-11-30); a stretch leaves them free in between.
 LONGEST_STRETCH = 24  # months
 
 rework_months_job = dg.define_asset_job(
