@@ -1,10 +1,12 @@
 """From a fill or an order back to the bytes: each step a natural key, the last one checked against the stored body.
 
-fill -> order -> intent -> decision (with its inputs) -> prediction -> model and features -> cleaned rows, published
-values and articles -> records -> fetches -> bodies. A body is read again, its SHA-256 compared, parsed again, and its
-rows compared with those stored.
+fill -> order with its events, and what the venue said at each -> intent -> decision (with its inputs) -> prediction
+-> model and features -> cleaned rows, published values and articles -> records -> fetches -> bodies. A body is read
+again, its SHA-256 compared, parsed again, and its rows compared with those stored. What no data of ours led to ends
+elsewhere: in a venue's answer, in a statement's line, in the finding that was adopted.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -12,6 +14,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from rich.markup import escape
 
 from strades_pipelines.brokerage.prices import bar_table
 from strades_pipelines.database.connection import connect
@@ -42,6 +45,14 @@ CLEANED_AT = "SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND open_ti
 CANDLES = """
     SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s
     ORDER BY open_time
+"""
+EVENTS = """
+    SELECT sequence, state, filled, venue_order_id, venue_time, reason, recorded_at, message
+    FROM trading.order_events WHERE intent_id = %s ORDER BY sequence
+"""
+ADOPTED = """
+    SELECT finding_id, account, code, reference, quantity, price, occurred_at, detail, evidence
+    FROM trading.findings WHERE %s = 'finding@' || finding_id
 """
 SPLITS = """
     SELECT DISTINCT split.fetch_id FROM records.split_adjustments AS adjusted
@@ -74,9 +85,16 @@ class Lineage:
     features: Row | None = None
     cleaned: list[Row] = field(default_factory=list)
     records: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    finding: Row | None = None
     statement: Row | None = None
     fetches: list[Row] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether a venue's own words are kept: an answer about the order, or what an adopted finding rests on."""
+        return self.finding is not None or any(event["message"] is not None for event in self.events)
 
 
 def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:
@@ -87,10 +105,11 @@ def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:
     """
     with connect(url) as connection:
         lineage, fetch_ids = follow(connection, identity)
+        follow_order(connection, lineage)
         lineage.fetches = [_verified(connection, fetch_id) for fetch_id in sorted(fetch_ids)]
     bodies = [*lineage.fetches, *([lineage.statement] if lineage.statement else [])]
     lineage.faults = [fault for body in bodies for fault in body["faults"]]
-    if not bodies:
+    if not bodies and not lineage.is_told:
         lineage.faults.append(f"{identity}: no stored body stands behind it")
     return asdict(lineage)
 
@@ -110,7 +129,7 @@ def trace_all(url: str | None = None) -> dict[str, Any]:
             lineage, fetch_ids = follow(connection, fill)
             if lineage.statement:
                 faults += lineage.statement["faults"]
-            elif not fetch_ids:
+            elif not fetch_ids and not follow_order(connection, lineage).is_told:
                 faults.append(f"{fill}: no stored body stands behind it")
         fetches = _rows(
             connection, "SELECT fetch_id FROM rawsources.fetches WHERE outcome = 'stored' ORDER BY fetched_at, fetch_id"
@@ -142,6 +161,28 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
     rows = [*lineage.records, *lineage.cleaned]
     fetch_ids = fetch_ids.union(*([row["fetch_id"], *(row.get("replacement_fetch_ids") or ())] for row in rows))
     return lineage, fetch_ids | splits_behind(connection, fetch_ids)
+
+
+def follow_order(connection: Connection, lineage: Lineage) -> Lineage:
+    """Add what happened to the order, and the finding that it was adopted from; returns the same lineage.
+
+    An event's `message` is what the venue said, as text, with `sha256` of its bytes; None where it said nothing.
+    """
+    if lineage.intent:
+        lineage.events = [_told(row) for row in _rows(connection, EVENTS, lineage.intent["intent_id"])]
+    if lineage.decision:
+        lineage.finding = _one(connection, ADOPTED, lineage.decision["trigger_id"])
+    return lineage
+
+
+def _told(event: Row) -> Row:
+    said = event.pop("message")
+    if said is None:
+        return event | {"sha256": None, "message": None}
+    return event | {
+        "sha256": hashlib.sha256(said).hexdigest(),
+        "message": bytes(said).decode(errors="backslashreplace"),
+    }
 
 
 def follow_features(connection: Connection, listing_id: int, decision_time: datetime) -> set[int]:
@@ -295,9 +336,11 @@ def lines(document: dict[str, Any]) -> Iterable[str]:
     if "fills" in document:
         yield f"{document['fills']:,} fills followed, {document['bodies']:,} stored bodies hashed and parsed again"
         return
-    for step in ("fill", "order", "intent", "decision", "prediction", "model", "features"):
+    for step in ("fill", "order", "intent", "decision", "finding", "prediction", "model", "features"):
         if document[step]:
             yield f"[bold]{step:11}[/] {_summary(step, document[step])}"
+        if step == "order":
+            yield from _event_lines(document["events"])
     if document["features"]:
         yield from _feature_values(document["features"])
     for step in ("cleaned", "records"):
@@ -309,6 +352,15 @@ def lines(document: dict[str, Any]) -> Iterable[str]:
         state = "[red]does not hold[/]" if fetch["faults"] else "[green]holds[/]"
         yield f"[bold]{'fetch':11}[/] {fetch.get('url', fetch['fetch_id'])} at {fetch.get('fetched_at', '?')}"
         yield f"{'':11} sha256 {fetch.get('sha256', '?')} {state}"
+
+
+def _event_lines(events: Iterable[Row]) -> Iterable[str]:
+    """A line an event, and one for what the venue said then."""
+    for event in events:
+        reason = f" · {escape(event['reason'])}" if event["reason"] else ""
+        yield f"{'':11} {event['recorded_at']} {event['state']} · filled {event['filled']}{reason}"
+        if event["message"] is not None:
+            yield f"{'':11}   the venue said {len(event['message'])} characters, sha256 {event['sha256']}"
 
 
 def _feature_values(row: Row) -> Iterable[str]:
@@ -324,6 +376,7 @@ SHOWN = {
     "order": ("intent_id", "broker", "state", "submitted_at"),
     "intent": ("intent_id", "side", "quantity", "intended_at"),
     "decision": ("decision_id", "wallet", "strategy", "target", "reason", "decided_at"),
+    "finding": ("finding_id", "account", "code", "reference", "quantity", "price", "occurred_at"),
     "prediction": ("prediction_id", "name", "value", "status", "decision_time"),
     "model": ("model_id", "name", "trained_at", "train_rows", "fitted_hash"),
     "features": ("session_date", "max_knowledge_time", "inputs_hash"),

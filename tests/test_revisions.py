@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 import psycopg
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.stale import take_in
 from strades_pipelines.datamanager.revisions import stretches
 from strades_pipelines.defs.automation import revisions
 from strades_pipelines.defs.automation.revisions import revision_sensor
+from strades_pipelines.defs.automation.sensors import data_sensor
+from strades_pipelines.defs.trading.assets import EXECUTE_JOB
 from strades_pipelines.resources.database import Database
-from strades_pipelines.settings import Settings
+from strades_pipelines.settings import PROJECT, Settings
 from tests.dbt_project.building import BUILD, run_dbt
 from tests.dbt_project.seeding import candles, listing, rates
 
@@ -153,4 +156,29 @@ def take_everything_in(url: str) -> None:
 
 def test_a_stretch_ends_where_a_month_is_left_out() -> None:
     months = [date(2011, 12, 1), date(2012, 1, 1), date(2012, 3, 1)]
-    assert stretches(months) == [(months[0], months[1]), (months[2], months[2])]
+    assert stretches(months, longest=24) == [(months[0], months[1]), (months[2], months[2])]
+
+
+def test_a_long_stretch_is_cut() -> None:
+    months = [date(2011 + n // 12, 1 + n % 12, 1) for n in range(29)]
+    cut = stretches(months, longest=12)
+    assert cut == [(months[0], months[11]), (months[12], months[23]), (months[24], months[28])]
+
+
+def test_trades_go_before_the_current_month_and_that_before_past_months(
+    connection: Connection, database_url: str
+) -> None:
+    """Of runs that wait in the queue or for a pool Dagster takes those of the highest priority first."""
+    waits(connection, date(2009, 11, 3))
+    context = dg.build_sensor_context(
+        instance=dg.DagsterInstance.ephemeral(), resources={"database": Database(url=database_url)}
+    )
+    asked = cast("dg.SensorResult", revision_sensor(context)).run_requests or []
+    tags = [EXECUTE_JOB.tags, data_sensor.run_tags, {}, *(request.tags for request in asked)]
+    priorities = [int(one.get("dagster/priority", 0)) for one in tags]
+    assert len(priorities) == 4
+    assert priorities == sorted(set(priorities), reverse=True)
+    runs = yaml.safe_load((PROJECT / "dagster.yaml").read_text())["concurrency"]["runs"]
+    [limit] = [one for one in runs["tag_concurrency_limits"] if one["key"] == "strades/run"]
+    assert (limit["value"], asked[0].tags["strades/run"]) == ("revision", "revision")
+    assert limit["limit"] < runs["max_concurrent_runs"]

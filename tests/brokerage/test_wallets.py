@@ -56,9 +56,12 @@ def test_the_projects_own_file_is_valid() -> None:
     strategies = {"sma_cross", "follow_prediction", "rsi_reversion", "keltner_breakout"}
     assert {template.strategy for template in of_mode(templates, "replay")} == strategies
     assert {template.parameters.get("model") for template in templates} == {None, "ridge", "hgb"}
-    paper, other = of_mode(templates, "paper")
-    assert (paper.cash, paper.fee_rate, paper.max_age) == (Decimal(10000), Decimal("0.001"), timedelta(minutes=15))
-    assert paper.strategy != other.strategy
+    paper = of_mode(templates, "paper")
+    assert {template.interval for template in paper} == {"1m", "1d"}
+    assert len({template.strategy for template in paper}) == len(paper)
+    assert {(one.cash, one.fee_rate, one.max_age) for one in paper} == {
+        (Decimal(10000), Decimal("0.001"), timedelta(minutes=15))
+    }
 
 
 def test_money_is_exact_and_what_is_left_out_has_a_default(tmp_path: Path) -> None:

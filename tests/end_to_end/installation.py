@@ -197,8 +197,9 @@ def small_sources(without: Collection[str], clock: str) -> dict[str, Any]:
 
 
 def small_wallets(clock: str) -> dict[str, Any]:
-    """The project's wallets over the two stocks, and a paper wallet that has something to do at once."""
+    """The project's wallets over the two stocks and minutes of the pair, on paper with something to do at once."""
     document: dict[str, Any] = json.loads((PROJECT / "Wallets.json").read_text())
+    document["wallets"] = [one for one in document["wallets"] if one["mode"] == "replay" or one["interval"] == "1m"]
     for wallet in document["wallets"]:
         if wallet["mode"] == "replay":
             wallet["instruments"] = [f"yahoo:{symbol}" for symbol in STOCKS]
@@ -207,6 +208,9 @@ def small_wallets(clock: str) -> dict[str, Any]:
                 **({"fast": 2, "slow": 5} if wallet["strategy"] == "sma_cross" else {}),
             }
         else:
+            wallet["instruments"] = ["gateio:BTC_USDT"]
+            if wallet["strategy"] == "sma_cross":
+                wallet["parameters"] |= {"fast": 10, "slow": 30}
             wallet["opened_at"] = f"{clock[:10]}T06:00:00+00:00"
             wallet["max_decision_age_minutes"] = DECISION_AGE_MINUTES
     return document

@@ -8,7 +8,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from strades_pipelines.database.stale import waiting_months
 from strades_pipelines.datamanager.revisions import stretches
 from strades_pipelines.defs.automation.sensors import RETRIED
-from strades_pipelines.defs.automation.status import SENSOR_STATUS
+from strades_pipelines.defs.automation.status import PRIORITY, SENSOR_STATUS
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.partitions import MONTHS
 from strades_pipelines.resources.database import Database
@@ -16,6 +16,9 @@ from strades_pipelines.settings import settings
 
 # A load of years is one run, not one for each of its commits; and what a run is working through is not asked for again.
 QUIET = timedelta(minutes=2)
+# After the first `strades run` thirteen years wait. In one run they held the pools that the current month needs too, so
+# that no wallet decided for a quarter of an hour (2026-11-30); a stretch leaves them free in between.
+LONGEST_STRETCH = 24  # months
 
 rework_months_job = dg.define_asset_job(
     "rework_months_job",
@@ -47,7 +50,7 @@ def revision_sensor(context: dg.SensorEvaluationContext, database: Database) -> 
         return dg.SkipReason("rows of past months are still coming in")
     asked = [
         _request(start, end, max(at for month, at in waiting.items() if start <= month <= end), now)
-        for start, end in stretches(list(waiting))
+        for start, end in stretches(list(waiting), longest=LONGEST_STRETCH)
     ]
     return dg.SensorResult(run_requests=asked)
 
@@ -55,7 +58,7 @@ def revision_sensor(context: dg.SensorEvaluationContext, database: Database) -> 
 def _request(first: date, last: date, newest: datetime, now: datetime) -> dg.RunRequest:
     tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
     run_key = base32_id(str(first), str(last), newest.astimezone(UTC), f"{now:%Y-%m-%d %H}")
-    return dg.RunRequest(run_key=run_key, tags=tags | {"strades/run": "revision"} | RETRIED)
+    return dg.RunRequest(run_key=run_key, tags=tags | {"strades/run": "revision", PRIORITY: "-1"} | RETRIED)
 
 
 def defs() -> dg.Definitions:

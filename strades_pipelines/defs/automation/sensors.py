@@ -3,7 +3,7 @@
 import dagster as dg
 
 from strades_pipelines.brokerage.waiting import waiting
-from strades_pipelines.defs.automation.status import SENSOR_STATUS
+from strades_pipelines.defs.automation.status import PRIORITY, SENSOR_STATUS
 from strades_pipelines.defs.trading.assets import EXECUTE_JOB
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.resources.database import Database
@@ -18,7 +18,7 @@ data_sensor = dg.AutomationConditionSensorDefinition(
     default_status=SENSOR_STATUS,
     minimum_interval_seconds=settings().sensor_seconds,
     description="Works through the layers when the data before them changed.",
-    run_tags={"strades/run": "data"} | RETRIED,
+    run_tags={"strades/run": "data", PRIORITY: "1"} | RETRIED,
 )
 
 

@@ -17,7 +17,7 @@ from strades_pipelines.brokerage.replay_sleeves import replay_several
 from strades_pipelines.brokerage.trading_context import record_context
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
 from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
-from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
+from strades_pipelines.defs.automation.status import PRIORITY, SCHEDULE_STATUS
 from strades_pipelines.defs.results.specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
 from strades_pipelines.defs.trading.checks import SPECS as CHECKS
@@ -192,7 +192,7 @@ EXECUTE_JOB = dg.define_asset_job(
     "execute_trades_job",
     selection=dg.AssetSelection.assets(*(key("trading", entity) for entity in TABLES)),
     description="Sends what the wallets decided to their brokers, books the fills, compares the books with the venues.",
-    tags={"strades/trade": "execute", "dagster/max_retries": "0"},
+    tags={"strades/trade": "execute", "dagster/max_retries": "0", PRIORITY: "2"},
     config=dg.RunConfig(ops={"trading": TradeConfig(modes=["paper", "live"])}),
 )
 
