@@ -325,7 +325,11 @@ class Replaced(Strategy):
 
 REPLACEMENTS: dict[str, tuple[type, str, Any]] = {
     "a hook": (Replaced, "on_aggregate_bar", lambda self, bar, account: account.set_weight(bar.i, 0.5)),
-    "a hook that was the base's": (Replaced, "on_fill", lambda self, fill, account: account.order(0, 5.0) if fill.order == 1 else None),
+    "a hook that was the base's": (
+        Replaced,
+        "on_fill",
+        lambda self, fill, account: account.order(0, 5.0) if fill.order == 1 else None,
+    ),
     "a property": (Replaced, "size", property(lambda self: 3.0)),
     "an indicator's method": (Step, "update", lambda self, price: price),
     "an indicator's property": (Step, "level", property(lambda self: self.value - 1.0)),

@@ -99,9 +99,7 @@ def _first(equity: Floats, start: float | None) -> float:
     return float(next(iter(from_start(equity, start)), 0.0))
 
 
-def _bands(
-    times: Ints, equity: Floats, start: float | None, scale: float, seed: int, samples: int
-) -> dict[str, Band]:
+def _bands(times: Ints, equity: Floats, start: float | None, scale: float, seed: int, samples: int) -> dict[str, Band]:
     if len(equity) > LONG:
         times, equity = periods.daily(times, equity)
         scale = periods.periods_per_year(times)
