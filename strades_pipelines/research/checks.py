@@ -98,7 +98,7 @@ def _maker(named: str, param: Sequence[str], *, fresh: bool = False) -> "tuple[C
     cls = load_strategy(named, fresh=fresh)
     given = parameters(cls, param)
     make_strategy(cls, given)  # a bad value is refused before any bar is read
-    return lambda: cls(**given), cls.title()
+    return lambda: make_strategy(cls, given), cls.title()
 
 
 def _feed(make: "Callable[[], Strategy]", name: str) -> "Feed":

@@ -65,7 +65,8 @@ def months(run: Run) -> dict[str, dict[str, float | None]]:
 def worth_of(run: Run, trials: Sequence[Trial]) -> Worth:
     """What the run is worth after all trials on its data; of very many trades fewer samples make the bands."""
     samples = min(1_000, max(100, DRAWS // max(1, len(run.trades))))
-    return worth(run.sessions, run.result.equity, trades=run.trades, trials=trials, samples=samples)
+    cash = run.study.terms.cash
+    return worth(run.sessions, run.result.equity, trades=run.trades, trials=trials, samples=samples, start=cash)
 
 
 def document(run: Run, figures: dict[str, float | int | None], found: Worth) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from strades_pipelines.research.database_trials import record_in_database
 from strades_pipelines.strategy.analysis import periods, returns
 from strades_pipelines.strategy.analysis.excursions import Bars as HeldBars
 from strades_pipelines.strategy.analysis.fills import Fills
+from strades_pipelines.strategy.analysis.statistics import from_start
 from strades_pipelines.strategy.analysis.trades import Trades, round_trips
 from strades_pipelines.strategy.analysis.trials import FileTrialLedger, Trial
 from strades_pipelines.strategy.backtest import Bars, Result, Terms, result_of
@@ -121,17 +122,23 @@ class Run:
 
     @cached_property
     def sessions(self) -> Integers:
-        """An instant of the day to which each of the result's times belongs, shape (n,), microseconds UTC."""
+        """An instant of the day to which each of the result's times belongs, shape (n,), microseconds UTC, ascending.
+
+        Where bars of several instruments end at once, the latest of their days: a week's bar belongs to the day of its
+        open, which is over when the days in it have been valued.
+        """
         bars = self.study.bars
-        known, first = np.unique(np.concatenate([one.time for one in bars]), return_index=True)
-        sessions = np.concatenate([one.sessions for one in bars])[first]
-        return sessions[np.searchsorted(known, self.result.times)]
+        known, places = np.unique(np.concatenate([one.time for one in bars]), return_inverse=True)
+        sessions = np.full(len(known), np.iinfo(np.int64).min)
+        np.maximum.at(sessions, places, np.concatenate([one.sessions for one in bars]))
+        return np.maximum.accumulate(sessions)[np.searchsorted(known, self.result.times)]
 
     @cached_property
     def trial(self) -> Trial:
         """The run as one of the trials on its data."""
-        result, study = self.result, self.study
-        change = returns.simple_returns(result.equity)
+        study = self.study
+        equity = from_start(self.result.equity, study.terms.cash)
+        change = returns.simple_returns(equity)
         return Trial(
             data_hash=study.data_hash,
             code_hash=code_hash(self.strategy),
@@ -141,7 +148,7 @@ class Run:
             n=len(change),
             options=study.options,
             periods_per_year=_none_if_nan(periods.periods_per_year(self.sessions)),
-            total_return=_none_if_nan(returns.total_return(result.equity)),
+            total_return=_none_if_nan(returns.total_return(equity)),
         )
 
 

@@ -6,7 +6,7 @@ A single run has no gain of it: what the engine's loop saves, the loop ahead of 
 import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from strades_pipelines.strategy.compiler.ahead import Indicator, find_indicators
 from strades_pipelines.strategy.compiler.ahead_loop import AheadLoop
 from strades_pipelines.strategy.compiler.layout import Packer
 from strades_pipelines.strategy.compiler.machine import Machine, load
-from strades_pipelines.strategy.compiler.program import MEMORY, Program
+from strades_pipelines.strategy.compiler.program import MEMORY, Program, Used
 from strades_pipelines.strategy.compiler.shapes import Shape
 from strades_pipelines.strategy.compiler.values import Column, Computed, NotCompilable
 from strades_pipelines.strategy.events import Bar
@@ -79,7 +79,6 @@ class Ahead:
         return shared.get((self.code.text, numbers), size, lambda: self.code.run(state, blocks))
 
 
-@cache
 def find_ahead(strategy: Shape, single: bool, folder: Path) -> tuple[Ahead, ...]:
     """What of a strategy of this shape is updated ahead; `single`: there is one instrument."""
     found = find_indicators(strategy, "on_aggregate_bar", Strategy, Bar.compiled_fields)
@@ -93,9 +92,19 @@ def _code_for(one: Indicator, single: bool, folder: Path) -> UpdateCode | None:
     return _compile(replace(one, name="", entry=replace(one.entry, f=0, n=0)), single, folder)
 
 
-@cache
+KNOWN: dict[tuple[Indicator, bool, Path], tuple[UpdateCode | None, tuple[Used, ...]]] = {}
+
+
 def _compile(indicator: Indicator, single: bool, folder: Path) -> UpdateCode | None:
-    program = Program(single)
+    """The code that was made before holds as long as the functions and constants in it are the same."""
+    key = indicator, single, folder
+    if key not in KNOWN or not all(one.is_same for one in KNOWN[key][1]):
+        program = Program(single)
+        KNOWN[key] = _lower(program, indicator, folder), tuple(program.used.values())
+    return KNOWN[key][0]
+
+
+def _lower(program: Program, indicator: Indicator, folder: Path) -> UpdateCode | None:
     try:
         columns = AheadLoop(program, indicator, Bar).build()
     except NotCompilable:

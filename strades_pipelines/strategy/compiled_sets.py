@@ -192,8 +192,8 @@ class CompiledSets:
         return self._start
 
     def _template(self, start: Engine, ahead: tuple[Ahead, ...]) -> Template:
+        # Its strategy has begun already: a second `on_start` would see what the first one made.
         engine = self._terms.engine(start.strategy, self._bars, keeps_values=False)
-        engine.start()
         steps = CompiledSteps(engine, self._cache, Counts)
         fields = dict(steps.shape.fields)
         return Template(steps, fields["strategy"], fields["tally"], ahead)

@@ -14,12 +14,16 @@ MEMORY = "/dev/shm/"  # no device: data is put there to be read fast
 # What Python tells of asking others, where in its arguments the one that was asked is, and the word for it.
 OTHERS = {
     "socket.connect": (1, "network"),
+    "socket.getaddrinfo": (0, "network"),
+    "urllib.Request": (0, "network"),
     "subprocess.Popen": (0, "process"),
     "os.system": (0, "process"),
     "sqlite3.connect": (0, "database"),
 }
 # Libraries that open files by themselves, of which Python hears nothing.
 SILENT = {"duckdb", "h5py", "netCDF4", "polars", "pyarrow", "tables", "zarr"}
+# pandas imports pyarrow whether or not anything is read with it; these it does not.
+READERS = {f"pyarrow.{name}" for name in ("csv", "dataset", "feather", "json", "orc", "parquet")}
 _listeners: list[set[str]] = []
 _hooked: list[bool] = []
 
@@ -50,10 +54,13 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
         place, word = OTHERS[event]
         for listener in _listeners:
             listener.add(f"{word} {arguments[place]}")
+    if event == "import" and (arguments[0] in READERS or arguments[0] in SILENT - {"pyarrow"}):
+        for listener in _listeners:
+            listener.add(f"library {arguments[0]}")
     if event != "open":
         return
-    path, mode, _ = arguments
-    if not isinstance(path, str | bytes | os.PathLike) or "w" in (mode or "") or "a" in (mode or ""):
+    path, mode, flags = arguments
+    if not isinstance(path, str | bytes | os.PathLike) or _only_writes(mode, flags):
         return
     name = os.path.abspath(os.fsdecode(path))
     # Bytecode is written under a name of its own first, by a call that has no mode.
@@ -61,3 +68,10 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
     if not is_code and (name.startswith(MEMORY) or not name.startswith(SYSTEM)):
         for listener in _listeners:
             listener.add(name)
+
+
+def _only_writes(mode: str | None, flags: int) -> bool:
+    """Whether nothing that was in a file before can be read; `os.open` has no mode."""
+    if mode is None:
+        return bool(flags & os.O_WRONLY)
+    return "w" in mode or "x" in mode or ("a" in mode and "+" not in mode)

@@ -14,10 +14,12 @@ from typing import Any
 from strades_pipelines.regular_files import read_regular
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.file_reads import SILENT
+from strades_pipelines.strategy.module_state import ModuleState
 from strades_pipelines.strategy.registry import faults, strategies
 from strades_pipelines.strategy.strategy import Strategy
 
 MOST_BYTES = 10_000_000
+STATES: dict[str, ModuleState] = {}  # by the module of the strategy's file
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -41,15 +43,22 @@ def load_strategy(named: str, *, fresh: bool = False) -> type[Strategy]:
 
 
 def make_strategy(cls: type[Strategy], given: dict[str, Any]) -> Strategy:
-    """A strategy with its parameters.
+    """A strategy with its parameters; what its file's module holds is again what its import left there.
 
     Raises:
         BadInput: for a parameter that does not exist, and for values that its constructor refuses.
     """
+    if (state := module_state(cls)) is not None:
+        state.restore()
     try:
         return cls(**given)
     except ValueError as error:
         raise BadInput(str(error)) from None
+
+
+def module_state(cls: type[Strategy]) -> ModuleState | None:
+    """What the module of a strategy's file held when it was imported, and those beside it; None for the library's."""
+    return STATES.get(cls.__module__)
 
 
 def parameters(cls: type[Strategy], given: Iterable[str]) -> dict[str, Any]:
@@ -126,9 +135,10 @@ def _imported(path: Path, *, fresh: bool = False) -> ModuleType:
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with _beside(path.resolve().parent):
+        with _beside(path.resolve().parent) as others:
             # Not by its loader: bytecode that is kept is told from its source by size and second only.
             exec(compile(content, str(path), "exec"), vars(module))
+        STATES[name] = ModuleState([module, *others])
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
@@ -138,18 +148,22 @@ def _imported(path: Path, *, fresh: bool = False) -> ModuleType:
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[None]:
-    """Let a strategy's file import modules of its own folder, which no other file gets by their names."""
+def _beside(folder: Path) -> Iterator[list[ModuleType]]:
+    """Let a strategy's file import modules of its own folder, which no other file gets by their names.
+
+    Those it imported are in the list when the block is left.
+    """
     known = set(sys.modules)
+    others: list[ModuleType] = []
     sys.path.insert(0, str(folder))
     try:
-        yield
+        yield others
     finally:
         sys.path.remove(str(folder))
         for name in set(sys.modules) - known:
             file = getattr(sys.modules[name], "__file__", None)
             if file and Path(file).resolve().is_relative_to(folder):
-                del sys.modules[name]
+                others.append(sys.modules.pop(name))
 
 
 def _line_of(path: Path, error: BaseException) -> str:

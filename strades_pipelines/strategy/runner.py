@@ -11,7 +11,7 @@ from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.event_chain import EventChain
 from strades_pipelines.strategy.events import BEGINNING
-from strades_pipelines.strategy.loading import load_strategy
+from strades_pipelines.strategy.loading import load_strategy, make_strategy, module_state
 from strades_pipelines.strategy.ran import Ran, ended
 from strades_pipelines.strategy.session import EventSteps
 from strades_pipelines.strategy.shared_columns import SharedColumns
@@ -132,10 +132,19 @@ class Runner:
             NotCompilable: with the file, line and reason.
             ValueError: its constructor refuses it.
         """
+        from strades_pipelines.strategy.compiler.values import NotCompilable
+
         self._sets().compile(self._strategy(chosen), self.blocks)
+        if (name := self._shared_name()) is not None:
+            raise NotCompilable(f"{name} changes when a run begins: compiled, sets would share it; keep it in self")
 
     def _strategy(self, chosen: Mapping[str, Any]) -> Strategy:
-        return self._class(**{**self.sweep.parameters, **chosen})
+        return make_strategy(self._class, {**self.sweep.parameters, **chosen})
+
+    def _shared_name(self) -> str | None:
+        """What of the strategy's module is not what its import left, so that another set would see it."""
+        state = module_state(self._class)
+        return None if state is None else state.changed()
 
     def _per_event(self, strategy: Strategy) -> Outcome:
         engine = self.sweep.terms.engine(strategy, self.sweep.bars, keeps_values=False)
@@ -146,7 +155,11 @@ class Runner:
         return outcome_of(ended(engine))
 
     def _compiled(self, strategies: Sequence[Strategy]) -> list[Outcome]:
-        return [outcome_of(ran) for ran in self._sets().run(strategies, self.blocks)]
+        outcomes = [outcome_of(ran) for ran in self._sets().run(strategies, self.blocks)]
+        # Threads share the module, so that it cannot be put back for one of them.
+        if (name := self._shared_name()) is not None:
+            raise ValueError(f"it changed {name}, which compiled sets share; keep it in self, or sweep --mode events")
+        return outcomes
 
     def _sets(self) -> "CompiledSets":
         if self._compiled_sets is None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, get_origin, get_type_hints
 
+import numpy as np
+
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import (
     Article,
@@ -21,7 +23,7 @@ from strades_pipelines.strategy.events import (
 )
 
 # Kinds of class attributes of which each strategy gets a copy of its own.
-CHANGEABLE = (list, dict, set, bytearray, deque)
+CHANGEABLE = (list, dict, set, bytearray, deque, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,11 @@ class Strategy:
             ValueError: for a parameter that is not declared, or a value of another type.
         """
         for name, value in _class_state(type(self)):  # type: ignore[arg-type]  # a class is hashable
-            setattr(self, name, deepcopy(value))
+            try:
+                setattr(self, name, deepcopy(value))
+            except Exception as error:
+                said = f"cannot be copied for each run ({error}); make it in on_start"
+                raise ValueError(f"{self.title()}: {name} {said}") from None
         declared = self.declared()
         for name in parameters:
             if name not in declared:
@@ -132,7 +138,8 @@ def _class_state(cls: type) -> tuple[tuple[str, Any], ...]:
     """What a class holds that can change, by name: each object has its own, or the runs of a sweep would share it."""
     found = {
         name: value
-        for base in reversed(cls.__mro__[: cls.__mro__.index(Strategy)])
+        for base in reversed(cls.__mro__)  # mixins too, which may stand behind Strategy
+        if base is not Strategy
         for name, value in vars(base).items()
         if not name.startswith("__")
     }
@@ -147,6 +154,15 @@ def _declared(cls: Any) -> dict[str, type]:
 def _typed(where: str, value: Any, expected: type) -> Any:
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-        raise ValueError(f"{where}: expected {expected.__name__}, was {value!r}")
+    if not _is_a(value, expected) or (isinstance(value, bool) and expected is not bool):
+        raise ValueError(f"{where}: expected {getattr(expected, '__name__', expected)}, was {value!r}")
     return value
+
+
+def _is_a(value: Any, expected: Any) -> bool:
+    """Whether a value is of a type; of `list[float]` it is told that it is a list, of `Literal` nothing."""
+    try:
+        return isinstance(value, expected)
+    except TypeError:
+        origin = get_origin(expected)
+        return isinstance(value, origin) if isinstance(origin, type) else True

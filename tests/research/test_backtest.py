@@ -2,7 +2,7 @@
 
 import json
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -314,3 +314,28 @@ def test_numbers_that_are_none_are_null(strades: Run, tmp_path: Path) -> None:
     said = json.loads(answer.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert said["statistics"]["sharpe"] is None
     assert not any(isinstance(value, float) and math.isnan(value) for value in said["statistics"].values())
+
+
+def test_daily_and_weekly_files_together_are_valued_day_by_day(strades: Run, hold: Path, tmp_path: Path) -> None:
+    daily, weekly = bar_file(tmp_path), tmp_path / "weekly.csv"
+    monday = datetime.fromisoformat("2020-01-06T00:00:00Z")
+    starts = [(monday + timedelta(weeks=k)).strftime("%Y-%m-%dT00:00:00Z") for k in range(15)]
+    weekly.write_text("ts_utc,open,high,low,close,volume\n" + "".join(f"{one},50,51,49,50,10\n" for one in starts))
+    words = ["backtest", f"{hold}:Hold", "--bars", weekly, "--bars", daily, "--mode", "events", "--json"]
+    answer = strades(*words, "--cash", 1000)
+    assert (answer.code, answer.err) == (0, "")
+    said, alone = answer.document, strades(*words[:2], *words[4:], "--cash", 1000).document
+    # The weekly instrument never moves, so each month is that of the daily one.
+    assert said["months"] == alone["months"]
+    assert said["equity_curve"] == alone["equity_curve"]
+    assert said["statistics"]["periods_per_year"] == 365.0
+
+
+def test_what_the_first_valuation_lost_counts_in_what_the_run_is_worth(
+    strades: Run, hold: Path, tmp_path: Path
+) -> None:
+    words = ["--bars", bar_file(tmp_path), "--fee", "percent:10", "--fill", "same-close", "--mode", "events", "--json"]
+    said = strades("backtest", f"{hold}:Hold", *words, "--cash", 1000).document
+    assert said["equity_curve"][0][1] < 1000.0
+    assert said["worth"]["observations"] == len(said["equity_curve"])
+    assert said["worth"]["bands"]["bootstrap"]["growth"]["actual"] == pytest.approx(said["equity"] / 1000)

@@ -110,6 +110,83 @@ def test_findings_are_lines_and_the_exit_code(
     assert printed in out
 
 
+WAYS = {
+    "open": "open({0!r}).read()",
+    "appended": "open({0!r}, 'a+').read()",
+    "pathlib": "pathlib.Path({0!r}).read_text()",
+    "pandas": "pandas.read_csv({0!r})",
+    "loadtxt": "numpy.loadtxt({0!r})",
+    "fromfile": "numpy.fromfile({0!r})",
+    "memmap": "numpy.memmap({0!r}, mode='r')",
+    "csv": "list(csv.reader(open({0!r})))",
+    "sqlite": "sqlite3.connect({0!r}).execute('SELECT 1')",
+    "urllib": "urllib.request.urlopen('file://' + {0!r}).read()",
+    "loader": "importlib.machinery.SourceFileLoader('x', {0!r}).get_data({0!r})",
+    "os": "os.read(os.open({0!r}, os.O_RDONLY), 9)",
+    "mmap": "mmap.mmap(os.open({0!r}, os.O_RDONLY), 0, prot=mmap.PROT_READ)[:]",
+    "dbm": "dbm.open({0!r}, 'c')",
+}
+PLACES = ("at_import", "in_the_class", "beside", "in_on_start", "in_a_hook")
+READS = """
+import csv, dbm, importlib.machinery, mmap, os, pathlib, sqlite3, urllib.request
+import numpy, pandas
+"""
+READER = """
+import beside
+from strades_pipelines.strategy.strategy import Strategy
+
+{at_import}
+
+class Reader(Strategy):
+    {in_the_class}
+
+    def on_start(self, account):
+        {in_on_start}
+
+    def on_aggregate_bar(self, bar, account):
+        {in_a_hook}
+"""
+
+
+def test_a_file_that_is_read_in_any_way_and_place_is_named(folder: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    lines = {}
+    for place in PLACES:
+        files = {way: str(folder / f"{place}-{way}.txt") for way in WAYS}
+        for way, file in files.items():
+            if way != "dbm":
+                Path(file).write_text("1\n2\n3\n4\n")
+        lines[place] = "; ".join(WAYS[way].format(file) for way, file in files.items())
+    (folder / "beside.py").write_text(READS + lines.pop("beside"))
+    (folder / "reader.py").write_text(READS + READER.format(**lines))
+    bars = (folder / "bars.csv").read_text().splitlines()[:4]
+    (folder / "few.csv").write_text("\n".join(bars) + "\n")
+    _, out, _ = _run(monkeypatch, capsys, "lookahead reader.py --bars few.csv --times 1")
+    unheard = [f"{place}-{way}" for place in PLACES for way in WAYS if f"{place}-{way}.txt" not in out]
+    assert unheard == []
+
+
+def test_what_reads_unheard_and_who_is_asked_is_named_wherever_that_is_done(
+    folder: Path, monkeypatch: Patch, capsys: Capture
+) -> None:
+    monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
+    text = """
+import socket
+from strades_pipelines.strategy.strategy import Strategy
+
+class Reader(Strategy):
+    def on_aggregate_bar(self, bar, account):
+        import pyarrow.parquet
+        try:
+            socket.getaddrinfo("nowhere.invalid", 1, flags=socket.AI_NUMERICHOST)  # which asks nobody
+        except OSError:
+            pass
+"""
+    (folder / "reader.py").write_text(text)
+    _, out, _ = _run(monkeypatch, capsys, "lookahead reader.py --bars bars.csv --times 1")
+    assert "library: pyarrow.parquet is imported by the strategy" in out
+    assert "network: nowhere.invalid is asked" in out
+
+
 def test_a_document(folder: Path, monkeypatch: Patch, capsys: Capture) -> None:
     ended, out, _ = _run(monkeypatch, capsys, "startup wrong.py:Unstable --bars bars.csv --openings 3 --json")
     document = json.loads(out)

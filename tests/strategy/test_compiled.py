@@ -291,3 +291,59 @@ def test_code_is_made_anew_when_a_constant_of_its_module_has_changed(
         monkeypatch.setitem(globals(), "SIZE", size)
         found = backtest(Constant(), bars, TERMS, mode="compiled", cache=cache)
         assert found.account.target == [size]
+
+
+class Step:
+    """An indicator whose methods are replaced on the way."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    @property
+    def level(self) -> float:
+        return self.value
+
+    def update(self, price: float) -> float:
+        self.value = price
+        return self.value
+
+
+class Replaced(Strategy):
+    """A strategy whose methods are replaced on the way."""
+
+    def on_start(self, account: Account) -> None:
+        self.step = Step()
+
+    @property
+    def size(self) -> float:
+        return 1.0
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        self.step.update(bar.close)
+        account.target[bar.i] = self.size if self.step.level > bar.open else 0.0
+
+
+REPLACEMENTS: dict[str, tuple[type, str, Any]] = {
+    "a hook": (Replaced, "on_aggregate_bar", lambda self, bar, account: account.set_weight(bar.i, 0.5)),
+    "a hook that was the base's": (
+        Replaced,
+        "on_fill",
+        lambda self, fill, account: account.order(0, 5.0) if fill.order == 1 else None,
+    ),
+    "a property": (Replaced, "size", property(lambda self: 3.0)),
+    "an indicator's method": (Step, "update", lambda self, price: price),
+    "an indicator's property": (Step, "level", property(lambda self: self.value - 1.0)),
+}
+
+
+@pytest.mark.parametrize("name", REPLACEMENTS)
+def test_code_of_a_method_that_was_replaced_is_not_used_again(
+    name: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars = walk(5, 60)
+    before = backtest(Replaced(), bars, TERMS, cache=cache)
+    assert before.mode == "compiled"
+    monkeypatch.setattr(*REPLACEMENTS[name], raising=False)
+    events, auto = (backtest(Replaced(), bars, TERMS, mode=mode, cache=cache) for mode in ("events", "auto"))
+    the_same(events, auto)
+    assert auto.fills.tobytes() != before.fills.tobytes()

@@ -1,9 +1,12 @@
+import threading
 from typing import Any
 
+import numpy as np
 import pytest
 
 from strades_pipelines.strategy.library.follow_prediction import FollowPrediction
 from strades_pipelines.strategy.library.sma_cross import SmaCross
+from strades_pipelines.strategy.strategy import Strategy
 
 
 def test_parameters_are_the_declared_attributes() -> None:
@@ -34,3 +37,29 @@ def test_a_parameter_that_cannot_be_is_refused(parameters: dict[str, Any], messa
 def test_a_strategy_says_what_it_reads() -> None:
     assert (SmaCross().lookback, SmaCross().models) == (30, ())
     assert (FollowPrediction(model="m").lookback, FollowPrediction(model="m").models) == (0, ("m",))
+
+
+class Remembers:
+    seen: list[float] = []  # noqa: RUF012 (it is what users write)
+
+
+class Mixed(Strategy, Remembers):
+    window = np.zeros(2)
+    levels: list[float] = [1.0]  # noqa: RUF012
+    limit: float | None = None
+
+
+def test_each_object_has_its_own_lists_and_arrays_of_mixins_and_of_its_class() -> None:
+    first, second = Mixed(), Mixed()
+    first.seen.append(1.0)
+    first.window[0] = 1.0
+    assert (first.parameters["levels"], first.limit) == ([1.0], None)
+    assert (second.seen, Remembers.seen, second.window.tolist()) == ([], [], [0.0, 0.0])
+
+
+def test_a_list_that_cannot_be_copied_is_named_in_one_line() -> None:
+    class Locked(Strategy):
+        locks = [threading.Lock()]  # noqa: RUF012
+
+    with pytest.raises(ValueError, match=r"^Locked: locks cannot be copied for each run .*; make it in on_start$"):
+        Locked()

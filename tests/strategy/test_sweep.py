@@ -1,6 +1,7 @@
 """Sweeps give what single runs give, whatever the threads, processes and modes."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,56 @@ class Early(Strategy):
         pass
 
 
+TABLE = {"sets": 0}
+LEVELS = [1.0]
+COUNT = 0
+
+
+class Ledger:
+    def __init__(self):
+        self.bars = []
+
+
+LEDGER = Ledger()
+
+
+class Shares(Strategy):
+    """Keeps in its module what belongs into itself: in `on_start`, or in its hook too."""
+
+    way: int = 0
+    begun = []
+
+    def on_start(self, account):
+        global COUNT
+        COUNT += 1
+        TABLE["sets"] += 1
+        self.begun.append(COUNT)
+        self.units = float(COUNT + TABLE["sets"] + len(self.begun) + len(LEVELS) + len(LEDGER.bars))
+
+    def on_aggregate_bar(self, bar, account):
+        account.target[bar.i] = self.units
+
+
+class SharesInHook(Shares):
+    def on_aggregate_bar(self, bar, account):
+        LEVELS.append(bar.close)
+        LEDGER.bars.append(bar.close)
+        account.target[bar.i] = self.units + len(LEVELS) % 3
+
+
+class Begins(Strategy):
+    """Appends to a list of its class when it begins."""
+
+    way: int = 0
+    begun = []
+
+    def on_start(self, account):
+        self.begun.append(1.0)
+
+    def on_aggregate_bar(self, bar, account):
+        account.target[bar.i] = float(len(self.begun))
+
+
 class Unsized(Strategy):
     """Wants no number of units."""
 
@@ -186,6 +237,26 @@ def test_a_set_comes_to_what_a_single_run_does(
     assert [row[:2] for row in rows] == [row[:2] for row in expected]
     np.testing.assert_allclose(rows, expected, rtol=1e-9, atol=1e-12)
     assert min(row[1] for row in rows) > 0
+
+
+@pytest.mark.parametrize(("name", "mode"), [("Shares", "events"), ("SharesInHook", "events"), ("Begins", "compiled")])
+def test_what_one_set_leaves_in_its_module_or_class_another_does_not_see(
+    name: str, mode: str, others: Path, cache: Path
+) -> None:
+    sweep = Sweep(f"{others}:{name}", {}, [walk(1, 30)], Terms(cash=1e5), "auto", cache)
+    how, reason = mode_of(sweep, [{"way": 0}])
+    assert (how, "COUNT" in str(reason) or "TABLE" in str(reason)) == (mode, name == "Shares")
+    alone, *rest = outcomes(replace(sweep, mode=mode), [{"way": way} for way in range(3)])
+    assert alone.skipped is None
+    assert rest == [alone] * 2
+    fresh = load_strategy(f"{others}:{name}", fresh=True)
+    assert alone.equity == backtest(fresh(), sweep.bars, sweep.terms, mode="events").equity[-1]
+
+
+def test_compiled_sets_that_share_their_module_are_not_run(others: Path, cache: Path) -> None:
+    sweep = Sweep(f"{others}:Shares", {}, [walk(1, 30)], Terms(cash=1e5), "compiled", cache)
+    [found] = outcomes(sweep, [{"way": 0}])
+    assert "which compiled sets share; keep it in self" in str(found.skipped)
 
 
 def test_sets_of_one_call_that_fill_their_journals_come_to_what_single_runs_do(others: Path, cache: Path) -> None:

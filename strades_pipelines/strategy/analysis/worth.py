@@ -10,6 +10,7 @@ from strades_pipelines.strategy.analysis import periods, returns, significance
 from strades_pipelines.strategy.analysis.arrays import Floats, Ints, finite_or_none
 from strades_pipelines.strategy.analysis.bootstrap import Band, bootstrap_bands, trade_shuffle_bands
 from strades_pipelines.strategy.analysis.significance import Moments
+from strades_pipelines.strategy.analysis.statistics import from_start
 from strades_pipelines.strategy.analysis.trades import Trades
 from strades_pipelines.strategy.analysis.trials import Trial
 
@@ -57,6 +58,7 @@ def worth(
     periods_per_year: float | None = None,
     seed: int = 0,
     samples: int = 1000,
+    start: float | None = None,
 ) -> Worth:
     """Of one run.
 
@@ -66,9 +68,10 @@ def worth(
         trials: every trial on these data (`TrialLedger.of_data`), this run recorded first. None is a single trial.
         periods_per_year: None infers it.
         seed: of the bands; the same seed gives the same numbers.
+        start: the cash before the first valuation, as in `statistics.summary`. None is the first value.
     """
     scale = periods.periods_per_year(times) if periods_per_year is None else periods_per_year
-    moments = Moments.of(returns.simple_returns(equity))
+    moments = Moments.of(returns.simple_returns(from_start(equity, start)))
     count = max(1, len(trials))
     variance = significance.variance_of_trials([_per_period(trial, scale) for trial in trials], moments)
     profits = trades.closed().profit if trades is not None else np.zeros(0)
@@ -79,8 +82,8 @@ def worth(
         threshold=significance.expected_maximum_sharpe(count, variance) * float(np.sqrt(scale)),
         dsr=significance.deflated_sharpe_ratio(moments, count, variance),
         track_record_years=significance.minimum_track_record_length(moments) / scale if scale > 0 else np.nan,
-        bootstrap=_bands(times, equity, scale, seed, samples),
-        shuffle=trade_shuffle_bands(profits, float(equity[0]) if len(equity) else 0.0, seed=seed, samples=samples),
+        bootstrap=_bands(times, equity, start, scale, seed, samples),
+        shuffle=trade_shuffle_bands(profits, _first(equity, start), seed=seed, samples=samples),
     )
 
 
@@ -91,8 +94,14 @@ def _per_period(trial: Trial, scale: float) -> float | None:
     return trial.sharpe * float(np.sqrt(trial.periods_per_year / scale))
 
 
-def _bands(times: Ints, equity: Floats, scale: float, seed: int, samples: int) -> dict[str, Band]:
+def _first(equity: Floats, start: float | None) -> float:
+    """What the account began with."""
+    return float(next(iter(from_start(equity, start)), 0.0))
+
+
+def _bands(times: Ints, equity: Floats, start: float | None, scale: float, seed: int, samples: int) -> dict[str, Band]:
     if len(equity) > LONG:
         times, equity = periods.daily(times, equity)
         scale = periods.periods_per_year(times)
-    return bootstrap_bands(returns.simple_returns(equity), periods_per_year=scale, seed=seed, samples=samples)
+    change = returns.simple_returns(from_start(equity, start))
+    return bootstrap_bands(change, periods_per_year=scale, seed=seed, samples=samples)

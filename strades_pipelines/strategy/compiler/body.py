@@ -353,8 +353,13 @@ class Body(Assignments):
         leaves = any(isinstance(part, ast.Break | ast.Continue) for line in node.body for part in ast.walk(line))
         if not isinstance(owner, Object) or entry is None or entry.kind != "parts" or leaves:
             raise self.refuse(node, f"a loop over {ast.unparse(loop)}, which is no tuple of objects")
+        if name in self.scope:
+            raise self.refuse(node, f"a loop over {ast.unparse(loop)} whose name {name} stands for something before")
         for part in entry.parts:
             assert part.shape is not None
             self.scope[name] = Object(part.shape, owner.f + part.f, owner.n + part.n, owner.base_f, owner.base_n)
             self.assigned.add(name)
             self.block(node.body)
+        # Behind the loop, and in the next round of one around it, Python has the last part there; nobody needs it.
+        self.scope.pop(name, None)
+        self.assigned.discard(name)

@@ -62,9 +62,9 @@ class Calls(Expressions):
         if not isinstance(owner, Object):
             raise self.unknown(node, owner, f"the call {ast.unparse(node)}")
         method = method_of(owner.shape.cls, function.attr)
-        if method is None or owner.shape.get(function.attr) or function.attr in owner.shape.unplaced:
+        is_read = isinstance(inspect.getattr_static(owner.shape.cls, function.attr, None), property)
+        if method is None or is_read or owner.shape.get(function.attr) or function.attr in owner.shape.unplaced:
             raise self.refuse(node, f"the call {ast.unparse(node)}")
-        self.uses(owner.shape.cls, function.attr, method)
         arguments = self.bind(node, method, skip=1)
         made = self.program.method(owner, function.attr, arguments, self.source.where(node), hot=self.hot)
         return self.emit(made, [owner, *arguments])

@@ -11,7 +11,7 @@ from typing import Any
 from llvmlite import ir
 
 from strades_pipelines.strategy.compiler import numbers
-from strades_pipelines.strategy.compiler.program import Function, Program, Source, Used
+from strades_pipelines.strategy.compiler.program import Function, Program, Source
 from strades_pipelines.strategy.compiler.shapes import SCALARS, Field
 from strades_pipelines.strategy.compiler.values import (
     BOOL,
@@ -205,13 +205,9 @@ class Expressions:
     def outer(self, space: Any, name: str) -> Any:
         """What stands under a name outside of the function; the code holds as long as it does."""
         value = space[name] if isinstance(space, Mapping) else getattr(space, name)
-        self.uses(space, name, value)
+        if self.checked:  # the host's own stay what they are
+            self.program.uses(space, name, value)
         return value
-
-    def uses(self, space: Any, name: str, value: Any) -> None:
-        """Keep that the code holds as long as a name stands for this; the host's own stay what they are."""
-        if self.checked:
-            self.program.used[id(space), name] = Used(space, name, value)
 
     def see_Constant(self, node: ast.Constant) -> Value:  # noqa: N802
         return self.constant(node, node.value)
@@ -288,10 +284,11 @@ class Expressions:
         if node.attr in owner.shape.unplaced:
             raise self.refuse(node, f"{cls.__name__}.{node.attr} is {owner.shape.unplaced[node.attr]}")
         if entry is None:
-            if isinstance(inspect.getattr_static(cls, node.attr, None), property):
+            held = inspect.getattr_static(cls, node.attr, None)
+            if isinstance(held, property):
                 made = self.program.method(owner, node.attr, [], self.source.where(node), hot=self.hot)
                 return self.emit(made, [owner])
-            if type(getattr(cls, node.attr, None)) in SCALARS:
+            if type(held) in SCALARS:
                 return self.constant(node, self.outer(cls, node.attr))
             raise self.refuse(node, f"{cls.__name__}.{node.attr} is no number set before the first event")
         if entry.kind == "constant":

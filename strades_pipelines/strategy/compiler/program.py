@@ -166,6 +166,10 @@ class Program:
         """What the function that is being lowered touches."""
         return next(reversed(self.under_way.values()))
 
+    def uses(self, space: Any, name: str, value: Any) -> None:
+        """Keep that the code holds as long as a name stands for this."""
+        self.used[id(space), name] = Used(space, name, value)
+
     def record(self, reason: NotCompilable) -> None:
         """Keep why it does not compile; each reason once."""
         if not isinstance(reason, Recorded) and str(reason) not in self.reasons:
@@ -200,6 +204,8 @@ class Program:
         function = method_of(owner.shape.cls, name)
         if function is None:
             raise NotCompilable(f"{where}: {owner.shape.cls.__name__} has no method {name} that can be compiled")
+        if owner.shape.cls.__module__ not in self.trusted:
+            self.uses(owner.shape.cls, name, inspect.getattr_static(owner.shape.cls, name))
         return self.function(function, [owner, *arguments], where, hot=hot, apart=apart)
 
     def function(

@@ -4,6 +4,7 @@ Numbers and parts lie inline, at offsets that depend on the classes alone; lists
 compiled code fits every set of parameters, and the state of a whole session is two arrays.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
@@ -150,6 +151,9 @@ def _shape(obj: Any) -> Shape:
         found += _interleaved({name: state[name] for name in together})
         n = 3
     for name, value in state.items():
+        if _is_reached_by_code(type(obj), name):
+            unplaced[name] = f"behind a {type(inspect.getattr_static(type(obj), name)).__name__} of its class"
+            continue
         if name in constants:
             found.append((name, Field("constant", f, n, value=value)))
             continue
@@ -171,6 +175,12 @@ def _listed(obj: Any, name: str) -> tuple[str, ...]:
     state = vars(obj)
     names = () if name in state else getattr(obj, name, ())
     return names if isinstance(names, tuple) and all(one in state for one in names) else ()
+
+
+def _is_reached_by_code(cls: type, name: str) -> bool:
+    """Whether code of the class comes between an attribute's name and its value: a property, or any data descriptor."""
+    held = type(inspect.getattr_static(cls, name, None))
+    return hasattr(held, "__set__") or hasattr(held, "__delete__")
 
 
 def _description(value: object) -> str:

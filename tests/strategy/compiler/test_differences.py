@@ -27,8 +27,35 @@ class Careful:
     def __setattr__(self, name, value):
         object.__setattr__(self, name, value * 2.0)
 
+class Tripled:
+    def __set_name__(self, owner, name):
+        self.name = name
+    def __get__(self, held, owner=None):
+        return 7 if held is None else held.__dict__[self.name] + 1.0
+    def __set__(self, held, value):
+        held.__dict__[self.name] = 3.0 * value
+
+class Watched:
+    level = Tripled()
+    def __init__(self):
+        self.level = 1.0
+        self.total = 0.0
+    @property
+    def size(self):
+        return self.__dict__["size"] * 2.0
+    @size.setter
+    def size(self, value):
+        self.__dict__["size"] = value + 1.0
+    @property
+    def twice(self):
+        return self.total * 2.0
+    def add(self, value):
+        self.total += value
+        return self.total
+
 class Written(Strategy):
     SCALE = 2
+    shift = Tripled()
     def on_start(self, account):
         self.a = 0.0
         self.n = 0
@@ -122,6 +149,42 @@ REFUSED = {
     "attributes set in a way of its own": ("self.c = Careful()", "self.c.sum = bar.close", "a way of its own"),
     "a method under another's name": ("self.turn = self.twice", "self.n = self.turn()", "the call self.turn()"),
     "a local name for a builtin": ("", "abs = bar.close\n        self.a = abs(abs)", "the call abs(abs)"),
+    "a loop's name that was an object's before": (
+        "self.pair = (Watched(), Watched())\n        self.alone = Watched()",
+        "one = self.alone\n        for _ in range(2):\n            one.total += 1.0\n"
+        "            for one in self.pair:\n                self.a += one.add(1.0)",
+        "whose name one stands for something before",
+    ),
+    "a loop's name that was a number before": (
+        "self.pair = (Watched(), Watched())",
+        "one = bar.close\n        if self.up:\n            for one in self.pair:\n                one.add(1.0)\n"
+        "        account.target[0] = one",
+        "whose name one stands for something before",
+    ),
+    "a loop's name that was the bar's before": (
+        "self.pair = (Watched(), Watched())",
+        "for bar in self.pair:\n            self.a += bar.add(1.0)",
+        "whose name bar stands for something before",
+    ),
+    "a loop's name behind it": (
+        "self.pair = (Watched(), Watched())",
+        "for one in self.pair:\n            self.a += one.add(1.0)\n        self.a += one.total",
+        "one may be read before it is set",
+    ),
+    "reading a data descriptor": ("self.w = Watched()", "self.a = self.w.level", "Watched.level is behind a Tripled"),
+    "writing a data descriptor": ("self.w = Watched()", "self.w.level += bar.close", "Watched.level was behind a Trip"),
+    "reading a property with a setter of its name": (
+        "self.w = Watched()\n        self.w.size = 1.0",
+        "self.a = self.w.size",
+        "Watched.size is behind a property",
+    ),
+    "writing a property with a setter of its name": (
+        "self.w = Watched()\n        self.w.size = 1.0",
+        "self.w.size = bar.close",
+        "Watched.size was behind a property",
+    ),
+    "a descriptor that is a number of the class": ("", "self.a = float(self.shift)", "Written.shift is no number"),
+    "a property that is called": ("self.w = Watched()", "self.a = self.w.twice()", "the call self.w.twice()"),
     "a caught error": (
         "",
         "try:\n            self.a = 1.0\n        except ValueError:\n            pass",

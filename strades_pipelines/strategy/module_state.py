@@ -1,0 +1,116 @@
+"""What the modules of a strategy hold that can change, so that each run begins as their import left it."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from strades_pipelines.strategy.strategy import CHANGEABLE
+
+KEPT = (bool, int, float, complex, str, bytes, tuple, type(None), *CHANGEABLE)
+Space = Any  # a module, a class, or an object: what has attributes
+
+
+@dataclass(frozen=True)
+class Held:
+    """A value that stood under a name, and a copy of what was in it."""
+
+    value: Any
+    content: Any
+
+
+class ModuleState:
+    """The globals of some modules as they are now, the attributes of their classes, and of objects of those.
+
+    Numbers, texts, tuples and the kinds of `CHANGEABLE` are kept. What cannot be copied is not, nor are objects of
+    other modules' classes.
+    """
+
+    def __init__(self, modules: Sequence[ModuleType]) -> None:
+        names = {module.__name__ for module in modules}
+        self._kept: dict[int, tuple[Space, dict[str, Held | None]]] = {}
+        waiting: list[Space] = list(modules)
+        while waiting:
+            space = waiting.pop()
+            if id(space) not in self._kept:
+                self._kept[id(space)] = space, dict(_held(space))
+                waiting += [one for one in vars(space).values() if _is_of(one, names)]
+
+    def changed(self) -> str | None:
+        """The first name whose value is not what it was; None where there is none."""
+        found = next(self._differences(), None)
+        return found and f"{getattr(found[0], '__name__', type(found[0]).__name__)}.{found[1]}"
+
+    def restore(self) -> None:
+        """Put back what was: into the same lists and objects, which may be known by other names."""
+        for space, name, held in list(self._differences()):
+            if held is None:
+                delattr(space, name)
+            else:
+                setattr(space, name, _refilled(held))
+
+    def _differences(self) -> Iterator[tuple[Space, str, Held | None]]:
+        """Each name that holds another value now; without what it held where it came since."""
+        for space, kept in self._kept.values():
+            now = vars(space)
+            for name, held in kept.items():
+                if held is not None and (name not in now or not _same(now[name], held.content)):
+                    yield space, name, held
+            new = [name for name in now if name not in kept and _is_kept(name, now[name])]
+            yield from ((space, name, None) for name in new)
+
+
+def _is_of(value: Any, modules: set[str]) -> bool:
+    """Whether it is a class of such modules, or an object of one, that has attributes."""
+    cls = value if isinstance(value, type) else type(value)
+    return cls.__module__ in modules and hasattr(value, "__dict__")
+
+
+def _is_kept(name: str, value: Any) -> bool:
+    return not name.startswith("__") and isinstance(value, KEPT)
+
+
+def _held(space: Space) -> Iterator[tuple[str, Held | None]]:
+    """What a space holds by name; None for what cannot be copied, a list of locks say, which is left alone."""
+    for name, value in vars(space).items():
+        if _is_kept(name, value):
+            try:
+                held = Held(value, deepcopy(value))
+            except Exception:
+                held = None
+            yield name, held
+
+
+def _same(value: Any, content: Any) -> bool:
+    """Whether a value is what it was; not a number is itself."""
+    if type(value) is not type(content):
+        return False
+    if isinstance(value, np.ndarray):
+        return value.shape == content.shape and value.dtype == content.dtype and value.tobytes() == content.tobytes()
+    if isinstance(value, list | tuple | deque):
+        return len(value) == len(content) and all(map(_same, value, content))
+    if isinstance(value, dict):
+        return list(value) == list(content) and all(map(_same, value.values(), content.values()))
+    if hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
+        return _same(vars(value), vars(content))
+    return value is content or bool(value == content) or (value != value and content != content)
+
+
+def _refilled(held: Held) -> Any:
+    """The same list, dict, set or array with what was in it; any other value as it was."""
+    value, content = held.value, deepcopy(held.content)
+    if isinstance(value, list | bytearray):
+        value[:] = content
+    elif isinstance(value, np.ndarray) and value.shape == content.shape:
+        value[...] = content
+    elif isinstance(value, dict | set):
+        value.clear()
+        value.update(content)
+    elif isinstance(value, deque):
+        value.clear()
+        value.extend(content)
+    return value
