@@ -1,4 +1,4 @@
-"""Take a booked split back: its inverse at the same instant, as a line of its own. Nothing that is booked is changed."""
+"""Take a booked split back: its inverse at the same instant, a line of its own. Nothing that is booked is changed."""
 
 from dataclasses import replace
 from datetime import datetime
