@@ -94,7 +94,7 @@ def submissions(cik: str, known: list[Filing]) -> dict[str, object]:
         "filings": {
             "recent": {
                 "accessionNumber": numbers,
-                "filingDate": [f"{filing.accepted:%Y-%m-%d}" for filing in filed],
+                "filingDate": [f"{filing.accepted.astimezone(NEW_YORK):%Y-%m-%d}" for filing in filed],
                 "reportDate": [f"{filing.period_end}" for filing in filed],
                 "acceptanceDateTime": [
                     f"{filing.accepted.astimezone(NEW_YORK):%Y-%m-%dT%H:%M:%S}.000Z" for filing in filed

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from django import forms
@@ -12,6 +13,16 @@ from dashboard.datamanager.forms import RequestForm
 from dashboard.gateway.records import ArticleRecord
 
 POSITIVE = Decimal("1e-12")
+MOST_DIGITS = 17  # of a float
+
+
+def ratio_fields(ratio: float) -> dict[str, Decimal]:
+    """The new and old shares of a stored ratio, in the smallest numbers that make just this ratio again."""
+    for digits in range(1, MOST_DIGITS):
+        shares = Fraction(ratio).limit_denominator(10**digits)
+        if float(shares) == ratio:
+            return {"numerator": Decimal(shares.numerator), "denominator": Decimal(shares.denominator)}
+    return {"numerator": Decimal(repr(ratio)), "denominator": Decimal(1)}
 
 
 class ActionForm(RequestForm):
@@ -22,8 +33,8 @@ class ActionForm(RequestForm):
 
     protocol_name = "manual_action"
     amount = forms.DecimalField(label=gettext_lazy("Amount a share"), max_digits=30, min_value=POSITIVE)
-    numerator = forms.DecimalField(label=gettext_lazy("New shares"), max_digits=20, min_value=POSITIVE)
-    denominator = forms.DecimalField(label=gettext_lazy("for old shares"), max_digits=20, min_value=POSITIVE)
+    numerator = forms.DecimalField(label=gettext_lazy("New shares"), max_digits=40, min_value=POSITIVE)
+    denominator = forms.DecimalField(label=gettext_lazy("for old shares"), max_digits=40, min_value=POSITIVE)
     field_order = ("amount", "numerator", "denominator", "reason")
 
     def __init__(self, *arguments: Any, stored: dict[str, Any], **options: Any) -> None:
@@ -52,9 +63,9 @@ class ArticleForm(RequestForm):
     """Title and summary of an article; all else of it is carried over. Its bytes are a JSON Feed of the same source."""
 
     protocol_name = "feed"
-    title = forms.CharField(label=gettext_lazy("Title"), max_length=1_000)
+    title = forms.CharField(label=gettext_lazy("Title"), max_length=20_000)
     summary = forms.CharField(
-        label=gettext_lazy("Summary"), max_length=20_000, required=False, widget=forms.Textarea(attrs={"rows": 6})
+        label=gettext_lazy("Summary"), max_length=200_000, required=False, widget=forms.Textarea(attrs={"rows": 6})
     )
     field_order = ("title", "summary", "reason")
 

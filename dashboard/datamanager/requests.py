@@ -4,7 +4,6 @@ The dashboard parses nothing and writes no record: `strades up` takes in what an
 """
 
 from datetime import UTC, datetime
-from fractions import Fraction
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,11 +15,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard.accounts.models import User
 from dashboard.datamanager.answers import said_too_slow
-from dashboard.datamanager.correction_forms import ActionForm, ArticleForm
+from dashboard.datamanager.correction_forms import ActionForm, ArticleForm, ratio_fields
 from dashboard.datamanager.forms import CandleForm, FileForm, ObservationForm, RequestForm
 from dashboard.gateway import data_requests as gateway
 from dashboard.gateway.exclusions import read_exclusions
-from dashboard.gateway.markets import read_market
+from dashboard.gateway.markets import read_market, read_share_ratio
 from dashboard.gateway.reading import parse_whole, snapshot
 from dashboard.gateway.records import read_article_record
 from dashboard.gateway.rows import RowsRefused, RowsTooSlow, limit_time, read_row
@@ -33,28 +32,36 @@ SHOWN_REQUESTS = 25
 LARGEST_ID = 2**63 - 1
 REFRESH_SECONDS = 3
 MANUAL = "manual"
-CARRIED_OVER = ("interval", "open", "high", "low", "close", "volume", "quote_volume", "trade_count")
+PRICES = ("open", "high", "low", "close")
+CARRIED_OVER = ("interval", *PRICES, "volume", "quote_volume", "trade_count")
 TABLES = {"candle": "candles", "observation": "observations", "action": "corporate_actions", "article": "articles"}
 CORRECTED_ONLY = ("action", "article")  # nobody types in a new one
 
 
 @require_safe
 def requests(request: HttpRequest) -> HttpResponse:
-    """Requests, newest first, page by page."""
-    asked = request.GET.get("before", "")
-    before = parse_whole(asked, LARGEST_ID)
-    if asked and before is None:
-        raise Http404
+    """Requests, newest first, page by page; beside the first of them what is left out now, page by page too."""
+    before, marked_before = _cursor(request, "before"), _cursor(request, "marked_before")
     with snapshot():
         rows = gateway.read_requests(before=before, most=SHOWN_REQUESTS + 1)
-        left_out = [] if before else read_exclusions(most=SHOWN_REQUESTS)
+        left_out = [] if before else read_exclusions(before=marked_before, most=SHOWN_REQUESTS + 1)
     context = {
-        "left_out": left_out,
+        "left_out": left_out[:SHOWN_REQUESTS],
+        "older_marks": left_out[SHOWN_REQUESTS - 1].exclusion_id if len(left_out) > SHOWN_REQUESTS else None,
+        "marked_before": marked_before,
         "rows": rows[:SHOWN_REQUESTS],
         "older": rows[SHOWN_REQUESTS - 1].request_id if len(rows) > SHOWN_REQUESTS else None,
         "before": before,
     }
     return render(request, "datamanager/requests.html", context)
+
+
+def _cursor(request: HttpRequest, name: str) -> int | None:
+    asked = request.GET.get(name, "")
+    found = parse_whole(asked, LARGEST_ID)
+    if asked and found is None:
+        raise Http404
+    return found
 
 
 @require_safe
@@ -211,26 +218,39 @@ def _stored(kind: str, key: str) -> dict[str, Any]:
         values = row.values
         if kind == "article":
             article = read_article_record(values["source"], values["article_id"])
-            return {"article": article, "title": values["title"], "summary": article.summary} if article else {}
+            return {"article": article, "title": article.title, "summary": article.summary} if article else {}
         if kind == "observation":
             about: datetime = values["event_time"]
             return {"event_time": about.date(), **{name: values[name] for name in ("series", "unit", "value")}}
         market = read_market(values["listing_id"], has_gaps=False)
+        about = values["open_time" if kind == "candle" else "knowledge_time"]
+        share_ratio = read_share_ratio(values["listing_id"], values["fetch_id"], about)
     if market is None:
         raise Http404
+    values = in_shares_of_now(values, share_ratio) | {"share_ratio": share_ratio}
     if kind == "action":
         listing = {name: getattr(market, name) for name in ("venue", "symbol", "calendar", "currency")}
-        ratio = None if values["ratio"] is None else Fraction(values["ratio"]).limit_denominator(1000)
-        shares = {"numerator": ratio.numerator, "denominator": ratio.denominator} if ratio else {}
-        return {"row": values | {"action_currency": values["currency"]} | listing, "amount": values["amount"], **shares}
-    opened: datetime = values["open_time"]
+        row = values | {"action_currency": values["currency"]} | listing
+        shares = {} if values["ratio"] is None else ratio_fields(values["ratio"])
+        return {"row": row, "amount": values["amount"], "share_ratio": share_ratio, **shares}
     return {
         "venue": market.venue,
         "symbol": market.symbol,
         "calendar": market.calendar,
-        "open_time": opened.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        "open_time": about.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        "share_ratio": share_ratio,
         **{name: values[name] for name in CARRIED_OVER},
     }
+
+
+def in_shares_of_now(values: dict[str, Any], ratio: float) -> dict[str, Any]:
+    """A row in the shares of now, as clean tables have it: what is typed in today is read in those."""
+    if ratio == 1:
+        return values
+    changed = {name: values[name] / ratio for name in (*PRICES, "amount") if values.get(name) is not None}
+    if values.get("volume") is not None:
+        changed["volume"] = values["volume"] * ratio
+    return values | changed
 
 
 def correction_kind(schema: str, name: str) -> str | None:

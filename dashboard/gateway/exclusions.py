@@ -7,7 +7,7 @@ from datetime import datetime
 from dashboard.gateway.reading import is_text, read, read_one
 
 SPANS = """
-    SELECT s.relation, to_jsonb(s.key)::text AS key, s.excluded_from, s.marked_by, s.reason
+    SELECT s.relation, to_jsonb(s.key)::text AS key, s.excluded_from, s.marked_by, s.reason, s.exclusion_id
     FROM records.exclusion_spans AS s WHERE s.excluded_until IS NULL
 """
 
@@ -21,11 +21,14 @@ class Exclusion:
     excluded_from: datetime
     marked_by: str
     reason: str
+    exclusion_id: int
 
 
-def read_exclusions(*, most: int) -> list[Exclusion]:
-    """What is left out now, newest first. One query."""
-    return read(Exclusion, SPANS + "ORDER BY s.excluded_from DESC, s.relation, s.key LIMIT %(most)s", most=most)
+def read_exclusions(*, before: int | None, most: int) -> list[Exclusion]:
+    """What is left out now, newest first; with `before` only marks older than that one. One query."""
+    older = "AND (%(before)s::bigint IS NULL OR s.exclusion_id < %(before)s)"
+    query = f"{SPANS} {older} ORDER BY s.exclusion_id DESC LIMIT %(most)s"
+    return read(Exclusion, query, before=before, most=most)
 
 
 def read_exclusion(relation: str, key: str) -> Exclusion | None:

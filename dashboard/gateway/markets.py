@@ -130,6 +130,12 @@ GAPS = """
 """
 
 
+SHARE_RATIO = """
+    SELECT a.ratio FROM records.split_adjustments AS a
+    WHERE a.listing_id = %(listing_id)s AND a.fetch_id = %(fetch_id)s AND %(at)s BETWEEN a.from_time AND a.to_time
+"""
+
+
 @dataclass(frozen=True)
 class MarketRow:
     """A listing with its newest bar of any interval, and the close before that; None where no bar came yet."""
@@ -216,6 +222,11 @@ class _Interval:
     interval: str
 
 
+@dataclass(frozen=True)
+class _ShareRatio:
+    ratio: float
+
+
 def read_markets(*, has_gaps: bool) -> list[MarketRow]:
     """Every listing. One query."""
     return read(MarketRow, _listings(has_gaps=has_gaps, where=""), intervals=list(INTERVALS))
@@ -235,6 +246,17 @@ def read_intervals(listing_id: int) -> list[str]:
     """The intervals of which a listing has bars, longest first."""
     found = read(_Interval, INTERVALS_OF, listing_id=listing_id, intervals=list(INTERVALS))
     return [row.interval for row in found]
+
+
+def read_share_ratio(listing_id: int, fetch_id: int, at: datetime) -> float:
+    """How many shares of now one share is that a stored row is in; 1 where no split came since. One query.
+
+    Args:
+        fetch_id: that the row is of.
+        at: when its bar opens or its dividend is known.
+    """
+    found = read_one(_ShareRatio, SHARE_RATIO, listing_id=listing_id, fetch_id=fetch_id, at=at)
+    return found.ratio if found else 1.0
 
 
 def read_bars(

@@ -17,6 +17,8 @@ from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_books, load_wallet
 from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.brokerage.rows import decision_row, insert, intent_row, order_event_row, request_from_json
+from strades_pipelines.brokerage.split_reversals import take_back_split
+from strades_pipelines.brokerage.splits import withdrawn_splits
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ids import base32_id
@@ -38,7 +40,8 @@ def adopt(
     """Take what a finding is about into the books of a wallet; returns the finding as it was. Commits.
 
     An order becomes one of ours under the client order id that it has. A fill becomes a fill of an order that nobody
-    sent, its id a function of the finding, so that it cannot be booked twice; so does a holding, at `price`.
+    sent, its id a function of the finding, so that it cannot be booked twice; so does a holding, at `price`. A split
+    that no source states any more is taken back by its inverse.
 
     Raises:
         LookupError: when there is no such finding.
@@ -53,6 +56,8 @@ def adopt(
         if finding.code == Code.EXTERNAL_ORDER:
             _adopt_order(connection, wallet, listing, finding, request)
             _settle_fills_of(connection, finding, command_id, request.at)
+        elif finding.code == Code.SPLIT_WITHDRAWN:
+            _take_back(connection, wallet, listing, finding, request)
         else:
             _adopt_fill(connection, wallet, listing, finding, request, price)
         settle_finding(connection, finding.finding_id, "adopted", command_id, now=request.at)
@@ -103,6 +108,22 @@ def _listing(wallet: Wallet, finding: StoredFinding) -> Listing:
         f"{where}: expected a wallet that trades {finding.symbol}, was {wallet.name!r}; "
         f"`strades ignore {finding.finding_id}` leaves it out of all books"
     )
+
+
+def _take_back(
+    connection: Connection, wallet: Wallet, listing: Listing, finding: StoredFinding, request: Request
+) -> None:
+    where = f"finding {finding.finding_id}: wallet {wallet.name}"
+    withdrawn = {one.reference for one in withdrawn_splits(connection, wallet, now=request.at)}
+    if finding.reference not in withdrawn:
+        raise CannotBeSettledError(f"{where}: the split is stated again; `strades reconcile` ends the finding")
+    split = next(split for split in wallet.splits if split.movement_id == finding.reference)
+    held = held_units(connection, take_back_split(connection, wallet, listing, split, now=request.at), split.listing_id)
+    if held < 0:
+        raise CannotBeSettledError(
+            f"{where} would hold {plain(held)} {listing.name}, as it has sold units that the split had made; "
+            "ignore it, and go on with a new wallet"
+        )
 
 
 def _adopt_order(

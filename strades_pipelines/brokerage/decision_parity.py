@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -108,7 +109,8 @@ class DecisionParity:
 
     def _ratio(self, listing_id: int, count: int) -> float:
         """What the splits of a listing after the first `count` made of one share, as far as the bars are restated."""
-        own = [split for split in self._wallet.splits if split.listing_id == listing_id]
+        booked = sorted(self._wallet.splits, key=attrgetter("recorded_at"))
+        own = [split for split in booked if split.listing_id == listing_id]
         return float(math.prod(split.ratio for split in own[count:] if split.restates))
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import prod
+from operator import attrgetter
 
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
@@ -80,7 +81,8 @@ def read_due(connection: Connection, wallet: Wallet, *, now: datetime) -> list[D
         made = TradingDecision(name, strategy, index[listing], listing, *rest)
         if request is not None:
             made = replace(made, request=request_from_json(request))
-        own = [split for split in wallet.splits if split.listing_id == made.listing_id]
+        booked = sorted(wallet.splits, key=attrgetter("recorded_at"))
+        own = [split for split in booked if split.listing_id == made.listing_id]
         since = tuple(own[made.inputs.get("splits", 0) :])
         found.append(Due(_in_new_units(made, since), recorded_at, by, since))
     return found

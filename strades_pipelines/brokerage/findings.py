@@ -32,6 +32,7 @@ class Code(StrEnum):
     HOLDING_DIFFERS = "holding_differs"
     CASH_SHORT = "cash_short"  # the account holds less than its wallets count on
     LEDGER_BROKEN = "ledger_broken"  # our own books do not add up
+    SPLIT_WITHDRAWN = "split_withdrawn"  # booked, and no source states it any more
 
 
 # What happened at one time stays a finding until a person has settled it; a state that is over is gone by itself.
@@ -39,7 +40,7 @@ EVENTS = (Code.EXTERNAL_FILL, Code.FILL_DIFFERS, Code.FILL_MISSING)
 # Of these an amount is the matter: the same amount once more is another finding.
 AMOUNTS = (Code.HOLDING_DIFFERS, Code.CASH_SHORT)
 ACCOUNT_WIDE = (Code.EXTERNAL_ORDER, *AMOUNTS)
-ADOPTABLE = (Code.EXTERNAL_ORDER, Code.EXTERNAL_FILL, Code.HOLDING_DIFFERS)
+ADOPTABLE = (Code.EXTERNAL_ORDER, Code.EXTERNAL_FILL, Code.HOLDING_DIFFERS, Code.SPLIT_WITHDRAWN)
 _SETTLE = "`strades adopt {id} --wallet W --reason ...`, or `strades ignore {id} --reason ...`"
 _LOOK = "compare with the venue's own statement, then `strades ignore {id} --reason ...`"
 ADVICE: Mapping[Code, str] = {
@@ -53,6 +54,7 @@ ADVICE: Mapping[Code, str] = {
     Code.FILL_CONTRADICTS: f"see what the venue said in the events of its order; {_LOOK}",
     Code.FILL_MISSING: _LOOK,
     Code.CASH_SHORT: "deposit what lacks at the venue, or `strades ignore {id} --reason ...`",
+    Code.SPLIT_WITHDRAWN: f"restore the record, or take the split out of the books: {_SETTLE}",
     Code.LEDGER_BROKEN: "`strades ledger verify`; restore the books from a backup",
 }
 

@@ -49,7 +49,7 @@ SPLITS = """
     SELECT m.listing_id, m.ex_date, m.occurred_at, m.ratio, m.units_taken, m.amount, l.adjustment <> 'raw',
         m.recorded_at
     FROM trading.movements AS m INNER JOIN records.listings AS l USING (listing_id)
-    WHERE m.wallet = %s AND m.kind = 'split' ORDER BY m.occurred_at, m.listing_id
+    WHERE m.wallet = %s AND m.kind = 'split' ORDER BY m.occurred_at, m.listing_id, m.recorded_at
 """
 # The cost of positions that were opened before it was kept is NULL until their next fill.
 POSITIONS = "SELECT listing_id, quantity, average_price, cost, realised FROM trading.positions"

@@ -19,7 +19,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconciliation import Comparison
 from strades_pipelines.brokerage.rows import insert, to_json
-from strades_pipelines.brokerage.splits import book_splits
+from strades_pipelines.brokerage.splits import book_splits, withdrawn_splits
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.ledger import plain
 
@@ -111,6 +111,8 @@ def reconcile(connection: Connection, venue: AccountBroker, wallets: Sequence[Wa
             connection.rollback()
             if not found:
                 break
+        for wallet in wallets:
+            found |= {one.finding_id: one for one in withdrawn_splits(connection, wallet, now=now)}
         done.fills = len(told.fills)
         store_findings(connection, account, list(found.values()), now=now)
         done.findings = open_findings(connection, account=account)

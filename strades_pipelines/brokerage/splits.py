@@ -8,9 +8,11 @@ from fractions import Fraction
 from itertools import product
 
 from strades_pipelines.brokerage.brokers.paper.accounts import split_account
+from strades_pipelines.brokerage.brokers.venue import account_of
+from strades_pipelines.brokerage.findings import Code, Finding, halt_for_finding
 from strades_pipelines.brokerage.ledger import post_entries, rework_position
 from strades_pipelines.brokerage.order_book import open_orders, request_cancel
-from strades_pipelines.brokerage.portfolio import Wallet, load_fills
+from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_wallet
 from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.brokerage.rows import Row, insert
 from strades_pipelines.brokerage.sleeves import fill_owners
@@ -20,7 +22,7 @@ from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger import Entry, plain
 from strades_pipelines.market.owners import owned_positions
 from strades_pipelines.market.rounding import EXACT, scaled, to_lots, to_ticks
-from strades_pipelines.market.splits import Split, ratio_of, ratio_since
+from strades_pipelines.market.splits import Split, ratio_of, ratio_since, standing
 
 # A split is stated once by each venue of a market, and known at the opening of its session.
 STATED = """
@@ -63,9 +65,21 @@ def due_splits(connection: Connection, wallet: Wallet, *, now: datetime) -> list
         SplitError: one that is booked has another ratio now, or another day, with fills in between; or two are stated
             so near each other that one is a correction of the other.
     """
+    return _due(connection, wallet, _read_stated(connection, wallet, now=now))
+
+
+def withdrawn_splits(connection: Connection, wallet: Wallet, *, now: datetime) -> list[Finding]:
+    """The booked splits that no source states any more at `now`: left out, or corrected to 1:1. Writes nothing."""
+    return [_withdrawal(wallet, split) for split in _withdrawn(wallet, _read_stated(connection, wallet, now=now))]
+
+
+def _read_stated(connection: Connection, wallet: Wallet, *, now: datetime) -> list[DueSplit]:
     values = {"listings": [listing.listing_id for listing in wallet.listings], "now": now}
     found = connection.execute(STATED, values).fetchall()
-    stated = [DueSplit(listing_id, day, at, ratio_of(ratio)) for listing_id, day, at, ratio in found if ratio > 0]
+    return [DueSplit(listing_id, day, at, ratio_of(ratio)) for listing_id, day, at, ratio in found if ratio > 0]
+
+
+def _due(connection: Connection, wallet: Wallet, stated: Sequence[DueSplit]) -> list[DueSplit]:
     unbooked = [one for one in stated if _booked_as(connection, wallet, one, stated) is None]
     due = [one for one in unbooked if one.at >= wallet.opened_at]
     for one, other in product(due, stated):
@@ -77,17 +91,53 @@ def due_splits(connection: Connection, wallet: Wallet, *, now: datetime) -> list
     return due
 
 
+def _withdrawn(wallet: Wallet, stated: Sequence[DueSplit]) -> list[Split]:
+    return [
+        split
+        for split in standing(wallet.splits)
+        if not any(_is_same(split, one) or _is_moved(split, one, stated) for one in stated)
+    ]
+
+
+def _is_same(split: Split, one: DueSplit) -> bool:
+    return (split.listing_id, split.ex_date) == (one.listing_id, one.ex_date)
+
+
+def _is_moved(split: Split, one: DueSplit, stated: Sequence[DueSplit]) -> bool:
+    """Whether a booked split is this one, whose day its source has corrected since."""
+    return (
+        (split.listing_id, split.ratio) == (one.listing_id, one.ratio)
+        and abs(split.ex_date - one.ex_date) <= SAME_SPLIT
+        and not any(_is_same(split, other) for other in stated)
+    )
+
+
+def _withdrawal(wallet: Wallet, split: Split) -> Finding:
+    listing = _listing(wallet, split.listing_id)
+    return Finding(
+        account_of(wallet),
+        (wallet.name,),
+        Code.SPLIT_WITHDRAWN,
+        split.movement_id,
+        f"{listing.name}: the {split.title} is booked, and no source states it any more",
+        split.at,
+        symbol=listing.symbol,
+        listing_id=split.listing_id,
+        evidence={"ex_date": str(split.ex_date), "ratio": str(split.ratio)},
+    )
+
+
 def _booked_as(connection: Connection, wallet: Wallet, one: DueSplit, stated: Sequence[DueSplit]) -> Split | None:
     """The booked split that a stated one is, or None."""
-    own = [split for split in wallet.splits if split.listing_id == one.listing_id]
-    days = {other.ex_date for other in stated if other.listing_id == one.listing_id}
-    same = [split for split in own if split.ex_date == one.ex_date]
-    moved = [
-        split
-        for split in own
-        if split.ex_date not in days and split.ratio == one.ratio and abs(split.ex_date - one.ex_date) <= SAME_SPLIT
-    ]
+    own = standing(wallet.splits)
+    same = [split for split in own if _is_same(split, one)]
+    moved = [split for split in own if _is_moved(split, one, stated)]
     if not same and not moved:
+        if any(_is_same(split, one) for split in wallet.splits):
+            raise SplitError(
+                f"wallet {wallet.name}: split of {_listing(wallet, one.listing_id).name} on {one.ex_date}: expected "
+                "none, as it was taken back, was stated again; leave it out, or go on with a new wallet"
+            )
         return None
     booked = (same or moved)[0]
     first, last = sorted((booked.at, one.at))
@@ -107,19 +157,28 @@ def _booked_as(connection: Connection, wallet: Wallet, one: DueSplit, stated: Se
 def book_splits(connection: Connection, wallet: Wallet, *, now: datetime) -> Wallet:
     """Book the splits that are due, all in one transaction; returns the wallet as it is then. Commits what it books.
 
+    One that is booked and that no source states any more becomes a finding, which halts the wallet.
+
     Args:
         connection: it holds the wallet's lock.
 
     Raises:
         SplitError: bars are still in old shares, or a split that is booked has another ratio now.
     """
-    due = due_splits(connection, wallet, now=now)
+    stated = _read_stated(connection, wallet, now=now)
+    withdrawn = _withdrawn(wallet, stated)
+    for split in withdrawn:
+        halt_for_finding(connection, _withdrawal(wallet, split), now=now)
+    if withdrawn:
+        connection.commit()
+        wallet = load_wallet(connection, wallet.name)
+    due = _due(connection, wallet, stated)
     if not due:
         return wallet
-    for split in due:
-        _check_bars(connection, wallet, split)
-    for place, split in enumerate(due):
-        wallet = _book(connection, wallet, split, later=due[place + 1 :], now=now)
+    for one in due:
+        _check_bars(connection, wallet, one)
+    for place, one in enumerate(due):
+        wallet = _book(connection, wallet, one, later=due[place + 1 :], now=now)
     crash_point("trading.split_written")
     connection.commit()
     crash_point("trading.split_committed")
@@ -142,16 +201,13 @@ def _book(connection: Connection, wallet: Wallet, due: DueSplit, *, later: list[
     ).fetchall()
     none = Decimal(0)
     split = Split(wallet.name, due.listing_id, due.ex_date, due.at, due.ratio, none, none, restates, now)
-    units = sum_exact(scaled(held, due.ratio) for held in _held_before(connection, wallet, split))
+    before = [one for one in wallet.splits if one.at < split.at]
+    units = sum_exact(scaled(held, due.ratio) for held in held_before(connection, wallet, split, before))
     taken = EXACT.subtract(units, to_lots(units, listing.lot))
     if taken:
         cash = EXACT.multiply(taken, _price_after(connection, wallet, split, later))
         split = replace(split, taken=taken, cash=cash)
-    insert(connection, "trading.movements", _row(wallet, listing, split))
-    entry = Entry("split", split.movement_id, split.at, wallet.currency, split.cash)
-    post_entries(connection, wallet.name, [entry], at=now)
-    wallet = replace(wallet, splits=tuple(sorted((*wallet.splits, split), key=lambda one: (one.at, one.listing_id))))
-    rework_position(connection, wallet, split.listing_id, at=now)
+    wallet = post_split(connection, wallet, listing, split, reason=f"{split.title} of {listing.name}", now=now)
     split_account(connection, wallet, split, lot=listing.lot)
     for known in open_orders(connection, wallet):
         if known.order.listing_id == split.listing_id and known.order.decided_at < split.at:
@@ -159,15 +215,26 @@ def _book(connection: Connection, wallet: Wallet, due: DueSplit, *, later: list[
     return wallet
 
 
-def _held_before(connection: Connection, wallet: Wallet, split: Split) -> list[Decimal]:
-    """The units that each owner held when the listing began to trade in new ones, in old ones."""
+def post_split(
+    connection: Connection, wallet: Wallet, listing: Listing, split: Split, *, reason: str, now: datetime
+) -> Wallet:
+    """Book the movement of a split, its ledger line and its position; returns the wallet with it. Commits nothing."""
+    insert(connection, "trading.movements", _row(wallet, split, reason))
+    entry = Entry("split", split.movement_id, split.at, wallet.currency, split.cash)
+    post_entries(connection, wallet.name, [entry], at=now)
+    wallet = replace(wallet, splits=tuple(sorted((*wallet.splits, split), key=lambda one: (one.at, one.listing_id))))
+    rework_position(connection, wallet, split.listing_id, at=now)
+    return wallet
+
+
+def held_before(connection: Connection, wallet: Wallet, split: Split, splits: Sequence[Split]) -> list[Decimal]:
+    """The units of each owner that its fills from before a split come to, with `splits` taken in."""
     fills = [
         fill
         for fill in load_fills(connection, wallet)
         if fill.listing_id == split.listing_id and fill.filled_at < split.at
     ]
-    before = [one for one in wallet.splits if one.at < split.at]
-    owned = owned_positions(fills, fill_owners(connection, wallet.name), before)
+    owned = owned_positions(fills, fill_owners(connection, wallet.name), splits)
     return [
         position.quantity for (_, listing_id), position in owned.positions.items() if listing_id == split.listing_id
     ]
@@ -187,7 +254,7 @@ def _price_after(connection: Connection, wallet: Wallet, split: Split, later: li
     return to_ticks(float(scaled(close, ratio)), listing.tick)
 
 
-def _row(wallet: Wallet, listing: Listing, split: Split) -> Row:
+def _row(wallet: Wallet, split: Split, reason: str) -> Row:
     return {
         "wallet": wallet.name,
         "movement_id": split.movement_id,
@@ -195,7 +262,7 @@ def _row(wallet: Wallet, listing: Listing, split: Split) -> Row:
         "currency": wallet.currency,
         "amount": plain(split.cash),
         "occurred_at": split.at,
-        "reason": f"{split.title} of {listing.name}",
+        "reason": reason,
         "recorded_at": split.recorded_at,
         "listing_id": split.listing_id,
         "ex_date": split.ex_date,

@@ -76,9 +76,9 @@ def _closed(
     if rule == "clock":
         return np.ones(block.count, np.bool_), same_text(basis, block.count)
     flags = texts(block.cells["closed"], context.output.fields["closed"].values)
-    judgement.mark(flags.bad, "closed_unreadable")
-    bases = pa.array(np.where(flags.missing, "assumed", basis)) if flags.missing.any() else None
-    return np.asarray(flags.missing | (flags.values == "true")), bases or same_text(basis, block.count)
+    judge_cells(judgement, {"closed": flags}, optional_fields(context))
+    bases = pa.array(np.where(flags.absent, "assumed", basis)) if flags.absent.any() else None
+    return np.asarray(flags.absent | (flags.values == "true")), bases or same_text(basis, block.count)
 
 
 def _read(column: Column | None, count: int) -> NDArray[np.float64]:

@@ -222,10 +222,13 @@ def _load(connection: psycopg.Connection[Any], fetch_id: int, url: str | None, n
     refused = connection.execute(REFUSED, [fetch_id]).fetchone()  # now, or by whoever loaded it before
     if refused is not None:
         return f"{NOT_DONE}: {one_line(refused[0])}; the bytes are stored"
+    if loaded.excluded and not any(rows.inserted or rows.revised or rows.unchanged for rows in loaded.tables.values()):
+        return f"{NOT_DONE}: what it says is left out by a mark; undo that (Left out now); the bytes are stored"
     rows = [f"{table}: {rows.inserted} new, {rows.revised} revised" for table, rows in loaded.tables.items()]
     counts = "; ".join(rows) or "nothing that was not there"
     rejects = f"; {loaded.rejects} rows rejected" if loaded.rejects else ""
-    return f"{DONE}: {counts}{rejects}"
+    left_out = f"; {loaded.excluded} rows left out by marks" if loaded.excluded else ""
+    return f"{DONE}: {counts}{rejects}{left_out}"
 
 
 def _finish(

@@ -28,11 +28,9 @@ if TYPE_CHECKING:
 
 EXCLUSION, RESTORATION = "exclusion", "restoration"
 IS_MARKED = "SELECT EXISTS (SELECT FROM records.exclusions WHERE request_id = $1)"
-IS_EXCLUDED = """
-    SELECT EXISTS (
-        SELECT FROM {frame} INNER JOIN records.exclusion_spans AS spans ON spans.key = {key}
-        WHERE spans.relation = '{relation}' AND spans.excluded_until IS NULL
-    )
+EXCLUDED_FROM = """
+    SELECT max(spans.excluded_from) FROM {frame} INNER JOIN records.exclusion_spans AS spans ON spans.key = {key}
+    WHERE spans.relation = '{relation}' AND spans.excluded_until IS NULL
 """
 ADD_MARK = """
     INSERT INTO records.exclusions (relation, key, is_excluded, marked_at, marked_by, reason, request_id)
@@ -119,18 +117,18 @@ def _change(cursor: "Cursor", mark: Mark, now: datetime) -> None:
     target = TARGETS[kind]
     keys = _read_key(cursor, target, mark.key)
     frame, key = copy_frame(cursor, target.table, keys), _key_text(target)
-    cursor.execute(IS_EXCLUDED.format(frame=frame, key=key, relation=mark.relation))
-    [(is_excluded,)] = cursor.fetchall()
+    cursor.execute(EXCLUDED_FROM.format(frame=frame, key=key, relation=mark.relation))
+    [(excluded_from,)] = cursor.fetchall()
     cursor.execute(f"SELECT t.fetch_id FROM {frame} INNER JOIN {target.table} AS t ON {same_key(target.key)}")
     fetch_ids = [fetch_id for (fetch_id,) in cursor.fetchall()]
-    if mark.is_excluded and (is_excluded or not fetch_ids):
+    if mark.is_excluded and (excluded_from is not None or not fetch_ids):
         raise ExclusionRefused("expected a record that counts, was none of that key")
-    if not mark.is_excluded and not is_excluded:
+    if not mark.is_excluded and excluded_from is None:
         raise ExclusionRefused("expected a record that is left out, was none of that key")
     if mark.is_excluded:
         _, now = withdraw(cursor, target, keys, now)
     else:
-        fetch_ids = _restore(cursor, kind, target, keys, now)
+        fetch_ids = _restore(cursor, kind, target, keys, now, since=excluded_from)
     frame = copy_frame(cursor, target.table, keys)
     query = ADD_MARK.format(
         relation=mark.relation, key=key, frame=frame, is_excluded=mark.is_excluded, at=now.isoformat()
@@ -139,8 +137,13 @@ def _change(cursor: "Cursor", mark: Mark, now: datetime) -> None:
     update_split_adjustments(cursor, fetch_ids, now)
 
 
-def _restore(cursor: "Cursor", kind: str, target: Target, keys: pa.Table, now: datetime) -> list[int]:
-    """Store the version that stood, then what bodies that came since say; the fetch that it is of."""
+def _restore(
+    cursor: "Cursor", kind: str, target: Target, keys: pa.Table, now: datetime, *, since: datetime
+) -> list[int]:
+    """Store the version that stood, then what bodies that were loaded since say; the fetch that it is of.
+
+    Older bodies are read only where the version's own one, parsed again, holds it no more: all loads wait meanwhile.
+    """
     names = list(column_types(cursor, target.table))
     columns = ", ".join(
         f"'{now.isoformat()}'::timestamptz" if name == "recorded_at" else f't."{name}"' for name in names
@@ -153,7 +156,9 @@ def _restore(cursor: "Cursor", kind: str, target: Target, keys: pa.Table, now: d
     cursor.execute(f"SELECT t.fetch_id FROM {frame} INNER JOIN {target.table} AS t ON {same_key(target.key)}")
     fetch_ids = [fetch_id for (fetch_id,) in cursor.fetchall()]
     for fetch, rows in read_rows(cursor, fetch_ids, kind):
-        settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows))
+        settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows), since=since)
+        if settled.gone.num_rows:
+            settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows))
         if not settled.gone.num_rows:  # bodies that are not kept any more say nothing against it
             store_settled(cursor, target, settled, now, Summary())
     return fetch_ids

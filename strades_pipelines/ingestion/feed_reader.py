@@ -21,13 +21,22 @@ from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 Entry = dict[str, Any]
 Date = tuple[str, object]  # its name in lower case, one of `DATES`, and what the publisher wrote
 # The first that an entry has is its publication; the latest is when its words were there.
-DATES = ("published", "pubdate", "issued", "date", "updated", "modified", "available")
-# Of Atom and Dublin Core; other vocabularies have dates of events and of pictures.
-DATE_VOCABULARIES = ("http://www.w3.org/2005/Atom", "http://purl.org/atom/", "http://purl.org/dc/")
+DATES = ("published", "pubdate", "issued", "date", "updated", "modified", "edited", "available")
+# Of Atom, its publishing protocol (RFC 5023, 10.2: when an entry was last edited, also where `updated` stays) and
+# Dublin Core; other vocabularies have dates of events and of pictures.
+DATE_VOCABULARIES = (
+    "http://www.w3.org/2005/Atom", "http://www.w3.org/2007/app", "http://purl.org/atom/", "http://purl.org/dc/",
+)  # fmt: skip
 # Of entries with a prefix, as feedparser has them: RSS 1.0 and 0.9, Atom 1.0 and 0.3.
 VOCABULARIES = (
     "http://purl.org/rss/1.0/", "http://my.netscape.com/rdf/simple/0.9/", "http://www.w3.org/2005/Atom",
     "http://purl.org/atom/ns#",
+)  # fmt: skip
+# Of HTML, those that stand without a value.
+BARE_ATTRIBUTES = (
+    "allowfullscreen", "async", "autoplay", "checked", "compact", "controls", "default", "defer", "disabled",
+    "download", "hidden", "inert", "ismap", "itemscope", "loop", "multiple", "muted", "noshade", "novalidate", "nowrap",
+    "open", "playsinline", "readonly", "required", "reversed", "selected",
 )  # fmt: skip
 NO_MARKUP = re.compile(rb"<!\[CDATA\[(?P<text>.*?)(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL)
 DATE_OR_ENTRY = re.compile(
@@ -236,7 +245,8 @@ def _shown(value: object, construct: Mapping[str, Any] | None) -> str | None:
 def plain(value: object) -> str | None:
     """Markup as the text that a reader sees, on one line; None where there is none.
 
-    A `<` before a word that is no element of HTML, or that no `>` ends, is a letter: "yield spread <zero", "if a<b".
+    A `<` before a word that is no element of HTML, or that no `>` ends, is a letter: "yield spread <zero", "if a<b". So
+    is one before an element's name with words that are no attributes: "if a<b then c>d".
     """
     if not isinstance(value, str):
         return None
@@ -255,7 +265,9 @@ def plain(value: object) -> str | None:
 def _no_tag() -> re.Pattern[str]:
     from lxml.html import defs
 
-    return re.compile(rf"<(?=[a-z])(?!(?:{'|'.join(sorted(defs.tags))})(?:>|[\s/][^<>]*>))", re.IGNORECASE)
+    tags, bare = "|".join(sorted(defs.tags)), "|".join(BARE_ATTRIBUTES)
+    attributes = rf"(?:[\s/]+(?:{bare})(?=[\s/>]))*[\s/]*|[\s/][^<>]*=[^<>]*"
+    return re.compile(rf"<(?=[a-z])(?!(?:{tags})(?:{attributes})>)", re.IGNORECASE)
 
 
 def _line(value: object) -> str | None:

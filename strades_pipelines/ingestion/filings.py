@@ -2,6 +2,8 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.rows import (
@@ -15,25 +17,27 @@ from strades_pipelines.ingestion.rows import (
     usable_times,
     written,
 )
-from strades_pipelines.ingestion.sanitizer import judge_cells, judge_times
+from strades_pipelines.ingestion.sanitizer import Judgement, judge_cells, judge_times
 from strades_pipelines.ingestion.values import Column, instants, texts
 from strades_pipelines.ingestion.verdicts import BodyRefused
 
 CIK_DIGITS = 10
+NEW_YORK = "America/New_York"
+SIX_HOURS = 6 * 3_600_000_000  # microseconds
 NEW_YORK_BEHIND = 5 * 3_600_000_000  # microseconds; 4 hours in summer
 
 
 def documents(block: Block, context: Context) -> Rows:
-    """Documents, known when the archive took them in."""
+    """Documents, known when the archive gave them out: when it took them in, or in the morning of their filing date."""
     judgement = started(block)
     entity = _entity(context)
     filed = _accepted(block, context)
     judge_times(judgement, filed, earliest=context.earliest, answered_at=context.now)
-    others = [name for name in block.cells if name not in ("filed_at", "period_end")]
+    others = [name for name in block.cells if name not in ("filed_at", "filing_date", "period_end")]
     words = {name: texts(block.cells[name]) for name in others}
     periods = instants(block.cells["period_end"], context.output.fields["period_end"].unit)
     judge_cells(judgement, words | {"period_end": periods}, optional_fields(context))
-    times = times_column(usable_times(filed, judgement))
+    times = usable_times(filed, judgement)
     days = pa.array(periods.values.astype("datetime64[us]").astype("datetime64[D]"), mask=periods.absent)
     titles = words["title"]
     made = {
@@ -43,8 +47,8 @@ def documents(block: Block, context: Context) -> Rows:
         "title": pa.array(titles.values, pa.string(), mask=titles.absent),
         "url": written(context, "url", words, block.count),
         "period_end": days,
-        "filed_at": times,
-        "knowledge_time": times,
+        "filed_at": times_column(times),
+        "knowledge_time": times_column(_given_out(times, block, context, judgement)),
         "knowledge_basis": same_text(context.output.knowledge.basis, block.count),
     }
     return finished("document", made, judgement, key=("document_id",), order=("filed_at", "document_id"))
@@ -61,6 +65,23 @@ def _accepted(block: Block, context: Context) -> Column:
         return filed
     ahead = (filed.values > context.now) & (filed.values <= context.now + NEW_YORK_BEHIND)
     return Column(np.where(ahead, context.now, filed.values), filed.missing, filed.bad)
+
+
+def _given_out(accepted: NDArray[np.int64], block: Block, context: Context, judgement: Judgement) -> NDArray[np.int64]:
+    """When anybody could read them: EDGAR holds what comes after 17:30 in New York back until 6:00 of the next business
+    day, which is its filing date; what it gives out the same evening, such as a Form 4, has that day's.
+
+    By the fetch that brought it, a filing was there.
+    """
+    if "filing_date" not in block.cells:
+        return accepted
+    days = instants(block.cells["filing_date"], context.output.fields["filing_date"].unit)
+    judge_cells(judgement, {"filing_date": days}, optional_fields(context))
+    local = pc.local_timestamp(times_column(accepted).cast(pa.timestamp("us", NEW_YORK)))
+    is_later = ~days.absent & (days.values > pc.cast(local, pa.int64()).to_numpy())
+    morning = pc.assume_timezone(pa.array(days.values + SIX_HOURS, pa.timestamp("us")), NEW_YORK)
+    lifted = np.minimum(pc.cast(morning, pa.int64()).to_numpy(), max(context.now, 0))
+    return np.where(is_later, np.maximum(accepted, lifted), accepted)
 
 
 def _entity(context: Context) -> str:

@@ -71,6 +71,7 @@ class Summary:
     """What a load did: bodies parsed, refused and skipped (one line each), rows of each table, rejected rows.
 
     `withdrawn` counts the stored rows that a body, parsed again, no longer yields; they are in the revisions.
+    `excluded` counts the rows that are not stored because a mark leaves their records out.
     """
 
     parsed: int = 0
@@ -78,6 +79,7 @@ class Summary:
     skipped: list[str] = field(default_factory=list)
     rejects: int = 0
     withdrawn: int = 0
+    excluded: int = 0
     tables: dict[str, Loaded] = field(default_factory=lambda: defaultdict(lambda: NOTHING))
 
 
@@ -233,7 +235,10 @@ def _store(
     stored_before = _rows_written(summary)
     for kind, target in TARGETS.items():
         parts = [outcome.rows[kind] for outcome in outcomes if kind in outcome.rows]
-        rows = without_excluded(pa.concat_tables(parts) if parts else None, excluded.get(kind))
+        brought = pa.concat_tables(parts) if parts else None
+        rows = without_excluded(brought, excluded.get(kind))
+        if brought is not None and rows is not None:
+            summary.excluded += brought.num_rows - rows.num_rows
         if choice.reparse and rows is not None and says_the_same(cursor, target, fetches, rows):
             summary.tables[target.table] += Loaded(0, 0, rows.num_rows)
             continue

@@ -144,9 +144,15 @@ def settle(
     rows: pa.Table | None,
     keys: pa.Table,
     bodies: Bodies,
+    *,
+    since: datetime | None = None,
 ) -> Settled:
-    """Decide contested keys by all bodies that may say them; `rows` are those of `fetches`, parsed already."""
-    claims = bodies.claims(cursor, kind, _related(cursor, kind, target, fetches), keys)
+    """Decide contested keys by all bodies that may say them; `rows` are those of `fetches`, parsed already.
+
+    Args:
+        since: only bodies that were loaded then or later are asked: what those of before say is stored.
+    """
+    claims = bodies.claims(cursor, kind, _related(cursor, kind, target, fetches, since), keys)
     if rows is not None:
         for fetch in fetches:
             own = rows.filter(pc.equal(rows["fetch_id"], fetch.fetch_id))
@@ -240,13 +246,17 @@ def _stored_since(cursor: "Cursor", target: Target, keys: pa.Table) -> pa.Table:
     return cursor.fetch_arrow_table()
 
 
-def _related(cursor: "Cursor", kind: str, target: Target, fetches: Sequence[Fetch]) -> list[int]:
+def _related(
+    cursor: "Cursor", kind: str, target: Target, fetches: Sequence[Fetch], since: datetime | None
+) -> list[int]:
     """Other parsed fetches that may say the same keys, in fetch order.
 
     Those of the same symbol at the same venue where keys have a listing (a body's symbol agrees with the one given),
     those of the same source where ids are its own, else all that yield this kind.
     """
     where = f"f.protocol IN ({_literals(_protocols(kind))})"
+    if since is not None:
+        where += f" AND p.recorded_at >= '{since.isoformat()}'"
     if target.sourced:
         where += f" AND f.source IN ({_literals({fetch.source for fetch in fetches})})"
     if target.listed:

@@ -30,7 +30,7 @@ from strades_pipelines.ingestion.xml_reader import XmlReader
 from strades_pipelines.market.instruments import IN_HUNDREDTHS
 from strades_pipelines.market.records import SCHEMAS
 
-PARSER_VERSION = "5"
+PARSER_VERSION = "6"
 ANNOUNCED_AHEAD = 366 * DAY
 TIMES = ("open_time", "event_time", "published_at", "filed_at")
 READERS: Mapping[str, Callable[[Read, bytes], Reader]] = {

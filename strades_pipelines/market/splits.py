@@ -5,6 +5,7 @@ as they were done, in the shares of their time. Books take fills and splits in t
 past, a strategy's account or a curve, has its fills in current shares too.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -55,6 +56,12 @@ class Split:
 def ratio_of(stated: float) -> Fraction:
     """The ratio that a source's float means: 0.3333333333333333 is one for three."""
     return Fraction(stated).limit_denominator(LARGEST_DENOMINATOR)
+
+
+def standing(splits: Sequence[Split]) -> list[Split]:
+    """The splits that were not taken back: one that was is followed by another of its day with the inverse ratio."""
+    days = Counter((split.listing_id, split.ex_date) for split in splits)
+    return [split for split in splits if days[split.listing_id, split.ex_date] == 1]
 
 
 def ratio_since(splits: Iterable[Split], listing_id: int, at: datetime) -> Fraction:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from dashboard.datamanager.correction_forms import ratio_fields
 from strades_pipelines.datamanager.sources import Sources, load_sources
 from strades_pipelines.ingestion.data_requests import carry_out_requests
 from strades_pipelines.settings import settings
@@ -252,3 +254,83 @@ def test_a_dividend_and_a_split_are_corrected(
     assert found == [("dividend", None, 1.25, "USDT"), ("split", 1.5, None, None)]
     old = rows(traded, "SELECT action, ratio, amount FROM records.corporate_action_revisions ORDER BY action")
     assert old == [("dividend", None, 10.0), ("split", 3.0, None)]
+
+
+def test_a_dividend_of_before_a_split_is_shown_and_read_in_the_shares_of_now(
+    traded: Connection, sources: Sources, site: str, client_of: ClientOf
+) -> None:
+    """0.82 for an old share is 0.205 for each of four: 0.25 that a person writes for it is no 0.0625."""
+    paid, told, split = START - timedelta(days=1), START - timedelta(hours=12), START
+    traded.execute("UPDATE records.listings SET adjustment = 'split'")
+    traded.execute("UPDATE rawsources.fetches SET fetched_at = %s WHERE fetch_id = 1", [told])
+    for action, ratio, amount, at in (("dividend", None, 0.82, paid), ("split", 4.0, None, split)):
+        traded.execute(
+            "INSERT INTO records.corporate_actions VALUES (%s, %s, %s, %s, %s, %s, %s, 'assumed', 1, %s)",
+            [BTC, at.date(), action, ratio, amount, "USDT" if amount else None, at, told],
+        )
+    traded.execute(
+        "INSERT INTO records.split_adjustments VALUES (%s, 1, %s, %s, 4, 'fetch_time', %s, %s)",
+        [BTC, paid, paid, split, told],
+    )
+    traded.commit()
+    path = f"/data/changes/record-action/?key={quote(json.dumps([str(BTC), '2024-01-01', 'dividend']))}"
+    analyst, admin = client_of("analyst", "ada"), client_of("admin", "bob")
+    page = analyst.get(path).content.decode()
+    assert 'value="0.205"' in page
+    assert "in the shares of today" in page
+    sent = {"key": str(uuid4()), "reason": "a slip", "amount": "0.25"}
+    admin.post(f"{proposed(analyst, path, sent)}answer/", {"verdict": "accept"})
+    [outcome] = carry_out_requests(site, sources, clock=lambda: CLOCK).values()
+    assert outcome.startswith("done"), outcome
+    read = """
+        SELECT d.amount / coalesce(a.ratio, 1) FROM records.corporate_actions AS d
+        LEFT JOIN records.split_adjustments AS a
+            ON d.listing_id = a.listing_id AND d.fetch_id = a.fetch_id
+            AND d.knowledge_time BETWEEN a.from_time AND a.to_time
+        WHERE d.action = 'dividend'
+    """
+    assert rows(traded, read) == [(0.25,)]
+
+
+def test_every_mark_can_be_undone_however_many_came_since(traded: Connection, client_of: ClientOf) -> None:
+    traded.execute(
+        """
+        WITH asked AS (
+            INSERT INTO ops.data_requests
+                (request_key, kind, requested_by, requested_at, reason, protocol, given, file_name, body)
+            SELECT gen_random_uuid(), 'exclusion', 'ada', %(at)s, 'x', 'exclusion', '{}', '', ''
+            FROM generate_series(1, 60) RETURNING request_id
+        )
+        INSERT INTO records.exclusions (relation, key, is_excluded, marked_at, marked_by, reason, request_id)
+        SELECT 'articles', ARRAY['wire', 'n' || request_id], true, %(at)s, 'ada', 'x', request_id FROM asked
+        """,
+        {"at": START},
+    )
+    traded.commit()
+    analyst, path, seen = client_of("analyst", "ada"), "/data/changes/", set[str]()
+    for count in (25, 25, 10):
+        page = analyst.get(path).content.decode()
+        undone = set(re.findall(r'href="(/data/changes/restore-articles/[^"]+)"', page))
+        assert (len(undone), undone & seen) == (count, set())
+        seen |= undone
+        path = "/data/changes/" + (re.findall(r'href="([?]marked_before=[^"]+)"', page) or [""])[0]
+    assert path == "/data/changes/"
+    assert analyst.get("/data/changes/?marked_before=x").status_code == 404
+
+
+def test_no_word_of_a_long_title_is_lost(traded: Connection, sources: Sources, client_of: ClientOf) -> None:
+    title = "Profit " * 300 + "ends"
+    traded.execute(
+        "INSERT INTO records.articles VALUES ('wire', 'a/1', NULL, %s, NULL, NULL, '{}', NULL, '{}', %s, %s, 'stated', "
+        "1, %s)",
+        [title, START, START, START],
+    )
+    traded.commit()
+    path = f"/data/changes/record-article/?key={quote(json.dumps(['wire', 'a/1']))}"
+    assert f'value="{title}"' in client_of("analyst", "ada").get(path).content.decode()
+
+
+@pytest.mark.parametrize("ratio", [1001 / 1000, 1.000123, 1 / 3, 20.0, 0.1 + 0.2, 3122 / 3121])
+def test_the_fields_of_a_split_make_just_the_ratio_that_is_stored(ratio: float) -> None:
+    shares = ratio_fields(ratio)
+    assert float(shares["numerator"]) / float(shares["denominator"]) == ratio

@@ -1,5 +1,6 @@
 """Real faults in which what a provider said was lost, or refused though right; each names the public report of it."""
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import SourcesError, load_sources
 from strades_pipelines.ingestion.documents import document
+from strades_pipelines.ingestion.parse import parse
 
 FETCHED = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -49,6 +51,28 @@ def test_a_bar_whose_volume_cannot_be_read_is_a_bar_without_volume(shared_data: 
     assert len(records) == 2
     assert [row["volume"] is None for row in records] == [True, False]
     assert rejects == ["volume_unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "lost"),
+    [
+        (1, "99999999999999999999", "quote_volume"),
+        (1, "", "quote_volume"),
+        (6, "1e30", "volume"),
+        (7, "maybe", "closed"),
+    ],
+)
+def test_a_field_of_gates_bar_that_cannot_be_read_costs_the_field(place: int, value: str, lost: str) -> None:
+    """Either sum of a coin that is quoted at 1e-10, and a flag of neither word: the bar is over by the clock."""
+    row = ["1700000040", "10.5", "2", "3", "0.5", "1", "5", "true"]
+    row[place] = value
+    given = {"symbol": "EX_USDT", "interval": "1m"}
+    found = parse(load_protocol("gateio_candles"), json.dumps([row]).encode(), given=given, fetched_at=FETCHED)
+    [bar] = found.tables["candle"].to_pylist()
+    assert (bar["close"], bar["is_final"]) == (2.0, True)
+    assert bar["knowledge_basis"] == ("assumed" if lost == "closed" else "stated")
+    assert (bar["volume"], bar["quote_volume"]) == (None if lost == "volume" else 5, None if place == 1 else 10.5)
+    assert [one.reason for one in found.rejects] == [f"{lost}_unreadable"]
 
 
 def test_the_plain_text_of_a_title_keeps_what_looks_like_markup(shared_data: Path) -> None:

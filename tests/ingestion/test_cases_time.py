@@ -1,5 +1,6 @@
 """Real faults that made data known too early, or half a body taken for whole; each names the public report of it."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,33 @@ import pytest
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.documents import document
+from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.verdicts import BodyRefused
 
 FETCHED = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "filing_date", "known"),
+    [
+        ("2025-05-01T16:21:59.000Z", "2025-05-01", "2025-05-01T20:21:59Z"),
+        ("2025-05-01T18:21:59.000Z", "2025-05-02", "2025-05-02T10:00:00Z"),  # given out at 6:00 in New York
+        ("2025-05-02T21:21:59.000Z", "2025-05-05", "2025-05-05T10:00:00Z"),  # over a weekend
+        ("2025-11-02T01:30:00.000Z", "2025-11-03", "2025-11-03T11:00:00Z"),  # in winter
+        ("2025-05-01T21:58:00.000Z", "2025-05-01", "2025-05-02T01:58:00Z"),  # a Form 4 goes out the same evening
+        ("2025-05-01T16:21:59.000Z", "", "2025-05-01T20:21:59Z"),
+        ("2025-05-01T16:21:59.000Z", "2999-01-01", f"{FETCHED:%Y-%m-%dT%H:%M:%SZ}"),  # it was there when it was fetched
+    ],
+)
+def test_a_filing_of_the_evening_is_known_when_edgar_gives_it_out(accepted: str, filing_date: str, known: str) -> None:
+    """SEC, EDGAR Filer Manual: what comes after 17:30 has the next business day's filing date and is given out then."""
+    columns = {"accessionNumber": "0-25-1", "filingDate": filing_date, "reportDate": "", "acceptanceDateTime": accepted}
+    columns |= {"form": "8-K", "primaryDocument": "x.htm", "primaryDocDescription": ""}
+    body = {"cik": "0000999901", "filings": {"recent": {name: [value] for name, value in columns.items()}}}
+    given = {"symbol": "0000999901"}
+    found = parse(load_protocol("sec_submissions"), json.dumps(body).encode(), given=given, fetched_at=FETCHED)
+    [filing] = found.tables["document"].to_pylist()
+    assert filing["knowledge_time"] == datetime.fromisoformat(known)
 
 
 def read_case(shared_data: Path, protocol: str, file: str, **given: str) -> list[dict[str, Any]]:

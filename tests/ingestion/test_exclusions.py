@@ -16,10 +16,10 @@ from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.ingestion.data_requests import carry_out_requests
-from strades_pipelines.ingestion.loader import load_stored
+from strades_pipelines.ingestion.loader import load_stored, read_rows
 from strades_pipelines.market.ids import int31
-from tests.ingestion.conftest import NOW, Store, gate_body, gate_row
-from tests.ingestion.test_data_requests import ask, outcome, sources
+from tests.ingestion.conftest import NOW, Store, add_listing, gate_body, gate_row
+from tests.ingestion.test_data_requests import BAR, MANUAL_BAR, ask, outcome, records, sources
 
 __all__ = ["sources"]
 Connection = psycopg.Connection[Any]
@@ -149,3 +149,76 @@ def all_fetches(connection: Connection) -> list[int]:
     found = connection.execute("SELECT fetch_id FROM rawsources.fetches WHERE source = 'gateio'").fetchall()
     connection.commit()
     return [fetch_id for (fetch_id,) in found]
+
+
+def test_an_undo_reads_only_bodies_that_were_loaded_since_the_mark(
+    store: Store, connection: Connection, database_url: str, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty years of one-minute bodies of the same symbol are not parsed again while all loads wait."""
+    bodies = [gate_body(gate_row(0, 101 + number / 8)) for number in range(9)]
+    older = [store(body, request_key=str(n), fetched_at=NOW + n * HOUR) for n, body in enumerate(bodies[:8])]
+    load_stored(url=database_url, now=NOW + 8 * HOUR)
+    mark(connection, "exclusion")
+    carry_out(database_url, sources, 9)
+    newer = store(bodies[8], request_key="8", fetched_at=NOW + 10 * HOUR)
+    load_stored(url=database_url, now=NOW + 10 * HOUR)
+    mark(connection, "restoration")
+    read: list[int] = []
+
+    def noting(cursor: Any, ids: Any, kind: str) -> Any:
+        read.extend(ids)
+        return read_rows(cursor, ids, kind)
+
+    monkeypatch.setattr("strades_pipelines.ingestion.exclusions.read_rows", noting)
+    assert carry_out(database_url, sources, 11) == ["done: records.candles: 1 row taken in again"]
+    assert sorted(read) == [older[-1], newer]
+    assert closes(database_url) == [102.0]
+
+
+def test_a_typed_record_that_a_mark_leaves_out_is_not_done(
+    store: Store, connection: Connection, database_url: str, sources: Sources
+) -> None:
+    store(gate_body(gate_row(0)))
+    load_stored(url=database_url, now=NOW)
+    mark(connection, "exclusion")
+    carry_out(database_url, sources, 1)
+    typed = ask(connection, records(BAR), **MANUAL_BAR)
+    told = carry_out_requests(database_url, sources, clock=lambda: NOW + 2 * HOUR)
+    assert told[typed].startswith("not done: what it says is left out by a mark"), told
+    assert closes(database_url) == []
+
+
+MOVED = "SELECT ex_date::text FROM records.moved_actions"
+
+
+@pytest.mark.parametrize("action", ["split", "dividend"])
+@pytest.mark.parametrize("kind", ["corrected", "left out", "parsed again"])
+def test_what_was_moved_comes_back_with_no_change_of_what_took_its_place(
+    connection: Connection, database_url: str, sources: Sources, action: str, kind: str
+) -> None:
+    """The 3rd was moved to the 5th. Only where a body, parsed again, never said the 5th does the 3rd stand."""
+    add_listing(connection, "gateio", "BTC_USDT")
+    numbers = (4.0, None) if action == "split" else (None, 0.24)
+    for fetch_id, day in ((1, 3), (2, 5)):
+        at = OPEN + timedelta(days=day - 1)
+        connection.execute(
+            "INSERT INTO records.corporate_actions VALUES (%s, %s, %s, %s, %s, NULL, %s, 'stated', %s, %s)",
+            [KEY[0], at.date(), action, *numbers, at, fetch_id, NOW + fetch_id * timedelta(minutes=1)],
+        )
+    connection.commit()
+    assert connection.execute(MOVED).fetchall() == [("2026-11-03",)]
+    connection.rollback()
+    if kind == "left out":
+        mark(connection, "exclusion", [KEY[0], "2026-11-05", action], "corporate_actions")
+        assert carry_out(database_url, sources, 1) == ["done: records.corporate_actions: 1 row left out"]
+    else:
+        kept = "INSERT INTO records.corporate_action_revisions SELECT *, %s FROM records.corporate_actions WHERE {}"
+        connection.execute(kept.format("fetch_id = 2"), [NOW + HOUR])
+        changed = "ratio = ratio * 2, amount = amount * 2, fetch_id = 3, recorded_at = %s WHERE fetch_id = 2"
+        if kind == "corrected":
+            connection.execute(f"UPDATE records.corporate_actions SET {changed}", [NOW + HOUR])
+        else:
+            connection.execute("DELETE FROM records.corporate_actions WHERE fetch_id = 2")
+        connection.commit()
+    expected = [] if kind == "parsed again" else [("2026-11-03",)]
+    assert connection.execute(MOVED).fetchall() == expected

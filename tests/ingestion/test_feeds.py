@@ -99,9 +99,12 @@ EDITED = {
         <title>a</title><pubDate>%s</pubDate><dcterms:modified>%s</dcterms:modified></item></channel></rss>""",
     "RSS with Atom": b"""<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel><title>t</title><item>
         <title>a</title><pubDate>%s</pubDate><atom:updated>%s</atom:updated></item></channel></rss>""",
+    "Atom with its publishing protocol": b"""<feed xmlns="http://www.w3.org/2005/Atom" xmlns:app="http://www.w3.org/2007/app">
+        <title>t</title><id>u:t</id><entry><id>u:1</id><title>a</title>
+        <published>%s</published><app:edited>%s</app:edited></entry></feed>""",
     "JSON Feed": b"""{"version": "https://jsonfeed.org/version/1.1", "title": "t", "items": [{"id": "1", "title": "a",
         "date_published": "%s", "date_modified": "%s"}]}""",
-}  # RFC 4287 4.2.9 and 4.2.15, the Atom 0.3 draft, DCMI terms, JSON Feed 1.1
+}  # RFC 4287 4.2.9 and 4.2.15, RFC 5023 10.2, the Atom 0.3 draft, DCMI terms, JSON Feed 1.1
 each_form = pytest.mark.parametrize("form", EDITED)
 
 
@@ -282,3 +285,17 @@ def test_a_vocabulary_named_with_https_is_the_same(form: str) -> None:
     body = (EDITED[form] % (EARLY.encode(), LATE.encode())).replace(b'="http://', b'="https://')
     [entry] = parsed(body)["records"]
     assert (entry["published_at"], entry["knowledge_time"]) == (EARLY, LATE)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (b"If a<b then c>d", "If a<b then c>d"),
+        (b"Bond yields <s and others>", "Bond yields <s and others>"),
+        (b"<b>Up</b> <i class='x'>5%</i><br/><video controls muted></video>", "Up 5%"),
+        (b"<p hidden>a</p><a href=x>b</a>", "ab"),
+    ],
+)
+def test_words_behind_an_elements_name_are_no_attributes(written: bytes, shown: str) -> None:
+    [entry] = parsed(RSS % (ITEM % (b"<![CDATA[%s]]>" % written, b"")))["records"]
+    assert entry["title"] == shown

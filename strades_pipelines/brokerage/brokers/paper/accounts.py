@@ -52,8 +52,14 @@ def adjust_account(
         )
 
 
-def split_account(connection: Connection, wallet: Wallet, split: Split, *, lot: Decimal) -> None:
-    """Split an account on paper, and cancel its orders from before; elsewhere do nothing. Commits nothing."""
+def split_account(
+    connection: Connection, wallet: Wallet, split: Split, *, lot: Decimal, returned: Decimal | None = None
+) -> None:
+    """Split an account on paper, and cancel its orders from before; elsewhere do nothing. Commits nothing.
+
+    Args:
+        returned: units that it is given back, where the split takes one back that paid out a fraction.
+    """
     if wallet.broker != "paper":
         return
     adjust_account(connection, wallet, cash=split.cash)
@@ -63,7 +69,8 @@ def split_account(connection: Connection, wallet: Wallet, split: Split, *, lot: 
     assert row is not None, "`adjust_account` has opened it"
     # What the venue filled since the opening is in new units already: a split is often told of in the evening.
     [(since,)] = connection.execute(FILLED_SINCE, [*at, split.at]).fetchall()
-    units = EXACT.add(to_lots(scaled(EXACT.subtract(row[0], since), split.ratio), lot), since)
+    before = EXACT.add(scaled(EXACT.subtract(row[0], since), split.ratio), returned or Decimal(0))
+    units = EXACT.add(to_lots(before, lot), since)
     connection.execute(f"UPDATE trading.paper_venue_positions SET quantity = %s {where}", [units, *at])
     connection.execute(
         f"""

@@ -1,0 +1,152 @@
+"""A split that is booked, and that its source takes back: the wallet stops, and a person says what its books hold."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from strades_pipelines.brokerage.adoption import CannotBeSettledError, adopt, ignore
+from strades_pipelines.brokerage.brokers.paper import PaperBroker
+from strades_pipelines.brokerage.command_log import Request, Scope
+from strades_pipelines.brokerage.execution import execute_pending
+from strades_pipelines.brokerage.findings import StoredFinding, open_findings
+from strades_pipelines.brokerage.ledger import post_fill, verify_ledger
+from strades_pipelines.brokerage.portfolio import load_wallet
+from strades_pipelines.brokerage.reconcile import reconcile_account
+from strades_pipelines.brokerage.splits import SplitError
+from strades_pipelines.database.connection import connect
+from tests.brokerage.conftest import AAPL, Connection, rows
+from tests.brokerage.test_splits import close_of, held, position, run, split, through
+from tests.strategy.builders import fill_event
+
+__all__ = ["held", "run", "split", "through"]
+Through = Callable[..., None]
+LEFT_OUT = "DELETE FROM records.corporate_actions"  # what an exclusion does to what stands
+TO_ONE = "UPDATE records.corporate_actions SET ratio = 1"
+
+
+@pytest.fixture
+def trade(market: Connection, database_url: str) -> Callable[[int], None]:
+    """A pass of the wallet at the close of a day."""
+
+    def at(day: int) -> None:
+        with connect(database_url) as theirs:
+            execute_pending(market, PaperBroker(theirs, load_wallet(market, "paper")), "paper", now=close_of(day))
+
+    return at
+
+
+def withdraw(market: Connection, statement: str = LEFT_OUT) -> None:
+    market.execute(statement)
+    market.commit()
+
+
+def request(kind: str, day: int) -> Request:
+    return Request(kind, Scope("wallet", "paper"), "ada", close_of(day), "the exchange says so")
+
+
+def only_finding(market: Connection) -> StoredFinding:
+    [found] = open_findings(market, wallet="paper")
+    market.rollback()
+    return found
+
+
+@pytest.mark.parametrize("statement", [LEFT_OUT, TO_ONE])
+def test_a_booked_split_that_is_left_out_or_corrected_to_one_stops_the_wallet(
+    statement: str, market: Connection, through: Through, trade: Callable[[int], None]
+) -> None:
+    through()
+    withdraw(market, statement)
+    trade(5)
+    found = only_finding(market)
+    assert found.detail == ("yahoo:AAPL: the split of 2024-01-05, 4 for 1 is booked, and no source states it any more")
+    [(state, reason)] = rows(market, "SELECT state, state_reason FROM trading.wallets")
+    assert state == "halted"
+    assert reason == f"split_withdrawn AAPL ({found.finding_id}); see `strades reconcile`"
+    assert f"strades adopt {found.finding_id}" in found.advice
+
+
+def test_it_stands_until_it_is_settled_and_is_over_where_the_split_is_stated_again(
+    market: Connection, through: Through, trade: Callable[[int], None], database_url: str
+) -> None:
+    through()
+    withdraw(market, TO_ONE)
+    with connect(database_url) as theirs:
+        for _ in range(2):
+            done = reconcile_account(market, theirs, "paper/paper", now=close_of(5))
+            assert [one.code for one in done.findings] == ["split_withdrawn"]
+        withdraw(market, "UPDATE records.corporate_actions SET ratio = 4")
+        assert reconcile_account(market, theirs, "paper/paper", now=close_of(5)).findings == []
+    assert position(market)[0] == 40
+
+
+@pytest.mark.parametrize(("ratio", "units"), [(4.0, 40), (5 / 3, 16)])
+def test_an_adopted_withdrawal_gives_the_units_of_before_back(
+    ratio: float, units: int, market: Connection, through: Through, trade: Callable[[int], None], database_url: str
+) -> None:
+    """10 were bought for 4084.08: they are 10 again, for as much, also where two thirds of one were paid out."""
+    through(ratio)
+    assert position(market)[0] == units
+    withdraw(market)
+    trade(5)
+    adopt(market, load_wallet(market, "paper"), only_finding(market).finding_id, request("adopt", 5))
+    quantity, _, cost, realised = position(market)
+    assert (quantity, cost - realised) == (10, Decimal("4084.08"))
+    assert rows(market, "SELECT quantity FROM trading.paper_venue_positions") == [(10,)]
+    assert rows(market, "SELECT balance FROM trading.cash") == [(Decimal("5915.92"),)]
+    assert rows(market, "SELECT cash FROM trading.paper_venue_accounts") == [(Decimal("5915.92"),)]
+    assert rows(market, "SELECT reason FROM trading.movements ORDER BY recorded_at")[1][0].endswith("taken back")
+    assert verify_ledger(market, "paper") == []
+    with connect(database_url) as theirs:
+        assert reconcile_account(market, theirs, "paper/paper", now=close_of(5)).findings == []
+    trade(6)
+    assert position(market)[0] == 10
+
+
+def test_an_ignored_withdrawal_keeps_the_units_and_stops_nothing_more(
+    market: Connection, through: Through, trade: Callable[[int], None], database_url: str
+) -> None:
+    through()
+    withdraw(market)
+    trade(5)
+    ignore(market, only_finding(market).finding_id, request("ignore", 5))
+    market.execute("UPDATE trading.wallets SET state = 'active', state_reason = NULL")
+    market.commit()
+    trade(6)
+    assert position(market)[0] == 40
+    assert rows(market, "SELECT state FROM trading.wallets") == [("active",)]
+
+
+def test_units_that_were_sold_cannot_be_taken_back(
+    market: Connection, through: Through, trade: Callable[[int], None]
+) -> None:
+    """30 of the 40 were sold: 10 less 30 is a debt."""
+    through()
+    wallet = load_wallet(market, "paper")
+    [(intent_id,)] = rows(market, "SELECT intent_id FROM trading.intents")
+    sold = fill_event("sell", "30", "104", fee="0", known_at=close_of(4) + timedelta(hours=1))
+    sold = replace(sold, listing_id=AAPL, content_id="sold", intent_id=intent_id, currency="USD")
+    assert post_fill(market, wallet, sold, now=close_of(5))
+    market.commit()
+    withdraw(market)
+    trade(5)
+    with pytest.raises(CannotBeSettledError, match="would hold -20 yahoo:AAPL"):
+        adopt(market, load_wallet(market, "paper"), only_finding(market).finding_id, request("adopt", 5))
+    market.rollback()
+    assert position(market)[0] == 10
+
+
+def test_a_split_that_was_taken_back_and_is_stated_again_stops_the_wallet(
+    market: Connection, through: Through, trade: Callable[[int], None]
+) -> None:
+    through()
+    withdraw(market, TO_ONE)
+    trade(5)
+    adopt(market, load_wallet(market, "paper"), only_finding(market).finding_id, request("adopt", 5))
+    withdraw(market, "UPDATE records.corporate_actions SET ratio = 4")
+    with pytest.raises(SplitError, match="expected none, as it was taken back, was stated again"):
+        trade(6)
+    market.rollback()
+    assert position(market)[0] == 10
