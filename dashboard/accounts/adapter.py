@@ -17,7 +17,8 @@ from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.providers.base import AuthError
+from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.providers.base import AuthError, AuthProcess
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings as django_settings
 from django.core.exceptions import PermissionDenied
@@ -30,7 +31,7 @@ from django.utils.translation import gettext as _
 from requests import RequestException
 
 from dashboard.accounts.models import AccountChange, Invitation, User
-from dashboard.accounts.provider import OpenIdRefused
+from dashboard.accounts.provider import OpenIdRefused, has_signed_in_within
 from dashboard.accounts.roles import Role
 from dashboard.accounts.second_factor import SecondFactorUnreadable
 from strades_pipelines.origins import is_loopback
@@ -75,17 +76,26 @@ class AccountAdapter(DefaultAccountAdapter):
         return saved
 
     def is_reauthentication_required(self, *, app: str, **names: Any) -> bool:
-        """As allauth's; who has neither password nor second factor proves it by having just signed in elsewhere."""
+        """As allauth's; who has neither password nor second factor proves it by having just signed in elsewhere.
+
+        That this browser came back a moment ago is not enough: the provider must have asked the person then.
+        """
         required: bool = super().is_reauthentication_required(app=app, **names)
         request = context.request
         if not required or get_reauthentication_flows(request.user):
             return required
-        signed_in_at = [
-            record["at"]
+        timeout = django_settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+        latest = [
+            (record["provider"], record["uid"])
             for record in get_authentication_records(request, request.user)
-            if record["method"] == "socialaccount"
+            if record["method"] == "socialaccount" and time.time() - record["at"] < timeout
         ]
-        return not any(time.time() - at < django_settings.ACCOUNT_REAUTHENTICATION_TIMEOUT for at in signed_in_at)
+        linked = SocialAccount.objects.filter(user=request.user)
+        return not any(
+            has_signed_in_within(timeout, account.extra_data)
+            for account in linked
+            if (account.provider, account.uid) in latest
+        )
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         """As allauth's; who has none of them signs in elsewhere once more."""
@@ -112,6 +122,16 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
         user.surname = _clean(data.get("surname", family))
         user.email = valid_email_or_none(data.get("address")) or ""
         return user
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
+        """Refuse a confirmation for which the provider asked nobody, with a page that says so."""
+        is_confirmation = request.user.is_authenticated and sociallogin.state.get("process") == AuthProcess.LOGIN
+        timeout = django_settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+        if is_confirmation and not has_signed_in_within(timeout, sociallogin.account.extra_data):
+            name = sociallogin.provider.name
+            logger.warning("%s did not ask anybody to sign in again, or does not say when (auth_time)", name)
+            told = {"name": name, "is_not_asked": True}
+            raise ImmediateHttpResponse(render(request, "accounts/openid_failed.html", told, status=401))
 
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
         """Save an account under a name that is free, with its link to the provider."""

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from requests import RequestException
 
 from dashboard.accounts.models import AccountChange
-from dashboard.accounts.provider import PROVIDER, OpenIdAdapter, OpenIdProvider
+from dashboard.accounts.provider import ASK_AGAIN, PROVIDER, OpenIdAdapter, OpenIdProvider
 
 
 def _provider(request: HttpRequest) -> OpenIdProvider:
@@ -52,7 +52,7 @@ def _leave(request: HttpRequest, process: str, next_url: str | None, **parameter
 @require_POST
 def openid_sign_in(request: HttpRequest) -> HttpResponse:
     """Sign in there; who is signed in already proves it once more."""
-    again = {"prompt": "login"} if request.user.is_authenticated else {}
+    again = ASK_AGAIN if request.user.is_authenticated else {}
     return _leave(request, AuthProcess.LOGIN, get_next_redirect_url(request), **again)
 
 

@@ -5,6 +5,7 @@ are looked at whatever the way it came: OpenID Connect Core 1.0, 3.1.3.7. Allaut
 """
 
 import hashlib
+import time
 from typing import Any
 
 import jwt
@@ -19,7 +20,11 @@ PROVIDER = "openid"  # the key of `settings.SOCIALACCOUNT_PROVIDERS`
 # No HMAC, whose key would be the client's secret or, in a famous mistake, the provider's public key; and not `none`.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 CLOCKS_APART_SECONDS = 30
+LATEST = 2**53  # of Unix seconds; beyond it a float of JSON is no whole number
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+AUTH_TIME = "auth_time"  # when the person proved himself to the provider, in Unix seconds; in claims and in extra_data
+# The provider asks the person again, and says when (OpenID Connect Core 1.0, 3.1.2.1: `auth_time` is required then).
+ASK_AGAIN = {"prompt": "login", "max_age": "0"}
 
 
 class OpenIdRefused(OAuth2Error):
@@ -29,6 +34,15 @@ class OpenIdRefused(OAuth2Error):
 def nonce_of(state: str) -> str:
     """The nonce that belongs to a state: the session knows the state, once, and nobody else."""
     return hashlib.sha256(f"nonce:{state}".encode()).hexdigest()
+
+
+def has_signed_in_within(seconds: float, extra_data: dict[str, Any]) -> bool:
+    """Whether the provider said that it asked the person himself so lately; without its word it did not.
+
+    A provider with a session of its own hands out a new ID token without a question, to whoever sits at the browser.
+    """
+    at = extra_data.get(AUTH_TIME)
+    return isinstance(at, int) and -CLOCKS_APART_SECONDS <= time.time() - at < seconds
 
 
 class _Client(OAuth2Client):
@@ -115,7 +129,9 @@ class OpenIdProvider(OpenIDConnectProvider):
     def extract_extra_data(self, data: dict[str, Any]) -> dict[str, Any]:
         """What *My account* shows of it."""
         shown = data.get("preferred_username") or data.get("email") or data.get("name") or data["sub"]
-        return {"name": str(shown)[:200]}
+        at = data.get(AUTH_TIME)
+        told = {AUTH_TIME: int(at)} if isinstance(at, int | float) and abs(at) < LATEST else {}
+        return {"name": str(shown)[:200], **told}
 
     def extract_common_fields(self, data: dict[str, Any]) -> dict[str, Any]:
         """What a new account is filled in with. No `email`: by that name allauth would take it for a proof."""

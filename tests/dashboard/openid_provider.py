@@ -57,6 +57,8 @@ class Provider:
             return None
         now = int(time.time())
         claims = {"iss": self.url, "aud": CLIENT, "sub": "42", "iat": now, "exp": now + 60, "nonce": query["nonce"]}
+        if "max_age" in query:  # OpenID Connect Core 1.0, 2: it is required then
+            claims["auth_time"] = now
         claims = {name: value for name, value in {**claims, **self.claims}.items() if value is not None}
         key = self.signing_key if self.algorithm == "RS256" else "x" * 64 if self.algorithm else None
         return {

@@ -220,7 +220,9 @@ def test_who_has_no_password_confirms_there_and_cannot_lock_himself_out(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = visitor()
+    provider.claims["auth_time"] = int(time.time())
     sign_in(client, provider)
+    del provider.claims["auth_time"]
     assert client.get("/account/second-factor/app/").status_code == 200  # signed in a moment ago
     client.post("/account/openid/disconnect/")
     assert SocialAccount.objects.exists()
@@ -231,11 +233,26 @@ def test_who_has_no_password_confirms_there_and_cannot_lock_himself_out(
     page = client.get(asked["Location"]).content.decode()
     fields = {"next": re.findall(r'name="next" value="([^"]+)"', page)[-1]}
     there = query_of(way_there(client, **fields))
-    assert there["prompt"] == "login"
+    assert (there["prompt"], there["max_age"]) == ("login", "0")
     provider.claims.update(iat=int(now), exp=int(now) + 600)  # the clock of JWT's reader is another one
     back = urlsplit(provider.authorize(there))
     assert client.get(f"{back.path}?{back.query}")["Location"] == "/account/second-factor/app/"
     assert client.get("/account/second-factor/app/").status_code == 200
+
+
+def test_what_the_provider_answers_without_asking_anybody_confirms_nothing(provider: Provider) -> None:
+    """As with a session of the provider's own, where whoever sits at the browser takes `max_age` out of the address."""
+    now = int(time.time())
+    for auth_time in (None, now - 3600, now + 3600, 1e300, "now", True):
+        provider.claims["auth_time"] = auth_time
+        client = visitor()
+        sign_in(client, provider)
+        assert client.get("/settings/").status_code == 200, auth_time
+        assert client.get("/account/second-factor/app/")["Location"].startswith("/account/openid/again/"), auth_time
+        answer = sign_in(client, provider, next="/account/second-factor/app/")
+        assert answer.status_code == 401, auth_time
+        assert "Keys &amp; Co did not ask you to sign in again" in answer.content.decode(), auth_time
+        assert client.get("/account/second-factor/app/").status_code == 302, auth_time
 
 
 def test_a_provider_that_does_not_answer_is_said(provider: Provider) -> None:
