@@ -24,12 +24,13 @@ from django.conf import settings as django_settings
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.http import HttpRequest
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from requests import RequestException
 
+from dashboard.accounts.linking import link
 from dashboard.accounts.models import AccountChange, Invitation, User
 from dashboard.accounts.provider import OpenIdRefused, has_signed_in_within
 from dashboard.accounts.roles import Role
@@ -124,7 +125,10 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
         return user
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
-        """Refuse a confirmation for which the provider asked nobody, with a page that says so."""
+        """Link what is to be linked; refuse a confirmation for which the provider asked nobody, on a page."""
+        if request.user.is_authenticated and sociallogin.state.get("process") == AuthProcess.CONNECT:
+            link(request, sociallogin)
+            raise ImmediateHttpResponse(redirect("settings"))
         is_confirmation = request.user.is_authenticated and sociallogin.state.get("process") == AuthProcess.LOGIN
         timeout = django_settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
         if is_confirmation and not has_signed_in_within(timeout, sociallogin.account.extra_data):
@@ -144,7 +148,7 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
         return user
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
-        """Where one goes on after linking an account."""
+        """Where somebody goes on who was signed out before he came back to link an account."""
         return str(reverse("settings"))
 
     def on_authentication_error(

@@ -211,9 +211,35 @@ def test_an_account_is_linked_and_unlinked_by_whom_it_is_of(provider: Provider) 
     eve.post("/account/again/", {"password": PASSWORD})
     sign_in(eve, provider, path)
     assert SocialAccount.objects.get().user.pseudo == "bob"
+    assert "signs in to another account here" in eve.get("/settings/").content.decode()
     assert eve.post("/account/openid/disconnect/").status_code == 404
     client.post("/account/openid/disconnect/")
     assert not SocialAccount.objects.exists()
+    whats = AccountChange.objects.filter(person__pseudo="bob").order_by("pk").values_list("by", "what")
+    assert list(whats) == [("bob", "linked to the OpenID provider"), ("bob", "unlinked from the OpenID provider")]
+
+
+def test_a_second_account_there_is_not_linked_to_the_same_account_also_from_two_tabs(provider: Provider) -> None:
+    client, path = visitor(), "/account/openid/connect/"
+    bob = User.objects.create_user("bob", PASSWORD, role=Role.ANALYST)
+    client.post("/account/sign-in/", {"login": "bob", "password": PASSWORD})
+    client.post("/account/again/", {"password": PASSWORD})
+    # What signed in under an issuer that the settings named earlier signs in no more, and is in nobody's way.
+    SocialAccount.objects.create(user=bob, provider="https://old.example", uid="7", extra_data={"name": "old bob"})
+    assert "old bob" not in client.get("/settings/").content.decode()
+    tabs = [query_of(way_there(client, path)) for _ in range(2)]
+    for sub, there in zip(("42", "43"), tabs, strict=True):
+        provider.claims["sub"] = sub
+        back = urlsplit(provider.authorize(there))
+        assert client.get(f"{back.path}?{back.query}")["Location"] == "/settings/"
+    assert client.post(path)["Location"] == "/settings/"
+    assert client.get("/settings/").content.decode().count("Remove that link first.") == 2
+    assert list(SocialAccount.objects.order_by("pk").values_list("uid", flat=True)) == ["7", "42"]
+    # Two from before this was so: both are shown, and both go.
+    SocialAccount.objects.create(user=bob, provider=provider.url, uid="43", extra_data={"name": "bob 43"})
+    assert client.get("/settings/").content.decode().count("signs in to this account there") == 2
+    assert client.post("/account/openid/disconnect/").status_code == 302
+    assert [account.uid for account in SocialAccount.objects.all()] == ["7"]
 
 
 def test_who_has_no_password_confirms_there_and_cannot_lock_himself_out(
