@@ -119,8 +119,9 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
         """Fill in what the provider says; the address is a note, not a proof."""
         user: User = sociallogin.user
         given, _blank, family = data.get("name", "").partition(" ")
-        user.name = _clean(data.get("given_name", given))
-        user.surname = _clean(data.get("surname", family))
+        user.name, user.surname = (
+            name.strip()[:100] for name in (data.get("given_name", given), data.get("surname", family))
+        )
         user.email = valid_email_or_none(data.get("address")) or ""
         return user
 
@@ -192,10 +193,6 @@ def admission(request: HttpRequest, user: User) -> Iterator[None]:
         yield
         if invitation is not None:
             Invitation.objects.filter(pk=invitation.pk).update(used_by=user, used_at=timezone.now())
-
-
-def _clean(text: str) -> str:
-    return text.replace("\0", "").strip()[:100]
 
 
 def _free_name(wanted: str) -> str:

@@ -2,6 +2,7 @@
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.utils import get_next_redirect_url
+from allauth.decorators import rate_limit
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.models import SocialApp
@@ -48,6 +49,7 @@ def _leave(request: HttpRequest, process: str, next_url: str | None, **parameter
 
 
 @require_POST
+@rate_limit(action="login")
 def openid_sign_in(request: HttpRequest) -> HttpResponse:
     """Sign in there; who is signed in already proves it once more."""
     again = ASK_AGAIN if request.user.is_authenticated else {}
