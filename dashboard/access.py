@@ -29,6 +29,7 @@ MATRIX: dict[str, Role | Right | None] = {
     "mfa_reauthenticate": Role.VIEWER,
     "mfa_reauthenticate_webauthn": Role.VIEWER,
     "account_change_password": Role.VIEWER,
+    "account_set_password": Role.VIEWER,
     "openid_again": Role.VIEWER,
     "openid_connect": Role.VIEWER,
     "openid_disconnect": Role.VIEWER,

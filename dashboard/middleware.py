@@ -22,6 +22,7 @@ from dashboard.accounts.second_factor import SecondFactorUnreadable
 
 logger = logging.getLogger(__name__)
 Respond = Callable[[HttpRequest], HttpResponse]
+ANONYMOUS_SECONDS = 3600
 TIME_ZONE_COOKIE, THEME_COOKIE = "strades_time_zone", "strades_theme"
 
 
@@ -63,6 +64,9 @@ def follow_session(get_response: Respond) -> Respond:
         response = get_response(request)
         if request.user.is_authenticated:
             response["Cache-Control"] = "no-store"  # the back button shows nothing after signing out
+        elif request.session.modified and not request.session.is_empty():
+            # Anybody can make such a row: it holds no more than a step of signing in.
+            request.session.set_expiry(ANONYMOUS_SECONDS)
         return response
 
     return respond

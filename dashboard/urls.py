@@ -8,6 +8,7 @@ from allauth.mfa.webauthn import views as passkeys
 from django.urls import path
 
 from dashboard.accounts import openid, people, views
+from dashboard.accounts import passkeys as own_passkeys
 from dashboard.choice import assets, start
 from dashboard.core.health import health
 from dashboard.core.live import with_scripts
@@ -110,6 +111,7 @@ urlpatterns = [
     path("account/openid/disconnect/", openid.openid_disconnect, name="openid_disconnect"),
     path("account/again/", account.reauthenticate, name="account_reauthenticate"),
     path("account/password/", account.password_change, name="account_change_password"),
+    path("account/password/new/", account.password_set, name="account_set_password"),
     path("account/second-factor/", factors.index, name="mfa_index"),
     path("account/second-factor/sign-in/", with_scripts(factors.authenticate), name="mfa_authenticate"),
     path("account/second-factor/again/", factors.reauthenticate, name="mfa_reauthenticate"),
@@ -124,7 +126,7 @@ urlpatterns = [
         with_scripts(passkeys.reauthenticate_webauthn),
         name="mfa_reauthenticate_webauthn",
     ),
-    path("account/sign-in/passkey/", passkeys.login_webauthn, name="mfa_login_webauthn"),
+    path("account/sign-in/passkey/", own_passkeys.login_webauthn, name="mfa_login_webauthn"),
     path("account/second-factor/codes/", recovery.view_recovery_codes, name="mfa_view_recovery_codes"),
     path("account/second-factor/codes/new/", recovery.generate_recovery_codes, name="mfa_generate_recovery_codes"),
     path("account/second-factor/codes/file/", recovery.download_recovery_codes, name="mfa_download_recovery_codes"),

@@ -250,13 +250,15 @@ def _dashboard() -> str:
     """How many accounts there are; without one the first visitor from this machine may become admin (`adapter.py`)."""
     from psycopg import OperationalError
 
-    from strades_pipelines.database.connection import connect, dashboard_database_url
-    from strades_pipelines.database.roles import DASHBOARD_ROLE
+    from strades_pipelines.database.connection import LET_IN, connect, dashboard_database_url
+    from strades_pipelines.database.roles import DASHBOARD_ROLE, may_log_in
 
     try:
         opened = connect(dashboard_database_url(), role=DASHBOARD_ROLE)
     except OperationalError as error:
-        hint = "`strades up` or `strades dashboard serve` sets its password anew"
+        with connect() as asking:
+            is_shut_out = not may_log_in(asking, DASHBOARD_ROLE)
+        hint = LET_IN if is_shut_out else "`strades up` or `strades dashboard serve` sets its password anew"
         raise RuntimeError(f"{DASHBOARD_ROLE} cannot log in ({' '.join(str(error).split())}); {hint}") from error
     with opened as connection:
         if connection.execute("SELECT to_regclass('dashboard.user_logging_info')").fetchone() == (None,):

@@ -11,7 +11,7 @@ import pytest
 from strades_pipelines.brokerage.rows import insert, line_row
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
 from strades_pipelines.defs.automation.freshness import longest_wait
-from strades_pipelines.defs.maintenance.housekeeping import inventory, verify_ledgers
+from strades_pipelines.defs.maintenance.housekeeping import delete_expired_sessions, inventory, verify_ledgers
 from strades_pipelines.market.ledger import chain, deposit
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN
 from strades_pipelines.resources.database import Database
@@ -81,6 +81,25 @@ def test_a_stretch_counts_its_months() -> None:
 )
 def test_a_source_may_be_as_old_as_its_schedule_lets_it_be(cron: str, wait: timedelta) -> None:
     assert longest_wait(cron) == wait
+
+
+def test_the_night_deletes_the_sessions_that_are_over_and_no_other(
+    connection: "psycopg.Connection[Any]", database_url: str
+) -> None:
+    def clean() -> None:
+        delete_expired_sessions(dg.build_op_context(), database=Database(url=database_url))
+
+    clean()  # a world whose dashboard was never served
+    connection.execute("SET ROLE strades_dashboard")
+    connection.execute(
+        "CREATE TABLE dashboard.django_session AS SELECT key AS session_key, now() + after AS expire_date "
+        "FROM (VALUES ('over', interval '-1 second'), ('open', interval '1 minute')) AS v (key, after)"
+    )
+    connection.execute("RESET ROLE")
+    connection.commit()
+    clean()
+    connection.execute("SET ROLE strades_dashboard")
+    assert connection.execute("SELECT session_key FROM dashboard.django_session").fetchall() == [("open",)]
 
 
 def test_the_nightly_verification_fails_for_an_edited_ledger(

@@ -17,20 +17,22 @@ from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.providers.base import AuthError
+from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.providers.base import AuthError, AuthProcess
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings as django_settings
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.http import HttpRequest
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from requests import RequestException
 
+from dashboard.accounts.linking import link
 from dashboard.accounts.models import AccountChange, Invitation, User
-from dashboard.accounts.provider import OpenIdRefused
+from dashboard.accounts.provider import OpenIdRefused, has_signed_in_within
 from dashboard.accounts.roles import Role
 from dashboard.accounts.second_factor import SecondFactorUnreadable
 from strades_pipelines.origins import is_loopback
@@ -75,17 +77,26 @@ class AccountAdapter(DefaultAccountAdapter):
         return saved
 
     def is_reauthentication_required(self, *, app: str, **names: Any) -> bool:
-        """As allauth's; who has neither password nor second factor proves it by having just signed in elsewhere."""
+        """As allauth's; who has neither password nor second factor proves it by having just signed in elsewhere.
+
+        That this browser came back a moment ago is not enough: the provider must have asked the person then.
+        """
         required: bool = super().is_reauthentication_required(app=app, **names)
         request = context.request
         if not required or get_reauthentication_flows(request.user):
             return required
-        signed_in_at = [
-            record["at"]
+        timeout = django_settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+        latest = [
+            (record["provider"], record["uid"])
             for record in get_authentication_records(request, request.user)
-            if record["method"] == "socialaccount"
+            if record["method"] == "socialaccount" and time.time() - record["at"] < timeout
         ]
-        return not any(time.time() - at < django_settings.ACCOUNT_REAUTHENTICATION_TIMEOUT for at in signed_in_at)
+        linked = SocialAccount.objects.filter(user=request.user)
+        return not any(
+            has_signed_in_within(timeout, account.extra_data)
+            for account in linked
+            if (account.provider, account.uid) in latest
+        )
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         """As allauth's; who has none of them signs in elsewhere once more."""
@@ -108,10 +119,24 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
         """Fill in what the provider says; the address is a note, not a proof."""
         user: User = sociallogin.user
         given, _blank, family = data.get("name", "").partition(" ")
-        user.name = _clean(data.get("given_name", given))
-        user.surname = _clean(data.get("surname", family))
+        user.name, user.surname = (
+            name.strip()[:100] for name in (data.get("given_name", given), data.get("surname", family))
+        )
         user.email = valid_email_or_none(data.get("address")) or ""
         return user
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
+        """Link what is to be linked; refuse a confirmation for which the provider asked nobody, on a page."""
+        if request.user.is_authenticated and sociallogin.state.get("process") == AuthProcess.CONNECT:
+            link(request, sociallogin)
+            raise ImmediateHttpResponse(redirect("settings"))
+        is_confirmation = request.user.is_authenticated and sociallogin.state.get("process") == AuthProcess.LOGIN
+        timeout = django_settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+        if is_confirmation and not has_signed_in_within(timeout, sociallogin.account.extra_data):
+            name = sociallogin.provider.name
+            logger.warning("%s did not ask anybody to sign in again, or does not say when (auth_time)", name)
+            told = {"name": name, "is_not_asked": True}
+            raise ImmediateHttpResponse(render(request, "accounts/openid_failed.html", told, status=401))
 
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
         """Save an account under a name that is free, with its link to the provider."""
@@ -124,7 +149,7 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
         return user
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
-        """Where one goes on after linking an account."""
+        """Where somebody goes on who was signed out before he came back to link an account."""
         return str(reverse("settings"))
 
     def on_authentication_error(
@@ -168,10 +193,6 @@ def admission(request: HttpRequest, user: User) -> Iterator[None]:
         yield
         if invitation is not None:
             Invitation.objects.filter(pk=invitation.pk).update(used_by=user, used_at=timezone.now())
-
-
-def _clean(text: str) -> str:
-    return text.replace("\0", "").strip()[:100]
 
 
 def _free_name(wanted: str) -> str:

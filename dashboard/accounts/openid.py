@@ -1,25 +1,24 @@
 """The way to another provider and back, and the link between an account here and one there."""
 
-from typing import Any
-
 from allauth.account.decorators import reauthentication_required
 from allauth.account.utils import get_next_redirect_url
+from allauth.decorators import rate_limit
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.helpers import render_authentication_error
-from allauth.socialaccount.models import SocialAccount, SocialApp
+from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.base import AuthProcess
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 from requests import RequestException
 
-from dashboard.accounts.models import AccountChange
-from dashboard.accounts.provider import PROVIDER, OpenIdAdapter, OpenIdProvider
+from dashboard.accounts.linking import linked_accounts, say_that_one_is_linked, unlink
+from dashboard.accounts.provider import ASK_AGAIN, PROVIDER, OpenIdAdapter, OpenIdProvider
 
 
 def _provider(request: HttpRequest) -> OpenIdProvider:
@@ -50,9 +49,10 @@ def _leave(request: HttpRequest, process: str, next_url: str | None, **parameter
 
 
 @require_POST
+@rate_limit(action="login")
 def openid_sign_in(request: HttpRequest) -> HttpResponse:
     """Sign in there; who is signed in already proves it once more."""
-    again = {"prompt": "login"} if request.user.is_authenticated else {}
+    again = ASK_AGAIN if request.user.is_authenticated else {}
     return _leave(request, AuthProcess.LOGIN, get_next_redirect_url(request), **again)
 
 
@@ -79,6 +79,9 @@ def openid_again(request: HttpRequest) -> HttpResponse:
 @reauthentication_required(app="allauth.socialaccount")
 def openid_connect(request: HttpRequest) -> HttpResponse:
     """Let an account there sign in to this one."""
+    if linked_accounts(request.user).exists():
+        say_that_one_is_linked(request)
+        return redirect("settings")
     return _leave(request, AuthProcess.CONNECT, reverse("settings"))
 
 
@@ -86,11 +89,10 @@ def openid_connect(request: HttpRequest) -> HttpResponse:
 @reauthentication_required(app="allauth.socialaccount")
 def openid_disconnect(request: HttpRequest) -> HttpResponse:
     """Undo that, but for who has no password: nobody could sign in any more."""
-    linked: Any = get_object_or_404(SocialAccount, user=request.user)
-    if not linked.user.has_usable_password():
+    if not request.user.has_usable_password():
         messages.error(request, _("Your account has no password, so it is the only way to sign in."))
-        return redirect("settings")
-    linked.delete()
-    AccountChange.objects.create(by=linked.user.pseudo, person=linked.user, what="unlinked from the OpenID provider")
-    messages.success(request, _("It does not sign in to this account any more."))
+    elif unlink(request.user):
+        messages.success(request, _("It does not sign in to this account any more."))
+    else:
+        raise Http404
     return redirect("settings")

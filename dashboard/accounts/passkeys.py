@@ -6,11 +6,14 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from allauth.core.internal import ratelimit
 from allauth.mfa.webauthn import forms as allauth_forms
+from allauth.mfa.webauthn import views as allauth_views
 from django import forms
 from django.conf import settings as django_settings
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -54,9 +57,16 @@ class AddPasskeyForm(allauth_forms.AddWebAuthnForm):
         self.fields["passwordless"].help_text = gettext_lazy("The device then asks for its PIN, finger or face.")
 
     def clean(self) -> dict[str, Any]:
-        """As allauth's."""
+        """As allauth's; what is kept of the browser's extension results is what was ticked.
+
+        A device may make a key that signs in alone although none was asked for, and then says so (`credProps.rk`): to
+        allauth that is the choice. Here the person's tick is.
+        """
         with _readable():
             cleaned: dict[str, Any] = super().clean()
+            if cleaned.get("credential"):
+                told = {"credProps": {"rk": bool(cleaned.get("passwordless"))}}
+                cleaned["credential"] = {**cleaned["credential"], "clientExtensionResults": told}
         return cleaned
 
 
@@ -79,9 +89,26 @@ class ReauthenticatePasskeyForm(_ReadableCredential, allauth_forms.Reauthenticat
 
 
 class LoginPasskeyForm(_ReadableCredential, allauth_forms.LoginWebAuthnForm):
-    """A passkey in place of name and password."""
+    """A passkey in place of name and password, where its owner wanted that of it."""
 
     credential = CredentialField()
+
+    def clean_credential(self) -> Any:
+        """As allauth's; a passkey that was kept as a second factor is none without the first."""
+        found = super().clean_credential()
+        if found.wrap().is_passwordless is not True:
+            raise forms.ValidationError(_("This passkey is a second factor. Sign in with name and password first."))
+        return found
+
+
+def login_webauthn(request: HttpRequest) -> HttpResponseBase:
+    """As allauth's; asking for a challenge counts as an attempt too, since each one makes a session."""
+    if request.method == "GET":
+        limited = ratelimit.consume_or_429(request, app="allauth.mfa", action="webauthn_login", limit_get=True)
+        if limited:
+            return limited
+    answered: HttpResponseBase = allauth_views.login_webauthn(request)
+    return answered
 
 
 def address_for_passkeys(request: HttpRequest) -> str:

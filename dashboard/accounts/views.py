@@ -1,7 +1,6 @@
 """A person's own account: profile, preferences, connections."""
 
 from allauth.mfa.utils import is_mfa_enabled
-from allauth.socialaccount.models import SocialAccount
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.db import transaction
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from dashboard.accounts.adapter import INVITATION
 from dashboard.accounts.connections import KEY, end
 from dashboard.accounts.forms import PreferencesForm, ProfileForm
+from dashboard.accounts.linking import linked_accounts
 from dashboard.accounts.models import Connection, Invitation, User
 from dashboard.middleware import THEME_COOKIE, TIME_ZONE_COOKIE
 
@@ -37,7 +37,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         "connections": Connection.objects.filter(user=request.user).order_by("-started_at")[:SHOWN_CONNECTIONS],
         "current": request.session.get(KEY),
         "has_second_factor": is_mfa_enabled(request.user),
-        "linked": SocialAccount.objects.filter(user=request.user).first(),
+        "linked": linked_accounts(request.user),
     }
     return render(request, "accounts/settings.html", context, status=409 if form.is_outdated else 200)
 

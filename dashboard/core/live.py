@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from csp.constants import SELF
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.cache import patch_vary_headers
 from django.utils.html import format_html
@@ -28,15 +29,19 @@ View = Callable[..., HttpResponse]
 
 @dataclass(frozen=True)
 class LivePart:
-    """The part of a page that is read again: its HTML, and what a screen reader is told when that line changes."""
+    """The part of a page that is read again: its HTML, and what a screen reader is told when that line changes.
+
+    `frame` goes with it: the band of the mode and the count of halts, which stand outside and must not be old.
+    """
 
     html: SafeString
     news: str
+    frame: SafeString
 
     @property
     def version(self) -> str:
         """An entity tag: another text has another one."""
-        return f'"{hashlib.sha256((self.news + self.html).encode()).hexdigest()[:24]}"'
+        return f'"{hashlib.sha256((self.news + self.html + self.frame).encode()).hexdigest()[:24]}"'
 
     @property
     def element(self) -> SafeString:
@@ -76,7 +81,9 @@ def live_page(view: View) -> View:
             return response
         if request.headers.get(PART_HEADER) == "live":
             is_known = request.headers.get("If-None-Match") == part.version
-            response = HttpResponseNotModified() if is_known else HttpResponse(part.element)
+            response = HttpResponseNotModified() if is_known else HttpResponse(part.element + part.frame)
+            # The template showed messages in what is thrown away here: they wait for the next page that is seen.
+            messages.get_messages(request).used = False
             response["ETag"] = part.version
             response[AS_OF_HEADER] = quote(time_text(settings().now()))
         patch_vary_headers(response, [PART_HEADER])

@@ -22,7 +22,7 @@ CONTENT_TYPES = {
     "sql": "text/plain; charset=utf-8",
 }
 # What a spreadsheet would take for a formula (OWASP, "CSV Injection").
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 @require_safe

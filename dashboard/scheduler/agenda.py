@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from dashboard.core.live import live_page
 from dashboard.gateway.agenda import KINDS, parse_entry_place, read_entries
 from dashboard.gateway.reading import snapshot
 from strades_pipelines.settings import settings
@@ -18,6 +19,7 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 2), date(2200, 1, 1)
 
 
 @require_safe
+@live_page
 def agenda(request: HttpRequest) -> HttpResponse:
     """A day in the zone of the page; `day`, `kind` and `after` stand in the address."""
     now = settings().now()
@@ -41,6 +43,7 @@ def agenda(request: HttpRequest) -> HttpResponse:
         "kind": kind,
         "kinds": KINDS,
         "rows": [(entry, entry is first_to_come) for entry in shown],
+        "failed": sum(entry.state in ("failure", "missed") for entry in shown),
         "more": urlencode(more) if more else "",
     }
     return render(request, "scheduler/agenda.html", context)

@@ -131,6 +131,7 @@ def _act_on(found: Automation, kind: str, tags: dict[str, str]) -> Outcome:
 
 
 @require_safe
+@live_page
 def run(request: HttpRequest, run_id: str) -> HttpResponse:
     """A run as Dagster has it now."""
     try:
@@ -143,10 +144,7 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
     assert isinstance(user, User)
     kind = "again" if found.is_finished else "cancel"
     acts = [(kind, TITLES[kind])] if user.may(right_to(kind, trades=found.trades)) else []
-    response = render(request, "scheduler/run.html", {"run": found, "acts": acts})
-    if not found.is_finished:
-        response["Refresh"] = "5"
-    return response
+    return render(request, "scheduler/run.html", {"run": found, "acts": acts})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -24,14 +24,13 @@ from strades_pipelines import stopping
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.psql import environment
 from strades_pipelines.database.server import binaries
+from strades_pipelines.database.sessions import SESSIONS
 from strades_pipelines.regular_files import NotARegularFile, check_output, open_regular
 from strades_pipelines.settings import settings
 
 ARCHIVE = b"PGDMP"
 MARK = b"strades-backup"
 TRAILER = len(MARK) + 10  # the mark, and the length of the line of JSON in ten digits
-# Rows that a backup leaves out: the keys there are those of the cookies that browsers hold, and sign their holder in.
-SESSIONS = "dashboard.django_session"
 Progress = Callable[[str], None]
 
 
@@ -83,6 +82,7 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             [snapshot] = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
             progress("dumping")
+            # No sessions: their keys are those of the cookies that browsers hold, and sign their holder in.
             options = ["--format=custom", f"--exclude-table-data={SESSIONS}", f"--snapshot={snapshot}"]
             run_tool("pg_dump", [*options, f"--file={part}"], url)
             progress("hashing every table")

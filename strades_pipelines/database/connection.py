@@ -25,6 +25,7 @@ from strades_pipelines.database.roles import (
     dashboard_url,
     give_to_service_role,
     in_database,
+    may_log_in,
     owns,
     roles_are_made,
     service_url,
@@ -50,8 +51,11 @@ CLIENT_OPTIONS = {
 TERMINATE_SECONDS = 2.0
 
 
+LET_IN = f"`ALTER ROLE {DASHBOARD_ROLE} LOGIN`, as the server's owner, lets it in again"
+
+
 class MissingRights(RuntimeError):
-    """The user of DATABASE_URL cannot make what is missing; one line that says what to grant."""
+    """A role of the database lacks a right that nobody may take for it; one line that says what to grant."""
 
 
 def embedded_server() -> EmbeddedServer:
@@ -91,6 +95,9 @@ def working_dashboard_url() -> str:
     """The URL by which the dashboard connects, after its role's password was set anew where that lets nobody in.
 
     Somebody changed it by hand in SQL, or restored the roles of another server; nothing else would ever mend it.
+
+    Raises:
+        MissingRights: the role may not log in. Somebody wanted that, so it stays.
     """
     url = dashboard_database_url()
     try:
@@ -100,6 +107,9 @@ def working_dashboard_url() -> str:
         if parts.username != DASHBOARD_ROLE:
             raise
         with psycopg.connect(session_url(server_url()), autocommit=True) as connection:
+            # Asked, not read from the error: libpq's of a connection that was refused carries no SQLSTATE.
+            if not may_log_in(connection, DASHBOARD_ROLE):
+                raise MissingRights(f"{DASHBOARD_ROLE} may not log in; {LET_IN}") from None
             set_password(connection, DASHBOARD_ROLE, unquote(parts.password or ""))
         psycopg.connect(session_url(url)).close()
     return url

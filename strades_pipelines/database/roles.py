@@ -91,6 +91,8 @@ def create_roles(connection: psycopg.Connection) -> None:
         password = connection.info.password
         if roles_are_made(connection) and _password_is_good(connection, password):
             return
+        # Where there never was a password neither may: nobody wanted that.
+        is_shut_out = may_log_in(connection, SERVICE_ROLE) and not may_log_in(connection, DASHBOARD_ROLE)
         for role in (APP_ROLE, DBT_ROLE, DASHBOARD_ROLE, SERVICE_ROLE):
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
@@ -102,6 +104,8 @@ def create_roles(connection: psycopg.Connection) -> None:
             if password:
                 set_password(connection, role, _derived_password(role, password))
             _set_session_settings(connection, role)
+        if is_shut_out:
+            connection.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(DASHBOARD_ROLE)))
         limit = sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}")
         connection.execute(limit.format(sql.Identifier(DASHBOARD_ROLE), sql.Literal(DASHBOARD_CONNECTIONS)))
         connection.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(service, sql.Literal(MADE)))
@@ -122,6 +126,12 @@ def set_password(connection: psycopg.Connection, role: str, password: str) -> No
     hashed = connection.pgconn.encrypt_password(password.encode(), role.encode()).decode()
     statement = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
     connection.execute(statement.format(sql.Identifier(role), sql.Literal(hashed)))
+
+
+def may_log_in(connection: psycopg.Connection, role: str) -> bool:
+    """Whether a role may log in at all, whatever its password."""
+    query = "SELECT 1 FROM pg_roles WHERE rolname = %s AND NOT rolcanlogin"
+    return connection.execute(query, [role]).fetchone() is None
 
 
 def roles_are_made(connection: psycopg.Connection) -> bool:

@@ -212,8 +212,9 @@ class Supervisor:
         watched.started_at = now
         try:
             watched.part.runner.start()
-        except OSError as error:
-            self._restart_failed(watched, now, f"could not be started: {error.strerror}")
+        except Exception as error:  # its command or environment may ask the database: the other parts go on
+            why = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+            self._restart_failed(watched, now, f"could not be started: {why}")
 
     @staticmethod
     def _forget(watched: Watched, start_at: float | None) -> None:

@@ -24,14 +24,18 @@ def make_key() -> rsa.RSAPrivateKey:
 
 
 class Provider:
-    """What it says: `claims` are laid over the true ones, None removes one; `discovery` over its document."""
+    """What it says: `claims` are laid over the true ones, None removes one; `discovery` over its document.
+
+    `tokens` over its answer to a code; of both, what is no dictionary is answered as it is.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.key = self.signing_key = make_key()
         self.algorithm: str | None = "RS256"
         self.claims: dict[str, Any] = {}
-        self.discovery: dict[str, Any] = {}
+        self.discovery: Any = {}
+        self.tokens: Any = {}
         self.is_down = False
         self._codes: dict[str, dict[str, str]] = {}
 
@@ -44,7 +48,7 @@ class Provider:
         self._codes[code] = query
         return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
 
-    def token(self, form: dict[str, str]) -> dict[str, str] | None:
+    def token(self, form: dict[str, str]) -> Any:
         """The tokens of a code, once, for who knows the client's secret and began with this verifier (RFC 7636)."""
         query = self._codes.pop(form["code"], None)
         verified = base64.urlsafe_b64encode(hashlib.sha256(form["code_verifier"].encode()).digest()).rstrip(b"=")
@@ -57,21 +61,25 @@ class Provider:
             return None
         now = int(time.time())
         claims = {"iss": self.url, "aud": CLIENT, "sub": "42", "iat": now, "exp": now + 60, "nonce": query["nonce"]}
+        if "max_age" in query:  # OpenID Connect Core 1.0, 2: it is required then
+            claims["auth_time"] = now
         claims = {name: value for name, value in {**claims, **self.claims}.items() if value is not None}
         key = self.signing_key if self.algorithm == "RS256" else "x" * 64 if self.algorithm else None
-        return {
+        answer = {
             "access_token": "unused",
             "token_type": "Bearer",
             "id_token": jwt.encode(claims, key, algorithm=self.algorithm, headers={"kid": "one"}),
         }
+        return {**answer, **self.tokens} if isinstance(self.tokens, dict) else self.tokens
 
-    def document(self, path: str) -> dict[str, Any] | None:
+    def document(self, path: str) -> Any:
         """Its public documents."""
         if path == "/.well-known/openid-configuration":
             places = {
                 name: f"{self.url}/{name.partition('_')[0]}" for name in ("authorization_endpoint", "token_endpoint")
             }
-            return {"issuer": self.url, **places, "jwks_uri": f"{self.url}/keys", **self.discovery}
+            true = {"issuer": self.url, **places, "jwks_uri": f"{self.url}/keys"}
+            return {**true, **self.discovery} if isinstance(self.discovery, dict) else self.discovery
         if path == "/keys":
             public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
             return {"keys": [{**public, "kid": "one", "alg": "RS256", "use": "sig"}]}
@@ -90,11 +98,11 @@ def provider_running() -> Iterator[Provider]:
             form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
             self._answer(found.token({name: values[0] for name, values in form.items()}))
 
-        def _answer(self, document: dict[str, Any] | None) -> None:
+        def _answer(self, document: Any) -> None:
             self.send_response(200 if document is not None else 503 if found.is_down else 400)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
-            self.wfile.write(json.dumps(document or {"error": "no"}).encode())
+            self.wfile.write(json.dumps({"error": "no"} if document is None else document).encode())
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""

@@ -192,6 +192,17 @@ def test_a_run_is_cancelled_while_it_runs_and_run_again_when_it_is_over(
         assert client.get(path).status_code == 404, path
 
 
+def test_the_page_of_a_run_reads_itself_again(recorded: Recorded, client_of: ClientOf) -> None:
+    client, path, ask = client_of("viewer"), f"/automation/runs/{RUN_ID}/", {"X-Strades-Part": "live"}
+    assert "Refresh" not in client.get(path).headers  # a page that loads itself anew takes the place and the focus away
+    before = client.get(path, headers=ask)
+    assert client.get(path, headers={**ask, "If-None-Match": before["ETag"]}).status_code == 304
+    recorded.answers["Run"] = {"__typename": "Run", **run(RUN_ID, "FAILURE")}
+    after = client.get(path, headers={**ask, "If-None-Match": before["ETag"]})
+    assert after.status_code == 200
+    assert 'data-news="run: failure"' in after.content.decode()
+
+
 def test_a_schedule_is_given_other_times_and_its_own_again(
     recorded: Recorded, client_of: ClientOf, connection: psycopg.Connection[Any]
 ) -> None:

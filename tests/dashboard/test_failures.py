@@ -5,8 +5,9 @@ import logging
 import psycopg
 import pytest
 from django.db import OperationalError
+from django.test import RequestFactory
 
-from dashboard.core.failures import is_unreachable
+from dashboard.core.failures import failure, is_unreachable
 from tests.dashboard.conftest import ClientOf
 
 
@@ -63,3 +64,17 @@ def test_the_page_says_which_it_is_and_nothing_of_the_error(
     assert (answer.status_code, answer.get("Retry-After")) == (status, "10" if status == 503 else None)
     assert title in page
     assert str(error) not in page
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_of_what_was_sent_nothing_is_promised_and_it_is_not_sent_again(method: str) -> None:
+    try:
+        raise raised_by(psycopg.OperationalError("the connection broke at COMMIT"))
+    except OperationalError:
+        answer = failure(RequestFactory().generic(method, "/halt/"))
+    page = answer.content.decode()
+    assert answer.get("Refresh") == ("10" if method == "GET" else None)
+    assert ("asks again by itself" in page) is (method == "GET")
+    assert ("not known whether what you sent was kept" in page) is (method == "POST")
+    assert ("nothing is changed" in page) is (method == "GET")

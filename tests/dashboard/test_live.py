@@ -19,13 +19,16 @@ from tests.dashboard.conftest import ClientOf
 
 Connection = psycopg.Connection[Any]
 STATIC = Path(dashboard.__file__).parent / "static" / "dashboard"
-PATHS = ["/", "/wallets/paper/", "/automation/"]
+PATHS = ["/", "/wallets/paper/", "/automation/", "/agenda/"]
 ASK = {"X-Strades-Part": "live"}
 
 
 def part_of(page: str) -> str:
-    """The live element of a page, with all that stands in it."""
-    return '<div id="live"' + page.partition('<div id="live"')[2].rpartition("<script")[0].rstrip()
+    """The live element of a page with all that stands in it, then band and chip of its frame; without white space."""
+    found = page.partition('<div id="live"')[2].partition('<script src="/static/dashboard/live')[0].rstrip()
+    frame = re.findall(r'<div id="live-band".*?</div>|<span id="live-halts">.*?</span>', page, re.DOTALL)
+    assert len(frame) == 2
+    return "".join(f'<div id="live"{found} {" ".join(frame)}'.split())
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -35,7 +38,7 @@ def test_the_part_alone_is_that_of_the_page_and_304_while_nothing_changes(
     client = client_of("viewer")
     page = client.get(path)
     part = client.get(path, headers=ASK)
-    assert part.content.decode() == part_of(page.content.decode())
+    assert "".join(part.content.decode().split()) == part_of(page.content.decode())
     assert "<html" not in part.content.decode()
     version = part["ETag"]
     assert f'data-version="{version.replace(chr(34), "&quot;")}"' in part.content.decode()
@@ -54,6 +57,37 @@ def test_what_changed_is_sent_and_said(traded: Connection, client_of: ClientOf) 
     after = client.get("/", headers={**ASK, "If-None-Match": before["ETag"]})
     assert after.status_code == 200
     assert "decisions since midnight: 0;" in after.content.decode()
+
+
+def test_a_halt_and_the_mode_of_the_band_come_with_the_part_where_nothing_else_changed(
+    traded: Connection, client_of: ClientOf
+) -> None:
+    client = client_of("viewer")
+    before = client.get("/agenda/", headers=ASK)
+    assert "wallet halted" not in before.content.decode()
+    traded.execute("UPDATE trading.wallets SET mode = 'live', state = 'halted'")
+    traded.commit()
+    after = client.get("/agenda/", headers={**ASK, "If-None-Match": before["ETag"]})
+    assert after.status_code == 200
+    assert "1 wallet halted" in after.content.decode()
+    assert "LIVE · real money is traded" in after.content.decode()
+
+
+def test_a_message_waits_for_a_page_that_is_seen(client_of: ClientOf) -> None:
+    client = client_of("viewer")
+    page = client.get("/settings/").content.decode()
+    client.post("/settings/", {"seen": page.partition('name="seen" value="')[2].partition('"')[0], "name": "Ada"})
+    for path in ("/", "/agenda/"):
+        assert "Saved." not in client.get(path, headers=ASK).content.decode()
+    assert "Saved." in client.get("/settings/").content.decode()
+    assert "Saved." not in client.get("/settings/").content.decode()
+
+
+def test_the_button_to_pause_is_hidden_until_the_script_shows_it(client_of: ClientOf) -> None:
+    page = client_of("viewer").get("/").content.decode()
+    assert re.search(r'<button[^>]* id="live-pause"[^>]* hidden>', page)
+    # An author's `display` of a button would be stronger than the browser's own rule for the attribute.
+    assert re.search(r"\[hidden\] *\{ *display: none !important;? *\}", (STATIC / "strades.css").read_text())
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialToken
+from django.core.cache import cache
 from django.test import Client, override_settings
 
 from dashboard.accounts.models import AccountChange, Connection, Invitation, User
@@ -36,6 +37,7 @@ def provider(running: Provider, client_of: ClientOf, monkeypatch: pytest.MonkeyP
     """A provider that the settings name; an admin has an account, everybody may sign up."""
     running.signing_key, running.algorithm, running.is_down = running.key, "RS256", False
     running.claims, running.discovery = {"preferred_username": "tom@example.org", "email": "tom@example.org"}, {}
+    running.tokens = {}
     client_of("admin", "ada")
     User.objects.filter(pseudo="ada").update(email="ada@example.org")
     monkeypatch.setenv("STRADES_DASHBOARD_SIGNUP", "open")
@@ -134,6 +136,90 @@ def test_a_lie_of_any_kind_signs_nobody_in_and_says_so(provider: Provider, caplo
     assert SECRET not in caplog.text
 
 
+# Answers that no provider gives, and that their readers stumble over.
+DEEP: Any = []
+for _level in range(400):
+    DEEP = [DEEP]
+HOSTILE_DISCOVERY = (
+    *([], "", 1, DEEP, {"jwks_uri": 1}, {"issuer": ["x"] * 1000}, {"token_endpoint_auth_methods_supported": 1}),
+    *({"authorization_endpoint": text} for text in ("javascript:alert(1)", "http://x/\r\nSet-Cookie: a=b", "http://[")),
+    *({"token_endpoint": text} for text in ("file:///etc/passwd", "http://\0", "http://\ud800.example", "//x")),
+)
+HOSTILE_TOKENS: tuple[Any, ...] = (
+    *([], "access_token", 1, {"expires_in": "soon"}, {"expires_in": float("inf")}),
+    *(
+        {"expires_in": 10**30},
+        {"id_token": None},
+        {"id_token": "a.b.c"},
+        {"id_token": "\ud800"},
+        {"id_token": {"a": DEEP}},
+    ),
+)
+HOSTILE_CLAIMS = (
+    *({"sub": sub} for sub in ("a" * 10_000, "\0", "a\ud800", "", 42, ["42"], {"a": 1}, True)),
+    *(
+        {"exp": float("inf")},
+        {"iat": float("nan")},
+        {"iat": 10**400},
+        {"aud": [1, None]},
+        {"nonce": {"a": 1}},
+        {"azp": []},
+    ),
+)
+
+
+def test_answers_that_nobody_can_read_sign_nobody_in_and_are_said(provider: Provider) -> None:
+    sane = dict(provider.claims)
+    for hostile in (*HOSTILE_DISCOVERY, *HOSTILE_TOKENS, *HOSTILE_CLAIMS):
+        cache.clear()  # thirty attempts a minute
+        client = visitor()
+        away = client.post("/account/openid/")
+        there = query_of(away["Refresh"].partition("url=")[2])
+        if hostile in HOSTILE_CLAIMS:
+            provider.claims = {**sane, **hostile}
+        elif hostile in HOSTILE_TOKENS:
+            provider.tokens = hostile
+        else:
+            provider.discovery = hostile
+            asked = visitor().post("/account/openid/")
+            assert "You are not signed in" in asked.content.decode() or asked.status_code == 200, hostile
+            assert "javascript:" not in asked.content.decode()
+        back = urlsplit(provider.authorize(there))
+        answer = client.get(f"{back.path}?{back.query}")
+        assert answer.status_code in (401, 503), str(hostile)[:80]
+        assert "You are not signed in" in answer.content.decode(), str(hostile)[:80]
+        provider.claims, provider.tokens, provider.discovery = sane, {}, {}
+    assert not User.objects.exclude(pseudo="ada").exists()
+
+
+def test_names_that_no_database_takes_are_taken_without_the_letters_that_it_refuses(provider: Provider) -> None:
+    text = "a\0b\ud800c\u202ed"
+    names = ("preferred_username", "name", "given_name", "family_name")
+    provider.claims = {**dict.fromkeys(names, text), "email": "a@\ud800b.example"}
+    assert sign_in(visitor(), provider)["Location"] == "/"
+    [made] = User.objects.exclude(pseudo="ada")
+    assert (made.pseudo, made.name, made.surname, made.email) == ("abcd", "abcd", "abcd", "a@b.example")
+    provider.claims = {**{name: ["x" * 10_000] for name in names}, "sub": "43", "email": {"a": 1}}
+    assert sign_in(visitor(), provider)["Location"] == "/"
+    assert User.objects.count() == 3
+
+
+def test_who_has_no_password_sets_one_after_confirming_there(provider: Provider) -> None:
+    client = visitor()
+    sign_in(client, provider)
+    assert client.get("/account/password/")["Location"] == "/account/password/new/"
+    assert client.get("/account/password/new/")["Location"].startswith("/account/openid/again/")
+    assert sign_in(client, provider, next="/account/password/new/")["Location"] == "/account/password/new/"
+    assert client.get("/account/password/new/").status_code == 200
+    for password, status in (("short", 200), (PASSWORD, 302)):
+        sent = {"password1": password, "password2": password}
+        assert client.post("/account/password/new/", sent).status_code == status
+    again = visitor()
+    again.post("/account/sign-in/", {"login": "tom", "password": PASSWORD})
+    assert again.get("/settings/").status_code == 200
+    assert again.get("/account/password/new/")["Location"] == "/account/password/"
+
+
 def test_what_comes_back_without_having_left_signs_nobody_in(provider: Provider) -> None:
     client, attacker = visitor(), visitor()
     mine = urlsplit(provider.authorize(query_of(way_there(attacker))))
@@ -211,16 +297,44 @@ def test_an_account_is_linked_and_unlinked_by_whom_it_is_of(provider: Provider) 
     eve.post("/account/again/", {"password": PASSWORD})
     sign_in(eve, provider, path)
     assert SocialAccount.objects.get().user.pseudo == "bob"
+    assert "signs in to another account here" in eve.get("/settings/").content.decode()
     assert eve.post("/account/openid/disconnect/").status_code == 404
     client.post("/account/openid/disconnect/")
     assert not SocialAccount.objects.exists()
+    whats = AccountChange.objects.filter(person__pseudo="bob").order_by("pk").values_list("by", "what")
+    assert list(whats) == [("bob", "linked to the OpenID provider"), ("bob", "unlinked from the OpenID provider")]
+
+
+def test_a_second_account_there_is_not_linked_to_the_same_account_also_from_two_tabs(provider: Provider) -> None:
+    client, path = visitor(), "/account/openid/connect/"
+    bob = User.objects.create_user("bob", PASSWORD, role=Role.ANALYST)
+    client.post("/account/sign-in/", {"login": "bob", "password": PASSWORD})
+    client.post("/account/again/", {"password": PASSWORD})
+    # What signed in under an issuer that the settings named earlier signs in no more, and is in nobody's way.
+    SocialAccount.objects.create(user=bob, provider="https://old.example", uid="7", extra_data={"name": "old bob"})
+    assert "old bob" not in client.get("/settings/").content.decode()
+    tabs = [query_of(way_there(client, path)) for _ in range(2)]
+    for sub, there in zip(("42", "43"), tabs, strict=True):
+        provider.claims["sub"] = sub
+        back = urlsplit(provider.authorize(there))
+        assert client.get(f"{back.path}?{back.query}")["Location"] == "/settings/"
+    assert client.post(path)["Location"] == "/settings/"
+    assert client.get("/settings/").content.decode().count("Remove that link first.") == 2
+    assert list(SocialAccount.objects.order_by("pk").values_list("uid", flat=True)) == ["7", "42"]
+    # Two from before this was so: both are shown, and both go.
+    SocialAccount.objects.create(user=bob, provider=provider.url, uid="43", extra_data={"name": "bob 43"})
+    assert client.get("/settings/").content.decode().count("signs in to this account there") == 2
+    assert client.post("/account/openid/disconnect/").status_code == 302
+    assert [account.uid for account in SocialAccount.objects.all()] == ["7"]
 
 
 def test_who_has_no_password_confirms_there_and_cannot_lock_himself_out(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = visitor()
+    provider.claims["auth_time"] = int(time.time())
     sign_in(client, provider)
+    del provider.claims["auth_time"]
     assert client.get("/account/second-factor/app/").status_code == 200  # signed in a moment ago
     client.post("/account/openid/disconnect/")
     assert SocialAccount.objects.exists()
@@ -231,11 +345,26 @@ def test_who_has_no_password_confirms_there_and_cannot_lock_himself_out(
     page = client.get(asked["Location"]).content.decode()
     fields = {"next": re.findall(r'name="next" value="([^"]+)"', page)[-1]}
     there = query_of(way_there(client, **fields))
-    assert there["prompt"] == "login"
+    assert (there["prompt"], there["max_age"]) == ("login", "0")
     provider.claims.update(iat=int(now), exp=int(now) + 600)  # the clock of JWT's reader is another one
     back = urlsplit(provider.authorize(there))
     assert client.get(f"{back.path}?{back.query}")["Location"] == "/account/second-factor/app/"
     assert client.get("/account/second-factor/app/").status_code == 200
+
+
+def test_what_the_provider_answers_without_asking_anybody_confirms_nothing(provider: Provider) -> None:
+    """As with a session of the provider's own, where whoever sits at the browser takes `max_age` out of the address."""
+    now = int(time.time())
+    for auth_time in (None, now - 3600, now + 3600, 1e300, "now", True):
+        provider.claims["auth_time"] = auth_time
+        client = visitor()
+        sign_in(client, provider)
+        assert client.get("/settings/").status_code == 200, auth_time
+        assert client.get("/account/second-factor/app/")["Location"].startswith("/account/openid/again/"), auth_time
+        answer = sign_in(client, provider, next="/account/second-factor/app/")
+        assert answer.status_code == 401, auth_time
+        assert "Keys &amp; Co did not ask you to sign in again" in answer.content.decode(), auth_time
+        assert client.get("/account/second-factor/app/").status_code == 302, auth_time
 
 
 def test_a_provider_that_does_not_answer_is_said(provider: Provider) -> None:
@@ -243,6 +372,8 @@ def test_a_provider_that_does_not_answer_is_said(provider: Provider) -> None:
     page = visitor().post("/account/openid/")
     assert page.status_code == 503
     assert "Keys &amp; Co does not answer" in page.content.decode()
+    # Each is a session, and a question to the provider: no more than attempts to sign in.
+    assert [visitor().post("/account/openid/").status_code for _ in range(30)] == [503] * 29 + [429]
 
 
 @pytest.mark.parametrize(

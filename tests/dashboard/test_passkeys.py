@@ -8,10 +8,12 @@ from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
 from dashboard.accounts.models import Connection, User
+from tests.dashboard.authenticator import Authenticator as Device
 from tests.dashboard.conftest import PASSWORD, ClientOf, totp
 from tests.dashboard.test_accounts import browser
 
@@ -55,6 +57,45 @@ def test_what_is_no_credential_makes_no_passkey_and_signs_nobody_in(client_of: C
         assert asked.post("/account/second-factor/sign-in/", {"credential": credential}).status_code == 200
     assert not Authenticator.objects.filter(type="webauthn").exists()
     assert stranger.get("/settings/").status_code == asked.get("/settings/").status_code == 302
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_passkey_signs_in_alone_only_where_its_owner_ticked_that(is_alone: bool, client_of: ClientOf) -> None:
+    client_of("viewer", "ada", second_factor=False)
+    device = Device(User.objects.get(pseudo="ada").pk)
+    owner = Client(SERVER_NAME="localhost")
+    owner.post("/account/sign-in/", {"login": "ada", "password": PASSWORD})
+    confirmed(owner).get("/account/second-factor/passkeys/new/")
+    sent = {"name": "phone", "credential": json.dumps(device.make(owner.session["mfa.webauthn.state"]["challenge"]))}
+    made = owner.post("/account/second-factor/passkeys/new/", {**sent, **({"passwordless": "on"} if is_alone else {})})
+    assert made.status_code == 302, made.content.decode()
+
+    stranger = Client(SERVER_NAME="localhost")
+    asked = stranger.get("/account/sign-in/passkey/", headers={"accept": "application/json"}).json()
+    signed = json.dumps(device.sign(asked["request_options"]["publicKey"]["challenge"]))
+    answer = stranger.post("/account/sign-in/passkey/", {"credential": signed})
+    assert answer["Location"] == ("/" if is_alone else "/account/sign-in/")
+    assert (stranger.get("/settings/").status_code == 200) is is_alone
+    if not is_alone:
+        assert "This passkey is a second factor." in stranger.get("/account/sign-in/").content.decode()
+        # With the password it is one.
+        assert stranger.post("/account/sign-in/", {"login": "ada", "password": PASSWORD}).status_code == 302
+        stranger.get("/account/second-factor/sign-in/")
+        signed = json.dumps(device.sign(stranger.session["mfa.webauthn.state"]["challenge"]))
+        assert stranger.post("/account/second-factor/sign-in/", {"credential": signed})["Location"] == "/"
+        # What was signed once signs nobody in again.
+        thief = Client(SERVER_NAME="localhost")
+        thief.post("/account/sign-in/", {"login": "ada", "password": PASSWORD})
+        assert thief.post("/account/second-factor/sign-in/", {"credential": signed}).status_code == 200
+
+
+def test_who_asks_for_challenges_is_not_kept_for_long_and_not_answered_for_ever(site: str) -> None:
+    ask = {"accept": "application/json"}
+    answers = [browser().get("/account/sign-in/passkey/", headers=ask).status_code for _ in range(32)]
+    assert answers == [200] * 30 + [429] * 2
+    assert Session.objects.count() == 30
+    assert not Session.objects.filter(expire_date__gt=timezone.now() + timedelta(hours=1)).exists()
+    assert Session.objects.filter(expire_date__gt=timezone.now() + timedelta(minutes=50)).count() == 30
 
 
 def test_another_persons_passkey_does_not_exist(passkey: tuple[Client, Authenticator], client_of: ClientOf) -> None:

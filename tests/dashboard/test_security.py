@@ -14,7 +14,7 @@ from django.test import Client
 import dashboard
 from dashboard.__main__ import COMMANDS
 from dashboard.secret_key import read_or_make_key
-from strades_pipelines.database.backup import SESSIONS
+from strades_pipelines.database.sessions import SESSIONS
 from tests.dashboard.conftest import PASSWORD, ClientOf, home
 
 HERE = Path(dashboard.__file__).parent
@@ -174,7 +174,7 @@ def test_a_page_of_another_site_cannot_fill_the_log(site: str, monkeypatch: pyte
     assert len(lines) <= 22
 
 
-def test_what_a_backup_leaves_out_is_where_sessions_are() -> None:
+def test_what_a_backup_leaves_out_and_the_night_deletes_is_where_sessions_are() -> None:
     schema = connections["default"].settings_dict["OPTIONS"]["options"].partition("search_path=")[2].split()[0]
     assert f"{schema}.{Session._meta.db_table}" == SESSIONS
 

@@ -2,6 +2,7 @@
 
 from time import perf_counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,14 @@ def test_each_version_is_compared_with_the_one_before_it_and_old_ones_are_not() 
     found = diff_versions([str(n) for n in range(30)])
     assert [bool(pieces) for pieces in found] == [True] * MOST_DIFFS + [False] * (30 - MOST_DIFFS)
     assert diff_versions([]) == []
+
+
+@pytest.mark.parametrize(("same", "compared"), [(MOST_WORDS - 1, True), (MOST_WORDS, False)])
+def test_a_text_is_compared_up_to_its_four_hundredth_word(same: int, compared: bool) -> None:
+    assert MOST_WORDS == 400
+    words = "".join(f"w{n} " for n in range(same))
+    changed = [Piece("removed", "old"), Piece("added", "new")] if compared else []
+    assert diff_words(f"{words}old", f"{words}new") == [Piece("same", words), *changed]
 
 
 def test_long_and_monotonous_texts_end_soon() -> None:

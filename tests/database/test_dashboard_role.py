@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from strades_pipelines import doctor
+from strades_pipelines import container, doctor
 from strades_pipelines.database.connection import (
+    MissingRights,
     connect,
     create_databases,
     dashboard_database_url,
@@ -18,7 +19,7 @@ from strades_pipelines.database.connection import (
     working_dashboard_url,
 )
 from strades_pipelines.database.migrate import DBT_SCHEMAS, migrate
-from strades_pipelines.database.roles import DASHBOARD_ROLE
+from strades_pipelines.database.roles import DASHBOARD_ROLE, SERVICE_ROLE
 from tests.database.test_roles import names
 
 __all__ = ["names"]
@@ -179,3 +180,21 @@ def test_it_logs_in_by_a_password_of_its_own() -> None:
         doctor._dashboard()
     assert working_dashboard_url() == url
     psycopg.connect(url).close()
+    # Whoever shut it out on purpose is not overruled: not in haste, and not by a restart.
+    with psycopg.connect(server_url(), autocommit=True) as owner:
+        owner.execute(f"ALTER ROLE {DASHBOARD_ROLE} NOLOGIN")
+        try:
+            for _attempt in range(2):
+                with pytest.raises(MissingRights, match=f"`ALTER ROLE {DASHBOARD_ROLE} LOGIN`, as the server's owner"):
+                    working_dashboard_url()
+            assert container.dashboard_login() == url  # `migrate` goes on: trading waits for it
+            with pytest.raises(RuntimeError, match=r"cannot log in .*as the server's owner, lets it in again"):
+                doctor._dashboard()
+            owner.execute(f"COMMENT ON ROLE {SERVICE_ROLE} IS 'roles of an older version'")
+            create_databases()
+            assert owner.execute(
+                "SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [DASHBOARD_ROLE]
+            ).fetchone() == (False,)
+        finally:
+            owner.execute(f"ALTER ROLE {DASHBOARD_ROLE} LOGIN")
+    assert working_dashboard_url() == url

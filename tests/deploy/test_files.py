@@ -68,6 +68,15 @@ def test_nothing_is_published_but_to_this_machine() -> None:
     assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in ports)
 
 
+def test_a_published_port_is_the_one_that_is_listened_on_and_whose_health_is_asked() -> None:
+    for name, service in services().items():
+        for published in service.get("ports", ()):
+            _address, outside, inside = published.split(":")
+            command = service["command"]
+            assert command[command.index("--port") + 1] == inside == outside, name
+            assert service["healthcheck"]["test"][-1].startswith(f"http://127.0.0.1:{inside}/"), name
+
+
 def test_no_secret_stands_in_a_file_of_the_project() -> None:
     secret_names = re.compile("PASSWORD|SECRET|TOKEN|KEY|DATABASE_URL")
     for service in services().values():

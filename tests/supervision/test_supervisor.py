@@ -63,6 +63,24 @@ def test_a_part_that_cannot_start_is_told_once_with_growing_pauses_and_recovers_
         assert len(running.incidents) == 1
 
 
+def test_a_part_whose_environment_cannot_be_made_is_told_and_ends_no_other() -> None:
+    """The dashboard's holds the password of a role of the database that may refuse it."""
+    refusals = ["a role may not log in; ask its owner"]
+
+    def command() -> list[str]:
+        if refusals:
+            raise RuntimeError(refusals[0])
+        return ["sleep", "60"]
+
+    with fleet("web", "docs", commands={"web": command}) as running:
+        wait(lambda: running.incidents)
+        [(part, why)] = running.incidents
+        assert (part, "could not be started: a role may not log in; ask its owner" in why) == ("web", True)
+        assert running.children["docs"].ended() is None
+        refusals.clear()
+        wait(lambda: running.children["web"].pid is not None)
+
+
 def test_a_part_that_waits_for_its_next_attempt_is_started_at_once_when_its_files_changed(tmp_path: Path) -> None:
     """A broken list of sources, mended."""
     mended, tries = tmp_path / "mended", tmp_path / "tries"

@@ -16,8 +16,13 @@
   };
 
   function show(text) {
-    const found = new DOMParser().parseFromString(text, "text/html").getElementById("live");
-    part().replaceWith(document.adoptNode(found));
+    const answer = new DOMParser().parseFromString(text, "text/html");
+    const found = answer.getElementById("live");
+    // Mode and halts stand outside the part. What is the same stays, so that no screen reader says it again.
+    for (const id of ["live", "live-band", "live-halts"]) {
+      const old = document.getElementById(id), now = answer.getElementById(id);
+      if (old && now && old.outerHTML !== now.outerHTML) old.replaceWith(document.adoptNode(now));
+    }
     // A screen reader is told what is new in a line, not every table again.
     if (news.textContent !== found.dataset.news) news.textContent = found.dataset.news;
   }

@@ -8,6 +8,9 @@ from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from strades_pipelines.brokerage.checkpoints import delete_old_changes
 from strades_pipelines.brokerage.ledger_marks import verify_in_full
+from strades_pipelines.database.connection import connect
+from strades_pipelines.database.roles import DASHBOARD_ROLE
+from strades_pipelines.database.sessions import delete_sessions
 from strades_pipelines.database.sizes import read_sizes, write_sizes
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
 from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
@@ -50,6 +53,15 @@ def prune_event_log(context: dg.OpExecutionContext, database: Database) -> None:
     context.log.info("deleted " + ", ".join(f"{count} {name}" for name, count in deleted.items()))
 
 
+@dg.op(description="Deletes sessions of the dashboard that are over.")
+def delete_expired_sessions(context: dg.OpExecutionContext, database: Database) -> None:
+    """Delete them as the dashboard's role, which alone may; by the real clock, as browsers do."""
+    with connect(database.location(), role=DASHBOARD_ROLE) as connection:
+        count = delete_sessions(connection)
+        connection.commit()
+    context.log.info(f"deleted {count} expired sessions of the dashboard")
+
+
 @dg.op(ins={"start": dg.In(dg.Nothing)}, description="Records in ops.sizes how large each part of the installation is.")
 def record_sizes(database: Database) -> None:
     """Record today's sizes, from which `strades doctor` says what will be full when."""
@@ -88,11 +100,13 @@ def verify_ledgers(context: dg.OpExecutionContext, database: Database) -> None:
 
 
 @dg.job(
-    description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months, verifies ledgers."
+    description="Deletes what Dagster and the dashboard keep no longer, records sizes, takes the inventory of months, "
+    "verifies ledgers."
 )
 def nightly_housekeeping_job() -> None:
     """Ops that know nothing of each other, but that sizes are recorded of what is left."""
     record_sizes(start=prune_event_log())
+    delete_expired_sessions()
     take_inventory()
     verify_ledgers()
 

@@ -1,0 +1,57 @@
+"""Which account at the provider signs in to which account here: one to one, with a line for each change."""
+
+from typing import Any
+
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings as django_settings
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from dashboard.accounts.models import AccountChange, User
+from dashboard.accounts.provider import PROVIDER
+
+
+def linked_accounts(person: Any) -> Any:
+    """The accounts at the provider of the settings that sign in to this one.
+
+    Those of another issuer, which the settings named earlier, are not among them: they sign nobody in.
+    """
+    apps = django_settings.SOCIALACCOUNT_PROVIDERS.get(PROVIDER, {}).get("APPS", [])
+    issuers = [app["provider_id"] for app in apps]
+    return SocialAccount.objects.filter(user=person, provider__in=issuers).order_by("pk")
+
+
+@transaction.atomic
+def link(request: HttpRequest, sociallogin: Any) -> None:
+    """Link the account there to that of the request, and say what came of it. Of two tabs at once one is first."""
+    person = User.objects.select_for_update().get(pk=request.user.pk)
+    if is_reauthentication_required(request, app="allauth.socialaccount"):
+        messages.error(request, _("That took too long, so nothing was linked. Begin again."))
+    elif sociallogin.is_existing:
+        is_own = sociallogin.account.user_id == person.pk
+        mine = _("It signs in to this account already.")
+        theirs = _("It signs in to another account here, so it was not linked.")
+        messages.add_message(request, messages.INFO if is_own else messages.ERROR, mine if is_own else theirs)
+    elif linked_accounts(person).exists():
+        say_that_one_is_linked(request)
+    else:
+        sociallogin.connect(request, person)
+        AccountChange.objects.create(by=person.pseudo, person=person, what="linked to the OpenID provider")
+        messages.success(request, _("It signs in to this account from now on."))
+
+
+def say_that_one_is_linked(request: HttpRequest) -> None:
+    """Why there is no second link: unlinking and confirming would have two meanings."""
+    messages.error(request, _("Another account there signs in to this one already. Remove that link first."))
+
+
+@transaction.atomic
+def unlink(person: Any) -> int:
+    """Remove the links to the provider of the settings, with a line that says so. Returns how many there were."""
+    count, _rows = linked_accounts(person).delete()
+    if count:
+        AccountChange.objects.create(by=person.pseudo, person=person, what="unlinked from the OpenID provider")
+    return int(count)

@@ -1,0 +1,192 @@
+"""What somebody tries who wants in, wants more, or wants others out; `docs/security.md` lists all of it."""
+
+import re
+import time
+from typing import Any
+
+import psycopg
+import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.test import Client
+
+from dashboard.accounts.models import User
+from dashboard.results.exports import to_csv
+from strades_pipelines.settings import settings
+from tests.dashboard.conftest import PASSWORD, ClientOf, hashed_password, totp
+from tests.dashboard.test_accounts import FORM, browser
+
+SIGN_IN = {"login": "ada", "password": PASSWORD}
+ELSEWHERE = (
+    *("//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "https:evil"),
+    *("http:///evil.example", "javascript:alert(1)", " //evil.example", "//127.0.0.1@evil.example", "\t//evil.example"),
+)
+
+
+def account(name: str = "ada", **more: Any) -> User:
+    """An account without a second factor."""
+    made: User = User.objects.create(pseudo=name, password=hashed_password(), **more)
+    return made
+
+
+def test_a_session_that_somebody_else_began_is_not_signed_in_with_its_owner(site: str) -> None:
+    account()
+    attacker, victim = browser(), browser()
+    attacker.get("/account/sign-in/passkey/", headers={"accept": "application/json"})
+    planted = attacker.cookies["strades_session"].value
+    assert Session.objects.filter(session_key=planted).exists()
+    victim.cookies["strades_session"] = planted
+    assert victim.post("/account/sign-in/", SIGN_IN)["Location"] == "/"
+    own = victim.cookies["strades_session"].value
+    assert own != planted
+    assert attacker.get("/settings/").status_code == 302
+    # And what was taken from a browser is worth nothing once its owner signed out.
+    victim.post("/account/sign-out/")
+    for key in (own, planted, "x" * 32, "' OR 1=1 --", "\0"):
+        thief = browser()
+        thief.cookies["strades_session"] = key
+        assert thief.get("/settings/").status_code == 302
+
+
+def test_forged_tokens_change_nothing(client_of: ClientOf) -> None:
+    client = client_of("viewer", "ada", enforce_csrf_checks=True)
+    client.get("/settings/")
+    other = Client(SERVER_NAME="127.0.0.1")
+    other.get("/account/sign-in/")
+    for token in ("", "x", "a" * 32, "a" * 64, "\0" * 64, other.cookies["strades_csrf"].value, "é" * 64):
+        answer = client.post("/settings/", {"csrfmiddlewaretoken": token, "name": "Eve"})
+        assert answer.status_code == 403, token
+        assert (
+            client.post("/settings/", {"name": "Eve"}, headers={"x-csrftoken": token.encode().hex()}).status_code == 403
+        )
+    assert User.objects.get(pseudo="ada").name == ""
+
+
+def test_fields_that_no_form_has_are_not_taken(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = client_of("viewer", "ada")
+    before = User.objects.values().get(pseudo="ada")
+    more = {
+        "role": "admin",
+        "is_active": "",
+        "pseudo": "root",
+        "UserID": "1",
+        "id": "1",
+        "password": "x",
+        "last_login": "",
+    }
+    assert client.post("/settings/", {"name": "Ada", **more}).status_code == 302
+    assert User.objects.values().get(pseudo="ada") == {**before, "name": "Ada"}
+    monkeypatch.setenv("STRADES_DASHBOARD_SIGNUP", "open")
+    settings.cache_clear()
+    browser().post("/account/sign-up/", {"username": "bob", **FORM, "role": "admin", "is_staff": "on", "id": "1"})
+    bob = User.objects.get(pseudo="bob")
+    assert (bob.role, bob.pk != before["id"]) == ("viewer", True)
+    admin = client_of("admin", "eve")
+    admin.post(f"/people/{bob.pk}/", {"role": "analyst", "is_active": "on", "pseudo": "root", "password": "x"})
+    bob.refresh_from_db()
+    assert (bob.pseudo, bob.role, bob.check_password(PASSWORD)) == ("bob", "analyst", True)
+
+
+def test_nobody_is_led_to_another_site_after_signing_in_confirming_or_choosing(site: str) -> None:
+    account()
+    for place in ELSEWHERE:
+        cache.clear()  # ten confirmations a minute
+        client = browser()
+        assert client.post("/account/sign-in/", {**SIGN_IN, "next": place})["Location"] == "/", place
+        assert client.post("/preferences/", {"theme": "dark", "next": place})["Location"] == "/", place
+        assert client.post("/account/again/", {"password": PASSWORD, "next": place})["Location"] == "/", place
+        page = browser().get("/account/sign-in/", {"next": place}).content.decode()
+        assert not re.search(r"(?:href|action)=\"[^\"]*evil", page), place
+    assert browser().post("/account/sign-in/", {**SIGN_IN, "next": "/news/"})["Location"] == "/news/"
+
+
+def test_a_name_that_nobody_has_costs_as_much_time_as_a_wrong_password(site: str) -> None:
+    account()
+    costs: dict[str, float] = {}
+    for name in ("ada", "nobody"):
+        client = browser()
+        began = time.process_time()
+        client.post("/account/sign-in/", {"login": name, "password": "wrong horse 42"})
+        costs[name] = time.process_time() - began
+    # The hash alone is most of it: without one it is a tenth.
+    assert costs["nobody"] > costs["ada"] / 2
+
+
+def test_who_guesses_keeps_nobody_out_at_another_address(site: str) -> None:
+    account()
+    for n in range(8):
+        guess = {"login": "ada", "password": f"wrong horse {n}"}
+        Client(SERVER_NAME="127.0.0.1", REMOTE_ADDR="192.0.2.7").post("/account/sign-in/", guess)
+        # A header that anybody can write is no address.
+        browser().post("/account/sign-in/", {**guess, "login": f"nobody{n}"}, headers={"x-forwarded-for": "192.0.2.9"})
+    assert (
+        Client(SERVER_NAME="127.0.0.1", REMOTE_ADDR="192.0.2.7").post("/account/sign-in/", SIGN_IN).status_code == 200
+    )
+    assert browser().post("/account/sign-in/", SIGN_IN)["Location"] == "/"
+
+
+def test_a_code_of_an_app_works_once_and_is_not_guessed(site: str) -> None:
+    secret = generate_totp_secret()
+    TOTP.activate(account(), secret)
+
+    def answer(code: str) -> int:
+        client = browser()
+        client.post("/account/sign-in/", SIGN_IN)
+        client.post("/account/second-factor/sign-in/", {"code": code})
+        return int(client.get("/settings/").status_code)
+
+    code = totp(secret)
+    assert answer(code) == 200
+    assert answer(code) == 302
+    for n in range(5):
+        assert answer(f"{n:06d}") == 302
+    other = generate_totp_secret()
+    TOTP.activate(account("bob"), other)
+    client = browser()
+    client.post("/account/sign-in/", {"login": "bob", "password": PASSWORD})
+    for n in range(6):
+        client.post("/account/second-factor/sign-in/", {"code": f"{n:06d}"})
+    client.post("/account/second-factor/sign-in/", {"code": totp(other)})
+    assert client.get("/settings/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/static/../dashboard.key", "/static/%2e%2e/%2e%2e/dashboard.key", "/static/..%2fdashboard.key"),
+        *("/static//etc/passwd", "/static/%00", "/data/records/candles/rows.%2e%2e%2fx", "/data/..%2f..%2f/x/rows.csv"),
+        *(
+            "/data/dashboard/django_session/",
+            "/data/dashboard/user_logging_info/rows.csv",
+            "/bodies/1/../../settings.py",
+        ),
+    ],
+)
+def test_no_address_leads_to_a_file_or_a_table_of_accounts(path: str, client_of: ClientOf) -> None:
+    assert client_of("admin").get(path).status_code == 404
+
+
+def test_a_wallets_name_adds_no_header_and_no_folder_to_a_file(
+    traded: "psycopg.Connection[Any]", client_of: ClientOf
+) -> None:
+    name = 'x"; filename*=../é\tx'
+    traded.execute(
+        'INSERT INTO trading.wallets (wallet, mode, broker, strategy, parameters, instruments, "interval", code_hash, '
+        "currency, opening_cash, fee_rate, opened_at, max_decision_age) "
+        "VALUES (%s, 'replay', 'replay', 's', '{}', '{}', '1m', 'c', 'USD', 100, 0, now(), '1 hour')",
+        [name],
+    )
+    traded.commit()
+    client = client_of("viewer")
+    answer = client.get("/wallets/x%22%3B%20filename%2A%3D..%2F%C3%A9%09x/fills.csv")
+    assert answer.status_code == 200
+    assert answer["Content-Disposition"] == 'attachment; filename="x___filename_______x-fills.csv"'
+    assert answer["Cache-Control"] == "no-store"
+    assert client.get("/wallets/x%0D%0ASet-Cookie%3A%20a%3Db/fills.csv").status_code == 404
+
+
+def test_no_text_is_carried_out_by_a_spreadsheet() -> None:
+    for sign in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20":
+        line = to_csv(["a"], [[f"{sign}cmd|' /C calc'!A0"]]).split("\n", 1)[1]
+        assert line.lstrip('"').startswith("'"), sign
