@@ -15,6 +15,7 @@ def backtest(
     strategy: opt.Named,
     bars: opt.BarFiles = None,
     adjust: opt.Adjust = None,
+    actions: opt.Actions = None,
     calendar: opt.Calendar = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
@@ -49,7 +50,7 @@ def backtest(
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
     files, stored = (bars or (), adjust or (), calendar), (instrument or (), interval)
-    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample)
+    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions)
     terms = TermsChoice(
         cash,
         fee,
@@ -84,6 +85,7 @@ def sweep(
     ] = None,
     bars: opt.BarFiles = None,
     adjust: opt.Adjust = None,
+    actions: opt.Actions = None,
     calendar: opt.Calendar = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
@@ -120,7 +122,7 @@ def sweep(
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
     files, stored = (bars or (), adjust or (), calendar), (instrument or (), interval)
-    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample)
+    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions)
     terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, limits=limit or ())
     terms = replace(terms, fit_cash=fit_cash)
     from strades_pipelines.research.sweeping import SweepChoice, run_sweep

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,6 +12,7 @@ from typing import Any
 from strades_pipelines.datamanager.calendars import CalendarError, Sessions, sessions
 from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.limits import LIMITS, as_floats, parse_limits, read_limit
+from strades_pipelines.strategy.action_files import ActionFile, read_actions
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_files import Reading, name_of
@@ -37,6 +38,7 @@ class DataChoice:
     lot: float = 0.0
     as_of: str | None = None
     resample: str | None = None
+    actions: str | None = None
 
     def bars(self) -> list[Bars]:
         """The bars of every instrument.
@@ -61,7 +63,8 @@ class DataChoice:
             if names.count(name) > 1:
                 raise BadInput(f"--bars: expected a name for each file, found {name!r} twice; write --bars NAME=FILE")
         factors = self._factors(names)
-        return [reading.bars(path, name, factors.get(name)) for name, path in files]
+        actions = self._actions(names, factors)
+        return [reading.bars(path, name, factors.get(name), actions) for name, path in files]
 
     def benchmark(self, file: str) -> Bars:
         """The bars of another file, read as those are.
@@ -69,7 +72,9 @@ class DataChoice:
         Raises:
             BadInput: one line on what is wrong with the file.
         """
-        [bars] = replace(self, files=[file], adjust=(), instruments=(), as_of=None, end=None, start=None).bars()
+        [bars] = replace(
+            self, files=[file], adjust=(), actions=None, instruments=(), as_of=None, end=None, start=None
+        ).bars()
         return bars
 
     def _range(self) -> tuple[int | None, int | None]:
@@ -91,11 +96,22 @@ class DataChoice:
             found[name] = Path(path)
         return found
 
+    def _actions(self, names: Sequence[str], factors: Mapping[str, Path]) -> ActionFile | None:
+        if self.actions is None:
+            return None
+        file = read_actions(Path(self.actions))
+        file.check_names(names)
+        for name in factors:
+            if action := next(iter(file.of(name)), None):
+                raise file.refuse(action, "symbol", "prices that --adjust leaves as they were traded", repr(name))
+        return file
+
     def _stored(self, start: int | None, end: int | None) -> list[Bars]:
         from strades_pipelines.research.stored_bars import stored_bars
 
-        if self.interval is None or self.adjust or self.calendar or self.resample:
-            raise BadInput("--instrument: expected --interval with it, and neither --adjust, --calendar nor --resample")
+        if self.interval is None or self.adjust or self.calendar or self.resample or self.actions:
+            others = "--adjust, --actions, --calendar nor --resample"
+            raise BadInput(f"--instrument: expected --interval with it, and neither {others}")
         _length(self.interval)
         as_of = None if self.as_of is None else moment(_time(self.as_of))
         return stored_bars(

@@ -25,6 +25,13 @@ Adjust = Annotated[
         help="LEAN factor file: prices x price factor x split factor, volume / split factor; in the order of --bars.",
     ),
 ]
+Actions = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="csv of splits and dividends: symbol, date (ex), kind (split or dividend), value, [currency].",
+    ),
+]
 Calendar = Annotated[
     str | None,
     typer.Option(

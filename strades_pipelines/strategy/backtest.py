@@ -9,6 +9,7 @@ import numpy as np
 
 from strades_pipelines.market.fees import Fee
 from strades_pipelines.strategy.account import ORDERS, Account
+from strades_pipelines.strategy.actions import Actions
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.broker import SimulatedBroker
 from strades_pipelines.strategy.columns import Columns, Floats, Integers, bar_columns
@@ -28,7 +29,7 @@ class Bars:
 
     `time` is when a bar is final and known, its close; `open_time` when it opened; `prices` are open, high, low, close
     and volume. `multiplier` is the units of money a point of price is worth, `lot` the unit of quantities (0: any
-    fraction).
+    fraction). `actions` are its splits and dividends, None where they are not told.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Bars:
     prices: Floats
     multiplier: float = 1.0
     lot: float = 0.0
+    actions: Actions | None = None
     _columns: dict[int, Columns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -52,6 +54,15 @@ class Bars:
         if i not in self._columns:
             self._columns[i] = bar_columns(i, self.time, self.open_time, self.prices)
         return self._columns[i]
+
+    def streams(self, i: int) -> list[Columns]:
+        """Everything that is known of it, as streams of events of instrument `i`."""
+        return [self.columns(i), *([self.actions.columns(i)] if self.actions else [])]
+
+
+def event_chain(bars: Sequence[Bars]) -> EventChain:
+    """What is known of instruments, in its total order."""
+    return EventChain([[stream] for i, one in enumerate(bars) for stream in one.streams(i)])
 
 
 @dataclass(frozen=True)
@@ -175,8 +186,7 @@ def backtest(
     """
     terms = terms or Terms()
     engine = terms.engine(strategy, bars)
-    chain = EventChain([[one.columns(i)] for i, one in enumerate(bars)])
-    [progress] = Session(chain, until, [engine], mode=mode, cache=cache).run()
+    [progress] = Session(event_chain(bars), until, [engine], mode=mode, cache=cache).run()
     return result_of(progress, [one.name for one in bars])
 
 
