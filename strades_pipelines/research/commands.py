@@ -14,6 +14,8 @@ app = typer.Typer()
 def backtest(
     strategy: opt.Named,
     bars: opt.BarFiles = None,
+    trades: opt.TradeFiles = None,
+    every: opt.Every = None,
     adjust: opt.Adjust = None,
     actions: opt.Actions = None,
     calendar: opt.Calendar = None,
@@ -50,7 +52,7 @@ def backtest(
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
     files, stored = (bars or (), adjust or (), calendar), (instrument or (), interval)
-    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions)
+    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
     terms = TermsChoice(
         cash,
         fee,
@@ -84,6 +86,8 @@ def sweep(
         list[str] | None, typer.Option(metavar="NAME=A,B", help="Values of a parameter, one by one.")
     ] = None,
     bars: opt.BarFiles = None,
+    trades: opt.TradeFiles = None,
+    every: opt.Every = None,
     adjust: opt.Adjust = None,
     actions: opt.Actions = None,
     calendar: opt.Calendar = None,
@@ -122,7 +126,7 @@ def sweep(
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
     files, stored = (bars or (), adjust or (), calendar), (instrument or (), interval)
-    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions)
+    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
     terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, limits=limit or ())
     terms = replace(terms, fit_cash=fit_cash)
     from strades_pipelines.research.sweeping import SweepChoice, run_sweep

@@ -19,6 +19,7 @@ from strades_pipelines.strategy.bar_files import Reading, name_of
 from strades_pipelines.strategy.events import BEGINNING, microseconds, moment
 from strades_pipelines.strategy.specs import parse_fee, parse_fills
 from strades_pipelines.strategy.tactics import Tactic
+from strades_pipelines.strategy.trade_bars import parse_every
 
 NAMED = re.compile(r"(?P<name>[^=/\\]+)=(?P<rest>.+)")
 
@@ -39,6 +40,8 @@ class DataChoice:
     as_of: str | None = None
     resample: str | None = None
     actions: str | None = None
+    trades: Sequence[str] = ()
+    every: str | None = None
 
     def bars(self) -> list[Bars]:
         """The bars of every instrument.
@@ -46,8 +49,10 @@ class DataChoice:
         Raises:
             BadInput: one line on what is wrong with a file or an option.
         """
-        if bool(self.files) == bool(self.instruments):
-            raise BadInput("expected --bars FILE or --instrument VENUE:SYMBOL with --interval")
+        if bool(self.files or self.trades) == bool(self.instruments):
+            raise BadInput("expected --bars FILE or --instrument VENUE:SYMBOL with --interval, or --trades FILE")
+        if bool(self.trades) != (self.every is not None):
+            raise BadInput("expected --trades FILE and --every, found one of them")
         start, end = self._range()
         if self.instruments:
             return self._stored(start, end)
@@ -57,14 +62,18 @@ class DataChoice:
         known = partial(_sessions, self.calendar) if self.calendar else None
         longer = None if self.resample is None else _length(self.resample, "--resample")
         reading = Reading(known, interval, start, end, self.multiplier, self.lot, longer)
-        files = [_named_file(text) for text in self.files]
-        names = [name for name, _ in files]
+        every = None if self.every is None else parse_every(self.every)
+        if self.trades and self.resample:
+            raise BadInput("--resample: expected bars of files; of --trades, --every says how long they are")
+        files, trades = ([_named_file(text) for text in texts] for texts in (self.files, self.trades))
+        names = [name for name, _ in (*files, *trades)]
         for name in names:
             if names.count(name) > 1:
                 raise BadInput(f"--bars: expected a name for each file, found {name!r} twice; write --bars NAME=FILE")
-        factors = self._factors(names)
+        factors = self._factors(names[: len(files)])
         actions = self._actions(names, factors)
-        return [reading.bars(path, name, factors.get(name), actions) for name, path in files]
+        found = [reading.bars(path, name, factors.get(name), actions) for name, path in files]
+        return [*found, *(reading.trade_bars(path, every, name, actions) for name, path in trades if every)]
 
     def benchmark(self, file: str) -> Bars:
         """The bars of another file, read as those are.
@@ -72,9 +81,8 @@ class DataChoice:
         Raises:
             BadInput: one line on what is wrong with the file.
         """
-        [bars] = replace(
-            self, files=[file], adjust=(), actions=None, instruments=(), as_of=None, end=None, start=None
-        ).bars()
+        plain = replace(self, adjust=(), actions=None, trades=(), every=None, instruments=(), as_of=None)
+        [bars] = replace(plain, files=[file], start=None, end=None).bars()
         return bars
 
     def _range(self) -> tuple[int | None, int | None]:

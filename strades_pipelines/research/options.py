@@ -17,6 +17,20 @@ BarFiles = Annotated[
         help="csv, csv.gz or parquet with ts_utc (the open, UTC), open, high, low, close, volume. Again for more.",
     ),
 ]
+TradeFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trades",
+        metavar="[NAME=]FILE",
+        help="csv, csv.gz or parquet with ts_utc, price, amount, to make bars of. Again for more.",
+    ),
+]
+Every = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPEC", help="With --trades, what makes a bar: 1m, 1h, 1000ticks, 50volume, 1000000notional, ..."
+    ),
+]
 Adjust = Annotated[
     list[str] | None,
     typer.Option(

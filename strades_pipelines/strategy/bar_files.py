@@ -15,6 +15,7 @@ from strades_pipelines.strategy.bar_checks import check, iso
 from strades_pipelines.strategy.bar_table import TIME, BarTable, read_table
 from strades_pipelines.strategy.columns import Floats, Integers
 from strades_pipelines.strategy.factors import read_factors
+from strades_pipelines.strategy.trade_bars import Every, as_bars, complete_groups, read_trades, with_empty
 
 DAY = 86_400_000_000
 LAST = np.iinfo(np.int64).max
@@ -75,18 +76,7 @@ class Reading:
         name = name or name_of(path)
         table = read_table(path)
         check(path, table)
-        return self.of_table(path, name, table, self.interval or _interval(path, table.time), factors, actions)
-
-    def of_table(
-        self,
-        path: Path,
-        name: str,
-        table: BarTable,
-        interval: int,
-        factors: Path | None = None,
-        actions: ActionFile | None = None,
-    ) -> Bars:
-        """Bars that are read and checked already, each of `interval` microseconds; see `bars`."""
+        interval = self.interval or _interval(path, table.time)
         timing = self._timing(path, table, interval)
         prices = table.prices if factors is None else read_factors(factors).apply(timing.days, table.prices)
         placed = None if actions is None else Placement.of(actions, name, timing.days)
@@ -98,10 +88,56 @@ class Reading:
             labels = table.time
         else:
             labels = timing.opens if self.sessions is None or self.resample < DAY else timing.days * DAY
+        return self._cut(path, name, labels, timing, prices, first, placed)
+
+    def _cut(
+        self,
+        path: Path,
+        name: str,
+        labels: Integers,
+        timing: "Timing",
+        prices: Floats,
+        first: Integers,
+        placed: Placement | None,
+    ) -> Bars:
+        """The bars of the range, by their labels, with the actions of what is in it."""
         kept = self._kept(path, labels)
-        known = None if placed is None else placed.grouped(first, timing.closes, prices, kept)
+        actions = None if placed is None else placed.grouped(first, timing.closes, prices, kept)
         prices = np.ascontiguousarray(prices[:, kept])
-        return Bars(name, timing.closes[kept], timing.opens[kept], prices, self.multiplier, self.lot, known)
+        return Bars(name, timing.closes[kept], timing.opens[kept], prices, self.multiplier, self.lot, actions)
+
+    def trade_bars(self, path: Path, every: Every, name: str | None = None, actions: ActionFile | None = None) -> Bars:
+        """Bars made of a csv, csv.gz or parquet file of trades with the columns ts_utc, price, amount.
+
+        Those of time are where `resample` would put them, and known at their end; the others are known with their last
+        trade, a microsecond after the bar before where that ended at the same instant.
+
+        Raises:
+            BadInput: one line naming the file, and for what is wrong in a row its row and field.
+        """
+        name = name or name_of(path)
+        trades = read_trades(path)
+        timing = self._timing(path, BarTable(trades.time, as_bars(trades), 2), 0)
+        placed = None if actions is None else Placement.of(actions, name, timing.days)
+        end = len(trades.time)
+        if every.length:
+            first, longer = timing.grouped(path, 1, every.length)
+        else:
+            first, end = complete_groups(path, trades, every)
+            last, number = np.append(first[1:], end) - 1, np.arange(len(first))
+            known = np.maximum.accumulate(trades.time[last] - number) + number
+            longer = Timing(trades.time[first], known, timing.days[first])
+        prices = as_bars(trades)[:, :end]
+        prices = _joined(prices if placed is None else placed.restated(prices, first), first)
+        if every.length and every.fills_empty and (self.sessions is None or every.length < DAY):
+            stops = None if timing.stops is None else timing.stops[first]
+            opens, source = with_empty(path, every.length, longer.opens, stops)
+            empty = opens != longer.opens[source]
+            closes = opens + every.length if stops is None else np.minimum(opens + every.length, stops[source])
+            np.minimum(closes[:-1], opens[1:], out=closes[:-1])
+            prices = np.where(empty, np.outer([1, 1, 1, 1, 0], prices[3, source]), prices[:, source])
+            first, longer = first[source + empty], Timing(opens, closes, longer.days[source])
+        return self._cut(path, name, longer.opens, longer, prices, first, placed)
 
     def _timing(self, path: Path, table: BarTable, interval: int) -> "Timing":
         """When each bar opens and is final, and the day of its session."""
