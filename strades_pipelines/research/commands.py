@@ -18,7 +18,7 @@ def backtest(
     every: opt.Every = None,
     adjust: opt.Adjust = None,
     actions: opt.Actions = None,
-    calendar: opt.Calendar = None,
+    calendar: opt.Calendars = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
     resample: opt.Resample = None,
@@ -51,7 +51,7 @@ def backtest(
     """Run a strategy over bars of the past: fills, statistics, and what the result is worth."""
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
-    files, stored = (bars or (), adjust or (), calendar), (instrument or (), interval)
+    files, stored = (bars or (), adjust or (), calendar or ()), (instrument or (), interval)
     data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
     terms = TermsChoice(
         cash,
@@ -90,7 +90,7 @@ def sweep(
     every: opt.Every = None,
     adjust: opt.Adjust = None,
     actions: opt.Actions = None,
-    calendar: opt.Calendar = None,
+    calendar: opt.Calendars = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
     resample: opt.Resample = None,
@@ -125,7 +125,7 @@ def sweep(
     """Run a strategy with many sets of parameters, and see whether the best stands on a plateau."""
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
-    files, stored = (bars or (), adjust or (), calendar), (instrument or (), interval)
+    files, stored = (bars or (), adjust or (), calendar or ()), (instrument or (), interval)
     data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
     terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, limits=limit or ())
     terms = replace(terms, fit_cash=fit_cash)

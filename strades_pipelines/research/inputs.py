@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from strades_pipelines.datamanager.calendars import CalendarError, Sessions, sessions
+from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, Sessions, sessions
 from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.limits import LIMITS, as_floats, parse_limits, read_limit
 from strades_pipelines.strategy.action_files import ActionFile, read_actions
@@ -21,6 +21,7 @@ from strades_pipelines.strategy.specs import parse_fee, parse_fills
 from strades_pipelines.strategy.tactics import Tactic
 from strades_pipelines.strategy.trade_bars import parse_every
 
+Calendar = Callable[[int, int], Sessions]
 NAMED = re.compile(r"(?P<name>[^=/\\]+)=(?P<rest>.+)")
 
 
@@ -30,7 +31,7 @@ class DataChoice:
 
     files: Sequence[str] = ()
     adjust: Sequence[str] = ()
-    calendar: str | None = None
+    calendars: Sequence[str] = ()
     instruments: Sequence[str] = ()
     interval: str | None = None
     start: str | None = None
@@ -59,9 +60,7 @@ class DataChoice:
         if self.as_of is not None:
             raise BadInput("--as-of: expected --instrument with it: files are what they are")
         interval = None if self.interval is None else _length(self.interval)
-        known = partial(_sessions, self.calendar) if self.calendar else None
         longer = None if self.resample is None else _length(self.resample, "--resample")
-        reading = Reading(known, interval, start, end, self.multiplier, self.lot, longer)
         every = None if self.every is None else parse_every(self.every)
         if self.trades and self.resample:
             raise BadInput("--resample: expected bars of files; of --trades, --every says how long they are")
@@ -70,10 +69,12 @@ class DataChoice:
         for name in names:
             if names.count(name) > 1:
                 raise BadInput(f"--bars: expected a name for each file, found {name!r} twice; write --bars NAME=FILE")
-        factors = self._factors(names[: len(files)])
+        calendars, factors = self._calendars(names), self._factors(names[: len(files)])
+        reading = Reading(None, interval, start, end, self.multiplier, self.lot, longer)
+        readings = {name: replace(reading, sessions=calendars.get(name)) for name in names}
         actions = self._actions(names, factors)
-        found = [reading.bars(path, name, factors.get(name), actions) for name, path in files]
-        return [*found, *(reading.trade_bars(path, every, name, actions) for name, path in trades if every)]
+        found = [readings[name].bars(path, name, factors.get(name), actions) for name, path in files]
+        return [*found, *(readings[name].trade_bars(path, every, name, actions) for name, path in trades if every)]
 
     def benchmark(self, file: str) -> Bars:
         """The bars of another file, read as those are.
@@ -81,8 +82,9 @@ class DataChoice:
         Raises:
             BadInput: one line on what is wrong with the file.
         """
+        common = [text for text in self.calendars if not NAMED.fullmatch(text)]
         plain = replace(self, adjust=(), actions=None, trades=(), every=None, instruments=(), as_of=None)
-        [bars] = replace(plain, files=[file], start=None, end=None).bars()
+        [bars] = replace(plain, files=[file], calendars=common, start=None, end=None).bars()
         return bars
 
     def _range(self) -> tuple[int | None, int | None]:
@@ -90,6 +92,20 @@ class DataChoice:
         if start is not None and end is not None and start >= end:
             raise BadInput(f"--to: expected a time after --from {self.start}, found {self.end}")
         return start, end
+
+    def _calendars(self, names: Sequence[str]) -> dict[str, Calendar]:
+        """The calendar of each instrument that has one: its own, or else the one that is written without a name."""
+        common, own = (
+            [text for text in self.calendars if bool(NAMED.fullmatch(text)) is named] for named in (False, True)
+        )
+        if len(common) > 1:
+            raise BadInput(f"--calendar: expected one for all, others as NAME=CALENDAR; found {' and '.join(common)}")
+        chosen = dict.fromkeys(names, common[0]) if common else {}
+        for name, _, calendar in (text.partition("=") for text in own):
+            if name not in names or [text.partition("=")[0] for text in own].count(name) > 1:
+                raise BadInput(f"--calendar: expected one for one of {', '.join(names)}, found {name}={calendar}")
+            chosen[name] = calendar
+        return {name: partial(_sessions, text) for name, text in chosen.items() if text != ALWAYS_OPEN}
 
     def _factors(self, names: Sequence[str]) -> dict[str, Path]:
         """The factor file of each instrument: by name where one is given, else in the order of the files of bars."""
@@ -117,7 +133,7 @@ class DataChoice:
     def _stored(self, start: int | None, end: int | None) -> list[Bars]:
         from strades_pipelines.research.stored_bars import stored_bars
 
-        if self.interval is None or self.adjust or self.calendar or self.resample or self.actions:
+        if self.interval is None or self.adjust or self.calendars or self.resample or self.actions:
             others = "--adjust, --actions, --calendar nor --resample"
             raise BadInput(f"--instrument: expected --interval with it, and neither {others}")
         _length(self.interval)

@@ -46,10 +46,13 @@ Actions = Annotated[
         help="csv of splits and dividends: symbol, date (ex), kind (split or dividend), value, [currency].",
     ),
 ]
-Calendar = Annotated[
-    str | None,
+Calendars = Annotated[
+    list[str] | None,
     typer.Option(
-        help="Of exchange_calendars, XNYS say: daily bars close with their session, not 24 hours after ts_utc."
+        "--calendar",
+        metavar="[NAME=]CALENDAR",
+        help="Of exchange_calendars, XNYS say, or 24/7: daily bars close with their session, not 24 hours after "
+        "ts_utc. Of one instrument as NAME=XNYS; again for more.",
     ),
 ]
 Instruments = Annotated[

@@ -135,7 +135,8 @@ class Run:
         bars = self.study.bars
         known, first = np.unique(np.concatenate([one.time for one in bars]), return_index=True)
         sessions = np.concatenate([one.sessions for one in bars])[first]
-        return sessions[np.searchsorted(known, self.result.times)]
+        # Of instruments with several calendars, an instant may be of the next day of one: then it is of all.
+        return np.maximum.accumulate(sessions[np.searchsorted(known, self.result.times)])
 
     @cached_property
     def trial(self) -> Trial:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -104,7 +104,8 @@ class Reading:
         kept = self._kept(path, labels)
         actions = None if placed is None else placed.grouped(first, timing.closes, prices, kept)
         prices = np.ascontiguousarray(prices[:, kept])
-        return Bars(name, timing.closes[kept], timing.opens[kept], prices, self.multiplier, self.lot, actions)
+        times, days = (timing.closes[kept], timing.opens[kept]), None if timing.starts is None else timing.days[kept]
+        return Bars(name, *times, prices, self.multiplier, self.lot, actions, days)
 
     def trade_bars(self, path: Path, every: Every, name: str | None = None, actions: ActionFile | None = None) -> Bars:
         """Bars made of a csv, csv.gz or parquet file of trades with the columns ts_utc, price, amount.
@@ -126,17 +127,19 @@ class Reading:
             first, end = complete_groups(path, trades, every)
             last, number = np.append(first[1:], end) - 1, np.arange(len(first))
             known = np.maximum.accumulate(trades.time[last] - number) + number
-            longer = Timing(trades.time[first], known, timing.days[first])
+            longer = replace(timing.of(first), closes=known)
         prices = as_bars(trades)[:, :end]
         prices = _joined(prices if placed is None else placed.restated(prices, first), first)
         if every.length and every.fills_empty and (self.sessions is None or every.length < DAY):
-            stops = None if timing.stops is None else timing.stops[first]
-            opens, source = with_empty(path, every.length, longer.opens, stops)
+            opens, source = with_empty(path, every.length, longer.opens, longer.stops)
             empty = opens != longer.opens[source]
-            closes = opens + every.length if stops is None else np.minimum(opens + every.length, stops[source])
+            first, longer = first[source + empty], longer.of(source)
+            closes = opens + every.length
+            if longer.stops is not None:
+                np.minimum(closes, longer.stops, out=closes)
             np.minimum(closes[:-1], opens[1:], out=closes[:-1])
+            longer = replace(longer, opens=opens, closes=closes)
             prices = np.where(empty, np.outer([1, 1, 1, 1, 0], prices[3, source]), prices[:, source])
-            first, longer = first[source + empty], Timing(opens, closes, longer.days[source])
         return self._cut(path, name, longer.opens, longer, prices, first, placed)
 
     def _timing(self, path: Path, table: BarTable, interval: int) -> "Timing":
@@ -147,7 +150,7 @@ class Reading:
         days = time // DAY
         if self.sessions is None:
             return Timing(time, closes, days)
-        years = (np.array([time[0], time[-1]], "M8[us]").astype("M8[Y]").astype(np.int64) + 1970).tolist()
+        years = (np.array([time[0] - DAY, time[-1] + DAY], "M8[us]").astype("M8[Y]").astype(np.int64) + 1970).tolist()
         known = self.sessions(years[0], years[1])
         if interval == DAY:
             row = _sessions_of(path, table, known, days)
@@ -212,12 +215,17 @@ class Timing:
         first = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
         last = np.append(first[1:], len(starts)) - 1
         if of_days:
-            return first, Timing(self.opens[first], self.closes[last], self.days[first])
+            return first, replace(self.of(first), closes=self.closes[last])
         opens, closes = starts[first], starts[first] + length
         if self.stops is not None:
             np.minimum(closes, self.stops[first], out=closes)
         np.minimum(closes[:-1], opens[1:], out=closes[:-1])
-        return first, Timing(opens, closes, self.days[first])
+        return first, replace(self.of(first), opens=opens, closes=closes)
+
+    def of(self, rows: Integers) -> "Timing":
+        """That of some of the bars."""
+        starts, stops = (None if values is None else values[rows] for values in (self.starts, self.stops))
+        return Timing(self.opens[rows], self.closes[rows], self.days[rows], starts, stops)
 
 
 def _joined(prices: Floats, first: Integers) -> Floats:
