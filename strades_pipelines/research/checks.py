@@ -22,7 +22,7 @@ def lookahead(
     strategy: opt.Named,
     bars: opt.BarFiles = None,
     adjust: opt.Adjust = None,
-    calendar: opt.Calendar = None,
+    calendar: opt.Calendars = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
     from_: opt.From = None,
@@ -44,7 +44,7 @@ def lookahead(
     from strades_pipelines.strategy.file_reads import files_read
     from strades_pipelines.strategy.loading import silent_libraries
 
-    data = DataChoice(bars or (), adjust or (), calendar, instrument or (), interval, from_, to)
+    data = DataChoice(bars or (), adjust or (), calendar or (), instrument or (), interval, from_, to)
     terms = TermsChoice(cash, fee, fill).terms()
     folder = settings().home / "cache"
     with files_read(ignored=folder) as heard:
@@ -63,7 +63,7 @@ def startup(
     strategy: opt.Named,
     bars: opt.BarFiles = None,
     adjust: opt.Adjust = None,
-    calendar: opt.Calendar = None,
+    calendar: opt.Calendars = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
     from_: opt.From = None,
@@ -81,7 +81,7 @@ def startup(
     from strades_pipelines.settings import settings
     from strades_pipelines.strategy import startup as check
 
-    data = DataChoice(bars or (), adjust or (), calendar, instrument or (), interval, from_, to)
+    data = DataChoice(bars or (), adjust or (), calendar or (), instrument or (), interval, from_, to)
     terms = TermsChoice(cash, fee, fill).terms()
     make, title = _maker(strategy, param or ())
     folder = settings().home / "cache"

@@ -14,8 +14,11 @@ app = typer.Typer()
 def backtest(
     strategy: opt.Named,
     bars: opt.BarFiles = None,
+    trades: opt.TradeFiles = None,
+    every: opt.Every = None,
     adjust: opt.Adjust = None,
-    calendar: opt.Calendar = None,
+    actions: opt.Actions = None,
+    calendar: opt.Calendars = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
     resample: opt.Resample = None,
@@ -48,8 +51,8 @@ def backtest(
     """Run a strategy over bars of the past: fills, statistics, and what the result is worth."""
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
-    files, stored = (bars or (), adjust or (), calendar), (instrument or (), interval)
-    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample)
+    files, stored = (bars or (), adjust or (), calendar or ()), (instrument or (), interval)
+    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
     terms = TermsChoice(
         cash,
         fee,
@@ -83,8 +86,11 @@ def sweep(
         list[str] | None, typer.Option(metavar="NAME=A,B", help="Values of a parameter, one by one.")
     ] = None,
     bars: opt.BarFiles = None,
+    trades: opt.TradeFiles = None,
+    every: opt.Every = None,
     adjust: opt.Adjust = None,
-    calendar: opt.Calendar = None,
+    actions: opt.Actions = None,
+    calendar: opt.Calendars = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
     resample: opt.Resample = None,
@@ -119,8 +125,8 @@ def sweep(
     """Run a strategy with many sets of parameters, and see whether the best stands on a plateau."""
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
-    files, stored = (bars or (), adjust or (), calendar), (instrument or (), interval)
-    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample)
+    files, stored = (bars or (), adjust or (), calendar or ()), (instrument or (), interval)
+    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
     terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, limits=limit or ())
     terms = replace(terms, fit_cash=fit_cash)
     from strades_pipelines.research.sweeping import SweepChoice, run_sweep

@@ -47,11 +47,12 @@ def statistics(run: Run, other: Bars | None = None) -> dict[str, float | int | N
 
 
 def _closes(bars: Bars, times: Integers) -> Floats:
-    """The last close of an instrument at each time."""
+    """The last close of an instrument at each time, with its splits and dividends."""
     last = np.searchsorted(bars.time, times, side="right") - 1
     if last[0] < 0:
         raise BadInput(f"--benchmark: expected a bar of {bars.name} before {iso(times[0])}, found the first at its end")
-    return np.asarray(bars.prices[3][last])
+    close = bars.prices[3]
+    return np.asarray((bars.actions.total_return(bars.time, close) if bars.actions else close)[last])
 
 
 def months(run: Run) -> dict[str, dict[str, float | None]]:
@@ -119,6 +120,7 @@ def _fills(run: Run) -> Rows:
     reason[number == 0] = 1
     if result.ruined_at is not None:
         reason[(number == 0) & (result.column("fills", "time") == result.ruined_at)] = 3
+    reason[_of_splits(run)] = 4
     reason[len(reason) - run.closed :] = 2
     return Rows(
         len(number),
@@ -130,9 +132,17 @@ def _fills(run: Run) -> Rows:
             "price": numbers(result.column("fills", "price")),
             "fee": numbers(result.column("fills", "fee")),
             "order": numbers(number),
-            "reason": choices((None, "delisted", "close_at_end", "liquidated"), reason),
+            "reason": choices((None, "delisted", "close_at_end", "liquidated", "split"), reason),
         },
     )
+
+
+def _of_splits(run: Run) -> Integers:
+    """The fills that pay out what is no whole lot after a split."""
+    of_none = np.flatnonzero(run.result.column("fills", "order") == 0.0)
+    i, time = (run.result.column("fills", name)[of_none] for name in ("i", "time"))
+    known = {k: one.actions.time[one.actions.ratio != 1.0] for k, one in enumerate(run.study.bars) if one.actions}
+    return of_none[[int(k) in known and at in known[int(k)] for k, at in zip(i, time, strict=True)]]
 
 
 def _orders(run: Run) -> Rows:

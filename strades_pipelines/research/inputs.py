@@ -2,23 +2,26 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from strades_pipelines.datamanager.calendars import CalendarError, Sessions, sessions
+from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, Sessions, sessions
 from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.limits import LIMITS, as_floats, parse_limits, read_limit
+from strades_pipelines.strategy.action_files import ActionFile, read_actions
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_files import Reading, name_of
 from strades_pipelines.strategy.events import BEGINNING, microseconds, moment
 from strades_pipelines.strategy.specs import parse_fee, parse_fills
 from strades_pipelines.strategy.tactics import Tactic
+from strades_pipelines.strategy.trade_bars import parse_every
 
+Calendar = Callable[[int, int], Sessions]
 NAMED = re.compile(r"(?P<name>[^=/\\]+)=(?P<rest>.+)")
 
 
@@ -28,7 +31,7 @@ class DataChoice:
 
     files: Sequence[str] = ()
     adjust: Sequence[str] = ()
-    calendar: str | None = None
+    calendars: Sequence[str] = ()
     instruments: Sequence[str] = ()
     interval: str | None = None
     start: str | None = None
@@ -37,6 +40,9 @@ class DataChoice:
     lot: float = 0.0
     as_of: str | None = None
     resample: str | None = None
+    actions: str | None = None
+    trades: Sequence[str] = ()
+    every: str | None = None
 
     def bars(self) -> list[Bars]:
         """The bars of every instrument.
@@ -44,24 +50,31 @@ class DataChoice:
         Raises:
             BadInput: one line on what is wrong with a file or an option.
         """
-        if bool(self.files) == bool(self.instruments):
-            raise BadInput("expected --bars FILE or --instrument VENUE:SYMBOL with --interval")
+        if bool(self.files or self.trades) == bool(self.instruments):
+            raise BadInput("expected --bars FILE or --instrument VENUE:SYMBOL with --interval, or --trades FILE")
+        if bool(self.trades) != (self.every is not None):
+            raise BadInput("expected --trades FILE and --every, found one of them")
         start, end = self._range()
         if self.instruments:
             return self._stored(start, end)
         if self.as_of is not None:
             raise BadInput("--as-of: expected --instrument with it: files are what they are")
         interval = None if self.interval is None else _length(self.interval)
-        known = partial(_sessions, self.calendar) if self.calendar else None
         longer = None if self.resample is None else _length(self.resample, "--resample")
-        reading = Reading(known, interval, start, end, self.multiplier, self.lot, longer)
-        files = [_named_file(text) for text in self.files]
-        names = [name for name, _ in files]
+        every = None if self.every is None else parse_every(self.every)
+        if self.trades and self.resample:
+            raise BadInput("--resample: expected bars of files; of --trades, --every says how long they are")
+        files, trades = ([_named_file(text) for text in texts] for texts in (self.files, self.trades))
+        names = [name for name, _ in (*files, *trades)]
         for name in names:
             if names.count(name) > 1:
                 raise BadInput(f"--bars: expected a name for each file, found {name!r} twice; write --bars NAME=FILE")
-        factors = self._factors(names)
-        return [reading.bars(path, name, factors.get(name)) for name, path in files]
+        calendars, factors = self._calendars(names), self._factors(names[: len(files)])
+        reading = Reading(None, interval, start, end, self.multiplier, self.lot, longer)
+        readings = {name: replace(reading, sessions=calendars.get(name)) for name in names}
+        actions = self._actions(names, factors)
+        found = [readings[name].bars(path, name, factors.get(name), actions) for name, path in files]
+        return [*found, *(readings[name].trade_bars(path, every, name, actions) for name, path in trades if every)]
 
     def benchmark(self, file: str) -> Bars:
         """The bars of another file, read as those are.
@@ -69,7 +82,9 @@ class DataChoice:
         Raises:
             BadInput: one line on what is wrong with the file.
         """
-        [bars] = replace(self, files=[file], adjust=(), instruments=(), as_of=None, end=None, start=None).bars()
+        common = [text for text in self.calendars if not NAMED.fullmatch(text)]
+        plain = replace(self, adjust=(), actions=None, trades=(), every=None, instruments=(), as_of=None)
+        [bars] = replace(plain, files=[file], calendars=common, start=None, end=None).bars()
         return bars
 
     def _range(self) -> tuple[int | None, int | None]:
@@ -77,6 +92,20 @@ class DataChoice:
         if start is not None and end is not None and start >= end:
             raise BadInput(f"--to: expected a time after --from {self.start}, found {self.end}")
         return start, end
+
+    def _calendars(self, names: Sequence[str]) -> dict[str, Calendar]:
+        """The calendar of each instrument that has one: its own, or else the one that is written without a name."""
+        common, own = (
+            [text for text in self.calendars if bool(NAMED.fullmatch(text)) is named] for named in (False, True)
+        )
+        if len(common) > 1:
+            raise BadInput(f"--calendar: expected one for all, others as NAME=CALENDAR; found {' and '.join(common)}")
+        chosen = dict.fromkeys(names, common[0]) if common else {}
+        for name, _, calendar in (text.partition("=") for text in own):
+            if name not in names or [text.partition("=")[0] for text in own].count(name) > 1:
+                raise BadInput(f"--calendar: expected one for one of {', '.join(names)}, found {name}={calendar}")
+            chosen[name] = calendar
+        return {name: partial(_sessions, text) for name, text in chosen.items() if text != ALWAYS_OPEN}
 
     def _factors(self, names: Sequence[str]) -> dict[str, Path]:
         """The factor file of each instrument: by name where one is given, else in the order of the files of bars."""
@@ -91,11 +120,22 @@ class DataChoice:
             found[name] = Path(path)
         return found
 
+    def _actions(self, names: Sequence[str], factors: Mapping[str, Path]) -> ActionFile | None:
+        if self.actions is None:
+            return None
+        file = read_actions(Path(self.actions))
+        file.check_names(names)
+        for name in factors:
+            if action := next(iter(file.of(name)), None):
+                raise file.refuse(action, "symbol", "prices that --adjust leaves as they were traded", repr(name))
+        return file
+
     def _stored(self, start: int | None, end: int | None) -> list[Bars]:
         from strades_pipelines.research.stored_bars import stored_bars
 
-        if self.interval is None or self.adjust or self.calendar or self.resample:
-            raise BadInput("--instrument: expected --interval with it, and neither --adjust, --calendar nor --resample")
+        if self.interval is None or self.adjust or self.calendars or self.resample or self.actions:
+            others = "--adjust, --actions, --calendar nor --resample"
+            raise BadInput(f"--instrument: expected --interval with it, and neither {others}")
         _length(self.interval)
         as_of = None if self.as_of is None else moment(_time(self.as_of))
         return stored_bars(

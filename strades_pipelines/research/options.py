@@ -17,6 +17,20 @@ BarFiles = Annotated[
         help="csv, csv.gz or parquet with ts_utc (the open, UTC), open, high, low, close, volume. Again for more.",
     ),
 ]
+TradeFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trades",
+        metavar="[NAME=]FILE",
+        help="csv, csv.gz or parquet with ts_utc, price, amount, to make bars of. Again for more.",
+    ),
+]
+Every = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPEC", help="With --trades, what makes a bar: 1m, 1h, 1000ticks, 50volume, 1000000notional, ..."
+    ),
+]
 Adjust = Annotated[
     list[str] | None,
     typer.Option(
@@ -25,10 +39,20 @@ Adjust = Annotated[
         help="LEAN factor file: prices x price factor x split factor, volume / split factor; in the order of --bars.",
     ),
 ]
-Calendar = Annotated[
+Actions = Annotated[
     str | None,
     typer.Option(
-        help="Of exchange_calendars, XNYS say: daily bars close with their session, not 24 hours after ts_utc."
+        metavar="FILE",
+        help="csv of splits and dividends: symbol, date (ex), kind (split or dividend), value, [currency].",
+    ),
+]
+Calendars = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--calendar",
+        metavar="[NAME=]CALENDAR",
+        help="Of exchange_calendars, XNYS say, or 24/7: daily bars close with their session, not 24 hours after "
+        "ts_utc. Of one instrument as NAME=XNYS; again for more.",
     ),
 ]
 Instruments = Annotated[

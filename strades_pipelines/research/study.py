@@ -15,13 +15,12 @@ from strades_pipelines.strategy.analysis.fills import Fills
 from strades_pipelines.strategy.analysis.statistics import from_start
 from strades_pipelines.strategy.analysis.trades import Trades, round_trips
 from strades_pipelines.strategy.analysis.trials import FileTrialLedger, Trial
-from strades_pipelines.strategy.backtest import Bars, Result, Terms, result_of
+from strades_pipelines.strategy.backtest import Bars, Result, Terms, event_chain, result_of
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_checks import iso
 from strades_pipelines.strategy.bar_files import data_hash
 from strades_pipelines.strategy.closing import close_positions
-from strades_pipelines.strategy.columns import Integers
-from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.strategy.columns import Floats, Integers
 from strades_pipelines.strategy.loading import make_strategy
 from strades_pipelines.strategy.orders import NOT_FINITE, OPEN, WAITING
 from strades_pipelines.strategy.registry import code_hash
@@ -73,8 +72,9 @@ class Study:
     def _stepped(self, strategy: Strategy, terms: Terms) -> tuple[Result, int]:
         from strades_pipelines.strategy.compiler.values import NotCompilable
 
-        chain = EventChain([[one.columns(i)] for i, one in enumerate(self.bars)])
-        session = Session(chain, None, [terms.engine(strategy, self.bars)], mode=self.mode, cache=self.cache)
+        session = Session(
+            event_chain(self.bars), None, [terms.engine(strategy, self.bars)], mode=self.mode, cache=self.cache
+        )
         try:
             [progress] = session.run()
         except NotCompilable as error:
@@ -105,20 +105,30 @@ class Run:
 
     @cached_property
     def fills(self) -> Fills:
-        """The fills at the instants of their prices, oldest first."""
+        """The fills at the instants of their prices, oldest first, in the units after the last split."""
         rows = self.result
         i = rows.column("fills", "i").astype(np.int64)
         multiplier = np.array([one.multiplier for one in self.study.bars])[i]
         time = rows.column("fills", "filled_at").astype(np.int64)
         order = np.argsort(time, kind="stable")
         quantity, price, fee = (rows.column("fills", name)[order] for name in ("quantity", "price", "fee"))
-        return Fills.of(time[order], i[order], quantity, price, fee, multiplier[order])
+        ratio = self._ratio(i, rows.column("fills", "time"))[order]
+        return Fills.of(time[order], i[order], quantity * ratio, price / ratio, fee, multiplier[order])
 
     @cached_property
     def trades(self) -> Trades:
         """The round trips; what is still open is valued at the last close."""
-        bars = {k: HeldBars(one.time, one.prices[1], one.prices[2]) for k, one in enumerate(self.study.bars)}
+        bars = {k: _held(one) for k, one in enumerate(self.study.bars)}
         return round_trips(self.fills, bars=bars, marks=dict(enumerate(self.result.account.price)))
+
+    def _ratio(self, i: Integers, time: Floats) -> Floats:
+        """How many units of the end a unit of instrument `i` at each time has become, shape (n,)."""
+        ratio = np.ones(len(i))
+        for k, one in enumerate(self.study.bars):
+            if one.actions:
+                own = i == k
+                ratio[own] = one.actions.ratio_after(time[own].astype(np.int64))
+        return ratio
 
     @cached_property
     def sessions(self) -> Integers:
@@ -167,6 +177,12 @@ class Trials:
         data_hash = trials[0].data_hash
         known = {trial.key: trial for trial in ledger.of_data(data_hash)}
         return list((known | record_in_database(trials, data_hash)).values())
+
+
+def _held(bars: Bars) -> HeldBars:
+    """Highs and lows, in the units after the last split."""
+    ratio = bars.actions.ratio_after(bars.time) if bars.actions else 1.0
+    return HeldBars(bars.time, bars.prices[1] / ratio, bars.prices[2] / ratio)
 
 
 def _none_if_nan(value: float) -> float | None:

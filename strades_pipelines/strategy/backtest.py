@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from strades_pipelines.market.fees import Fee
 from strades_pipelines.strategy.account import ORDERS, Account
+from strades_pipelines.strategy.actions import Actions
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.broker import SimulatedBroker
 from strades_pipelines.strategy.columns import Columns, Floats, Integers, bar_columns
@@ -28,7 +30,8 @@ class Bars:
 
     `time` is when a bar is final and known, its close; `open_time` when it opened; `prices` are open, high, low, close
     and volume. `multiplier` is the units of money a point of price is worth, `lot` the unit of quantities (0: any
-    fraction).
+    fraction). `actions` are its splits and dividends, None where they are not told. `days` are the days
+    of their sessions since 1970 by a calendar, shape (n,), None without one.
     """
 
     name: str
@@ -37,21 +40,58 @@ class Bars:
     prices: Floats
     multiplier: float = 1.0
     lot: float = 0.0
+    actions: Actions | None = None
+    days: Integers | None = None
     _columns: dict[int, Columns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def sessions(self) -> Integers:
         """An instant of the day to which each bar belongs, shape (n,).
 
-        That is the day it ends in, whose midnight is its end; of bars longer than a day, the day of their open.
+        That is the day of its session, where a calendar says it. Else it is the day it ends in, whose midnight is its
+        end; of bars longer than a day, the day of their open.
         """
+        if self.days is not None:
+            return self.days * DAY_LENGTH
         return np.where(self.time - self.open_time <= DAY_LENGTH, self.time - 1, self.open_time)
+
+    @cached_property
+    def day_offsets(self) -> tuple[int, int]:
+        """The least and the most that may be added to the times of bars so that each is in its own session's UTC day.
+
+        Microseconds; the least is above the most where nothing does.
+        """
+        if self.days is None:
+            return -DAY_LENGTH, DAY_LENGTH
+        into = self.time - 1 - self.days * DAY_LENGTH
+        return -int(into.min()), DAY_LENGTH - 1 - int(into.max())
 
     def columns(self, i: int) -> Columns:
         """As events of instrument `i`; kept, with what is known of them, for the next run."""
         if i not in self._columns:
             self._columns[i] = bar_columns(i, self.time, self.open_time, self.prices)
         return self._columns[i]
+
+    def streams(self, i: int) -> list[Columns]:
+        """Everything that is known of it, as streams of events of instrument `i`."""
+        return [self.columns(i), *([self.actions.columns(i)] if self.actions else [])]
+
+
+def day_offset(bars: Sequence[Bars]) -> int:
+    """What is added to an instant to have its session's day in UTC: sessions that begin the evening before need it.
+
+    0 where none of up to a day is right for all bars, of calendars at opposite ends of the world say.
+    """
+    least, most = (
+        pick(offsets)
+        for pick, offsets in zip((max, min), zip(*(b.day_offsets for b in bars), strict=True), strict=True)
+    )
+    return max(0, least) if max(0, least) <= most else 0
+
+
+def event_chain(bars: Sequence[Bars]) -> EventChain:
+    """What is known of instruments, in its total order."""
+    return EventChain([[stream] for i, one in enumerate(bars) for stream in one.streams(i)])
 
 
 @dataclass(frozen=True)
@@ -100,7 +140,7 @@ class Terms:
             gate.lot[i] = gate.lot[i] or float(one.lot)
             if one.name in self.restricted:
                 gate.restrict(i)
-        return Engine(
+        engine = Engine(
             strategy,
             account,
             SimulatedBroker(self.fee(), **self.fills),
@@ -112,6 +152,8 @@ class Terms:
             keeps_values=keeps_values,
             is_backtest=True,
         )
+        engine.tally.offset = day_offset(bars)
+        return engine
 
 
 @dataclass(frozen=True)
@@ -175,8 +217,7 @@ def backtest(
     """
     terms = terms or Terms()
     engine = terms.engine(strategy, bars)
-    chain = EventChain([[one.columns(i)] for i, one in enumerate(bars)])
-    [progress] = Session(chain, until, [engine], mode=mode, cache=cache).run()
+    [progress] = Session(event_chain(bars), until, [engine], mode=mode, cache=cache).run()
     return result_of(progress, [one.name for one in bars])
 
 

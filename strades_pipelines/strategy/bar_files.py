@@ -2,20 +2,23 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from strades_pipelines.strategy.action_files import ActionFile, Placement
 from strades_pipelines.strategy.backtest import Bars
 from strades_pipelines.strategy.bad_input import BadInput, bad_row
 from strades_pipelines.strategy.bar_checks import check, iso
 from strades_pipelines.strategy.bar_table import TIME, BarTable, read_table
-from strades_pipelines.strategy.columns import Integers
+from strades_pipelines.strategy.columns import Floats, Integers
 from strades_pipelines.strategy.factors import read_factors
+from strades_pipelines.strategy.trade_bars import Every, as_bars, complete_groups, read_trades, with_empty
 
 DAY = 86_400_000_000
+LAST = np.iinfo(np.int64).max
 FRIDAY = 1  # days since 1970-01-01, a Thursday, modulo 7
 
 
@@ -45,7 +48,8 @@ class Reading:
         interval: the length of a bar in microseconds; None infers it.
         start, end: bars whose `ts_utc` lies in [start, end) are kept, microseconds UTC; None is no bound.
         multiplier, lot: see `Bars`.
-        resample: the length of the bars to make of those of a file, in microseconds; None leaves them.
+        resample: the length of the bars to make of those of a file, in microseconds; None leaves them. See
+            `Timing.grouped`.
     """
 
     sessions: Callable[[int, int], Sessions] | None = None
@@ -56,47 +60,112 @@ class Reading:
     lot: float = 0.0
     resample: int | None = None
 
-    def bars(self, path: Path, name: str | None = None, factors: Path | None = None) -> Bars:
+    def bars(
+        self, path: Path, name: str | None = None, factors: Path | None = None, actions: ActionFile | None = None
+    ) -> Bars:
         """The bars of a csv, csv.gz or parquet file with the columns ts_utc, open, high, low, close, volume.
 
         Args:
             name: of the instrument; None takes the file's.
             factors: a LEAN factor file to adjust the prices with, see `factors`.
+            actions: splits and dividends, of which those of this instrument become events.
 
         Raises:
             BadInput: one line naming the file, and for what is wrong in a row its row and field.
         """
+        name = name or name_of(path)
         table = read_table(path)
         check(path, table)
+        interval = self.interval or _interval(path, table.time)
+        timing = self._timing(path, table, interval)
+        prices = table.prices if factors is None else read_factors(factors).apply(timing.days, table.prices)
+        placed = None if actions is None else Placement.of(actions, name, timing.days)
+        first = np.arange(len(table.time))
         if self.resample is not None:
-            table = resampled(path, table, self.interval or _interval(path, table.time), self.resample)
-        opens, closes, days = self._in_time(path, table)
-        kept = self._kept(path, table.time)
-        prices = table.prices if factors is None else read_factors(factors).apply(days, table.prices)
-        prices = np.ascontiguousarray(prices[:, kept])
-        return Bars(name or name_of(path), closes[kept], opens[kept], prices, self.multiplier, self.lot)
+            first, timing = timing.grouped(path, interval, self.resample)
+            prices = _joined(prices if placed is None else placed.restated(prices, first), first)
+        if self.resample is None:
+            labels = table.time
+        else:
+            labels = timing.opens if self.sessions is None or self.resample < DAY else timing.days * DAY
+        return self._cut(path, name, labels, timing, prices, first, placed)
 
-    def _in_time(self, path: Path, table: BarTable) -> tuple[Integers, Integers, Integers]:
-        """When each bar opens and is final, and the day of its session (since 1970)."""
-        time, interval = table.time, self.resample or self.interval or _interval(path, table.time)
+    def _cut(
+        self,
+        path: Path,
+        name: str,
+        labels: Integers,
+        timing: "Timing",
+        prices: Floats,
+        first: Integers,
+        placed: Placement | None,
+    ) -> Bars:
+        """The bars of the range, by their labels, with the actions of what is in it."""
+        kept = self._kept(path, labels)
+        actions = None if placed is None else placed.grouped(first, timing.closes, prices, kept)
+        prices = np.ascontiguousarray(prices[:, kept])
+        times, days = (timing.closes[kept], timing.opens[kept]), None if timing.starts is None else timing.days[kept]
+        return Bars(name, *times, prices, self.multiplier, self.lot, actions, days)
+
+    def trade_bars(self, path: Path, every: Every, name: str | None = None, actions: ActionFile | None = None) -> Bars:
+        """Bars made of a csv, csv.gz or parquet file of trades with the columns ts_utc, price, amount.
+
+        Those of time are where `resample` would put them, and known at their end; the others are known with their last
+        trade, a microsecond after the bar before where that ended at the same instant.
+
+        Raises:
+            BadInput: one line naming the file, and for what is wrong in a row its row and field.
+        """
+        name = name or name_of(path)
+        trades = read_trades(path)
+        timing = self._timing(path, BarTable(trades.time, as_bars(trades), 2), 0)
+        placed = None if actions is None else Placement.of(actions, name, timing.days)
+        end = len(trades.time)
+        if every.length:
+            first, longer = timing.grouped(path, 1, every.length)
+        else:
+            first, end = complete_groups(path, trades, every)
+            last, number = np.append(first[1:], end) - 1, np.arange(len(first))
+            known = np.maximum.accumulate(trades.time[last] - number) + number
+            longer = replace(timing.of(first), closes=known)
+        prices = as_bars(trades)[:, :end]
+        prices = _joined(prices if placed is None else placed.restated(prices, first), first)
+        if every.length and every.fills_empty and (self.sessions is None or every.length < DAY):
+            opens, source = with_empty(path, every.length, longer.opens, longer.stops)
+            empty = opens != longer.opens[source]
+            first, longer = first[source + empty], longer.of(source)
+            closes = opens + every.length
+            if longer.stops is not None:
+                np.minimum(closes, longer.stops, out=closes)
+            np.minimum(closes[:-1], opens[1:], out=closes[:-1])
+            longer = replace(longer, opens=opens, closes=closes)
+            prices = np.where(empty, np.outer([1, 1, 1, 1, 0], prices[3, source]), prices[:, source])
+        return self._cut(path, name, longer.opens, longer, prices, first, placed)
+
+    def _timing(self, path: Path, table: BarTable, interval: int) -> "Timing":
+        """When each bar opens and is final, and the day of its session."""
+        time = table.time
         closes = time + interval
         np.minimum(closes[:-1], time[1:], out=closes[:-1])
         days = time // DAY
         if self.sessions is None:
-            return time, closes, days
-        years = (np.array([time[0], time[-1]], "M8[us]").astype("M8[Y]").astype(np.int64) + 1970).tolist()
+            return Timing(time, closes, days)
+        years = (np.array([time[0] - DAY, time[-1] + DAY], "M8[us]").astype("M8[Y]").astype(np.int64) + 1970).tolist()
         known = self.sessions(years[0], years[1])
         if interval == DAY:
             row = _sessions_of(path, table, known, days)
-            return known.opens[row], known.closes[row], days
+            return Timing(known.opens[row], known.closes[row], days, known.opens[row], known.closes[row])
         row = np.minimum(np.searchsorted(known.closes, time, side="right"), len(known.closes) - 1)
         inside = (known.opens[row] <= time) & (time < known.closes[row])
         days = np.where(inside, known.dates[row].astype("M8[D]").astype(np.int64), days)
-        return time, np.where(inside, np.minimum(closes, known.closes[row]), closes), days
+        ends = np.where(inside, np.minimum(closes, known.closes[row]), closes)
+        starts, stops = np.where(inside, known.opens[row], days * DAY), np.where(inside, known.closes[row], LAST)
+        return Timing(time, ends, days, starts, stops)
 
     def _kept(self, path: Path, time: Integers) -> slice:
-        bounds = [None if at is None else int(np.searchsorted(time, at)) for at in (self.start, self.end)]
-        kept = slice(*bounds)
+        start = 0 if self.start is None else int(np.searchsorted(time, self.start))
+        end = len(time) if self.end is None else int(np.searchsorted(time, self.end))
+        kept = slice(start, end)
         if len(time[kept]) == 0:
             raise BadInput(f"{path}: expected bars in the range, found bars from {iso(time[0])} to {iso(time[-1])}")
         return kept
@@ -112,21 +181,59 @@ def _sessions_of(path: Path, table: BarTable, known: Sessions, days: Integers) -
     return row.astype(np.int64)
 
 
-def resampled(path: Path, table: BarTable, interval: int, length: int) -> BarTable:
-    """Bars of `length` of shorter ones: from a whole number of lengths since 1970 (UTC) on, where there are any."""
-    if length < interval or length % interval:
-        raise BadInput(f"{path}: --resample: expected a whole number of its bars, of {interval / 1e6:g} s")
-    first = np.flatnonzero(np.diff(table.time // length, prepend=-1) != 0)
-    open_, high, low, close, volume = table.prices
-    last = np.append(first[1:], len(table.time)) - 1
-    prices = [
-        open_[first],
-        np.maximum.reduceat(high, first),
-        np.minimum.reduceat(low, first),
-        close[last],
-        np.add.reduceat(volume, first),
-    ]
-    return BarTable(table.time[first] // length * length, np.array(prices), table.first_row)
+@dataclass(frozen=True)
+class Timing:
+    """When bars open and are final, microseconds UTC, and the days of their sessions since 1970, shape (n,).
+
+    With a calendar `starts` and `stops` are of the session of each bar; one outside of all sessions has its day's start
+    and no stop.
+    """
+
+    opens: Integers
+    closes: Integers
+    days: Integers
+    starts: Integers | None = None
+    stops: Integers | None = None
+
+    def grouped(self, path: Path, interval: int, length: int) -> "tuple[Integers, Timing]":
+        """The first bar of each longer bar, and when those are.
+
+        Without a calendar, a longer bar begins at a whole number of lengths since 1970 (UTC). With one it begins at the
+        open of a session and whole lengths after it, and ends with the session; of days, it has whole sessions.
+
+        Raises:
+            BadInput: the length is no whole number of bars, nor, beyond a day, of days.
+        """
+        if length < interval or length % interval or (length > DAY and length % DAY and self.starts is not None):
+            raise BadInput(f"{path}: --resample: expected a whole number of its bars, of {interval / 1e6:g} s")
+        of_days = self.starts is not None and length >= DAY
+        if of_days:
+            starts = self.days // (length // DAY)
+        else:
+            start = np.zeros(1, np.int64) if self.starts is None else self.starts
+            starts = (self.opens - start) // length * length + start
+        first = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
+        last = np.append(first[1:], len(starts)) - 1
+        if of_days:
+            return first, replace(self.of(first), closes=self.closes[last])
+        opens, closes = starts[first], starts[first] + length
+        if self.stops is not None:
+            np.minimum(closes, self.stops[first], out=closes)
+        np.minimum(closes[:-1], opens[1:], out=closes[:-1])
+        return first, replace(self.of(first), opens=opens, closes=closes)
+
+    def of(self, rows: Integers) -> "Timing":
+        """That of some of the bars."""
+        starts, stops = (None if values is None else values[rows] for values in (self.starts, self.stops))
+        return Timing(self.opens[rows], self.closes[rows], self.days[rows], starts, stops)
+
+
+def _joined(prices: Floats, first: Integers) -> Floats:
+    """The first open, the highest high, the lowest low, the last close and the sum of the volumes of each group."""
+    open_, high, low, close, volume = prices
+    last = np.append(first[1:], len(close)) - 1
+    extremes = np.maximum.reduceat(high, first), np.minimum.reduceat(low, first)
+    return np.array([open_[first], *extremes, close[last], np.add.reduceat(volume, first)])
 
 
 def _interval(path: Path, time: Integers) -> int:
@@ -155,6 +262,8 @@ def data_hash(bars: Sequence[Bars]) -> str:
     digest = hashlib.sha256()
     for one in bars:
         digest.update(f"{len(one.time)},{one.multiplier},{one.lot};".encode())
-        for array in (one.time, one.open_time, one.prices):
+        arrays = [one.time, one.open_time, one.prices]
+        arrays += [one.actions.time, one.actions.at_open, one.actions.ratio, one.actions.amount] if one.actions else []
+        for array in arrays:
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -1,8 +1,8 @@
-"""The columns of a file of bars, csv, csv.gz or parquet, read through Arrow without a Python object for each row."""
+"""The columns of a file of bars or trades, csv, csv.gz or parquet, read through Arrow, no Python object for a row."""
 
 import csv
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from strades_pipelines.regular_files import check_regular
 from strades_pipelines.strategy.bad_input import BadInput, bad_row
 from strades_pipelines.strategy.columns import Floats, Integers
 
-TIME, PRICES = "ts_utc", ("open", "high", "low", "close", "volume")
+VOLUME = "volume"
+TIME, PRICES = "ts_utc", ("open", "high", "low", "close", VOLUME)
 UTC_TIME = "a time in UTC such as 2012-01-31T00:00:00Z"
 UTC_NAMES = ("UTC", "Etc/UTC", "Z", "+00:00")
 MOST_BYTES = 16_000_000_000  # a century of minute bars of one instrument is 3 GB of csv
@@ -37,39 +38,53 @@ class BarTable:
 
 
 def read_table(path: Path) -> BarTable:
-    """The columns of a file; an empty volume, where the source has none, is 0.
+    """The columns of a file of bars; an empty volume, where the source has none, is 0.
+
+    Raises:
+        BadInput: naming the file, the row and the field, for whatever is no time in UTC or no number.
+    """
+    time, prices, first_row = read_columns(path, PRICES, "bars")
+    return BarTable(time, prices, first_row)
+
+
+def read_columns(path: Path, names: Sequence[str], what: str) -> tuple[Integers, Floats, int]:
+    """`ts_utc`, shape (n,), microseconds UTC; columns of numbers, shape (names, n); and the row the first is in.
+
+    Args:
+        names: of the columns of numbers, of which a volume may be empty.
+        what: the rows are, for messages.
 
     Raises:
         BadInput: naming the file, the row and the field, for whatever is no time in UTC or no number.
     """
     try:
         check_regular(path, most_bytes=MOST_BYTES)
-        table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+        read = _read_parquet if path.suffix == ".parquet" else _read_csv
+        columns = read(path, names, what)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadInput(f"{path}: expected a readable file of bars, found {' '.join(reason.split())}") from None
+        raise BadInput(f"{path}: expected a readable file of {what}, found {' '.join(reason.split())}") from None
     pa.default_memory_pool().release_unused()
-    return table
+    return columns
 
 
-def _read_csv(path: Path) -> BarTable:
+def _read_csv(path: Path, names: Sequence[str], what: str) -> tuple[Integers, Floats, int]:
     from pyarrow.csv import ConvertOptions, read_csv
 
-    _check_header(path)
-    numbers = {name: pa.float64() for name in PRICES}
+    _check_header(path, names, what)
     options = ConvertOptions(
-        include_columns=[TIME, *PRICES],
-        column_types={TIME: pa.string(), **numbers},
+        include_columns=[TIME, *names],
+        column_types={TIME: pa.string(), **{name: pa.float64() for name in names}},
         null_values=[""],
         strings_can_be_null=True,
     )
     try:
         table = read_csv(path, parse_options=_parse_options(), convert_options=options)
     except pa.ArrowInvalid as error:
-        raise _first_fault(path) or BadInput(f"{path}: {' '.join(str(error).split())}") from None
+        raise _first_fault(path, names) or BadInput(f"{path}: {' '.join(str(error).split())}") from None
     if table.num_rows == 0:
-        raise BadInput(f"{path}: expected bars below the header, found none")
-    return _columns(path, table, 2)
+        raise BadInput(f"{path}: expected {what} below the header, found none")
+    return _columns(path, table, names, 2)
 
 
 def _parse_options(handler: Callable[[Any], str] | None = None) -> Any:
@@ -78,23 +93,23 @@ def _parse_options(handler: Callable[[Any], str] | None = None) -> Any:
     return ParseOptions(ignore_empty_lines=False, invalid_row_handler=handler)
 
 
-def _check_header(path: Path) -> None:
+def _check_header(path: Path, names: Sequence[str], what: str) -> None:
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
         header = next(csv.reader(file), None)
     if not header:
-        raise BadInput(f"{path}: expected the columns {TIME},{','.join(PRICES)} and bars, found an empty file")
-    _check_names(path, header)
+        raise BadInput(f"{path}: expected the columns {TIME},{','.join(names)} and {what}, found an empty file")
+    _check_names(path, header, names)
 
 
-def _check_names(path: Path, header: list[str]) -> None:
-    for name in (TIME, *PRICES):
+def _check_names(path: Path, header: list[str], names: Sequence[str]) -> None:
+    for name in (TIME, *names):
         if header.count(name) != 1:
             found = f"the columns {','.join(header)}"[:120]
-            raise bad_row(path, 1, name, f"one column of this name among {TIME},{','.join(PRICES)}", found)
+            raise bad_row(path, 1, name, f"one column of this name among {TIME},{','.join(names)}", found)
 
 
-def _first_fault(path: Path) -> BadInput | None:
+def _first_fault(path: Path, numbers: Sequence[str]) -> BadInput | None:
     """The first row that has another number of cells, or a cell that is no number."""
     from pyarrow.csv import ConvertOptions, ReadOptions, read_csv
 
@@ -104,7 +119,7 @@ def _first_fault(path: Path) -> BadInput | None:
         cut.append(row)
         return "skip"
 
-    names = [TIME, *PRICES]
+    names = [TIME, *numbers]
     options = ConvertOptions(
         include_columns=names,
         column_types=dict.fromkeys(names, pa.string()),
@@ -117,7 +132,7 @@ def _first_fault(path: Path) -> BadInput | None:
         parse_options=_parse_options(skip),
         convert_options=options,
     )
-    found = [(bad, name) for name in PRICES if (bad := _first_bad(table[name], pa.float64())) is not None]
+    found = [(bad, name) for name in numbers if (bad := _first_bad(table[name], pa.float64())) is not None]
     if cut and (not found or cut[0].number <= min(found)[0] + 2):
         cells = f"{cut[0].actual_columns} cells"
         return bad_row(path, cut[0].number, TIME, f"{cut[0].expected_columns} cells", cells)
@@ -146,36 +161,36 @@ def _first_bad(column: pa.ChunkedArray, kind: pa.DataType) -> int | None:
     return start
 
 
-def _read_parquet(path: Path) -> BarTable:
+def _read_parquet(path: Path, names: Sequence[str], what: str) -> tuple[Integers, Floats, int]:
     from pyarrow import parquet
 
     try:
         schema = parquet.read_schema(path)
-        _check_names(path, schema.names)
-        table = parquet.read_table(path, columns=[TIME, *PRICES])
+        _check_names(path, schema.names, names)
+        table = parquet.read_table(path, columns=[TIME, *names])
     except pa.ArrowException as error:
         raise BadInput(f"{path}: expected a parquet file, found {' '.join(str(error).split())}") from None
     if table.num_rows == 0:
-        raise BadInput(f"{path}: expected bars, found an empty file")
-    for name in PRICES:
+        raise BadInput(f"{path}: expected {what}, found an empty file")
+    for name in names:
         kind = table.schema.field(name).type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
             raise bad_row(path, 1, name, "a column of numbers", f"one of {kind}")
-    return _columns(path, table, 1)
+    return _columns(path, table, names, 1)
 
 
-def _columns(path: Path, table: pa.Table, first_row: int) -> BarTable:
-    """Times and prices as arrays; nothing is missing but volumes."""
-    for name in (TIME, *PRICES[:4]):
-        if table[name].null_count:
+def _columns(path: Path, table: pa.Table, names: Sequence[str], first_row: int) -> tuple[Integers, Floats, int]:
+    """Times and numbers as arrays; nothing is missing but volumes."""
+    for name in (TIME, *names):
+        if table[name].null_count and name != VOLUME:
             row = pc.index(pc.is_null(table[name]), True).as_py()
             expected = UTC_TIME if name == TIME else "a number"
             raise bad_row(path, row + first_row, name, expected, "nothing")
     time = _times(path, table[TIME], first_row)
-    prices = np.empty((len(PRICES), table.num_rows))
-    for k, name in enumerate(PRICES):
-        _copy(_without_nulls(table[name].cast(pa.float64())), prices[k])
-    return BarTable(time, prices, first_row)
+    numbers = np.empty((len(names), table.num_rows))
+    for k, name in enumerate(names):
+        _copy(_without_nulls(table[name].cast(pa.float64())), numbers[k])
+    return time, numbers, first_row
 
 
 def _times(path: Path, column: pa.ChunkedArray, first_row: int) -> Integers:

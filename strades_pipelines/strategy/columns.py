@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strades_pipelines.strategy.events import BAR
+from strades_pipelines.strategy.events import BAR, TIMER
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -56,7 +56,7 @@ class Columns:
         first = int(self.kind[0]) if len(self) else 0
         if self.kind.strides == (0,) or not np.any(self.kind != first):
             return (first,)
-        return tuple(np.flatnonzero(np.bincount(self.kind, minlength=10)).tolist())
+        return tuple(np.flatnonzero(np.bincount(self.kind, minlength=TIMER)).tolist())
 
     @cached_property
     def addresses(self) -> list[int]:

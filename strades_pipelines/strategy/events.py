@@ -10,9 +10,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The clock before the first event; there are prices of before 1970.
 BEGINNING = -(1 << 62)
 DAY_LENGTH = 86_400_000_000
-# Kinds, in the order in which events of one instant come.
-TRADE, QUOTE, BAR, REVISION, GAP, PREDICTION, ARTICLE, ACTION, RECORDED_FILL, TIMER = range(10)
+# Kinds, in the order in which events of one instant come. ACTION_AT_OPEN is a corporate action in effect since the open
+# of the bar that is known at that instant: its orders are done in the new units, and its close is in them.
+ACTION_AT_OPEN, TRADE, QUOTE, BAR, REVISION, GAP, PREDICTION, ARTICLE, ACTION, RECORDED_FILL, TIMER = range(11)
 KINDS = (
+    "corporate_action",
     "trade",
     "quote",
     "bar",

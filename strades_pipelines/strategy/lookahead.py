@@ -63,8 +63,8 @@ class Report:
 
 
 def plain(bars: Sequence[Bars]) -> list[Columns]:
-    """The feed of bars as they are: a stream for each instrument."""
-    return [one.columns(i) for i, one in enumerate(bars)]
+    """The feed of bars as they are: the streams of each instrument."""
+    return [stream for i, one in enumerate(bars) for stream in one.streams(i)]
 
 
 def lookahead(

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from strades_pipelines.strategy.backtest import Bars, Terms
+from strades_pipelines.strategy.backtest import Bars, Terms, event_chain
 from strades_pipelines.strategy.columns import Columns
-from strades_pipelines.strategy.event_chain import EventChain
 from strades_pipelines.strategy.events import BEGINNING
 from strades_pipelines.strategy.loading import load_strategy, make_strategy, module_state
 from strades_pipelines.strategy.ran import Ran, ended
@@ -44,7 +43,7 @@ class Sweep:
 
     def blocks(self) -> list[Columns]:
         """The events of all instruments in their total order; threads share them."""
-        return list(EventChain([[one.columns(i)] for i, one in enumerate(self.bars)]).blocks())
+        return list(event_chain(self.bars).blocks())
 
 
 @dataclass(frozen=True)

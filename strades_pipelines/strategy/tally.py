@@ -18,6 +18,7 @@ class Tally:
         self.squares = 0.0
         self.days = 0
         self.is_second = False
+        self.offset = 0
 
     def value(self, time: int, equity: float) -> None:
         """Take in the account's value at one more instant."""
@@ -33,10 +34,10 @@ class Tally:
 
     @rarely
     def new_day(self, time: int) -> None:
-        """Close the day before, of UTC: its return is from the last value of the day before it.
+        """Close the day before: its return is from the last value of the day before it.
 
-        An instant at midnight ends its day, as the bar does that is known then. The first day counts where its value is
-        not the cash that the account had before.
+        Days are of UTC, but for the offset (see `backtest.day_offset`). An instant at midnight ends its day, as the bar
+        does that is known then. The first day counts where its value is not the cash that the account had before.
         """
         if self.next_day > BEGINNING:
             change = self.equity / self.day_equity - 1.0
@@ -46,4 +47,4 @@ class Tally:
                 self.days += 1
             self.is_second = True
         self.day_equity = self.equity
-        self.next_day = ((time - 1) // DAY_LENGTH + 1) * DAY_LENGTH
+        self.next_day = ((time - 1 + self.offset) // DAY_LENGTH + 1) * DAY_LENGTH - self.offset
