@@ -17,7 +17,7 @@ from dashboard.datamanager import requests as data_requests
 from dashboard.historic import views as historic
 from dashboard.notations.views import notation_write, notations
 from dashboard.overall_data import markets, news, reports, states, statistics
-from dashboard.results import bots, comparison, exports, performance, round_trips, verification, wallets
+from dashboard.results import bots, comparison, exports, performance, returns, round_trips, verification, wallets
 from dashboard.scheduler import automation, backfills, feeds, moving, requests
 from dashboard.scheduler.agenda import agenda
 from dashboard.search.views import search
@@ -45,8 +45,11 @@ urlpatterns = [
     path("wallets/<path:name>/fills.csv", exports.fills, name="wallet_fills"),
     path("wallets/<path:name>/equity.csv", exports.equity, name="wallet_equity"),
     path("wallets/<path:name>/round-trips.csv", exports.round_trips, name="wallet_trades_csv"),
+    path("wallets/<path:name>/returns.csv", exports.returns, name="wallet_returns_csv"),
+    path("wallets/<path:name>/slippage.csv", exports.slippage, name="wallet_slippage_csv"),
     path("wallets/<path:name>/performance/", performance.performance, name="wallet_performance"),
     path("wallets/<path:name>/round-trips/", round_trips.round_trips, name="wallet_trades"),
+    path("wallets/<path:name>/returns/", returns.returns, name="wallet_returns"),
     path("wallets/<path:name>/comparison/", comparison.comparison, name="wallet_comparison"),
     path("wallets/<path:name>/verification/", verification.verification, name="wallet_verification"),
     path("wallets/<path:name>/", wallets.wallet, name="wallet"),

@@ -122,6 +122,42 @@ def line_chart(
     )  # fmt: skip
 
 
+def histogram(edges: Sequence[float], counts: Sequence[int], *, title: str, unit: str) -> SafeString:
+    """How often returns fell into each bin, with the edges as percentages; a bin says its own in its title.
+
+    Args:
+        edges: fractions, ascending, one more than `counts`.
+        unit: what is counted, such as `sessions`.
+    """
+    if not counts or edges[-1] <= edges[0]:
+        return SafeString("")
+    low, span, room, bottom = edges[0], edges[-1] - edges[0], HEIGHT - 44, HEIGHT - 24
+    width, largest = WIDTH - LABELS, max(counts)
+    bars = format_html_join(
+        "",
+        '<rect class="bin {}" x="{}" y="{}" width="{}" height="{}"><title>{} … {}: {} {}</title></rect>',
+        (
+            ("fall" if left + right < 0 else "rise", f"{width * (left - low) / span:.1f}",
+             f"{bottom - room * count / largest:.1f}", f"{max(1.0, width * (right - left) / span - 1):.1f}",
+             f"{room * count / largest:.1f}", percent_text(left), percent_text(right), count, unit)
+            for left, right, count in zip(edges, edges[1:], counts, strict=False)
+        ),
+    )  # fmt: skip
+    marks = [(edges[0], "start"), (edges[-1], "end")]
+    if low + span / 5 < 0 < edges[-1] - span / 5:
+        marks.insert(1, (0.0, "middle"))
+    labels = format_html_join(
+        "",
+        '<text class="label" text-anchor="{}" x="{}" y="{}">{}</text>',
+        ((anchor, f"{width * (edge - low) / span:.1f}", HEIGHT - 6, percent_text(edge)) for edge, anchor in marks),
+    )
+    return format_html(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        '<line class="grid" x1="0" x2="{}" y1="{}" y2="{}"/>{}{}<text class="label" x="{}" y="{}">{}</text></svg>',
+        WIDTH, HEIGHT, title, width, bottom, bottom, bars, labels, width + 6, bottom - room + 10, largest,
+    )  # fmt: skip
+
+
 def candle_chart(
     candles: Sequence[Candle],
     markers: Sequence[Marker],

@@ -34,6 +34,24 @@ INNER JOIN records.listings AS l ON l.listing_id = t.listing_id
 WHERE t.wallet = %(wallet)s
 ORDER BY t.sequence DESC LIMIT {MOST_ROWS}
 """
+RETURNS = f"""
+SELECT s.session_date, s.valued_at, s.opening, s.flows, s.closing, w.currency, s.time_weighted, b.growth, b.lower,
+    b.median, b.upper, r.confidence, r.draws, r.mean_block, r.seed
+FROM results.wallet_sessions AS s
+INNER JOIN trading.wallets AS w ON w.wallet = s.wallet
+LEFT JOIN results.growth_bands AS b ON b.wallet = s.wallet AND b.session_date = s.session_date
+LEFT JOIN results.return_statistics AS r ON r.wallet = s.wallet
+WHERE s.wallet = %(wallet)s
+ORDER BY s.session_date DESC LIMIT {MOST_ROWS}
+"""
+SLIPPAGE = f"""
+SELECT s.filled_at, s.decided_at, l.venue || ':' || l.symbol AS instrument, s.side, s.quantity, s.price, s.reference,
+    s.slippage, s.currency, s.fill_id
+FROM results.fill_slippage AS s
+INNER JOIN records.listings AS l ON l.listing_id = s.listing_id
+WHERE s.wallet = %(wallet)s
+ORDER BY s.filled_at DESC, s.fill_id LIMIT {MOST_ROWS}
+"""
 IS_THERE = "SELECT FROM trading.wallets AS w WHERE w.wallet = %(wallet)s"
 
 

@@ -14,8 +14,10 @@ from strades_pipelines.strategy.analysis.significance import (
 )
 
 SETTING = """
-    SELECT w.wallet, w.mode, w.strategy, w.currency, w."interval", w.opening_cash, w.opened_at, w.window_end
-    FROM trading.wallets AS w WHERE w.wallet = %(wallet)s
+    SELECT w.wallet, w.mode, w.strategy, w.currency, w."interval", w.opening_cash, w.opened_at, w.window_end,
+        r.time_weighted, r.money_weighted, r.measured_at AS returns_at
+    FROM trading.wallets AS w LEFT JOIN results.return_statistics AS r ON r.wallet = w.wallet
+    WHERE w.wallet = %(wallet)s
 """
 # At the end of the last session of each month, so that both returns are of the same span.
 HELD_MONTHS = """
@@ -83,7 +85,13 @@ WORTH = """
 
 @dataclass(frozen=True)
 class WalletSetting:
-    """With what a wallet was opened; a replay has the end of its window."""
+    """With what a wallet was opened, and its returns since; a replay has the end of its window.
+
+    Args:
+        time_weighted: over all sessions; None where one has no return.
+        money_weighted: a year; None where no rate or several fit.
+        returns_at: as of when both are; None where no session is measured.
+    """
 
     wallet: str
     mode: str
@@ -93,6 +101,9 @@ class WalletSetting:
     opening_cash: Decimal
     opened_at: datetime
     window_end: datetime | None
+    time_weighted: float | None
+    money_weighted: float | None
+    returns_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Fills, equity and round trips of a wallet as CSV."""
+"""Fills, equity, round trips, returns and slippage of a wallet as CSV."""
 
 import csv
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.datamanager.answers import said_too_slow, too_many_exports
 from dashboard.gateway import rows as gateway
-from dashboard.gateway.exports import EQUITY, FILLS, ROUND_TRIPS, query_file, read_rows, wallet_query
+from dashboard.gateway.exports import EQUITY, FILLS, RETURNS, ROUND_TRIPS, SLIPPAGE, query_file, read_rows, wallet_query
 from dashboard.gateway.reading import snapshot
 from strades_pipelines.settings import settings
 
@@ -41,6 +41,18 @@ def equity(request: HttpRequest, name: str) -> HttpResponse:
 def round_trips(request: HttpRequest, name: str) -> HttpResponse:
     """The newest round trips of a wallet."""
     return _as_file(request, ROUND_TRIPS, name, "round-trips")
+
+
+@require_safe
+def returns(request: HttpRequest, name: str) -> HttpResponse:
+    """The sessions of a wallet with their returns and the band of its growth."""
+    return _as_file(request, RETURNS, name, "returns")
+
+
+@require_safe
+def slippage(request: HttpRequest, name: str) -> HttpResponse:
+    """What the newest fills of a wallet cost beyond the price that was known."""
+    return _as_file(request, SLIPPAGE, name, "slippage")
 
 
 def _as_file(request: HttpRequest, query: str, name: str, what: str) -> HttpResponse:

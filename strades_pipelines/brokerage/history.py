@@ -1,4 +1,4 @@
-"""results.wallet_sessions and results.session_attribution, kept up to date at the cost of what is new."""
+"""A wallet's sessions in results, kept up to date at the cost of what is new: profits, owners, figures of returns."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from typing import Any
 from strades_pipelines.brokerage.exchange_rates import known_rates
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
+from strades_pipelines.brokerage.return_figures import measure_returns
 from strades_pipelines.brokerage.rows import Row, insert, to_json
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.events import Fill
@@ -100,6 +101,7 @@ def measure_history(connection: Connection, wallet: Wallet, *, now: datetime) ->
         account = account_session(state, opening, steps[first:place], quotes, period, valued_at)
         _write(connection, wallet, account, last)
         opening = account.closing
+    measure_returns(connection, wallet, last=last, only_open=len(periods) == 1)
     crash_point("results.sessions_written")
     connection.commit()
     return len(periods)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -248,8 +248,8 @@ def records(rows: Sequence[Row]) -> str:
 
 
 def _json_value(value: object) -> str:
-    """A time or bytes as PostgreSQL reads them from text."""
-    if isinstance(value, datetime):
+    """A day, a time or bytes as PostgreSQL reads them from text."""
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bytes):
         return f"\\x{value.hex()}"

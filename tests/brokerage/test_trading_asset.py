@@ -390,6 +390,7 @@ def test_of_tables_without_news_dagster_is_told_only_what_other_steps_wait_for(
     rewritten = {
         key("results", "wallet_sessions"),
         key("results", "session_attribution"),
+        key("results", "return_statistics"),
     }  # the open session, each time
 
     def told(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 Connection = psycopg.Connection[Any]
-PARTS = ("", "performance/", "round-trips/", "comparison/", "verification/")
+PARTS = ("", "performance/", "returns/", "round-trips/", "comparison/", "verification/")
 PATHS = [*(f"/wallets/paper/{part}" for part in PARTS), "/bots/"]
 
 
@@ -250,7 +250,7 @@ def test_a_bot_has_a_win_rate_with_its_interval(measured: Connection, client_of:
 def test_parts_of_a_wallet_that_is_not_there_are_not_there(site: str, client_of: ClientOf) -> None:
     client = client_of("viewer")
     for name in ("nobody", "%00", "<b>"):
-        for part in (*PARTS, "round-trips.csv"):
+        for part in (*PARTS, "round-trips.csv", "returns.csv", "slippage.csv"):
             assert client.get(f"/wallets/{name}/{part}").status_code == 404, (name, part)
 
 
@@ -260,6 +260,7 @@ def test_a_wallet_that_was_not_measured_says_why_and_shows_no_zero(
     client = client_of("viewer")
     for part, reason in (
         ("performance/", "No result yet. It comes with a run."),
+        ("returns/", "No session is measured yet"),
         ("round-trips/", "None: nothing was filled yet"),
         ("comparison/", "No session is measured yet"),
         ("verification/", "Results were not measured yet."),

@@ -16,6 +16,12 @@ TABLES = {
     "round_trips": "From a flat position to the next. Grain: one row a wallet and round trip of a listing.",
     "wallet_sessions": "Flows, profit and return of each wallet that trades. Grain: one row a wallet and session.",
     "session_attribution": "Who earned it: strategies and people. Grain: one row a wallet, session, listing and owner.",
+    "return_statistics": "Time-weighted and money-weighted return, and how sessions' returns are spread. "
+    "Grain: one row a wallet.",
+    "growth_bands": "Growth by session between quantiles of a stationary bootstrap. "
+    "Grain: one row a wallet and ended session.",
+    "fill_slippage": "What fills cost beyond the close that their decisions knew. Grain: one row a fill.",
+    "listing_slippage": "The same in sum. Grain: one row a wallet, listing and currency.",
     "daily_parity": "Days of trading wallets beside a replay of them. Grain: one row a wallet and UTC day.",
     "daily_strategy_parity": "The same of strategies that share a wallet. Grain: one row a wallet, day and strategy.",
     "parity_differences": "Decisions and fills of a day that a replay makes otherwise, each with its cause: "

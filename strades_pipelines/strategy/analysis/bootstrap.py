@@ -92,6 +92,29 @@ def bootstrap_bands(
     return {name: Band.of(float(actual[k]), figures[:, k], confidence) for k, name in enumerate(names)}
 
 
+def growth_band(
+    returns: Floats, *, seed: int, samples: int = 1000, block_length: float, confidence: float = 0.90
+) -> Floats:
+    """Lower, median and upper growth of one unit of money after each return, over stationary resamples of the returns.
+
+    The quantiles are of each instant by itself: a single resample leaves the band more often than 1 - confidence.
+
+    Args:
+        returns: simple and finite, shape (n,), n > 0.
+        block_length: mean rows of a block, at least 1.
+
+    Returns:
+        Shape (3, n).
+    """
+    n = len(returns)
+    rng = np.random.default_rng(seed)
+    parts = [returns[block_indices(rng, n, part, block_length)] for part in _chunks(samples, n)]
+    growth = np.cumprod(1.0 + np.concatenate(parts), axis=1)
+    tail = (1.0 - confidence) / 2.0
+    band: Floats = np.quantile(growth, (tail, 0.5, 1.0 - tail), axis=0)
+    return band
+
+
 def trade_shuffle_bands(
     profits: Floats, capital: float, *, seed: int, samples: int = 1000, confidence: float = 0.90
 ) -> dict[str, Band]:

@@ -3,6 +3,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy import stats  # type: ignore[import-untyped]
 
 from strades_pipelines.strategy.analysis import bootstrap
 from strades_pipelines.strategy.analysis.bootstrap import (
@@ -10,6 +11,7 @@ from strades_pipelines.strategy.analysis.bootstrap import (
     Method,
     block_indices,
     bootstrap_bands,
+    growth_band,
     trade_shuffle_bands,
 )
 from strades_pipelines.strategy.analysis.returns import sharpe_ratio, simple_returns
@@ -112,3 +114,18 @@ def test_without_trades_there_is_no_band() -> None:
 def test_a_band_ranks_the_actual_figure() -> None:
     band = Band.of(3.0, np.array([1.0, 2.0, 3.0, 4.0, math.nan]), 0.5)
     assert (band.rank, band.median) == (0.75, 2.5)
+
+
+def test_the_band_of_growth_ends_at_the_quantiles_of_a_binomial() -> None:
+    """Blocks of one return of +10 % or -10 % each: how many of n rise is binomial."""
+    n = 40
+    returns = np.array([0.1, -0.1] * (n // 2))
+    band = growth_band(returns, seed=3, samples=20_000, block_length=1.0)
+    assert band.shape == (3, n)
+    rises = stats.binom.ppf([0.05, 0.5, 0.95], n, 0.5)
+    np.testing.assert_allclose(band[:, -1], 1.1**rises * 0.9 ** (n - rises))
+    np.testing.assert_allclose(band[:, 0], [0.9, band[1, 0], 1.1])
+    np.testing.assert_array_equal(band, growth_band(returns, seed=3, samples=20_000, block_length=1.0))
+    # One block that wraps around has the growth of the whole wherever it begins.
+    whole = growth_band(returns, seed=3, samples=200, block_length=1e9)
+    np.testing.assert_allclose(whole[:, -1], np.prod(1 + returns))
