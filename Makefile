@@ -52,7 +52,7 @@ signals: setup ## fifty signals at random moments of a run (make test sends eigh
 	@STRADES_SIGNALS=$${STRADES_SIGNALS:-50} $(BIN)/python -m pytest -n 0 -q tests/end_to_end/test_stopping.py
 
 chaos: setup ## ten thousand seeded runs of trading at a venue where everything goes wrong (make test makes 200)
-	@STRADES_CHAOS=$${STRADES_CHAOS:-10000} $(BIN)/python -m pytest -n 0 -q -s tests/brokerage/test_chaos.py
+	@STRADES_CHAOS=$${STRADES_CHAOS:-5000} $(BIN)/python -m pytest -n 0 -q -s tests/brokerage/test_chaos.py
 
 fuzz: setup ## twenty thousand random strategies per event and compiled, from where the log ends (make test runs 150)
 	@$(BIN)/python -m tests.strategy.compiler.fuzz --runs $${STRADES_FUZZ:-20000} --log $${STRADES_FUZZ_LOG:-fuzz.tsv}

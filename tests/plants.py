@@ -293,7 +293,7 @@ PLANTS = (
         f"{PACKAGE}/brokerage/ledger.py",
         "if found != (amount, currency):",
         "if found is None:",
-        "tests/brokerage/test_transfers.py::test_an_edit_of_a_new_transfer_is_found_at_the_cost_of_what_is_new",
+        "tests/brokerage/test_transfers.py::test_28_an_edit_of_a_new_transfer_is_found_at_the_cost_of_what_is_new",
     ),
     Plant(
         "one side of a transfer is committed before the other",

@@ -20,3 +20,15 @@ def test_every_plant_finds_its_line_and_its_test() -> None:
         assert (PROJECT / plant.file).read_text().count(plant.old) == 1, plant.what
         file, _, name = plant.test.partition("::")
         assert f"def {name}(" in (PROJECT / file).read_text() or not name, plant.what
+
+
+def test_every_law_has_tests_of_its_number_in_each_of_its_files() -> None:
+    laws = re.findall(r"^\| (\d+) [^|]*\|[^|]+\| ([^|]+) \|$", PAGE.read_text(), re.MULTILINE)
+    assert {int(number) for number, _ in laws} >= set(range(13, 25))
+    missing = [
+        f"{number}: {file}"
+        for number, where in laws
+        for file in re.findall(r"`([^`]+)`", where)
+        if not re.search(rf"^def test_{number}_", (PROJECT / "tests" / file).read_text(), re.MULTILINE)
+    ]
+    assert missing == []

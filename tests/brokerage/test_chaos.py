@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(max(900, 60 * RUNS))]
 
 
 @pytest.mark.parametrize("venue", [AtAlpaca, AtGate])
-def test_whatever_goes_wrong_the_books_agree_with_the_venue_in_the_end(
+def test_14_whatever_goes_wrong_the_books_agree_with_the_venue_in_the_end(
     venue: type[AtAlpaca] | type[AtGate], market: Connection, database_url: str
 ) -> None:
     counts: Counter[Fault] = Counter()
@@ -35,6 +35,6 @@ def test_whatever_goes_wrong_the_books_agree_with_the_venue_in_the_end(
 
 # 476: 34 s after its pass began, the venue did not show yet an order that it had had for 24, so that it was sent twice.
 @pytest.mark.parametrize("seed", [476])
-def test_what_long_runs_found_does_not_come_back(seed: int, market: Connection, database_url: str) -> None:
+def test_14_what_long_runs_found_does_not_come_back(seed: int, market: Connection, database_url: str) -> None:
     with open_books(market, database_url, AtGate.listing_id) as books:
         ChaosRun(books, seed, AtGate).run()

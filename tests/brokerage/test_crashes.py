@@ -81,7 +81,7 @@ RECONCILE_POINTS = {
 SPLIT_POINTS = {"trading.split_written", "trading.split_committed"}
 
 
-def test_no_point_is_left_out() -> None:
+def test_13_no_point_is_left_out() -> None:
     sources = (PROJECT / "strades_pipelines").rglob("*.py")
     named = {name for source in sources for name in re.findall(r'crash_point\("(\w+\.\w+)"\)', source.read_text())}
     of_trading = {name for name in named if name.partition(".")[0] in ("signals", "trading", "results")}
@@ -97,7 +97,7 @@ def test_no_point_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(("point", "crash_at"), POINTS.items())
-def test_a_pass_that_was_killed_ends_as_if_it_had_not(
+def test_13_a_pass_that_was_killed_ends_as_if_it_had_not(
     point: str, crash_at: datetime, market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
 ) -> None:
     add_candles([100.0, 101.0, 102.0, 103.0])
@@ -117,7 +117,7 @@ def test_a_pass_that_was_killed_ends_as_if_it_had_not(
 
 
 @pytest.mark.parametrize("point", CANCEL_POINTS)
-def test_a_cancel_that_was_killed_is_done_once_and_found(
+def test_13_a_cancel_that_was_killed_is_done_once_and_found(
     point: str, market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
 ) -> None:
     add_candles([100.0, 101.0, 102.0])

@@ -97,7 +97,7 @@ def decide(market: Connection, account: Account, *, request: OrderRequest | None
 
 
 @pytest.mark.parametrize("point", FILL_POINTS)
-def test_a_pass_that_was_killed_leaves_one_order_and_right_books(
+def test_13_a_pass_that_was_killed_leaves_one_order_and_right_books(
     point: str, market: Connection, account: Account, database_url: str
 ) -> None:
     decide(market, account)
@@ -118,7 +118,7 @@ def test_a_pass_that_was_killed_leaves_one_order_and_right_books(
 
 @pytest.mark.parametrize("point", ["trading.order_submitting", "trading.order_sent", "trading.order_acknowledged"])
 @pytest.mark.parametrize("account", ["alpaca"], indirect=True)
-def test_a_batch_that_was_killed_leaves_one_order_for_each_intent(
+def test_13_a_batch_that_was_killed_leaves_one_order_for_each_intent(
     point: str, market: Connection, account: Account, database_url: str
 ) -> None:
     for _ in range(12):
@@ -136,7 +136,9 @@ def test_a_batch_that_was_killed_leaves_one_order_for_each_intent(
 
 
 @pytest.mark.parametrize("point", CANCEL_POINTS)
-def test_a_cancel_that_was_killed_is_done(point: str, market: Connection, account: Account, database_url: str) -> None:
+def test_13_a_cancel_that_was_killed_is_done(
+    point: str, market: Connection, account: Account, database_url: str
+) -> None:
     wanted = decide(market, account, request=OrderRequest(Decimal(3), OrderTerms(limit=Decimal(90))))
     execute_pending(market, account.broker, account.wallet, now=NOW)
     assert rows(market, "SELECT state FROM trading.orders") == [("accepted",)]
@@ -154,7 +156,7 @@ def test_a_cancel_that_was_killed_is_done(point: str, market: Connection, accoun
     "point",
     ["trading.order_submitting", *REPLACE_POINTS, *CANCEL_POINTS, "trading.order_sent", "trading.order_acknowledged"],
 )
-def test_a_replacement_that_was_killed_leaves_one_order_working(
+def test_13_a_replacement_that_was_killed_leaves_one_order_working(
     point: str, market: Connection, account: Account, database_url: str
 ) -> None:
     old = decide(market, account, request=OrderRequest(Decimal(3), OrderTerms(limit=Decimal(90)))).intent_id()

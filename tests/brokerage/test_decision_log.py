@@ -41,7 +41,7 @@ def log_hash(connection: Connection, wallet: str) -> tuple[str, int]:
 @pytest.mark.parametrize(
     ("strategy", "parameters"), [("sma_cross", {"fast": 2, "slow": 5, "size": 3.0}), ("macd_trend", {})]
 )
-def test_anchor_22_a_replay_paper_and_a_venue_have_the_same_log_of_decisions(
+def test_22_a_replay_paper_and_a_venue_have_the_same_log_of_decisions(
     strategy: str,
     parameters: dict[str, float],
     market: Connection,

@@ -65,7 +65,7 @@ def add_bars(market: Connection, seed: int) -> None:
 
 
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-def test_paper_without_delay_does_what_replay_does(
+def test_22_paper_without_delay_does_what_replay_does(
     strategy: str, market: Connection, adbc: "AdbcConnection", database_url: str
 ) -> None:
     add_bars(market, seed=3)
@@ -73,7 +73,7 @@ def test_paper_without_delay_does_what_replay_does(
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("STRADES_PROGRAMMES", "3"))))
-def test_random_programmes_of_orders_do_the_same_on_paper_and_in_a_replay(
+def test_22_random_programmes_of_orders_do_the_same_on_paper_and_in_a_replay(
     seed: int, market: Connection, adbc: "AdbcConnection", database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of every kind of order; that a backtest does the same compiled and per event is held by test_properties."""

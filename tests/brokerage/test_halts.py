@@ -205,7 +205,7 @@ def test_an_order_planned_before_a_halt_to_reducing_is_sent_only_if_it_is_an_exi
 
 
 @pytest.mark.parametrize(("point", "state"), [("trading.halt_written", "active"), ("trading.halt_committed", "halted")])
-def test_a_halt_that_was_killed_is_whole_or_not_there(
+def test_13_a_halt_that_was_killed_is_whole_or_not_there(
     point: str, state: str, market: Connection, wallet: Wallet, database_url: str
 ) -> None:
     words = "from tests.brokerage.test_halts import *; halt(connect(sys.argv[1]), asks(WALLET), 'halted')"

@@ -85,7 +85,7 @@ def test_a_fill_is_recorded_once(traded: Connection, wallet: Wallet) -> None:
         "DELETE FROM trading.positions",
     ],
 )
-def test_whatever_is_changed_is_found(traded: Connection, tampering: str) -> None:
+def test_28_whatever_is_changed_is_found(traded: Connection, tampering: str) -> None:
     assert traded.execute(tampering).rowcount > 0
     assert verify_ledger(traded, "paper") != []
 
@@ -146,7 +146,7 @@ def test_a_fee_is_booked_in_what_it_was_taken_in(in_three_currencies: Connection
         "UPDATE trading.positions SET realised = realised + 1",
     ],
 )
-def test_what_is_changed_of_currencies_and_costs_is_found(in_three_currencies: Connection, tampering: str) -> None:
+def test_28_what_is_changed_of_currencies_and_costs_is_found(in_three_currencies: Connection, tampering: str) -> None:
     assert in_three_currencies.execute(tampering).rowcount > 0
     assert verify_ledger(in_three_currencies, "paper") != []
 
@@ -198,6 +198,6 @@ def _rows_read(connection: Connection) -> dict[str, int]:
     )
 
 
-def test_the_ledger_refuses_to_be_changed(market: Connection, wallet: Wallet) -> None:
+def test_28_the_ledger_refuses_to_be_changed(market: Connection, wallet: Wallet) -> None:
     with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
         market.execute("UPDATE trading.ledger SET amount = 0")

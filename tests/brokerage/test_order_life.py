@@ -94,7 +94,7 @@ def passes(market: Connection, wallet: Wallet, add_candles: AddCandles) -> Calla
 Passes = Callable[[Scripted, int], list[str]]
 
 
-def test_partial_fills_are_each_booked_once_whatever_is_told_again(market: Connection, passes: Passes) -> None:
+def test_14_partial_fills_are_each_booked_once_whatever_is_told_again(market: Connection, passes: Passes) -> None:
     venue = Scripted(
         says(S.ACCEPTED),
         says(S.PARTIALLY_FILLED, ("a", "0.5")),
@@ -111,12 +111,12 @@ def test_partial_fills_are_each_booked_once_whatever_is_told_again(market: Conne
     assert verify_ledger(market, "paper") == []
 
 
-def test_a_fill_before_the_acknowledgement_counts(market: Connection, passes: Passes) -> None:
+def test_14_a_fill_before_the_acknowledgement_counts(market: Connection, passes: Passes) -> None:
     assert passes(Scripted(Unknown("time-out"), says(S.FILLED, ("a", "2"))), 2) == ["unknown", "filled"]
     assert rows(market, "SELECT quantity FROM trading.positions") == [(2,)]
 
 
-def test_what_was_filled_before_a_cancel_is_kept(market: Connection, passes: Passes) -> None:
+def test_14_what_was_filled_before_a_cancel_is_kept(market: Connection, passes: Passes) -> None:
     assert passes(Scripted(says(S.ACCEPTED), says(S.CANCELLED, ("a", "0.5"), reason="by the venue")), 2) == [
         "accepted",
         "cancelled",

@@ -117,7 +117,7 @@ def test_a_fill_is_a_hint_to_look_its_order_up(listening: Listening) -> None:
     assert rows(listening.market, "SELECT state, filled FROM trading.orders") == [("filled", 3)]
 
 
-def test_what_is_told_twice_or_late_is_booked_once(listening: Listening) -> None:
+def test_14_what_is_told_twice_or_late_is_booked_once(listening: Listening) -> None:
     listening.listen()
     for kind in ("duplicate_event", "late_event"):
         listening.venue.faults.rules.append(fault_rule({"kind": kind, "seconds": 0.3}))

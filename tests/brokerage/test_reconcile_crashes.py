@@ -50,7 +50,7 @@ def finding(market: Connection) -> StoredFinding:
     "point",
     ["trading.fill_written", "trading.fill_recorded", "trading.findings_written", "trading.findings_committed"],
 )
-def test_a_reconciliation_that_was_killed_is_made_up_by_the_next(
+def test_13_a_reconciliation_that_was_killed_is_made_up_by_the_next(
     point: str, market: Connection, account: Account, database_url: str
 ) -> None:
     decide(market, account, request=OrderRequest(Decimal(3), OrderTerms(limit=Decimal(99))))
@@ -68,7 +68,7 @@ def test_a_reconciliation_that_was_killed_is_made_up_by_the_next(
 
 
 @pytest.mark.parametrize("point", ["trading.adoption_written", "trading.adoption_committed"])
-def test_an_adoption_that_was_killed_is_done_once(
+def test_13_an_adoption_that_was_killed_is_done_once(
     point: str, market: Connection, account: Account, database_url: str
 ) -> None:
     by_hand(account, 5)
@@ -90,7 +90,7 @@ def test_an_adoption_that_was_killed_is_done_once(
 
 
 @pytest.mark.parametrize("point", ["trading.ignore_written", "trading.ignore_committed"])
-def test_a_finding_is_ignored_once(point: str, market: Connection, account: Account, database_url: str) -> None:
+def test_13_a_finding_is_ignored_once(point: str, market: Connection, account: Account, database_url: str) -> None:
     by_hand(account, 5)
     assert run(database_url, account, "reconcile") == 0
     found = finding(market).finding_id

@@ -163,7 +163,7 @@ def test_an_edited_transfer_is_found(market: Connection, wallet: Wallet, tamperi
     assert verify_in_full(market, "paper") != []
 
 
-def test_an_edit_of_a_new_transfer_is_found_at_the_cost_of_what_is_new(market: Connection, wallet: Wallet) -> None:
+def test_28_an_edit_of_a_new_transfer_is_found_at_the_cost_of_what_is_new(market: Connection, wallet: Wallet) -> None:
     assert verify_new_lines(market, "paper", now=NOW) == []
     move(market, "500", currency="EUR")
     move(market, "-20", currency="EUR", key="x")

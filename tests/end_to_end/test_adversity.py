@@ -76,7 +76,7 @@ def test_a_read_only_home_is_one_line_and_the_sources_can_still_be_checked() -> 
         assert made.strades("sources", "check").returncode == 0
 
 
-def test_a_clock_that_goes_back_and_forth_loses_nothing_and_all_fills_trace() -> None:
+def test_24_a_clock_that_goes_back_and_forth_loses_nothing_and_all_fills_trace() -> None:
     with installation(without=LONG) as made:
         for now in (NOON, TWO_DAYS_BEFORE, NOON):
             made.run(now=now)

@@ -31,7 +31,7 @@ def check_filled_once(bench: VenueBench, market: Connection, intent_id: str, qua
 
 
 @pytest.mark.parametrize("fault", ["timeout_before", "timeout_after", "error_before", "error_after"])
-def test_an_order_whose_answer_is_lost_is_found_or_sent_again_once(
+def test_16_an_order_whose_answer_is_lost_is_found_or_sent_again_once(
     fault: str, remote: VenueBench, market: Connection
 ) -> None:
     intent_id = decide(remote, market)
@@ -42,7 +42,7 @@ def test_an_order_whose_answer_is_lost_is_found_or_sent_again_once(
     check_filled_once(remote, market, intent_id)
 
 
-def test_an_order_that_the_venue_shows_late_is_not_sent_again(remote: VenueBench, market: Connection) -> None:
+def test_16_an_order_that_the_venue_shows_late_is_not_sent_again(remote: VenueBench, market: Connection) -> None:
     intent_id = decide(remote, market)
     remote.misbehave("timeout_after", "submit")
     remote.misbehave("late_lookup", "submit", seconds=25.0)
@@ -50,7 +50,9 @@ def test_an_order_that_the_venue_shows_late_is_not_sent_again(remote: VenueBench
     check_filled_once(remote, market, intent_id)
 
 
-def test_a_finished_order_whose_id_was_forgotten_is_found_in_the_list(remote: VenueBench, market: Connection) -> None:
+def test_16_a_finished_order_whose_id_was_forgotten_is_found_in_the_list(
+    remote: VenueBench, market: Connection
+) -> None:
     intent_id = decide(remote, market)
     remote.misbehave("timeout_after", "submit")
     remote.misbehave("forget_client_id", times=None)
@@ -121,3 +123,33 @@ def test_a_cancel_whose_answer_is_lost_is_done(remote: VenueBench) -> None:
     found = remote.broker.cancel(made, at=remote.clock())
     assert found is not None
     assert found.state is OrderState.CANCELLED
+
+
+@pytest.mark.parametrize("seconds", [5.0, -5.0])
+def test_24_a_venue_whose_clock_is_off_and_steps_refuses_no_order_and_puts_none_out_of_turn(
+    seconds: float, remote: VenueBench, market: Connection
+) -> None:
+    first = decide(remote, market)
+    remote.misbehave("clock_skew", times=None, seconds=seconds)
+    passes(remote, market, 0, 1)
+    resting = decide(remote, market, "2", limit="90")
+    passes(remote, market, 30)
+    remote.at.venue.faults.rules.clear()  # the clock steps back to the right time, then off to the other side
+    passes(remote, market, 0.5)
+    remote.misbehave("clock_skew", times=None, seconds=-seconds)
+    remote.set_price("89")
+    passes(remote, market, 1, 60)
+    assert remote.orders() == [(first, Decimal(3)), (resting, Decimal(2))]
+    assert rows(market, "SELECT intent_id, quantity FROM trading.fills ORDER BY filled_at") == [
+        (first, 3),
+        (resting, 2),
+    ]
+    assert rows(market, "SELECT count(*) FROM trading.refusals") == [(0,)]
+    states = dict.fromkeys((first, resting), "")
+    for intent_id, state in rows(
+        market, "SELECT intent_id, state FROM trading.order_events ORDER BY intent_id, sequence"
+    ):
+        states[intent_id] += f" {state}"
+    assert {one.split()[-1] for one in states.values()} == {"filled"}
+    assert not any("unknown" in one or "rejected" in one for one in states.values())
+    assert verify_ledger(market, remote.wallet.name) == []
