@@ -65,9 +65,11 @@ class ModuleState:
 
 
 def _is_of(value: Any, modules: set[str]) -> bool:
-    """Whether it is a class of such modules, or an object of one, that has attributes."""
-    cls = value if isinstance(value, type) else type(value)
-    return cls.__module__ in modules and hasattr(value, "__dict__")
+    """Whether it is a class of such modules, or an object of one or of an indicator, that has attributes."""
+    if isinstance(value, type):
+        return value.__module__ in modules
+    is_indicator = type(value).__module__.startswith("strades_pipelines.strategy.indicators")
+    return (is_indicator or type(value).__module__ in modules) and hasattr(value, "__dict__")
 
 
 def _is_kept(name: str, value: Any) -> bool:

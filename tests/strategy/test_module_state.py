@@ -9,7 +9,9 @@ SOURCE = """
 from collections import deque
 from threading import Lock
 import numpy as np
+from strades_pipelines.strategy.indicators import Sma
 
+MEAN = Sma(3)
 N, NAN, LOCKS = 1, float("nan"), [Lock()]
 ROWS, BY, SEEN, LAST, WINDOW = [1.0, NAN], {"a": [1]}, {1}, deque([1, 2], maxlen=2), np.zeros(2)
 
@@ -34,6 +36,7 @@ CHANGES = (
     "BOX.rows.append(1)",
     "BOX.more = 1",
     "BOXES[0].rows.append(1)",
+    "MEAN.update(1.0)",
     "NEW = 1",
     "del N",
 )

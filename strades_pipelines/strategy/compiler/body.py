@@ -101,6 +101,7 @@ class Body(Assignments):
         self.returned: list[str] = []
         self.raised = self.falls_off = self.failed = False
         self.loops: list[tuple[Any, Any]] = []
+        self.numbered: dict[tuple[int, str, str], int] = {}
         self.entry = function.append_basic_block("entry")
         self.builder = ir.IRBuilder(function.append_basic_block("body"))
         self.memory = dict(zip(MEMORY + HOMES if hot else MEMORY, function.args, strict=False))
@@ -157,7 +158,11 @@ class Body(Assignments):
 
     def error_number(self, name: str, text: str) -> int:
         """The number of an error; why a run goes on per event is said with the statement."""
-        return self.program.error(name, str(self.refuse(self.statement, text)) if name == PER_EVENT else text)
+        key = id(self.statement), name, text
+        if key not in self.numbered:  # to write a statement out takes longer than to lower it
+            said = str(self.refuse(self.statement, text)) if name == PER_EVENT else text
+            self.numbered[key] = self.program.error(name, said)
+        return self.numbered[key]
 
     def pass_on(self, raised: Any) -> None:
         """Hand on the error of a call."""

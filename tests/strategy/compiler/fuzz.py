@@ -7,6 +7,7 @@ goes on behind the last seed in the log. Most run in a small engine (`desk`); ea
 
 import argparse
 import ctypes
+import gc
 import struct
 import sys
 import tempfile
@@ -36,6 +37,7 @@ from tests.strategy.compiler.random_source import Writer
 BARS = 24
 # One in so many runs in the real engine; of those that go on per event; and with optimized code, which takes long.
 REAL_ENGINE, GOES_ON, OPTIMIZED = 100, 20, 10
+COLLECTED = 20  # strategies from one collection of garbage to the next: some hundred MB
 EXACT = 1 << 53
 KIND = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
 
@@ -181,11 +183,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=20_000)
     parser.add_argument("--log", type=Path, required=True, help="a line for each strategy: seed, result, what was said")
+    parser.add_argument("--first", type=int, default=0, help="where a log that is empty begins")
     given = parser.parse_args()
     known = given.log.read_text().splitlines() if given.log.exists() else []
-    first = int(known[-1].partition("\t")[0]) + 1 if known else 0
+    first = int(known[-1].partition("\t")[0]) + 1 if known else given.first
+    gc.disable()  # a strategy is a hundred thousand small objects, which all go at once
     with given.log.open("a") as log:
         for seed in range(first, given.runs):
+            if seed % COLLECTED == 0:
+                gc.collect()
             with tempfile.TemporaryDirectory() as folder:
                 outcome = compare(seed, Path(folder))
             said = " | ".join(outcome.said.splitlines()).replace("\t", " ")
