@@ -3,7 +3,7 @@
 import math
 
 from strades_pipelines.strategy.indicators.extremes import RollingMax, RollingMin
-from strades_pipelines.strategy.indicators.moving_averages import Ema
+from strades_pipelines.strategy.indicators.moving_averages import Ema, Sma
 from strades_pipelines.strategy.indicators.parameters import positive, whole
 from strades_pipelines.strategy.indicators.statistics import Variance
 from strades_pipelines.strategy.indicators.volatility import Atr
@@ -68,6 +68,8 @@ class Donchian:
 
     def update(self, high: float, low: float) -> float:
         """Take in the next bar's extremes and return the middle."""
+        if math.isnan(high + low):
+            return self.value
         self.upper = self.highest.update(high)
         self.lower = self.lowest.update(low)
         self.middle = (self.upper + self.lower) / 2.0
@@ -95,9 +97,98 @@ class Keltner:
 
     def update(self, high: float, low: float, close: float) -> float:
         """Take in the next bar and return the middle."""
+        if math.isnan(high + low + close):
+            return self.value
         reach = self.multiplier * self.atr.update(high, low, close)
         self.middle = self.average.update(close)
         self.upper = self.middle + reach
         self.lower = self.middle - reach
         self.value = self.middle
+        return self.value
+
+
+class AccelerationBands:
+    """Price Headley's acceleration bands, Big Trends in Trading (2002); a bar with a NaN is passed over.
+
+    The middle is SMA(close), the upper band SMA(high (1 + 4 (high - low) / (high + low))), the lower one SMA(low (1 - 4
+    (high - low) / (high + low))) of `length` bars (TA-Lib's ACCBANDS).
+    """
+
+    def __init__(self, length: int = 20) -> None:
+        self.length = whole("length of AccelerationBands", length)
+        self.high_average = Sma(length)
+        self.average = Sma(length)
+        self.low_average = Sma(length)
+        self.value = math.nan
+        self.upper = math.nan
+        self.middle = math.nan
+        self.lower = math.nan
+
+    @property
+    def ready(self) -> bool:
+        """Whether the window is full."""
+        return not math.isnan(self.value)
+
+    def update(self, high: float, low: float, close: float) -> float:
+        """Take in the next bar and return the middle."""
+        if math.isnan(high + low + close):
+            return self.value
+        total = high + low
+        width = 4.0 * ((high - low) / total) if total != 0.0 else 0.0
+        self.upper = self.high_average.update(high * (1.0 + width))
+        self.lower = self.low_average.update(low * (1.0 - width))
+        self.middle = self.average.update(close)
+        self.value = self.middle
+        return self.value
+
+
+class Ichimoku:
+    """Ichimoku Kinko Hyo, by Goichi Hosoda (1968): `value` is the conversion line, `base` the base line.
+
+    Each is (highest high + lowest low) / 2, of `conversion` and of `base` bars. `span_a` = (conversion + base) / 2 and
+    `span_b`, the middle of `span` bars, are drawn `base` bars ahead: `ahead_a`, `ahead_b` are worked out with this bar,
+    `span_a`, `span_b` are the cloud at this bar. The lagging span is this bar's close, drawn `base` bars back: compare
+    it with `past`, the close of then. A bar with a NaN is passed over.
+    """
+
+    def __init__(self, conversion: int = 9, base: int = 26, span: int = 52) -> None:
+        whole("conversion length of Ichimoku", conversion)
+        whole("span length of Ichimoku", span, whole("base length of Ichimoku", base))
+        self.conversion_channel = Donchian(conversion)
+        self.base_channel = Donchian(base)
+        self.span_channel = Donchian(span)
+        self.shift = base
+        self.index = 0
+        self.ring_a = [math.nan] * base
+        self.ring_b = [math.nan] * base
+        self.closes = [math.nan] * base
+        self.value = math.nan
+        self.base = math.nan
+        self.span_a = math.nan
+        self.span_b = math.nan
+        self.ahead_a = math.nan
+        self.ahead_b = math.nan
+        self.past = math.nan
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a cloud: after `span + base` bars. The conversion line is there after `conversion`."""
+        return not math.isnan(self.span_b)
+
+    def update(self, high: float, low: float, close: float) -> float:
+        """Take in the next bar and return the conversion line."""
+        if math.isnan(high + low + close):
+            return self.value
+        i = self.index
+        self.value = self.conversion_channel.update(high, low)
+        self.base = self.base_channel.update(high, low)
+        self.span_a = self.ring_a[i]
+        self.span_b = self.ring_b[i]
+        self.past = self.closes[i]
+        self.ahead_a = (self.value + self.base) / 2.0
+        self.ahead_b = self.span_channel.update(high, low)
+        self.ring_a[i] = self.ahead_a
+        self.ring_b[i] = self.ahead_b
+        self.closes[i] = close
+        self.index = i + 1 if i + 1 < self.shift else 0
         return self.value

@@ -34,6 +34,8 @@ class Stochastic:
 
     def update(self, high: float, low: float, close: float) -> float:
         """Take in the next bar and return %K."""
+        if math.isnan(high + low + close):
+            return self.value
         lowest = self.lowest.update(low)
         extent = self.highest.update(high) - lowest
         self.fast_k = 100.0 * ((close - lowest) / extent) if extent != 0.0 else 0.0
@@ -90,6 +92,8 @@ class WilliamsR:
 
     def update(self, high: float, low: float, close: float) -> float:
         """Take in the next bar and return %R."""
+        if math.isnan(high + low + close):
+            return self.value
         highest = self.highest.update(high)
         extent = highest - self.lowest.update(low)
         self.value = -100.0 * ((highest - close) / extent) if extent != 0.0 else 0.0
@@ -116,6 +120,8 @@ class Cci:
 
     def update(self, high: float, low: float, close: float) -> float:
         """Take in the next bar and return the index."""
+        if math.isnan(high + low + close):
+            return self.value
         price = (high + low + close) / 3.0
         i = self.index
         self.ring[i] = price

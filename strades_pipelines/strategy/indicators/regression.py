@@ -1,8 +1,10 @@
-"""Two series together: rolling correlation, and the slope of a line through a window. O(1) a value, stable."""
+"""Two series together: correlation, beta; a line through a window: slope, end, forecast. O(1) a value, stable."""
 
 import math
 
+from strades_pipelines.strategy.indicators.moving_averages import Sma
 from strades_pipelines.strategy.indicators.parameters import whole
+from strades_pipelines.strategy.indicators.statistics import Variance
 
 
 class RollingCorrelation:
@@ -154,3 +156,100 @@ class LinearRegressionSlope:
         self.head_mean = 0.0
         self.head_product = 0.0
         self.index = 0
+
+
+class LinearRegression:
+    """The least-squares line through the last `length` values: `value` is its end, at the newest (TA-Lib's LINEARREG).
+
+    `slope` a bar, `intercept` at the oldest value, `angle` = atan(slope) in degrees, `forecast` one bar ahead (TSF).
+    """
+
+    def __init__(self, length: int = 14) -> None:
+        self.length = whole("length of LinearRegression", length, 2)
+        self.line = LinearRegressionSlope(length)
+        self.mean = Sma(length)
+        self.value = math.nan
+        self.slope = math.nan
+        self.intercept = math.nan
+        self.angle = math.nan
+        self.forecast = math.nan
+
+    @property
+    def ready(self) -> bool:
+        """Whether the window is full."""
+        return not math.isnan(self.value)
+
+    def update(self, value: float) -> float:
+        """Take in the next value and return the end of the line."""
+        if value != value:
+            return self.value
+        self.slope = self.line.update(value)
+        half = self.slope * (self.length - 1) / 2.0
+        mean = self.mean.update(value)
+        self.value = mean + half
+        self.intercept = mean - half
+        self.angle = math.atan(self.slope) * (180.0 / math.pi)
+        self.forecast = self.value + self.slope
+        return self.value
+
+
+class ForecastOscillator:
+    """Tushar Chande's forecast oscillator: 100 (x - what a line through the values before foretold) / x.
+
+    The line is fitted to the `length` values before. 0 where the value is 0.
+    """
+
+    def __init__(self, length: int = 5) -> None:
+        self.length = whole("length of ForecastOscillator", length, 2)
+        self.line = LinearRegression(length)
+        self.value = math.nan
+
+    @property
+    def ready(self) -> bool:
+        """Whether there were more than `length` values."""
+        return not math.isnan(self.value)
+
+    def update(self, value: float) -> float:
+        """Take in the next value and return its distance in percent."""
+        if value != value:
+            return self.value
+        forecast = self.line.forecast
+        # Before there is a forecast it is NaN, of a 0 too.
+        self.value = 100.0 * ((value - forecast) / value) if value != 0.0 else forecast - forecast
+        self.line.update(value)
+        return self.value
+
+
+class Beta:
+    """Slope of the changes of `y` against those of `x`, over the last `length` changes; 0 where x does not move.
+
+    Changes are ratios less 1, 0 after a 0 (TA-Lib's BETA). A pair with a NaN is passed over.
+    """
+
+    def __init__(self, length: int = 5) -> None:
+        self.length = whole("length of Beta", length, 2)
+        self.correlation = RollingCorrelation(length)
+        self.variance_x = Variance(length)
+        self.variance_y = Variance(length)
+        self.x = math.nan
+        self.y = math.nan
+        self.value = math.nan
+
+    @property
+    def ready(self) -> bool:
+        """Whether there were more than `length` pairs."""
+        return not math.isnan(self.value)
+
+    def update(self, x: float, y: float) -> float:
+        """Take in the next pair and return the slope."""
+        if math.isnan(x + y):
+            return self.value
+        change_x = (x - self.x) / self.x if self.x != 0.0 else 0.0
+        change_y = (y - self.y) / self.y if self.y != 0.0 else 0.0
+        self.x = x
+        self.y = y
+        correlation = self.correlation.update(change_x, change_y)
+        square_x = self.variance_x.update(change_x)
+        square_y = self.variance_y.update(change_y)
+        self.value = correlation * math.sqrt(square_y / square_x) if square_x != 0.0 else 0.0
+        return self.value

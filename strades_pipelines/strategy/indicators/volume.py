@@ -26,6 +26,8 @@ class Obv:
 
     def update(self, close: float, volume: float) -> float:
         """Take in the next bar and return the balance."""
+        if math.isnan(close + volume):
+            return self.value
         if math.isnan(self.value):
             self.value = 0.0
         elif close > self.close:
@@ -60,6 +62,8 @@ class Vwap:
 
     def update(self, high: float, low: float, close: float, volume: float) -> float:
         """Take in the next bar and return the average price."""
+        if math.isnan(high + low + close + volume):
+            return self.value
         self.traded += (high + low + close) / 3.0 * volume
         self.volume += volume
         if self.volume > 0.0:
@@ -83,6 +87,8 @@ class RollingVwap:
 
     def update(self, high: float, low: float, close: float, volume: float) -> float:
         """Take in the next bar and return the average price."""
+        if math.isnan(high + low + close + volume):
+            return self.value
         traded = self.traded.update((high + low + close) / 3.0 * volume)
         volumes = self.volume.update(volume)
         self.value = traded / volumes if volumes != 0.0 else math.nan
@@ -110,6 +116,8 @@ class Mfi:
 
     def update(self, high: float, low: float, close: float, volume: float) -> float:
         """Take in the next bar and return the index."""
+        if math.isnan(high + low + close + volume):
+            return self.value
         price = (high + low + close) / 3.0
         previous = self.price
         self.price = price

@@ -2,7 +2,6 @@
 
 import math
 import random
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strades_pipelines.strategy import indicators as ind
+from tests.strategy.indicators.catalog import EACH, FROM_BARS, ONE_VALUE
 
 # Prices on a grid of 1/8: sums of them are exact. And anything a window may have held before.
 PRICE = st.integers(1, 8_000).map(lambda eighths: eighths / 8)
@@ -18,46 +18,30 @@ ANYTHING = st.floats(-1e15, 1e15)
 BAR = st.lists(PRICE, min_size=4, max_size=4).map(lambda p: (sorted(p)[1], max(p), min(p), p[3]))
 BARS = st.lists(BAR, min_size=15, max_size=40)
 
-ONE_VALUE: dict[str, Callable[[], Any]] = {
-    "Sma": lambda: ind.Sma(5),
-    "Wma": lambda: ind.Wma(5),
-    "Ema": lambda: ind.Ema(5),
-    "Smma": lambda: ind.Smma(5),
-    "Momentum": lambda: ind.Momentum(5),
-    "Roc": lambda: ind.Roc(5),
-    "Rsi": lambda: ind.Rsi(5),
-    "Macd": lambda: ind.Macd(3, 5, 4),
-    "StochRsi": lambda: ind.StochRsi(5, 4, 2, 3),
-    "RollingMax": lambda: ind.RollingMax(5),
-    "RollingMin": lambda: ind.RollingMin(5),
-    "BarsSinceHighest": lambda: ind.BarsSinceHighest(5),
-    "Variance": lambda: ind.Variance(5),
-    "StandardDeviation": lambda: ind.StandardDeviation(5),
-    "ZScore": lambda: ind.ZScore(5),
-    "Bollinger": lambda: ind.Bollinger(5),
-    "LinearRegressionSlope": lambda: ind.LinearRegressionSlope(5),
+REMEMBERING = {
+    *(
+        "Ema",
+        "Smma",
+        "Rsi",
+        "Macd",
+        "StochRsi",
+        "Dema",
+        "Tema",
+        "T3",
+        "Zlema",
+        "Kama",
+        "Mama",
+        "DominantCycle",
+        "SineWave",
+    ),
+    *("Ppo", "SmoothedCmo", "Trix", "Tsi", "RelativeVolatility"),
 }
-# What the bar gives each: open 0, high 1, low 2, close 3, volume 4.
-FROM_BARS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
-    "RollingCorrelation": (lambda: ind.RollingCorrelation(5), (1, 3)),
-    "Stochastic": (lambda: ind.Stochastic(3, 2, 2), (1, 2, 3)),
-    "WilliamsR": (lambda: ind.WilliamsR(5), (1, 2, 3)),
-    "Cci": (lambda: ind.Cci(5), (1, 2, 3)),
-    "TrueRange": (ind.TrueRange, (1, 2, 3)),
-    "Atr": (lambda: ind.Atr(5), (1, 2, 3)),
-    "Adx": (lambda: ind.Adx(5), (1, 2, 3)),
-    "Aroon": (lambda: ind.Aroon(4), (1, 2)),
-    "HeikinAshi": (ind.HeikinAshi, (0, 1, 2, 3)),
-    "Obv": (ind.Obv, (3, 4)),
-    "Vwap": (ind.Vwap, (1, 2, 3, 4)),
-    "RollingVwap": (lambda: ind.RollingVwap(5), (1, 2, 3, 4)),
-    "Mfi": (lambda: ind.Mfi(4), (1, 2, 3, 4)),
-    "Donchian": (lambda: ind.Donchian(5), (1, 2)),
-    "Keltner": (lambda: ind.Keltner(5, 4), (1, 2, 3)),
-}
-REMEMBERING = {"Ema", "Smma", "Rsi", "Macd", "StochRsi"}
-# There are 32 of them.
-FOR_EACH = settings(max_examples=50)
+WINDOWED = [
+    *("RollingCorrelation", "WilliamsR", "Cci", "Aroon", "RollingVwap", "Mfi", "Donchian", "AccelerationBands", "Imi"),
+    *("Qstick", "Vwma", "AverageDayRange", "Cmf", "Vortex", "Ultimate", "Chop", "Awesome"),
+]
+# There are 92 of them.
+FOR_EACH = settings(max_examples=20)
 EXACT = {"Sma", "Wma", "Momentum", "Roc", "RollingMax", "RollingMin", "BarsSinceHighest"}
 
 
@@ -66,7 +50,7 @@ def outputs(indicator: Any) -> dict[str, float]:
 
 
 def test_each_class_is_put_to_the_laws() -> None:
-    assert set(ind.__all__) == set(ONE_VALUE) | set(FROM_BARS)
+    assert set(ind.__all__) == set(EACH)
 
 
 @pytest.mark.parametrize("name", sorted(set(ONE_VALUE) - REMEMBERING))
@@ -81,13 +65,13 @@ def test_what_came_before_the_window_leaves_no_trace(name: str, before: list[flo
     assert result == (expected if name in EXACT else pytest.approx(expected, rel=1e-9, abs=1e-9))
 
 
-@pytest.mark.parametrize("name", ["RollingCorrelation", "WilliamsR", "Cci", "Aroon", "RollingVwap", "Mfi", "Donchian"])
+@pytest.mark.parametrize("name", WINDOWED)
 @given(before=st.lists(st.lists(ANYTHING, min_size=5, max_size=5), max_size=20), bars=st.lists(BAR, min_size=6))
 @FOR_EACH
 def test_nor_bars_before_it(
     name: str, before: list[list[float]], bars: list[tuple[float, float, float, float]]
 ) -> None:
-    make, fields = FROM_BARS[name]
+    make, fields = EACH[name]
     warmed, fresh = make(), make()
     for values in before:
         warmed.update(*(values[field] for field in fields))
@@ -109,6 +93,27 @@ def test_a_nan_is_no_observation(name: str, values: list[float]) -> None:
         assert result == without.value or math.isnan(result)
         assert with_gaps.ready == without.ready
     assert outputs(with_gaps) == pytest.approx(outputs(without), rel=0, abs=0, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", sorted(FROM_BARS))
+def test_a_bar_with_a_nan_is_passed_over(name: str) -> None:
+    """Whichever of its numbers it is, and wherever it comes, before the first bar too."""
+    prices = random.Random(5)
+    make, fields = FROM_BARS[name]
+    with_gaps, without = make(), make()
+    for k in range(60):
+        bar = [prices.uniform(10, 20), 0.0, 0.0, prices.uniform(10, 20), float(prices.randrange(9))]
+        bar[1], bar[2] = max(bar) + prices.random(), min(bar[0], bar[3]) - prices.random()
+        inputs = [bar[field] for field in fields]
+        if k % 3 == 0:
+            gap = list(inputs)
+            gap[k // 3 % len(gap)] = math.nan
+            before = with_gaps.value
+            assert with_gaps.update(*gap) == before or math.isnan(before)
+        with_gaps.update(*inputs)
+        without.update(*inputs)
+        assert outputs(with_gaps) == pytest.approx(outputs(without), rel=0, abs=0, nan_ok=True)
+    assert with_gaps.ready
 
 
 @given(length=st.integers(1, 40), prices=st.lists(PRICE, min_size=1, max_size=120))
@@ -188,12 +193,12 @@ def test_channels_hold_what_they_are_drawn_around(bars: list[tuple[float, float,
 def test_state_keeps_its_names_types_and_sizes(name: str) -> None:
     """What a compiled run, a snapshot and a warm start rely on."""
     prices = random.Random(3)
-    make, fields = FROM_BARS.get(name) or (ONE_VALUE[name], (3,))
+    make, fields = EACH[name]
     indicator = make()
     before = shape(indicator)
     assert not indicator.ready
     assert math.isnan(indicator.value)
-    for _ in range(40):
+    for _ in range(80):
         low, open_, close, high = sorted(prices.uniform(10, 20) for _ in range(4))
         indicator.update(*((open_, high, low, close, 1.0)[field] for field in fields))
         assert not (indicator.ready and math.isnan(indicator.value))
