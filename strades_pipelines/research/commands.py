@@ -18,6 +18,8 @@ def backtest(
     every: opt.Every = None,
     adjust: opt.Adjust = None,
     actions: opt.Actions = None,
+    currency: opt.Currencies = None,
+    rates: opt.RateFile = None,
     calendar: opt.Calendars = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
@@ -53,6 +55,7 @@ def backtest(
 
     files, stored = (bars or (), adjust or (), calendar or ()), (instrument or (), interval)
     data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
+    data = replace(data, currencies=currency or (), rates=rates)
     terms = TermsChoice(
         cash,
         fee,
@@ -90,6 +93,8 @@ def sweep(
     every: opt.Every = None,
     adjust: opt.Adjust = None,
     actions: opt.Actions = None,
+    currency: opt.Currencies = None,
+    rates: opt.RateFile = None,
     calendar: opt.Calendars = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
@@ -127,6 +132,7 @@ def sweep(
 
     files, stored = (bars or (), adjust or (), calendar or ()), (instrument or (), interval)
     data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
+    data = replace(data, currencies=currency or (), rates=rates)
     terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, limits=limit or ())
     terms = replace(terms, fit_cash=fit_cash)
     from strades_pipelines.research.sweeping import SweepChoice, run_sweep
