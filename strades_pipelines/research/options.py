@@ -87,6 +87,11 @@ AsOf = Annotated[
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the strategy. Again for more.")
 ]
+Ranges = Annotated[
+    list[str] | None,
+    typer.Option("--range", metavar="NAME=START:STOP:STEP", help="Values of a parameter; the stop is not one."),
+]
+Choices = Annotated[list[str] | None, typer.Option(metavar="NAME=A,B", help="Values of a parameter, one by one.")]
 Cash = Annotated[float, typer.Option(help="What the account starts with.")]
 FeeSpec = Annotated[
     str,
