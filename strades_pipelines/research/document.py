@@ -52,7 +52,8 @@ def _closes(bars: Bars, times: Integers) -> Floats:
     if last[0] < 0:
         raise BadInput(f"--benchmark: expected a bar of {bars.name} before {iso(times[0])}, found the first at its end")
     close = bars.prices[3]
-    return np.asarray((bars.actions.total_return(bars.time, close) if bars.actions else close)[last])
+    rate = bars.rates.at(times) if bars.rates else 1.0
+    return np.asarray((bars.actions.total_return(bars.time, close) if bars.actions else close)[last] * rate)
 
 
 def months(run: Run) -> dict[str, dict[str, float | None]]:
@@ -79,7 +80,7 @@ def document(run: Run, figures: dict[str, float | int | None], found: Worth) -> 
         "trades": _trades(run),
         "cash": finite_or_none(result.account.cash),
         "equity": finite_or_none(result.account.equity),
-        "fees": finite_or_none(result.fees),
+        "fees": finite_or_none(float(run.fills.fee.sum())),
         "equity_curve": Rows(
             len(result.times), {"time": times(result.times), "value": numbers(result.equity)}, as_objects=False
         ),
@@ -131,6 +132,7 @@ def _fills(run: Run) -> Rows:
             "quantity": numbers(np.abs(quantity)),
             "price": numbers(result.column("fills", "price")),
             "fee": numbers(result.column("fills", "fee")),
+            "rate": numbers(run.rates),
             "order": numbers(number),
             "reason": choices((None, "delisted", "close_at_end", "liquidated", "split"), reason),
         },

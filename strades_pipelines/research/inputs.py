@@ -12,11 +12,13 @@ from typing import Any
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, Sessions, sessions
 from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.limits import LIMITS, as_floats, parse_limits, read_limit
+from strades_pipelines.research.currencies import convertible, parse_currencies
 from strades_pipelines.strategy.action_files import ActionFile, read_actions
 from strades_pipelines.strategy.backtest import Bars, Terms
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.bar_files import Reading, name_of
 from strades_pipelines.strategy.events import BEGINNING, microseconds, moment
+from strades_pipelines.strategy.rate_files import read_rates
 from strades_pipelines.strategy.specs import parse_fee, parse_fills
 from strades_pipelines.strategy.tactics import Tactic
 from strades_pipelines.strategy.trade_bars import parse_every
@@ -43,13 +45,20 @@ class DataChoice:
     actions: str | None = None
     trades: Sequence[str] = ()
     every: str | None = None
+    currencies: Sequence[str] = ()
+    rates: str | None = None
 
     def bars(self) -> list[Bars]:
-        """The bars of every instrument.
+        """The bars of every instrument, with the rates of those in another currency than the account.
 
         Raises:
             BadInput: one line on what is wrong with a file or an option.
         """
+        home, foreign = parse_currencies(self.currencies, self.rates is not None)
+        file = None if self.rates is None else read_rates(Path(self.rates))
+        return convertible(self._bars(), home, foreign, file)
+
+    def _bars(self) -> list[Bars]:
         if bool(self.files or self.trades) == bool(self.instruments):
             raise BadInput("expected --bars FILE or --instrument VENUE:SYMBOL with --interval, or --trades FILE")
         if bool(self.trades) != (self.every is not None):
@@ -83,7 +92,9 @@ class DataChoice:
             BadInput: one line on what is wrong with the file.
         """
         common = [text for text in self.calendars if not NAMED.fullmatch(text)]
-        plain = replace(self, adjust=(), actions=None, trades=(), every=None, instruments=(), as_of=None)
+        plain = replace(
+            self, adjust=(), currencies=(), rates=None, actions=None, trades=(), every=None, instruments=(), as_of=None
+        )
         [bars] = replace(plain, files=[file], calendars=common, start=None, end=None).bars()
         return bars
 
@@ -125,6 +136,9 @@ class DataChoice:
             return None
         file = read_actions(Path(self.actions))
         file.check_names(names)
+        home, foreign = parse_currencies(self.currencies, self.rates is not None)
+        if home:
+            file.check_currencies({name: foreign.get(name, home) for name in names})
         for name in factors:
             if action := next(iter(file.of(name)), None):
                 raise file.refuse(action, "symbol", "prices that --adjust leaves as they were traded", repr(name))

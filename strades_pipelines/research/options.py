@@ -64,6 +64,18 @@ Interval = Annotated[
 ]
 From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Bars from this day or time (UTC) on.")]
 To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Bars before this day or time (UTC).")]
+Currencies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--currency", metavar="[NAME=]CODE", help="The account's currency, and that of an instrument in another one."
+    ),
+]
+RateFile = Annotated[
+    str | None,
+    typer.Option(
+        "--rates", metavar="FILE", help="csv of ts_utc (known from then on), base, quote, rate: what a base costs."
+    ),
+]
 AsOf = Annotated[
     str | None,
     typer.Option(
@@ -75,6 +87,11 @@ AsOf = Annotated[
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the strategy. Again for more.")
 ]
+Ranges = Annotated[
+    list[str] | None,
+    typer.Option("--range", metavar="NAME=START:STOP:STEP", help="Values of a parameter; the stop is not one."),
+]
+Choices = Annotated[list[str] | None, typer.Option(metavar="NAME=A,B", help="Values of a parameter, one by one.")]
 Cash = Annotated[float, typer.Option(help="What the account starts with.")]
 FeeSpec = Annotated[
     str,

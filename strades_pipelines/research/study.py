@@ -112,14 +112,31 @@ class Run:
         time = rows.column("fills", "filled_at").astype(np.int64)
         order = np.argsort(time, kind="stable")
         quantity, price, fee = (rows.column("fills", name)[order] for name in ("quantity", "price", "fee"))
-        ratio = self._ratio(i, rows.column("fills", "time"))[order]
-        return Fills.of(time[order], i[order], quantity * ratio, price / ratio, fee, multiplier[order])
+        ratio, rate = self._ratio(i, rows.column("fills", "time"))[order], self.rates[order]
+        return Fills.of(
+            time[order], i[order], quantity * ratio, price / ratio, fee * rate, (multiplier * self.rates)[order]
+        )
+
+    @cached_property
+    def rates(self) -> Floats:
+        """What one unit of the currency of each fill was worth when it was done, in the order of the journal."""
+        fills, closed = self.result.fills, self.closed
+        i, time = self.result.column("fills", "i"), self.result.column("fills", "filled_at").astype(np.int64)
+        time[len(fills) - closed :] = self.result.column("fills", "time")[len(fills) - closed :]
+        rates = np.ones(len(fills))
+        for k, one in enumerate(self.study.bars):
+            if one.rates is not None:
+                rates[i == k] = one.rates.at(time[i == k])
+        return rates
 
     @cached_property
     def trades(self) -> Trades:
         """The round trips; what is still open is valued at the last close."""
         bars = {k: _held(one) for k, one in enumerate(self.study.bars)}
-        return round_trips(self.fills, bars=bars, marks=dict(enumerate(self.result.account.price)))
+        account = self.result.account
+        return round_trips(
+            self.fills, bars=bars, marks=dict(enumerate(account.price)), units=dict(enumerate(account.unit))
+        )
 
     def _ratio(self, i: Integers, time: Floats) -> Floats:
         """How many units of the end a unit of instrument `i` at each time has become, shape (n,)."""

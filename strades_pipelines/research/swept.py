@@ -109,14 +109,18 @@ class Swept:
             return math.nan
         best = self.outcomes[ranked[0]]
         moments = significance.Moments(best.days, best.sharpe)
-        scale = self.days_per_year
-        daily = [
-            None if one.sharpe is None else one.sharpe * math.sqrt((one.periods_per_year or scale) / scale)
-            for one in trials
-        ]
+        daily = daily_sharpes(trials, self.days_per_year)
         return significance.deflated_sharpe_ratio(
             moments, max(1, len(trials)), significance.variance_of_trials(daily, moments)
         )
+
+
+def daily_sharpes(trials: Sequence[Trial], days_per_year: float) -> list[float | None]:
+    """The Sharpe ratio of a day of each trial, whatever periods it was taken from."""
+    return [
+        None if one.sharpe is None else one.sharpe * math.sqrt((one.periods_per_year or days_per_year) / days_per_year)
+        for one in trials
+    ]
 
 
 def document(swept: Swept, trials: Sequence[Trial]) -> dict[str, Any]:

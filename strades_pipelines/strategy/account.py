@@ -14,7 +14,7 @@ class Account:
 
     `target[i]` is in units; `price[i]` is the last close, NaN before the first, and `price_time[i]` its time; `cash` is
     in the account's currency, and `rate[i]` what one unit of the currency of instrument `i` is worth in it, NaN before
-    that is known (see `currencies`); `unit[i]` is multiplier times rate. `dividends` and `interest` are what was
+    that is known (see `rates`); `unit[i]` is multiplier times rate. `dividends` and `interest` are what was
     received and paid of them so far.
     """
 
@@ -56,8 +56,7 @@ class Account:
         self.multiplier = [1.0] * size
         self.rate = [1.0] * size
         self.unit = [1.0] * size
-        self.currency = [0] * size
-        self.converts = [0] * size
+        self.converts = False  # whether an instrument is in another currency
         self.dividends = 0.0
         self.interest = 0.0
         self.capacity = orders

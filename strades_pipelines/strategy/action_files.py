@@ -53,6 +53,17 @@ class ActionFile:
                 row = min(one.row for one in actions)
                 raise bad_row(self.path, row, "symbol", f"one of {', '.join(names)}", repr(name))
 
+    def check_currencies(self, currencies: Mapping[str, str]) -> None:
+        """Refuse a dividend in another currency than its instrument's.
+
+        Raises:
+            BadInput: naming the row.
+        """
+        for name, actions in self.actions.items():
+            for one in actions:
+                if one.currency not in ("", currencies[name]):
+                    raise self.refuse(one, "currency", f"{currencies[name]}, as {name} is in", repr(one.currency))
+
     def refuse(self, action: Action, field: str, expected: str, found: object) -> BadInput:
         """The error for a field of an action."""
         return bad_row(self.path, action.row, field, expected, found)

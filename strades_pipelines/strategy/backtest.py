@@ -1,5 +1,6 @@
 """A backtest: a strategy, bars, and the terms of trade in; fills, values and statistics out. Pure, but for a cache."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,7 @@ from strades_pipelines.strategy.event_chain import EventChain
 from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH
 from strades_pipelines.strategy.gate import Gate
 from strades_pipelines.strategy.journal import KINDS
+from strades_pipelines.strategy.rates import Rates, rate_streams
 from strades_pipelines.strategy.session import Progress, Session, StrategyError
 from strades_pipelines.strategy.strategy import Strategy
 from strades_pipelines.strategy.tactics import Tactic
@@ -31,7 +33,8 @@ class Bars:
     `time` is when a bar is final and known, its close; `open_time` when it opened; `prices` are open, high, low, close
     and volume. `multiplier` is the units of money a point of price is worth, `lot` the unit of quantities (0: any
     fraction). `actions` are its splits and dividends, None where they are not told. `days` are the days
-    of their sessions since 1970 by a calendar, shape (n,), None without one.
+    of their sessions since 1970 by a calendar, shape (n,), None without one. `rates` are what its currency is
+    worth in the account's, None where it is that one.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Bars:
     lot: float = 0.0
     actions: Actions | None = None
     days: Integers | None = None
+    rates: Rates | None = None
     _columns: dict[int, Columns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -91,7 +95,8 @@ def day_offset(bars: Sequence[Bars]) -> int:
 
 def event_chain(bars: Sequence[Bars]) -> EventChain:
     """What is known of instruments, in its total order."""
-    return EventChain([[stream] for i, one in enumerate(bars) for stream in one.streams(i)])
+    rates = rate_streams([(one.open_time, one.time, one.rates) for one in bars])
+    return EventChain([[stream] for stream in (*rates, *(s for i, one in enumerate(bars) for s in one.streams(i)))])
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,9 @@ class Terms:
         gate = Gate(size, **self.limits)
         for i, one in enumerate(bars):
             account.multiplier[i] = account.unit[i] = float(one.multiplier)
+            if one.rates is not None:
+                account.rate[i] = account.unit[i] = math.nan
+                account.converts = True
             gate.lot[i] = gate.lot[i] or float(one.lot)
             if one.name in self.restricted:
                 gate.restrict(i)

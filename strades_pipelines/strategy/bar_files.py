@@ -264,6 +264,7 @@ def data_hash(bars: Sequence[Bars]) -> str:
         digest.update(f"{len(one.time)},{one.multiplier},{one.lot};".encode())
         arrays = [one.time, one.open_time, one.prices]
         arrays += [one.actions.time, one.actions.at_open, one.actions.ratio, one.actions.amount] if one.actions else []
+        arrays += [one.rates.time, one.rates.rate] if one.rates else []
         for array in arrays:
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

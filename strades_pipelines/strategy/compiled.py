@@ -32,6 +32,7 @@ HOOKS = {
     events.GAP: ("on_gap", events.Gap),
     events.PREDICTION: ("on_prediction", events.Prediction),
     events.ARTICLE: ("on_article", events.Article),
+    events.RATE: ("on_rate", events.Rate),
     events.ACTION_AT_OPEN: ("on_corporate_action", events.CorporateAction),
     events.ACTION: ("on_corporate_action", events.CorporateAction),
     events.RECORDED_FILL: ("on_recorded_fill", events.RecordedFill),

@@ -26,6 +26,7 @@ from strades_pipelines.strategy.events import (
     Gap,
     Prediction,
     Quote,
+    Rate,
     RecordedFill,
     Trade,
 )
@@ -56,8 +57,6 @@ class Engine(Supervision):
             self.fill_waiting(bar, OF_BAR)
         account.price[i] = bar.close
         account.price_time[i] = bar.time
-        if self.converts:
-            self.convert(i, bar.close)
         for tactic in self.tactics:
             tactic.on_bar(bar, account)
         self.strategy.on_aggregate_bar(bar, account)
@@ -97,8 +96,6 @@ class Engine(Supervision):
             self.fill_waiting(Bar(i, trade.time, trade.time, price, price, price, price, trade.size), OF_TRADE)
         account.price[i] = trade.price
         account.price_time[i] = trade.time
-        if self.converts:
-            self.convert(i, trade.price)
         self.strategy.on_trade(trade, account)
         self.look(i, TRADE)
 
@@ -116,8 +113,6 @@ class Engine(Supervision):
         account.price_time[i] = quote.time
         self.half_spread[i] = 0.5 * (quote.ask - quote.bid)
         self.quote_time[i] = quote.time
-        if self.converts:
-            self.convert(i, account.price[i])
         self.strategy.on_quote(quote, account)
         self.look(i, QUOTE)
 
@@ -148,6 +143,16 @@ class Engine(Supervision):
             self.advance(bar.time)
         self.strategy.on_bar_revision(bar, self.account)
         self.look(bar.i, REVISION)
+
+    def on_rate(self, rate: Rate) -> None:
+        """What the currency of an instrument is worth: its fills of this instant know when they were done."""
+        account = self.account
+        i = rate.i
+        if rate.time > account.now:
+            self.advance(rate.time)
+        self.opening_rate[i] = rate.opening
+        self.closing_rate[i] = rate.closing
+        self.use_rate(i, account.now)
 
     def on_corporate_action(self, action: CorporateAction) -> None:
         """A split, a dividend, or the end of a listing: the account and its orders change before the strategy hears."""
@@ -227,6 +232,8 @@ class Engine(Supervision):
                 self.match(bar, source)
         else:
             self.match(bar, source)
+        if self.converts:
+            self.use_rate(i, account.now)
 
     def look(self, i: int, trigger: int) -> None:
         """Take up what the strategy asked for in instrument `i`."""

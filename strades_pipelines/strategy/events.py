@@ -12,8 +12,9 @@ BEGINNING = -(1 << 62)
 DAY_LENGTH = 86_400_000_000
 # Kinds, in the order in which events of one instant come. ACTION_AT_OPEN is a corporate action in effect since the open
 # of the bar that is known at that instant: its orders are done in the new units, and its close is in them.
-ACTION_AT_OPEN, TRADE, QUOTE, BAR, REVISION, GAP, PREDICTION, ARTICLE, ACTION, RECORDED_FILL, TIMER = range(11)
+RATE, ACTION_AT_OPEN, TRADE, QUOTE, BAR, REVISION, GAP, PREDICTION, ARTICLE, ACTION, RECORDED_FILL, TIMER = range(12)
 KINDS = (
+    "rate",
     "corporate_action",
     "trade",
     "quote",
@@ -120,6 +121,20 @@ class CorporateAction:
 
     def __init__(self, i: int, time: int, ratio: float, amount: float, ends: float) -> None:
         self.i, self.time, self.ratio, self.amount, self.ends = i, time, ratio, amount, ends
+
+
+class Rate:
+    """What one unit of the currency of instrument `i` is worth in the account's, from now on.
+
+    `opening` is of the time at which the instrument's bar of this instant opened, `closing` of the instant itself; both
+    are the same where it has none. NaN where no rate is known yet.
+    """
+
+    __slots__ = ("closing", "i", "opening", "time")
+    compiled_fields: ClassVar = ("i", "time", "opening", "closing")
+
+    def __init__(self, i: int, time: int, opening: float, closing: float) -> None:
+        self.i, self.time, self.opening, self.closing = i, time, opening, closing
 
 
 class Fill:

@@ -142,6 +142,8 @@ class Matching(OwnOrders):
         """Fill of an order what the bar and its volume allow."""
         i = order.i
         step = order.turn
+        if self.converts:
+            self.use_rate(i, bar.open_time if step == AT_OPEN else self.account.now)
         resting = self.broker.is_limit(order)
         at = self.broker.price(order, bar, source)
         if math.isnan(at):
@@ -201,6 +203,9 @@ class Matching(OwnOrders):
                 at = order.unpaid_at
                 self.try_fill(order, Bar(i, account.now, at, price, price, price, price, self.volume[i]), OF_BAR)
         self.compact()
+        if self.converts:
+            for i in range(account.size):
+                self.use_rate(i, account.now)
 
     def fillable(self, order: Order) -> float:
         """How many units of an order may be done: what reduces, or sells, never goes through zero where it must not."""

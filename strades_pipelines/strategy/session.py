@@ -25,6 +25,7 @@ MAKERS: dict[int, tuple[str, Any, int]] = {
     events.GAP: ("on_gap", events.Gap, 2),
     events.PREDICTION: ("on_prediction", events.Prediction, 2),
     events.ARTICLE: ("on_article", events.Article, 2),
+    events.RATE: ("on_rate", events.Rate, 2),
     events.ACTION_AT_OPEN: ("on_corporate_action", events.CorporateAction, 3),
     events.ACTION: ("on_corporate_action", events.CorporateAction, 3),
     events.RECORDED_FILL: ("on_recorded_fill", events.RecordedFill, 5),

@@ -62,9 +62,11 @@ class EngineState:
         self.keeps_values = keeps_values
         self.side = 0
         self.measures = broker.measures
-        self.converts = any(account.converts)
+        self.converts = account.converts
         self.looks_around = account.size > 1 or _listens(strategy)
         size = account.size
+        self.opening_rate = list(account.rate)
+        self.closing_rate = list(account.rate)
         self.left = [math.inf] * size
         self.volume = [math.inf] * size
         self.half_spread = [0.0] * size
@@ -110,16 +112,12 @@ class EngineState:
             self.left[i] = 0.0  # of no volume any share is all of it: what moves the price waits for one
 
     @rarely
-    def convert(self, i: int, price: float) -> None:
-        """Where instrument `i` is a pair of currencies, its price is the rate of what is quoted in the other one."""
+    def use_rate(self, i: int, time: int) -> None:
+        """Convert the currency of instrument `i` at the rate of its bar's open, or of now, whichever `time` is."""
         account = self.account
-        code = account.converts[i]
-        if code != 0:
-            rate = price if code > 0 else 1.0 / price
-            for j in range(account.size):
-                if account.currency[j] == abs(code):
-                    account.rate[j] = rate
-                    account.unit[j] = account.multiplier[j] * rate
+        rate = self.closing_rate[i] if time >= account.now else self.opening_rate[i]
+        account.rate[i] = rate
+        account.unit[i] = account.multiplier[i] * rate
 
     def value(self) -> None:
         """Keep what the account is worth."""

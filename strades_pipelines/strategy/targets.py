@@ -212,6 +212,8 @@ class Targets(EngineState):
     def fill_target(self, i: int, price: float, filled_at: int) -> None:
         """Fill the order for the target of instrument `i` at `price`, as far as the volume allows."""
         account = self.account
+        if self.converts:
+            self.use_rate(i, filled_at)
         wanted = account.pending[i]
         if wanted < 0.0 and not self.gate.allow_short:
             wanted = -min(-wanted, max(account.position[i], 0.0))

@@ -23,6 +23,7 @@ from strades_pipelines.strategy.events import (
     GAP,
     PREDICTION,
     QUOTE,
+    RATE,
     RECORDED_FILL,
     REVISION,
     TRADE,
@@ -35,6 +36,7 @@ from strades_pipelines.strategy.events import (
     OrderChange,
     Prediction,
     Quote,
+    Rate,
     RecordedFill,
     Trade,
 )
@@ -45,6 +47,7 @@ from strades_pipelines.strategy.strategy import Strategy
 from tests.strategy.builders import MINUTE_US, START_US, Decided, Filled
 
 KINDS = {
+    Rate: RATE,
     Trade: TRADE,
     Quote: QUOTE,
     Bar: BAR,

@@ -18,6 +18,7 @@ from strades_pipelines.strategy.events import (
     OrderChange,
     Prediction,
     Quote,
+    Rate,
     RecordedFill,
     Trade,
 )
@@ -229,6 +230,7 @@ MAKERS: dict[str, Callable[[int, Choices], Any]] = {
     "revision": lambda time, chosen: _bar(BarRevision, time, chosen),
     "action": _action,
     "recorded": _recorded,
+    "rate": lambda time, chosen: Rate(1, time, chosen.of((0.1, 0.125)), chosen.of((0.1, 0.2))),
 }
 
 
@@ -261,15 +263,15 @@ def one_of_each_kind(time: int) -> list[Any]:
         Prediction(0, time, 1.0, 0.0),
         Article(0, time, 1.0, 1.0),
         CorporateAction(0, time, 1.0, 0.0, 0.0),
+        Rate(1, time, 0.1, 0.125),
         RecordedFill(0, time, time, RECORDED_FROM, 1.0, 10.0, 0.0),
     ]
 
 
 def in_euros(account: Account, gate: Gate) -> None:
-    """Instrument 1 is in another currency, whose rate is a tenth of the price of instrument 2."""
-    account.currency[1] = 1
-    account.converts[2] = 1
-    account.multiplier[1] = account.unit[1] = 0.1
+    """Instrument 1 is in another currency."""
+    account.converts = True
+    account.rate[1] = account.unit[1] = 0.1
 
 
 ENDLESS = float("inf")

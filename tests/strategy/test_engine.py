@@ -8,13 +8,13 @@ import pytest
 from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.broker import RECORDED, SAME_CLOSE
-from strades_pipelines.strategy.currencies import set_currencies
 from strades_pipelines.strategy.events import (
     Bar,
     BarRevision,
     CorporateAction,
     Prediction,
     Quote,
+    Rate,
     RecordedFill,
     Trade,
     microseconds,
@@ -319,48 +319,33 @@ def test_interest_on_what_is_owed() -> None:
     assert ran.account.cash == pytest.approx(1490.0, abs=1e-9)  # 500 borrowed for a year at 2 %
 
 
-def test_money_of_several_currencies() -> None:
-    """Cash in USD; instrument 0 is in EUR, 1 is EURUSD, 2 is in JPY, 3 is USDJPY."""
+def foreign(account: Account, gate: Gate) -> None:
+    """Instrument 0 is in another currency, of which no rate is known yet."""
+    account.converts = True
+    account.rate[0] = account.unit[0] = math.nan
 
-    def prepare(account: Account, gate: Gate) -> None:
-        pairs = {1: ("EUR", "USD"), 3: ("USD", "JPY")}
-        set_currencies(account, "USD", ["EUR", "USD", "JPY", "JPY"], pairs)
 
-    def flat(i: int, *prices: float) -> list[Bar]:
-        return bars(*[(price,) * 4 for price in prices], i=i)
-
-    rows = [*flat(0, 10, 10, 11), *flat(1, 1.1, 1.2, 1.25), *flat(2, 500, 500, 600), *flat(3, 125, 160, 160)]
-    steps = [step(1, TARGET, i=0, quantity=100, hook=TIMER), step(1, TARGET, i=2, quantity=10, hook=TIMER)]
-    ran = script(rows, *steps, size=4, cash=10_000.0, prepare=prepare)
-    # 100 at 10 EUR, EURUSD being known at 1.1 then; 10 at 500 JPY: USDJPY of that instant comes later, 125 is known.
-    assert [fill.cash for fill in ran.fills] == pytest.approx([10_000 - 1100, 10_000 - 1100 - 40 + 0.0], abs=1e-9)
-    # 100 at 11 EUR at 1.25, and 10 at 600 JPY at 160.
-    assert ran.equity[-1] == pytest.approx(10_000 - 1140 + 1375 + 37.5, abs=1e-9)
+def test_a_fill_is_converted_at_the_rate_of_its_time_and_a_position_at_that_of_now() -> None:
+    """100 at the open of the third bar, 10 EUR of 1.1 dollars; half of it sold at 11.5 inside the next, at 1.3."""
+    rows = bars((10, 10, 10, 10), (10, 10, 10, 10), (10, 11, 10, 11), (11, 12, 11, 11))
+    rates = [
+        Rate(0, bar.time, *rate)
+        for bar, rate in zip(rows, [(1.0, 1.0), (1.0, 1.1), (1.1, 1.2), (1.25, 1.3)], strict=True)
+    ]
+    events = [event for pair in zip(rates, rows, strict=True) for event in pair]
+    steps = [step(2, TARGET, quantity=100), step(3, ORDER, quantity=-50, limit=11.5)]
+    ran = script(events, *steps, cash=10_000.0, prepare=foreign)
+    assert [fill.cash for fill in ran.fills] == pytest.approx(
+        [10_000 - 1100, 10_000 - 1100 + 50 * 11.5 * 1.3], rel=1e-12
+    )
+    assert ran.equity == pytest.approx(
+        [10_000, 10_000, 8900 + 1100 * 1.2, 8900 + 50 * 11.5 * 1.3 + 50 * 11 * 1.3], rel=1e-12
+    )
 
 
 def test_before_a_rate_is_known_nothing_is_traded() -> None:
-    def prepare(account: Account, gate: Gate) -> None:
-        set_currencies(account, "USD", ["EUR", "USD"], {1: ("EUR", "USD")})
-
-    rows = [*bars(QUIET, QUIET), *bars(QUIET, i=1, start=START_US + MINUTE_US)]
-    ran = script(rows, aim(1, 1), step(1, ORDER, quantity=1, limit=90), size=2, prepare=prepare)
+    ran = script(bars(QUIET, QUIET), aim(1, 1), step(1, ORDER, quantity=1, limit=90), prepare=foreign)
     assert [decision.outcome for decision in ran.decisions] == ["no_price", "no_price"]
-
-
-@pytest.mark.parametrize(
-    ("currencies", "pairs", "text"),
-    [
-        (["EUR"], {}, "currency EUR: expected a pair with USD among the instruments, there is none"),
-        (
-            ["USD", "USD"],
-            {0: ("EUR", "USD"), 1: ("USD", "EUR")},
-            "currency EUR: expected one pair with USD, there are two",
-        ),
-    ],
-)
-def test_rates_that_cannot_be_known(currencies: list[str], pairs: dict[int, tuple[str, str]], text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        set_currencies(Account(len(currencies), 1.0), "USD", currencies, pairs)
 
 
 def test_instruments_on_the_same_time_stamp_do_not_disturb_one_another() -> None:

@@ -58,16 +58,22 @@ class Trades:
 
 
 def round_trips(
-    fills: Fills, *, bars: Mapping[int, Bars] | None = None, marks: Mapping[int, float] | None = None
+    fills: Fills,
+    *,
+    bars: Mapping[int, Bars] | None = None,
+    marks: Mapping[int, float] | None = None,
+    units: Mapping[int, float] | None = None,
 ) -> Trades:
     """The trades that the fills make.
 
     Args:
         bars: per instrument, for bars held and excursions.
         marks: per instrument, the price that values what is still open; without one its profit is nan.
+        units: per instrument, what a point of that price is worth in money; None: what it was at the last fill.
     """
     found = [
-        _of_instrument(i, part, (bars or {}).get(i), (marks or {}).get(i, np.nan)) for i, part in fills.by_instrument()
+        _of_instrument(i, part, (bars or {}).get(i), (marks or {}).get(i, np.nan), (units or {}).get(i))
+        for i, part in fills.by_instrument()
     ]
     if not found:
         return no_trades()
@@ -83,12 +89,12 @@ def no_trades() -> Trades:
     return Trades(**(given | whole | {"is_open": np.zeros(0, bool)}))
 
 
-def _of_instrument(i: int, fills: Fills, bars: Bars | None, mark: float) -> Trades:
+def _of_instrument(i: int, fills: Fills, bars: Bars | None, mark: float, unit: float | None) -> Trades:
     pieces = pieces_of(fills)
     entry_time, exit_time, is_open = pieces.time[pieces.first], pieces.time[pieces.last], pieces.remaining != 0
     entry_price = pieces.value_entered / pieces.entered
     mae, mfe = excursions(bars, entry_time, exit_time, pieces.direction, entry_price, is_open)
-    profit = _profit(pieces, mark)
+    profit = _profit(pieces, mark, unit)
     return Trades(
         i=np.full(len(entry_time), i, np.int64),
         direction=pieces.direction,
@@ -107,11 +113,12 @@ def _of_instrument(i: int, fills: Fills, bars: Bars | None, mark: float) -> Trad
     )
 
 
-def _profit(pieces: Pieces, mark: float) -> Floats:
+def _profit(pieces: Pieces, mark: float, unit: float | None) -> Floats:
     """Money after fees; less than `DUST` of the money entered is what rounding left of nothing."""
     money = pieces.total(-pieces.quantity * pieces.price * pieces.multiplier) - pieces.total(pieces.fee)
     held = pieces.remaining != 0
-    profit = money + np.where(held, pieces.remaining * mark * pieces.multiplier[pieces.last], 0.0)
+    worth = mark * (pieces.multiplier[pieces.last] if unit is None else unit)
+    profit = money + np.where(held, pieces.remaining * worth, 0.0)
     return np.where(np.abs(profit) <= DUST * pieces.money_entered, 0.0, profit)
 
 
