@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.statement_formats import FORMATS, StatementError
 from strades_pipelines.brokerage.statements import import_statement
+from strades_pipelines.brokerage.trade_corrections import Changes, correct_trade, undo_correction
 from strades_pipelines.brokerage.transfers import Transfer, TransferRefused, transfer
 from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.database.connection import connect
@@ -93,6 +95,50 @@ def run_statement(path: Path, wallet: str, format_name: str, *, reason: str | No
             raise typer.Exit(1) from None
     row = {"wallet": wallet, **asdict(done), "known": done.known}
     print_result(row, as_json, [table("wallet rows trades movements known", [row])])
+
+
+def run_correct_trade(
+    fill: str,
+    wallet: str,
+    words: Mapping[str, str | None],
+    *,
+    remove: bool,
+    undo: bool,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """`strades correct-trade`; ends with 2, with a line for each fault, when it cannot be corrected so."""
+    now = settings().now()
+    given = [name for name, word in words.items() if word is not None]
+    if remove + undo + bool(given) != 1:
+        raise BadInput("correct-trade: expected what is right (--side, --quantity, ...), or --remove, or --undo")
+    if words["side"] not in (None, "buy", "sell"):
+        raise BadInput(f"--side: expected buy or sell, found {words['side']!r}")
+    amounts = {
+        name: None if (word := words[name]) is None else decimal_word(word, f"--{name}")
+        for name in ("quantity", "price", "fee")
+    }
+    at = None if words["at"] is None else _time(words["at"], now)
+    changes = Changes(words["side"], amounts["quantity"], amounts["price"], amounts["fee"], at)
+    open_world()
+    request = Request("statement", Scope("wallet", wallet), current_user(), now, reason)
+    with connect() as connection:
+        try:
+            if undo:
+                done = undo_correction(connection, fill, request)
+            else:
+                done = correct_trade(connection, fill, None if remove else changes, request)
+        except LookupError as error:
+            raise BadInput(str(error)) from None
+        except StatementError as error:
+            for fault in error.faults:
+                print(f"strades: {fault}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except psycopg.errors.LockNotAvailable:
+            print(f"strades: correct-trade: another process is at wallet {wallet}; try again", file=sys.stderr)
+            raise typer.Exit(1) from None
+    row = {"wallet": wallet, "trade": fill, **asdict(done), "known": done.known}
+    print_result(row, as_json, [table("wallet trade rows trades known", [row])])
 
 
 def show_history(wallet: str, start: str | None, end: str | None, *, as_json: bool) -> None:

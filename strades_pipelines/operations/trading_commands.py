@@ -131,6 +131,27 @@ def statement(
     run_statement(file, wallet, format_name, reason=reason, as_json=as_json)
 
 
+@app.command(name="correct-trade")
+def correct_trade(
+    fill: Annotated[str, typer.Argument(metavar="FILL", help="The id of a trade of a statement.")],
+    wallet: Annotated[str, typer.Option("--wallet", metavar="NAME", help="Whose trade it is.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept with your name.")],
+    side: Annotated[str | None, typer.Option(metavar="SIDE", help="buy or sell.")] = None,
+    quantity: Annotated[str | None, typer.Option(metavar="NUMBER")] = None,
+    price: Annotated[str | None, typer.Option(metavar="NUMBER")] = None,
+    fee: Annotated[str | None, typer.Option(metavar="NUMBER", help="In the currency that it was paid in.")] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="When it was done: ISO 8601, in UTC.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="It never was.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Have the trade as it was before it was corrected.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Correct a trade of your statements: its reversal and the right trade are booked, and nothing is changed."""
+    from strades_pipelines.operations.accounting import run_correct_trade
+
+    said = {"side": side, "quantity": quantity, "price": price, "fee": fee, "at": at}
+    run_correct_trade(fill, wallet, said, remove=remove, undo=undo, reason=reason, as_json=as_json)
+
+
 @app.command()
 def trade(
     wallet: OneWallet = None,

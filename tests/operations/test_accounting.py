@@ -122,3 +122,31 @@ def test_what_has_no_rate_is_named_wherever_equity_is_shown(strades: Run, mine: 
     assert (shown["equity"], shown["foreign_cash"], shown["unvalued"]) == ("10000", {"GT": "3"}, ["GT"])
     assert "GT" in strades("wallets").out
     assert "without GT: no rate is known" in strades("history", "mine").err
+
+
+def test_a_trade_of_a_statement_is_corrected_by_its_reversal_and_the_right_one(
+    strades: Run, mine: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "trades.csv"
+    file.write_text(HEADER + "2024-01-02T00:00:30Z,,BTC_USDT,buy,2,100,0,,,,\n")
+    assert strades("statement", str(file), "--wallet", "mine").code == 0
+    [(fill_id,)] = mine.rows("SELECT fill_id FROM trading.fills")
+    words = ("correct-trade", fill_id, "--wallet", "mine", "--reason", "a slip")
+    for wrong, message in (
+        ((), "expected what is right"),
+        (("--remove", "--price", "101"), "expected what is right"),
+        (("--side", "hold"), "--side: expected buy or sell"),
+        (("--price", "x"), "--price: expected a number"),
+        (("--price", "NaN"), "price: expected a number"),
+        (("--quantity", "0"), "quantity: expected a positive number"),
+        (("--undo",), "was one that stands"),
+    ):
+        refused = strades(*words, *wrong)
+        assert (refused.code, len(refused.err.strip().splitlines())) == (2, 1), (wrong, refused.err)
+        assert message in refused.err
+    cash = wallet(strades)["cash"]
+    assert strades(*words, "--price", "101", "--json").document["trades"] == 2
+    assert float(wallet(strades)["cash"]) == float(cash) - 2
+    assert strades(*words, "--undo").code == 0
+    assert wallet(strades)["cash"] == cash
+    assert strades("ledger", "verify").code == 0

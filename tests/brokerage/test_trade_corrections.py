@@ -1,0 +1,116 @@
+"""A trade of a statement that was wrong: reversed and booked right, by whom and why; nothing booked is changed."""
+
+from decimal import Decimal
+
+import pytest
+
+from strades_pipelines.brokerage.command_log import Request, Scope
+from strades_pipelines.brokerage.ledger import verify_ledger
+from strades_pipelines.brokerage.portfolio import Wallet, load_books
+from strades_pipelines.brokerage.statement_formats import StatementError
+from strades_pipelines.brokerage.statements import Imported
+from strades_pipelines.brokerage.trade_corrections import Changes, correct_trade, undo_correction
+from tests.brokerage.conftest import BTC, MINUTE, START, Connection, rows
+from tests.brokerage.test_statements import NOW, load, trade
+
+LATER = NOW + 5 * MINUTE
+BOOKED = """
+    SELECT side, quantity, price, fee, filled_at, known_at FROM trading.fills WHERE known_at <= %s
+    ORDER BY known_at, side = %s DESC
+"""
+
+
+def request(minutes: int = 5) -> Request:
+    return Request("statement", Scope("wallet", "paper"), "ann", NOW + minutes * MINUTE, "the confirmation says 101")
+
+
+def bought(market: Connection) -> str:
+    """The id of a purchase of 2 at 100 for a fee of 0.2, of which 1 was sold at 120."""
+    load(market, trade(1, "buy", "2", "100", "0.2"), trade(5, "sell", "1", "120", "0.1"))
+    [(fill_id,)] = rows(market, "SELECT fill_id FROM trading.fills WHERE side = 'buy' AND quantity = 2")
+    market.rollback()
+    return str(fill_id)
+
+
+def correct(market: Connection, fill_id: str, minutes: int = 5, **right: str) -> Imported:
+    changes = Changes(**{name: Decimal(value) for name, value in right.items()})
+    return correct_trade(market, fill_id, changes, request(minutes))
+
+
+def books(market: Connection, wallet: Wallet) -> tuple[Decimal, Decimal, Decimal]:
+    """Cash, units, and profit less cost, which is all that trades have brought."""
+    found = load_books(market, wallet)
+    position = found.positions[BTC]
+    assert verify_ledger(market, "paper") == []
+    assert rows(market, "SELECT quantity FROM trading.paper_venue_positions") == [(found.held(BTC),)]
+    assert rows(market, "SELECT cash FROM trading.paper_venue_accounts") == [(found.cash,)]
+    return found.cash, found.held(BTC), position.realised - position.cost
+
+
+def test_the_books_are_those_of_the_right_trade_and_what_was_told_before_stays(
+    market: Connection, wallet: Wallet
+) -> None:
+    """2 at 101 for a fee of 0.3 cost 202.3; the sale brought 119.9."""
+    fill_id = bought(market)
+    assert books(market, wallet) == (Decimal("919.7"), 1, Decimal("-80.3"))
+    done = correct(market, fill_id, price="101", fee="0.3")
+    assert (done.trades, done.rows) == (2, 2)
+    assert books(market, wallet) == (Decimal("917.6"), 1, Decimal("-82.4"))
+    first = [("buy", 2, 100, Decimal("0.2")), ("sell", 1, 120, Decimal("0.1"))]
+    told = [row[:4] for row in market.execute(BOOKED, [NOW, "buy"]).fetchall()]
+    told_later = [row[:4] for row in market.execute(BOOKED, [LATER, "sell"]).fetchall()][2:]
+    assert told == first
+    assert told_later == [("sell", 2, 100, Decimal("-0.2")), ("buy", 2, 101, Decimal("0.3"))]
+    assert {row[4] for row in market.execute(BOOKED, [LATER, "buy"]).fetchall()[2:]} == {START + MINUTE}
+    by = "SELECT requested_by, reason, requested_at FROM trading.commands ORDER BY command_id DESC LIMIT 1"
+    assert rows(market, by) == [("ann", "the confirmation says 101", LATER)]
+
+
+def test_the_same_correction_again_books_nothing_and_another_is_refused(market: Connection, wallet: Wallet) -> None:
+    fill_id = bought(market)
+    correct(market, fill_id, price="101")
+    assert correct(market, fill_id, minutes=6, price="101").trades == 0
+    before = books(market, wallet)
+    for wrong in ({"price": "102"}, {"price": "100"}):
+        with pytest.raises(StatementError, match="trade "):
+            correct(market, fill_id, minutes=7, **wrong)
+    [(reversal,)] = rows(market, "SELECT fill_id FROM trading.fills WHERE venue_fill_id LIKE 'reversal of%'")
+    market.rollback()
+    with pytest.raises(StatementError, match="was a reversal"):
+        correct(market, reversal, minutes=7, price="102")
+    with pytest.raises(LookupError, match="expected one of a statement of wallet paper"):
+        correct(market, "nothing", minutes=7, price="102")
+    assert books(market, wallet) == before
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_an_undo_brings_the_trade_back_and_it_can_be_corrected_once_more(
+    is_removed: bool, market: Connection, wallet: Wallet
+) -> None:
+    load(market, trade(0.5, "buy", "1", "90"))  # so that the sale has something to sell without the purchase
+    fill_id = bought(market)
+    before = books(market, wallet)
+    with pytest.raises(StatementError, match="was one that stands"):
+        undo_correction(market, fill_id, request())
+    correct_trade(market, fill_id, None if is_removed else Changes(quantity=Decimal(1)), request())
+    assert books(market, wallet)[1] == (0 if is_removed else 1)
+    undo_correction(market, fill_id, request(6))
+    assert books(market, wallet) == before
+    with pytest.raises(StatementError, match="or is restored"):
+        undo_correction(market, fill_id, request(7))
+    [(restored,)] = rows(market, "SELECT fill_id FROM trading.fills WHERE venue_fill_id LIKE 'restoration of%'")
+    market.rollback()
+    correct(market, restored, minutes=8, price="101")
+    assert books(market, wallet)[0] == before[0] - 2
+
+
+def test_a_correction_that_the_books_cannot_take_is_refused_whole(market: Connection, wallet: Wallet) -> None:
+    """Without the purchase the sale of 1 has nothing to sell; 2 at 1000 cost more than there is."""
+    fill_id = bought(market)
+    before = books(market, wallet)
+    with pytest.raises(StatementError, match="it would leave -1"):
+        correct_trade(market, fill_id, None, request())
+    with pytest.raises(StatementError, match="cash: it would leave"):
+        correct(market, fill_id, price="1000")
+    assert books(market, wallet) == before
+    assert len(rows(market, "SELECT FROM trading.fills")) == 2
