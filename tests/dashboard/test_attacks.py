@@ -151,20 +151,15 @@ def test_a_code_of_an_app_works_once_and_is_not_guessed(site: str) -> None:
     assert client.get("/settings/").status_code == 302
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+def test_no_address_leads_to_a_file_or_a_table_of_accounts(client_of: ClientOf) -> None:
+    client = client_of("admin")
+    for path in (
         *("/static/../dashboard.key", "/static/%2e%2e/%2e%2e/dashboard.key", "/static/..%2fdashboard.key"),
         *("/static//etc/passwd", "/static/%00", "/data/records/candles/rows.%2e%2e%2fx", "/data/..%2f..%2f/x/rows.csv"),
-        *(
-            "/data/dashboard/django_session/",
-            "/data/dashboard/user_logging_info/rows.csv",
-            "/bodies/1/../../settings.py",
-        ),
-    ],
-)
-def test_no_address_leads_to_a_file_or_a_table_of_accounts(path: str, client_of: ClientOf) -> None:
-    assert client_of("admin").get(path).status_code == 404
+        *("/data/dashboard/django_session/", "/data/dashboard/user_logging_info/rows.csv"),
+        "/bodies/1/../../settings.py",
+    ):
+        assert client.get(path).status_code == 404, path
 
 
 def test_a_wallets_name_adds_no_header_and_no_folder_to_a_file(

@@ -90,9 +90,10 @@ def test_a_passkey_signs_in_alone_only_where_its_owner_ticked_that(is_alone: boo
 
 
 def test_who_asks_for_challenges_is_not_kept_for_long_and_not_answered_for_ever(site: str) -> None:
-    ask = {"accept": "application/json"}
-    answers = [browser().get("/account/sign-in/passkey/", headers=ask).status_code for _ in range(32)]
-    assert answers == [200] * 30 + [429] * 2
+    french = {"accept": "application/json", "accept-language": "fr"}
+    answers = [browser().get("/account/sign-in/passkey/", headers=french) for _ in range(32)]
+    assert [answer.status_code for answer in answers] == [200] * 30 + [429] * 2
+    assert "Trop de tentatives" in answers[-1].content.decode()
     assert Session.objects.count() == 30
     assert not Session.objects.filter(expire_date__gt=timezone.now() + timedelta(hours=1)).exists()
     assert Session.objects.filter(expire_date__gt=timezone.now() + timedelta(minutes=50)).count() == 30

@@ -270,6 +270,8 @@ def test_today_reads_itself_again_while_it_is_seen_and_nobody_is_at_work_in_it(
         connection.commit()
         assert quarter_of_a_minute() == [200]
         page.wait_for_selector("#live >> text=a <i>test</i>")
+        page.wait_for_selector("#live-halts >> text=halted")
+        assert page.locator("#live-band").count() == 1
         connection.execute("UPDATE trading.wallets SET state_reason = NULL, state = 'active'")
     page.focus("#live a >> nth=0")
     assert quarter_of_a_minute() == []
