@@ -42,11 +42,22 @@ BY_LISTING = """
     FROM results.listing_performance AS p INNER JOIN records.listings AS l ON l.listing_id = p.listing_id
     WHERE p.wallet = %(wallet)s ORDER BY p.pnl DESC, instrument
 """
+# One query for both, since a page has twelve: of several strategies each has a row, also one that was never filled.
 BY_OWNER = """
-    SELECT a.strategy, a.source, sum(a.fills)::integer AS fills, sum(a.traded) AS traded, sum(a.fees) AS fees,
-        sum(a.pnl) AS pnl
-    FROM results.session_attribution AS a WHERE a.wallet = %(wallet)s
-    GROUP BY a.strategy, a.source ORDER BY a.strategy, a.source
+    SELECT coalesce(made.strategy, own.sleeve) AS strategy, coalesce(made.source, own.source) AS source, made.fills,
+        made.traded, made.fees, made.pnl, own.strategy AS kind, own.capital, own.realised, own.unrealised, own.value,
+        own.as_of
+    FROM (
+        SELECT a.strategy, a.source, sum(a.fills)::integer AS fills, sum(a.traded) AS traded, sum(a.fees) AS fees,
+            sum(a.pnl) AS pnl
+        FROM results.session_attribution AS a WHERE a.wallet = %(wallet)s GROUP BY a.strategy, a.source
+    ) AS made
+    FULL JOIN (
+        SELECT s.sleeve, 'algorithm' AS source, s.strategy, (s.capital_percent / 100)::double precision AS capital,
+            s.realised, s.unrealised, s.value, s.as_of
+        FROM results.strategies AS s WHERE s.wallet = %(wallet)s
+    ) AS own ON made.strategy = own.sleeve AND made.source = own.source
+    ORDER BY 1, 2
 """
 PARITY = """
     SELECT p.day, p.decisions, p.decisions_agreeing, p.fills, p.fills_agreeing,
@@ -132,14 +143,28 @@ class ListingResult:
 
 @dataclass(frozen=True)
 class OwnerResult:
-    """What the fills of one strategy, of people or of statements made, in the wallet's currency, fees in."""
+    """What the fills of one strategy, of people or of statements made, in the wallet's currency, fees in.
+
+    Args:
+        fills, traded, fees, pnl: of the sessions that are measured; None where it was filled in none.
+        kind: of one of several strategies, which then has a position of its own; None of any other owner.
+        capital: its part of the wallet's opening cash, 1 for all of it.
+        realised, unrealised, value: of its own position; None for the latter two where it holds what has no price.
+        as_of: the time of its oldest price; None where it holds nothing.
+    """
 
     strategy: str
     source: str
-    fills: int
-    traded: Decimal
-    fees: Decimal
-    pnl: Decimal
+    fills: int | None
+    traded: Decimal | None
+    fees: Decimal | None
+    pnl: Decimal | None
+    kind: str | None
+    capital: float | None
+    realised: Decimal | None
+    unrealised: Decimal | None
+    value: Decimal | None
+    as_of: datetime | None
 
 
 @dataclass(frozen=True)
@@ -242,7 +267,7 @@ def read_by_listing(wallet: str) -> list[ListingResult]:
 
 
 def read_by_owner(wallet: str) -> list[OwnerResult]:
-    """What each owner of fills made, as `strades history`."""
+    """What each owner of fills made, as `strades history`, and what each of several strategies holds."""
     return read(OwnerResult, BY_OWNER, wallet=wallet)
 
 

@@ -62,6 +62,7 @@ def performance(request: HttpRequest, name: str) -> HttpResponse:
         "measured_at": sessions[-1].valued_at if sessions else None,
         "listings": listings,
         "owners": owners,
+        "has_strategies": any(owner.kind for owner in owners),
         "worth": worth,
         "days": days,
         "replay_parity": replay_parity,

@@ -33,7 +33,8 @@ class Targets(EngineState):
         """Make the order for what is missing to `target` units, or keep why there is none.
 
         It takes the place of one that was not done yet, unless it would be the same: an instrument has one order for
-        its target at a time. A target without a price yet waits for it; a purchase that a sale of the same instant may pay for, for the instant's end.
+        its target at a time. A target without a price yet waits for it; a purchase that a sale of the same instant may
+        pay for, for the instant's end.
         """
         account = self.account
         previous = account.decided[i]

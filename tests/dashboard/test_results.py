@@ -25,11 +25,19 @@ from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.history import measure_history
-from strades_pipelines.brokerage.live import measure
+from strades_pipelines.brokerage.live import decide, measure
 from strades_pipelines.brokerage.performance_report import read_performance
 from strades_pipelines.brokerage.person_orders import decide_by_hand
-from strades_pipelines.brokerage.portfolio import Wallet, booked_positions, load_fills, load_wallet, read_splits
+from strades_pipelines.brokerage.portfolio import (
+    Wallet,
+    booked_positions,
+    load_fills,
+    load_wallet,
+    open_wallet,
+    read_splits,
+)
 from strades_pipelines.brokerage.trials import DatabaseTrialLedger
+from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.orders import MARKET, OrderRequest
 from strades_pipelines.strategy.analysis.trials import Trial
@@ -37,6 +45,7 @@ from strades_pipelines.strategy.analysis.worth import worth
 from strades_pipelines.strategy.events import microseconds
 from tests.brokerage.conftest import BTC, MINUTE, START, AddCandles, rows
 from tests.brokerage.test_execution import CLOSES, DECIDED, FILLED, SENT, decision
+from tests.brokerage.test_sleeves import SHARED
 from tests.dashboard.conftest import CLOCK, ClientOf
 from tests.dashboard.test_today import HOSTILE, MOST_QUERIES, connect_as_owner
 
@@ -126,7 +135,8 @@ def test_who_earned_it_is_told_as_by_strades_history(measured: Connection, site:
         owners = read_by_owner("paper")
         [point] = read_profits("paper", None, points=10)
         assert read_profits("paper", BTC, points=10) == [point]
-    assert [vars(owner) for owner in owners] == expected.owners
+    assert [{name: getattr(owner, name) for name in expected.owners[0]} for owner in owners] == expected.owners
+    assert {(owner.kind, owner.realised, owner.value) for owner in owners} == {(None, None, None)}
     by_source = {owner["source"]: owner["pnl"] for owner in expected.owners}
     # Alice: 108 - 102 less 0.1 % of both; the strategy twice that, and 103 - 101 with its fee on what it holds.
     assert point.person == by_source["person"] == 6 - Decimal("0.210")
@@ -137,6 +147,38 @@ def test_who_earned_it_is_told_as_by_strades_history(measured: Connection, site:
     assert "+5.79" in page
     assert "+13.48" in page
     assert "+30.00" in page
+
+
+def test_each_strategy_of_a_wallet_has_a_row_as_in_strades_wallets(
+    market: Connection, add_candles: AddCandles, database_url: str, adbc: "AdbcConnection", client_of: ClientOf
+) -> None:
+    open_wallet(market, SHARED, now=START)
+    add_candles(CLOSES)
+    with connect(database_url) as theirs:
+        for minute in range(1, len(CLOSES) + 1):
+            decide(market, adbc, "paper", now=START + minute * MINUTE)
+            venue = PaperBroker(theirs, load_wallet(market, "paper"))
+            execute_pending(market, venue, "paper", now=START + minute * MINUTE)
+    client = client_of("viewer")
+    unmeasured = client.get("/wallets/paper/performance/").content.decode()
+    assert "no result yet" in unmeasured[unmeasured.index("trend <small>sma_cross") :]
+    measure(market, adbc, "paper", now=CLOCK)
+    measure_history(market, load_wallet(market, "paper"), now=CLOCK)
+    *known, _ = wallet_status(market, load_wallet(market, "paper"), now=CLOCK).owners
+    fills = len(load_fills(market, load_wallet(market, "paper")))
+    market.commit()
+    with snapshot():
+        found = read_by_owner("paper")
+    told = [(one.name, one.realised, one.unrealised) for one in sorted(known, key=lambda one: one.name)]
+    assert [(row.strategy, row.realised, row.unrealised) for row in found] == told
+    assert sum(row.fills or 0 for row in found) == fills > 0
+    assert [row.capital for row in found] == [0.4, 0.6]
+    client.get("/")
+    with CaptureQueriesContext(connections["default"]) as own, CaptureQueriesContext(connections["layers"]) as layers:
+        page = client.get("/wallets/paper/performance/").content.decode()
+    queries = [query["sql"] for query in (*own.captured_queries, *layers.captured_queries)]
+    assert len([query for query in queries if query not in ("BEGIN", "COMMIT")]) <= MOST_QUERIES
+    assert page.index("slow <small>sma_cross") < page.index("trend <small>sma_cross")
 
 
 def test_the_drawdown_is_that_of_the_stored_equity(measured: Connection, site: str) -> None:
