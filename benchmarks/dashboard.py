@@ -36,7 +36,7 @@ PAGES = (
     *("/news/", "/news/?words=4711", "/news/article/?source=feed1&article=article+4711"),
     *("/statistics/", "/statistics/series/?series=SERIES:042", "/reports/", "/reports/?form=10-K"),
     *("/reports/filing/?source=sec&document=filing+77", "/notations/", "/wallets/", f"/wallets/{WALLET}/"),
-    *(f"/wallets/{WALLET}/{part}/" for part in ("performance", "round-trips", "comparison", "verification")),
+    *(f"/wallets/{WALLET}/{part}/" for part in ("performance", "returns", "round-trips", "comparison", "verification")),
     *("/bots/", f"/historic/?wallet={WALLET}", f"/historic/{DAY}/?wallet={WALLET}", f"/agenda/?day={DAY}"),
     *("/automation/", "/automation/requests/", "/automation/backfill/", "/calendar/", "/data/"),
     *("/data/records/candles/", "/data/trading/fills/", "/data/cleaned/daily_bars/", "/data/changes/"),

@@ -116,6 +116,23 @@ STATEMENTS = (
     INSERT INTO results.session_attribution
     SELECT 'old', session_date, 1, 'past', 'algorithm', 0, 270, 27000, 0.1, 1 FROM results.wallet_sessions
     """,
+    """
+    INSERT INTO results.return_statistics
+    SELECT 'old', min(session_date), max(valued_at), count(*), 0.1, 0.1, '{}', count(*), max(valued_at), 0.0003, 0.001,
+        -0.001, 0.001, ARRAY[-0.001, 0, 0.001], ARRAY[180, 185], 1000, 7.1, 1994, 0.9, max(last_sequence)
+    FROM results.wallet_sessions
+    """,
+    "INSERT INTO results.growth_bands SELECT 'old', session_date, 1.1, 0.9, 1.1, 1.3 FROM results.wallet_sessions",
+    """
+    INSERT INTO results.fill_slippage
+    SELECT fill_id, wallet, listing_id, filled_at, filled_at, side, quantity, price, currency, 99.99, 0.01
+    FROM trading.fills
+    """,
+    """
+    INSERT INTO results.listing_slippage
+    SELECT wallet, listing_id, currency, count(*), 0, sum(reference * quantity), sum(slippage)
+    FROM results.fill_slippage GROUP BY wallet, listing_id, currency
+    """,
     "INSERT INTO results.listing_performance VALUES ('old', 1, 100, 12, '{\"total_return\": 0.1}', '{}')",
 )
 

@@ -10,7 +10,10 @@ from dashboard.gateway.reading import read, read_one
 LISTINGS = """
     SELECT l.listing_id, l.venue, l.symbol, l.currency, l.calendar, l.tick_size, newest."interval",
         newest.close, newest.close_time, newest.knowledge_time, before.close AS close_before, {gaps} AS gaps
-    FROM records.listings AS l
+    FROM (
+        SELECT a.listing_id, a.venue, a.symbol, a.currency, a.calendar, a.tick_size FROM records.listings AS a
+        {where} ORDER BY a.venue, a.symbol LIMIT %(most)s
+    ) AS l
     LEFT JOIN LATERAL (
         SELECT c."interval", c.open_time, c.close, c.close_time, c.knowledge_time
         FROM (SELECT unnest(%(intervals)s::text[]) AS "interval") AS asked
@@ -26,7 +29,11 @@ LISTINGS = """
         WHERE c.listing_id = l.listing_id AND c."interval" = newest."interval" AND c.open_time < newest.open_time
         ORDER BY c.open_time DESC LIMIT 1
     ) AS before ON true
-    {where} ORDER BY l.venue, l.symbol LIMIT 500
+    ORDER BY l.venue, l.symbol
+"""
+BEHIND = """
+    WHERE %(after)s::integer IS NULL
+        OR (a.venue, a.symbol) > (SELECT p.venue, p.symbol FROM records.listings AS p WHERE p.listing_id = %(after)s)
 """
 GAP_COUNT = "(SELECT coalesce(sum(g.missing), 0) FROM cleaned.gaps AS g WHERE g.listing_id = l.listing_id)"
 INTERVALS = ("1d", "1h", "15m", "5m", "1m")
@@ -227,15 +234,16 @@ class _ShareRatio:
     ratio: float
 
 
-def read_markets(*, has_gaps: bool) -> list[MarketRow]:
-    """Every listing. One query."""
-    return read(MarketRow, _listings(has_gaps=has_gaps, where=""), intervals=list(INTERVALS))
+def read_markets(*, has_gaps: bool, after: int | None, most: int) -> list[MarketRow]:
+    """Listings by venue and symbol, behind the one with the id `after`. One query."""
+    query = _listings(has_gaps=has_gaps, where=BEHIND)
+    return read(MarketRow, query, intervals=list(INTERVALS), after=after, most=most)
 
 
 def read_market(listing_id: int, *, has_gaps: bool) -> MarketRow | None:
     """One listing, or None."""
-    query = _listings(has_gaps=has_gaps, where="WHERE l.listing_id = %(listing_id)s")
-    return read_one(MarketRow, query, intervals=list(INTERVALS), listing_id=listing_id)
+    query = _listings(has_gaps=has_gaps, where="WHERE a.listing_id = %(listing_id)s")
+    return read_one(MarketRow, query, intervals=list(INTERVALS), listing_id=listing_id, most=1)
 
 
 def _listings(*, has_gaps: bool, where: str) -> str:

@@ -108,7 +108,7 @@ def page_query(
         condition, places = _compare(table, order, sign, at or after)
         conditions.append(condition)
         parameters |= places
-    query = sql.SQL("SELECT {key}, {columns} FROM {table}{where}{order} LIMIT {most}").format(
+    query = sql.SQL("SELECT {key}, {columns} FROM {table} AS own{where}{order} LIMIT {most}").format(
         key=_key(order.columns) if order else sql.SQL("NULL"),
         columns=sql.SQL(", ").join(_shown(column, letters) for column in table.columns),
         table=sql.Identifier(table.relation.schema, table.relation.name),
@@ -281,8 +281,10 @@ def _key(columns: tuple[str, ...]) -> sql.Composed:
 
 
 def _order_by(order: Order) -> sql.Composed:
+    # By the table's own columns: of a bare name PostgreSQL takes the column that is shown, a text that is cut or made
+    # of another type, which no index has in order and keys are not compared by (13 million bars: 3 s and no answer).
     way = sql.SQL(" DESC" if order.is_descending else "")
-    return sql.SQL(" ORDER BY ") + sql.SQL(", ").join(sql.Identifier(name) + way for name in order.columns)
+    return sql.SQL(" ORDER BY ") + sql.SQL(", ").join(sql.Identifier("own", name) + way for name in order.columns)
 
 
 def _shown(column: Column, letters: int | None) -> sql.Composed:

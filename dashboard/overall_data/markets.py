@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from dashboard.core.frame import installation_of
 from dashboard.core.svg import Candle, Marker, candle_chart
 from dashboard.gateway import markets as gateway
-from dashboard.gateway.reading import snapshot
+from dashboard.gateway.reading import parse_whole, snapshot
 from dashboard.overall_data.clock import read_clock
 
 SHOWN_BARS, MOST_BARS, SHOWN_ROWS = 120, 1000, 20
@@ -26,16 +26,29 @@ RANGES = {
     "1y": (gettext_lazy("1 year"), timedelta(days=366)),
     "all": (gettext_lazy("all"), None),
 }
+SHOWN_LISTINGS = 100
 SHOWN_MARKS, SHOWN_NEWS = 20, 12  # as rows; the chart has all of them
 LARGEST_ID = 2**31 - 1
 
 
 @require_safe
 def markets(request: HttpRequest) -> HttpResponse:
-    """Every listing."""
+    """The listings by venue and symbol; `before` in the address is the id of the last one that stands before these.
+
+    Raises:
+        Http404: it is no id.
+    """
+    text = request.GET.get("before", "")
+    before = parse_whole(text, LARGEST_ID)
+    if text and before is None:
+        raise Http404
     with snapshot():
-        rows = gateway.read_markets(has_gaps=installation_of(request).has_gaps)
-    return render(request, "overall_data/markets.html", {"rows": rows})
+        has_gaps = installation_of(request).has_gaps
+        rows = gateway.read_markets(has_gaps=has_gaps, after=before, most=SHOWN_LISTINGS + 1)
+    is_last = len(rows) <= SHOWN_LISTINGS
+    rows = rows[:SHOWN_LISTINGS]
+    context = {"rows": rows, "before": before, "older": None if is_last else rows[-1].listing_id}
+    return render(request, "overall_data/markets.html", context)
 
 
 @require_safe

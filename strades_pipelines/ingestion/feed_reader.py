@@ -266,7 +266,7 @@ def _no_tag() -> re.Pattern[str]:
     from lxml.html import defs
 
     tags, bare = "|".join(sorted(defs.tags)), "|".join(BARE_ATTRIBUTES)
-    attributes = rf"(?:[\s/]+(?:{bare})(?=[\s/>]))*[\s/]*|[\s/][^<>]*=[^<>]*"
+    attributes = rf"(?:[\s/]+(?:{bare})(?=[\s/>]))*[\s/]*|[\s/][^<>=]*=[^<>]*"
     return re.compile(rf"<(?=[a-z])(?!(?:{tags})(?:{attributes})>)", re.IGNORECASE)
 
 

@@ -20,6 +20,7 @@ from django.test.utils import CaptureQueriesContext
 
 from dashboard.datamanager import tables
 from dashboard.gateway import rows as gateway
+from dashboard.gateway.reading import snapshot
 from dashboard.gateway.tables import LAYERS, read_table
 from strades_pipelines.brokerage.live import measure
 from strades_pipelines.database.connection import connect
@@ -94,6 +95,20 @@ def test_pages_follow_each_other_without_a_gap_in_every_order(
             link = re.search(r'href="(\?[^"]*after=[^"]+)" rel="next"', text)
             path = "/data/records/candles/" + unescape(link[1]) if link else None
         assert seen == expected
+
+
+def test_pages_are_in_the_order_of_an_index_also_where_a_key_has_texts(traded: Connection, site: str) -> None:
+    """By the column that is shown, a text cut to its first letters, each page sorted the whole table."""
+    with snapshot(), connections["layers"].cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for schema, name in (("records", "candles"), ("trading", "fills")):
+            table = read_table(schema, name)
+            assert table is not None
+            query, parameters = gateway.page_query(table, [], gateway.Order(table.orders[0]), most=3, letters=100)
+            cursor.execute("EXPLAIN " + gateway.query_text(query, parameters))
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            assert "Index Scan" in plan, plan
+            assert "Sort" not in plan, plan
 
 
 def test_filters_leave_the_rows_that_sql_leaves(traded: Connection, client_of: ClientOf) -> None:

@@ -13,7 +13,7 @@ from dashboard.core.svg import HEIGHT, VOLUME_HEIGHT, Candle, candle_chart
 from dashboard.gateway.markets import read_bars
 from dashboard.gateway.reading import snapshot
 from dashboard.overall_data import markets
-from tests.brokerage.conftest import START, AddCandles
+from tests.brokerage.conftest import START, AddCandles, rows
 from tests.dashboard.conftest import CLOCK, ClientOf, store
 
 Connection = psycopg.Connection[Any]
@@ -92,6 +92,23 @@ def test_a_range_reaches_back_from_the_newest_bar_and_is_never_longer_than_a_tho
     assert count(range="1m") == 50
     page = client.get("/markets/11/?range=all").content.decode()
     assert "a longer interval shows all of it" in page
+
+
+def test_every_listing_is_on_a_page_of_markets(
+    bars: Connection, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(markets, "SHOWN_LISTINGS", 1)
+    client, path, found = client_of("viewer"), "/markets/", []
+    while path:
+        page = client.get(path).content.decode()
+        found += re.findall(r'href="/markets/(\d+)/"', page)
+        link = re.search(r'href="(\?before=\d+)" rel="next"', page)
+        path = f"/markets/{link[1]}" if link else ""
+    query = "SELECT listing_id::text FROM records.listings ORDER BY venue, symbol"
+    assert found == [listing_id for (listing_id,) in rows(bars, query)]
+    assert len(found) > 1
+    for wrong in ("x", "-1", "99999999999", "²"):
+        assert client.get(f"/markets/?before={wrong}").status_code == 404, wrong
 
 
 def test_the_table_has_the_bars_of_the_chart(

@@ -19,7 +19,7 @@ from dashboard.gateway.performance import HeldMonth, read_by_owner, read_held_mo
 from dashboard.gateway.reading import snapshot
 from dashboard.gateway.results import SessionReturn, read_curve
 from dashboard.gateway.verification import read_positions
-from dashboard.results import round_trips
+from dashboard.results import round_trips, verification
 from dashboard.results.months import returns_by_year
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.command_log import Request, Scope
@@ -259,6 +259,25 @@ def test_what_was_changed_is_red(change: str, told: str, measured: Connection, c
     assert "It differs." in page
     assert told in page
     assert "Nothing differs" not in page
+
+
+def test_of_a_long_ledger_lines_are_compared_when_that_is_asked_for_or_a_sum_differs(
+    measured: Connection, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "MOST_LINES", 3)
+    client, path = client_of("viewer"), "/wallets/paper/verification/"
+    assert "its sum was compared" in client.get(path).content.decode()
+    with connect_as_owner(measured) as owner:  # two lines that make up for each other
+        owner.execute("ALTER TABLE trading.ledger DISABLE TRIGGER USER")
+        owner.execute(
+            "UPDATE trading.ledger SET amount = amount + CASE sequence WHEN 2 THEN 1 ELSE -1 END "
+            "WHERE sequence IN (2, 4)"
+        )
+        owner.commit()
+    assert "Nothing differs" in client.get(path).content.decode()
+    page = client.get(f"{path}?lines").content.decode()
+    assert "ledger that is not what its fill" in page
+    assert "its sum was compared" not in page
 
 
 @pytest.mark.parametrize("ratio", ["10", "1/10", "3/2", "1/3"])
