@@ -28,7 +28,7 @@ def test_every_law_has_tests_of_its_number_in_each_of_its_files() -> None:
     missing = [
         f"{number}: {file}"
         for number, where in laws
-        for file in re.findall(r"`([^`]+)`", where)
+        for file in re.findall(r"`([^`]+\.py)`", where)
         if not re.search(rf"^def test_{number}_", (PROJECT / "tests" / file).read_text(), re.MULTILINE)
     ]
     assert missing == []
