@@ -305,7 +305,8 @@ class Writer:
                 f"{self.block(depth - 1, indent)}"
             ),
             lambda: (
-                f"w{depth} = 0\n        while w{depth} < 3 and {self.truth(1)}:\n{indent}w{depth} += 1\n{self.block(depth - 1, indent)}"
+                f"w{depth} = 0\n        while w{depth} < 3 and {self.truth(1)}:\n"
+                f"{indent}w{depth} += 1\n{self.block(depth - 1, indent)}"
             ),
             lambda: f"if {self.truth(1)}:\n{indent}return",
             lambda: f"if {self.truth(1)} and self.n % 5 == 4:\n{indent}raise ValueError('enough')",
