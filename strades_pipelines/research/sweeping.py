@@ -81,11 +81,12 @@ def sweep(
     began = time.perf_counter()
     try:
         how, reason = mode_of(common, combinations(varied))
+        if how == "events":  # in mode auto each set of the others may still go on per event
+            common = replace(common, mode=how)
+        with redirect_stdout(sys.stderr):  # where Ray says what it tries again
+            outcomes = [outcome for _, outcome in _run(common, combinations(varied), choice)]
     except NotCompilable as error:
         raise BadInput(f"--mode compiled: {error}") from None
-    common = replace(common, mode=how)
-    with redirect_stdout(sys.stderr):  # where Ray says what it tries again
-        outcomes = [outcome for _, outcome in _run(common, combinations(varied), choice)]
     return Swept(
         study,
         varied,

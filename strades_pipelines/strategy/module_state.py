@@ -92,7 +92,8 @@ def _same(value: Any, content: Any) -> bool:
     if type(value) is not type(content):
         return False
     if isinstance(value, np.ndarray):
-        return value.shape == content.shape and value.dtype == content.dtype and value.tobytes() == content.tobytes()
+        same_kind = value.shape == content.shape and value.dtype == content.dtype
+        return bool(same_kind and value.tobytes() == content.tobytes())
     if isinstance(value, list | tuple | deque):
         return len(value) == len(content) and all(map(_same, value, content))
     if isinstance(value, dict):

@@ -38,6 +38,33 @@ def test_sets_come_best_first_and_equal_single_runs(strades: Run, tmp_path: Path
         assert row["sharpe"] == pytest.approx(alone.document["statistics"]["sharpe"], rel=1e-9)
 
 
+POWERS = """
+from strades_pipelines.strategy.strategy import Strategy
+
+
+class Powers(Strategy):
+    base: int = 1
+
+    def on_start(self, account):
+        self.power = 1
+
+    def on_aggregate_bar(self, bar, account):
+        self.power = self.power * self.base
+        account.target[bar.i] = float(self.power % 3)
+"""
+
+
+def test_a_set_that_leaves_64_bits_goes_on_per_event_and_the_others_compiled(strades: Run, tmp_path: Path) -> None:
+    (tmp_path / "powers.py").write_text(POWERS)
+    words = ["sweep", tmp_path / "powers.py", "--choices", "base=1,2,7", "--bars", bar_file(tmp_path), "--json"]
+    said, events = (strades(*words, "--mode", mode).document for mode in ("auto", "events"))
+    assert (said["mode"], events["mode"]) == ("compiled", "events")
+    assert said["sets"] == events["sets"]
+    refused = strades(*words, "--mode", "compiled")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "an integer of more than 64 bits" in refused.err
+
+
 def test_sorting_by_another_figure(strades: Run, tmp_path: Path) -> None:
     words = [*WORDS, "--bars", bar_file(tmp_path), "--json", "--sort"]
     falls = [row["drawdown"] for row in strades(*words, "drawdown").document["sets"]]

@@ -304,7 +304,10 @@ class Writer:
                 f"for j in range(4):\n{indent}if {self.truth(1)}:\n{indent}    {pick(('break', 'continue'))}\n"
                 f"{self.block(depth - 1, indent)}"
             ),
-            lambda: f"w = 0\n        while w < 3 and {self.truth(1)}:\n{indent}w += 1\n{self.block(depth - 1, indent)}",
+            lambda: (
+                f"w{depth} = 0\n        while w{depth} < 3 and {self.truth(1)}:\n"
+                f"{indent}w{depth} += 1\n{self.block(depth - 1, indent)}"
+            ),
             lambda: f"if {self.truth(1)}:\n{indent}return",
             lambda: f"if {self.truth(1)} and self.n % 5 == 4:\n{indent}raise ValueError('enough')",
         )
