@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from strades_pipelines.strategy import indicators as ind
+from tests.strategy.indicators.test_candles import METHODS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "indicators.md").read_text()
 ROWS = [
@@ -23,6 +24,13 @@ LENGTH_WITHOUT_DEFAULT = 7
 def test_each_class_has_its_row() -> None:
     assert sorted(row[0].split("(")[0].strip("`") for row in ROWS) == sorted(ind.__all__)
     assert f"{len(ind.__all__)} classes" in PAGE
+
+
+def test_each_pattern_is_listed() -> None:
+    listed = re.findall(
+        r"`(\w+)`", "".join(re.findall(r"\| (?:one candle|two|three or four|five, .*?) \| (.*) \|", PAGE))
+    )
+    assert sorted(listed) == sorted(METHODS.values())
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
