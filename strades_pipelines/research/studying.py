@@ -169,7 +169,10 @@ def study_sets(study: Study, choice: StudyChoice) -> Studied:
     if (count := math.prod(map(len, varied.values()))) > MOST_SETS:
         raise BadInput(f"expected at most {MOST_SETS:,} sets of parameters, found {count:,}")
     began = time.perf_counter()
-    sets, skipped, columns, trials = [], [], [], []
+    sets: list[Mapping[str, Any]] = []
+    skipped: list[tuple[Mapping[str, Any], str]] = []
+    columns: list[Floats] = []
+    trials: list[Trial] = []
     days: Integers = np.zeros(0, np.int64)
     scale, how = math.nan, "events"
     for chosen in combinations(varied):

@@ -91,7 +91,9 @@ def read_actions(path: Path) -> ActionFile:
         day = date_of(path, row, "date", cells["date"]).toordinal() - EPOCH
         value = number_of(path, row, "value", cells["value"], MOST[kind])
         if (key := (cells["symbol"], day, kind)) in seen:
-            raise bad_row(path, row, "date", f"one {kind} of {key[0]} on a day (their sum, or product)", cells["date"])
+            raise bad_row(
+                path, row, "date", f"one {kind} of {key[0]!r} on a day (their sum, or product)", cells["date"]
+            )
         seen.add(key)
         found.setdefault(cells["symbol"], []).append(Action(row, day, kind, value, currency))
     return ActionFile(
@@ -167,8 +169,10 @@ class Placement:
                     rows[g, False] = 1.0, rows[g, False][1] / action.value
                 continue
             rows[g, at_open] = ratio, amount + action.value
-            if at_open and g > kept.start and amount + action.value >= (before := prices[3, g - 1] / ratio):
-                raise self.file.refuse(action, "value", f"a dividend below the close before, {before:g}", action.value)
+            # Inside a longer bar, and before the first, no close before it is of the same units: the high bounds it.
+            known = prices[3, g - 1] / ratio if at_open and g > kept.start else prices[1, g]
+            if amount + action.value >= known:
+                raise self.file.refuse(action, "value", f"a dividend below the price before, {known:g}", action.value)
         keys = sorted(rows, key=lambda key: (key[0], not key[1]))
         ratios, amounts = (np.array([rows[key][which] for key in keys]) for which in (0, 1))
         return Actions(closes[[g for g, _ in keys]], np.array([at for _, at in keys], np.int64), ratios, amounts)

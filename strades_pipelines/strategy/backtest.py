@@ -65,7 +65,7 @@ class Bars:
 
         Microseconds; the least is above the most where nothing does.
         """
-        if self.days is None:
+        if self.days is None or len(self.time) == 0:
             return -DAY_LENGTH, DAY_LENGTH
         into = self.time - 1 - self.days * DAY_LENGTH
         return -int(into.min()), DAY_LENGTH - 1 - int(into.max())
@@ -86,11 +86,8 @@ def day_offset(bars: Sequence[Bars]) -> int:
 
     0 where none of up to a day is right for all bars, of calendars at opposite ends of the world say.
     """
-    least, most = (
-        pick(offsets)
-        for pick, offsets in zip((max, min), zip(*(b.day_offsets for b in bars), strict=True), strict=True)
-    )
-    return max(0, least) if max(0, least) <= most else 0
+    least = max([0, *(one.day_offsets[0] for one in bars)])
+    return least if least <= min((one.day_offsets[1] for one in bars), default=0) else 0
 
 
 def event_chain(bars: Sequence[Bars]) -> EventChain:

@@ -123,6 +123,10 @@ class Reading:
         end = len(trades.time)
         if every.length:
             first, longer = timing.grouped(path, 1, every.length)
+            if timing.starts is not None and timing.stops is not None and every.length >= DAY:
+                last = np.append(first[1:], end) - 1
+                stops = np.where(timing.stops[last] < LAST, timing.stops[last], timing.closes[last])
+                longer = replace(longer, opens=timing.starts[first], closes=stops)
         else:
             first, end = complete_groups(path, trades, every)
             last, number = np.append(first[1:], end) - 1, np.arange(len(first))

@@ -36,7 +36,8 @@ def read_rows(path: Path, fields: Sequence[str], optional: Sequence[str] = ()) -
     header = [name.strip() for name in rows[0][1]]
     wrong = [name for name in header if name not in (*fields, *optional) or header.count(name) > 1]
     for name in [*(name for name in fields if name not in header), *wrong]:
-        raise bad_row(path, 1, name[:40] or "header", f"the columns {names}", f"{','.join(header)[:120]}")
+        found = " ".join(",".join(header).split())[:120]
+        raise bad_row(path, 1, " ".join(name.split())[:40] or "header", f"the columns {names}", found)
     if len(rows) == 1:
         raise BadInput(f"{path}: expected rows below the header, found none")
     for number, row in rows[1:]:

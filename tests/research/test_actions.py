@@ -147,8 +147,8 @@ REFUSED = {
     "negative": (HEADER + "X,2020-01-05,dividend,-1\n", "row 2: value: expected a number above 0"),
     "zero": (HEADER + "X,2020-01-05,split,0\n", "row 2: value: expected a number above 0"),
     "word": (HEADER + "X,2020-01-05,split,4:1\n", "row 2: value: expected a number above 0"),
-    "too much": (HEADER + "X,2020-01-08,dividend,28\n", "row 2: value: expected a dividend below the close before, 28"),
-    "twice": (HEADER + "X,2020-01-05,split,4\n" * 2, "row 3: date: expected one split of X on a day"),
+    "too much": (HEADER + "X,2020-01-08,dividend,28\n", "row 2: value: expected a dividend below the price before, 28"),
+    "twice": (HEADER + "X,2020-01-05,split,4\n" * 2, "row 3: date: expected one split of 'X' on a day"),
     "currency": (
         "symbol,date,kind,value,currency\nX,2020-01-05,dividend,1,dollars\n",
         "row 2: currency: expected a code such as USD, or nothing, found 'dollars'",

@@ -94,3 +94,11 @@ def test_calendars_that_are_refused(calendars: list[str], told: str, strades: Ru
     answer = strades("backtest", "sma_cross", "--bars", bar_file(tmp_path, CLOSES[:30]), *words)
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert told in answer.err
+
+
+def test_days_of_trades_are_whole_sessions(tmp_path: Path) -> None:
+    trades = [f"2020-07-0{day}T14:00:0{k}Z,{100 + k},1" for day in (1, 2) for k in range(3)]
+    (tmp_path / "t.csv").write_text("ts_utc,price,amount\n" + "\n".join(trades) + "\n")
+    [days] = DataChoice(trades=[str(tmp_path / "t.csv")], every="1d", calendars=["XNYS"]).bars()
+    assert spans(days)[0] == ("2020-07-01T13:30:00Z", "2020-07-01T20:00:00Z")
+    assert days.prices.tolist() == [[100, 100], [102, 102], [100, 100], [102, 102], [3, 3]]

@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from strades_pipelines.strategy.columns import Floats
 from tests.research.bars import Run, bar_file
 
 WORDS = ["--choices", "fast=2,3,4", "--choices", "slow=5,8", "--mode", "events", "--cash", "1000", "--json"]
@@ -23,7 +24,7 @@ def day(row: int) -> str:
 
 
 @pytest.fixture
-def matrix(strades: Run, tmp_path: Path) -> np.ndarray:
+def matrix(strades: Run, tmp_path: Path) -> Floats:
     """The daily returns of each set, from its own backtest, shape (days, sets)."""
     columns = []
     for chosen in SETS:
@@ -36,20 +37,21 @@ def matrix(strades: Run, tmp_path: Path) -> np.ndarray:
     return np.array(columns)[:, 1:].T  # on the first day nothing is held yet
 
 
-def sharpe(returns: np.ndarray) -> float:
+def sharpe(returns: Floats) -> float:
     deviation = float(np.std(returns, ddof=1))
     return float(np.mean(returns)) / deviation if deviation > 1e-12 else 0.0
 
 
-def best(returns: np.ndarray) -> int:
+def best(returns: Floats) -> int:
     return max(range(returns.shape[1]), key=lambda k: (sharpe(returns[:, k]), -k))
 
 
-def test_walk_forward_judges_each_choice_on_the_days_after_it(matrix: np.ndarray, strades: Run, tmp_path: Path) -> None:
+def test_walk_forward_judges_each_choice_on_the_days_after_it(matrix: Floats, strades: Run, tmp_path: Path) -> None:
     words = ["--bars", bar_file(tmp_path, BARS), *WORDS, "--train", 40, "--test", 20, "--purge", 3]
     said = strades("study", "sma_cross", *words).document
     assert (said["sets"], said["days"], said["trials"], said["skipped"]) == (6, 119, 6, [])
-    chosen, judged = [], []
+    chosen: list[int] = []
+    judged: list[Floats] = []
     for start in (40, 60, 80, 100):
         chosen.append(best(matrix[start - 40 : start - 3]))
         judged.append(matrix[start : start + 20, chosen[-1]])
@@ -74,11 +76,11 @@ def test_walk_forward_judges_each_choice_on_the_days_after_it(matrix: np.ndarray
     assert said["best"]["dsr"] == pytest.approx(deflated, rel=1e-9)
 
 
-def test_purged_days_and_the_embargo_are_not_chosen_on(matrix: np.ndarray, strades: Run, tmp_path: Path) -> None:
+def test_purged_days_and_the_embargo_are_not_chosen_on(matrix: Floats, strades: Run, tmp_path: Path) -> None:
     words = ["--bars", bar_file(tmp_path, BARS), *WORDS, "--method", "purged", "--groups", 4, "--purge", 2]
     said = strades("study", "sma_cross", *words, "--embargo", 5).document
     assert len(said["splits"]) == 6
-    by_split = {}
+    by_split: dict[tuple[int, int], int] = {}
     for split, (one, other) in zip(said["splits"], combinations(range(4), 2), strict=True):
         rows = set(range(119))
         for group in (one, other):
