@@ -230,9 +230,9 @@ def _stored(kind: str, key: str) -> dict[str, Any]:
     values = in_shares_of_now(values, share_ratio) | {"share_ratio": share_ratio}
     if kind == "action":
         listing = {name: getattr(market, name) for name in ("venue", "symbol", "calendar", "currency")}
-        row = values | {"action_currency": values["currency"]} | listing
+        stored = values | {"action_currency": values["currency"]} | listing
         shares = {} if values["ratio"] is None else ratio_fields(values["ratio"])
-        return {"row": row, "amount": values["amount"], "share_ratio": share_ratio, **shares}
+        return {"row": stored, "amount": values["amount"], "share_ratio": share_ratio, **shares}
     return {
         "venue": market.venue,
         "symbol": market.symbol,

@@ -43,6 +43,25 @@ BOOKED = """
     SELECT listing_id, venue_fill_id, fill_id, side, quantity, price FROM trading.fills
     WHERE wallet = %(wallet)s AND (venue_fill_id = ANY(%(venue_ids)s) OR fill_id = ANY(%(fill_ids)s))
 """
+# What stands in place of a trade that was corrected (`trade_corrections`).
+STANDING = """
+    WITH RECURSIVE versions AS (
+        SELECT fill_id AS first_id, fill_id, listing_id, venue_fill_id AS trade_id, side, quantity, price
+        FROM trading.fills
+        WHERE wallet = %(wallet)s AND (venue_fill_id = ANY(%(venue_ids)s) OR fill_id = ANY(%(fill_ids)s))
+        UNION ALL
+        SELECT v.first_id, f.fill_id, f.listing_id, v.trade_id, f.side, f.quantity, f.price
+        FROM versions AS v
+        INNER JOIN trading.fills AS f
+            ON f.wallet = %(wallet)s AND f.listing_id = v.listing_id
+            AND f.venue_fill_id IN ('correction of ' || v.fill_id, 'restoration of ' || v.fill_id)
+    )
+    SELECT listing_id, trade_id, first_id, side, quantity, price FROM versions AS v
+    WHERE NOT EXISTS (
+        SELECT FROM trading.fills AS f
+        WHERE f.wallet = %(wallet)s AND f.listing_id = v.listing_id AND f.venue_fill_id = 'reversal of ' || v.fill_id
+    )
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +180,7 @@ def _new_trades(
     found = list(_identified(wallet, [row for row in rows if isinstance(row, StatementTrade)]))
     booked = _booked(connection, wallet, found)
     new: dict[str, NewTrade] = {}
+    differing: list[tuple[NewTrade, tuple[str, Decimal, Decimal]]] = []
     for one in found:
         trade = one.trade
         said = trade.side, trade.quantity, trade.price
@@ -171,6 +191,12 @@ def _new_trades(
         if known is None:
             new[one.fill_id] = one
         elif known != said:
+            differing.append((one, known))
+    corrected = _booked(connection, wallet, [one for one, _ in differing], STANDING) if differing else {}
+    for one, known in differing:
+        trade = one.trade
+        said = trade.side, trade.quantity, trade.price
+        if said not in (corrected.get(one.fill_id), corrected.get(_venue_key(one))):
             was, expected = (f"{side} {plain(quantity)} at {plain(price)}" for side, quantity, price in (said, known))
             faults.append(f"row {trade.row}: id: expected the trade that is booked under it, {expected}, was {was}")
     if faults:
@@ -214,16 +240,16 @@ def _venue_key(one: NewTrade) -> str:
 
 
 def _booked(
-    connection: Connection, wallet: Wallet, found: Sequence[NewTrade]
+    connection: Connection, wallet: Wallet, found: Sequence[NewTrade], query: str = BOOKED
 ) -> dict[str, tuple[str, Decimal, Decimal]]:
-    """Side, quantity and price of what is booked, by the fill's id and by listing and venue's id."""
+    """Side, quantity and price of what is booked (or STANDING), by the fill's id and by listing and venue's id."""
     values = {
         "wallet": wallet.name,
         "venue_ids": [one.trade.trade_id for one in found if one.trade.trade_id is not None],
         "fill_ids": [one.fill_id for one in found],
     }
     booked = {}
-    for listing_id, venue_id, fill_id, *said in connection.execute(BOOKED, values).fetchall():
+    for listing_id, venue_id, fill_id, *said in connection.execute(query, values).fetchall():
         booked[fill_id] = (said[0], said[1], said[2])
         if venue_id is not None:
             booked[f"{listing_id} {venue_id}"] = booked[fill_id]

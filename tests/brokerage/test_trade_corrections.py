@@ -114,3 +114,17 @@ def test_a_correction_that_the_books_cannot_take_is_refused_whole(market: Connec
         correct(market, fill_id, price="1000")
     assert books(market, wallet) == before
     assert len(rows(market, "SELECT FROM trading.fills")) == 2
+
+
+def test_a_file_of_the_broker_that_says_the_right_values_by_now_is_known(market: Connection, wallet: Wallet) -> None:
+    load(market, trade(1, "buy", "2", "100", name="T1"))
+    [(fill_id,)] = rows(market, "SELECT fill_id FROM trading.fills")
+    market.rollback()
+    with pytest.raises(StatementError, match="expected the trade that is booked under it, buy 2 at 100, was buy 2 at"):
+        load(market, trade(1, "buy", "2", "101", name="T1"), now=NOW + MINUTE)
+    correct(market, fill_id, price="101")
+    for minute, price in enumerate(("101", "100"), 10):
+        assert load(market, trade(1, "buy", "2", price, name="T1"), now=NOW + minute * MINUTE).known == 1
+    undo_correction(market, fill_id, request(20))
+    with pytest.raises(StatementError, match="expected the trade that is booked under it"):
+        load(market, trade(1, "buy", "2", "101", name="T1"), now=NOW + 30 * MINUTE)

@@ -4,8 +4,8 @@
 DROP INDEX trading.movements_wallet_listing_id_ex_date_idx;
 CREATE UNIQUE INDEX ON trading.movements (wallet, listing_id, ex_date, ratio) WHERE kind = 'split';
 
--- An action that was moved stays moved when the one that took its place is corrected since, or left out: what stood there
--- when it was moved is an old version then.
+-- Dividends and splits whose provider has said them again under another date near by, which count no more (0045). One stays
+-- moved when the one that took its place is corrected since, or left out: what stood there is an old version then.
 CREATE OR REPLACE VIEW records.moved_actions AS
 SELECT
     older.listing_id,
@@ -16,14 +16,28 @@ LEFT JOIN rawsources.fetches AS said ON older.fetch_id = said.fetch_id
 WHERE (
     SELECT true
     FROM (
-        SELECT now_said.listing_id, now_said.ex_date, now_said.action, now_said.ratio, now_said.amount, now_said.fetch_id, now_said.recorded_at
+        SELECT
+            now_said.listing_id,
+            now_said.ex_date,
+            now_said.action,
+            now_said.ratio,
+            now_said.amount,
+            now_said.fetch_id,
+            now_said.recorded_at
         FROM records.corporate_actions AS now_said
         WHERE
             now_said.listing_id = older.listing_id
             AND now_said.ex_date BETWEEN older.ex_date - 14 AND older.ex_date + 14
             AND now_said.action = older.action
         UNION ALL
-        SELECT once_said.listing_id, once_said.ex_date, once_said.action, once_said.ratio, once_said.amount, once_said.fetch_id, once_said.recorded_at
+        SELECT
+            once_said.listing_id,
+            once_said.ex_date,
+            once_said.action,
+            once_said.ratio,
+            once_said.amount,
+            once_said.fetch_id,
+            once_said.recorded_at
         FROM records.corporate_action_revisions AS once_said
         WHERE
             once_said.listing_id = older.listing_id
@@ -57,7 +71,8 @@ WHERE (
     LIMIT 1
 ) IS NOT NULL;
 
--- The mark's own id, by which pages go on to older ones.
+-- From when to when each record is left out; excluded_until is null while it is. By exclusion_id, the mark's own id, pages
+-- go on to older ones.
 CREATE OR REPLACE VIEW records.exclusion_spans AS
 SELECT
     marks.relation,
