@@ -27,6 +27,12 @@ WORDS = {
     gettext_noop("paper"),
     gettext_noop("live"),
     gettext_noop("replay"),
+    # Entries of the agenda.
+    gettext_noop("schedule"),
+    gettext_noop("run"),
+    gettext_noop("session"),
+    gettext_noop("release"),
+    gettext_noop("intent"),
 }
 
 
