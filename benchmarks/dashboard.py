@@ -37,6 +37,7 @@ PAGES = (
     *("/statistics/", "/statistics/series/?series=SERIES:042", "/reports/", "/reports/?form=10-K"),
     *("/reports/filing/?source=sec&document=filing+77", "/notations/", "/wallets/", f"/wallets/{WALLET}/"),
     *(f"/wallets/{WALLET}/{part}/" for part in ("performance", "returns", "round-trips", "comparison", "verification")),
+    f"/wallets/{WALLET}/verification/?lines",
     *("/bots/", f"/historic/?wallet={WALLET}", f"/historic/{DAY}/?wallet={WALLET}", f"/agenda/?day={DAY}"),
     *("/automation/", "/automation/requests/", "/automation/backfill/", "/calendar/", "/data/"),
     *("/data/records/candles/", "/data/trading/fills/", "/data/cleaned/daily_bars/", "/data/changes/"),

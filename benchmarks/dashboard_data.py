@@ -89,6 +89,19 @@ STATEMENTS = (
         500, 500, value, 1000 + n / 1000.0, value, least(0, sin(n / 5000.0)) / 10
     FROM generate_series(0, %(fills)s) AS n CROSS JOIN LATERAL (SELECT 1000 + 50 * sin(n / 5000.0) AS value) AS v
     """,
+    # So that Verify finds what it finds in a sound wallet: nothing.
+    """
+    UPDATE results.equity SET cash = 1000000000, holdings = 0, equity = 1000000000 WHERE time = %(end)s
+    """,
+    """
+    UPDATE trading.ledger AS l SET amount = CASE f.side WHEN 'buy' THEN -f.price ELSE f.price END, kind = 'fill'
+    FROM trading.fills AS f WHERE f.fill_id = l.reference
+    """,
+    """
+    INSERT INTO trading.ledger
+    SELECT wallet, sequence + %(fills)s, 'fee', reference, occurred_at, currency, 0, balance, '', '' FROM trading.ledger
+    WHERE kind = 'fill'
+    """,
     """
     INSERT INTO results.performance VALUES (
         'old',

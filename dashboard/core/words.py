@@ -27,6 +27,19 @@ WORDS = {
     gettext_noop("paper"),
     gettext_noop("live"),
     gettext_noop("replay"),
+    # Entries of the agenda.
+    gettext_noop("schedule"),
+    gettext_noop("run"),
+    gettext_noop("session"),
+    gettext_noop("release"),
+    gettext_noop("intent"),
+    # What came of a fetch, and how it is known since when a record was known.
+    gettext_noop("stored"),
+    gettext_noop("not_modified"),
+    gettext_noop("failed"),
+    gettext_noop("stated"),
+    gettext_noop("assumed"),
+    gettext_noop("observed"),
 }
 
 

@@ -83,11 +83,6 @@ class HeldPosition:
         return None if self.price is None else self.quantity * self.price
 
     @property
-    def gain(self) -> Decimal | None:
-        """What they are worth beyond what was paid for them, fees apart."""
-        return None if self.price is None else self.quantity * (self.price - self.average_price)
-
-    @property
     def unrealised(self) -> Decimal | None:
         """The profit if all were sold at the last close, the fees of buying in: as `strades wallets` says it."""
         return None if self.value is None or self.cost is None else self.value - self.cost

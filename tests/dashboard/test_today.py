@@ -34,8 +34,8 @@ def test_holdings_are_those_of_strades_context(traded: Connection, site: str) ->
         held.average_price,
         held.price,
     )
-    # Bought 2 at 102; the last close that is known is 103 (tests/brokerage/test_execution.py), so 2 x (103 - 102).
-    assert position.gain == 2 * (held.price - Decimal(102) if held.price else Decimal(0))
+    # Bought 2 at 102 with a fee of 0.1 %; the last close that is known is 104 (tests/brokerage/test_execution.py).
+    assert position.unrealised == held.unrealised == 2 * 104 - 2 * 102 * Decimal("1.001")
 
 
 def test_a_position_without_a_price_is_a_named_absence_and_so_is_the_equity(
