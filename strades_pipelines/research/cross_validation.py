@@ -53,7 +53,9 @@ def sharpes(returns: Floats) -> Floats:
     if len(returns) < 2:
         return np.zeros(returns.shape[1])
     deviation = returns.std(axis=0, ddof=1)
-    return np.divide(returns.mean(axis=0), deviation, out=np.zeros(returns.shape[1]), where=deviation > FLAT)
+    found = np.zeros(returns.shape[1])
+    np.divide(returns.mean(axis=0), deviation, out=found, where=deviation > FLAT)
+    return found
 
 
 def choose(returns: Floats, splits: Sequence[Split]) -> list[Choice]:
