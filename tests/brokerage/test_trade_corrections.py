@@ -32,8 +32,8 @@ def bought(market: Connection) -> str:
     return str(fill_id)
 
 
-def correct(market: Connection, fill_id: str, minutes: int = 5, **right: str) -> Imported:
-    changes = Changes(**{name: Decimal(value) for name, value in right.items()})
+def correct(market: Connection, fill_id: str, minutes: int = 5, *, price: str, fee: str | None = None) -> Imported:
+    changes = Changes(price=Decimal(price), fee=None if fee is None else Decimal(fee))
     return correct_trade(market, fill_id, changes, request(minutes))
 
 
@@ -52,10 +52,10 @@ def test_the_books_are_those_of_the_right_trade_and_what_was_told_before_stays(
 ) -> None:
     """2 at 101 for a fee of 0.3 cost 202.3; the sale brought 119.9."""
     fill_id = bought(market)
-    assert books(market, wallet) == (Decimal("919.7"), 1, Decimal("-80.3"))
+    assert books(market, wallet) == (Decimal("919.7"), Decimal(1), Decimal("-80.3"))
     done = correct(market, fill_id, price="101", fee="0.3")
     assert (done.trades, done.rows) == (2, 2)
-    assert books(market, wallet) == (Decimal("917.6"), 1, Decimal("-82.4"))
+    assert books(market, wallet) == (Decimal("917.6"), Decimal(1), Decimal("-82.4"))
     first = [("buy", 2, 100, Decimal("0.2")), ("sell", 1, 120, Decimal("0.1"))]
     told = [row[:4] for row in market.execute(BOOKED, [NOW, "buy"]).fetchall()]
     told_later = [row[:4] for row in market.execute(BOOKED, [LATER, "sell"]).fetchall()][2:]
@@ -71,9 +71,9 @@ def test_the_same_correction_again_books_nothing_and_another_is_refused(market: 
     correct(market, fill_id, price="101")
     assert correct(market, fill_id, minutes=6, price="101").trades == 0
     before = books(market, wallet)
-    for wrong in ({"price": "102"}, {"price": "100"}):
+    for wrong in ("102", "100"):
         with pytest.raises(StatementError, match="trade "):
-            correct(market, fill_id, minutes=7, **wrong)
+            correct(market, fill_id, minutes=7, price=wrong)
     [(reversal,)] = rows(market, "SELECT fill_id FROM trading.fills WHERE venue_fill_id LIKE 'reversal of%'")
     market.rollback()
     with pytest.raises(StatementError, match="was a reversal"):
