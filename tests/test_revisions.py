@@ -174,7 +174,7 @@ def test_trades_go_before_the_current_month_and_that_before_past_months(
         instance=dg.DagsterInstance.ephemeral(), resources={"database": Database(url=database_url)}
     )
     asked = cast("dg.SensorResult", revision_sensor(context)).run_requests or []
-    tags = [EXECUTE_JOB.tags or {}, data_sensor.run_tags or {}, {}, *(request.tags for request in asked)]
+    tags = [EXECUTE_JOB.tags or {}, data_sensor.run_tags or {}, {}, *(request.tags or {} for request in asked)]
     priorities = [int(one.get("dagster/priority", 0)) for one in tags]
     assert len(priorities) == 4
     assert priorities == sorted(set(priorities), reverse=True)
