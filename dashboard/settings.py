@@ -52,10 +52,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dashboard.middleware.follow_session",  # before messages, which go into the session on their way out
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "dashboard.middleware.activate_time_zone",
-    "dashboard.middleware.follow_session",
     "allauth.account.middleware.AccountMiddleware",
     "dashboard.middleware.AccessMiddleware",
 ]

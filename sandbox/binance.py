@@ -78,7 +78,9 @@ def kline(pair: Pair, bar: Bar, step: int, seen_until: int) -> list[object]:
 
 
 def trades(world: World, query: Mapping[str, str]) -> list[dict[str, object]]:
-    """The first `limit` trades from `startTime` to `endTime`, oldest first; without a start the newest.
+    """The first `limit` trades from `startTime` on, oldest first; with `endTime`, or without a start, the newest.
+
+    With both ends the venue does not promise which of them it sends; that it sent the newest has been seen.
 
     Raises:
         RefusedError: as the venue refuses.
@@ -88,8 +90,8 @@ def trades(world: World, query: Mapping[str, str]) -> list[dict[str, object]]:
         raise RefusedError(-1, "fromId: not spoken by the sandbox")
     since, until = _time(query, "startTime"), _time(query, "endTime")
     until = min(now, now if until is None else until + MILLISECOND - 1)
-    if since is None:
-        found = trades_newest_first(world.seed, pair, since=0, until=until, skip=0, count=limit)[::-1]
+    if since is None or "endTime" in query:
+        found = trades_newest_first(world.seed, pair, since=since or 0, until=until, skip=0, count=limit)[::-1]
     else:
         found = trades_oldest_first(world.seed, pair, since=since, until=until, count=limit)
     return [trade_row(pair, trade) for trade in found]

@@ -20,7 +20,8 @@ class Paging:
     """A list that comes in pages of `size` rows, which are at the JSON pointer `rows`.
 
     The query's `param` numbers them from 1 or, with `next`, takes what stands there in the page before. Where that is a
-    time (`unit`: s, ms, us, ns), a page that reaches the end of the window is the last.
+    time (`unit`: s, ms, us, ns), a page that reaches the end of the window is the last. What stands at one of `errors` says
+    that a page is none.
     """
 
     param: str
@@ -28,6 +29,7 @@ class Paging:
     rows: str = ""
     next: str | None = None
     unit: str | None = None
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,8 @@ def _paging(document: Mapping[str, Any], where: str) -> Paging:
     later, unit = document.get("next"), document.get("unit")
     if not (later is None or isinstance(later, str)) or unit not in (None, *TICKS):
         raise PlanError(f"{where}.paging: expected next as a text and a unit of time, was {later!r}, {unit!r}")
-    rows = document.get("rows", "")
-    return Paging(_of(document, "param", str, where), _of(document, "size", int, where), str(rows), later, unit)
+    rows, errors = str(document.get("rows", "")), tuple(map(str, document.get("errors", ())))
+    return Paging(_of(document, "param", str, where), _of(document, "size", int, where), rows, later, unit, errors)
 
 
 def _instant(text: str | None, where: str) -> datetime | None:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+import psycopg
+
 from strades_pipelines.database.connection import (
     MissingRights,
     dashboard_database_url,
@@ -53,10 +55,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def dashboard_login() -> str:
-    """The URL by which the dashboard logs in; where its role was shut out, that is said, and no other part waits."""
+    """The URL by which the dashboard logs in; where its role cannot, that is said, and no other part waits."""
     try:
         return working_dashboard_url()
-    except MissingRights as error:
+    except (MissingRights, psycopg.OperationalError) as error:
         print(f"strades: {error}; until then the dashboard alone does not work", file=sys.stderr)
         return dashboard_database_url()
 

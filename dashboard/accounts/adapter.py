@@ -86,14 +86,14 @@ class AccountAdapter(DefaultAccountAdapter):
         if not required or get_reauthentication_flows(request.user):
             return required
         timeout = django_settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-        latest = [
-            (record["provider"], record["uid"])
+        latest = {
+            (record["provider"], record["uid"]): record["at"]
             for record in get_authentication_records(request, request.user)
             if record["method"] == "socialaccount" and time.time() - record["at"] < timeout
-        ]
+        }
         linked = SocialAccount.objects.filter(user=request.user)
         return not any(
-            has_signed_in_within(timeout, account.extra_data)
+            has_signed_in_within(timeout, account.extra_data, until=latest[account.provider, account.uid])
             for account in linked
             if (account.provider, account.uid) in latest
         )

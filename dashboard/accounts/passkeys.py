@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from allauth.account.adapter import get_adapter
 from allauth.core.internal import ratelimit
 from allauth.mfa.webauthn import forms as allauth_forms
 from allauth.mfa.webauthn import views as allauth_views
@@ -103,7 +104,8 @@ class LoginPasskeyForm(_ReadableCredential, allauth_forms.LoginWebAuthnForm):
 
 def login_webauthn(request: HttpRequest) -> HttpResponseBase:
     """As allauth's; asking for a challenge counts as an attempt too, since each one makes a session."""
-    if request.method == "GET":
+    # Other GETs make no session: they lead to the page to sign in, and a foreign page can have a browser send them.
+    if request.method == "GET" and get_adapter().is_ajax(request):
         limited = ratelimit.consume_or_429(request, app="allauth.mfa", action="webauthn_login", limit_get=True)
         if limited:
             return limited

@@ -68,13 +68,18 @@ def nonce_of(state: str) -> str:
     return hashlib.sha256(f"nonce:{state}".encode()).hexdigest()
 
 
-def has_signed_in_within(seconds: float, extra_data: dict[str, Any]) -> bool:
+def has_signed_in_within(seconds: float, extra_data: dict[str, Any], *, until: float | None = None) -> bool:
     """Whether the provider said that it asked the person himself so lately; without its word it did not.
 
     A provider with a session of its own hands out a new ID token without a question, to whoever sits at the browser.
+
+    Args:
+        until: when the browser came back from there, Unix seconds, None for now: what the person proved later, in
+            another browser, is no proof for this one.
     """
-    at = extra_data.get(AUTH_TIME)
-    return isinstance(at, int) and -CLOCKS_APART_SECONDS <= time.time() - at < seconds
+    now = time.time()
+    at, latest = extra_data.get(AUTH_TIME), min(now, now if until is None else until)
+    return isinstance(at, int) and now - at < seconds and at <= latest + CLOCKS_APART_SECONDS
 
 
 class _Client(OAuth2Client):

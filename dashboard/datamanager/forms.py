@@ -13,8 +13,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard.gateway.markets import INTERVALS
+
 KEPT = gettext_lazy("Kept with your name and the time; everybody sees it.")
-INTERVALS = ("1d", "8h", "4h", "1h", "30m", "15m", "5m", "1m")
 
 
 class UtcField(forms.CharField):

@@ -36,7 +36,7 @@ BEHIND = """
         OR (a.venue, a.symbol) > (SELECT p.venue, p.symbol FROM records.listings AS p WHERE p.listing_id = %(after)s)
 """
 GAP_COUNT = "(SELECT coalesce(sum(g.missing), 0) FROM cleaned.gaps AS g WHERE g.listing_id = l.listing_id)"
-INTERVALS = ("1d", "1h", "15m", "5m", "1m")
+INTERVALS = ("1d", "7d", "12h", "8h", "6h", "4h", "2h", "1h", "30m", "15m", "5m", "3m", "1m", "1s")
 INTERVALS_OF = """
     SELECT asked."interval" FROM unnest(%(intervals)s::text[]) AS asked ("interval")
     WHERE EXISTS (

@@ -29,15 +29,21 @@ moved AS (
 ),
 totals AS (SELECT currency, sum(amount) AS amount FROM moved GROUP BY currency),
 lines AS (
-    SELECT l.currency, sum(l.amount) AS amount FROM trading.ledger AS l
-    WHERE l.wallet = %(wallet)s AND l.kind <> 'unit_fee' GROUP BY l.currency
+    SELECT l.kind = 'unit_fee' AS in_units, l.currency, sum(l.amount) AS amount FROM trading.ledger AS l
+    WHERE l.wallet = %(wallet)s GROUP BY l.kind = 'unit_fee', l.currency
+),
+unit_fees AS (
+    SELECT d.fee_currency AS currency, -sum(d.fees) AS amount FROM done AS d WHERE d.fee_in_units GROUP BY d.fee_currency
 ),
 stored AS (SELECT c.currency, c.balance FROM trading.cash AS c WHERE c.wallet = %(wallet)s)
 SELECT 'cash' AS subject, currency AS name, coalesce(t.amount, 0) AS recomputed, coalesce(s.balance, 0) AS stored
 FROM totals AS t FULL JOIN stored AS s USING (currency)
 UNION ALL
 SELECT 'ledger', currency, coalesce(t.amount, 0), coalesce(l.amount, 0)
-FROM totals AS t FULL JOIN lines AS l USING (currency)
+FROM totals AS t FULL JOIN (SELECT * FROM lines WHERE NOT in_units) AS l USING (currency)
+UNION ALL
+SELECT 'unit_fees', currency, coalesce(u.amount, 0), coalesce(l.amount, 0)
+FROM unit_fees AS u FULL JOIN (SELECT * FROM lines WHERE in_units) AS l USING (currency)
 ORDER BY subject, name
 """
 # What was known by `until`. Fills before a split count in the shares after it; what came to no whole lot was paid out.
@@ -172,7 +178,7 @@ class Comparison:
     """One figure worked out again, in money or units, and as it is stored.
 
     Args:
-        subject: cash, ledger (its sum), position, or results (the newest row of results.equity).
+        subject: cash, ledger (its sum), unit_fees (theirs, in units), position, or results (the newest row of results.equity).
         recomputed: None where a price is missing.
     """
 

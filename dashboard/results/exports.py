@@ -1,6 +1,7 @@
 """Fills, equity, round trips, returns and slippage of a wallet as CSV."""
 
 import csv
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -21,8 +22,9 @@ CONTENT_TYPES = {
     "parquet": "application/vnd.apache.parquet",
     "sql": "text/plain; charset=utf-8",
 }
-# What a spreadsheet would take for a formula (OWASP, "CSV Injection").
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Where a spreadsheet would begin a formula (OWASP, "CSV Injection"): in front of a text, and behind what it may take for
+# the end of a cell.
+FORMULA = re.compile("^(?=[-=+@\t\r\n\uff1d\uff0b\uff0d\uff20])|(?<=[;\t\r\n])(?=[-=+@\uff1d\uff0b\uff0d\uff20])")
 
 
 @require_safe
@@ -98,6 +100,6 @@ def _cell(value: Any) -> str:
         return f"{value:f}"
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, str) and value.startswith(FORMULA_SIGNS):
-        return f"'{value}"
+    if isinstance(value, str):
+        return FORMULA.sub("'", value)
     return "" if value is None else str(value)

@@ -8,7 +8,7 @@ from scrapy.http import Request, Response
 
 from scrapers.plan import TICKS, Paging, PlannedRequest
 from scrapers.spiders.base import AnswerSpider
-from strades_pipelines.datamanager.json_pointer import resolve
+from strades_pipelines.datamanager.json_pointer import ABSENT, resolve
 
 MAXIMUM_PAGES = 200
 LONGEST_VALUE = 100
@@ -25,17 +25,19 @@ class ApiSpider(AnswerSpider):
         """The request for the next page where this one is full; None where it is the last or has no rows to count.
 
         Raises:
-            ValueError: after `MAXIMUM_PAGES` full pages, or where a page does not say what comes after it.
+            ValueError: after `MAXIMUM_PAGES` full pages, or where a later page is the provider's error or does not say what
+                comes after it.
         """
         planned: PlannedRequest = response.meta["planned"]
         paging = planned.paging
         if paging is None:
             return None
-        document = decoded(response.body)
+        document, page = decoded(response.body), response.meta["page"]
+        if page > 1 and (said := error_of(document, paging)):
+            raise ValueError(f"page {page} is the provider's error {said}")
         rows = resolve(document, paging.rows)
         if not isinstance(rows, list) or len(rows) != paging.size:
             return None
-        page: int = response.meta["page"]
         value = str(page + 1) if paging.next is None else next_value(document, paging, response.meta["page_value"])
         if paging.unit and planned.window_end and reaches(value, planned.window_end, paging.unit):
             return None
@@ -50,6 +52,12 @@ def decoded(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def error_of(document: Any, paging: Paging) -> str | None:
+    """What an error document says, None for any other; some come with HTTP 200, and look like an empty last page."""
+    found = (resolve(document, pointer) for pointer in paging.errors)
+    return next((str(one) for one in found if one is not ABSENT and one), None)
 
 
 def next_value(document: Any, paging: Paging, asked: str | None) -> str:

@@ -40,7 +40,7 @@ class Request:
     month: str
     etag: str | None = None
     last_modified: str | None = None
-    paging: Mapping[str, str | int] | None = None
+    paging: Mapping[str, str | int | Sequence[str]] | None = None
     max_bytes: int = field(default=0)
 
     def document(self) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _question(
         window_start=_text(asked[0]) if asked else None,
         window_end=_text(asked[1]) if asked else None,
         month=f"{month_start(asked[0] if asked else now):%Y-%m-%d}",
-        paging=asdict(ask.paging) if ask.paging else None,
+        paging={**asdict(ask.paging), "errors": protocol.read.errors} if ask.paging else None,
         max_bytes=ask.max_bytes,
     )
 

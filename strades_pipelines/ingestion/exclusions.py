@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from adbc_driver_manager import Error as AdbcError
 
 from strades_pipelines.database.bulk import column_types, copy_frame, same_key
@@ -142,7 +143,8 @@ def _restore(
 ) -> list[int]:
     """Store the version that stood, then what bodies that were loaded since say; the fetch that it is of.
 
-    Older bodies are read only where the version's own one, parsed again, holds it no more: all loads wait meanwhile.
+    Older bodies are read only where the version's own one, parsed again, holds it no more, or a body that was loaded
+    since says it: of those before it may be a later one that had only repeated the version. All loads wait meanwhile.
     """
     names = list(column_types(cursor, target.table))
     columns = ", ".join(
@@ -157,7 +159,7 @@ def _restore(
     fetch_ids = [fetch_id for (fetch_id,) in cursor.fetchall()]
     for fetch, rows in read_rows(cursor, fetch_ids, kind):
         settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows), since=since)
-        if settled.gone.num_rows:
+        if settled.gone.num_rows or pc.any(pc.not_equal(settled.current["fetch_id"], fetch.fetch_id)).as_py():
             settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows))
         if not settled.gone.num_rows:  # bodies that are not kept any more say nothing against it
             store_settled(cursor, target, settled, now, Summary())

@@ -71,17 +71,16 @@ def _given_out(accepted: NDArray[np.int64], block: Block, context: Context, judg
     """When anybody could read them: EDGAR holds what comes after 17:30 in New York back until 6:00 of the next business
     day, which is its filing date; what it gives out the same evening, such as a Form 4, has that day's.
 
-    By the fetch that brought it, a filing was there.
+    Where the stamp is in UTC, an evening's is of the filing date too, and still before that morning. By the fetch that
+    brought it, a filing was there.
     """
     if "filing_date" not in block.cells:
         return accepted
     days = instants(block.cells["filing_date"], context.output.fields["filing_date"].unit)
     judge_cells(judgement, {"filing_date": days}, optional_fields(context))
-    local = pc.local_timestamp(times_column(accepted).cast(pa.timestamp("us", NEW_YORK)))
-    is_later = ~days.absent & (days.values > pc.cast(local, pa.int64()).to_numpy())
     morning = pc.assume_timezone(pa.array(days.values + SIX_HOURS, pa.timestamp("us")), NEW_YORK)
     lifted = np.minimum(pc.cast(morning, pa.int64()).to_numpy(), max(context.now, 0))
-    return np.where(is_later, np.maximum(accepted, lifted), accepted)
+    return np.where(days.absent, accepted, np.maximum(accepted, lifted))
 
 
 def _entity(context: Context) -> str:

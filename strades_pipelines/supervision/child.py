@@ -46,6 +46,7 @@ class Child:
     def start(self) -> None:
         """Start it. Call from the main thread: to the kernel the thread that starts a child is its parent."""
         self.started_at = datetime.now(UTC)
+        self._process = None  # of before: where no other can be made, its id may soon be somebody else's
         self._process = subprocess.Popen(
             tied_to_this_process(self._command()),
             cwd=self._folder,

@@ -185,3 +185,6 @@ def test_no_text_is_carried_out_by_a_spreadsheet() -> None:
     for sign in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20":
         line = to_csv(["a"], [[f"{sign}cmd|' /C calc'!A0"]]).split("\n", 1)[1]
         assert line.lstrip('"').startswith("'"), sign
+    for end in ";\t\r\n":  # which a spreadsheet may take for the end of a cell
+        assert "'=cmd" in to_csv(["a"], [[f"News{end}=cmd|' /C calc'!A0"]]), end
+    assert to_csv(["a"], [["a=b; c-d"]]) == "a\na=b; c-d\n"

@@ -79,7 +79,14 @@ def test_gate_trades_are_asked_by_hours_in_pages() -> None:
     requests = [request for request in asked("gateio_trades") if request.given["symbol"] == "BTC_USDT"]
     assert [request.window_end for request in requests][-1] == "2026-11-22T14:00:00Z"
     assert len(requests) == 25
-    assert requests[0].paging == {"param": "page", "size": 1000, "rows": "", "next": None, "unit": None}
+    assert requests[0].paging == {
+        "param": "page",
+        "size": 1000,
+        "rows": "",
+        "next": None,
+        "unit": None,
+        "errors": ("/label",),
+    }
     assert query(requests[-1])["from"] == str(int(datetime(2026, 11, 22, 13, tzinfo=UTC).timestamp()))
 
 

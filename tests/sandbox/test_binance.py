@@ -42,7 +42,7 @@ def test_candles_are_those_of_the_other_venue(world: World) -> None:
 
 def test_trades_are_those_of_the_other_venue_and_only_the_first_of_them(world: World) -> None:
     first = MIDNIGHT - 2 * 86_400
-    ours = ask(world, "aggTrades", startTime=first * 1_000, endTime=MIDNIGHT * 1_000, limit=1000)
+    ours = ask(world, "aggTrades", startTime=first * 1_000, limit=1000)
     theirs = gate(world, "trades", from_=first, to=first + 3 * 3_600, limit=1000, page=1)
     theirs = (gate(world, "trades", from_=first, to=first + 3 * 3_600, limit=1000, page=2) + theirs)[::-1]
     theirs.sort(key=lambda trade: int(trade["id"]))
@@ -54,6 +54,12 @@ def test_trades_are_those_of_the_other_venue_and_only_the_first_of_them(world: W
             float(other["amount"]),
         ]
         assert [trade["T"], trade["m"]] == [int(float(other["create_time_ms"])), other["side"] == "sell"]
+
+
+def test_with_both_ends_it_sends_the_newest(world: World) -> None:
+    both = ask(world, "aggTrades", startTime=(MIDNIGHT - 3_600) * 1_000, endTime=MIDNIGHT * 1_000, limit=10)
+    newest = gate(world, "trades", from_=MIDNIGHT - 3_600, to=MIDNIGHT, limit=10)[::-1]
+    assert [trade["a"] for trade in both] == [int(trade["id"]) for trade in newest]
 
 
 def test_rows_look_as_the_venue_prints_them(world: World, shared_data: Path) -> None:

@@ -5,7 +5,7 @@ DROP INDEX trading.movements_wallet_listing_id_ex_date_idx;
 CREATE UNIQUE INDEX ON trading.movements (wallet, listing_id, ex_date, ratio) WHERE kind = 'split';
 
 -- Dividends and splits whose provider has said them again under another date near by, which count no more (0045). One stays
--- moved when the one that took its place is corrected since, or left out: what stood there is an old version then.
+-- moved when the one that took its place is corrected since: what stood there is an old version then.
 CREATE OR REPLACE VIEW records.moved_actions AS
 SELECT
     older.listing_id,
@@ -43,20 +43,14 @@ WHERE (
             once_said.listing_id = older.listing_id
             AND once_said.ex_date BETWEEN older.ex_date - 14 AND older.ex_date + 14
             AND once_said.action = older.action
-            -- Not of a row that a body, parsed again, does not hold: that was never there.
-            AND (
-                EXISTS (
-                    SELECT FROM records.corporate_actions AS corrected_since
-                    WHERE
-                        corrected_since.listing_id = once_said.listing_id
-                        AND corrected_since.ex_date = once_said.ex_date
-                        AND corrected_since.action = once_said.action
-                )
-                OR records.was_excluded(
-                    'corporate_actions',
-                    ARRAY[once_said.listing_id::text, once_said.ex_date::text, once_said.action],
-                    'infinity'
-                )
+            -- Not of a row that is left out, nor of what a body, parsed again, does not say: that was never there.
+            AND EXISTS (
+                SELECT FROM records.corporate_actions AS corrected_since
+                WHERE
+                    corrected_since.listing_id = once_said.listing_id
+                    AND corrected_since.ex_date = once_said.ex_date
+                    AND corrected_since.action = once_said.action
+                    AND corrected_since.fetch_id IS DISTINCT FROM once_said.fetch_id
             )
     ) AS newer
     LEFT JOIN rawsources.fetches AS corrected ON newer.fetch_id = corrected.fetch_id
