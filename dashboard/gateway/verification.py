@@ -33,7 +33,8 @@ lines AS (
     WHERE l.wallet = %(wallet)s GROUP BY l.kind = 'unit_fee', l.currency
 ),
 unit_fees AS (
-    SELECT d.fee_currency AS currency, -sum(d.fees) AS amount FROM done AS d WHERE d.fee_in_units GROUP BY d.fee_currency
+    SELECT d.fee_currency AS currency, -sum(d.fees) AS amount
+    FROM done AS d WHERE d.fee_in_units GROUP BY d.fee_currency
 ),
 stored AS (SELECT c.currency, c.balance FROM trading.cash AS c WHERE c.wallet = %(wallet)s)
 SELECT 'cash' AS subject, currency AS name, coalesce(t.amount, 0) AS recomputed, coalesce(s.balance, 0) AS stored
@@ -178,7 +179,8 @@ class Comparison:
     """One figure worked out again, in money or units, and as it is stored.
 
     Args:
-        subject: cash, ledger (its sum), unit_fees (theirs, in units), position, or results (the newest row of results.equity).
+        subject: cash, ledger (its sum), unit_fees (theirs, in units), position, or results (the newest row of
+            results.equity).
         recomputed: None where a price is missing.
     """
 

@@ -22,8 +22,8 @@ CONTENT_TYPES = {
     "parquet": "application/vnd.apache.parquet",
     "sql": "text/plain; charset=utf-8",
 }
-# Where a spreadsheet would begin a formula (OWASP, "CSV Injection"): in front of a text, and behind what it may take for
-# the end of a cell.
+# Where a spreadsheet would begin a formula (OWASP, "CSV Injection"): in front of a text, and behind what it may take
+# for the end of a cell.
 FORMULA = re.compile("^(?=[-=+@\t\r\n\uff1d\uff0b\uff0d\uff20])|(?<=[;\t\r\n])(?=[-=+@\uff1d\uff0b\uff0d\uff20])")
 
 

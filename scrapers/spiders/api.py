@@ -25,8 +25,8 @@ class ApiSpider(AnswerSpider):
         """The request for the next page where this one is full; None where it is the last or has no rows to count.
 
         Raises:
-            ValueError: after `MAXIMUM_PAGES` full pages, or where a later page is the provider's error or does not say what
-                comes after it.
+            ValueError: after `MAXIMUM_PAGES` full pages, or where a later page is the provider's error or does not say
+                what comes after it.
         """
         planned: PlannedRequest = response.meta["planned"]
         paging = planned.paging

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from adbc_driver_manager import Error as AdbcError
 
 from strades_pipelines.database.bulk import column_types, copy_frame, same_key
@@ -20,7 +19,7 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.ingestion.excluded_keys import KINDS, typed_key
 from strades_pipelines.ingestion.loader import LOAD_LOCK, Summary, not_before_earlier_loads, read_rows, store_settled
-from strades_pipelines.ingestion.order import Bodies, settle, withdraw
+from strades_pipelines.ingestion.order import Bodies, is_overruled_before, settle, withdraw
 from strades_pipelines.ingestion.split_adjustments import update_split_adjustments
 from strades_pipelines.ingestion.tables import TARGETS, Target
 
@@ -143,8 +142,8 @@ def _restore(
 ) -> list[int]:
     """Store the version that stood, then what bodies that were loaded since say; the fetch that it is of.
 
-    Older bodies are read only where the version's own one, parsed again, holds it no more, or a body that was loaded
-    since says it: of those before it may be a later one that had only repeated the version. All loads wait meanwhile.
+    Older bodies are read only where the version's own one, parsed again, holds it no more, or where one of them came
+    after what a body says that was loaded since: it may have repeated the version. All loads wait meanwhile.
     """
     names = list(column_types(cursor, target.table))
     columns = ", ".join(
@@ -159,7 +158,8 @@ def _restore(
     fetch_ids = [fetch_id for (fetch_id,) in cursor.fetchall()]
     for fetch, rows in read_rows(cursor, fetch_ids, kind):
         settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows), since=since)
-        if settled.gone.num_rows or pc.any(pc.not_equal(settled.current["fetch_id"], fetch.fetch_id)).as_py():
+        told = settled.current["fetch_id"].to_pylist()
+        if not told or is_overruled_before(cursor, kind, target, [fetch], told[0], since=since):
             settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows))
         if not settled.gone.num_rows:  # bodies that are not kept any more say nothing against it
             store_settled(cursor, target, settled, now, Summary())

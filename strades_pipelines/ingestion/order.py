@@ -70,6 +70,17 @@ class Settled:
     gone: pa.Table
 
 
+def is_overruled_before(
+    cursor: "Cursor", kind: str, target: Target, fetches: Sequence[Fetch], fetch_id: int, *, since: datetime
+) -> bool:
+    """Whether a body that came after a fetch was loaded before `since`: it may say again what stood then."""
+    related = _related(cursor, kind, target, fetches, None)
+    if fetch_id not in related:
+        return False
+    asked = set(_related(cursor, kind, target, fetches, since))
+    return any(later not in asked for later in related[related.index(fetch_id) + 1 :])
+
+
 def any_later(cursor: "Cursor", fetches: Sequence[Fetch]) -> bool:
     """Whether a fetch that came after the first of these is parsed already: by far most batches have none.
 

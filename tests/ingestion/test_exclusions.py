@@ -192,11 +192,11 @@ MOVED = "SELECT ex_date::text FROM records.moved_actions"
 
 
 @pytest.mark.parametrize("action", ["split", "dividend"])
-@pytest.mark.parametrize("kind", ["corrected", "left out", "parsed again"])
-def test_what_was_moved_comes_back_with_no_change_of_what_took_its_place(
+@pytest.mark.parametrize("kind", ["corrected", "left out", "parsed again", "read otherwise"])
+def test_what_was_moved_stays_so_where_what_took_its_place_is_corrected(
     connection: Connection, database_url: str, sources: Sources, action: str, kind: str
 ) -> None:
-    """The 3rd was moved to the 5th. Only where a body, parsed again, never said the 5th does the 3rd stand."""
+    """The 3rd was moved to the 5th. It stands again where the 5th is left out, or no body ever said that of it."""
     add_listing(connection, "gateio", "BTC_USDT")
     numbers = (4.0, None) if action == "split" else (None, 0.24)
     for fetch_id, day in ((1, 3), (2, 5)):
@@ -217,8 +217,11 @@ def test_what_was_moved_comes_back_with_no_change_of_what_took_its_place(
         changed = "ratio = ratio * 2, amount = amount * 2, fetch_id = 3, recorded_at = %s WHERE fetch_id = 2"
         if kind == "corrected":
             connection.execute(f"UPDATE records.corporate_actions SET {changed}", [NOW + HOUR])
+        elif kind == "read otherwise":
+            changed = changed.replace("fetch_id = 3, ", "")
+            connection.execute(f"UPDATE records.corporate_actions SET {changed}", [NOW + HOUR])
         else:
             connection.execute("DELETE FROM records.corporate_actions WHERE fetch_id = 2")
         connection.commit()
-    expected = [] if kind == "parsed again" else [("2026-11-03",)]
+    expected = [("2026-11-03",)] if kind == "corrected" else []
     assert connection.execute(MOVED).fetchall() == expected

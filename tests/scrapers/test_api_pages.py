@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from scrapers.plan import Paging
-from scrapers.spiders.api import decoded, next_value, reaches
+from scrapers.spiders.api import decoded, error_of, next_value, reaches
 
 LAST_TIME = Paging("startTime", 2, next="/-1/T", unit="ms")
 CURSOR = Paging("after", 2, rows="/data", next="/meta/cursor")
@@ -30,6 +30,13 @@ def test_the_page_says_what_asks_for_the_next_one(page: str, paging: Paging, val
 def test_what_is_no_time_asks_for_nothing(value: object) -> None:
     with pytest.raises(ValueError, match=r"a full page of 2 rows does not say at /-1/T what comes after it"):
         next_value([{"T": 1}, {"T": value}], LAST_TIME, None)
+
+
+def test_an_error_is_told_from_an_empty_page() -> None:
+    paging = Paging("since", 2, errors=("/error", "/code"))
+    assert error_of({"error": ["EAPI:Rate limit exceeded"]}, paging) == "['EAPI:Rate limit exceeded']"
+    assert error_of({"code": -1003}, paging) == "-1003"
+    assert [error_of(page, paging) for page in ({"error": [], "result": {}}, [], None)] == [None] * 3
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"\xff\xfe", b'{"a": '])

@@ -74,7 +74,7 @@ def test_candles_are_those_that_the_other_venue_tells(crawl: Crawl, sandbox: Ser
             assert {name: row[name] for name in NUMBERS} == {name: theirs[time][name] for name in NUMBERS}
 
 
-@pytest.mark.parametrize("size", [1000, 97])
+@pytest.mark.parametrize("size", [1000, 37])
 def test_trades_are_those_that_the_other_venue_tells_whatever_the_size_of_a_page(
     size: int, crawl: Crawl, sandbox: Served, connection: Connection
 ) -> None:
@@ -86,7 +86,7 @@ def test_trades_are_those_that_the_other_venue_tells_whatever_the_size_of_a_page
         protocols.append(replace(protocol, ask=replace(protocol.ask, parameters=parameters, paging=paging)))
     theirs = at_gate("trades", sandbox)
     coinbase, binance, kraken = crawled(protocols, crawl, connection)
-    assert [len(binance) > 3, len(kraken) > 3, len(theirs)] == [size < 480, size < 480, 3 * 480]
+    assert [len(binance) > 18, len(kraken) > 3, len(theirs)] == [size < 80, size < 480, 3 * 480]  # a minute has 8
     newest = told(protocols[0], coinbase)
     assert len(newest) == 1_000 - 4  # four are of the half minute after midnight
     exact = [(newest, 1), (told(protocols[2], kraken), 1), (told(protocols[1], binance), 1_000)]  # of a microsecond
