@@ -41,7 +41,8 @@ class Watched:
 
     def goto(self, path: str) -> int:
         """Open a path of the dashboard; the status of the answer."""
-        answer = self.page.goto(self.url + path)
+        # On a busy machine there may be no response where the navigation before has not wholly ended: then once more.
+        answer = self.page.goto(self.url + path) or self.page.goto(self.url + path)
         assert answer is not None
         return answer.status
 
