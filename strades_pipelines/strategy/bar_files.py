@@ -130,10 +130,8 @@ class Reading:
         end = len(trades.time)
         if every.length:
             first, longer = timing.grouped(path, 1, every.length)
-            if timing.starts is not None and timing.stops is not None and every.length >= DAY:
-                last = np.append(first[1:], end) - 1
-                stops = np.where(timing.stops[last] < LAST, timing.stops[last], timing.closes[last])
-                longer = replace(longer, opens=timing.starts[first], closes=stops)
+            if longer.starts is not None and every.length >= DAY:
+                longer = replace(longer, opens=longer.starts)
         else:
             first, end = complete_groups(path, trades, every)
             last, number = np.append(first[1:], end) - 1, np.arange(len(first))
@@ -245,7 +243,9 @@ class Timing:
         first = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
         last = np.append(first[1:], len(starts)) - 1
         if of_days:
-            return first, replace(self.of(first), closes=self.closes[last])
+            # Until its session closes, a trade could still come: where nobody trades at the end it is known no sooner.
+            assert self.stops is not None
+            return first, replace(self.of(first), closes=np.where(self.stops < LAST, self.stops, self.closes)[last])
         opens, closes = starts[first], starts[first] + length
         if self.stops is not None:
             np.minimum(closes, self.stops[first], out=closes)
