@@ -86,14 +86,13 @@ class Reading:
         interval = self.interval or _interval(path, table.time)
         timing = self._timing(path, table, interval)
         prices = table.prices if factors is None else read_factors(factors).apply(timing.days, table.prices)
+        if actions is not None:
+            actions.check_length(name, interval)
         placed = None if actions is None else Placement.of(actions, name, timing.days)
-        first = np.arange(len(table.time))
+        first, labels = np.arange(len(table.time)), table.time
         if self.resample is not None:
             first, timing = timing.grouped(path, interval, self.resample)
             prices = _joined(prices if placed is None else placed.restated(prices, first), first)
-        if self.resample is None:
-            labels = table.time
-        else:
             labels = timing.opens if self.sessions is None or self.resample < DAY else timing.days * DAY
         return self._cut(path, name, labels, timing, prices, first, placed)
 
@@ -137,6 +136,7 @@ class Reading:
             last, number = np.append(first[1:], end) - 1, np.arange(len(first))
             known = np.maximum.accumulate(trades.time[last] - number) + number
             longer = replace(timing.of(first), closes=known)
+        placed = None if placed is None else placed.before(end)
         prices = as_bars(trades)[:, :end]
         prices = _joined(prices if placed is None else placed.restated(prices, first), first)
         if every.length and every.fills_empty and (self.sessions is None or every.length < DAY):
