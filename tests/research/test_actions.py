@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from strades_pipelines.strategy.actions import Actions
 from tests.research.bars import HEADER as BARS
 from tests.research.bars import Run, bar_file
 
@@ -113,6 +115,14 @@ def test_who_asks_before_the_first_bar_asks_for_units_of_its_day(
     first = [*words, "--from", "2020-01-05", "--to", "2020-01-07", "--mode", "events"]
     said = strades("backtest", f"{tmp_path}/hold.py:Early", *first).document
     assert [(fill["quantity"], fill["price"]) for fill in said["fills"]] == [(10.0, 26.0)]
+
+
+def test_a_benchmark_takes_a_dividend_in_the_units_of_a_split_of_its_bar() -> None:
+    """400 before, four for one: 100 a new unit; then 1 a new unit, so that 4 of 100 have become 4 / (1 - 1 / 100)."""
+    split = Actions(np.array([2, 2]), np.array([1, 0]), np.array([4.0, 1.0]), np.array([0.0, 1.0]))
+    assert split.total_return(np.array([1, 2]), np.array([400.0, 100.0])).tolist() == pytest.approx(
+        [400.0, 100.0 * 4 / (1 - 1 / 100)]
+    )
 
 
 def test_bars_longer_than_a_day_take_no_actions(words: list[object], strades: Run, tmp_path: Path) -> None:
