@@ -140,7 +140,9 @@ class Reading:
         prices = as_bars(trades)[:, :end]
         prices = _joined(prices if placed is None else placed.restated(prices, first), first)
         if every.length and every.fills_empty and (self.sessions is None or every.length < DAY):
-            opens, source = with_empty(path, every.length, longer.opens, longer.stops)
+            # A bar outside of sessions has no stop: none is made between it and the next.
+            until = None if longer.stops is None else np.where(longer.stops < LAST, longer.stops, 0)
+            opens, source = with_empty(path, every.length, longer.opens, until)
             empty = opens != longer.opens[source]
             first, longer = first[source + empty], longer.of(source)
             closes = opens + every.length

@@ -78,6 +78,16 @@ def test_longer_bars_outside_of_sessions_leave_those_inside_alone(tmp_path: Path
     assert traded.prices[3:].tolist() == [[1, 2], [7, 8]]
 
 
+def test_no_bar_is_made_where_nobody_trades_outside_of_sessions(tmp_path: Path) -> None:
+    """From 21:45 to 12:00 of the next day, seven hours after midnight in New York, there is no hour between."""
+    (tmp_path / "t.csv").write_text("ts_utc,price,amount\n2020-01-02T21:45:00Z,1,7\n2020-01-03T12:00:00Z,2,8\n")
+    [traded] = DataChoice(trades=[str(tmp_path / "t.csv")], every="1h", calendars=["XNYS"]).bars()
+    assert spans(traded) == [
+        ("2020-01-02T21:00:00Z", "2020-01-02T22:00:00Z"),
+        ("2020-01-03T12:00:00Z", "2020-01-03T13:00:00Z"),
+    ]
+
+
 def test_a_longer_bar_is_known_no_sooner_than_the_last_of_its_bars(tmp_path: Path) -> None:
     """Bars of 13:30, 14:30, 15:30 and 16:30 lie across whole hours: two hours from 14:00 on hold what ends at 16:30."""
     hours = [f"2020-01-02T{13 + k}:30:00Z,{k + 1},{k + 1},{k + 1},{k + 1},1" for k in range(4)]
