@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from strades_pipelines.strategy.actions import Actions
 from strades_pipelines.strategy.bad_input import BadInput, bad_row
 from strades_pipelines.strategy.columns import Floats, Integers
 from strades_pipelines.strategy.csv_rows import date_of, number_of, read_rows
+from strades_pipelines.strategy.events import DAY_LENGTH
 
 FIELDS = ("symbol", "date", "kind", "value")
 SPLIT, DIVIDEND = "split", "dividend"
@@ -63,6 +64,19 @@ class ActionFile:
             for one in actions:
                 if one.currency not in ("", currencies[name]):
                     raise self.refuse(one, "currency", f"{currencies[name]}, as {name} is in", repr(one.currency))
+
+    def check_length(self, name: str, interval: int) -> None:
+        """Refuse the actions of an instrument whose bars are longer than a day: prices in them are in units of both.
+
+        Args:
+            interval: the length of a bar in microseconds.
+
+        Raises:
+            BadInput: naming the first row.
+        """
+        if interval > DAY_LENGTH and (action := next(iter(self.of(name)), None)):
+            found = f"{name!r} with bars of {interval / DAY_LENGTH:g} days"
+            raise self.refuse(action, "symbol", "bars of a day or less (--resample makes longer ones)", found)
 
     def refuse(self, action: Action, field: str, expected: str, found: object) -> BadInput:
         """The error for a field of an action."""
@@ -127,6 +141,11 @@ class Placement:
                 raise file.refuse(action, "date", f"a day of the bars of {name}, {first} to {last}", found)
         return cls(file, actions, np.searchsorted(days, [one.day for one in actions]).astype(np.int64))
 
+    def before(self, end: int) -> "Placement":
+        """Those that take effect before bar `end`."""
+        count = int(np.searchsorted(self.bars, end))
+        return replace(self, actions=self.actions[:count], bars=self.bars[:count])
+
     def restated(self, prices: Floats, first: Integers) -> Floats:
         """Prices in which the bars of a group are all in the units of its last one, a new array of shape (5, n).
 
@@ -145,8 +164,9 @@ class Placement:
     def grouped(self, first: Integers, closes: Integers, prices: Floats, kept: slice) -> Actions:
         """The events, of the bars that are kept; the actions before and after them are left out.
 
-        What takes effect inside a longer bar is a split at its open, in whose new units that bar is, and a dividend
-        behind its orders, paid to who holds then.
+        Those of the first open are before it: nobody held, and who asks then asks for units of that day. What takes
+        effect inside a longer bar is a split at its open, in whose new units that bar is, and a dividend behind its
+        orders, paid to who holds then.
 
         Args:
             first: the first bar of each group; of shape (groups,), as are closes (microseconds UTC).
@@ -158,10 +178,10 @@ class Placement:
         rows: dict[tuple[int, bool], tuple[float, float]] = {}
         groups = np.searchsorted(first, self.bars, side="right") - 1
         for n, (action, g) in enumerate(zip(self.actions, groups.tolist(), strict=True)):
-            if not kept.start <= g < kept.stop:
+            is_split, begins = action.kind == SPLIT, int(first[g]) == int(self.bars[n])
+            if not kept.start <= g < kept.stop or (begins and g == kept.start):
                 continue
-            is_split = action.kind == SPLIT
-            at_open = is_split or int(first[g]) == int(self.bars[n])
+            at_open = is_split or begins
             ratio, amount = rows.get((g, at_open), (1.0, 0.0))
             if is_split:
                 rows[g, True] = ratio * action.value, amount / action.value
@@ -169,8 +189,8 @@ class Placement:
                     rows[g, False] = 1.0, rows[g, False][1] / action.value
                 continue
             rows[g, at_open] = ratio, amount + action.value
-            # Inside a longer bar, and before the first, no close before it is of the same units: the high bounds it.
-            known = prices[3, g - 1] / ratio if at_open and g > kept.start else prices[1, g]
+            # Inside a longer bar no close before it is of the same units: the high bounds it.
+            known = prices[3, g - 1] / ratio if at_open else prices[1, g]
             if amount + action.value >= known:
                 raise self.file.refuse(action, "value", f"a dividend below the price before, {known:g}", action.value)
         keys = sorted(rows, key=lambda key: (key[0], not key[1]))

@@ -44,11 +44,12 @@ class Actions:
         """What a unit bought at the first close is worth at each, dividends reinvested; shape (n,), starts at close[0].
 
         A dividend multiplies the units by 1 / (1 - amount / the close before, in new units), as adjusted closes do
-        (CRSP's and Yahoo's convention).
+        (CRSP's and Yahoo's convention). Inside a longer bar it is in the units of all splits of that bar.
         """
         units = np.ones(len(time))
         for at, ratio, amount in zip(self.time.tolist(), self.ratio.tolist(), self.amount.tolist(), strict=True):
             k = int(np.searchsorted(time, at))
             if 0 < k < len(time):
-                units[k:] *= ratio / (1.0 - amount * ratio / close[k - 1])
+                splits = self.ratio[self.time == at].prod()
+                units[k:] *= ratio / (1.0 - amount * splits / close[k - 1])
         return close * units

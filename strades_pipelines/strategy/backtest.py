@@ -82,12 +82,14 @@ class Bars:
 
 
 def day_offset(bars: Sequence[Bars]) -> int:
-    """What is added to an instant to have its session's day in UTC: sessions that begin the evening before need it.
+    """What is added to an instant to have its session's day in UTC: microseconds, the least that does it.
 
-    0 where none of up to a day is right for all bars, of calendars at opposite ends of the world say.
+    Sessions that begin the evening before need it, and hours behind midnight, which take one below 0. 0 where none of
+    up to a day is right for all bars, of calendars at opposite ends of the world say.
     """
-    least = max([0, *(one.day_offsets[0] for one in bars)])
-    return least if least <= min((one.day_offsets[1] for one in bars), default=0) else 0
+    least = max((one.day_offsets[0] for one in bars), default=0)
+    most = min((one.day_offsets[1] for one in bars), default=0)
+    return min(max(0, least), most) if least <= most else 0
 
 
 def event_chain(bars: Sequence[Bars]) -> EventChain:

@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from strades_pipelines.strategy.bad_input import BadInput, bad_row
 from strades_pipelines.strategy.bar_checks import check, iso
 from strades_pipelines.strategy.bar_table import TIME, BarTable, read_table
 from strades_pipelines.strategy.columns import Floats, Integers
+from strades_pipelines.strategy.events import microseconds
 from strades_pipelines.strategy.factors import read_factors
 from strades_pipelines.strategy.trade_bars import Every, as_bars, complete_groups, read_trades, with_empty
 
@@ -24,6 +27,10 @@ FRIDAY = 1  # days since 1970-01-01, a Thursday, modulo 7
 
 class Sessions(Protocol):
     """The sessions of a trading calendar, oldest first, shape (n,)."""
+
+    @property
+    def time_zone(self) -> str:
+        """Of the venue, such as America/New_York."""
 
     @property
     def dates(self) -> Any:
@@ -79,14 +86,13 @@ class Reading:
         interval = self.interval or _interval(path, table.time)
         timing = self._timing(path, table, interval)
         prices = table.prices if factors is None else read_factors(factors).apply(timing.days, table.prices)
+        if actions is not None:
+            actions.check_length(name, interval)
         placed = None if actions is None else Placement.of(actions, name, timing.days)
-        first = np.arange(len(table.time))
+        first, labels = np.arange(len(table.time)), table.time
         if self.resample is not None:
             first, timing = timing.grouped(path, interval, self.resample)
             prices = _joined(prices if placed is None else placed.restated(prices, first), first)
-        if self.resample is None:
-            labels = table.time
-        else:
             labels = timing.opens if self.sessions is None or self.resample < DAY else timing.days * DAY
         return self._cut(path, name, labels, timing, prices, first, placed)
 
@@ -123,19 +129,20 @@ class Reading:
         end = len(trades.time)
         if every.length:
             first, longer = timing.grouped(path, 1, every.length)
-            if timing.starts is not None and timing.stops is not None and every.length >= DAY:
-                last = np.append(first[1:], end) - 1
-                stops = np.where(timing.stops[last] < LAST, timing.stops[last], timing.closes[last])
-                longer = replace(longer, opens=timing.starts[first], closes=stops)
+            if longer.starts is not None and every.length >= DAY:
+                longer = replace(longer, opens=longer.starts)
         else:
             first, end = complete_groups(path, trades, every)
             last, number = np.append(first[1:], end) - 1, np.arange(len(first))
             known = np.maximum.accumulate(trades.time[last] - number) + number
             longer = replace(timing.of(first), closes=known)
+        placed = None if placed is None else placed.before(end)
         prices = as_bars(trades)[:, :end]
         prices = _joined(prices if placed is None else placed.restated(prices, first), first)
         if every.length and every.fills_empty and (self.sessions is None or every.length < DAY):
-            opens, source = with_empty(path, every.length, longer.opens, longer.stops)
+            # A bar outside of sessions has no stop: none is made between it and the next.
+            until = None if longer.stops is None else np.where(longer.stops < LAST, longer.stops, 0)
+            opens, source = with_empty(path, every.length, longer.opens, until)
             empty = opens != longer.opens[source]
             first, longer = first[source + empty], longer.of(source)
             closes = opens + every.length
@@ -147,7 +154,7 @@ class Reading:
         return self._cut(path, name, longer.opens, longer, prices, first, placed)
 
     def _timing(self, path: Path, table: BarTable, interval: int) -> "Timing":
-        """When each bar opens and is final, and the day of its session."""
+        """When each bar opens and is final, and the day of its session; outside of sessions, of the venue's clocks."""
         time = table.time
         closes = time + interval
         np.minimum(closes[:-1], time[1:], out=closes[:-1])
@@ -159,11 +166,16 @@ class Reading:
         if interval == DAY:
             row = _sessions_of(path, table, known, days)
             return Timing(known.opens[row], known.closes[row], days, known.opens[row], known.closes[row])
-        row = np.minimum(np.searchsorted(known.closes, time, side="right"), len(known.closes) - 1)
+        ended = np.searchsorted(known.closes, time, side="right")
+        row = np.minimum(ended, len(known.closes) - 1)
         inside = (known.opens[row] <= time) & (time < known.closes[row])
+        # A bar of weeks is labelled with its date, at 00:00Z: no instant of the venue's clocks.
+        begins, days = (days * DAY, days) if interval > DAY else _days_of(time, known.time_zone)
         days = np.where(inside, known.dates[row].astype("M8[D]").astype(np.int64), days)
         ends = np.where(inside, np.minimum(closes, known.closes[row]), closes)
-        starts, stops = np.where(inside, known.opens[row], days * DAY), np.where(inside, known.closes[row], LAST)
+        # Behind a session whole lengths count from its close: a longer bar that began before would cut the session's.
+        outside = np.maximum(begins, np.append(-LAST, known.closes)[ended])
+        starts, stops = np.where(inside, known.opens[row], outside), np.where(inside, known.closes[row], LAST)
         return Timing(time, ends, days, starts, stops)
 
     def _kept(self, path: Path, time: Integers) -> slice:
@@ -173,6 +185,19 @@ class Reading:
         if len(time[kept]) == 0:
             raise BadInput(f"{path}: expected bars in the range, found bars from {iso(time[0])} to {iso(time[-1])}")
         return kept
+
+
+def _days_of(time: Integers, time_zone: str) -> tuple[Integers, Integers]:
+    """When the day of each instant began on a zone's clocks, microseconds UTC, and that day since 1970; shape (n,).
+
+    Args:
+        time: microseconds UTC, not falling, shape (n,).
+    """
+    zone, days = ZoneInfo(time_zone), np.arange(time[0] // DAY - 1, time[-1] // DAY + 3)
+    midnights = [datetime(1970, 1, 1, tzinfo=zone) + timedelta(days=day) for day in days.tolist()]
+    begins = np.array([microseconds(midnight) for midnight in midnights], np.int64)
+    row = np.searchsorted(begins, time, side="right") - 1
+    return begins[row], days[row]
 
 
 def _sessions_of(path: Path, table: BarTable, known: Sessions, days: Integers) -> Integers:
@@ -190,7 +215,7 @@ class Timing:
     """When bars open and are final, microseconds UTC, and the days of their sessions since 1970, shape (n,).
 
     With a calendar `starts` and `stops` are of the session of each bar; one outside of all sessions has its day's start
-    and no stop.
+    or, where that is later, the close of the session before, and no stop.
     """
 
     opens: Integers
@@ -203,7 +228,8 @@ class Timing:
         """The first bar of each longer bar, and when those are.
 
         Without a calendar, a longer bar begins at a whole number of lengths since 1970 (UTC). With one it begins at the
-        open of a session and whole lengths after it, and ends with the session; of days, it has whole sessions.
+        open of a session and whole lengths after it, and ends with the session; of days, it has whole sessions. Where a
+        bar lies across such an end, the longer one that it began in has it whole.
 
         Raises:
             BadInput: the length is no whole number of bars, nor, beyond a day, of days.
@@ -219,11 +245,15 @@ class Timing:
         first = np.flatnonzero(np.append(True, starts[1:] != starts[:-1]))
         last = np.append(first[1:], len(starts)) - 1
         if of_days:
-            return first, replace(self.of(first), closes=self.closes[last])
+            # Until its session closes, a trade could still come: where nobody trades at the end it is known no sooner.
+            assert self.stops is not None
+            return first, replace(self.of(first), closes=np.where(self.stops < LAST, self.stops, self.closes)[last])
         opens, closes = starts[first], starts[first] + length
         if self.stops is not None:
             np.minimum(closes, self.stops[first], out=closes)
         np.minimum(closes[:-1], opens[1:], out=closes[:-1])
+        np.maximum(closes, self.closes[last], out=closes)
+        np.maximum(opens[1:], closes[:-1], out=opens[1:])
         return first, replace(self.of(first), opens=opens, closes=closes)
 
     def of(self, rows: Integers) -> "Timing":

@@ -25,7 +25,7 @@ class Rates:
         return np.asarray(known[np.searchsorted(self.time, time, side="right")])
 
     def columns(self, i: int, opens: Integers, closes: Integers, instants: Integers) -> Columns:
-        """As events of instrument `i`, at those instants at which something changes.
+        """As events of instrument `i`, at those instants at which the rate of the open or of the close changes.
 
         Args:
             opens, closes: when its bars open and are known, shape (bars,).
@@ -34,8 +34,7 @@ class Rates:
         closing = self.at(instants)
         opening = closing.copy()
         opening[np.searchsorted(instants, closes)] = self.at(opens)
-        before = np.append(np.nan, closing[:-1])
-        changes = _differ(opening, before) | _differ(closing, before)
+        changes = _differs_from_before(opening) | _differs_from_before(closing)
         time, opening, closing = instants[changes], opening[changes], closing[changes]
         n, zero = len(time), np.zeros(len(time))
         kind, which = np.full(n, RATE, np.int8), np.full(n, i, np.int32)
@@ -53,6 +52,7 @@ def rate_streams(bars: Sequence[tuple[Integers, Integers, Rates | None]]) -> lis
     return [one for one in found if len(one)]
 
 
-def _differ(one: Floats, other: Floats) -> np.typing.NDArray[np.bool_]:
-    """Where two rates are not the same; two that are not known are."""
-    return np.asarray((one != other) & ~(np.isnan(one) & np.isnan(other)))
+def _differs_from_before(rate: Floats) -> np.typing.NDArray[np.bool_]:
+    """Where a rate is not the one before it, at first none: two that are not known are the same; shape of `rate`."""
+    before = np.append(np.nan, rate[:-1])
+    return np.asarray((rate != before) & ~(np.isnan(rate) & np.isnan(before)))

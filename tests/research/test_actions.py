@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from strades_pipelines.strategy.actions import Actions
+from tests.research.bars import HEADER as BARS
 from tests.research.bars import Run, bar_file
 
 HEADER = "symbol,date,kind,value\n"
@@ -103,6 +106,34 @@ def test_longer_bars_are_in_new_units_and_pay_who_holds(words: list[object], str
     assert (fill["time"], fill["quantity"], fill["price"]) == ("2020-01-02T00:00:00Z", 40.0, 100.0 / 4)
     assert said["cash"] == pytest.approx(100_000 - 40 * 25.0 + 40 * 0.5 + 20 * 0.25, rel=1e-12)
     assert said["equity"] == pytest.approx(100_000 - 1000.0 + 20.0 + 5.0 + 20 * 56.0, rel=1e-12)
+
+
+def test_who_asks_before_the_first_bar_asks_for_units_of_its_day(
+    words: list[object], strades: Run, tmp_path: Path
+) -> None:
+    """With `--from` at the ex date of four for one, 10 are 10: the split was before. Bought on the 6th at 26."""
+    first = [*words, "--from", "2020-01-05", "--to", "2020-01-07", "--mode", "events"]
+    said = strades("backtest", f"{tmp_path}/hold.py:Early", *first).document
+    assert [(fill["quantity"], fill["price"]) for fill in said["fills"]] == [(10.0, 26.0)]
+
+
+def test_a_benchmark_takes_a_dividend_in_the_units_of_a_split_of_its_bar() -> None:
+    """400 before, four for one: 100 a new unit; then 1 a new unit, so that 4 of 100 have become 4 / (1 - 1 / 100)."""
+    split = Actions(np.array([2, 2]), np.array([1, 0]), np.array([4.0, 1.0]), np.array([0.0, 1.0]))
+    assert split.total_return(np.array([1, 2]), np.array([400.0, 100.0])).tolist() == pytest.approx(
+        [400.0, 100.0 * 4 / (1 - 1 / 100)]
+    )
+
+
+def test_bars_longer_than_a_day_take_no_actions(words: list[object], strades: Run, tmp_path: Path) -> None:
+    """Weeks from Mondays, a split on the second Wednesday: that week's close is in new units, its open in old ones."""
+    weeks = [f"2020-01-{day:02}T00:00:00Z,{price},{price},{price},{price},1" for day, price in ((6, 100), (13, 25))]
+    (tmp_path / "x.csv").write_text("\n".join([BARS, *weeks, "2020-01-20T00:00:00Z,25,25,25,25,1"]) + "\n")
+    (tmp_path / "actions.csv").write_text(HEADER + "X,2020-01-15,split,4\n")
+    answer = strades("backtest", "buy_and_hold", *words)
+    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert "actions.csv: row 2: symbol: expected bars of a day or less" in answer.err
+    assert "found 'X' with bars of 7 days" in answer.err
 
 
 def test_a_fraction_is_paid_out_and_a_sweep_agrees(words: list[object], strades: Run, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`--calendar NAME=...`: sessions, days a year, months and longer bars of each instrument."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,10 @@ def test_daily_bars_close_with_the_sessions_of_their_own_market(tmp_path: Path) 
 
 
 def test_longer_bars_begin_at_the_open_of_a_session_and_end_with_it(tmp_path: Path) -> None:
-    """New York from 13:30 on the 1st and 2nd of July 2020, the second day cut short at 14:00."""
+    """New York from 13:30 on the 1st and 2nd of July 2020; on the second day nobody trades after 14:00.
+
+    A day is known at its close at 20:00 all the same: until then a trade could have come.
+    """
     file = minutes(tmp_path, "s", ("2020-07-01T13:30", 390), ("2020-07-02T13:30", 30))
     [hours] = DataChoice([file], calendars=["XNYS"], resample="1h").bars()
     assert spans(hours)[0] == ("2020-07-01T13:30:00Z", "2020-07-01T14:30:00Z")
@@ -52,9 +56,62 @@ def test_longer_bars_begin_at_the_open_of_a_session_and_end_with_it(tmp_path: Pa
     ]
     assert hours.prices[:, 6].tolist() == [460, 489, 460, 489, 30]
     [days] = DataChoice([file], calendars=["XNYS"], resample="1d").bars()
-    assert [known for _, known in spans(days)] == ["2020-07-01T20:00:00Z", "2020-07-02T14:00:00Z"]
+    assert [known for _, known in spans(days)] == ["2020-07-01T20:00:00Z", "2020-07-02T20:00:00Z"]
     [plain] = DataChoice([file], resample="1h").bars()
     assert spans(plain)[0] == ("2020-07-01T13:00:00Z", "2020-07-01T14:00:00Z")
+
+
+def test_longer_bars_outside_of_sessions_leave_those_inside_alone(tmp_path: Path) -> None:
+    """New York in winter, 14:30 to 21:00 UTC, from 14:00 to 23:00: 390 of 540 minutes are inside, 30 from 20:30 on.
+
+    Outside whole lengths count from midnight there, 05:00 UTC, or from the close before: 13:00 and 21:00.
+    """
+    file = minutes(tmp_path, "s", ("2020-01-02T14:00", 540))
+    [bars] = DataChoice([file], calendars=["XNYS"], resample="2h").bars()
+    clocks = ["13:00", "14:30", "16:30", "18:30", "20:30", "21:00", "23:00"]
+    times = [f"2020-01-02T{clock}:00Z" for clock in clocks]
+    assert spans(bars) == list(pairwise(times))
+    assert bars.prices[4].tolist() == [30, 120, 120, 120, 30, 120]
+    (tmp_path / "t.csv").write_text("ts_utc,price,amount\n2020-01-02T20:45:00Z,1,7\n2020-01-02T21:45:00Z,2,8\n")
+    [traded] = DataChoice(trades=[str(tmp_path / "t.csv")], every="2h", calendars=["XNYS"]).bars()
+    assert spans(traded) == spans(bars)[-2:]
+    assert traded.prices[3:].tolist() == [[1, 2], [7, 8]]
+
+
+def test_no_bar_is_made_where_nobody_trades_outside_of_sessions(tmp_path: Path) -> None:
+    """From 21:45 to 12:00 of the next day, seven hours after midnight in New York, there is no hour between."""
+    (tmp_path / "t.csv").write_text("ts_utc,price,amount\n2020-01-02T21:45:00Z,1,7\n2020-01-03T12:00:00Z,2,8\n")
+    [traded] = DataChoice(trades=[str(tmp_path / "t.csv")], every="1h", calendars=["XNYS"]).bars()
+    assert spans(traded) == [
+        ("2020-01-02T21:00:00Z", "2020-01-02T22:00:00Z"),
+        ("2020-01-03T12:00:00Z", "2020-01-03T13:00:00Z"),
+    ]
+
+
+def test_a_longer_bar_is_known_no_sooner_than_the_last_of_its_bars(tmp_path: Path) -> None:
+    """Bars of 13:30, 14:30, 15:30 and 16:30 lie across whole hours: two hours from 14:00 on hold what ends at 16:30."""
+    hours = [f"2020-01-02T{13 + k}:30:00Z,{k + 1},{k + 1},{k + 1},{k + 1},1" for k in range(4)]
+    (tmp_path / "s.csv").write_text("\n".join([HEADER, *hours]) + "\n")
+    [bars] = DataChoice([str(tmp_path / "s.csv")], resample="2h").bars()
+    times = [f"2020-01-02T{clock}:00Z" for clock in ("12:00", "14:30", "16:30", "18:00")]
+    assert spans(bars) == list(pairwise(times))
+    assert bars.prices[3].tolist() == [1, 3, 4]
+
+
+def test_hours_behind_midnight_utc_are_of_the_day_of_the_venues_clocks(tmp_path: Path) -> None:
+    """New York is five hours behind in winter: 00:29 UTC is of the evening before, without the split of the new day.
+
+    00:30 is half an hour into a day of UTC, so that days end at least so much earlier in it.
+    """
+    file = minutes(tmp_path, "s", ("2020-01-02T23:30", 60), ("2020-01-03T14:00", 60))
+    (tmp_path / "a.csv").write_text("symbol,date,kind,value\ns,2020-01-03,split,4\n")
+    [bars] = DataChoice([file], calendars=["XNYS"], actions=str(tmp_path / "a.csv")).bars()
+    assert bars.actions is not None
+    assert [iso(time) for time in bars.actions.time.tolist()] == ["2020-01-03T14:01:00Z"]
+    assert [str(day) for day in bars.sessions.astype("M8[us]").astype("M8[D]")] == ["2020-01-02"] * 60 + [
+        "2020-01-03"
+    ] * 60
+    assert day_offset([bars]) == -30 * 60 * 1_000_000
 
 
 def test_a_session_that_begins_the_evening_before_is_of_its_own_day_and_month(strades: Run, tmp_path: Path) -> None:

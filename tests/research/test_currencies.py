@@ -70,6 +70,14 @@ def test_profit_and_fees_in_the_accounts_currency(mode: str, words: list[object]
     assert said["mode"] == mode
 
 
+def test_after_a_change_the_next_open_has_the_new_rate(words: list[object], strades: Run, tmp_path: Path) -> None:
+    """A EUR is 2 dollars from noon on the 2nd: 100 E bought that day at 10 EUR of 1.0, sold on the 5th at 12 of 2."""
+    (tmp_path / "rates.csv").write_text(RATES.split("2020-01-02")[0] + "2020-01-02T12:00:00Z,EUR,USD,2\n")
+    said = strades("backtest", f"{tmp_path}/swap.py:Swap", *words, "--cash", 5000, "--mode", "events").document
+    assert [fill["rate"] for fill in said["fills"]] == [1.0, 1.0, 2.0]
+    assert said["cash"] == pytest.approx(5000 - 100 * 10 * 1.0 - 10 * 5.0 + 100 * 12 * 2.0, rel=1e-12)
+
+
 def test_the_inverse_pair_dividends_and_cash_limits(words: list[object], strades: Run, tmp_path: Path) -> None:
     """USD/EUR of 0.5 makes a EUR two dollars; a weight of all cash buys half the units, and 1 EUR a unit is paid."""
     (tmp_path / "rates.csv").write_text(HEADER + "2019-12-31T12:00:00Z,USD,EUR,0.5\n")

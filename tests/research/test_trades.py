@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from strades_pipelines.strategy.action_files import read_actions
 from strades_pipelines.strategy.bar_checks import iso
 from strades_pipelines.strategy.bar_files import Reading
 from strades_pipelines.strategy.trade_bars import parse_every
@@ -87,6 +88,19 @@ def test_a_backtest_runs_on_them_with_splits(trades: Path, strades: Run, tmp_pat
     assert said["equity_curve"][0] == ["2020-01-01T01:00:00Z", 1000.0]
     [fill] = said["fills"]
     assert (fill["time"], fill["price"]) == ("2020-01-02T00:00:00Z", 51.0)
+
+
+def test_what_happens_behind_the_last_whole_bar_is_in_none(trades: Path, tmp_path: Path) -> None:
+    """Five trades make a bar of three; the next day's split and dividend are before trades 4 and 5, which make none."""
+    traded = [("01", 8), ("01", 8), ("01", 8), ("02", 3), ("02", 3)]
+    lines = [f"2020-01-{day}T00:00:0{k}Z,{price},1" for k, (day, price) in enumerate(traded)]
+    trades.write_text(HEADER + "\n".join(lines) + "\n")
+    actions = "symbol,date,kind,value\nt,2020-01-02,split,2\nt,2020-01-02,dividend,1\n"
+    (tmp_path / "a.csv").write_text(actions)
+    bars = Reading().trade_bars(trades, parse_every("3ticks"), "t", read_actions(tmp_path / "a.csv"))
+    assert bars.prices[:, 0].tolist() == [8, 8, 8, 8, 3]
+    assert bars.actions is not None
+    assert len(bars.actions) == 0
 
 
 REFUSED = {
