@@ -31,19 +31,16 @@ import os, time
 from pathlib import Path
 from strades_pipelines.strategy.strategy import Strategy
 
-RAN = 0
-
 class Slow(Strategy):
     every: int = 2
     size: float = 1.0
 
     def on_start(self, account):
-        global RAN
         self.k = 0
-        RAN += 1
+        node = str(os.getppid())
         with open({log!r}, "a") as file:
-            file.write(f"{{os.getppid()}}\\n")
-        while RAN >= 30 and not Path({go!r}).exists():
+            file.write(node + "\\n")
+        while not Path({go!r}).exists() and Path({log!r}).read_text().split().count(node) >= 30:
             time.sleep(0.05)
 
     def on_aggregate_bar(self, bar, account):
