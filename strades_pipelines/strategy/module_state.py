@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from types import ModuleType
@@ -26,8 +27,9 @@ class Held:
 class ModuleState:
     """The globals of some modules as they are now, the attributes of their classes, and of objects of those.
 
-    Numbers, texts, tuples and the kinds of `CHANGEABLE` are kept. What cannot be copied is not, nor are objects of
-    other modules' classes.
+    Numbers, texts, tuples and the kinds of `CHANGEABLE` are kept. What cannot be copied, or not be told from a changed
+    one by comparing it with its copy, is not: a list of locks or of data frames say; nor are objects of other modules'
+    classes.
     """
 
     def __init__(self, modules: Sequence[ModuleType]) -> None:
@@ -46,17 +48,18 @@ class ModuleState:
         return found and f"{getattr(found[0], '__name__', type(found[0]).__name__)}.{found[1]}"
 
     def restore(self) -> None:
-        """Put back what was: into the same lists and objects, which may be known by other names."""
+        """Put back what was: into the same lists and objects, which may be known by other names.
+
+        Never raises: what cannot be put back, an array that was made read-only say, stays among what is `changed`.
+        """
         for space, name, held in list(self._differences()):
-            if held is None:
-                delattr(space, name)
-            else:
-                setattr(space, name, _refilled(held))
+            with suppress(Exception):
+                _put_back(space, name, held)
 
     def _differences(self) -> Iterator[tuple[Space, str, Held | None]]:
         """Each name that holds another value now; without what it held where it came since."""
         for space, kept in self._kept.values():
-            now = vars(space)
+            now = dict(vars(space))  # a copy: another thread's run may add names meanwhile
             for name, held in kept.items():
                 if held is not None and (name not in now or not _same(now[name], held.content)):
                     yield space, name, held
@@ -77,30 +80,56 @@ def _is_kept(name: str, value: Any) -> bool:
 
 
 def _held(space: Space) -> Iterator[tuple[str, Held | None]]:
-    """What a space holds by name; None for what cannot be copied, a list of locks say, which is left alone."""
+    """What a space holds by name; None for what cannot be copied or is not the same as its copy: it is left alone."""
     for name, value in vars(space).items():
         if _is_kept(name, value):
-            try:
+            held = None
+            with suppress(Exception):
                 held = Held(value, deepcopy(value))
-            except Exception:
-                held = None
-            yield name, held
+            yield name, held if held is not None and _same(value, held.content) else None
+
+
+def _put_back(space: Space, name: str, held: Held | None) -> None:
+    """One name as it was. An object's own `__setattr__` is passed by: that of a frozen dataclass refuses."""
+    if isinstance(space, type):
+        if held is None:
+            type.__delattr__(space, name)
+        else:
+            type.__setattr__(space, name, _refilled(held))
+    elif held is None:
+        del vars(space)[name]
+    else:
+        vars(space)[name] = _refilled(held)
 
 
 def _same(value: Any, content: Any) -> bool:
-    """Whether a value is what it was; not a number is itself."""
+    """Whether a value is surely what it was; what cannot be compared, a data frame or a circle say, is not."""
+    try:
+        return _equal(value, content)
+    except Exception:
+        return False
+
+
+def _equal(value: Any, content: Any) -> bool:
+    """Whether a value equals what it was; not a number is itself.
+
+    Raises:
+        Exception: whatever an object's own comparison raises; RecursionError for what holds itself.
+    """
+    if value is content:
+        return True
     if type(value) is not type(content):
         return False
     if isinstance(value, np.ndarray):
         same_kind = value.shape == content.shape and value.dtype == content.dtype
         return bool(same_kind and value.tobytes() == content.tobytes())
     if isinstance(value, list | tuple | deque):
-        return len(value) == len(content) and all(map(_same, value, content))
+        return len(value) == len(content) and all(map(_equal, value, content))
     if isinstance(value, dict):
-        return list(value) == list(content) and all(map(_same, value.values(), content.values()))
+        return list(value) == list(content) and all(map(_equal, value.values(), content.values()))
     if hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
-        return _same(vars(value), vars(content))
-    return value is content or bool(value == content) or (value != value and content != content)
+        return _equal(vars(value), vars(content))
+    return bool(value == content) or (value != value and content != content)
 
 
 def _refilled(held: Held) -> Any:
