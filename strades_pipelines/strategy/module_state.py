@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
+from random import Random
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from strades_pipelines.strategy.strategy import CHANGEABLE
 
-KEPT = (bool, int, float, complex, str, bytes, tuple, type(None), *CHANGEABLE)
+GENERATORS = (Random, np.random.Generator, np.random.RandomState)
+KEPT = (bool, int, float, complex, str, bytes, tuple, type(None), *GENERATORS, *CHANGEABLE)
 Space = Any  # a module, a class, or an object: what has attributes
 
 
@@ -27,9 +29,9 @@ class Held:
 class ModuleState:
     """The globals of some modules as they are now, the attributes of their classes, and of objects of those.
 
-    Numbers, texts, tuples and the kinds of `CHANGEABLE` are kept. What cannot be copied, or not be told from a changed
-    one by comparing it with its copy, is not: a list of locks or of data frames say; nor are objects of other modules'
-    classes.
+    Numbers, texts, tuples, random generators and the kinds of `CHANGEABLE` are kept. What cannot be copied, or not be
+    told from a changed one by comparing it with its copy, is not: a list of locks or of data frames say; nor are
+    objects of other modules' classes.
     """
 
     def __init__(self, modules: Sequence[ModuleType]) -> None:
@@ -97,9 +99,9 @@ def _put_back(space: Space, name: str, held: Held | None) -> None:
         else:
             type.__setattr__(space, name, _refilled(held))
     elif held is None:
-        del vars(space)[name]
+        del space.__dict__[name]
     else:
-        vars(space)[name] = _refilled(held)
+        space.__dict__[name] = _refilled(held)
 
 
 def _same(value: Any, content: Any) -> bool:
@@ -120,6 +122,8 @@ def _equal(value: Any, content: Any) -> bool:
         return True
     if type(value) is not type(content):
         return False
+    if isinstance(value, GENERATORS):
+        return _equal(_place(value), _place(content))
     if isinstance(value, np.ndarray):
         same_kind = value.shape == content.shape and value.dtype == content.dtype
         return bool(same_kind and value.tobytes() == content.tobytes())
@@ -132,8 +136,24 @@ def _equal(value: Any, content: Any) -> bool:
     return bool(value == content) or (value != value and content != content)
 
 
+def _place(generator: Any) -> Any:
+    """Where a random generator stands in its numbers."""
+    if isinstance(generator, Random):
+        return generator.getstate()
+    return generator.get_state() if isinstance(generator, np.random.RandomState) else generator.bit_generator.state
+
+
+def _set_place(generator: Any, place: Any) -> None:
+    if isinstance(generator, Random):
+        generator.setstate(place)
+    elif isinstance(generator, np.random.RandomState):
+        generator.set_state(place)
+    else:
+        generator.bit_generator.state = place
+
+
 def _refilled(held: Held) -> Any:
-    """The same list, dict, set or array with what was in it; any other value as it was."""
+    """The same list, dict, set, array or random generator with what was in it; any other value as it was."""
     value, content = held.value, deepcopy(held.content)
     if isinstance(value, list | bytearray):
         value[:] = content
@@ -145,4 +165,6 @@ def _refilled(held: Held) -> Any:
     elif isinstance(value, deque):
         value.clear()
         value.extend(content)
+    elif isinstance(value, GENERATORS):
+        _set_place(value, _place(content))
     return value

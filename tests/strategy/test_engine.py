@@ -344,7 +344,7 @@ def test_a_fill_is_converted_at_the_rate_of_its_time_and_a_position_at_that_of_n
 
 
 @pytest.mark.parametrize("kind", [TARGET, ORDER])
-def test_the_fee_that_is_set_aside_is_in_the_instruments_currency(kind: float) -> None:
+def test_the_fee_that_is_set_aside_is_in_the_instruments_currency(kind: int) -> None:
     """4,800 at 3,000 yen of 0.0067 dollars are $96,480; 1 yen a unit is $32.16 of the $3,520 that are left."""
     rows = bars((3000, 3000, 3000, 3000), (3000, 3000, 3000, 3000))
     events = [Rate(0, rows[0].time, 0.0067, 0.0067), *rows]

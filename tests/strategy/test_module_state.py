@@ -1,7 +1,9 @@
 """What a module holds is put back: into the same objects, whatever was done to it."""
 
 from pathlib import Path
+from random import Random
 
+import numpy as np
 import pytest
 
 from strades_pipelines.strategy.module_state import ModuleState
@@ -9,6 +11,7 @@ from tests.strategy.compiler.harness import module_of
 
 SOURCE = """
 from collections import deque
+from random import Random
 from threading import Lock
 import numpy as np
 from strades_pipelines.strategy.indicators import Sma
@@ -22,6 +25,7 @@ class Box:
     def __init__(self):
         self.rows = []
 
+RNG, DRAWS, LEGACY, DICE = Random(1), np.random.default_rng(1), np.random.RandomState(1), [Random(1)]
 BOX = Box()
 BOXES = [Box()]
 SAME = ROWS
@@ -39,6 +43,11 @@ CHANGES = (
     "BOX.more = 1",
     "BOXES[0].rows.append(1)",
     "MEAN.update(1.0)",
+    "RNG.random()",
+    "RNG.gauss()",
+    "DRAWS.random()",
+    "LEGACY.normal()",
+    "DICE[0].random()",
     "NEW = 1",
     "del N",
 )
@@ -46,7 +55,7 @@ CHANGES = (
 
 def test_each_change_is_named_and_put_back_into_the_same_objects(tmp_path: Path) -> None:
     module = module_of(SOURCE, tmp_path)
-    state, rows = ModuleState([module]), module.ROWS
+    state, rows, rng = ModuleState([module]), module.ROWS, module.RNG
     assert state.changed() is None
     for change in CHANGES:
         exec(change, vars(module))
@@ -56,6 +65,9 @@ def test_each_change_is_named_and_put_back_into_the_same_objects(tmp_path: Path)
     assert module.ROWS is module.SAME is rows
     assert (len(rows), module.N, module.BY, module.BOX.rows, list(module.LAST)) == (2, 1, {"a": [1]}, [], [1, 2])
     assert not hasattr(module, "NEW")
+    assert module.RNG is rng
+    assert [rng.random(), module.DICE[0].random()] == [Random(1).random()] * 2
+    assert module.DRAWS.random() == np.random.default_rng(1).random()
 
 
 # What cannot be compared, is never equal to its copy, or sets no attribute; and what a run may do to each.
