@@ -107,7 +107,8 @@ class OwnOrders(Targets):
             unit = self.gate.unit_price(account, order)
             reserved = 0.0
             if order.quantity > 0.0 and self.gate.is_cash_account:
-                reserved = order.quantity * unit + self.broker.fee.estimate(order.quantity, unit)
+                fee = self.broker.fee.estimate(order.quantity, unit / account.rate[i])  # in the instrument's currency
+                reserved = order.quantity * unit + fee * account.rate[i]
             outcome = self.gate.carried(account, i, order.quantity, unit, reserved, self.gate.distance(account, order))
             order.reserved = reserved
         return outcome

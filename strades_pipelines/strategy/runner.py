@@ -101,7 +101,9 @@ class Runner:
             except NotCompilable:
                 if self.sweep.mode == "compiled":
                     raise
-                return self._per_event(self._strategy(chosen))
+                outcome = self._per_event(self._strategy(chosen))
+                self._refuse_shared()
+                return outcome
         except NotCompilable:
             raise
         except Exception as error:
@@ -155,10 +157,19 @@ class Runner:
 
     def _compiled(self, strategies: Sequence[Strategy]) -> list[Outcome]:
         outcomes = [outcome_of(ran) for ran in self._sets().run(strategies, self.blocks)]
-        # Threads share the module, so that it cannot be put back for one of them.
+        self._refuse_shared()
+        return outcomes
+
+    def _refuse_shared(self) -> None:
+        """Refuse what a set of a compiled sweep came to, run per event or not, where it changed its module.
+
+        Threads share the module, so that it cannot be put back for one of them.
+
+        Raises:
+            ValueError: with the name that changed.
+        """
         if (name := self._shared_name()) is not None:
             raise ValueError(f"it changed {name}, which compiled sets share; keep it in self, or sweep --mode events")
-        return outcomes
 
     def _sets(self) -> "CompiledSets":
         if self._compiled_sets is None:

@@ -138,7 +138,8 @@ class Targets(EngineState):
         unit = price * account.unit[i]
         reserved = 0.0
         if quantity > 0.0 and self.gate.is_cash_account:
-            reserved = quantity * unit + self.broker.fee.estimate(quantity, unit)
+            fee = self.broker.fee.estimate(quantity, price * account.multiplier[i])
+            reserved = quantity * unit + fee * account.rate[i]
         outcome = self.gate.carried(account, i, quantity, unit, reserved)
         if outcome == ACCEPTED:
             account.pending_reserved[i] = reserved

@@ -103,7 +103,8 @@ def complete_groups(path: Path, trades: Trades, every: Every) -> tuple[Integers,
     ends, at = [0], 0
     while at < len(total):
         before = total[at - 1] if at else 0.0
-        at = int(np.searchsorted(total, before + every.size * (1.0 - 1e-12), side="left")) + 1
+        full = int(np.searchsorted(total, before + every.size * (1.0 - 1e-12), side="left")) + 1
+        at = max(at + 1, full)  # a size below the spacing of floats at the total adds nothing to it
         if at <= len(total):
             ends.append(at)
     if len(ends) == 1:

@@ -10,7 +10,7 @@ import pytest
 from strades_pipelines.strategy.action_files import read_actions
 from strades_pipelines.strategy.bar_checks import iso
 from strades_pipelines.strategy.bar_files import Reading
-from strades_pipelines.strategy.trade_bars import parse_every
+from strades_pipelines.strategy.trade_bars import Trades, complete_groups, parse_every
 from tests.research.bars import Run
 
 HEADER = "ts_utc,price,amount\n"
@@ -145,3 +145,10 @@ def test_trades_and_every_go_together(trades: Path, strades: Run) -> None:
         assert (answer.code, answer.err) == (2, "strades: expected --trades FILE and --every, found one of them\n")
     answer = strades("backtest", "buy_and_hold", "--trades", trades, "--every", "1m", "--resample", "5m")
     assert (answer.code, "--every says how long they are" in answer.err) == (2, True)
+
+
+def test_a_bar_smaller_than_the_spacing_of_the_total_is_one_trade() -> None:
+    """Floats near 1e17 are 16 apart, so that 1e17 + 1 is 1e17: each trade of 1 behind it fills a bar of 1."""
+    trades = Trades(np.arange(3), np.full(3, 100.0), np.array([1e17, 1.0, 1.0]))
+    first, end = complete_groups(Path("t.csv"), trades, parse_every("1volume"))
+    assert (first.tolist(), end) == ([0, 1, 2], 3)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from strades_pipelines.market.fees import PercentFee
+from strades_pipelines.market.fees import PercentFee, PerShareFee
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.broker import RECORDED, SAME_CLOSE
 from strades_pipelines.strategy.events import (
@@ -341,6 +341,20 @@ def test_a_fill_is_converted_at_the_rate_of_its_time_and_a_position_at_that_of_n
     assert ran.equity == pytest.approx(
         [10_000, 10_000, 8900 + 1100 * 1.2, 8900 + 50 * 11.5 * 1.3 + 50 * 11 * 1.3], rel=1e-12
     )
+
+
+@pytest.mark.parametrize("kind", [TARGET, ORDER])
+def test_the_fee_that_is_set_aside_is_in_the_instruments_currency(kind: int) -> None:
+    """4,800 at 3,000 yen of 0.0067 dollars are $96,480; 1 yen a unit is $32.16 of the $3,520 that are left."""
+    rows = bars((3000, 3000, 3000, 3000), (3000, 3000, 3000, 3000))
+    events = [Rate(0, rows[0].time, 0.0067, 0.0067), *rows]
+    changes = {"cash": 100_000.0, "fee": lambda: PerShareFee(1.0), "limits": {"leverage": 1.0}, "prepare": foreign}
+    ran = script(events, step(1, kind, quantity=4800), **changes)
+    assert [decision.outcome for decision in ran.decisions] == ["accepted"]
+    assert ran.account.cash == pytest.approx(100_000 - 96_480 - 32.16, rel=1e-12)
+    # The fee counts still: 4,975 units are $99,997.50, and $33.33 for them more than the cash.
+    [dear] = script(events, step(1, kind, quantity=4975), **changes).decisions
+    assert dear.outcome == "cash_below_zero"
 
 
 def test_before_a_rate_is_known_nothing_is_traded() -> None:

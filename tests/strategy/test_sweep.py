@@ -163,6 +163,21 @@ class Begins(Strategy):
         account.target[bar.i] = float(len(self.begun))
 
 
+class Wide(Strategy):
+    """One way it does not compile, for more than 64 bits, and changes its module."""
+
+    way: int = 0
+
+    def on_start(self, account):
+        self.units = 1.0
+        if self.way:
+            self.huge = 10**30
+            LEVELS.append(1.0)
+
+    def on_aggregate_bar(self, bar, account):
+        account.target[bar.i] = self.units
+
+
 class Unsized(Strategy):
     """Wants no number of units."""
 
@@ -257,6 +272,17 @@ def test_compiled_sets_that_share_their_module_are_not_run(others: Path, cache: 
     sweep = Sweep(f"{others}:Shares", {}, [walk(1, 30)], Terms(cash=1e5), "compiled", cache)
     [found] = outcomes(sweep, [{"way": 0}])
     assert "which compiled sets share; keep it in self" in str(found.skipped)
+
+
+def test_a_set_that_goes_on_per_event_among_compiled_ones_may_not_change_what_they_share(
+    others: Path, cache: Path
+) -> None:
+    sweep = Sweep(f"{others}:Wide", {}, [walk(1, 30)], Terms(cash=1e5), "auto", cache)
+    before, wide, after = outcomes(sweep, [{"way": way} for way in (0, 1, 0)])
+    assert "it changed" in str(wide.skipped)
+    assert "LEVELS, which compiled sets share; keep it in self" in str(wide.skipped)
+    assert before == after
+    assert (before.skipped, before.fills) == (None, 1)
 
 
 def test_sets_of_one_call_that_fill_their_journals_come_to_what_single_runs_do(others: Path, cache: Path) -> None:

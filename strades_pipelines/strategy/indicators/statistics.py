@@ -204,7 +204,7 @@ class Percentile:
     def __init__(self, length: int = 30, percent: float = 50.0) -> None:
         self.length = whole("length of Percentile", length)
         share = between("percent of Percentile", percent, 0.0, 100.0)
-        self.rank = max(1, math.ceil(share / 100.0 * length))
+        self.rank = max(1, math.ceil(share * length / 100.0))
         self.value = math.nan
         self.count = 0
         self.index = 0

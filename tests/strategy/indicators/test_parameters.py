@@ -78,3 +78,11 @@ def test_a_window_needs_a_length(kind: type[Any]) -> None:
 def test_each_parameter_is_named(kind: type[Any], parameters: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         kind(*parameters)
+
+
+def test_a_percentile_takes_the_rank_of_whole_numbers() -> None:
+    """7 % of 100 values is the 7th: 7.0 / 100.0 * 100 is 7.000000000000001, of which the next whole number is 8."""
+    for length in range(1, 201):
+        for percent in range(101):
+            expected = max(1, (percent * length + 99) // 100)
+            assert ind.Percentile(length, float(percent)).rank == expected, (length, percent)
