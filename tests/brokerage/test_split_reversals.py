@@ -15,10 +15,10 @@ from strades_pipelines.brokerage.findings import StoredFinding, open_findings
 from strades_pipelines.brokerage.ledger import post_fill, verify_ledger
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.reconcile import reconcile_account
-from strades_pipelines.brokerage.splits import SplitError
+from strades_pipelines.brokerage.splits import SplitError, book_splits, withdrawn_splits
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import AAPL, Connection, rows
-from tests.brokerage.test_splits import close_of, held, position, run, split, through
+from tests.brokerage.test_splits import close_of, held, open_of, position, run, split, stated_anew, through
 from tests.strategy.builders import fill_event
 
 __all__ = ["held", "run", "split", "through"]
@@ -66,6 +66,18 @@ def test_a_booked_split_that_is_left_out_or_corrected_to_one_stops_the_wallet(
     assert state == "halted"
     assert reason == f"split_withdrawn AAPL ({found.finding_id}); see `strades reconcile`"
     assert f"strades adopt {found.finding_id}" in found.advice
+
+
+def test_a_split_that_is_left_out_is_not_the_one_of_a_month_before(market: Connection, through: Through) -> None:
+    """4 for 1 twice, 31 days apart, as a source told it: 10 are 160. Without the second they were to be 40."""
+    through()
+    stated_anew(market, open_of(34), close_of(34))
+    wallet = book_splits(market, load_wallet(market, "paper"), now=close_of(34))
+    assert position(market)[0] == 160
+    assert withdrawn_splits(market, wallet, now=close_of(35)) == []
+    market.execute("DELETE FROM records.corporate_actions WHERE ex_date = %s", [open_of(34).date()])
+    [found] = withdrawn_splits(market, wallet, now=close_of(35))
+    assert found.evidence == {"ex_date": "2024-02-05", "ratio": "4"}
 
 
 def test_it_stands_until_it_is_settled_and_is_over_where_the_split_is_stated_again(
