@@ -83,7 +83,7 @@ def asked_before(run_keys: list[str | None], **tags: str) -> dg.DagsterRun:
 def test_a_stretch_waits_for_the_retry_of_the_one_before_on_which_its_models_are_trained(
     connection: Connection, database_url: str
 ) -> None:
-    """A run that was killed is told so, and its retry is launched a while later: between the two nothing is unfinished."""
+    """The retry of a run that was killed is launched a while later: between the two nothing is unfinished."""
     waits(connection, date(2009, 11, 3))
     waits(connection, date(2012, 5, 5))
     run_keys = tick(database_url)[1]

@@ -36,7 +36,7 @@ rework_months_job = dg.define_asset_job(
     description="Asks for past months with rows not taken in yet. The data sensor keeps up with the current month.",
 )
 def revision_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult | dg.SkipReason:
-    """A run for the first stretch of months; the same rows ask for the same run, and again an hour later if it failed."""
+    """A run for the first stretch of months; the same rows ask for the same one, once more an hour later."""
     now = settings().now()
     current = now.date().replace(day=1)
     first = MONTHS.get_first_partition_window()
