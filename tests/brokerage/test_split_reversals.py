@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,12 +13,26 @@ from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import StoredFinding, open_findings
 from strades_pipelines.brokerage.ledger import post_fill, verify_ledger
-from strades_pipelines.brokerage.portfolio import load_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.reconcile import reconcile_account
 from strades_pipelines.brokerage.splits import SplitError, book_splits, withdrawn_splits
 from strades_pipelines.database.connection import connect
-from tests.brokerage.conftest import AAPL, Connection, rows
-from tests.brokerage.test_splits import close_of, held, open_of, position, run, split, stated_anew, through
+from strades_pipelines.market.events import stamp
+from tests.brokerage.conftest import AAPL, START, AddCandles, Connection, rows
+from tests.brokerage.test_splits import (
+    DAY,
+    NEW,
+    OLD,
+    close_of,
+    held,
+    open_of,
+    position,
+    run,
+    split,
+    stated_anew,
+    through,
+)
+from tests.brokerage.test_statements import load
 from tests.strategy.builders import fill_event
 
 __all__ = ["held", "run", "split", "through"]
@@ -115,6 +129,41 @@ def test_an_adopted_withdrawal_gives_the_units_of_before_back(
         assert reconcile_account(market, theirs, "paper/paper", now=close_of(5)).findings == []
     trade(6)
     assert position(market)[0] == 10
+
+
+def buy_elsewhere(market: Connection, at: datetime, now: datetime) -> None:
+    """A statement of 5 that were bought at `at`."""
+    load(market, f"{stamp(at)},,AAPL,buy,5,103,0,,,,", now=now)
+
+
+def test_a_trade_of_a_statement_from_after_a_split_is_in_its_shares_at_the_paper_venue_too(
+    market: Connection, held: Wallet, add_days: AddCandles, run: Callable[..., None], split: Callable[..., None]
+) -> None:
+    """10 are 40; with 5 that were bought after the opening, before the split was told of, 45."""
+    add_days(OLD)
+    for day in (0, 1, 2):
+        run(close_of(day))
+    add_days(NEW[:1], start=START + 3 * DAY, recorded_at=close_of(3))
+    buy_elsewhere(market, open_of(3), close_of(3))
+    split(3)
+    run(close_of(3))
+    assert position(market)[0] == 45
+    assert rows(market, "SELECT quantity FROM trading.paper_venue_positions") == [(45,)]
+
+
+def test_a_trade_of_a_statement_from_after_a_false_split_stays_as_it_is(
+    market: Connection, through: Through, trade: Callable[[int], None], database_url: str
+) -> None:
+    """10 that were 40 are 10 again, with 5 that were bought meanwhile 15; a quarter of all 45 is 11.25."""
+    through()
+    buy_elsewhere(market, close_of(4), close_of(4))
+    withdraw(market)
+    trade(5)
+    adopt(market, load_wallet(market, "paper"), only_finding(market).finding_id, request("adopt", 5))
+    assert position(market)[0] == 15
+    assert rows(market, "SELECT quantity FROM trading.paper_venue_positions") == [(15,)]
+    with connect(database_url) as theirs:
+        assert reconcile_account(market, theirs, "paper/paper", now=close_of(5)).findings == []
 
 
 def test_an_ignored_withdrawal_keeps_the_units_and_stops_nothing_more(
