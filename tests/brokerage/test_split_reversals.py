@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,14 +14,17 @@ from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import StoredFinding, open_findings
 from strades_pipelines.brokerage.ledger import post_fill, verify_ledger
-from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
 from strades_pipelines.brokerage.reconcile import reconcile_account
+from strades_pipelines.brokerage.sleeves import SEVERAL
 from strades_pipelines.brokerage.splits import SplitError, book_splits, withdrawn_splits
+from strades_pipelines.brokerage.wallets import SleeveTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.events import stamp
 from tests.brokerage.conftest import AAPL, START, AddCandles, Connection, rows
 from tests.brokerage.test_splits import (
     DAY,
+    HELD,
     NEW,
     OLD,
     close_of,
@@ -197,6 +201,37 @@ def test_units_that_were_sold_cannot_be_taken_back(
         adopt(market, load_wallet(market, "paper"), only_finding(market).finding_id, request("adopt", 5))
     market.rollback()
     assert position(market)[0] == 10
+
+
+def test_a_strategy_cannot_be_left_with_a_debt_to_another(
+    market: Connection, add_days: AddCandles, run: Callable[..., None], split: Callable[..., None], trade: Any
+) -> None:
+    """Two bought 10 each, which were 40; one sold 15 of its own: 10 less 15 is a debt, though the wallet holds 5."""
+    sleeves = tuple(
+        SleeveTemplate(name, HELD.strategy, HELD.parameters, HELD.instruments, Decimal(50)) for name in ("a", "b")
+    )
+    open_wallet(market, replace(HELD, strategy=SEVERAL, parameters={}, sleeves=sleeves), now=START)
+    add_days(OLD)
+    for day in (0, 1, 2):
+        run(close_of(day))
+    add_days(NEW, start=START + 3 * DAY, recorded_at=close_of(3))
+    split(3)
+    run(close_of(3))
+    [(intent_id,)] = rows(
+        market,
+        "SELECT intent_id FROM trading.intents JOIN signals.decisions USING (decision_id)"
+        " WHERE signals.decisions.strategy = 'a'",
+    )
+    sold = fill_event("sell", "15", "104", fee="0", known_at=close_of(3) + timedelta(hours=1))
+    sold = replace(sold, listing_id=AAPL, content_id="sold", intent_id=intent_id, currency="USD")
+    assert post_fill(market, load_wallet(market, "paper"), sold, now=close_of(4))
+    withdraw(market)
+    trade(5)
+    with pytest.raises(CannotBeSettledError, match="wallet paper: a would hold -5 yahoo:AAPL"):
+        adopt(market, load_wallet(market, "paper"), only_finding(market).finding_id, request("adopt", 5))
+    market.rollback()
+    owned = "SELECT owner, quantity FROM trading.owner_positions ORDER BY owner"
+    assert rows(market, owned) == [("a", 25), ("b", 40)]
 
 
 def test_a_split_that_was_taken_back_and_is_stated_again_stops_the_wallet(
