@@ -10,7 +10,7 @@ from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.statement_formats import StatementError
-from strades_pipelines.brokerage.statements import Imported
+from strades_pipelines.brokerage.statements import Imported, import_statement
 from strades_pipelines.brokerage.trade_corrections import Changes, correct_trade, undo_correction
 from tests.brokerage.conftest import BTC, MINUTE, START, Connection, rows
 from tests.brokerage.test_statements import NOW, load, trade
@@ -149,12 +149,12 @@ def test_of_two_people_at_one_trade_the_second_is_refused(
     fill_id = bought(market)
     before = books(market, wallet)
     correct(market, fill_id, price="101")
-    right, as_ever = only(market, "correction"), trade_corrections.import_statement
+    right = only(market, "correction")
 
     def too_late(*arguments: Any, **options: Any) -> Imported:
-        monkeypatch.setattr(trade_corrections, "import_statement", as_ever)
+        monkeypatch.setattr(trade_corrections, "import_statement", import_statement)
         undo_correction(market, fill_id, request(6))
-        return as_ever(*arguments, **options)
+        return import_statement(*arguments, **options)
 
     monkeypatch.setattr(trade_corrections, "import_statement", too_late)
     with pytest.raises(StatementError, match="the trade was changed meanwhile"):
