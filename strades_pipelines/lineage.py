@@ -93,8 +93,16 @@ class Lineage:
 
     @property
     def is_told(self) -> bool:
-        """Whether a venue's own words are kept: an answer about the order, or what an adopted finding rests on."""
-        return self.finding is not None or any(event["message"] is not None for event in self.events)
+        """Whether a venue's own words are kept: an answer about the order, or what an adopted finding rests on.
+
+        An answer says what became of an order, and not why it was made: where its decision names bars or a prediction,
+        those have to be there.
+        """
+        if self.finding is not None:
+            return True
+        read = (self.decision or {"inputs": {}})["inputs"]
+        is_of_data = bool(read.get("bars") or read.get("prediction_id"))
+        return not is_of_data and any(event["message"] is not None for event in self.events)
 
 
 def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:

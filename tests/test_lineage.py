@@ -211,6 +211,23 @@ def test_27_a_fill_at_a_venue_leads_through_its_orders_events_to_what_the_venue_
     assert trace_all(database_url)["faults"] == []
 
 
+def test_27_a_venues_answer_does_not_stand_in_for_the_bars_that_a_decision_read(desk: Desk, database_url: str) -> None:
+    """It names a bar of minutes, and there is none any more."""
+    of_a_strategy(desk)
+    for _ in range(2):
+        desk.execute()
+        desk.later()
+    at = desk.now.isoformat()
+    bars = {"listing_id": 1, "interval": "1m", "first_open_time": at, "last_open_time": at}
+    desk.market.execute("ALTER TABLE signals.decisions DISABLE TRIGGER USER")
+    desk.market.execute("UPDATE signals.decisions SET inputs = %s", [json.dumps({"bars": bars})])
+    desk.market.commit()
+    [(fill_id,)] = rows(desk.market, "SELECT fill_id FROM trading.fills")
+    fault = f"{fill_id}: no stored body stands behind it"
+    assert trace_one(fill_id, database_url)["faults"] == [fault]
+    assert trace_all(database_url)["faults"] == [fault]
+
+
 def test_27_a_fill_that_nothing_stored_stands_behind_is_a_fault(desk: Desk, database_url: str) -> None:
     of_a_strategy(desk)
     for _ in range(2):

@@ -69,7 +69,28 @@ def test_months_are_asked_for_in_stretches_and_the_current_one_is_left_out(
         waits(connection, date(*about))
     waits(connection, date(2010, 2, 1), relation="features.daily")
     waits(connection, date(2011, 2, 1), relation="cleaned.gaps")
-    assert tick(database_url)[0] == [("2009-11-01", "2010-02-01"), ("2012-05-01", "2012-05-01")]
+    months, run_keys = tick(database_url)
+    assert months == [("2009-11-01", "2010-02-01")]
+    assert tick(database_url, asked_before(run_keys))[0] == [("2012-05-01", "2012-05-01")]
+
+
+def asked_before(run_keys: list[str | None], **tags: str) -> dg.DagsterRun:
+    """A run that was asked for, and failed."""
+    found = {"dagster/run_key": run_keys[0] or ""} | {f"dagster/{name}": value for name, value in tags.items()}
+    return dg.DagsterRun("rework_months_job", status=dg.DagsterRunStatus.FAILURE, tags=found)
+
+
+def test_a_stretch_waits_for_the_retry_of_the_one_before_on_which_its_models_are_trained(
+    connection: Connection, database_url: str
+) -> None:
+    """The retry of a run that was killed is launched a while later: between the two nothing is unfinished."""
+    waits(connection, date(2009, 11, 3))
+    waits(connection, date(2012, 5, 5))
+    run_keys = tick(database_url)[1]
+    assert tick(database_url, asked_before(run_keys, will_retry="true"))[0] == []
+    retried = asked_before(run_keys, will_retry="true", auto_retry_run_id="another")
+    for last, asks in ((asked_before(run_keys, will_retry="true"), False), (asked_before(run_keys), True)):
+        assert bool(tick(database_url, retried, last)[0]) is asks
 
 
 def test_the_same_rows_are_the_same_run_and_later_ones_another(connection: Connection, database_url: str) -> None:

@@ -14,6 +14,7 @@ from strades_pipelines.brokerage.findings import (
     settle_finding,
 )
 from strades_pipelines.brokerage.ledger import post_fill
+from strades_pipelines.brokerage.owner_positions import read_owner_positions
 from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_books, load_wallet
 from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.brokerage.rows import decision_row, insert, intent_row, order_event_row, request_from_json
@@ -118,10 +119,19 @@ def _take_back(
     if finding.reference not in withdrawn:
         raise CannotBeSettledError(f"{where}: the split is stated again; `strades reconcile` ends the finding")
     split = next(split for split in wallet.splits if split.movement_id == finding.reference)
+    before = read_owner_positions(connection, wallet.name)
     held = held_units(connection, take_back_split(connection, wallet, listing, split, now=request.at), split.listing_id)
+    # Where several strategies share it, one of them may have sold what only another holds now.
+    owed = [
+        f": {owner} would hold {plain(position.quantity)}"
+        for (owner, listing_id), position in read_owner_positions(connection, wallet.name).items()
+        if listing_id == split.listing_id and position.quantity < 0 <= before[owner, listing_id].quantity
+    ]
     if held < 0:
+        owed = [f" would hold {plain(held)}"]
+    if owed:
         raise CannotBeSettledError(
-            f"{where} would hold {plain(held)} {listing.name}, as it has sold units that the split had made; "
+            f"{where}{owed[0]} {listing.name}, as it has sold units that the split had made; "
             "ignore it, and go on with a new wallet"
         )
 

@@ -23,7 +23,7 @@ from strades_pipelines.market.history import (
 )
 from strades_pipelines.market.ledger import FLOWS, INCOME, UNIT_FEE, Entry, plain
 from strades_pipelines.market.rounding import exact, scaled
-from strades_pipelines.market.splits import ratio_since
+from strades_pipelines.market.splits import ratio_since, standing
 
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
 NEWEST = """
@@ -153,7 +153,8 @@ def session_periods(connection: Connection, wallet: Wallet, start: datetime, now
 def read_steps(connection: Connection, wallet: Wallet, start: datetime, end: datetime, last: int) -> list[Step]:
     """The lines of a wallet's ledger in [start, end], up to the line `last`, in the order of their times."""
     steps = []
-    splits = {split.movement_id: split for split in wallet.splits}
+    # The two lines of one that was taken back are cash there and back again, at one instant.
+    splits = {split.movement_id: split for split in standing(wallet.splits)}
     for kind, reference, at, currency, amount, strategy, source, *fill in connection.execute(
         STEPS, [wallet.name, start, end, last]
     ):

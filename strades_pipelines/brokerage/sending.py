@@ -205,10 +205,12 @@ class Sending:
 
     def _call(self, lane: VenueBroker, submit: Submit) -> VenueOrder:
         """Call the venue, in whatever thread: for a new order, or for one in the place of another."""
+        # A venue on paper accepts it when it is sent, as it is recorded, and not when a pass began that waited since.
+        at = max(self._journal.now, submit.known.sent_at or self._journal.now)
         if submit.old is None or not isinstance(lane, ReplacesOrders):
-            return lane.submit(submit.order, at=self._journal.now)
+            return lane.submit(submit.order, at=at)
         crash_point("trading.order_replacing")
-        found = lane.replace(submit.old.order, submit.order, filled=submit.old.filled, at=self._journal.now)
+        found = lane.replace(submit.old.order, submit.order, filled=submit.old.filled, at=at)
         crash_point("trading.order_replaced")
         return found
 

@@ -12,7 +12,8 @@ from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.rounding import exact, scaled
 from strades_pipelines.market.splits import Split, ratio_since
 
-# Fills of the ledger's lines after `covered` and up to `last`, with the last close that their decisions knew.
+# Fills of the ledger's lines after `covered` and up to `last`, with the last close that their decisions knew. Not of
+# statements, nor what was adopted: no decision of ours saw a price before them.
 NEW_FILLS = """
     SELECT f.fill_id, f.listing_id, d.decided_at, f.filled_at, f.side, f.quantity, f.price, f.currency, bar.close
     FROM trading.ledger AS l
@@ -26,7 +27,7 @@ NEW_FILLS = """
         ORDER BY b.open_time DESC LIMIT 1
     ) AS bar ON true
     WHERE l.wallet = %(wallet)s AND l.kind = 'fill' AND l.sequence > %(covered)s AND l.sequence <= %(last)s
-        AND i.broker <> 'statement'
+        AND i.broker <> 'statement' AND d.strategy <> 'external'
 """
 ADD_TO_SUMS = """
     INSERT INTO results.listing_slippage (wallet, listing_id, currency, fills, unpriced, notional, slippage)

@@ -92,10 +92,13 @@ def _due(connection: Connection, wallet: Wallet, stated: Sequence[DueSplit]) -> 
 
 
 def _withdrawn(wallet: Wallet, stated: Sequence[DueSplit]) -> list[Split]:
+    # What is stated under the day of another booked one is that one: no split was moved there.
+    days = {(split.listing_id, split.ex_date) for split in wallet.splits}
+    free = [one for one in stated if (one.listing_id, one.ex_date) not in days]
     return [
         split
         for split in standing(wallet.splits)
-        if not any(_is_same(split, one) or _is_moved(split, one, stated) for one in stated)
+        if not any(_is_same(split, one) for one in stated) and not any(_is_moved(split, one, stated) for one in free)
     ]
 
 

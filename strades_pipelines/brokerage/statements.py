@@ -89,7 +89,7 @@ class NewTrade:
 
 
 def import_statement(
-    connection: Connection, body: bytes, *, file_name: str, format_name: str, request: Request
+    connection: Connection, body: bytes, *, file_name: str, format_name: str, request: Request, whole: bool = False
 ) -> Imported:
     """Book what is new in a statement of the wallet that the request is about, all of it or nothing. Commits.
 
@@ -99,6 +99,7 @@ def import_statement(
 
     Args:
         connection: with no transaction open.
+        whole: its rows are trades that belong together: all of them are new, or none is.
 
     Raises:
         StatementError: rows that cannot be read, or must not be booked; nothing is.
@@ -111,7 +112,12 @@ def import_statement(
         wallet = load_wallet(connection, request.scope.name)
         try:
             rows = read_statement(body, format_name)
-            done = _import(connection, wallet, rows, body, request, file_name=file_name, format_name=format_name)
+            trades = _new_trades(connection, wallet, rows, request.at)
+            if whole and 0 < len(trades) < len(rows):
+                raise StatementError(["the trade was changed meanwhile; look at it again (`strades trace`)"])
+            done = _import(
+                connection, wallet, rows, trades, body, request, file_name=file_name, format_name=format_name
+            )
         except StatementError as error:
             connection.rollback()
             command_id = log_command(connection, request, {"file_name": file_name, "format": format_name})
@@ -128,13 +134,13 @@ def _import(
     connection: Connection,
     wallet: Wallet,
     rows: Sequence[StatementTrade | StatementCash],
+    trades: Sequence[NewTrade],
     body: bytes,
     request: Request,
     *,
     file_name: str,
     format_name: str,
 ) -> Imported:
-    trades = _new_trades(connection, wallet, rows, request.at)
     movements = list(_movements(wallet, [row for row in rows if isinstance(row, StatementCash)]))
     new = {movement.movement_id for movement in movements} - _known_movements(connection, wallet, movements)
     with connection.cursor() as cursor:

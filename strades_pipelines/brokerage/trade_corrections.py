@@ -88,7 +88,11 @@ def correct_trade(connection: Connection, fill_id: str, changes: Changes | None,
         raise StatementError([f"trade {fill_id}: expected one of a statement, was a reversal; undo what made it"])
     if right and replace(right[0], trade_id=trade.trade_id) == trade:
         raise StatementError([f"trade {fill_id}: expected another value, was what is booked"])
-    booked = related.get(CORRECTION)
+    booked, restored = related.get(CORRECTION), related.get(RESTORATION)
+    if restored is not None:
+        raise StatementError(
+            [f"trade {fill_id}: expected one that stands, was one that is restored; correct {restored.fill_id}"]
+        )
     if REVERSAL in related and (not right or booked is None or _said(booked) != _said(right[0])):
         raise StatementError(
             [f"trade {fill_id}: expected one that stands, was one that is taken back; correct its successor"]
@@ -108,12 +112,16 @@ def undo_correction(connection: Connection, fill_id: str, request: Request) -> I
         raise StatementError([f"trade {fill_id}: expected one that is taken back, was one that stands or is restored"])
     successor = related.get(CORRECTION)
     rows = [replace(trade, trade_id=f"{RESTORATION} {fill_id}")]
-    if successor is not None:
-        if REVERSAL in _read(connection, successor.fill_id, request)[1]:
+    while successor is not None:
+        later = _read(connection, successor.fill_id, request)[1]
+        if REVERSAL not in later:
+            rows.insert(0, successor.reversed)
+            break
+        if RESTORATION not in later:
             raise StatementError(
                 [f"trade {fill_id}: its successor {successor.fill_id} was corrected too; undo that first"]
             )
-        rows.insert(0, successor.reversed)
+        successor = later[RESTORATION]
     return _book(connection, rows, f"undo-{fill_id}.csv", request)
 
 
@@ -144,4 +152,6 @@ def _book(connection: Connection, trades: Sequence[OwnTrade], file_name: str, re
         amounts = (plain(amount) for amount in (one.quantity, one.price, one.fee))
         lines.writerow([stamp(one.filled_at), one.instrument, one.side, *amounts, one.fee_currency or "", one.trade_id])
     body = written.getvalue().encode()
-    return import_statement(connection, body, file_name=file_name, format_name="generic", request=request)
+    # It was read without the wallet's lock: where another person was faster, some of the rows are booked already, and
+    # the others would stand beside what that person booked.
+    return import_statement(connection, body, file_name=file_name, format_name="generic", request=request, whole=True)

@@ -6,7 +6,6 @@ units, cost and profit, to the last digit.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from strades_pipelines.market.books import AVERAGE_UNIT, ZERO, Position
@@ -43,7 +42,6 @@ def owned_positions(fills: Sequence[Fill], owners: Mapping[str, str], splits: Se
     """
     positions: dict[Key, Position] = {}
     fractions: dict[str, str] = {}
-    paid_out: dict[tuple[int, date], Key] = {}  # what is taken back goes to whoever gave it
     for event in in_turn(fills, splits):
         if not isinstance(event, Split):
             key = owners.get(event.content_id, ""), event.listing_id
@@ -51,13 +49,11 @@ def owned_positions(fills: Sequence[Fill], owners: Mapping[str, str], splits: Se
             continue
         own = [key for key in positions if key[1] == event.listing_id]
         largest = max(own, key=lambda key: positions[key].quantity, default=None)
-        largest = paid_out.get((event.listing_id, event.ex_date), largest)
         for key in own:
             part = event if key == largest else replace(event, taken=ZERO, cash=ZERO)
             positions[key] = positions[key].after_split(part)
         if largest is not None and event.taken:
             fractions[event.movement_id] = largest[0]
-            paid_out[event.listing_id, event.ex_date] = largest
     return Owned(positions, fractions)
 
 

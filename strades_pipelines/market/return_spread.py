@@ -44,7 +44,12 @@ def return_spread(returns: Sequence[float]) -> ReturnSpread:
 
 
 def _bins(values: "np.typing.NDArray[np.float64]", low: float, high: float) -> int:
-    """The bins of width 2 x interquartile range / cube root of n; without such a range, one a return."""
+    """The bins of width 2 x interquartile range / cube root of n; without such a range, one a return.
+
+    One where all returns are the same, or differ by rounding alone: no float lies between such edges.
+    """
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        return 1
     upper, lower = np.percentile(values, [75, 25])
     width = 2 * float(upper - lower) / len(values) ** (1 / 3)
     wanted = (high - low) / width if width > 0 else len(values)

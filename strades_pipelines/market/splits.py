@@ -106,8 +106,10 @@ def paid_out(split: Split, i: int, currency: str) -> Fill:
 def in_turn(fills: Sequence[Fill], splits: Sequence[Split]) -> Iterator[Fill | Split]:
     """Fills as they come, but for the splits of their listings: each before the first fill in its shares.
 
-    So a fill from before a split that is booked after it counts in the shares that it was done in.
+    So a fill from before a split that is booked after it counts in the shares that it was done in. One that was taken
+    back never was: there and back again, units that are no whole parts would not be what they had been.
     """
+    splits = standing(splits)
     listings = [*(fill.listing_id for fill in fills), *(split.listing_id for split in splits)]
     for listing_id in dict.fromkeys(listings):
         own = sorted((split for split in splits if split.listing_id == listing_id), key=lambda split: split.at)

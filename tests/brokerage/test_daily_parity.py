@@ -50,11 +50,11 @@ class Trader:
         self.market.execute(CANDLE, [BTC, opened, closed, *prices, closed, stored_at or closed])
         self.market.commit()
 
-    def trade(self, now: datetime, *, sent_at: datetime | None = None) -> None:
+    def trade(self, now: datetime, *, sent_at: datetime | None = None, waited: float = 0.0) -> None:
         venue = PaperBroker(self._theirs, self.wallet)
         execute_pending(self.market, venue, "paper", now=now)
         decide(self.market, self.adbc, "paper", now=now)
-        execute_pending(self.market, venue, "paper", now=sent_at or now)
+        execute_pending(self.market, venue, "paper", now=sent_at or now, elapsed=lambda: waited)
 
     def trade_through(self, first: int = 0, last: int = len(CLOSES), **options: Any) -> None:
         for n in range(first, last):
@@ -97,6 +97,20 @@ def test_an_order_that_came_to_its_venue_late_is_latency(trader: Trader) -> None
     [late] = found.differences
     assert late.at == START + 3 * MINUTE
     assert (late.recorded[:7], late.expected[:7]) == ("2 at 98", "2 at 99")
+
+
+def test_an_order_of_a_pass_that_waited_is_accepted_when_it_is_sent(trader: Trader) -> None:
+    """A sale decided at 0:03 in a pass that waited 61 s is at its venue at 0:04:01, and filled at the open of 0:05."""
+    trader.trade_through(0, 2)
+    trader.add_bar(2)
+    trader.trade(START + 3 * MINUTE, waited=61.0)
+    trader.trade_through(3)
+    sent = "SELECT max(submitted_at) FROM trading.orders WHERE submitted_at = %s"
+    later = START + 4 * MINUTE + timedelta(seconds=1)
+    assert trader.market.execute(sent, [later]).fetchone() == (later,)
+    sold = rows(trader.market, "SELECT filled_at FROM trading.fills WHERE side = 'sell' ORDER BY filled_at")
+    assert sold[0] == (START + 5 * MINUTE,)
+    assert causes(trader.compare()) == [("fill", "latency")]
 
 
 def test_a_fill_of_another_price_is_the_fill_model_of_a_venue_and_a_bug_on_paper(trader: Trader) -> None:

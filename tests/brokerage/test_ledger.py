@@ -18,15 +18,23 @@ GT = 13
 
 
 def record(
-    market: Connection, wallet: Wallet, number: int, side: str, quantity: str, price: str, **changes: Any
+    market: Connection,
+    wallet: Wallet,
+    number: int,
+    side: str,
+    quantity: str,
+    price: str,
+    *,
+    strategy: str = "s",
+    **changes: Any,
 ) -> Fill:
     """Record a fill with the intent and decision it needs."""
     at: datetime = START + number * MINUTE
     made = fill_event(side, quantity, price, fee="0.1", known_at=at)
     made = replace(made, listing_id=BTC, content_id=f"F{number}", intent_id=f"I{number}", **changes)
     market.execute(
-        "INSERT INTO signals.decisions VALUES (%s, 'paper', 's', %s, %s, 'bar', 'b', 0, 0, 1, 'r', '{}', %s)",
-        [f"D{number}", BTC, at, at],
+        "INSERT INTO signals.decisions VALUES (%s, 'paper', %s, %s, %s, 'bar', 'b', 0, 0, 1, 'r', '{}', %s)",
+        [f"D{number}", strategy, BTC, at, at],
     )
     market.execute(
         "INSERT INTO trading.intents VALUES (%s, %s, 'paper', %s, 0, %s, %s, 'market', %s, %s, 'paper')",

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 
+from strades_pipelines.brokerage.adoption import EXTERNAL
 from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.slippage import slippage
@@ -41,6 +42,14 @@ def test_fills_are_measured_against_the_close_known_when_they_were_decided_and_a
     assert rows(market, SUMS) == [(BTC, "USDT", 2, 1, 408, Decimal("1.5"))]
     summed = "SELECT sum(slippage), sum(reference * quantity) FROM results.fill_slippage"
     assert rows(market, summed) == [(Decimal("1.5"), 408)]
+
+
+def test_what_was_adopted_costs_no_slippage(market: Connection, wallet: Wallet, add_candles: AddCandles) -> None:
+    """A holding taken in at 90, where 100 were known: nobody of ours saw 100 and bought 10 lower."""
+    add_candles([100.0])
+    record(market, wallet, 1, "buy", "2", "90", strategy=EXTERNAL)
+    measure_history(market, wallet, now=START + 0.5 * DAY)
+    assert rows(market, FILLS) == []
 
 
 def test_a_reference_is_in_the_shares_of_the_fill(market: Connection, wallet: Wallet, add_candles: AddCandles) -> None:

@@ -1,14 +1,16 @@
 """A trade of a statement that was wrong: reversed and booked right, by whom and why; nothing booked is changed."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from strades_pipelines.brokerage import trade_corrections
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.statement_formats import StatementError
-from strades_pipelines.brokerage.statements import Imported
+from strades_pipelines.brokerage.statements import Imported, import_statement
 from strades_pipelines.brokerage.trade_corrections import Changes, correct_trade, undo_correction
 from tests.brokerage.conftest import BTC, MINUTE, START, Connection, rows
 from tests.brokerage.test_statements import NOW, load, trade
@@ -28,6 +30,13 @@ def bought(market: Connection) -> str:
     """The id of a purchase of 2 at 100 for a fee of 0.2, of which 1 was sold at 120."""
     load(market, trade(1, "buy", "2", "100", "0.2"), trade(5, "sell", "1", "120", "0.1"))
     [(fill_id,)] = rows(market, "SELECT fill_id FROM trading.fills WHERE side = 'buy' AND quantity = 2")
+    market.rollback()
+    return str(fill_id)
+
+
+def only(market: Connection, kind: str) -> str:
+    """The id of the one trade of a kind: `correction`, say."""
+    [(fill_id,)] = rows(market, f"SELECT fill_id FROM trading.fills WHERE venue_fill_id LIKE '{kind} of%'")
     market.rollback()
     return str(fill_id)
 
@@ -74,8 +83,7 @@ def test_the_same_correction_again_books_nothing_and_another_is_refused(market: 
     for wrong in ("102", "100"):
         with pytest.raises(StatementError, match="trade "):
             correct(market, fill_id, minutes=7, price=wrong)
-    [(reversal,)] = rows(market, "SELECT fill_id FROM trading.fills WHERE venue_fill_id LIKE 'reversal of%'")
-    market.rollback()
+    reversal = only(market, "reversal")
     with pytest.raises(StatementError, match="was a reversal"):
         correct(market, reversal, minutes=7, price="102")
     with pytest.raises(LookupError, match="expected one of a statement of wallet paper"):
@@ -98,10 +106,60 @@ def test_an_undo_brings_the_trade_back_and_it_can_be_corrected_once_more(
     assert books(market, wallet) == before
     with pytest.raises(StatementError, match="or is restored"):
         undo_correction(market, fill_id, request(7))
-    [(restored,)] = rows(market, "SELECT fill_id FROM trading.fills WHERE venue_fill_id LIKE 'restoration of%'")
-    market.rollback()
+    restored = only(market, "restoration")
     correct(market, restored, minutes=8, price="101")
     assert books(market, wallet)[0] == before[0] - 2
+
+
+def test_a_restored_trade_is_corrected_in_its_own_name(market: Connection, wallet: Wallet) -> None:
+    """Corrected to 101, undone, to 101 again: all of these rows are booked, and what stands is the one at 100."""
+    fill_id = bought(market)
+    before = books(market, wallet)
+    correct(market, fill_id, price="101")
+    undo_correction(market, fill_id, request(6))
+    restored = only(market, "restoration")
+    for changes in (Changes(price=Decimal(101)), None):
+        with pytest.raises(StatementError, match=f"was one that is restored; correct {restored}"):
+            correct_trade(market, fill_id, changes, request(7))
+    assert books(market, wallet) == before
+
+
+def test_a_correction_is_undone_also_where_its_successor_was_corrected_and_restored(
+    market: Connection, wallet: Wallet
+) -> None:
+    """2 at 100, at 101, at 102, at 101 again, at 100 again."""
+    fill_id = bought(market)
+    before = books(market, wallet)
+    correct(market, fill_id, price="101")
+    right = only(market, "correction")
+    correct(market, right, minutes=6, price="102")
+    with pytest.raises(StatementError, match=f"its successor {right} was corrected too; undo that first"):
+        undo_correction(market, fill_id, request(7))
+    undo_correction(market, right, request(7))
+    undo_correction(market, fill_id, request(8))
+    assert books(market, wallet) == before
+    with pytest.raises(StatementError, match="or is restored"):
+        undo_correction(market, fill_id, request(9))
+
+
+def test_of_two_people_at_one_trade_the_second_is_refused(
+    market: Connection, wallet: Wallet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An undo is booked after a correction to 102 has looked and before it has the lock: 2 at 100 stand, and not 4."""
+    fill_id = bought(market)
+    before = books(market, wallet)
+    correct(market, fill_id, price="101")
+    right = only(market, "correction")
+
+    def too_late(*arguments: Any, **options: Any) -> Imported:
+        monkeypatch.setattr(trade_corrections, "import_statement", import_statement)
+        undo_correction(market, fill_id, request(6))
+        return import_statement(*arguments, **options)
+
+    monkeypatch.setattr(trade_corrections, "import_statement", too_late)
+    with pytest.raises(StatementError, match="the trade was changed meanwhile"):
+        correct(market, right, minutes=7, price="102")
+    assert books(market, wallet) == before
 
 
 def test_a_correction_that_the_books_cannot_take_is_refused_whole(market: Connection, wallet: Wallet) -> None:

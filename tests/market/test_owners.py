@@ -62,6 +62,17 @@ def test_the_fraction_that_a_split_leaves_is_of_who_holds_most() -> None:
     assert combined(owned.positions.values()).quantity == 16
 
 
+def test_a_split_that_is_taken_back_gives_each_owner_its_units_back() -> None:
+    """1 for 3 makes 1.6666666667 and 1.3333333333 of 5 and 4; three times as many are not 5 and 4."""
+    fills, owners = fills_of([("a", "buy", Decimal(5), Decimal(30)), ("b", "buy", Decimal(4), Decimal(30))])
+    at, none = START + timedelta(days=1), Decimal(0)
+    split = Split("w", fills[0].listing_id, date(2024, 1, 3), at, Fraction(1, 3), none, none, True, at)
+    pair = [split, replace(split, ratio=Fraction(3), recorded_at=at + timedelta(days=1))]
+    owned = owned_positions(fills, owners, pair)
+    assert owned == owned_positions(fills, owners, [])
+    assert {owner: position.quantity for (owner, _), position in owned.positions.items()} == {"a": 5, "b": 4}
+
+
 def test_one_owner_is_the_account() -> None:
     position = Position(Decimal(3), Decimal(7), Decimal(21), Decimal(2))
     assert combined([position]) is position

@@ -1,5 +1,6 @@
 """How returns are spread: NumPy's own histogram by Freedman and Diaconis, and what is not defined."""
 
+import math
 import statistics
 
 import numpy as np
@@ -31,3 +32,12 @@ def test_nothing_is_made_up_for_few_returns() -> None:
     one = return_spread([0.01])
     assert (one.mean, one.deviation, one.bin_counts) == (0.01, None, [1])
     assert return_spread([0.0, 0.0]).deviation == 0.0
+
+
+@pytest.mark.parametrize("last", [0.1, math.nextafter(0.1, 1), 0.1 + 1e-12])
+def test_returns_that_rounding_alone_tells_apart_are_one_bin(last: float) -> None:
+    """Six bins between 0.1 and the next float would have edges in between, where there is no number."""
+    spread = return_spread([0.1] * 5 + [last])
+    assert spread.bin_counts == [6]
+    assert (spread.worst, spread.best) == (0.1, last)
+    assert return_spread([0.0] * 6).bin_counts == [6]

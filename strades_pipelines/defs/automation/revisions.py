@@ -1,9 +1,11 @@
 """What comes late asks for its month: a payload fetched this month may bring or change a value of years ago."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
 
 from strades_pipelines.database.stale import waiting_months
 from strades_pipelines.datamanager.revisions import stretches
@@ -34,7 +36,7 @@ rework_months_job = dg.define_asset_job(
     description="Asks for past months with rows not taken in yet. The data sensor keeps up with the current month.",
 )
 def revision_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult | dg.SkipReason:
-    """One run for each stretch of months; the same rows ask for the same run, and again an hour later if it failed."""
+    """A run for the first stretch of months; the same rows ask for the same one, once more an hour later."""
     now = settings().now()
     current = now.date().replace(day=1)
     first = MONTHS.get_first_partition_window()
@@ -52,7 +54,24 @@ def revision_sensor(context: dg.SensorEvaluationContext, database: Database) -> 
         _request(start, end, max(at for month, at in waiting.items() if start <= month <= end), now)
         for start, end in stretches(list(waiting), longest=LONGEST_STRETCH)
     ]
-    return dg.SensorResult(run_requests=asked)
+    first_of_them = _next(context.instance, asked)
+    if first_of_them is None:
+        return dg.SkipReason("every stretch of past months was asked for, or its run is about to be retried")
+    return dg.SensorResult(run_requests=[first_of_them])
+
+
+def _next(instance: dg.DagsterInstance, asked: Sequence[dg.RunRequest]) -> dg.RunRequest | None:
+    """The first stretch that was not asked for yet; None also while the run of one before it is about to be retried.
+
+    A month's models are trained on the months before it: what comes after a stretch waits for it, unless that failed.
+    """
+    for request in asked:
+        runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: request.run_key or ""}))
+        if not runs:
+            return request
+        if any(run.tags.get(WILL_RETRY_TAG) == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags for run in runs):
+            return None
+    return None
 
 
 def _request(first: date, last: date, newest: datetime, now: datetime) -> dg.RunRequest:

@@ -10,11 +10,21 @@ from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.rounding import EXACT, scaled, to_lots
 from strades_pipelines.market.splits import Split
 
+# Of the venue's fills, and of the statements' trades, which move the account as well (`adjust_account`).
 FILLED_SINCE = """
-    SELECT coalesce(sum(CASE orders.side WHEN 'buy' THEN fills.quantity ELSE -fills.quantity END), 0)
-    FROM trading.paper_venue_fills AS fills
-    INNER JOIN trading.paper_venue_orders AS orders ON fills.client_order_id = orders.client_order_id
-    WHERE orders.account = %s AND orders.listing_id = %s AND fills.filled_at >= %s
+    SELECT coalesce(sum(CASE done.side WHEN 'buy' THEN done.quantity ELSE -done.quantity END - done.fee), 0)
+    FROM (
+        SELECT orders.side, fills.quantity, 0 AS fee
+        FROM trading.paper_venue_fills AS fills
+        INNER JOIN trading.paper_venue_orders AS orders ON fills.client_order_id = orders.client_order_id
+        WHERE orders.account = %(account)s AND orders.listing_id = %(listing)s AND fills.filled_at >= %(at)s
+        UNION ALL
+        SELECT fills.side, fills.quantity, CASE WHEN fills.fee_in_units THEN fills.fee ELSE 0 END
+        FROM trading.fills AS fills
+        INNER JOIN trading.intents AS intents ON fills.intent_id = intents.intent_id
+        WHERE fills.wallet = %(account)s AND fills.listing_id = %(listing)s AND intents.broker = 'statement'
+            AND fills.filled_at >= %(at)s
+    ) AS done
 """
 
 
@@ -67,8 +77,9 @@ def split_account(
     where = "WHERE account = %s AND listing_id = %s"
     row = connection.execute(f"SELECT quantity FROM trading.paper_venue_positions {where} FOR UPDATE", at).fetchone()
     assert row is not None, "`adjust_account` has opened it"
-    # What the venue filled since the opening is in new units already: a split is often told of in the evening.
-    [(since,)] = connection.execute(FILLED_SINCE, [*at, split.at]).fetchall()
+    # What was filled since the opening is in new units already: a split is often told of in the evening.
+    values = {"account": wallet.name, "listing": split.listing_id, "at": split.at}
+    [(since,)] = connection.execute(FILLED_SINCE, values).fetchall()
     before = EXACT.add(scaled(EXACT.subtract(row[0], since), split.ratio), returned or Decimal(0))
     units = EXACT.add(to_lots(before, lot), since)
     connection.execute(f"UPDATE trading.paper_venue_positions SET quantity = %s {where}", [units, *at])
