@@ -82,7 +82,8 @@ def test_junk_in_cells_never_passes_and_never_costs_a_row_without_notice(junk: l
     if parsed is None:
         return
     check_laws(parsed)
-    lost = ("volume_unreadable", "volume_negative")  # of the only optional field
+    lost = [f"{name}_{why}" for name in ("volume", "quote_volume") for why in ("unreadable", "negative")]
+    lost.append("closed_unreadable")  # of the optional fields
     without_a_field = [item for item in parsed.rejects if item.reason in lost]
     assert parsed.tables["candle"].num_rows + len(parsed.rejects) - len(without_a_field) == len(rows)
     touched = {row for row, _, _ in junk}

@@ -36,7 +36,8 @@ def test_an_error_is_told_from_an_empty_page() -> None:
     paging = Paging("since", 2, errors=("/error", "/code"))
     assert error_of({"error": ["EAPI:Rate limit exceeded"]}, paging) == "['EAPI:Rate limit exceeded']"
     assert error_of({"code": -1003}, paging) == "-1003"
-    assert [error_of(page, paging) for page in ({"error": [], "result": {}}, [], None)] == [None] * 3
+    pages: list[object] = [{"error": [], "result": {}}, [], None]
+    assert [error_of(page, paging) for page in pages] == [None] * 3
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"\xff\xfe", b'{"a": '])
