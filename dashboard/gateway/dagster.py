@@ -49,6 +49,7 @@ class Breaker:
 
     def __init__(self) -> None:
         self._lock, self._failures, self._until = Lock(), 0, 0.0
+        self.reason = ""  # of the last failure: a page says the same whether it asked or was told
 
     def is_open(self) -> bool:
         """Whether nothing is to be asked now; after the pause one request tries."""
@@ -60,10 +61,11 @@ class Breaker:
             self._until = time.monotonic() + self.SECONDS
             return False
 
-    def note(self, *, is_answered: bool) -> None:
-        """Count an answer, or a failure."""
+    def note(self, failure: str | None) -> None:
+        """Count a failure, in a few words, or an answer."""
         with self._lock:
-            self._failures = 0 if is_answered else self._failures + 1
+            self._failures = 0 if failure is None else self._failures + 1
+            self.reason = failure or ""
             self._until = time.monotonic() + self.SECONDS
 
 
@@ -90,7 +92,7 @@ def ask(name: str, expected: str, **variables: Any) -> dict[str, Any]:
     query = operation_text(name)
     is_write = query.startswith("mutation")
     if breaker.is_open():
-        raise DagsterDown("it did not answer a moment ago", is_unknown=False)
+        raise DagsterDown(breaker.reason, is_unknown=False)
     body = json.dumps({"query": query, "variables": variables}).encode()
     try:
         answer = json.loads(_post(body, WRITE_SECONDS if is_write else READ_SECONDS))
@@ -98,13 +100,12 @@ def ask(name: str, expected: str, **variables: Any) -> dict[str, Any]:
         if not isinstance(result, dict) and not answer.get("errors"):
             raise ValueError("no result")
     except ConnectionRefusedError as error:
-        breaker.note(is_answered=False)
-        raise DagsterDown("nothing listens at its address", is_unknown=False) from error
+        breaker.note(reason := "nothing listens at its address")
+        raise DagsterDown(reason, is_unknown=False) from error
     except (OSError, HTTPException, ValueError, AttributeError, RecursionError) as error:
-        breaker.note(is_answered=False)
-        reason = "no answer in time" if isinstance(error, TimeoutError) else "no answer that can be read"
+        breaker.note(reason := "no answer in time" if isinstance(error, TimeoutError) else "no answer that can be read")
         raise DagsterDown(reason, is_unknown=is_write) from error
-    breaker.note(is_answered=True)
+    breaker.note(None)
     if not isinstance(result, dict):
         raise DagsterRefused(one_line(answer["errors"]))
     if result.get("__typename") != expected:

@@ -36,7 +36,6 @@ def test_the_part_alone_is_that_of_the_page_and_304_while_nothing_changes(
     path: str, traded: Connection, client_of: ClientOf
 ) -> None:
     client = client_of("viewer")
-    client.get(path)  # no Dagster is there: who asks first finds that out, the others are told that it was so
     page = client.get(path)
     part = client.get(path, headers=ASK)
     assert "".join(part.content.decode().split()) == part_of(page.content.decode())
