@@ -76,7 +76,7 @@ def test_a_part_whose_environment_cannot_be_made_is_told_and_ends_no_other() -> 
         wait(lambda: running.incidents)
         [(part, why)] = running.incidents
         assert (part, "could not be started: a role may not log in; ask its owner" in why) == ("web", True)
-        assert running.children["docs"].ended() is None
+        wait(lambda: running.children["docs"].pid is not None)
         refusals.clear()
         wait(lambda: running.children["web"].pid is not None)
 
