@@ -29,8 +29,18 @@ from strades_pipelines.strategy.session import Session
 from strades_pipelines.strategy.tactics.registry import parse, parse_size
 from tests.strategy.both import Outcome, Terms, cache_folder, columns_of, run_both, run_once
 from tests.strategy.builders import MINUTE_US, START_US
-from tests.strategy.random_runs import RECORDED_FROM, RULES, Rules, event_lists, in_euros, one_of_each_kind, terms
+from tests.strategy.random_runs import (
+    MAKERS,
+    RECORDED_FROM,
+    RULES,
+    Rules,
+    event_lists,
+    in_euros,
+    one_of_each_kind,
+    terms,
+)
 
+IN_ONE_CURRENCY = [kind for kind in MAKERS if kind != "rate"]  # fills do not say at which rate they were booked
 FEW = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 ALL_TACTICS = [
     parse(spec)
@@ -118,7 +128,7 @@ def blocks_of(columns: Columns, size: int) -> list[Columns]:
     return [columns.rows(start, start + size) for start in range(0, len(columns), size)]
 
 
-@given(event_lists(), RULES, terms(prepare=None))
+@given(event_lists(*IN_ONE_CURRENCY), RULES, terms(prepare=None))
 @FEW
 def test_cash_and_positions_are_the_sum_of_the_ledger(events: list[Any], rules: list[Rule], given_terms: Terms) -> None:
     ran = per_event(rules, events, given_terms)
