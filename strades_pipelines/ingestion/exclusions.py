@@ -158,7 +158,7 @@ def _restore(
     fetch_ids = [fetch_id for (fetch_id,) in cursor.fetchall()]
     for fetch, rows in read_rows(cursor, fetch_ids, kind):
         settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows), since=since)
-        told = settled.current["fetch_id"].to_pylist()
+        told = settled.current["fetch_id"].to_pylist() if settled.current.num_rows else []
         if not told or is_overruled_before(cursor, kind, target, [fetch], told[0], since=since):
             settled = settle(cursor, kind, target, [fetch], rows, keys, Bodies(read_rows))
         if not settled.gone.num_rows:  # bodies that are not kept any more say nothing against it

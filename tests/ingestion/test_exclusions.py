@@ -171,7 +171,7 @@ def test_an_undo_reads_only_bodies_that_were_loaded_since_the_mark(
 
     monkeypatch.setattr("strades_pipelines.ingestion.exclusions.read_rows", noting)
     assert carry_out(database_url, sources, 11) == ["done: records.candles: 1 row taken in again"]
-    assert sorted(read) == [older[-1], newer]
+    assert sorted(read) == sorted([older[-1], newer])
     assert closes(database_url) == [102.0]
 
 
