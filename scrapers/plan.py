@@ -7,7 +7,8 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # in a second
+from strades_pipelines.datamanager.windows import TICKS
+
 KINDS = ("api", "file", "feed", "page")
 
 

@@ -1,18 +1,18 @@
 """Interfaces that answer in JSON, some of them in pages."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from scrapy.http import Request, Response
 
-from scrapers.plan import TICKS, Paging, PlannedRequest
+from scrapers.plan import Paging, PlannedRequest
 from scrapers.spiders.base import AnswerSpider
 from strades_pipelines.datamanager.json_pointer import ABSENT, resolve
+from strades_pipelines.datamanager.windows import since_epoch
 
 MAXIMUM_PAGES = 200
 LONGEST_VALUE = 100
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ApiSpider(AnswerSpider):
@@ -79,4 +79,4 @@ def next_value(document: Any, paging: Paging, asked: str | None) -> str:
 
 def reaches(value: str, end: datetime, unit: str) -> bool:
     """Whether a time since the epoch is at or after the end of a window."""
-    return int(value) >= (end - EPOCH) // timedelta(microseconds=1) * TICKS[unit] // 1_000_000
+    return int(value) >= since_epoch(end, unit)

@@ -12,11 +12,10 @@ from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.protocol import Ask, Protocol
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Instrument, Sources, Website
-from strades_pipelines.datamanager.windows import EPOCH, chunks, month_start, reach_start
+from strades_pipelines.datamanager.windows import EPOCH, chunks, month_start, reach_start, since_epoch
 from strades_pipelines.settings import settings
 
 Window = tuple[datetime, datetime]
-UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # in a second
 PLACE = re.compile(r"\{([a-z]+)\}")
 
 
@@ -216,8 +215,7 @@ def _conditional(request: Request, newest: Answer | None) -> Request:
 def _stamp(time: datetime, unit: str) -> str:
     if unit == "iso":
         return _text(time)
-    microseconds = (time - EPOCH) // timedelta(microseconds=1)
-    return str(microseconds * UNITS[unit] // 1_000_000)
+    return str(since_epoch(time, unit))
 
 
 def _text(time: datetime) -> str:

@@ -6,6 +6,12 @@ from datetime import UTC, datetime, timedelta
 from strades_pipelines.datamanager.protocol import Span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # in a second
+
+
+def since_epoch(time: datetime, unit: str) -> int:
+    """An aware time as whole ticks of a unit of `TICKS` since 1970."""
+    return (time - EPOCH) // timedelta(microseconds=1) * TICKS[unit] // 1_000_000
 
 
 def chunks(span: Span, *, step_seconds: int, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

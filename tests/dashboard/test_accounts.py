@@ -297,6 +297,7 @@ def test_passwords_are_hashed_with_argon2(client_of: ClientOf) -> None:
     [
         ("ada", "short", "at least 10"),
         ("bob", PASSWORD, "already exists"),
+        ("Bob", PASSWORD, "but for its capitals"),  # of two spellings neither could sign in
         ("a b", PASSWORD, "valid username"),
         ("carlotta1", "carlotta11", "similar"),
         ("ada", "1234567890", "common"),

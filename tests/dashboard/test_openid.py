@@ -367,6 +367,19 @@ def test_what_the_provider_answers_without_asking_anybody_confirms_nothing(provi
         assert client.get("/account/second-factor/app/").status_code == 302, auth_time
 
 
+def test_what_a_person_proves_later_in_another_browser_proves_nothing_in_this_one(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, phone = visitor(), visitor()
+    sign_in(here, provider)  # nobody was asked
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 60)
+    provider.claims.update(auth_time=int(now) + 60, iat=int(now), exp=int(now) + 600)
+    sign_in(phone, provider)
+    assert phone.get("/account/second-factor/app/").status_code == 200
+    assert here.get("/account/second-factor/app/")["Location"].startswith("/account/openid/again/")
+
+
 def test_a_provider_that_does_not_answer_is_said(provider: Provider) -> None:
     provider.is_down = True
     page = visitor().post("/account/openid/")

@@ -281,6 +281,25 @@ def test_of_a_long_ledger_lines_are_compared_when_that_is_asked_for_or_a_sum_dif
     assert "its sum was compared" not in page
 
 
+def test_fees_that_were_paid_in_units_are_summed_too(
+    measured: Connection, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are in no sum of money; a line of them without its fill was not seen in a long ledger."""
+    monkeypatch.setattr(verification, "MOST_LINES", 3)
+    changed = '{"sequence": 1000, "kind": "unit_fee", "reference": "X", "currency": "BTC", "amount": -0.1}'
+    with connect_as_owner(measured) as owner:
+        owner.execute("ALTER TABLE trading.ledger DISABLE TRIGGER USER")
+        owner.execute(
+            "INSERT INTO trading.ledger SELECT (jsonb_populate_record(l, %s::jsonb)).* FROM trading.ledger AS l "
+            "WHERE kind = 'fee' LIMIT 1",
+            [changed],
+        )
+        owner.commit()
+    page = client_of("viewer").get("/wallets/paper/verification/").content.decode()
+    assert "It differs." in page
+    assert "unit_fees BTC" in page
+
+
 @pytest.mark.parametrize("ratio", ["10", "1/10", "3/2", "1/3"])
 def test_positions_are_recomputed_over_splits_as_they_are_booked(ratio: str, measured: Connection, site: str) -> None:
     between = START + 5 * MINUTE

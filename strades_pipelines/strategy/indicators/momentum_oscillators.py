@@ -40,7 +40,7 @@ class Cmo:
         return self.value
 
 
-class SmoothedCmo:
+class SmoothedCmo(Cmo):
     """The Chande momentum oscillator over Wilder's averages of gains and losses: TA-Lib's CMO, and 2 RSI - 100."""
 
     def __init__(self, length: int = 14) -> None:
@@ -49,24 +49,6 @@ class SmoothedCmo:
         self.losses = Smma(length)
         self.previous = math.nan
         self.value = math.nan
-
-    @property
-    def ready(self) -> bool:
-        """Whether there were more than `length` values."""
-        return not math.isnan(self.value)
-
-    def update(self, value: float) -> float:
-        """Take in the next value and return the oscillator."""
-        if value != value:
-            return self.value
-        change = value - self.previous
-        self.previous = value
-        if change == change:
-            gain = self.gains.update(change if change > 0.0 else 0.0)
-            loss = self.losses.update(-change if change < 0.0 else 0.0)
-            moved = gain + loss
-            self.value = 100.0 * ((gain - loss) / moved) if moved != 0.0 else 0.0
-        return self.value
 
 
 class EfficiencyRatio:

@@ -27,7 +27,7 @@ from tests.dashboard.conftest import PASSWORD, totp
 from tests.end_to_end.graphql import Webserver
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 CHOICES = "SELECT version, instruments, chosen_by FROM trading.asset_choices ORDER BY version"
 OVERRIDES = "SELECT schedule, cron, requested_by FROM ops.schedule_overrides"
@@ -63,7 +63,7 @@ def test_by_keyboard_from_an_invitation_to_the_bytes_of_a_decision(
     people = page_of(admin, script=False)
     people.goto("/people/")
     people.page.select_option("form[action$='invitations/'] select", "trader")
-    people.page.click("text=Make an invitation")
+    people.send("text=Make an invitation")
     invitation = people.page.inner_text("#invitation")
 
     bob = page_of()
@@ -139,7 +139,7 @@ def test_halt_and_resume(installation: Installation, admin: State, page_of: Page
     with connect(installation.database) as trading:
         for kind, state in (("halt", "halted"), ("resume", "resumed")):
             watched.goto("/wallets/paper/")
-            page.click(f'main a[href^="/{kind}/"]')
+            watched.follow(f'main a[href^="/{kind}/"]')
             page.select_option("#id_scope", "wallet:paper")
             page.fill("#id_reason", "a look by myself")
             page.keyboard.press("Enter")
@@ -154,10 +154,10 @@ def test_dagster_keeps_another_time_of_a_schedule(installation: Installation, ad
     watched = page_of(admin, script=False)
     page = watched.page
     watched.goto("/automation/")
-    page.click('a[href="/automation/yahoo_schedule/move/"]')
+    watched.follow('a[href="/automation/yahoo_schedule/move/"]')
     page.fill("#id_cron", "15 22 * * *")
     page.click("text=Show when it fires")
-    _send(page, "the source is late")
+    _send(watched, "the source is late")
     page.wait_for_selector("text=in force")
     assert rows_of(installation.database, OVERRIDES) == [("yahoo_schedule", "15 22 * * *", "dashboard:ada")]
     kept = Webserver(installation.dagster).ask(CRON)["scheduleOrError"]
@@ -166,17 +166,17 @@ def test_dagster_keeps_another_time_of_a_schedule(installation: Installation, ad
     assert "15 22 * * *" in page.inner_text("main")
 
 
-def _send(page: "Page", reason: str) -> None:
-    page.fill("form[method=post] [name=reason]", reason)
-    page.click("main form[method=post] button.primary")
+def _send(person: Watched, reason: str) -> None:
+    person.page.fill("form[method=post] [name=reason]", reason)
+    person.send("main form[method=post] button.primary")
 
 
 def test_a_gap_is_closed_by_a_backfill(installation: Installation, admin: State, page_of: PageOf) -> None:
     watched = page_of(admin, script=False)
     page = watched.page
     watched.goto("/states/")
-    page.click("text=Fix 7 missing bars")
-    _send(page, "a week is missing")
+    watched.follow("text=Fix 7 missing bars")
+    _send(watched, "a week is missing")
     page.wait_for_url("**/automation/requests/*/")
     with dg.DagsterInstance.from_config(str(installation.dagster_home)) as instance:
         [backfill] = instance.get_backfills()
@@ -191,13 +191,12 @@ def test_a_correction_and_what_stood_before_it_are_both_told_by_the_clock(
     watched = page_of(admin, script=False)
     page = watched.page
     watched.goto("/data/records/observations/")
-    page.click("main tbody a:text-is('row') >> nth=-1")  # the newest quarter
-    page.click("text=propose a correction")
+    watched.follow("main tbody a:text-is('row') >> nth=-1")  # the newest quarter
+    watched.follow("text=propose a correction")
     page.fill("#id_value", "8.5")
     page.fill("#id_known_on", NOW.date().isoformat())
-    _send(page, "the bureau's table says so")
-    with page.expect_navigation():
-        page.click("text=Accept")
+    _send(watched, "the bureau's table says so")
+    watched.send("text=Accept")
     sources = load_sources(PROJECT / "Sources.json")
     [outcome] = carry_out_requests(installation.database, sources, clock=lambda: NOW).values()
     assert outcome == "done: records.observations: 0 new, 1 revised"
@@ -213,7 +212,7 @@ def test_a_passkey_is_made_and_signs_in_alone_and_as_the_second_factor(
 ) -> None:
     people = page_of(admin, script=False)
     people.goto("/people/")
-    people.page.click("text=Make an invitation")
+    people.send("text=Make an invitation")
     place = installation.url.replace("127.0.0.1", "localhost")  # a browser makes a passkey for a name, not for a number
     invitation = people.page.inner_text("#invitation").replace("127.0.0.1", "localhost")
     with browser.new_context() as context:
@@ -232,7 +231,7 @@ def test_a_passkey_is_made_and_signs_in_alone_and_as_the_second_factor(
         page.wait_for_url(f"{place}/account/second-factor/")
         assert "laptop" in page.inner_text("main")
         for is_second_factor in (False, True):
-            page.click("text=Sign out")
+            watched.send("text=Sign out")
             page.wait_for_url(f"{place}/account/sign-in/")
             if is_second_factor:
                 page.fill("#id_login", "grace")
@@ -300,7 +299,7 @@ def test_every_page_keeps_nobody_out_speaks_french_and_fits_a_phone(
     for state, paths in ((admin, tuple(addresses.values())), (None, SIGNED_OUT)):
         desk, phone = page_of(state), page_of(state, viewport=PHONE)
         phone.goto(paths[0])
-        phone.page.click('button[value="fr"]')
+        phone.send('button[value="fr"]')
         for number, path in enumerate(paths):
             # All rules in one theme and the colours in both, in English; all rules in the other theme in French. The
             # next page has them the other way round.

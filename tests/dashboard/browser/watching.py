@@ -19,6 +19,7 @@ FOCUSED = """() => {
     }
 }"""
 MOST_STEPS = 150
+MOST_INTERRUPTIONS = 5
 
 
 class Watched:
@@ -41,10 +42,30 @@ class Watched:
 
     def goto(self, path: str) -> int:
         """Open a path of the dashboard; the status of the answer."""
-        # On a busy machine there may be no response where the navigation before has not wholly ended: then once more.
-        answer = self.page.goto(self.url + path) or self.page.goto(self.url + path)
-        assert answer is not None
-        return answer.status
+        from playwright.sync_api import Error
+
+        # The page that is left may just look again by itself, as those do that wait for an answer: then once more.
+        for _ in range(MOST_INTERRUPTIONS):
+            try:
+                answer = self.page.goto(self.url + path)
+            except Error as error:
+                if "interrupted by another navigation" not in error.message:
+                    raise
+                continue
+            if answer is not None:
+                return answer.status
+        raise AssertionError(f"{path} was not opened: another page came {MOST_INTERRUPTIONS} times")
+
+    def follow(self, selector: str) -> None:
+        """Click a link, and wait until the page that it leads to has loaded."""
+        with self.page.expect_navigation():
+            self.page.click(selector)
+
+    def send(self, selector: str) -> None:
+        """Click what sends a form, and wait until its answer has come, so that what it did is done."""
+        with self.page.expect_response(lambda answer: answer.request.method == "POST"):
+            self.page.click(selector)
+        self.page.wait_for_load_state()
 
     def tab_to(self, *, text: str = "", href: str = "", name: str = "") -> None:
         """Press Tab until what has this text, address or name has the focus; each step must be seen."""
