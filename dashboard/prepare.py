@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import connections, transaction
 
-from strades_pipelines.database.connection import alone, dashboard_database_url
+from strades_pipelines.database.connection import advisory_lock, dashboard_database_url
 
 HERE = Path(__file__).parent
 
@@ -31,7 +31,7 @@ def prepare_tables() -> None:
         raise SystemCheckError("; ".join(map(str, errors)))
     # Django notes a migration with foreign keys after its transaction: a process that ends between leaves tables that
     # no later run gets past. In one transaction around it, all or nothing is there.
-    with alone(dashboard_database_url(), "dashboard"), transaction.atomic():
+    with advisory_lock(dashboard_database_url(), "dashboard"), transaction.atomic():
         call_command("migrate", verbosity=0, interactive=False)
     connections.close_all()
 

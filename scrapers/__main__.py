@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from scrapers.chronicle import Chronicle, LogLines, worth_telling
+from scrapers.crawl_stats import CrawlStats, LogLines, worth_telling
 from scrapers.credentials import KeyMissing, read_key
 from scrapers.plan import Plan, PlanError, read_plan
 from scrapers.redaction import redacted
@@ -65,31 +65,31 @@ def run(plan: Plan, log: LogLines) -> dict[str, Any]:
         if connection.execute(TRY_LOCK, [f"strades.crawl.{plan.source}"]).fetchone() != (True,):
             return {"source": plan.source, "busy": True}
         connection.commit()  # the lock is the session's
-        chronicle = Chronicle()
-        chronicle.count("planned", len(plan.requests))
-        store = Store(connection, plan, chronicle)
+        crawl_stats = CrawlStats()
+        crawl_stats.count("planned", len(plan.requests))
+        store = Store(connection, plan, crawl_stats)
         if plan.requests:
-            crawl(plan, store, chronicle)
-        if chronicle.fatal is not None:
-            raise CrawlError(chronicle.fatal)
-        stored, kept = chronicle.total("stored"), chronicle.total("not_modified")
-        logger.info("%s: %d stored, %d not modified, %d failed", plan.source, stored, kept, len(chronicle.failed))
+            crawl(plan, store, crawl_stats)
+        if crawl_stats.fatal is not None:
+            raise CrawlError(crawl_stats.fatal)
+        stored, kept = crawl_stats.total("stored"), crawl_stats.total("not_modified")
+        logger.info("%s: %d stored, %d not modified, %d failed", plan.source, stored, kept, len(crawl_stats.failed))
         store.finish(started_at, log)
-    if chronicle.finished_requests < len(plan.requests):
+    if crawl_stats.finished_requests < len(plan.requests):
         raise CrawlError(
-            f"stopped after {chronicle.finished_requests} of {len(plan.requests)} requests; what came is stored"
+            f"stopped after {crawl_stats.finished_requests} of {len(plan.requests)} requests; what came is stored"
         )
     return {
         "source": plan.source,
         "stored": stored,
         "not_modified": kept,
-        "bytes": chronicle.body_bytes,
-        "failed": chronicle.failed,
+        "bytes": crawl_stats.body_bytes,
+        "failed": crawl_stats.failed,
         "seconds": round(monotonic() - started, 3),
     }
 
 
-def crawl(plan: Plan, store: Store, chronicle: Chronicle) -> None:
+def crawl(plan: Plan, store: Store, crawl_stats: CrawlStats) -> None:
     """One crawler process with a spider for each kind in the plan; returns when all is answered."""
     from scrapy.crawler import AsyncCrawlerProcess
 
@@ -104,7 +104,7 @@ def crawl(plan: Plan, store: Store, chronicle: Chronicle) -> None:
     kinds = {request.kind for request in plan.requests}
     for spider in (ApiSpider, FileSpider, FeedSpider, PageSpider):
         if spider.kind in kinds:
-            process.crawl(spider, plan=plan, store=store, chronicle=chronicle)
+            process.crawl(spider, plan=plan, store=store, crawl_stats=crawl_stats)
     process.start()
 
 

@@ -22,7 +22,7 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Request, Response
 
-from scrapers.chronicle import Chronicle
+from scrapers.crawl_stats import CrawlStats
 from scrapers.redaction import without_secrets
 from scrapers.spiders.base import spider_of
 from strades_pipelines.settings import settings
@@ -79,10 +79,10 @@ class SandboxRedirection:
         request._set_url(request.meta.get("real_url", request.url))
 
 
-class Persistence:
-    """Tries again where that may help, waits as long as it is told to, follows redirects on the same host.
+class RetryAndRedirect:
+    """Retries what may succeed later, honours Retry-After, and follows redirects within a host.
 
-    A 429 or 503 makes every other request to that host wait as well.
+    A 429 or 503 pauses all requests to that host.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -115,7 +115,7 @@ class Persistence:
                 f"not asked: the {plan.budget_seconds:g} s of this source are spent; the next run asks it"
             )
         request.meta["download_timeout"] = min(plan.timeout_seconds, self._seconds_left())
-        self._chronicle.count("requested")
+        self._crawl_stats.count("requested")
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """A response worth reading, or the request to send in its place.
@@ -168,13 +168,13 @@ class Persistence:
         if _host(request) in self.closed or wait >= self._seconds_left():
             return None
         logger.info("%s: %s, try %d in %.1f s", without_secrets(request.url), reason, tries + 1, wait)
-        self._chronicle.count("retried")
+        self._crawl_stats.count("retried")
         await asyncio.sleep(wait)
         return request.replace(meta={**request.meta, "tries": tries + 1}, dont_filter=True)
 
     @property
-    def _chronicle(self) -> Chronicle:
-        return spider_of(self.crawler).chronicle
+    def _crawl_stats(self) -> CrawlStats:
+        return spider_of(self.crawler).crawl_stats
 
 
 def may_be_cut(response: Response) -> bool:

@@ -31,7 +31,7 @@ class KeepAnswers:
     def process_item(self, item: Answer) -> Answer:
         """Store one answer."""
         spider = spider_of(self.crawler)
-        if spider.chronicle.fatal is None:
+        if spider.crawl_stats.fatal is None:
             try:
                 spider.store.keep(item)
             except (psycopg.DataError, ValueError) as error:  # of this answer alone: a text that no column holds
@@ -39,8 +39,8 @@ class KeepAnswers:
                 logger.warning(reason)
                 spider.store.give_up(replace(item, outcome="failed", headers=None, body=b"", error=reason))
             except psycopg.Error as error:
-                spider.chronicle.fatal = f"cannot store what was fetched: {one_line(str(error))}"
-                logger.error(spider.chronicle.fatal)
+                spider.crawl_stats.fatal = f"cannot store what was fetched: {one_line(str(error))}"
+                logger.error(spider.crawl_stats.fatal)
                 assert self.crawler.engine is not None
                 self.crawler.engine.close_spider(spider, "database")
         return item

@@ -53,7 +53,7 @@ def downloader_middlewares() -> dict[str, int]:
         f"{BUILTIN}.downloadtimeout.DownloadTimeoutMiddleware": 350,
         f"{BUILTIN}.defaultheaders.DefaultHeadersMiddleware": 400,
         f"{BUILTIN}.useragent.UserAgentMiddleware": 500,
-        "scrapers.middlewares.Persistence": 550,
+        "scrapers.middlewares.RetryAndRedirect": 550,
         "scrapers.decompression.StrictDecompression": 590,
         "scrapers.credentials.Credentials": 940,
     }

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from scrapers.answers import Answer
-from scrapers.chronicle import Chronicle, LogLines
+from scrapers.crawl_stats import CrawlStats, LogLines
 from scrapers.plan import Plan
 from scrapers.redaction import without_secrets
 from strades_pipelines.database.bodies import keep_body
@@ -49,7 +49,7 @@ class Store:
 
     connection: psycopg.Connection[Any]
     plan: Plan
-    chronicle: Chronicle
+    crawl_stats: CrawlStats
     held: dict[str, list[Answer]] = field(default_factory=dict)
 
     def keep(self, answer: Answer) -> None:
@@ -65,7 +65,7 @@ class Store:
         """Count an answer that no row can hold as failed; nothing of its question is stored."""
         self.held.pop(answer.request.request_key, None)
         self._count(answer)
-        self.chronicle.finished_requests += 1
+        self.crawl_stats.finished_requests += 1
 
     def _commit(self, pages: list[Answer]) -> None:
         with self.connection.transaction(), self.connection.cursor() as cursor:
@@ -74,8 +74,8 @@ class Store:
         crash_point("fetch.page_committed")
         for page in written:
             self._count(page)
-        self.chronicle.finished_requests += 1
-        if self.chronicle.finished_requests == (len(self.plan.requests) + 1) // 2:
+        self.crawl_stats.finished_requests += 1
+        if self.crawl_stats.finished_requests == (len(self.plan.requests) + 1) // 2:
             crash_point("fetch.half_done")
 
     def _write(self, cursor: psycopg.Cursor[Any], page: Answer) -> Answer:
@@ -116,16 +116,16 @@ class Store:
         ]
 
     def _count(self, page: Answer) -> None:
-        self.chronicle.count(page.outcome)
-        self.chronicle.body_bytes += len(page.body)
+        self.crawl_stats.count(page.outcome)
+        self.crawl_stats.body_bytes += len(page.body)
         if page.error is not None:
-            self.chronicle.failed.append({"url": without_secrets(page.url), "error": page.error})
+            self.crawl_stats.failed.append({"url": without_secrets(page.url), "error": page.error})
 
     def finish(self, started_at: datetime, log: LogLines) -> None:
         """Write the action chain and the log lines of the crawl, in one transaction."""
         plan = self.plan
         with self.connection.transaction(), self.connection.cursor() as cursor:
-            chain = Jsonb(self.chronicle.action_chain)
+            chain = Jsonb(self.crawl_stats.action_chain)
             cursor.execute(INSERT_CHAIN, [f"{plan.run_id}/{plan.source}", started_at, software_version(), chain])
             rows = [(at, plan.run_id, plan.source, level, message) for at, level, message in log.lines]
             cursor.executemany(INSERT_LOG, rows)

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from strades_pipelines.database.connection import DAGSTER_DATABASE, alone, create_databases, database_url
+from strades_pipelines.database.connection import DAGSTER_DATABASE, advisory_lock, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.pools import make_pools, pools
 from strades_pipelines.settings import PROJECT, settings
@@ -58,7 +58,7 @@ def make_dagster_tables(url: str) -> None:
     It makes them when it first starts, each for itself: one that was killed then, or found the disk full, would leave
     behind a part of them, with which no other start gets any further. Tables of others stay, and so do runs.
     """
-    with alone(url, "dagster") as connection:
+    with advisory_lock(url, "dagster") as connection:
         found = connection.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
         ).fetchone()
@@ -80,7 +80,7 @@ def make_dagster_tables(url: str) -> None:
 def make_missing_pools(url: str) -> None:
     """Give each pool its limit while no other process does: where two first runs do it at once, Dagster fails one."""
     wanted = set(pools())
-    with alone(url, "dagster") as connection:
+    with advisory_lock(url, "dagster") as connection:
         made = {name for (name,) in connection.execute("SELECT concurrency_key FROM public.concurrency_limits")}
         if wanted <= made:
             return

@@ -406,7 +406,7 @@ PLANTS = (
     ),
     Plant(
         "a row that its body, parsed again, does not yield stays",
-        f"{PACKAGE}/ingestion/order.py",
+        f"{PACKAGE}/ingestion/precedence.py",
         "WHERE NOT EXISTS ({told})",
         "WHERE false",
         "tests/ingestion/test_loader.py::test_reparse_moves_rows_the_body_does_not_yield_to_the_revisions",

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from strades_pipelines.defs.checks import STATEMENTS
+from strades_pipelines.defs.checks import SQL_CHECKS
 from tests.dbt_project.seeding import candles, listing
 from tests.dbt_project.test_gaps import fetched
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
 
-CHECKS = {statement.name: statement for statement in STATEMENTS}
+CHECKS = {check.name: check for check in SQL_CHECKS}
 MODEL = """
     INSERT INTO predictions.models (model_id, name, month, trained_at, train_from, train_to, train_rows,
         max_label_known_at, parameters, data_hash, fitted_hash, metrics, recorded_at)
@@ -22,7 +22,7 @@ MODEL = """
 """
 
 
-@pytest.mark.parametrize("name", [statement.name for statement in STATEMENTS if statement.layer != "cleaned"])
+@pytest.mark.parametrize("name", [check.name for check in SQL_CHECKS if check.layer != "cleaned"])
 def test_nothing_is_held_against_an_empty_database(name: str, connection: psycopg.Connection[Any]) -> None:
     assert CHECKS[name].count(connection) == 0
 
@@ -110,9 +110,9 @@ def test_rows_read_by_the_checks_of_records_do_not_grow_with_history(
     assert read[1] <= read[0] + 10, read  # a small table is read whole: that counts for the short history
 
 
-@pytest.mark.parametrize(("decided_at", "offenders"), [("2023-12-31", 1), ("2024-01-01", 0)])
+@pytest.mark.parametrize(("decided_at", "violations"), [("2023-12-31", 1), ("2024-01-01", 0)])
 def test_a_forecast_of_before_its_models_training_is_found(
-    decided_at: str, offenders: int, adbc: "Connection", connection: psycopg.Connection[Any]
+    decided_at: str, violations: int, adbc: "Connection", connection: psycopg.Connection[Any]
 ) -> None:
     listing(adbc, 1, symbol="A")
     connection.execute(MODEL.encode())
@@ -123,7 +123,7 @@ def test_a_forecast_of_before_its_models_training_is_found(
     )
     connection.commit()
     counts = [CHECKS["models_were_trained_before_their_use"].count(connection) for _ in range(2)]
-    assert counts == [offenders] * 2  # what was found is found again
+    assert counts == [violations] * 2  # what was found is found again
 
 
 def test_models_that_nobody_used_since_the_last_check_are_not_looked_up(

@@ -11,7 +11,7 @@ from strades_pipelines import cli
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.bars import GivenError
-from strades_pipelines.ingestion.files import own_files
+from strades_pipelines.ingestion.files import user_files
 from strades_pipelines.regular_files import NotARegularFile, check_output, open_regular, read_regular
 from strades_pipelines.settings import settings
 
@@ -110,4 +110,4 @@ def test_load_reads_no_device(fifo: Path) -> None:
     sources = load_sources(settings().sources)
     for path in (fifo, Path("/dev/zero")):
         with pytest.raises(GivenError, match=f"{path}: expected a readable file, was a (FIFO|device)"):
-            own_files([path], load_protocol("yahoo_chart"), {"symbol": "IBM"}, sources, None)
+            user_files([path], load_protocol("yahoo_chart"), {"symbol": "IBM"}, sources, None)

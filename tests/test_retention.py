@@ -33,7 +33,7 @@ def bars(context: dg.AssetExecutionContext) -> Any:
         raise ValueError("a bad month")
     context.log_event(dg.AssetObservation(KEY, partition=context.partition_key))
     yield dg.MaterializeResult(KEY, metadata={"rows": 7})
-    yield dg.AssetCheckResult(asset_key=KEY, check_name="rows", passed=True, metadata={"offenders": 0})
+    yield dg.AssetCheckResult(asset_key=KEY, check_name="rows", passed=True, metadata={"violations": 0})
 
 
 @pytest.fixture

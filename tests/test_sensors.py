@@ -209,13 +209,13 @@ def test_a_failed_check_of_a_run_that_went_through_is_told_by_its_sensor(
 
     @dg.asset_check(asset=fees)
     def sums_up() -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(passed=False, metadata={"offenders": 3})
+        return dg.AssetCheckResult(passed=False, metadata={"violations": 3})
 
     definitions = dg.Definitions(assets=[fees], asset_checks=[sums_up])
     instance, _ = run(definitions)
     sensed(check_failure_alert_sensor, instance, definitions, database_url)
     (line,) = [line for line in caplog.messages if line.startswith("ALERT")]
-    assert line.endswith("trading/fees fails sums_up: offenders 3")
+    assert line.endswith("trading/fees fails sums_up: violations 3")
 
 
 def test_an_alert_goes_out_though_the_database_is_away(caplog: pytest.LogCaptureFixture) -> None:
@@ -233,7 +233,7 @@ def test_a_failed_check_is_told_though_its_run_went_through(
 
     @dg.asset_check(asset=cash)
     def sums_up() -> dg.AssetCheckResult:
-        return dg.AssetCheckResult(passed=False, metadata={"offenders": 2})
+        return dg.AssetCheckResult(passed=False, metadata={"violations": 2})
 
     @dg.asset_check(asset=cash)
     def is_there() -> dg.AssetCheckResult:
@@ -242,7 +242,7 @@ def test_a_failed_check_is_told_though_its_run_went_through(
     instance, result = run(dg.Definitions(assets=[cash], asset_checks=[sums_up, is_there]))
     check_failure_alert_sensor(context(instance, result, result.get_run_success_event(), database_url))
     (message,) = caplog.messages
-    assert message.endswith("trading/cash fails sums_up: offenders 2")
+    assert message.endswith("trading/cash fails sums_up: violations 2")
 
 
 def run(definitions: dg.Definitions) -> tuple[dg.DagsterInstance, dg.ExecuteInProcessResult]:

@@ -17,7 +17,7 @@ from scrapy.exceptions import (
 from scrapy.http import Request, Response
 
 from scrapers.answers import Answer
-from scrapers.chronicle import Chronicle
+from scrapers.crawl_stats import CrawlStats
 from scrapers.headers import RawHeaders, readable_headers, sendable
 from scrapers.plan import Plan, PlannedRequest
 from scrapers.redaction import one_line, secrets_of, without_secrets
@@ -36,9 +36,9 @@ class AnswerSpider(Spider):
 
     kind: str
 
-    def __init__(self, plan: Plan, store: Store, chronicle: Chronicle) -> None:
+    def __init__(self, plan: Plan, store: Store, crawl_stats: CrawlStats) -> None:
         super().__init__()
-        self.plan, self.store, self.chronicle = plan, store, chronicle
+        self.plan, self.store, self.crawl_stats = plan, store, crawl_stats
 
     async def start(self) -> AsyncIterator[Request]:
         """A request for the first page of each question of this spider's kind."""

@@ -58,7 +58,7 @@ def load(
     now: datetime,
     revisions: str | None = None,
     ignore: Sequence[str] = ("fetch_id", "recorded_at"),
-    alone: bool = False,
+    single_writer: bool = False,
 ) -> Loaded:
     """Bring `rows` into `table` (`schema.table`); commits nothing.
 
@@ -70,19 +70,19 @@ def load(
             changed rows are marked a microsecond after the newest of those: versions of a key are strictly ordered.
         revisions: the table that takes the old versions; it has the same columns and `superseded_at`.
         ignore: columns whose difference alone does not make a row changed.
-        alone: the caller holds a lock under which nobody else writes the table. To be ready for a rival, as is usual,
-            doubles the cost of an insert.
+        single_writer: the caller holds a lock under which nobody else writes the table. Without it rows are
+            inserted with ON CONFLICT, at twice the cost.
     """
     if rows.num_rows == 0:
         return NOTHING
     types = column_types(cursor, table)
     rows = _stamped(rows, types, now)
     cursor.execute("SET LOCAL synchronous_commit = off")
-    if alone and _uncast(rows, types) and _nothing_between(cursor, table, rows, key):
+    if single_writer and _uncast(rows, types) and _nothing_between(cursor, table, rows, key):
         _copy(cursor, table, rows)
         loaded = Loaded(rows.num_rows, 0, 0)
     else:
-        loaded = _merge(cursor, table, rows, types, key, now, revisions, ignore, alone=alone)
+        loaded = _merge(cursor, table, rows, types, key, now, revisions, ignore, single_writer=single_writer)
     crash_point("database.rows_written")
     return loaded
 
@@ -179,7 +179,7 @@ def _merge(
     revisions: str | None,
     ignore: Sequence[str],
     *,
-    alone: bool,
+    single_writer: bool,
 ) -> Loaded:
     """Bring in rows of which some may be there."""
     frame, columns = _frame(cursor, rows, types), rows.column_names
@@ -197,7 +197,7 @@ def _merge(
     inserted = 0
     if there < rows.num_rows:
         source = f"{frame} {_absent(table, key)}" if there else frame
-        inserted = _insert(cursor, table, columns, source, alone=alone)
+        inserted = _insert(cursor, table, columns, source, single_writer=single_writer)
     return Loaded(inserted, revised, rows.num_rows - inserted - revised, now if revised else None)
 
 
@@ -264,10 +264,10 @@ def _update_changed(cursor: "Cursor", table: str, columns: Sequence[str], key: S
     cursor.execute(f"UPDATE {table} AS t SET {values} FROM pg_temp.changed AS n WHERE {same_key(key)}")
 
 
-def _insert(cursor: "Cursor", table: str, columns: Sequence[str], source: str, *, alone: bool) -> int:
-    """Insert the rows of `source` (as `n`); another process may be at it too, if not `alone`. Returns how many."""
+def _insert(cursor: "Cursor", table: str, columns: Sequence[str], source: str, *, single_writer: bool) -> int:
+    """Insert the rows of `source` (as `n`); another process may insert too, if not `single_writer`. Returns a count."""
     target, values = _names(columns), ", ".join(f'n."{name}"' for name in columns)
-    conflict = "" if alone else "ON CONFLICT DO NOTHING"
+    conflict = "" if single_writer else "ON CONFLICT DO NOTHING"
     cursor.execute(f"INSERT INTO {table} ({target}) SELECT {values} FROM {source} {conflict}")
     return cursor.rowcount
 

@@ -208,8 +208,8 @@ def _options(role: str) -> str:
 
 
 @contextmanager
-def alone(url: str, what: str) -> Iterator[psycopg.Connection]:
-    """A connection that commits each statement, while no other process does `what` in this database."""
+def advisory_lock(url: str, what: str) -> Iterator[psycopg.Connection]:
+    """Hold the advisory lock `what` of a database; yields an autocommit connection, whose end releases the lock."""
     with psycopg.connect(session_url(url), autocommit=True) as connection:  # closing it, or dying, gives the lock back
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"strades.{what}"])
         yield connection
@@ -223,7 +223,7 @@ def create_databases() -> None:
     names = [DAGSTER_DATABASE, WORLD_DATABASES[settings().world]]
     if _are_ready(names):
         return
-    with alone(server_url(), "create_databases") as connection:
+    with advisory_lock(server_url(), "create_databases") as connection:
         try:
             create_roles(connection)
             for name in names:

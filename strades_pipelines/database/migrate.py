@@ -9,7 +9,7 @@ from yoyo import get_backend, read_migrations
 from yoyo.backends import DatabaseBackend
 from yoyo.migrations import Migration
 
-from strades_pipelines.database.connection import alone, connect, session_url
+from strades_pipelines.database.connection import advisory_lock, connect, session_url
 from strades_pipelines.database.roles import APP_ROLE, DASHBOARD_ROLE, DBT_ROLE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -28,7 +28,7 @@ def migrate(url: str, *, world: str) -> int:
     Raises:
         WorldMismatch: when the database is stamped with another world.
     """
-    with alone(url, "migrate") as connection:
+    with advisory_lock(url, "migrate") as connection:
         with connection.transaction():
             _grant_creation(connection)
         backend = get_backend(_yoyo_url(url))

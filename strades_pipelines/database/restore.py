@@ -27,7 +27,7 @@ from strades_pipelines.database.backup import (
 from strades_pipelines.database.connection import (
     DAGSTER_DATABASE,
     WORLD_DATABASES,
-    alone,
+    advisory_lock,
     application_name,
     create_databases,
     database_url,
@@ -146,7 +146,7 @@ def restore(
     beside = f"{name}_restoring"
     if not force and (filled := _filled(database_url(name))):
         raise BackupError(f"database {name}: expected an empty world, has rows in {filled}; --force replaces them")
-    with alone(server_url(), "restore") as server:
+    with advisory_lock(server_url(), "restore") as server:
         if not disconnect and (others := _sessions(server, name)):
             raise BackupError(
                 f"database {name}: expected that nobody uses it, was in use by {', '.join(others[:5])}; end that first "

@@ -1,4 +1,4 @@
-"""Checks of meaning on what is stored. Each is one query that counts the offenders; none is good.
+"""Asset checks on stored rows. Each is one query that counts violations; the check passes at zero.
 
 What a check reads does not grow with history: it takes the marks of what changed since it last passed (`check.<name>`
 in `ops.stale` and `ops.changed_rows`), or asks for a law that the table itself keeps.
@@ -15,23 +15,23 @@ from strades_pipelines.resources.database import Database
 
 
 @dataclass(frozen=True)
-class Statement:
-    """A truth about an asset: `offenders` is a query with one number, which is 0 when it holds."""
+class SqlCheck:
+    """A rule about an asset; `violations` is a query that returns the number of rows that break it."""
 
     layer: str
     entity: str
     name: str
     description: str
-    offenders: str
+    violations: str
     blocking: bool = False
 
     def count(self, connection: "psycopg.Connection[Any]") -> int:
-        """How many offenders there are now. Where there are some, the transaction is rolled back: marks stay."""
-        row = connection.execute(self.offenders).fetchone()
-        offenders = int(row[0]) if row else 0
-        if offenders:
+        """Count the violations. If there are any, roll back, so that the marks of unchecked rows stay."""
+        row = connection.execute(self.violations).fetchone()
+        violations = int(row[0]) if row else 0
+        if violations:
             connection.rollback()
-        return offenders
+        return violations
 
 
 def enforced(table: str, law: str) -> str:
@@ -43,8 +43,8 @@ def enforced(table: str, law: str) -> str:
     """
 
 
-STATEMENTS = (
-    Statement(
+SQL_CHECKS = (
+    SqlCheck(
         "records",
         "candles",
         "every_body_was_accepted",
@@ -58,7 +58,7 @@ STATEMENTS = (
             AND g.fetched_at >= f.fetched_at LIMIT 1) IS NULL
         """,
     ),
-    Statement(
+    SqlCheck(
         "records",
         "candles",
         "every_row_has_its_bytes",
@@ -75,7 +75,7 @@ STATEMENTS = (
         """,
         blocking=True,
     ),
-    Statement(
+    SqlCheck(
         "cleaned",
         "daily_bars",
         "bars_are_in_current_shares",
@@ -99,7 +99,7 @@ STATEMENTS = (
         """,
         blocking=True,
     ),
-    Statement(
+    SqlCheck(
         "features",
         "daily",
         "inputs_were_known_at_the_decision",
@@ -107,7 +107,7 @@ STATEMENTS = (
         enforced("features.daily", "max_knowledge_time <= decision_time"),
         blocking=True,
     ),
-    Statement(
+    SqlCheck(
         "predictions",
         "forecasts",
         "models_were_trained_before_their_use",
@@ -129,23 +129,23 @@ STATEMENTS = (
 )
 
 
-def build_check(statement: Statement) -> dg.AssetChecksDefinition:
-    """The asset check of a statement."""
+def build_check(rule: SqlCheck) -> dg.AssetChecksDefinition:
+    """The asset check that runs an SqlCheck."""
 
     @dg.asset_check(
-        asset=key(statement.layer, statement.entity),
-        name=statement.name,
-        description=statement.description,
-        blocking=statement.blocking,
+        asset=key(rule.layer, rule.entity),
+        name=rule.name,
+        description=rule.description,
+        blocking=rule.blocking,
     )
     def check(database: Database) -> dg.AssetCheckResult:
         with database.connect() as connection:
-            offenders = statement.count(connection)
-        return dg.AssetCheckResult(passed=offenders == 0, metadata={"offenders": offenders})
+            violations = rule.count(connection)
+        return dg.AssetCheckResult(passed=violations == 0, metadata={"violations": violations})
 
     return check
 
 
 def defs() -> dg.Definitions:
     """The checks that are steps of their own; trading checks in its own step, dbt's tests come with its models."""
-    return dg.Definitions(asset_checks=[*map(build_check, STATEMENTS)])
+    return dg.Definitions(asset_checks=[*map(build_check, SQL_CHECKS)])

@@ -24,7 +24,7 @@ from strades_pipelines.datamanager.sources import Sources, SourcesError, load_so
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.exclusions import EXCLUSION, RESTORATION, ExclusionRefused, mark_record, parse_mark
-from strades_pipelines.ingestion.files import OwnFile, file_of_source, keep_files, look_through
+from strades_pipelines.ingestion.files import UserFile, dry_run, file_of_source, store_files
 from strades_pipelines.ingestion.loader import load_stored, read_listings
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 from strades_pipelines.processes import die_with_parent
@@ -166,18 +166,18 @@ def _store(
     is_by_hand = request.source == MANUAL_SOURCE or request.kind == CORRECTION
     if is_by_hand:
         source = request.source or MANUAL_SOURCE
-        file = OwnFile(request.file_name, request.body, source, _given_by_hand(connection, request, now))
+        file = UserFile(request.file_name, request.body, source, _given_by_hand(connection, request, now))
     else:
         file = file_of_source(request.file_name, request.body, protocol, request.given, sources, request.source)
     sync_listings(sources, url=url, now=now)
     with connection.cursor() as cursor:
         listings = read_listings(cursor)
-    count, rejects = look_through(file, protocol, listings, now)
+    count, rejects = dry_run(file, protocol, listings, now)
     if is_by_hand and count == 0:
         why = f"{rejects[0].reason} in {rejects[0].where}" if rejects else "a bar is stored once it has closed"
         raise BodyRefused(f"expected a record, was none that can be stored: {why}")
     connection.commit()
-    [kept] = keep_files(connection, [file], protocol, now)
+    [kept] = store_files(connection, [file], protocol, now)
     connection.commit()
     crash_point("records.request_kept")
     return kept.fetch_id

@@ -33,8 +33,8 @@ INSERT_FETCH = """
 
 
 @dataclass(frozen=True)
-class OwnFile:
-    """A file that is to stand in for an answer of `source`; its name is all that is kept of where it lay."""
+class UserFile:
+    """A user's file, loaded as if `source` had answered with it. Of its path only the name is stored."""
 
     name: str
     body: bytes
@@ -53,17 +53,17 @@ class OwnFile:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A file in the store; `is_new` is false where it was there already."""
+class StoredFile:
+    """A stored file; `is_new` is false where its bytes had been loaded before."""
 
-    file: OwnFile
+    file: UserFile
     fetch_id: int
     is_new: bool
 
 
-def own_files(
+def user_files(
     paths: Sequence[Path], protocol: Protocol, given: Mapping[str, str], sources: Sources, source: str | None
-) -> list[OwnFile]:
+) -> list[UserFile]:
     """The files with the source they belong to, and what that source's list says of the symbol given.
 
     Args:
@@ -82,8 +82,8 @@ def own_files(
 
 def file_of_source(
     name: str, body: bytes, protocol: Protocol, given: Mapping[str, str], sources: Sources, source: str | None
-) -> OwnFile:
-    """A file's bytes with the source they belong to, as `own_files`.
+) -> UserFile:
+    """A file's bytes with the source they belong to, as `user_files`.
 
     Raises:
         GivenError: several websites that it may belong to, or more bytes than an answer may have.
@@ -98,7 +98,7 @@ def file_of_source(
     lag = protocol.read.scalars.get("lag_days")
     if lag is not None and lag.given and "lag_days" not in said:
         raise GivenError("expected --set lag_days=, so many days after its day a value is out, was none")
-    return OwnFile(name, body, website.name if website else protocol.name, said)
+    return UserFile(name, body, website.name if website else protocol.name, said)
 
 
 def _website(protocol: Protocol, sources: Sources, source: str | None) -> Website | None:
@@ -137,9 +137,7 @@ def _read(path: Path, most_bytes: int) -> bytes:
         raise GivenError(f"{path}: expected a readable file, was {error.strerror}") from None
 
 
-def look_through(
-    file: OwnFile, protocol: Protocol, listings: Listings, now: datetime
-) -> tuple[int, tuple[Reject, ...]]:
+def dry_run(file: UserFile, protocol: Protocol, listings: Listings, now: datetime) -> tuple[int, tuple[Reject, ...]]:
     """Parse a file without storing anything; how many rows it has for the tables, and which are rejected.
 
     Raises:
@@ -157,21 +155,21 @@ def look_through(
     return sum(table.num_rows for table in rows), parsed.rejects
 
 
-def keep_files(
-    connection: psycopg.Connection[Any], files: Sequence[OwnFile], protocol: Protocol, now: datetime
-) -> list[Kept]:
+def store_files(
+    connection: psycopg.Connection[Any], files: Sequence[UserFile], protocol: Protocol, now: datetime
+) -> list[StoredFile]:
     """Store the bytes of the files and a fetch for each, in one transaction; what is there already stays as it is."""
     with connection.transaction(), connection.cursor() as cursor:
         return [_keep(cursor, file, protocol, now) for file in files]
 
 
-def _keep(cursor: psycopg.Cursor[Any], file: OwnFile, protocol: Protocol, now: datetime) -> Kept:
+def _keep(cursor: psycopg.Cursor[Any], file: UserFile, protocol: Protocol, now: datetime) -> StoredFile:
     found = cursor.execute(KNOWN, [file.source, file.request_key, METHOD]).fetchone()
     if found is not None:
-        return Kept(file, int(found[0]), is_new=False)
+        return StoredFile(file, int(found[0]), is_new=False)
     sha256, url = keep_body(cursor, file.body), f"file:{file.name}"
     fetch_id = int63(file.source, file.request_key, url, now, "stored", sha256)
     given = Jsonb(dict(file.given))
     row = [fetch_id, file.source, protocol.name, file.request_key, METHOD, url, given, now.date().replace(day=1), now]
     cursor.execute(INSERT_FETCH, [*row, sha256, "load"])
-    return Kept(file, fetch_id, is_new=True)
+    return StoredFile(file, fetch_id, is_new=True)

@@ -20,16 +20,6 @@ from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.ingestion.excluded_keys import read_excluded_keys, without_excluded
-from strades_pipelines.ingestion.order import (
-    Bodies,
-    Settled,
-    any_later,
-    contested_keys,
-    says_the_same,
-    settle,
-    withdraw,
-    without_keys,
-)
 from strades_pipelines.ingestion.parse import PARSER_VERSION
 from strades_pipelines.ingestion.pending import (
     BATCH_FETCHES,
@@ -41,6 +31,16 @@ from strades_pipelines.ingestion.pending import (
     costly_refusals,
     read_fetches,
     still_pending,
+)
+from strades_pipelines.ingestion.precedence import (
+    Bodies,
+    Settled,
+    any_later,
+    contested_keys,
+    says_the_same,
+    settle,
+    withdraw,
+    without_keys,
 )
 from strades_pipelines.ingestion.split_adjustments import TARGET as SPLIT_ADJUSTMENTS
 from strades_pipelines.ingestion.split_adjustments import update_split_adjustments
@@ -288,7 +288,7 @@ def _store_versions(
             now=now,
             revisions=target.revisions,
             ignore=target.ignore,
-            alone=True,
+            single_writer=True,
         )  # under the lock of _store_batch, and nothing else writes records
         now = loaded.revised_at or now
         summary.tables[target.table] += loaded

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import Loaded, load
-from strades_pipelines.ingestion.order import withdraw, without_keys
 from strades_pipelines.ingestion.pending import any_of
+from strades_pipelines.ingestion.precedence import withdraw, without_keys
 from strades_pipelines.ingestion.split_evidence import Adjustment, Bars, Splits, adjust_bars, adjust_dividends
 from strades_pipelines.ingestion.tables import Target
 from strades_pipelines.market.records import TIME
@@ -107,7 +107,7 @@ def update_split_adjustments(cursor: "Cursor", fetch_ids: Sequence[int], now: da
         now=now,
         revisions=TARGET.revisions,
         ignore=TARGET.ignore,
-        alone=True,
+        single_writer=True,
     )
     return loaded, loaded.revised_at or now
 

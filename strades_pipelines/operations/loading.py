@@ -10,7 +10,7 @@ from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.ingestion.documents import pair
-from strades_pipelines.ingestion.files import Kept, keep_files, look_through, own_files
+from strades_pipelines.ingestion.files import StoredFile, dry_run, store_files, user_files
 from strades_pipelines.ingestion.loader import load_stored, read_listings
 from strades_pipelines.operations.reparsing import summary_document
 
@@ -42,22 +42,22 @@ def load_files(
         BodyRefused: a file is not what the protocol says; one line with its name.
     """
     speaks = load_protocol(protocol)
-    files = own_files(paths, speaks, dict(map(pair, given)), sources, source)
+    files = user_files(paths, speaks, dict(map(pair, given)), sources, source)
     sync_listings(sources, url=url, now=now)
     with connect(url) as connection:
         with connection.cursor() as cursor:
             listings = read_listings(cursor)
         for file in files:
             progress(f"looking through {file.name}")
-            look_through(file, speaks, listings, now)
+            dry_run(file, speaks, listings, now)
         connection.commit()
-        kept = keep_files(connection, files, speaks, now)
+        kept = store_files(connection, files, speaks, now)
     progress("loading")
     summary = load_stored(url=url, now=now, fetch_ids=[one.fetch_id for one in kept])
     return {"files": list(map(_told, kept)), **summary_document(summary)}
 
 
-def _told(kept: Kept) -> dict[str, Any]:
+def _told(kept: StoredFile) -> dict[str, Any]:
     file = kept.file
     return {
         "file": file.name,

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 from psycopg.conninfo import conninfo_to_dict
 
-from strades_pipelines.database.connection import alone, session_url
+from strades_pipelines.database.connection import advisory_lock, session_url
 from strades_pipelines.database.psql import libpq_variables
 from strades_pipelines.settings import PROJECT, settings
 
@@ -115,7 +115,7 @@ def invoke(arguments: Sequence[str], *, url: str | None, target: Path, parsed: A
 
     options = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR)]
     options += ["--target-path", str(target), "--log-path", str(target / "logs")]
-    with _ONE_AT_A_TIME, _alone_in(url), _connection_in_environment(url):
+    with _ONE_AT_A_TIME, _dbt_lock(url), _connection_in_environment(url):
         runner = dbtRunner(manifest=parsed, callbacks=[collect])
         # In a thread of its own: dbt looks up the source of every frame on the stack, and below Dagster's are many.
         with ThreadPoolExecutor(1) as thread:
@@ -154,12 +154,12 @@ def database_name(url: str) -> str:
 
 
 @contextmanager
-def _alone_in(url: str | None) -> Iterator[None]:
+def _dbt_lock(url: str | None) -> Iterator[None]:
     """Wait for other processes' dbt on the same database: two would trip over each other's temporary relations."""
     if url is None:
         yield
         return
-    with alone(url, "dbt"):
+    with advisory_lock(url, "dbt"):
         yield
 
 

@@ -17,7 +17,7 @@ from strades_pipelines.brokerage.wallets import WalletsFile, WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.defs.trading import assets
 from strades_pipelines.defs.trading.checks import SPECS as CHECK_SPECS
-from strades_pipelines.defs.trading.told import CHANGES, has_news
+from strades_pipelines.defs.trading.reported_changes import CHANGES, has_news
 from strades_pipelines.keys import key
 from strades_pipelines.operations.trading import show_context
 from strades_pipelines.resources.database import Database

@@ -32,7 +32,7 @@ def rates(*values: float, fetch_id: int = 1, recorded_at: datetime = FIRST) -> p
     )
 
 
-def put(adbc: "AdbcConnection", rows: pa.Table, now: datetime = FIRST, *, alone: bool = False) -> Loaded:
+def put(adbc: "AdbcConnection", rows: pa.Table, now: datetime = FIRST, *, single_writer: bool = False) -> Loaded:
     with adbc.cursor() as cursor:
         loaded = load(
             cursor,
@@ -41,28 +41,29 @@ def put(adbc: "AdbcConnection", rows: pa.Table, now: datetime = FIRST, *, alone:
             key=["series", "event_time"],
             now=now,
             revisions="records.observation_revisions",
-            alone=alone,
+            single_writer=single_writer,
         )
     adbc.commit()
     return loaded
 
 
-@pytest.mark.parametrize("alone", [False, True])
-def test_the_same_rows_again_write_nothing(adbc: "AdbcConnection", *, alone: bool) -> None:
-    assert put(adbc, rates(1.1, 1.2), alone=alone) == Loaded(2, 0, 0)
-    assert put(adbc, rates(1.1, 1.2, fetch_id=2, recorded_at=SECOND), SECOND, alone=alone) == Loaded(0, 0, 2)
+@pytest.mark.parametrize("single_writer", [False, True])
+def test_the_same_rows_again_write_nothing(adbc: "AdbcConnection", *, single_writer: bool) -> None:
+    assert put(adbc, rates(1.1, 1.2), single_writer=single_writer) == Loaded(2, 0, 0)
+    again = rates(1.1, 1.2, fetch_id=2, recorded_at=SECOND)
+    assert put(adbc, again, SECOND, single_writer=single_writer) == Loaded(0, 0, 2)
 
 
-@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("single_writer", [False, True])
 def test_new_rows_before_among_and_after_stored_ones_are_added_and_the_changed_one_revised(
-    adbc: "AdbcConnection", connection: psycopg.Connection, *, alone: bool
+    adbc: "AdbcConnection", connection: psycopg.Connection, *, single_writer: bool
 ) -> None:
     values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
     frame = rates(*values)
     for row, loaded in ((3, Loaded(1, 0, 0)), (1, Loaded(1, 0, 0)), (2, Loaded(1, 0, 0)), (2, Loaded(0, 0, 1))):
-        assert put(adbc, frame.slice(row, 1), alone=alone) == loaded
+        assert put(adbc, frame.slice(row, 1), single_writer=single_writer) == loaded
     values[2] = 3.5
-    assert put(adbc, rates(*values, recorded_at=SECOND), SECOND, alone=alone) == Loaded(4, 1, 2)
+    assert put(adbc, rates(*values, recorded_at=SECOND), SECOND, single_writer=single_writer) == Loaded(4, 1, 2)
     stored = connection.execute("SELECT value, recorded_at FROM records.observations ORDER BY event_time").fetchall()
     assert stored == [(value, FIRST if value in (2.0, 4.0) else SECOND) for value in values]
     assert connection.execute("SELECT value FROM records.observation_revisions").fetchall() == [(3.0,)]
@@ -71,8 +72,8 @@ def test_new_rows_before_among_and_after_stored_ones_are_added_and_the_changed_o
 def test_each_series_is_looked_for_in_its_own_stretch(adbc: "AdbcConnection") -> None:
     frame = rates(1.0, 2.0, 3.0)
     other = frame.set_column(0, "series", pa.array(["it's"] * 3))
-    put(adbc, other.slice(1, 1), alone=True)
-    assert put(adbc, pa.concat_tables([frame, other]), alone=True) == Loaded(5, 0, 1)
+    put(adbc, other.slice(1, 1), single_writer=True)
+    assert put(adbc, pa.concat_tables([frame, other]), single_writer=True) == Loaded(5, 0, 1)
 
 
 def test_a_frame_whose_text_is_cast_and_whose_time_of_recording_is_missing(
@@ -80,7 +81,7 @@ def test_a_frame_whose_text_is_cast_and_whose_time_of_recording_is_missing(
 ) -> None:
     frame = rates(1.0).drop_columns(["recorded_at"])
     texts = frame.set_column(2, "value", pa.array(["1.5"]))
-    assert put(adbc, texts, SECOND, alone=True) == Loaded(1, 0, 0)
+    assert put(adbc, texts, SECOND, single_writer=True) == Loaded(1, 0, 0)
     assert connection.execute("SELECT value, recorded_at FROM records.observations").fetchall() == [(1.5, SECOND)]
 
 

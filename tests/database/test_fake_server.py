@@ -68,7 +68,7 @@ def test_no_client_sends_a_password_in_clear_text(server: EmbeddedServer, transc
 def test_dbt_sends_no_password_in_clear_text(
     server: EmbeddedServer, transcript: Transcript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dbt_project, "_alone_in", lambda url: nullcontext())  # psycopg would connect before dbt
+    monkeypatch.setattr(dbt_project, "_dbt_lock", lambda url: nullcontext())  # psycopg would connect before dbt
     dbt_project.invoke(["run", "--select", "daily_bars"], url=service_url(server.url(), "strades"), target=tmp_path)
     assert transcript.startups
     assert transcript.passwords() == []

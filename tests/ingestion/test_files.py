@@ -9,7 +9,7 @@ import pytest
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Sources, load_sources
 from strades_pipelines.ingestion.bars import GivenError
-from strades_pipelines.ingestion.files import own_files
+from strades_pipelines.ingestion.files import user_files
 from strades_pipelines.settings import PROJECT
 
 
@@ -38,7 +38,7 @@ def test_a_series_that_is_listed_twice_is_told_apart_by_what_is_said_of_it(tmp_p
 
     def given(*entries: dict[str, Any]) -> dict[str, str]:
         sources = load_sources(statistics(tmp_path, *entries))
-        [file] = own_files([tmp_path / "dgs10.csv"], load_protocol("fred_csv"), {"symbol": "DGS10"}, sources, None)
+        [file] = user_files([tmp_path / "dgs10.csv"], load_protocol("fred_csv"), {"symbol": "DGS10"}, sources, None)
         return dict(file.given)
 
     assert given({}, {"name": "Ten years again"})["lag_days"] == "1"
@@ -53,10 +53,10 @@ def test_a_statistic_that_nobody_lists_is_taken_with_its_delay_and_a_calendar_th
     nobody = Sources(websites=(), instruments=())
     fred, yahoo = load_protocol("fred_csv"), load_protocol("yahoo_chart")
     with pytest.raises(GivenError, match="expected --set lag_days="):
-        own_files([tmp_path / "x.csv"], fred, {"symbol": "DEXUSEU"}, nobody, None)
-    [file] = own_files([tmp_path / "x.csv"], fred, {"symbol": "DEXUSEU", "lag_days": "7"}, nobody, None)
+        user_files([tmp_path / "x.csv"], fred, {"symbol": "DEXUSEU"}, nobody, None)
+    [file] = user_files([tmp_path / "x.csv"], fred, {"symbol": "DEXUSEU", "lag_days": "7"}, nobody, None)
     assert file.given["lag_days"] == "7"
     sources = load_sources(PROJECT / "Sources.json")
     for said, assumed in (({}, "calendar"), ({"calendar": "XLON"}, None)):
-        [file] = own_files([tmp_path / "x.csv"], yahoo, {"symbol": "AAPL"} | said, sources, None)
+        [file] = user_files([tmp_path / "x.csv"], yahoo, {"symbol": "AAPL"} | said, sources, None)
         assert file.given.get("assumed") == assumed

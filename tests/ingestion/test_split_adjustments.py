@@ -12,7 +12,7 @@ from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.stale import waiting_months
 from strades_pipelines.datamanager.sources import Sources
-from strades_pipelines.defs.checks import STATEMENTS
+from strades_pipelines.defs.checks import SQL_CHECKS
 from strades_pipelines.ingestion.data_requests import carry_out_requests
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.lineage import splits_behind
@@ -32,7 +32,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GIVEN = {"symbol": "AAPL", "interval": "1d", "venue": "yahoo", "calendar": "XNYS", "currency": "USD"}
 CLEANED = (*BUILD, "--select", "+daily_bars")
 WEALTH = "SELECT session_date, close * total_return_factor FROM cleaned.daily_bars ORDER BY session_date"
-[IN_CURRENT_SHARES] = [one for one in STATEMENTS if one.name == "bars_are_in_current_shares"]
+[IN_CURRENT_SHARES] = [one for one in SQL_CHECKS if one.name == "bars_are_in_current_shares"]
 # Closes of Apple around its split of 7:1 on 2014-06-09, in the shares after it, and its dividend of 3.29 old dollars.
 TRUE = {
     date(2013, 12, 30): 79.217, date(2013, 12, 31): 80.146, date(2014, 1, 2): 79.019, date(2014, 1, 3): 77.283,

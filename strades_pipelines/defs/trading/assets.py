@@ -23,8 +23,8 @@ from strades_pipelines.defs.specs import counts, table_spec
 from strades_pipelines.defs.trading.checks import SPECS as CHECKS
 from strades_pipelines.defs.trading.checks import evaluate
 from strades_pipelines.defs.trading.parity import ask
-from strades_pipelines.defs.trading.shown import shown
-from strades_pipelines.defs.trading.told import CHANGES, FLUSH, count_changes, has_news
+from strades_pipelines.defs.trading.previews import preview
+from strades_pipelines.defs.trading.reported_changes import CHANGES, FLUSH, count_changes, has_news
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import Day, day_start
 from strades_pipelines.resources.database import Database
@@ -114,7 +114,7 @@ def trading(
         followed = frozenset() if context.job_name == EXECUTE_JOB.name else FOLLOWED
         for asset in (spec.key for spec in SPECS if spec.key in selected):
             if asset in followed or has_news(context.instance, asset, changes.get(asset), datetime.now(UTC)):
-                more = {**shown(connection, asset), CHANGES: changes.get(asset, 0)}
+                more = {**preview(connection, asset), CHANGES: changes.get(asset, 0)}
                 yield dg.MaterializeResult(asset_key=asset, metadata=counts(connection, asset, **more))
         yield from evaluate(connection, lambda check: check in context.selected_asset_check_keys)
     if errors:

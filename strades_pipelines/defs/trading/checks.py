@@ -7,13 +7,13 @@ import dagster as dg
 import psycopg
 
 from strades_pipelines.brokerage.ledger_marks import verify_new_lines, wallets_to_verify
-from strades_pipelines.defs.checks import Statement
+from strades_pipelines.defs.checks import SqlCheck
 from strades_pipelines.keys import key
 from strades_pipelines.settings import settings
 
 Connection = psycopg.Connection[Any]
-STATEMENTS = (
-    Statement(
+SQL_CHECKS = (
+    SqlCheck(
         "trading",
         "fills",
         "no_price_is_older_than_its_decision",
@@ -24,7 +24,7 @@ STATEMENTS = (
         """,
         blocking=True,
     ),
-    Statement(
+    SqlCheck(
         "trading",
         "positions",
         "positions_are_the_sum_of_fills",
@@ -48,7 +48,7 @@ STATEMENTS = (
                 WHERE m.wallet = p.wallet AND m.kind = 'split' AND m.listing_id = p.listing_id)
         """,
     ),
-    Statement(
+    SqlCheck(
         "trading",
         "cash",
         "cash_is_the_sum_of_the_ledger",
@@ -60,21 +60,21 @@ STATEMENTS = (
             FROM trading.ledger AS l WHERE l.wallet = c.wallet AND l.currency = c.currency AND l.kind <> 'unit_fee')
         """,
     ),
-    Statement(
+    SqlCheck(
         "trading",
         "findings",
         "no_finding_stands",
         "What the venues say of our accounts is what our books say, or a person has settled the difference.",
         "SELECT count(*) FROM trading.findings WHERE state = 'open'",
     ),
-    Statement(
+    SqlCheck(
         "results",
         "equity",
         "equity_is_cash_and_holdings",
         "Equity is cash plus holdings within a millionth.",
         "SELECT count(*) FROM results.equity WHERE abs(equity - cash - holdings) > 1e-6 * greatest(1, abs(equity))",
     ),
-    Statement(
+    SqlCheck(
         "results",
         "listing_performance",
         "listings_add_up_to_their_wallet",
@@ -100,7 +100,7 @@ STATEMENTS = (
         WHERE abs(pnl - grown) > 1e-6 * greatest(1, abs(equity))
         """,
     ),
-    Statement(
+    SqlCheck(
         "results",
         "session_attribution",
         "owners_add_up_to_their_session",
@@ -116,7 +116,7 @@ STATEMENTS = (
         WHERE difference <> 0
         """,
     ),
-    Statement(
+    SqlCheck(
         "results",
         "parity_differences",
         "every_difference_has_a_cause",
@@ -127,7 +127,7 @@ STATEMENTS = (
             AND d.day > (SELECT max(p.day) - 7 FROM results.daily_parity AS p WHERE p.wallet = d.wallet)
         """,
     ),
-    Statement(
+    SqlCheck(
         "results",
         "parity",
         "backtest_gives_the_same_fills",
@@ -147,7 +147,7 @@ SPECS = [
         dg.AssetCheckSpec(
             one.name, asset=key(one.layer, one.entity), description=one.description, blocking=one.blocking
         )
-        for one in STATEMENTS
+        for one in SQL_CHECKS
     ),
     LEDGER,
 ]
@@ -156,19 +156,19 @@ SPECS = [
 def evaluate(connection: Connection, wanted: Callable[[dg.AssetCheckKey], bool]) -> list[dg.AssetCheckResult]:
     """The results of the checks that are wanted. Commits the marks of verified ledgers."""
     results = []
-    for one in STATEMENTS:
+    for one in SQL_CHECKS:
         asset = key(one.layer, one.entity)
         if wanted(dg.AssetCheckKey(asset, one.name)):
-            results.append(_result(asset, one.name, {"offenders": one.count(connection)}))
+            results.append(_result(asset, one.name, {"violations": one.count(connection)}))
     if wanted(LEDGER.key):
         wallets = wallets_to_verify(connection)
         now = settings().now()
         connection.commit()
         faults = [fault for wallet in wallets for fault in verify_new_lines(connection, wallet, now=now)]
-        found = {"offenders": len(faults), "wallets": len(wallets), "faults": faults}
+        found = {"violations": len(faults), "wallets": len(wallets), "faults": faults}
         results.append(_result(LEDGER.asset_key, LEDGER.name, found))
     return results
 
 
 def _result(asset: dg.AssetKey, name: str, found: dict[str, Any]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(passed=found["offenders"] == 0, asset_key=asset, check_name=name, metadata=found)
+    return dg.AssetCheckResult(passed=found["violations"] == 0, asset_key=asset, check_name=name, metadata=found)

@@ -22,8 +22,8 @@ def bars_type() -> Any:
     return create_dagster_pandas_dataframe_type(name="Bars", description=text, columns=columns)  # type: ignore[no-untyped-call]
 
 
-def admit(kind: Any, name: str, frame: "pd.DataFrame") -> None:
-    """Let a frame pass that is of its type.
+def validate_frame(kind: Any, name: str, frame: "pd.DataFrame") -> None:
+    """Check a frame against its dagster-pandas type.
 
     Raises:
         Failure: in one line, with the column and what is wrong with it.

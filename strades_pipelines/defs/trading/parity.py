@@ -10,7 +10,7 @@ from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import insert
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.defs.trading.frames import admit, bars_type
+from strades_pipelines.defs.trading.frames import bars_type, validate_frame
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -42,7 +42,7 @@ def ask(
 
 def _answer(connection: Connection, asked: Question, now: datetime) -> None:
     for name, frame in asked.frames.items():
-        admit(bars_type(), name, frame)
+        validate_frame(bars_type(), name, frame)
     with TemporaryDirectory(prefix="strades-parity-") as folder:
         found = compare(connection, asked.wallet, backtest(asked, Path(folder)))
     row = {

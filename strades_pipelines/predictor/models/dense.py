@@ -59,10 +59,10 @@ def _standard_error_held() -> Iterator[None]:
 
 def fit(training: Training, seed: int) -> Any:
     """A network fitted on nothing but these rows: their means and scales, then the weights."""
-    network, set_anew, step = _workshop(training.x.shape[1])
+    network, reset_weights, step = _compile_training_step(training.x.shape[1])
     random = np.random.default_rng(seed)
     x, y, mean, scale, unit = _standard(training)
-    set_anew(_first_weights(network, random))
+    reset_weights(_first_weights(network, random))
     batch, count = PARAMETERS["batch"], len(y)
     weights = (np.arange(-(-count // batch) * batch) < count).astype(np.float32)
     for _ in range(PARAMETERS["epochs"]):
@@ -126,8 +126,8 @@ def _first_weights(network: Any, random: np.random.Generator) -> Weights:
 
 
 @cache
-def _workshop(features: int) -> Any:
-    """The network in training, a function that sets it and its optimizer anew, and the compiled step."""
+def _compile_training_step(features: int) -> Any:
+    """The network in training, a function that resets its weights and optimizer, and the compiled training step."""
     keras = framework()
     import tensorflow as tf
 
@@ -135,7 +135,7 @@ def _workshop(features: int) -> Any:
     optimizer = keras.optimizers.Adam(PARAMETERS["learning_rate"])
     optimizer.build(network.trainable_variables)
 
-    def set_anew(weights: Weights) -> None:
+    def reset_weights(weights: Weights) -> None:
         for variable, value in zip(network.trainable_weights, weights, strict=True):
             variable.assign(value)
         for variable in optimizer.variables:
@@ -153,7 +153,7 @@ def _workshop(features: int) -> Any:
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         return loss
 
-    return network, set_anew, step
+    return network, reset_weights, step
 
 
 def _network(keras: Any, features: int, *, standardise: bool) -> Any:

@@ -1,4 +1,4 @@
-"""What a crawl did, in order and in numbers: its action chain, its summary, its log lines."""
+"""Counters of one crawl, in the order of its steps, for its summary, its stored action chain and its log lines."""
 
 import logging
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ MAXIMUM_LOG_LINES = 2_000
 
 
 @dataclass
-class Chronicle:
+class CrawlStats:
     """The steps of one crawl. Steps of one kind are one entry, in the order of their first time."""
 
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a materialization shows of its table: the newest rows of each wallet, so that trades are read where they run."""
+"""Table previews in materialization metadata: the newest rows of each wallet, to be read in the Dagster UI."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ QUERIES = {
 }
 
 
-def shown(connection: "psycopg.Connection[Any]", asset: dg.AssetKey) -> dict[str, dg.TableMetadataValue]:
+def preview(connection: "psycopg.Connection[Any]", asset: dg.AssetKey) -> dict[str, dg.TableMetadataValue]:
     """The metadata entry of an asset that shows rows; empty for the others, and while there are none.
 
     Times are UTC, ISO 8601; floats have six digits, since a person reads them.

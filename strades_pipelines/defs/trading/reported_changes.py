@@ -1,4 +1,4 @@
-"""Which tables have changed since Dagster was last told of them: an event a table and pass would fill its database."""
+"""Which tables changed since their last materialization. An event a table and pass would fill its database."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
