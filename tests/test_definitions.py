@@ -40,7 +40,9 @@ def test_every_asset_is_described_in_full(specs: dict[dg.AssetKey, dg.AssetSpec]
         assert spec.kinds, key
         assert len(spec.kinds) <= 3, key
         assert spec.description, key
-        assert spec.metadata["dagster/column_schema"].columns, key
+        columns = spec.metadata["dagster/column_schema"].columns
+        assert columns, key
+        assert [column.name for column in columns if not column.description] == [], key
 
 
 def test_every_dependency_is_an_asset_of_ours(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:

@@ -1,11 +1,15 @@
 """What our tables look like, read from the migrations that make them: no database is needed to describe an asset."""
 
 import re
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+DESCRIPTIONS = Path(__file__).with_name("column_descriptions.toml")
+EVERYWHERE = "everywhere"  # its section for columns that mean the same in every table
 TABLE = re.compile(r"CREATE TABLE (\w+\.\w+) \(\n(.*?)\n\);", re.DOTALL)
 ADDED = re.compile(r"ALTER TABLE (\w+\.\w+)\n((?:ADD COLUMN [^;]*?)+);", re.DOTALL)
 DROPPED = re.compile(r"ALTER TABLE (\w+\.\w+)\n((?:DROP COLUMN \w+,?\n?)+);")
@@ -19,7 +23,7 @@ COLUMN = re.compile(
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its PostgreSQL type, whether it may be null, and what the migration says of it."""
+    """A column: its PostgreSQL type, whether it may be null, and its description."""
 
     name: str
     type: str
@@ -41,7 +45,20 @@ def table_columns() -> dict[str, tuple[Column, ...]]:
         tables[name] = tuple(
             replace(column, nullable=action == "DROP") if column.name == changed else column for column in tables[name]
         )
-    return tables
+    descriptions = column_descriptions()
+    return {name: tuple(_described(column, name, descriptions) for column in tables[name]) for name in tables}
+
+
+@cache
+def column_descriptions() -> Mapping[str, Mapping[str, str]]:
+    """Descriptions of columns that have no comment in their migration: by `schema.table`, then column."""
+    return tomllib.loads(DESCRIPTIONS.read_text())
+
+
+def _described(column: Column, table: str, descriptions: Mapping[str, Mapping[str, str]]) -> Column:
+    sections = (descriptions.get(table, {}), descriptions[EVERYWHERE])
+    found = column.comment or next((section[column.name] for section in sections if column.name in section), None)
+    return replace(column, comment=found)
 
 
 @cache

@@ -1,10 +1,12 @@
 """The project describes itself whole: every model, every column, as the database has them."""
 
 import json
+import re
 from typing import Any
 
 import psycopg
 
+from strades_pipelines.database.tables import table_columns
 from strades_pipelines.resources.dbt_project import ensure_manifest
 from tests.dbt_project.building import dbt_folder, run_dbt
 
@@ -35,3 +37,19 @@ def test_every_model_that_works_something_out_has_a_data_test() -> None:
     # What staging renames is held by the constraints of the records.
     made = {model["unique_id"] for model in models() if model["schema"] != "staging"}
     assert made <= tested
+
+
+def test_sources_describe_the_columns_of_their_tables_as_the_assets_do() -> None:
+    sources = json.loads(ensure_manifest(dbt_folder()).read_text())["sources"].values()
+    for source in sources:
+        described = {name: column["description"] for name, column in source["columns"].items()}
+        table = f"{source['schema']}.{source['name']}"
+        assert described == {column.name: column.comment for column in table_columns()[table]}, table
+
+
+def test_the_first_page_leads_to_models_that_exist() -> None:
+    manifest = json.loads(ensure_manifest(dbt_folder()).read_text())
+    text = manifest["docs"]["doc.strades.__overview__"]["block_contents"]
+    named = set(re.findall(r"`((?:fct_|daily_)\w+)`", text))
+    assert named <= {model["name"] for model in models()}
+    assert len(named) == 3

@@ -8,7 +8,7 @@ from strades_pipelines.defs.specs import counts, table_spec
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN, WindowConfig, run_window
 from strades_pipelines.predictor.features import write_features
-from strades_pipelines.predictor.formulas import FAMILIES, FEATURES_VERSION, NAMES
+from strades_pipelines.predictor.formulas import FAMILIES, FEATURES_VERSION, NAMES, REGISTRY
 from strades_pipelines.predictor.models.kinds import KINDS, families_of
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.dbt import ensure_clean_bars
@@ -25,6 +25,7 @@ SPEC = table_spec(
     kinds={"numpy", "postgres"},
     deps=[key("cleaned", "daily_bars"), key("records", "observations"), key("records", "articles")],
     code_version=FEATURES_VERSION,
+    formulas={feature.name: feature.formula for feature in REGISTRY},
 )
 
 # One month, so that the check costs the same whatever the history.
