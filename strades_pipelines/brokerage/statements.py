@@ -5,7 +5,7 @@ attribution and the ledger know it like any other, and its decision names the fi
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,10 +16,12 @@ from strades_pipelines.brokerage.command_log import Request, log_command, log_ou
 from strades_pipelines.brokerage.execution import wallet_lock
 from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.movements import Movement, MovementConflict, post_movement
+from strades_pipelines.brokerage.owner_positions import read_owner_positions
 from strades_pipelines.brokerage.person_orders import find_instrument
 from strades_pipelines.brokerage.portfolio import Wallet, load_books, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.rows import decision_row, insert, intent_row, order_event_row
+from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.brokerage.statement_formats import (
     StatementCash,
     StatementError,
@@ -28,12 +30,14 @@ from strades_pipelines.brokerage.statement_formats import (
 )
 from strades_pipelines.database.bodies import keep_body
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.market.books import Position
 from strades_pipelines.market.events import Fill, stamp
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
+from strades_pipelines.market.owners import Key
 from strades_pipelines.market.rounding import scaled
 from strades_pipelines.market.splits import ratio_since
 
@@ -163,10 +167,11 @@ def _import(
             post_movement(connection, wallet, booked, command_id=command_id, now=request.at)
     except MovementConflict as error:
         raise StatementError([str(error)]) from None
+    before = read_owner_positions(connection, wallet.name)
     for trade in trades:
         _book(connection, wallet, trade, sha256, request)
     if trades or new:
-        _check_books(connection, wallet)
+        _check_books(connection, wallet, before)
     done = Imported(sha256.hex(), len(rows), len(trades), len(new))
     log_outcome(connection, command_id, f"{done.trades} trades, {done.movements} movements", now=request.at)
     return done
@@ -349,11 +354,16 @@ def _stored_decision(
     raise AssertionError("an ordinal is free at last")
 
 
-def _check_books(connection: Connection, wallet: Wallet) -> None:
+def _check_books(connection: Connection, wallet: Wallet, before: Mapping[Key, Position]) -> None:
     """Refuse what no account can be left with: then rows are missing.
 
+    Where several strategies share the wallet, units of theirs cover no sale of a person: they would sell them again.
+
+    Args:
+        before: positions by owner, before the statement; of a wallet with one strategy none are kept.
+
     Raises:
-        StatementError: a position or the wallet's own cash below zero.
+        StatementError: a position or the wallet's own cash below zero, or what is no strategy's.
     """
     books = load_books(connection, wallet)
     faults = [
@@ -361,6 +371,14 @@ def _check_books(connection: Connection, wallet: Wallet) -> None:
         for listing in wallet.listings
         if books.held(listing.listing_id) < 0
     ]
+    owned = read_owner_positions(connection, wallet.name)
+    for listing in wallet.listings:
+        key = UNATTRIBUTED, listing.listing_id
+        left, had = (positions.get(key, Position()).quantity for positions in (owned, before))
+        if left < 0 and left < had and books.held(listing.listing_id) >= 0:
+            faults.append(
+                f"{listing.name}: it would leave {plain(left)} of what is no strategy's; is an earlier statement missing?"
+            )
     if books.cash < 0:
         faults.append(
             f"cash: it would leave {plain(books.cash)} {wallet.currency}; record what was paid in first "
