@@ -64,8 +64,8 @@ def money_weighted(flows: Sequence[tuple[datetime, Decimal]], value: Decimal, at
         flows: into the account positive, out of it negative, with their times.
         value: what the account is worth at `at`.
 
-    It costs 68 evaluations of the sum where the flows and then the value change their sign once at most, as with deposits
-    alone; else 2,001 and 66 for each root, since only a grid says whether there is another one.
+    It costs 68 evaluations of the sum where the flows and then the value change their sign once at most, as where
+    money only came in; else 2,001 and 66 for each root, since only a grid says whether there is another one.
 
     Returns:
         None where there is no such rate, or more than one: no time has passed, nothing flowed in, all was lost (no
@@ -97,7 +97,7 @@ def _sign_changes(amounts: Floats) -> int:
 
 
 def _one_root(function: Callable[[float], float]) -> list[float]:
-    """The root of a function that has one at most (Descartes: its terms change their sign once), if it is in the range."""
+    """The root, if it is in the range, of a function whose terms change their sign once at most (Descartes)."""
     return [_bisect(function, LOWEST, HIGHEST)] if function(LOWEST) * function(HIGHEST) < 0 else []
 
 
