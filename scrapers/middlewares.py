@@ -23,6 +23,7 @@ from scrapy.exceptions import (
 from scrapy.http import Request, Response
 
 from scrapers.crawl_stats import CrawlStats
+from scrapers.rate_limits import stated_rate_limit
 from scrapers.redaction import without_secrets
 from scrapers.spiders.base import spider_of
 from strades_pipelines.settings import settings
@@ -121,7 +122,7 @@ class RetryAndRedirect:
         """A response worth reading, or the request to send in its place.
 
         Raises:
-            IgnoreRequest: its body may have been cut, each time it was asked for.
+            IgnoreRequest: its body may have been cut, or it told of a rate limit, each time it was asked for.
         """
         self.timeouts[_host(request)] = 0
         if response.status in REDIRECT_STATUS:
@@ -131,12 +132,29 @@ class RetryAndRedirect:
                 raise IgnoreRequest(MAY_BE_CUT)
             return again
         if response.status not in TRY_AGAIN_STATUS:
-            return response
+            return await self._unless_rate_limited(request, response)
         header = response.headers.get("Retry-After")
         told = told_wait(header.decode("latin-1") if header else None, settings().now())
         if response.status in (429, 503) and told is not None:
             self._pause(_host(request), told)
         return await self._again(request, f"HTTP {response.status}", told) or response
+
+    async def _unless_rate_limited(self, request: Request, response: Response) -> Response | Request:
+        """A response that is data, or the request again where it is the provider's word of a rate limit.
+
+        Raises:
+            IgnoreRequest: it was that each time: stored, it would count as the answer.
+        """
+        planned = request.meta.get("planned")
+        if planned is None or response.status != 200:
+            return response
+        code = stated_rate_limit(response.body, planned.rate_limit_errors)
+        if code is None:
+            return response
+        reason = f"the provider's rate limit {code}"
+        if (again := await self._again(request, reason, None)) is None:
+            raise IgnoreRequest(reason)
+        return again
 
     async def process_exception(self, request: Request, exception: Exception) -> Request | None:
         """The request once more where the connection failed; None leaves the error to the spider."""

@@ -34,6 +34,17 @@ class Paging:
 
 
 @dataclass(frozen=True)
+class RateLimitErrors:
+    """What says, in an answer with HTTP 200, that the provider was asked too often: one of `codes` at the pointer `at`.
+
+    There may stand one code, or a list of them.
+    """
+
+    at: str
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PlannedRequest:
     """One question to a provider. `request_key` is the same whenever the same question is asked again."""
 
@@ -51,6 +62,7 @@ class PlannedRequest:
     etag: str | None = None
     last_modified: str | None = None
     paging: Paging | None = None
+    rate_limit_errors: RateLimitErrors | None = None
     max_bytes: int = 50_000_000
 
     @property
@@ -159,7 +171,7 @@ def _request(document: Any, where: str) -> PlannedRequest:
         raise PlanError(
             f"{where}.url: expected no user in the address of {parts.hostname}; put credentials into a header"
         )
-    paging = document.get("paging")
+    paging, limits = document.get("paging"), document.get("rate_limit_errors")
     return PlannedRequest(
         **{
             **document,
@@ -167,6 +179,7 @@ def _request(document: Any, where: str) -> PlannedRequest:
             "window_start": _instant(document.get("window_start"), f"{where}.window_start"),
             "window_end": _instant(document.get("window_end"), f"{where}.window_end"),
             "paging": None if paging is None else _paging(paging, where),
+            "rate_limit_errors": None if limits is None else _rate_limit_errors(limits, where),
         }
     )
 
@@ -177,6 +190,13 @@ def _paging(document: Mapping[str, Any], where: str) -> Paging:
         raise PlanError(f"{where}.paging: expected next as a text and a unit of time, was {later!r}, {unit!r}")
     rows, errors = str(document.get("rows", "")), tuple(map(str, document.get("errors", ())))
     return Paging(_of(document, "param", str, where), _of(document, "size", int, where), rows, later, unit, errors)
+
+
+def _rate_limit_errors(document: Any, where: str) -> RateLimitErrors:
+    where = f"{where}.rate_limit_errors"
+    if not isinstance(document, dict):
+        raise PlanError(f"{where}: expected a JSON object, was {type(document).__name__}")
+    return RateLimitErrors(_of(document, "at", str, where), tuple(map(str, _of(document, "codes", list, where))))
 
 
 def _instant(text: str | None, where: str) -> datetime | None:

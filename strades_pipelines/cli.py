@@ -245,7 +245,9 @@ def trace(
     as_json: Json = False,
 ) -> None:
     """From a fill or an order back to the bytes, and whether they still say what was traded on."""
-    from strades_pipelines.lineage import NotFound, lines, trace_all, trace_one
+    from strades_pipelines.lineage.lines import lines
+    from strades_pipelines.lineage.rows import NotFound
+    from strades_pipelines.lineage.trace import trace_all, trace_one
 
     if (identity is None) != all_:
         raise UsageError("expected an ID or --all")

@@ -19,7 +19,10 @@ from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.database.connection import connect
 from strades_pipelines.ingestion.loader import load_stored
-from strades_pipelines.lineage import NotFound, follow_features, lines, trace_all, trace_one
+from strades_pipelines.lineage.data import follow_features
+from strades_pipelines.lineage.lines import lines
+from strades_pipelines.lineage.rows import NotFound
+from strades_pipelines.lineage.trace import trace_all, trace_one
 from strades_pipelines.market.orders import OrderRequest, OrderTerms
 from strades_pipelines.predictor.features import write_features
 from strades_pipelines.predictor.forecasts import write_forecasts
@@ -212,20 +215,21 @@ def test_27_a_fill_at_a_venue_leads_through_its_orders_events_to_what_the_venue_
 
 
 def test_27_a_venues_answer_does_not_stand_in_for_the_bars_that_a_decision_read(desk: Desk, database_url: str) -> None:
-    """It names a bar of minutes, and there is none any more."""
+    """It names a bar of minutes and a prediction, and there is neither any more: each is a fault."""
     of_a_strategy(desk)
     for _ in range(2):
         desk.execute()
         desk.later()
     at = desk.now.isoformat()
     bars = {"listing_id": 1, "interval": "1m", "first_open_time": at, "last_open_time": at}
+    read = {"bars": bars, "prediction_id": "P"}
     desk.market.execute("ALTER TABLE signals.decisions DISABLE TRIGGER USER")
-    desk.market.execute("UPDATE signals.decisions SET inputs = %s", [json.dumps({"bars": bars})])
+    desk.market.execute("UPDATE signals.decisions SET inputs = %s", [json.dumps(read)])
     desk.market.commit()
     [(fill_id,)] = rows(desk.market, "SELECT fill_id FROM trading.fills")
-    fault = f"{fill_id}: no stored body stands behind it"
-    assert trace_one(fill_id, database_url)["faults"] == [fault]
-    assert trace_all(database_url)["faults"] == [fault]
+    faults = ["prediction P is gone", f"{fill_id}: no stored body stands behind it"]
+    assert trace_one(fill_id, database_url)["faults"] == faults
+    assert trace_all(database_url)["faults"] == faults
 
 
 def test_27_a_fill_that_nothing_stored_stands_behind_is_a_fault(desk: Desk, database_url: str) -> None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from dashboard.gateway.bodies import Fetch, read_fetches
 from dashboard.gateway.reading import domain_connection
-from strades_pipelines.lineage import Lineage, NotFound, follow
+from strades_pipelines.lineage.rows import Lineage, NotFound
+from strades_pipelines.lineage.trace import follow
 
 SHOWN_FETCHES = 100
 

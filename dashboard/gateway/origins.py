@@ -10,7 +10,7 @@ from typing import Any
 
 from dashboard.gateway.bodies import Fetch, read_fetches
 from dashboard.gateway.reading import domain_connection, read
-from strades_pipelines.lineage import follow_features
+from strades_pipelines.lineage.data import follow_features
 
 SHOWN_FETCHES, SHOWN_TRACES = 10, 5
 # Ids that `strades trace` follows, with the column that holds one.

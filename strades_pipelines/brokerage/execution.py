@@ -15,7 +15,7 @@ from strades_pipelines.brokerage.brokers.venue import VenueBroker
 from strades_pipelines.brokerage.cancelling import CLOSING, Cancelling
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
-from strades_pipelines.brokerage.order_book import OpenOrder, orders_by_id
+from strades_pipelines.brokerage.order_book import OpenOrder, ask_open_orders, open_orders, orders_by_id, read_orders
 from strades_pipelines.brokerage.order_journal import Elapsed, Executed, OrderJournal, stopwatch
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection
@@ -23,7 +23,7 @@ from strades_pipelines.brokerage.rows import printable
 from strades_pipelines.brokerage.sending import Sending
 from strades_pipelines.brokerage.settling import Settling
 from strades_pipelines.brokerage.sleeves import current_states
-from strades_pipelines.brokerage.splits import book_splits
+from strades_pipelines.brokerage.splits import ask_stated, book_splits
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.round_trips import commit_together
 from strades_pipelines.market.order_states import OrderState
@@ -81,11 +81,14 @@ def _pass(connection: Connection, venue: VenueBroker, name: str, now: datetime, 
         with connection.pipeline():
             lock.enter_context(wallet_lock(connection, name))
             wallet = load_wallet(connection, name)
+            stated, under_way = ask_stated(connection, wallet, now=now), ask_open_orders(connection, wallet)
         if wallet.mode == "replay":
             raise ValueError(f"wallet {name}: expected the mode paper or live, was replay; what it did is over")
-        wallet = book_splits(connection, wallet, now=now)
+        current = book_splits(connection, wallet, now=now, asked=stated)
         with _halt_on_fault(connection, name):
-            yield _Pass(connection, venue, wallet, now, elapsed)
+            # A split changes orders.
+            orders = list(read_orders(wallet, under_way) if current is wallet else open_orders(connection, current))
+            yield _Pass(connection, venue, current, now, elapsed, orders)
 
 
 @contextmanager
@@ -129,9 +132,15 @@ def wallet_lock(connection: Connection, name: str, *, wait: str = "60s") -> Iter
 
 class _Pass:
     def __init__(
-        self, connection: Connection, venue: VenueBroker, wallet: Wallet, now: datetime, elapsed: Elapsed
+        self,
+        connection: Connection,
+        venue: VenueBroker,
+        wallet: Wallet,
+        now: datetime,
+        elapsed: Elapsed,
+        under_way: Sequence[OpenOrder],
     ) -> None:
-        self._connection, self._venue, self._wallet = connection, venue, wallet
+        self._connection, self._venue, self._wallet, self._under_way = connection, venue, wallet, under_way
         self._journal = OrderJournal(connection, wallet, now, elapsed)
         self._settling = Settling(self._journal, venue)
         self._cancelling = Cancelling(self._journal, venue, self._settling)
@@ -147,7 +156,7 @@ class _Pass:
 
     def run(self, lookups: LookupSchedule | None) -> None:
         """One pass."""
-        under_way, wallet = self._journal.open_orders(), self._wallet
+        under_way, wallet = self._under_way, self._wallet
         if under_way:
             under_way = self._bring_up_to_date(under_way, lookups)
             # It may have been halted while the venue was asked.

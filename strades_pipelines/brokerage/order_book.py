@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from psycopg import Cursor
 from psycopg.rows import namedtuple_row
 
 from strades_pipelines.brokerage.portfolio import Wallet
@@ -90,7 +91,12 @@ def plan(
 
 def open_orders(connection: Connection, wallet: Wallet) -> Iterator[OpenOrder]:
     """The orders that are not over, in the order in which they were planned; a parent before what waits for it."""
-    return _orders(connection, wallet, UNDER_WAY, [wallet.name])
+    return read_orders(wallet, ask_open_orders(connection, wallet))
+
+
+def ask_open_orders(connection: Connection, wallet: Wallet) -> Cursor[Any]:
+    """Ask for what `open_orders` reads: within a pipeline that costs no wait of its own."""
+    return _ask(connection, UNDER_WAY, [wallet.name])
 
 
 def orders_by_id(connection: Connection, wallet: Wallet, intent_ids: Sequence[str]) -> Iterator[OpenOrder]:
@@ -111,11 +117,18 @@ def claim_orders(connection: Connection, wallet: Wallet, orders: Sequence[OpenOr
     return [now for known, now in found if now is not None and now.state is known.state]
 
 
+def _ask(connection: Connection, query: str, parameters: list[Any]) -> Cursor[Any]:
+    return connection.cursor(row_factory=namedtuple_row).execute(query, parameters)
+
+
 def _orders(connection: Connection, wallet: Wallet, query: str, parameters: list[Any]) -> Iterator[OpenOrder]:
+    return read_orders(wallet, _ask(connection, query, parameters))
+
+
+def read_orders(wallet: Wallet, asked: Cursor[Any]) -> Iterator[OpenOrder]:
+    """The orders that `ask_open_orders` asked for."""
     index = {listing.listing_id: i for i, listing in enumerate(wallet.listings)}
-    with connection.cursor(row_factory=namedtuple_row) as cursor:
-        rows: list[Any] = cursor.execute(query, parameters).fetchall()
-    for row in rows:
+    for row in asked.fetchall():
         terms = replace(stored_terms(row), replaces=row.replaces)
         order = Order(
             row.intent_id,

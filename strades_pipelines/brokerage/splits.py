@@ -6,6 +6,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
+from typing import Any
+
+import psycopg
 
 from strades_pipelines.brokerage.brokers.paper.accounts import split_account
 from strades_pipelines.brokerage.brokers.venue import account_of
@@ -73,9 +76,15 @@ def withdrawn_splits(connection: Connection, wallet: Wallet, *, now: datetime) -
     return [_withdrawal(wallet, split) for split in _withdrawn(wallet, _read_stated(connection, wallet, now=now))]
 
 
-def _read_stated(connection: Connection, wallet: Wallet, *, now: datetime) -> list[DueSplit]:
-    values = {"listings": [listing.listing_id for listing in wallet.listings], "now": now}
-    found = connection.execute(STATED, values).fetchall()
+def ask_stated(connection: Connection, wallet: Wallet, *, now: datetime) -> psycopg.Cursor[Any]:
+    """Ask for the splits that `book_splits` goes by: within a pipeline that costs no wait of its own."""
+    return connection.execute(STATED, {"listings": [listing.listing_id for listing in wallet.listings], "now": now})
+
+
+def _read_stated(
+    connection: Connection, wallet: Wallet, *, now: datetime, asked: psycopg.Cursor[Any] | None = None
+) -> list[DueSplit]:
+    found = (asked or ask_stated(connection, wallet, now=now)).fetchall()
     return [DueSplit(listing_id, day, at, ratio_of(ratio)) for listing_id, day, at, ratio in found if ratio > 0]
 
 
@@ -157,18 +166,22 @@ def _booked_as(connection: Connection, wallet: Wallet, one: DueSplit, stated: Se
     return booked
 
 
-def book_splits(connection: Connection, wallet: Wallet, *, now: datetime) -> Wallet:
+def book_splits(
+    connection: Connection, wallet: Wallet, *, now: datetime, asked: psycopg.Cursor[Any] | None = None
+) -> Wallet:
     """Book the splits that are due, all in one transaction; returns the wallet as it is then. Commits what it books.
 
-    One that is booked and that no source states any more becomes a finding, which halts the wallet.
+    One that is booked and that no source states any more becomes a finding, which halts the wallet. Where there is
+    nothing to do, the wallet that is returned is the one that was given.
 
     Args:
         connection: it holds the wallet's lock.
+        asked: what `ask_stated` returned in the same transaction.
 
     Raises:
         SplitError: bars are still in old shares, or a split that is booked has another ratio now.
     """
-    stated = _read_stated(connection, wallet, now=now)
+    stated = _read_stated(connection, wallet, now=now, asked=asked)
     withdrawn = _withdrawn(wallet, stated)
     for split in withdrawn:
         halt_for_finding(connection, _withdrawal(wallet, split), now=now)

@@ -4,64 +4,36 @@ A trade of a statement is a person's order, sent to `statement` in place of a br
 attribution and the ledger know it like any other, and its decision names the file and the row.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 from itertools import count
 
 from strades_pipelines.brokerage.brokers.paper.accounts import adjust_account
+from strades_pipelines.brokerage.brokers.venue import account_of
 from strades_pipelines.brokerage.command_log import Request, log_command, log_outcome
 from strades_pipelines.brokerage.execution import wallet_lock
 from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.movements import Movement, MovementConflict, post_movement
-from strades_pipelines.brokerage.person_orders import find_instrument
+from strades_pipelines.brokerage.owner_positions import read_owner_positions
 from strades_pipelines.brokerage.portfolio import Wallet, load_books, load_wallet
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.reconcile import accounts
 from strades_pipelines.brokerage.rows import decision_row, insert, intent_row, order_event_row
-from strades_pipelines.brokerage.statement_formats import (
-    StatementCash,
-    StatementError,
-    StatementTrade,
-    read_statement,
-)
+from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
+from strades_pipelines.brokerage.statement_formats import StatementCash, StatementError, read_statement
+from strades_pipelines.brokerage.statement_identity import STATEMENT, Account, StatedTrade
 from strades_pipelines.database.bodies import keep_body
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.events import Fill, stamp
-from strades_pipelines.market.ids import base32_id
-from strades_pipelines.market.instruments import Listing
+from strades_pipelines.market.books import Position
+from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ledger import plain
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
+from strades_pipelines.market.owners import Key
 from strades_pipelines.market.rounding import scaled
 from strades_pipelines.market.splits import ratio_since
-
-STATEMENT = "statement"  # whom its orders were sent to
-# What is booked already: by the venue's id of it, whoever ordered it, or by the id that a statement's row gave it.
-BOOKED = """
-    SELECT listing_id, venue_fill_id, fill_id, side, quantity, price FROM trading.fills
-    WHERE wallet = %(wallet)s AND (venue_fill_id = ANY(%(venue_ids)s) OR fill_id = ANY(%(fill_ids)s))
-"""
-# What stands in place of a trade that was corrected (`trade_corrections`).
-STANDING = """
-    WITH RECURSIVE versions AS (
-        SELECT fill_id AS first_id, fill_id, listing_id, venue_fill_id AS trade_id, side, quantity, price
-        FROM trading.fills
-        WHERE wallet = %(wallet)s AND (venue_fill_id = ANY(%(venue_ids)s) OR fill_id = ANY(%(fill_ids)s))
-        UNION ALL
-        SELECT v.first_id, f.fill_id, f.listing_id, v.trade_id, f.side, f.quantity, f.price
-        FROM versions AS v
-        INNER JOIN trading.fills AS f
-            ON f.wallet = %(wallet)s AND f.listing_id = v.listing_id
-            AND f.venue_fill_id IN ('correction of ' || v.fill_id, 'restoration of ' || v.fill_id)
-    )
-    SELECT listing_id, trade_id, first_id, side, quantity, price FROM versions AS v
-    WHERE NOT EXISTS (
-        SELECT FROM trading.fills AS f
-        WHERE f.wallet = %(wallet)s AND f.listing_id = v.listing_id AND f.venue_fill_id = 'reversal of ' || v.fill_id
-    )
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +51,6 @@ class Imported:
         return self.rows - self.trades - self.movements
 
 
-@dataclass(frozen=True, slots=True)
-class NewTrade:
-    """A trade that is not booked yet."""
-
-    fill_id: str
-    listing: Listing
-    trade: StatementTrade
-
-
 def import_statement(
     connection: Connection, body: bytes, *, file_name: str, format_name: str, request: Request, whole: bool = False
 ) -> Imported:
@@ -95,7 +58,8 @@ def import_statement(
 
     The file is stored first, unmodified, in the same transaction. A trade is known by the venue's id of it, also where
     an order of ours made it; without an id by what the row says, and by how many equal rows stand before it. So the
-    same file twice, and files that overlap, book each trade once.
+    same file twice, files that overlap, and a file that is given to another wallet of the same account, book each
+    trade once.
 
     Args:
         connection: with no transaction open.
@@ -106,18 +70,26 @@ def import_statement(
         LookupError: for a wallet that is not there.
         psycopg.errors.LockNotAvailable: when another process is at the wallet for too long.
     """
-    load_wallet(connection, request.scope.name)
+    opened = load_wallet(connection, request.scope.name)
+    names = accounts(connection).get(account_of(opened), [opened.name])  # a replay is in no account
     connection.rollback()
-    with wallet_lock(connection, request.scope.name):
-        wallet = load_wallet(connection, request.scope.name)
+    with ExitStack() as locks:
+        # No wallet of the account books a fill meanwhile. In one order, so that two imports do not wait for each other.
+        for name in sorted(names):
+            locks.enter_context(wallet_lock(connection, name))
+        wallets = {name: load_wallet(connection, name) for name in names}
+        wallet = wallets[opened.name]
         try:
             rows = read_statement(body, format_name)
-            trades = _new_trades(connection, wallet, rows, request.at)
+            stated = Account(connection, wallet, list(wallets.values()))
+            trades = stated.new_trades(rows, request.at)
             if whole and 0 < len(trades) < len(rows):
                 raise StatementError(["the trade was changed meanwhile; look at it again (`strades trace`)"])
+            movements = stated.new_movements([row for row in rows if isinstance(row, StatementCash)])
             done = _import(
-                connection, wallet, rows, trades, body, request, file_name=file_name, format_name=format_name
-            )
+                connection, wallet, len(rows), trades, movements, body, request,
+                file_name=file_name, format_name=format_name,
+            )  # fmt: skip
         except StatementError as error:
             connection.rollback()
             command_id = log_command(connection, request, {"file_name": file_name, "format": format_name})
@@ -133,16 +105,16 @@ def import_statement(
 def _import(
     connection: Connection,
     wallet: Wallet,
-    rows: Sequence[StatementTrade | StatementCash],
-    trades: Sequence[NewTrade],
+    rows: int,
+    trades: Sequence[StatedTrade],
+    movements: Sequence[Movement],
     body: bytes,
     request: Request,
     *,
     file_name: str,
     format_name: str,
 ) -> Imported:
-    movements = list(_movements(wallet, [row for row in rows if isinstance(row, StatementCash)]))
-    new = {movement.movement_id for movement in movements} - _known_movements(connection, wallet, movements)
+    new_movements = len({movement.movement_id for movement in movements})  # a row may stand in the file twice
     with connection.cursor() as cursor:
         sha256 = keep_body(cursor, body)
     command_id = log_command(connection, request, {"sha256": sha256.hex(), "format": format_name})
@@ -151,8 +123,8 @@ def _import(
         "sha256": sha256,
         "file_name": file_name,
         "format": format_name,
-        "rows": len(rows),
-        "booked": len(trades) + len(new),
+        "rows": rows,
+        "booked": len(trades) + new_movements,
         "command_id": command_id,
         "recorded_at": request.at,
     }
@@ -163,126 +135,17 @@ def _import(
             post_movement(connection, wallet, booked, command_id=command_id, now=request.at)
     except MovementConflict as error:
         raise StatementError([str(error)]) from None
+    before = read_owner_positions(connection, wallet.name)
     for trade in trades:
         _book(connection, wallet, trade, sha256, request)
-    if trades or new:
-        _check_books(connection, wallet)
-    done = Imported(sha256.hex(), len(rows), len(trades), len(new))
+    if trades or movements:
+        _check_books(connection, wallet, before)
+    done = Imported(sha256.hex(), rows, len(trades), new_movements)
     log_outcome(connection, command_id, f"{done.trades} trades, {done.movements} movements", now=request.at)
     return done
 
 
-def _new_trades(
-    connection: Connection, wallet: Wallet, rows: Sequence[StatementTrade | StatementCash], now: datetime
-) -> list[NewTrade]:
-    """The trades that are not booked yet, in the order of their times.
-
-    Raises:
-        StatementError: a row is of another wallet's instrument or time, or an id is booked as another trade.
-    """
-    faults = list(_faults(wallet, rows, now))
-    if faults:
-        raise StatementError(faults)
-    found = list(_identified(wallet, [row for row in rows if isinstance(row, StatementTrade)]))
-    booked = _booked(connection, wallet, found)
-    new: dict[str, NewTrade] = {}
-    differing: list[tuple[NewTrade, tuple[str, Decimal, Decimal]]] = []
-    for one in found:
-        trade = one.trade
-        said = trade.side, trade.quantity, trade.price
-        known = booked.get(one.fill_id) or booked.get(_venue_key(one))
-        if known is None and one.fill_id in new:
-            first = new[one.fill_id].trade
-            known = first.side, first.quantity, first.price
-        if known is None:
-            new[one.fill_id] = one
-        elif known != said:
-            differing.append((one, known))
-    corrected = _booked(connection, wallet, [one for one, _ in differing], STANDING) if differing else {}
-    for one, known in differing:
-        trade = one.trade
-        said = trade.side, trade.quantity, trade.price
-        if said not in (corrected.get(one.fill_id), corrected.get(_venue_key(one))):
-            was, expected = (f"{side} {plain(quantity)} at {plain(price)}" for side, quantity, price in (said, known))
-            faults.append(f"row {trade.row}: id: expected the trade that is booked under it, {expected}, was {was}")
-    if faults:
-        raise StatementError(faults)
-    return sorted(new.values(), key=lambda one: (one.trade.at, one.trade.row))
-
-
-def _faults(wallet: Wallet, rows: Sequence[StatementTrade | StatementCash], now: datetime) -> Iterator[str]:
-    if wallet.mode == "replay":
-        yield f"wallet {wallet.name}: expected one that trades, was a replay, which is over"
-    for row in rows:
-        if not wallet.opened_at <= row.at <= now:
-            yield (
-                f"row {row.row}: time: expected {stamp(wallet.opened_at)}, when wallet {wallet.name} was opened, "
-                f"to now, was {stamp(row.at)}"
-            )
-        if isinstance(row, StatementTrade):
-            try:
-                find_instrument(wallet, row.instrument)
-            except LookupError as error:
-                yield f"row {row.row}: {error}"
-
-
-def _identified(wallet: Wallet, trades: Sequence[StatementTrade]) -> Iterator[NewTrade]:
-    """Each trade with the id that it has whatever file it stands in."""
-    seen: Counter[str] = Counter()
-    for trade in trades:
-        listing = find_instrument(wallet, trade.instrument)
-        scope = STATEMENT, wallet.name, listing.listing_id
-        if trade.trade_id is not None:
-            yield NewTrade(base32_id(*scope, "id", trade.trade_id), listing, trade)
-            continue
-        amounts = plain(trade.quantity), plain(trade.price), plain(trade.fee)
-        content = base32_id(*scope, "row", trade.at, trade.side, *amounts, trade.fee_currency)
-        yield NewTrade(base32_id(content, seen[content]), listing, trade)
-        seen[content] += 1
-
-
-def _venue_key(one: NewTrade) -> str:
-    return f"{one.listing.listing_id} {one.trade.trade_id}"
-
-
-def _booked(
-    connection: Connection, wallet: Wallet, found: Sequence[NewTrade], query: str = BOOKED
-) -> dict[str, tuple[str, Decimal, Decimal]]:
-    """Side, quantity and price of what is booked (or STANDING), by the fill's id and by listing and venue's id."""
-    values = {
-        "wallet": wallet.name,
-        "venue_ids": [one.trade.trade_id for one in found if one.trade.trade_id is not None],
-        "fill_ids": [one.fill_id for one in found],
-    }
-    booked = {}
-    for listing_id, venue_id, fill_id, *said in connection.execute(query, values).fetchall():
-        booked[fill_id] = (said[0], said[1], said[2])
-        if venue_id is not None:
-            booked[f"{listing_id} {venue_id}"] = booked[fill_id]
-    return booked
-
-
-def _movements(wallet: Wallet, rows: Sequence[StatementCash]) -> Iterator[Movement]:
-    seen: Counter[str] = Counter()
-    for row in rows:
-        currency = row.currency or wallet.currency
-        identity = base32_id(STATEMENT, wallet.name, "id", row.movement_id)
-        if row.movement_id is None:
-            content = base32_id(STATEMENT, wallet.name, "row", row.at, row.kind, currency, plain(row.amount))
-            identity = base32_id(content, seen[content])
-            seen[content] += 1
-        yield Movement(identity, row.kind, currency, row.amount, row.at)
-
-
-def _known_movements(connection: Connection, wallet: Wallet, movements: Sequence[Movement]) -> set[str]:
-    rows = connection.execute(
-        "SELECT movement_id FROM trading.movements WHERE wallet = %s AND movement_id = ANY(%s)",
-        [wallet.name, [movement.movement_id for movement in movements]],
-    )
-    return {movement_id for (movement_id,) in rows}
-
-
-def _book(connection: Connection, wallet: Wallet, new: NewTrade, sha256: bytes, request: Request) -> None:
+def _book(connection: Connection, wallet: Wallet, new: StatedTrade, sha256: bytes, request: Request) -> None:
     """A decision, an intent, a filled order and its fill."""
     trade, listing = new.trade, new.listing
     signed = trade.quantity if trade.side == "buy" else -trade.quantity
@@ -318,7 +181,7 @@ def _book(connection: Connection, wallet: Wallet, new: NewTrade, sha256: bytes, 
 
 
 def _stored_decision(
-    connection: Connection, wallet: Wallet, new: NewTrade, signed: Decimal, sha256: bytes, request: Request
+    connection: Connection, wallet: Wallet, new: StatedTrade, signed: Decimal, sha256: bytes, request: Request
 ) -> TradingDecision:
     trade = new.trade
     trigger = f"{STATEMENT}@{sha256.hex()}#{trade.row}"
@@ -349,11 +212,16 @@ def _stored_decision(
     raise AssertionError("an ordinal is free at last")
 
 
-def _check_books(connection: Connection, wallet: Wallet) -> None:
+def _check_books(connection: Connection, wallet: Wallet, before: Mapping[Key, Position]) -> None:
     """Refuse what no account can be left with: then rows are missing.
 
+    Where several strategies share the wallet, units of theirs cover no sale of a person: they would sell them again.
+
+    Args:
+        before: positions by owner, before the statement; of a wallet with one strategy none are kept.
+
     Raises:
-        StatementError: a position or the wallet's own cash below zero.
+        StatementError: a position or the wallet's own cash below zero, or what is no strategy's.
     """
     books = load_books(connection, wallet)
     faults = [
@@ -361,6 +229,12 @@ def _check_books(connection: Connection, wallet: Wallet) -> None:
         for listing in wallet.listings
         if books.held(listing.listing_id) < 0
     ]
+    owned = read_owner_positions(connection, wallet.name)
+    for listing in wallet.listings:
+        key = UNATTRIBUTED, listing.listing_id
+        left, had = (positions.get(key, Position()).quantity for positions in (owned, before))
+        if left < 0 and left < had and books.held(listing.listing_id) >= 0:
+            faults.append(f"{listing.name}: it would leave {plain(left)} of what is no strategy's; are rows missing?")
     if books.cash < 0:
         faults.append(
             f"cash: it would leave {plain(books.cash)} {wallet.currency}; record what was paid in first "

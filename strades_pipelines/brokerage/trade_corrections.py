@@ -16,7 +16,8 @@ from psycopg.rows import class_row
 from strades_pipelines.brokerage.command_log import Request
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.statement_formats import StatementError
-from strades_pipelines.brokerage.statements import STATEMENT, Imported, import_statement
+from strades_pipelines.brokerage.statement_identity import STATEMENT
+from strades_pipelines.brokerage.statements import Imported, import_statement
 from strades_pipelines.market.events import stamp
 from strades_pipelines.market.ledger import plain
 

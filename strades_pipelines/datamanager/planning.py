@@ -40,6 +40,7 @@ class Request:
     etag: str | None = None
     last_modified: str | None = None
     paging: Mapping[str, str | int | Sequence[str]] | None = None
+    rate_limit_errors: Mapping[str, str | Sequence[str]] | None = None
     max_bytes: int = field(default=0)
 
     def document(self) -> dict[str, Any]:
@@ -156,6 +157,7 @@ def _question(
         window_end=_text(asked[1]) if asked else None,
         month=f"{month_start(asked[0] if asked else now):%Y-%m-%d}",
         paging={**asdict(ask.paging), "errors": protocol.read.errors} if ask.paging else None,
+        rate_limit_errors=asdict(ask.rate_limit_errors) if ask.rate_limit_errors else None,
         max_bytes=ask.max_bytes,
     )
 

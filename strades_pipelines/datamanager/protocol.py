@@ -48,6 +48,17 @@ class Auth:
 
 
 @dataclass(frozen=True)
+class RateLimitErrors:
+    """What says, in an answer with HTTP 200, that we ask too often: one of `codes` at the JSON pointer `at`.
+
+    A list may stand there. An answer that says so is asked for again, with back-off, as one with HTTP 429.
+    """
+
+    at: str
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Ask:
     """How to ask. `url` and `parameters` may hold {symbol}, {interval}, {start}, {end} (exclusive), {last} (bar).
 
@@ -77,6 +88,7 @@ class Ask:
     timeout_seconds: float
     max_bytes: int
     auth: Auth | None = None
+    rate_limit_errors: RateLimitErrors | None = None
 
 
 @dataclass(frozen=True)

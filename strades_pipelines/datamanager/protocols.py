@@ -22,6 +22,7 @@ from strades_pipelines.datamanager.protocol import (
     Output,
     Paging,
     Protocol,
+    RateLimitErrors,
     Read,
     Scalar,
     Span,
@@ -120,7 +121,12 @@ def _ask(item: Mapping[str, Any]) -> Ask:
         timeout_seconds=float(item["timeout_seconds"]),
         max_bytes=item["max_bytes"],
         auth=_auth(item["auth"]) if "auth" in item else None,
+        rate_limit_errors=_rate_limit_errors(item.get("rate_limit_errors")),
     )
+
+
+def _rate_limit_errors(item: Mapping[str, Any] | None) -> RateLimitErrors | None:
+    return None if item is None else RateLimitErrors(item["at"], tuple(map(str, item["codes"])))
 
 
 def _auth(item: Mapping[str, str]) -> Auth:

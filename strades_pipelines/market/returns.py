@@ -11,9 +11,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+import numpy as np
+import numpy.typing as npt
+
 YEAR_SECONDS = 365 * 86_400
 # Rates of -99.99... % to 10^9 a year, on the axis ln(1 + rate): where bracketing looks for roots.
 LOWEST, HIGHEST, STEPS = math.log(1e-9), math.log(1e9 + 1), 2_000
+BISECTIONS = 65  # of the whole range, to 1e-18
+Floats = npt.NDArray[np.float64]
 
 
 class TimeWeighted:
@@ -59,29 +64,48 @@ def money_weighted(flows: Sequence[tuple[datetime, Decimal]], value: Decimal, at
         flows: into the account positive, out of it negative, with their times.
         value: what the account is worth at `at`.
 
+    It costs 68 evaluations of the sum where the flows and then the value change their sign once at most, as where
+    money only came in; else 2,001 and 66 for each root, since only a grid says whether there is another one.
+
     Returns:
         None where there is no such rate, or more than one: no time has passed, nothing flowed in, all was lost (no
         finite rate gives 0), or the flows change sign so often that several rates fit (Descartes' rule of signs).
     """
-    dated = [((at - time).total_seconds() / YEAR_SECONDS, float(amount)) for time, amount in flows]
-    if not any(years > 0 and amount for years, amount in dated):
+    years = np.array([(at - time).total_seconds() / YEAR_SECONDS for time, _ in flows])
+    amounts = np.array([float(amount) for _, amount in flows])
+    if not np.any((years > 0) & (amounts != 0)):
         return None
 
     def excess(log_growth: float) -> float:
-        # Divided by the largest term, so that high rates over many years do not overflow.
-        scale = max(0.0, max(years for years, _ in dated) * log_growth)
-        grown = sum(amount * math.exp(years * log_growth - scale) for years, amount in dated)
-        return grown - float(value) * math.exp(-scale)
+        return _excess(log_growth, years, amounts, float(value))
 
-    roots = _roots(excess)
+    in_time = np.append(amounts[np.argsort(-years, kind="stable")], -float(value))
+    roots = _one_root(excess) if _sign_changes(in_time) <= 1 else _roots(excess)
     return math.expm1(roots[0]) if len(roots) == 1 else None
+
+
+def _excess(log_growth: float, years: Floats, amounts: Floats, value: float) -> float:
+    """What all flows, grown to the end, make beyond the value: divided by the largest growth, so as not to overflow."""
+    scale = max(0.0, float(years.max()) * log_growth)
+    grown = float(np.sum(amounts * np.exp(years * log_growth - scale)))
+    return grown - value * math.exp(-scale)
+
+
+def _sign_changes(amounts: Floats) -> int:
+    signs = np.sign(amounts[amounts != 0])
+    return int(np.count_nonzero(signs[1:] != signs[:-1]))
+
+
+def _one_root(function: Callable[[float], float]) -> list[float]:
+    """The root, if it is in the range, of a function whose terms change their sign once at most (Descartes)."""
+    return [_bisect(function, LOWEST, HIGHEST)] if function(LOWEST) * function(HIGHEST) < 0 else []
 
 
 def _roots(function: Callable[[float], float]) -> list[float]:
     """Where the function changes its sign between LOWEST and HIGHEST, by bisection.
 
     SciPy's brentq would do, but SciPy weighs 100 MB and is used in tests alone; bisection of the few brackets that a
-    grid finds costs 60 evaluations each.
+    grid finds costs 66 evaluations each.
     """
     step = (HIGHEST - LOWEST) / STEPS
     grid = [LOWEST + k * step for k in range(STEPS + 1)]
@@ -98,7 +122,7 @@ def _roots(function: Callable[[float], float]) -> list[float]:
 
 def _bisect(function: Callable[[float], float], low: float, high: float) -> float:
     is_rising = function(low) < 0
-    for _ in range(60):
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2
         if (function(middle) < 0) == is_rising:
             low = middle

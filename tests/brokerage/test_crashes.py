@@ -55,7 +55,7 @@ ELSEWHERE = {
     "results.daily_parity_written",
 }
 # test_halts.py and operations/test_trading.py kill a halt and a flatten there, test_asked_commands.py one that a page
-# asked for, test_transfers.py a transfer, test_statements.py a statement.
+# asked for, test_transfers.py a transfer, test_statements.py a statement, test_trade_corrections.py a correction.
 COMMAND_POINTS = {
     "trading.asked_written",
     "trading.asked_committed",

@@ -13,9 +13,10 @@ from sandbox.venue.venues import KEY
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import StoredFinding, open_findings
 from strades_pipelines.brokerage.ledger import verify_ledger
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.market.orders import OrderRequest, OrderTerms
 from tests.brokerage.at_venue import PAIR, SYMBOL
-from tests.brokerage.conftest import AAPL, MINUTE, Connection, rows
+from tests.brokerage.conftest import AAPL, MINUTE, AddCandles, Connection, rows
 from tests.brokerage.test_crashes_at_venues import NOW, Account, account, decide, server
 from tests.children import run_child
 
@@ -100,3 +101,45 @@ def test_13_a_finding_is_ignored_once(point: str, market: Connection, account: A
     assert rows(market, "SELECT state FROM trading.findings") == [("ignored",)]
     assert rows(market, "SELECT count(*) FROM trading.commands") == [(1,)]
     assert rows(market, "SELECT count(*) FROM trading.fills") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("point", "word"),
+    [
+        ("trading.findings_written", "reconcile"),
+        ("trading.findings_committed", "reconcile"),
+        ("trading.adoption_written", "adopt"),
+        ("trading.adoption_committed", "adopt"),
+        ("trading.ignore_written", "ignore"),
+        ("trading.ignore_committed", "ignore"),
+    ],
+)
+def test_13_on_paper_units_of_nobodys_are_found_and_settled_once(
+    point: str, word: str, market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
+) -> None:
+    """The account on paper has 5 units more than its wallet's books."""
+    add_candles([100.0, 100.0])
+    market.execute("INSERT INTO trading.paper_venue_accounts VALUES ('paper', 1000) ON CONFLICT DO NOTHING")
+    market.execute("INSERT INTO trading.paper_venue_positions (account, listing_id, quantity) VALUES ('paper', 11, 5)")
+    market.commit()
+
+    def run_on_paper(word: str, number: int, finding: str = "-", point: str = "") -> int:
+        words = database_url, (LATER + number * MINUTE).isoformat(), "paper", word, finding
+        return run_child("tests.brokerage.reconcile_child", *words, STRADES_CRASH_AT=point)
+
+    if word == "reconcile":
+        assert run_on_paper(word, 0, point=point) == -signal.SIGKILL
+    assert [run_on_paper("reconcile", number) for number in (0, 1)] == [0, 0]
+    found = finding(market)
+    assert (found.code, found.quantity) == ("holding_differs", 5)
+    assert rows(market, "SELECT state FROM trading.wallets") == [("halted",)]
+    if word == "reconcile":
+        return
+    assert run_on_paper(word, 2, found.finding_id, point) == -signal.SIGKILL
+    assert (run_on_paper(word, 2, found.finding_id) == 0) == point.endswith("_written")
+    assert run_on_paper("reconcile", 3) == 0
+    assert open_findings(market) == []
+    market.commit()
+    assert rows(market, "SELECT sum(quantity) FROM trading.fills") == [(5 if word == "adopt" else None,)]
+    assert rows(market, "SELECT kind, outcome IS NOT NULL FROM trading.commands") == [(word, True)]
+    assert verify_ledger(market, "paper") == []

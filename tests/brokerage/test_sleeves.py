@@ -400,6 +400,24 @@ def test_results_and_context_are_of_the_whole_wallet_and_say_its_strategies(
         assert float(figures[3] + figures[4]) == pytest.approx(
             float(sum(fill.cash_after_fee for fill in own)) + float(units) * CLOSES[-1]
         )
+    # Both are of one kind, which has the whole wallet then, and no fill is shared out.
+    [kind] = rows(
+        market,
+        """
+        SELECT strategy, wallets, capital, final_equity, fees, round_trips, benchmark_return FROM results.by_strategy
+        """,
+    )
+    fees = rows(market, "SELECT sum(fee)::float8 FROM trading.fills")[0][0]
+    held = CLOSES[-1] / CLOSES[0] - 1
+    assert kind == ("sma_cross", 2, 1000, pytest.approx(equity), pytest.approx(fees), None, pytest.approx(held))
+    market.execute("UPDATE trading.sleeves SET strategy = 'other' WHERE sleeve = 'slow'")
+    kinds = rows(market, "SELECT strategy, wallets, capital, final_equity FROM results.by_strategy ORDER BY strategy")
+    brought = {row[0]: float(row[5] + row[6]) for row in made}
+    assert kinds == [
+        ("other", 1, 400, pytest.approx(400 + brought["slow"])),
+        ("sma_cross", 1, 600, pytest.approx(600 + brought["trend"])),
+    ]
+    market.execute("UPDATE trading.sleeves SET strategy = 'sma_cross' WHERE sleeve = 'slow'")
     market.commit()
     [wallet] = read_context(market, now=END).wallets
     assert [one["name"] for one in wallet["strategies"]] == ["slow", "trend", "unattributed"]

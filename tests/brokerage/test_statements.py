@@ -19,7 +19,8 @@ from strades_pipelines.brokerage.statement_formats import StatementError
 from strades_pipelines.brokerage.statements import Imported, import_statement
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.event_log import record_new_events, write_platforms
-from strades_pipelines.lineage import follow_statement, trace_one
+from strades_pipelines.lineage.orders import follow_statement
+from strades_pipelines.lineage.trace import trace_one
 from strades_pipelines.market.events import stamp
 from tests.brokerage import statement_child
 from tests.brokerage.conftest import BTC, MINUTE, START, AddCandles, Connection, rows

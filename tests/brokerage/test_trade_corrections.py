@@ -1,5 +1,6 @@
 """A trade of a statement that was wrong: reversed and booked right, by whom and why; nothing booked is changed."""
 
+import signal
 from decimal import Decimal
 from typing import Any
 
@@ -8,12 +9,17 @@ import pytest
 from strades_pipelines.brokerage import trade_corrections
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.ledger import verify_ledger
-from strades_pipelines.brokerage.portfolio import Wallet, load_books
+from strades_pipelines.brokerage.owner_positions import read_owner_positions
+from strades_pipelines.brokerage.portfolio import Wallet, load_books, open_wallet
 from strades_pipelines.brokerage.statement_formats import StatementError
 from strades_pipelines.brokerage.statements import Imported, import_statement
 from strades_pipelines.brokerage.trade_corrections import Changes, correct_trade, undo_correction
+from tests.brokerage import correction_child
 from tests.brokerage.conftest import BTC, MINUTE, START, Connection, rows
+from tests.brokerage.test_ledger import record
+from tests.brokerage.test_sleeves import SHARED
 from tests.brokerage.test_statements import NOW, load, trade
+from tests.children import run_child
 
 LATER = NOW + 5 * MINUTE
 BOOKED = """
@@ -186,3 +192,34 @@ def test_a_file_of_the_broker_that_says_the_right_values_by_now_is_known(market:
     undo_correction(market, fill_id, request(20))
     with pytest.raises(StatementError, match="expected the trade that is booked under it"):
         load(market, trade(1, "buy", "2", "101", name="T1"), now=NOW + 30 * MINUTE)
+
+
+@pytest.mark.parametrize("point", ["trading.statement_written", "trading.statement_committed"])
+def test_a_correction_that_was_killed_is_whole_or_not_there_and_done_once(
+    point: str, market: Connection, wallet: Wallet, database_url: str
+) -> None:
+    fill_id = bought(market)
+    words = (database_url, LATER.isoformat(), fill_id, "101")
+    assert run_child("tests.brokerage.correction_child", *words, STRADES_CRASH_AT=point) == -signal.SIGKILL
+    was_booked = point == "trading.statement_committed"
+    assert len(rows(market, "SELECT FROM trading.fills")) == (4 if was_booked else 2)
+    assert correction_child.main(database_url, LATER, fill_id, "101").trades == (0 if was_booked else 2)
+    assert books(market, wallet) == (Decimal("917.7"), Decimal(1), Decimal("-82.3"))
+    assert len(rows(market, "SELECT FROM trading.fills")) == 4
+
+
+def test_what_a_strategy_holds_covers_no_trade_of_a_person_who_shares_its_wallet(market: Connection) -> None:
+    """A strategy holds 2 and the person 1, of which 1 was sold: without the purchase the strategy's would be gone."""
+    opened = open_wallet(market, SHARED, now=START)
+    record(market, opened, 2, "buy", "2", "100", strategy="trend")
+    load(market, trade(1, "buy", "1", "100"), trade(3, "sell", "1", "110"))
+    [(fill_id,)] = rows(market, "SELECT fill_id FROM trading.fills WHERE filled_at = '2024-01-02 00:01:00+00'")
+    with pytest.raises(StatementError, match="gateio:BTC_USDT: it would leave -1 of what is no strategy's"):
+        correct_trade(market, fill_id, None, request())
+    with pytest.raises(StatementError, match="gateio:BTC_USDT: it would leave -1 of what is no strategy's"):
+        load(market, trade(4, "sell", "1", "110"), now=LATER)
+    correct(market, fill_id, price="101")
+    held = read_owner_positions(market, "paper")
+    market.rollback()
+    assert {owner: position.quantity for (owner, _), position in held.items()} == {"trend": 2, "unattributed": 0}
+    assert verify_ledger(market, "paper") == []

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from strades_pipelines.lineage import trace_one
+from strades_pipelines.lineage.trace import trace_one
 from tests.dashboard.conftest import BODY, CLOCK, ClientOf, decision_id
 
 Connection = psycopg.Connection[Any]

@@ -18,7 +18,7 @@ from adbc_driver_manager import Error as AdbcError
 from strades_pipelines.datamanager.sources import Sources, load_sources
 from strades_pipelines.ingestion.data_requests import carry_out_requests
 from strades_pipelines.ingestion.loader import load_stored
-from strades_pipelines.lineage import trace_all
+from strades_pipelines.lineage.trace import trace_all
 from tests.datamanager.conftest import document
 from tests.ingestion.conftest import GATE, NOW, Store, gate_body, gate_row
 

@@ -15,7 +15,7 @@ from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.defs.checks import SQL_CHECKS
 from strades_pipelines.ingestion.data_requests import carry_out_requests
 from strades_pipelines.ingestion.loader import load_stored
-from strades_pipelines.lineage import splits_behind
+from strades_pipelines.lineage.data import splits_behind
 from strades_pipelines.market.ids import int31
 from tests.dbt_project.building import BUILD, rows, run_dbt
 from tests.ingestion.conftest import store_body

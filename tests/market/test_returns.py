@@ -1,11 +1,13 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq  # type: ignore[import-untyped]
 
+from strades_pipelines.market import returns
 from strades_pipelines.market.returns import TimeWeighted, link, money_weighted
 
 START = datetime(2008, 1, 1, tzinfo=UTC)
@@ -99,3 +101,30 @@ def test_the_rate_is_that_of_scipys_root_finder(deposits: list[int], value: int)
     if excess(-1 + 1e-8) > 0 or excess(1e8) < 0:
         return
     assert found == pytest.approx(brentq(excess, -1 + 1e-8, 1e8, rtol=1e-12), rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(("is_mixed", "most"), [(False, 70), (True, 2_070)])
+def test_the_work_is_bounded_however_many_flows_there_are(
+    is_mixed: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1,800 flows, of which every third may go out: the sum over all of them is worked out so many times."""
+    signs = [-1 if is_mixed and n % 3 == 2 else 1 for n in range(1_800)]
+    flows = [(START + timedelta(hours=6 * n), D(sign * (100 + n % 7))) for n, sign in enumerate(signs)]
+    end, value = START + timedelta(hours=6 * 1_800), 75_000 if is_mixed else 210_000
+    years = [(end - time).total_seconds() / 31_536_000 for time, _ in flows]
+
+    def excess(rate: float) -> float:
+        grown = (float(amount) * (1 + rate) ** t for t, (_, amount) in zip(years, flows, strict=True))
+        return float(sum(grown)) - value
+
+    work_out, count = returns._excess, 0
+
+    def counted(*arguments: Any) -> float:
+        nonlocal count
+        count += 1
+        return work_out(*arguments)
+
+    monkeypatch.setattr(returns, "_excess", counted)
+    found = money_weighted(flows, D(value), end)
+    assert found == pytest.approx(brentq(excess, -0.9, 10, xtol=1e-14, rtol=1e-14), abs=1e-9)
+    assert count <= most

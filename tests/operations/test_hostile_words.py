@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from strades_pipelines.definitions import defs
-from strades_pipelines.lineage import NotFound, trace_one
+from strades_pipelines.lineage.rows import NotFound
+from strades_pipelines.lineage.trace import trace_one
 from strades_pipelines.operations.backfilling import chosen
 from strades_pipelines.operations.gaps import read_gaps
 from strades_pipelines.operations.revisions import read_revisions

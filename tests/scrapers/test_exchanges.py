@@ -117,10 +117,10 @@ def test_a_page_that_leads_to_itself_fails_its_question_and_is_not_asked_for_eve
 
 def test_an_error_in_place_of_a_later_page_fails_the_question(crawl: Crawl, connection: Connection) -> None:
     """It came with HTTP 200, and was taken for an empty last page."""
-    first, error = b'[{"T": 1}, {"T": 7}]', b'{"code": -1003, "msg": "Too many requests"}'
+    first, error = b'[{"T": 1}, {"T": 7}]', b'{"code": -1121, "msg": "Invalid symbol."}'
     with scripted({f"{PAGES}=0": [Line(200, first)], f"{PAGES}=7": [Line(200, error)]}) as server:
         done = crawl(small_pages(), server=server)
-    assert [failed["error"] for failed in done.summary["failed"]] == ["page 2 is the provider's error -1003"]
+    assert [failed["error"] for failed in done.summary["failed"]] == ["page 2 is the provider's error -1121"]
     assert all("stored" not in found for found in outcomes(connection).values())
 
 

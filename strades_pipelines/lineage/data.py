@@ -1,0 +1,153 @@
+"""Predictions, features and bars, back to the fetches that their rows were read from."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from strades_pipelines.brokerage.prices import bar_table
+from strades_pipelines.ingestion.verify import verify_fetch
+from strades_pipelines.lineage.rows import Connection, Lineage, Row, read_row, read_rows
+from strades_pipelines.predictor.families.published import SERIES
+
+LOOK_BACK = timedelta(days=45)  # longer than any window of a series or of articles
+PUBLISHED = """
+    SELECT DISTINCT fetch_id FROM records.observation_versions
+    WHERE series = any(%s) AND event_time BETWEEN %s AND %s
+"""
+WRITTEN = "SELECT DISTINCT fetch_id FROM records.articles WHERE knowledge_time BETWEEN %s AND %s"
+REWARDED = """
+    SELECT DISTINCT fetch_id FROM records.corporate_actions WHERE listing_id = %s AND ex_date BETWEEN %s AND %s
+"""
+# A bar of which another venue gave some cells comes from that venue's bytes too.
+PEERS = """
+    SELECT DISTINCT unnest(peer.fetch_id || peer.replacement_fetch_ids) AS fetch_id FROM cleaned.daily_bars AS peer
+    WHERE peer.venue = (SELECT venue FROM records.listings WHERE listing_id = %s)
+        AND peer.session_date BETWEEN %s AND %s
+"""
+CLEANED = """
+    SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND session_date BETWEEN %s AND %s ORDER BY session_date
+"""
+CLEANED_AT = "SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND open_time BETWEEN %s AND %s ORDER BY open_time"
+CANDLES = """
+    SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s
+    ORDER BY open_time
+"""
+SPLITS = """
+    SELECT DISTINCT split.fetch_id FROM records.split_adjustments AS adjusted
+    INNER JOIN records.listings AS own ON own.listing_id = adjusted.listing_id
+    INNER JOIN records.listings AS peer
+        ON (peer.symbol, peer.currency, peer.calendar) = (own.symbol, own.currency, own.calendar)
+    INNER JOIN records.corporate_actions AS split
+        ON split.listing_id = peer.listing_id AND split.action = 'split' AND split.knowledge_time > adjusted.to_time
+    WHERE adjusted.fetch_id = ANY(%s)
+"""
+
+
+def follow_features(connection: Connection, listing_id: int, decision_time: datetime) -> set[int]:
+    """The fetches that the features of a listing at a decision rest on; empty where there are none."""
+    features = read_row(
+        connection,
+        "SELECT * FROM features.daily WHERE listing_id = %s AND decision_time = %s",
+        listing_id,
+        decision_time,
+    )
+    if features is None:
+        return set()
+    bars = read_rows(connection, CLEANED, listing_id, features["window_start"], features["session_date"])
+    own = [fetch_id for row in bars for fetch_id in (row["fetch_id"], *(row.get("replacement_fetch_ids") or ()))]
+    return {*own, *_behind_features(connection, features)}
+
+
+def splits_behind(connection: Connection, fetch_ids: Collection[int]) -> set[int]:
+    """The fetches of the splits that put bars of these fetches into other shares."""
+    return {row["fetch_id"] for row in read_rows(connection, SPLITS, list(fetch_ids))}
+
+
+def follow_prediction(connection: Connection, lineage: Lineage, prediction_id: str | None) -> set[int]:
+    """Prediction, model, features and the rows under the features; the fetches behind the rows not shown."""
+    if prediction_id is None:
+        return set()
+    forecast = read_row(connection, "SELECT * FROM predictions.forecasts WHERE prediction_id = %s", prediction_id)
+    if forecast is None:
+        if lineage.decision is not None:
+            lineage.faults.append(f"prediction {prediction_id} is gone")
+        return set()
+    lineage.prediction = forecast
+    lineage.model = read_row(connection, "SELECT * FROM predictions.models WHERE model_id = %s", forecast["model_id"])
+    key = (forecast["listing_id"], forecast["decision_time"])
+    features = read_row(connection, "SELECT * FROM features.daily WHERE listing_id = %s AND decision_time = %s", *key)
+    if features is None:
+        return set()
+    alpha158 = read_row(
+        connection, "SELECT * FROM features.alpha158 WHERE listing_id = %s AND decision_time = %s", *key
+    )
+    lineage.features = {**(alpha158 or {}), **features}
+    window = (features["listing_id"], features["window_start"], features["session_date"])
+    lineage.cleaned += read_rows(connection, CLEANED, *window)
+    return _behind_features(connection, features) | _behind_training(connection, lineage.model)
+
+
+def _behind_features(connection: Connection, features: Row) -> set[int]:
+    """The fetches of what else went into a feature row: series, articles, dividends, and the peers' bars."""
+    window = (features["window_start"], features["session_date"])
+    rows = [
+        *read_rows(
+            connection, PUBLISHED, list(SERIES), features["decision_time"] - LOOK_BACK, features["decision_time"]
+        ),
+        *read_rows(connection, WRITTEN, features["decision_time"] - LOOK_BACK, features["decision_time"]),
+        *read_rows(connection, REWARDED, features["listing_id"], *window),
+        *read_rows(connection, PEERS, features["listing_id"], *window),
+    ]
+    return {row["fetch_id"] for row in rows}
+
+
+def _behind_training(connection: Connection, model: Row | None) -> set[int]:
+    """The fetches of the bars a model was trained on, all listings."""
+    if model is None:
+        return set()
+    rows = read_rows(
+        connection,
+        """
+        SELECT DISTINCT unnest(b.fetch_id || b.replacement_fetch_ids) AS fetch_id FROM cleaned.daily_bars AS b
+        WHERE b.session_date >= (
+                SELECT min(f.window_start) FROM features.daily AS f WHERE f.decision_time BETWEEN %s AND %s
+            )
+            AND b.knowledge_time <= %s
+        """,
+        model["train_from"],
+        model["train_to"],
+        model["trained_at"],
+    )
+    return {row["fetch_id"] for row in rows}
+
+
+def follow_bars(connection: Connection, lineage: Lineage) -> None:
+    """The bars a decision read, and the bar whose open its fill took."""
+    spans = []
+    if bars := (lineage.decision or {"inputs": {}})["inputs"].get("bars"):
+        spans.append((bars["listing_id"], bars["interval"], bars["first_open_time"], bars["last_open_time"]))
+    if (fill := lineage.fill) and fill["bar_open_time"]:
+        spans.append((fill["listing_id"], fill["bar_interval"], fill["bar_open_time"], fill["bar_open_time"]))
+    for listing_id, interval, *span in spans:
+        lineage.records += read_rows(connection, CANDLES, listing_id, interval, *span)
+        if bar_table(interval) == "cleaned.daily_bars":
+            found = read_rows(connection, CLEANED_AT, listing_id, *span)
+            lineage.cleaned += [row for row in found if row not in lineage.cleaned]
+
+
+def verify(connection: Connection, fetch_id: int) -> Row:
+    fetch = read_row(
+        connection,
+        """
+        SELECT fetch_id, source, protocol, url, fetched_at, encode(sha256, 'hex') AS sha256
+        FROM rawsources.fetches WHERE fetch_id = %s
+        """,
+        fetch_id,
+    )
+    if fetch is None:
+        return {"fetch_id": fetch_id, "faults": [f"fetch {fetch_id} is gone from rawsources.fetches"]}
+    try:
+        with connection.cursor() as cursor:
+            verification = verify_fetch(cursor, fetch_id)
+    except LookupError as error:
+        return {**fetch, "rows": 0, "faults": [str(error)]}
+    return {**fetch, "rows": verification.rows, "faults": list(verification.faults)}
