@@ -80,13 +80,13 @@ def chain_faults(rows: Iterable[AuditRow], head: tuple[int, str] | None) -> Iter
         if row.sequence != sequence + 1:
             yield f"row {row.sequence} of audit.account_changes follows row {sequence}: rows between are gone"
         elif row.previous_hash != previous:
-            yield f"row {row.sequence} of audit.account_changes does not follow the one before: a row was put in or changed"
+            yield f"row {row.sequence} of audit.account_changes does not follow the one before: put in or changed"
         if row.hash != row.computed_hash():
             yield f"row {row.sequence} of audit.account_changes was changed: its hash is another"
         sequence, previous = row.sequence, row.hash
     if head != (sequence, previous):
         known = "gone" if head is None else f"at row {head[0]}"
-        yield f"audit.account_changes ends at row {sequence}, and its head is {known}: rows at its end are gone or put in"
+        yield f"audit.account_changes ends at row {sequence}, its head is {known}: rows at its end are gone or put in"
 
 
 def _zulu(at: datetime) -> str:

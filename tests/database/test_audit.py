@@ -69,8 +69,8 @@ def test_nobody_changes_a_row_with_the_rights_of_the_pages_and_the_owner_not_by_
     (["UPDATE audit.account_changes SET address = NULL WHERE sequence = 3"], "row 3 "),
     (["DELETE FROM audit.account_changes WHERE sequence = 1"], "row 2 .* follows row 0"),
     (["DELETE FROM audit.account_changes WHERE sequence = 2"], "row 3 .* follows row 1: rows between are gone"),
-    (["DELETE FROM audit.account_changes WHERE sequence = 3"], "ends at row 2, and its head is at row 3"),
-    (["DELETE FROM audit.account_changes"], "ends at row 0, and its head is at row 3"),
+    (["DELETE FROM audit.account_changes WHERE sequence = 3"], "ends at row 2, its head is at row 3"),
+    (["DELETE FROM audit.account_changes"], "ends at row 0, its head is at row 3"),
     (["DELETE FROM audit.head"], "its head is gone"),
     ([PUT_IN.format(after=3)], "row 4 .* its hash is another"),
     (
