@@ -14,7 +14,7 @@ from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict
 
 from dashboard.secret_key import read_or_make_key
-from strades_pipelines.database.connection import dashboard_database_url, session_url
+from strades_pipelines.database.connection import dashboard_database_url, live_option, session_url
 from strades_pipelines.database.roles import DASHBOARD_ROLE
 from strades_pipelines.origins import LOOPBACK_NAMES, public_origins
 from strades_pipelines.settings import Settings, SettingsError, settings
@@ -86,7 +86,7 @@ def _database(*options: str) -> dict[str, Any]:
     """Django's words for a connection of the dashboard's role."""
     parts = conninfo_to_dict(session_url(dashboard_database_url()))
     place = {name.upper(): str(parts.pop(name, "")) for name in ("user", "password", "host", "port")}
-    settings_of_session = " ".join(["-c", f"role={DASHBOARD_ROLE}", *options])
+    settings_of_session = " ".join(["-c", f"role={DASHBOARD_ROLE}", live_option(), *options])
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.pop("dbname"),

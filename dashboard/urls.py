@@ -5,6 +5,7 @@ from allauth.mfa.base import views as factors
 from allauth.mfa.recovery_codes import views as recovery
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as passkeys
+from django.db.transaction import atomic  # a change of an account and its row of the audit are one
 from django.urls import path
 
 from dashboard.accounts import openid, people, views
@@ -113,17 +114,19 @@ urlpatterns = [
     path("account/openid/connect/", openid.openid_connect, name="openid_connect"),
     path("account/openid/disconnect/", openid.openid_disconnect, name="openid_disconnect"),
     path("account/again/", account.reauthenticate, name="account_reauthenticate"),
-    path("account/password/", account.password_change, name="account_change_password"),
-    path("account/password/new/", account.password_set, name="account_set_password"),
+    path("account/password/", atomic(account.password_change), name="account_change_password"),
+    path("account/password/new/", atomic(account.password_set), name="account_set_password"),
     path("account/second-factor/", factors.index, name="mfa_index"),
     path("account/second-factor/sign-in/", with_scripts(factors.authenticate), name="mfa_authenticate"),
     path("account/second-factor/again/", factors.reauthenticate, name="mfa_reauthenticate"),
     path("account/second-factor/app/", totp.activate_totp, name="mfa_activate_totp"),
-    path("account/second-factor/app/remove/", totp.deactivate_totp, name="mfa_deactivate_totp"),
+    path("account/second-factor/app/remove/", atomic(totp.deactivate_totp), name="mfa_deactivate_totp"),
     path("account/second-factor/passkeys/", passkeys.list_webauthn, name="mfa_list_webauthn"),
-    path("account/second-factor/passkeys/new/", with_scripts(passkeys.add_webauthn), name="mfa_add_webauthn"),
+    path("account/second-factor/passkeys/new/", with_scripts(atomic(passkeys.add_webauthn)), name="mfa_add_webauthn"),
     path("account/second-factor/passkeys/<int:pk>/", passkeys.edit_webauthn, name="mfa_edit_webauthn"),
-    path("account/second-factor/passkeys/<int:pk>/remove/", passkeys.remove_webauthn, name="mfa_remove_webauthn"),
+    path(
+        "account/second-factor/passkeys/<int:pk>/remove/", atomic(passkeys.remove_webauthn), name="mfa_remove_webauthn"
+    ),
     path(
         "account/second-factor/passkeys/again/",
         with_scripts(passkeys.reauthenticate_webauthn),
@@ -131,7 +134,9 @@ urlpatterns = [
     ),
     path("account/sign-in/passkey/", own_passkeys.login_webauthn, name="mfa_login_webauthn"),
     path("account/second-factor/codes/", recovery.view_recovery_codes, name="mfa_view_recovery_codes"),
-    path("account/second-factor/codes/new/", recovery.generate_recovery_codes, name="mfa_generate_recovery_codes"),
+    path(
+        "account/second-factor/codes/new/", atomic(recovery.generate_recovery_codes), name="mfa_generate_recovery_codes"
+    ),
     path("account/second-factor/codes/file/", recovery.download_recovery_codes, name="mfa_download_recovery_codes"),
     path("health/", health, name="health"),
 ]

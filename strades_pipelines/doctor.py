@@ -39,6 +39,7 @@ def examine() -> list[Finding]:
         ("ports", _ports),
         ("pages", _pages),
         ("dashboard", _dashboard),
+        ("changes of accounts", _account_changes),
         ("work", _work),
     ]
     return list(_findings(looks))
@@ -270,6 +271,22 @@ def _dashboard() -> str:
     if row == (0,):
         raise DoctorWarning(f"no account yet: who first opens {place} becomes its admin; open it now")
     return f"{row[0] if row else 0} accounts; {place} while it is served"
+
+
+def _account_changes() -> str:
+    """Whether the rows of what was done to accounts are as they were written."""
+    from strades_pipelines.database.audit import verify_account_changes
+    from strades_pipelines.database.connection import connect
+
+    with connect() as connection:
+        if connection.execute("SELECT to_regclass('audit.account_changes')").fetchone() == (None,):
+            return "not kept yet; the next `strades up` makes their table"
+        report = verify_account_changes(connection)
+    if report.faults:
+        others = f" and {len(report.faults) - 1} more" if len(report.faults) > 1 else ""
+        raise RuntimeError(f"{report.faults[0]}{others}; compare the table with a backup's: docs/security.md")
+    since = "" if report.since is None else f" since {report.since:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{report.rows} rows, whole{since}; newest hash {report.head}"
 
 
 def _taken(port: int) -> bool:

@@ -115,7 +115,10 @@ class Settings(BaseSettings):
     sensor_seconds: int = Field(
         30, ge=1, description="how long the sensors that move data and trade wait before they look again"
     )
-    live_trading: bool = Field(False, description="first of the two confirmations that live trading needs")
+    live_trading: bool = Field(False, description="first of the confirmations that live trading needs")
+    live_one_person: bool = Field(
+        False, description="who asked for live trading of a wallet may approve it alone, after a minute"
+    )
     alert_webhook: str | None = Field(
         None, repr=False, description="URL that alerts are POSTed to as JSON; may hold a token"
     )

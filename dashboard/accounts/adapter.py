@@ -30,8 +30,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from requests import RequestException
 
+from dashboard.accounts.changes import record_change
 from dashboard.accounts.linking import link
-from dashboard.accounts.models import AccountChange, Invitation, User
+from dashboard.accounts.models import Invitation, User
 from dashboard.accounts.provider import OpenIdRefused, has_signed_in_within
 from dashboard.accounts.roles import Role
 from dashboard.accounts.second_factor import SecondFactorUnreadable
@@ -74,6 +75,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Save an account of the role that it is admitted with."""
         with admission(request, user):
             saved: User = super().save_user(request, user, form, commit=True)
+            record_change(saved, f"made as {saved.role}", request=request)
         return saved
 
     def is_reauthentication_required(self, *, app: str, **names: Any) -> bool:
@@ -145,7 +147,7 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
         with admission(request, user):
             user.pseudo = _free_name(sociallogin.account.extra_data["name"].partition("@")[0])
             sociallogin.save(request)
-            AccountChange.objects.create(by="OpenID provider", person=user, what=f"made as {user.role}")
+            record_change(user, f"made as {user.role}", by="OpenID provider", request=request)
         return user
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:

@@ -1,13 +1,13 @@
 """What is kept of each signing in, and how one is ended from elsewhere."""
 
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.http import HttpRequest
 from django.utils import timezone
 
+from dashboard.accounts.changes import address_of
 from dashboard.accounts.models import Connection, User
 
 KEY = "connection"
@@ -21,7 +21,7 @@ def begin_connection(sender: Any, request: HttpRequest, user: User, **_: Any) ->
     is_remembered = _is_to_stay(request)
     connection = Connection.objects.create(
         user=user,
-        ip=_address(request),
+        ip=address_of(request),
         user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:300],
         is_remembered=is_remembered,
     )
@@ -55,10 +55,3 @@ def _is_to_stay(request: HttpRequest) -> bool:
     was_ticked = request.session.pop(STAY, False)
     is_second_factor = request.resolver_match is not None and request.resolver_match.url_name == "mfa_authenticate"
     return "remember" in request.POST or (was_ticked and is_second_factor)
-
-
-def _address(request: HttpRequest) -> str | None:
-    try:
-        return str(ip_address(request.META.get("REMOTE_ADDR", "")))
-    except ValueError:
-        return None

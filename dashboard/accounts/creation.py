@@ -4,7 +4,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from dashboard.accounts.models import AccountChange, User
+from dashboard.accounts.changes import record_change
+from dashboard.accounts.models import User
 from dashboard.accounts.roles import Role
 
 
@@ -22,5 +23,5 @@ def create_account(pseudo: str, password: str, *, role: str, by: str) -> User:
         raise ValidationError(f"expected a name that nobody has, was {user.pseudo}, but for its capitals")
     validate_password(password, user=user)
     made: User = User.objects.create_user(pseudo, password, role=Role(role))
-    AccountChange.objects.create(by=by, person=made, what=f"made as {role}")
+    record_change(made, f"made as {role}", by=by)
     return made

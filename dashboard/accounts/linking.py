@@ -10,7 +10,8 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from dashboard.accounts.models import AccountChange, User
+from dashboard.accounts.changes import record_change
+from dashboard.accounts.models import User
 from dashboard.accounts.provider import PROVIDER
 
 
@@ -39,7 +40,7 @@ def link(request: HttpRequest, sociallogin: Any) -> None:
         say_that_one_is_linked(request)
     else:
         sociallogin.connect(request, person)
-        AccountChange.objects.create(by=person.pseudo, person=person, what="linked to the OpenID provider")
+        record_change(person, "linked to the OpenID provider", request=request)
         messages.success(request, _("It signs in to this account from now on."))
 
 
@@ -49,9 +50,10 @@ def say_that_one_is_linked(request: HttpRequest) -> None:
 
 
 @transaction.atomic
-def unlink(person: Any) -> int:
+def unlink(request: HttpRequest) -> int:
     """Remove the links to the provider of the settings, with a line that says so. Returns how many there were."""
+    person = request.user
     count, _rows = linked_accounts(person).delete()
     if count:
-        AccountChange.objects.create(by=person.pseudo, person=person, what="unlinked from the OpenID provider")
+        record_change(person, "unlinked from the OpenID provider", request=request)
     return int(count)

@@ -111,18 +111,23 @@ class Connection(models.Model):
 
 
 class AccountChange(models.Model):
-    """What was done to an account, and by whom. Rows are only added."""
+    """What was done to an account, and by whom: `audit.account_changes` of the SQL migrations.
 
-    at = models.DateTimeField(default=timezone.now)
-    by = models.CharField(max_length=100)
-    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="changes")
-    what = models.CharField(max_length=100)
+    The table is the application's, not the dashboard's, which may only add rows; the database chains them by hashes.
+    """
+
+    sequence = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(default=timezone.now, db_column="changed_at")
+    by = models.CharField(max_length=100, db_column="changed_by")
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="changes", db_constraint=False)
+    what = models.CharField(max_length=100, db_column="change")
+    address = models.GenericIPAddressField(null=True)
 
     class Meta:
-        """Read newest first."""
+        """Neither made nor changed by Django."""
 
-        db_table = "account_changes"
-        indexes = (models.Index(fields=["-at"], name="account_changes_newest"),)
+        db_table = '"audit"."account_changes"'
+        managed = False
 
 
 class Invitation(models.Model):

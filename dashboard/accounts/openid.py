@@ -91,7 +91,7 @@ def openid_disconnect(request: HttpRequest) -> HttpResponse:
     """Undo that, but for who has no password: nobody could sign in any more."""
     if not request.user.has_usable_password():
         messages.error(request, _("Your account has no password, so it is the only way to sign in."))
-    elif unlink(request.user):
+    elif unlink(request):
         messages.success(request, _("It does not sign in to this account any more."))
     else:
         raise Http404

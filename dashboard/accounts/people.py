@@ -9,12 +9,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.access import MATRIX
+from dashboard.accounts.changes import record_change
 from dashboard.accounts.connections import end
 from dashboard.accounts.forms import RoleForm
 from dashboard.accounts.models import AccountChange, Connection, Invitation, User
 from dashboard.accounts.roles import Role, holders
+from dashboard.gateway.audit import read_audit_report
+from dashboard.gateway.reading import parse_whole
 from strades_pipelines.settings import settings
 
+SHOWN_CHANGES, LARGEST_ID = 20, 2**63 - 1
 # The mission's view beside its table: how often and how long each account was connected.
 PEOPLE = """
     SELECT u."UserID" AS id, u."Pseudo" AS pseudo, u."Email" AS email, u."DateCreationAccount" AS created_at,
@@ -35,12 +39,18 @@ def people(request: HttpRequest) -> HttpResponse:
         cursor.execute(PEOPLE)
         names = [column.name for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    newest = AccountChange.objects.select_related("person").order_by("-sequence")
+    before = parse_whole(request.GET.get("before", ""), LARGEST_ID)
+    changes = list((newest if before is None else newest.filter(sequence__lt=before))[: SHOWN_CHANGES + 1])
     context = {
         "people": rows,
         "roles": [role.value for role in Role],
         "matrix": [(name, [role in holders(needed) for role in Role]) for name, needed in MATRIX.items() if needed],
         "invitations": Invitation.objects.select_related("created_by", "used_by").order_by("-created_at")[:20],
-        "changes": AccountChange.objects.select_related("person").order_by("-at")[:20],
+        "changes": changes[:SHOWN_CHANGES],
+        "before": before,
+        "older": changes[SHOWN_CHANGES - 1].sequence if len(changes) > SHOWN_CHANGES else None,
+        "audit": read_audit_report(),
         "invitation_link": request.session.pop("invitation_link", None),
         "signup": settings().dashboard_signup,
     }
@@ -63,7 +73,7 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
         person.save(update_fields=["role", "is_active"])
         end(Connection.objects.filter(user=person))
         what = person.role if person.is_active else f"{person.role}, may not sign in"
-        AccountChange.objects.create(by=request.user.get_username(), person=person, what=what)
+        record_change(person, what, request=request)
         messages.success(request, _("%(name)s was changed and is signed out everywhere.") % {"name": person.pseudo})
     else:
         messages.error(request, _("Choose a role."))
@@ -71,11 +81,13 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
 
 
 @require_POST
+@transaction.atomic
 def invitation_create(request: HttpRequest) -> HttpResponse:
     """Make a link for one new account; it is shown once."""
     form = RoleForm(request.POST)
     if form.is_valid():
         assert isinstance(request.user, User)
         _made, token = Invitation.issue(role=Role(form.cleaned_data["role"]), by=request.user)
+        record_change(request.user, f"invitation made for a new {form.cleaned_data['role']}", request=request)
         request.session["invitation_link"] = request.build_absolute_uri(reverse("invitation", args=[token]))
     return redirect("people")

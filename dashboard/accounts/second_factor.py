@@ -3,8 +3,9 @@
 from allauth.mfa.models import Authenticator
 from django.db import transaction
 
+from dashboard.accounts.changes import record_change
 from dashboard.accounts.connections import end
-from dashboard.accounts.models import AccountChange, Connection, User
+from dashboard.accounts.models import Connection, User
 
 
 class SecondFactorUnreadable(Exception):
@@ -25,5 +26,5 @@ def remove_second_factor(pseudo: str, *, by: str) -> bool:
     removed, _rows = Authenticator.objects.filter(user=person).delete()
     if removed:
         end(Connection.objects.filter(user=person))
-        AccountChange.objects.create(by=by, person=person, what="second factor removed")
+        record_change(person, "second factor removed", by=by)
     return bool(removed)

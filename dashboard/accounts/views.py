@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard.accounts.adapter import INVITATION
+from dashboard.accounts.changes import record_change
 from dashboard.accounts.connections import KEY, end
 from dashboard.accounts.forms import PreferencesForm, ProfileForm
 from dashboard.accounts.linking import linked_accounts
@@ -43,10 +44,12 @@ def settings(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@transaction.atomic
 def connection_end(request: HttpRequest, connection_id: int) -> HttpResponse:
     """End one of one's own connections; another person's does not exist."""
     connection = get_object_or_404(Connection, pk=connection_id, user=request.user)
-    end(Connection.objects.filter(pk=connection.pk))
+    if end(Connection.objects.filter(pk=connection.pk)):
+        record_change(request.user, "connection ended", request=request)
     messages.success(request, _("That connection was ended."))
     return redirect("settings")
 

@@ -4,6 +4,7 @@ import hashlib
 from datetime import timedelta
 
 from allauth.core.internal import ratelimit
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -11,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.access import allowed
+from dashboard.accounts.changes import record_change
 from dashboard.accounts.models import User
 from dashboard.gateway.agenda import Entry, read_entries
 from dashboard.gateway.reading import snapshot
@@ -35,21 +37,25 @@ def calendar(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@transaction.atomic
 def calendar_create(request: HttpRequest) -> HttpResponse:
     """Make an address."""
     assert isinstance(request.user, User)
     if CalendarFeed.objects.filter(user=request.user, revoked_at=None).count() < MOST_FEEDS:
         _feed, token = CalendarFeed.issue(request.user)
+        record_change(request.user, "calendar address made", request=request)
         request.session[LINK] = request.build_absolute_uri(reverse("calendar_feed", args=[token]))
     return redirect("calendar")
 
 
 @require_POST
+@transaction.atomic
 def calendar_revoke(request: HttpRequest, feed_id: int) -> HttpResponse:
     """End an address of one's own; another person's does not exist."""
-    feed = get_object_or_404(CalendarFeed, pk=feed_id, user=request.user, revoked_at=None)
+    feed = get_object_or_404(CalendarFeed.objects.select_for_update(), pk=feed_id, user=request.user, revoked_at=None)
     feed.revoked_at = timezone.now()
     feed.save(update_fields=["revoked_at"])
+    record_change(request.user, "calendar address revoked", request=request)
     return redirect("calendar")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from strades_pipelines.brokerage.brokers.venue import account_of, venue_for
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.live import decide, for_each, join_errors
+from strades_pipelines.brokerage.live_permissions import live_refusals
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_journal import Executed
 from strades_pipelines.brokerage.portfolio import is_open, load_wallet, open_wallet, retire_unlisted
@@ -72,7 +73,8 @@ class Desk:
         unguarded = for_each([name for name in opened if by_name[name].dead_man_seconds], renew, used)[1]
         guarded = [name for name in opened if name not in unguarded]
         done, failed = for_each([*guarded, *retiring], self.execute, used)
-        return done, join_errors(errors, unguarded, failed)
+        not_approved = {name: why for name, why in live_refusals(self.connection).items() if name in opened}
+        return done, join_errors(errors, unguarded, failed, not_approved)
 
     def execute(self, name: str) -> Executed:
         """Execute what waits in a wallet; the first time in this process its account is reconciled before."""

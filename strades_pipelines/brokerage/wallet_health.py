@@ -7,8 +7,9 @@ from strades_pipelines.brokerage.prices import Connection
 
 PATIENCE = timedelta(minutes=5)  # a venue that answers settles an order within seconds
 STOPPED = """
-    SELECT s.wallet, s.state, s.reason
+    SELECT s.wallet, s.state, s.reason, l.wallet IS NOT NULL AS says_what_to_do
     FROM trading.wallet_states AS s INNER JOIN trading.wallets AS w USING (wallet)
+    LEFT JOIN trading.live_refusals AS l ON l.wallet = s.wallet AND l.reason = s.reason
     WHERE w.mode <> 'replay' AND s.state IN ('reducing', 'halted', 'retiring') ORDER BY s.wallet
 """
 UNSETTLED = """
@@ -26,8 +27,8 @@ UNFINISHED = """
 def wallet_problems(connection: Connection, *, now: datetime) -> list[str]:
     """Wallets that do not trade freely, findings that stand, orders in doubt at a venue, commands that did not end."""
     lines = [
-        f"wallet {wallet} is {state}{f' ({reason})' if reason else ''}{_way_out(state)}"
-        for wallet, state, reason in connection.execute(STOPPED)
+        f"wallet {wallet} is {state}{f' ({reason})' if reason else ''}{_way_out(state, says_so)}"
+        for wallet, state, reason, says_so in connection.execute(STOPPED)
     ]
     lines += [
         f"{finding.account}: finding {finding.finding_id} {finding.code}: {finding.detail}; {finding.advice}"
@@ -45,5 +46,5 @@ def wallet_problems(connection: Connection, *, now: datetime) -> list[str]:
     return lines
 
 
-def _way_out(state: str) -> str:
-    return "" if state == "retiring" else "; look at it, then `strades resume`"
+def _way_out(state: str, says_so: bool) -> str:
+    return "" if state == "retiring" or says_so else "; look at it, then `strades resume`"

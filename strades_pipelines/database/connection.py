@@ -204,7 +204,12 @@ _adbc_database = cache(_AdbcDatabase)
 
 
 def _options(role: str) -> str:
-    return f"-c role={role} -c timezone=UTC"
+    return f"-c role={role} -c timezone=UTC {live_option()}"
+
+
+def live_option() -> str:
+    """The option of a session by which `trading.live_refusals` knows whether one person may approve live trading."""
+    return f"-c strades.live_one_person={'on' if settings().live_one_person else 'off'}"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ LOGS = (
     "ops",
     "public",
     "dashboard",
+    "audit",
     "rawsources.fetches",
     "rawsources.protocols_storage",
     "rawsources.live_scrapper_logs_info",

@@ -101,7 +101,7 @@ UNCHANGED = "the world is as it was"
 # dashboard, but accounts.
 COUNTED = """
     SELECT schemaname, tablename FROM pg_tables
-    WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'ops', 'dashboard', 'public')
+    WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'ops', 'dashboard', 'audit', 'public')
     AND (schemaname, tablename) <> ('trading', 'order_transitions')
     OR (schemaname, tablename) = ('dashboard', 'user_logging_info') ORDER BY 1, 2
 """

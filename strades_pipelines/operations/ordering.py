@@ -9,6 +9,7 @@ import typer
 from strades_pipelines.brokerage.brokers.venue import VenueBroker, venue_for
 from strades_pipelines.brokerage.command_log import Scope, log_command, log_outcome
 from strades_pipelines.brokerage.execution import execute_pending
+from strades_pipelines.brokerage.live_permissions import live_refusals
 from strades_pipelines.brokerage.person_orders import (
     cancel_by_hand,
     decide_by_hand,
@@ -44,6 +45,8 @@ def run_order(
             owner = UNATTRIBUTED if strategy is None else find_sleeve(opened, strategy, listing)
             if opened.mode == "live":
                 reconcile_if_due(connection, at_venue, opened, now=settings().now())
+                if not order.terms.reduce_only and (refusal := live_refusals(connection).get(wallet)):
+                    raise ValueError(f"wallet {wallet}: {refusal}")
         except (LookupError, ValueError, NotReconciledError) as error:
             connection.rollback()
             command_id = log_command(connection, request, {"instrument": instrument, "quantity": str(order.quantity)})

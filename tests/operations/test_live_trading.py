@@ -14,7 +14,11 @@ from sandbox.venue import execution as exchange_steps
 from sandbox.venue import order_entry
 from sandbox.venue.orders import OrderType, Side, Ticket
 from sandbox.venue.venues import KEY
+from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.wallets import read_wallets
+from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import settings
+from tests.brokerage.approvals import approve_live
 from tests.ingestion.conftest import add_listing
 from tests.operations.test_trading import START, World, mine, wallet
 from tests.research.bars import Run
@@ -75,13 +79,23 @@ def listed(server: Served, mine: World, tmp_path: Path, monkeypatch: pytest.Monk
     return write
 
 
+@pytest.fixture
+def approved(listed: Write, mine: World) -> None:
+    """The wallet, opened, and approved by two people."""
+    [template] = read_wallets(settings().wallets).templates
+    with connect(mine.url) as connection:
+        open_wallet(connection, template, now=settings().now())
+        connection.commit()
+        approve_live(connection, "money")
+
+
 def orders(server: Served) -> list[tuple[str, Decimal]]:
     """What the venue has: side and filled of each order."""
     return [(order.ticket.side.value, order.filled) for order in server.app.venues["alpaca"].exchange.orders.values()]
 
 
 def test_a_live_wallet_whose_account_is_reconciled_trades(
-    strades: Run, mine: World, server: Served, listed: Write
+    strades: Run, mine: World, server: Served, approved: None
 ) -> None:
     first = strades("trade", "--seconds", 0, "--json")
     assert (first.code, first.document["sent"]) == (0, 1)
@@ -128,7 +142,7 @@ def test_where_a_condition_lacks_nothing_is_sent_and_the_line_says_which(
 
 
 def test_a_wallet_that_was_opened_live_sends_nothing_once_the_setting_is_gone(
-    strades: Run, mine: World, server: Served, listed: Write, monkeypatch: pytest.MonkeyPatch
+    strades: Run, mine: World, server: Served, approved: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strades("trade", "--seconds", 0)
     monkeypatch.setenv("STRADES_LIVE_TRADING", "")
@@ -140,7 +154,7 @@ def test_a_wallet_that_was_opened_live_sends_nothing_once_the_setting_is_gone(
 
 
 def test_while_a_finding_stands_a_live_wallet_sends_nothing(
-    strades: Run, mine: World, server: Served, listed: Write
+    strades: Run, mine: World, server: Served, approved: None
 ) -> None:
     exchange = server.app.venues["alpaca"].exchange
     order_entry.place(exchange, KEY, Ticket("AAPL", Side.BUY, OrderType.LIMIT, Decimal(1), limit_price=Decimal(50)))
@@ -156,7 +170,7 @@ def test_while_a_finding_stands_a_live_wallet_sends_nothing(
 
 
 def test_a_live_wallet_waits_for_a_venue_that_does_not_answer(
-    strades: Run, mine: World, server: Served, listed: Write
+    strades: Run, mine: World, server: Served, approved: None
 ) -> None:
     rule = {"venue": "alpaca", "kind": "error_before", "operations": ["account"], "status": 503}
     server.control("faults", **rule)
@@ -171,3 +185,18 @@ def test_a_live_wallet_waits_for_a_venue_that_does_not_answer(
     assert orders(server) == []
     server.app.venues["alpaca"].faults.rules.clear()
     assert strades("trade", "--seconds", 0, "--json").document["sent"] == 1
+
+
+def test_without_the_word_of_two_a_live_wallet_sends_nothing_and_each_way_to_trade_says_what_to_do(
+    strades: Run, mine: World, server: Served, listed: Write
+) -> None:
+    line = "live needs an approval: ask for it on the page Live of the dashboard"
+    answer = strades("trade", "--seconds", 0, "--json")
+    assert (answer.code, answer.document["errors"]) == (1, {"money": line})
+    by_hand = strades("order", "money", "AAPL", "1")
+    assert by_hand.code == 2
+    assert f"wallet money: {line}" in by_hand.err
+    held = wallet(strades, "money")
+    assert (held["state"], held["reason"]) == ("halted", line)
+    assert strades("halt", "--wallet", "money", "--flatten").code == 0  # nobody else is needed for that
+    assert orders(server) == []
