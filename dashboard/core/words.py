@@ -40,9 +40,17 @@ WORDS = {
     gettext_noop("stated"),
     gettext_noop("assumed"),
     gettext_noop("observed"),
+    # Why a bar is missing (cleaned.gaps).
+    gettext_noop("before_listing_start"),
+    gettext_noop("no_trades"),
+    gettext_noop("rows_refused"),
+    gettext_noop("fetch_failed"),
+    gettext_noop("beyond_reach"),
+    gettext_noop("not_fetched"),
+    gettext_noop("excluded"),
 }
 
 
 def word_of(code: str) -> str:
-    """The word for a state or mode; what has none stays as it is stored."""
-    return gettext(code) if code in WORDS else code
+    """The word for a state, mode or cause; what has none stays as it is stored."""
+    return gettext(code).replace("_", " ") if code in WORDS else code

@@ -34,6 +34,10 @@ NEWEST = """
     LEFT JOIN trading.orders AS o ON o.intent_id = i.intent_id
     ORDER BY wallets.mode = 'replay', d.decided_at DESC, d.decision_id
 """
+INSTRUMENT = """
+    SELECT l.listing_id, l.venue || ':' || l.symbol AS name, l.currency FROM records.listings AS l
+    WHERE l.listing_id = %(listing_id)s
+"""
 REFUSAL = "SELECT r.code, r.detail, r.recorded_at FROM trading.refusals AS r WHERE r.decision_id = %(decision_id)s"
 
 
@@ -105,6 +109,20 @@ class DecisionRefusal:
     def words(self) -> str:
         """Its code as words."""
         return self.code.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A listing as `venue:symbol`, and the currency of its prices."""
+
+    listing_id: int
+    name: str
+    currency: str
+
+
+def read_instrument(listing_id: int) -> Instrument | None:
+    """What a decision or forecast is about. One query."""
+    return read_one(Instrument, INSTRUMENT, listing_id=listing_id)
 
 
 def read_refusal(decision_id: str) -> DecisionRefusal | None:

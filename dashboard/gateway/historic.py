@@ -110,7 +110,7 @@ DONE = """
         UNION ALL
         (
             SELECT 'fill', f.filled_at, f.fill_id, f.listing_id, f.side, f.quantity, f.price,
-                'fee ' || f.fee || ' ' || coalesce(f.fee_currency, f.currency), false
+                f.fee || ' ' || coalesce(f.fee_currency, f.currency), false
             FROM trading.fills AS f
             WHERE f.wallet = %(wallet)s AND f.filled_at >= %(start)s AND f.filled_at < %(end)s
                 AND (f.filled_at, 'fill', f.fill_id) > (%(at)s, %(kind)s::text, %(reference)s::text)
@@ -213,6 +213,11 @@ class Act:
     price: Decimal | None
     text: str
     by_person: bool
+
+    @property
+    def words(self) -> list[str]:
+        """What `text` is put together from: a reason, or an order's type and state; of a fill its fee."""
+        return self.text.split(" · ")
 
     @property
     def place(self) -> str:

@@ -142,6 +142,15 @@ class WalletHolding:
         return self.cash + sum((value for value in values if value is not None), Decimal(0))
 
     @property
+    def allocation(self) -> list[tuple[HeldPosition, float | None]]:
+        """Each position with its part of the equity (a fraction), None where that is not known or not above 0."""
+        equity = self.equity
+        return [
+            (position, float(position.value / equity) if position.value is not None and equity and equity > 0 else None)
+            for position in self.positions
+        ]
+
+    @property
     def foreign_cash(self) -> list[ForeignCash]:
         """Cash in other currencies."""
         pairs = zip(self.foreign_currencies, self.foreign_balances, strict=True)

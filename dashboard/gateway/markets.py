@@ -62,6 +62,7 @@ KNOWN_FROM = """
 COLUMNS = "v.open_time, v.close_time, v.open, v.high, v.low, v.close, v.volume, v.fetch_id, v.recorded_at"
 # The averages are over the closes that the table shows, and as many before the first one as they need: the stored
 # features are per session and in the shares after later splits, which are other prices than these.
+# numeric, since PostgreSQL adds up a moving frame of doubles again at each bar.
 BARS = f"""
     WITH current_page AS (
         SELECT {COLUMNS}, v.knowledge_time FROM records.candles AS v
@@ -90,8 +91,8 @@ BARS = f"""
     ),
     averaged AS (
         SELECT known.*,
-            CASE WHEN count(*) OVER twenty = 20 THEN avg(known.close) OVER twenty END AS average_20,
-            CASE WHEN count(*) OVER fifty = 50 THEN avg(known.close) OVER fifty END AS average_50
+            CASE WHEN count(*) OVER twenty = 20 THEN avg(known.close::numeric) OVER twenty END::float8 AS average_20,
+            CASE WHEN count(*) OVER fifty = 50 THEN avg(known.close::numeric) OVER fifty END::float8 AS average_50
         FROM known
         WINDOW twenty AS (ORDER BY known.open_time ROWS 19 PRECEDING),
             fifty AS (ORDER BY known.open_time ROWS 49 PRECEDING)

@@ -4,99 +4,105 @@ The SQL is of its own: it shares nothing with what books a fill or measures a wa
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from dashboard.gateway.reading import read, read_one
 
-ALWAYS = datetime.max.replace(tzinfo=UTC)
-# Each of these reads all fills of a wallet once: a year of them is 100,000, and a page has 300 ms.
-CASH = """
-WITH done AS (
-    SELECT f.side, f.currency, coalesce(f.fee_currency, f.currency) AS fee_currency, f.fee_in_units,
-        sum(f.quantity * f.price) AS traded, sum(f.fee) AS fees
-    FROM trading.fills AS f WHERE f.wallet = %(wallet)s
-    GROUP BY f.side, f.currency, coalesce(f.fee_currency, f.currency), f.fee_in_units
-),
-moved AS (
-    SELECT w.currency, w.opening_cash AS amount FROM trading.wallets AS w WHERE w.wallet = %(wallet)s
-    UNION ALL
-    SELECT m.currency, m.amount FROM trading.movements AS m WHERE m.wallet = %(wallet)s
-    UNION ALL
-    SELECT d.currency, CASE d.side WHEN 'buy' THEN -d.traded ELSE d.traded END FROM done AS d
-    UNION ALL
-    SELECT d.fee_currency, -d.fees FROM done AS d WHERE NOT d.fee_in_units
-),
-totals AS (SELECT currency, sum(amount) AS amount FROM moved GROUP BY currency),
-lines AS (
-    SELECT l.kind = 'unit_fee' AS in_units, l.currency, sum(l.amount) AS amount FROM trading.ledger AS l
-    WHERE l.wallet = %(wallet)s GROUP BY l.kind = 'unit_fee', l.currency
-),
-unit_fees AS (
-    SELECT d.fee_currency AS currency, -sum(d.fees) AS amount
-    FROM done AS d WHERE d.fee_in_units GROUP BY d.fee_currency
-),
-stored AS (SELECT c.currency, c.balance FROM trading.cash AS c WHERE c.wallet = %(wallet)s)
-SELECT 'cash' AS subject, currency AS name, coalesce(t.amount, 0) AS recomputed, coalesce(s.balance, 0) AS stored
-FROM totals AS t FULL JOIN stored AS s USING (currency)
-UNION ALL
-SELECT 'ledger', currency, coalesce(t.amount, 0), coalesce(l.amount, 0)
-FROM totals AS t FULL JOIN (SELECT * FROM lines WHERE NOT in_units) AS l USING (currency)
-UNION ALL
-SELECT 'unit_fees', currency, coalesce(u.amount, 0), coalesce(l.amount, 0)
-FROM unit_fees AS u FULL JOIN (SELECT * FROM lines WHERE in_units) AS l USING (currency)
-ORDER BY subject, name
-"""
-# What was known by `until`. Fills before a split count in the shares after it; what came to no whole lot was paid out.
-UNITS = """
+# One reading of a wallet's fills and one of its ledger, whatever is compared: a year of them is 100,000, and a page has
+# 300 ms. What was known by `until`, when results were measured last, is told apart; NULL where they never were.
+SUMS = """
 WITH RECURSIVE splits AS (
     SELECT m.listing_id, m.occurred_at AS splits_at,
         row_number() OVER (PARTITION BY m.listing_id ORDER BY m.occurred_at) AS n,
         split_part(m.ratio, '/', 1)::numeric AS given,
         coalesce(nullif(split_part(m.ratio, '/', 2), ''), '1')::numeric AS taken_in,
-        CASE WHEN m.recorded_at <= %(until)s THEN m.units_taken ELSE 0 END AS paid_out
+        m.units_taken, m.recorded_at <= %(until)s::timestamptz AS is_measured
     FROM trading.movements AS m WHERE m.wallet = %(wallet)s AND m.kind = 'split'
 ),
--- Of each listing what was bought less what was sold after its n-th split and before the next one.
-done AS (
-    SELECT f.listing_id,
+-- Fills between the n-th split of their listing and the next one, in the shares of then.
+done AS MATERIALIZED (
+    SELECT f.listing_id, f.side, f.currency, coalesce(f.fee_currency, f.currency) AS fee_currency, f.fee_in_units,
+        coalesce(f.known_at <= %(until)s::timestamptz, false) AS is_measured,
         CASE
             WHEN NOT EXISTS (SELECT FROM splits) THEN 0 -- asked once, what follows for each fill
             ELSE (SELECT count(*) FROM splits AS s WHERE s.listing_id = f.listing_id AND s.splits_at <= f.filled_at)
         END AS n,
-        sum(
-            CASE f.side WHEN 'buy' THEN f.quantity ELSE -f.quantity END - CASE WHEN f.fee_in_units THEN f.fee ELSE 0 END
-        ) AS units
-    FROM trading.fills AS f WHERE f.wallet = %(wallet)s AND f.known_at <= %(until)s
-    GROUP BY 1, 2
+        sum(f.quantity) AS quantity, sum(f.quantity * f.price) AS traded, sum(f.fee) AS fees
+    FROM trading.fills AS f WHERE f.wallet = %(wallet)s
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
 ),
-held AS (
-    SELECT listing.listing_id, 0::bigint AS n, (
-        SELECT coalesce(sum(d.units), 0) FROM done AS d WHERE d.listing_id = listing.listing_id AND d.n = 0
+-- All that is known now, and what was known when results were measured.
+times AS (SELECT unnest(ARRAY[false, true]) AS is_measured),
+bought AS (
+    SELECT d.listing_id, d.n, t.is_measured, sum(
+        CASE d.side WHEN 'buy' THEN d.quantity ELSE -d.quantity END - CASE WHEN d.fee_in_units THEN d.fees ELSE 0 END
     ) AS units
-    FROM (SELECT DISTINCT d.listing_id FROM done AS d) AS listing
+    FROM done AS d INNER JOIN times AS t ON d.is_measured OR NOT t.is_measured
+    GROUP BY d.listing_id, d.n, t.is_measured
+),
+-- Fills before a split count in the shares after it; what came to no whole lot was paid out.
+held AS (
+    SELECT listing.listing_id, listing.is_measured, 0::bigint AS n, (
+        SELECT coalesce(sum(b.units), 0) FROM bought AS b
+        WHERE b.listing_id = listing.listing_id AND b.is_measured = listing.is_measured AND b.n = 0
+    ) AS units
+    FROM (SELECT DISTINCT b.listing_id, b.is_measured FROM bought AS b) AS listing
     UNION ALL
-    SELECT h.listing_id, s.n, CASE
+    SELECT h.listing_id, h.is_measured, s.n, CASE
         WHEN h.units * s.given / s.taken_in * s.taken_in = h.units * s.given THEN h.units * s.given / s.taken_in
         ELSE round(h.units * s.given / s.taken_in, 10)
-    END - s.paid_out + (
-        SELECT coalesce(sum(d.units), 0) FROM done AS d WHERE d.listing_id = h.listing_id AND d.n = s.n
+    END - CASE WHEN s.is_measured OR NOT h.is_measured THEN s.units_taken ELSE 0 END + (
+        SELECT coalesce(sum(b.units), 0) FROM bought AS b
+        WHERE b.listing_id = h.listing_id AND b.is_measured = h.is_measured AND b.n = s.n
     )
     FROM held AS h INNER JOIN splits AS s ON s.listing_id = h.listing_id AND s.n = h.n + 1
 ),
-units AS (SELECT DISTINCT ON (h.listing_id) h.listing_id, h.units FROM held AS h ORDER BY h.listing_id, h.n DESC)
-"""
-POSITIONS = (
-    UNITS
-    + """
-SELECT 'position' AS subject, l.venue || ':' || l.symbol AS name, coalesce(u.units, 0) AS recomputed,
-    coalesce(p.quantity, 0) AS stored
-FROM units AS u
-FULL JOIN (SELECT * FROM trading.positions AS own WHERE own.wallet = %(wallet)s) AS p ON p.listing_id = u.listing_id
-INNER JOIN records.listings AS l ON l.listing_id = coalesce(u.listing_id, p.listing_id)
-ORDER BY name
-"""
+units AS (
+    SELECT DISTINCT ON (h.listing_id, h.is_measured) h.listing_id, h.is_measured, h.units
+    FROM held AS h ORDER BY h.listing_id, h.is_measured, h.n DESC
+),
+moved AS (
+    SELECT w.currency, w.opening_cash AS amount, true AS is_measured
+    FROM trading.wallets AS w WHERE w.wallet = %(wallet)s
+    UNION ALL
+    SELECT m.currency, m.amount, m.recorded_at <= %(until)s::timestamptz
+    FROM trading.movements AS m WHERE m.wallet = %(wallet)s
+    UNION ALL
+    SELECT d.currency, CASE d.side WHEN 'buy' THEN -d.traded ELSE d.traded END, d.is_measured FROM done AS d
+    UNION ALL
+    SELECT d.fee_currency, -d.fees, d.is_measured FROM done AS d WHERE NOT d.fee_in_units
+),
+totals AS (SELECT currency, sum(amount) AS amount FROM moved GROUP BY currency),
+unit_fees AS (
+    SELECT d.fee_currency AS currency, -sum(d.fees) AS amount
+    FROM done AS d WHERE d.fee_in_units GROUP BY d.fee_currency
+),
+lines AS MATERIALIZED (
+    SELECT l.kind = 'unit_fee' AS in_units, l.currency, sum(l.amount) AS amount FROM trading.ledger AS l
+    WHERE l.wallet = %(wallet)s GROUP BY l.kind = 'unit_fee', l.currency
+),
+compared AS (
+    SELECT 1 AS place, 'cash' AS subject, currency AS name, coalesce(t.amount, 0) AS recomputed,
+        coalesce(s.balance, 0) AS stored
+    FROM totals AS t
+    FULL JOIN (SELECT c.currency, c.balance FROM trading.cash AS c WHERE c.wallet = %(wallet)s) AS s USING (currency)
+    UNION ALL
+    SELECT 2, 'ledger', currency, coalesce(t.amount, 0), coalesce(l.amount, 0)
+    FROM totals AS t FULL JOIN (SELECT * FROM lines WHERE NOT in_units) AS l USING (currency)
+    UNION ALL
+    SELECT 3, 'unit_fees', currency, coalesce(u.amount, 0), coalesce(l.amount, 0)
+    FROM unit_fees AS u FULL JOIN (SELECT * FROM lines WHERE in_units) AS l USING (currency)
+    UNION ALL
+    SELECT 4, 'position', l.venue || ':' || l.symbol, coalesce(u.units, 0), coalesce(p.quantity, 0)
+    FROM (SELECT * FROM units WHERE NOT is_measured) AS u
+    FULL JOIN (SELECT * FROM trading.positions AS own WHERE own.wallet = %(wallet)s) AS p
+        ON p.listing_id = u.listing_id
+    INNER JOIN records.listings AS l ON l.listing_id = coalesce(u.listing_id, p.listing_id)
+    {results}
 )
+SELECT subject, name, recomputed, stored FROM compared ORDER BY place, name
+"""
 # What the newest row of results.equity was measured at, and says.
 NEWEST_EQUITY = """
     SELECT e.time AS measured_at, e.cash, e.holdings, e.equity, w."interval"
@@ -104,45 +110,32 @@ NEWEST_EQUITY = """
     WHERE e.wallet = %(wallet)s ORDER BY e.time DESC LIMIT 1
 """
 # Results are doubles of 15 digits: their difference is taken to six decimals.
-EQUITY = (
-    UNITS
-    + """,
-moved AS (
-    SELECT w.opening_cash AS amount FROM trading.wallets AS w WHERE w.wallet = %(wallet)s
+RESULTS = """
     UNION ALL
-    SELECT m.amount FROM trading.movements AS m INNER JOIN trading.wallets AS w ON w.wallet = m.wallet
-    WHERE m.wallet = %(wallet)s AND m.currency = w.currency AND m.recorded_at <= %(until)s
-    UNION ALL
-    SELECT CASE f.side WHEN 'buy' THEN -f.quantity * f.price ELSE f.quantity * f.price END
-        - CASE WHEN f.fee_in_units OR f.fee_currency <> f.currency THEN 0 ELSE f.fee END
-    FROM trading.fills AS f WHERE f.wallet = %(wallet)s AND f.known_at <= %(until)s
-),
-valued AS (
-    SELECT u.units * newest.close::numeric AS amount
-    FROM units AS u
-    LEFT JOIN LATERAL (
-        SELECT bar.close FROM {bars} AS bar
-        WHERE bar.listing_id = u.listing_id AND {of_interval} AND bar.knowledge_time <= %(until)s
-        ORDER BY bar.open_time DESC LIMIT 1
-    ) AS newest ON true
-    WHERE u.units <> 0
-),
--- Materialized: what is read twice below is added up once.
-sums AS MATERIALIZED (
-    SELECT (SELECT sum(m.amount) FROM moved AS m) AS cash, (
-        -- Without one of the prices a part of the sum would be a wrong figure.
-        SELECT CASE WHEN bool_or(v.amount IS NULL) THEN NULL ELSE coalesce(sum(v.amount), 0) END FROM valued AS v
-    ) AS holdings
-)
-SELECT 'results' AS subject, part.name, round(part.recomputed, 6) AS recomputed,
-    round(part.stored::numeric, 6) AS stored
-FROM sums AS s
-INNER JOIN results.equity AS e ON e.wallet = %(wallet)s AND e.time = %(until)s
-CROSS JOIN LATERAL (
-    VALUES ('cash', s.cash, e.cash), ('holdings', s.holdings, e.holdings), ('equity', s.cash + s.holdings, e.equity)
-) AS part (name, recomputed, stored)
+    SELECT part.place, 'results', part.name, round(part.recomputed, 6), round(part.stored::numeric, 6)
+    FROM (
+        SELECT (
+            SELECT sum(m.amount) FROM moved AS m INNER JOIN trading.wallets AS w ON w.currency = m.currency
+            WHERE w.wallet = %(wallet)s AND m.is_measured
+        ) AS cash, (
+            -- Without one of the prices a part of the sum would be a wrong figure.
+            SELECT CASE WHEN bool_or(newest.close IS NULL) THEN NULL
+                ELSE coalesce(sum(u.units * newest.close::numeric), 0) END
+            FROM units AS u
+            LEFT JOIN LATERAL (
+                SELECT bar.close FROM {bars} AS bar
+                WHERE bar.listing_id = u.listing_id AND {of_interval} AND bar.knowledge_time <= %(until)s
+                ORDER BY bar.open_time DESC LIMIT 1
+            ) AS newest ON true
+            WHERE u.is_measured AND u.units <> 0
+        ) AS holdings
+    ) AS s
+    INNER JOIN results.equity AS e ON e.wallet = %(wallet)s AND e.time = %(until)s
+    CROSS JOIN LATERAL (
+        VALUES (5, 'cash', s.cash, e.cash), (6, 'holdings', s.holdings, e.holdings),
+            (7, 'equity', s.cash + s.holdings, e.equity)
+    ) AS part (place, name, recomputed, stored)
 """
-)
 OF_INTERVAL = 'bar."interval" = (SELECT w."interval" FROM trading.wallets AS w WHERE w.wallet = %(wallet)s)'
 LINES = "SELECT coalesce(max(l.sequence), 0) AS newest FROM trading.ledger AS l WHERE l.wallet = %(wallet)s"
 # The first fill or movement whose lines in the ledger are not what it says.
@@ -219,31 +212,27 @@ class LedgerDifference:
     booked_in: str | None
 
 
-def read_cash(wallet: str) -> list[Comparison]:
-    """Each currency from fills and movements, beside trading.cash and beside the sum of the ledger."""
-    return read(Comparison, CASH, wallet=wallet)
-
-
-def read_positions(wallet: str) -> list[Comparison]:
-    """Each listing from all fills and splits, beside trading.positions."""
-    return read(Comparison, POSITIONS, wallet=wallet, until=ALWAYS)
-
-
 def read_newest_equity(wallet: str) -> NewestEquity | None:
     """What results say last; None where the wallet was not measured."""
     return read_one(NewestEquity, NEWEST_EQUITY, wallet=wallet)
 
 
-def read_equity(wallet: str, newest: NewestEquity) -> list[Comparison]:
-    """Cash, holdings and equity at the instant that results were measured last. The tables of dbt must be there."""
-    return read(Comparison, equity_query(newest.interval), wallet=wallet, until=newest.measured_at)
+def read_comparisons(wallet: str, newest: NewestEquity | None) -> list[Comparison]:
+    """Cash, ledger, unit fees and positions from all fills, movements and splits, and results as of `newest`.
+
+    Args:
+        newest: None leaves results out; else the tables of dbt must be there.
+    """
+    until = newest.measured_at if newest else None
+    return read(Comparison, sums_query(newest.interval if newest else None), wallet=wallet, until=until)
 
 
-def equity_query(interval: str) -> str:
-    """The query of `read_equity`: bars of a day are the cleaned ones, others in current shares."""
-    if interval == "1d":
-        return EQUITY.replace("{bars}", "cleaned.daily_bars").replace("{of_interval}", "true")
-    return EQUITY.replace("{bars}", "records.adjusted_candles").replace("{of_interval}", OF_INTERVAL)
+def sums_query(interval: str | None) -> str:
+    """The query of `read_comparisons`: bars of a day are the cleaned ones, others in current shares; None: no bars."""
+    if interval is None:
+        return SUMS.replace("{results}", "")
+    bars, condition = ("cleaned.daily_bars", "true") if interval == "1d" else ("records.adjusted_candles", OF_INTERVAL)
+    return SUMS.replace("{results}", RESULTS).replace("{bars}", bars).replace("{of_interval}", condition)
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ def market(request: HttpRequest, listing_id: int) -> HttpResponse:
         "is_table": is_table,
         "chart": "" if is_table else _chart(listing, interval, bars, marks, news),
         "bar_count": len(bars),
+        "change": bars[-1].close / bars[-2].close - 1 if len(bars) > 1 and bars[-2].close else None,
         "bars": bars[::-1][: TABLE_ROWS if is_table else SHOWN_ROWS],
         "table_rows": TABLE_ROWS,
         "marks": marks[:SHOWN_MARKS],

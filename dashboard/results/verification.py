@@ -23,10 +23,8 @@ def verification(request: HttpRequest, name: str) -> HttpResponse:
     with snapshot():
         wallet = setting_or_404(name)
         has_bars = wallet.interval != "1d" or installation_of(request).has_daily_bars
-        rows = gateway.read_cash(name) + gateway.read_positions(name)
         newest = gateway.read_newest_equity(name) if has_bars else None
-        if newest is not None:
-            rows += gateway.read_equity(name, newest)
+        rows = gateway.read_comparisons(name, newest)
         wrong = next((row for row in rows if row.difference), None)
         compares_lines = wrong is not None or "lines" in request.GET or gateway.count_lines(name) <= MOST_LINES
         first = gateway.read_first_difference(name) if compares_lines else None
@@ -39,8 +37,7 @@ def verification(request: HttpRequest, name: str) -> HttpResponse:
         "first": first,
         "compares_lines": compares_lines,
         "queries": [
-            text.strip() for text in (gateway.CASH, gateway.POSITIONS, gateway.equity_query(wallet.interval),
-                                      gateway.FIRST_DIFFERENCE)
+            text.strip() for text in (gateway.sums_query(newest.interval if newest else None), gateway.FIRST_DIFFERENCE)
         ],
-    }  # fmt: skip
+    }
     return render(request, "results/verification.html", context)

@@ -1,12 +1,14 @@
 """Why this trade: from a decision (or an order, a fill, a prediction) down to the fetches that it rests on."""
 
+from datetime import UTC
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
 from dashboard.gateway.bodies import describe
-from dashboard.gateway.decisions import read_refusal
+from dashboard.gateway.decisions import read_instrument, read_refusal
 from dashboard.gateway.lineage import read_trace
 from dashboard.gateway.reading import snapshot
 
@@ -35,6 +37,7 @@ def trace(request: HttpRequest, identity: str) -> HttpResponse:
     with snapshot():
         found = None if "\0" in identity else read_trace(identity)  # no text of PostgreSQL has a NUL
         decided = found.lineage.decision if found else None
+        instrument = read_instrument(decided["listing_id"]) if decided else None
         refusal = read_refusal(decided["decision_id"]) if decided else None
     if found is None:
         raise Http404
@@ -43,7 +46,10 @@ def trace(request: HttpRequest, identity: str) -> HttpResponse:
     context = {
         "identity": identity,
         "trace": found,
-        "headline": lineage.decision or lineage.prediction,
+        "headline": decided or lineage.prediction,
+        "instrument": instrument,
+        # The market as it was known when it was decided.
+        "then": decided["decided_at"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M") if decided else "",
         "refusal": refusal,
         "is_decision": lineage.decision is not None,
         "is_order": lineage.intent is not None and lineage.intent["intent_id"] == identity,

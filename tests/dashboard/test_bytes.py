@@ -1,5 +1,6 @@
 """From a decision to the bytes: the rows of `strades trace`, the hash of what is stored, and a file to save."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ def test_a_decision_leads_to_its_bytes_in_two_clicks(traded: Connection, site: s
     expected = trace_one(decision_id(traded), site)
     assert [fetch["fetch_id"] for fetch in expected["fetches"]] == [1]
     assert "/bodies/1/" in page
+    assert re.search(r'href="/markets/11/\?as_of=2024-01-02T\d\d:\d\d">gateio:BTC_USDT</a>', page)
     body = client.get("/bodies/1/").content.decode()
     assert expected["fetches"][0]["sha256"] in body
     assert "the stored bytes still have this hash" in body

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -18,7 +19,7 @@ from dashboard.gateway.comparison import read_profits
 from dashboard.gateway.performance import HeldMonth, read_by_owner, read_held_months, read_worth
 from dashboard.gateway.reading import snapshot
 from dashboard.gateway.results import SessionReturn, read_curve
-from dashboard.gateway.verification import read_positions
+from dashboard.gateway.verification import read_comparisons, read_newest_equity, sums_query
 from dashboard.results import round_trips, verification
 from dashboard.results.months import returns_by_year
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
@@ -314,8 +315,26 @@ def test_positions_are_recomputed_over_splits_as_they_are_booked(ratio: str, mea
     wallet = load_wallet(measured, "paper")
     expected = booked_positions(load_fills(measured, wallet), read_splits(measured, "paper"))[BTC]
     with snapshot():
-        [found] = read_positions("paper")
+        [found] = [row for row in read_comparisons("paper", None) if row.subject == "position"]
     assert found.recomputed == expected.quantity
+
+
+def test_verify_reads_the_fills_and_the_ledger_of_a_wallet_once(measured: Connection, site: str) -> None:
+    """So its time is that of one reading, however many figures are compared."""
+    with snapshot():
+        newest = read_newest_equity("paper")
+    assert newest is not None
+    query = sums_query(newest.interval)
+    explained = measured.execute(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", {"wallet": "paper", "until": newest.measured_at}
+    ).fetchone()
+    assert explained is not None
+    waiting, scans = [explained[0][0]["Plan"]], Counter[str]()
+    while waiting:
+        node = waiting.pop()
+        scans[node.get("Relation Name", "")] += node["Actual Loops"]
+        waiting += node.get("Plans", [])
+    assert (scans["fills"], scans["ledger"]) == (1, 1)
 
 
 def test_a_bot_has_a_win_rate_with_its_interval(measured: Connection, client_of: ClientOf) -> None:

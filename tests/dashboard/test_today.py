@@ -36,6 +36,10 @@ def test_holdings_are_those_of_strades_context(traded: Connection, site: str) ->
     )
     # Bought 2 at 102 with a fee of 0.1 %; the last close that is known is 104 (tests/brokerage/test_execution.py).
     assert position.unrealised == held.unrealised == 2 * 104 - 2 * 102 * Decimal("1.001")
+    [(_, part)] = found.allocation
+    assert part == pytest.approx(208 / float(expected.equity or 0))
+    found.rates, found.cash = {}, None
+    assert found.allocation == [(position, None)]
 
 
 def test_a_position_without_a_price_is_a_named_absence_and_so_is_the_equity(

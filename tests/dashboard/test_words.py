@@ -1,9 +1,12 @@
 """States and modes that are stored in English have a word in the person's language."""
 
+import re
+
 from django.utils import translation
 
 from dashboard.core.words import WORDS, word_of
 from strades_pipelines.market.order_states import OrderState
+from strades_pipelines.settings import PROJECT
 
 
 def test_every_state_of_an_order_has_a_word_and_what_has_none_stays(site: str) -> None:
@@ -11,3 +14,12 @@ def test_every_state_of_an_order_has_a_word_and_what_has_none_stays(site: str) -
     with translation.override("fr"):
         assert (word_of("filled"), word_of("halted"), word_of("sma_cross")) == ("exécuté", "arrêté", "sma_cross")
     assert word_of("filled") == "filled"
+
+
+def test_every_cause_of_a_gap_has_a_word(site: str) -> None:
+    query = (PROJECT / "dbt_project" / "models" / "cleaned" / "gaps.sql").read_text()
+    causes = set(re.findall(r"^ +\('(\w+)', \(?told\.", query, re.MULTILINE))
+    assert {"no_trades", "fetch_failed", "excluded"} <= causes <= WORDS
+    assert word_of("no_trades") == "no trades"
+    with translation.override("fr"):
+        assert word_of("no_trades") == "aucune transaction"
