@@ -25,7 +25,7 @@ from strades_pipelines.strategy.events import (
 )
 from strades_pipelines.strategy.orders import CANCELLED, EXPIRED, FILLED, FREE, NEW, NO_PRICE, OPEN, REJECTED, WAITING
 from strades_pipelines.strategy.session import Session
-from strades_pipelines.strategy.tactics.registry import parse
+from strades_pipelines.strategy.tactics.registry import parse, parse_size
 from tests.strategy.both import Outcome, Terms, cache_folder, columns_of, run_both, run_once
 from tests.strategy.builders import MINUTE_US, START_US
 from tests.strategy.random_runs import (
@@ -54,7 +54,7 @@ ALL_TACTICS = [
         "trading-hours:00:00-12:00,days=mon-fri",
     )
 ]
-SIZES = [parse(spec) for spec in ("volatility:5,lookback=3", "kelly:0.5,trades=3,start=10", "fixed:2")]
+SIZES = [parse_size(spec) for spec in ("volatility:5,lookback=3", "kelly:0.5,trades=3,start=10", "fixed:2")]
 Rule = tuple[float, ...]
 
 

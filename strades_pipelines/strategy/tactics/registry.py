@@ -61,7 +61,7 @@ PERCENT = Parameter(high=100.0, required=True)
 COUNT = Parameter(int, required=True)
 WHOLE, CAP = Parameter(bool), Parameter()
 HOURS = Parameter(str, required=True)
-TACTICS: dict[str, tuple[Any, dict[str, Parameter]]] = {
+SIZES: dict[str, tuple[Any, dict[str, Parameter]]] = {
     "fixed": (FixedUnits, {"units": FIRST}),
     "percent": (PercentOfEquity, {"percent": FIRST, "whole": WHOLE}),
     "volatility": (
@@ -72,6 +72,9 @@ TACTICS: dict[str, tuple[Any, dict[str, Parameter]]] = {
         KellyFraction,
         {"fraction": FIRST, "trades": Parameter(int), "start": CAP, "cap": CAP, "whole": WHOLE},
     ),
+}
+TACTICS: dict[str, tuple[Any, dict[str, Parameter]]] = {
+    **SIZES,
     "stop_loss": (StopLoss, {"percent": PERCENT}),
     "take_profit": (TakeProfit, {"percent": FIRST}),
     "trailing_stop": (TrailingStop, {"percent": PERCENT}),
@@ -124,6 +127,17 @@ def parse(spec: str) -> Maker:
             raise BadInput(f"tactic {key}: parameter {parameter} is given twice in {spec!r}")
         given[parameter] = {"true": True, "false": False}.get(text, text)
     return make_tactic(key, given)
+
+
+def parse_size(spec: str) -> Maker:
+    """What makes the sizing rule of a spec: fixed, percent, volatility or kelly.
+
+    Raises:
+        BadInput: as `parse` does, and for a tactic that is no sizing rule.
+    """
+    if spec.strip().partition(":")[0].strip().replace("-", "_") not in SIZES:
+        raise BadInput(f"size: expected one of {', '.join(SIZES)}, found {spec!r}")
+    return parse(spec)
 
 
 def _hours(where: str, hours: Any, days: Any = "mon-sun") -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.tactics.exits import StopLoss
 from strades_pipelines.strategy.tactics.limits import TradingHours
-from strades_pipelines.strategy.tactics.registry import make_tactic, parse
+from strades_pipelines.strategy.tactics.registry import make_tactic, parse, parse_size
 from strades_pipelines.strategy.tactics.sizing import PercentOfEquity, VolatilityTarget
 
 
@@ -19,10 +19,10 @@ def test_by_name_and_parameters() -> None:
 
 
 def test_specs() -> None:
-    tactic = parse("percent:99.75,whole")(1)
+    tactic = parse_size("percent:99.75,whole")(1)
     assert isinstance(tactic, PercentOfEquity)
     assert (tactic.percent, tactic.whole) == (99.75, True)
-    tactic = parse(" volatility:15 , lookback=30,cap=200")(1)
+    tactic = parse_size(" volatility:15 , lookback=30,cap=200")(1)
     assert isinstance(tactic, VolatilityTarget)
     assert (tactic.target, tactic.lookback, tactic.cap, tactic.whole) == (15.0, 30, 200.0, False)
     tactic = parse("trading-hours:13:30-20:00,days=fri-mon+wed")(1)
@@ -57,6 +57,8 @@ def test_what_is_wrong_with_a_spec(spec: str, text: str) -> None:
         parse(spec)
 
 
-def test_a_tactic_that_is_none_is_refused() -> None:
+def test_a_size_is_a_sizing_rule() -> None:
+    with pytest.raises(BadInput, match="size: expected one of fixed, percent, volatility, kelly, found 'stop-loss:2'"):
+        parse_size("stop-loss:2")
     with pytest.raises(BadInput, match="tactic: expected one of"):
         make_tactic("martingale", {})

@@ -8,7 +8,7 @@ from statistics import stdev
 import pytest
 
 from strades_pipelines.strategy.events import CorporateAction, Prediction
-from strades_pipelines.strategy.tactics.registry import parse
+from strades_pipelines.strategy.tactics.registry import parse_size
 from tests.strategy.both import TARGET, Outcome, bars, script_per_event, step
 from tests.strategy.builders import MINUTE_US, START_US
 
@@ -19,7 +19,7 @@ def flat(*prices: float) -> list[object]:
 
 def sized(spec: str, prices: Sequence[float], targets: Sequence[float], *, cash: float = 1000.0) -> Outcome:
     steps = [step(n, TARGET, quantity=target) for n, target in enumerate(targets, start=1)]
-    return script_per_event(flat(*prices), *steps, tactics=[parse(spec)], cash=cash)
+    return script_per_event(flat(*prices), *steps, tactics=[parse_size(spec)], cash=cash)
 
 
 def test_fixed_units_count_the_direction_alone() -> None:
@@ -87,7 +87,7 @@ def test_kelly() -> None:
 
 def test_before_a_price_is_known_the_size_is_asked_for_again() -> None:
     events = [Prediction(0, START_US, 1.0, 0.0), *flat(10, 10)]
-    ran = script_per_event(events, step(1, TARGET, quantity=1), tactics=[parse("percent:50")])
+    ran = script_per_event(events, step(1, TARGET, quantity=1), tactics=[parse_size("percent:50")])
     assert ran.done == [(50, 10)]
 
 
@@ -98,6 +98,6 @@ def test_a_split_does_not_change_what_is_held() -> None:
         prices = [10.0, 10.0] if spec[0] != "v" else [10.0, 11.0, 10.0, 10.0]
         events = [*bars(*[(p,) * 4 for p in prices], start=START_US + (2 - len(prices)) * MINUTE_US), split, *later]
         steps = [step(n, TARGET, quantity=1) for n in range(1, 8)]
-        ran = script_per_event(events, *steps, tactics=[parse(spec)])
+        ran = script_per_event(events, *steps, tactics=[parse_size(spec)])
         assert [price for _, price in ran.done] == [10.0]
         assert ran.account.position == [2 * ran.done[0][0]]
