@@ -1,19 +1,35 @@
 """What a crawl is asked to do: the plan that arrives as one JSON object on standard input."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import date, datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from strades_pipelines.datamanager.windows import TICKS
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 
-KINDS = ("api", "file", "feed", "page")
+# pydantic checks a document against these dataclasses: no other key is taken, and no value is converted to its type.
+EXACTLY = ConfigDict(extra="forbid", strict=True)
+LONGEST_SHOWN = 60  # characters of a wrong value
+# Faults of which pydantic shows no value, in words of ours.
+SAID = {
+    "missing": "expected a value, was missing",
+    "unexpected_keyword_argument": "expected no such key; remove it",
+}
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class PlanError(ValueError):
     """The plan cannot be used: which key, what was expected, what was found."""
+
+
+def _http(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"expected an http or https address, was {url!r:.{LONGEST_SHOWN}}")
+    if parts.username is not None:
+        raise ValueError(f"expected no user in the address of {parts.hostname}; put credentials into a header")
+    return url
 
 
 @dataclass(frozen=True)
@@ -25,11 +41,12 @@ class Paging:
     says that a page is none.
     """
 
+    __pydantic_config__: ClassVar = EXACTLY
     param: str
     size: int
     rows: str = ""
     next: str | None = None
-    unit: str | None = None
+    unit: Literal["s", "ms", "us", "ns"] | None = None
     errors: tuple[str, ...] = ()
 
 
@@ -40,6 +57,7 @@ class RateLimitErrors:
     There may stand one code, or a list of them.
     """
 
+    __pydantic_config__: ClassVar = EXACTLY
     at: str
     codes: tuple[str, ...]
 
@@ -48,17 +66,18 @@ class RateLimitErrors:
 class PlannedRequest:
     """One question to a provider. `request_key` is the same whenever the same question is asked again."""
 
+    __pydantic_config__: ClassVar = EXACTLY
     request_key: str
     source: str
     protocol: str
-    kind: str  # one of KINDS
-    url: str
+    kind: Literal["api", "file", "feed", "page"]
+    url: Annotated[str, AfterValidator(_http)]
     month: date
     method: str = "GET"
     headers: Mapping[str, str] | None = None
     given: Mapping[str, Any] | None = None
-    window_start: datetime | None = None
-    window_end: datetime | None = None
+    window_start: AwareDatetime | None = None
+    window_end: AwareDatetime | None = None
     etag: str | None = None
     last_modified: str | None = None
     paging: Paging | None = None
@@ -88,10 +107,20 @@ class Auth:
     `variable` names the environment variable or secret file that holds it; the key itself is in no plan.
     """
 
-    place: str  # query or header
+    __pydantic_config__: ClassVar = EXACTLY
+    place: Literal["query", "header"]
     name: str
     variable: str
     scheme: str | None = None
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often a source may be asked."""
+
+    __pydantic_config__: ClassVar = EXACTLY
+    requests_per_second: Positive
+    concurrency: Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True)
@@ -101,15 +130,15 @@ class Plan:
     `budget_seconds` is how long the whole crawl may take; what was not asked by then fails, and the next run asks it.
     """
 
+    __pydantic_config__: ClassVar = EXACTLY
     source: str
     run_id: str
     requests: tuple[PlannedRequest, ...]
-    requests_per_second: float
-    concurrency: int
+    rate: Rate
     user_agent: str
     retries: int
-    timeout_seconds: float
-    budget_seconds: float
+    timeout_seconds: Positive
+    budget_seconds: Positive
     auth: Auth | None = None
 
 
@@ -120,110 +149,19 @@ def read_plan(text: str) -> Plan:
         PlanError: naming the key, in one line.
     """
     try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise PlanError(f"plan: expected one JSON object on standard input, was not JSON ({error})") from None
-    if not isinstance(document, dict):
-        raise PlanError(f"plan: expected a JSON object, was {type(document).__name__}")
-    rate = _of(document, "rate", dict, "plan")
-    return Plan(
-        source=_of(document, "source", str, "plan"),
-        run_id=_of(document, "run_id", str, "plan"),
-        requests=tuple(
-            _request(each, f"plan.requests[{i}]") for i, each in enumerate(_of(document, "requests", list, "plan"))
-        ),
-        requests_per_second=_positive(rate, "requests_per_second", "plan.rate"),
-        concurrency=int(_positive(rate, "concurrency", "plan.rate")),
-        user_agent=_of(document, "user_agent", str, "plan"),
-        retries=_of(document, "retries", int, "plan"),
-        timeout_seconds=_positive(document, "timeout_seconds", "plan"),
-        budget_seconds=_positive(document, "budget_seconds", "plan"),
-        auth=_auth(document.get("auth")),
-    )
+        return TypeAdapter(Plan).validate_json(text)
+    except ValidationError as error:
+        raise PlanError(_line(error)) from None
 
 
-def _auth(document: Any) -> Auth | None:
-    if document is None:
-        return None
-    if not isinstance(document, dict):
-        raise PlanError(f"plan.auth: expected a JSON object, was {type(document).__name__}")
-    name, variable = (_of(document, key, str, "plan.auth") for key in ("name", "variable"))
-    place, scheme = document.get("place"), document.get("scheme")
-    if place not in ("query", "header") or not (scheme is None or isinstance(scheme, str)):
-        raise PlanError(f"plan.auth: expected place query or header and scheme as a text, was {place!r}, {scheme!r}")
-    return Auth(place, name, variable, scheme)
+def _line(error: ValidationError) -> str:
+    """The first fault: its place, what was expected, what was found.
 
-
-def _request(document: Any, where: str) -> PlannedRequest:
-    if not isinstance(document, dict):
-        raise PlanError(f"{where}: expected a JSON object, was {type(document).__name__}")
-    known = {field.name for field in fields(PlannedRequest)}
-    if unknown := sorted(set(document) - known):
-        raise PlanError(f"{where}: expected the keys of a request, was also given {unknown}")
-    for name in ("request_key", "source", "protocol", "kind", "url", "month"):
-        _of(document, name, str, where)
-    if document["kind"] not in KINDS:
-        raise PlanError(f"{where}.kind: expected one of {', '.join(KINDS)}, was {document['kind']!r}")
-    parts = urlsplit(document["url"])
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise PlanError(f"{where}.url: expected an http or https address, was {document['url']!r}")
-    if parts.username is not None:
-        raise PlanError(
-            f"{where}.url: expected no user in the address of {parts.hostname}; put credentials into a header"
-        )
-    paging, limits = document.get("paging"), document.get("rate_limit_errors")
-    return PlannedRequest(
-        **{
-            **document,
-            "month": _parsed(date.fromisoformat, document["month"], f"{where}.month"),
-            "window_start": _instant(document.get("window_start"), f"{where}.window_start"),
-            "window_end": _instant(document.get("window_end"), f"{where}.window_end"),
-            "paging": None if paging is None else _paging(paging, where),
-            "rate_limit_errors": None if limits is None else _rate_limit_errors(limits, where),
-        }
-    )
-
-
-def _paging(document: Mapping[str, Any], where: str) -> Paging:
-    later, unit = document.get("next"), document.get("unit")
-    if not (later is None or isinstance(later, str)) or unit not in (None, *TICKS):
-        raise PlanError(f"{where}.paging: expected next as a text and a unit of time, was {later!r}, {unit!r}")
-    rows, errors = str(document.get("rows", "")), tuple(map(str, document.get("errors", ())))
-    return Paging(_of(document, "param", str, where), _of(document, "size", int, where), rows, later, unit, errors)
-
-
-def _rate_limit_errors(document: Any, where: str) -> RateLimitErrors:
-    where = f"{where}.rate_limit_errors"
-    if not isinstance(document, dict):
-        raise PlanError(f"{where}: expected a JSON object, was {type(document).__name__}")
-    return RateLimitErrors(_of(document, "at", str, where), tuple(map(str, _of(document, "codes", list, where))))
-
-
-def _instant(text: str | None, where: str) -> datetime | None:
-    if text is None:
-        return None
-    moment: datetime = _parsed(datetime.fromisoformat, text, where)
-    if moment.tzinfo is None:
-        raise PlanError(f"{where}: expected a time with its zone, was {text!r}")
-    return moment
-
-
-def _parsed(parse: Any, text: Any, where: str) -> Any:
-    try:
-        return parse(text)
-    except (TypeError, ValueError):
-        raise PlanError(f"{where}: expected ISO 8601, was {text!r}") from None
-
-
-def _of(document: Mapping[str, Any], name: str, kind: type, where: str) -> Any:
-    value = document.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise PlanError(f"{where}.{name}: expected {kind.__name__}, was {value!r}")
-    return value
-
-
-def _positive(document: Mapping[str, Any], name: str, where: str) -> float:
-    value = document.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-        raise PlanError(f"{where}.{name}: expected a number above 0, was {value!r}")
-    return float(value)
+    A validator of ours says what was found itself: an address may hold a password.
+    """
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = "plan" + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in first["loc"])
+    if first["type"] in SAID:
+        return f"{where}: {SAID[first['type']]}"
+    said = first["msg"].removeprefix("Value error, ").replace("Input should", "expected to", 1)
+    return f"{where}: {said}" + ("" if first["type"] == "value_error" else f", was {first['input']!r:.{LONGEST_SHOWN}}")

@@ -18,9 +18,9 @@ def crawl_settings(plan: Plan) -> dict[str, Any]:
     return {
         "USER_AGENT": plan.user_agent,
         "DEFAULT_REQUEST_HEADERS": {"Accept": "*/*"},
-        "CONCURRENT_REQUESTS": plan.concurrency,  # those that wait count too: a host that asked for a pause gets it
-        "CONCURRENT_REQUESTS_PER_DOMAIN": plan.concurrency,
-        "DOWNLOAD_DELAY": 1 / plan.requests_per_second,
+        "CONCURRENT_REQUESTS": plan.rate.concurrency,  # those that wait count too: who asked for a pause gets it
+        "CONCURRENT_REQUESTS_PER_DOMAIN": plan.rate.concurrency,
+        "DOWNLOAD_DELAY": 1 / plan.rate.requests_per_second,
         "DOWNLOAD_DELAY_JITTER": 0.0,
         "DOWNLOAD_TIMEOUT": plan.timeout_seconds,
         "DOWNLOAD_WARNSIZE": 0,

@@ -10,8 +10,6 @@ from django.db import transaction
 
 from dashboard.gateway.dagster import LOCATION, REPOSITORY, DagsterRefused, ask, one_line
 from dashboard.gateway.reading import read
-from strades_pipelines.datamanager.schedule_overrides import QUERY as OVERRIDES
-from strades_pipelines.datamanager.schedule_overrides import ScheduleOverride
 
 # What sends orders: to start it takes what a resume does, to stop it what a halt does.
 OWN_CRON = "own_cron"  # metadata of a schedule: its times without an override
@@ -173,11 +171,6 @@ def read_known_automation() -> list[Automation]:
 def read_last_ticks(names: Sequence[str]) -> dict[str, LastTick]:
     """The newest tick of each schedule that had one. One query."""
     return {tick.schedule: tick for tick in read(LastTick, LAST_TICKS, names=list(names))}
-
-
-def read_overrides() -> list[ScheduleOverride]:
-    """All overrides, oldest first. One query."""
-    return read(ScheduleOverride, OVERRIDES)
 
 
 def read_override_history(schedule: str) -> list[OverrideRow]:

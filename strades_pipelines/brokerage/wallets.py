@@ -1,7 +1,7 @@
 """Wallets.json: who trades what, and with how much. A bad entry stops its wallet: one line with the key's path."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -290,8 +290,3 @@ def _instant(where: str, text: str) -> datetime:
     except (ValueError, OverflowError) as error:
         raise WalletsError(f"{where}: expected ISO 8601 with an offset, was {text!r} ({error})") from None
     return time
-
-
-def of_mode(templates: Iterable[WalletTemplate], mode: str) -> list[WalletTemplate]:
-    """The templates of one mode."""
-    return [template for template in templates if template.mode == mode]

@@ -132,16 +132,6 @@ def take_fills(
     return found
 
 
-def unvalued_fees(fills: Iterable[Fill]) -> dict[str, Decimal]:
-    """The fees that are in no cost, since no rate of their currency was known, by currency."""
-    found: dict[str, Decimal] = {}
-    for fill in fills:
-        if fill.fee and fill.fee_cost is None:
-            currency = fill.fee_currency or fill.currency
-            found[currency] = EXACT.add(found.get(currency, ZERO), fill.fee)
-    return found
-
-
 def sum_exact(amounts: Iterable[Decimal]) -> Decimal:
     """A sum that keeps all digits."""
     total = ZERO

@@ -222,9 +222,11 @@ class TermsChoice:
 
     def _tactics(self) -> list[Callable[[int], Tactic]]:
         """The sizing rule first: the tactics then see what it aims at."""
+        from strades_pipelines.strategy.tactics.registry import parse, parse_size
+
         return [
-            *([_tactic("--size", self.size)] if self.size is not None else []),
-            *(_tactic("--tactic", spec) for spec in self.tactics),
+            *([_named("--size", parse_size, self.size)] if self.size is not None else []),
+            *(_named("--tactic", parse, spec) for spec in self.tactics),
         ]
 
     @property
@@ -238,11 +240,9 @@ class TermsChoice:
         return {**chosen, "tactics": list(self.tactics), **limits}
 
 
-def _tactic(option: str, spec: str) -> Callable[[int], Tactic]:
-    from strades_pipelines.strategy.tactics.registry import parse
-
+def _named(option: str, parsed: Callable[[str], Callable[[int], Tactic]], spec: str) -> Callable[[int], Tactic]:
     try:
-        return parse(spec)
+        return parsed(spec)
     except ValueError as error:
         raise BadInput(f"{option}: {error}") from None
 

@@ -14,7 +14,6 @@ from strades_pipelines.strategy.compiler.shapes import Floats
 from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.journal import KINDS
 
-MANY = 50_000  # events
 MODES = ("auto", "events", "compiled")
 MAKERS: dict[int, tuple[str, Any, int]] = {
     # kind: the engine's hook, the event's class, how many columns it takes behind the instrument and the time
@@ -189,26 +188,13 @@ class EventSteps:
 
     def __init__(self, engine: Engine, observer: Observer | None) -> None:
         self._engine, self._observer = engine, observer
-        self._step_bars: Callable[[Iterable[tuple[Any, ...]]], None] | None = None
-
-    def _bars(self, block: Columns) -> None:
-        """Step through bars alone; writing the hook out takes some time, which many of them are worth."""
-        if self._step_bars is None and len(block) >= MANY:
-            from strades_pipelines.strategy.inlined import stepper
-
-            self._step_bars = stepper(self._engine, "on_bar", events.Bar, events.Bar.compiled_fields)
-        rows = rows_of(block, events.BAR)
-        if self._step_bars is not None:
-            self._step_bars(rows)
-            return
-        on_bar, bar = self._engine.on_bar, events.Bar
-        for row in rows:
-            on_bar(bar(*row))
 
     def __call__(self, block: Columns) -> None:
         """Step through a block."""
         if self._observer is None and block.kinds == (events.BAR,):
-            self._bars(block)
+            on_bar, bar = self._engine.on_bar, events.Bar
+            for row in rows_of(block, events.BAR):
+                on_bar(bar(*row))
             return
         for event, hook in events_of(block):
             if self._observer is not None:

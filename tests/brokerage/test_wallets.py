@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strades_pipelines.brokerage.wallets import WalletsError, of_mode, read_wallets
+from strades_pipelines.brokerage.wallets import WalletsError, read_wallets
 from strades_pipelines.datamanager.checked_json import SCHEMAS
 from strades_pipelines.market.limits import LIMITS, parse_limits
 from strades_pipelines.settings import PROJECT, settings
@@ -54,9 +54,9 @@ def test_the_projects_own_file_is_valid() -> None:
     assert not wallets.faults
     templates = wallets.templates
     strategies = {"sma_cross", "follow_prediction", "rsi_reversion", "keltner_breakout"}
-    assert {template.strategy for template in of_mode(templates, "replay")} == strategies
+    assert {template.strategy for template in wallets.of_modes(["replay"]).templates} == strategies
     assert {template.parameters.get("model") for template in templates} == {None, "ridge", "hgb"}
-    paper = of_mode(templates, "paper")
+    paper = wallets.of_modes(["paper"]).templates
     assert {template.interval for template in paper} == {"1m", "1d"}
     assert len({template.strategy for template in paper}) == len(paper)
     assert {(one.cash, one.fee_rate, one.max_age) for one in paper} == {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strades_pipelines.market.cost_basis import AVERAGE, FIFO, METHODS, CostBasis, Disposal, take_fills, unvalued_fees
+from strades_pipelines.market.cost_basis import AVERAGE, FIFO, METHODS, CostBasis, Disposal, take_fills
 from strades_pipelines.market.events import Fill
 
 START = datetime(2024, 1, 2, tzinfo=UTC)
@@ -121,11 +121,10 @@ def test_fills_are_taken_in_the_order_of_their_times_whenever_they_were_booked()
     assert basis.cost == D("10.5")
 
 
-def test_a_fee_without_a_known_rate_is_in_no_cost_and_named() -> None:
+def test_a_fee_without_a_known_rate_is_in_no_cost() -> None:
     fills = [
         fill(0, "buy", "1", "10", "0.1", "GT"),
         fill(1, "buy", "1", "10", "0.2", "GT"),
         fill(2, "buy", "1", "1", "1"),
     ]
-    assert unvalued_fees(fills) == {"GT": D("0.3")}
     assert take_fills(fills, FIFO)[1][0].cost == 22

@@ -225,6 +225,10 @@ REFUSED = {
     "fee": (["sma_cross", "--fee", "percnt:1"], "fee: expected one of none"),
     "fill": (["sma_cross", "--fill", "never"], "fill: 'never' is neither"),
     "size": (["sma_cross", "--size", "percentage:5"], "--size:"),
+    "no rule of size": (
+        ["sma_cross", "--size", "stop-loss:5"],
+        "--size: size: expected one of fixed, percent, volatility,",
+    ),
     "tactic": (["sma_cross", "--tactic", "stop-los:5"], "--tactic:"),
     "cash": (["sma_cross", "--cash", "-5"], "--cash: expected a number above 0, found -5"),
     "lot": (["sma_cross", "--lot", "-1"], "--lot: expected a number of 0 or more"),

@@ -32,32 +32,36 @@ def test_a_plan_is_read_with_its_times_and_pages() -> None:
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ([], "expected a JSON object, was list"),
-        (plan_of(source=None), "plan.source: expected str, was None"),
+        ([], "plan: expected to be an object, was []"),
+        (plan_of(source=None), "plan.source: expected to be a valid string, was None"),
         (
             plan_of(rate={"requests_per_second": 0, "concurrency": 1}),
-            "plan.rate.requests_per_second: expected a number above 0",
+            "plan.rate.requests_per_second: expected to be greater than 0, was 0",
         ),
-        (plan_without_request(), "plan.requests[0]: expected a JSON object, was str"),
+        (plan_without_request(), "plan.requests[0]: expected to be an object, was 'x'"),
         (plan_of(ask("ftp://h.example/x")), "plan.requests[0].url: expected an http or https address"),
         (plan_of(ask("file:///etc/passwd")), "plan.requests[0].url: expected an http or https address"),
         (
             plan_of(ask("https://h.example/"), ask("https://h.example/", kind="letter")),
-            "plan.requests[1].kind: expected one of api, file, feed, page",
+            "plan.requests[1].kind: expected to be 'api', 'file', 'feed' or 'page', was 'letter'",
         ),
         (
             plan_of(ask("https://h.example/", month="November")),
-            "plan.requests[0].month: expected ISO 8601, was 'November'",
+            "plan.requests[0].month: expected to be a valid date",
         ),
         (
             plan_of(ask("https://h.example/", window_end="2026-01-01T00:00:00")),
-            "plan.requests[0].window_end: expected a time with",
+            "plan.requests[0].window_end: expected to have timezone info",
         ),
         (
             plan_of(ask("https://me:CANARY@h.example/")),
             "plan.requests[0].url: expected no user in the address of h.example",
         ),
-        (plan_of(ask("https://h.example/", surprise=1)), "was also given ['surprise']"),
+        (plan_of(ask("https://h.example/", surprise=1)), "plan.requests[0].surprise: expected no such key; remove it"),
+        ({**plan_of(), "surprise": 1}, "plan.surprise: expected no such key; remove it"),
+        (plan_of(retries="1"), "plan.retries: expected to be a valid integer, was '1'"),
+        (plan_of(timeout_seconds=float("inf")), "plan.timeout_seconds: expected to be a finite number, was inf"),
+        ({}, "plan.source: expected a value, was missing"),
     ],
 )
 def test_a_plan_that_cannot_be_used_names_the_key(document: Any, said: str) -> None:
@@ -69,4 +73,4 @@ def test_a_plan_that_cannot_be_used_names_the_key(document: Any, said: str) -> N
 
 def test_the_process_says_it_in_one_line_and_ends_with_1(crawl: Crawl) -> None:
     done = crawl(source=None)
-    assert (done.code, done.stderr.strip()) == (1, "scrapers: plan.source: expected str, was None")
+    assert (done.code, done.stderr.strip()) == (1, "scrapers: plan.source: expected to be a valid string, was None")

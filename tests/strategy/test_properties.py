@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strades_pipelines.strategy import session
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.event_chain import EventChain
@@ -110,18 +109,6 @@ def test_a_target_that_is_no_number_is_looked_at_alike() -> None:
     columns, given_terms = columns_of(events), Terms(size=3, fills={"participation": 0.25}, prepare=in_euros)
     in_blocks = run_once(Rules(rules), EventChain([blocks_of(columns, 1)]), given_terms, "compiled")
     assert in_blocks.state == run_once(Rules(rules), columns, given_terms, "events").state
-
-
-@given(event_lists("bar"), RULES, terms(), st.booleans())
-@settings(FEW, max_examples=20)  # each writes the hook out anew
-def test_a_hook_that_is_written_out_does_what_the_hook_does(
-    events: list[Any], rules: list[Rule], given_terms: Terms, with_tactics: bool
-) -> None:
-    given_terms = replace(given_terms, tactics=ALL_TACTICS if with_tactics else [])
-    hook = per_event(rules, events, given_terms)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "MANY", 1)
-        assert per_event(rules, events, given_terms).state == hook.state
 
 
 def blocks_of(columns: Columns, size: int) -> list[Columns]:

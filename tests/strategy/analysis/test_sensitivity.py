@@ -3,10 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from strades_pipelines.strategy.analysis.sensitivity import break_even_fee, compare, cost_table, stability
-from tests.strategy.analysis.series import calendar_days, random_equity
-
-TIMES = calendar_days("2020-01-01", 301)
+from strades_pipelines.strategy.analysis.sensitivity import stability
 
 
 def test_a_peak_that_stands_alone_is_told_from_a_plateau() -> None:
@@ -46,32 +43,3 @@ def test_neighbourhoods_equal_a_walk_over_the_grid(shape: tuple[int, ...]) -> No
 def test_a_grid_without_a_result_is_refused() -> None:
     with pytest.raises(ValueError, match="expected a result"):
         stability([[math.nan]])
-
-
-def test_variants_are_compared_with_the_first() -> None:
-    outcomes = compare({"as it is": (TIMES[:2], [100, 120]), "without filled bars": (TIMES[:2], [100, 110])})
-    assert [outcome.name for outcome in outcomes] == ["as it is", "without filled bars"]
-    assert [outcome.change for outcome in outcomes] == pytest.approx([0.0, -0.1])
-    assert outcomes[1].total_return == pytest.approx(0.1)
-
-
-def test_costs_by_a_run_whose_answer_is_known() -> None:
-    """It ends at 1 + 0.10 - 0.04 fees - 0.01 a bar of delay."""
-    asked: list[tuple[float, int]] = []
-
-    def run(factor: float, delay: int) -> tuple[np.ndarray, list[float]]:
-        asked.append((factor, delay))
-        return TIMES[:2], [1.0, 1.10 - 0.04 * factor - 0.01 * delay]
-
-    outcomes = cost_table(run, fee_factors=(1, 0, 2, 5), delays=(0, 2))
-    assert sorted(asked) == sorted((f, d) for f in (0, 1, 2, 5) for d in (0, 2))
-    by_case = {(o.fee_factor, o.delay_bars): o for o in outcomes}
-    assert by_case[2, 2].total_return == pytest.approx(0.0)
-    assert by_case[5, 0].change == pytest.approx(-0.16)
-    assert outcomes[0].change == 0.0
-    assert break_even_fee(outcomes) == pytest.approx(2.5)
-
-
-def test_what_never_breaks_even_has_no_such_factor() -> None:
-    outcomes = cost_table(lambda factor, delay: (TIMES, random_equity(1, 300, mean=0.01)), fee_factors=(0, 1))
-    assert math.isnan(break_even_fee(outcomes))
