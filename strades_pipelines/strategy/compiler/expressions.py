@@ -91,7 +91,7 @@ class Expressions:
         """Where a list lies or how long it is, which never changes while code runs."""
         memory = "M" if owner.base_n is not None else "HN" if self.hot else "N"
         loaded = self.constant_load(self.memory[memory], self.place(owner.base_n, owner.n + n), INT)
-        loaded.set_metadata("range", self.builder.module.add_metadata([INT(0), INT(1 << 48)]))
+        loaded.set_metadata("range", self.program.lengths)
         return loaded
 
     def slot(self, owner: Object, entry: Field, *, write: bool = False) -> Any:
@@ -272,7 +272,7 @@ class Expressions:
     def constant_load(self, memory: Any, index: Any, kind: ir.Type) -> Any:
         """A load from memory that never changes while code runs."""
         loaded = self.builder.load(self.builder.gep(memory, [index], source_etype=kind), typ=kind)
-        loaded.set_metadata("invariant.load", self.builder.module.add_metadata([]))
+        loaded.set_metadata("invariant.load", self.program.nothing)
         return loaded
 
     def member(self, node: ast.Attribute, owner: Object) -> Value:
