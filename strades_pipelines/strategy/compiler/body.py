@@ -136,7 +136,8 @@ class Body(Assignments):
         """End the blocks that it is left from; returns the kind of number that it returns."""
         returns = numbers.common(self.returned) if self.returned else "nothing"
         ends = []
-        for block, self.statement, number in self.leaves:
+        for block, statement, number in self.leaves:
+            self.statement = statement
             self.reopen(block)
             value = number and numbers.as_kind(self.builder, number, returns, self.fail)
             ends.append((self.builder.block, value))

@@ -130,9 +130,9 @@ class Program:
     """The functions made so far, by what they were made of, and the errors they can raise.
 
     `single` says that there is one instrument: the index of every event is 0. `ahead` has the indicators that were
-    updated ahead, by the shape of their owner and their names there. `kinds` are those of the local numbers of functions.
-    `trusted` are modules whose integers stay small. `reals` are float attributes and lists, by shape
-    and name, that integers are put into: what is read there is a real; where more of them are found, `found_reals`, all
+    updated ahead, by the shape of their owner and their names there. `kinds` are those of the local numbers of
+    functions. `trusted` are modules whose integers stay small. `reals` are float attributes and lists, by shape and
+    name, that integers are put into: what is read there is a real; where more of them are found, `found_reals`, all
     is to be lowered again. `reasons` are those why it does not compile. `used` are the constants and functions that
     the code was made with, and where they come from.
     """
