@@ -4,7 +4,8 @@ A set costs Python a tenth of a millisecond: the strategy is made, laid out behi
 a few numbers are read. So threads hold Python's lock for a small part of the time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,15 +40,16 @@ class Template:
 
 @dataclass
 class Laid:
-    """A strategy laid out, with the columns of its indicators, and what is known of the rows that its run wrote.
+    """A strategy laid out, and what is known of the rows that its run wrote.
 
-    `code` and `table`: of the block that it is stepped through.
+    `columns`: of its indicators, in each block; None where they are not updated ahead. `code` and `table`: of the block that it is stepped through.
     """
 
     template: Template
+    strategy: Strategy
     floats: Floats
     integers: Integers
-    columns: Sequence[Sequence[Floats] | None]
+    columns: Sequence[Sequence[Floats] | None] = ()
     code: CompiledEngine = field(init=False)
     table: Integers = field(init=False)
     fills: int = 0
@@ -70,10 +72,21 @@ class Laid:
 
 
 class CompiledSets:
-    """Steps strategies of one class through the same blocks, in one thread."""
+    """Steps strategies of one class through the same blocks, in one thread.
 
-    def __init__(self, bars: Sequence[Bars], terms: Terms, cache: Path, shared: SharedColumns) -> None:
-        self._bars, self._terms, self._cache, self._shared = bars, terms, cache, shared
+    Args:
+        alone: what the strategies' own Python code, and what reads their modules, runs in.
+    """
+
+    def __init__(
+        self,
+        bars: Sequence[Bars],
+        terms: Terms,
+        cache: Path,
+        shared: SharedColumns,
+        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._bars, self._terms, self._cache, self._shared, self._alone = bars, terms, cache, shared, alone
         self._templates: dict[Shape, Template] = {}
         self._packed: dict[Shape, Packer] = {}  # engines that wait for nothing, the strategy apart
         self._start: Engine | None = None
@@ -91,8 +104,8 @@ class CompiledSets:
         for kinds in {block.kinds for block in blocks}:
             steps.compile(kinds, ahead=ahead)
 
-    def run(self, strategies: Sequence[Strategy], blocks: Sequence[Columns]) -> Iterator[Ran]:
-        """What each strategy came to.
+    def run(self, makers: Sequence[Callable[[], Strategy]], blocks: Sequence[Columns]) -> Iterator[Ran]:
+        """What each strategy comes to.
 
         What Python does for a strategy it does for all of them at once, before and after compiled code runs: after it
         has read a hundred thousand bars, Python's own data is no longer in the processor's cache.
@@ -101,13 +114,18 @@ class CompiledSets:
             NotCompilable: with the file, line and reason.
             CompiledError: a strategy raised.
         """
-        if not all(map(self._ends_alone, strategies)):
-            for strategy in strategies:
-                yield self._run_alone(strategy, blocks)
+        laid = []
+        for make in makers:
+            with self._alone():
+                strategy = make()
+                ends_alone = self._ends_alone(strategy)
+                laid += [self._lay_out(strategy, blocks)] if ends_alone else []
+            if not ends_alone:
+                yield self._run_alone(make, blocks)
+        if not laid:
             return
-        if not strategies:
-            return
-        laid = [self._lay_out(strategy, blocks) for strategy in strategies]
+        for one in laid:
+            one.columns = self._columns(one.template, one.strategy, blocks)
         for number, block in enumerate(blocks):
             self._step(laid, number, laid[0].template.steps.readable(block))
         for one in laid:
@@ -140,14 +158,18 @@ class CompiledSets:
         engine.start()
         return engine
 
-    def _run_alone(self, strategy: Strategy, blocks: Sequence[Columns]) -> Ran:
-        engine = self._engine(strategy)
-        steps = CompiledSteps(engine, self._cache, Counts)
+    def _run_alone(self, make: Callable[[], Strategy], blocks: Sequence[Columns]) -> Ran:
+        with self._alone():
+            engine = self._engine(make())
+            steps = CompiledSteps(engine, self._cache, Counts)
+            for block in blocks:
+                steps.compile(block.kinds)
         counts = _cleared(steps)
         for block in blocks:
             steps(block)
-        steps.close()
-        return ended(engine, counts.fills, counts.finite)
+        with self._alone():
+            steps.close()
+            return ended(engine, counts.fills, counts.finite)
 
     def _lay_out(self, strategy: Strategy, blocks: Sequence[Columns]) -> Laid:
         start = self._started(strategy)
@@ -160,7 +182,9 @@ class CompiledSets:
         with refusing():
             check_aliases(strategy, "strategy", self._others)
             packer.fill(strategy, template.strategy.shape, template.strategy.f, template.strategy.n)
-        return Laid(template, *packer.arrays(), self._columns(template, strategy, blocks))
+        for block in blocks:
+            template.steps.compile(block.kinds, ahead=bool(template.ahead))
+        return Laid(template, strategy, *packer.arrays())
 
     def _step(self, laid: Sequence[Laid], number: int, block: Columns) -> None:
         """Step all of them through a block, as far as the journal of each has room, in one call."""
@@ -168,7 +192,9 @@ class CompiledSets:
         for k, one in enumerate(laid):
             columns, steps = one.columns[number], one.template.steps
             computed = [column.ctypes.data for column in columns or ()]
-            one.code = steps.compile(block.kinds, ahead=columns is not None)
+            fails_ahead = bool(one.template.ahead) and columns is None
+            with self._alone() if fails_ahead else nullcontext():
+                one.code = steps.compile(block.kinds, ahead=columns is not None)
             one.table = np.array(block.addresses + steps.reserves.addresses + computed, np.int64)
             f, n, error = one.floats.ctypes.data, one.integers.ctypes.data, errors.ctypes.data + errors.itemsize * k
             rows[k] = (one.code.address, f, n, f, n, error, one.table.ctypes.data, 0, len(block), 0)

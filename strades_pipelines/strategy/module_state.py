@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
@@ -35,6 +36,7 @@ class ModuleState:
     """
 
     def __init__(self, modules: Sequence[ModuleType]) -> None:
+        self._lock = RLock()
         names = {module.__name__ for module in modules}
         self._kept: dict[int, tuple[Space, dict[str, Held | None]]] = {}
         waiting: list[Space] = list(modules)
@@ -43,6 +45,24 @@ class ModuleState:
             if id(space) not in self._kept:
                 self._kept[id(space)] = space, dict(_held(space))
                 waiting += [one for one in vars(space).values() if _is_of(one, names)]
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the modules for one thread: others that would run code of theirs, or put them back, wait.
+
+        Raises:
+            ValueError: with the name that changed meanwhile; all is put back.
+        """
+        with self._lock:
+            try:
+                yield
+                if (name := self.changed()) is not None:
+                    raise ValueError(
+                        f"it changed {name}, which compiled sets share; keep it in self, or sweep --mode events"
+                    )
+            except BaseException:
+                self.restore()
+                raise
 
     def changed(self) -> str | None:
         """The first name whose value is not what it was; None where there is none."""

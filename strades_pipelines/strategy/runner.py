@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,20 +91,20 @@ class Runner:
         from strades_pipelines.strategy.compiler.values import NotCompilable
 
         try:
-            strategy = self._strategy(chosen)
+            with self._alone():
+                strategy = self._strategy(chosen)
         except ValueError as error:
             return Outcome(skipped=str(error))
         try:
             if self.sweep.mode == "events":
                 return self._per_event(strategy)
             try:
-                return self._compiled([strategy])[0]
+                return self._compiled([chosen])[0]
             except NotCompilable:
                 if self.sweep.mode == "compiled":
                     raise
-                outcome = self._per_event(self._strategy(chosen))
-                self._refuse_shared()
-                return outcome
+                with self._alone():
+                    return self._per_event(self._strategy(chosen))
         except NotCompilable:
             raise
         except Exception as error:
@@ -122,7 +123,7 @@ class Runner:
             found: list[Outcome] = []
             if self.sweep.mode != "events":
                 with suppress(Exception):
-                    found = self._compiled([self._strategy(chosen) for chosen in some])
+                    found = self._compiled(some)
             outcomes += found or [self.run(chosen) for chosen in some]
         return outcomes
 
@@ -155,27 +156,25 @@ class Runner:
             steps(block)
         return outcome_of(ended(engine))
 
-    def _compiled(self, strategies: Sequence[Strategy]) -> list[Outcome]:
-        outcomes = [outcome_of(ran) for ran in self._sets().run(strategies, self.blocks)]
-        self._refuse_shared()
-        return outcomes
+    def _compiled(self, sets: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        makers = [partial(self._strategy, chosen) for chosen in sets]
+        return [outcome_of(ran) for ran in self._sets().run(makers, self.blocks)]
 
-    def _refuse_shared(self) -> None:
-        """Refuse what a set of a compiled sweep came to, run per event or not, where it changed its module.
-
-        Threads share the module, so that it cannot be put back for one of them.
+    def _alone(self) -> AbstractContextManager[None]:
+        """While Python code of a set runs in a thread: the other threads share the module, and put it back.
 
         Raises:
-            ValueError: with the name that changed.
+            ValueError: with the name that the set changed. Processes have a module each, which may change.
         """
-        if (name := self._shared_name()) is not None:
-            raise ValueError(f"it changed {name}, which compiled sets share; keep it in self, or sweep --mode events")
+        state = module_state(self._class)
+        return nullcontext() if state is None or self.sweep.mode == "events" else state.alone()
 
     def _sets(self) -> "CompiledSets":
         if self._compiled_sets is None:
             from strades_pipelines.strategy.compiled_sets import CompiledSets
 
-            self._compiled_sets = CompiledSets(self.sweep.bars, self.sweep.terms, self.sweep.cache, self._shared)
+            sweep = self.sweep
+            self._compiled_sets = CompiledSets(sweep.bars, sweep.terms, sweep.cache, self._shared, self._alone)
         return self._compiled_sets
 
 

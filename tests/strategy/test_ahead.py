@@ -122,7 +122,7 @@ def per_event(strategy: Strategy, blocks: Sequence[Columns], terms: Terms) -> tu
 
 def in_sweep(sets: CompiledSets, strategy: Strategy, blocks: Sequence[Columns]) -> tuple[str, str | None]:
     try:
-        [ran] = sets.run([strategy], blocks)
+        [ran] = sets.run([lambda: strategy], blocks)
         return come_to(ran), None
     except Exception as error:
         return "", str(error)

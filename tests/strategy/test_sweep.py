@@ -17,13 +17,15 @@ from strades_pipelines.strategy.library.sma_cross import SmaCross
 from strades_pipelines.strategy.loading import load_strategy
 from strades_pipelines.strategy.runner import Outcome, Sweep
 from strades_pipelines.strategy.specs import parse_fee
-from strades_pipelines.strategy.sweep import mode_of, run_sets
+from strades_pipelines.strategy.sweep import CHUNK, mode_of, run_sets
 from tests.strategy.both import cache_folder
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
 START = 1_577_836_800_000_000  # 2020-01-01T00:00Z
 # Buys under a limit with a bracket, and counts the instants: orders of its own, a timer, a handler for fills.
 OTHERS = '''
+from threading import Event
+
 from strades_pipelines.strategy.strategy import Strategy
 
 
@@ -116,6 +118,7 @@ class Early(Strategy):
 TABLE = {"sets": 0}
 LEVELS = [1.0]
 COUNT = 0
+ON_THE_WAY, BEGUN = Event(), Event()
 
 
 class Ledger:
@@ -176,6 +179,28 @@ class Wide(Strategy):
 
     def on_aggregate_bar(self, bar, account):
         account.target[bar.i] = self.units
+
+
+class Meets(Strategy):
+    """Way 1 keeps a price in its module and runs per event; it waits there until way 0 has begun, in another thread."""
+
+    way: int = 3
+
+    def on_start(self, account):
+        self.units = 1.0
+        if self.way == 1:
+            self.huge = 10**30
+        if self.way == 2:
+            ON_THE_WAY.wait(0.5)
+        if self.way == 0:
+            BEGUN.set()
+
+    def on_aggregate_bar(self, bar, account):
+        if self.way == 1 and len(LEVELS) == 1:
+            LEVELS.append(bar.close)
+            ON_THE_WAY.set()
+            BEGUN.wait(0.5)
+        account.target[bar.i] = float(len(LEVELS))
 
 
 class Unsized(Strategy):
@@ -283,6 +308,15 @@ def test_a_set_that_goes_on_per_event_among_compiled_ones_may_not_change_what_th
     assert "LEVELS, which compiled sets share; keep it in self" in str(wide.skipped)
     assert before == after
     assert (before.skipped, before.fills) == (None, 1)
+
+
+def test_a_set_that_runs_per_event_in_a_thread_has_its_module_for_itself(others: Path, cache: Path) -> None:
+    sweep = Sweep(f"{others}:Meets", {}, [walk(1, 30)], Terms(cash=1e5), "auto", cache)
+    ways = [1, *[3] * (CHUNK - 1), 2, 0]  # the first worker's chunk, and the second's
+    found = outcomes(sweep, [{"way": way} for way in ways], jobs=2)
+    assert "it changed" in str(found[0].skipped)  # not put back by another set's beginning, nor seen by that
+    assert {one.skipped for one in found[1:]} == {None}
+    assert len({one.equity for one in found[1:]}) == 1
 
 
 def test_sets_of_one_call_that_fill_their_journals_come_to_what_single_runs_do(others: Path, cache: Path) -> None:

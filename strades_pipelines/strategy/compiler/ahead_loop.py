@@ -74,7 +74,7 @@ class AheadLoop:
     def constant(self, memory: Any, index: Any, kind: ir.Type) -> Any:
         """A load from memory that never changes while the loop runs."""
         loaded = self.builder.load(self.builder.gep(memory, [index], source_etype=kind), typ=kind)
-        loaded.set_metadata("invariant.load", self.program.module.add_metadata([]))
+        loaded.set_metadata("invariant.load", self.program.nothing)
         return loaded
 
     def column(self, column: Column) -> Any:

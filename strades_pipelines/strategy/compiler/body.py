@@ -13,7 +13,6 @@ from strades_pipelines.strategy.compiler.program import (
     HOMES,
     MEMORY,
     Function,
-    Outcome,
     Program,
     Source,
     key_of,
@@ -36,50 +35,42 @@ FROM_THE_END = "a computed index below 0"
 
 
 def lower_function(
-    program: Program, name: str, function: Callable[..., Any], arguments: Sequence[Value], *, hot: bool, apart: bool
+    program: Program, function: Callable[..., Any], arguments: Sequence[Value], *, hot: bool, apart: bool
 ) -> Function:
     """The LLVM function for a Python function with such arguments.
+
+    It is lowered again only where a local number turns out to be of a wider kind than it began with.
 
     Raises:
         NotCompilable: it uses what cannot be compiled; the program has every reason.
     """
-    source = read_source(function)
-    key = (function, *map(key_of, arguments))
-    if key not in program.outcomes:
-        program.outcomes[key] = _outcome(program, name, source, arguments, hot=hot)
-    outcome = program.outcomes[key]
-    llvm = program.declare(name, arguments, outcome.returns, outcome.raises, hot=hot, cold=apart)
-    made = Function(llvm, outcome.returns, outcome.raises, hot)
-    Body(program, source, llvm, made, outcome.kinds, hot=hot).lower(arguments)
-    return made
-
-
-def _outcome(program: Program, name: str, source: Source, arguments: Sequence[Value], *, hot: bool) -> Outcome:
-    """What a function returns, whether it can raise, and of what kinds its local numbers are.
-
-    It is lowered into a module that is thrown away, until no local number becomes one of a wider kind.
-    """
-    kinds: Mapping[str, str] = {}
+    source, key = read_source(function), (function, *map(key_of, arguments))
     while True:
-        scratch = Program(module=ir.Module("scratch"))
-        trial = Body(program, source, scratch.declare(name, arguments, "nothing", False, hot=hot), None, kinds, hot=hot)
-        trial.lower(arguments)
-        if trial.failed:
+        llvm = program.declare(function.__qualname__, arguments, hot=hot, cold=apart)
+        body = Body(program, source, llvm, program.kinds.get(key, {}), hot=hot)
+        body.lower(arguments)
+        program.kinds[key] = body.kinds
+        if body.failed:
             raise program.refused()
-        kinds = trial.kinds
-        if not trial.widened:
+        if not body.widened:
             break
-    if trial.returned and trial.falls_off:
-        reason = NotCompilable(
-            f"{source.where(source.tree)}: {source.tree.name} may end without the number that it returns elsewhere"
+        program.discard(body.llvm)
+    if body.returned and body.falls_off:
+        program.record(
+            NotCompilable(
+                f"{source.where(source.tree)}: {source.tree.name} may end without the number that it returns elsewhere"
+            )
         )
-        program.record(reason)
         raise program.refused()
-    return Outcome(numbers.common(trial.returned) if trial.returned else "nothing", trial.raised, kinds)
+    returns = body.complete()
+    return Function(body.llvm, returns, body.raised, hot)
 
 
 class Body(Assignments):
-    """The lowering of one function's body; `made` is None while it is only looked at.
+    """The lowering of one function's body.
+
+    What it returns, and whether it can raise, is known when all of it is lowered: until then the blocks that it is left
+    from end with `unreachable`, and `complete` ends them as they are to end.
 
     Args:
         kinds: of its local numbers, as far as they are known.
@@ -90,15 +81,16 @@ class Body(Assignments):
         program: Program,
         source: Source,
         function: ir.Function,
-        made: Function | None,
         kinds: Mapping[str, str],
         *,
         hot: bool,
     ) -> None:
         super().__init__(program, source, hot=hot)
-        self.llvm, self.made, self.kinds = function, made, dict(kinds)
+        self.llvm, self.kinds = function, dict(kinds)
         self.statement: ast.AST = source.tree
         self.returned: list[str] = []
+        self.leaves: list[tuple[Any, ast.AST, Number | None]] = []
+        self.escapes: list[Any] = []
         self.raised = self.falls_off = self.failed = False
         self.loops: list[tuple[Any, Any]] = []
         self.numbered: dict[tuple[int, str, str], int] = {}
@@ -126,24 +118,42 @@ class Body(Assignments):
 
     def leave(self, number: Number | None) -> None:
         """Return, with a number or without."""
-        if self.made is None:
-            self.builder.unreachable()
-        elif number is None:
-            self.builder.ret(BOOL(False)) if self.made.raises else self.builder.ret_void()
-        else:
-            value = numbers.as_kind(self.builder, number, self.made.returns, self.fail)
-            if not self.made.raises:
-                self.builder.ret(value)
-                return
-            self.builder.store(value, self.llvm.args[-1])
-            self.builder.ret(BOOL(False))
+        self.leaves.append((self.builder.block, self.statement, number))
+        self.builder.unreachable()
 
     def escape(self) -> None:
         """Return because of an error whose number is in E already."""
-        if self.made is None:
-            self.builder.unreachable()
-        else:
+        self.escapes.append(self.builder.block)
+        self.builder.unreachable()
+
+    def reopen(self, block: Any) -> None:
+        """Go on at the end of a block that was left."""
+        block.instructions.pop()
+        block.terminator = None
+        self.builder.position_at_end(block)
+
+    def complete(self) -> str:
+        """End the blocks that it is left from; returns the kind of number that it returns."""
+        returns = numbers.common(self.returned) if self.returned else "nothing"
+        ends = []
+        for block, statement, number in self.leaves:
+            self.statement = statement
+            self.reopen(block)
+            value = number and numbers.as_kind(self.builder, number, returns, self.fail)
+            ends.append((self.builder.block, value))
+        self.program.define(self.llvm, returns, raises=self.raised)
+        for block, value in ends:
+            self.builder.position_at_end(block)
+            if not self.raised:
+                self.builder.ret_void() if value is None else self.builder.ret(value)
+                continue
+            if value is not None:
+                self.builder.store(value, self.llvm.args[-1])
+            self.builder.ret(BOOL(False))
+        for block in self.escapes:
+            self.reopen(block)
             self.builder.ret(BOOL(True))
+        return returns
 
     def fail(self, condition: Any, name: str, text: str, per_event: Callable[[], Any] | None = None) -> None:
         """Raise an error where the condition holds; where `per_event` does too, the run goes on per event."""
@@ -173,16 +183,10 @@ class Body(Assignments):
     # Reasons why it does not compile.
 
     def attempt(self, lower: Callable[..., Any], *arguments: Any) -> Any:
-        """What a part comes to; where it cannot be compiled the reason is kept, and the rest is looked at.
-
-        Raises:
-            NotCompilable: it is no trial any more.
-        """
+        """What a part comes to; where it cannot be compiled the reason is kept, and the rest is looked at."""
         try:
             return lower(*arguments)
         except NotCompilable as reason:
-            if self.made is not None:
-                raise
             self.failed = True
             self.program.record(reason)
             for part in arguments:

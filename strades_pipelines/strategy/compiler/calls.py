@@ -55,6 +55,8 @@ class Calls(Expressions):
             if self.source.names[function.value.id] is not math:
                 raise self.refuse(node, f"the call {ast.unparse(node)}")
             return self.call_math(node, function.attr)
+        if self.is_super(function.value):
+            return self.call_inherited(node, function)
         owner = self.value(function.value)
         if isinstance(owner, Computed):
             column = owner.column(function.attr)
@@ -67,6 +69,15 @@ class Calls(Expressions):
             raise self.refuse(node, f"the call {ast.unparse(node)}")
         arguments = self.bind(node, method, skip=1)
         made = self.program.method(owner, function.attr, arguments, self.source.where(node), hot=self.hot)
+        return self.emit(made, [owner, *arguments])
+
+    def call_inherited(self, node: ast.Call, called: ast.Attribute) -> Number:
+        """super().method(...)."""
+        owner, method = self.inherited(called)
+        if not inspect.isfunction(method):
+            raise self.refuse(node, f"the call {ast.unparse(node)}")
+        arguments = self.bind(node, method, skip=1)
+        made = self.program.function(method, [owner, *arguments], self.source.where(node), hot=self.hot)
         return self.emit(made, [owner, *arguments])
 
     def call_name(self, node: ast.Call, name: str) -> Number:

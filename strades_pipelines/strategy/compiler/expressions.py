@@ -91,7 +91,7 @@ class Expressions:
         """Where a list lies or how long it is, which never changes while code runs."""
         memory = "M" if owner.base_n is not None else "HN" if self.hot else "N"
         loaded = self.constant_load(self.memory[memory], self.place(owner.base_n, owner.n + n), INT)
-        loaded.set_metadata("range", self.builder.module.add_metadata([INT(0), INT(1 << 48)]))
+        loaded.set_metadata("range", self.program.lengths)
         return loaded
 
     def slot(self, owner: Object, entry: Field, *, write: bool = False) -> Any:
@@ -226,6 +226,8 @@ class Expressions:
             if not isinstance(held, ModuleType | type) or not hasattr(held, node.attr):
                 raise self.refuse(node, f"{ast.unparse(node)} is no number of a module or class")
             return self.constant(node, self.outer(held, node.attr))
+        if self.is_super(node.value):
+            return self.inherited_member(node)
         owner = self.value(node.value)
         if isinstance(owner, Event):
             return self.event_number(node, owner)
@@ -234,6 +236,34 @@ class Expressions:
         if isinstance(owner, Computed):
             return self.computed_number(node, owner)
         raise self.unknown(node, owner, f"{ast.unparse(node)}, of no object")
+
+    def is_super(self, node: ast.expr) -> bool:
+        """Whether an expression is `super()`, and that name Python's own."""
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+        is_bare = isinstance(node, ast.Call) and not node.args and not node.keywords
+        is_other = "super" in self.source.locals or "super" in self.source.names
+        return is_call and is_bare and not is_other and bool(self.source.tree.args.args)
+
+    def inherited(self, node: ast.Attribute) -> tuple[Object, Any]:
+        """The object that `super()` is of, and what stands in a class behind this one under the attribute's name."""
+        me = ast.copy_location(ast.Name(self.source.tree.args.args[0].arg, ast.Load()), node)
+        owner, cls = self.value(me), self.source.names.get("__class__")
+        if not isinstance(owner, Object):
+            raise self.unknown(node, owner, ast.unparse(node))
+        if not isinstance(cls, type) or not issubclass(owner.shape.cls, cls):
+            raise self.refuse(node, f"{ast.unparse(node)} in no method of the object's class")
+        behind = super(cls, owner.shape.cls)  # type: ignore[misc]
+        return owner, self.outer(behind, node.attr) if hasattr(behind, node.attr) else None
+
+    def inherited_member(self, node: ast.Attribute) -> Number:
+        """super().name: a property, or a number of a class."""
+        owner, held = self.inherited(node)
+        if type(held) in SCALARS:
+            return self.constant(node, held)
+        if not isinstance(held, property) or held.fget is None:
+            raise self.refuse(node, f"{ast.unparse(node)} is no property and no number of a class")
+        made = self.program.function(held.fget, [owner], self.source.where(node), hot=self.hot)
+        return self.emit(made, [owner])
 
     def unknown(self, node: ast.AST, value: Value, what: str) -> NotCompilable:
         """The error for a value of the wrong sort; for what another error left behind, that one."""
@@ -272,7 +302,7 @@ class Expressions:
     def constant_load(self, memory: Any, index: Any, kind: ir.Type) -> Any:
         """A load from memory that never changes while code runs."""
         loaded = self.builder.load(self.builder.gep(memory, [index], source_etype=kind), typ=kind)
-        loaded.set_metadata("invariant.load", self.builder.module.add_metadata([]))
+        loaded.set_metadata("invariant.load", self.program.nothing)
         return loaded
 
     def member(self, node: ast.Attribute, owner: Object) -> Value:
@@ -352,7 +382,7 @@ class Expressions:
         check = self.checked
         made = numbers.arithmetic(self.builder, sign, left, right, self.fail, checked=check) if sign else None
         if made is None:
-            raise self.refuse(node, f"the operator in {ast.unparse(node)}; write x * x, or math.floor(x / y)")
+            raise self.refuse(node, f"the operator in {ast.unparse(node)}; write x * x")
         return made
 
     def see_UnaryOp(self, node: ast.UnaryOp) -> Value:  # noqa: N802

@@ -38,6 +38,7 @@ TEXTS = {
     ("int", "//"): _text_of(lambda: ONE // NOTHING),
     ("int", "%"): _text_of(lambda: ONE % NOTHING),
     ("float", "/"): _text_of(lambda: 1.0 / NOTHING),
+    ("float", "//"): _text_of(lambda: 1.0 // NOTHING),
     ("float", "%"): _text_of(lambda: 1.0 % NOTHING),
 }
 
@@ -115,7 +116,7 @@ def arithmetic(
             least = builder.icmp_signed("==", first, INT(LEAST))
             exact(builder.and_(least, builder.icmp_signed("==", second, INT(-1))), PER_EVENT, TOO_LARGE)
         return Number(_floor_division(builder, sign, first, second), "int")
-    if sign == "//":
+    if sign not in ("/", "//", "%", *FLOAT_SIGNS):
         return None
     if "float" not in kinds:
         return _real_arithmetic(builder, sign, left, right, fail)
@@ -123,21 +124,21 @@ def arithmetic(
     if sign == "/":
         _refuse_zero(builder, "float", sign, right, fail)
         return Number(builder.fdiv(to_float(builder, left), over), "float")
-    if sign == "%":
+    if sign in FLOOR_SIGNS:
         _refuse_zero(builder, "float", sign, right, fail)
-        return Number(_float_modulo(builder, to_float(builder, left), over), "float")
+        return Number(FLOOR_SIGNS[sign](builder, to_float(builder, left), over), "float")
     return Number(getattr(builder, FLOAT_SIGNS[sign])(to_float(builder, left), over), "float")
 
 
 def _real_arithmetic(builder: ir.IRBuilder, sign: str, left: Number, right: Number, fail: Raise) -> Number:
     """Of numbers that may both be ints: right for ints and floats alike, or per event."""
     first, second = to_exact(builder, left, fail), to_exact(builder, right, fail)
-    if sign in ("/", "%"):
+    if sign in ("/", *FLOOR_SIGNS):
         fail(builder.fcmp_ordered("==", second, DOUBLE(0.0)), PER_EVENT, INT_OR_FLOAT)
     if sign == "/":
         return Number(builder.fdiv(first, second), "float")
     signs = {name: getattr(builder, operation) for name, operation in FLOAT_SIGNS.items()}
-    made = _float_modulo(builder, first, second) if sign == "%" else signs[sign](first, second)
+    made = FLOOR_SIGNS[sign](builder, first, second) if sign in FLOOR_SIGNS else signs[sign](first, second)
     size = call_intrinsic(builder, "llvm.fabs", [made])
     fail(builder.fcmp_ordered(">=", size, DOUBLE(float(EXACT))), PER_EVENT, INT_OR_FLOAT)
     fail(_is_minus_zero(builder, made), PER_EVENT, INT_OR_FLOAT)
@@ -187,6 +188,23 @@ def _float_modulo(builder: ir.IRBuilder, value: Any, over: Any) -> Any:
     moved = builder.select(differ, builder.fadd(rest, over), rest)
     zero = call_intrinsic(builder, "llvm.copysign", [DOUBLE(0.0), over])
     return builder.select(is_zero, zero, moved)
+
+
+def _float_floor_division(builder: ir.IRBuilder, value: Any, over: Any) -> Any:
+    """As CPython does it (`_float_div_mod`): what is left without the rest is divided, and the quotient rounded."""
+    rest = builder.frem(value, over)
+    differ = builder.xor(builder.fcmp_ordered("<", rest, DOUBLE(0.0)), builder.fcmp_ordered("<", over, DOUBLE(0.0)))
+    wrong = builder.and_(builder.fcmp_unordered("!=", rest, DOUBLE(0.0)), differ)
+    quotient = builder.fdiv(builder.fsub(value, rest), over)
+    quotient = builder.select(wrong, builder.fsub(quotient, DOUBLE(1.0)), quotient)
+    floor = call_intrinsic(builder, "llvm.floor", [quotient])
+    is_above = builder.fcmp_ordered(">", builder.fsub(quotient, floor), DOUBLE(0.5))
+    nearest = builder.select(is_above, builder.fadd(floor, DOUBLE(1.0)), floor)
+    zero = call_intrinsic(builder, "llvm.copysign", [DOUBLE(0.0), builder.fdiv(value, over)])
+    return builder.select(builder.fcmp_ordered("==", quotient, DOUBLE(0.0)), zero, nearest)
+
+
+FLOOR_SIGNS = {"//": _float_floor_division, "%": _float_modulo}
 
 
 def negative(builder: ir.IRBuilder, number: Number, fail: Raise, *, checked: bool) -> Number:

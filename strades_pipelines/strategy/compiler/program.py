@@ -110,15 +110,6 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a function returns, whether it can raise, and the kinds of its local numbers."""
-
-    returns: str
-    raises: bool
-    kinds: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class Used:
     """A constant or function that code was made with, and where it comes from."""
 
@@ -139,9 +130,9 @@ class Program:
     """The functions made so far, by what they were made of, and the errors they can raise.
 
     `single` says that there is one instrument: the index of every event is 0. `ahead` has the indicators that were
-    updated ahead, by the shape of their owner and their names there. `outcomes` are what functions return, and whether
-    they can raise. `trusted` are modules whose integers stay small. `reals` are float attributes and lists, by shape
-    and name, that integers are put into: what is read there is a real; where more of them are found, `found_reals`, all
+    updated ahead, by the shape of their owner and their names there. `kinds` are those of the local numbers of
+    functions. `trusted` are modules whose integers stay small. `reals` are float attributes and lists, by shape and
+    name, that integers are put into: what is read there is a real; where more of them are found, `found_reals`, all
     is to be lowered again. `reasons` are those why it does not compile. `used` are the constants and functions that
     the code was made with, and where they come from.
     """
@@ -155,11 +146,21 @@ class Program:
     ahead: Mapping[tuple[Shape, str], Computed] = field(default_factory=dict)
     module: ir.Module = field(default_factory=lambda: ir.Module("strades"))
     functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)
-    outcomes: dict[tuple[Any, ...], Outcome] = field(default_factory=dict)
+    kinds: dict[tuple[Any, ...], Mapping[str, str]] = field(default_factory=dict)
     failed: set[tuple[Any, ...]] = field(default_factory=set)
     under_way: dict[tuple[Any, ...], Touched] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     copies: Copies = field(default_factory=Copies)
+
+    @cached_property
+    def nothing(self) -> Any:
+        """The metadata of a load from what never changes."""
+        return self.module.add_metadata([])
+
+    @cached_property
+    def lengths(self) -> Any:
+        """The metadata of a load of a place or length."""
+        return self.module.add_metadata([INT(0), INT(1 << 48)])
 
     @property
     def now(self) -> Touched:
@@ -229,9 +230,8 @@ class Program:
             raise self.refused()
         if key not in self.functions:
             touched = self.under_way[key] = Touched()
-            name = f"{function.__qualname__}.{len(self.functions)}"
             try:
-                made = lower_function(self, name, function, arguments, hot=hot, apart=apart)
+                made = lower_function(self, function, arguments, hot=hot, apart=apart)
             except NotCompilable:
                 self.failed.add(key)
                 raise
@@ -242,24 +242,13 @@ class Program:
             self.now.add(self.functions[key].touched)
         return self.functions[key]
 
-    def declare(
-        self,
-        name: str,
-        arguments: Sequence[Value],
-        returns: str,
-        raises: bool,
-        *,
-        hot: bool = False,
-        cold: bool = False,
-    ) -> ir.Function:
-        """A new function of the module."""
-        result: ir.Type = TYPES[returns]
+    def declare(self, name: str, arguments: Sequence[Value], *, hot: bool = False, cold: bool = False) -> ir.Function:
+        """A new function of the module; what it returns is said by `define`, when it is known."""
         kinds = [kind for argument in arguments for kind in carried_types(argument)]
-        if raises:
-            kinds += [POINTER] if result != VOID else []
-            result = BOOL
         memories = MEMORY + HOMES if hot else MEMORY
-        made = ir.Function(self.module, ir.FunctionType(result, [POINTER] * len(memories) + kinds), name)
+        # None of the C library's, which have no dot in theirs.
+        name = self.module.get_unique_name(f"python.{name}")
+        made = ir.Function(self.module, ir.FunctionType(VOID, [POINTER] * len(memories) + kinds), name)
         made.linkage = "internal"
         if cold:
             made.attributes.add("cold")
@@ -270,6 +259,21 @@ class Program:
             given.name = memory
             given.add_attribute("noalias")
         return made
+
+    def define(self, made: ir.Function, returns: str, *, raises: bool) -> None:
+        """Say what a function returns: see `Function`."""
+        kinds = [given.type for given in made.args]
+        if raises and returns != "nothing":
+            kinds.append(POINTER)
+            made.args = (*made.args, ir.Argument(made, POINTER))
+        result: ir.Type = BOOL if raises else TYPES[returns]
+        made.ftype = ir.FunctionType(result, kinds)
+        made.type = made.ftype.as_pointer()
+        made.return_value = ir.ReturnValue(made, result)
+
+    def discard(self, made: ir.Function) -> None:
+        """Take a function out of the module."""
+        del self.module.globals[made.name]
 
 
 def key_of(value: Value) -> Any:

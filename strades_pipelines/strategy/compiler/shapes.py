@@ -85,7 +85,11 @@ class Shape:
 
     def get(self, name: str) -> Field | None:
         """The field of an attribute, None where it has no place in the arrays."""
-        return dict(self.fields).get(name)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Field]:
+        return dict(self.fields)
 
 
 KNOWN: dict[Any, Shape] = {}  # by signature: the same shape is the same object, and quick to find and compare

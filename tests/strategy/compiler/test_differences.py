@@ -53,7 +53,24 @@ class Watched:
         self.total += value
         return self.total
 
-class Written(Strategy):
+class Base(Strategy):
+    SCALE = 3
+    def raised(self, x):
+        return x + self.lift
+    @property
+    def half(self):
+        return self.a / 2.0
+
+class Middle(Base):
+    lift = 0.5
+    def raised(self, x):
+        return super().raised(x) * 2.0
+
+class Other(Base):
+    def raised(self, x):
+        return super().raised(x) - 7.0
+
+class Written(Middle, Other):
     SCALE = 2
     shift = Tripled()
     def on_start(self, account):
@@ -64,6 +81,18 @@ class Written(Strategy):
         self.window = [1.0, 2.0, 3.0]
         self.counts = [0, 0]
         {state}
+
+    def raised(self, x):
+        return super().raised(x) + 1.0
+
+    @property
+    def half(self):
+        return 9.0
+
+    def mixed(self, x):
+        if x > 1.0:
+            return x
+        return self.n
 
     def turn(self):
         self.n += 1
@@ -86,6 +115,12 @@ RIGHT = {
     "bare objects of floats": ("self.bare = [Bare(1.0), Bare(2.0)]", "self.bare[bar.i].size += bar.close"),
     "objects of ints alone": ("self.bare = [Bare(1), Bare(2)]", "self.bare[bar.i].size += self.turn()"),
     "division of negatives": ("", "self.n = -7 // 2 + -7 % 3 + 7 // -2 + 7 % -3 - self.n // 3"),
+    "floor division of floats": ("", "self.a = 7.5 // -2.0 + (0.0 - bar.close) // 3.0 + 0.3 // 0.1 + 1.0 // 0.1"),
+    "floor division to minus zero": ("", "self.a = math.copysign(1.0, 0.0 // -bar.close) + math.inf // -2.0"),
+    "floor division by another kind": ("", "self.a = bar.close // 7 + self.turn() // 0.4 + True // bar.close"),
+    "the next class in the order of a diamond": ("", "self.a = self.raised(bar.close)"),
+    "a property and a number behind": ("", "self.a = bar.close + super().half + super().SCALE"),
+    "a whole number on one way and a float on the other": ("", "self.a = self.mixed(float(self.turn())) + 0.5"),
     "the rest of negatives": ("", "self.a = -7.5 % 2.0 + 7.5 % -2.0 + (0.0 - bar.close) % 3.0"),
     "a rest of zero has the sign of the divisor": ("", "self.a = math.copysign(1.0, 6.0 % -2.0)"),
     "minus zero": ("", "self.a = math.copysign(1.0, -0.0) + math.atan2(-0.0, -1.0)"),
@@ -100,6 +135,7 @@ FAILS = {
     "int division": ("", "self.a = 1 / (self.n - self.n)"),
     "int floor division": ("", "self.n = 1 // (self.n - self.n)"),
     "int modulo": ("", "self.n = 1 % (self.n - self.n)"),
+    "float floor division": ("", "self.a = bar.close // (self.a - self.a)"),
     "float modulo": ("", "self.a = bar.close % (self.a - self.a)"),
     "reading behind a list": ("", "self.a = self.window[3]"),
     "writing behind a list": ("", "self.window[self.turn() + 3] = 1.0"),
@@ -119,6 +155,7 @@ GOES_ON = {
     "integers above 2**53 divided": ("self.odd = 2 ** 53 + 1", "self.a = self.odd / 3"),
     "a computed index below 0": ("", "self.a = self.window[self.n - 1]"),
     "a zero that may be an int": ("", "x = 1.5 if self.up else 0\n        self.a = math.copysign(1.0, -x)"),
+    "a floor division to a zero that may be an int": ("", "x = 1.5 if self.up else 0\n        self.a = x // -2"),
     "products that may be ints": ("", "x = 1.5 if self.up else 3037000501\n        self.a = x * x % 7"),
 }
 REFUSED = {

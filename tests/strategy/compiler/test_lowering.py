@@ -121,6 +121,7 @@ class Everything(Strategy):
         out[28] = a if a != a else 0.0
         out[29] = math.pi if math.isnan(b) else math.inf
         out[30] = -b
+        out[31] = a // b if b != 0.0 else -1.0
         self.count += 1
 
 
