@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.children import LONGEST_SECONDS, run_child_with_input
 from tests.sandbox.serving import Served, served
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,10 @@ Crawl = Callable[..., Crawled]
 
 @pytest.fixture
 def crawl(sandbox: Served, database_url: str) -> Crawl:
-    """Runs `python -m scrapers` over requests, against the sandbox and its clock unless told otherwise."""
+    """Runs `python -m scrapers` over requests, against the sandbox and its clock unless told otherwise.
+
+    A fork of a process that has imported Scrapy, which is most of what a crawl would cost; a new one with `meanwhile`.
+    """
 
     def run(
         *requests: dict[str, Any],
@@ -66,24 +70,36 @@ def crawl(sandbox: Served, database_url: str) -> Crawl:
             "STRADES_CRASH_AT": crash_at,
             "STRADES_WORLD": world,
         }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "scrapers"],
-            env={**os.environ, **environment},
-            cwd=PROJECT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # a crash point kills its whole process group
-        )
-        if meanwhile is not None:
-            threading.Thread(target=meanwhile, args=[process], daemon=True).start()
-        stdout, stderr = process.communicate(json.dumps(plan_of(*requests, **plan)), timeout=60)
+        plan_text = json.dumps(plan_of(*requests, **plan))
+        if meanwhile is None:
+            done = run_child_with_input(plan_text, "scrapers", **environment)
+            code, stdout, stderr = done.returncode, done.stdout, done.stderr
+        else:
+            code, stdout, stderr = watched(plan_text, environment, meanwhile)
         lines = stdout.splitlines()
         assert len(lines) <= 1, f"expected one line on standard output, was {stdout!r}"
-        return Crawled(process.returncode, json.loads(lines[0]) if lines else {}, stderr)
+        return Crawled(code, json.loads(lines[0]) if lines else {}, stderr)
 
     return run
+
+
+def watched(
+    plan: str, environment: dict[str, str], meanwhile: Callable[["subprocess.Popen[str]"], None]
+) -> tuple[int, str, str]:
+    """The return code and output of a process that is started anew, so that it can be watched and stopped."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scrapers"],
+        env={**os.environ, **environment},
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    threading.Thread(target=meanwhile, args=[process], daemon=True).start()
+    stdout, stderr = process.communicate(plan, timeout=LONGEST_SECONDS)
+    return process.returncode, stdout, stderr
 
 
 def plan_of(*requests: dict[str, Any], **changed: Any) -> dict[str, Any]:
