@@ -31,6 +31,10 @@ from strades_pipelines.brokerage.wallet_rows import wallet_row
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.engine.broker import SimulatedBroker
+from strades_pipelines.engine.engine import Engine
+from strades_pipelines.engine.gate import Gate
+from strades_pipelines.engine.session import Progress, Session
 from strades_pipelines.market.books import ZERO, Books
 from strades_pipelines.market.events import Fill, stamp
 from strades_pipelines.market.fees import PercentFee, percent_fee
@@ -42,13 +46,9 @@ from strades_pipelines.market.order_states import OrderState as S
 from strades_pipelines.market.orders import MARKET, Order, Refusal, TradingDecision
 from strades_pipelines.market.rounding import to_ticks
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.broker import SimulatedBroker
-from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.events import microseconds, moment
-from strades_pipelines.strategy.gate import Gate
 from strades_pipelines.strategy.orders import CANCELLED, DISTRUSTED, EXPIRED, FILLED, MARKET_CLOSED, OUTCOMES, REJECTED
 from strades_pipelines.strategy.registry import code_hash
-from strades_pipelines.strategy.session import Progress, Session
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection

@@ -17,7 +17,7 @@ from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ledger import Line, plain
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms, Refusal, TradingDecision
-from strades_pipelines.secret_values import masked, masked_bytes
+from strades_pipelines.system.secret_values import masked, masked_bytes
 
 Row = dict[str, Any]
 PRICES = ("limit", "stop", "trail")

@@ -7,8 +7,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from strades_pipelines.analysis.trials import Trial
 from strades_pipelines.database.connection import connect
-from strades_pipelines.strategy.analysis.trials import Trial
 from strades_pipelines.strategy.events import microseconds, moment
 
 COLUMNS = (

@@ -27,8 +27,8 @@ from strades_pipelines.ingestion.exclusions import EXCLUSION, RESTORATION, Exclu
 from strades_pipelines.ingestion.files import OwnFile, file_of_source, keep_files, look_through
 from strades_pipelines.ingestion.loader import load_stored, read_listings
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
-from strades_pipelines.processes import die_with_parent
 from strades_pipelines.settings import settings
+from strades_pipelines.system.processes import die_with_parent
 
 # The source of what a person wrote; no website of Sources.json has the name.
 MANUAL_SOURCE = "manual"

@@ -21,7 +21,7 @@ from strades_pipelines.ingestion.loader import Listings
 from strades_pipelines.ingestion.tables import UnlistedError, rows_of
 from strades_pipelines.ingestion.verdicts import BodyRefused, Reject
 from strades_pipelines.market.ids import int63
-from strades_pipelines.regular_files import read_regular
+from strades_pipelines.system.regular_files import read_regular
 
 METHOD = "FILE"
 KNOWN = "SELECT fetch_id FROM rawsources.fetches WHERE source = %s AND request_key = %s AND method = %s"

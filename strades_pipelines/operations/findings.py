@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.adoption import CannotBeSettledError, adopt, ignore
 from strades_pipelines.brokerage.brokers.venue import account_of
 from strades_pipelines.brokerage.command_log import ALL, Scope
@@ -24,7 +25,6 @@ from strades_pipelines.operations.trading import (
     wallets_in,
 )
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.bad_input import BadInput
 
 
 def run_reconcile(wallet: str | None, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import psycopg
 import typer
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.brokers.venue import VenueBroker, venue_for
 from strades_pipelines.brokerage.command_log import Scope, log_command, log_outcome
 from strades_pipelines.brokerage.execution import execute_pending
@@ -27,7 +28,6 @@ from strades_pipelines.market.orders import OrderRequest
 from strades_pipelines.operations.output import print_result, table
 from strades_pipelines.operations.trading import new_request, open_world
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.bad_input import BadInput
 
 
 def run_order(

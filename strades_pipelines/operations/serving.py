@@ -75,9 +75,9 @@ def dashboard_removefactor(name: Annotated[str, typer.Argument(help="The name of
 
 def _run_dashboard(*arguments: str) -> NoReturn:
     """Go on as the dashboard's own process, which imports Django: no other command does."""
-    from strades_pipelines.child_environment import for_dashboard
     from strades_pipelines.database.connection import working_dashboard_url
-    from strades_pipelines.install import prepare
+    from strades_pipelines.installation.install import prepare
+    from strades_pipelines.system.child_environment import for_dashboard
 
     prepare()
     environment = for_dashboard(os.environ, working_dashboard_url())

@@ -10,7 +10,7 @@ import typer
 from strades_pipelines.research import options as opt
 
 if TYPE_CHECKING:
-    from strades_pipelines.strategy.lookahead import Feed, Finding
+    from strades_pipelines.simulation.lookahead import Feed, Finding
     from strades_pipelines.strategy.strategy import Strategy
 
 app = typer.Typer()
@@ -40,7 +40,7 @@ def lookahead(
     """Does a strategy know the future? Poison what is known after t; no decision up to t may change."""
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
     from strades_pipelines.settings import settings
-    from strades_pipelines.strategy import lookahead as check
+    from strades_pipelines.simulation import lookahead as check
     from strades_pipelines.strategy.file_reads import files_read
     from strades_pipelines.strategy.loading import silent_libraries
 
@@ -79,7 +79,7 @@ def startup(
     """Does a strategy warm up as it says? Runs after 1, 2 and 4 times its lookback must decide alike."""
     from strades_pipelines.research.inputs import DataChoice, TermsChoice
     from strades_pipelines.settings import settings
-    from strades_pipelines.strategy import startup as check
+    from strades_pipelines.simulation import startup as check
 
     data = DataChoice(bars or (), adjust or (), calendar or (), instrument or (), interval, from_, to)
     terms = TermsChoice(cash, fee, fill).terms()
@@ -102,7 +102,7 @@ def _maker(named: str, param: Sequence[str], *, fresh: bool = False) -> "tuple[C
 
 
 def _feed(make: "Callable[[], Strategy]", name: str) -> "Feed":
-    from strades_pipelines.strategy.bad_input import BadInput
+    from strades_pipelines.bad_input import BadInput
 
     module = sys.modules[type(make()).__module__]
     found: Feed | None = getattr(module, name, None)
@@ -113,7 +113,7 @@ def _feed(make: "Callable[[], Strategy]", name: str) -> "Feed":
 
 def _refusable(check: Callable[[], Answer]) -> Answer:
     """What a check says; what it raises is about what it was given."""
-    from strades_pipelines.strategy.bad_input import BadInput
+    from strades_pipelines.bad_input import BadInput
 
     try:
         return check()

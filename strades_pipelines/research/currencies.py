@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from strades_pipelines.strategy.action_files import CURRENCY
-from strades_pipelines.strategy.backtest import Bars
-from strades_pipelines.strategy.bad_input import BadInput
-from strades_pipelines.strategy.rate_files import RateFile
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.bars.action_files import CURRENCY
+from strades_pipelines.bars.rate_files import RateFile
+from strades_pipelines.simulation.backtest import Bars
 
 OPTION = re.compile(r"(?:(?P<name>.+)=)?(?P<code>[^=]*)")
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from strades_pipelines.analysis.trials import Trial
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.analysis.trials import Trial
 
 
 def record_in_database(trials: Sequence[Trial], data_hash: str) -> dict[str, Trial]:

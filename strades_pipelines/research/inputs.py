@@ -9,19 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.bars.action_files import ActionFile, read_actions
+from strades_pipelines.bars.bar_files import Reading, name_of
+from strades_pipelines.bars.rate_files import read_rates
+from strades_pipelines.bars.trade_bars import parse_every
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, Sessions, sessions
 from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.limits import LIMITS, as_floats, parse_limits, read_limit
 from strades_pipelines.research.currencies import convertible, parse_currencies
-from strades_pipelines.strategy.action_files import ActionFile, read_actions
-from strades_pipelines.strategy.backtest import Bars, Terms
-from strades_pipelines.strategy.bad_input import BadInput
-from strades_pipelines.strategy.bar_files import Reading, name_of
+from strades_pipelines.simulation.backtest import Bars, Terms
+from strades_pipelines.simulation.specs import parse_fee, parse_fills
 from strades_pipelines.strategy.events import BEGINNING, microseconds, moment
-from strades_pipelines.strategy.rate_files import read_rates
-from strades_pipelines.strategy.specs import parse_fee, parse_fills
 from strades_pipelines.strategy.tactics import Tactic
-from strades_pipelines.strategy.trade_bars import parse_every
 
 Calendar = Callable[[int, int], Sessions]
 NAMED = re.compile(r"(?P<name>[^=/\\]+)=(?P<rest>.+)")

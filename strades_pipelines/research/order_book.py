@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strades_pipelines.strategy.backtest import Result
-from strades_pipelines.strategy.columns import Floats, Integers
+from strades_pipelines.engine.columns import Floats, Integers
+from strades_pipelines.simulation.backtest import Result
 from strades_pipelines.strategy.orders import ACCEPTED, FILLED, OPEN, OUTCOMES, STATES, WAITING
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from strades_pipelines.regular_files import read_regular
-from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.strategy.file_reads import SILENT
 from strades_pipelines.strategy.module_state import ModuleState
 from strades_pipelines.strategy.registry import faults, strategies
 from strades_pipelines.strategy.strategy import Strategy
+from strades_pipelines.system.regular_files import read_regular
 
 MOST_BYTES = 10_000_000
 STATES: dict[str, ModuleState] = {}  # by the module of the strategy's file

@@ -7,11 +7,11 @@ from typing import Any
 
 import psycopg
 
-from strades_pipelines.child_environment import without_secret_names
 from strades_pipelines.database.connection import WORLD_DATABASES, running_url
 from strades_pipelines.ingestion.data_requests import MOST_TIME, give_up, waiting_requests
 from strades_pipelines.settings import PROJECT, settings
-from strades_pipelines.stopping import SIGNALS
+from strades_pipelines.system.child_environment import without_secret_names
+from strades_pipelines.system.stopping import SIGNALS
 
 OUTCOME = "SELECT outcome FROM ops.data_requests WHERE request_id = %s AND outcome IS NOT NULL"
 

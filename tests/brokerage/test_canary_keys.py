@@ -15,7 +15,6 @@ from requests import PreparedRequest, Response
 from sandbox.venue.in_process import InProcessAdapter, _response
 from sandbox.venue.venue import Venue
 from sandbox.venue.venues import alpaca_venue
-from strades_pipelines import secret_values
 from strades_pipelines.brokerage.brokers.alpaca import account
 from strades_pipelines.brokerage.brokers.alpaca.broker import new_client
 from strades_pipelines.brokerage.brokers.errors import BrokerError
@@ -29,6 +28,7 @@ from strades_pipelines.defs.trading import assets
 from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
+from strades_pipelines.system import secret_values
 from tests.brokerage.at_venue import AT_ALPACA, Clock
 from tests.brokerage.chaos import prepare
 from tests.brokerage.conftest import AAPL, MINUTE, START, Connection, rows

@@ -167,7 +167,7 @@ def test_the_loop_books_a_fill_long_before_its_next_pass(
         if ended.is_set():
             raise SystemExit
 
-    monkeypatch.setattr("strades_pipelines.stopping.begin_nothing_more_if_requested", end)
+    monkeypatch.setattr("strades_pipelines.system.stopping.begin_nothing_more_if_requested", end)
     loop = TradeLoop(None, every=60.0)
 
     def run() -> None:

@@ -1,8 +1,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from strades_pipelines.analysis.trials import FileTrialLedger, Trial, TrialLedger
 from strades_pipelines.brokerage.trials import DatabaseTrialLedger
-from strades_pipelines.strategy.analysis.trials import FileTrialLedger, Trial, TrialLedger
 
 NOON = 1_700_000_000_000_000
 

@@ -21,6 +21,8 @@ from dashboard.gateway.results import SessionReturn, read_curve
 from dashboard.gateway.verification import read_positions
 from dashboard.results import round_trips, verification
 from dashboard.results.months import returns_by_year
+from strades_pipelines.analysis.trials import Trial
+from strades_pipelines.analysis.worth import worth
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
@@ -40,8 +42,6 @@ from strades_pipelines.brokerage.trials import DatabaseTrialLedger
 from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.orders import MARKET, OrderRequest
-from strades_pipelines.strategy.analysis.trials import Trial
-from strades_pipelines.strategy.analysis.worth import worth
 from strades_pipelines.strategy.events import microseconds
 from tests.brokerage.conftest import BTC, MINUTE, START, AddCandles, rows
 from tests.brokerage.test_execution import CLOSES, DECIDED, FILLED, SENT, decision

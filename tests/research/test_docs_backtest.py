@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from strades_pipelines.research.options import FeeSpec, FillSpec
-from strades_pipelines.strategy.specs import FEE_PARSERS, FILL_PARTS, parse_fee, parse_fills
+from strades_pipelines.simulation.specs import FEE_PARSERS, FILL_PARTS, parse_fee, parse_fills
 from tests.research.bars import Run
 from tests.strategy.library.data import packaged
 

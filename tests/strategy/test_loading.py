@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.strategy.library.sma_cross import SmaCross
 from strades_pipelines.strategy.loading import load_strategy, make_strategy, parameters
 

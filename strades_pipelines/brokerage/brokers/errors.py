@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from strades_pipelines.secret_values import masked, masked_bytes
+from strades_pipelines.system.secret_values import masked, masked_bytes
 
 LONGEST_WAIT = timedelta(days=1)
 

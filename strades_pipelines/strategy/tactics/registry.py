@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.strategy.tactics import Tactic
 from strades_pipelines.strategy.tactics.exits import StopLoss, TakeProfit, TrailingStop
 from strades_pipelines.strategy.tactics.limits import CoolDown, MaxDrawdown, MaxPositions, TradingHours

@@ -28,8 +28,8 @@ from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.reconcile import reconcile
 from strades_pipelines.brokerage.rows import order_event_row
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.secret_values import remember_secret
 from strades_pipelines.settings import SettingsError, settings
+from strades_pipelines.system.secret_values import remember_secret
 from tests.brokerage.at_venue import AtGate
 from tests.brokerage.brokers.benches import VenueBench, decide, order
 from tests.brokerage.conftest import BTC, START, Connection, rows

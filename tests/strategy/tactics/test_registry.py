@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.strategy.tactics.exits import StopLoss
 from strades_pipelines.strategy.tactics.limits import TradingHours
 from strades_pipelines.strategy.tactics.registry import make_tactic, parse, parse_size

@@ -12,6 +12,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from strades_pipelines.engine.broker import SimulatedBroker
+from strades_pipelines.engine.engine import Engine
+from strades_pipelines.engine.gate import Gate
+from strades_pipelines.engine.journal import Journal
 from strades_pipelines.market.events import Bar, stamp
 from strades_pipelines.market.fees import PercentFee, percent_fee
 from strades_pipelines.market.instruments import Listing
@@ -19,12 +23,8 @@ from strades_pipelines.market.orders import OrderTerms
 from strades_pipelines.market.rounding import to_ticks
 from strades_pipelines.strategy import orders as engine_orders
 from strades_pipelines.strategy.account import ORDERS, Account
-from strades_pipelines.strategy.broker import SimulatedBroker
-from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.events import Bar as EngineBar
 from strades_pipelines.strategy.events import microseconds, moment
-from strades_pipelines.strategy.gate import Gate
-from strades_pipelines.strategy.journal import Journal
 from strades_pipelines.strategy.orders import CANCELLED, FILLED, OPEN, OTHER_DONE, OUTCOMES, STATES, WAITING
 from strades_pipelines.strategy.strategy import Strategy
 
