@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from strades_pipelines.brokerage.brokers.venue import OrderStream, stream_for
+from strades_pipelines.brokerage.brokers.selection import stream_for
+from strades_pipelines.brokerage.brokers.venue import OrderStream
 from strades_pipelines.settings import SettingsError
 from strades_pipelines.system.secret_values import masked
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from strades_pipelines.brokerage.account_books import AccountBooks, read_books
 from strades_pipelines.brokerage.brokers.errors import BrokerError
-from strades_pipelines.brokerage.brokers.venue import AccountBroker, VenueAccount, account_name, account_of, venue_for
+from strades_pipelines.brokerage.brokers.selection import venue_for
+from strades_pipelines.brokerage.brokers.venue import AccountBroker, VenueAccount, account_name, account_of
 from strades_pipelines.brokerage.execution import execute_pending, settle_orders, wallet_lock
 from strades_pipelines.brokerage.findings import ACCOUNT_WIDE, Finding, StoredFinding, open_findings, store_findings
 from strades_pipelines.brokerage.ledger_marks import verify_new_lines

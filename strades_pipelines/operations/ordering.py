@@ -7,7 +7,8 @@ import psycopg
 import typer
 
 from strades_pipelines.bad_input import BadInput
-from strades_pipelines.brokerage.brokers.venue import VenueBroker, venue_for
+from strades_pipelines.brokerage.brokers.selection import venue_for
+from strades_pipelines.brokerage.brokers.venue import VenueBroker
 from strades_pipelines.brokerage.command_log import Scope, log_command, log_outcome
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.person_orders import (

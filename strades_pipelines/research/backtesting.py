@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from strades_pipelines.analysis.tearsheet.sheet import TearSheet, write_html, write_png
+from strades_pipelines.analysis.tearsheet.files import write_html, write_png
+from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 from strades_pipelines.analysis.worth import Worth
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.engine.session import MODES

@@ -13,7 +13,8 @@ import pytest
 from strades_pipelines.analysis.arrays import Floats
 from strades_pipelines.analysis.statistics import summary
 from strades_pipelines.analysis.tearsheet.charts import account, month_grid
-from strades_pipelines.analysis.tearsheet.sheet import TearSheet, write_html, write_png
+from strades_pipelines.analysis.tearsheet.files import write_html, write_png
+from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 from strades_pipelines.analysis.tearsheet.thinning import thinned
 from strades_pipelines.analysis.trades import no_trades
 from tests.analysis.runs import EQUITY, TIMES, run

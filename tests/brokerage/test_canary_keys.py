@@ -18,7 +18,7 @@ from sandbox.venue.venues import alpaca_venue
 from strades_pipelines.brokerage.brokers.alpaca import account
 from strades_pipelines.brokerage.brokers.alpaca.broker import new_client
 from strades_pipelines.brokerage.brokers.errors import BrokerError
-from strades_pipelines.brokerage.brokers.venue import venue_for
+from strades_pipelines.brokerage.brokers.selection import venue_for
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
 from strades_pipelines.brokerage.reconcile import NotReconciledError, execute_reconciled

@@ -10,7 +10,8 @@ import pytest
 
 from strades_pipelines.brokerage.brokers.errors import Rejected, Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
-from strades_pipelines.brokerage.brokers.venue import VenueOrder, venue_for
+from strades_pipelines.brokerage.brokers.selection import venue_for
+from strades_pipelines.brokerage.brokers.venue import VenueOrder
 from strades_pipelines.brokerage.execution import execute_pending, wallet_lock
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.ledger import verify_ledger

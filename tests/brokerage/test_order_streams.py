@@ -15,7 +15,7 @@ import pytest
 from sandbox.venue import execution
 from sandbox.venue.faults import Fault, fault_rule
 from sandbox.venue.venue import Venue
-from strades_pipelines.brokerage.brokers.venue import stream_for, venue_for
+from strades_pipelines.brokerage.brokers.selection import stream_for, venue_for
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.order_book import make_due, postpone
 from strades_pipelines.brokerage.order_streams import OrderStreams

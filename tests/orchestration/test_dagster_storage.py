@@ -33,7 +33,10 @@ def made() -> Any:
 DAGSTERS = "storage: {{postgres: {{postgres_url: '{}'}}}}"
 OURS = """
 storage:
-  custom: {{module: strades_pipelines.orchestration.dagster_storage, class: HeldPostgresStorage, config: {{postgres_url: '{}'}}}}
+  custom:
+    module: strades_pipelines.orchestration.dagster_storage
+    class: HeldPostgresStorage
+    config: {{postgres_url: '{}'}}
 """
 
 

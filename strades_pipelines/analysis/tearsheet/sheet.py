@@ -1,10 +1,7 @@
-"""What a tear sheet is made from, and the files it is written to."""
+"""What a tear sheet is made from."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from strades_pipelines.analysis.arrays import Floats, Ints
 from strades_pipelines.analysis.trades import Trades, no_trades
@@ -35,29 +32,3 @@ class TearSheet:
     synthetic: bool = False
     sessions: Ints | None = None
     start: float | None = None
-
-
-def write_html(sheet: TearSheet, file: Path) -> None:
-    """One self-contained page, about 5 MB (Plotly's script is in it), whole or not at all."""
-    from strades_pipelines.analysis.tearsheet.page import page
-
-    _write(file, page(sheet).encode())
-
-
-def write_png(sheet: TearSheet, file: Path) -> None:
-    """One picture of 1600 x 1200 points, whole or not at all."""
-    from strades_pipelines.analysis.tearsheet.picture import picture
-
-    _write(file, picture(sheet))
-
-
-def _write(file: Path, content: bytes) -> None:
-    with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
-        try:
-            part.write(content)
-            part.flush()
-            os.chmod(part.name, 0o644)
-            os.replace(part.name, file)
-        except BaseException:
-            os.unlink(part.name)
-            raise

@@ -20,7 +20,8 @@ from strades_pipelines.brokerage.brokers.ccxt.broker import CcxtBroker
 from strades_pipelines.brokerage.brokers.ccxt.client import Client, translated
 from strades_pipelines.brokerage.brokers.ccxt.mapping import venue_fill, venue_order
 from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
-from strades_pipelines.brokerage.brokers.venue import Holding, venue_for
+from strades_pipelines.brokerage.brokers.selection import venue_for
+from strades_pipelines.brokerage.brokers.venue import Holding
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import open_findings
 from strades_pipelines.brokerage.ledger import verify_ledger
