@@ -40,5 +40,5 @@ ENV PATH=/opt/venv/bin:$PATH \
     STRADES_HOME=/var/lib/strades
 USER 10001
 VOLUME /var/lib/strades /var/lib/strades-backups
-ENTRYPOINT ["python", "-m", "strades_pipelines.container"]
+ENTRYPOINT ["python", "-m", "strades_pipelines.installation.container"]
 CMD ["strades", "doctor"]

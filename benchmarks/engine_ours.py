@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.engine_data import CASH, FEE, MANY_PAIRS, PAIRS, SWEPT
+from strades_pipelines.engine.columns import Columns
+from strades_pipelines.engine.event_chain import EventChain
+from strades_pipelines.engine.session import Session
 from strades_pipelines.market.fees import PercentFee
+from strades_pipelines.simulation.backtest import Bars, Terms, backtest
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.backtest import Bars, Terms, backtest
-from strades_pipelines.strategy.columns import Columns
-from strades_pipelines.strategy.event_chain import EventChain
 from strades_pipelines.strategy.events import Bar
 from strades_pipelines.strategy.library.sma_cross import SmaCross
-from strades_pipelines.strategy.session import Session
 from strades_pipelines.strategy.strategy import Strategy
 
 MINUTE = 60_000_000
@@ -85,8 +85,8 @@ def merged(bars: Sequence[Bars], mode: str, cache: Path) -> Callable[[], Found]:
 
 def sweep(bars: Sequence[Bars], cache: Path, jobs: int, pairs: Sequence[tuple[int, int]] = PAIRS) -> Found:
     """All pairs of W3, or others."""
-    from strades_pipelines.strategy.runner import Sweep
-    from strades_pipelines.strategy.sweep import run_sets
+    from strades_pipelines.simulation.runner import Sweep
+    from strades_pipelines.simulation.sweep import run_sets
 
     sets = [{"fast": fast, "slow": slow} for fast, slow in pairs]
     outcomes = [

@@ -18,8 +18,8 @@ from benchmarks.run import STRADES, empty_home, measured
 from strades_pipelines.database.connection import DAGSTER_DATABASE
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.defs.maintenance.retention import IS_BEGIN_OR_END, IS_OBSERVATION, IS_RESULT
-from strades_pipelines.ports import free_port
 from strades_pipelines.settings import Settings
+from strades_pipelines.system.ports import free_port
 
 WARM_UP_SECONDS = 300  # the first ticks work through what the run left
 DAYS = 30

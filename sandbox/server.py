@@ -19,7 +19,7 @@ from sandbox.venue import control
 from sandbox.venue.venues import open_venues
 from sandbox.venue.web import VenueServer, host_and_path
 from sandbox.world import Answer, Reply, World, http_date
-from strades_pipelines.request_guard import RequestGuard
+from strades_pipelines.system.request_guard import RequestGuard
 
 PROVIDERS: dict[str, Answer] = {
     gateio.HOST: gateio.answer,

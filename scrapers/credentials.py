@@ -13,8 +13,8 @@ from scrapy.http import Request, Response
 
 from scrapers.plan import Auth
 from scrapers.spiders.base import spider_of
-from strades_pipelines.secret_values import remember_secret
 from strades_pipelines.settings import missing_secret, secret
+from strades_pipelines.system.secret_values import remember_secret
 
 
 class KeyMissing(Exception):

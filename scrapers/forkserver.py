@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from scrapers import __main__ as crawl
 from scrapers.redaction import redacted
-from strades_pipelines.processes import die_with_parent
+from strades_pipelines.system.processes import die_with_parent
 
 MOST_CRAWLS = 12  # at once; each holds a connection to the database and about 60 MB of its own
 GRACE_SECONDS = 30  # beyond a plan's budget: to store what came last

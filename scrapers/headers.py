@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from strades_pipelines.secret_values import masked
+from strades_pipelines.system.secret_values import masked
 
 MOST_HEADERS = 64
 LONGEST_HEADER = 4_096  # bytes of a value

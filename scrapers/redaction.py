@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
-from strades_pipelines.secret_values import is_secret_name, masked
+from strades_pipelines.system.secret_values import is_secret_name, masked
 
 _IN_QUERY = re.compile(r"([?&;])([\w.-]{1,80})=([^&#\s\"']+)")
 _IN_HEADER = re.compile(

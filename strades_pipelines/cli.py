@@ -18,13 +18,13 @@ from rich.console import Console
 from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
-from strades_pipelines import stopping
 from strades_pipelines.database.errors import cause
-from strades_pipelines.operations import commands as operations
+from strades_pipelines.operations import data_commands as operations
 from strades_pipelines.operations import serving, trading_commands
-from strades_pipelines.research import checks, commands
-from strades_pipelines.research.options import Json
+from strades_pipelines.research import research_commands, strategy_checks
+from strades_pipelines.research.research_options import Json
 from strades_pipelines.settings import SettingsError, settings
+from strades_pipelines.system import stopping
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="From a list of sources to trades you can account for."
@@ -33,8 +33,8 @@ sources_app = typer.Typer(no_args_is_help=True, help="The list of sources.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(sources_app, name="sources")
 app.add_typer(db_app, name="db")
-app.add_typer(commands.app)
-app.add_typer(checks.app)
+app.add_typer(research_commands.app)
+app.add_typer(strategy_checks.app)
 app.add_typer(operations.app)
 app.add_typer(serving.app)
 app.add_typer(trading_commands.app)
@@ -86,15 +86,15 @@ def _complain(error: object, code: int) -> NoReturn:
 
 
 def _input_errors() -> tuple[type[Exception], ...]:
+    from strades_pipelines.bad_input import BadInput
     from strades_pipelines.brokerage.wallets import WalletsError
     from strades_pipelines.database.backup import BackupError
     from strades_pipelines.database.migrate import WorldMismatch
     from strades_pipelines.datamanager.protocols import ProtocolError
     from strades_pipelines.datamanager.sources import SourcesError
     from strades_pipelines.ingestion.verdicts import BodyRefused
-    from strades_pipelines.ports import PortInUse
-    from strades_pipelines.serve import AlreadyUp
-    from strades_pipelines.strategy.bad_input import BadInput
+    from strades_pipelines.serving.serve import AlreadyUp
+    from strades_pipelines.system.ports import PortInUse
 
     files = BadInput, SourcesError, ProtocolError, BodyRefused, WalletsError, BackupError
     return *files, WorldMismatch, PortInUse, AlreadyUp
@@ -122,16 +122,16 @@ def run(
     as_json: Json = False,
 ) -> None:
     """The main job: fetch, clean, predict, decide, trade on paper, and report, over [from, to) and at the live edge."""
-    from strades_pipelines.sandbox_server import sandbox_running
+    from strades_pipelines.supervision.sandbox_server import sandbox_running
 
     first, last = _day(from_ or str(settings().window_from)), _day(to or str(settings().window_to))
     if first >= last:
         raise UsageError(f"--to: expected a day after --from {first:%Y-%m-%d}, was {last:%Y-%m-%d}")
     console = Console(stderr=as_json, highlight=False)
     _prepare(console)
-    from strades_pipelines.main_job import run_main_job
+    from strades_pipelines.orchestration.main_job import run_main_job
+    from strades_pipelines.orchestration.report import show
     from strades_pipelines.partitions import Window
-    from strades_pipelines.report import show
 
     with sandbox_running():
         document = run_main_job(Window(first, last), progress=partial(console.print, soft_wrap=True))
@@ -144,7 +144,7 @@ def run(
 
 def _prepare(console: Console) -> None:
     from strades_pipelines.datamanager.sources import load_sources
-    from strades_pipelines.install import prepare
+    from strades_pipelines.installation.install import prepare
 
     load_sources(settings().sources)  # a bad list of sources is refused before anything is made
     with console.status("database and schema"):
@@ -154,7 +154,7 @@ def _prepare(console: Console) -> None:
 @app.command()
 def up() -> None:
     """Serve the sandbox, the dashboard, Dagster's webserver and daemon, and the dbt docs; Ctrl-C stops all of it."""
-    from strades_pipelines.serve import up as serve_up
+    from strades_pipelines.serving.serve import up as serve_up
 
     stopping.disarm()  # it ends its parts in order
     console = Console(stderr=True)
@@ -165,7 +165,7 @@ def up() -> None:
 def report(as_json: Json = False) -> None:
     """What the last run did."""
     from strades_pipelines.database.reports import last_report
-    from strades_pipelines.report import show
+    from strades_pipelines.orchestration.report import show
 
     _prepare(Console(stderr=True))
     document = last_report()
@@ -268,8 +268,8 @@ def trace(
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Check this installation, with a hint for each thing that is wrong."""
-    from strades_pipelines.doctor import examine, show_findings
-    from strades_pipelines.examination import keep_examination
+    from strades_pipelines.installation.doctor import examine, show_findings
+    from strades_pipelines.installation.examination import keep_examination
 
     findings = examine()
     keep_examination(findings, now=settings().now())

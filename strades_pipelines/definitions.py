@@ -7,7 +7,7 @@ from importlib import import_module
 
 import dagster as dg
 
-from strades_pipelines.processes import tie_run_to_code_location
+from strades_pipelines.system.processes import tie_run_to_code_location
 
 tie_run_to_code_location()
 warnings.filterwarnings("ignore", category=dg.BetaWarning)

@@ -23,7 +23,7 @@ from strades_pipelines.lineage.data import follow_features
 from strades_pipelines.lineage.lines import lines
 from strades_pipelines.lineage.rows import NotFound
 from strades_pipelines.lineage.trace import trace_all, trace_one
-from strades_pipelines.market.orders import OrderRequest, OrderTerms
+from strades_pipelines.market.order_terms import OrderRequest, OrderTerms
 from strades_pipelines.predictor.features import write_features
 from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.formulas import FAMILIES, SESSIONS

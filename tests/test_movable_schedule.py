@@ -20,8 +20,8 @@ from strades_pipelines.defs.automation import movable_schedule
 from strades_pipelines.defs.automation.movable_schedule import MovableSchedule, RecentOverrides
 from strades_pipelines.defs.ops.instance import schedules
 from strades_pipelines.settings import PROJECT
-from strades_pipelines.watchdog import Ticker, late_tickers, moved_tickers
-from tests.test_watchdog import MINUTE
+from strades_pipelines.supervision.watchdog import Ticker, late_tickers, moved_tickers
+from tests.supervision.test_watchdog import MINUTE
 
 CHANGED_AT = datetime(2024, 1, 10, 10, 0, tzinfo=UTC)
 MOVED = ScheduleOverride("yahoo_schedule", "30 9 * * *", False, CHANGED_AT)

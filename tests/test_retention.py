@@ -14,7 +14,7 @@ from strades_pipelines.defs.maintenance.housekeeping import inventory
 from strades_pipelines.defs.maintenance.retention import BATCH_ROWS, delete_expired, rules
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN
 from strades_pipelines.settings import Settings
-from tests.test_dagster_storage import OURS
+from tests.orchestration.test_dagster_storage import OURS
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 KEY = dg.AssetKey(["cleaned", "daily_bars"])

@@ -10,7 +10,7 @@ from dashboard.core.numbers import bytes_text
 from dashboard.gateway.reading import snapshot
 from dashboard.gateway.software import Database, read_components, read_database, read_software
 from strades_pipelines.database.backup import LastBackup, last_backup
-from strades_pipelines.examination import Examination, last_examination, without_secrets
+from strades_pipelines.installation.examination import Examination, last_examination, without_secrets
 from strades_pipelines.settings import settings
 
 

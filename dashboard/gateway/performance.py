@@ -6,7 +6,7 @@ from decimal import Decimal
 from math import isfinite, sqrt
 
 from dashboard.gateway.reading import read, read_one
-from strades_pipelines.strategy.analysis.significance import (
+from strades_pipelines.analysis.significance import (
     Moments,
     deflated_sharpe_ratio,
     expected_maximum_sharpe,

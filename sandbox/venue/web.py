@@ -17,7 +17,7 @@ from sandbox.misbehaviour import connection
 from sandbox.venue.calls import Request
 from sandbox.venue.feed import Feed, Message
 from sandbox.venue.venue import Venue
-from strades_pipelines.request_guard import RequestGuard
+from strades_pipelines.system.request_guard import RequestGuard
 
 STEP = 0.02  # seconds between two steps of the core while orders work or streams are connected
 WRITE_METHODS = ("POST", "PATCH", "DELETE")

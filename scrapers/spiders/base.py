@@ -22,8 +22,8 @@ from scrapers.headers import RawHeaders, readable_headers, sendable
 from scrapers.plan import Plan, PlannedRequest
 from scrapers.redaction import one_line, secrets_of, without_secrets
 from scrapers.store import Store
-from strades_pipelines.secret_values import masked_bytes
 from strades_pipelines.settings import settings
+from strades_pipelines.system.secret_values import masked_bytes
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from strades_pipelines.brokerage.brokers.venue import VenueBroker, venue_for
+from strades_pipelines.brokerage.brokers.selection import venue_for
+from strades_pipelines.brokerage.brokers.venue import VenueBroker
 from strades_pipelines.brokerage.command_log import AskedCommand
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.flatten import CANCEL_SECONDS, Flattened, flatten

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from strades_pipelines import stopping
-from strades_pipelines.brokerage.brokers.errors import BrokerError
 from strades_pipelines.brokerage.brokers.venue import DeadMansSwitch, VenueBroker, account_of
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate
+from strades_pipelines.system import stopping
 
 # A renewal that is under way when the process is stopped; the stop waits no longer.
 LONGEST_WAIT = 2.0

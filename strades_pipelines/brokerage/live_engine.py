@@ -8,8 +8,8 @@ from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.movements import CashFlow
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.engine.engine import Engine
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.strategy.engine import Engine
 from strades_pipelines.strategy.events import RecordedFill, microseconds, moment
 from strades_pipelines.strategy.orders import ACCEPTED, BY_VENUE, CANCELLED, EXPIRED, OPEN, OUTCOMES, REJECTED
 

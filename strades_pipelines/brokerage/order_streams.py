@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from strades_pipelines.brokerage.brokers.venue import OrderStream, stream_for
-from strades_pipelines.secret_values import masked
+from strades_pipelines.brokerage.brokers.selection import stream_for
+from strades_pipelines.brokerage.brokers.venue import OrderStream
 from strades_pipelines.settings import SettingsError
+from strades_pipelines.system.secret_values import masked
 
 LOGGER = logging.getLogger(__name__)
 GATHER_SECONDS = 0.1  # one order has several events at once

@@ -18,10 +18,10 @@ from strades_pipelines.brokerage.person_orders import find_instrument
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.statement_formats import StatementCash, StatementError, StatementTrade
-from strades_pipelines.market.events import stamp
+from strades_pipelines.market.bars_and_fills import stamp
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 
 T = TypeVar("T")
 STATEMENT = "statement"  # whom its orders were sent to

@@ -20,20 +20,20 @@ from strades_pipelines.brokerage.owner_positions import read_owner_positions
 from strades_pipelines.brokerage.portfolio import Wallet, load_books, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconcile import accounts
-from strades_pipelines.brokerage.rows import decision_row, insert, intent_row, order_event_row
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.brokerage.statement_formats import StatementCash, StatementError, read_statement
 from strades_pipelines.brokerage.statement_identity import STATEMENT, Account, StatedTrade
-from strades_pipelines.database.bodies import keep_body
+from strades_pipelines.brokerage.trading_rows import decision_row, insert, intent_row, order_event_row
+from strades_pipelines.database.body_store import keep_body
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.books import Position
-from strades_pipelines.market.events import Fill
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
+from strades_pipelines.market.order_terms import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
 from strades_pipelines.market.owners import Key
 from strades_pipelines.market.rounding import scaled
-from strades_pipelines.market.splits import ratio_since
+from strades_pipelines.market.split_arithmetic import ratio_since
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from strades_pipelines.market.ids import digest
-from strades_pipelines.market.ledger import GENESIS
+from strades_pipelines.market.ledger_chain import GENESIS
 
 # One statement sees rows and head as one moment had them; without rows, or without a head, one row of NULLs.
 CHAIN = """

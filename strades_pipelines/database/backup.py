@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from strades_pipelines import stopping
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.psql import environment
 from strades_pipelines.database.server import binaries
 from strades_pipelines.database.sessions import SESSIONS
-from strades_pipelines.regular_files import NotARegularFile, check_output, open_regular
 from strades_pipelines.settings import settings
+from strades_pipelines.system import stopping
+from strades_pipelines.system.regular_files import NotARegularFile, check_output, open_regular
 
 ARCHIVE = b"PGDMP"
 MARK = b"strades-backup"

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from strades_pipelines.child_environment import for_programs
+from strades_pipelines.system.child_environment import for_programs
 
 UNPRIVILEGED = 65534
 START_ATTEMPTS, START_SECONDS = 20, 60.0

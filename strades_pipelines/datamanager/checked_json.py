@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 
 from strades_pipelines.datamanager.strict_json import Invalid, JsonError, loads, loads_with_faults, walk
-from strades_pipelines.regular_files import read_regular
+from strades_pipelines.system.regular_files import read_regular
 
 SCHEMAS = Path(__file__).parent / "schemas"
 MAX_BYTES = 1_000_000

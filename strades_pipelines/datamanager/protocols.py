@@ -27,8 +27,8 @@ from strades_pipelines.datamanager.protocol import (
     Scalar,
     Span,
 )
-from strades_pipelines.secret_values import is_secret_name
 from strades_pipelines.settings import PROJECT
+from strades_pipelines.system.secret_values import is_secret_name
 
 KEY_BELONGS = "a key belongs into the environment, under the name that the protocol's ask.auth gives it"
 FOLDER = PROJECT / "scrapers" / "protocols"

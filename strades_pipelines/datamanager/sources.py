@@ -15,8 +15,8 @@ from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.protocols import KEY_BELONGS, ProtocolError, load_protocol, protocol_names
 from strades_pipelines.market.instruments import IN_HUNDREDTHS
-from strades_pipelines.secret_values import is_secret_name
 from strades_pipelines.settings import SettingsError, missing_secret, secret
+from strades_pipelines.system.secret_values import is_secret_name
 
 BUDGET_SECONDS = 300.0
 MAX_BYTES = 10_000_000  # 5,000 listings have 1.2 MB

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from strades_pipelines import stopping
 from strades_pipelines.database.connection import terminate_own_backends
+from strades_pipelines.system import stopping
 
 if TYPE_CHECKING:
     from dagster._core.events import DagsterEvent

@@ -16,14 +16,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from strades_pipelines.child_environment import without_secret_names
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.verdicts import BodyRefused, Parsed
-from strades_pipelines.processes import die_with_parent
 from strades_pipelines.settings import PROJECT
-from strades_pipelines.stopping import SIGNALS, begin_nothing_more_if_requested
+from strades_pipelines.system.child_environment import without_secret_names
+from strades_pipelines.system.processes import die_with_parent
+from strades_pipelines.system.stopping import SIGNALS, begin_nothing_more_if_requested
 
 PARSE_SECONDS = 60.0
 MEMORY_BYTES = 3 * 1024**3  # of addresses; enforced on Linux

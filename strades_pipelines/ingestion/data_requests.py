@@ -27,8 +27,8 @@ from strades_pipelines.ingestion.exclusions import EXCLUSION, RESTORATION, Exclu
 from strades_pipelines.ingestion.files import UserFile, dry_run, file_of_source, store_files
 from strades_pipelines.ingestion.loader import load_stored, read_listings
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
-from strades_pipelines.processes import die_with_parent
 from strades_pipelines.settings import settings
+from strades_pipelines.system.processes import die_with_parent
 
 # The source of what a person wrote; no website of Sources.json has the name.
 MANUAL_SOURCE = "manual"

@@ -11,7 +11,7 @@ from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.market.records import SCHEMAS
-from strades_pipelines.regular_files import read_regular
+from strades_pipelines.system.regular_files import read_regular
 
 
 def parse_document(protocol: str, file: Path, given: Sequence[str], now: datetime) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import typer
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.command_log import Request, Scope, current_user
 from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.performance_report import read_performance
@@ -26,9 +27,8 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.operations.order_words import decimal_word
 from strades_pipelines.operations.output import print_result, table
 from strades_pipelines.operations.trading import open_world
-from strades_pipelines.regular_files import read_regular
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.system.regular_files import read_regular
 
 MOST_BYTES = 50_000_000
 

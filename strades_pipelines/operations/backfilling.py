@@ -7,11 +7,11 @@ from typing import Any
 
 import dagster as dg
 
-from strades_pipelines.graph_runs import Progress, graph_runs
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.keys import LAYERS
+from strades_pipelines.orchestration.graph_runs import Progress, graph_runs
 from strades_pipelines.partitions import MONTHS, Window
-from strades_pipelines.sandbox_server import sandbox_running
-from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.supervision.sandbox_server import sandbox_running
 
 
 def backfill(

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
-from strades_pipelines.brokerage.brokers.venue import venue_for
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.brokerage.brokers.selection import venue_for
 from strades_pipelines.brokerage.command_log import Request, Scope, log_outcome
 from strades_pipelines.brokerage.flatten import CANCEL_SECONDS, Flattened, cancel_all, flatten
 from strades_pipelines.brokerage.halts import (
@@ -29,7 +30,6 @@ from strades_pipelines.operations.trading import (
     wallets_in,
 )
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.bad_input import BadInput
 
 
 def run_halt(

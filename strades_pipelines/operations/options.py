@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import psycopg
 import typer
 
-from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.bad_input import BadInput
 
 FromDay = Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day (UTC).")]
 ToDay = Annotated[str | None, typer.Option("--to", metavar="DAY", help="The day after the last.")]

@@ -6,7 +6,9 @@ from dataclasses import asdict
 import psycopg
 import typer
 
-from strades_pipelines.brokerage.brokers.venue import VenueBroker, venue_for
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.brokerage.brokers.selection import venue_for
+from strades_pipelines.brokerage.brokers.venue import VenueBroker
 from strades_pipelines.brokerage.command_log import Scope, log_command, log_outcome
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live_permissions import live_refusals
@@ -24,11 +26,10 @@ from strades_pipelines.brokerage.reconcile import NotReconciledError, reconcile_
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import OrderRequest
+from strades_pipelines.market.order_terms import OrderRequest
 from strades_pipelines.operations.output import print_result, table
 from strades_pipelines.operations.trading import new_request, open_world
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.bad_input import BadInput
 
 
 def run_order(

@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from strades_pipelines.ingestion.tables import TARGETS, Target
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.ingestion.record_tables import TARGETS, Target
 from strades_pipelines.operations.options import listing_ids
-from strades_pipelines.strategy.bad_input import BadInput
 
 STAMPS = {"fetch_id", "recorded_at", "superseded_at", "listing_id"}
 # The version after an old one is the next that was superseded, else the one that stands; none when it was withdrawn.

@@ -7,13 +7,14 @@ from typing import Any
 
 import typer
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.database.backup import Manifest, back_up, signing_key
 from strades_pipelines.database.connection import connect, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.restore import restore
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
-from strades_pipelines.install import make_home_private, prepare
+from strades_pipelines.installation.install import make_home_private, prepare
 from strades_pipelines.operations.gaps import read_gaps
 from strades_pipelines.operations.loading import load_files
 from strades_pipelines.operations.options import day, stretch
@@ -21,7 +22,6 @@ from strades_pipelines.operations.output import print_result, say, table
 from strades_pipelines.operations.reparsing import reparse
 from strades_pipelines.operations.revisions import read_revisions
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.bad_input import BadInput
 
 
 def run_backfill(keys: Sequence[str], layer: str | None, from_: str, to: str, *, as_json: bool) -> None:

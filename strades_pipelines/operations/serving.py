@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from strades_pipelines.research.options import Json
+from strades_pipelines.research.research_options import Json
 
 app = typer.Typer()
 dashboard_app = typer.Typer(no_args_is_help=True, help="The pages that people work with.")
@@ -75,9 +75,9 @@ def dashboard_removefactor(name: Annotated[str, typer.Argument(help="The name of
 
 def _run_dashboard(*arguments: str) -> NoReturn:
     """Go on as the dashboard's own process, which imports Django: no other command does."""
-    from strades_pipelines.child_environment import for_dashboard
     from strades_pipelines.database.connection import working_dashboard_url
-    from strades_pipelines.install import prepare
+    from strades_pipelines.installation.install import prepare
+    from strades_pipelines.system.child_environment import for_dashboard
 
     prepare()
     environment = for_dashboard(os.environ, working_dashboard_url())

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import typer
 
-from strades_pipelines import stopping
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.asked_commands import carry_out_asked
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
@@ -23,7 +23,7 @@ from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.operations.output import print_result, say, table
 from strades_pipelines.operations.trading import open_world
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.bad_input import BadInput
+from strades_pipelines.system import stopping
 
 LONGEST_WAIT = 30.0  # seconds between two attempts to reach a database that is away
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import typer
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.command_log import ALL, Request, Scope, current_user
 from strades_pipelines.brokerage.findings import StoredFinding, open_findings
 from strades_pipelines.brokerage.halts import wallets_of
@@ -18,11 +19,10 @@ from strades_pipelines.brokerage.trading_context import read_context
 from strades_pipelines.brokerage.wallet_status import WalletStatus, wallet_statuses
 from strades_pipelines.database.connection import connect, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
-from strades_pipelines.install import make_home_private
+from strades_pipelines.installation.install import make_home_private
 from strades_pipelines.market.cost_basis import METHODS
 from strades_pipelines.operations.output import print_result, table
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.bad_input import BadInput
 
 WALLET_COLUMNS = "wallet mode state equity positions orders decided feed"
 
@@ -100,7 +100,7 @@ def open_world() -> None:
 
 def late_feeds() -> dict[str, str]:
     """By how much the bars of a wallet are behind; a wallet whose bars are fresh is absent."""
-    from strades_pipelines.watchdog import late_wallets, read_wallets
+    from strades_pipelines.supervision.watchdog import late_wallets, read_wallets
 
     lags = late_wallets(read_wallets(database_url()), settings().now())
     return {lag.what.removeprefix("wallet "): lag.detail for lag in lags}

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strades_pipelines.strategy.analysis.drawdowns import max_drawdown
-from strades_pipelines.strategy.analysis.significance import (
+from strades_pipelines.analysis.drawdowns import max_drawdown
+from strades_pipelines.analysis.significance import (
     Moments,
     deflated_sharpe_ratio,
     probabilistic_sharpe_ratio,
     variance_of_trials,
 )
-from strades_pipelines.strategy.analysis.validation import Split, backtest_paths
-from strades_pipelines.strategy.columns import Floats, Integers
+from strades_pipelines.analysis.validation import Split, backtest_paths
+from strades_pipelines.engine.columns import Floats, Integers
 
 FLAT = 1e-12  # a deviation of daily returns below this is rounding
 

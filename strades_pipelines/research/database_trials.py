@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from strades_pipelines.analysis.trials import Trial
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.analysis.trials import Trial
 
 
 def record_in_database(trials: Sequence[Trial], data_hash: str) -> dict[str, Trial]:
@@ -15,7 +15,7 @@ def record_in_database(trials: Sequence[Trial], data_hash: str) -> dict[str, Tri
         return {}
     import psycopg
 
-    from strades_pipelines.brokerage.trials import DatabaseTrialLedger
+    from strades_pipelines.brokerage.trial_store import DatabaseTrialLedger
 
     ledger = DatabaseTrialLedger()
     try:

@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from strades_pipelines.analysis.arrays import finite_or_none
+from strades_pipelines.analysis.returns import monthly_returns
+from strades_pipelines.analysis.significance_report import Worth, worth
+from strades_pipelines.analysis.statistics import summary
+from strades_pipelines.analysis.trials import Trial
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.bars.bar_checks import iso
+from strades_pipelines.engine.columns import Floats, Integers
 from strades_pipelines.research.json_rows import Rows, choices, numbers, times
 from strades_pipelines.research.study import Run
-from strades_pipelines.strategy.analysis.arrays import finite_or_none
-from strades_pipelines.strategy.analysis.returns import monthly_returns
-from strades_pipelines.strategy.analysis.statistics import summary
-from strades_pipelines.strategy.analysis.trials import Trial
-from strades_pipelines.strategy.analysis.worth import Worth, worth
-from strades_pipelines.strategy.backtest import Bars
-from strades_pipelines.strategy.bad_input import BadInput
-from strades_pipelines.strategy.bar_checks import iso
-from strades_pipelines.strategy.columns import Floats, Integers
+from strades_pipelines.simulation.backtest import Bars
 from strades_pipelines.strategy.orders import ACCEPTED, INSUFFICIENT_CASH, OUTCOMES
 
 SIDES = ("buy", "sell")
@@ -148,7 +148,7 @@ def _of_splits(run: Run) -> Integers:
 
 
 def _orders(run: Run) -> Rows:
-    from strades_pipelines.research.order_book import ended_orders
+    from strades_pipelines.research.order_rows import ended_orders
 
     orders, result = ended_orders(run.result), run.result
     return Rows(

@@ -12,8 +12,8 @@ import numpy as np
 from rich.style import Style
 from rich.text import Text
 
+from strades_pipelines.engine.columns import Floats
 from strades_pipelines.research.swept import FIGURES, Swept
-from strades_pipelines.strategy.columns import Floats
 
 WIDE, HIGH = 60, 24  # cells that a terminal shows
 SHADES = "░▒▓█"

@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from strades_pipelines.analysis.significance_report import Worth
+from strades_pipelines.bars.bar_checks import iso
 from strades_pipelines.research.document import cut, refused
 from strades_pipelines.research.study import Run
-from strades_pipelines.strategy.analysis.worth import Worth
-from strades_pipelines.strategy.bar_checks import iso
 
 PERCENT, NUMBER, COUNT = "{:.2%}", "{:,.2f}", "{:,}"
 FIGURES = (

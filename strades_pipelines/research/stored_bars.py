@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.bars.bar_table import PRICES
 from strades_pipelines.brokerage.prices import bar_table, find_listings, of_interval
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.backtest import Bars
-from strades_pipelines.strategy.bad_input import BadInput
-from strades_pipelines.strategy.bar_table import PRICES
+from strades_pipelines.simulation.backtest import Bars
 from strades_pipelines.strategy.events import moment
 
 COLUMNS = ["open_time", "knowledge_time", *PRICES]

@@ -8,24 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from strades_pipelines.analysis import periods, returns
+from strades_pipelines.analysis.excursions import Bars as HeldBars
+from strades_pipelines.analysis.fills import Fills
+from strades_pipelines.analysis.statistics import from_start
+from strades_pipelines.analysis.trades import Trades, round_trips
+from strades_pipelines.analysis.trials import FileTrialLedger, Trial
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.bars.bar_checks import iso
+from strades_pipelines.bars.bar_files import data_hash
+from strades_pipelines.engine.columns import Floats, Integers
+from strades_pipelines.engine.session import Session, StrategyError
 from strades_pipelines.research.database_trials import record_in_database
-from strades_pipelines.strategy.analysis import periods, returns
-from strades_pipelines.strategy.analysis.excursions import Bars as HeldBars
-from strades_pipelines.strategy.analysis.fills import Fills
-from strades_pipelines.strategy.analysis.statistics import from_start
-from strades_pipelines.strategy.analysis.trades import Trades, round_trips
-from strades_pipelines.strategy.analysis.trials import FileTrialLedger, Trial
-from strades_pipelines.strategy.backtest import Bars, Result, Terms, event_chain, result_of
-from strades_pipelines.strategy.bad_input import BadInput
-from strades_pipelines.strategy.bar_checks import iso
-from strades_pipelines.strategy.bar_files import data_hash
-from strades_pipelines.strategy.closing import close_positions
-from strades_pipelines.strategy.columns import Floats, Integers
-from strades_pipelines.strategy.loading import make_strategy
+from strades_pipelines.simulation.backtest import Bars, Result, Terms, event_chain, result_of
+from strades_pipelines.simulation.closing import close_positions
 from strades_pipelines.strategy.orders import NOT_FINITE, OPEN, WAITING
 from strades_pipelines.strategy.registry import code_hash
-from strades_pipelines.strategy.session import Session, StrategyError
 from strades_pipelines.strategy.strategy import Strategy
+from strades_pipelines.strategy.strategy_files import make_strategy
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Study:
         return Run(self, strategy, result, closed, float(best.account.equity))
 
     def _stepped(self, strategy: Strategy, terms: Terms) -> tuple[Result, int]:
-        from strades_pipelines.strategy.compiler.values import NotCompilable
+        from strades_pipelines.compiler.lowered_values import NotCompilable
 
         session = Session(
             event_chain(self.bars), None, [terms.engine(strategy, self.bars)], mode=self.mode, cache=self.cache

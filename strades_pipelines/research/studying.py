@@ -13,6 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from strades_pipelines.analysis import periods
+from strades_pipelines.analysis.arrays import finite_or_none
+from strades_pipelines.analysis.overfitting import probability_of_overfitting
+from strades_pipelines.analysis.trials import Trial
+from strades_pipelines.analysis.validation import Split, combinatorial_purged, walk_forward
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.engine.columns import Floats, Integers
+from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
 from strades_pipelines.research.backtesting import study_of
 from strades_pipelines.research.cross_validation import (
     Choice,
@@ -24,18 +32,10 @@ from strades_pipelines.research.cross_validation import (
     sharpes,
     walk,
 )
-from strades_pipelines.research.inputs import DataChoice, TermsChoice
 from strades_pipelines.research.study import Study, Trials
 from strades_pipelines.research.swept import daily_sharpes
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.analysis import periods
-from strades_pipelines.strategy.analysis.arrays import finite_or_none
-from strades_pipelines.strategy.analysis.overfitting import probability_of_overfitting
-from strades_pipelines.strategy.analysis.trials import Trial
-from strades_pipelines.strategy.analysis.validation import Split, combinatorial_purged, walk_forward
-from strades_pipelines.strategy.bad_input import BadInput
-from strades_pipelines.strategy.columns import Floats, Integers
-from strades_pipelines.strategy.grid import axes, combinations
+from strades_pipelines.simulation.grid import axes, combinations
 
 METHODS = ("walk-forward", "purged")
 MOST_SETS = 10_000

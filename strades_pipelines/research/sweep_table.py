@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from strades_pipelines.analysis.trials import Trial
 from strades_pipelines.research.heat_map import as_text, heat_map
 from strades_pipelines.research.swept import Swept
-from strades_pipelines.strategy.analysis.trials import Trial
 
 SHOWN = 10
 

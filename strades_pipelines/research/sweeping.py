@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from strades_pipelines.analysis import periods
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
 from strades_pipelines.research.backtesting import check_folder, study_of
-from strades_pipelines.research.inputs import DataChoice, TermsChoice
 from strades_pipelines.research.study import Study, Trials
 from strades_pipelines.research.swept import FIGURES, Swept, document
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.analysis import periods
-from strades_pipelines.strategy.bad_input import BadInput
-from strades_pipelines.strategy.grid import axes, combinations
-from strades_pipelines.strategy.runner import Sweep
+from strades_pipelines.simulation.grid import axes, combinations
+from strades_pipelines.simulation.runner import Sweep
+from strades_pipelines.simulation.sweep import mode_of, run_sets
 from strades_pipelines.strategy.strategy import Strategy
-from strades_pipelines.strategy.sweep import mode_of, run_sets
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def sweep(
     named: str, given: Sequence[str], data: DataChoice, terms: TermsChoice, mode: str, choice: SweepChoice
 ) -> Swept:
     """Run the sets, here or on a cluster."""
-    from strades_pipelines.strategy.compiler.values import NotCompilable
+    from strades_pipelines.compiler.lowered_values import NotCompilable
 
     study = study_of(named, given, data, terms, mode, checks_values=False)
     varied = axes(study.strategy, choice.ranges, choice.choices)
@@ -114,6 +114,6 @@ def _first(study: Study, sets: Iterable[Mapping[str, Any]]) -> Strategy:
 def _run(common: Sweep, sets: Iterable[Mapping[str, Any]], choice: SweepChoice) -> Iterable[Any]:
     if choice.cluster is None:
         return run_sets(common, sets, jobs=choice.jobs)
-    from strades_pipelines.strategy.cluster import run_on_cluster
+    from strades_pipelines.simulation.cluster import run_on_cluster
 
     return run_on_cluster(common, sets, choice.cluster)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from strades_pipelines.analysis import sensitivity, significance
+from strades_pipelines.analysis.trials import Trial
+from strades_pipelines.engine.columns import Floats
 from strades_pipelines.research.study import Study
-from strades_pipelines.strategy.analysis import sensitivity, significance
-from strades_pipelines.strategy.analysis.trials import Trial
-from strades_pipelines.strategy.columns import Floats
-from strades_pipelines.strategy.grid import combinations
+from strades_pipelines.simulation.grid import combinations
+from strades_pipelines.simulation.runner import Outcome
 from strades_pipelines.strategy.registry import code_hash
-from strades_pipelines.strategy.runner import Outcome
 from strades_pipelines.strategy.strategy import Strategy
 
 # By what a table may be sorted, and whether more of it is better.

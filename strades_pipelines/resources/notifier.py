@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from strades_pipelines.alerting import send_alert
+from strades_pipelines.system.alerting import send_alert
 
 
 class Notifier(dg.ConfigurableResource[Any]):

@@ -15,10 +15,10 @@ from typing import Any
 import dagster as dg
 from pydantic import PrivateAttr
 
-from strades_pipelines.child_environment import without_secret_names
-from strades_pipelines.processes import tied_to_this_process
-from strades_pipelines.secret_values import masked, remember_secret
 from strades_pipelines.settings import PROJECT, SettingsError, missing_secret, secret
+from strades_pipelines.system.child_environment import without_secret_names
+from strades_pipelines.system.processes import tied_to_this_process
+from strades_pipelines.system.secret_values import masked, remember_secret
 
 Answer = dict[str, Any]
 

@@ -10,9 +10,12 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
-from strades_pipelines import market, strategy
 from strades_pipelines.strategy import library
 from strades_pipelines.strategy.strategy import Strategy
+
+PACKAGE = Path(__file__).parents[1]
+# What shapes the results of a strategy. By path: a strategy knows nothing of the rooms that run it.
+ROOMS = ("bars", "compiler", "engine", "market", "simulation", "strategy")
 
 
 @cache
@@ -61,9 +64,7 @@ def code_hash(instance: Strategy) -> str:
 
 
 def _engine_sources() -> Iterator[Path]:
-    """Everything below a strategy, indicators, tactics and the compiler too; what only reads results apart."""
-    for package in (market, strategy):
-        root = Path(package.__path__[0])
-        for source in sorted(root.rglob("*.py")):
-            if source.relative_to(root).parts[0] not in ("library", "analysis"):
-                yield source
+    """Everything below a strategy, indicators and tactics too; the other strategies of the library apart."""
+    for room in ROOMS:
+        root = PACKAGE / room
+        yield from (path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0] != "library")

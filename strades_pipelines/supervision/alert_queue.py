@@ -5,7 +5,7 @@ from collections.abc import Callable
 from queue import Queue
 from threading import Thread
 
-from strades_pipelines.alerting import logger, send_alert
+from strades_pipelines.system.alerting import logger, send_alert
 
 
 class AlertQueue:

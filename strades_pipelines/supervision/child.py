@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 
-from strades_pipelines.processes import tied_to_this_process
+from strades_pipelines.system.processes import tied_to_this_process
 
 TRACKER_SECONDS = 0.5
 

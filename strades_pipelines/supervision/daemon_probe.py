@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from strades_pipelines.watchdog import TICK_ALLOWANCE, Lag, late_tickers, open_read_only, read_tickers
+from strades_pipelines.supervision.watchdog import TICK_ALLOWANCE, Lag, late_tickers, open_read_only, read_tickers
 
 # Each of its daemons writes a heartbeat every 30 s, between two steps of its work.
 ANY_HEARTBEAT, EACH_HEARTBEAT = timedelta(seconds=75), timedelta(minutes=5)

@@ -75,7 +75,7 @@ def clean_up_after(up: int) -> None:
     if record is None or record.up[0] != up:
         return
     end_rest(record)
-    from strades_pipelines.alerting import send_alert
+    from strades_pipelines.system.alerting import send_alert
 
     send_alert("strades up was killed", "all its parts were ended with it; start it again with `strades up`")
 

@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from strades_pipelines.sandbox_server import sandbox_health
+from strades_pipelines.supervision.sandbox_server import sandbox_health
 
 SECONDS = 8
 LOCATIONS = """{ workspaceOrError { __typename ... on Workspace { locationEntries { name loadStatus

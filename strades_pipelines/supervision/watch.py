@@ -11,12 +11,20 @@ from threading import Thread
 
 import psycopg
 
-from strades_pipelines.alerting import send_alert
 from strades_pipelines.database.connection import DAGSTER_DATABASE, WORLD_DATABASES, running_url
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision.down import record_path
 from strades_pipelines.supervision.record import read_record
-from strades_pipelines.watchdog import Lag, ago, late_tickers, late_wallets, newest_tick, read_tickers, read_wallets
+from strades_pipelines.supervision.watchdog import (
+    Lag,
+    ago,
+    late_tickers,
+    late_wallets,
+    newest_tick,
+    read_tickers,
+    read_wallets,
+)
+from strades_pipelines.system.alerting import send_alert
 
 SECONDS = 60
 # After a start or a pause what was missed is caught up with first.

@@ -3,7 +3,7 @@
 import sys
 from datetime import datetime
 
-from strades_pipelines.brokerage.brokers.venue import venue_for
+from strades_pipelines.brokerage.brokers.selection import venue_for
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import load_wallet

@@ -495,7 +495,7 @@ def test_a_checkpoint_is_stored_with_the_decisions_before_it_or_not_at_all(
 
 def test_every_strategy_of_the_library_can_be_saved() -> None:
     """One that cannot is stepped from its opening; none of ours is."""
-    from strades_pipelines.strategy.saved_state import save
+    from strades_pipelines.engine.saved_state import save
 
     for name in strategies():
         if name != RandomOrders.name:

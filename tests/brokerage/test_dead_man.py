@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 
 import pytest
 
-from strades_pipelines import stopping
 from strades_pipelines.brokerage import trade_pass
-from strades_pipelines.brokerage.brokers.errors import BrokerError, Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.venue import DeadMansSwitch
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, Unknown
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.wallets import WalletsError
 from strades_pipelines.settings import settings
+from strades_pipelines.system import stopping
 from tests.brokerage.conftest import PAPER
 from tests.operations.conftest import strades, world
 from tests.operations.test_trade_loop import ENTRY

@@ -5,8 +5,8 @@ import pytest
 
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.prices import find_listings
+from strades_pipelines.engine.session import events_of
 from strades_pipelines.strategy.events import Bar, Prediction, microseconds
-from strades_pipelines.strategy.session import events_of
 from tests.brokerage.conftest import AAPL, BTC, ETH, IBM, MINUTE, START, AddCandles, Connection
 
 if TYPE_CHECKING:

@@ -15,14 +15,14 @@ import pytest
 from sandbox.venue import execution
 from sandbox.venue.faults import Fault, fault_rule
 from sandbox.venue.venue import Venue
-from strades_pipelines.brokerage.brokers.venue import stream_for, venue_for
+from strades_pipelines.brokerage.brokers.selection import stream_for, venue_for
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.order_book import make_due, postpone
 from strades_pipelines.brokerage.order_streams import OrderStreams
 from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
-from strades_pipelines.brokerage.rows import decision_row, insert
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.database.connection import WORLD_DATABASES
-from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.operations.trade_loop import TradeLoop
 from strades_pipelines.settings import SettingsError, settings
 from tests.brokerage.at_venue import AT_ALPACA, AT_GATE, PAIR, PRICE, SYMBOL, take_no_fees
@@ -167,7 +167,7 @@ def test_the_loop_books_a_fill_long_before_its_next_pass(
         if ended.is_set():
             raise SystemExit
 
-    monkeypatch.setattr("strades_pipelines.stopping.begin_nothing_more_if_requested", end)
+    monkeypatch.setattr("strades_pipelines.system.stopping.begin_nothing_more_if_requested", end)
     loop = TradeLoop(None, every=60.0)
 
     def run() -> None:

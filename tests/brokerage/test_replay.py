@@ -10,10 +10,10 @@ from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.replay import Replayed, replay
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.fingerprint import table_hashes
+from strades_pipelines.engine.session import StrategyError
 from strades_pipelines.strategy import registry
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar
-from strades_pipelines.strategy.session import StrategyError
 from strades_pipelines.strategy.strategy import Strategy
 from tests.brokerage.conftest import BTC, MINUTE, REPLAY, START, AddCandles, Connection, rows
 

@@ -16,8 +16,8 @@ from strades_pipelines.brokerage.live import measure
 from strades_pipelines.brokerage.performance_report import read_performance
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.trading_context import TradingContext, read_context
-from strades_pipelines.main_job import PERFORMANCE
 from strades_pipelines.market.rounding import exact
+from strades_pipelines.orchestration.main_job import PERFORMANCE
 from tests.brokerage.conftest import BTC, START, rows
 from tests.dashboard.conftest import CLOCK, ClientOf
 

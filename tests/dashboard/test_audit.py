@@ -15,9 +15,9 @@ from django.utils import timezone
 from dashboard.accounts.changes import record_change
 from dashboard.accounts.models import AccountChange, Connection, User
 from dashboard.prepare import prepare_tables
-from strades_pipelines import doctor
 from strades_pipelines.database.audit import verify_account_changes
 from strades_pipelines.database.connection import connect
+from strades_pipelines.installation import doctor
 from tests.dashboard.authenticator import Authenticator as Device
 from tests.dashboard.conftest import PASSWORD, ClientOf, hashed_password, totp
 

@@ -19,8 +19,8 @@ from dashboard.gateway import automation as gateway
 from dashboard.gateway import dagster
 from dashboard.gateway.dagster import Breaker
 from dashboard.scheduler.models import DagsterRequest
-from strades_pipelines.ports import free_port
 from strades_pipelines.settings import settings
+from strades_pipelines.system.ports import free_port
 from tests.brokerage.conftest import rows
 from tests.dashboard.conftest import CLOCK, ClientOf
 from tests.dashboard.recorded import HOSTILE, NEW_RUN, OWN_CRON, RUN_ID, Recorded, recorded_dagster, run

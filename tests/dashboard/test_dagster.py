@@ -7,8 +7,8 @@ from graphql import parse, validate
 
 from dashboard.gateway import dagster
 from dashboard.gateway.dagster import OPERATIONS, Breaker, DagsterDown, DagsterRefused, ask
-from strades_pipelines.ports import free_port
 from strades_pipelines.settings import settings
+from strades_pipelines.system.ports import free_port
 from tests.dashboard.recorded import Recorded, recorded_dagster
 
 

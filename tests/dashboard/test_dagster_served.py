@@ -19,7 +19,7 @@ from dashboard.gateway.dagster import Breaker
 from strades_pipelines.settings import settings
 from tests.dashboard.conftest import ClientOf
 from tests.dashboard.test_automation import form, submitted
-from tests.webserver.serving import code_location, webserver
+from tests.serving.serving import code_location, webserver
 
 HOUR = timedelta(hours=1)
 LOGGER = logging.getLogger("tests.scheduler")

@@ -25,7 +25,7 @@ from strades_pipelines.brokerage.live import measure
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.migrate import MIGRATIONS
 from strades_pipelines.database.roles import DASHBOARD_ROLE
-from strades_pipelines.examination import Finding, keep_examination
+from strades_pipelines.installation.examination import Finding, keep_examination
 from strades_pipelines.settings import PROJECT, settings
 from tests.brokerage.conftest import AddCandles, rows
 from tests.dashboard.conftest import BODY, CLOCK, ClientOf, rows_of, store

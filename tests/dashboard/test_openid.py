@@ -17,8 +17,8 @@ from django.test import Client, override_settings
 from dashboard.accounts.models import AccountChange, Connection, Invitation, User
 from dashboard.accounts.roles import Role
 from dashboard.settings import openid_providers
-from strades_pipelines.child_environment import for_dashboard, without_secrets
 from strades_pipelines.settings import Settings, SettingsError, settings
+from strades_pipelines.system.child_environment import for_dashboard, without_secrets
 from tests.dashboard.conftest import PASSWORD, ClientOf
 from tests.dashboard.openid_provider import CLIENT, SECRET, Provider, make_key, provider_running, query_of
 

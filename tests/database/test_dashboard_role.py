@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from strades_pipelines import container, doctor
 from strades_pipelines.database.connection import (
     MissingRights,
     connect,
@@ -20,6 +19,7 @@ from strades_pipelines.database.connection import (
 )
 from strades_pipelines.database.migrate import DBT_SCHEMAS, migrate
 from strades_pipelines.database.roles import DASHBOARD_ROLE, SERVICE_ROLE
+from strades_pipelines.installation import container, doctor
 from tests.database.test_roles import names
 
 __all__ = ["names"]

@@ -7,7 +7,7 @@ import pytest
 
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.errors import cause
-from strades_pipelines.ports import free_port
+from strades_pipelines.system.ports import free_port
 
 CANARY = "C4nary7731xq"
 

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from strades_pipelines.database.server import EmbeddedServer
-from strades_pipelines.ports import free_port, is_taken
+from strades_pipelines.system.ports import free_port, is_taken
 from tests.deploy.compose import PROJECT, services
 from tests.end_to_end.graphql import Webserver, wait_for
 
@@ -69,7 +69,7 @@ def words(command: Sequence[str], environment: dict[str, str]) -> list[str]:
 
 def command_of(name: str, environment: dict[str, str]) -> list[str]:
     """What a service runs: its own entry point, or that of the image."""
-    entrypoint = services()[name].get("entrypoint", ["python", "-m", "strades_pipelines.container"])
+    entrypoint = services()[name].get("entrypoint", ["python", "-m", "strades_pipelines.installation.container"])
     return words([*entrypoint, *services()[name]["command"]], environment)
 
 

@@ -17,8 +17,8 @@ import psycopg
 from filelock import FileLock
 
 from strades_pipelines.database.server import EmbeddedServer
-from strades_pipelines.ports import free_port
-from strades_pipelines.sandbox_server import sandbox_health
+from strades_pipelines.supervision.sandbox_server import sandbox_health
+from strades_pipelines.system.ports import free_port
 from tests.dbt_project.building import copy_parsed
 from tests.end_to_end.graphql import wait_for
 

@@ -15,8 +15,8 @@ import psutil
 import psycopg
 
 from strades_pipelines.database.server import EmbeddedServer
-from strades_pipelines.sandbox_server import sandbox_health
 from strades_pipelines.supervision.probes import page_answers
+from strades_pipelines.supervision.sandbox_server import sandbox_health
 from tests.end_to_end.graphql import Webserver, wait_for
 
 PARTS = ("sandbox", "code", "webserver", "daemon", "docs", "dashboard", "database")

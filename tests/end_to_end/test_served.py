@@ -19,9 +19,9 @@ import pytest
 
 from sandbox.candles import final_bars
 from sandbox.market import MINUTE
-from strades_pipelines.ports import free_port
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision.timing import Timing
+from strades_pipelines.system.ports import free_port
 from tests.end_to_end.graphql import BACKFILL, BACKFILL_STATUS, SCHEDULE, SENSOR, Webserver, wait_for
 from tests.end_to_end.installation import PROJECT, STRADES, Installation, installation
 from tests.end_to_end.supervised import PARTS, Supervised

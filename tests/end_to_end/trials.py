@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from strades_pipelines.ports import free_port
+from strades_pipelines.system.ports import free_port
 from tests.end_to_end.graphql import wait_for
 from tests.end_to_end.installation import PROJECT, STRADES, YEARS_LATER, installation
 from tests.end_to_end.supervised import PARTS, Supervised

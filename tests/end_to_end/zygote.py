@@ -19,9 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-ROOMS = ["cli", "graph_runs", "install", "main_job", "report", "sandbox_server", "lineage"]
+ROOMS = ["cli", "lineage", "installation.install", "orchestration.graph_runs", "orchestration.main_job"]
+ROOMS += ["orchestration.report", "supervision.sandbox_server"]
 ROOMS += ["brokerage", "brokerage.brokers", "database", "datamanager", "ingestion", "market", "predictor", "resources"]
-ROOMS += ["strategy", "strategy.library"]
+ROOMS += ["analysis", "bars", "compiler", "engine", "simulation", "strategy", "strategy.library"]
 # What dbt works out anew in each process, to check its settings.
 SCHEMAS = ("ProjectFlags", "Project", "Configuration", "PackageConfig")
 LATE = ["dbt.task.build", "dbt.task.test", "dbt.adapters.postgres", "exchange_calendars", "sqlalchemy.dialects.sqlite"]

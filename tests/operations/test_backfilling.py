@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.definitions import defs
 from strades_pipelines.operations.backfilling import _months, chosen
 from strades_pipelines.partitions import Window
 from strades_pipelines.settings import PROJECT
-from strades_pipelines.strategy.bad_input import BadInput
 from tests.end_to_end.installation import STOCKS, WINDOW, YEARS_LATER, installation
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

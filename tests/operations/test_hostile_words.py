@@ -5,13 +5,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.definitions import defs
 from strades_pipelines.lineage.rows import NotFound
 from strades_pipelines.lineage.trace import trace_one
 from strades_pipelines.operations.backfilling import chosen
 from strades_pipelines.operations.gaps import read_gaps
 from strades_pipelines.operations.revisions import read_revisions
-from strades_pipelines.strategy.bad_input import BadInput
 from tests.operations.test_reading import ledger  # noqa: F401
 
 Connection = psycopg.Connection[Any]

@@ -6,10 +6,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.operations.gaps import NoLedger, read_gaps
 from strades_pipelines.operations.revisions import read_revisions
-from strades_pipelines.strategy.bad_input import BadInput
 from tests.ingestion.conftest import NOW, Store, add_listing, gate_body, gate_row, store  # noqa: F401
 
 Connection = psycopg.Connection[Any]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strades_pipelines.strategy.actions import Actions
+from strades_pipelines.engine.actions import Actions
 from tests.research.bars import HEADER as BARS
 from tests.research.bars import Run, bar_file
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from strades_pipelines.research.inputs import DataChoice
-from strades_pipelines.strategy.backtest import Bars, day_offset
-from strades_pipelines.strategy.bar_checks import iso
+from strades_pipelines.bars.bar_checks import iso
+from strades_pipelines.research.backtest_inputs import DataChoice
+from strades_pipelines.simulation.backtest import Bars, day_offset
 from tests.research.bars import CLOSES, HEADER, Run, bar_file
 
 

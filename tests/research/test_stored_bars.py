@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.research.stored_bars import stored_bars
-from strades_pipelines.strategy.bad_input import BadInput
 from strades_pipelines.strategy.events import microseconds, moment
 from tests.brokerage.conftest import START, AddCandles, add_candles, add_days, market
 

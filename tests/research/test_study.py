@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from strades_pipelines.strategy.columns import Floats
+from strades_pipelines.engine.columns import Floats
 from tests.research.bars import Run, bar_file
 
 WORDS = ["--choices", "fast=2,3,4", "--choices", "slow=5,8", "--mode", "events", "--cash", "1000", "--json"]

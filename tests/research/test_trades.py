@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strades_pipelines.strategy.action_files import read_actions
-from strades_pipelines.strategy.bar_checks import iso
-from strades_pipelines.strategy.bar_files import Reading
-from strades_pipelines.strategy.trade_bars import Trades, complete_groups, parse_every
+from strades_pipelines.bars.action_files import read_actions
+from strades_pipelines.bars.bar_checks import iso
+from strades_pipelines.bars.bar_files import Reading
+from strades_pipelines.bars.trade_bars import Trades, complete_groups, parse_every
 from tests.research.bars import Run
 
 HEADER = "ts_utc,price,amount\n"

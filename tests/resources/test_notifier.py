@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from strades_pipelines import alerting
-from strades_pipelines.ports import free_port
 from strades_pipelines.resources.notifier import Notifier
 from strades_pipelines.settings import Settings
+from strades_pipelines.system import alerting
+from strades_pipelines.system.ports import free_port
 
 SUBJECT, MESSAGE = "run 1a2b3c4d failed at trading", "wallet paper: the broker said no"
 posted: list[tuple[str, dict[str, Any]]] = []

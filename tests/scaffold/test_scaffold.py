@@ -21,8 +21,8 @@ CHECKS = (
     f"{LIBRARY}/test_fingerprints.py::test_23_as_it_was[above_mean.stocks]",
     f"{LIBRARY}/test_compiled.py::test_compiled_is_per_event[above_mean]",
     f"{LIBRARY}/test_compiled.py::test_a_strategy_is_a_short_file_that_says_what_it_does[above_mean]",
-    "tests/strategy/test_lookahead.py::test_strategies_of_the_library_pass[above_mean]",
-    "tests/strategy/test_startup.py::test_strategies_of_the_library_pass[above_mean]",
+    "tests/simulation/test_lookahead.py::test_strategies_of_the_library_pass[above_mean]",
+    "tests/simulation/test_startup.py::test_strategies_of_the_library_pass[above_mean]",
     "tests/strategy/test_registry.py",
     "tests/test_docs_strategies.py::test_the_page_names_every_strategy_of_the_library",
 )

@@ -8,13 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.engine.columns import Columns
+from strades_pipelines.engine.engine import Engine
+from strades_pipelines.engine.event_chain import EventChain, in_order
+from strades_pipelines.engine.gate import Gate
+from strades_pipelines.engine.session import WITH_TIME, Progress, Session
+from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.market.fees import Fee
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.broker import SimulatedBroker
-from strades_pipelines.strategy.columns import Columns
-from strades_pipelines.strategy.compiler.rare import rarely
-from strades_pipelines.strategy.engine import Engine
-from strades_pipelines.strategy.event_chain import EventChain, in_order
 from strades_pipelines.strategy.events import (
     ACTION,
     ARTICLE,
@@ -40,9 +42,7 @@ from strades_pipelines.strategy.events import (
     RecordedFill,
     Trade,
 )
-from strades_pipelines.strategy.gate import Gate
 from strades_pipelines.strategy.orders import ANY, GTC, NOT_GIVEN, OUTCOMES, STATES
-from strades_pipelines.strategy.session import WITH_TIME, Progress, Session
 from strades_pipelines.strategy.strategy import Strategy
 from tests.strategy.builders import MINUTE_US, START_US, Decided, Filled
 

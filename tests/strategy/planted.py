@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from strades_pipelines.engine.columns import Columns
+from strades_pipelines.simulation.backtest import Bars
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.backtest import Bars
-from strades_pipelines.strategy.columns import Columns
 from strades_pipelines.strategy.events import Bar
 from strades_pipelines.strategy.indicators import Sma
 from strades_pipelines.strategy.strategy import Strategy

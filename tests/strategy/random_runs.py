@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 
+from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.engine.gate import Gate
 from strades_pipelines.market.fees import MakerTakerFee
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.compiler.rare import rarely
 from strades_pipelines.strategy.events import (
     Article,
     Bar,
@@ -22,7 +23,6 @@ from strades_pipelines.strategy.events import (
     RecordedFill,
     Trade,
 )
-from strades_pipelines.strategy.gate import Gate
 from strades_pipelines.strategy.orders import NOT_GIVEN
 from strades_pipelines.strategy.strategy import Strategy
 from tests.strategy.both import Terms

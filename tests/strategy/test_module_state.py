@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from strades_pipelines.strategy.module_state import ModuleState
-from tests.strategy.compiler.harness import module_of
+from tests.compiler.harness import module_of
 
 SOURCE = """
 from collections import deque

@@ -13,13 +13,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from strades_pipelines.ports import free_port
 from strades_pipelines.supervision.child import Child
 from strades_pipelines.supervision.part import Part
 from strades_pipelines.supervision.probes import page_answers
 from strades_pipelines.supervision.process_table import is_stopped
 from strades_pipelines.supervision.supervisor import Supervisor, Telling
 from strades_pipelines.supervision.timing import Timing
+from strades_pipelines.system.ports import free_port
 
 QUICK = Timing(look=0.05, probe=0.1, patience=0.8, first_delay=0.05, longest_delay=0.4, settle=0.5, pause=1.5, stop=1)
 SECONDS = 20

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from strades_pipelines.ports import free_port
 from strades_pipelines.supervision.probes import code_answers, location_problem, page_answers, sandbox_answers
+from strades_pipelines.system.ports import free_port
 
 
 def answer(*kinds: str | None) -> dict[str, Any]:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from strades_pipelines.ports import free_port
 from strades_pipelines.settings import PROJECT
+from strades_pipelines.system.ports import free_port
 from tests.conftest import cloned
 from tests.dashboard.browser.watching import Watched, sign_up
 from tests.dashboard.browser.world import NOW, fill
 from tests.dashboard.conftest import home
-from tests.webserver.browsing import browser_running
-from tests.webserver.serving import code_location, webserver
+from tests.serving.browsing import browser_running
+from tests.serving.serving import code_location, webserver
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -8,7 +8,7 @@ import pytest
 import talib
 
 from strades_pipelines.strategy.indicators.candle_patterns import CandlePatterns
-from tests.strategy.compiler.harness import Compiled, bits, in_python, module_of
+from tests.compiler.harness import Compiled, bits, in_python, module_of
 from tests.strategy.indicators.feeding import read_bars
 
 # TA-Lib's names of those that are named otherwise here.
@@ -57,7 +57,7 @@ METHODS = {
 HOOK = """
 from strades_pipelines.strategy.events import Bar
 from strades_pipelines.strategy.indicators.candle_patterns import CandlePatterns
-from tests.strategy.compiler.harness import Stepped
+from tests.compiler.harness import Stepped
 
 
 class Fed(Stepped):

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strades_pipelines.strategy.backtest import backtest
-from tests.strategy.compiler.harness import Compiled, bits, in_python, module_of
+from strades_pipelines.simulation.backtest import backtest
+from tests.compiler.harness import Compiled, bits, in_python, module_of
 from tests.strategy.indicators.catalog import EACH, FIELDS
 from tests.strategy.library.data import packaged
 
 HOOK = """
 from strades_pipelines.strategy.events import Bar
-from tests.strategy.compiler.harness import Stepped
+from tests.compiler.harness import Stepped
 
 
 class Fed(Stepped):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strades_pipelines.strategy.backtest import Bars
+from strades_pipelines.simulation.backtest import Bars
 
 DAY = 86_400_000_000
 MINUTE = 60_000_000

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from strades_pipelines.strategy.analysis import returns
-from strades_pipelines.strategy.analysis.drawdowns import max_drawdown
-from strades_pipelines.strategy.backtest import Bars
+from strades_pipelines.analysis import returns
+from strades_pipelines.analysis.drawdowns import max_drawdown
+from strades_pipelines.simulation.backtest import Bars
 from strades_pipelines.strategy.registry import strategies
 from tests.conftest import SHARED
 from tests.strategy.library.data import DAY, MINUTE, packaged, recorded

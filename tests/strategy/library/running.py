@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from strades_pipelines.engine.columns import Columns
+from strades_pipelines.engine.event_chain import EventChain
+from strades_pipelines.engine.session import Session
 from strades_pipelines.market.fees import PercentFee
-from strades_pipelines.strategy.backtest import Bars, Result, Terms, result_of
-from strades_pipelines.strategy.columns import Columns
-from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.simulation.backtest import Bars, Result, Terms, result_of
 from strades_pipelines.strategy.events import PREDICTION
-from strades_pipelines.strategy.session import Session
 from strades_pipelines.strategy.strategy import Strategy
 
 TERMS = Terms(100_000.0, lambda: PercentFee(0.001))

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from strades_pipelines.compiler.shapes import shape_of
+from strades_pipelines.engine.precomputed_indicators import find_ahead
+from strades_pipelines.simulation.runner import Runner, Sweep
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.ahead import find_ahead
-from strades_pipelines.strategy.compiler.shapes import shape_of
 from strades_pipelines.strategy.registry import strategies
-from strades_pipelines.strategy.runner import Runner, Sweep
 from tests.strategy.both import cache_folder
 from tests.strategy.library.data import packaged
 from tests.strategy.library.running import TERMS, run

@@ -7,7 +7,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from strades_pipelines.strategy.backtest import Bars
+from strades_pipelines.simulation.backtest import Bars
 from strades_pipelines.strategy.registry import strategies
 from tests.strategy.library.data import packaged
 from tests.strategy.library.running import run

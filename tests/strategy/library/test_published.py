@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from strades_pipelines.market.fees import PercentFee
-from strades_pipelines.strategy.backtest import Bars, Result, Terms, backtest
+from strades_pipelines.simulation.backtest import Bars, Result, Terms, backtest
 from strades_pipelines.strategy.strategy import Strategy
 from tests.strategy.library.data import DAY, MINUTE, bars_of, recorded
 from tests.strategy.library.published_rules import AboveMean, ReturnOnInvestment, ThreeFalls

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from strades_pipelines.brokerage.brokers.alpaca.broker import LIVE_URL, PAPER_URL, AlpacaBroker, new_client
-from strades_pipelines.secret_values import remember_secret
 from strades_pipelines.settings import SettingsError, missing_secret, secret, settings
+from strades_pipelines.system.secret_values import remember_secret
 
 # Keys of their own, so that a paper wallet cannot reach the money by a wrong setting.
 PAPER_KEYS = "ALPACA_API_KEY", "ALPACA_SECRET_KEY"

@@ -6,8 +6,8 @@ from typing import Any
 
 from strades_pipelines.brokerage.brokers.ccxt.broker import CcxtBroker
 from strades_pipelines.brokerage.brokers.ccxt.client import Client
-from strades_pipelines.secret_values import remember_secret
 from strades_pipelines.settings import SettingsError, missing_secret, secret, settings
+from strades_pipelines.system.secret_values import remember_secret
 
 # What ccxt calls a credential, and the end of its name in the environment: GATE_API_KEY, GATE_SECRET_KEY.
 CREDENTIALS = {"apiKey": "API_KEY", "secret": "SECRET_KEY", "password": "PASSWORD", "uid": "UID"}

@@ -6,7 +6,14 @@ from decimal import localcontext
 from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.brokerage.brokers.ccxt.dialects import dialect_of
-from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown, retry_after
+from strades_pipelines.brokerage.brokers.venue_errors import (
+    BrokerError,
+    NotSent,
+    RateLimited,
+    Rejected,
+    Unknown,
+    retry_after,
+)
 
 if TYPE_CHECKING:
     import requests

@@ -8,7 +8,7 @@ from strades_pipelines.brokerage.brokers.ccxt.account import new_stream_exchange
 from strades_pipelines.brokerage.brokers.ccxt.dialects import dialect_of
 from strades_pipelines.brokerage.brokers.ccxt.mapping import client_order_id
 from strades_pipelines.brokerage.brokers.venue import OnOrder
-from strades_pipelines.secret_values import masked
+from strades_pipelines.system.secret_values import masked
 
 LOGGER = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds between two connections

@@ -1,0 +1,1 @@
+"""Files of bars, trades, corporate actions and exchange rates: read, checked, adjusted."""

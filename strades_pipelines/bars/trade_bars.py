@@ -1,0 +1,135 @@
+"""Bars made of a file of trades: of a length of time, a number of trades, a volume or an amount of money."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from strades_pipelines.bad_input import BadInput, bad_row
+from strades_pipelines.bars.bar_checks import iso
+from strades_pipelines.bars.bar_table import TIME, read_columns
+from strades_pipelines.engine.columns import Floats, Integers
+from strades_pipelines.market.instruments import interval_length
+
+COLUMNS = ("price", "amount")
+MOST_BARS = 50_000_000
+SPEC = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ticks|volume|notional)")
+EXPECTED = "1m, 4h or another interval, 1000ticks, 50volume or 1000000notional, and ,skip-empty after an interval"
+
+
+@dataclass(frozen=True)
+class Trades:
+    """Trades of one instrument in the order of the file: `time` microseconds UTC, `price` and `amount`, shape (n,)."""
+
+    time: Integers
+    price: Floats
+    amount: Floats
+
+
+@dataclass(frozen=True)
+class Every:
+    """When a bar ends.
+
+    Args:
+        length: of time, in microseconds; 0 for one of the others.
+        unit: ticks, volume or notional; empty for a time.
+        size: how many of the unit make a bar.
+        fills_empty: whether a time without a trade has a bar at the last price, without volume.
+    """
+
+    length: int = 0
+    unit: str = ""
+    size: float = 0.0
+    fills_empty: bool = True
+
+
+def parse_every(text: str) -> Every:
+    """The meaning of `--every`.
+
+    Raises:
+        BadInput: for anything else.
+    """
+    spec, comma, rest = text.partition(",")
+    if found := SPEC.fullmatch(spec):
+        size = float(found["number"])
+        if size > 0.0 and not comma and (found["unit"] != "ticks" or size.is_integer()):
+            return Every(unit=found["unit"], size=size)
+    elif rest == "skip-empty" or not comma:
+        try:
+            return Every(length=round(interval_length(spec).total_seconds() * 1_000_000), fills_empty=not comma)
+        except ValueError:
+            pass
+    raise BadInput(f"--every: expected {EXPECTED}; found {text!r}")
+
+
+def read_trades(path: Path) -> Trades:
+    """A csv, csv.gz or parquet file with the columns ts_utc, price and amount; equal times are in the file's order.
+
+    Raises:
+        BadInput: naming the file, the row and the field.
+    """
+    time, (price, amount), first_row = read_columns(path, COLUMNS, "trades")
+    backwards = np.append(False, time[1:] < time[:-1])
+    rules: list[tuple[str, np.typing.NDArray[np.bool_], str, Callable[[int], object]]] = [
+        ("price", ~(np.isfinite(price) & (price > 0.0)), "a price above 0", price.item),
+        ("amount", ~(np.isfinite(amount) & (amount >= 0.0)), "an amount of 0 or more", amount.item),
+        (TIME, backwards, "a time not before the one of the row before", lambda row: iso(int(time[row]))),
+    ]
+    faults = [(int(np.argmax(bad)), k) for k, (_, bad, _, _) in enumerate(rules) if bad.any()]
+    if faults:
+        row, k = min(faults)
+        field, _, expected, found = rules[k]
+        raise bad_row(path, row + first_row, field, expected, found(row))
+    return Trades(time, price, amount)
+
+
+def as_bars(trades: Trades) -> Floats:
+    """Each trade as a bar of its one price: open, high, low, close and volume, shape (5, n)."""
+    return np.array([*(trades.price,) * 4, trades.amount])
+
+
+def complete_groups(path: Path, trades: Trades, every: Every) -> tuple[Integers, int]:
+    """The first trade of each whole bar of so many trades, such a volume or so much money; and where the last ends.
+
+    A trade that fills a bar belongs to it whole. What is left behind the last whole bar makes none.
+
+    Raises:
+        BadInput: all trades together do not make one.
+    """
+    weights = {"ticks": np.ones(len(trades.time)), "volume": trades.amount, "notional": trades.price * trades.amount}
+    total = np.cumsum(weights[every.unit])
+    ends, at = [0], 0
+    while at < len(total):
+        before = total[at - 1] if at else 0.0
+        full = int(np.searchsorted(total, before + every.size * (1.0 - 1e-12), side="left")) + 1
+        at = max(at + 1, full)  # a size below the spacing of floats at the total adds nothing to it
+        if at <= len(total):
+            ends.append(at)
+    if len(ends) == 1:
+        raise BadInput(f"{path}: --every: expected {every.size:g} {every.unit} or more, found {total[-1]:g}")
+    return np.array(ends[:-1]), ends[-1]
+
+
+def with_empty(path: Path, length: int, opens: Integers, stops: Integers | None) -> tuple[Integers, Integers]:
+    """Bars of time with those that no trade is in: when each opens, and the bar with trades that it follows or is.
+
+    Args:
+        opens: of the bars that have trades, shape (n,).
+        stops: the end of the session of each; behind it there are none until the next trade. None: there is no end.
+
+    Raises:
+        BadInput: so many would be made that nobody means it.
+    """
+    until = np.append(opens[1:], opens[-1] + 1)
+    if stops is not None:
+        until = np.minimum(until, np.maximum(stops, opens + 1))
+    counts = -((opens - until) // length)
+    if (total := int(counts.sum())) > MOST_BARS:
+        raise BadInput(
+            f"{path}: --every: expected at most {MOST_BARS:,} bars, found {total:,}; a longer one, or ,skip-empty"
+        )
+    source = np.repeat(np.arange(len(opens)), counts)
+    number = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
+    return opens[source] + number * length, source

@@ -1,0 +1,334 @@
+"""The gate between a decision and an order: sizes it in lots, and refuses what the account cannot carry."""
+
+import math
+from dataclasses import fields, replace
+from typing import Any, ClassVar
+
+from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.market.limits import WITHIN_LIMITS, Measured, exceeded, no_limits
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH
+from strades_pipelines.strategy.orders import (
+    ACCEPTED,
+    ANY,
+    BELOW_ZERO,
+    CONTRADICTORY,
+    MARGIN_SHORT,
+    NO_CASH,
+    NO_PRICE,
+    NOT_FINITE,
+    NOT_REDUCING,
+    OPEN,
+    Order,
+)
+
+# What rounding may make of a weight of all of the equity.
+SLACK = 1.0 + 1e-12
+MINUTE = 60_000_000  # microseconds
+
+
+def multiple(count: int, unit: float) -> float:
+    """So many units, as the float nearest to it: 150,000 times 0.00001 is 1.5, where a product were a little more."""
+    if unit < 1.0:
+        parts = math.floor(1.0 / unit + 0.5)
+        if abs(parts * unit - 1.0) < 1e-9:
+            return count / parts
+    return count * unit
+
+
+class Gate:
+    """The limits of an account, by the rules of `market.limits`, which `market.risk` keeps in exact numbers.
+
+    Args:
+        size: how many instruments there are.
+        allow_short: whether a position may be below zero.
+        lot: the unit of quantities; 0 for any fraction.
+        tick: the unit of prices; 0 for any.
+        margin: what of a position's value the equity must cover; 0 for nothing.
+        fits_cash: whether a purchase for a target that cash and fee do not allow is cut to what they do, not refused.
+        limits: fields of `market.limits.Limits`; what is not given is infinite. A `leverage` of 1 or less also means
+            that cash never goes below zero.
+
+    Raises:
+        TypeError: for a limit that there is not.
+    """
+
+    constants: ClassVar = ("asks_margin", "tracks_equity")
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        allow_short: bool = True,
+        lot: float = 0.0,
+        tick: float = 0.0,
+        margin: float = 0.0,
+        fits_cash: bool = False,
+        **limits: float,
+    ) -> None:
+        self.limits = replace(no_limits(), **{name: float(value) for name, value in limits.items()})
+        self.allow_short = allow_short
+        self.fits_cash = fits_cash
+        self.is_cash_account = self.limits.leverage <= 1.0
+        # Whether sales at the market count before purchases; see `EngineState.shares_cash`.
+        self.counts_sales = False
+        self.lot = [float(lot)] * size
+        self.tick = [float(tick)] * size
+        self.margin = [float(margin)] * size
+        self.restricted = [0] * size
+        self.asks_margin = margin > 0.0
+        self.is_limited = self.limits != no_limits()
+        self.limits_exposure = any(
+            math.isfinite(one) for one in (self.limits.leverage, self.limits.max_gross, self.limits.max_net)
+        )
+        self.tracks_equity = math.isfinite(self.limits.max_daily_loss) or math.isfinite(self.limits.max_drawdown)
+        nothing: dict[str, Any] = {each.name: 0.0 for each in fields(Measured)}
+        self.measured: Measured[float] = Measured(**nothing | {"restricted": False, "slack": SLACK})
+        # When the last orders were made, as many as the limit: a ring whose next place is `sent_next`.
+        rate = self.limits.max_orders_per_minute
+        self.sent = [BEGINNING] * (max(2, math.floor(rate)) if math.isfinite(rate) else 2)
+        self.sent_next = 0
+        self.equity = 0.0
+        self.peak = 0.0
+        self.day = 0
+        self.day_equity = 0.0
+
+    def restrict(self, i: int) -> None:
+        """Let no position of instrument `i` grow."""
+        self.restricted[i] = 1
+        self.is_limited = True
+
+    def open_account(self, equity: float) -> None:
+        """What losses count from."""
+        self.equity = self.peak = self.day_equity = float(equity)
+
+    def track_equity(self, time: int, equity: float) -> None:
+        """The account's value when every event of an instant was in."""
+        day = time // DAY_LENGTH
+        if day != self.day:
+            self.day = day
+            self.day_equity = self.equity
+        self.equity = equity
+        if equity > self.peak:
+            self.peak = equity
+
+    @rarely
+    def count_order(self, time: int) -> None:
+        """One more order was made."""
+        self.sent[self.sent_next] = time
+        self.sent_next = (self.sent_next + 1) % len(self.sent)
+
+    def recent_orders(self, time: int) -> int:
+        """The orders made in the minute up to `time`, as far as their limit has to know."""
+        count = 0
+        for k in range(len(self.sent)):
+            if self.sent[k] > time - MINUTE:
+                count += 1
+        return count
+
+    def in_lots(self, i: int, quantity: float) -> float:
+        """The quantity in whole lots, towards zero."""
+        lot = self.lot[i]
+        if lot == 0.0 or not abs(quantity) < 9.0e15 * lot:
+            return quantity  # above it, and for what is not finite, a float has no lots
+        amount = multiple(math.floor(abs(quantity) / lot + 1e-9), lot)
+        return amount if quantity > 0 else -amount
+
+    def in_ticks(self, i: int, price: float) -> float:
+        """The price in whole ticks, to the nearest."""
+        tick = self.tick[i]
+        if tick == 0.0:
+            return price
+        return multiple(math.floor(price / tick + 0.5), tick)
+
+    @rarely
+    def limit_in_ticks(self, i: int, limit: float, buys: bool) -> float:
+        """A limit in whole ticks, never worse than it was: down for a purchase, up for a sale."""
+        tick = self.tick[i]
+        if tick == 0.0 or not abs(limit) < 9.0e15 * tick:
+            return limit
+        if buys:
+            return multiple(math.floor(limit / tick + 1e-9), tick)
+        return multiple(math.ceil(limit / tick - 1e-9), tick)
+
+    def outcome(self, account: Account, order: Order) -> int:
+        """ACCEPTED, or why an order is refused whatever its size."""
+        i = order.i
+        if not math.isfinite(order.quantity) or order.quantity == 0.0 or order.trail <= 0.0:
+            return NOT_FINITE
+        if order.on != ANY and (not math.isnan(order.stop) or not math.isnan(order.trail)):
+            return CONTRADICTORY
+        known = not math.isnan(account.price[i])
+        if math.isnan(account.unit[i]) or not (known or not math.isnan(order.limit) or order.stop == order.stop):
+            return NO_PRICE
+        if not known and not math.isnan(order.trail):
+            return NO_PRICE
+        if order.parent != 0:
+            return ACCEPTED
+        held = account.position[i] + account.pending[i]
+        if order.reduce_only and (held + self.under_way(account, order, True)) * order.quantity >= 0.0:
+            return NOT_REDUCING
+        if order.quantity > 0.0 or self.allow_short or order.reduce_only:
+            return ACCEPTED
+        return BELOW_ZERO if held + self.under_way(account, order, False) + order.quantity < 0.0 else ACCEPTED
+
+    def under_way(self, account: Account, order: Order, at_market: bool) -> float:
+        """Signed units of explicit orders of the same side that will or may be done before it.
+
+        Those that hang on it or are to be cancelled do not count, nor those that stop where nothing is left to reduce:
+        but one at the market is as good as done.
+
+        Args:
+            at_market: count those at the market alone.
+        """
+        total = 0.0
+        for q in range(account.count):
+            other = account.orders[account.queue[q]]
+            if other.i == order.i and other.state == OPEN and other.parent == 0 and not other.cancel_asked:
+                linked = order.group != 0 and other.group == order.group
+                counts = self.is_at_market(other) or not (at_market or other.reduce_only)
+                if counts and not linked and other.quantity * order.quantity > 0.0:
+                    total += other.quantity
+        return total
+
+    def is_at_market(self, order: Order) -> bool:
+        """Whether an order waits for nothing."""
+        return order.on == ANY and math.isnan(order.limit) and math.isnan(order.stop) and math.isnan(order.trail)
+
+    def for_target(self, account: Account, i: int, quantity: float) -> float:
+        """What is left of an order for a target: what explicit orders sell at the market is not sold again."""
+        if quantity >= 0.0 or self.allow_short:
+            return quantity
+        sold = 0.0
+        for q in range(account.count):
+            order = account.orders[account.queue[q]]
+            sells = order.i == i and order.state == OPEN and order.parent == 0 and order.quantity < 0.0
+            if sells and not order.cancel_asked and self.is_at_market(order):
+                sold += order.quantity
+        if sold == 0.0:
+            return quantity
+        return max(quantity, min(-account.position[i] - sold, 0.0))
+
+    def carried(
+        self, account: Account, i: int, quantity: float, unit: float, reserved: float, distance: float = 0.0
+    ) -> int:
+        """Whether cash, the limits and margin allow what makes a position larger.
+
+        Args:
+            quantity: what is to be ordered beside all that is under way.
+            unit: what one unit costs in the account's currency.
+            reserved: the cash the order may take; 0 where cash is not what limits it.
+            distance: how far its farthest limit, stop or trail is from the last price.
+        """
+        if reserved > 0.0 and reserved > (account.cash - account.reserved) * SLACK:
+            return NO_CASH
+        if not self.is_limited and not self.asks_margin:
+            return ACCEPTED
+        margin = self.measure(account, i, quantity, unit)
+        order = self.measured
+        order.distance = distance
+        outcome = exceeded(order, self.limits)
+        if outcome != WITHIN_LIMITS:
+            return outcome
+        return MARGIN_SHORT if margin > 0.0 and margin > order.equity * SLACK else ACCEPTED
+
+    def measure(self, account: Account, i: int, quantity: float, unit: float) -> float:
+        """Fill `measured`, all positions as large as open orders may make them; returns the margin they need."""
+        order = self.measured
+        price = account.price[i]
+        order.restricted = self.restricted[i] != 0
+        order.last_price = 0.0 if math.isnan(price) else price
+        order.price_age = (account.now - account.price_time[i]) / 1e6
+        order.rate = float(self.recent_orders(account.now) + 1)
+        order.units = abs(quantity)
+        order.unit = abs(unit)
+        order.position = max(abs(self.most(account, i, quantity)), abs(self.least(account, i, quantity)))
+        order.peak = self.peak
+        order.day_equity = self.day_equity if account.now // DAY_LENGTH == self.day else self.equity
+        order.equity = account.equity
+        if not self.limits_exposure and not self.asks_margin:
+            return 0.0
+        return self.measure_exposure(account, i, quantity, unit)
+
+    def measure_exposure(self, account: Account, i: int, quantity: float, unit: float) -> float:
+        """The gross and net value of all positions; returns the margin they need."""
+        position = account.position
+        price = account.price
+        units = account.unit
+        gross = 0.0
+        long = 0.0
+        short = 0.0
+        margin = 0.0
+        # Chosen values in place of branches: which instruments are held is not to be foreseen by a processor.
+        for j in range(account.size):
+            held = position[j]
+            worth = held * price[j] * units[j]
+            worth = worth if held != 0.0 else 0.0
+            gross += abs(worth)
+            long += worth
+            short += worth
+            if self.asks_margin:
+                margin += abs(worth) * self.margin[j]
+        for k in range(-1, account.busy_count):
+            j = i if k < 0 else account.busy[k]
+            if k < 0 or j != i:
+                more = quantity if k < 0 else 0.0
+                one = unit if k < 0 else price[j] * units[j]
+                held = position[j]
+                worth = held * price[j] * units[j]
+                worth = worth if held != 0.0 else 0.0
+                up = self.most(account, j, more) * one
+                down = self.least(account, j, more) * one
+                larger = max(abs(up), abs(down)) - abs(worth)
+                gross += larger
+                long += up - worth
+                short += down - worth
+                if self.asks_margin:
+                    margin += larger * self.margin[j]
+        self.measured.gross = gross
+        self.measured.net = max(abs(long), abs(short))
+        return margin
+
+    def most(self, account: Account, i: int, quantity: float) -> float:
+        """The highest position that instrument `i` may come to with all that is under way and `quantity` more."""
+        bought = max(quantity, 0.0)
+        for q in range(account.count):
+            order = account.orders[account.queue[q]]
+            if order.i == i and order.state == OPEN and order.parent == 0:
+                if order.quantity > 0.0:
+                    bought += 0.0 if order.reduce_only else order.quantity
+                elif self.counts_sales and self.is_at_market(order):
+                    bought += order.quantity
+        return account.position[i] + account.pending[i] + bought
+
+    def least(self, account: Account, i: int, quantity: float) -> float:
+        """The lowest such position."""
+        sold = min(quantity, 0.0)
+        for q in range(account.count):
+            order = account.orders[account.queue[q]]
+            if order.i == i and order.state == OPEN and not order.reduce_only and order.parent == 0:
+                sold += min(order.quantity, 0.0)
+        return account.position[i] + account.pending[i] + sold
+
+    def distance(self, account: Account, order: Order) -> float:
+        """How far an order's farthest limit, stop or trail is from the last price; that counts as 0 while unknown."""
+        price = account.price[order.i]
+        price = 0.0 if math.isnan(price) else price
+        farthest = 0.0
+        if not math.isnan(order.limit):
+            farthest = abs(order.limit - price)
+        if not math.isnan(order.stop):
+            farthest = max(farthest, abs(order.stop - price))
+        if not math.isnan(order.trail):
+            farthest = max(farthest, order.trail)
+        return farthest
+
+    def unit_price(self, account: Account, order: Order) -> float:
+        """What one unit costs in the account's currency: at the limit or stop of an order, else at the last close."""
+        i = order.i
+        price = account.price[i]
+        if not math.isnan(order.limit):
+            price = order.limit
+        elif not math.isnan(order.stop):
+            price = order.stop
+        return price * account.unit[i]

@@ -1,0 +1,1 @@
+"""An installation made, examined and run in containers."""

@@ -1,0 +1,1 @@
+"""`strades up`: the servers, and the guard before them."""

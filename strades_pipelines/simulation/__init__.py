@@ -1,0 +1,1 @@
+"""Backtests, sweeps and the checks of a strategy, over bars in memory."""

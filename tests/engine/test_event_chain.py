@@ -1,0 +1,58 @@
+"""The chain against a plain sort of all events, and what it needs of memory."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strades_pipelines.engine.columns import Columns
+from strades_pipelines.engine.event_chain import EventChain, joined
+
+ROW = st.tuples(
+    st.integers(0, 6), st.integers(0, 8), st.integers(0, 2), st.integers(0, 1), *[st.sampled_from([0.0, 1.5])] * 5
+)
+Row = tuple[float, ...]
+
+
+def stream(rows: list[Row], size: int) -> Iterator[Columns]:
+    """Rows of time, kind, instrument, more and five numbers, sorted by time alone, in blocks."""
+    rows = sorted(rows, key=lambda row: row[0])
+    for start in range(0, len(rows), size):
+        time, kind, i, more, *numbers = map(np.array, zip(*rows[start : start + size], strict=True))
+        floats = [np.asarray(column, np.float64) for column in numbers]
+        yield Columns(kind.astype(np.int8), i.astype(np.int32), time.astype(np.int64), more.astype(np.int64), *floats)
+
+
+@given(st.lists(st.lists(ROW, max_size=12), max_size=4), st.integers(1, 5))
+def test_events_come_by_time_kind_instrument_and_content(parts: list[list[Row]], size: int) -> None:
+    blocks = list(EventChain([stream(rows, size + k) for k, rows in enumerate(parts)]).blocks())
+    got = [row for b in blocks for row in zip(b.time, b.kind, b.i, b.more, b.a, b.b, b.c, b.d, b.e, strict=True)]
+    assert [tuple(map(float, row)) for row in got] == sorted(tuple(map(float, row)) for rows in parts for row in rows)
+    for before, after in pairwise(blocks):
+        assert before.time[-1] < after.time[0]  # an instant is never cut in two
+
+
+def test_a_block_of_each_stream_is_held_and_no_more() -> None:
+    read = 0
+
+    def long() -> Iterator[Columns]:
+        nonlocal read
+        for n in range(1000):
+            read += 1
+            yield next(stream([(float(10 * n + k), 2, 0, 0, 1.0, 1.0, 1.0, 1.0, 1.0) for k in range(10)], 10))
+
+    blocks = EventChain([long(), long()]).blocks()
+    for _ in range(5):
+        next(blocks)
+    assert read <= 2 * 7
+
+
+def test_a_stream_that_goes_back_in_time_is_named() -> None:
+    good = joined(list(stream([(1, 2, 0, 0, 1.0, 1.0, 1.0, 1.0, 1.0), (2, 2, 0, 0, 1.0, 1.0, 1.0, 1.0, 1.0)], 9)))
+    bad = Columns(*(array[::-1] for array in good.arrays))
+    for blocks in ([bad], [good.rows(1, 2), good.rows(0, 1)]):
+        with pytest.raises(ValueError, match="stream 1 goes back in time; expected events sorted by time"):
+            list(EventChain([[good], blocks]).blocks())

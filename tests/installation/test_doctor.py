@@ -1,0 +1,56 @@
+"""`strades doctor` finds what others may read, and says what listens and for whom."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from strades_pipelines.installation.doctor import examine, show_findings
+from strades_pipelines.settings import settings
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home with a signing key, and a server that nobody can reach."""
+    monkeypatch.setenv("STRADES_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:nothing@127.0.0.1:1/none")
+    settings.cache_clear()
+    (tmp_path / "home").mkdir(mode=0o700)
+    (tmp_path / "home" / "backup.key").touch(mode=0o600)
+    yield tmp_path / "home"
+    settings.cache_clear()
+
+
+def test_what_others_may_read_is_named_and_one_finding_hides_no_other(home: Path) -> None:
+    for path in (home, home / "backup.key"):
+        path.chmod(0o755)
+    found = {finding.what: finding for finding in examine()}
+    assert not found["files of the home"].good
+    assert f"{home}, {home / 'backup.key'}" in found["files of the home"].detail
+    assert not found["database server"].good
+    assert found["Wallets.json"].good
+
+
+@pytest.mark.usefixtures("home")
+def test_what_listens_is_listed_with_its_address_and_who_may_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRADES_WEBSERVER_PORT", "3917")
+    monkeypatch.setenv("STRADES_READONLY_PORT", "3918")
+    settings.cache_clear()
+    found = {finding.what: finding for finding in examine()}
+    for part in ("webserver 127.0.0.1:3917", "read-only pages 127.0.0.1:3918", "docs 127.0.0.1:", "sandbox 127.0.0.1:"):
+        assert part in found["ports"].detail
+    assert "every user of this machine can start, stop and delete runs at 127.0.0.1:3917" in found["pages"].detail
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("user", [0, 1000])
+def test_who_runs_it_as_root_is_warned_and_no_more(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    [found] = [finding for finding in examine() if finding.what == "user"]
+    assert found.good
+    assert found.warning == (user == 0)
+    out = io.StringIO()
+    show_findings([found], Console(file=out))
+    assert out.getvalue().startswith("warn user" if user == 0 else "ok   user")

@@ -1,0 +1,138 @@
+"""What a run that has ended still holds of a pool is free for the next one, whoever ended it and when."""
+
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+
+import dagster as dg
+import pytest
+from dagster._core.events import DagsterEvent
+
+from strades_pipelines.orchestration import ended_runs
+from strades_pipelines.orchestration.dagster_storage import BEGINNINGS
+from strades_pipelines.orchestration.ended_runs import PROCESS_TAG, end_killed_runs, this_process
+from strades_pipelines.orchestration.pools import make_pools
+from strades_pipelines.system import stopping
+from tests.orchestration.test_dagster_storage import OURS
+
+POOL = "source_gateio"
+STARTED = dg.DagsterRunStatus.STARTED
+
+
+@pytest.fixture
+def instance(database_url: str, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance on PostgreSQL with one pool of one slot."""
+    pools = "concurrency: {pools: {granularity: op, default_limit: 1}}\n"
+    (tmp_path / "dagster.yaml").write_text(OURS.format(database_url) + pools)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as made:
+        make_pools(made, [POOL])
+        yield made
+
+
+@pytest.fixture
+def gone() -> str:
+    """What the tag of a run says whose process has ended."""
+    host, _, _ = this_process().partition(":")
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return f"{host}:{process.pid}"
+
+
+def begun(instance: dg.DagsterInstance, process: str) -> dg.DagsterRun:
+    """A run of a process, in progress."""
+    return instance.add_run(dg.DagsterRun("main", status=STARTED, tags={PROCESS_TAG: process}))
+
+
+def claims(instance: dg.DagsterInstance, run: dg.DagsterRun, step: str = "fetch") -> bool:
+    """Whether a step of the run gets the slot."""
+    return bool(instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, step).is_claimed)
+
+
+def test_a_slot_that_was_claimed_while_its_run_was_being_ended_is_free(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ended_runs, "STOP_TAKES", timedelta(0))
+    stopped, following = begun(instance, this_process()), begun(instance, this_process())
+    storage = instance.event_log_storage
+    storage.add_pending_step(POOL, stopped.run_id, "fetch", should_assign=True)  # type: ignore[attr-defined]
+    # The stopping thread's two statements, and the main thread's between them.
+    storage._free_concurrency_slots(run_id=stopped.run_id)  # type: ignore[attr-defined]
+    storage._claim_concurrency_slot(POOL, stopped.run_id, "fetch")  # type: ignore[attr-defined]
+    storage._remove_pending_steps(run_id=stopped.run_id)  # type: ignore[attr-defined]
+    assert stopped.run_id not in storage.get_concurrency_run_ids()  # so Dagster's daemon would not find it
+    assert not claims(instance, following)
+    instance.report_run_canceled(stopped)
+    assert claims(instance, following)
+
+
+def test_a_slot_claimed_after_its_run_was_ended_is_free(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ended_runs, "STOP_TAKES", timedelta(0))
+    stopped, following = begun(instance, this_process()), begun(instance, this_process())
+    instance.report_run_canceled(stopped)
+    instance.event_log_storage.free_concurrency_slots_for_run(stopped.run_id)
+    assert claims(instance, stopped)
+    assert claims(instance, following)
+
+
+def test_a_run_that_ended_a_moment_ago_keeps_its_slot_until_its_process_has_ended(instance: dg.DagsterInstance) -> None:
+    stopped, following = begun(instance, this_process()), begun(instance, this_process())
+    assert claims(instance, stopped)
+    instance.report_run_canceled(stopped)
+    assert not claims(instance, following)
+
+
+def test_a_run_in_progress_keeps_its_slot(instance: dg.DagsterInstance) -> None:
+    working, waiting = begun(instance, this_process()), begun(instance, this_process())
+    assert claims(instance, working)
+    assert not claims(instance, waiting)
+    end_killed_runs(instance)
+    assert not claims(instance, waiting)
+
+
+def test_a_run_that_is_killed_while_another_waits_for_its_slot_is_ended(
+    instance: dg.DagsterInstance, gone: str
+) -> None:
+    killed, waiting = begun(instance, gone), begun(instance, this_process())
+    assert claims(instance, killed)
+    assert claims(instance, waiting)
+    found = instance.get_run_by_id(killed.run_id)
+    assert found is not None
+    assert found.status == dg.DagsterRunStatus.FAILURE
+
+
+def test_no_step_begins_in_a_process_that_is_being_stopped(instance: dg.DagsterInstance) -> None:
+    stopping._requested.set()
+    try:
+        run = begun(instance, this_process())
+        waits = Thread(target=claims, args=[instance, run], daemon=True)
+        waits.start()
+        waits.join(1)
+        assert waits.is_alive()
+        assert instance.event_log_storage.get_concurrency_info(POOL).claimed_slots == []
+    finally:
+        stopping._requested.clear()
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_neither_run_nor_step_is_noted_as_begun_in_a_process_that_is_being_stopped(
+    instance: dg.DagsterInstance, beginning: dg.DagsterEventType
+) -> None:
+    run = instance.add_run(dg.DagsterRun("main", status=dg.DagsterRunStatus.STARTING))
+    begins = DagsterEvent(beginning.value, run.job_name)
+    stopping._requested.set()
+    try:
+        waits = Thread(target=instance.report_dagster_event, args=[begins, run.run_id], daemon=True)
+        waits.start()
+        waits.join(1)
+        assert waits.is_alive()
+        instance.report_run_canceled(run)  # as the stopping thread does
+        (record,) = instance.get_run_records()
+        assert record.start_time is None
+        assert record.dagster_run.status == dg.DagsterRunStatus.CANCELED
+        assert instance.all_logs(run.run_id, of_type=beginning) == []
+    finally:
+        stopping._requested.clear()
