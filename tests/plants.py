@@ -355,9 +355,9 @@ PLANTS = (
     ),
     Plant(
         "a statement books a trade of an order of ours again",
-        f"{PACKAGE}/brokerage/statements.py",
-        "booked.get(one.fill_id) or booked.get(_venue_key(one))",
-        "booked.get(one.fill_id)",
+        f"{PACKAGE}/brokerage/statement_identity.py",
+        'return (*self.fill_ids, *(f"{name} {self.trade.trade_id}" for name in names))',
+        "return self.fill_ids",
         "tests/brokerage/test_statements.py::test_a_trade_that_an_order_of_ours_made_is_not_booked_again",
     ),
     Plant(

@@ -131,7 +131,7 @@ def test_13_on_paper_units_of_nobodys_are_found_and_settled_once(
         assert run_on_paper(word, 0, point=point) == -signal.SIGKILL
     assert [run_on_paper("reconcile", number) for number in (0, 1)] == [0, 0]
     found = finding(market)
-    assert (found.code, found.quantity) == ("holding_differs", 5)
+    assert (found.code, found.quantity) == ("holding_differs", Decimal(5))
     assert rows(market, "SELECT state FROM trading.wallets") == [("halted",)]
     if word == "reconcile":
         return
