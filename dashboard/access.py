@@ -111,6 +111,10 @@ MATRIX: dict[str, Role | Right | None] = {
     # What stops and starts trading.
     "halt": Right.HALT,
     "resume": Right.RESUME,
+    "live": Role.VIEWER,
+    "live_request": Right.LIVE,
+    "live_approve": Right.LIVE,
+    "live_revoke": Right.HALT,
     # What a trader does with wallets.
     "start": Role.VIEWER,
     "choice": Role.VIEWER,

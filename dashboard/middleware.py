@@ -19,6 +19,7 @@ from dashboard.accounts.adapter import no_account_yet
 from dashboard.accounts.connections import is_alive
 from dashboard.accounts.roles import NEEDS_SECOND_FACTOR, Right, Role, holders
 from dashboard.accounts.second_factor import SecondFactorUnreadable
+from dashboard.write_limits import refuse_too_many
 
 logger = logging.getLogger(__name__)
 Respond = Callable[[HttpRequest], HttpResponse]
@@ -104,7 +105,7 @@ class AccessMiddleware:
         name = request.resolver_match.url_name
         if name not in MATRIX:
             raise Http404
-        return refusal(request, MATRIX[name])
+        return refusal(request, MATRIX[name]) or refuse_too_many(request, name)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Say how to go on where the home's key is not that of a second factor; nobody is let in without it."""

@@ -23,7 +23,7 @@ from dashboard.scheduler import automation, backfills, feeds, moving, requests
 from dashboard.scheduler.agenda import agenda
 from dashboard.search.views import search
 from dashboard.today.views import today
-from dashboard.trades import bodies, commands, decisions, orders
+from dashboard.trades import bodies, commands, decisions, live_wallets, orders
 
 urlpatterns = [
     path("", today, name="today"),
@@ -90,6 +90,10 @@ urlpatterns = [
     path("data/<str:schema>/<str:name>/rows.<str:kind>", tables.export, name="table_export"),
     path("halt/", commands.halt, name="halt"),
     path("resume/", commands.resume, name="resume"),
+    path("live/", live_wallets.live, name="live"),
+    path("live/request/", live_wallets.live_request, name="live_request"),
+    path("live/approve/", live_wallets.live_approve, name="live_approve"),
+    path("live/revoke/", live_wallets.live_revoke, name="live_revoke"),
     path("commands/", commands.commands, name="commands"),
     path("commands/<uuid:key>/", commands.command, name="command"),
     path("start/", start.start, name="start"),

@@ -30,6 +30,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from requests import RequestException
 
+from dashboard.accounts.bounded_session import BoundedSession
 from dashboard.accounts.changes import record_change
 from dashboard.accounts.linking import link
 from dashboard.accounts.models import Invitation, User
@@ -149,6 +150,10 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
             sociallogin.save(request)
             record_change(user, f"made as {user.role}", by="OpenID provider", request=request)
         return user
+
+    def get_requests_session(self) -> BoundedSession:
+        """By which allauth and `provider` ask the provider."""
+        return BoundedSession()
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
         """Where somebody goes on who was signed out before he came back to link an account."""

@@ -17,6 +17,7 @@ class Right(StrEnum):
 
     HALT = "halt"
     RESUME = "resume"
+    LIVE = "live"
 
 
 INCLUDES: dict[Role, frozenset[Role]] = {
@@ -28,9 +29,10 @@ INCLUDES: dict[Role, frozenset[Role]] = {
 HOLDERS: dict[Right, frozenset[Role]] = {
     Right.HALT: frozenset({Role.TRADER, Role.ADMIN}),
     Right.RESUME: frozenset({Role.TRADER, Role.ADMIN}),
+    Right.LIVE: frozenset({Role.TRADER, Role.ADMIN}),
 }
 # Who can move money or accounts proves it with something that cannot be read over a shoulder. A halt waits for nothing.
-NEEDS_SECOND_FACTOR: frozenset[Role | Right] = frozenset({Role.TRADER, Role.ADMIN, Right.RESUME})
+NEEDS_SECOND_FACTOR: frozenset[Role | Right] = frozenset({Role.TRADER, Role.ADMIN, Right.RESUME, Right.LIVE})
 
 
 def holders(needed: Role | Right) -> list[Role]:

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -37,6 +37,10 @@ class Provider:
         self.discovery: Any = {}
         self.tokens: Any = {}
         self.is_down = False
+        # Pieces of an answer that has no end, and how long it waits between them; how many were taken.
+        self.endless: tuple[bytes, float] | None = None
+        self.taken = 0
+        self.moved_to, self.asked = "", 0  # another host that it redirects to; how often it was asked
         self._codes: dict[str, dict[str, str]] = {}
 
     def authorize(self, query: dict[str, str]) -> str:
@@ -92,16 +96,27 @@ def provider_running() -> Iterator[Provider]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer(None if found.is_down else found.document(self.path))
+            with suppress(ConnectionError):
+                self._answer(None if found.is_down else found.document(self.path))
 
         def do_POST(self) -> None:
             form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
             self._answer(found.token({name: values[0] for name, values in form.items()}))
 
         def _answer(self, document: Any) -> None:
+            found.asked += 1
+            if found.moved_to:
+                self.send_response(302)
+                self.send_header("Location", found.moved_to + self.path)
+                self.end_headers()
+                return
             self.send_response(200 if document is not None else 503 if found.is_down else 400)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
+            while found.endless:
+                self.wfile.write(found.endless[0])  # until the other side hangs up
+                found.taken += len(found.endless[0])
+                time.sleep(found.endless[1])
             self.wfile.write(json.dumps({"error": "no"} if document is None else document).encode())
 
         def log_message(self, format: str, *args: object) -> None:

@@ -11,6 +11,9 @@ from dashboard.core.apps import check_matrix
 from tests.dashboard.conftest import ClientOf, decision_id
 
 POSTED = {
+    "live_request",
+    "live_approve",
+    "live_revoke",
     "choice_save",
     "data_answer",
     "preferences",

@@ -1,5 +1,6 @@
 """Signing in through an OpenID provider, over real HTTP: only a true proof lets somebody in, and only as himself."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.core.cache import cache
 from django.test import Client, override_settings
 
+from dashboard.accounts import bounded_session
 from dashboard.accounts.models import AccountChange, Connection, Invitation, User
 from dashboard.accounts.roles import Role
 from dashboard.settings import openid_providers
@@ -190,6 +192,39 @@ def test_answers_that_nobody_can_read_sign_nobody_in_and_are_said(provider: Prov
         assert "You are not signed in" in answer.content.decode(), str(hostile)[:80]
         provider.claims, provider.tokens, provider.discovery = sane, {}, {}
     assert not User.objects.exclude(pseudo="ada").exists()
+
+
+@pytest.mark.parametrize(("piece", "pause"), [(b" " * 65_536, 0.0), (b" ", 0.02)])
+def test_an_answer_without_an_end_is_given_up_and_said(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, piece: bytes, pause: float
+) -> None:
+    monkeypatch.setattr(bounded_session, "MOST_SECONDS", 10.0 if len(piece) > 1 else 0.3)
+    provider.endless, provider.taken = (piece, pause), 0
+    try:
+        before = time.monotonic()
+        answer = visitor().post("/account/openid/")
+        assert time.monotonic() - before < 8
+    finally:
+        provider.endless = None
+    assert answer.status_code == 503
+    assert "You are not signed in" in answer.content.decode()
+    assert provider.taken < 16 * 2**20  # what the buffers of sockets hold beside the first MiB
+
+
+def test_an_answer_of_a_mebibyte_is_read_and_one_byte_more_is_not(provider: Provider) -> None:
+    whole = len(json.dumps(provider.document("/.well-known/openid-configuration") | {"pad": ""}))
+    for more, status in ((0, 200), (1, 503)):
+        provider.discovery = {"pad": "x" * (bounded_session.MOST_BYTES - whole + more)}
+        assert visitor().post("/account/openid/").status_code == status
+
+
+def test_no_redirect_of_the_provider_is_followed(provider: Provider) -> None:
+    with provider_running() as other:
+        provider.moved_to = other.url
+        answer = visitor().post("/account/openid/")
+        provider.moved_to = ""
+        assert answer.status_code in (401, 503)
+        assert other.asked == 0
 
 
 def test_names_that_no_database_takes_are_taken_without_the_letters_that_it_refuses(provider: Provider) -> None:

@@ -43,7 +43,8 @@ OF_A_MOMENT = {
     *("flatten", "order_cancel", "data_answer", "calendar_feed", "calendar_revoke", "choice_save", "person_change"),
     *("automation_resume", "connection_end", "health", "data_restore", "openid_sign_in", "openid_callback"),
     *("openid_connect", "openid_disconnect", "openid_again", "mfa_login_webauthn", "mfa_reauthenticate_webauthn"),
-    *("mfa_edit_webauthn", "mfa_remove_webauthn", "account_set_password"),
+    *("mfa_edit_webauthn", "mfa_remove_webauthn", "account_set_password", "live_request", "live_approve"),
+    "live_revoke",
 }
 SIGNED_OUT = ("/account/sign-in/", "/account/sign-up/", "/account/sign-in/?next=/markets/")
 PHONE = {"width": 390, "height": 844}

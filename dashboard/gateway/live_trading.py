@@ -1,0 +1,141 @@
+"""Live wallets: who asked for them and who approved, and asking, approving, revoking. The rule is the database's."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import IntegrityError
+from django.db import connection as own
+from psycopg.types.json import Jsonb
+
+from dashboard.gateway.reading import read
+
+WALLETS = """
+    SELECT w.wallet, w.broker, w.limits, s.state, s.reason, l.wallet IS NULL AS may_send,
+        a.request_id, coalesce(a.limits, '{}') AS approved_limits, a.requested_by, a.approved_by, a.approved_at,
+        a.revoked_by, a.revoked_at, p.day AS parity_day, p.decisions, p.decisions_agreeing, p.fills, p.fills_agreeing
+    FROM trading.wallets AS w
+    INNER JOIN trading.wallet_states AS s ON s.wallet = w.wallet
+    LEFT JOIN trading.live_refusals AS l ON l.wallet = w.wallet
+    LEFT JOIN LATERAL (
+        SELECT r.request_id, r.limits, r.requested_by, a.approved_by, a.approved_at, v.revoked_by, v.revoked_at
+        FROM trading.live_requests AS r INNER JOIN trading.live_approvals AS a ON a.request_id = r.request_id
+        LEFT JOIN trading.live_revocations AS v ON v.request_id = r.request_id
+        WHERE r.wallet = w.wallet ORDER BY a.approved_at DESC, r.request_id DESC LIMIT 1
+    ) AS a ON true
+    LEFT JOIN LATERAL (
+        SELECT d.* FROM results.daily_parity AS d WHERE d.wallet = w.wallet ORDER BY d.day DESC LIMIT 1
+    ) AS p ON true
+    WHERE w.mode = 'live' AND w.state <> 'retired' ORDER BY w.wallet LIMIT 100
+"""
+WAITING = """
+    SELECT r.request_id, r.wallet, r.limits, r.reason, r.requested_by, r.requested_at, r.expires_at,
+        r.requested_at + interval '60 seconds' AS alone_from
+    FROM trading.live_requests AS r
+    WHERE r.expires_at > clock_timestamp()
+        AND NOT EXISTS (SELECT FROM trading.live_approvals AS a WHERE a.request_id = r.request_id)
+        AND NOT EXISTS (SELECT FROM trading.live_revocations AS v WHERE v.request_id = r.request_id)
+    ORDER BY r.request_id DESC LIMIT 100
+"""
+# Only with the limits that the page showed.
+REQUEST = """
+    INSERT INTO trading.live_requests (request_key, wallet, limits, reason, requested_by)
+    SELECT %s, w.wallet, w.limits, %s, %s FROM trading.wallets AS w
+    WHERE w.wallet = %s AND w.mode = 'live' AND w.state <> 'retired' AND w.limits = %s
+    ON CONFLICT (request_key) DO NOTHING
+"""
+APPROVE = """
+    INSERT INTO trading.live_approvals (request_id, requested_by, approved_by, is_one_person)
+    SELECT r.request_id, r.requested_by, %(by)s, r.requested_by = %(by)s
+    FROM trading.live_requests AS r WHERE r.request_id = %(request)s
+    ON CONFLICT (request_id) DO NOTHING
+"""
+REVOKE = """
+    INSERT INTO trading.live_revocations (request_id, revoked_by)
+    SELECT r.request_id, %s FROM trading.live_requests AS r WHERE r.request_id = %s ON CONFLICT (request_id) DO NOTHING
+"""
+
+
+@dataclass(frozen=True)
+class LiveWallet:
+    """A live wallet with its newest approval and the newest day of parity; what there is not is None."""
+
+    wallet: str
+    broker: str
+    limits: dict[str, Any]
+    state: str
+    reason: str | None
+    may_send: bool
+    request_id: int | None
+    approved_limits: dict[str, Any]
+    requested_by: str | None
+    approved_by: str | None
+    approved_at: datetime | None
+    revoked_by: str | None
+    revoked_at: datetime | None
+    parity_day: date | None
+    decisions: int | None
+    decisions_agreeing: int | None
+    fills: int | None
+    fills_agreeing: int | None
+
+    def differences(self, limits: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+        """Each limit that `limits` changes against what was approved last: name, then, now; None without one."""
+        before = {} if self.revoked_at else self.approved_limits
+        names = sorted(before.keys() | limits.keys())
+        return [(name, before.get(name), limits.get(name)) for name in names if before.get(name) != limits.get(name)]
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """A request that waits for its approval; from `alone_from` on one person alone may give it, where that is set."""
+
+    request_id: int
+    wallet: str
+    limits: dict[str, Any]
+    reason: str
+    requested_by: str
+    requested_at: datetime
+    expires_at: datetime
+    alone_from: datetime
+
+
+def read_live_wallets() -> list[LiveWallet]:
+    """The live wallets, by name."""
+    return [
+        replace(found, limits=json.loads(str(found.limits)), approved_limits=json.loads(str(found.approved_limits)))
+        for found in read(LiveWallet, WALLETS)  # Django leaves jsonb as text
+    ]
+
+
+def read_live_requests() -> list[LiveRequest]:
+    """The requests that wait, newest first."""
+    return [replace(found, limits=json.loads(str(found.limits))) for found in read(LiveRequest, WAITING)]
+
+
+def request_live(wallet: str, limits: dict[str, Any], *, reason: str, by: str, key: UUID) -> bool:
+    """Ask for a live wallet; the same key again is the same request. False where its limits are others by now."""
+    with own.cursor() as cursor:
+        cursor.execute(REQUEST, [key, reason, by, wallet, Jsonb(limits)])
+        cursor.execute("SELECT 1 FROM trading.live_requests WHERE request_key = %s AND wallet = %s", [key, wallet])
+        return cursor.fetchone() is not None
+
+
+def approve_live(request_id: int, *, by: str) -> str | None:
+    """Approve a request, once. Returns why that is refused, in one line of the database's."""
+    try:
+        with own.cursor() as cursor:
+            cursor.execute(APPROVE, {"by": by, "request": request_id})
+    except IntegrityError as error:
+        cause = error.__cause__
+        return (cause.diag.message_primary or "") if isinstance(cause, psycopg.Error) else ""
+    return None
+
+
+def revoke_live(request_id: int, *, by: str) -> None:
+    """Have a request or an approval count no more, from the commit on."""
+    with own.cursor() as cursor:
+        cursor.execute(REVOKE, [by, request_id])

@@ -1,0 +1,134 @@
+"""Live trading: one person asks for a wallet, another approves. To revoke takes one, and to halt nobody's word."""
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard.accounts.models import User
+from dashboard.gateway import live_trading as gateway
+from dashboard.gateway.live_trading import LiveRequest, LiveWallet
+from dashboard.gateway.reading import parse_whole, snapshot
+from strades_pipelines.settings import settings
+
+LARGEST_ID = 2**63 - 1
+# What the database says (migration 0059), for the catalogue.
+REFUSALS = (
+    gettext_noop("the request has expired: ask again"),
+    gettext_noop("one person alone waits for 60 s"),
+    gettext_noop("the request was taken back"),
+    # Why a wallet is halted, in its view trading.live_refusals.
+    gettext_noop("live needs an approval: ask for it on the page Live of the dashboard"),
+    gettext_noop("its limits have changed since live was approved: ask again on the page Live of the dashboard"),
+    gettext_noop("one person approved live: another has to, or STRADES_LIVE_ONE_PERSON=true"),
+)
+
+
+class RequestForm(forms.Form):
+    """A request as the page's form sends it: the limits are those that it showed."""
+
+    key = forms.UUIDField()
+    wallet = forms.CharField(max_length=200)
+    limits = forms.JSONField(max_length=10_000, required=False)  # {} is empty to Django
+    reason = forms.CharField(max_length=300)
+
+
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    """The live wallets, what waits for an approval, and what an approval would change."""
+    with snapshot():
+        wallets, waiting = gateway.read_live_wallets(), gateway.read_live_requests()
+    by_name = {wallet.wallet: wallet for wallet in wallets}
+    context = {
+        "wallets": [(wallet, json.dumps(wallet.limits), uuid4()) for wallet in wallets],
+        "waiting": [_shown(found, by_name[found.wallet], request) for found in waiting if found.wallet in by_name],
+        "is_one_person": settings().live_one_person,
+    }
+    return render(request, "trades/live.html", context)
+
+
+@require_POST
+def live_request(request: HttpRequest) -> HttpResponse:
+    """Ask for a wallet."""
+    form = RequestForm(request.POST)
+    if (again := _asked_again(request)) is not None:
+        return again
+    if not form.is_valid() or not isinstance(form.cleaned_data["limits"], dict):
+        messages.error(request, _("Say why, in at most 300 letters. Nothing was asked for."))
+        return redirect("live")
+    given = form.cleaned_data
+    key = given["key"]
+    assert isinstance(key, UUID)
+    if gateway.request_live(given["wallet"], given["limits"], reason=given["reason"], by=_name(request), key=key):
+        messages.success(request, _("Asked for. It lapses after 15 minutes."))
+    else:
+        messages.error(request, _("Its limits have changed since this page was opened. Look again, then ask."))
+    return redirect("live")
+
+
+@require_POST
+def live_approve(request: HttpRequest) -> HttpResponse:
+    """Approve what another person asked for; or, where the setting lets one person, what one asked for himself."""
+    found = _waiting(request)
+    if (again := _asked_again(request)) is not None:
+        return again
+    if found is None:
+        messages.error(request, _("That request waits no more."))
+    elif found.requested_by == _name(request) and not settings().live_one_person:
+        messages.error(request, _("Another person has to approve what you asked for."))
+    elif found.requested_by == _name(request) and request.POST.get("name") != found.wallet:
+        messages.error(request, _("Type the name of the wallet as it is written. Nothing was approved."))
+    elif refusal := gateway.approve_live(found.request_id, by=_name(request)):
+        messages.error(request, _(refusal))
+    else:
+        messages.success(request, _("%(wallet)s may trade with money from now on.") % {"wallet": found.wallet})
+    return redirect("live")
+
+
+@require_POST
+def live_revoke(request: HttpRequest) -> HttpResponse:
+    """Take a request or an approval back. Nobody is asked for a password: to stop waits for nothing."""
+    request_id = parse_whole(request.POST.get("request", ""), LARGEST_ID)
+    if request_id is not None:
+        gateway.revoke_live(request_id, by=_name(request))
+        messages.success(request, _("Revoked: nothing new is sent."))
+    return redirect("live")
+
+
+def _shown(found: LiveRequest, wallet: LiveWallet, request: HttpRequest) -> dict[str, Any]:
+    is_own = found.requested_by == _name(request)
+    return {
+        "request": found,
+        "wallet": wallet,
+        "changes": wallet.differences(found.limits),
+        "is_own": is_own,
+        "may_approve": not is_own or settings().live_one_person,
+    }
+
+
+def _waiting(request: HttpRequest) -> LiveRequest | None:
+    request_id = parse_whole(request.POST.get("request", ""), LARGEST_ID)
+    with snapshot():
+        return next((one for one in gateway.read_live_requests() if one.request_id == request_id), None)
+
+
+def _name(request: HttpRequest) -> str:
+    assert isinstance(request.user, User)
+    return f"dashboard:{request.user.pseudo}"
+
+
+def _asked_again(request: HttpRequest) -> HttpResponse | None:
+    """The way to prove who one is, where the last time is longer ago than five minutes; it leads back to the page."""
+    if not is_reauthentication_required(request, app="allauth.account"):
+        return None
+    messages.warning(request, _("Confirm who you are, then send it again. Nothing was done."))
+    return redirect(f"{reverse('account_reauthenticate')}?next={reverse('live')}")
