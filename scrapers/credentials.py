@@ -12,6 +12,7 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Request, Response
 
 from scrapers.plan import Auth
+from scrapers.request_url import set_url
 from scrapers.spiders.base import spider_of
 from strades_pipelines.settings import missing_secret, secret
 from strades_pipelines.system.secret_values import remember_secret
@@ -67,7 +68,7 @@ class Credentials:
             request.headers[self.auth.name] = header_value(self.auth, self.key)
         else:
             request.meta["url_without_key"] = request.url
-            request._set_url(with_parameter(request.url, self.auth.name, self.key))
+            set_url(request, with_parameter(request.url, self.auth.name, self.key))
 
     def process_response(self, request: Request, response: Response) -> Response:
         """Take the key out of the address."""
@@ -81,7 +82,7 @@ class Credentials:
     def _restore(self, request: Request) -> str | None:
         url: str | None = request.meta.pop("url_without_key", None)
         if url is not None:
-            request._set_url(url)
+            set_url(request, url)
         return url
 
 

@@ -25,6 +25,7 @@ from scrapy.http import Request, Response
 from scrapers.crawl_stats import CrawlStats
 from scrapers.rate_limits import stated_rate_limit
 from scrapers.redaction import without_secrets
+from scrapers.request_url import set_url
 from scrapers.spiders.base import spider_of
 from strades_pipelines.settings import settings
 
@@ -68,16 +69,16 @@ class SandboxRedirection:
     def process_request(self, request: Request) -> None:
         """Put the sandbox's URL in place, by the private setter: a new Request would be scheduled again."""
         request.meta["real_url"] = request.url
-        request._set_url(self.wire_url(request.url))
+        set_url(request, self.wire_url(request.url))
 
     def process_response(self, request: Request, response: Response) -> Response:
         """Put the real URL back."""
-        request._set_url(request.meta["real_url"])
+        set_url(request, request.meta["real_url"])
         return response.replace(url=request.meta["real_url"])
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Put the real URL back."""
-        request._set_url(request.meta.get("real_url", request.url))
+        set_url(request, request.meta.get("real_url", request.url))
 
 
 class RetryAndRedirect:

@@ -15,7 +15,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
 from strades_pipelines.database.errors import cause
@@ -57,7 +56,8 @@ def main() -> None:
     except typer.Abort:
         sys.exit(130)
     except TyperException as error:
-        _complain(error.format_message() if isinstance(error, ClickException) else error, 2)
+        said = getattr(error, "format_message", None)  # of wrong words, with the name of the option
+        _complain(said() if said else error, 2)
     except Exception as error:
         wrong_input = isinstance(error, (UsageError, SettingsError, *_input_errors()))
         if not wrong_input and settings().show_tracebacks:

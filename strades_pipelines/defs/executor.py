@@ -15,7 +15,6 @@ from strades_pipelines.database.connection import terminate_own_backends
 from strades_pipelines.system import stopping
 
 if TYPE_CHECKING:
-    from dagster._core.events import DagsterEvent
     from dagster._core.execution.context.system import PlanOrchestrationContext
     from dagster._core.execution.plan.plan import ExecutionPlan
     from dagster._core.execution.retries import RetryMode
@@ -36,7 +35,7 @@ class StoppableExecutor(dg.Executor):
 
     def execute(
         self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"
-    ) -> "Iterator[DagsterEvent]":
+    ) -> "Iterator[dg.DagsterEvent]":
         """Execute the steps; a signal ends the process some seconds later at the latest."""
         if threading.current_thread() is not threading.main_thread():  # signals are the main thread's, as in tests
             yield from self._executor.execute(plan_context, execution_plan)

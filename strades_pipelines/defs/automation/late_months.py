@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
 
 from strades_pipelines.database.stale import waiting_months
 from strades_pipelines.datamanager.pending_months import stretches
+from strades_pipelines.defs.automation.alerts import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from strades_pipelines.defs.automation.sensors import RETRIED
 from strades_pipelines.defs.automation.status import PRIORITY, SENSOR_STATUS
 from strades_pipelines.market.ids import base32_id
@@ -21,6 +20,8 @@ QUIET = timedelta(minutes=2)
 # After the first `strades run` thirteen years wait. In one run they held the pools that the current month needs too, so
 # that no wallet decided for a quarter of an hour (2026-11-30); a stretch leaves them free in between.
 LONGEST_STRETCH = 24  # months
+RUN_KEY_TAG = "dagster/run_key"
+ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 rework_months_job = dg.define_asset_job(
     "rework_months_job",
@@ -40,7 +41,8 @@ def revision_sensor(context: dg.SensorEvaluationContext, database: Database) -> 
     now = settings().now()
     current = now.date().replace(day=1)
     first = MONTHS.get_first_partition_window()
-    unfinished = dg.RunsFilter(job_name=rework_months_job.name, statuses=list(NOT_FINISHED_STATUSES))
+    going_on = [status for status in dg.DagsterRunStatus if status not in ENDED]
+    unfinished = dg.RunsFilter(job_name=rework_months_job.name, statuses=going_on)
     if context.instance.get_runs_count(unfinished):
         return dg.SkipReason("the months that were asked for last are being worked through")
     with database.connect() as connection:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from strades_pipelines.brokerage.checkpoints import delete_old_changes
 from strades_pipelines.brokerage.ledger_marks import verify_in_full
@@ -34,9 +33,9 @@ def inventory(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey], now: 
     return found
 
 
-def _word(status: AssetPartitionStatus | None) -> str:
-    return {AssetPartitionStatus.MATERIALIZED: "materialized", AssetPartitionStatus.FAILED: "failed"}.get(
-        status or AssetPartitionStatus.IN_PROGRESS, "missing"
+def _word(status: dg.AssetPartitionStatus | None) -> str:
+    return {dg.AssetPartitionStatus.MATERIALIZED: "materialized", dg.AssetPartitionStatus.FAILED: "failed"}.get(
+        status or dg.AssetPartitionStatus.IN_PROGRESS, "missing"
     )
 
 
