@@ -42,7 +42,8 @@ class Template:
 class Laid:
     """A strategy laid out, and what is known of the rows that its run wrote.
 
-    `columns`: of its indicators, in each block; None where they are not updated ahead. `code` and `table`: of the block that it is stepped through.
+    `columns`: of its indicators, in each block; None where they are not updated ahead. `code` and `table`: of the block
+    that it is stepped through.
     """
 
     template: Template

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from strades_pipelines.strategy.backtest import Bars, Terms
+from strades_pipelines.strategy.backtest import Bars, Terms, streams_of
 from strades_pipelines.strategy.columns import Columns, Integers
 from strades_pipelines.strategy.decided import Decided, Difference, OrderRecorder, decided, difference
 from strades_pipelines.strategy.engine import Engine
@@ -63,8 +63,8 @@ class Report:
 
 
 def plain(bars: Sequence[Bars]) -> list[Columns]:
-    """The feed of bars as they are: the streams of each instrument."""
-    return [stream for i, one in enumerate(bars) for stream in one.streams(i)]
+    """The feed of bars as they are, with the rates of their currencies, their splits and dividends."""
+    return streams_of(bars)
 
 
 def lookahead(
