@@ -1,6 +1,8 @@
-"""The commands `strades backtest`, `sweep` and `study`. What they need is imported when one of them runs."""
+"""The commands `strades backtest`, `sweep` and `study`. What they need is imported when one of them runs.
 
-from dataclasses import replace
+What data and terms are made of is read from the context by the names of the parameters, see `choices_of`.
+"""
+
 from typing import Annotated
 
 import typer
@@ -12,6 +14,7 @@ app = typer.Typer()
 
 @app.command()
 def backtest(
+    context: typer.Context,
     strategy: opt.Named,
     bars: opt.BarFiles = None,
     trades: opt.TradeFiles = None,
@@ -51,35 +54,16 @@ def backtest(
     png: opt.Png = None,
 ) -> None:
     """Run a strategy over bars of the past: fills, statistics, and what the result is worth."""
-    from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
-
-    files, stored = (bars or (), adjust or (), calendar or ()), (instrument or (), interval)
-    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
-    data = replace(data, currencies=currency or (), rates=rates)
-    terms = TermsChoice(
-        cash,
-        fee,
-        fill,
-        size,
-        tactic or (),
-        leverage,
-        long_only,
-        max_weight,
-        lot,
-        close_at_end,
-        decide_from,
-        tick,
-        limit or (),
-        fit_cash,
-    )
     from strades_pipelines.research.backtesting import Outputs, run_backtest
 
+    data, terms = opt.choices_of(context.params)
     outputs = Outputs(as_json, html, png, keeps_trial=not no_ledger)
     run_backtest(strategy, param or (), data, terms, mode, outputs, benchmark)
 
 
 @app.command()
 def sweep(
+    context: typer.Context,
     strategy: opt.Named,
     range_: opt.Ranges = None,
     choices: opt.Choices = None,
@@ -123,21 +107,16 @@ def sweep(
     html: opt.Html = None,
 ) -> None:
     """Run a strategy with many sets of parameters, and see whether the best stands on a plateau."""
-    from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
-
-    files, stored = (bars or (), adjust or (), calendar or ()), (instrument or (), interval)
-    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
-    data = replace(data, currencies=currency or (), rates=rates)
-    terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, limits=limit or ())
-    terms = replace(terms, fit_cash=fit_cash)
     from strades_pipelines.research.sweeping import SweepChoice, run_sweep
 
+    data, terms = opt.choices_of(context.params)
     choice = SweepChoice(range_ or (), choices or (), jobs, cluster, sort, as_json, html, keeps_trials=not no_ledger)
     run_sweep(strategy, param or (), data, terms, mode, choice)
 
 
 @app.command()
 def study(
+    context: typer.Context,
     strategy: opt.Named,
     range_: opt.Ranges = None,
     choices: opt.Choices = None,
@@ -188,15 +167,9 @@ def study(
     as_json: opt.Json = False,
 ) -> None:
     """Choose among sets of parameters on some days and judge the choice on others: what is left out of sample."""
-    from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
-
-    files, stored = (bars or (), adjust or (), calendar or ()), (instrument or (), interval)
-    data = DataChoice(*files, *stored, from_, to, multiplier, lot, as_of, resample, actions, trades or (), every)
-    data = replace(data, currencies=currency or (), rates=rates)
-    terms = TermsChoice(cash, fee, fill, size, tactic or (), leverage, long_only, max_weight, lot, limits=limit or ())
-    terms = replace(terms, fit_cash=fit_cash)
     from strades_pipelines.research.studying import StudyChoice, run_study
 
+    data, terms = opt.choices_of(context.params)
     lengths = (train, test, anchored, groups, test_groups, purge, embargo)
     choice = StudyChoice(range_ or (), choices or (), method, *lengths, as_json, keeps_trials=not no_ledger)
     run_study(strategy, param or (), data, terms, mode, choice)

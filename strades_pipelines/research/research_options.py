@@ -1,9 +1,14 @@
 """The options that the commands of research share."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from strades_pipelines.research.inputs import DataChoice, TermsChoice
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
 Named = Annotated[
@@ -159,3 +164,31 @@ Mode = Annotated[str, typer.Option(help="auto (compiled where it can be), events
 NoLedger = Annotated[bool, typer.Option("--no-ledger", help="Do not keep the run as a trial on its data.")]
 Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with charts that works offline.")]
 Png = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a picture.")]
+
+# The fields whose option has another name.
+FIELDS = {
+    "bars": "files",
+    "calendar": "calendars",
+    "instrument": "instruments",
+    "from_": "start",
+    "to": "end",
+    "currency": "currencies",
+    "tactic": "tactics",
+    "limit": "limits",
+}
+
+
+def choices_of(options: Mapping[str, Any]) -> "tuple[DataChoice, TermsChoice]":
+    """The data and the terms that the options of a command ask for.
+
+    Args:
+        options: by the names of the command's parameters; None, or one that the command lacks, is the default.
+    """
+    from strades_pipelines.research.inputs import DataChoice, TermsChoice
+
+    given = {FIELDS.get(name, name): value for name, value in options.items() if value is not None}
+    data, terms = (
+        {field.name: given[field.name] for field in fields(cls) if field.name in given}
+        for cls in (DataChoice, TermsChoice)
+    )
+    return DataChoice(**data), TermsChoice(**terms)

@@ -19,9 +19,15 @@ Answer = TypeVar("Answer")
 
 @app.command()
 def lookahead(
+    context: typer.Context,
     strategy: opt.Named,
     bars: opt.BarFiles = None,
+    trades: opt.TradeFiles = None,
+    every: opt.Every = None,
     adjust: opt.Adjust = None,
+    actions: opt.Actions = None,
+    currency: opt.Currencies = None,
+    rates: opt.RateFile = None,
     calendar: opt.Calendars = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
@@ -38,14 +44,13 @@ def lookahead(
     as_json: opt.Json = False,
 ) -> None:
     """Does a strategy know the future? Poison what is known after t; no decision up to t may change."""
-    from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
     from strades_pipelines.settings import settings
     from strades_pipelines.simulation import lookahead as check
     from strades_pipelines.strategy.file_reads import files_read
     from strades_pipelines.strategy.strategy_files import silent_libraries
 
-    data = DataChoice(bars or (), adjust or (), calendar or (), instrument or (), interval, from_, to)
-    terms = TermsChoice(cash, fee, fill).terms()
+    data, choice = opt.choices_of(context.params)
+    terms = choice.terms()
     folder = settings().home / "cache"
     with files_read(ignored=folder) as heard:
         make, title = _maker(strategy, param or (), fresh=True)
@@ -60,9 +65,15 @@ def lookahead(
 
 @app.command()
 def startup(
+    context: typer.Context,
     strategy: opt.Named,
     bars: opt.BarFiles = None,
+    trades: opt.TradeFiles = None,
+    every: opt.Every = None,
     adjust: opt.Adjust = None,
+    actions: opt.Actions = None,
+    currency: opt.Currencies = None,
+    rates: opt.RateFile = None,
     calendar: opt.Calendars = None,
     instrument: opt.Instruments = None,
     interval: opt.Interval = None,
@@ -77,12 +88,11 @@ def startup(
     as_json: opt.Json = False,
 ) -> None:
     """Does a strategy warm up as it says? Runs after 1, 2 and 4 times its lookback must decide alike."""
-    from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
     from strades_pipelines.settings import settings
     from strades_pipelines.simulation import startup as check
 
-    data = DataChoice(bars or (), adjust or (), calendar or (), instrument or (), interval, from_, to)
-    terms = TermsChoice(cash, fee, fill).terms()
+    data, choice = opt.choices_of(context.params)
+    terms = choice.terms()
     make, title = _maker(strategy, param or ())
     folder = settings().home / "cache"
     report = _refusable(

@@ -92,10 +92,15 @@ def day_offset(bars: Sequence[Bars]) -> int:
     return min(max(0, least), most) if least <= most else 0
 
 
+def streams_of(bars: Sequence[Bars]) -> list[Columns]:
+    """What is known of instruments, as streams of events: rates, bars, splits and dividends."""
+    rates = rate_streams([(one.open_time, one.time, one.rates) for one in bars])
+    return [*rates, *(stream for i, one in enumerate(bars) for stream in one.streams(i))]
+
+
 def event_chain(bars: Sequence[Bars]) -> EventChain:
     """What is known of instruments, in its total order."""
-    rates = rate_streams([(one.open_time, one.time, one.rates) for one in bars])
-    return EventChain([[stream] for stream in (*rates, *(s for i, one in enumerate(bars) for s in one.streams(i)))])
+    return EventChain([[stream] for stream in streams_of(bars)])
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from strades_pipelines.engine.columns import Floats
-from strades_pipelines.simulation.backtest import Bars
+from strades_pipelines.strategy.backtest import Bars
+from strades_pipelines.strategy.columns import Floats, Integers
 
 ABSURD = 1e12
 
@@ -20,31 +20,67 @@ class Poison:
     """
 
     def __init__(self, bars: Sequence[Bars]) -> None:
-        self.bars = [one if one.prices.flags.writeable else replace(one, prices=one.prices.copy()) for one in bars]
-        self._true = [one.prices.copy() for one in self.bars]
-        self._absurd = [_absurd(one.prices.shape[1], 0) for one in self.bars]
-        self._other = [_absurd(one.prices.shape[1], 1) for one in self.bars]
-        self._reach = [one.prices.shape[1] for one in self.bars]
+        self.bars = [_writeable(one) for one in bars]
+        self._tracks = [Track(time, values) for one in self.bars for time, values in _tracks(one)]
 
     def after(self, time: int | None) -> None:
         """Poison what is known after `time` (microseconds UTC), everything for None; what is known by then is true."""
-        for k, one in enumerate(self.bars):
-            reach = 0 if time is None else int(np.searchsorted(one.time, time, side="right"))
-            known, (low, high) = self._reach[k], sorted((reach, self._reach[k]))
-            one.prices[:, low:high] = (self._true if reach > known else self._absurd)[k][:, low:high]
-            self._reach[k] = reach
+        for track in self._tracks:
+            track.after(0 if time is None else int(np.searchsorted(track.time, time, side="right")))
 
     def turn(self) -> None:
         """Make huge what would be tiny; what is poisoned now, and what is from now on."""
-        self._absurd, self._other = self._other, self._absurd
-        for k, one in enumerate(self.bars):
-            one.prices[:, self._reach[k] :] = self._absurd[k][:, self._reach[k] :]
+        for track in self._tracks:
+            track.turn()
 
     def heal(self) -> None:
         """Put every true number back."""
-        for k, one in enumerate(self.bars):
-            one.prices[...] = self._true[k]
-            self._reach[k] = one.prices.shape[1]
+        for track in self._tracks:
+            track.after(len(track.time))
+
+
+class Track:
+    """Numbers that are known at times (n,), of shape (..., n): those of the first `reach` times are true."""
+
+    def __init__(self, time: Integers, values: Floats) -> None:
+        self.time, self._values, self._true, self._reach = time, values, values.copy(), len(time)
+        if values.ndim > 1:
+            self._absurd, self._other = (_absurd(len(time), phase) for phase in (0, 1))
+        else:  # ratios by turns huge and tiny would have a product of 1
+            self._absurd, self._other = (np.full(len(time), value) for value in (ABSURD, 1.0 / ABSURD))
+
+    def after(self, reach: int) -> None:
+        """Poison the numbers of the later times; put the true ones of the others back."""
+        low, high = sorted((reach, self._reach))
+        self._values[..., low:high] = (self._true if reach > self._reach else self._absurd)[..., low:high]
+        self._reach = reach
+
+    def turn(self) -> None:
+        """Make huge what would be tiny."""
+        self._absurd, self._other = self._other, self._absurd
+        self._values[..., self._reach :] = self._absurd[..., self._reach :]
+
+
+def _tracks(bars: Bars) -> Iterator[tuple[Integers, Floats]]:
+    """All numbers that are known of an instrument, and when they are."""
+    yield bars.time, bars.prices
+    if bars.actions is not None:
+        yield bars.actions.time, bars.actions.ratio
+        yield bars.actions.time, bars.actions.amount
+    if bars.rates is not None:
+        yield bars.rates.time, bars.rates.rate
+
+
+def _writeable(bars: Bars) -> Bars:
+    """Bars whose numbers may be changed in place: those given, or copies where they are read-only."""
+    prices, actions, rates = bars.prices, bars.actions, bars.rates
+    if actions is not None:
+        actions = replace(actions, ratio=actions.ratio.copy(), amount=actions.amount.copy())
+    if rates is not None:
+        rates = replace(rates, rate=rates.rate.copy())
+    is_same = prices.flags.writeable and actions is None and rates is None
+    prices = prices if prices.flags.writeable else prices.copy()
+    return bars if is_same else replace(bars, prices=prices, actions=actions, rates=rates)
 
 
 @contextmanager

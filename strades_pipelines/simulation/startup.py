@@ -1,17 +1,18 @@
 """Does a strategy warm up as it says? Runs that open after 1, 2 and 4 times its lookback must agree."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from strades_pipelines.engine.columns import Integers
-from strades_pipelines.engine.event_chain import EventChain
-from strades_pipelines.engine.session import Session
-from strades_pipelines.simulation.backtest import Bars, Terms
-from strades_pipelines.simulation.decision_diff import Decided, decided, difference
-from strades_pipelines.simulation.lookahead import Finding, Make, plain
+from strades_pipelines.strategy.actions import Actions
+from strades_pipelines.strategy.backtest import Bars, Terms
+from strades_pipelines.strategy.columns import Integers
+from strades_pipelines.strategy.decided import Decided, decided, difference
+from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.strategy.lookahead import Finding, Make, plain
+from strades_pipelines.strategy.session import Session
 
 MULTIPLES = (1, 2, 4)
 
@@ -78,13 +79,29 @@ class _Runs:
         for one in self.bars:
             opens = int(np.searchsorted(one.time, opened_at, side="right"))
             rows = slice(max(opens - warm_up, 0), opens + self.horizon)
-            parts.append(replace(one, time=one.time[rows], open_time=one.open_time[rows], prices=one.prices[:, rows]))
+            parts.append(_part(one, rows))
         engine = replace(self.terms, opened_at=opened_at).engine(self.make(), parts)
         chain = EventChain([[stream] for stream in plain(parts)])
         [progress] = Session(chain, None, [engine], mode="auto", cache=self.cache).run()
         made = decided(progress)
         made.decisions = made.decisions[made.decisions[:, 0] >= opened_at]
         return made
+
+
+def _part(bars: Bars, rows: slice) -> Bars:
+    """Some of the bars, with the splits and dividends of those."""
+    time, days, actions = bars.time[rows], bars.days, bars.actions
+    if actions is not None:
+        inside = (actions.time >= time[0]) & (actions.time <= time[-1])
+        actions = Actions(*(getattr(actions, field.name)[inside] for field in fields(actions)))
+    return replace(
+        bars,
+        time=time,
+        open_time=bars.open_time[rows],
+        prices=bars.prices[:, rows],
+        days=None if days is None else days[rows],
+        actions=actions,
+    )
 
 
 def _openings(bars: Sequence[Bars], before: int, count: int) -> Integers:

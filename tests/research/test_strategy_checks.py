@@ -46,6 +46,32 @@ class Plain(Strategy):
         account.target[bar.i] = 1.0 if bar.close > bar.open else 0.0
 
 
+class Level(Strategy):
+    def on_aggregate_bar(self, bar, account):
+        account.target[bar.i] = 1.0 if bar.close > 10.0 else 0.0
+
+
+class Converts(Strategy):
+    def on_aggregate_bar(self, bar, account):
+        account.set_weight(bar.i, 0.5)
+
+
+def adjusted(bars):
+    return [scaled(one, 1.0 / one.actions.ratio_after(one.time)) for one in bars]
+
+
+def at_the_last_rate(bars):
+    from strades_pipelines.strategy.lookahead import plain
+
+    return [plain(bars)[0], *(scaled(one, one.rates.rate[-1]) for one in bars)]
+
+
+def scaled(one, factor):
+    from dataclasses import replace
+
+    return replace(one, prices=one.prices * factor).columns(0)
+
+
 def too_early(bars):
     from dataclasses import replace
 
@@ -108,6 +134,54 @@ def test_findings_are_lines_and_the_exit_code(
     ended, out, err = _run(monkeypatch, capsys, line)
     assert (ended, err) == (code, "")
     assert printed in out
+
+
+@pytest.fixture
+def files(folder: Path) -> Path:
+    """Beside it trades at each open, a split and a dividend, and rates."""
+    (folder / "actions.csv").write_text(
+        "symbol,date,kind,value\nbars,2022-06-01,split,2\nbars,2022-07-01,dividend,0.5\n"
+    )
+    (folder / "rates.csv").write_text(
+        "ts_utc,base,quote,rate\n2021-12-01T00:00:00Z,EUR,USD,2\n2022-05-01T00:00:00Z,EUR,USD,3\n2022-12-01T00:00:00Z,EUR,USD,2\n"
+    )
+    rows = [line.split(",") for line in (folder / "bars.csv").read_text().splitlines()[1:]]
+    trades = [f"{row[0]},{row[1]},1" for row in rows]
+    (folder / "trades.csv").write_text("\n".join(["ts_utc,price,amount", *trades]) + "\n")
+    return folder
+
+
+ACTIONS, RATES = "--actions actions.csv", "--currency USD --currency bars=EUR --rates rates.csv"
+LEAKED = "everything known later poisoned"
+ALL = f"--bars bars.csv {ACTIONS} {RATES}"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "printed"),
+    [
+        (f"lookahead wrong.py:Converts {ALL} --times 20", 0, "Converts: no findings (times 20"),
+        (
+            f"lookahead wrong.py:Level --bars bars.csv {ACTIONS} --times 20 --feed adjusted",
+            1,
+            "everything known later poisoned",
+        ),
+        (
+            f"lookahead wrong.py:Level --bars bars.csv {RATES} --times 20 --feed at_the_last_rate",
+            1,
+            "everything known later poisoned",
+        ),
+        (f"startup wrong.py:Converts {ALL} --calendar 24/7", 0, "Converts: no findings (openings 20"),
+        ("startup wrong.py:Plain --trades trades.csv --every 1d", 0, "Plain: no findings (openings 20"),
+        ("startup wrong.py:Plain --trades trades.csv", 2, "expected --trades FILE and --every, found one of them"),
+        ("lookahead wrong.py:Plain --bars bars.csv --rates rates.csv", 2, "--currency: expected the account's"),
+    ],
+)
+def test_checks_take_trades_actions_and_rates_as_backtests_do(
+    line: str, code: int, printed: str, files: Path, monkeypatch: Patch, capsys: Capture
+) -> None:
+    ended, out, err = _run(monkeypatch, capsys, line)
+    assert ended == code, err
+    assert printed in (err if code == 2 else out)
 
 
 WAYS = {
