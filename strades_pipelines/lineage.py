@@ -314,8 +314,13 @@ def _verified(connection: Connection, fetch_id: int) -> Row:
     fetch = _one(
         connection,
         """
-        SELECT fetch_id, source, protocol, url, fetched_at, encode(sha256, 'hex') AS sha256
-        FROM rawsources.fetches WHERE fetch_id = %s
+        SELECT f.fetch_id, f.source, f.protocol, f.url, f.fetched_at, encode(f.sha256, 'hex') AS sha256,
+            s.connection, s.first_frame, s.last_frame
+        FROM rawsources.fetches AS f, LATERAL (
+            SELECT min(connection) AS connection, min(sequence) AS first_frame, max(sequence) AS last_frame
+            FROM rawsources.frames WHERE fetch_id = f.fetch_id
+        ) AS s
+        WHERE f.fetch_id = %s
         """,
         fetch_id,
     )
@@ -360,6 +365,9 @@ def lines(document: dict[str, Any]) -> Iterable[str]:
         state = "[red]does not hold[/]" if fetch["faults"] else "[green]holds[/]"
         yield f"[bold]{'fetch':11}[/] {fetch.get('url', fetch['fetch_id'])} at {fetch.get('fetched_at', '?')}"
         yield f"{'':11} sha256 {fetch.get('sha256', '?')} {state}"
+        if fetch.get("connection") is not None:
+            first, last = fetch["first_frame"], fetch["last_frame"]
+            yield f"{'':11} frames {first} to {last} of connection {fetch['connection']}, in rawsources.frames"
 
 
 def _event_lines(events: Iterable[Row]) -> Iterable[str]:

@@ -14,6 +14,7 @@ LOGS = (
     "public",
     "dashboard",
     "rawsources.fetches",
+    "rawsources.frames",
     "rawsources.protocols_storage",
     "rawsources.live_scrapper_logs_info",
     # Which transaction changed what, where a stepping may go on from, and by which run a report was made.
