@@ -86,7 +86,7 @@ def trades(world: World, pair: Pair, query: Mapping[str, str]) -> list[dict[str,
 def trade_row(pair: Pair, trade: Trade) -> dict[str, object]:
     """One trade as the venue prints it."""
     return {
-        "trade_id": trade.number,
+        "trade_id": trade.sequence,
         "side": "sell" if trade.buy else "buy",
         "size": decimal(trade.size * 10 ** (8 - SIZE_DECIMALS), 8),
         "price": decimal(trade.price * 10 ** (8 - pair.price_decimals), 8),

@@ -14,8 +14,10 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox import binance, coinbase, ecb, extra, fred, gateio, kraken, news, pages, sec, treasury, yahoo
 from sandbox.limits import Limiter, limit_headers, too_many
+from sandbox.market_streams import stream_faults, stream_maker
 from sandbox.misbehaviour import RuleError, Rules, misbehave, rule_from
 from sandbox.venue import control
+from sandbox.venue.faults import FaultRuleError, fault_rule
 from sandbox.venue.venues import open_venues
 from sandbox.venue.web import VenueServer, host_and_path
 from sandbox.world import Answer, Reply, World, http_date
@@ -62,11 +64,19 @@ class Sandbox:
 
     def __post_init__(self) -> None:
         self.venues = open_venues(self.world.now, seed=self.world.seed, checks_time=not self.world.clock_held)
-        self._venue_server = VenueServer({venue.api.host: venue for venue in self.venues.values()}, self._note)
+        self.stream_faults = stream_faults(self.world.seed)
+        self._venue_server = VenueServer(
+            {venue.api.host: venue for venue in self.venues.values()},
+            self._note,
+            stream_maker(self.world, self.stream_faults),
+            tuple(self.stream_faults),
+            self.world.now,
+        )
         routes = [
             Route("/-/health", self._health),
             Route("/-/requests", self._requests, methods=["GET", "DELETE"]),
             Route("/-/misbehave", self._misbehave, methods=["GET", "POST", "DELETE"]),
+            Route("/-/streams/faults", self._stream_faults, methods=["GET", "POST", "DELETE"]),
             *control.routes(self.venues),
         ]
         self._control = RequestGuard(Starlette(routes=routes), write_methods={"-": ("POST", "DELETE")})
@@ -149,6 +159,27 @@ class Sandbox:
             except (RuleError, ValueError) as error:
                 return JSONResponse({"error": str(error)}, status_code=400)
         return JSONResponse([asdict(rule) for rule in self.rules.rules])
+
+    async def _stream_faults(self, request: Request) -> JSONResponse:
+        """Rules as those of the venues (docs/venue.md), with the `host` of the stream."""
+        if request.method == "DELETE":
+            for faults in self.stream_faults.values():
+                faults.rules.clear()
+        elif request.method == "POST":
+            try:
+                document = await request.json()
+                host = document.pop("host", None) if isinstance(document, dict) else None
+                if host not in self.stream_faults:
+                    raise FaultRuleError(f"host: expected one of {', '.join(self.stream_faults)}, was {host!r}")
+                self.stream_faults[host].rules.append(fault_rule(document))
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, status_code=400)
+        return JSONResponse(
+            {
+                host: {"faults": [rule.kind for rule in faults.rules], "counts": {**faults.counts}}
+                for host, faults in self.stream_faults.items()
+            }
+        )
 
 
 def _asked(scope: Scope, status: int) -> Asked:

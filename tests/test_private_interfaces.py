@@ -26,7 +26,7 @@ INNER = ("dbt.contracts", "dbt.parser")  # dbt promises its command line and `db
 IMPORTED = {
     "scrapers/decompression.py": "scrapy.utils._compression: brotli zstd",
     "scrapers/download_handler.py": "twisted.web._newclient: DONE HTTP11ClientProtocol Request",
-    "strades_pipelines/dagster_storage.py": """
+    "strades_pipelines/orchestration/dagster_storage.py": """
         dagster._core.definitions.declarative_automation.serialized_objects: AutomationConditionEvaluation
         AutomationConditionEvaluationWithRunIds
         dagster._core.storage.event_log.schema: SqlEventLogStorageTable
@@ -44,7 +44,7 @@ IMPORTED = {
     "strades_pipelines/defs/ops/instance.py": """
         dagster._core.scheduler.instigation: InstigatorStatus InstigatorType ScheduleInstigatorData InstigatorState
     """,
-    "strades_pipelines/install.py": """
+    "strades_pipelines/installation/install.py": """
         dagster._core.storage.event_log: SqlEventLogStorageMetadata
         dagster._core.storage.runs: RunStorageSqlMetadata
         dagster._core.storage.schedules: ScheduleStorageSqlMetadata
@@ -53,7 +53,7 @@ IMPORTED = {
         dbt.contracts.graph.manifest: Manifest
         dbt.parser.manifest: extended_mashumuro_decoder
     """,
-    "strades_pipelines/webserver.py": """
+    "strades_pipelines/serving/webserver.py": """
         dagster._core.workspace.context: IWorkspaceProcessContext WorkspaceProcessContext
         dagster._core.workspace.load_target: WorkspaceFileTarget
         dagster._utils.log: configure_loggers

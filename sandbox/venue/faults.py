@@ -41,6 +41,7 @@ class Fault(StrEnum):
     DUPLICATE_EVENT = "duplicate_event"  # an event comes again, up to `seconds` later
     LATE_EVENT = "late_event"  # an event comes up to `seconds` late: behind those that followed it
     LOST_EVENT = "lost_event"  # an event does not come
+    CORRUPT_EVENT = "corrupt_event"  # an event comes without its last third
     DISCONNECT = "disconnect"  # the stream ends where an event was due
     NOT_JSON = "not_json"  # done, and the answer is a web page
     MISSING_FIELDS = "missing_fields"  # done, and the answer lacks id, status and what is filled
@@ -62,7 +63,14 @@ APPLIES_TO: Mapping[Fault, frozenset[Operation]] = {
     **dict.fromkeys((Fault.FILL_BEFORE_ACK, Fault.LATE_LOOKUP), frozenset({Operation.SUBMIT, Operation.REPLACE})),
     Fault.FORGET_CLIENT_ID: frozenset({Operation.LOOKUP}),
     **dict.fromkeys(
-        (Fault.DUPLICATE_EVENT, Fault.LATE_EVENT, Fault.LOST_EVENT, Fault.DISCONNECT, Fault.PARTIAL_FILL),
+        (
+            Fault.DUPLICATE_EVENT,
+            Fault.LATE_EVENT,
+            Fault.LOST_EVENT,
+            Fault.CORRUPT_EVENT,
+            Fault.DISCONNECT,
+            Fault.PARTIAL_FILL,
+        ),
         frozenset({Operation.STREAM}),
     ),
     Fault.CLOCK_SKEW: frozenset(Operation),

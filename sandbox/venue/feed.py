@@ -30,13 +30,15 @@ class Feed:
         self.wake()
 
     def send_with_faults(self, message: Message, faults: Faults) -> None:
-        """Queue an event, unless a fault loses, delays or duplicates it, or ends the stream."""
+        """Queue an event, unless a fault loses, corrupts, delays or duplicates it, or ends the stream."""
         if faults.take(Fault.LOST_EVENT, Operation.STREAM):
             return
         if faults.take(Fault.DISCONNECT, Operation.STREAM):
             self.is_open = False
             self.wake()
             return
+        if faults.take(Fault.CORRUPT_EVENT, Operation.STREAM):
+            message = corrupted(message)
         late = faults.take(Fault.LATE_EVENT, Operation.STREAM)
         self.send(message, late.seconds * (0.5 + faults.draw(Fault.LATE_EVENT) / 2) if late else 0.0)
         if again := faults.take(Fault.DUPLICATE_EVENT, Operation.STREAM):
@@ -52,3 +54,8 @@ class Feed:
     def seconds_to_next(self) -> float | None:
         """Return the seconds until the next message is due, or None."""
         return max((self.pending[0][0] - self.clock()).total_seconds(), 0.0) if self.pending else None
+
+
+def corrupted(message: Message) -> Message:
+    """The message with its last third lost: a frame of the promised length whose sender broke off."""
+    return message[: len(message) - len(message) // 3]

@@ -4,15 +4,17 @@ The WebSocket protocol itself is `websockets`, through uvicorn and Starlette.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from sandbox.market_streams import MarketStream, StreamMaker, publish_while_open
 from sandbox.misbehaviour import connection
 from sandbox.venue.calls import Request
 from sandbox.venue.feed import Feed, Message
@@ -31,11 +33,15 @@ class VenueServer:
 
     venues: Mapping[str, Venue]
     log_request: Callable[[Scope, int], None] = lambda scope, status: None
+    market_data: StreamMaker = lambda host: None
+    stream_hosts: Collection[str] = ()  # of market data; some are no venue of ours
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _stepping: asyncio.Task[None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         methods = dict.fromkeys(self.venues, WRITE_METHODS)
-        self._guard = RequestGuard(self._serve, write_methods=methods, web_sockets=tuple(self.venues))
+        sockets = {*self.venues, *self.stream_hosts}
+        self._guard = RequestGuard(self._serve, write_methods=methods, web_sockets=sockets)
 
     def serves(self, scope: Scope) -> bool:
         """Whether a venue serves this endpoint or stream."""
@@ -52,11 +58,15 @@ class VenueServer:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        venue = self.venues[host_and_path(scope)[0]]
+        host = host_and_path(scope)[0]
+        venue = self.venues.get(host)
+        if venue is None:
+            await _stream(None, self.market_data(host), WebSocket(scope, receive, send), self.clock)
+            return
         if self._stepping is None or self._stepping.done():
             self._stepping = asyncio.create_task(self._step())
         if scope["type"] == "websocket":
-            await _stream(venue, WebSocket(scope, receive, send))
+            await _stream(venue, self.market_data(host), WebSocket(scope, receive, send), self.clock)
         else:
             await self._answer(venue, scope, receive, send)
 
@@ -91,18 +101,28 @@ async def _leave_waiting(seconds: float, receive: Receive) -> None:
                 pass
 
 
-async def _stream(venue: Venue, socket: WebSocket) -> None:
-    """Serve one stream until the client disconnects."""
+async def _stream(
+    venue: Venue | None, market: MarketStream | None, socket: WebSocket, clock: Callable[[], datetime]
+) -> None:
+    """Serve one stream until the client disconnects: the orders of a venue, market data, or both."""
     woken = asyncio.Event()
     await socket.accept()
-    feed = venue.connect(woken.set, is_packed="msgpack" in socket.headers.get("content-type", ""))
-    sending = asyncio.create_task(_send_while_connected(feed, socket, woken))
+    is_packed = "msgpack" in socket.headers.get("content-type", "")
+    feed = Feed(clock, woken.set) if venue is None else venue.connect(woken.set, is_packed=is_packed)
+    tasks = [asyncio.create_task(_send_while_connected(feed, socket, woken))]
+    if market is not None:
+        market.open(socket.url.query)
+        tasks.append(asyncio.create_task(publish_while_open(market, feed)))
     try:
         while (message := await socket.receive())["type"] == "websocket.receive":
-            venue.receive(feed, message.get("text") or message.get("bytes") or b"")
+            said = message.get("text") or message.get("bytes") or b""
+            if not (market is not None and market.receive(said, feed)) and venue is not None:
+                venue.receive(feed, said)
     finally:
-        sending.cancel()
-        venue.disconnect(feed)
+        for task in tasks:
+            task.cancel()
+        if venue is not None:
+            venue.disconnect(feed)
 
 
 async def _send_while_connected(feed: Feed, socket: WebSocket, woken: asyncio.Event) -> None:

@@ -15,6 +15,7 @@ LOGS = (
     "dashboard",
     "audit",
     "rawsources.fetches",
+    "rawsources.frames",
     "rawsources.protocols_storage",
     "rawsources.live_scrapper_logs_info",
     # Which transaction changed what, where a stepping may go on from, and by which run a report was made.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 # The fields that are read as numbers: in a text or a date a comma stands for nothing.
 BAR_NUMBERS = ("open", "high", "low", "close", "volume", "quote_volume", "trade_count")
@@ -168,6 +169,8 @@ class Output:
 class Read:
     """How to read: the format, what marks an error document, values of the whole body, and the records in it.
 
+    The format `frames` is a batch of a stream's frames; `rows` is then where the rows are in each.
+
     `trailing_newline` of a CSV: the provider ends every line, so that a last line without an end was cut.
     """
 
@@ -184,8 +187,33 @@ class Read:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """How the same records come as they happen, over a WebSocket: a frame a message.
+
+    A frame with records has the values of `match` (by JSON pointer) in it, and at `at` the text that `topic` gives for
+    its instrument. `sequence` are the pointers to the numbers of its first and last trade, which have no hole for one
+    instrument. `subscribe` and `ping` are messages with places for values (`ingestion.streams.messages`).
+    """
+
+    url: str
+    topic: str
+    at: str
+    match: Mapping[str, Any]
+    read: Read
+    subscribe: tuple[Any, ...] = ()
+    subscribe_per_second: float = 4.0
+    sequence: tuple[str, str] | None = None
+    ping: Mapping[str, Any] | None = None
+    ping_seconds: float = 15.0
+    silence_seconds: float = 60.0
+    stale_seconds: float = 120.0
+    life_seconds: float = 82_800.0
+    max_frame_bytes: int = 1_000_000
+
+
+@dataclass(frozen=True)
 class Protocol:
-    """One provider's way of giving one kind of data."""
+    """One provider's way of giving one kind of data: asked for, and as a `stream` where it has one."""
 
     name: str
     title: str
@@ -195,6 +223,7 @@ class Protocol:
     adjustment: str
     ask: Ask
     read: Read
+    stream: Stream | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:

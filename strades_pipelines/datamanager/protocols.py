@@ -5,6 +5,7 @@ A new source that differs from the others only in such things needs a file here,
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -26,12 +27,14 @@ from strades_pipelines.datamanager.protocol import (
     Read,
     Scalar,
     Span,
+    Stream,
 )
 from strades_pipelines.settings import PROJECT
 from strades_pipelines.system.secret_values import is_secret_name
 
 KEY_BELONGS = "a key belongs into the environment, under the name that the protocol's ask.auth gives it"
 FOLDER = PROJECT / "scrapers" / "protocols"
+STREAM_SUFFIX = "_stream"  # of the name under which the frames of a protocol's stream are stored and read
 # Digits, signs, brackets of a loss, marks of fractions, ratios and bounds, letters of powers of ten (1e5, 5k, 5bn)
 CHANGES_A_NUMBER = frozenset("0123456789+-\u2010\u2011\u2012\u2013\u2014\u2212\u00b1()[]{}/\u2044:^<>eEkKmMbBtT")
 
@@ -48,12 +51,15 @@ def protocol_names(folder: Path = FOLDER) -> tuple[str, ...]:
 
 @cache
 def load_protocol(name: str, folder: Path = FOLDER) -> Protocol:
-    """The protocol of a name.
+    """The protocol of a name; with `_stream` behind it, the one that reads the frames of its stream.
 
     Raises:
         ProtocolError: there is none, or its file is not as the schema says.
     """
     names = protocol_names(folder)
+    base = name.removesuffix(STREAM_SUFFIX)
+    if base != name and base in names and (stream := load_protocol(base, folder).stream) is not None:
+        return replace(load_protocol(base, folder), name=name, read=stream.read)
     if name not in names:
         raise ProtocolError(f"expected one of {', '.join(names)}, was {name[:40]!r}")
     try:
@@ -87,7 +93,21 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
         adjustment=listing.get("adjustment", "raw"),
         ask=_ask(document["ask"]),
         read=_read(document["read"]),
+        stream=_stream(document["stream"]) if "stream" in document else None,
     )
+
+
+def _stream(item: Mapping[str, Any]) -> Stream:
+    if item["read"]["format"] != "frames":
+        raise CheckError(f"stream.read.format: expected 'frames', was {item['read']['format']!r}")
+    sequence = item.get("sequence")
+    typed = {
+        "match": _frozen(item["match"]),
+        "read": _read(item["read"]),
+        "subscribe": tuple(item.get("subscribe", ())),
+        "sequence": (sequence["first"], sequence["last"]) if sequence else None,
+    }
+    return Stream(**{**item, **typed})
 
 
 def _refuse_literal_keys(ask: Mapping[str, Any]) -> None:
@@ -183,5 +203,5 @@ def _field(name: str, item: Mapping[str, Any]) -> Field:
     return field
 
 
-def _frozen(item: Mapping[str, str] | None) -> Mapping[str, str]:
+def _frozen(item: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return MappingProxyType(dict(item or {}))

@@ -18,6 +18,7 @@ from strades_pipelines.ingestion.csv_reader import CsvReader, ZippedCsvReader
 from strades_pipelines.ingestion.currencies import Currencies
 from strades_pipelines.ingestion.feed_reader import FeedReader
 from strades_pipelines.ingestion.filings import documents
+from strades_pipelines.ingestion.frame_reader import FrameReader
 from strades_pipelines.ingestion.html_reader import HtmlReader
 from strades_pipelines.ingestion.json_reader import JsonReader
 from strades_pipelines.ingestion.observations import observations
@@ -40,6 +41,7 @@ READERS: Mapping[str, Callable[[Read, bytes], Reader]] = {
     "xml": XmlReader,
     "html": HtmlReader,
     "feed": FeedReader,
+    "frames": FrameReader,
 }
 KINDS: Mapping[str, Callable[[Block, Context], Rows]] = {
     "candle": candles,

@@ -32,6 +32,7 @@ def examine() -> list[Finding]:
         ("schema", _schema),
         ("trading", _trading),
         ("age of decisions", _decision_ages),
+        ("streams", _streams),
         ("sizes", _sizes),
         ("growth", _growth),
         ("dbt project", _dbt),
@@ -184,6 +185,23 @@ def _decision_ages() -> str:
     if problems:
         raise RuntimeError("; ".join(problems))
     return "; ".join(notes) or "every decision can become an order in time"
+
+
+def _streams() -> str:
+    from strades_pipelines.database.connection import connect
+    from strades_pipelines.datamanager.sources import load_sources
+    from strades_pipelines.ingestion.streams.sources import stream_sources
+    from strades_pipelines.ingestion.streams.states import kept_now, read_states
+
+    wanted = {each.website.name for each in stream_sources(load_sources(settings().sources))}
+    with connect() as connection:
+        states = kept_now([each for each in read_states(connection) if each.source in wanted], settings().now())
+    if problems := [each.line for each in states if each.state in ("down", "stale")]:
+        raise RuntimeError("; ".join(problems))
+    if not states:
+        return f"not kept now; `strades up` keeps those of {', '.join(sorted(wanted)) or 'no source: none has one'}"
+    gaps = sum(each.gaps for each in states)
+    return f"{len(states)} live, {gaps} gaps being asked for" if gaps else f"{len(states)} live"
 
 
 def _server() -> str:

@@ -138,8 +138,13 @@ def verify(connection: Connection, fetch_id: int) -> Row:
     fetch = read_row(
         connection,
         """
-        SELECT fetch_id, source, protocol, url, fetched_at, encode(sha256, 'hex') AS sha256
-        FROM rawsources.fetches WHERE fetch_id = %s
+        SELECT f.fetch_id, f.source, f.protocol, f.url, f.fetched_at, encode(f.sha256, 'hex') AS sha256,
+            s.connection, s.first_frame, s.last_frame
+        FROM rawsources.fetches AS f, LATERAL (
+            SELECT min(connection) AS connection, min(sequence) AS first_frame, max(sequence) AS last_frame
+            FROM rawsources.frames WHERE fetch_id = f.fetch_id
+        ) AS s
+        WHERE f.fetch_id = %s
         """,
         fetch_id,
     )

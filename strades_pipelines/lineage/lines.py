@@ -30,6 +30,9 @@ def lines(document: dict[str, Any]) -> Iterable[str]:
         state = "[red]does not hold[/]" if fetch["faults"] else "[green]holds[/]"
         yield f"[bold]{'fetch':11}[/] {fetch.get('url', fetch['fetch_id'])} at {fetch.get('fetched_at', '?')}"
         yield f"{'':11} sha256 {fetch.get('sha256', '?')} {state}"
+        if fetch.get("connection") is not None:
+            first, last = fetch["first_frame"], fetch["last_frame"]
+            yield f"{'':11} frames {first} to {last} of connection {fetch['connection']}, in rawsources.frames"
 
 
 def _event_lines(events: Iterable[Row]) -> Iterable[str]:

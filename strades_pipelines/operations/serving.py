@@ -47,6 +47,22 @@ def watch(
         time.sleep(every)
 
 
+@app.command()
+def stream(
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Default: all of Sources.json that have a stream.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="End after so long.", show_default="when it is stopped")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Keep the streams of sources: every frame, what it says, and bars of the trades. Needs no Dagster."""
+    from strades_pipelines.operations.streaming import run_streams
+
+    run_streams(sources or [], seconds=seconds, as_json=as_json)
+
+
 @dashboard_app.command("serve")
 def dashboard_serve(
     host: Annotated[

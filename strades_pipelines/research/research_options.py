@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from strades_pipelines.research.inputs import DataChoice, TermsChoice
+    from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
 Named = Annotated[
@@ -184,7 +184,7 @@ def choices_of(options: Mapping[str, Any]) -> "tuple[DataChoice, TermsChoice]":
     Args:
         options: by the names of the command's parameters; None, or one that the command lacks, is the default.
     """
-    from strades_pipelines.research.inputs import DataChoice, TermsChoice
+    from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
 
     given = {FIELDS.get(name, name): value for name, value in options.items() if value is not None}
     data, terms = (

@@ -11,12 +11,15 @@ from pathlib import Path
 
 from strades_pipelines.database.connection import (
     DAGSTER_DATABASE,
+    WORLD_DATABASES,
     database_url,
     embedded_server,
     running_url,
     working_dashboard_url,
 )
 from strades_pipelines.database.roles import service_url
+from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.ingestion.streams.sources import stream_sources
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.child import Child
 from strades_pipelines.supervision.daemon_probe import DaemonProbe
@@ -29,6 +32,7 @@ from strades_pipelines.supervision.database_part import (
 from strades_pipelines.supervision.part import Part
 from strades_pipelines.supervision.probes import WebserverProbe, code_answers, page_answers, sandbox_answers
 from strades_pipelines.supervision.process_table import is_stopped
+from strades_pipelines.supervision.stream_probe import streams_answer
 from strades_pipelines.supervision.supervisor import Supervisor
 from strades_pipelines.system.child_environment import for_dagster, for_dashboard, without_secrets
 from strades_pipelines.system.terminal import Output
@@ -63,6 +67,7 @@ class Parts:
             self._webserver("webserver", settings().webserver_port),
             *([self._webserver("readonly", readonly, "--read-only")] if (readonly := settings().readonly_port) else []),
             self._daemon(),
+            *([self._streams()] if stream_sources(load_sources(settings().sources)) else []),
             self._docs(),
             self._dashboard(),
         ]
@@ -122,6 +127,18 @@ class Parts:
             needs=("database", "code"),
             folder=Path(os.environ["DAGSTER_HOME"]),  # Dagster's program takes all of a `.env` in its working folder
         )
+
+    def _streams(self) -> Part:
+        """The streams of the sources: a process of its own, which says itself how they do."""
+        command = [sys.executable, "-m", "strades_pipelines.cli", "stream"]
+
+        def probe() -> str | None:
+            return streams_answer(
+                running_url(WORLD_DATABASES[settings().world]), lambda: self.children["streams"].started_at
+            )
+
+        needs = ("database", "sandbox") if settings().world == "sandbox" else ("database",)
+        return self._part("streams", lambda: command, lambda: os.environ, probe, needs=needs)
 
     def _docs(self) -> Part:
         """The page is made with the database at hand; the server of the page starts without any secret."""

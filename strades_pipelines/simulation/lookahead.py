@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from strades_pipelines.strategy.backtest import Bars, Terms, streams_of
-from strades_pipelines.strategy.columns import Columns, Integers
-from strades_pipelines.strategy.decided import Decided, Difference, OrderRecorder, decided, difference
-from strades_pipelines.strategy.engine import Engine
-from strades_pipelines.strategy.event_chain import EventChain
+from strades_pipelines.engine.columns import Columns, Integers
+from strades_pipelines.engine.engine import Engine
+from strades_pipelines.engine.event_chain import EventChain
+from strades_pipelines.engine.session import Session
+from strades_pipelines.simulation.backtest import Bars, Terms, streams_of
+from strades_pipelines.simulation.decision_diff import Decided, Difference, OrderRecorder, decided, difference
+from strades_pipelines.simulation.poison import Poison, poisonable
 from strades_pipelines.strategy.events import moment
 from strades_pipelines.strategy.file_reads import files_read
 from strades_pipelines.strategy.strategy import Strategy

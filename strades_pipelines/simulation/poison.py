@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from strades_pipelines.strategy.backtest import Bars
-from strades_pipelines.strategy.columns import Floats, Integers
+from strades_pipelines.engine.columns import Floats, Integers
+from strades_pipelines.simulation.backtest import Bars
 
 ABSURD = 1e12
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from strades_pipelines.strategy.actions import Actions
-from strades_pipelines.strategy.backtest import Bars, Terms
-from strades_pipelines.strategy.columns import Integers
-from strades_pipelines.strategy.decided import Decided, decided, difference
-from strades_pipelines.strategy.event_chain import EventChain
-from strades_pipelines.strategy.lookahead import Finding, Make, plain
-from strades_pipelines.strategy.session import Session
+from strades_pipelines.engine.actions import Actions
+from strades_pipelines.engine.columns import Integers
+from strades_pipelines.engine.event_chain import EventChain
+from strades_pipelines.engine.session import Session
+from strades_pipelines.simulation.backtest import Bars, Terms
+from strades_pipelines.simulation.decision_diff import Decided, decided, difference
+from strades_pipelines.simulation.lookahead import Finding, Make, plain
 
 MULTIPLES = (1, 2, 4)
 

@@ -17,6 +17,7 @@ def test_every_table_is_described_as_the_database_has_it(connection: psycopg.Con
     revisions = {
         "records.candle_revisions",
         "records.trade_revisions",
+        "records.trade_bar_revisions",
         "records.observation_revisions",
         "records.corporate_action_revisions",
         "records.article_revisions",

@@ -61,7 +61,7 @@ def adjusted(bars):
 
 
 def at_the_last_rate(bars):
-    from strades_pipelines.strategy.lookahead import plain
+    from strades_pipelines.simulation.lookahead import plain
 
     return [plain(bars)[0], *(scaled(one, one.rates.rate[-1]) for one in bars)]
 

@@ -5,7 +5,7 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,8 +58,12 @@ class Served:
 
     def control(self, path: str, **document: Any) -> Response:
         """POST `/-/venue/<path>`, as a user would."""
+        return self.post(f"venue/{path}", **document)
+
+    def post(self, path: str, **document: Any) -> Response:
+        """POST `/-/<path>`."""
         body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}/-/venue/{path}", body, headers)
+        request = urllib.request.Request(f"{self.url}/-/{path}", body, headers)
         with urllib.request.urlopen(request, timeout=20) as response:
             return Response(response.status, dict(response.headers), response.read())
 
@@ -71,10 +75,12 @@ class Served:
 
 
 @contextmanager
-def served(*, now: str | None, extra: Path, seed: int = SEED) -> Iterator[Served]:
-    """A sandbox on a free port for as long as the block runs, its clock held at `now` or, for None, in real time."""
+def served(
+    *, now: str | None, extra: Path, seed: int = SEED, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Iterator[Served]:
+    """A sandbox on a free port for as long as the block runs, its clock held at `now` or, for None, that of `clock`."""
     held = datetime.fromisoformat(now) if now is not None else None
-    app = Sandbox(World(now=lambda: held or datetime.now(UTC), clock_held=held is not None, seed=seed, extra=extra))
+    app = Sandbox(World(now=lambda: held or clock(), clock_held=held is not None, seed=seed, extra=extra))
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(128)

@@ -1,0 +1,289 @@
+"""One source's stream, kept: frames in batches, what they say loaded, holes asked for again, bars of the trades.
+
+Memory is bounded: at `MOST_FRAMES` or `MOST_BYTES` that the database has not taken, nothing more is read from the
+network (back pressure). The venue then buffers, and cuts us in the end; the next connection completes from REST. No
+frame that was read is dropped. A process that is killed loses what it held, and the next start asks for it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import psycopg
+from adbc_driver_manager import Error as AdbcError
+
+from strades_pipelines.datamanager.intervals import interval_seconds
+from strades_pipelines.ingestion.streams.client import StreamClient
+from strades_pipelines.ingestion.streams.frame_store import UNREADABLE, Frame, StreamSource
+from strades_pipelines.ingestion.streams.gaps import Gap
+from strades_pipelines.ingestion.streams.gaps import Sequence as Numbers
+from strades_pipelines.ingestion.streams.repair import RepairFailed
+from strades_pipelines.ingestion.streams.routing import Router
+from strades_pipelines.ingestion.streams.writer import State, StreamBusy, StreamWriter
+from strades_pipelines.ingestion.verdicts import one_line
+
+MOST_FRAMES, MOST_BYTES = 20_000, 32_000_000
+BATCH_FRAMES, BATCH_BYTES = 4_000, 8_000_000
+FLUSH_SECONDS = 0.25
+MEND_SECONDS = 0.5
+GAP_SECONDS = 1.5  # a trade that is only late has come by then
+JOIN_SECONDS = 5.0  # a connection without a trade for so long: what was before it is asked for all the same
+STATE_SECONDS = 5.0
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds after a failure, doubled while it lasts
+MARGIN = timedelta(seconds=1)  # around a gap: venues state times in whole seconds or milliseconds
+BARS_AFTER = timedelta(seconds=2)  # a bar is built so long after its close
+DATABASE_ERRORS = (psycopg.OperationalError, AdbcError)
+Result = TypeVar("Result")
+
+
+@dataclass
+class Progress:
+    """How far an instrument is: its numbers, its first bar of all, the next one to build, when its last record came."""
+
+    numbers: Numbers
+    first_bar: datetime | None = None
+    bars_from: datetime | None = None
+    heard_at: float = 0.0
+    last_frame_at: datetime | None = None
+    is_stale: bool = False
+
+
+@dataclass
+class Counts:
+    """What a recorder did since its start."""
+
+    frames: int = 0
+    rows: int = 0
+    rejects: int = 0
+    repairs: int = 0
+    bars: int = 0
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+class StreamRecorder:
+    """Keeps the stream of one source until it is cancelled.
+
+    Args:
+        clock: the world's time, UTC.
+        say: takes a line for people.
+    """
+
+    def __init__(
+        self, source: StreamSource, writer: StreamWriter, *, clock: Callable[[], datetime], say: Callable[[str], None]
+    ) -> None:
+        assert source.protocol.stream is not None
+        self.source, self.writer, self.counts = source, writer, Counts()
+        self.stream = source.protocol.stream
+        self.client = StreamClient(source, self._receive, clock=clock, say=say, disconnected=self._disconnected)
+        self.progress: dict[str, Progress] = {}
+        self._clock, self._say = clock, say
+        self._router = Router(source.protocol, list(source.instruments.values()))
+        self._buffer: list[Frame] = []
+        self._bytes = 0
+        self._room, self._work = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> None:
+        """Go on from where the database is, until cancelled. Nothing is read before it answers."""
+        coverage = await self._through("start", lambda: self.writer.open(self._clock()))
+        self.progress = {id_: Progress(Numbers(time=_microseconds(each.last))) for id_, each in coverage.items()}
+        for id_, each in coverage.items():
+            if each.first is not None:
+                self._begin_bars(id_, each.first)
+        async with asyncio.TaskGroup() as tasks:
+            for each in (self.client.run(), self._store_batches(), self._mend_gaps(), self._report_states()):
+                tasks.create_task(each)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything that was read is stored."""
+        return not self._buffer
+
+    async def drain(self) -> None:
+        """Store what was read and give up the lock; for an end that was asked for."""
+        while self._buffer:
+            await self._store_batch()
+        await self._build_bars()
+        self.writer.close()
+
+    async def _receive(self, connection: int, sequence: int, data: bytes) -> None:
+        route = self._router.route(data)
+        instrument = route.instrument if route.is_readable else UNREADABLE
+        now = self._clock()
+        self._buffer.append(Frame(connection, sequence, now, data, instrument, route.time))
+        self._bytes += len(data)
+        self.counts.frames += 1
+        if route.instrument is not None:
+            progress, seconds = self.progress[route.instrument], asyncio.get_running_loop().time()
+            progress.heard_at, progress.last_frame_at, progress.is_stale = seconds, now, False
+            if route.time is not None:
+                self._begin_bars(route.instrument, _time(route.time))
+                progress.numbers.see(route.first, route.last, route.time, seconds)
+        if len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
+            self._work.set()
+        if len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
+            self._room.clear()
+            await self._room.wait()
+
+    def _disconnected(self) -> None:
+        for progress in self.progress.values():
+            progress.numbers.disconnect()
+
+    async def _store_batches(self) -> None:
+        while True:
+            self._work.clear()
+            try:
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._work.wait()
+            except TimeoutError:
+                pass
+            while self._buffer:
+                await self._store_batch()
+            await self._build_bars()
+
+    async def _store_batch(self) -> None:
+        batch = _first_batch(self._buffer)
+        loaded = await self._through("database", lambda: self.writer.store(batch, self._clock()))
+        del self._buffer[: len(batch)]
+        self._bytes -= sum(len(frame.data) for frame in batch)
+        self._room.set()
+        self.counts.rows += loaded.rows
+        self.counts.rejects += loaded.rejects
+        for frame in batch:
+            if frame.instrument in self.progress and frame.time is not None:
+                self._build_again(frame.instrument, _time(frame.time))
+
+    def _begin_bars(self, instrument: str, time: datetime) -> None:
+        """The first record: the bar that holds it is of a part of its trades, the next one is the first."""
+        progress = self.progress[instrument]
+        if progress.first_bar is None:
+            progress.first_bar = progress.bars_from = self.writer.floor(time) + self.writer.bar_length
+
+    def _build_again(self, instrument: str, time: datetime) -> None:
+        """A trade of that time was stored: its bar is to be built, again where it was."""
+        progress = self.progress[instrument]
+        if progress.first_bar is not None and progress.bars_from is not None:
+            progress.bars_from = min(progress.bars_from, max(time, progress.first_bar))
+
+    async def _build_bars(self) -> None:
+        """Bars of all trades before the first hole, once their time is over."""
+        if not self.writer.builds_bars:
+            return
+        now = self._clock()
+        waiting = min((_time(frame.time) for frame in self._buffer if frame.time is not None), default=now)
+        for id_, progress in self.progress.items():
+            hole = progress.numbers.complete_until()
+            end = min(now - BARS_AFTER, waiting, now if hole is None else _time(hole))
+            start = progress.bars_from
+            if start is None or end - self.writer.floor(start) < self.writer.bar_length:
+                continue
+            progress.bars_from = self.writer.floor(end)
+            try:
+                build = partial(self.writer.build_bars, id_, start, end, now)
+                self.counts.bars += await self._through("bars", build)
+            except BaseException:
+                progress.bars_from = min(start, progress.bars_from)
+                raise
+
+    async def _mend_gaps(self) -> None:
+        wait = FIRST_WAIT
+        while True:
+            await asyncio.sleep(MEND_SECONDS)
+            now, seconds = self._clock(), asyncio.get_running_loop().time()
+            connected = self.client.connection is not None
+            if connected and seconds - self.client.connected_at > JOIN_SECONDS:
+                for progress in self.progress.values():
+                    progress.numbers.join_without_trade(_microseconds(now) or 0, seconds)
+            due = {id_: each.numbers.due(seconds - GAP_SECONDS) for id_, each in self.progress.items()}
+            if not any(due.values()):
+                continue
+            try:
+                await self._mend({id_: gaps for id_, gaps in due.items() if gaps})
+                wait = FIRST_WAIT
+                self.counts.errors.pop("repair", None)
+            except (RepairFailed, *DATABASE_ERRORS) as error:
+                self._tell("repair", f"what is missing could not be asked for: {one_line(str(error))}")
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+
+    async def _mend(self, due: dict[str, list[Gap]]) -> None:
+        """Ask for all gaps of all instruments in one stretch, load it, and have the bars of it built again."""
+        gaps = [gap for each in due.values() for gap in each]
+        start, end = _time(min(gap.start for gap in gaps)), _time(max(gap.end for gap in gaps))
+        now = self._clock()
+        loaded = await asyncio.to_thread(self.writer.repair, list(due), start - MARGIN, end + MARGIN, now)
+        self.counts.repairs += 1
+        self.counts.rows += loaded.rows
+        for id_, closed in due.items():
+            self.progress[id_].numbers.close(closed)
+            self._build_again(id_, min(_time(gap.start) for gap in closed) - MARGIN)
+        self._say(
+            f"{self.source.website.name}: {', '.join(sorted(due))}: asked again for {start:%Y-%m-%d %H:%M:%S} to "
+            f"{end:%H:%M:%S} UTC, {loaded.rows} rows that were missing"
+        )
+
+    async def _report_states(self) -> None:
+        while True:
+            seconds = asyncio.get_running_loop().time()
+            for id_, progress in self.progress.items():
+                quiet = seconds - max(progress.heard_at, self.client.connected_at)
+                if self.client.connection and quiet > self._stale_seconds(id_) and not progress.is_stale:
+                    progress.is_stale = True
+                    self._say(f"{self.source.website.name}: {id_}: no record for {quiet:.0f} s")
+            states, now = {id_: self._state(progress) for id_, progress in self.progress.items()}, self._clock()
+            await self._through("database", partial(self.writer.keep_states, states, now))
+            await asyncio.sleep(STATE_SECONDS)
+
+    def _stale_seconds(self, instrument: str) -> float:
+        """A bar comes once an interval."""
+        if self.writer.builds_bars:
+            return self.stream.stale_seconds
+        return max(self.stream.stale_seconds, 2.0 * interval_seconds(self.source.instruments[instrument].interval))
+
+    def _state(self, progress: Progress) -> State:
+        connection, gaps = self.client.connection, len(progress.numbers.gaps)
+        state = "down" if connection is None else "stale" if progress.is_stale else "repairing" if gaps else "live"
+        detail = self.client.error if connection is None else self.counts.errors.get("repair")
+        return State(connection, state, progress.last_frame_at, gaps, detail)
+
+    async def _through(self, what: str, work: Callable[[], Result]) -> Result:
+        """Do work of the database in a thread, again and again while it is away; what was read waits meanwhile."""
+        wait = FIRST_WAIT
+        while True:
+            try:
+                done = await asyncio.to_thread(work)
+            except (StreamBusy, *DATABASE_ERRORS) as error:
+                why = "" if isinstance(error, StreamBusy) else "the database does not take it, nothing more is read: "
+                self._tell(what, f"{why}{one_line(str(error))}")
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT)
+            else:
+                self.counts.errors.pop(what, None)
+                return done
+
+    def _tell(self, what: str, line: str) -> None:
+        if self.counts.errors.get(what) != line:
+            self._say(f"{self.source.website.name}: {line}")
+        self.counts.errors[what] = line
+
+
+def _first_batch(frames: Sequence[Frame]) -> list[Frame]:
+    """The oldest frames of one connection, within the bounds of a batch."""
+    batch: list[Frame] = []
+    size = 0
+    for frame in frames[:BATCH_FRAMES]:
+        if batch and (frame.connection != batch[0].connection or size + len(frame.data) > BATCH_BYTES):
+            break
+        batch.append(frame)
+        size += len(frame.data)
+    return batch
+
+
+def _time(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+
+
+def _microseconds(time: datetime | None) -> int | None:
+    return None if time is None else (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -1,0 +1,179 @@
+"""The database of one source's stream: what is there, frames and rows in, holes asked for, bars, states."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+
+import psycopg
+
+from strades_pipelines.database.connection import adbc_connect, connect
+from strades_pipelines.database.crash import crash_point
+from strades_pipelines.datamanager.intervals import interval_seconds
+from strades_pipelines.ingestion.loader import Summary, load_stored, read_listings
+from strades_pipelines.ingestion.streams.frame_store import Frame, StreamSource, run_id_of, store_frames
+from strades_pipelines.ingestion.streams.repair import ask_again
+from strades_pipelines.ingestion.streams.trade_bars import update_trade_bars
+from strades_pipelines.market.ids import int63
+
+BAR_INTERVAL = "1m"
+LOOK_BACK = timedelta(hours=6)  # what a start completes and builds again; what is older is for the source's schedule
+LOCK = "SELECT pg_try_advisory_lock(hashtext(%s))"
+TRADES = """
+    SELECT min(event_time), max(event_time) FROM records.trades WHERE listing_id = %s AND event_time BETWEEN %s AND %s
+"""
+CANDLES = """
+    SELECT min(open_time), max(open_time) FROM records.candles
+    WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s
+"""
+UNPARSED = "SELECT fetch_id FROM rawsources.fetches WHERE source = %s AND method = 'STREAM' AND NOT is_parsed"
+KEEP_STATE = """
+    INSERT INTO ops.stream_states AS known (
+        source, instrument_id, connection, state, last_frame_at, gaps, detail, updated_at
+    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (source, instrument_id) DO UPDATE SET
+        connection = EXCLUDED.connection, state = EXCLUDED.state, gaps = EXCLUDED.gaps, detail = EXCLUDED.detail,
+        updated_at = EXCLUDED.updated_at, last_frame_at = coalesce(EXCLUDED.last_frame_at, known.last_frame_at)
+"""
+
+
+class StreamBusy(Exception):
+    """Another process keeps the stream of this source; one line."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Of an instrument at the start: its oldest and newest record of the last hours, UTC; None where there is none."""
+
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Rows that were new or changed, and rows that were rejected."""
+
+    rows: int
+    rejects: int
+
+
+@dataclass(frozen=True)
+class State:
+    """How a stream of an instrument does (`ops.stream_states`)."""
+
+    connection: int | None
+    state: str
+    last_frame_at: datetime | None
+    gaps: int
+    detail: str | None
+
+
+class StreamWriter:
+    """Holds a lock of the database: one process keeps a source's stream.
+
+    Args:
+        url: the database, with its password: the spiders get it too.
+    """
+
+    def __init__(self, source: StreamSource, url: str) -> None:
+        self.source, self.url = source, url
+        self.builds_bars = "trade" in source.protocol.kinds
+        self.bar_length = timedelta(seconds=interval_seconds(BAR_INTERVAL))
+        self._connection: psycopg.Connection[Any] | None = None
+        self._turn = Lock()  # threads of the recorder share the connection, and never a transaction
+        self._repairs = 0
+
+    def open(self, now: datetime) -> Mapping[str, Coverage]:
+        """Load what an earlier process stored and did not load, and see how far the records reach.
+
+        Raises:
+            StreamBusy: another process keeps this stream.
+        """
+        with self._own_connection() as connection:
+            unparsed = [fetch_id for (fetch_id,) in connection.execute(UNPARSED, [self.source.website.name])]
+        if unparsed:
+            load_stored(url=self.url, now=now, fetch_ids=unparsed)
+        with self._own_connection() as connection:
+            return {id_: self._coverage(connection, id_, now) for id_ in self.source.instruments}
+
+    def store(self, frames: Sequence[Frame], now: datetime) -> Taken:
+        """Store a batch of frames of one connection as they came, then load what they say."""
+        with self._own_connection() as connection:
+            fetch_ids = store_frames(connection, self.source, frames)
+        crash_point("streams.frames_committed")
+        return self._load(fetch_ids, now)
+
+    def repair(self, instruments: Sequence[str], start: datetime, end: datetime, now: datetime) -> Taken:
+        """Ask the provider for [start, end) of instruments, and load the answers.
+
+        Raises:
+            RepairFailed: it could not be asked now.
+        """
+        self._repairs += 1
+        run_id = f"{run_id_of(int63(self.source.website.name, now, self._repairs))} repair"
+        asked = [self.source.instruments[id_] for id_ in instruments]
+        found = ask_again(self.source, asked, start, end, run_id=run_id, now=now, database=self.url)
+        return self._load(found, now)
+
+    def build_bars(self, instrument: str, start: datetime, end: datetime, now: datetime) -> int:
+        """Build the bars of an instrument's trades in [start, end); returns how many are new or changed."""
+        with self._own_connection() as ours:
+            listing = self._listing(ours, instrument)
+        with closing(adbc_connect(self.url)) as connection:
+            built = update_trade_bars(connection, listing, BAR_INTERVAL, self.bar_length, start, end, now)
+        return built.inserted + built.revised
+
+    def keep_states(self, states: Mapping[str, State], now: datetime) -> None:
+        """Say how the streams do."""
+        with self._own_connection() as connection, connection.cursor() as cursor:
+            for id_, each in states.items():
+                values = [each.connection, each.state, each.last_frame_at, each.gaps, each.detail, now]
+                cursor.execute(KEEP_STATE, [self.source.website.name, id_, *values])
+
+    def close(self) -> None:
+        """Give up the lock."""
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+
+    def floor(self, time: datetime) -> datetime:
+        """The opening time of the bar that holds a time."""
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        return epoch + (time - epoch) // self.bar_length * self.bar_length
+
+    def _load(self, fetch_ids: Sequence[int], now: datetime) -> Taken:
+        if not fetch_ids:
+            return Taken(0, 0)
+        summary: Summary = load_stored(url=self.url, now=now, fetch_ids=fetch_ids)
+        written = sum(loaded.inserted + loaded.revised for loaded in summary.tables.values())
+        return Taken(written, summary.rejects)
+
+    def _coverage(self, connection: psycopg.Connection[Any], id_: str, now: datetime) -> Coverage:
+        """How far the records of an instrument reach; of older ones than `LOOK_BACK` nothing is completed."""
+        listing, since = self._listing(connection, id_), now - LOOK_BACK
+        if self.builds_bars:
+            row = connection.execute(TRADES, [listing, since, now]).fetchone()
+        else:
+            interval = self.source.instruments[id_].interval
+            row = connection.execute(CANDLES, [listing, interval, since, now]).fetchone()
+        return Coverage(*(row or (None, None)))
+
+    def _listing(self, connection: psycopg.Connection[Any], id_: str) -> int:
+        with connection.cursor() as cursor:
+            return read_listings(cursor)[self.source.website.venue, self.source.instruments[id_].symbol]
+
+    @contextmanager
+    def _own_connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """The connection that holds the lock, for a transaction of one thread."""
+        with self._turn:
+            if self._connection is None or self._connection.closed:
+                opened = connect(self.url)
+                if opened.execute(LOCK, [f"strades.stream.{self.source.website.name}"]).fetchone() != (True,):
+                    opened.close()
+                    raise StreamBusy("another process keeps this stream")
+                opened.commit()  # the lock is the session's
+                self._connection = opened
+            with self._connection.transaction():
+                yield self._connection

@@ -1,0 +1,80 @@
+"""A clock on which a minute of the market is a tenth of a second, and a recorder that follows it to its end."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from strades_pipelines.datamanager.sources import Sources
+from strades_pipelines.ingestion.streams import recorder
+from strades_pipelines.ingestion.streams.recorder import StreamRecorder
+from strades_pipelines.ingestion.streams.sources import stream_sources
+from strades_pipelines.ingestion.streams.writer import StreamWriter
+
+SPEED = 600.0
+MOST_SECONDS = 60.0
+
+
+@dataclass
+class FastClock:
+    """Market time: from `start` on at `SPEED`, and held at `end`."""
+
+    start: datetime
+    end: datetime
+    began: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        """The time of the market, UTC."""
+        return min(self.start + timedelta(seconds=SPEED * (time.monotonic() - self.began)), self.end)
+
+    def restart(self, minutes: float = 10) -> None:
+        """Go on from the end, for that long."""
+        self.start, self.end, self.began = self.end, self.end + timedelta(minutes=minutes), time.monotonic()
+
+    @property
+    def stands(self) -> bool:
+        """Whether it was not started, or stopped."""
+        return self.start == self.end
+
+    def stop(self) -> None:
+        """Stand still at the end."""
+        self.start = self.end
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has been at its end for a moment."""
+        return time.monotonic() - self.began > (self.end - self.start).total_seconds() / SPEED + 0.3
+
+
+def record(name: str, sources: Sources, clock: FastClock, url: str, say: Callable[[str], None]) -> StreamRecorder:
+    """Keep the stream of a source until the clock is at its end, everything is stored and no gap is open.
+
+    A clock that stands still goes on once the stream is connected: a slow machine misses nothing.
+    """
+    [source] = stream_sources(sources, [name])
+    made = StreamRecorder(source, StreamWriter(source, url), clock=clock.now, say=say)
+    recorder.JOIN_SECONDS = recorder.GAP_SECONDS = 1.0  # the ten minutes are over by then, and asked for at once
+    asyncio.run(_run(made, clock))
+    return made
+
+
+async def _run(made: StreamRecorder, clock: FastClock) -> None:
+    running = asyncio.create_task(made.run())
+    async with asyncio.timeout(MOST_SECONDS):
+        while clock.stands and made.client.connection is None:
+            await asyncio.sleep(0.02)
+        if clock.stands:
+            clock.restart()
+        while not (clock.is_over and _is_complete(made)):
+            await asyncio.sleep(0.02)
+            if running.done():
+                running.result()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await made.drain()
+
+
+def _is_complete(made: StreamRecorder) -> bool:
+    joined = all(each.numbers.is_joined and not each.numbers.gaps for each in made.progress.values())
+    return bool(made.progress) and joined and made.is_empty

@@ -1,0 +1,117 @@
+"""Frames that real venues sent, read by the protocols; and frames of nonsense, which cost none of their neighbours."""
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.datamanager.sources import Instrument
+from strades_pipelines.ingestion.frame_reader import join_frames
+from strades_pipelines.ingestion.parse import parse
+from strades_pipelines.ingestion.streams.messages import connection_url, ping_message, subscriptions
+from strades_pipelines.ingestion.streams.routing import Router
+from strades_pipelines.ingestion.streams.trade_bars import bars_of_trades
+from tests.conftest import SHARED
+
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+
+
+def instrument(symbol: str, interval: str = "1m") -> Instrument:
+    """An instrument of which only symbol and interval matter."""
+    return Instrument(symbol, symbol, symbol, "timeseries", interval, NOW - timedelta(days=1), None, "crypto")
+
+
+def recorded(folder: str) -> list[bytes]:
+    """The frames that a venue sent, as the shared folder has them."""
+    path = SHARED / "data" / "payloads" / folder / "messages.jsonl.gz"
+    if not path.exists():
+        pytest.skip(f"the shared folder with {folder} is not here")
+    lines = gzip.decompress(path.read_bytes()).splitlines()
+    return [json.dumps(json.loads(line)["msg"]).encode() for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("folder", "protocol", "marks", "symbol_at"),
+    [
+        ("gateio/ws_v4", "gateio_trades", ('"channel": "spot.trades"', '"update"'), ("result", "currency_pair")),
+        ("coinbase/ws_exchange", "coinbase_trades", ('"type": "match"',), ("product_id",)),
+    ],
+)
+def test_real_frames_are_routed_and_read_as_the_venue_wrote_them(
+    folder: str, protocol: str, marks: tuple[str, ...], symbol_at: tuple[str, ...]
+) -> None:
+    frames = recorded(folder)
+    wanted = [json.loads(frame) for frame in frames if all(mark in frame.decode() for mark in marks)]
+    rows = [frame.get("result", frame) for frame in wanted]
+    symbols = sorted({row[symbol_at[-1]] for row in rows})
+    router = Router(load_protocol(protocol), [instrument(symbol) for symbol in symbols])
+    routes = [router.route(frame) for frame in frames]
+    assert len(rows) == sum(route.instrument is not None for route in routes) > 5
+    assert all(route.is_readable for route in routes)
+    for symbol in symbols:
+        own = [frame for frame, route in zip(frames, routes, strict=True) if route.instrument == symbol]
+        read = load_protocol(f"{protocol}_stream")
+        parsed = parse(read, join_frames(own), given={"symbol": symbol}, fetched_at=NOW)
+        said = [row for row in rows if row[symbol_at[-1]] == symbol]
+        size = "amount" if "amount" in said[0] else "size"
+        number = "id" if "id" in said[0] else "trade_id"
+        expected = sorted((str(row[number]), float(row["price"]), float(row[size])) for row in said)
+        trades = parsed.tables["trade"].to_pylist()
+        assert sorted((row["trade_id"], row["price"], row["size"]) for row in trades) == expected
+        assert parsed.rejects == ()
+
+
+def test_a_frame_of_nonsense_is_rejected_and_its_neighbours_are_read() -> None:
+    good = {"id": 1, "create_time_ms": "1790000000000.5", "side": "buy", "amount": "1", "price": "2"}
+    frame = {"channel": "spot.trades", "event": "update", "result": {**good, "currency_pair": "A_B"}}
+    body = join_frames([b"\xff\x00", json.dumps(frame).encode(), b'{"result": 3}', b"", b'{"a": \x1e}'])
+    parsed = parse(load_protocol("gateio_trades_stream"), body, given={"symbol": "A_B"}, fetched_at=NOW)
+    assert [row["trade_id"] for row in parsed.tables["trade"].to_pylist()] == ["1"]
+    assert [reject.where for reject in parsed.rejects] == [f"frame {n}/result" for n in (0, 2, 3, 4, 5)]
+
+
+@given(st.binary(max_size=200))
+def test_no_frame_breaks_the_router(frame: bytes) -> None:
+    for name in ("gateio_candles", "binance_trades", "coinbase_trades"):
+        route = Router(load_protocol(name), [instrument("BTC_USDT")]).route(frame)
+        assert route.instrument is None
+
+
+def test_messages_are_those_of_the_venues_documentation() -> None:
+    pairs = [instrument("BTC_USDT"), instrument("ETH_USDT")]
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    [asked] = subscriptions(load_protocol("gateio_trades"), pairs, now)
+    assert json.loads(asked) == {
+        "time": 1767225600,
+        "channel": "spot.trades",
+        "event": "subscribe",
+        "payload": ["BTC_USDT", "ETH_USDT"],
+    }
+    assert [json.loads(text)["payload"] for text in subscriptions(load_protocol("gateio_candles"), pairs, now)] == [
+        ["1m", "BTC_USDT"],
+        ["1m", "ETH_USDT"],
+    ]
+    stream = load_protocol("gateio_trades").stream
+    assert stream is not None
+    assert ping_message(stream, now) == '{"time":1767225600,"channel":"spot.ping"}'
+    url = connection_url(load_protocol("binance_candles"), [instrument("BTCUSDT"), instrument("ETHUSDT", "1h")])
+    assert url == "wss://data-stream.binance.vision/stream?streams=btcusdt@kline_1m/ethusdt@kline_1h"
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 50), st.integers(1, 9)), max_size=60))
+def test_bars_are_those_of_a_plain_loop(trades: list[tuple[int, int, int]]) -> None:
+    trades = sorted(trades, key=lambda trade: trade[0])
+    columns = [np.array([trade[i] for trade in trades], dtype) for i, dtype in enumerate((np.int64, float, float))]
+    made = bars_of_trades(*columns, 60).to_pylist()
+    expected = []
+    for cell in sorted({time // 60 for time, _, _ in trades}):
+        own = [(price, size) for time, price, size in trades if time // 60 == cell]
+        prices = [price for price, _ in own]
+        expected.append((prices[0], max(prices), min(prices), prices[-1], sum(size for _, size in own), len(own)))
+    names = ("open", "high", "low", "close", "volume", "trade_count")
+    assert [tuple(bar[name] for name in names) for bar in made] == expected

@@ -1,0 +1,53 @@
+"""Whatever a stream does to its trades, what is missing lies in a gap, and what came is in none."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strades_pipelines.ingestion.streams.gaps import Sequence
+
+SECOND = 1_000_000
+
+
+@given(st.randoms(use_true_random=False), st.floats(0, 0.5), st.integers(1, 6))
+def test_02_every_trade_that_did_not_come_lies_in_a_gap(source: random.Random, lost: float, delay: int) -> None:
+    sent = [number for number in range(100, 160) if source.random() >= lost or number in (100, 159)]
+    order = sorted(sent, key=lambda n: n + source.random() * delay * (n not in (100, 159)) + 100 * (n == 159))
+    numbers = Sequence()
+    for n in order:
+        numbers.see(n, n, n * SECOND, float(n))
+        if source.random() < 0.3:
+            numbers.see(n, n, n * SECOND, float(n))  # doubled
+    missing = set(range(100, 160)) - set(sent)
+    numbered = {n for gap in numbers.gaps for n in range(gap.first or 0, (gap.last or -1) + 1)}
+    assert missing <= numbered
+    assert not numbered & set(sent)
+    for gap in numbers.gaps:
+        assert all(
+            gap.start <= n * SECOND <= gap.end for n in missing if gap.first and gap.first <= n <= (gap.last or 0)
+        )
+
+
+def test_a_new_connection_is_joined_by_number_or_by_time() -> None:
+    numbers = Sequence(time=5 * SECOND)  # of what is stored, whose number nobody knows
+    numbers.see(7, 7, 9 * SECOND, 1.0)
+    [gap] = numbers.gaps
+    assert (gap.start, gap.end, gap.first) == (5 * SECOND, 9 * SECOND, None)
+    numbers.close([gap])
+    numbers.disconnect()
+    assert numbers.complete_until() == 9 * SECOND  # nobody knows what comes after that
+    numbers.see(8, 8, 12 * SECOND, 2.0)
+    assert numbers.gaps == []  # the very next trade: nothing was missed
+    assert numbers.complete_until() is None
+    numbers.disconnect()
+    numbers.see(10, 10, 20 * SECOND, 3.0)
+    assert [(gap.start, gap.end) for gap in numbers.gaps] == [(12 * SECOND, 20 * SECOND)]
+
+
+def test_a_connection_without_a_trade_is_completed_all_the_same() -> None:
+    numbers = Sequence(time=5 * SECOND)
+    numbers.join_without_trade(30 * SECOND, 1.0)
+    assert [(gap.start, gap.end) for gap in numbers.gaps] == [(5 * SECOND, 30 * SECOND)]
+    numbers.join_without_trade(40 * SECOND, 2.0)
+    assert len(numbers.gaps) == 1
