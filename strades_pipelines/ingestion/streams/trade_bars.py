@@ -98,7 +98,7 @@ def update_trade_bars(
                 now=now,
                 revisions="records.trade_bar_revisions",
                 ignore=("recorded_at",),
-                alone=True,
+                single_writer=True,
             )
             crash_point("streams.bars_written")
             connection.commit()
