@@ -45,6 +45,7 @@ ROOM = 8 * 2**30
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """The first process starts the server; xdist's workers find it, and the folder of all, by the environment."""
+    gc.disable()  # until all is collected: a quarter of what that costs
     if "STRADES_TEST_SERVER" not in os.environ:
         within = MEMORY if "TMPDIR" not in os.environ and memory_has_room() else None
         folder = Path(tempfile.mkdtemp(prefix="strades-test-", dir=within))
@@ -85,9 +86,9 @@ def pytest_runtest_makereport() -> Iterator[None]:
 
 def pytest_runtest_setup() -> None:
     """Processes that a test starts heed signals, whatever this run, or a test before, was made to ignore."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -100,6 +101,7 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays; to look through it for garbage again and again is a tenth of a compilation."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def _named(url: str, database: str) -> str:

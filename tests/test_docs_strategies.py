@@ -22,6 +22,7 @@ from strades_pipelines.strategy.registry import strategies
 from tests.strategy.library.data import packaged
 
 PAGE = Path(__file__).parents[1] / "docs" / "strategies.md"
+pytestmark = pytest.mark.slow
 BLOCKS = [(kind, code) for kind, code in re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL)]
 FILES = ("breakout", "protected", "strongest", "growing", "broken")
 app = typer.Typer()

@@ -19,6 +19,7 @@ from strades_pipelines.database.connection import (
     terminate_own_backends,
 )
 from tests.dbt_project.building import run_dbt
+from tests.waiting import MOMENT, wait_until
 
 SLEEP = """
 import sys
@@ -55,14 +56,6 @@ def sleeping(url: str) -> int:
     return int(row[0])
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Return when the condition holds; fail after `seconds`."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
 @pytest.mark.parametrize("opened", ["connect", "adbc_connect"])
 def test_a_client_killed_with_9_leaves_no_query_running(
     database_url: str, sleeper: Callable[[str], "subprocess.Popen[bytes]"], opened: str
@@ -86,7 +79,7 @@ def test_this_processs_sessions_are_ended_from_another_thread_and_no_others(
     thread.start()
     wait_until(lambda: sleeping(database_url) == 2)
     terminate_own_backends(database_url)
-    thread.join(5)
+    thread.join(MOMENT)
     assert len(ended) == 1
     assert other.poll() is None
     assert sleeping(database_url) == 1

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.research.bars import Run, bar_file
+from tests.waiting import MOMENT
 
 WORDS = ["sweep", "sma_cross", "--range", "fast=2:5", "--range", "slow=3:11:4", "--cash", "1000"]
 
@@ -138,11 +139,11 @@ def test_a_sweep_over_processes_told_to_stop_ends_with_its_workers(tmp_path: Pat
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
     workers = workers_of(psutil.Process(process.pid))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
-    _, error = process.communicate(timeout=5)
+    _, error = process.communicate(timeout=MOMENT)
     assert process.returncode == 128 + signal.SIGINT
     assert error.endswith("strades: stopped by SIGINT; what is stored stays, and the next run goes on from there\n")
     assert "Traceback" not in error
-    _, alive = psutil.wait_procs(workers, timeout=3)
+    _, alive = psutil.wait_procs(workers, timeout=MOMENT)
     assert alive == []
 
 
@@ -152,7 +153,7 @@ def test_workers_of_a_sweep_that_is_killed_end_with_it(tmp_path: Path) -> None:
     workers = workers_of(psutil.Process(process.pid))
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs(workers, timeout=5)
+    _, alive = psutil.wait_procs(workers, timeout=MOMENT)
     assert alive == []
 
 
@@ -164,7 +165,7 @@ def long_sweep(folder: Path) -> list[str]:
 
 def workers_of(sweep: psutil.Process) -> list[psutil.Process]:
     """The processes that run sets, once they have begun to."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         workers = [child for child in sweep.children() if "spawn_main" in " ".join(child.cmdline())]
         if len(workers) > 1 and all(worker.cpu_times().user > 1 for worker in workers):

@@ -16,6 +16,7 @@ import pytest
 from sandbox.limits import LIMITS, Limiter
 from sandbox.misbehaviour import KINDS, RuleError, corrupted, rule_from
 from tests.sandbox.serving import SEED, Served
+from tests.waiting import MOMENT
 
 PROJECT = Path(__file__).resolve().parents[2]
 RATES = "www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
@@ -170,7 +171,7 @@ def start(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "STRADES_SANDBOX_URL": url}
     command = [sys.executable, "-m", "sandbox", *arguments]
     return subprocess.run(
-        command, env=environment, cwd=PROJECT, capture_output=True, text=True, timeout=30, check=False
+        command, env=environment, cwd=PROJECT, capture_output=True, text=True, timeout=MOMENT, check=False
     )
 
 

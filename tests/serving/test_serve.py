@@ -26,6 +26,7 @@ from strades_pipelines.supervision.process_table import start_mark
 from strades_pipelines.supervision.record import Record, end_up, read_record
 from strades_pipelines.system.ports import PortInUse, free_port, is_taken
 from strades_pipelines.system.terminal import Output, worth_showing
+from tests.waiting import MOMENT
 
 STAMP = "2026-11-22 14:01:20 +0000 - dagster.daemon.SensorDaemon"
 
@@ -151,7 +152,7 @@ def test_a_start_over_what_a_killed_one_left_says_so_and_down_ends_it(
         ):
             serve.up(never, Console())
         assert down() == ["code"]
-        assert left.wait(timeout=5) == -signal.SIGKILL
+        assert left.wait(timeout=MOMENT) == -signal.SIGKILL
         assert down() == []
         assert stranger.poll() is None
         stranger.kill()
@@ -171,7 +172,7 @@ def test_down_ends_an_up_that_was_stopped(home: Path) -> None:
         stopped.send_signal(signal.SIGSTOP)
         Record(home / "up.json", (stopped.pid, start_mark(stopped.pid) or "")).write()
         assert end_up(read_record(home / "up.json") or pytest.fail("no record"), seconds=0.3)
-        assert stopped.wait(timeout=5) < 0
+        assert stopped.wait(timeout=MOMENT) < 0
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,9 +19,9 @@ from strades_pipelines.supervision.process_table import is_stopped
 from strades_pipelines.supervision.supervisor import Supervisor, Telling
 from strades_pipelines.supervision.timing import Timing
 from strades_pipelines.system.ports import free_port
+from tests.waiting import wait_until
 
 QUICK = Timing(look=0.05, probe=0.1, patience=0.8, first_delay=0.05, longest_delay=0.4, settle=0.5, pause=1.5, stop=1)
-SECONDS = 20
 
 
 @dataclass
@@ -40,22 +39,11 @@ class Fleet:
 
     def pid(self, name: str) -> int:
         """The process id of a part that runs."""
-        return int(wait(lambda: self.children[name].pid))
+        return int(wait_until(lambda: self.children[name].pid))
 
     def healthy(self) -> bool:
         """Whether all answer."""
         return all(map(self.supervisor.is_healthy, self.children))
-
-
-def wait(look: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    """What `look` returns, as soon as that is true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("not in time")
 
 
 def server_command(port: int) -> list[str]:

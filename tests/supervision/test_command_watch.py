@@ -1,7 +1,5 @@
 """`strades up` carries out what a page asks for within seconds, without Dagster."""
 
-import time
-
 import pytest
 
 from strades_pipelines.brokerage.halts import current_state
@@ -10,6 +8,7 @@ from strades_pipelines.supervision import command_watch
 from tests.brokerage.conftest import Connection, market, rows, wallet
 from tests.brokerage.test_asked_commands import OUTCOMES, ask
 from tests.brokerage.test_halts import WALLET
+from tests.waiting import wait_until
 
 __all__ = ["market", "wallet"]
 
@@ -28,9 +27,7 @@ def test_a_halt_is_carried_out_within_seconds_also_after_the_database_was_away(
         said.append(text)
 
     watch = command_watch.CommandWatch(say, say)
-    deadline = time.monotonic() + 20
-    while len(said) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: len(said) >= 2)
     watch.close()
     assert said[0].startswith("no command is carried out that pages ask for: ")
     assert said[1:] == ["command 1 halted"]

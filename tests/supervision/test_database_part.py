@@ -11,7 +11,7 @@ import pytest
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.supervision import down
 from strades_pipelines.supervision.database_part import EmbeddedDatabase, database_answers, postmaster
-from tests.supervision.fakes import wait
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +29,17 @@ def server() -> Iterator[EmbeddedServer]:
 def test_a_database_that_was_killed_or_hangs_is_started_again(server: EmbeddedServer) -> None:
     part = EmbeddedDatabase(server, lambda _: None)
     part.start()
-    wait(lambda: part.is_started, seconds=60)
+    wait_until(lambda: part.is_started, seconds=60)
     for number in (signal.SIGKILL, signal.SIGSTOP):
         before = postmaster(server)
         assert before is not None
         os.kill(before, number)
         if number == signal.SIGKILL:
-            assert wait(part.ended) == "is not running"
+            assert wait_until(part.ended) == "is not running"
         part.kill()
         part.start()
-        wait(lambda before=before: postmaster(server) not in (None, before), seconds=60)  # type: ignore[misc]
-        wait(lambda: part.is_started, seconds=60)
+        wait_until(lambda before=before: postmaster(server) not in (None, before), seconds=60)  # type: ignore[misc]
+        wait_until(lambda: part.is_started, seconds=60)
         assert database_answers(server.url()) is None
         assert part.ended() is None
 
@@ -55,5 +55,5 @@ def test_the_database_is_stopped_also_when_it_hangs(
     if hangs:
         os.kill(pid, signal.SIGSTOP)
     assert down.stop_database()
-    wait(lambda: postmaster(server) is None)
+    wait_until(lambda: postmaster(server) is None)
     assert not down.stop_database()

@@ -16,7 +16,7 @@ from strades_pipelines.supervision.process_table import processes
 from strades_pipelines.supervision.run_guard import RunGuard
 from strades_pipelines.supervision.run_memory import memory_of_machine, workers
 from strades_pipelines.system.terminal import Output
-from tests.supervision.fakes import wait
+from tests.waiting import wait_until
 
 # As Dagster's code location does: it spawns each run. The first grows by 400 MB, the second stays small.
 CODE = """
@@ -49,9 +49,9 @@ def test_the_greedy_run_is_ended_and_its_neighbour_is_not(tmp_path: Path, monkey
             guard.look()
             return [worker.pid for worker in workers(processes(), child.pid or 0)]
 
-        wait(lambda: left() and log.exists(), seconds=15)
+        wait_until(lambda: left() and log.exists())
         assert not guard.idle
-        wait(lambda: len(left()) == 1, seconds=60)
+        wait_until(lambda: len(left()) == 1, seconds=60)
         assert "more than STRADES_RUN_MEMORY_SHARE" in log.read_text()
         time.sleep(0.5)
         assert len(left()) == 1

@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 from strades_pipelines.supervision.part import Part
 from strades_pipelines.supervision.supervisor import Supervisor, Telling
 from strades_pipelines.supervision.timing import Timing, delay_before
-from tests.supervision.fakes import QUICK, fleet, wait
+from tests.supervision.fakes import QUICK, fleet
+from tests.waiting import MOMENT, wait_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
 def test_a_part_that_died_or_hangs_is_started_again_and_told_once(number: signal.Signals) -> None:
     with fleet("web", "docs") as running:
-        wait(running.healthy)
+        wait_until(running.healthy)
         before, other = running.pid("web"), running.pid("docs")
         os.kill(before, number)
-        wait(lambda: running.children["web"].pid not in (None, before))
-        wait(lambda: running.healthy() and not running.supervisor.in_incident())
+        wait_until(lambda: running.children["web"].pid not in (None, before))
+        wait_until(lambda: running.healthy() and not running.supervisor.in_incident())
         assert [part for part, _ in running.incidents] == ["web"]
         assert running.pid("docs") == other
 
@@ -32,10 +33,10 @@ def test_a_part_that_died_or_hangs_is_started_again_and_told_once(number: signal
 def test_two_incidents_are_told_twice_when_the_part_worked_between() -> None:
     with fleet("web") as running:
         for _ in range(2):
-            wait(lambda: running.healthy() and not running.supervisor.in_incident())
+            wait_until(lambda: running.healthy() and not running.supervisor.in_incident())
             os.kill(running.pid("web"), signal.SIGKILL)
-            wait(running.supervisor.in_incident)
-        wait(lambda: not running.supervisor.in_incident())
+            wait_until(running.supervisor.in_incident)
+        wait_until(lambda: not running.supervisor.in_incident())
         assert [part for part, _ in running.incidents] == ["web", "web"]
 
 
@@ -55,11 +56,11 @@ def test_a_part_that_cannot_start_is_told_once_with_growing_pauses_and_recovers_
     with fleet("web", commands={"web": lambda: command() if port else ["false"]}) as running:
         url = running.supervisor._watched["web"].part.probe.args[1]  # type: ignore[attr-defined]
         port.append(url.rpartition(":")[2].rstrip("/"))
-        wait(lambda: tries.exists() and len(tries.read_text()) >= 3)
+        wait_until(lambda: tries.exists() and len(tries.read_text()) >= 3)
         assert [part for part, _ in running.incidents] == ["web"]
         assert "ended with exit code" in running.incidents[0][1]
         mended.touch()
-        wait(lambda: running.healthy() and not running.supervisor.in_incident())
+        wait_until(lambda: running.healthy() and not running.supervisor.in_incident())
         assert len(running.incidents) == 1
 
 
@@ -73,34 +74,34 @@ def test_a_part_whose_environment_cannot_be_made_is_told_and_ends_no_other() -> 
         return ["sleep", "60"]
 
     with fleet("web", "docs", commands={"web": command}) as running:
-        wait(lambda: running.incidents)
+        wait_until(lambda: running.incidents)
         [(part, why)] = running.incidents
         assert (part, "could not be started: a role may not log in; ask its owner" in why) == ("web", True)
-        wait(lambda: running.children["docs"].pid is not None)
+        wait_until(lambda: running.children["docs"].pid is not None)
         refusals.clear()
-        wait(lambda: running.children["web"].pid is not None)
+        wait_until(lambda: running.children["web"].pid is not None)
 
 
 def test_a_part_that_waits_for_its_next_attempt_is_started_at_once_when_its_files_changed(tmp_path: Path) -> None:
     """A broken list of sources, mended."""
     mended, tries = tmp_path / "mended", tmp_path / "tries"
     command = f"echo x >> {tries}; test -e {mended} && exec sleep 60; exit 1"
-    slow = replace(QUICK, first_delay=30, longest_delay=30)
+    slow = replace(QUICK, first_delay=300, longest_delay=300)
     with fleet("code", commands={"code": lambda: ["sh", "-c", command]}, timing=slow) as running:
-        wait(lambda: running.incidents)
+        wait_until(lambda: running.incidents)
         mended.touch()
         running.supervisor.restart("code", "its files changed")
-        wait(lambda: len(tries.read_text().split()) == 2, seconds=10)
+        wait_until(lambda: len(tries.read_text().split()) == 2)
         assert len(running.incidents) == 1
 
 
 def test_what_needs_a_part_waits_for_it_and_is_no_incident_of_its_own() -> None:
     with fleet("code", "web", needs={"web": ("code",)}) as running:
-        wait(running.healthy)
+        wait_until(running.healthy)
         os.kill(running.pid("code"), signal.SIGSTOP)
         os.kill(running.pid("web"), signal.SIGKILL)  # the consequence
-        wait(lambda: running.supervisor.in_incident() and running.incidents)
-        wait(lambda: running.healthy() and not running.supervisor.in_incident())
+        wait_until(lambda: running.supervisor.in_incident() and running.incidents)
+        wait_until(lambda: running.healthy() and not running.supervisor.in_incident())
         assert [part for part, _ in running.incidents] in (["code"], ["web", "code"])
 
 
@@ -124,9 +125,9 @@ def test_parts_end_within_the_time_given_also_when_they_do_not_want_to(tmp_path:
     )
     with fleet("deaf", commands={"deaf": lambda: [sys.executable, "-c", deaf]}) as running:
         pid = running.pid("deaf")
-        wait(ready.exists)
+        wait_until(ready.exists)
         begun = time.monotonic()
-    assert time.monotonic() - begun < QUICK.stop + 2
+    assert time.monotonic() - begun < QUICK.stop + MOMENT / 2
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -135,11 +136,11 @@ def test_what_a_part_started_ends_with_it(tmp_path: Path) -> None:
     child = tmp_path / "child"
     parent = f"sleep 60 & echo $! > {child}; wait"
     with fleet("web", commands={"web": lambda: ["sh", "-c", parent]}) as running:
-        grandchild = int(wait(lambda: child.exists() and child.read_text()))
+        grandchild = int(wait_until(lambda: child.exists() and child.read_text()))
         child.unlink()
         os.kill(running.pid("web"), signal.SIGKILL)
-        wait(lambda: child.exists() and child.read_text())
-        wait(lambda: not _runs(grandchild))
+        wait_until(lambda: child.exists() and child.read_text())
+        wait_until(lambda: not _runs(grandchild))
 
 
 def _runs(pid: int) -> bool:
@@ -175,13 +176,13 @@ def test_a_server_of_somebody_else_is_told_once_and_not_touched() -> None:
     part = Part("database", Foreign(), lambda: answers[0], start_seconds=0.2, restartable=False)
     supervisor = Supervisor([part], Telling(lambda name, *_: incidents.append(name), lambda *_: None), QUICK)
     with running_in_thread(supervisor):
-        wait(lambda: incidents)
+        wait_until(lambda: incidents)
         time.sleep(1.5)
         assert (incidents, touched) == (["database"], [])
         answers[0] = None
-        wait(lambda: not supervisor.in_incident())
+        wait_until(lambda: not supervisor.in_incident())
         answers[0] = "does not answer"
-        wait(lambda: len(incidents) == 2)
+        wait_until(lambda: len(incidents) == 2)
 
 
 def running_in_thread(supervisor: Supervisor) -> "Running":

@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
+
+from tests.waiting import MOMENT, wait_until
 
 PARENT = """
 import subprocess, sys, time
@@ -22,9 +23,9 @@ def test_a_child_ends_with_a_parent_that_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
-        _wait_until(lambda: child.name() == "sleep")
+        wait_until(lambda: child.name() == "sleep")
         parent.send_signal(signal.SIGKILL)
-    child.wait(timeout=5)
+    child.wait(timeout=MOMENT)
 
 
 def test_a_child_whose_parent_is_gone_already_does_not_begin(tmp_path: Path) -> None:
@@ -32,11 +33,3 @@ def test_a_child_whose_parent_is_gone_already_does_not_begin(tmp_path: Path) -> 
     command = [sys.executable, "-m", "strades_pipelines.system.processes", str(os.getppid()), "touch", str(made)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert not made.exists()
-
-
-def _wait_until(condition: object, seconds: float = 10) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

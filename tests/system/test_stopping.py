@@ -6,10 +6,11 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 
 import psutil
 import pytest
+
+from tests.waiting import wait_until
 
 SECONDS = 5.0
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -151,7 +152,7 @@ def test_children_end_also_deaf_ones_and_servers_in_a_session_of_their_own_stay(
     try:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=SECONDS)
-        assert _eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+        wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
         assert stays.is_running()
     finally:
         stays.kill()
@@ -225,12 +226,3 @@ def test_a_process_that_is_disarmed_has_the_default_action_again(number: signal.
     process.send_signal(number)
     process.communicate(timeout=SECONDS)
     assert process.returncode == -number
-
-
-def _eventually(condition: Callable[[], bool], seconds: float = 3) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True

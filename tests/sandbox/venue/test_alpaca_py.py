@@ -17,6 +17,7 @@ from alpaca.trading.stream import TradingStream
 
 from sandbox.venue.venues import KEY, SECRET
 from tests.sandbox.serving import Served
+from tests.waiting import MOMENT
 
 HOST = "paper-api.alpaca.markets"
 
@@ -48,7 +49,7 @@ def updates(server: Served, client: TradingClient) -> Iterator["Queue[TradeUpdat
         asyncio.run(asyncio.sleep(0.01))
     yield told
     stream.stop()
-    thread.join(timeout=10)
+    thread.join(timeout=MOMENT)
 
 
 def test_a_market_order_is_accepted_filled_and_found_by_its_client_id(client: TradingClient) -> None:
@@ -87,7 +88,7 @@ def test_the_stream_tells_of_a_replaced_and_a_cancelled_order(
     old = client.get_order_by_client_id("old")
     assert (old.status, old.replaced_by) == (OrderStatus.REPLACED, new.id)
     client.cancel_order_by_id(new.id)
-    told = [updates.get(timeout=5) for _ in range(6)]
+    told = [updates.get(timeout=MOMENT) for _ in range(6)]
     assert [(getattr(each.event, "value", each.event), each.order.client_order_id) for each in told] == [
         ("pending_new", "old"),
         ("new", "old"),

@@ -18,6 +18,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from tests.sandbox.serving import Served
+from tests.waiting import MOMENT
 
 HOST = "paper-api.alpaca.markets"
 ORDER = {"symbol": "MSFT", "qty": "1", "side": "buy", "type": "market", "time_in_force": "day"}
@@ -137,11 +138,11 @@ def test_a_stream_ends_where_an_event_was_due(server: Served, session: requests.
         key = session.headers["APCA-API-KEY-ID"]
         stream.send(json.dumps({"action": "auth", "key": key, "secret": "s"}))
         stream.send(json.dumps({"action": "listen", "data": {"streams": ["trade_updates"]}}))
-        assert [json.loads(stream.recv(timeout=5))["stream"] for _ in range(2)] == ["authorization", "listening"]
+        assert [json.loads(stream.recv(timeout=MOMENT))["stream"] for _ in range(2)] == ["authorization", "listening"]
         server.control("faults", venue="alpaca", kind="disconnect", times=1)
         assert submit(server, session, "a").ok
         with pytest.raises(ConnectionClosedOK):
-            stream.recv(timeout=5)
+            stream.recv(timeout=MOMENT)
 
 
 def test_requests_of_the_venues_are_noted_beside_the_others(server: Served, session: requests.Session) -> None:
