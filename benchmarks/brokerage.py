@@ -29,14 +29,14 @@ from strades_pipelines.brokerage.brokers.venue import VenueOrder
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
-from strades_pipelines.brokerage.rows import decision_row, insert
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.migrate import migrate
+from strades_pipelines.database.pipelining import commit_lazily
 from strades_pipelines.database.roles import create_roles, in_database
-from strades_pipelines.database.round_trips import commit_lazily
 from strades_pipelines.database.server import EmbeddedServer
-from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.order_terms import Order, OrderRequest, OrderTerms, TradingDecision
 
 ORDERS = int(os.environ.get("BROKERAGE_ORDERS", "100000"))
 DAYS = int(os.environ.get("BROKERAGE_DAYS", "365"))

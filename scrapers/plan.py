@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from strades_pipelines.datamanager.windows import TICKS
+from strades_pipelines.datamanager.request_windows import TICKS
 
 KINDS = ("api", "file", "feed", "page")
 

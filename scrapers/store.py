@@ -16,7 +16,7 @@ from scrapers.answers import Answer
 from scrapers.chronicle import Chronicle, LogLines
 from scrapers.plan import Plan
 from scrapers.redaction import without_secrets
-from strades_pipelines.database.bodies import keep_body
+from strades_pipelines.database.body_store import keep_body
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.ids import int63
 

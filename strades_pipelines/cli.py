@@ -19,10 +19,10 @@ from typer._click.exceptions import ClickException
 from typer.exceptions import TyperException
 
 from strades_pipelines.database.errors import cause
-from strades_pipelines.operations import commands as operations
+from strades_pipelines.operations import data_commands as operations
 from strades_pipelines.operations import serving, trading_commands
-from strades_pipelines.research import checks, commands
-from strades_pipelines.research.options import Json
+from strades_pipelines.research import research_commands, strategy_checks
+from strades_pipelines.research.research_options import Json
 from strades_pipelines.settings import SettingsError, settings
 from strades_pipelines.system import stopping
 
@@ -33,8 +33,8 @@ sources_app = typer.Typer(no_args_is_help=True, help="The list of sources.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(sources_app, name="sources")
 app.add_typer(db_app, name="db")
-app.add_typer(commands.app)
-app.add_typer(checks.app)
+app.add_typer(research_commands.app)
+app.add_typer(strategy_checks.app)
 app.add_typer(operations.app)
 app.add_typer(serving.app)
 app.add_typer(trading_commands.app)

@@ -107,14 +107,14 @@ PLANTS = (
     ),
     Plant(
         "a market order is filled at the close of the bar",
-        f"{PACKAGE}/strategy/broker.py",
+        f"{PACKAGE}/engine/simulated_broker.py",
         "start = bar.open if math.isnan(order.entered) else order.entered",
         "start = bar.close if math.isnan(order.entered) else order.entered",
         "tests/strategy/test_orders.py::test_a_market_order_is_done_at_the_next_open",
     ),
     Plant(
         "an order's id is not a function of its cause",
-        f"{PACKAGE}/market/orders.py",
+        f"{PACKAGE}/market/order_terms.py",
         "self.decided_at, self.ordinal\n",
         'self.decided_at, __import__("time").time_ns()\n',
         "tests/brokerage/test_decisions.py::test_the_same_again_has_the_same_ids_and_another_wallet_others",
@@ -177,7 +177,7 @@ PLANTS = (
     ),
     Plant(
         "the engine has another rule than the exact gate",
-        f"{PACKAGE}/strategy/gate.py",
+        f"{PACKAGE}/engine/gate.py",
         "order.rate = float(self.recent_orders(account.now) + 1)",
         "order.rate = float(self.recent_orders(account.now))",
         "tests/market/test_limits.py::test_20_both_gates_are_tried_with_every_code_of_the_table",
@@ -223,7 +223,7 @@ PLANTS = (
         f"{PACKAGE}/brokerage/halts.py",
         "f.state = 'open' AND",
         "f.state = 'shut' AND",
-        "tests/operations/test_findings.py::test_a_finding_is_shown_everywhere_and_holds_the_wallet_until_it_is_settled",
+        "tests/operations/test_reconciling.py::test_a_finding_is_shown_everywhere_and_holds_the_wallet_until_it_is_settled",
     ),
     Plant(
         "a halt that a page asked for counts only once it is carried out",
@@ -255,7 +255,7 @@ PLANTS = (
     ),
     Plant(
         "what a venue says is stored with our keys in it",
-        f"{PACKAGE}/brokerage/brokers/errors.py",
+        f"{PACKAGE}/brokerage/brokers/venue_errors.py",
         "None if message is None else masked_bytes(message)",
         "message",
         "tests/brokerage/test_canary_keys.py::test_an_error_of_a_broker_holds_no_key",
@@ -269,14 +269,14 @@ PLANTS = (
     ),
     Plant(
         "a fee is paid to the wallet",
-        f"{PACKAGE}/market/ledger.py",
+        f"{PACKAGE}/market/ledger_chain.py",
         "currency, -fill.fee),",
         "currency, fill.fee),",
-        "tests/market/test_ledger.py::test_a_line_covers_its_columns_and_the_hash_before_it",
+        "tests/market/test_ledger_chain.py::test_a_line_covers_its_columns_and_the_hash_before_it",
     ),
     Plant(
         "a fee taken out of the coins bought leaves the position whole",
-        f"{PACKAGE}/market/events.py",
+        f"{PACKAGE}/market/bars_and_fills.py",
         "return self.signed - self.fee if self.fee_in_units else self.signed",
         "return self.signed",
         "tests/market/test_books.py::test_a_fee_in_the_units_bought_makes_the_position_smaller_and_leaves_the_cash",
@@ -286,7 +286,7 @@ PLANTS = (
         f"{PACKAGE}/market/books.py",
         "EXACT.multiply(amount, rates[currency]) for currency, amount in cash.items() if currency in rates)",
         "EXACT.multiply(amount, rates.get(currency, EXACT.create_decimal(1))) for currency, amount in cash.items())",
-        "tests/market/test_history.py::test_a_currency_without_a_rate_is_named_and_in_no_amount",
+        "tests/market/test_session_history.py::test_a_currency_without_a_rate_is_named_and_in_no_amount",
     ),
     Plant(
         "a line whose movement says another amount passes",
@@ -305,17 +305,17 @@ PLANTS = (
     ),
     Plant(
         "a split changes no fill that a strategy is told of",
-        f"{PACKAGE}/market/splits.py",
+        f"{PACKAGE}/market/split_arithmetic.py",
         "    if ratio == 1:",
         "    if ratio != 0:",
         "tests/brokerage/test_splits.py::test_the_curve_is_that_of_a_replay_over_the_bars_in_new_shares",
     ),
     Plant(
         "a fill at the opening of a split is taken for one from before",
-        f"{PACKAGE}/market/splits.py",
+        f"{PACKAGE}/market/split_arithmetic.py",
         "fill.filled_at < split.at)",
         "fill.filled_at <= split.at)",
-        "tests/market/test_splits.py::test_a_split_comes_before_a_fill_at_its_instant_and_after_a_late_one_from_before",
+        "tests/market/test_split_arithmetic.py::test_a_split_comes_before_a_fill_at_its_instant_and_after_a_late_one_from_before",
     ),
     Plant(
         "a fill of before a split is compared in the shares of its time",
@@ -369,17 +369,17 @@ PLANTS = (
     ),
     Plant(
         "a return is not cut where money flows",
-        f"{PACKAGE}/market/returns.py",
+        f"{PACKAGE}/market/account_returns.py",
         "self._base = before + flow",
         "self._base += flow",
-        "tests/market/test_returns.py::test_time_weighted_is_blind_to_what_flowed",
+        "tests/market/test_account_returns.py::test_time_weighted_is_blind_to_what_flowed",
     ),
     Plant(
         "what an owner has when a session begins counts as earned in it",
-        f"{PACKAGE}/market/history.py",
+        f"{PACKAGE}/market/session_history.py",
         "before.get((listing_id, owner), ZERO)",
         "ZERO",
-        "tests/market/test_history.py::test_a_session_goes_on_from_the_stored_state_of_the_one_before",
+        "tests/market/test_session_history.py::test_a_session_goes_on_from_the_stored_state_of_the_one_before",
     ),
     Plant(
         "a wallet sees a bar at its opening",
@@ -391,7 +391,7 @@ PLANTS = (
     ),
     Plant(
         "the last standing of a model counts from the beginning",
-        f"{PACKAGE}/brokerage/standings.py",
+        f"{PACKAGE}/brokerage/model_trust.py",
         "place = bisect_right(times, time)",
         "place = len(times)",
         "tests/brokerage/test_no_lookahead.py::"
@@ -399,10 +399,10 @@ PLANTS = (
     ),
     Plant(
         "a correction counts from the day of the value that it corrects",
-        f"{PACKAGE}/predictor/published.py",
+        f"{PACKAGE}/predictor/published_series.py",
         "FROM records.observation_versions",
         "FROM records.observations",
-        "tests/predictor/test_published.py::test_correction_of_a_source_is_known_from_the_answer_that_shows_it",
+        "tests/predictor/test_published_series.py::test_correction_of_a_source_is_known_from_the_answer_that_shows_it",
     ),
     Plant(
         "a row that its body, parsed again, does not yield stays",

@@ -16,7 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 from strades_pipelines.brokerage.wallets import read_wallets
-from strades_pipelines.research import checks, commands
+from strades_pipelines.research import research_commands, strategy_checks
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.registry import strategies
 from tests.strategy.library.data import packaged
@@ -25,8 +25,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "strategies.md"
 BLOCKS = [(kind, code) for kind, code in re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL)]
 FILES = ("breakout", "protected", "strongest", "growing", "broken")
 app = typer.Typer()
-app.add_typer(commands.app)
-app.add_typer(checks.app)
+app.add_typer(research_commands.app)
+app.add_typer(strategy_checks.app)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.database.connection import connect
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.lineage import NotFound, follow_features, lines, trace_all, trace_one
-from strades_pipelines.market.orders import OrderRequest, OrderTerms
+from strades_pipelines.market.order_terms import OrderRequest, OrderTerms
 from strades_pipelines.predictor.features import write_features
 from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.formulas import FAMILIES, SESSIONS

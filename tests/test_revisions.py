@@ -10,9 +10,9 @@ import yaml  # type: ignore[import-untyped]
 
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.stale import take_in
-from strades_pipelines.datamanager.revisions import stretches
-from strades_pipelines.defs.automation import revisions
-from strades_pipelines.defs.automation.revisions import revision_sensor
+from strades_pipelines.datamanager.pending_months import stretches
+from strades_pipelines.defs.automation import late_months
+from strades_pipelines.defs.automation.late_months import revision_sensor
 from strades_pipelines.defs.automation.sensors import data_sensor
 from strades_pipelines.defs.trading.assets import EXECUTE_JOB
 from strades_pipelines.resources.database import Database
@@ -32,8 +32,8 @@ Connection = psycopg.Connection[Any]
 def held_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is November 2026."""
     made = Settings(sandbox_now=NOW)
-    monkeypatch.setattr(revisions, "settings", lambda: made)
-    monkeypatch.setattr(revisions, "QUIET", timedelta(0))
+    monkeypatch.setattr(late_months, "settings", lambda: made)
+    monkeypatch.setattr(late_months, "QUIET", timedelta(0))
 
 
 def waits(connection: Connection, about: date, *, relation: str = "cleaned.daily_bars", at: datetime = NOW) -> None:
@@ -116,7 +116,7 @@ def test_nothing_is_asked_for_while_the_months_asked_for_last_are_worked_through
 def test_rows_that_are_still_coming_in_are_waited_for(
     connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revisions, "QUIET", timedelta(minutes=2))
+    monkeypatch.setattr(late_months, "QUIET", timedelta(minutes=2))
     for age, asks in ((timedelta(minutes=1), False), (timedelta(minutes=3), True)):
         connection.execute("TRUNCATE ops.stale")
         waits(connection, date(2009, 11, 3), at=datetime.now(UTC) - age)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dashboard.gateway.performance import HeldMonth
 from dashboard.gateway.results import SessionReturn
-from strades_pipelines.market.returns import link
+from strades_pipelines.market.account_returns import link
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from scrapy.http import Request, Response
 from scrapers.plan import Paging, PlannedRequest
 from scrapers.spiders.base import AnswerSpider
 from strades_pipelines.datamanager.json_pointer import ABSENT, resolve
-from strades_pipelines.datamanager.windows import since_epoch
+from strades_pipelines.datamanager.request_windows import since_epoch
 
 MAXIMUM_PAGES = 200
 LONGEST_VALUE = 100

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from strades_pipelines.analysis.arrays import Bools, Floats, Ints
 from strades_pipelines.analysis.excursions import Bars, bars_held, excursions
 from strades_pipelines.analysis.fills import Fills
-from strades_pipelines.analysis.matching import DUST, Pieces, pieces_of
+from strades_pipelines.analysis.trade_pieces import DUST, Pieces, pieces_of
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,22 @@ from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.owner_positions import read_owner_positions
 from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_books, load_wallet
 from strades_pipelines.brokerage.prices import Connection, last_closes
-from strades_pipelines.brokerage.rows import decision_row, insert, intent_row, order_event_row, request_from_json
 from strades_pipelines.brokerage.split_reversals import take_back_split
 from strades_pipelines.brokerage.splits import withdrawn_splits
+from strades_pipelines.brokerage.trading_rows import (
+    decision_row,
+    insert,
+    intent_row,
+    order_event_row,
+    request_from_json,
+)
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.events import Fill
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
+from strades_pipelines.market.order_terms import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
 
 EXTERNAL = "external"  # the strategy of what was done outside
 

@@ -1,7 +1,7 @@
 """What is no longer wanted is taken back: by a person, by its strategy, by its group, by the end of its wallet."""
 
-from strades_pipelines.brokerage.brokers.errors import BrokerError
 from strades_pipelines.brokerage.brokers.venue import VenueBroker
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError
 from strades_pipelines.brokerage.emulated_orders import working_in_group
 from strades_pipelines.brokerage.linked_orders import is_cancelled_by_group
 from strades_pipelines.brokerage.order_book import OpenOrder
@@ -9,7 +9,7 @@ from strades_pipelines.brokerage.order_journal import OrderJournal
 from strades_pipelines.brokerage.settling import Settling
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 
 CLOSING = ("retiring",)
 

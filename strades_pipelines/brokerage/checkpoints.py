@@ -18,10 +18,10 @@ from strades_pipelines.brokerage import decisions, feed, live_engine, movements,
 from strades_pipelines.brokerage.feed import warm_up_start
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table
-from strades_pipelines.brokerage.rows import insert
 from strades_pipelines.brokerage.stepping import Checkpoint
+from strades_pipelines.brokerage.trading_rows import insert
 from strades_pipelines.database import asof
-from strades_pipelines.market import splits
+from strades_pipelines.market import split_arithmetic
 from strades_pipelines.strategy.registry import code_hash
 
 DECIDE, MEASURE = "decide", "measure"
@@ -121,7 +121,7 @@ def _stored_bars(interval: str) -> str:
 def loaded_code(strategy: Any) -> str:
     """SHA-256 over the code behind a strategy's state, as this process loaded it: a file may be edited meanwhile."""
     digest = hashlib.sha256(code_hash(strategy()).encode())
-    for module in (decisions, feed, live_engine, movements, splits, stepping, asof):
+    for module in (decisions, feed, live_engine, movements, split_arithmetic, stepping, asof):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
 

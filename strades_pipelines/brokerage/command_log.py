@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import to_json
+from strades_pipelines.brokerage.trading_rows import to_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from strades_pipelines.brokerage.fill_parity import fill_parity
 from strades_pipelines.brokerage.parity_causes import Difference
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
+from strades_pipelines.brokerage.trading_rows import insert
 from strades_pipelines.database.crash import crash_point
 
 if TYPE_CHECKING:

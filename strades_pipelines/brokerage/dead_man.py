@@ -4,8 +4,8 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from strades_pipelines.brokerage.brokers.errors import BrokerError
 from strades_pipelines.brokerage.brokers.venue import DeadMansSwitch, VenueBroker, account_of
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate
 from strades_pipelines.system import stopping
 

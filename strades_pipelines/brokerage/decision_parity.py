@@ -13,9 +13,9 @@ from strades_pipelines.brokerage.checkpoints import newest_checkpoint, read_grou
 from strades_pipelines.brokerage.parity_causes import Cause, Difference
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import request_to_json
 from strades_pipelines.brokerage.stepping import step
-from strades_pipelines.market.orders import TradingDecision
+from strades_pipelines.brokerage.trading_rows import request_to_json
+from strades_pipelines.market.order_terms import TradingDecision
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection

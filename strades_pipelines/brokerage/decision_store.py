@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from strades_pipelines.brokerage.decisions import units_of
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import decision_row, insert, request_to_json, to_json
-from strades_pipelines.market.events import stamp
-from strades_pipelines.market.orders import BY_PERSON, TradingDecision
+from strades_pipelines.brokerage.trading_rows import decision_row, insert, request_to_json, to_json
+from strades_pipelines.market.bars_and_fills import stamp
+from strades_pipelines.market.order_terms import BY_PERSON, TradingDecision
 
 REVISED = "the past came out otherwise: inputs were late, revised, or the strategy was changed"
 OVERTAKEN = "a split came between the decision and its fill: the target in the shares of after it"

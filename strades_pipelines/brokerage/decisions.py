@@ -10,11 +10,11 @@ from typing import Any
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.journal import Journal
 from strades_pipelines.engine.session import MAKERS
-from strades_pipelines.market.events import stamp
+from strades_pipelines.market.bars_and_fills import stamp
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.market.rounding import exact
-from strades_pipelines.market.splits import Split
+from strades_pipelines.market.split_arithmetic import Split
 from strades_pipelines.strategy.events import KINDS, TIMER, Bar, Prediction, Timer, moment
 from strades_pipelines.strategy.orders import ACCEPTED, ASKED_FOR, CANCELLED, ON_CLOSE, ON_OPEN, OUTCOMES
 from strades_pipelines.strategy.orders import Order as EngineOrder

@@ -8,10 +8,10 @@ from operator import attrgetter
 
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import request_from_json
+from strades_pipelines.brokerage.trading_rows import request_from_json
 from strades_pipelines.market.instruments import interval_length
-from strades_pipelines.market.orders import TradingDecision
-from strades_pipelines.market.splits import Split
+from strades_pipelines.market.order_terms import TradingDecision
+from strades_pipelines.market.split_arithmetic import Split
 
 PENDING = """
     SELECT wallet, strategy, listing_id, decided_at, trigger_kind, trigger_id, ordinal, previous_target, target,

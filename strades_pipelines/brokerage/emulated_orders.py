@@ -14,7 +14,7 @@ from strades_pipelines.brokerage.brokers.venue import VenueBroker
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 
 # An exit of a bracket is active from its entry's first fill on, and a trailing one starts at that price.
 ENTRY = """

@@ -9,10 +9,10 @@ from itertools import groupby
 
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.brokerage.prices import Connection, bar_table, last_closes, of_interval
-from strades_pipelines.brokerage.rows import insert
+from strades_pipelines.brokerage.trading_rows import insert
 from strades_pipelines.market.books import ZERO, Books, Position
 from strades_pipelines.market.rounding import exact, scaled
-from strades_pipelines.market.splits import ratio_since
+from strades_pipelines.market.split_arithmetic import ratio_since
 
 MARK = "SELECT sequence, marked_at, equity, peak, day, day_equity FROM trading.equity_marks WHERE wallet = %s"
 # A fill and its fee count from when we knew of them, as they do in the engine.

@@ -19,13 +19,13 @@ from strades_pipelines.brokerage.order_book import OpenOrder, orders_by_id
 from strades_pipelines.brokerage.order_journal import Elapsed, Executed, OrderJournal, stopwatch
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import printable
 from strades_pipelines.brokerage.sending import Sending
 from strades_pipelines.brokerage.settling import Settling
 from strades_pipelines.brokerage.sleeves import current_states
 from strades_pipelines.brokerage.splits import book_splits
+from strades_pipelines.brokerage.trading_rows import printable
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.database.round_trips import commit_together
+from strades_pipelines.database.pipelining import commit_together
 from strades_pipelines.market.order_states import OrderState
 
 LOGGER = logging.getLogger(__name__)

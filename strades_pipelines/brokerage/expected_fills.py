@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from strades_pipelines.brokerage.brokers.paper.matching import Matched, PaperFill, PaperMatcher, PaperOrder
-from strades_pipelines.market.events import Bar
+from strades_pipelines.brokerage.brokers.paper.bar_fills import Matched, PaperFill, PaperMatcher, PaperOrder
+from strades_pipelines.market.bars_and_fills import Bar
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 
 
 @dataclass(frozen=True, slots=True)

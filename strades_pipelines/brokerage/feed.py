@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from strades_pipelines.brokerage.decisions import PredictionIds
+from strades_pipelines.brokerage.model_trust import Standings, read_standings
 from strades_pipelines.brokerage.open_hours import OpenHours
 from strades_pipelines.brokerage.prices import bar_table, of_interval
-from strades_pipelines.brokerage.standings import Standings, read_standings
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.engine.columns import Columns, Floats, Integers
 from strades_pipelines.engine.event_chain import joined
-from strades_pipelines.market.events import Fill
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.instruments import Listing, interval_length
 from strades_pipelines.strategy.events import BAR, PREDICTION, RECORDED_FILL, microseconds
 

@@ -22,13 +22,13 @@ from strades_pipelines.brokerage.parity_causes import (
 )
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
-from strades_pipelines.brokerage.rows import stored_terms
+from strades_pipelines.brokerage.trading_rows import stored_terms
 from strades_pipelines.database.asof import read_as_of
-from strades_pipelines.market.events import Bar
+from strades_pipelines.market.bars_and_fills import Bar
 from strades_pipelines.market.instruments import interval_length
-from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.market.order_terms import Order, OrderTerms
 from strades_pipelines.market.rounding import scaled
-from strades_pipelines.market.splits import ratio_since
+from strades_pipelines.market.split_arithmetic import ratio_since
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection

@@ -10,9 +10,9 @@ from typing import Any
 from psycopg.rows import class_row
 
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert, to_json
+from strades_pipelines.brokerage.trading_rows import insert, to_json
 from strades_pipelines.market.ids import base32_id
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.system.secret_values import masked
 
 ID_LENGTH = 8  # 40 bits, and short enough to type

@@ -16,7 +16,7 @@ from strades_pipelines.brokerage.command_log import Request, Scope, asked_comman
 from strades_pipelines.brokerage.findings import open_findings
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.database.round_trips import commit_together
+from strades_pipelines.database.pipelining import commit_together
 
 SEND_SECONDS = 5.0  # a send that hangs for longer is the venue's to end
 # The wallets of a scope, but for replays and for those that are closed.

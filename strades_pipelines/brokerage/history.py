@@ -9,10 +9,12 @@ from strades_pipelines.brokerage.exchange_rates import known_rates
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
 from strades_pipelines.brokerage.return_figures import measure_returns
-from strades_pipelines.brokerage.rows import Row, insert, to_json
+from strades_pipelines.brokerage.trading_rows import Row, insert, to_json
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.events import Fill
-from strades_pipelines.market.history import (
+from strades_pipelines.market.bars_and_fills import Fill
+from strades_pipelines.market.ledger_chain import FLOWS, INCOME, UNIT_FEE, Entry, plain
+from strades_pipelines.market.rounding import exact, scaled
+from strades_pipelines.market.session_history import (
     AccountState,
     Owner,
     Period,
@@ -21,9 +23,7 @@ from strades_pipelines.market.history import (
     Step,
     account_session,
 )
-from strades_pipelines.market.ledger import FLOWS, INCOME, UNIT_FEE, Entry, plain
-from strades_pipelines.market.rounding import exact, scaled
-from strades_pipelines.market.splits import ratio_since, standing
+from strades_pipelines.market.split_arithmetic import ratio_since, standing
 
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
 NEWEST = """

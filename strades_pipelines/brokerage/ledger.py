@@ -18,15 +18,15 @@ from strades_pipelines.brokerage.portfolio import (
     read_splits,
 )
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import cash_row, fill_row, insert, line_row, position_row
 from strades_pipelines.brokerage.sleeves import fill_owners
+from strades_pipelines.brokerage.trading_rows import cash_row, fill_row, insert, line_row, position_row
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.books import Position
 from strades_pipelines.market.cost_basis import sum_exact
-from strades_pipelines.market.events import Fill
-from strades_pipelines.market.ledger import GENESIS, OF_FILLS, UNIT_FEE, Entry, Line, chain, entries, line_hash
+from strades_pipelines.market.ledger_chain import GENESIS, OF_FILLS, UNIT_FEE, Entry, Line, chain, entries, line_hash
 from strades_pipelines.market.owners import owned_positions
 from strades_pipelines.market.rounding import EXACT
-from strades_pipelines.market.splits import ratio_since
+from strades_pipelines.market.split_arithmetic import ratio_since
 
 LINES = """
     SELECT sequence, kind, reference, occurred_at, currency, amount, balance, previous_hash, hash

@@ -18,9 +18,9 @@ from strades_pipelines.brokerage.ledger import (
     verify_ledger,
 )
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert
 from strades_pipelines.brokerage.snapshot import read_snapshot
-from strades_pipelines.market.ledger import UNIT_FEE, Line, line_hash
+from strades_pipelines.brokerage.trading_rows import insert
+from strades_pipelines.market.ledger_chain import UNIT_FEE, Line, line_hash
 
 # A replay is written once: without a mark it is new, with one it was verified whole.
 TO_VERIFY = """

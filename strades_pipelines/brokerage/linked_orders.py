@@ -2,7 +2,7 @@
 
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 
 FILLED_IN_GROUP = """
     SELECT 1 FROM trading.intents AS i INNER JOIN trading.orders AS o USING (intent_id)

@@ -24,13 +24,13 @@ from strades_pipelines.brokerage.results import (
     read_curve,
     result_rows,
 )
-from strades_pipelines.brokerage.rows import frame, insert, refusal_row
 from strades_pipelines.brokerage.splits import SplitError, book_splits, due_splits
 from strades_pipelines.brokerage.stepping import read_bars, step
+from strades_pipelines.brokerage.trading_rows import frame, insert, refusal_row
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.database.round_trips import commit_lazily
-from strades_pipelines.market.orders import Refusal, TradingDecision
+from strades_pipelines.database.pipelining import commit_lazily
+from strades_pipelines.market.order_terms import Refusal, TradingDecision
 from strades_pipelines.strategy.events import microseconds, moment
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from strades_pipelines.brokerage.brokers.paper.accounts import adjust_account
 from strades_pipelines.brokerage.ledger import post_entries
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert
-from strades_pipelines.market.ledger import FLOWS, Entry, plain
+from strades_pipelines.brokerage.trading_rows import insert
+from strades_pipelines.market.ledger_chain import FLOWS, Entry, plain
 from strades_pipelines.strategy.events import microseconds
 
 KNOWN = """

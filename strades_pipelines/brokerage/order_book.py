@@ -10,9 +10,9 @@ from psycopg.rows import namedtuple_row
 
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert, intent_row, records, stored_terms
+from strades_pipelines.brokerage.trading_rows import insert, intent_row, records, stored_terms
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 
 ENDED = "('filled', 'cancelled', 'replaced', 'rejected', 'expired')"
 ORDERS = """

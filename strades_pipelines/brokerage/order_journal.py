@@ -7,13 +7,13 @@ from decimal import Decimal
 from time import monotonic
 from typing import Any
 
-from strades_pipelines.brokerage.brokers.errors import BrokerError, RateLimited
 from strades_pipelines.brokerage.brokers.venue import VenueOrder
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, RateLimited
 from strades_pipelines.brokerage.order_book import OpenOrder, open_orders, postpone
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert_many, order_event_row
-from strades_pipelines.database.round_trips import commit_together
+from strades_pipelines.brokerage.trading_rows import insert_many, order_event_row
+from strades_pipelines.database.pipelining import commit_together
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
 
 Elapsed = Callable[[], float]

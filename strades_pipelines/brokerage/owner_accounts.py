@@ -3,15 +3,15 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from strades_pipelines.brokerage.model_trust import Standings, read_standings
 from strades_pipelines.brokerage.movements import cash_flows
 from strades_pipelines.brokerage.owner_positions import read_owner_positions
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
-from strades_pipelines.brokerage.standings import Standings, read_standings
 from strades_pipelines.market.books import Books
 from strades_pipelines.market.cost_basis import sum_exact
-from strades_pipelines.market.orders import Order, TradingDecision
+from strades_pipelines.market.order_terms import Order, TradingDecision
 from strades_pipelines.market.owners import own_cash
 from strades_pipelines.market.risk import Rules
 from strades_pipelines.market.rounding import EXACT

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from strades_pipelines.brokerage.portfolio import Wallet, load_fills
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert, position_row
 from strades_pipelines.brokerage.sleeves import OWNERS, fill_owners
+from strades_pipelines.brokerage.trading_rows import insert, position_row
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.books import Position
-from strades_pipelines.market.events import Fill
 from strades_pipelines.market.owners import Key, Owned, combined, owned_positions
 
 POSITIONS = """

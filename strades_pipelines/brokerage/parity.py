@@ -15,9 +15,9 @@ import numpy as np
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.prices import Connection, find_listings
 from strades_pipelines.brokerage.wallets import WalletTemplate
-from strades_pipelines.market.events import stamp
+from strades_pipelines.market.bars_and_fills import stamp
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.limits import LIMITS
 from strades_pipelines.market.rounding import exact, to_ticks
 from strades_pipelines.strategy.events import BAR

@@ -7,9 +7,9 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from strades_pipelines.market.events import stamp
+from strades_pipelines.market.bars_and_fills import stamp
 from strades_pipelines.market.fees import FEE_UNIT
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.rounding import scaled
 
 

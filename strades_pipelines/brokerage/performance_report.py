@@ -11,8 +11,8 @@ from psycopg.rows import dict_row
 from strades_pipelines.brokerage.exchange_rates import known_rates
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.market.ledger import FLOWS
-from strades_pipelines.market.returns import link, money_weighted
+from strades_pipelines.market.account_returns import link, money_weighted
+from strades_pipelines.market.ledger_chain import FLOWS
 
 SESSIONS = """
     SELECT session_date, starts_at, valued_at, opening, flows, realised, unrealised, income, fees, revaluation, closing,
@@ -40,7 +40,7 @@ class Performance:
         sessions: rows of results.wallet_sessions, oldest first.
         owners: what the fills of each strategy, of people and of statements made in them.
         time_weighted: the return over the span; None where a session has none.
-        money_weighted: the yearly rate over the span; None where no rate or several fit (`market/returns.py`).
+        money_weighted: the yearly rate over the span; None where no rate or several fit (`market/account_returns.py`).
         unvalued: currencies without a known rate, which no amount has in it.
     """
 

@@ -13,11 +13,11 @@ from strades_pipelines.brokerage.order_book import request_cancel
 from strades_pipelines.brokerage.owner_positions import read_owner_positions
 from strades_pipelines.brokerage.portfolio import Wallet, held_units
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import decision_row, insert, request_to_json
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
+from strades_pipelines.brokerage.trading_rows import decision_row, insert, request_to_json
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import BY_PERSON, OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.order_terms import BY_PERSON, OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.market.rounding import to_lots
 
 # Units under way that an exit is not to close once more: of exits, and beside other strategies of every open sale.

@@ -11,7 +11,6 @@ from typing import Any
 import psycopg
 
 from strades_pipelines.brokerage.prices import LISTINGS, Connection, find_listings, listings_named
-from strades_pipelines.brokerage.rows import cash_row, insert, line_row
 from strades_pipelines.brokerage.sleeves import (
     SEVERAL,
     UNATTRIBUTED,
@@ -21,17 +20,18 @@ from strades_pipelines.brokerage.sleeves import (
     read_sleeves,
     store_sleeves,
 )
+from strades_pipelines.brokerage.trading_rows import cash_row, insert, line_row
 from strades_pipelines.brokerage.wallet_rows import combined_hash, sleeve_row, wallet_row
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.books import ZERO, Books, Position
-from strades_pipelines.market.events import Fill
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.ledger import chain, deposit
+from strades_pipelines.market.ledger_chain import chain, deposit
 from strades_pipelines.market.limits import WalletLimits, parse_limits
 from strades_pipelines.market.owners import owned_positions
 from strades_pipelines.market.risk import Rules
-from strades_pipelines.market.splits import Split, in_current_shares, paid_out
+from strades_pipelines.market.split_arithmetic import Split, in_current_shares, paid_out
 from strades_pipelines.strategy.registry import code_hash, create
 from strades_pipelines.strategy.strategy import Strategy
 

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from strades_pipelines.brokerage.account_books import AccountBooks, read_books
-from strades_pipelines.brokerage.brokers.errors import BrokerError
 from strades_pipelines.brokerage.brokers.selection import venue_for
 from strades_pipelines.brokerage.brokers.venue import AccountBroker, VenueAccount, account_name, account_of
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError
 from strades_pipelines.brokerage.execution import execute_pending, settle_orders, wallet_lock
 from strades_pipelines.brokerage.findings import ACCOUNT_WIDE, Finding, StoredFinding, open_findings, store_findings
 from strades_pipelines.brokerage.ledger_marks import verify_new_lines
@@ -19,10 +19,10 @@ from strades_pipelines.brokerage.order_journal import Executed, stopwatch
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconciliation import Comparison
-from strades_pipelines.brokerage.rows import insert, to_json
 from strades_pipelines.brokerage.splits import book_splits, withdrawn_splits
+from strades_pipelines.brokerage.trading_rows import insert, to_json
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 
 LOGGER = logging.getLogger(__name__)
 EVERY = timedelta(minutes=15)

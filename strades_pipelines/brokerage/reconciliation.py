@@ -18,13 +18,13 @@ from decimal import Decimal
 from strades_pipelines.brokerage.account_books import AccountBooks, BookedFill, KnownOrder
 from strades_pipelines.brokerage.brokers.venue import AccountFill, AccountOrder, VenueAccount
 from strades_pipelines.brokerage.findings import AMOUNTS, Code, Finding
-from strades_pipelines.brokerage.rows import request_to_json
+from strades_pipelines.brokerage.trading_rows import request_to_json
+from strades_pipelines.market.bars_and_fills import stamp
 from strades_pipelines.market.books import ZERO
-from strades_pipelines.market.events import stamp
 from strades_pipelines.market.ids import base32_id
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.order_states import UNSETTLED, WORKING, OrderState
-from strades_pipelines.market.orders import OrderRequest
+from strades_pipelines.market.order_terms import OrderRequest
 
 TOLERANCE = Decimal("0.0001")  # of a price or an amount of money
 CENT = Decimal("0.01")

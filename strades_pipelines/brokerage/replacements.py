@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order, Refusal, TradingDecision
+from strades_pipelines.market.order_terms import Order, Refusal, TradingDecision
 
 REPLACED = """
     SELECT o.state, o.filled - coalesce(

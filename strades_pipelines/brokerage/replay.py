@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
+from strades_pipelines.brokerage.model_trust import Standings, check_models
 from strades_pipelines.brokerage.open_hours import OpenHours, read_open_hours
 from strades_pipelines.brokerage.prices import find_listings
 from strades_pipelines.brokerage.results import KEYS as RESULT_KEYS
 from strades_pipelines.brokerage.results import curve_of, last_closes_at, result_rows
-from strades_pipelines.brokerage.rows import (
+from strades_pipelines.brokerage.trading_rows import (
     Row,
     cash_row,
     decision_row,
@@ -26,24 +27,23 @@ from strades_pipelines.brokerage.rows import (
     refusal_row,
     to_json,
 )
-from strades_pipelines.brokerage.standings import Standings, check_models
 from strades_pipelines.brokerage.wallet_rows import wallet_row
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.engine.broker import SimulatedBroker
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.session import Progress, Session
+from strades_pipelines.engine.simulated_broker import SimulatedBroker
+from strades_pipelines.market.bars_and_fills import Fill, stamp
 from strades_pipelines.market.books import ZERO, Books
-from strades_pipelines.market.events import Fill, stamp
 from strades_pipelines.market.fees import PercentFee, percent_fee
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.ledger import chain, deposit, entries, plain
+from strades_pipelines.market.ledger_chain import chain, deposit, entries, plain
 from strades_pipelines.market.limits import as_floats
 from strades_pipelines.market.order_states import OrderState as S
-from strades_pipelines.market.orders import MARKET, Order, Refusal, TradingDecision
+from strades_pipelines.market.order_terms import MARKET, Order, Refusal, TradingDecision
 from strades_pipelines.market.rounding import to_ticks
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import microseconds, moment

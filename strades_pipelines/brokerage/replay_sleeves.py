@@ -22,7 +22,7 @@ from strades_pipelines.brokerage.replay import (
     write_replay,
 )
 from strades_pipelines.brokerage.results import Curve, last_closes_at, result_rows
-from strades_pipelines.brokerage.rows import (
+from strades_pipelines.brokerage.trading_rows import (
     Row,
     cash_row,
     decision_row,
@@ -36,11 +36,11 @@ from strades_pipelines.brokerage.wallet_rows import sleeve_row, wallet_row
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate
 from strades_pipelines.engine.columns import Floats
 from strades_pipelines.market.attribution import contribution
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.books import Books
-from strades_pipelines.market.events import Fill
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.ledger import chain, deposit, entries, plain
+from strades_pipelines.market.ledger_chain import chain, deposit, entries, plain
 from strades_pipelines.market.owners import owned_positions
 from strades_pipelines.strategy.events import microseconds
 

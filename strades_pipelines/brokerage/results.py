@@ -15,14 +15,14 @@ from strades_pipelines.analysis.arrays import finite_or_none
 from strades_pipelines.analysis.returns import simple_returns
 from strades_pipelines.analysis.significance import Moments, probabilistic_sharpe_ratio
 from strades_pipelines.brokerage.movements import CashFlow
-from strades_pipelines.brokerage.rows import Row, frame, to_json
+from strades_pipelines.brokerage.trading_rows import Row, frame, to_json
 from strades_pipelines.database.bulk import copy_frame
 from strades_pipelines.engine.columns import Columns, Floats, Integers
 from strades_pipelines.engine.session import Progress
 from strades_pipelines.market.attribution import RoundTrip, contribution, round_trips
-from strades_pipelines.market.events import Fill
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.performance import YEAR_SECONDS, activity, buy_and_hold, statistics
 from strades_pipelines.strategy.events import BAR, DAY_LENGTH, microseconds, moment
 

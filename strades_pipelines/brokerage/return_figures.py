@@ -10,8 +10,8 @@ from strades_pipelines.analysis.bootstrap import growth_band
 from strades_pipelines.brokerage.performance_report import Performance, read_performance
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import Row, insert, insert_many
 from strades_pipelines.brokerage.slippage import record_slippage
+from strades_pipelines.brokerage.trading_rows import Row, insert, insert_many
 from strades_pipelines.market.return_spread import return_spread
 
 DRAWS, SEED, CONFIDENCE = 1_000, 1994, 0.9

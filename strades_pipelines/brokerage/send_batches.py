@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from strades_pipelines.brokerage.order_book import OpenOrder
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 
 # What is `submitting` when the process is killed waits for its look-up, and for the venue's grace.
 BATCH = 32

@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected
 from strades_pipelines.brokerage.brokers.venue import ReplacesOrders, VenueBroker, VenueOrder
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, NotSent, RateLimited, Rejected
 from strades_pipelines.brokerage.cancelling import Cancelling
 from strades_pipelines.brokerage.emulated_orders import is_emulated, is_triggered, triggered_order
 from strades_pipelines.brokerage.halts import send_lock
@@ -24,10 +24,10 @@ from strades_pipelines.brokerage.send_batches import split_batch
 from strades_pipelines.brokerage.settling import NEVER_HAD_IT, Settling
 from strades_pipelines.brokerage.sleeves import States, ask_states, current_states, read_states
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.database.round_trips import commit_together
+from strades_pipelines.database.pipelining import commit_together
 from strades_pipelines.market.limits import is_exit
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 
 # From its first send on a pass begins requests for so long, and what is left at the next one: a venue's grace counts
 # from `submitting`, and this and the last request's time-out (13 s) have to fit into it.

@@ -4,8 +4,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from strades_pipelines.brokerage.brokers.errors import BrokerError
 from strades_pipelines.brokerage.brokers.venue import VenueBroker, VenueFill, VenueOrder, account_of
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError
 from strades_pipelines.brokerage.findings import Code, Finding, halt_for_finding
 from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.order_book import OpenOrder, postpone, settle_attempts
@@ -20,7 +20,7 @@ from strades_pipelines.brokerage.venue_answers import (
     state_with,
 )
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.order_states import OrderState
 
 NEVER_HAD_IT = "the venue never had it"

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import Row, insert
+from strades_pipelines.brokerage.trading_rows import Row, insert
 from strades_pipelines.market.rounding import EXACT
 
 SEVERAL = "several"  # trading.wallets.strategy of a wallet with sleeves

@@ -7,10 +7,10 @@ from typing import Any
 
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
-from strades_pipelines.brokerage.rows import Row, insert_many
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.brokerage.trading_rows import Row, insert_many
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.rounding import exact, scaled
-from strades_pipelines.market.splits import Split, ratio_since
+from strades_pipelines.market.split_arithmetic import Split, ratio_since
 
 # Fills of the ledger's lines after `covered` and up to `last`, with the last close that their decisions knew. Not of
 # statements, nor what was adopted: no decision of ours saw a price before them.

@@ -12,7 +12,7 @@ from strades_pipelines.brokerage.splits import held_before, post_split
 from strades_pipelines.market.cost_basis import sum_exact
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.rounding import EXACT, scaled
-from strades_pipelines.market.splits import Split
+from strades_pipelines.market.split_arithmetic import Split
 
 
 def take_back_split(connection: Connection, wallet: Wallet, listing: Listing, split: Split, *, now: datetime) -> Wallet:

@@ -14,15 +14,15 @@ from strades_pipelines.brokerage.ledger import post_entries, rework_position
 from strades_pipelines.brokerage.order_book import open_orders, request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_wallet
 from strades_pipelines.brokerage.prices import Connection, last_closes
-from strades_pipelines.brokerage.rows import Row, insert
 from strades_pipelines.brokerage.sleeves import fill_owners
+from strades_pipelines.brokerage.trading_rows import Row, insert
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.cost_basis import sum_exact
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.ledger import Entry, plain
+from strades_pipelines.market.ledger_chain import Entry, plain
 from strades_pipelines.market.owners import owned_positions
 from strades_pipelines.market.rounding import EXACT, scaled, to_lots, to_ticks
-from strades_pipelines.market.splits import Split, ratio_of, ratio_since, standing
+from strades_pipelines.market.split_arithmetic import Split, ratio_of, ratio_since, standing
 
 # A split is stated once by each venue of a market, and known at the opening of its session.
 STATED = """

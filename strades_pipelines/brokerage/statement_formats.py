@@ -15,7 +15,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from strades_pipelines.market.amounts import CURRENCY, amount_fault
-from strades_pipelines.market.ledger import FLOWS, INCOME
+from strades_pipelines.market.ledger_chain import FLOWS, INCOME
 
 MOST_ROWS, MOST_FAULTS = 200_000, 20
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?")

@@ -19,23 +19,23 @@ from strades_pipelines.brokerage.movements import Movement, MovementConflict, po
 from strades_pipelines.brokerage.person_orders import find_instrument
 from strades_pipelines.brokerage.portfolio import Wallet, load_books, load_wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import decision_row, insert, intent_row, order_event_row
 from strades_pipelines.brokerage.statement_formats import (
     StatementCash,
     StatementError,
     StatementTrade,
     read_statement,
 )
-from strades_pipelines.database.bodies import keep_body
+from strades_pipelines.brokerage.trading_rows import decision_row, insert, intent_row, order_event_row
+from strades_pipelines.database.body_store import keep_body
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.market.events import Fill, stamp
+from strades_pipelines.market.bars_and_fills import Fill, stamp
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
+from strades_pipelines.market.order_terms import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
 from strades_pipelines.market.rounding import scaled
-from strades_pipelines.market.splits import ratio_since
+from strades_pipelines.market.split_arithmetic import ratio_since
 
 STATEMENT = "statement"  # whom its orders were sent to
 # What is booked already: by the venue's id of it, whoever ordered it, or by the id that a statement's row gave it.

@@ -11,18 +11,18 @@ import numpy as np
 from strades_pipelines.brokerage.decisions import DecisionJournal, ForgottenOrder
 from strades_pipelines.brokerage.feed import StoredFeed, fills_in_order, read_feed
 from strades_pipelines.brokerage.live_engine import NO_STATE, LiveEngine, order_ends
+from strades_pipelines.brokerage.model_trust import check_models
 from strades_pipelines.brokerage.movements import cash_flows
 from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.standings import check_models
-from strades_pipelines.engine.broker import RECORDED, SimulatedBroker
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.saved_state import NotRestorable, NotSavable, restore, save
 from strades_pipelines.engine.session import Progress, Session
-from strades_pipelines.market.events import Fill
+from strades_pipelines.engine.simulated_broker import RECORDED, SimulatedBroker
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.instruments import interval_length
-from strades_pipelines.market.orders import TradingDecision
+from strades_pipelines.market.order_terms import TradingDecision
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import BAR, BEGINNING, RECORDED_FILL, microseconds, moment
 

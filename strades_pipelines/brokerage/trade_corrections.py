@@ -17,8 +17,8 @@ from strades_pipelines.brokerage.command_log import Request
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.statement_formats import StatementError
 from strades_pipelines.brokerage.statements import STATEMENT, Imported, import_statement
-from strades_pipelines.market.events import stamp
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.bars_and_fills import stamp
+from strades_pipelines.market.ledger_chain import plain
 
 COLUMNS = ("time", "instrument", "side", "quantity", "price", "fee", "fee_currency", "id")
 OPPOSITE = {"buy": "sell", "sell": "buy"}

@@ -12,11 +12,11 @@ from typing import Any
 
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, of_interval
-from strades_pipelines.brokerage.rows import to_json
 from strades_pipelines.brokerage.snapshot import read_snapshot
+from strades_pipelines.brokerage.trading_rows import to_json
 from strades_pipelines.brokerage.wallet_status import OwnerStatus, WalletStatus, wallet_status
-from strades_pipelines.market.events import stamp
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.bars_and_fills import stamp
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.limits import LIMITS
 
 # Those that trade, and of each replayed one the last replay.

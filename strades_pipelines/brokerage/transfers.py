@@ -15,7 +15,7 @@ from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.amounts import CURRENCY, amount_fault
 from strades_pipelines.market.ids import base32_id
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 
 
 class TransferRefused(ValueError):

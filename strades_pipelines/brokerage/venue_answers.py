@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.brokerage.order_book import OpenOrder
-from strades_pipelines.market.events import Fill
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.order_states import REPORTED, OrderState, is_allowed
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 
 
 def contradiction(known: OpenOrder, found: VenueOrder) -> str | None:

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from strades_pipelines.brokerage.rows import Row, to_json
+from strades_pipelines.brokerage.trading_rows import Row, to_json
 from strades_pipelines.brokerage.wallets import SleeveTemplate, WalletTemplate
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.strategy.registry import code_hash
 
 

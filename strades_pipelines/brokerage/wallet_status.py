@@ -11,12 +11,12 @@ from strades_pipelines.brokerage.owner_positions import read_owner_positions
 from strades_pipelines.brokerage.portfolio import Wallet, load_books, load_fills, load_wallet
 from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED, fill_owners
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.books import Books, Position
 from strades_pipelines.market.cost_basis import AVERAGE, sum_exact, take_fills
-from strades_pipelines.market.events import Fill
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.owners import Key, Owned
-from strades_pipelines.market.splits import Split
+from strades_pipelines.market.split_arithmetic import Split
 
 OPEN_ORDERS = """
     SELECT o.intent_id, l.venue || ':' || l.symbol, i.side, i.quantity, o.filled, i.order_type, o.state, o.reason,

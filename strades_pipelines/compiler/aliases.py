@@ -6,9 +6,9 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from strades_pipelines.compiler.lowered_values import NotCompilable
 from strades_pipelines.compiler.program import read_source
 from strades_pipelines.compiler.shapes import SCALARS, is_plain
-from strades_pipelines.compiler.values import NotCompilable
 
 
 @dataclass(frozen=True)

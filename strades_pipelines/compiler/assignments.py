@@ -8,9 +8,7 @@ from llvmlite import ir
 
 from strades_pipelines.compiler import numbers
 from strades_pipelines.compiler.calls import Calls
-from strades_pipelines.compiler.program import Program, Source
-from strades_pipelines.compiler.shapes import Field
-from strades_pipelines.compiler.values import (
+from strades_pipelines.compiler.lowered_values import (
     DOUBLE,
     INT,
     TYPES,
@@ -22,6 +20,8 @@ from strades_pipelines.compiler.values import (
     Unknown,
     Value,
 )
+from strades_pipelines.compiler.program import Program, Source
+from strades_pipelines.compiler.shapes import Field
 
 
 @dataclass(frozen=True)

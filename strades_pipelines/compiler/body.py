@@ -9,6 +9,16 @@ from llvmlite import ir
 from strades_pipelines.compiler import numbers
 from strades_pipelines.compiler.assignments import Assignments
 from strades_pipelines.compiler.expressions import BINARY
+from strades_pipelines.compiler.lowered_values import (
+    BOOL,
+    INT,
+    PER_EVENT,
+    NotCompilable,
+    Number,
+    Object,
+    Unknown,
+    Value,
+)
 from strades_pipelines.compiler.program import (
     HOMES,
     MEMORY,
@@ -19,16 +29,6 @@ from strades_pipelines.compiler.program import (
     key_of,
     read_source,
     received,
-)
-from strades_pipelines.compiler.values import (
-    BOOL,
-    INT,
-    PER_EVENT,
-    NotCompilable,
-    Number,
-    Object,
-    Unknown,
-    Value,
 )
 
 ERRORS = ("ValueError", "OverflowError", "ZeroDivisionError")

@@ -8,8 +8,7 @@ from typing import Any
 
 from strades_pipelines.compiler import mathematics, numbers
 from strades_pipelines.compiler.expressions import Expressions
-from strades_pipelines.compiler.program import MEMORY, Function, carried, method_of, read_source
-from strades_pipelines.compiler.values import (
+from strades_pipelines.compiler.lowered_values import (
     TYPES,
     Array,
     Computed,
@@ -21,6 +20,7 @@ from strades_pipelines.compiler.values import (
     Unknown,
     Value,
 )
+from strades_pipelines.compiler.program import MEMORY, Function, carried, method_of, read_source
 
 MATH = mathematics.NAMES
 MATH_ARGUMENTS = dict.fromkeys(mathematics.OF_TWO, 2)

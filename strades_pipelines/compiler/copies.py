@@ -9,7 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from strades_pipelines.compiler.values import DOUBLE, INT, POINTER, VOID
+from strades_pipelines.compiler.lowered_values import DOUBLE, INT, POINTER, VOID
 
 TYPES = {"F": DOUBLE, "N": INT}
 Slots = set[tuple[str, int]]

@@ -11,9 +11,7 @@ from typing import Any
 from llvmlite import ir
 
 from strades_pipelines.compiler import numbers
-from strades_pipelines.compiler.program import Function, Program, Source
-from strades_pipelines.compiler.shapes import SCALARS, Field
-from strades_pipelines.compiler.values import (
+from strades_pipelines.compiler.lowered_values import (
     BOOL,
     COLUMNS,
     DOUBLE,
@@ -33,6 +31,8 @@ from strades_pipelines.compiler.values import (
     Value,
     column_of,
 )
+from strades_pipelines.compiler.program import Function, Program, Source
+from strades_pipelines.compiler.shapes import SCALARS, Field
 
 BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"}
 COMPARED = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from strades_pipelines.compiler.aliases import where_set
+from strades_pipelines.compiler.lowered_values import NotCompilable
 from strades_pipelines.compiler.shapes import NESTED, Field, Floats, Integers, Shape, state_of
-from strades_pipelines.compiler.values import NotCompilable
 
 
 @dataclass

@@ -6,9 +6,9 @@ from typing import Any
 
 from llvmlite import ir
 
+from strades_pipelines.compiler.lowered_values import BOOL, COLUMNS, DOUBLE, INT, POINTER, VOID
 from strades_pipelines.compiler.program import MEMORY, Function, Program
 from strades_pipelines.compiler.shapes import Shape
-from strades_pipelines.compiler.values import BOOL, COLUMNS, DOUBLE, INT, POINTER, VOID
 
 AHEAD = 32  # events
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from llvmlite import ir
 
+from strades_pipelines.compiler.lowered_values import DOUBLE, Number
 from strades_pipelines.compiler.numbers import Raise, call_intrinsic, is_finite, whole
-from strades_pipelines.compiler.values import DOUBLE, Number
 
 # Where an argument is out of the domain, Python raises; the others are checked by what comes out, as Python does it.
 OF_ONE = ("exp", "expm1", "sinh", "cosh", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "sqrt", "fabs")

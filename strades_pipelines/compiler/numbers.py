@@ -10,7 +10,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from strades_pipelines.compiler.values import BOOL, DOUBLE, INT, PER_EVENT, Number
+from strades_pipelines.compiler.lowered_values import BOOL, DOUBLE, INT, PER_EVENT, Number
 
 Raise = Callable[[Any, str, str], None]
 FLOAT_SIGNS = {"+": "fadd", "-": "fsub", "*": "fmul"}

@@ -12,8 +12,7 @@ from typing import Any
 from llvmlite import ir
 
 from strades_pipelines.compiler.copies import Copies, Touched
-from strades_pipelines.compiler.shapes import Shape
-from strades_pipelines.compiler.values import (
+from strades_pipelines.compiler.lowered_values import (
     BOOL,
     INT,
     POINTER,
@@ -27,6 +26,7 @@ from strades_pipelines.compiler.values import (
     Recorded,
     Value,
 )
+from strades_pipelines.compiler.shapes import Shape
 
 # Numbers at constant places (floats, integers), lists and what lies in them (floats, integers), where the number of an
 # error goes, and the table of the addresses of columns and reserves.

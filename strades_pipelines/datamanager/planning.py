@@ -11,8 +11,8 @@ from strades_pipelines.datamanager.fetch_log import Answer, FetchLog
 from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.protocol import Ask, Protocol
 from strades_pipelines.datamanager.protocols import load_protocol
+from strades_pipelines.datamanager.request_windows import EPOCH, chunks, month_start, reach_start, since_epoch
 from strades_pipelines.datamanager.sources import Instrument, Sources, Website
-from strades_pipelines.datamanager.windows import EPOCH, chunks, month_start, reach_start, since_epoch
 from strades_pipelines.settings import settings
 
 Window = tuple[datetime, datetime]

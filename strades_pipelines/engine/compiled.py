@@ -13,14 +13,14 @@ import numpy as np
 from strades_pipelines.compiler.aliases import check_aliases
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop, add_end
+from strades_pipelines.compiler.lowered_values import PER_EVENT, Event, NotCompilable, Number, Object, column_of
 from strades_pipelines.compiler.machine import Machine, load
 from strades_pipelines.compiler.program import MEMORY, Program, Used
 from strades_pipelines.compiler.shapes import Floats, Integers, Shape, shape_of
-from strades_pipelines.compiler.values import PER_EVENT, Event, NotCompilable, Number, Object, column_of
-from strades_pipelines.engine.ahead import find_ahead
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.journal import RESERVES, Reserves
+from strades_pipelines.engine.precomputed_indicators import find_ahead
 from strades_pipelines.engine.session import EventSteps
 from strades_pipelines.strategy import events
 
@@ -41,7 +41,16 @@ HOOKS = {
 SPARSE = {events.BAR: ("open_time", "open")}
 ROW = Number(None, "int")
 # What the engine itself is made of: its integers are indices, counts, times and numbers of orders.
-ENGINE = ("broker", "corporate_actions", "engine", "gate", "journal", "matching", "own_orders", "state")
+ENGINE = (
+    "corporate_action_effects",
+    "engine",
+    "explicit_orders",
+    "gate",
+    "journal",
+    "order_fills",
+    "simulated_broker",
+    "state",
+)
 TRUSTED = frozenset(
     {f"strades_pipelines.engine.{name}" for name in (*ENGINE, "tally", "targets")}
     | {"strades_pipelines.strategy.account", "strades_pipelines.market.fees"}

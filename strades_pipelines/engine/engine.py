@@ -6,8 +6,8 @@ Everything here is plain classes over numbers: run as it is for each event, comp
 import math
 
 from strades_pipelines.compiler.rare import rarely
-from strades_pipelines.engine.broker import OF_BAR, OF_QUOTE, OF_TRADE, RECORDED
-from strades_pipelines.engine.supervision import Supervision
+from strades_pipelines.engine.margin_calls import Supervision
+from strades_pipelines.engine.simulated_broker import OF_BAR, OF_QUOTE, OF_TRADE, RECORDED
 from strades_pipelines.strategy.events import (
     ACTION,
     ARTICLE,

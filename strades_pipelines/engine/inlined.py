@@ -15,15 +15,15 @@ from strades_pipelines.engine.inlined_body import Body, copied, is_text
 
 # Whose methods are written out: what is made of numbers, as compiled code has it.
 PARTS = (
-    "broker",
-    "corporate_actions",
+    "corporate_action_effects",
     "engine",
+    "explicit_orders",
     "gate",
     "journal",
-    "matching",
-    "own_orders",
+    "margin_calls",
+    "order_fills",
+    "simulated_broker",
     "state",
-    "supervision",
 )
 OWN = {f"strades_pipelines.engine.{name}" for name in (*PARTS, "tally", "targets")}
 OWN |= {"strades_pipelines.strategy.account", "strades_pipelines.market.fees"}

@@ -131,7 +131,7 @@ class Session:
     def _gear(self, one: Progress, block: Columns) -> Callable[[Columns], None]:
         """How an engine is to be stepped."""
         if self._mode != "events":
-            from strades_pipelines.compiler.values import NotCompilable
+            from strades_pipelines.compiler.lowered_values import NotCompilable
             from strades_pipelines.engine.compiled import CompiledSteps
 
             assert self._cache is not None

@@ -4,9 +4,9 @@ import math
 from typing import ClassVar
 
 from strades_pipelines.compiler.rare import rarely
-from strades_pipelines.engine.broker import SimulatedBroker
 from strades_pipelines.engine.gate import SLACK, Gate, multiple
 from strades_pipelines.engine.journal import Journal
+from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.engine.tally import Tally
 from strades_pipelines.market.limits import OVER_GROSS, OVER_NET
 from strades_pipelines.strategy.account import Account

@@ -3,7 +3,7 @@
 import math
 
 from strades_pipelines.compiler.rare import rarely
-from strades_pipelines.engine.broker import SAME_CLOSE
+from strades_pipelines.engine.simulated_broker import SAME_CLOSE
 from strades_pipelines.engine.state import EngineState
 from strades_pipelines.market.limits import is_exit
 from strades_pipelines.strategy.events import TIMER, OrderChange

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from strades_pipelines.database.bulk import column_types
 from strades_pipelines.ingestion.order import without_keys
-from strades_pipelines.ingestion.tables import TARGETS, Target
+from strades_pipelines.ingestion.record_tables import TARGETS, Target
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor

@@ -11,14 +11,14 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from strades_pipelines.database.bodies import keep_body
+from strades_pipelines.database.body_store import keep_body
 from strades_pipelines.datamanager.planning import given_of
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.sources import Sources, Website
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.ingestion.loader import Listings
-from strades_pipelines.ingestion.tables import UnlistedError, rows_of
+from strades_pipelines.ingestion.record_tables import UnlistedError, rows_of
 from strades_pipelines.ingestion.verdicts import BodyRefused, Reject
 from strades_pipelines.market.ids import int63
 from strades_pipelines.system.regular_files import read_regular

@@ -42,9 +42,9 @@ from strades_pipelines.ingestion.pending import (
     read_fetches,
     still_pending,
 )
+from strades_pipelines.ingestion.record_tables import TARGETS, Target, UnlistedError, rows_of, versions
 from strades_pipelines.ingestion.split_adjustments import TARGET as SPLIT_ADJUSTMENTS
 from strades_pipelines.ingestion.split_adjustments import update_split_adjustments
-from strades_pipelines.ingestion.tables import TARGETS, Target, UnlistedError, rows_of, versions
 from strades_pipelines.ingestion.verdicts import BodyRefused, Reject, one_line
 
 if TYPE_CHECKING:

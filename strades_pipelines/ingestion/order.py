@@ -18,7 +18,7 @@ from psycopg.sql import Literal
 from strades_pipelines.database.bulk import copy_frame, differs, same_key
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol, protocol_names
 from strades_pipelines.ingestion.pending import Fetch, any_of
-from strades_pipelines.ingestion.tables import Target, versions
+from strades_pipelines.ingestion.record_tables import Target, versions
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor

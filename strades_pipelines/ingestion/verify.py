@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
 from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
-from strades_pipelines.ingestion.tables import TARGETS
+from strades_pipelines.ingestion.record_tables import TARGETS
 from strades_pipelines.ingestion.verdicts import BodyRefused
 from strades_pipelines.market.records import SCHEMAS
 

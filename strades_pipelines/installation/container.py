@@ -44,7 +44,17 @@ def main(arguments: Sequence[str]) -> None:
                 expect_answer(url)
         case ["code", *options]:
             # Runs are processes of the code location: those of the one before it are over.
-            become([sys.executable, "-m", "strades_pipelines.orchestration.instance", "then", "api", "grpc", *options])
+            become(
+                [
+                    sys.executable,
+                    "-m",
+                    "strades_pipelines.orchestration.instance_setup",
+                    "then",
+                    "api",
+                    "grpc",
+                    *options,
+                ]
+            )
         case ["dashboard", file, *options]:
             os.environ["STRADES_DASHBOARD_DATABASE"] = Path(file).read_text()
             os.execv(sys.executable, [sys.executable, "-m", "dashboard", *options])

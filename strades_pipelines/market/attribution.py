@@ -11,8 +11,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 import numpy as np
 import numpy.typing as npt
 
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.cost_basis import sum_exact
-from strades_pipelines.market.events import Fill
 from strades_pipelines.market.rounding import EXACT
 
 PRICE_UNIT = Decimal("0.0000000001")

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.cost_basis import AVERAGE, CostBasis, Lot, sum_exact
-from strades_pipelines.market.events import Fill
-from strades_pipelines.market.ledger import UNIT_FEE, entries
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.ledger_chain import UNIT_FEE, entries
+from strades_pipelines.market.order_terms import Order
 from strades_pipelines.market.rounding import EXACT, scaled
-from strades_pipelines.market.splits import Split
+from strades_pipelines.market.split_arithmetic import Split
 
 ZERO = Decimal(0)
 AVERAGE_UNIT = Decimal("0.0000000001")

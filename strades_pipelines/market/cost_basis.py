@@ -16,9 +16,9 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
-from strades_pipelines.market.events import Fill
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.rounding import EXACT, scaled
-from strades_pipelines.market.splits import Split, in_turn
+from strades_pipelines.market.split_arithmetic import Split, in_turn
 
 FIFO, AVERAGE = "fifo", "average"
 METHODS = (FIFO, AVERAGE)

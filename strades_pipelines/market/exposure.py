@@ -9,7 +9,7 @@ from strades_pipelines.market.asset_choice import AssetChoice
 from strades_pipelines.market.books import ZERO, Books
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.limits import ENDLESS, Measured
-from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.market.order_terms import Order, OrderTerms
 
 ONE = Decimal(1)
 MILLION = Decimal(1_000_000)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
 
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 
 Number = TypeVar("Number", Decimal, float)
 ENDLESS = Decimal("Infinity")

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.books import AVERAGE_UNIT, ZERO, Position
 from strades_pipelines.market.cost_basis import sum_exact
-from strades_pipelines.market.events import Fill
 from strades_pipelines.market.rounding import EXACT
-from strades_pipelines.market.splits import Split, in_turn
+from strades_pipelines.market.split_arithmetic import Split, in_turn
 
 Key = tuple[str, int]  # the owner and the listing
 

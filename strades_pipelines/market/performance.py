@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strades_pipelines.market.attribution import round_trips
-from strades_pipelines.market.events import Fill
+from strades_pipelines.market.bars_and_fills import Fill
 
 YEAR_SECONDS = 365.25 * 86_400
 Floats = npt.NDArray[np.float64]

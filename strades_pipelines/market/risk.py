@@ -10,7 +10,7 @@ from strades_pipelines.market.exposure import Market, measure
 from strades_pipelines.market.fees import percent_fee
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.limits import LIMITS, WITHIN_LIMITS, Measured, WalletLimits, exceeded, is_exit
-from strades_pipelines.market.orders import MARKET, Order, OrderRequest, OrderTerms, Refusal, TradingDecision
+from strades_pipelines.market.order_terms import MARKET, Order, OrderRequest, OrderTerms, Refusal, TradingDecision
 from strades_pipelines.market.rounding import EXACT, exact, to_lots
 
 MOST_DIGITS = 28  # of a price, before the point or behind it

@@ -3,7 +3,7 @@
 from decimal import Decimal, InvalidOperation
 
 from strades_pipelines.bad_input import BadInput
-from strades_pipelines.market.orders import OrderRequest, OrderTerms
+from strades_pipelines.market.order_terms import OrderRequest, OrderTerms
 
 TIMES_IN_FORCE, AUCTIONS = ("gtc", "day", "ioc", "fok"), ("open", "close")
 LARGEST_EXPONENT = 28  # more digits cannot be traded exactly

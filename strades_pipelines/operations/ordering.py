@@ -25,7 +25,7 @@ from strades_pipelines.brokerage.reconcile import NotReconciledError, reconcile_
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import OrderRequest
+from strades_pipelines.market.order_terms import OrderRequest
 from strades_pipelines.operations.output import print_result, table
 from strades_pipelines.operations.trading import new_request, open_world
 from strades_pipelines.settings import settings

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 
 PROGRESS = Console(stderr=True, highlight=False, soft_wrap=True)
 

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from strades_pipelines.bad_input import BadInput
-from strades_pipelines.ingestion.tables import TARGETS, Target
+from strades_pipelines.ingestion.record_tables import TARGETS, Target
 from strades_pipelines.operations.options import listing_ids
 
 STAMPS = {"fetch_id", "recorded_at", "superseded_at", "listing_id"}

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from strades_pipelines.research.options import Json
+from strades_pipelines.research.research_options import Json
 
 app = typer.Typer()
 dashboard_app = typer.Typer(no_args_is_help=True, help="The pages that people work with.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from strades_pipelines.research.options import Json
+from strades_pipelines.research.research_options import Json
 
 app = typer.Typer()
 ledger_app = typer.Typer(no_args_is_help=True, help="The ledgers of the wallets.")
@@ -170,7 +170,7 @@ def trade(
 @app.command(name="reconcile")
 def reconcile_accounts(wallet: OneWallet = None, as_json: Json = False) -> None:
     """Compare the accounts at the venues with our books; what differs is a finding and halts its wallets."""
-    from strades_pipelines.operations.findings import run_reconcile
+    from strades_pipelines.operations.reconciling import run_reconcile
 
     run_reconcile(wallet, as_json=as_json)
 
@@ -191,7 +191,7 @@ def adopt(
     as_json: Json = False,
 ) -> None:
     """Take an order, fill or holding that is none of ours into a wallet's books."""
-    from strades_pipelines.operations.findings import run_adopt
+    from strades_pipelines.operations.reconciling import run_adopt
 
     run_adopt(findings, wallet, price=price, reason=reason, as_json=as_json)
 
@@ -199,7 +199,7 @@ def adopt(
 @app.command()
 def ignore(findings: Findings, reason: Why, as_json: Json = False) -> None:
     """Leave what was found out of all books, for good."""
-    from strades_pipelines.operations.findings import run_ignore
+    from strades_pipelines.operations.reconciling import run_ignore
 
     run_ignore(findings, reason=reason, as_json=as_json)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from strades_pipelines.predictor.inputs import Known
+from strades_pipelines.predictor.feature_inputs import Known
 from strades_pipelines.predictor.windows import Floats
 
 Compute = Callable[[Known], Floats]

@@ -22,12 +22,12 @@ from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.stale import take_in
 from strades_pipelines.market.records import TIME
 from strades_pipelines.predictor.alpha158_rows import alpha158_table, bar_hashes
-from strades_pipelines.predictor.articles import read_articles
+from strades_pipelines.predictor.article_versions import read_articles
 from strades_pipelines.predictor.families.alpha158 import FAMILY as ALPHA158_FAMILY
+from strades_pipelines.predictor.feature_inputs import Bars, Market
 from strades_pipelines.predictor.formulas import FAMILIES, SESSIONS
-from strades_pipelines.predictor.inputs import Bars, Market
 from strades_pipelines.predictor.provenance import feature_table, identify
-from strades_pipelines.predictor.published import read_published
+from strades_pipelines.predictor.published_series import read_published
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor

@@ -22,8 +22,8 @@ from strades_pipelines.market.records import TIME
 from strades_pipelines.predictor.families.cross_section import COMPARED, compare
 from strades_pipelines.predictor.families.news import article_counts
 from strades_pipelines.predictor.families.published import PUBLICATIONS, SERIES
+from strades_pipelines.predictor.feature_inputs import Articles, Bars, Indices, Known, Market, Times, last_known
 from strades_pipelines.predictor.formulas import FEATURES, FEATURES_VERSION, NAMES, SESSIONS
-from strades_pipelines.predictor.inputs import Articles, Bars, Indices, Known, Market, Times, last_known
 from strades_pipelines.predictor.windows import Floats, trailing_max
 
 MAX_AGE = np.timedelta64(10, "D")  # of a series' last value

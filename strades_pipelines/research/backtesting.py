@@ -8,17 +8,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from strades_pipelines.analysis.tearsheet.files import write_html, write_png
+from strades_pipelines.analysis.significance_report import Worth
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
-from strades_pipelines.analysis.worth import Worth
+from strades_pipelines.analysis.tearsheet.sheet_files import write_html, write_png
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.engine.session import MODES
+from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
 from strades_pipelines.research.document import document, statistics, worth_of
-from strades_pipelines.research.inputs import DataChoice, TermsChoice
 from strades_pipelines.research.json_rows import write
 from strades_pipelines.research.study import Run, Study, Trials
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.loading import load_strategy, make_strategy, parameters
+from strades_pipelines.strategy.strategy_files import load_strategy, make_strategy, parameters
 from strades_pipelines.system.regular_files import NotARegularFile, check_output
 
 

@@ -15,7 +15,7 @@ def record_in_database(trials: Sequence[Trial], data_hash: str) -> dict[str, Tri
         return {}
     import psycopg
 
-    from strades_pipelines.brokerage.trials import DatabaseTrialLedger
+    from strades_pipelines.brokerage.trial_store import DatabaseTrialLedger
 
     ledger = DatabaseTrialLedger()
     try:

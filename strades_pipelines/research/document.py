@@ -7,9 +7,9 @@ import numpy as np
 
 from strades_pipelines.analysis.arrays import finite_or_none
 from strades_pipelines.analysis.returns import monthly_returns
+from strades_pipelines.analysis.significance_report import Worth, worth
 from strades_pipelines.analysis.statistics import summary
 from strades_pipelines.analysis.trials import Trial
-from strades_pipelines.analysis.worth import Worth, worth
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.bars.bar_checks import iso
 from strades_pipelines.engine.columns import Floats, Integers
@@ -148,7 +148,7 @@ def _of_splits(run: Run) -> Integers:
 
 
 def _orders(run: Run) -> Rows:
-    from strades_pipelines.research.order_book import ended_orders
+    from strades_pipelines.research.order_rows import ended_orders
 
     orders, result = ended_orders(run.result), run.result
     return Rows(

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from strades_pipelines.analysis.worth import Worth
+from strades_pipelines.analysis.significance_report import Worth
 from strades_pipelines.bars.bar_checks import iso
 from strades_pipelines.research.document import cut, refused
 from strades_pipelines.research.study import Run

@@ -22,10 +22,10 @@ from strades_pipelines.engine.session import Session, StrategyError
 from strades_pipelines.research.database_trials import record_in_database
 from strades_pipelines.simulation.backtest import Bars, Result, Terms, event_chain, result_of
 from strades_pipelines.simulation.closing import close_positions
-from strades_pipelines.strategy.loading import make_strategy
 from strades_pipelines.strategy.orders import NOT_FINITE, OPEN, WAITING
 from strades_pipelines.strategy.registry import code_hash
 from strades_pipelines.strategy.strategy import Strategy
+from strades_pipelines.strategy.strategy_files import make_strategy
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Study:
         return Run(self, strategy, result, closed, float(best.account.equity))
 
     def _stepped(self, strategy: Strategy, terms: Terms) -> tuple[Result, int]:
-        from strades_pipelines.compiler.values import NotCompilable
+        from strades_pipelines.compiler.lowered_values import NotCompilable
 
         session = Session(
             event_chain(self.bars), None, [terms.engine(strategy, self.bars)], mode=self.mode, cache=self.cache

@@ -20,6 +20,7 @@ from strades_pipelines.analysis.trials import Trial
 from strades_pipelines.analysis.validation import Split, combinatorial_purged, walk_forward
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.engine.columns import Floats, Integers
+from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
 from strades_pipelines.research.backtesting import study_of
 from strades_pipelines.research.cross_validation import (
     Choice,
@@ -31,7 +32,6 @@ from strades_pipelines.research.cross_validation import (
     sharpes,
     walk,
 )
-from strades_pipelines.research.inputs import DataChoice, TermsChoice
 from strades_pipelines.research.study import Study, Trials
 from strades_pipelines.research.swept import daily_sharpes
 from strades_pipelines.settings import settings

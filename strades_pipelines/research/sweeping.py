@@ -13,8 +13,8 @@ import numpy as np
 
 from strades_pipelines.analysis import periods
 from strades_pipelines.bad_input import BadInput
+from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
 from strades_pipelines.research.backtesting import check_folder, study_of
-from strades_pipelines.research.inputs import DataChoice, TermsChoice
 from strades_pipelines.research.study import Study, Trials
 from strades_pipelines.research.swept import FIGURES, Swept, document
 from strades_pipelines.settings import settings
@@ -70,7 +70,7 @@ def sweep(
     named: str, given: Sequence[str], data: DataChoice, terms: TermsChoice, mode: str, choice: SweepChoice
 ) -> Swept:
     """Run the sets, here or on a cluster."""
-    from strades_pipelines.compiler.values import NotCompilable
+    from strades_pipelines.compiler.lowered_values import NotCompilable
 
     study = study_of(named, given, data, terms, mode, checks_values=False)
     varied = axes(study.strategy, choice.ranges, choice.choices)

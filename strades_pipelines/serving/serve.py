@@ -28,7 +28,7 @@ from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.alert_queue import AlertQueue
 from strades_pipelines.supervision.changes import ChangeWatch, fingerprint
 from strades_pipelines.supervision.command_watch import CommandWatch
-from strades_pipelines.supervision.data_requests import carry_out_in_child
+from strades_pipelines.supervision.data_request_watch import carry_out_in_child
 from strades_pipelines.supervision.database_part import postmaster
 from strades_pipelines.supervision.down import record_path, stop_database
 from strades_pipelines.supervision.process_table import is_stopped

@@ -87,7 +87,7 @@ class Parts:
         def command() -> list[str]:
             code_socket().unlink(missing_ok=True)
             serve = ["api", "grpc", "--socket", str(code_socket()), *LOCATION]
-            return [sys.executable, "-m", "strades_pipelines.orchestration.instance", "then", *serve]
+            return [sys.executable, "-m", "strades_pipelines.orchestration.instance_setup", "then", *serve]
 
         return self._part("code", command, lambda: os.environ, probe, needs=("database",))
 

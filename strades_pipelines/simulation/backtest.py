@@ -11,7 +11,6 @@ import numpy as np
 
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.engine.actions import Actions
-from strades_pipelines.engine.broker import SimulatedBroker
 from strades_pipelines.engine.columns import Columns, Floats, Integers, bar_columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain
@@ -19,6 +18,7 @@ from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.journal import KINDS
 from strades_pipelines.engine.rates import Rates, rate_streams
 from strades_pipelines.engine.session import Progress, Session, StrategyError
+from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.market.fees import Fee
 from strades_pipelines.strategy.account import ORDERS, Account
 from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH

@@ -14,15 +14,15 @@ from strades_pipelines.compiler.aliases import check_aliases
 from strades_pipelines.compiler.layout import Packer, Unpacker
 from strades_pipelines.compiler.many import WIDTH, run_many
 from strades_pipelines.compiler.shapes import Field, Floats, Integers, Shape, shape_of
-from strades_pipelines.engine.ahead import Ahead, find_ahead
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.compiled import CompiledEngine, CompiledSteps, refusing
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.journal import Counts
+from strades_pipelines.engine.precomputed_indicators import Ahead, find_ahead
 from strades_pipelines.engine.shared_columns import SharedColumns
 from strades_pipelines.engine.tally import Tally
 from strades_pipelines.simulation.backtest import Bars, Terms
-from strades_pipelines.simulation.ran import Ran, ended
+from strades_pipelines.simulation.run_summary import Ran, ended
 from strades_pipelines.strategy.events import BAR
 from strades_pipelines.strategy.strategy import Strategy
 

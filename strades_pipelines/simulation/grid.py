@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from strades_pipelines.bad_input import BadInput
-from strades_pipelines.strategy.loading import value_of
 from strades_pipelines.strategy.strategy import Strategy
+from strades_pipelines.strategy.strategy_files import value_of
 
 MOST = 10_000_000
 

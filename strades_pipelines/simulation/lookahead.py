@@ -12,7 +12,7 @@ from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain
 from strades_pipelines.engine.session import Session
 from strades_pipelines.simulation.backtest import Bars, Terms
-from strades_pipelines.simulation.decided import Decided, Difference, OrderRecorder, decided, difference
+from strades_pipelines.simulation.decision_diff import Decided, Difference, OrderRecorder, decided, difference
 from strades_pipelines.simulation.poison import Poison, poisonable
 from strades_pipelines.strategy.events import moment
 from strades_pipelines.strategy.file_reads import files_read

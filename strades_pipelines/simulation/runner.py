@@ -11,10 +11,10 @@ from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.session import EventSteps
 from strades_pipelines.engine.shared_columns import SharedColumns
 from strades_pipelines.simulation.backtest import Bars, Terms, event_chain
-from strades_pipelines.simulation.ran import Ran, ended
+from strades_pipelines.simulation.run_summary import Ran, ended
 from strades_pipelines.strategy.events import BEGINNING
-from strades_pipelines.strategy.loading import load_strategy, make_strategy, module_state
 from strades_pipelines.strategy.strategy import Strategy
+from strades_pipelines.strategy.strategy_files import load_strategy, make_strategy, module_state
 
 if TYPE_CHECKING:
     from strades_pipelines.simulation.compiled_sets import CompiledSets
@@ -87,7 +87,7 @@ class Runner:
         Raises:
             NotCompilable: in mode compiled.
         """
-        from strades_pipelines.compiler.values import NotCompilable
+        from strades_pipelines.compiler.lowered_values import NotCompilable
 
         try:
             strategy = self._strategy(chosen)
@@ -133,7 +133,7 @@ class Runner:
             NotCompilable: with the file, line and reason.
             ValueError: its constructor refuses it.
         """
-        from strades_pipelines.compiler.values import NotCompilable
+        from strades_pipelines.compiler.lowered_values import NotCompilable
 
         self._sets().compile(self._strategy(chosen), self.blocks)
         if (name := self._shared_name()) is not None:

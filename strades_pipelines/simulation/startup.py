@@ -10,7 +10,7 @@ from strades_pipelines.engine.columns import Integers
 from strades_pipelines.engine.event_chain import EventChain
 from strades_pipelines.engine.session import Session
 from strades_pipelines.simulation.backtest import Bars, Terms
-from strades_pipelines.simulation.decided import Decided, decided, difference
+from strades_pipelines.simulation.decision_diff import Decided, decided, difference
 from strades_pipelines.simulation.lookahead import Finding, Make, plain
 
 MULTIPLES = (1, 2, 4)

@@ -60,7 +60,7 @@ def mode_of(sweep: Sweep, sets: Iterable[Set]) -> tuple[str, str | None]:
     Raises:
         NotCompilable: in mode compiled.
     """
-    from strades_pipelines.compiler.values import NotCompilable
+    from strades_pipelines.compiler.lowered_values import NotCompilable
 
     if sweep.mode == "events":
         return "events", None

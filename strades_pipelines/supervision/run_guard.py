@@ -74,7 +74,14 @@ class RunGuard:
             f"of the machine's {self._limit / share / 1e9:.1f} GB; run it over fewer months, or raise the share"
         )
         self._output.note("code", f"the run of process {worker.pid} is {message}")
-        command = [sys.executable, "-m", "strades_pipelines.orchestration.instance", "end", str(worker.pid), message]
+        command = [
+            sys.executable,
+            "-m",
+            "strades_pipelines.orchestration.instance_setup",
+            "end",
+            str(worker.pid),
+            message,
+        ]
         report = subprocess.Popen(
             tied_to_this_process(command),
             cwd=PROJECT,

@@ -1,6 +1,6 @@
 """Records what empyrical-reloaded says of two series in expected/empyrical.json. Run by hand, apart from the project:
 
-    uv run --no-project --with empyrical-reloaded==0.7.1 python tests/strategy/analysis/record_empyrical.py
+    uv run --no-project --with empyrical-reloaded==0.7.1 python tests/analysis/record_empyrical.py
 
 Apart, because the library brings bottleneck, which changes how pandas adds numbers wherever it is installed.
 """

@@ -3,10 +3,10 @@
 from strades_pipelines.analysis.arrays import DAY
 from strades_pipelines.analysis.excursions import Bars
 from strades_pipelines.analysis.fills import Fills
+from strades_pipelines.analysis.significance_report import worth
 from strades_pipelines.analysis.statistics import summary
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 from strades_pipelines.analysis.trades import round_trips
-from strades_pipelines.analysis.worth import worth
 from tests.analysis.series import business_days, random_equity
 
 TIMES = business_days("2022-01-03", 501)

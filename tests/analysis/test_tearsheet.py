@@ -13,8 +13,8 @@ import pytest
 from strades_pipelines.analysis.arrays import Floats
 from strades_pipelines.analysis.statistics import summary
 from strades_pipelines.analysis.tearsheet.charts import account, month_grid
-from strades_pipelines.analysis.tearsheet.files import write_html, write_png
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
+from strades_pipelines.analysis.tearsheet.sheet_files import write_html, write_png
 from strades_pipelines.analysis.tearsheet.thinning import thinned
 from strades_pipelines.analysis.trades import no_trades
 from tests.analysis.runs import EQUITY, TIMES, run
@@ -175,7 +175,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one_and_nothing_else(
 def test_figures_are_made_without_loading_what_draws() -> None:
     code = """
 import sys
-import strades_pipelines.analysis.statistics, strades_pipelines.analysis.worth
+import strades_pipelines.analysis.statistics, strades_pipelines.analysis.significance_report
 import strades_pipelines.analysis.validation, strades_pipelines.analysis.tearsheet.sheet
 print([name for name in ("plotly", "matplotlib", "pandas", "scipy", "numba") if name in sys.modules])
 """

@@ -13,7 +13,7 @@ from strades_pipelines.brokerage.brokers.venue import VenueOrder
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 
 
 class Sleeping:

@@ -6,15 +6,15 @@ from decimal import Decimal
 
 import pytest
 
-from strades_pipelines.brokerage.brokers.errors import Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.venue import VenueOrder
+from strades_pipelines.brokerage.brokers.venue_errors import Unknown
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.order_book import request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet
-from strades_pipelines.brokerage.rows import decision_row, insert
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.orders import MARKET, Order, OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.order_terms import MARKET, Order, OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.conftest import BTC, MINUTE, START, AddCandles, Connection, rows
 
 LIMIT, EXIT = OrderTerms(limit=Decimal(110)), OrderTerms(reduce_only=True)

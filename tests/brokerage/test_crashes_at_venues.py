@@ -21,8 +21,8 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.order_book import request_cancel
 from strades_pipelines.brokerage.portfolio import open_wallet
-from strades_pipelines.brokerage.rows import decision_row, insert
-from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AT_ALPACA, AT_GATE, PAIR, PRICE, SYMBOL, take_no_fees
 from tests.brokerage.chaos import prepare
 from tests.brokerage.conftest import AAPL, BTC, MINUTE, START, Connection, rows

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from strades_pipelines.brokerage import trade_pass
-from strades_pipelines.brokerage.brokers.errors import BrokerError, Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.venue import DeadMansSwitch
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, Unknown
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection

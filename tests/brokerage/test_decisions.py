@@ -3,12 +3,12 @@
 from typing import Any, ClassVar
 
 from strades_pipelines.brokerage.decisions import DecisionJournal
-from strades_pipelines.engine.broker import SimulatedBroker
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.session import Session
+from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.market.ids import base32_id
-from strades_pipelines.market.orders import TradingDecision
+from strades_pipelines.market.order_terms import TradingDecision
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Prediction
 from strades_pipelines.strategy.library.follow_prediction import FollowPrediction

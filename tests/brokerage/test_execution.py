@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from strades_pipelines.brokerage.brokers.errors import Rejected, Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.selection import venue_for
 from strades_pipelines.brokerage.brokers.venue import VenueOrder
+from strades_pipelines.brokerage.brokers.venue_errors import Rejected, Unknown
 from strades_pipelines.brokerage.execution import execute_pending, wallet_lock
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.ledger import verify_ledger
@@ -19,10 +19,10 @@ from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.order_journal import Executed
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.replay import replay
-from strades_pipelines.brokerage.rows import decision_row, insert
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.fingerprint import table_hashes
-from strades_pipelines.market.orders import Order, TradingDecision
+from strades_pipelines.market.order_terms import Order, TradingDecision
 from tests.brokerage.conftest import BTC, MINUTE, REPLAY, START, AddCandles, Connection, rows
 
 if TYPE_CHECKING:

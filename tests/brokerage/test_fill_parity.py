@@ -17,7 +17,7 @@ from strades_pipelines.brokerage.fill_parity import in_shares
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.orders import OrderTerms
+from strades_pipelines.market.order_terms import OrderTerms
 from tests.brokerage.conftest import AAPL, MINUTE, PAPER, START, AddCandles, Connection, rows
 from tests.brokerage.test_daily_parity import edit
 

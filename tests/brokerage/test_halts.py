@@ -21,9 +21,9 @@ from strades_pipelines.brokerage.halts import current_state, halt, resume, send_
 from strades_pipelines.brokerage.intents import intend
 from strades_pipelines.brokerage.order_book import request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
-from strades_pipelines.brokerage.rows import decision_row, insert
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.orders import TradingDecision
+from strades_pipelines.market.order_terms import TradingDecision
 from strades_pipelines.settings import PROJECT
 from tests.brokerage.conftest import BTC, ETH, MINUTE, PAPER, START, AddCandles, Connection, rows
 from tests.brokerage.test_execution import CLOSES, DECIDED, FILLED, SENT, decision

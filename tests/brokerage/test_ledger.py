@@ -9,8 +9,8 @@ import pytest
 from strades_pipelines.brokerage.ledger import post_fill, read_lines, verify_ledger
 from strades_pipelines.brokerage.portfolio import Wallet, load_books
 from strades_pipelines.database.connection import connect
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.cost_basis import COST_UNIT
-from strades_pipelines.market.events import Fill
 from tests.brokerage.conftest import BTC, MINUTE, START, Connection, rows
 from tests.strategy.builders import fill_event
 

@@ -7,9 +7,9 @@ from strades_pipelines.brokerage import ledger_marks
 from strades_pipelines.brokerage.ledger import read_lines, verify_ledger
 from strades_pipelines.brokerage.ledger_marks import verify_in_full, verify_new_lines, wallets_to_verify
 from strades_pipelines.brokerage.portfolio import Wallet
-from strades_pipelines.brokerage.rows import insert, line_row
+from strades_pipelines.brokerage.trading_rows import insert, line_row
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.ledger import chain
+from strades_pipelines.market.ledger_chain import chain
 from tests.brokerage.conftest import MINUTE, START, Connection, rows
 from tests.brokerage.test_ledger import record, traded
 

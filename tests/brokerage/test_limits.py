@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from strades_pipelines.brokerage.brokers.errors import Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.venue import VenueOrder
+from strades_pipelines.brokerage.brokers.venue_errors import Unknown
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.equity_marks import Change, EquityMark, walk
 from strades_pipelines.brokerage.execution import execute_pending
@@ -22,7 +22,7 @@ from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.books import Books, Position
 from strades_pipelines.market.limits import parse_limits
-from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms
+from strades_pipelines.market.order_terms import Order, OrderRequest, OrderTerms
 from tests.brokerage.conftest import ETH, MINUTE, PAPER, REPLAY, START, AddCandles, Connection, rows
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import pytest
 
 from strades_pipelines.brokerage import portfolio
 from strades_pipelines.brokerage.feed import StoredFeed
+from strades_pipelines.brokerage.model_trust import Standing, Standings
 from strades_pipelines.brokerage.replay import simulate
-from strades_pipelines.brokerage.standings import Standing, Standings
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.event_chain import joined

@@ -17,7 +17,7 @@ from strades_pipelines.predictor.features import write_features
 from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.models.kinds import KINDS
 from strades_pipelines.predictor.scores import write_scores
-from strades_pipelines.predictor.standings import write_standings
+from strades_pipelines.predictor.track_record import write_standings
 from strades_pipelines.predictor.walk_forward import train_models
 from tests.predictor.made import NOW, Market, make_market
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from strades_pipelines.brokerage.order_book import plan
 from strades_pipelines.brokerage.portfolio import Wallet
-from strades_pipelines.brokerage.rows import decision_row, insert, order_event_row
+from strades_pipelines.brokerage.trading_rows import decision_row, insert, order_event_row
 from strades_pipelines.market.order_states import OrderState, is_allowed
-from strades_pipelines.market.orders import Order, TradingDecision
+from strades_pipelines.market.order_terms import Order, TradingDecision
 from tests.brokerage.conftest import BTC, MINUTE, START, Connection, rows
 
 S = OrderState

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
 from strades_pipelines.brokerage.decision_store import store_decisions
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
@@ -20,7 +20,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wall
 from strades_pipelines.brokerage.waiting import waiting
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order, TradingDecision
+from strades_pipelines.market.order_terms import Order, TradingDecision
 from tests.brokerage.conftest import AAPL, BTC, MINUTE, PAPER, START, AddCandles, Connection, rows
 from tests.brokerage.test_execution import CLOSES, DECIDED, FILLED, SENT, decision
 

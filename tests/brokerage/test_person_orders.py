@@ -12,7 +12,7 @@ from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.person_orders import decide_by_hand, exits, find_instrument, outcome_of
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.orders import MARKET, OrderRequest, TradingDecision
+from strades_pipelines.market.order_terms import MARKET, OrderRequest, TradingDecision
 from tests.brokerage.conftest import AddCandles, Connection, rows
 from tests.brokerage.test_execution import CLOSES, DECIDED, FILLED, SENT
 

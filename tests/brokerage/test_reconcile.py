@@ -17,7 +17,7 @@ from sandbox.venue.orders import OrderType, Side, Ticket
 from sandbox.venue.venues import KEY, SECRET
 from strades_pipelines.brokerage.adoption import CannotBeSettledError, adopt, ignore
 from strades_pipelines.brokerage.brokers.alpaca.broker import AlpacaBroker, new_client
-from strades_pipelines.brokerage.brokers.errors import BrokerError
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError
 from strades_pipelines.brokerage.command_log import ALL, Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import StoredFinding, open_findings
@@ -25,9 +25,9 @@ from strades_pipelines.brokerage.halts import current_state
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
 from strades_pipelines.brokerage.reconcile import Reconciled, reconcile
-from strades_pipelines.brokerage.rows import decision_row, insert
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AT_ALPACA, SYMBOL, AtAlpaca
 from tests.brokerage.chaos import prepare
 from tests.brokerage.conftest import AAPL, MINUTE, START, Connection, rows

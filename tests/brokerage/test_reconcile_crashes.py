@@ -13,7 +13,7 @@ from sandbox.venue.venues import KEY
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import StoredFinding, open_findings
 from strades_pipelines.brokerage.ledger import verify_ledger
-from strades_pipelines.market.orders import OrderRequest, OrderTerms
+from strades_pipelines.market.order_terms import OrderRequest, OrderTerms
 from tests.brokerage.at_venue import PAIR, SYMBOL
 from tests.brokerage.conftest import AAPL, MINUTE, Connection, rows
 from tests.brokerage.test_crashes_at_venues import NOW, Account, account, decide, server

@@ -9,7 +9,7 @@ import pytest
 from strades_pipelines.brokerage.order_book import OpenOrder
 from strades_pipelines.brokerage.send_batches import BATCH, split_batch
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.market.order_terms import Order, OrderTerms
 from tests.brokerage.conftest import BTC, ETH, START
 
 

@@ -13,15 +13,15 @@ from psycopg.pq import Trace
 from requests import PreparedRequest, Response
 
 from sandbox.venue.in_process import InProcessAdapter
-from strades_pipelines.brokerage.brokers.errors import NotSent, RateLimited, Unknown
+from strades_pipelines.brokerage.brokers.venue_errors import NotSent, RateLimited, Unknown
 from strades_pipelines.brokerage.command_log import ALL, Request
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.halts import halt
 from strades_pipelines.brokerage.portfolio import Wallet
-from strades_pipelines.brokerage.rows import decision_row, insert
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AtAlpaca, AtGate
 from tests.brokerage.brokers.benches import VENUES
 from tests.brokerage.chaos import prepare

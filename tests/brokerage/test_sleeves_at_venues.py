@@ -10,10 +10,10 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.reconcile import reconcile
-from strades_pipelines.brokerage.rows import decision_row, insert
 from strades_pipelines.brokerage.sleeves import SEVERAL
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.brokerage.wallets import SleeveTemplate
-from strades_pipelines.market.orders import OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AT_ALPACA, AT_GATE, AtAlpaca, AtGate
 from tests.brokerage.chaos import prepare
 from tests.brokerage.conftest import AAPL, MINUTE, START, Connection, rows

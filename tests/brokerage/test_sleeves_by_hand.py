@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from strades_pipelines.brokerage.brokers.errors import Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.brokers.venue import VenueOrder
+from strades_pipelines.brokerage.brokers.venue_errors import Unknown
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.flatten import Flattened, flatten
@@ -20,7 +20,7 @@ from strades_pipelines.brokerage.live import SleeveError, decide
 from strades_pipelines.brokerage.person_orders import decide_by_hand, outcome_of
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.orders import MARKET, Order, OrderRequest, OrderTerms, TradingDecision
+from strades_pipelines.market.order_terms import MARKET, Order, OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.conftest import MINUTE, START, AddCandles, Connection, rows
 from tests.brokerage.test_live import CLOSES
 from tests.brokerage.test_sleeves import SHARED, SLOW, TREND, owned, refusals, want

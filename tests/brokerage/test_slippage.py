@@ -10,7 +10,7 @@ from strades_pipelines.brokerage.adoption import EXTERNAL
 from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.slippage import slippage
-from strades_pipelines.market.splits import Split
+from strades_pipelines.market.split_arithmetic import Split
 from tests.brokerage.conftest import BTC, MINUTE, START, AddCandles, Connection, rows
 from tests.brokerage.test_history import DAY
 from tests.brokerage.test_ledger import record

@@ -20,7 +20,7 @@ from strades_pipelines.brokerage.sleeves import SEVERAL
 from strades_pipelines.brokerage.splits import SplitError, book_splits, withdrawn_splits
 from strades_pipelines.brokerage.wallets import SleeveTemplate
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.events import stamp
+from strades_pipelines.market.bars_and_fills import stamp
 from tests.brokerage.conftest import AAPL, START, AddCandles, Connection, rows
 from tests.brokerage.test_splits import (
     DAY,

@@ -20,7 +20,7 @@ from strades_pipelines.brokerage.statements import Imported, import_statement
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.event_log import record_new_events, write_platforms
 from strades_pipelines.lineage import follow_statement, trace_one
-from strades_pipelines.market.events import stamp
+from strades_pipelines.market.bars_and_fills import stamp
 from tests.brokerage import statement_child
 from tests.brokerage.conftest import BTC, MINUTE, START, AddCandles, Connection, rows
 from tests.brokerage.test_ledger import record

@@ -11,10 +11,10 @@ from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import load_books
-from strades_pipelines.brokerage.rows import decision_row, insert
 from strades_pipelines.brokerage.statement_formats import StatementTrade, read_statement
 from strades_pipelines.brokerage.statements import import_statement
-from strades_pipelines.market.orders import TradingDecision
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
+from strades_pipelines.market.order_terms import TradingDecision
 from tests.brokerage.at_venue import AtAlpaca
 from tests.brokerage.chaos import prepare
 from tests.brokerage.conftest import AAPL, MINUTE, START, Connection, rows

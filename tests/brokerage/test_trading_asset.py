@@ -16,8 +16,8 @@ from strades_pipelines.brokerage.trading_context import read_context
 from strades_pipelines.brokerage.wallets import WalletsFile, WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.defs.trading import assets
-from strades_pipelines.defs.trading.checks import SPECS as CHECK_SPECS
 from strades_pipelines.defs.trading.told import CHANGES, has_news
+from strades_pipelines.defs.trading.trading_checks import SPECS as CHECK_SPECS
 from strades_pipelines.keys import key
 from strades_pipelines.operations.trading import show_context
 from strades_pipelines.resources.database import Database
@@ -27,8 +27,8 @@ from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar
 from strades_pipelines.strategy.strategy import Strategy
 from tests.brokerage.conftest import BTC, PAPER, REPLAY, START, AddCandles, Connection, rows
+from tests.brokerage.test_model_trust import predict
 from tests.brokerage.test_sleeves import SHARED, SLOW, TREND
-from tests.brokerage.test_standings import predict
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 CLOSES = [100.0, 101.0, 99.0, 98.0, 102.0, 103.0]
@@ -59,7 +59,7 @@ def trade(add_candles: AddCandles, market: Connection, database_url: str, monkey
         if templates:
             monkeypatch.setattr(assets, "read_wallets", lambda path: WalletsFile(templates, ()))
         if backtest is not None:
-            monkeypatch.setattr("strades_pipelines.defs.trading.parity.backtest", backtest)
+            monkeypatch.setattr("strades_pipelines.defs.trading.parity_assets.backtest", backtest)
         return dg.materialize(
             [assets.trading],
             resources={"database": Database(url=database_url)},
@@ -359,10 +359,10 @@ def test_a_comparison_that_was_not_committed_is_made_again(
         if name == "results.parity_written":
             raise Killed
 
-    monkeypatch.setattr("strades_pipelines.defs.trading.parity.crash_point", die)
+    monkeypatch.setattr("strades_pipelines.defs.trading.parity_assets.crash_point", die)
     assert not trade(REPLAY, backtest=nothing).success
     assert rows(market, "SELECT count(*) FROM results.parity") == [(0,)]
-    monkeypatch.setattr("strades_pipelines.defs.trading.parity.crash_point", lambda name: None)
+    monkeypatch.setattr("strades_pipelines.defs.trading.parity_assets.crash_point", lambda name: None)
     trade(REPLAY, backtest=nothing)
     assert rows(market, "SELECT count(*) FROM results.parity") == [(1,)]
 

@@ -1,7 +1,7 @@
 """What `strades doctor` says of the wallets that trade."""
 
-from strades_pipelines.brokerage.brokers.errors import Unknown
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
+from strades_pipelines.brokerage.brokers.venue_errors import Unknown
 from strades_pipelines.brokerage.command_log import ALL, Request, log_outcome
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.halts import halt, resume

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from strades_pipelines.compiler import machine
-from strades_pipelines.compiler.values import PER_EVENT, NotCompilable
+from strades_pipelines.compiler.lowered_values import PER_EVENT, NotCompilable
 from tests.compiler.fuzz import bits, compiled, per_event, rows_of, started
 from tests.compiler.harness import module_of
 

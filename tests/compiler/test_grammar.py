@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from strades_pipelines.compiler import mathematics
-from strades_pipelines.compiler.values import NotCompilable
+from strades_pipelines.compiler.lowered_values import NotCompilable
 from tests.compiler.fuzz import bits, compiled, per_event, rows_of, started
 from tests.compiler.harness import module_of
 

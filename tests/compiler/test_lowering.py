@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from strades_pipelines.compiler.values import NotCompilable
+from strades_pipelines.compiler.lowered_values import NotCompilable
 from strades_pipelines.simulation.backtest import Bars, Result, backtest
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar

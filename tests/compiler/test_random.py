@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strades_pipelines.compiler.values import PER_EVENT
+from strades_pipelines.compiler.lowered_values import PER_EVENT
 from tests.compiler.harness import Compiled, Stepped, bits, in_python, module_of
 
 NAMES = ("bar.open", "bar.high", "bar.low", "bar.close", "self.kept")

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from filelock import FileLock
 
-from strades_pipelines.database.bodies import keep_body
+from strades_pipelines.database.body_store import keep_body
 from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import settings
 from tests.brokerage.conftest import START, add_candles, market, wallet

@@ -49,7 +49,7 @@ def test_bytes_are_saved_as_a_file_and_never_shown_as_a_page(traded: Connection,
 
 def test_bytes_that_changed_are_said_to(traded: Connection, client_of: ClientOf) -> None:
     with traded.cursor() as cursor:
-        from strades_pipelines.database.bodies import keep_body
+        from strades_pipelines.database.body_store import keep_body
 
         other = keep_body(cursor, b"other bytes of the same name")
         cursor.execute("UPDATE rawsources.bodies AS b SET body = o.body FROM rawsources.bodies AS o "

@@ -21,8 +21,8 @@ from dashboard.gateway.results import SessionReturn, read_curve
 from dashboard.gateway.verification import read_positions
 from dashboard.results import round_trips, verification
 from dashboard.results.months import returns_by_year
+from strades_pipelines.analysis.significance_report import worth
 from strades_pipelines.analysis.trials import Trial
-from strades_pipelines.analysis.worth import worth
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
@@ -38,10 +38,10 @@ from strades_pipelines.brokerage.portfolio import (
     open_wallet,
     read_splits,
 )
-from strades_pipelines.brokerage.trials import DatabaseTrialLedger
+from strades_pipelines.brokerage.trial_store import DatabaseTrialLedger
 from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.orders import MARKET, OrderRequest
+from strades_pipelines.market.order_terms import MARKET, OrderRequest
 from strades_pipelines.strategy.events import microseconds
 from tests.brokerage.conftest import BTC, MINUTE, START, AddCandles, rows
 from tests.brokerage.test_execution import CLOSES, DECIDED, FILLED, SENT, decision

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strades_pipelines.compiler.values import NotCompilable
+from strades_pipelines.compiler.lowered_values import NotCompilable
 from strades_pipelines.engine import journal
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.compiled import CompiledError, CompiledSteps

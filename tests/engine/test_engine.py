@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from strades_pipelines.engine.broker import RECORDED, SAME_CLOSE
 from strades_pipelines.engine.gate import Gate
+from strades_pipelines.engine.simulated_broker import RECORDED, SAME_CLOSE
 from strades_pipelines.market.fees import PercentFee, PerShareFee
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import (

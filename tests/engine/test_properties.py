@@ -26,7 +26,7 @@ from strades_pipelines.strategy.events import (
     Trade,
 )
 from strades_pipelines.strategy.orders import CANCELLED, EXPIRED, FILLED, FREE, NEW, NO_PRICE, OPEN, REJECTED, WAITING
-from strades_pipelines.strategy.tactics.registry import parse, parse_size
+from strades_pipelines.strategy.tactics.tactic_registry import parse, parse_size
 from tests.strategy.both import Outcome, Terms, cache_folder, columns_of, run_both, run_once
 from tests.strategy.builders import MINUTE_US, START_US
 from tests.strategy.random_runs import (

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strades_pipelines.engine.broker import SimulatedBroker
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain, joined
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.session import Session, StrategyError
+from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar, Fill

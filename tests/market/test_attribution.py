@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strades_pipelines.market.attribution import contribution, round_trips
-from strades_pipelines.market.events import Fill
+from strades_pipelines.market.bars_and_fills import Fill
 
 START = datetime(2024, 1, 2, tzinfo=UTC)
 

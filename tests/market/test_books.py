@@ -2,7 +2,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from strades_pipelines.market.books import Books, Position
-from strades_pipelines.market.orders import OrderTerms
+from strades_pipelines.market.order_terms import OrderTerms
 from tests.strategy.builders import fill_event, make_order
 
 

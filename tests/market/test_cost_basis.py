@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.cost_basis import AVERAGE, FIFO, METHODS, CostBasis, Disposal, take_fills, unvalued_fees
-from strades_pipelines.market.events import Fill
 
 START = datetime(2024, 1, 2, tzinfo=UTC)
 D = Decimal

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strades_pipelines.engine.broker import SimulatedBroker
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.gate import Gate
+from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.market.books import Books, Position
 from strades_pipelines.market.exposure import Market
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.limits import LIMITS, as_floats, no_limits, parse_limits, read_limit
-from strades_pipelines.market.orders import Order, OrderRequest, OrderTerms, Refusal, TradingDecision
+from strades_pipelines.market.order_terms import Order, OrderRequest, OrderTerms, Refusal, TradingDecision
 from strades_pipelines.market.risk import Rules, gate
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import DAY_LENGTH, Bar, Prediction

@@ -8,10 +8,10 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.books import Position
-from strades_pipelines.market.events import Fill
 from strades_pipelines.market.owners import combined, own_cash, owned_positions
-from strades_pipelines.market.splits import Split
+from strades_pipelines.market.split_arithmetic import Split
 from tests.strategy.builders import fill_event
 
 START = datetime(2024, 1, 2, tzinfo=UTC)

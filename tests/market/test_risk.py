@@ -9,7 +9,7 @@ import pytest
 from strades_pipelines.market.books import Books, Position
 from strades_pipelines.market.exposure import Market
 from strades_pipelines.market.limits import parse_limits
-from strades_pipelines.market.orders import MARKET, Order, OrderRequest, OrderTerms, Refusal, TradingDecision
+from strades_pipelines.market.order_terms import MARKET, Order, OrderRequest, OrderTerms, Refusal, TradingDecision
 from strades_pipelines.market.risk import GateError, Rules, check_order, gate
 from tests.strategy.builders import START, btc, make_order
 

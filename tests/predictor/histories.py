@@ -10,7 +10,7 @@ import pyarrow as pa
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.predictor.dataset import NEEDED, Training
-from strades_pipelines.predictor.inputs import Bars
+from strades_pipelines.predictor.feature_inputs import Bars
 from strades_pipelines.predictor.models.kind import Kind
 from strades_pipelines.predictor.windows import Floats
 from tests.predictor.made import NOW, store_bars

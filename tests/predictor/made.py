@@ -14,8 +14,8 @@ from strades_pipelines.database.bulk import load
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.roles import DBT_ROLE
 from strades_pipelines.predictor.families.published import SERIES
-from strades_pipelines.predictor.inputs import Articles, Bars, Series
-from strades_pipelines.predictor.inputs import Market as Inputs
+from strades_pipelines.predictor.feature_inputs import Articles, Bars, Series
+from strades_pipelines.predictor.feature_inputs import Market as Inputs
 from strades_pipelines.resources.dbt_project import ensure_manifest
 from tests.dbt_project.building import dbt_folder
 from tests.dbt_project.seeding import listing, rates

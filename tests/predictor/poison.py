@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from strades_pipelines.predictor.inputs import Bars, Market, Series
+from strades_pipelines.predictor.feature_inputs import Bars, Market, Series
 
 PRICES = ("open", "high", "low", "close", "volume", "factor")
 

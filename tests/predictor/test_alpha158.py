@@ -19,7 +19,7 @@ from strades_pipelines.predictor.families.alpha158 import (
     alpha158,
     columns_of,
 )
-from strades_pipelines.predictor.inputs import Bars
+from strades_pipelines.predictor.feature_inputs import Bars
 from strades_pipelines.predictor.merged_windows import WIDTHS
 from tests.predictor.made import made_bars
 

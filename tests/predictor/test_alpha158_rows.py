@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from strades_pipelines.predictor.alpha158_rows import alpha158_table
 from strades_pipelines.predictor.families.alpha158 import ALPHA158_NAMES, alpha158, columns_of
+from strades_pipelines.predictor.feature_inputs import Market as Inputs
 from strades_pipelines.predictor.features import write_features
 from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.formulas import FAMILIES, NAMES, SESSIONS, names_of
-from strades_pipelines.predictor.inputs import Market as Inputs
 from strades_pipelines.predictor.models.kinds import KINDS, families_of
 from strades_pipelines.predictor.provenance import identify
 from strades_pipelines.predictor.walk_forward import train_models

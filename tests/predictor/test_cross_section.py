@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from strades_pipelines.predictor.families.cross_section import CROSS_SECTION, Compared, compare
-from strades_pipelines.predictor.inputs import Times
+from strades_pipelines.predictor.feature_inputs import Times
 from strades_pipelines.predictor.windows import Floats
 
 DAY = np.datetime64("2024-01-02")

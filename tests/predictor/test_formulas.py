@@ -11,8 +11,8 @@ from strades_pipelines.predictor.families.cross_section import CROSS_SECTION
 from strades_pipelines.predictor.families.published import PUBLICATIONS, SERIES
 from strades_pipelines.predictor.families.trend import relative_strength
 from strades_pipelines.predictor.feature import Feature
+from strades_pipelines.predictor.feature_inputs import Bars, Known
 from strades_pipelines.predictor.formulas import FAMILIES, FEATURES, NAMES, REGISTRY, SESSIONS, as_markdown
-from strades_pipelines.predictor.inputs import Bars, Known
 from strades_pipelines.predictor.windows import Floats
 from strades_pipelines.settings import PROJECT
 from tests.predictor.made import FIRST, made_bars

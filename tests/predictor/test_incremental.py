@@ -19,7 +19,7 @@ from strades_pipelines.predictor.models.kind import Kind
 from strades_pipelines.predictor.models.kinds import LINEAR
 from strades_pipelines.predictor.month_blocks import months
 from strades_pipelines.predictor.scores import write_scores
-from strades_pipelines.predictor.standings import mean_square, write_standings
+from strades_pipelines.predictor.track_record import mean_square, write_standings
 from strades_pipelines.predictor.walk_forward import train_models
 from tests.dbt_project.seeding import listing
 from tests.predictor.histories import MEAN, store_features, store_history

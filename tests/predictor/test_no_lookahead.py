@@ -17,9 +17,9 @@ import pytest
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.predictor import walk_forward
 from strades_pipelines.predictor.dataset import NEEDED, Training, read_labelled, timestamp, training_set
+from strades_pipelines.predictor.feature_inputs import Market as Inputs
 from strades_pipelines.predictor.features import read_market, write_features
 from strades_pipelines.predictor.formulas import NAMES
-from strades_pipelines.predictor.inputs import Market as Inputs
 from strades_pipelines.predictor.models.kinds import KINDS
 from strades_pipelines.predictor.month_blocks import months
 from strades_pipelines.predictor.provenance import market_features

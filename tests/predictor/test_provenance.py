@@ -18,8 +18,8 @@ import pytest
 from strades_pipelines.predictor import provenance
 from strades_pipelines.predictor.families import news
 from strades_pipelines.predictor.feature import Feature
+from strades_pipelines.predictor.feature_inputs import Known, Series
 from strades_pipelines.predictor.formulas import FEATURES, NAMES, SESSIONS
-from strades_pipelines.predictor.inputs import Known, Series
 from strades_pipelines.predictor.provenance import market_features
 from strades_pipelines.predictor.windows import Floats
 from tests.predictor.made import made_inputs

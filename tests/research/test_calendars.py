@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from strades_pipelines.bars.bar_checks import iso
-from strades_pipelines.research.inputs import DataChoice
+from strades_pipelines.research.backtest_inputs import DataChoice
 from strades_pipelines.simulation.backtest import Bars, day_offset
 from tests.research.bars import CLOSES, HEADER, Run, bar_file
 

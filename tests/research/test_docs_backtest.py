@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strades_pipelines.research.options import FeeSpec, FillSpec
-from strades_pipelines.simulation.specs import FEE_PARSERS, FILL_PARTS, parse_fee, parse_fills
+from strades_pipelines.research.research_options import FeeSpec, FillSpec
+from strades_pipelines.simulation.trading_costs import FEE_PARSERS, FILL_PARTS, parse_fee, parse_fills
 from tests.research.bars import Run
 from tests.strategy.library.data import packaged
 

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from strades_pipelines.definitions import defs
 from strades_pipelines.orchestration.ended_runs import PROCESS_TAG
-from strades_pipelines.orchestration.instance import end_interrupted_runs, end_run_of_process, target_of
+from strades_pipelines.orchestration.instance_setup import end_interrupted_runs, end_run_of_process, target_of
 from strades_pipelines.orchestration.pools import make_pools, pools
 from strades_pipelines.serving import serve
 from strades_pipelines.settings import settings

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from strades_pipelines.bad_input import BadInput
-from strades_pipelines.compiler.values import NotCompilable
+from strades_pipelines.compiler.lowered_values import NotCompilable
 from strades_pipelines.engine.journal import CAPACITY
 from strades_pipelines.simulation.backtest import Bars, Terms, backtest
 from strades_pipelines.simulation.grid import axes, combinations
 from strades_pipelines.simulation.runner import Outcome, Sweep
-from strades_pipelines.simulation.specs import parse_fee
 from strades_pipelines.simulation.sweep import mode_of, run_sets
+from strades_pipelines.simulation.trading_costs import parse_fee
 from strades_pipelines.strategy.library.sma_cross import SmaCross
-from strades_pipelines.strategy.loading import load_strategy
+from strades_pipelines.strategy.strategy_files import load_strategy
 from tests.strategy.both import cache_folder
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000

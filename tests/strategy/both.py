@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from strades_pipelines.compiler.rare import rarely
-from strades_pipelines.engine.broker import SimulatedBroker
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain, in_order
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.session import WITH_TIME, Progress, Session
+from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.market.fees import Fee
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import (

@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from strades_pipelines.engine.broker import SimulatedBroker
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain, joined
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.session import Progress, Session
-from strades_pipelines.market.events import Fill as BookedFill
+from strades_pipelines.engine.simulated_broker import SimulatedBroker
+from strades_pipelines.market.bars_and_fills import Fill as BookedFill
 from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import BAR, PREDICTION, Bar, Prediction, microseconds
 from strades_pipelines.strategy.orders import OUTCOMES

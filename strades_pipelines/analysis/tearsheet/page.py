@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from strades_pipelines.analysis.tearsheet import charts, tables
+from strades_pipelines.analysis.tearsheet import charts, html_tables
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 from strades_pipelines.analysis.tearsheet.style import SCRIPT, STYLE
 
@@ -13,11 +13,11 @@ from strades_pipelines.analysis.tearsheet.style import SCRIPT, STYLE
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 NOTICE = "<p class=notice role=note><b>Synthetic data.</b> These prices were made up; no market ever had them.</p>"
 CARDS = (
-    ("total_return", "Total return", tables.PERCENT),
-    ("cagr", "CAGR", tables.PERCENT),
-    ("sharpe", "Sharpe", tables.RATIO),
-    ("max_drawdown", "Max drawdown", tables.PERCENT),
-    ("trades", "Trades", tables.COUNT),
+    ("total_return", "Total return", html_tables.PERCENT),
+    ("cagr", "CAGR", html_tables.PERCENT),
+    ("sharpe", "Sharpe", html_tables.RATIO),
+    ("max_drawdown", "Max drawdown", html_tables.PERCENT),
+    ("trades", "Trades", html_tables.COUNT),
 )
 
 
@@ -48,10 +48,10 @@ def _charts(sheet: TearSheet) -> dict[str, charts.Chart]:
 def _head(sheet: TearSheet) -> str:
     span = "no valuation"
     if len(sheet.times):
-        span = f"{tables.date(sheet.times[0])} to {tables.date(sheet.times[-1])} UTC"
-    cards = [_card(label, tables.shown(sheet.figures.get(name), form)) for name, label, form in CARDS]
+        span = f"{html_tables.date(sheet.times[0])} to {html_tables.date(sheet.times[-1])} UTC"
+    cards = [_card(label, html_tables.shown(sheet.figures.get(name), form)) for name, label, form in CARDS]
     if sheet.worth is not None:
-        cards.append(_card("Deflated Sharpe", tables.shown(sheet.worth.dsr, "{:.1%}")))
+        cards.append(_card("Deflated Sharpe", html_tables.shown(sheet.worth.dsr, "{:.1%}")))
     details = " · ".join(f"<b>{escape(k)}</b> {escape(v)}" for k, v in sheet.details.items())
     return (
         f"<header><h1>{escape(sheet.title)}</h1><p class=quiet>{span}</p><p class=quiet>{details}</p></header>"
@@ -61,10 +61,10 @@ def _head(sheet: TearSheet) -> str:
 
 def _body(sheet: TearSheet, drawn: dict[str, charts.Chart]) -> str:
     parts = [_panel("Account", _place("account", drawn)), _panel("Returns by month, %", _place("months", drawn))]
-    parts.append(_panel("Statistics", tables.statistics(sheet.figures)))
+    parts.append(_panel("Statistics", html_tables.statistics(sheet.figures)))
     if sheet.worth is not None:
-        parts.append(_panel("What it is worth", tables.worth(sheet.worth)))
-    parts.append(_panel("Deepest drawdowns", tables.falls(sheet)))
+        parts.append(_panel("What it is worth", html_tables.worth(sheet.worth)))
+    parts.append(_panel("Deepest drawdowns", html_tables.falls(sheet)))
     if "profits" in drawn:
         spread = [_place(name, drawn) for name in ("distribution", "excursions") if name in drawn]
         titles = ["Returns of the trades", "Return against the worst on the way"]
@@ -72,7 +72,7 @@ def _body(sheet: TearSheet, drawn: dict[str, charts.Chart]) -> str:
         panels = "".join(_panel(title, chart) for title, chart in zip(titles, spread, strict=False))
         parts.append(f"<div class=two>{panels}</div>" if len(spread) > 1 else panels)
     if len(sheet.trades):
-        parts.append(_panel(f"Trades ({len(sheet.trades):,})", tables.trades(sheet)))
+        parts.append(_panel(f"Trades ({len(sheet.trades):,})", html_tables.trades(sheet)))
     return "".join(parts)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from strades_pipelines.analysis.arrays import Floats, Ints
+from strades_pipelines.analysis.significance_report import Worth
 from strades_pipelines.analysis.trades import Trades, no_trades
-from strades_pipelines.analysis.worth import Worth
 
 
 @dataclass(frozen=True)

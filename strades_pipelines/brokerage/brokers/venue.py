@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.market.order_terms import Order, OrderTerms
 from strades_pipelines.settings import settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from strades_pipelines.keys import key
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN, WindowConfig, run_window
 from strades_pipelines.predictor.forecasts import write_forecasts
 from strades_pipelines.predictor.scores import write_scores
-from strades_pipelines.predictor.standings import write_standings
+from strades_pipelines.predictor.track_record import write_standings
 from strades_pipelines.predictor.walk_forward import MODEL_VERSION, train_models
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.dbt import ensure_clean_bars

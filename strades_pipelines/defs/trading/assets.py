@@ -18,13 +18,13 @@ from strades_pipelines.brokerage.trading_context import record_context
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
 from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
 from strades_pipelines.defs.automation.status import PRIORITY, SCHEDULE_STATUS
-from strades_pipelines.defs.results.specs import result_specs
+from strades_pipelines.defs.results.result_specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
-from strades_pipelines.defs.trading.checks import SPECS as CHECKS
-from strades_pipelines.defs.trading.checks import evaluate
-from strades_pipelines.defs.trading.parity import ask
+from strades_pipelines.defs.trading.parity_assets import ask
 from strades_pipelines.defs.trading.shown import shown
 from strades_pipelines.defs.trading.told import CHANGES, FLUSH, count_changes, has_news
+from strades_pipelines.defs.trading.trading_checks import SPECS as CHECKS
+from strades_pipelines.defs.trading.trading_checks import evaluate
 from strades_pipelines.keys import key
 from strades_pipelines.partitions import Day, day_start
 from strades_pipelines.resources.database import Database

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strades_pipelines.predictor.feature import Feature
-from strades_pipelines.predictor.inputs import Bars, Indices, Known
+from strades_pipelines.predictor.feature_inputs import Bars, Indices, Known
 from strades_pipelines.predictor.merged_windows import (
     WIDTHS,
     window_correlations,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strades_pipelines.predictor.feature import PeerFeature
-from strades_pipelines.predictor.inputs import Indices, Times
+from strades_pipelines.predictor.feature_inputs import Indices, Times
 from strades_pipelines.predictor.windows import Floats
 
 RANKS = "Qlib's CSRankNorm; Lehmann (1990), Fads, Martingales, and Market Efficiency"

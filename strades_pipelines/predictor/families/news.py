@@ -3,7 +3,7 @@
 import numpy as np
 
 from strades_pipelines.predictor.feature import Compute, Feature
-from strades_pipelines.predictor.inputs import Articles, Known, Times
+from strades_pipelines.predictor.feature_inputs import Articles, Known, Times
 from strades_pipelines.predictor.windows import Floats
 
 ARTICLES = ("records.articles",)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from strades_pipelines.predictor.feature import Compute, Feature
-from strades_pipelines.predictor.inputs import Known
+from strades_pipelines.predictor.feature_inputs import Known
 from strades_pipelines.predictor.windows import Floats
 
 ECB = "European Central Bank, euro foreign exchange reference rates"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from strades_pipelines.predictor.feature import Compute, Feature
-from strades_pipelines.predictor.inputs import Known
+from strades_pipelines.predictor.feature_inputs import Known
 from strades_pipelines.predictor.windows import earlier, log_change
 
 PRICES = ("close", "total_return_factor")

@@ -4,7 +4,7 @@ import numpy as np
 
 from strades_pipelines.predictor.families.returns import PRICES
 from strades_pipelines.predictor.feature import Compute, Feature
-from strades_pipelines.predictor.inputs import Known
+from strades_pipelines.predictor.feature_inputs import Known
 from strades_pipelines.predictor.windows import Floats, earlier, log_change, window_mean, window_skew, window_std
 
 RANGE = ("high", "low", "close")

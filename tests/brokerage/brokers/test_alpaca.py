@@ -8,7 +8,7 @@ import pytest
 
 from strades_pipelines.brokerage.brokers.alpaca.mapping import amendment, venue_order
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.market.order_terms import Order, OrderTerms
 from tests.brokerage.conftest import AAPL, START
 
 OLD = Order("OLD", "", 0, AAPL, "buy", Decimal(5), START, Decimal(0), OrderTerms(limit=Decimal(90)))

@@ -19,15 +19,15 @@ from strades_pipelines.brokerage.brokers.ccxt.account import SANDBOX_KEYS, new_e
 from strades_pipelines.brokerage.brokers.ccxt.broker import CcxtBroker
 from strades_pipelines.brokerage.brokers.ccxt.client import Client, translated
 from strades_pipelines.brokerage.brokers.ccxt.mapping import venue_fill, venue_order
-from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
 from strades_pipelines.brokerage.brokers.selection import venue_for
 from strades_pipelines.brokerage.brokers.venue import Holding
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.findings import open_findings
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.reconcile import reconcile
-from strades_pipelines.brokerage.rows import order_event_row
+from strades_pipelines.brokerage.trading_rows import order_event_row
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.settings import SettingsError, settings
 from strades_pipelines.system.secret_values import remember_secret

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from strades_pipelines.brokerage.brokers.errors import Rejected
+from strades_pipelines.brokerage.brokers.venue_errors import Rejected
 from strades_pipelines.market.order_states import OrderState
 from tests.brokerage.brokers.benches import Bench, order
 

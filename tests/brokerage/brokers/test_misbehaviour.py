@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from strades_pipelines.brokerage.brokers.errors import RateLimited, Unknown
+from strades_pipelines.brokerage.brokers.venue_errors import RateLimited, Unknown
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.market.order_states import OrderState

@@ -20,10 +20,10 @@ from strades_pipelines.brokerage.live import measure
 from strades_pipelines.brokerage.person_orders import decide_by_hand
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
 from strades_pipelines.brokerage.replay import replay
-from strades_pipelines.brokerage.rows import decision_row, insert
+from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.market.limits import parse_limits
-from strades_pipelines.market.orders import MARKET, OrderRequest, TradingDecision
+from strades_pipelines.market.order_terms import MARKET, OrderRequest, TradingDecision
 from tests.brokerage.conftest import AAPL, BTC, DAILY_BARS, ETH, LISTINGS, MINUTE, PAPER, REPLAY, START, Connection
 from tests.dashboard.conftest import NEWS_TABLE, store
 

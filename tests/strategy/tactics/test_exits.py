@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from strades_pipelines.strategy.events import CorporateAction
-from strades_pipelines.strategy.tactics.registry import parse
+from strades_pipelines.strategy.tactics.tactic_registry import parse
 from tests.strategy.both import TARGET, Outcome, bars, script_per_event, step
 from tests.strategy.builders import MINUTE_US, START_US
 

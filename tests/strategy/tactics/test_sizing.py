@@ -8,7 +8,7 @@ from statistics import stdev
 import pytest
 
 from strades_pipelines.strategy.events import CorporateAction, Prediction
-from strades_pipelines.strategy.tactics.registry import parse_size
+from strades_pipelines.strategy.tactics.tactic_registry import parse_size
 from tests.strategy.both import TARGET, Outcome, bars, script_per_event, step
 from tests.strategy.builders import MINUTE_US, START_US
 

@@ -1,4 +1,4 @@
-"""An account at Alpaca, paper or live: each call in the words of `brokers.errors`."""
+"""An account at Alpaca, paper or live: each call in the words of `brokers.venue_errors`."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +16,16 @@ from strades_pipelines.brokerage.brokers.alpaca.mapping import (
     venue_order,
 )
 from strades_pipelines.brokerage.brokers.alpaca.statement import Statement, venue_account
-from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown, retry_after
 from strades_pipelines.brokerage.brokers.venue import VenueAccount, VenueOrder
-from strades_pipelines.market.orders import Order
+from strades_pipelines.brokerage.brokers.venue_errors import (
+    BrokerError,
+    NotSent,
+    RateLimited,
+    Rejected,
+    Unknown,
+    retry_after,
+)
+from strades_pipelines.market.order_terms import Order
 
 if TYPE_CHECKING:
     import requests

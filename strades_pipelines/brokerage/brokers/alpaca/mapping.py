@@ -7,9 +7,9 @@ from typing import Any
 
 from strades_pipelines.brokerage.brokers.figures import figure, identifier, instant
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order, OrderTerms
+from strades_pipelines.market.order_terms import Order, OrderTerms
 
 Document = Mapping[str, Any]
 TIMES_IN_FORCE = ("gtc", "day", "ioc", "fok")

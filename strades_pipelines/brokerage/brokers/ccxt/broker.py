@@ -16,7 +16,6 @@ from strades_pipelines.brokerage.brokers.ccxt.mapping import (
     venue_fill,
     venue_order,
 )
-from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
 from strades_pipelines.brokerage.brokers.figures import figure, identifier
 from strades_pipelines.brokerage.brokers.venue import (
     AccountFill,
@@ -26,8 +25,9 @@ from strades_pipelines.brokerage.brokers.venue import (
     VenueFill,
     VenueOrder,
 )
-from strades_pipelines.market.ledger import plain
-from strades_pipelines.market.orders import Order
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
+from strades_pipelines.market.ledger_chain import plain
+from strades_pipelines.market.order_terms import Order
 
 Document = Mapping[str, Any]
 # How much worse than the last price a market purchase may end where the venue takes no number of units for one.

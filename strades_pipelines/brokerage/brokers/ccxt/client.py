@@ -1,4 +1,4 @@
-"""ccxt's client of one account: bounded time-outs, exact numbers, and errors in the words of `brokers.errors`."""
+"""ccxt's client of one account: bounded time-outs, exact numbers, and errors in the words of `brokers.venue_errors`."""
 
 from copy import copy
 from datetime import timedelta
@@ -6,7 +6,14 @@ from decimal import localcontext
 from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.brokerage.brokers.ccxt.dialects import dialect_of
-from strades_pipelines.brokerage.brokers.errors import BrokerError, NotSent, RateLimited, Rejected, Unknown, retry_after
+from strades_pipelines.brokerage.brokers.venue_errors import (
+    BrokerError,
+    NotSent,
+    RateLimited,
+    Rejected,
+    Unknown,
+    retry_after,
+)
 
 if TYPE_CHECKING:
     import requests

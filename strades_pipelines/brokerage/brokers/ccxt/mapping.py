@@ -8,7 +8,7 @@ from typing import Any
 from strades_pipelines.brokerage.brokers.figures import FIRST, LAST, figure, identifier
 from strades_pipelines.brokerage.brokers.venue import VenueFill, VenueOrder
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import OrderTerms
+from strades_pipelines.market.order_terms import OrderTerms
 
 Document = Mapping[str, Any]
 # How Gate.io ends an order that it does not fill, where ccxt hands on the venue's own word (`finish_as`).

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import insert
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.brokerage.trading_rows import insert
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.rounding import EXACT, scaled, to_lots
-from strades_pipelines.market.splits import Split
+from strades_pipelines.market.split_arithmetic import Split
 
 # Of the venue's fills, and of the statements' trades, which move the account as well (`adjust_account`).
 FILLED_SINCE = """

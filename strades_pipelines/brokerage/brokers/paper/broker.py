@@ -12,18 +12,18 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from strades_pipelines.brokerage.brokers.errors import Rejected, Unknown
 from strades_pipelines.brokerage.brokers.paper.accounts import open_account
-from strades_pipelines.brokerage.brokers.paper.matching import Matched, PaperFill, PaperMatcher, PaperOrder
+from strades_pipelines.brokerage.brokers.paper.bar_fills import Matched, PaperFill, PaperMatcher, PaperOrder
 from strades_pipelines.brokerage.brokers.paper.statement import paper_account
 from strades_pipelines.brokerage.brokers.venue import VenueAccount, VenueFill, VenueOrder
+from strades_pipelines.brokerage.brokers.venue_errors import Rejected, Unknown
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, last_closes, of_interval
-from strades_pipelines.brokerage.rows import insert, stored_terms, to_json
-from strades_pipelines.market.events import Bar
-from strades_pipelines.market.ledger import plain
+from strades_pipelines.brokerage.trading_rows import insert, stored_terms, to_json
+from strades_pipelines.market.bars_and_fills import Bar
+from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.orders import Order
+from strades_pipelines.market.order_terms import Order
 
 ORDERS = "SELECT * FROM trading.paper_venue_orders WHERE account = %s"
 STATES = {

@@ -16,7 +16,7 @@ from strades_pipelines.brokerage.brokers.venue import (
 )
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.rows import stored_terms
+from strades_pipelines.brokerage.trading_rows import stored_terms
 from strades_pipelines.market.order_states import OrderState
 
 # A fill has the time of the price that it took: the open of a bar, which may come days later.

@@ -1,0 +1,85 @@
+"""What comes late asks for its month: a payload fetched this month may bring or change a value of years ago."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
+
+from strades_pipelines.database.stale import waiting_months
+from strades_pipelines.datamanager.pending_months import stretches
+from strades_pipelines.defs.automation.sensors import RETRIED
+from strades_pipelines.defs.automation.status import PRIORITY, SENSOR_STATUS
+from strades_pipelines.market.ids import base32_id
+from strades_pipelines.partitions import MONTHS
+from strades_pipelines.resources.database import Database
+from strades_pipelines.settings import settings
+
+# A load of years is one run, not one for each of its commits; and what a run is working through is not asked for again.
+QUIET = timedelta(minutes=2)
+# After the first `strades run` thirteen years wait. In one run they held the pools that the current month needs too, so
+# that no wallet decided for a quarter of an hour (2026-11-30); a stretch leaves them free in between.
+LONGEST_STRETCH = 24  # months
+
+rework_months_job = dg.define_asset_job(
+    "rework_months_job",
+    selection=dg.AssetSelection.groups("cleaned", "features", "predictions"),
+    description="Works through past months whose records came or changed after they were worked through.",
+)
+
+
+@dg.sensor(
+    job=rework_months_job,
+    minimum_interval_seconds=60,
+    default_status=SENSOR_STATUS,
+    description="Asks for past months with rows not taken in yet. The data sensor keeps up with the current month.",
+)
+def revision_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult | dg.SkipReason:
+    """A run for the first stretch of months; the same rows ask for the same one, once more an hour later."""
+    now = settings().now()
+    current = now.date().replace(day=1)
+    first = MONTHS.get_first_partition_window()
+    unfinished = dg.RunsFilter(job_name=rework_months_job.name, statuses=list(NOT_FINISHED_STATUSES))
+    if context.instance.get_runs_count(unfinished):
+        return dg.SkipReason("the months that were asked for last are being worked through")
+    with database.connect() as connection:
+        waiting = waiting_months(connection, first.start.date() if first else date.min, current)
+        [(clock,)] = connection.execute("SELECT clock_timestamp()")
+    if not waiting:
+        return dg.SkipReason("every row of a past month was taken in")
+    if clock - max(waiting.values()) < QUIET:
+        return dg.SkipReason("rows of past months are still coming in")
+    asked = [
+        _request(start, end, max(at for month, at in waiting.items() if start <= month <= end), now)
+        for start, end in stretches(list(waiting), longest=LONGEST_STRETCH)
+    ]
+    first_of_them = _next(context.instance, asked)
+    if first_of_them is None:
+        return dg.SkipReason("every stretch of past months was asked for, or its run is about to be retried")
+    return dg.SensorResult(run_requests=[first_of_them])
+
+
+def _next(instance: dg.DagsterInstance, asked: Sequence[dg.RunRequest]) -> dg.RunRequest | None:
+    """The first stretch that was not asked for yet; None also while the run of one before it is about to be retried.
+
+    A month's models are trained on the months before it: what comes after a stretch waits for it, unless that failed.
+    """
+    for request in asked:
+        runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: request.run_key or ""}))
+        if not runs:
+            return request
+        if any(run.tags.get(WILL_RETRY_TAG) == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags for run in runs):
+            return None
+    return None
+
+
+def _request(first: date, last: date, newest: datetime, now: datetime) -> dg.RunRequest:
+    tags = {"dagster/asset_partition_range_start": str(first), "dagster/asset_partition_range_end": str(last)}
+    run_key = base32_id(str(first), str(last), newest.astimezone(UTC), f"{now:%Y-%m-%d %H}")
+    return dg.RunRequest(run_key=run_key, tags=tags | {"strades/run": "revision", PRIORITY: "-1"} | RETRIED)
+
+
+def defs() -> dg.Definitions:
+    """The sensor and its job."""
+    return dg.Definitions(sensors=[revision_sensor], jobs=[rework_months_job])

@@ -1,0 +1,118 @@
+"""The commands that keep the data. What they need is imported when one of them runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strades_pipelines.operations import options as opt
+from strades_pipelines.research.research_options import Json
+
+app = typer.Typer()
+db_app = typer.Typer()
+
+
+@app.command()
+def backfill(
+    from_: Annotated[str, typer.Option("--from", metavar="DAY", help="First day (UTC).")],
+    to: Annotated[str, typer.Option("--to", metavar="DAY", help="The day after the last.")],
+    asset: Annotated[
+        list[str] | None, typer.Option(metavar="LAYER/ENTITY", help="records/candles, say. Again for more.")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(help="Every asset of a layer instead.", show_default="all")] = None,
+    as_json: Json = False,
+) -> None:
+    """Redo months of assets through Dagster, in this process: what is fetched lacks, what is worked anew."""
+    from strades_pipelines.operations.running import run_backfill
+
+    run_backfill(asset or (), layer, from_, to, as_json=as_json)
+
+
+@app.command()
+def gaps(
+    instrument: opt.Listed = None,
+    interval: Annotated[str | None, typer.Option(help="Only of bars of this length: 1m, 1d.")] = None,
+    cause: Annotated[str | None, typer.Option(help="Only those of this cause.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What is missing in the data, and why."""
+    from strades_pipelines.operations.running import show_gaps
+
+    show_gaps(instrument, interval, cause, as_json=as_json)
+
+
+@app.command()
+def revisions(
+    kind: Annotated[str | None, typer.Option(help="candle, observation, ...: only records of this kind.")] = None,
+    instrument: opt.Listed = None,
+    from_: opt.FromDay = None,
+    to: opt.ToDay = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many of each kind.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Which past values changed: old, new, and when that was known. --from and --to are of the change."""
+    from strades_pipelines.operations.running import show_revisions
+
+    show_revisions(kind, instrument, from_, to, limit, as_json=as_json)
+
+
+@app.command()
+def reparse(
+    protocol: Annotated[str | None, typer.Argument(help="Only its bodies.", show_default="all")] = None,
+    from_: opt.FromDay = None,
+    to: opt.ToDay = None,
+    as_json: Json = False,
+) -> None:
+    """Parse stored bodies anew and load what they say now; needs no network."""
+    from strades_pipelines.operations.running import run_reparse
+
+    run_reparse(protocol, from_, to, as_json=as_json)
+
+
+@app.command()
+def load(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files that each hold a response body.")],
+    protocol: Annotated[str, typer.Option(help="How to read them: gateio_candles, for example.")],
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="What the files do not say: symbol=BTC_USDT. Again for more."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The website of Sources.json they belong to, if several have the protocol.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Load files of your own: bytes first, then their records. The same file again changes nothing."""
+    from strades_pipelines.operations.running import run_load
+
+    run_load(files, protocol, given or (), source, as_json=as_json)
+
+
+@db_app.command()
+def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], as_json: Json = False) -> None:
+    """Write this world's database into one file, as one moment saw it."""
+    from strades_pipelines.operations.running import run_backup
+
+    run_backup(file, as_json=as_json)
+
+
+@db_app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file of `strades db backup`.")],
+    force: Annotated[bool, typer.Option("--force", help="Also if this world holds data, which is lost.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Also if another installation made it, or an older version.")
+    ] = False,
+    disconnect: Annotated[
+        bool, typer.Option("--disconnect", help="Also while others use the database; their sessions are ended.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a backup in the place of this world's database, once it is proven to be what was saved.
+
+    A backup holds SQL. One that this installation made and signed is restored as it is; any other needs --trust: its
+    SQL runs as a role that can only fill the new database, but what the rows say is taken for true.
+    """
+    from strades_pipelines.operations.running import run_restore
+
+    run_restore(file, force=force, trust=trust, disconnect=disconnect, as_json=as_json)
