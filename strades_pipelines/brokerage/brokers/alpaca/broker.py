@@ -1,4 +1,4 @@
-"""An account at Alpaca, paper or live: each call in the words of `brokers.errors`."""
+"""An account at Alpaca, paper or live: each call in the words of `brokers.venue_errors`."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""ccxt's client of one account: bounded time-outs, exact numbers, and errors in the words of `brokers.errors`."""
+"""ccxt's client of one account: bounded time-outs, exact numbers, and errors in the words of `brokers.venue_errors`."""
 
 from copy import copy
 from datetime import timedelta
