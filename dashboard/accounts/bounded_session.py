@@ -37,6 +37,6 @@ class BoundedSession(Session):
                 response.close()
                 said = f"more than {MOST_BYTES} bytes" if length > MOST_BYTES else f"no end within {MOST_SECONDS:.0f} s"
                 raise AnswerRefused(f"the provider's answer has {said}", response=response)
-        response._content, response._content_consumed = b"".join(pieces), True  # type: ignore[attr-defined]
+        response._content, response._content_consumed = b"".join(pieces), True
         response.close()
         return response

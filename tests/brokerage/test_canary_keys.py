@@ -29,6 +29,7 @@ from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, Tradi
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 from strades_pipelines.system import secret_values
+from tests.brokerage.approvals import approve_live
 from tests.brokerage.at_venue import AT_ALPACA, Clock
 from tests.brokerage.chaos import prepare
 from tests.brokerage.conftest import AAPL, MINUTE, START, Connection, rows
@@ -110,6 +111,7 @@ def test_30_a_venue_that_repeats_the_keys_leaves_them_nowhere(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     live = open_wallet(market, replace(AT_ALPACA, mode="live"), now=START)
+    approve_live(market, live.name)
     assert execute_reconciled(market, market, "alpaca", now=NOW).sent == []
     # An order that is refused, then look-ups, cancels and comparisons that fail.
     request = OrderRequest(Decimal(3), OrderTerms(limit=Decimal(101)))

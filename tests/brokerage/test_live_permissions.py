@@ -129,7 +129,8 @@ def test_in_whatever_order_the_steps_come_the_wallet_sends_only_with_the_word_of
     live: psycopg.Connection[Any],
 ) -> None:
     run_state_machine_as_test(
-        lambda: Steps(live), settings=hypothesis_settings(max_examples=100, stateful_step_count=30, deadline=None)
+        lambda: Steps(live),  # type: ignore[arg-type]  # any factory will do
+        settings=hypothesis_settings(max_examples=100, stateful_step_count=30, deadline=None),
     )
 
 

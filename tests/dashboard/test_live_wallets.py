@@ -42,7 +42,7 @@ def confirmed(client: Client) -> Client:
 
 def said(client: Client) -> str:
     """The page as it is after a step."""
-    return client.get("/live/").content.decode()
+    return str(client.get("/live/").content.decode())
 
 
 def ask(client: Client, **changes: str) -> str:

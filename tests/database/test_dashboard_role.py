@@ -20,6 +20,7 @@ from strades_pipelines.database.connection import (
 from strades_pipelines.database.migrate import DBT_SCHEMAS, migrate
 from strades_pipelines.database.roles import DASHBOARD_ROLE, SERVICE_ROLE
 from strades_pipelines.installation import container, doctor
+from strades_pipelines.settings import settings
 from tests.database.test_roles import names
 
 __all__ = ["names"]
@@ -198,3 +199,13 @@ def test_it_logs_in_by_a_password_of_its_own() -> None:
         finally:
             owner.execute(f"ALTER ROLE {DASHBOARD_ROLE} LOGIN")
     assert working_dashboard_url() == url
+
+
+def test_a_server_that_does_not_answer_keeps_no_other_part_waiting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:nothing@127.0.0.1:1/none")
+    settings.cache_clear()
+    assert container.dashboard_login() == dashboard_database_url()
+    assert "until then the dashboard alone does not work" in capsys.readouterr().err
+    settings.cache_clear()
