@@ -81,7 +81,7 @@ def _dashboard(database: str, dagster_port: int) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        assert process.wait(timeout=20) in (0, -15)
+        assert process.wait(timeout=60) in (0, -15)
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:

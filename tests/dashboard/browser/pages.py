@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,13 +19,27 @@ if TYPE_CHECKING:
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 CATALOGUE = Path(dashboard.__file__).parent / "locale" / "fr" / "LC_MESSAGES" / "django.po"
-# Rows of one table are made by one template: the first ones stand for all.
-SHORTEN = "document.querySelectorAll('tbody > tr:nth-child(n+6)').forEach(row => row.remove())"
-VIOLATIONS = """([only, without]) => axe.run(document, {
-    resultTypes: ['violations'], preload: false, iframes: false, ...(only.length ? {runOnly: only} : {}),
-    rules: Object.fromEntries(without.map(rule => [rule, {enabled: false}])),
-}).then(found => found.violations.flatMap(one =>
-    one.nodes.map(node => `${one.id} (${one.impact}): ${node.html.slice(0, 200)}`)))"""
+# What one loop of a template makes stands for all of it: rows of a table, days of a calendar, bars of a chart, choices.
+SHORTEN = """document.querySelectorAll(
+    'tbody > tr:nth-child(n+4), .list > li:nth-child(n+6), .calendar td:nth-of-type(n+5), '
+    + 'svg > :is(g, rect, polygon):nth-child(n+9), option:nth-child(n+4):not(:checked)').forEach(one => one.remove())"""
+# Nothing but colours depends on the theme (`test_a_theme_changes_colours_alone`), so the rules that look at colours are
+# tried in each theme, all others once. Colours of the frame are those of every page: they are tried on one.
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
+THEMES = ["light", "dark"]
+VIOLATIONS = """async ([themes, ofColours, coloured]) => {
+    const options = {resultTypes: ['violations'], selectors: false, preload: false, iframes: false};
+    const found = [], look = async (part, rules, theme) => {
+        for (const one of (await axe.run(part, {...options, ...rules})).violations)
+            found.push(...one.nodes.map(node => `${theme}: ${one.id} (${one.impact}): ${node.html.slice(0, 200)}`));
+    };
+    await look(document, {rules: Object.fromEntries(ofColours.map(rule => [rule, {enabled: false}]))}, 'each theme');
+    for (const theme of themes) {
+        document.documentElement.dataset.theme = theme;
+        await look(document.querySelector(coloured), {runOnly: ofColours}, theme);
+    }
+    return found;
+}"""
 # The largest paint in milliseconds, and how much of the page moved after it was painted.
 PAINTED = """() => new Promise(answer => {
     let paint = 0, shift = 0;
@@ -90,17 +104,16 @@ def crawl(
     return found, posted
 
 
-def violations(page: "Page", theme: str, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> list[str]:
-    """What axe-core finds on a page in a theme, at any impact.
+def violations(page: "Page", *, has_known_frame: bool = False) -> list[str]:
+    """What axe-core finds on a page in both themes, at any impact.
 
     Args:
-        only: the ids of the rules that are tried, all of them where it is empty.
-        without: the ids of rules that are not.
+        has_known_frame: the colours around the content were tried on another page.
     """
-    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
-    found: list[str] = page.evaluate(VIOLATIONS, [list(only), list(without)])
+    coloured = "main" if has_known_frame else "html"
+    found: list[str] = page.evaluate(VIOLATIONS, [THEMES, OF_COLOURS, coloured])
     return found
 
 
