@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.roles import create_roles
 from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.settings import settings
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -166,3 +167,17 @@ def shared_data() -> Path:
             pytest.fail(f"STRADES_SHARED={SHARED} has no data folder")
         pytest.skip(f"no shared data at {data}; set STRADES_SHARED")
     return data
+
+
+@pytest.fixture
+def give_settings() -> Iterator[Callable[..., None]]:
+    """Sets variables of the environment as a user does (`sandbox_now="..."`), and lets them be read."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def give(**values: str) -> None:
+            for name, value in values.items():
+                patch.setenv(f"STRADES_{name.upper()}", value)
+            settings.cache_clear()
+
+        yield give
+    settings.cache_clear()

@@ -411,6 +411,34 @@ PLANTS = (
         "WHERE false",
         "tests/ingestion/test_loader.py::test_reparse_moves_rows_the_body_does_not_yield_to_the_revisions",
     ),
+    Plant(
+        "two listings of one hash have one id",
+        f"{PACKAGE}/datamanager/listings.py",
+        "        taken.add(id_)",
+        "        taken.discard(id_)",
+        "tests/datamanager/test_listings.py::test_fifty_thousand_listings_have_an_id_each_whatever_their_order",
+    ),
+    Plant(
+        "what is filled becomes accepted again",
+        f"{PACKAGE}/market/order_states.py",
+        "S.FILLED: frozenset(),",
+        "S.FILLED: frozenset({S.ACCEPTED}),",
+        "tests/market/test_order_states.py::test_what_is_over_takes_late_fills_alone",
+    ),
+    Plant(
+        "an unknown order asks for one run alone",
+        f"{PACKAGE}/brokerage/waiting.py",
+        "concat_ws(':', o.intent_id, o.state, o.sequence, a.attempts)",
+        "o.intent_id::text",
+        "tests/brokerage/test_order_life.py::test_an_unknown_order_asks_for_a_run_as_often_as_it_is_due",
+    ),
+    Plant(
+        "compiled code takes two names of one list for two lists",
+        f"{PACKAGE}/strategy/compiler/aliases.py",
+        "            if first:",
+        "            if first is OUTSIDE:",
+        "tests/strategy/compiler/test_differences.py::test_what_would_differ_is_refused_with_file_line_and_reason",
+    ),
 )
 
 

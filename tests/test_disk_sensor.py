@@ -1,5 +1,6 @@
 """A disk that fills up is told once a day, and a new finding at once."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,13 +11,16 @@ from strades_pipelines.database.sizes import Disk
 from strades_pipelines.defs.maintenance import disk
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
-from strades_pipelines.settings import Settings, settings
+from strades_pipelines.settings import settings
 
 pytestmark = [pytest.mark.filterwarnings("ignore::dagster.BetaWarning"), pytest.mark.usefixtures("connection")]
 
 
 def test_a_full_disk_is_told_once_a_day(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    database_url: str,
+    give_settings: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     cursor = None
 
@@ -26,7 +30,7 @@ def test_a_full_disk_is_told_once_a_day(
         # The disk and the clock are the world outside.
         monkeypatch.setattr(disk, "read_disk", lambda: Disk(100, free))
         now = datetime(2026, 11, day, 12, tzinfo=UTC)
-        monkeypatch.setattr(disk, "settings", lambda: Settings(sandbox_now=now))
+        give_settings(sandbox_now=now.isoformat())
         context = dg.build_sensor_context(
             cursor=cursor, resources={"database": Database(url=database_url), "notifier": Notifier()}
         )

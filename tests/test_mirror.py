@@ -16,7 +16,7 @@ DOTTED = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 
 def modules() -> dict[str, PurePath]:
     """Where the test of each module would stand, below `tests`, by the module's dotted path."""
-    found = {}
+    found: dict[str, PurePath] = {}
     for package in PACKAGES:
         for path in sorted((PROJECT / package).rglob("*.py")):
             where = path.relative_to(PROJECT)

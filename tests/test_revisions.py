@@ -1,5 +1,6 @@
 """A row of a past month that came late, or was revised, asks for its month downstream."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +17,7 @@ from strades_pipelines.defs.automation.late_months import revision_sensor
 from strades_pipelines.defs.automation.sensors import data_sensor
 from strades_pipelines.defs.trading.assets import EXECUTE_JOB
 from strades_pipelines.resources.database import Database
-from strades_pipelines.settings import PROJECT, Settings
+from strades_pipelines.settings import PROJECT
 from tests.dbt_project.building import BUILD, run_dbt
 from tests.dbt_project.seeding import candles, listing, rates
 
@@ -29,10 +30,9 @@ Connection = psycopg.Connection[Any]
 
 
 @pytest.fixture(autouse=True)
-def held_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def held_clock(monkeypatch: pytest.MonkeyPatch, give_settings: Callable[..., None]) -> None:
     """It is November 2026."""
-    made = Settings(sandbox_now=NOW)
-    monkeypatch.setattr(late_months, "settings", lambda: made)
+    give_settings(sandbox_now=NOW.isoformat())
     monkeypatch.setattr(late_months, "QUIET", timedelta(0))
 
 

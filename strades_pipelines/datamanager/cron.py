@@ -1,4 +1,9 @@
-"""Cron expressions of five numeric fields, checked and told without a scheduler."""
+"""Cron expressions of five numeric fields, checked and told without a scheduler.
+
+Own code: a library would save the 14 lines of `ticks` alone; what is taken, and the line that says what is wrong, would
+stay ours. No cron library is installed, but for a private copy in Dagster. All times are UTC, so that no clock is set
+forward or back. A test compares the times with those of Dagster's scheduler.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -11,7 +16,7 @@ def cron_problem(expression: str) -> str | None:
     """What is wrong with a cron expression, or None.
 
     Five fields of `*`, numbers, ranges, lists and steps; names (MON), seconds and @daily are not taken. An expression
-    that can never fire (31 February) is a mistake too.
+    that can never fire (31 February) is a mistake too, also beside a day of the week: Dagster's scheduler fails on it.
     """
     parts = expression.split(" ")
     if len(parts) != len(FIELDS) or "" in parts:
@@ -23,7 +28,7 @@ def cron_problem(expression: str) -> str | None:
             return f"a {name} of {low} to {high} as *, 5, 1-5, 1,5 or */5 in place of {part!r}"
         allowed.append(values)
     days, months = allowed[2], allowed[3]
-    if parts[4] == "*" and all(min(days) > LONGEST_MONTH.get(month, 31) for month in months):
+    if all(min(days) > LONGEST_MONTH.get(month, 31) for month in months):
         return "a day that one of its months has"
     return None
 

@@ -1,4 +1,4 @@
-"""Alerts go out for real: to a web server and to a mail server of this machine."""
+"""Alerts go out for real: to a web server and to a mail server of this machine (`strades_pipelines.alerting`)."""
 
 import json
 import threading
@@ -11,8 +11,6 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from strades_pipelines.resources.notifier import Notifier
-from strades_pipelines.settings import Settings
-from strades_pipelines.system import alerting
 from strades_pipelines.system.ports import free_port
 
 SUBJECT, MESSAGE = "run 1a2b3c4d failed at trading", "wallet paper: the broker said no"
@@ -65,34 +63,23 @@ def post_office() -> Iterator[tuple[str, Box]]:
     controller.stop()
 
 
-@pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets what the environment would."""
-
-    def give(**values: Any) -> None:
-        made = Settings(**values)
-        monkeypatch.setattr(alerting, "settings", lambda: made)
-
-    return give
-
-
-def test_without_settings_an_alert_is_logged(given: Any, caplog: pytest.LogCaptureFixture) -> None:
-    given()
+def test_without_settings_an_alert_is_logged(give_settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    give_settings()
     assert Notifier().alert(SUBJECT, MESSAGE) == ["log"]
     assert caplog.messages == [f"ALERT {SUBJECT}: {MESSAGE}"]
 
 
-def test_an_alert_is_posted_as_json(given: Any, hook: str) -> None:
-    given(alert_webhook=f"{hook}/services/token")
+def test_an_alert_is_posted_as_json(give_settings: Any, hook: str) -> None:
+    give_settings(alert_webhook=f"{hook}/services/token")
     assert Notifier().alert(SUBJECT, MESSAGE) == ["log", "webhook"]
     text = f"{SUBJECT}: {MESSAGE}"
     document = {"subject": SUBJECT, "message": MESSAGE, "text": text, "world": "sandbox"}
     assert posted == [("/services/token", document)]
 
 
-def test_an_alert_is_mailed(given: Any, post_office: tuple[str, Box]) -> None:
+def test_an_alert_is_mailed(give_settings: Any, post_office: tuple[str, Box]) -> None:
     address, box = post_office
-    given(alert_smtp=f"smtp://{address}", alert_to="one@example.org, two@example.org")
+    give_settings(alert_smtp=f"smtp://{address}", alert_to="one@example.org, two@example.org")
     assert Notifier().alert(SUBJECT, MESSAGE) == ["log", "mail"]
     ((receivers, letter),) = box.letters
     assert receivers == ["one@example.org", "two@example.org"]
@@ -101,10 +88,10 @@ def test_an_alert_is_mailed(given: Any, post_office: tuple[str, Box]) -> None:
 
 
 def test_a_way_that_fails_stops_no_other_and_tells_no_secret(
-    given: Any, hook: str, post_office: tuple[str, Box], caplog: pytest.LogCaptureFixture
+    give_settings: Any, hook: str, post_office: tuple[str, Box], caplog: pytest.LogCaptureFixture
 ) -> None:
     address, box = post_office
-    given(alert_webhook=f"{hook}/full?key=geheim", alert_smtp=f"smtp://{address}", alert_to="one@example.org")
+    give_settings(alert_webhook=f"{hook}/full?key=geheim", alert_smtp=f"smtp://{address}", alert_to="one@example.org")
     assert Notifier().alert(SUBJECT, MESSAGE) == ["log", "mail"]
     assert len(box.letters) == 1
     assert "geheim" not in caplog.text
@@ -112,10 +99,10 @@ def test_a_way_that_fails_stops_no_other_and_tells_no_secret(
 
 
 def test_a_password_is_not_sent_in_the_clear(
-    given: Any, post_office: tuple[str, Box], caplog: pytest.LogCaptureFixture
+    give_settings: Any, post_office: tuple[str, Box], caplog: pytest.LogCaptureFixture
 ) -> None:
     address, box = post_office
-    given(alert_smtp=f"smtp://me:geheim@{address}", alert_to="one@example.org")
+    give_settings(alert_smtp=f"smtp://me:geheim@{address}", alert_to="one@example.org")
     assert Notifier().alert(SUBJECT, MESSAGE) == ["log"]
     assert box.letters == []
     assert "geheim" not in caplog.text
