@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from strades_pipelines.strategy.compiler import mathematics, numbers
-from strades_pipelines.strategy.compiler.expressions import Expressions
+from strades_pipelines.strategy.compiler.operators import Operators
 from strades_pipelines.strategy.compiler.program import MEMORY, Function, carried, method_of, read_source
 from strades_pipelines.strategy.compiler.values import (
     TYPES,
@@ -27,7 +27,7 @@ MATH_ARGUMENTS = dict.fromkeys(mathematics.OF_TWO, 2)
 BUILTINS = ("abs", "min", "max", "int", "float", "bool", "len")
 
 
-class Calls(Expressions):
+class Calls(Operators):
     """What `Body` knows about calls."""
 
     def see_Call(self, node: ast.Call) -> Value:  # noqa: N802
