@@ -123,7 +123,7 @@ class Expressions(Places):
             raise self.unknown(node, owner, ast.unparse(node))
         if not isinstance(cls, type) or not issubclass(owner.shape.cls, cls):
             raise self.refuse(node, f"{ast.unparse(node)} in no method of the object's class")
-        behind = super(cls, owner.shape.cls)  # type: ignore[misc]
+        behind = super(cls, owner.shape.cls)
         return owner, self.outer(behind, node.attr) if hasattr(behind, node.attr) else None
 
     def inherited_member(self, node: ast.Attribute) -> Number:

@@ -16,8 +16,8 @@ class Cmo:
 
     def __init__(self, length: int = 14) -> None:
         self.length = whole("length of Cmo", length)
-        self.gains = Sma(length)
-        self.losses = Sma(length)
+        self.gains: Sma | Smma = Sma(length)
+        self.losses: Sma | Smma = Sma(length)
         self.previous = math.nan
         self.value = math.nan
 
