@@ -57,7 +57,7 @@ class AuditReport:
 
 
 def verify_account_changes(connection: psycopg.Connection[Any]) -> AuditReport:
-    """Compute every hash of the chain again. Reads all rows: 20 ms for 1,000.
+    """Compute every hash of the chain again. Reads all rows: 80 ms of hashing for 10,000 (2026-11-30).
 
     Raises:
         psycopg.errors.UndefinedTable: the schema is of before migration 0058.
