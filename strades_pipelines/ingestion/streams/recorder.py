@@ -93,8 +93,8 @@ class StreamRecorder:
             if each.first is not None:
                 self._begin_bars(id_, each.first)
         async with asyncio.TaskGroup() as tasks:
-            for each in (self.client.run(), self._store_batches(), self._mend_gaps(), self._report_states()):
-                tasks.create_task(each)
+            for part in (self.client.run(), self._store_batches(), self._mend_gaps(), self._report_states()):
+                tasks.create_task(part)
 
     @property
     def is_empty(self) -> bool:

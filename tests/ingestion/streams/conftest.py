@@ -41,7 +41,7 @@ class Streaming:
     def rows(self, query: str, *values: Any) -> Rows:
         """What a query yields."""
         with connect(self.url) as connection:
-            return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query, values).fetchall()
 
 
 @pytest.fixture

@@ -106,8 +106,9 @@ def test_messages_are_those_of_the_venues_documentation() -> None:
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 50), st.integers(1, 9)), max_size=60))
 def test_bars_are_those_of_a_plain_loop(trades: list[tuple[int, int, int]]) -> None:
     trades = sorted(trades, key=lambda trade: trade[0])
-    columns = [np.array([trade[i] for trade in trades], dtype) for i, dtype in enumerate((np.int64, float, float))]
-    made = bars_of_trades(*columns, 60).to_pylist()
+    times = np.array([trade[0] for trade in trades], np.int64)
+    paid, sizes = (np.array([trade[i] for trade in trades], float) for i in (1, 2))
+    made = bars_of_trades(times, paid, sizes, 60).to_pylist()
     expected = []
     for cell in sorted({time // 60 for time, _, _ in trades}):
         own = [(price, size) for time, price, size in trades if time // 60 == cell]

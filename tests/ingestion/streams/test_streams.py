@@ -12,6 +12,7 @@ import pytest
 from sandbox.candles import bars_until
 from sandbox.market import MINUTE, PAIRS, SIZE_DECIMALS
 from sandbox.tape import trades_newest_first
+from sandbox.venue.faults import Fault
 from sandbox.world import microseconds
 from strades_pipelines.database.connection import connect
 from tests.children import run_child
@@ -90,8 +91,10 @@ def test_a_stream_that_was_cut_doubled_reordered_delayed_and_corrupted_ends_the_
     check_complete(streaming, 5)
     assert made.counts.repairs > 0
     counts = streaming.sandbox.app.stream_faults[GATE].counts
-    assert min(counts[kind] for kind in ("lost_event", "duplicate_event", "late_event", "corrupt_event")) > 0
-    assert streaming.rows("SELECT count(DISTINCT connection) FROM rawsources.frames") == [(counts["disconnect"] + 1,)]
+    assert min(counts[Fault(kind)] for kind in ("lost_event", "duplicate_event", "late_event", "corrupt_event")) > 0
+    assert streaming.rows("SELECT count(DISTINCT connection) FROM rawsources.frames") == [
+        (counts[Fault("disconnect")] + 1,)
+    ]
     # a corrupt frame is kept as it came, and told of
     kept = streaming.rows(
         "SELECT count(*) FROM rawsources.frames WHERE right(encode(frame, 'escape'), 2) <> '}}' AND fetch_id > 0"
