@@ -246,7 +246,7 @@ def trace(
 ) -> None:
     """From a fill or an order back to the bytes, and whether they still say what was traded on."""
     from strades_pipelines.lineage.lines import lines
-    from strades_pipelines.lineage.rows import NotFound
+    from strades_pipelines.lineage.row_lineage import NotFound
     from strades_pipelines.lineage.trace import trace_all, trace_one
 
     if (identity is None) != all_:

@@ -434,10 +434,10 @@ PLANTS = (
     ),
     Plant(
         "compiled code takes two names of one list for two lists",
-        f"{PACKAGE}/strategy/compiler/aliases.py",
+        f"{PACKAGE}/compiler/aliases.py",
         "            if first:",
         "            if first is OUTSIDE:",
-        "tests/strategy/compiler/test_differences.py::test_what_would_differ_is_refused_with_file_line_and_reason",
+        "tests/compiler/test_differences.py::test_what_would_differ_is_refused_with_file_line_and_reason",
     ),
 )
 

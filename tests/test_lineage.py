@@ -21,7 +21,7 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.lineage.data import follow_features
 from strades_pipelines.lineage.lines import lines
-from strades_pipelines.lineage.rows import NotFound
+from strades_pipelines.lineage.row_lineage import NotFound
 from strades_pipelines.lineage.trace import trace_all, trace_one
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms
 from strades_pipelines.predictor.features import write_features

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dashboard.gateway.bodies import Fetch, read_fetches
 from dashboard.gateway.reading import domain_connection
-from strades_pipelines.lineage.rows import Lineage, NotFound
+from strades_pipelines.lineage.row_lineage import Lineage, NotFound
 from strades_pipelines.lineage.trace import follow
 
 SHOWN_FETCHES = 100

@@ -190,8 +190,8 @@ def _decision_ages() -> str:
 def _streams() -> str:
     from strades_pipelines.database.connection import connect
     from strades_pipelines.datamanager.sources import load_sources
-    from strades_pipelines.ingestion.streams.sources import stream_sources
     from strades_pipelines.ingestion.streams.states import kept_now, read_states
+    from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 
     wanted = {each.website.name for each in stream_sources(load_sources(settings().sources))}
     with connect() as connection:

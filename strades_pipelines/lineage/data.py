@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from strades_pipelines.brokerage.prices import bar_table
 from strades_pipelines.ingestion.verify import verify_fetch
-from strades_pipelines.lineage.rows import Connection, Lineage, Row, read_row, read_rows
+from strades_pipelines.lineage.row_lineage import Connection, Lineage, Row, read_row, read_rows
 from strades_pipelines.predictor.families.published import SERIES
 
 LOOK_BACK = timedelta(days=45)  # longer than any window of a series or of articles

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from strades_pipelines.lineage.rows import Row
+from strades_pipelines.lineage.row_lineage import Row
 from strades_pipelines.predictor.formulas import OPTIONAL, REGISTRY
 
 

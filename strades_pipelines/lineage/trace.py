@@ -5,8 +5,8 @@ from typing import Any
 
 from strades_pipelines.database.connection import connect
 from strades_pipelines.lineage.data import follow_bars, follow_prediction, splits_behind, verify
-from strades_pipelines.lineage.orders import follow_order, follow_statement
-from strades_pipelines.lineage.rows import Connection, Lineage, NotFound, read_row, read_rows
+from strades_pipelines.lineage.order_lineage import follow_order, follow_statement
+from strades_pipelines.lineage.row_lineage import Connection, Lineage, NotFound, read_row, read_rows
 
 
 def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from strades_pipelines.database.connection import database_url
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.streams.recorder import StreamRecorder
-from strades_pipelines.ingestion.streams.sources import stream_sources
+from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.ingestion.streams.writer import StreamWriter
 from strades_pipelines.installation.install import prepare
 from strades_pipelines.operations.output import print_result, say, table

@@ -19,7 +19,7 @@ from strades_pipelines.database.connection import (
 )
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.datamanager.sources import load_sources
-from strades_pipelines.ingestion.streams.sources import stream_sources
+from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.child import Child
 from strades_pipelines.supervision.daemon_probe import DaemonProbe

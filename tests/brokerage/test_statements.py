@@ -19,7 +19,7 @@ from strades_pipelines.brokerage.statement_formats import StatementError
 from strades_pipelines.brokerage.statements import Imported, import_statement
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.event_log import record_new_events, write_platforms
-from strades_pipelines.lineage.orders import follow_statement
+from strades_pipelines.lineage.order_lineage import follow_statement
 from strades_pipelines.lineage.trace import trace_one
 from strades_pipelines.market.bars_and_fills import stamp
 from tests.brokerage import statement_child

@@ -7,7 +7,7 @@ import pytest
 
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.definitions import defs
-from strades_pipelines.lineage.rows import NotFound
+from strades_pipelines.lineage.row_lineage import NotFound
 from strades_pipelines.lineage.trace import trace_one
 from strades_pipelines.operations.backfilling import chosen
 from strades_pipelines.operations.gaps import read_gaps

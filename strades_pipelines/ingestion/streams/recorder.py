@@ -16,12 +16,12 @@ import psycopg
 from adbc_driver_manager import Error as AdbcError
 
 from strades_pipelines.datamanager.intervals import interval_seconds
-from strades_pipelines.ingestion.streams.client import StreamClient
 from strades_pipelines.ingestion.streams.frame_store import UNREADABLE, Frame, StreamSource
-from strades_pipelines.ingestion.streams.gaps import Gap
-from strades_pipelines.ingestion.streams.gaps import Sequence as Numbers
 from strades_pipelines.ingestion.streams.repair import RepairFailed
 from strades_pipelines.ingestion.streams.routing import Router
+from strades_pipelines.ingestion.streams.stream_client import StreamClient
+from strades_pipelines.ingestion.streams.stream_gaps import Gap
+from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
 from strades_pipelines.ingestion.streams.writer import State, StreamBusy, StreamWriter
 from strades_pipelines.ingestion.verdicts import one_line
 

@@ -13,9 +13,9 @@ from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.ingestion.loader import Summary, load_stored, read_listings
+from strades_pipelines.ingestion.streams.bars_of_trades import update_trade_bars
 from strades_pipelines.ingestion.streams.frame_store import Frame, StreamSource, run_id_of, store_frames
 from strades_pipelines.ingestion.streams.repair import ask_again
-from strades_pipelines.ingestion.streams.trade_bars import update_trade_bars
 from strades_pipelines.market.ids import int63
 
 BAR_INTERVAL = "1m"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.ingestion.streams import recorder
 from strades_pipelines.ingestion.streams.recorder import StreamRecorder
-from strades_pipelines.ingestion.streams.sources import stream_sources
+from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.ingestion.streams.writer import StreamWriter
 
 SPEED = 600.0

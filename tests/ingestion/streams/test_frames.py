@@ -13,9 +13,9 @@ from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Instrument
 from strades_pipelines.ingestion.frame_reader import join_frames
 from strades_pipelines.ingestion.parse import parse
+from strades_pipelines.ingestion.streams.bars_of_trades import bars_of_trades
 from strades_pipelines.ingestion.streams.messages import connection_url, ping_message, subscriptions
 from strades_pipelines.ingestion.streams.routing import Router
-from strades_pipelines.ingestion.streams.trade_bars import bars_of_trades
 from tests.conftest import SHARED
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)

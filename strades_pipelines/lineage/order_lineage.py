@@ -3,7 +3,7 @@
 import hashlib
 
 from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
-from strades_pipelines.lineage.rows import Connection, Lineage, Row, read_row, read_rows
+from strades_pipelines.lineage.row_lineage import Connection, Lineage, Row, read_row, read_rows
 
 EVENTS = """
     SELECT sequence, state, filled, venue_order_id, venue_time, reason, recorded_at, message

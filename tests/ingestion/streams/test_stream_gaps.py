@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strades_pipelines.ingestion.streams.gaps import Sequence
+from strades_pipelines.ingestion.streams.stream_gaps import Sequence
 
 SECOND = 1_000_000
 
