@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from strades_pipelines.compiler import mathematics, numbers
-from strades_pipelines.compiler.expressions import Expressions
 from strades_pipelines.compiler.lowered_values import (
     TYPES,
     Array,
@@ -20,6 +19,7 @@ from strades_pipelines.compiler.lowered_values import (
     Unknown,
     Value,
 )
+from strades_pipelines.compiler.operators import Operators
 from strades_pipelines.compiler.program import MEMORY, Function, carried, method_of, read_source
 
 MATH = mathematics.NAMES
@@ -27,7 +27,7 @@ MATH_ARGUMENTS = dict.fromkeys(mathematics.OF_TWO, 2)
 BUILTINS = ("abs", "min", "max", "int", "float", "bool", "len")
 
 
-class Calls(Expressions):
+class Calls(Operators):
     """What `Body` knows about calls."""
 
     def see_Call(self, node: ast.Call) -> Value:  # noqa: N802

@@ -2,9 +2,8 @@
 
 import ast
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -12,12 +11,9 @@ from llvmlite import ir
 
 from strades_pipelines.compiler import numbers
 from strades_pipelines.compiler.lowered_values import (
-    BOOL,
-    COLUMNS,
     DOUBLE,
     INT,
     POINTER,
-    TYPES,
     Array,
     Column,
     Computed,
@@ -31,111 +27,12 @@ from strades_pipelines.compiler.lowered_values import (
     Value,
     column_of,
 )
-from strades_pipelines.compiler.program import Function, Program, Source
+from strades_pipelines.compiler.places import Places
 from strades_pipelines.compiler.shapes import SCALARS, Field
 
-BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"}
-COMPARED = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 
-
-class Expressions:
-    """What `Body` knows about expressions."""
-
-    builder: Any
-    memory: dict[str, Any]
-    llvm: Any
-
-    def __init__(self, program: Program, source: Source, *, hot: bool) -> None:
-        self.program, self.source, self.hot = program, source, hot
-        # Of the host's own code it is known that no integer leaves 64 bits, nor 53 where it meets a float.
-        self.checked = source.names.get("__name__") not in program.trusted
-
-    def refuse(self, node: ast.AST, what: str) -> NotCompilable:
-        """The error for a node: where it stands, what is wrong, and its code."""
-        code = ast.unparse(node).partition("\n")[0]
-        return NotCompilable(f"{self.source.where(node)}: {what}" + ("" if code in what else f": {code}"))
-
-    def local(self, node: ast.Name) -> Value | None:
-        """What a local name stands for; `Body` knows."""
-        raise NotImplementedError
-
-    def row(self, node: ast.expr) -> Any:
-        """The row of the event that is handled; `Body` knows."""
-        raise NotImplementedError
-
-    def fail(self, condition: Any, name: str, text: str, per_event: Callable[[], Any] | None = None) -> None:
-        """Raise an error where the condition holds; `Body` knows how."""
-        raise NotImplementedError
-
-    def pass_on(self, raised: Any) -> None:
-        """Hand on the error of a call; `Body` knows how."""
-        raise NotImplementedError
-
-    def allocate(self, kind: str) -> Any:
-        """A place for a local number; `Body` knows where."""
-        raise NotImplementedError
-
-    def emit(self, function: Function, arguments: Sequence[Value]) -> Number:
-        """A call, its error handed on; `Calls` knows how."""
-        raise NotImplementedError
-
-    # Places.
-
-    def place(self, base: Any, offset: int) -> Any:
-        """An index: so much behind a base, or constant."""
-        if base is None:
-            return INT(offset)
-        return self.builder.add(base, INT(offset)) if offset else base
-
-    def load_integer(self, owner: Object, n: int) -> Any:
-        """Where a list lies or how long it is, which never changes while code runs."""
-        memory = "M" if owner.base_n is not None else "HN" if self.hot else "N"
-        loaded = self.constant_load(self.memory[memory], self.place(owner.base_n, owner.n + n), INT)
-        loaded.set_metadata("range", self.program.lengths)
-        return loaded
-
-    def slot(self, owner: Object, entry: Field, *, write: bool = False) -> Any:
-        """Where a number of an object is."""
-        base, at, names, kind = owner.base_n, owner.n + entry.n, "NM", INT
-        if entry.kind == "float":
-            base, at, names, kind = owner.base_f, owner.f + entry.f, "FL", DOUBLE
-        if base is None:
-            touched = self.program.copies.hot if self.hot else self.program.now
-            touched.touch(names[0], at, write=write)
-        memory = self.memory[names[0] if base is None else names[1]]
-        return self.builder.gep(memory, [self.place(base, at)], source_etype=kind)
-
-    def place_of(self, index: Any, count: Any, *, write: bool = False) -> Any:
-        """The place of an element, an index below 0 counted from the end; raises where the list has no such element.
-
-        A computed index below 0 runs per event: to look for it each time would cost those that are not.
-        """
-        text = f"list {'assignment ' if write else ''}index out of range"
-        if isinstance(index, ir.Constant) and index.constant < 0:
-            if isinstance(count, ir.Constant):
-                index = INT(index.constant + count.constant)
-            else:
-                index = self.builder.add(count, index)
-        elif isinstance(index, ir.Constant) and isinstance(count, ir.Constant) and index.constant < count.constant:
-            return index
-        elif not isinstance(index, ir.Constant):
-            below = lambda: self.builder.icmp_unsigned("<", self.builder.add(index, count), count)  # noqa: E731
-            self.fail(self.builder.icmp_unsigned(">=", index, count), "IndexError", text, per_event=below)
-            return index
-        self.fail(self.builder.icmp_unsigned(">=", index, count), "IndexError", text)
-        return index
-
-    def element_place(self, array: Array, index: Any, *, write: bool = False) -> Any:
-        """Where an element of a list of numbers is."""
-        if array.reserve:
-            base = self.constant_load(self.memory["T"], INT(COLUMNS + array.start), POINTER)
-            return self.builder.gep(base, [index], source_etype=DOUBLE)
-        index = self.place_of(index, self.load_integer(array.owner, array.count), write=write)
-        if array.stride:
-            index = self.builder.add(self.builder.mul(index, INT(array.stride)), INT(array.offset))
-        at = self.builder.add(self.load_integer(array.owner, array.start), index)
-        memory, kind = (self.memory["L"], DOUBLE) if array.kind == "float" else (self.memory["M"], INT)
-        return self.builder.gep(memory, [at], source_etype=kind)
+class Expressions(Places):
+    """What `Body` knows about names, attributes and elements."""
 
     def index(self, node: ast.expr) -> Any:
         """The code of an index; it must be a whole number."""
@@ -143,8 +40,6 @@ class Expressions:
         if number.kind in ("float", "real"):
             raise self.refuse(node, "a float as an index; write int(...)")
         return numbers.to_int(self.builder, number)
-
-    # Values.
 
     def number(self, node: ast.expr) -> Number:
         """An expression that is a number.
@@ -169,30 +64,6 @@ class Expressions:
             raise self.refuse(node, f"a {type(node).__name__} expression")
         found: Value = see(node)
         return found
-
-    def truth(self, node: ast.expr) -> Any:
-        """Whether an expression holds; of `and` and `or` the later parts are looked at only when they matter."""
-        if isinstance(node, ast.BoolOp):
-            return self.chain(isinstance(node.op, ast.And), [partial(self.truth, part) for part in node.values])
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return self.builder.not_(self.truth(node.operand))
-        return numbers.to_bool(self.builder, self.number(node))
-
-    def chain(self, ends_with_false: bool, conditions: Sequence[Callable[[], Any]]) -> Any:
-        """Conditions one after the other, until one decides."""
-        place = self.allocate("bool")
-        after = self.llvm.append_basic_block("decided")
-        for condition in conditions[:-1]:
-            held = condition()
-            self.builder.store(held, place)
-            more = self.llvm.append_basic_block("more")
-            first, second = (more, after) if ends_with_false else (after, more)
-            self.builder.cbranch(held, first, second)
-            self.builder.position_at_end(more)
-        self.builder.store(conditions[-1](), place)
-        self.builder.branch(after)
-        self.builder.position_at_end(after)
-        return self.builder.load(place, typ=BOOL)
 
     def constant(self, node: ast.AST, value: Any) -> Number:
         """A constant number."""
@@ -252,7 +123,7 @@ class Expressions:
             raise self.unknown(node, owner, ast.unparse(node))
         if not isinstance(cls, type) or not issubclass(owner.shape.cls, cls):
             raise self.refuse(node, f"{ast.unparse(node)} in no method of the object's class")
-        behind = super(cls, owner.shape.cls)  # type: ignore[misc]
+        behind = super(cls, owner.shape.cls)
         return owner, self.outer(behind, node.attr) if hasattr(behind, node.attr) else None
 
     def inherited_member(self, node: ast.Attribute) -> Number:
@@ -298,12 +169,6 @@ class Expressions:
             made = self.program.method(owner, node.attr, [], self.source.where(node), hot=self.hot)
             return self.emit(made, [owner])
         raise self.refuse(node, f"{ast.unparse(node)} of what was updated ahead")
-
-    def constant_load(self, memory: Any, index: Any, kind: ir.Type) -> Any:
-        """A load from memory that never changes while code runs."""
-        loaded = self.builder.load(self.builder.gep(memory, [index], source_etype=kind), typ=kind)
-        loaded.set_metadata("invariant.load", self.program.nothing)
-        return loaded
 
     def member(self, node: ast.Attribute, owner: Object) -> Value:
         """An attribute of an object: a slot, a part, a list, a property, or a constant of its class."""
@@ -372,77 +237,3 @@ class Expressions:
             ]
             return Object(held.shape, 0, 0, *bases)
         raise self.unknown(node, held, f"{ast.unparse(node)}, an element of no list")
-
-    def see_BinOp(self, node: ast.BinOp) -> Value:  # noqa: N802
-        return self.operation(node, node.op, self.number(node.left), self.number(node.right))
-
-    def operation(self, node: ast.AST, operator: ast.operator, left: Number, right: Number) -> Number:
-        """What an operator makes of two numbers."""
-        sign = BINARY.get(type(operator))
-        check = self.checked
-        made = numbers.arithmetic(self.builder, sign, left, right, self.fail, checked=check) if sign else None
-        if made is None:
-            raise self.refuse(node, f"the operator in {ast.unparse(node)}; write x * x")
-        return made
-
-    def see_UnaryOp(self, node: ast.UnaryOp) -> Value:  # noqa: N802
-        if isinstance(node.op, ast.Not):
-            return Number(self.truth(node), "bool")
-        number = self.number(node.operand)
-        if isinstance(node.op, ast.USub):
-            return numbers.negative(self.builder, number, self.fail, checked=self.checked)
-        raise self.refuse(node, f"the operator in {ast.unparse(node)}")
-
-    def see_BoolOp(self, node: ast.BoolOp) -> Value:  # noqa: N802
-        """The first part that decides, as it is; the others are not looked at."""
-        ends, after = [], self.llvm.append_basic_block("decided")
-        for part in node.values[:-1]:
-            number = self.number(part)
-            held, more = numbers.to_bool(self.builder, number), self.llvm.append_basic_block("more")
-            end = self.llvm.append_basic_block("end")
-            first, second = (more, end) if isinstance(node.op, ast.And) else (end, more)
-            self.builder.cbranch(held, first, second)
-            ends.append((number, end))
-            self.builder.position_at_end(more)
-        ends.append((self.number(node.values[-1]), self.builder.block))
-        return self.joined(ends, after)
-
-    def joined(self, ends: Sequence[tuple[Number, Any]], after: Any) -> Number:
-        """The number of the block that `after` is reached from, of a kind that holds all of them."""
-        kind = numbers.common([number.kind for number, _ in ends])
-        values = []
-        for number, end in ends:
-            self.builder.position_at_end(end)
-            value = numbers.as_kind(self.builder, number, kind, self.fail)
-            values.append((value, self.builder.block))
-            self.builder.branch(after)
-        self.builder.position_at_end(after)
-        made = self.builder.phi(TYPES[kind])
-        for value, end in values:
-            made.add_incoming(value, end)
-        return Number(made, kind)
-
-    def see_Compare(self, node: ast.Compare) -> Value:  # noqa: N802
-        """Each side is looked at once, the later ones only where the comparisons before hold."""
-        signs = [COMPARED.get(type(operator)) for operator in node.ops]
-        if None in signs:
-            raise self.refuse(node, f"the comparison in {ast.unparse(node)}")
-        sides = [self.number(node.left)]
-
-        def compare(sign: str, side: ast.expr) -> Any:
-            sides.append(self.number(side))
-            return numbers.compare(self.builder, sign, sides[-2], sides[-1], self.fail if self.checked else None)
-
-        pairs = zip(signs, node.comparators, strict=True)
-        conditions = [partial(compare, sign, side) for sign, side in pairs if sign]
-        return Number(conditions[0]() if len(conditions) == 1 else self.chain(True, conditions), "bool")
-
-    def see_IfExp(self, node: ast.IfExp) -> Value:  # noqa: N802
-        then, other, after = (self.llvm.append_basic_block(name) for name in ("then", "else", "after"))
-        self.builder.cbranch(self.truth(node.test), then, other)
-        ends = []
-        for start, part in ((then, node.body), (other, node.orelse)):
-            self.builder.position_at_end(start)
-            number = self.number(part)
-            ends.append((number, self.builder.block))
-        return self.joined(ends, after)

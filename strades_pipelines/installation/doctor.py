@@ -5,6 +5,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -195,7 +196,7 @@ def _streams() -> str:
 
     wanted = {each.website.name for each in stream_sources(load_sources(settings().sources))}
     with connect() as connection:
-        states = kept_now([each for each in read_states(connection) if each.source in wanted], settings().now())
+        states = kept_now([each for each in read_states(connection) if each.source in wanted], datetime.now(UTC))
     if problems := [each.line for each in states if each.state in ("down", "stale")]:
         raise RuntimeError("; ".join(problems))
     if not states:

@@ -24,7 +24,14 @@ from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, Tradi
 from tests.brokerage.at_venue import AtAlpaca, AtGate
 from tests.brokerage.conftest import AAPL, MINUTE, START, Connection
 
-STREAMED = {Fault.DUPLICATE_EVENT, Fault.LATE_EVENT, Fault.LOST_EVENT, Fault.FILL_BEFORE_ACK, Fault.DISCONNECT}
+STREAMED = {
+    Fault.DUPLICATE_EVENT,
+    Fault.LATE_EVENT,
+    Fault.LOST_EVENT,
+    Fault.CORRUPT_EVENT,
+    Fault.FILL_BEFORE_ACK,
+    Fault.DISCONNECT,
+}
 KINDS = [kind for kind in Fault if kind not in STREAMED]
 SECONDS = {Fault.LATE_LOOKUP: 20.0, Fault.TIMEOUT_AFTER: 20.0, Fault.TIMEOUT_BEFORE: 20.0, Fault.CLOCK_SKEW: 5.0}
 STEPS, CHANCE = 12, 0.06

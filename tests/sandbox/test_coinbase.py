@@ -35,7 +35,7 @@ def test_candles_are_those_of_the_other_venue_newest_first_and_low_before_high(w
 def test_trades_are_those_of_the_other_venue_with_the_makers_side(world: World) -> None:
     rows, theirs = ask(world, "trades", limit=50), gate(world, "trades", limit=50)
     assert [(row["trade_id"], float(row["price"])) for row in rows] == [
-        (int(trade["id"]), float(trade["price"])) for trade in theirs
+        (int(trade["sequence_id"]), float(trade["price"])) for trade in theirs
     ]
     assert all(row["side"] != trade["side"] for row, trade in zip(rows, theirs, strict=True))
 

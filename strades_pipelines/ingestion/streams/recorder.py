@@ -232,8 +232,8 @@ class StreamRecorder:
                 if self.client.connection and quiet > self._stale_seconds(id_) and not progress.is_stale:
                     progress.is_stale = True
                     self._say(f"{self.source.website.name}: {id_}: no record for {quiet:.0f} s")
-            states, now = {id_: self._state(progress) for id_, progress in self.progress.items()}, self._clock()
-            await self._through("database", partial(self.writer.keep_states, states, now))
+            states = {id_: self._state(progress) for id_, progress in self.progress.items()}
+            await self._through("database", partial(self.writer.keep_states, states, datetime.now(UTC)))
             await asyncio.sleep(STATE_SECONDS)
 
     def _stale_seconds(self, instrument: str) -> float:

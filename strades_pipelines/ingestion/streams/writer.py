@@ -126,7 +126,7 @@ class StreamWriter:
         return built.inserted + built.revised
 
     def keep_states(self, states: Mapping[str, State], now: datetime) -> None:
-        """Say how the streams do."""
+        """Say how the streams do; `now` is the machine's time, also where the world's clock is held."""
         with self._own_connection() as connection, connection.cursor() as cursor:
             for id_, each in states.items():
                 values = [each.connection, each.state, each.last_frame_at, each.gaps, each.detail, now]
