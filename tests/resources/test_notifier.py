@@ -1,4 +1,4 @@
-"""Alerts go out for real, to a web server and to a mail server of this machine (`system.alerting`)."""
+"""Alerts go out for real, to a web server and a mail server of this machine (`strades_pipelines.system.alerting`)."""
 
 import json
 import threading
