@@ -75,8 +75,8 @@ def find_indicators(shape: Shape, hook: str, base: type, numbers: Sequence[str])
 
 
 def _compiled(cls: type, base: type) -> Iterator[ast.FunctionDef]:
-    """The methods and properties of a strategy that may be compiled."""
-    for part in cls.__mro__[: cls.__mro__.index(base)]:
+    """The methods and properties of a strategy that may be compiled; mixins may stand behind the base class."""
+    for part in (part for part in cls.__mro__ if part not in base.__mro__):
         for name, held in vars(part).items():
             function = held.fget if isinstance(held, property) else held
             if inspect.isfunction(function) and name not in IN_PYTHON:
@@ -123,7 +123,7 @@ def slots_of(shape: Shape, name: str) -> tuple[str, ...] | None:
     if not isinstance(held, property) or held.fget is None:
         return None
     tree = read_source(held.fget).tree
-    if _hands_itself_on(tree):
+    if _hands_itself_on(tree) or any(is_name(node, "super") for node in ast.walk(tree)):
         return None
     me, found = tree.args.args[0].arg, set[str]()
     for node in ast.walk(tree):

@@ -1,6 +1,6 @@
 """The limits of a wallet: one table, and the one function that finds the limit an order is over.
 
-`exceeded` is written over plain numbers. `market.risk` calls it with Decimal, `strategy.gate` with float, and the
+`exceeded` is written over plain numbers. `market.risk` calls it with Decimal, `engine.gate` with float, and the
 engine compiles it: so backtest, replay, paper and live have the same rules.
 """
 

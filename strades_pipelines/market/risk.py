@@ -102,7 +102,7 @@ def _requested(
     rules: Rules,
     held_back: GateError | None,
 ) -> Order:
-    """The order a strategy asked for itself, by the rules of the engine's gate (`strategy.gate.Gate.outcome`).
+    """The order a strategy asked for itself, by the rules of the engine's gate (`engine.gate.Gate.outcome`).
 
     Raises:
         GateError: when it cannot be sent.

@@ -75,12 +75,14 @@ def _writeable(bars: Bars) -> Bars:
     """Bars whose numbers may be changed in place: those given, or copies where they are read-only."""
     prices, actions, rates = bars.prices, bars.actions, bars.rates
     if actions is not None:
-        actions = replace(actions, ratio=actions.ratio.copy(), amount=actions.amount.copy())
+        actions = replace(actions, ratio=_own(actions.ratio), amount=_own(actions.amount))
     if rates is not None:
-        rates = replace(rates, rate=rates.rate.copy())
-    is_same = prices.flags.writeable and actions is None and rates is None
-    prices = prices if prices.flags.writeable else prices.copy()
-    return bars if is_same else replace(bars, prices=prices, actions=actions, rates=rates)
+        rates = replace(rates, rate=_own(rates.rate))
+    return replace(bars, prices=_own(prices), actions=actions, rates=rates)
+
+
+def _own(values: Floats) -> Floats:
+    return values if values.flags.writeable else values.copy()
 
 
 @contextmanager

@@ -181,3 +181,48 @@ def test_what_is_returned_is_kept_once_where_it_is_an_attribute(
 ) -> None:
     found = indicators(tmp_path, "self.heard = self.one.update(bar.high)", update=update)
     assert found["one"].returned_as == attribute
+
+
+BESIDE = """
+from strades_pipelines.strategy.indicators import Sma
+from strades_pipelines.strategy.strategy import Strategy
+
+class Mixin:
+    def again(self, bar):
+        {again}
+
+class Sure(Sma):
+    @property
+    def ready(self):
+        return {ready}
+
+class Written(Strategy, Mixin):
+    def on_start(self, account):
+        self.mean = Sure(3)
+        self.heard = 0.0
+
+    def on_aggregate_bar(self, bar, account):
+        self.mean.update(bar.close)
+        self.again(bar)
+        if self.mean.ready:
+            account.target[0] = self.mean.value
+"""
+
+
+@pytest.mark.parametrize(
+    ("again", "ready", "found"),
+    [
+        ("self.heard += bar.open", "self.value > 0.0", {"mean"}),
+        ("self.mean.update(bar.open)", "self.value > 0.0", set()),  # the second update was dropped
+        ("self.heard += self.mean.value", "self.value > 0.0", set()),
+        ("self.heard += bar.open", "super().ready and self.value > 0.0", set()),
+    ],
+    ids=["neither", "a mixin updates it", "a mixin reads it", "a property of its base class"],
+)
+def test_mixins_behind_the_base_class_and_base_classes_of_an_indicator_are_looked_through(
+    tmp_path: Path, again: str, ready: str, found: set[str]
+) -> None:
+    strategy: Any = module_of(BESIDE.format(again=again, ready=ready), tmp_path).Written()
+    strategy.on_start(Account(1, 1.0))
+    indicators = find_indicators(shape_of(strategy), "on_aggregate_bar", Strategy, Bar.compiled_fields)
+    assert {one.name for one in indicators} == found

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from strades_pipelines.engine.rates import Rates
 from strades_pipelines.simulation.backtest import Bars
 from strades_pipelines.simulation.lookahead import Report, lookahead
 from strades_pipelines.strategy.library.channel_limit_orders import ChannelLimitOrders
@@ -35,6 +36,12 @@ def test_a_strategy_that_holds_the_future_is_caught(plant: type[Strategy], held:
     report = lookahead(plant, [held])
     assert report.findings
     assert all(finding.line.startswith("lookahead: 202") for finding in report.findings)
+
+
+def test_a_strategy_that_holds_the_rates_to_come_is_caught(held: Bars) -> None:
+    with_rates = replace(held, rates=Rates(held.time, 1.0 + 0.1 * np.cos(np.arange(len(held.time)))))
+    planted.HELD[:] = [with_rates]
+    assert lookahead(planted.RateLeak, [with_rates], times=20).findings
 
 
 def test_a_leak_at_a_single_decision_is_caught_though_no_time_was_drawn_there(held: Bars) -> None:

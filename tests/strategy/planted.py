@@ -32,6 +32,20 @@ class OneBarLeak(Strategy):
         account.target[bar.i] = float(closes[self.k + 1] > bar.close) if ahead else 0.0
 
 
+class RateLeak(Strategy):
+    """Knows the next exchange rate; one is known with each bar."""
+
+    def on_start(self, account: Account) -> None:
+        self.k = -1
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        self.k += 1
+        rates = HELD[0].rates
+        assert rates is not None
+        later = self.k + 1 < len(rates.rate)
+        account.target[bar.i] = float(later and rates.rate[self.k + 1] > rates.rate[self.k])
+
+
 class WindowScaler(Strategy):
     """Scales closes by the mean and deviation of all of them, the later ones too."""
 
