@@ -78,7 +78,7 @@ def test_what_is_saved_gates_the_wallet_and_the_refusal_is_on_its_decision_s_pag
     choosing.commit()
     assert refusal.code == "not_chosen"
     told = client.get(f"/decisions/{made}/").content.decode()
-    assert "refused: not chosen" in told
+    assert "refused · not chosen" in told
     assert "gateio:BTC_USDT is not in version 1 of the choice" in told
     assert "<script" not in page + told
 

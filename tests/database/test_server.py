@@ -22,7 +22,7 @@ EmbeddedServer(Path(sys.argv[1]), sys.argv[2]).start()
 # The main thread has a second after the end of its initdb, as it has while queries are ended.
 STOPPABLE_START = f"""
 import time
-from strades_pipelines import stopping
+from strades_pipelines.system import stopping
 stopping.arm()
 tidying = stopping.at_stop(lambda: time.sleep(1))
 tidying.__enter__()
@@ -144,7 +144,7 @@ def test_a_first_start_killed_at_any_moment_can_be_done_again(server: EmbeddedSe
     command = [sys.executable, "-c", START, str(server.folder), ""]
     starter = subprocess.Popen(command, start_new_session=True)
     making = server.folder / "data.new"
-    await_any(making if moment[0] != "g" and moment[0] != "P" else making / moment, server.data / "PG_VERSION")
+    await_any(starter, making if moment[0] != "g" and moment[0] != "P" else making / moment, server.data / "PG_VERSION")
     if moment[0] == "0":
         time.sleep(float(moment))
     os.killpg(starter.pid, signal.SIGKILL) if group else starter.kill()
@@ -159,16 +159,17 @@ def test_a_first_start_killed_at_any_moment_can_be_done_again(server: EmbeddedSe
 def test_a_first_start_that_is_told_to_stop_can_be_done_again(server: EmbeddedServer, moment: str) -> None:
     starter = subprocess.Popen([sys.executable, "-c", STOPPABLE_START, str(server.folder), ""])
     making = server.folder / "data.new"
-    await_any(making if moment == "folder" else making / moment, server.data / "PG_VERSION")
+    await_any(starter, making if moment == "folder" else making / moment, server.data / "PG_VERSION")
     starter.terminate()
     assert starter.wait() != 0
     keep_a_row(server)
     assert number(server) == 1
 
 
-def await_any(*paths: Path) -> None:
+def await_any(starter: "subprocess.Popen[bytes]", *paths: Path) -> None:
     """Return as soon as one of the files exists."""
     while not any(path.exists() for path in paths):
+        assert starter.poll() is None, "it ended before it made one"
         time.sleep(0.001)
 
 

@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 
 SECONDS = 5.0
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-ARMED = "from strades_pipelines import stopping; stopping.arm(); "
+ARMED = "from strades_pipelines.system import stopping; stopping.arm(); "
 # What the main thread is in when the signal comes, each after the line `ready`.
 WAITS_IN_C = "import threading; print('ready', flush=True); threading.Event().wait()"
 IN_A_POOL = """
@@ -160,7 +160,7 @@ def test_children_end_also_deaf_ones_and_servers_in_a_session_of_their_own_stay(
 
 WAITS_FOR_A_CHILD = """
 import subprocess, sys, time
-from strades_pipelines import stopping
+from strades_pipelines.system import stopping
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 print('ready', flush=True)
 time.sleep(0.5)
