@@ -63,7 +63,7 @@ def import_statement(
 
     Args:
         connection: with no transaction open.
-        whole: its rows are trades that belong together: all of them are new, or none is.
+        whole: its rows are a correction's trades, which belong together: all of them are new, or none is.
 
     Raises:
         StatementError: rows that cannot be read, or must not be booked; nothing is.
@@ -82,7 +82,7 @@ def import_statement(
         try:
             rows = read_statement(body, format_name)
             stated = Account(connection, wallet, list(wallets.values()))
-            trades = stated.new_trades(rows, request.at)
+            trades = stated.new_trades(rows, request.at, ours=whole)
             if whole and 0 < len(trades) < len(rows):
                 raise StatementError(["the trade was changed meanwhile; look at it again (`strades trace`)"])
             movements = stated.new_movements([row for row in rows if isinstance(row, StatementCash)])
