@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from strades_pipelines.brokerage import statements
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import open_wallet
@@ -115,6 +116,21 @@ def test_an_order_under_way_holds_up_no_correction(account: Connection) -> None:
         account.rollback()
         assert done.trades == (1 if change is None else 2)
     assert cash_left == [99_899, 99_900, 100_000]
+
+
+def test_a_long_file_is_split_where_other_wallets_of_the_account_would_wait_for_it(
+    account: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a limit of 2, 3 new rows are refused, and 2 beside a known one are not. A paper account has one wallet."""
+    monkeypatch.setattr(statements, "MOST_FOR_SEVERAL_WALLETS", 2)
+    lines = trade(1, "buy", "1", "100"), cash(2, "dividend", "7"), trade(3, "buy", "1", "100")
+    with pytest.raises(StatementError, match="file: expected at most 2 new rows for an account with several wallets"):
+        load(account, "first", *lines)
+    assert rows(account, BOOKED) == []
+    account.rollback()
+    assert load(account, "paper", *lines).known == 0
+    assert load(account, "second", lines[0]).known == 0
+    assert load(account, "first", *lines).known == 1
 
 
 def test_a_trade_that_an_order_of_another_wallet_made_is_known(account: Connection) -> None:
