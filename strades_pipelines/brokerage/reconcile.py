@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 
 from strades_pipelines.brokerage.account_books import AccountBooks, read_books
 from strades_pipelines.brokerage.brokers.selection import venue_for
@@ -30,7 +31,7 @@ EVERY = timedelta(minutes=15)
 OVERLAP = timedelta(minutes=10)
 # What was asked with several requests, between which a fill may have come, is asked again before it is a finding.
 READS = 3
-TRADING = "SELECT broker, mode, wallet FROM trading.wallets WHERE mode <> 'replay' ORDER BY wallet"
+TRADING = "SELECT broker, mode, wallet FROM trading.wallets WHERE mode <> 'replay'"
 
 
 class NotReconciledError(RuntimeError):
@@ -57,7 +58,9 @@ class Reconciled:
 def accounts(connection: Connection) -> dict[str, list[str]]:
     """The accounts that wallets trade, each with the names of its wallets, also closed ones: what they hold stays."""
     found: dict[str, list[str]] = {}
-    for broker, mode, wallet in connection.execute(TRADING).fetchall():
+    # Sorted here and not by the database, whose collation may be another order than that in which an import and a
+    # transfer take the locks of several wallets: two of them would wait for each other.
+    for broker, mode, wallet in sorted(connection.execute(TRADING).fetchall(), key=itemgetter(2)):
         found.setdefault(account_name(broker, mode, wallet), []).append(wallet)
     return found
 

@@ -1,10 +1,8 @@
 """A wallet stepped through the past: signals, trading and results of a window come from one stepping, and at once."""
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.brokerage.decisions import DecisionJournal
@@ -12,6 +10,7 @@ from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.model_trust import Standings, check_models
 from strades_pipelines.brokerage.open_hours import OpenHours, read_open_hours
 from strades_pipelines.brokerage.prices import find_listings
+from strades_pipelines.brokerage.replay_orders import ReplayOrders
 from strades_pipelines.brokerage.results import KEYS as RESULT_KEYS
 from strades_pipelines.brokerage.results import curve_of, last_closes_at, result_rows
 from strades_pipelines.brokerage.trading_rows import (
@@ -22,7 +21,6 @@ from strades_pipelines.brokerage.trading_rows import (
     frame,
     intent_row,
     line_row,
-    order_event_row,
     position_row,
     refusal_row,
     to_json,
@@ -35,19 +33,14 @@ from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.session import Progress, Session
 from strades_pipelines.engine.simulated_broker import SimulatedBroker
-from strades_pipelines.market.bars_and_fills import Fill, stamp
-from strades_pipelines.market.books import ZERO, Books
-from strades_pipelines.market.fees import PercentFee, percent_fee
+from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger_chain import chain, deposit, entries, plain
 from strades_pipelines.market.limits import as_floats
-from strades_pipelines.market.order_states import OrderState as S
-from strades_pipelines.market.order_terms import MARKET, Order, Refusal, TradingDecision
-from strades_pipelines.market.rounding import to_ticks
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.events import microseconds, moment
-from strades_pipelines.strategy.orders import CANCELLED, DISTRUSTED, EXPIRED, FILLED, MARKET_CLOSED, OUTCOMES, REJECTED
+from strades_pipelines.strategy.events import microseconds
+from strades_pipelines.strategy.orders import DISTRUSTED, MARKET_CLOSED
 from strades_pipelines.strategy.registry import code_hash
 
 if TYPE_CHECKING:
@@ -68,8 +61,6 @@ KEYS = {
     "trading.ledger": ["wallet", "sequence"],
     **RESULT_KEYS,
 }
-# How an engine's order ends; one that is filled may have a rest that there was nothing to reduce with.
-ENDS = {FILLED: None, CANCELLED: S.CANCELLED, REJECTED: S.REJECTED, EXPIRED: S.EXPIRED}
 LAST = """
     INSERT INTO trading.replays AS r VALUES ($1, $2, $3, $4)
     ON CONFLICT (name, opened_at, window_end) DO UPDATE SET wallet = excluded.wallet WHERE r.wallet <> excluded.wallet
@@ -223,7 +214,7 @@ def simulate(
         StrategyError: when the strategy raises.
     """
     journal, progress = step_replay(template, wallet, listings, feed, start=start, end=end)
-    done = Done(template, listings, journal, feed.standings)
+    done = ReplayOrders(template, listings, journal, feed.standings)
     opening = wallet_row(template, wallet, opened_at=start, window_end=end, as_of=feed.as_of)
     lines = [deposit(wallet, template.cash, template.currency, start)]
     lines += [entry for fill in done.fills for entry in entries(fill)]
@@ -294,114 +285,3 @@ def new_engine(template: WalletTemplate, listings: Sequence[Listing], opened_at:
     engine = ReplayEngine(template.new_strategy(), account, broker, gate, opened_at=microseconds(opened_at))
     engine.standings, engine.open_hours = feed.standings, feed.open_hours
     return engine
-
-
-class Done:
-    """What a replay's journal says in exact terms: orders, refusals, fills and the books after them."""
-
-    def __init__(
-        self, template: WalletTemplate, listings: Sequence[Listing], journal: DecisionJournal, standings: Standings
-    ) -> None:
-        self.decisions = journal.made
-        self.books = Books(template.cash)
-        self.orders: dict[int, Order] = {}
-        self.refusals: list[Refusal] = []
-        self.fills: list[Fill] = []
-        self._changes = journal.orders
-        for decision, row, quantity in zip(journal.made, journal.decisions, journal.quantities, strict=True):
-            outcome = int(row[5])
-            # A position that was to be turned and may only be closed is refused the rest, and has an order.
-            if row[4] and decision.decision_id not in journal.refused:
-                self.orders[int(row[4])] = _order(decision, listings[decision.i], quantity)
-            else:
-                worse = standings.worse(int(row[0])) if outcome == DISTRUSTED else None
-                detail = worse.detail if worse else f"target {decision.target}: {OUTCOMES[outcome]}"
-                self.refusals.append(Refusal(decision.decision_id, OUTCOMES[outcome], detail))
-        parts: Counter[int] = Counter()
-        for (number, _, quantity, price, _, filled_at, time, _), opened in zip(
-            journal.fills, journal.fill_bars, strict=True
-        ):
-            parts[int(number)] += 1
-            fill = _fill(
-                self.orders[int(number)], listings, template, quantity, price, int(filled_at), int(time), opened
-            )
-            if parts[int(number)] > 1:
-                fill = replace(fill, content_id=base32_id(fill.content_id, str(parts[int(number)])))
-            self.fills.append(fill)
-            self.books.apply(fill)
-
-    def event_rows(self) -> list[Row]:
-        """The rows of trading.order_events: each order planned and sent when it was decided, and what came of it."""
-        filled: dict[str, list[Fill]] = defaultdict(list)
-        for fill in self.fills:
-            filled[fill.intent_id].append(fill)
-        ends = {int(row[0]): row for row in self._changes if int(row[4]) in ENDS}
-        rows = []
-        for number, order in self.orders.items():
-            events: list[tuple[S, datetime, Decimal, str | None]] = [
-                (state, order.decided_at, ZERO, None) for state in (S.PLANNED, S.SUBMITTING)
-            ]
-            done = ZERO
-            for fill in filled[order.intent_id]:
-                done += fill.quantity
-                state = S.FILLED if done == order.quantity else S.PARTIALLY_FILLED
-                events.append((state, fill.knowledge_time, done, None))
-            end = ends.get(number)
-            if end is not None and done < order.quantity:
-                # What only reduces is over when there is nothing left to reduce: the rest of it is cancelled.
-                state = ENDS[int(end[4])] or S.CANCELLED
-                state = S.CANCELLED if done and state is S.REJECTED else state
-                reason = "reduce_only" if ENDS[int(end[4])] is None else OUTCOMES[int(end[5])]
-                events.append((state, moment(int(end[3])), done, reason))
-            elif not done:
-                events.append((S.ACCEPTED, order.decided_at, ZERO, None))
-            rows += [
-                order_event_row(order.intent_id, state, at, sequence=place, filled=quantity, reason=reason)
-                for place, (state, at, quantity, reason) in enumerate(events)
-            ]
-        return rows
-
-
-def _order(decision: TradingDecision, listing: Listing, quantity: float) -> Order:
-    return Order(
-        intent_id=decision.intent_id(),
-        decision_id=decision.decision_id,
-        i=decision.i,
-        listing_id=decision.listing_id,
-        side="buy" if quantity > 0 else "sell",
-        quantity=to_ticks(abs(quantity), listing.lot),
-        decided_at=decision.decided_at,
-        reserved=ZERO,
-        terms=decision.request.terms if decision.request else MARKET,
-        is_for_target=decision.request is None,
-    )
-
-
-def _fill(
-    order: Order,
-    listings: Sequence[Listing],
-    template: WalletTemplate,
-    quantity: float,
-    price: float,
-    filled_at: int,
-    time: int,
-    opened: int | None,
-) -> Fill:
-    listing = listings[order.i]
-    exact_price, exact_quantity = to_ticks(price, listing.tick), to_ticks(abs(quantity), listing.lot)
-    bar = moment(filled_at if opened is None else opened)
-    return Fill(
-        i=order.i,
-        listing_id=order.listing_id,
-        content_id=base32_id(order.intent_id, f"{template.interval}@{stamp(bar)}"),
-        intent_id=order.intent_id,
-        side=order.side,
-        quantity=exact_quantity,
-        price=exact_price,
-        fee=percent_fee(exact_quantity, exact_price, template.fee_rate),
-        currency=listing.currency,
-        filled_at=moment(filled_at),
-        knowledge_time=moment(time),
-        bar_interval=template.interval,
-        bar_open_time=bar,
-    )

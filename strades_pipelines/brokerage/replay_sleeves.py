@@ -14,13 +14,8 @@ import numpy as np
 
 from strades_pipelines.brokerage.feed import StoredFeed
 from strades_pipelines.brokerage.prices import find_listings
-from strades_pipelines.brokerage.replay import (
-    Done,
-    read_replay_feed,
-    replay_name,
-    step_replay,
-    write_replay,
-)
+from strades_pipelines.brokerage.replay import read_replay_feed, replay_name, step_replay, write_replay
+from strades_pipelines.brokerage.replay_orders import ReplayOrders
 from strades_pipelines.brokerage.results import Curve, last_closes_at, result_rows
 from strades_pipelines.brokerage.trading_rows import (
     Row,
@@ -125,7 +120,7 @@ def simulate_several(
     Raises:
         StrategyError, WalletsError: as `replay_several`.
     """
-    done: dict[str, Done] = {}
+    done: dict[str, ReplayOrders] = {}
     instants = []
     for part in parts:
         journal, progress = step_replay(
@@ -136,7 +131,7 @@ def simulate_several(
                 raise WalletsError(
                     f"strategy {part.sleeve}: orders that only reduce, and brackets, need a wallet alone"
                 )
-        done[part.sleeve] = Done(part.template, part.listings, journal, part.feed.standings)
+        done[part.sleeve] = ReplayOrders(part.template, part.listings, journal, part.feed.standings)
         instants += progress.instants
     owners = {fill.content_id: sleeve for sleeve, one in done.items() for fill in one.fills}
     fills = sorted(

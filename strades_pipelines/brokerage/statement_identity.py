@@ -7,7 +7,7 @@ an account of its own.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple, TypeVar
@@ -25,6 +25,8 @@ from strades_pipelines.market.ledger_chain import plain
 
 T = TypeVar("T")
 STATEMENT = "statement"  # whom its orders were sent to
+# By how much a trade of an order may be dated before the order: files have whole seconds or minutes, and clocks differ.
+CLOCKS = timedelta(minutes=1)
 # What is booked already: by the venue's id of it, whoever ordered it, or by the id that a statement's row gave it.
 BOOKED = """
     SELECT f.wallet, f.listing_id, l.symbol, f.venue_fill_id, f.fill_id, f.side, f.quantity, f.price
@@ -116,8 +118,13 @@ class Account:
         """Of its wallets."""
         return [wallet.name for wallet in self.wallets]
 
-    def new_trades(self, rows: Sequence[StatementTrade | StatementCash], now: datetime) -> list[StatedTrade]:
+    def new_trades(
+        self, rows: Sequence[StatementTrade | StatementCash], now: datetime, *, ours: bool = False
+    ) -> list[StatedTrade]:
         """The trades that no wallet of the account has yet, in the order of their times.
+
+        Args:
+            ours: the rows are corrections that we wrote ourselves, so that no order made them.
 
         Raises:
             StatementError: a row is of another wallet's instrument or time, an id is booked as another trade, or an
@@ -144,7 +151,7 @@ class Account:
             for one, known in differing
             if one.terms not in (corrected.get(key) for key in one.keys)
         ]
-        faults += self._of_open_orders(new.values())
+        faults += [] if ours else self._of_open_orders(new.values())
         if faults:
             raise StatementError(faults)
         return sorted(new.values(), key=lambda one: (one.trade.at, one.trade.row))
@@ -228,7 +235,7 @@ class Account:
             trade = one.trade
             for intent_id, wallet, symbol, side, quantity, intended_at in orders:
                 is_its = (symbol, side) == (one.listing.symbol, trade.side)
-                if is_its and trade.quantity <= quantity and trade.at >= intended_at:
+                if is_its and trade.quantity <= quantity and trade.at >= intended_at - CLOCKS:
                     yield (
                         f"row {trade.row}: expected a trade of no order that is under way, was one that order "
                         f"{intent_id} of wallet {wallet} may have made; import it when that order is over"

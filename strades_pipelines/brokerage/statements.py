@@ -35,6 +35,9 @@ from strades_pipelines.market.owners import Key
 from strades_pipelines.market.rounding import scaled
 from strades_pipelines.market.split_arithmetic import ratio_since
 
+# Nothing trades in any wallet of an account while a file is booked into one of them.
+MOST_FOR_SEVERAL_WALLETS = 5_000
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:
@@ -63,7 +66,7 @@ def import_statement(
 
     Args:
         connection: with no transaction open.
-        whole: its rows are trades that belong together: all of them are new, or none is.
+        whole: its rows are a correction's trades, which belong together: all of them are new, or none is.
 
     Raises:
         StatementError: rows that cannot be read, or must not be booked; nothing is.
@@ -82,10 +85,18 @@ def import_statement(
         try:
             rows = read_statement(body, format_name)
             stated = Account(connection, wallet, list(wallets.values()))
-            trades = stated.new_trades(rows, request.at)
+            trades = stated.new_trades(rows, request.at, ours=whole)
             if whole and 0 < len(trades) < len(rows):
                 raise StatementError(["the trade was changed meanwhile; look at it again (`strades trace`)"])
             movements = stated.new_movements([row for row in rows if isinstance(row, StatementCash)])
+            new = len(trades) + len(movements)
+            if len(names) > 1 and new > MOST_FOR_SEVERAL_WALLETS:
+                raise StatementError(
+                    [
+                        f"file: expected at most {MOST_FOR_SEVERAL_WALLETS} new rows for an account with several "
+                        f"wallets, all of which wait meanwhile, was {new}; split it between two times"
+                    ]
+                )
             done = _import(
                 connection, wallet, len(rows), trades, movements, body, request,
                 file_name=file_name, format_name=format_name,

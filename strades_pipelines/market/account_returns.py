@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,13 @@ YEAR_SECONDS = 365 * 86_400
 LOWEST, HIGHEST, STEPS = math.log(1e-9), math.log(1e9 + 1), 2_000
 BISECTIONS = 65  # of the whole range, to 1e-18
 Floats = npt.NDArray[np.float64]
+
+
+class Sum(NamedTuple):
+    """What all flows make beyond the value at a growth, and how that changes with the growth; both in one scale."""
+
+    value: float
+    slope: float
 
 
 class TimeWeighted:
@@ -65,7 +73,8 @@ def money_weighted(flows: Sequence[tuple[datetime, Decimal]], value: Decimal, at
         value: what the account is worth at `at`.
 
     It costs 68 evaluations of the sum where the flows and then the value change their sign once at most, as where
-    money only came in; else 2,001 and 66 for each root, since only a grid says whether there is another one.
+    money only came in; else 2,001, and 66 for each root and each turn towards zero, since only a grid says whether
+    there is another one.
 
     Returns:
         None where there is no such rate, or more than one: no time has passed, nothing flowed in, all was lost (no
@@ -76,7 +85,7 @@ def money_weighted(flows: Sequence[tuple[datetime, Decimal]], value: Decimal, at
     if not np.any((years > 0) & (amounts != 0)):
         return None
 
-    def excess(log_growth: float) -> float:
+    def excess(log_growth: float) -> Sum:
         return _excess(log_growth, years, amounts, float(value))
 
     in_time = np.append(amounts[np.argsort(-years, kind="stable")], -float(value))
@@ -84,11 +93,11 @@ def money_weighted(flows: Sequence[tuple[datetime, Decimal]], value: Decimal, at
     return math.expm1(roots[0]) if len(roots) == 1 else None
 
 
-def _excess(log_growth: float, years: Floats, amounts: Floats, value: float) -> float:
+def _excess(log_growth: float, years: Floats, amounts: Floats, value: float) -> Sum:
     """What all flows, grown to the end, make beyond the value: divided by the largest growth, so as not to overflow."""
     scale = max(0.0, float(years.max()) * log_growth)
-    grown = float(np.sum(amounts * np.exp(years * log_growth - scale)))
-    return grown - value * math.exp(-scale)
+    grown = amounts * np.exp(years * log_growth - scale)
+    return Sum(float(np.sum(grown)) - value * math.exp(-scale), float(np.sum(grown * years)))
 
 
 def _sign_changes(amounts: Floats) -> int:
@@ -96,35 +105,54 @@ def _sign_changes(amounts: Floats) -> int:
     return int(np.count_nonzero(signs[1:] != signs[:-1]))
 
 
-def _one_root(function: Callable[[float], float]) -> list[float]:
+def _one_root(function: Callable[[float], Sum]) -> list[float]:
     """The root, if it is in the range, of a function whose terms change their sign once at most (Descartes)."""
-    return [_bisect(function, LOWEST, HIGHEST)] if function(LOWEST) * function(HIGHEST) < 0 else []
+    is_bracket = function(LOWEST).value * function(HIGHEST).value < 0
+    return [_bisect(function, LOWEST, HIGHEST)] if is_bracket else []
 
 
-def _roots(function: Callable[[float], float]) -> list[float]:
-    """Where the function changes its sign between LOWEST and HIGHEST, by bisection.
+def _roots(function: Callable[[float], Sum]) -> list[float]:
+    """Where the function is zero between LOWEST and HIGHEST, by bisection.
 
     SciPy's brentq would do, but SciPy weighs 100 MB and is used in tests alone; bisection of the few brackets that a
-    grid finds costs 66 evaluations each.
+    grid finds costs 66 evaluations each. Two roots within a step of the grid (2 % of growth) leave no change of sign:
+    they are looked for where the function turns within a step. Three within one are found as one.
     """
     step = (HIGHEST - LOWEST) / STEPS
     grid = [LOWEST + k * step for k in range(STEPS + 1)]
-    values = [function(x) for x in grid]
+    sums = [function(x) for x in grid]
     found = []
     for k in range(STEPS):
-        low, high = grid[k], grid[k + 1]
-        if values[k] == 0.0:
-            found.append(low)
-        elif values[k] * values[k + 1] < 0:
-            found.append(_bisect(function, low, high))
+        low, high = sums[k], sums[k + 1]
+        if low.value == 0.0:
+            found.append(grid[k])
+        elif low.value * high.value < 0:
+            found.append(_bisect(function, grid[k], grid[k + 1]))
+        elif low.value * low.slope < 0 and high.value * high.slope > 0:  # towards zero, and away from it
+            found += _roots_of_turn(function, grid[k], grid[k + 1], sign=math.copysign(1.0, low.value))
     return found
 
 
-def _bisect(function: Callable[[float], float], low: float, high: float) -> float:
-    is_rising = function(low) < 0
+def _roots_of_turn(function: Callable[[float], Sum], low: float, high: float, *, sign: float) -> list[float]:
+    """The two roots between `low` and `high`, of whose sign the function is at both, if it goes past zero and back."""
+    start, end = low, high
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        if (function(middle) < 0) == is_rising:
+        value, slope = function(middle)
+        if sign * value <= 0:
+            return [_bisect(function, start, middle), _bisect(function, middle, end)]
+        if sign * slope < 0:
+            low = middle
+        else:
+            high = middle
+    return []
+
+
+def _bisect(function: Callable[[float], Sum], low: float, high: float) -> float:
+    is_rising = function(low).value < 0
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        if (function(middle).value < 0) == is_rising:
             low = middle
         else:
             high = middle

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from psycopg.errors import CheckViolation
@@ -24,7 +25,7 @@ from strades_pipelines.brokerage.findings import StoredFinding, open_findings
 from strades_pipelines.brokerage.halts import current_state
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
-from strades_pipelines.brokerage.reconcile import Reconciled, reconcile
+from strades_pipelines.brokerage.reconcile import Reconciled, accounts, reconcile
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
@@ -388,6 +389,13 @@ def test_a_wallet_takes_no_more_than_it_has(desk: Desk) -> None:
     desk.market.rollback()
     assert desk.finding().state == "open"
     assert rows(desk.market, "SELECT count(*) FROM signals.decisions") == [(0,)]
+
+
+def test_wallets_are_locked_in_the_order_in_which_an_import_locks_them() -> None:
+    """Python sorts by code points, where _ (95) is before b (98); a database in English answers ab, a_c."""
+    connection = Mock()
+    connection.execute.return_value.fetchall.return_value = [("ccxt:gate", "paper", name) for name in ("ab", "a_c")]
+    assert list(accounts(connection).values()) == [["a_c", "ab"]]
 
 
 def test_two_at_once_book_each_fill_once_and_keep_each_finding_once(desk: Desk, database_url: str) -> None:

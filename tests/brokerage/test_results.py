@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
-from tests.brokerage.conftest import AAPL, IBM, REPLAY, START, AddCandles, Connection, rows
+from tests.brokerage.conftest import AAPL, BTC, IBM, REPLAY, START, AddCandles, Connection, rows
+from tests.brokerage.test_sleeves import SHARED
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -78,3 +80,62 @@ def test_a_strategy_is_its_wallets_taken_together(market: Connection) -> None:
     assert drawdown == pytest.approx(statistics["max_drawdown"])
     assert benchmark == pytest.approx((103 / 100 + 56 / 50) / 2 - 1)
     assert len(rows(market, "SELECT 1 FROM results.by_listing")) == 2
+
+
+def test_a_strategys_part_of_a_wallet_has_its_capital_once_and_begins_when_it_was_opened(market: Connection) -> None:
+    """A wallet of 1,000 over four sessions, whose instrument is worth 1, 1.1, 1.1 and 1.21 times its first close.
+
+    `trend` (60 %) loses 50 and 10 and gives way to `trend2` (60 %) with the third session, which makes 30 in the
+    fourth: 600 became 550, 540, 540 and 570, beside 600 * 1.21. `slow` (40 %) comes with the
+    third session and makes 20: 420 of 400, beside 400 * 1.21 / 1.1.
+    """
+    open_wallet(market, SHARED, now=START)
+    third = START + timedelta(days=2)
+    market.execute("UPDATE trading.sleeves SET strategy = 'other', opened_at = %s WHERE sleeve = 'slow'", [third])
+    market.execute("UPDATE trading.sleeves SET retired_at = %s WHERE sleeve = 'trend'", [third])
+    market.execute(
+        """
+        INSERT INTO trading.sleeves
+        SELECT wallet, 'trend2', strategy, parameters, instruments, capital_percent, code_hash, %s, NULL
+        FROM trading.sleeves WHERE sleeve = 'trend'
+        """,
+        [third],
+    )
+    made = [{"trend": -50}, {"trend": -10}, {}, {"trend2": 30, "slow": 20}]
+    for n, (pnls, held) in enumerate(zip(made, (0, 100, 100, 210), strict=True)):
+        start = START + timedelta(days=n)
+        session = {"at": start, "day": start.date(), "end": start + timedelta(days=1), "flows": 0 if n else 1000}
+        market.execute(
+            """
+            INSERT INTO results.wallet_sessions
+            VALUES ('paper', %(day)s, %(at)s, %(end)s, 0, %(flows)s, 0, 0, 0, 0, 0, 0, NULL, '{}', 0, '{}')
+            """,
+            session,
+        )
+        for sleeve, pnl in pnls.items():
+            market.execute(
+                """
+                INSERT INTO results.session_attribution VALUES ('paper', %s, %s, %s, 'algorithm', 0, 1, 100, 1, %s)
+                """,
+                [start.date(), BTC, sleeve, pnl],
+            )
+        market.execute(
+            """
+            INSERT INTO results.listing_equity (wallet, listing_id, day, time, quantity, value, pnl, benchmark)
+            VALUES ('paper', %s, %s, %s, 0, 0, 0, %s)
+            """,
+            [BTC, start.date(), start, held],
+        )
+    market.execute("INSERT INTO results.performance VALUES ('paper', '{}', '{}')")
+    query = """
+        SELECT strategy, wallets, capital, final_equity, max_drawdown, fees, benchmark_return
+        FROM results.by_strategy ORDER BY strategy
+    """
+    expected = [
+        ("other", 1, 400, 420, 0, 1, pytest.approx(0.1)),
+        ("sma_cross", 1, 600, 570, pytest.approx(540 / 550 - 1), 3, pytest.approx(0.21)),
+    ]
+    assert rows(market, query) == expected
+    # The last that was retired keeps its capital, or its losses would be of nothing.
+    market.execute("UPDATE trading.sleeves SET retired_at = %s WHERE retired_at IS NULL", [START + timedelta(days=4)])
+    assert rows(market, query) == expected

@@ -409,7 +409,7 @@ def test_results_and_context_are_of_the_whole_wallet_and_say_its_strategies(
     )
     fees = rows(market, "SELECT sum(fee)::float8 FROM trading.fills")[0][0]
     held = CLOSES[-1] / CLOSES[0] - 1
-    assert kind == ("sma_cross", 2, 1000, pytest.approx(equity), pytest.approx(fees), None, pytest.approx(held))
+    assert kind == ("sma_cross", 1, 1000, pytest.approx(equity), pytest.approx(fees), None, pytest.approx(held))
     market.execute("UPDATE trading.sleeves SET strategy = 'other' WHERE sleeve = 'slow'")
     kinds = rows(market, "SELECT strategy, wallets, capital, final_equity FROM results.by_strategy ORDER BY strategy")
     brought = {row[0]: float(row[5] + row[6]) for row in made}

@@ -85,6 +85,28 @@ def test_what_no_rate_or_several_rates_explain_is_undefined() -> None:
     assert money_weighted(flows, D(-6), START + 2 * year) is None
 
 
+@pytest.mark.parametrize(
+    ("flows", "value", "rate"),
+    [
+        # 1,000 (x - 1.1)(x - 1.105)(x - 1.5) = 1,000 x^3 - 3,705 x^2 + 4,523 x - 1,823.25: 10 %, 10.5 % and 50 %.
+        (("1000", "-3705", "4523"), "1823.25", None),
+        # 1,000 (x - 1.05)(x - 1.06)(x - 1.3): 5 %, 6 % and 30 %.
+        (("1000", "-3410", "3856"), "1446.9", None),
+        # 1,000 (x - 1.1)(x - 1.105)(x - 1.13): the third is a step of the grid away.
+        (("1000", "-3335", "3707.15"), "1373.515", None),
+        # The negative of the first: the curve turns below zero in place of above it.
+        (("-1000", "3705", "-4523"), "-1823.25", None),
+        # 1,000 ((x - 1.1)^2 + 0.0001)(x - 1.5): it turns at 10 % without coming to zero, so that 50 % is the only one.
+        (("1000", "-3700", "4510.1"), "1815.15", 0.5),
+    ],
+)
+def test_rates_that_are_close_together_are_told_apart(flows: tuple[str, ...], value: str, rate: float | None) -> None:
+    """Flows of three years, of which the value is what is left: a cubic in x = 1 + rate."""
+    timed = [(START + n * timedelta(days=365), D(amount)) for n, amount in enumerate(flows)]
+    found = money_weighted(timed, D(value), START + timedelta(days=3 * 365))
+    assert found == (None if rate is None else pytest.approx(rate, abs=1e-9))
+
+
 amounts = st.lists(st.integers(1, 10_000), min_size=1, max_size=8)
 
 
@@ -119,7 +141,7 @@ def test_the_work_is_bounded_however_many_flows_there_are(
 
     work_out, count = account_returns._excess, 0
 
-    def counted(*arguments: Any) -> float:
+    def counted(*arguments: Any) -> account_returns.Sum:
         nonlocal count
         count += 1
         return work_out(*arguments)
