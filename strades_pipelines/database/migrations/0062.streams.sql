@@ -49,6 +49,7 @@ CREATE TABLE ops.stream_states (
     gaps          integer NOT NULL,           -- stretches that are being asked for again
     detail        text,
     updated_at    timestamptz NOT NULL,
+    complete_until timestamptz,               -- start of the oldest open hole, else the newest record; a start asks from there on
     PRIMARY KEY (source, instrument_id)
 );
 GRANT SELECT ON rawsources.frames, records.trade_bars, records.trade_bar_revisions, ops.stream_states

@@ -49,6 +49,18 @@ class Progress:
     heard_at: float = 0.0
     last_frame_at: datetime | None = None
     is_stale: bool = False
+    reported_until: int | None = None  # of the state that was written last, microseconds
+
+    @property
+    def complete_until(self) -> int | None:
+        """Where its records stop being complete, microseconds since the epoch; None before the first one."""
+        return self.numbers.complete_until() or self.numbers.time
+
+    @property
+    def has_unreported_hole(self) -> bool:
+        """Whether a start after a kill would not know of a hole, and go on behind it."""
+        until = self.complete_until
+        return bool(self.numbers.gaps) and (self.reported_until is None or until is None or until < self.reported_until)
 
 
 @dataclass
@@ -84,6 +96,7 @@ class StreamRecorder:
         self._buffer: list[Frame] = []
         self._bytes = 0
         self._room, self._work = asyncio.Event(), asyncio.Event()
+        self._states_lock = asyncio.Lock()  # older states never overwrite newer ones
 
     async def run(self) -> None:
         """Go on from where the database is, until cancelled. Nothing is read before it answers."""
@@ -145,6 +158,8 @@ class StreamRecorder:
 
     async def _store_batch(self) -> None:
         batch = _first_batch(self._buffer)
+        if any(progress.has_unreported_hole for progress in self.progress.values()):
+            await self._write_states()  # before the trades behind the hole are stored
         loaded = await self._through("database", lambda: self.writer.store(batch, self._clock()))
         del self._buffer[: len(batch)]
         self._bytes -= sum(len(frame.data) for frame in batch)
@@ -232,9 +247,15 @@ class StreamRecorder:
                 if self.client.connection and quiet > self._stale_seconds(id_) and not progress.is_stale:
                     progress.is_stale = True
                     self._say(f"{self.source.website.name}: {id_}: no record for {quiet:.0f} s")
+            await self._write_states()
+            await asyncio.sleep(STATE_SECONDS)
+
+    async def _write_states(self) -> None:
+        async with self._states_lock:
             states = {id_: self._state(progress) for id_, progress in self.progress.items()}
             await self._through("database", partial(self.writer.keep_states, states, datetime.now(UTC)))
-            await asyncio.sleep(STATE_SECONDS)
+            for id_, state in states.items():
+                self.progress[id_].reported_until = _microseconds(state.complete_until)
 
     def _stale_seconds(self, instrument: str) -> float:
         """A bar comes once an interval."""
@@ -246,7 +267,8 @@ class StreamRecorder:
         connection, gaps = self.client.connection, len(progress.numbers.gaps)
         state = "down" if connection is None else "stale" if progress.is_stale else "repairing" if gaps else "live"
         detail = self.client.error if connection is None else self.counts.errors.get("repair")
-        return State(connection, state, progress.last_frame_at, gaps, detail)
+        until = progress.complete_until
+        return State(connection, state, progress.last_frame_at, gaps, detail, None if until is None else _time(until))
 
     async def _through(self, what: str, work: Callable[[], Result]) -> Result:
         """Do work of the database in a thread, again and again while it is away; what was read waits meanwhile."""

@@ -31,12 +31,14 @@ CANDLES = """
 UNPARSED = "SELECT fetch_id FROM rawsources.fetches WHERE source = %s AND method = 'STREAM' AND NOT is_parsed"
 KEEP_STATE = """
     INSERT INTO ops.stream_states AS known (
-        source, instrument_id, connection, state, last_frame_at, gaps, detail, updated_at
-    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+        source, instrument_id, connection, state, last_frame_at, gaps, detail, complete_until, updated_at
+    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (source, instrument_id) DO UPDATE SET
         connection = EXCLUDED.connection, state = EXCLUDED.state, gaps = EXCLUDED.gaps, detail = EXCLUDED.detail,
-        updated_at = EXCLUDED.updated_at, last_frame_at = coalesce(EXCLUDED.last_frame_at, known.last_frame_at)
+        updated_at = EXCLUDED.updated_at, last_frame_at = coalesce(EXCLUDED.last_frame_at, known.last_frame_at),
+        complete_until = coalesce(EXCLUDED.complete_until, known.complete_until)
 """
+COMPLETE_UNTIL = "SELECT complete_until FROM ops.stream_states WHERE source = %s AND instrument_id = %s"
 
 
 class StreamBusy(Exception):
@@ -45,7 +47,10 @@ class StreamBusy(Exception):
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of an instrument at the start: its oldest and newest record of the last hours, UTC; None where there is none."""
+    """Of an instrument at the start: its oldest record of the last hours, and where its records stop being complete.
+
+    Both are UTC, and None where the last hours have no record.
+    """
 
     first: datetime | None
     last: datetime | None
@@ -68,6 +73,7 @@ class State:
     last_frame_at: datetime | None
     gaps: int
     detail: str | None
+    complete_until: datetime | None
 
 
 class StreamWriter:
@@ -129,8 +135,8 @@ class StreamWriter:
         """Say how the streams do; `now` is the machine's time, also where the world's clock is held."""
         with self._own_connection() as connection, connection.cursor() as cursor:
             for id_, each in states.items():
-                values = [each.connection, each.state, each.last_frame_at, each.gaps, each.detail, now]
-                cursor.execute(KEEP_STATE, [self.source.website.name, id_, *values])
+                values = [each.connection, each.state, each.last_frame_at, each.gaps, each.detail, each.complete_until]
+                cursor.execute(KEEP_STATE, [self.source.website.name, id_, *values, now])
 
     def close(self) -> None:
         """Give up the lock."""
@@ -151,14 +157,22 @@ class StreamWriter:
         return Taken(written, summary.rejects)
 
     def _coverage(self, connection: psycopg.Connection[Any], id_: str, now: datetime) -> Coverage:
-        """How far the records of an instrument reach; of older ones than `LOOK_BACK` nothing is completed."""
+        """How far the records of an instrument are complete; of older ones than `LOOK_BACK` nothing is completed.
+
+        The newest record alone does not say it: records behind a hole are stored while the hole is still open.
+        """
         listing, since = self._listing(connection, id_), now - LOOK_BACK
         if self.builds_bars:
             row = connection.execute(TRADES, [listing, since, now]).fetchone()
         else:
             interval = self.source.instruments[id_].interval
             row = connection.execute(CANDLES, [listing, interval, since, now]).fetchone()
-        return Coverage(*(row or (None, None)))
+        first, last = row or (None, None)
+        known = connection.execute(COMPLETE_UNTIL, [self.source.website.name, id_]).fetchone()
+        if first is not None and last is not None and known is not None and known[0] is not None:
+            last = max(min(last, known[0]), since)
+            first = min(first, last)  # a hole that began before the last hours is filled from their start on
+        return Coverage(first, last)
 
     def _listing(self, connection: psycopg.Connection[Any], id_: str) -> int:
         with connection.cursor() as cursor:

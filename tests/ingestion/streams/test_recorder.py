@@ -1,0 +1,91 @@
+"""What a recorder makes of single frames, and in which order it writes; a list stands for the database."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.ingestion.streams.frame_store import Frame
+from strades_pipelines.ingestion.streams.recorder import Progress, StreamRecorder
+from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
+from strades_pipelines.ingestion.streams.stream_sources import stream_sources
+from strades_pipelines.ingestion.streams.writer import State, StreamWriter, Taken
+from strades_pipelines.settings import PROJECT
+
+BTC = "001CC"  # of gateio_trades in Sources.json
+NOW = datetime(2026, 11, 30, 10, 0, tzinfo=UTC)
+WORDS = {"currency_pair": "BTC_USDT", "side": "buy", "amount": "1", "price": "2"}
+
+
+class ListWriter(StreamWriter):
+    """Keeps what it was asked to write, in order; `taken` is the answer to each batch and each repair."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__(source, "")
+        self.calls: list[tuple[Any, ...]] = []
+        self.taken = Taken(1, 0)
+
+    def store(self, frames: Sequence[Frame], now: datetime) -> Taken:
+        """Keep the numbers of the frames."""
+        self.calls.append(("store", [frame.sequence for frame in frames]))
+        return self.taken
+
+    def keep_states(self, states: Mapping[str, State], now: datetime) -> None:
+        """Keep what was said of Bitcoin."""
+        self.calls.append(("state", states[BTC].state, states[BTC].complete_until))
+
+
+class Recording:
+    """A recorder of gateio_trades at NOW, on a `ListWriter`."""
+
+    def __init__(self) -> None:
+        [source] = stream_sources(load_sources(PROJECT / "Sources.json"), ["gateio_trades"])
+        self.writer = ListWriter(source)
+        self.said: list[str] = []
+        self.now = NOW
+        self.recorder = StreamRecorder(source, self.writer, clock=lambda: self.now, say=self.said.append)
+        self.recorder.progress = {id_: Progress(Numbers()) for id_ in source.instruments}
+        self.recorder.client.connection = 7
+        self.sequence = 0
+
+    @property
+    def progress(self) -> Progress:
+        """Of Bitcoin."""
+        return self.recorder.progress[BTC]
+
+    async def receive(self, number: int, time: datetime | float) -> None:
+        """A frame of a trade of Bitcoin; a float is seconds since the epoch."""
+        seconds = time.timestamp() if isinstance(time, datetime) else time
+        row = {"id": number, "id_market": number, "create_time_ms": f"{1000 * seconds:.0f}"}
+        document = {"channel": "spot.trades", "event": "update", "result": row | WORDS}
+        await self.recorder._receive(7, self.sequence, json.dumps(document).encode())
+        self.sequence += 1
+
+    async def store(self) -> None:
+        """Store what was received."""
+        while not self.recorder.is_empty:
+            await self.recorder._store_batch()
+
+
+@pytest.fixture
+def recording() -> Recording:
+    """A recorder that has received nothing."""
+    return Recording()
+
+
+def test_02_a_hole_is_written_down_before_the_trades_behind_it_are_stored(recording: Recording) -> None:
+    async def receive() -> None:
+        await recording.receive(1, NOW - timedelta(seconds=9))
+        await recording.store()
+        await recording.receive(5, NOW - timedelta(seconds=3))  # 2 to 4 are missing
+        await recording.store()
+        await recording.receive(6, NOW - timedelta(seconds=2))
+        await recording.store()
+
+    asyncio.run(receive())
+    hole = ("state", "repairing", NOW - timedelta(seconds=9))
+    assert recording.writer.calls == [("store", [0]), hole, ("store", [1]), ("store", [2])]

@@ -1,0 +1,51 @@
+"""What a start finds of an earlier process: how far the records reach, and where they stop being complete."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+
+from strades_pipelines.datamanager.listings import sync_listings
+from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.ingestion.streams.frame_store import Frame
+from strades_pipelines.ingestion.streams.stream_sources import stream_sources
+from strades_pipelines.ingestion.streams.writer import Coverage, State, StreamWriter
+from strades_pipelines.settings import PROJECT
+
+BTC = "001CC"  # of gateio_trades in Sources.json
+at = partial(datetime, 2026, 11, 30, tzinfo=UTC)  # hour, minute
+
+
+def trade(number: int, time: datetime, connection: int = 7) -> Frame:
+    """The frame of a trade at Gate.io, which arrives as it happens."""
+    row = {"id": number, "create_time_ms": f"{1000 * time.timestamp():.0f}", "side": "buy", "amount": "1", "price": "2"}
+    document = {"channel": "spot.trades", "event": "update", "result": row | {"currency_pair": "BTC_USDT"}}
+    microseconds = round(1_000_000 * time.timestamp())
+    return Frame(connection, number, time, json.dumps(document).encode(), BTC, microseconds)
+
+
+@pytest.fixture
+def writer(database_url: str) -> StreamWriter:
+    """The writer of gateio_trades on an empty database."""
+    sources = load_sources(PROJECT / "Sources.json")
+    sync_listings(sources, url=database_url, now=at(9))
+    [source] = stream_sources(sources, ["gateio_trades"])
+    return StreamWriter(source, database_url)
+
+
+def test_02_a_start_goes_on_from_the_hole_that_an_earlier_process_left_open(writer: StreamWriter) -> None:
+    # cut from 10:00 to 10:20: the trades of 10:20 are stored while the hole is open
+    frames = [trade(1, at(9, 50)), trade(2, at(10)), trade(9, at(10, 20)), trade(10, at(10, 21))]
+    assert writer.store(frames, at(10, 21)).rows == 4
+    now = at(10, 40)
+    assert writer.open(now)[BTC] == Coverage(at(9, 50), at(10, 21))
+    writer.keep_states({BTC: State(7, "repairing", at(10, 21), 1, None, at(10))}, now)
+    assert writer.open(now)[BTC] == Coverage(at(9, 50), at(10))
+    # a process that does not know yet leaves the time as it is
+    writer.keep_states({BTC: State(8, "down", None, 0, None, None)}, now)
+    assert writer.open(now)[BTC] == Coverage(at(9, 50), at(10))
+    # five minutes of the hole are older than the last six hours, whose start is 10:05 then: bars begin there
+    later = at(16, 5)
+    assert writer.open(later)[BTC] == Coverage(later - timedelta(hours=6), later - timedelta(hours=6))
+    writer.close()
