@@ -7,6 +7,7 @@ frame that was read is dropped. A process that is killed loses what it held, and
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -99,7 +100,10 @@ class StreamRecorder:
         self._states_lock = asyncio.Lock()  # older states never overwrite newer ones
 
     async def run(self) -> None:
-        """Go on from where the database is, until cancelled. Nothing is read before it answers."""
+        """Go on from where the database is, until cancelled. Nothing is read before it answers.
+
+        What was read and not stored by a run that failed is stored by the next one.
+        """
         coverage = await self._through("start", lambda: self.writer.open(self._clock()))
         self.progress = {id_: Progress(Numbers(time=_microseconds(each.last))) for id_, each in coverage.items()}
         for id_, each in coverage.items():
@@ -108,6 +112,32 @@ class StreamRecorder:
         async with asyncio.TaskGroup() as tasks:
             for part in (self.client.run(), self._store_batches(), self._mend_gaps(), self._report_states()):
                 tasks.create_task(part)
+
+    async def run_forever(self) -> None:
+        """`run`, again after each failure, with a wait that doubles: one source's failure is no other source's."""
+        wait = FIRST_WAIT
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                await self.run()
+            except Exception as error:
+                await self._report_failure(error)
+            wait = FIRST_WAIT if loop.time() - began > LONGEST_WAIT else wait
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    async def _report_failure(self, error: Exception) -> None:
+        """Say why the stream failed, and write it into its states, which are all that others see of it."""
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        line = f"failed, starting it again: {one_line(f'{type(error).__name__}: {error}')}"
+        self._tell("failure", line)
+        state = State(None, "down", None, 0, line, None)
+        with suppress(Exception):  # the failure may be the database's
+            await asyncio.to_thread(
+                self.writer.keep_states, dict.fromkeys(self.source.instruments, state), datetime.now(UTC)
+            )
 
     @property
     def is_empty(self) -> bool:
@@ -249,6 +279,7 @@ class StreamRecorder:
                     self._say(f"{self.source.website.name}: {id_}: no record for {quiet:.0f} s")
             await self._write_states()
             await asyncio.sleep(STATE_SECONDS)
+            self.counts.errors.pop("failure", None)  # it was started again, and runs
 
     async def _write_states(self) -> None:
         async with self._states_lock:

@@ -9,7 +9,7 @@ from datetime import datetime
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from strades_pipelines.ingestion.streams.address import AddressRefused, open_socket, wire_url
+from strades_pipelines.ingestion.streams.address import open_socket, wire_url
 from strades_pipelines.ingestion.streams.frame_store import StreamSource
 from strades_pipelines.ingestion.streams.messages import ping_message, subscriptions
 from strades_pipelines.ingestion.verdicts import one_line
@@ -54,7 +54,8 @@ class StreamClient:
             try:
                 await self._read_one_connection()
                 error = "the connection ended"
-            except (OSError, TimeoutError, WebSocketException, AddressRefused) as failure:
+            # ValueError: an address that was refused, or a redirect, which `websockets` refuses where a socket is given
+            except (OSError, TimeoutError, WebSocketException, ValueError) as failure:
                 error = one_line(str(failure) or type(failure).__name__)
             finally:
                 self.connection = None

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.ingestion.streams import recorder
 from strades_pipelines.ingestion.streams.frame_store import Frame
 from strades_pipelines.ingestion.streams.recorder import Progress, StreamRecorder
 from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
 from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.ingestion.streams.writer import State, StreamWriter, Taken
+from strades_pipelines.operations.streaming import _keep_all
 from strades_pipelines.settings import PROJECT
 
 BTC = "001CC"  # of gateio_trades in Sources.json
@@ -89,3 +91,29 @@ def test_02_a_hole_is_written_down_before_the_trades_behind_it_are_stored(record
     asyncio.run(receive())
     hole = ("state", "repairing", NOW - timedelta(seconds=9))
     assert recording.writer.calls == [("store", [0]), hole, ("store", [1]), ("store", [2])]
+
+
+def test_a_stream_that_fails_is_started_again_and_no_other_one_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "FIRST_WAIT", 0.01)
+    failing, other = Recording(), Recording()
+    runs: list[str] = []
+
+    async def fail_once() -> None:
+        runs.append("failing")
+        if len(runs) < 3:  # the other one, this one, and this one again
+            raise ExceptionGroup("of tasks", [OverflowError("date value out of range")])
+        await asyncio.Event().wait()
+
+    async def run_on() -> None:
+        runs.append("other")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(failing.recorder, "run", fail_once)
+    monkeypatch.setattr(other.recorder, "run", run_on)
+    asyncio.run(_keep_all([other.recorder, failing.recorder], 0.5))
+    assert runs == ["other", "failing", "failing"]
+    line = "failed, starting it again: OverflowError: date value out of range"
+    assert failing.said == [f"gateio_trades: {line}"]
+    assert failing.recorder.counts.errors == {"failure": line}
+    assert failing.writer.calls == [("state", "down", None)]
+    assert other.said == []
