@@ -19,7 +19,7 @@ from adbc_driver_manager import Error as AdbcError
 from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.ingestion.streams.frame_store import UNREADABLE, Frame, StreamSource
 from strades_pipelines.ingestion.streams.repair import RepairFailed
-from strades_pipelines.ingestion.streams.routing import Router
+from strades_pipelines.ingestion.streams.routing import Route, Router
 from strades_pipelines.ingestion.streams.stream_client import StreamClient
 from strades_pipelines.ingestion.streams.stream_gaps import Gap
 from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
@@ -35,6 +35,8 @@ JOIN_SECONDS = 5.0  # a connection without a trade for so long: what was before 
 STATE_SECONDS = 5.0
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds after a failure, doubled while it lasts
 MARGIN = timedelta(seconds=1)  # around a gap: venues state times in whole seconds or milliseconds
+# A record states a time of the last day, by our clock: another one says nothing about what is missing.
+OLDEST, NEWEST = timedelta(days=1), timedelta(seconds=10)
 BARS_AFTER = timedelta(seconds=2)  # a bar is built so long after its close
 DATABASE_ERRORS = (psycopg.OperationalError, AdbcError)
 Result = TypeVar("Result")
@@ -50,6 +52,7 @@ class Progress:
     heard_at: float = 0.0
     last_frame_at: datetime | None = None
     is_stale: bool = False
+    has_wrong_time: bool = False
     reported_until: int | None = None  # of the state that was written last, microseconds
 
     @property
@@ -105,7 +108,7 @@ class StreamRecorder:
         What was read and not stored by a run that failed is stored by the next one.
         """
         coverage = await self._through("start", lambda: self.writer.open(self._clock()))
-        self.progress = {id_: Progress(Numbers(time=_microseconds(each.last))) for id_, each in coverage.items()}
+        self.progress = {id_: Progress(Numbers(time=_microseconds_of(each.last))) for id_, each in coverage.items()}
         for id_, each in coverage.items():
             if each.first is not None:
                 self._begin_bars(id_, each.first)
@@ -155,20 +158,43 @@ class StreamRecorder:
         route = self._router.route(data)
         instrument = route.instrument if route.is_readable else UNREADABLE
         now = self._clock()
-        self._buffer.append(Frame(connection, sequence, now, data, instrument, route.time))
+        time = self._plausible_time(route, now)
+        self._buffer.append(Frame(connection, sequence, now, data, instrument, time))
         self._bytes += len(data)
         self.counts.frames += 1
         if route.instrument is not None:
             progress, seconds = self.progress[route.instrument], asyncio.get_running_loop().time()
             progress.heard_at, progress.last_frame_at, progress.is_stale = seconds, now, False
-            if route.time is not None:
-                self._begin_bars(route.instrument, _time(route.time))
-                progress.numbers.see(route.first, route.last, route.time, seconds)
+            if time is not None:
+                self._begin_bars(route.instrument, _time(time))
+                progress.numbers.see(route.first, route.last, time, seconds)
         if len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
             self._work.set()
         if len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
             self._room.clear()
             await self._room.wait()
+
+    def _plausible_time(self, route: Route, now: datetime) -> int | None:
+        """The time that a frame states, microseconds since the epoch; None where it cannot be, which is told of once.
+
+        The frame is stored and parsed all the same. A bar states its opening time, an interval before it comes.
+        """
+        if route.instrument is None or route.time is None:
+            return None
+        length = timedelta(0)
+        if not self.writer.builds_bars:
+            length = timedelta(seconds=interval_seconds(self.source.instruments[route.instrument].interval))
+        oldest, newest = _microseconds(now - OLDEST - length), _microseconds(now + NEWEST)
+        if oldest <= route.time <= newest:
+            return route.time
+        progress = self.progress[route.instrument]
+        if not progress.has_wrong_time:
+            progress.has_wrong_time = True
+            self._say(
+                f"{self.source.website.name}: {route.instrument}: a frame states a time that is not of the last day "
+                f"({route.time} us since the epoch): no hole and no bar is told from it; is this machine's clock right?"
+            )
+        return None
 
     def _disconnected(self) -> None:
         for progress in self.progress.values():
@@ -240,7 +266,7 @@ class StreamRecorder:
             connected = self.client.connection is not None
             if connected and seconds - self.client.connected_at > JOIN_SECONDS:
                 for progress in self.progress.values():
-                    progress.numbers.join_without_trade(_microseconds(now) or 0, seconds)
+                    progress.numbers.join_without_trade(_microseconds(now), seconds)
             due = {id_: each.numbers.due(seconds - GAP_SECONDS) for id_, each in self.progress.items()}
             if not any(due.values()):
                 continue
@@ -286,7 +312,7 @@ class StreamRecorder:
             states = {id_: self._state(progress) for id_, progress in self.progress.items()}
             await self._through("database", partial(self.writer.keep_states, states, datetime.now(UTC)))
             for id_, state in states.items():
-                self.progress[id_].reported_until = _microseconds(state.complete_until)
+                self.progress[id_].reported_until = _microseconds_of(state.complete_until)
 
     def _stale_seconds(self, instrument: str) -> float:
         """A bar comes once an interval."""
@@ -338,5 +364,9 @@ def _time(microseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
-def _microseconds(time: datetime | None) -> int | None:
-    return None if time is None else (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+def _microseconds(time: datetime) -> int:
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _microseconds_of(time: datetime | None) -> int | None:
+    return None if time is None else _microseconds(time)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 MOST_GAPS = 100  # of one instrument; more are asked for as one stretch
+RENUMBERED = 1_000_000  # a number so far from the one before is of another count, not of a hole
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ class Sequence:
         elif self.number is None or not self.is_joined:
             if self.number is None or first != self.number + 1:
                 self._join(time, seen)
-            self.number = max(last, self.number or 0)
+            self.number = last  # not the larger: a venue may have begun its numbers again
+        elif abs(first - self.number) > RENUMBERED:
+            self.gaps.append(Gap(min(self.time or time, time), time, seen))
+            self.number = last
         elif first > self.number + 1:
             self.gaps.append(Gap(min(self.time or time, time), time, seen, self.number + 1, first - 1))
             self.number = last

@@ -117,3 +117,24 @@ def test_a_stream_that_fails_is_started_again_and_no_other_one_with_it(monkeypat
     assert failing.recorder.counts.errors == {"failure": line}
     assert failing.writer.calls == [("state", "down", None)]
     assert other.said == []
+
+
+@pytest.mark.parametrize("seconds", [9e12, 253_402_300_799.0, 0.0, NOW.timestamp() + 86_400, NOW.timestamp() - 86_401])
+def test_a_frame_of_another_time_costs_nothing_but_its_own_place_in_the_bars(
+    recording: Recording, seconds: float
+) -> None:
+    async def receive() -> None:
+        await recording.receive(1, NOW - timedelta(seconds=5))
+        await recording.receive(2, seconds)
+        await recording.receive(2, seconds)
+        await recording.receive(3, NOW - timedelta(seconds=3))  # 2 is missing: its frame counted for nothing
+        await recording.store()
+
+    asyncio.run(receive())
+    assert recording.writer.calls[-1] == ("store", [0, 1, 2, 3])  # all are kept
+    numbers = recording.progress.numbers
+    assert [(gap.first, gap.last) for gap in numbers.gaps] == [(2, 2)]
+    assert numbers.time == 1_000_000 * (int(NOW.timestamp()) - 3)  # the next outage is asked for from there on
+    assert recording.progress.bars_from == NOW  # the minute after the first trade's, as without that frame
+    assert len(recording.said) == 1
+    assert "is this machine's clock right?" in recording.said[0]
