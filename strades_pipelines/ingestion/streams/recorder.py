@@ -217,6 +217,8 @@ class StreamRecorder:
         if any(progress.has_unreported_hole for progress in self.progress.values()):
             await self._write_states()  # before the trades behind the hole are stored
         loaded = await self._through("database", lambda: self.writer.store(batch, self._clock()))
+        if loaded.refused:
+            self._ask_for_refused(batch, loaded.refused)
         del self._buffer[: len(batch)]
         self._bytes -= sum(len(frame.data) for frame in batch)
         self._room.set()
@@ -225,6 +227,17 @@ class StreamRecorder:
         for frame in batch:
             if frame.instrument in self.progress and frame.time is not None:
                 self._build_again(frame.instrument, _time(frame.time))
+
+    def _ask_for_refused(self, batch: Sequence[Frame], refused: Sequence[str]) -> None:
+        """Have REST asked for what a batch held that the parser refused. The reason is told once until that is done."""
+        line = f"frames were stored and refused by the parser, their records are asked for: {one_line(refused[0])}"
+        if "parser" not in self.counts.errors:
+            self._say(f"{self.source.website.name}: {line}")
+        self.counts.errors["parser"] = line
+        for id_, progress in self.progress.items():
+            times = [frame.time for frame in batch if frame.instrument == id_ and frame.time is not None]
+            if times:
+                progress.numbers.add_gap(min(times), max(times), asyncio.get_running_loop().time())
 
     def _begin_bars(self, instrument: str, time: datetime) -> None:
         """The first record: the bar that holds it is of a part of its trades, the next one is the first."""
@@ -274,6 +287,8 @@ class StreamRecorder:
                 await self._mend({id_: gaps for id_, gaps in due.items() if gaps})
                 wait = FIRST_WAIT
                 self.counts.errors.pop("repair", None)
+                if not any(progress.numbers.gaps for progress in self.progress.values()):
+                    self.counts.errors.pop("parser", None)
             except (RepairFailed, *DATABASE_ERRORS) as error:
                 self._tell("repair", f"what is missing could not be asked for: {one_line(str(error))}")
                 await asyncio.sleep(wait)
@@ -323,7 +338,8 @@ class StreamRecorder:
     def _state(self, progress: Progress) -> State:
         connection, gaps = self.client.connection, len(progress.numbers.gaps)
         state = "down" if connection is None else "stale" if progress.is_stale else "repairing" if gaps else "live"
-        detail = self.client.error if connection is None else self.counts.errors.get("repair")
+        errors = self.counts.errors
+        detail = self.client.error if connection is None else errors.get("repair") or errors.get("parser")
         until = progress.complete_until
         return State(connection, state, progress.last_frame_at, gaps, detail, None if until is None else _time(until))
 

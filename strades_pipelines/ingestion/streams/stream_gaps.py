@@ -58,8 +58,12 @@ class Sequence:
             self.number = last
         self.is_joined = True
         self.time = max(time, self.time or 0)
-        if len(self.gaps) > MOST_GAPS:
-            self.gaps = [Gap(min(gap.start for gap in self.gaps), max(gap.end for gap in self.gaps), seen)]
+        self._bound_gaps(seen)
+
+    def add_gap(self, start: int, end: int, seen: float) -> None:
+        """Note that trades between two times, microseconds since the epoch, came and could not be read."""
+        self.gaps.append(Gap(start, end, seen))
+        self._bound_gaps(seen)
 
     def join_without_trade(self, now: int, seen: float) -> None:
         """A connection on which no trade comes: what was before it is asked for up to `now` (microseconds)."""
@@ -79,6 +83,10 @@ class Sequence:
         """Before that time, in microseconds, nothing is missing; None where nothing is at all."""
         starts = [gap.start for gap in self.gaps]
         return min(starts if self.is_joined else [*starts, self.time or 0], default=None)
+
+    def _bound_gaps(self, seen: float) -> None:
+        if len(self.gaps) > MOST_GAPS:
+            self.gaps = [Gap(min(gap.start for gap in self.gaps), max(gap.end for gap in self.gaps), seen)]
 
     def _join(self, time: int, seen: float) -> None:
         if not self.is_joined and self.time is not None:

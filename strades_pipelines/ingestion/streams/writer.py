@@ -15,7 +15,8 @@ from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.ingestion.loader import Summary, load_stored, read_listings
 from strades_pipelines.ingestion.streams.bars_of_trades import update_trade_bars
 from strades_pipelines.ingestion.streams.frame_store import Frame, StreamSource, run_id_of, store_frames
-from strades_pipelines.ingestion.streams.repair import ask_again
+from strades_pipelines.ingestion.streams.repair import RepairFailed, ask_again
+from strades_pipelines.ingestion.verdicts import one_line
 from strades_pipelines.market.ids import int63
 
 BAR_INTERVAL = "1m"
@@ -58,10 +59,11 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Taken:
-    """Rows that were new or changed, and rows that were rejected."""
+    """Rows that were new or changed, rows that were rejected, and why bodies were refused as a whole or skipped."""
 
     rows: int
     rejects: int
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,13 +117,16 @@ class StreamWriter:
         """Ask the provider for [start, end) of instruments, and load the answers.
 
         Raises:
-            RepairFailed: it could not be asked now.
+            RepairFailed: it could not be asked now, or the parser refuses an answer.
         """
         self._repairs += 1
         run_id = f"{run_id_of(int63(self.source.website.name, now, self._repairs))} repair"
         asked = [self.source.instruments[id_] for id_ in instruments]
         found = ask_again(self.source, asked, start, end, run_id=run_id, now=now, database=self.url)
-        return self._load(found, now)
+        loaded = self._load(found, now)
+        if loaded.refused:
+            raise RepairFailed(f"an answer was refused: {one_line(loaded.refused[0])}")
+        return loaded
 
     def build_bars(self, instrument: str, start: datetime, end: datetime, now: datetime) -> int:
         """Build the bars of an instrument's trades in [start, end); returns how many are new or changed."""
@@ -154,7 +159,7 @@ class StreamWriter:
             return Taken(0, 0)
         summary: Summary = load_stored(url=self.url, now=now, fetch_ids=fetch_ids)
         written = sum(loaded.inserted + loaded.revised for loaded in summary.tables.values())
-        return Taken(written, summary.rejects)
+        return Taken(written, summary.rejects, (*summary.refused, *summary.skipped))
 
     def _coverage(self, connection: psycopg.Connection[Any], id_: str, now: datetime) -> Coverage:
         """How far the records of an instrument are complete; of older ones than `LOOK_BACK` nothing is completed.

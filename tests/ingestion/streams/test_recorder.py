@@ -138,3 +138,24 @@ def test_a_frame_of_another_time_costs_nothing_but_its_own_place_in_the_bars(
     assert recording.progress.bars_from == NOW  # the minute after the first trade's, as without that frame
     assert len(recording.said) == 1
     assert "is this machine's clock right?" in recording.said[0]
+
+
+def test_what_the_parser_refuses_is_told_of_once_and_asked_for(recording: Recording) -> None:
+    recording.writer.taken = Taken(0, 0, ("gateio_trades wss://x: expected at most 1000000 bytes, was 1400000",))
+    first, last = NOW - timedelta(seconds=9), NOW - timedelta(seconds=3)
+
+    async def receive() -> None:
+        await recording.receive(1, first)
+        await recording.receive(2, last)
+        await recording.store()
+        await recording.receive(3, NOW)
+        await recording.store()
+
+    asyncio.run(receive())
+    seconds = [(gap.start / 1e6, gap.end / 1e6) for gap in recording.progress.numbers.gaps]
+    assert seconds == [(first.timestamp(), last.timestamp()), (NOW.timestamp(), NOW.timestamp())]
+    assert len(recording.said) == 1
+    assert "refused by the parser" in recording.said[0]
+    state = recording.recorder._state(recording.progress)
+    assert (state.state, state.complete_until) == ("repairing", first)
+    assert "expected at most 1000000 bytes" in str(state.detail)

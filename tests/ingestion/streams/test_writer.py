@@ -1,14 +1,17 @@
 """What a start finds of an earlier process: how far the records reach, and where they stop being complete."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 
+from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
-from strades_pipelines.ingestion.streams.frame_store import Frame
+from strades_pipelines.ingestion.streams.frame_store import Frame, store_frames
+from strades_pipelines.ingestion.streams.repair import RepairFailed
 from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.ingestion.streams.writer import Coverage, State, StreamWriter
 from strades_pipelines.settings import PROJECT
@@ -48,4 +51,18 @@ def test_02_a_start_goes_on_from_the_hole_that_an_earlier_process_left_open(writ
     # five minutes of the hole are older than the last six hours, whose start is 10:05 then: bars begin there
     later = at(16, 5)
     assert writer.open(later)[BTC] == Coverage(later - timedelta(hours=6), later - timedelta(hours=6))
+    writer.close()
+
+
+def test_an_answer_that_the_parser_refuses_fills_no_hole(writer: StreamWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    # by a clock that is an hour behind, every trade is of the future: refused, in a batch and in an answer
+    frames = [replace(trade(number, at(11)), received_at=at(10)) for number in (1, 2)]
+    taken = writer.store(frames, at(10))
+    assert taken.rows == 0
+    assert "time_in_the_future in every row" in taken.refused[0]
+    with connect(writer.url) as connection:
+        fetch_ids = store_frames(connection, writer.source, [replace(frames[0], connection=8)])
+    monkeypatch.setattr("strades_pipelines.ingestion.streams.writer.ask_again", lambda *_, **__: fetch_ids)
+    with pytest.raises(RepairFailed, match=r"an answer was refused: .*time_in_the_future"):
+        writer.repair([BTC], at(10), at(11), at(11))
     writer.close()
