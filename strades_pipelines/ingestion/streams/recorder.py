@@ -44,9 +44,13 @@ Result = TypeVar("Result")
 
 @dataclass
 class Progress:
-    """How far an instrument is: its numbers, its first bar of all, the next one to build, when its last record came."""
+    """How far an instrument is: its numbers, its first bar of all, the next one to build, when its last record came.
+
+    `complete_from` is a trade behind which nothing is missing but what the numbers show; `first_bar` follows it.
+    """
 
     numbers: Numbers
+    complete_from: datetime | None = None
     first_bar: datetime | None = None
     bars_from: datetime | None = None
     heard_at: float = 0.0
@@ -136,7 +140,7 @@ class StreamRecorder:
             error = error.exceptions[0]
         line = f"failed, starting it again: {one_line(f'{type(error).__name__}: {error}')}"
         self._tell("failure", line)
-        state = State(None, "down", None, 0, line, None)
+        state = State(None, "down", None, 0, line, None, None)
         with suppress(Exception):  # the failure may be the database's
             await asyncio.to_thread(
                 self.writer.keep_states, dict.fromkeys(self.source.instruments, state), datetime.now(UTC)
@@ -243,7 +247,26 @@ class StreamRecorder:
         """The first record: the bar that holds it is of a part of its trades, the next one is the first."""
         progress = self.progress[instrument]
         if progress.first_bar is None:
+            progress.complete_from = time
             progress.first_bar = progress.bars_from = self.writer.floor(time) + self.writer.bar_length
+
+    async def _skip_bars(self, instrument: str, gaps: Sequence[Gap], oldest: datetime | None) -> None:
+        """After a repair whose answer began at `oldest`: build no bar between the hole and that trade.
+
+        None: the answer had no trade.
+        """
+        start, end = _time(min(gap.start for gap in gaps)), _time(max(gap.end for gap in gaps))
+        reached = end if oldest is None else oldest
+        if reached <= start:
+            return
+        await self._build_bars()  # those before the hole, which is still open
+        progress = self.progress[instrument]
+        progress.first_bar = None
+        self._begin_bars(instrument, reached)
+        self._say(
+            f"{self.source.website.name}: {instrument}: the provider answers with its newest trades alone, from "
+            f"{reached:%Y-%m-%d %H:%M:%S} UTC on: no bar from {start:%H:%M:%S} until then"
+        )
 
     def _build_again(self, instrument: str, time: datetime) -> None:
         """A trade of that time was stored: its bar is to be built, again where it was."""
@@ -303,6 +326,8 @@ class StreamRecorder:
         self.counts.repairs += 1
         self.counts.rows += loaded.rows
         for id_, closed in due.items():
+            if loaded.oldest is not None and self.writer.builds_bars:
+                await self._skip_bars(id_, closed, loaded.oldest.get(id_))
             self.progress[id_].numbers.close(closed)
             self._build_again(id_, min(_time(gap.start) for gap in closed) - MARGIN)
         self._say(
@@ -341,7 +366,8 @@ class StreamRecorder:
         errors = self.counts.errors
         detail = self.client.error if connection is None else errors.get("repair") or errors.get("parser")
         until = progress.complete_until
-        return State(connection, state, progress.last_frame_at, gaps, detail, None if until is None else _time(until))
+        complete = (progress.complete_from, None if until is None else _time(until))
+        return State(connection, state, progress.last_frame_at, gaps, detail, *complete)
 
     async def _through(self, what: str, work: Callable[[], Result]) -> Result:
         """Do work of the database in a thread, again and again while it is away; what was read waits meanwhile."""

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
 import psycopg
+import pyarrow.compute as pc
 
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.intervals import interval_seconds
-from strades_pipelines.ingestion.loader import Summary, load_stored, read_listings
+from strades_pipelines.ingestion.loader import Summary, load_stored, read_listings, read_rows
 from strades_pipelines.ingestion.streams.bars_of_trades import update_trade_bars
 from strades_pipelines.ingestion.streams.frame_store import Frame, StreamSource, run_id_of, store_frames
 from strades_pipelines.ingestion.streams.repair import RepairFailed, ask_again
+from strades_pipelines.ingestion.streams.routing import TIMES
 from strades_pipelines.ingestion.verdicts import one_line
 from strades_pipelines.market.ids import int63
 
@@ -32,14 +34,16 @@ CANDLES = """
 UNPARSED = "SELECT fetch_id FROM rawsources.fetches WHERE source = %s AND method = 'STREAM' AND NOT is_parsed"
 KEEP_STATE = """
     INSERT INTO ops.stream_states AS known (
-        source, instrument_id, connection, state, last_frame_at, gaps, detail, complete_until, updated_at
-    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+        source, instrument_id, connection, state, last_frame_at, gaps, detail, complete_from, complete_until,
+        updated_at
+    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (source, instrument_id) DO UPDATE SET
         connection = EXCLUDED.connection, state = EXCLUDED.state, gaps = EXCLUDED.gaps, detail = EXCLUDED.detail,
         updated_at = EXCLUDED.updated_at, last_frame_at = coalesce(EXCLUDED.last_frame_at, known.last_frame_at),
+        complete_from = coalesce(EXCLUDED.complete_from, known.complete_from),
         complete_until = coalesce(EXCLUDED.complete_until, known.complete_until)
 """
-COMPLETE_UNTIL = "SELECT complete_until FROM ops.stream_states WHERE source = %s AND instrument_id = %s"
+COMPLETE = "SELECT complete_from, complete_until FROM ops.stream_states WHERE source = %s AND instrument_id = %s"
 
 
 class StreamBusy(Exception):
@@ -48,7 +52,7 @@ class StreamBusy(Exception):
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of an instrument at the start: its oldest record of the last hours, and where its records stop being complete.
+    """Of an instrument at the start: from which record of the last hours on its records are complete, and until when.
 
     Both are UTC, and None where the last hours have no record.
     """
@@ -59,11 +63,16 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Taken:
-    """Rows that were new or changed, rows that were rejected, and why bodies were refused as a whole or skipped."""
+    """Rows that were new or changed, rows that were rejected, and why bodies were refused as a whole or skipped.
+
+    `oldest` is the time of the oldest record that was answered, by instrument, where the provider answers with its
+    newest records whatever the stretch is that is missing; None where it answers for the stretch.
+    """
 
     rows: int
     rejects: int
     refused: tuple[str, ...] = ()
+    oldest: Mapping[str, datetime] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class State:
     last_frame_at: datetime | None
     gaps: int
     detail: str | None
+    complete_from: datetime | None
     complete_until: datetime | None
 
 
@@ -126,7 +136,7 @@ class StreamWriter:
         loaded = self._load(found, now)
         if loaded.refused:
             raise RepairFailed(f"an answer was refused: {one_line(loaded.refused[0])}")
-        return loaded
+        return loaded if self.source.protocol.ask.chunk else replace(loaded, oldest=self._oldest_records(found))
 
     def build_bars(self, instrument: str, start: datetime, end: datetime, now: datetime) -> int:
         """Build the bars of an instrument's trades in [start, end); returns how many are new or changed."""
@@ -140,8 +150,9 @@ class StreamWriter:
         """Say how the streams do; `now` is the machine's time, also where the world's clock is held."""
         with self._own_connection() as connection, connection.cursor() as cursor:
             for id_, each in states.items():
-                values = [each.connection, each.state, each.last_frame_at, each.gaps, each.detail, each.complete_until]
-                cursor.execute(KEEP_STATE, [self.source.website.name, id_, *values, now])
+                values = [each.connection, each.state, each.last_frame_at, each.gaps, each.detail]
+                complete = [each.complete_from, each.complete_until]
+                cursor.execute(KEEP_STATE, [self.source.website.name, id_, *values, *complete, now])
 
     def close(self) -> None:
         """Give up the lock."""
@@ -173,11 +184,30 @@ class StreamWriter:
             interval = self.source.instruments[id_].interval
             row = connection.execute(CANDLES, [listing, interval, since, now]).fetchone()
         first, last = row or (None, None)
-        known = connection.execute(COMPLETE_UNTIL, [self.source.website.name, id_]).fetchone()
-        if first is not None and last is not None and known is not None and known[0] is not None:
-            last = max(min(last, known[0]), since)
+        found = connection.execute(COMPLETE, [self.source.website.name, id_]).fetchone()
+        complete_from, complete_until = found or (None, None)
+        if first is None or last is None:
+            return Coverage(None, None)
+        if complete_until is not None:
+            last = max(min(last, complete_until), since)
             first = min(first, last)  # a hole that began before the last hours is filled from their start on
-        return Coverage(first, last)
+        return Coverage(first if complete_from is None else max(first, complete_from), last)
+
+    def _oldest_records(self, fetch_ids: Sequence[int]) -> Mapping[str, datetime]:
+        """The time of the oldest record in stored answers, by instrument.
+
+        Read from the answers: a record that was stored before keeps the fetch that it came with.
+        """
+        [kind, *_] = self.source.protocol.kinds
+        ids = {instrument.symbol: id_ for id_, instrument in self.source.instruments.items()}
+        oldest: dict[str, datetime] = {}
+        with closing(adbc_connect(self.url)) as connection, connection.cursor() as cursor:
+            for fetch, rows in read_rows(cursor, fetch_ids, kind):
+                id_ = ids.get(fetch.given.get("symbol", ""))
+                if id_ is not None and rows is not None and rows.num_rows:
+                    time: datetime = pc.min(rows[TIMES[kind]]).as_py()
+                    oldest[id_] = min(time, oldest.get(id_, time))
+        return oldest
 
     def _listing(self, connection: psycopg.Connection[Any], id_: str) -> int:
         with connection.cursor() as cursor:

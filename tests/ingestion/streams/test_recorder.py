@@ -36,6 +36,15 @@ class ListWriter(StreamWriter):
         self.calls.append(("store", [frame.sequence for frame in frames]))
         return self.taken
 
+    def repair(self, instruments: Sequence[str], start: datetime, end: datetime, now: datetime) -> Taken:
+        """Answer with `taken`."""
+        return self.taken
+
+    def build_bars(self, instrument: str, start: datetime, end: datetime, now: datetime) -> int:
+        """Keep the stretch of Bitcoin whose bars were built."""
+        self.calls.append(("bars", start, self.floor(end)))
+        return 1
+
     def keep_states(self, states: Mapping[str, State], now: datetime) -> None:
         """Keep what was said of Bitcoin."""
         self.calls.append(("state", states[BTC].state, states[BTC].complete_until))
@@ -159,3 +168,28 @@ def test_what_the_parser_refuses_is_told_of_once_and_asked_for(recording: Record
     state = recording.recorder._state(recording.progress)
     assert (state.state, state.complete_until) == ("repairing", first)
     assert "expected at most 1000000 bytes" in str(state.detail)
+
+
+@pytest.mark.parametrize(("oldest", "built"), [(5.5, [(1, 2), (6, 14)]), (None, [(1, 2), (11, 14)]), (1, [(1, 14)])])
+def test_no_bar_is_built_of_the_trades_that_an_answer_did_not_reach(
+    recording: Recording, oldest: float | None, built: list[tuple[int, int]]
+) -> None:
+    # trades of 10:00 and 10:02:30, none until 10:10; the answer begins at 10:05:30, has no trade, or begins at 10:01
+    minute = timedelta(minutes=1)
+    reached = {} if oldest is None else {BTC: NOW + oldest * minute}
+    recording.writer.taken = Taken(1, 0, (), reached)
+
+    async def receive() -> None:
+        recording.now = NOW + 10 * minute
+        await recording.receive(1, NOW)
+        await recording.receive(2, NOW + 2.5 * minute)
+        await recording.receive(9, NOW + 10 * minute)
+        await recording.store()
+        await recording.recorder._mend({BTC: list(recording.progress.numbers.gaps)})
+        recording.now = NOW + 15 * minute
+        await recording.recorder._build_bars()
+
+    asyncio.run(receive())
+    bars = [call[1:] for call in recording.writer.calls if call[0] == "bars"]
+    assert [((start - NOW) / minute, (end - NOW) / minute) for start, end in bars] == built
+    assert len(recording.said) == len(built)  # that the hole was asked for, and where bars begin anew

@@ -13,7 +13,7 @@ from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.streams.frame_store import Frame, store_frames
 from strades_pipelines.ingestion.streams.repair import RepairFailed
 from strades_pipelines.ingestion.streams.stream_sources import stream_sources
-from strades_pipelines.ingestion.streams.writer import Coverage, State, StreamWriter
+from strades_pipelines.ingestion.streams.writer import Coverage, State, StreamWriter, Taken
 from strades_pipelines.settings import PROJECT
 
 BTC = "001CC"  # of gateio_trades in Sources.json
@@ -43,10 +43,10 @@ def test_02_a_start_goes_on_from_the_hole_that_an_earlier_process_left_open(writ
     assert writer.store(frames, at(10, 21)).rows == 4
     now = at(10, 40)
     assert writer.open(now)[BTC] == Coverage(at(9, 50), at(10, 21))
-    writer.keep_states({BTC: State(7, "repairing", at(10, 21), 1, None, at(10))}, now)
+    writer.keep_states({BTC: State(7, "repairing", at(10, 21), 1, None, None, at(10))}, now)
     assert writer.open(now)[BTC] == Coverage(at(9, 50), at(10))
     # a process that does not know yet leaves the time as it is
-    writer.keep_states({BTC: State(8, "down", None, 0, None, None)}, now)
+    writer.keep_states({BTC: State(8, "down", None, 0, None, None, None)}, now)
     assert writer.open(now)[BTC] == Coverage(at(9, 50), at(10))
     # five minutes of the hole are older than the last six hours, whose start is 10:05 then: bars begin there
     later = at(16, 5)
@@ -65,4 +65,22 @@ def test_an_answer_that_the_parser_refuses_fills_no_hole(writer: StreamWriter, m
     monkeypatch.setattr("strades_pipelines.ingestion.streams.writer.ask_again", lambda *_, **__: fetch_ids)
     with pytest.raises(RepairFailed, match=r"an answer was refused: .*time_in_the_future"):
         writer.repair([BTC], at(10), at(11), at(11))
+    writer.close()
+
+
+def test_the_oldest_trade_of_an_answer_is_known_where_the_provider_takes_no_stretch(
+    writer: StreamWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the trade of 10:05 was stored by the stream; the answer has it again, and 10:06 that was missing
+    writer.store([trade(1, at(10)), trade(5, at(10, 5))], at(10, 5))
+    with connect(writer.url) as connection:
+        frames = [trade(5, at(10, 5), connection=8), trade(6, at(10, 6), connection=8)]
+        fetch_ids = store_frames(connection, writer.source, frames)
+    monkeypatch.setattr("strades_pipelines.ingestion.streams.writer.ask_again", lambda *_, **__: fetch_ids)
+    ask = replace(writer.source.protocol.ask, chunk=None)
+    writer.source = replace(writer.source, protocol=replace(writer.source.protocol, ask=ask))
+    assert writer.repair([BTC], at(10), at(10, 6), at(10, 7)) == Taken(1, 0, (), {BTC: at(10, 5)})
+    # bars begin behind it after a restart too
+    writer.keep_states({BTC: State(7, "live", at(10, 6), 0, None, at(10, 5), at(10, 6))}, at(10, 7))
+    assert writer.open(at(10, 8))[BTC] == Coverage(at(10, 5), at(10, 6))
     writer.close()
