@@ -305,6 +305,8 @@ class StreamRecorder:
                     progress.numbers.join_without_trade(_microseconds(now), seconds)
             due = {id_: each.numbers.due(seconds - GAP_SECONDS) for id_, each in self.progress.items()}
             if not any(due.values()):
+                if not any(each.numbers.gaps for each in self.progress.values()):
+                    self.counts.errors.pop("repair", None)  # late trades have filled what could not be asked for
                 continue
             try:
                 await self._mend({id_: gaps for id_, gaps in due.items() if gaps})
