@@ -1,6 +1,7 @@
 """One connection to a venue after the other: each opened, subscribed, kept alive and, before it is cut, made anew."""
 
 import asyncio
+import math
 import random
 import secrets
 from collections.abc import Awaitable, Callable
@@ -40,7 +41,7 @@ class StreamClient:
         assert source.protocol.stream is not None
         self.source, self.stream = source, source.protocol.stream
         self.connection: int | None = None
-        self.connected_at = 0.0
+        self.connected_at = 0.0  # when its last subscription was sent; infinite until then
         self.error: str | None = None
         self._receive, self._clock, self._say, self._disconnected = receive, clock, say, disconnected
         self._heard_at = 0.0
@@ -83,7 +84,7 @@ class StreamClient:
         )
         async with opened as socket:
             self.connection = int63(self.source.website.name, self._clock(), secrets.token_hex(8))
-            self.connected_at = self._heard_at = loop.time()
+            self.connected_at, self._heard_at = math.inf, loop.time()
             beside = [asyncio.create_task(each) for each in (self._subscribe(socket), self._keep_alive(socket))]
             try:
                 await self._read(socket, self.connection)
@@ -107,6 +108,7 @@ class StreamClient:
         for message in subscriptions(self.source.protocol, instruments, self._clock()):
             await socket.send(message)
             await asyncio.sleep(1 / self.stream.subscribe_per_second)
+        self.connected_at = asyncio.get_running_loop().time()
 
     async def _keep_alive(self, socket: ClientConnection) -> None:
         """Send the venue's own pings; end a connection that is silent, or nearly as old as the venue lets it become."""

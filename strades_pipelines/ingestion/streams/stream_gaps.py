@@ -41,8 +41,10 @@ class Sequence:
             seen: seconds of a monotonic clock.
         """
         if first is None or last is None:
-            self._join(time, seen)
+            if not self.is_joined:
+                self._join(time, seen)
         elif self.number is None or not self.is_joined:
+            # Without a number also where no trade came for a while: nobody knows when the venue began to send.
             if self.number is None or first != self.number + 1:
                 self._join(time, seen)
             self.number = last  # not the larger: a venue may have begun its numbers again
@@ -89,7 +91,7 @@ class Sequence:
             self.gaps = [Gap(min(gap.start for gap in self.gaps), max(gap.end for gap in self.gaps), seen)]
 
     def _join(self, time: int, seen: float) -> None:
-        if not self.is_joined and self.time is not None:
+        if self.time is not None:
             self.gaps.append(Gap(min(self.time, time), time, seen))
 
     def _fill(self, first: int, last: int) -> None:
