@@ -33,6 +33,7 @@ MEND_SECONDS = 0.5
 GAP_SECONDS = 1.5  # a trade that is only late has come by then
 JOIN_SECONDS = 5.0  # a connection without a trade for so long: what was before it is asked for all the same
 STATE_SECONDS = 5.0
+DRAIN_SECONDS = 30.0
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds after a failure, doubled while it lasts
 MARGIN = timedelta(seconds=1)  # around a gap: venues state times in whole seconds or milliseconds
 # A record states a time of the last day, by our clock: another one says nothing about what is missing.
@@ -151,12 +152,21 @@ class StreamRecorder:
         """Whether everything that was read is stored."""
         return not self._buffer
 
-    async def drain(self) -> None:
-        """Store what was read and give up the lock; for an end that was asked for."""
-        while self._buffer:
-            await self._store_batch()
-        await self._build_bars()
-        self.writer.close()
+    async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Store what was read and give up the lock; for an end that was asked for.
+
+        What the database has not taken within `seconds` is dropped, and the next start asks for it.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while self._buffer:
+                    await self._store_batch()
+                await self._build_bars()
+        except TimeoutError:  # a thread may still wait for the database: the lock ends with the process
+            left = len(self._buffer)
+            self._tell("end", f"{left} frames were not stored within {seconds:g} s; the next start asks for them")
+        else:
+            self.writer.close()
 
     async def _receive(self, connection: int, sequence: int, data: bytes) -> None:
         route = self._router.route(data)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, WebSocketException
 
 from strades_pipelines.ingestion.streams.address import open_socket, wire_url
 from strades_pipelines.ingestion.streams.frame_store import StreamSource
@@ -94,12 +94,18 @@ class StreamClient:
                 await asyncio.gather(*beside, return_exceptions=True)  # what failed there ended the reading too
 
     async def _read(self, socket: ClientConnection, connection: int) -> None:
+        """Read frames as the bytes that came: one of invalid UTF-8 is kept like any other."""
+        loop = asyncio.get_running_loop()
         sequence = 0
         try:
-            async for message in socket:
-                self._heard_at = asyncio.get_running_loop().time()
-                await self._receive(connection, sequence, message.encode() if isinstance(message, str) else message)
+            while True:
+                frame = await socket.recv(decode=False)
+                self._heard_at = math.inf  # while we are slow, the venue's silence is ours
+                await self._receive(connection, sequence, frame)
+                self._heard_at = loop.time()
                 sequence += 1
+        except ConnectionClosedOK:
+            return
         except ConnectionClosed as closed:
             raise ConnectionResetError(f"cut by the venue: {closed}") from None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from strades_pipelines.datamanager.sources import load_sources
@@ -193,3 +194,20 @@ def test_no_bar_is_built_of_the_trades_that_an_answer_did_not_reach(
     bars = [call[1:] for call in recording.writer.calls if call[0] == "bars"]
     assert [((start - NOW) / minute, (end - NOW) / minute) for start, end in bars] == built
     assert len(recording.said) == len(built)  # that the hole was asked for, and where bars begin anew
+
+
+def test_the_end_does_not_wait_for_a_database_that_is_away(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise psycopg.OperationalError("connection refused")
+
+    async def receive_and_end() -> None:
+        await recording.receive(1, NOW)
+        async with asyncio.timeout(10):
+            await recording.recorder.drain(0.1)
+
+    monkeypatch.setattr(recording.writer, "store", refuse)
+    asyncio.run(receive_and_end())
+    assert recording.said[-1].endswith("1 frames were not stored within 0.1 s; the next start asks for them")
+    assert "end" in recording.recorder.counts.errors

@@ -1,10 +1,14 @@
 """A venue's answers that are no stream cost a connection, and nothing else."""
 
 import asyncio
+import math
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.streams import stream_client
@@ -59,3 +63,39 @@ def test_a_redirect_is_a_failed_connection_and_the_next_one_is_tried(monkeypatch
     assert requests == 2
     assert len(said) == 1  # the same failure is told of once
     assert "cannot follow redirect" in said[0]
+
+
+def test_frames_are_kept_byte_by_byte_and_a_venue_is_heard_once_all_is_subscribed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    received: list[tuple[int, int, bytes]] = []
+    made = client([])
+    connected_at: list[float] = []
+
+    async def keep(*frame: Any) -> None:
+        assert made._heard_at == math.inf  # while a frame waits for us, the venue is not silent
+        received.append(frame)
+
+    async def send(socket: ServerConnection) -> None:
+        await socket.recv()
+        connected_at.append(made.connected_at)  # the wait after the first message is not over
+        await socket.send(b"\xff\x00", text=True)
+        await socket.send('{"a": "\N{EURO SIGN}"}')
+        await socket.wait_closed()
+
+    async def receive() -> None:
+        async with serve(send, "127.0.0.1", 0) as server, asyncio.timeout(30):
+            port = next(iter(server.sockets)).getsockname()[1]
+            monkeypatch.setattr(stream_client, "wire_url", lambda _: f"ws://127.0.0.1:{port}/")
+            running = asyncio.create_task(made.run())
+            while len(received) < 2 or made.connected_at == math.inf:
+                await asyncio.sleep(0.01)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    monkeypatch.setattr(made, "_receive", keep)
+    monkeypatch.setattr(made, "stream", replace(made.stream, subscribe_per_second=1.0))
+    asyncio.run(receive())
+    assert connected_at == [math.inf]
+    assert [frame[1:] for frame in received] == [(0, b"\xff\x00"), (1, b'{"a": "\xe2\x82\xac"}')]
+    assert len({frame[0] for frame in received}) == 1  # of one connection
