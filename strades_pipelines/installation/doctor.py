@@ -218,7 +218,7 @@ def _has_been_served_for(seconds: float) -> bool:
     if record is None or not record.up_runs():
         return False
     with suppress(psutil.NoSuchProcess):
-        return time.time() - psutil.Process(record.up[0]).create_time() > seconds
+        return bool(time.time() - psutil.Process(record.up[0]).create_time() > seconds)
     return False
 
 
