@@ -34,6 +34,7 @@ from strades_pipelines.system.secret_values import is_secret_name
 
 KEY_BELONGS = "a key belongs into the environment, under the name that the protocol's ask.auth gives it"
 FOLDER = PROJECT / "scrapers" / "protocols"
+STREAM_MAX_BYTES = 16_000_000  # of a batch of frames; a recorder's batches end at half of it
 STREAM_SUFFIX = "_stream"  # of the name under which the frames of a protocol's stream are stored and read
 # Digits, signs, brackets of a loss, marks of fractions, ratios and bounds, letters of powers of ten (1e5, 5k, 5bn)
 CHANGES_A_NUMBER = frozenset("0123456789+-\u2010\u2011\u2012\u2013\u2014\u2212\u00b1()[]{}/\u2044:^<>eEkKmMbBtT")
@@ -59,7 +60,9 @@ def load_protocol(name: str, folder: Path = FOLDER) -> Protocol:
     names = protocol_names(folder)
     base = name.removesuffix(STREAM_SUFFIX)
     if base != name and base in names and (stream := load_protocol(base, folder).stream) is not None:
-        return replace(load_protocol(base, folder), name=name, read=stream.read)
+        protocol = load_protocol(base, folder)
+        ask = replace(protocol.ask, max_bytes=STREAM_MAX_BYTES)  # its own limit is of one REST answer
+        return replace(protocol, name=name, read=stream.read, ask=ask)
     if name not in names:
         raise ProtocolError(f"expected one of {', '.join(names)}, was {name[:40]!r}")
     try:

@@ -4,16 +4,20 @@ import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+import psutil
 from rich.console import Console
 
 from strades_pipelines.installation.examination import Finding
 from strades_pipelines.settings import PROJECT, settings
 
 SPACE_NEEDED = 2 * 1024**3
+UP_GRACE_SECONDS = 180  # that a part of `strades up` may take to start
 
 
 class DoctorWarning(Exception):
@@ -190,19 +194,32 @@ def _decision_ages() -> str:
 
 def _streams() -> str:
     from strades_pipelines.database.connection import connect
-    from strades_pipelines.datamanager.sources import load_sources
-    from strades_pipelines.ingestion.streams.states import kept_now, read_states
-    from strades_pipelines.ingestion.streams.stream_sources import stream_sources
+    from strades_pipelines.ingestion.streams.states import kept_now, read_states, stream_problems
+    from strades_pipelines.ingestion.streams.stream_sources import wanted_streams
 
-    wanted = {each.website.name for each in stream_sources(load_sources(settings().sources))}
+    wanted, now = wanted_streams(settings().sources), datetime.now(UTC)
     with connect() as connection:
-        states = kept_now([each for each in read_states(connection) if each.source in wanted], datetime.now(UTC))
-    if problems := [each.line for each in states if each.state in ("down", "stale")]:
+        states = [each for each in read_states(connection) if each.source in wanted]
+    if problems := stream_problems(states, wanted, now, is_served=_has_been_served_for(UP_GRACE_SECONDS)):
         raise RuntimeError("; ".join(problems))
+    states = kept_now(states, now)
     if not states:
         return f"not kept now; `strades up` keeps those of {', '.join(sorted(wanted)) or 'no source: none has one'}"
     gaps = sum(each.gaps for each in states)
     return f"{len(states)} live, {gaps} gaps being asked for" if gaps else f"{len(states)} live"
+
+
+def _has_been_served_for(seconds: float) -> bool:
+    """Whether `strades up` has run for that long: its parts have started by then."""
+    from strades_pipelines.supervision.down import record_path
+    from strades_pipelines.supervision.record import read_record
+
+    record = read_record(record_path())
+    if record is None or not record.up_runs():
+        return False
+    with suppress(psutil.NoSuchProcess):
+        return bool(time.time() - psutil.Process(record.up[0]).create_time() > seconds)
+    return False
 
 
 def _server() -> str:

@@ -48,7 +48,7 @@ async def _keep_all(recorders: Sequence[StreamRecorder], seconds: float | None) 
     try:
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
             for each in recorders:
-                tasks.create_task(each.run())
+                tasks.create_task(each.run_forever())
             await asyncio.Event().wait()  # also where no source has a stream
     except TimeoutError:
         for each in recorders:

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from rich.console import Console
 
 from strades_pipelines.database.connection import DAGSTER_DATABASE, embedded_server
 from strades_pipelines.database.roles import service_url
+from strades_pipelines.datamanager.sources import SourcesError, load_sources
 from strades_pipelines.serving.served_parts import (
     Parts,
     dashboard_url,
@@ -231,7 +232,7 @@ class Extras:
         self._runs.look()
         if self._runs.idle and self._changes.changed():
             self._changes.loaded()
-            supervisor.restart("code", "its files changed")
+            restart_readers(supervisor.restart, self._parts.children)
         self._wallets.look(supervisor.quiet_since("daemon"))
 
     def close(self) -> None:
@@ -259,6 +260,18 @@ class Extras:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def restart_readers(restart: Callable[[str, str], None], parts: Collection[str]) -> None:
+    """Start again the parts that read Sources.json and the code once, after a change.
+
+    With a Sources.json that cannot be used `strades stream` would not start: the streams go on as they are.
+    """
+    restart("code", "its files changed")
+    if "streams" in parts:
+        with suppress(SourcesError):
+            load_sources(settings().sources)
+            restart("streams", "its files changed")
 
 
 def _database_port() -> int | None:

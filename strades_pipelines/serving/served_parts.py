@@ -18,8 +18,8 @@ from strades_pipelines.database.connection import (
     working_dashboard_url,
 )
 from strades_pipelines.database.roles import service_url
-from strades_pipelines.datamanager.sources import load_sources
-from strades_pipelines.ingestion.streams.stream_sources import stream_sources
+from strades_pipelines.datamanager.sources import SourcesError
+from strades_pipelines.ingestion.streams.stream_sources import wanted_streams
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.child import Child
 from strades_pipelines.supervision.daemon_probe import DaemonProbe
@@ -67,7 +67,7 @@ class Parts:
             self._webserver("webserver", settings().webserver_port),
             *([self._webserver("readonly", readonly, "--read-only")] if (readonly := settings().readonly_port) else []),
             self._daemon(),
-            *([self._streams()] if stream_sources(load_sources(settings().sources)) else []),
+            *([self._streams()] if wanted_streams(settings().sources) else []),
             self._docs(),
             self._dashboard(),
         ]
@@ -133,9 +133,12 @@ class Parts:
         command = [sys.executable, "-m", "strades_pipelines.cli", "stream"]
 
         def probe() -> str | None:
-            return streams_answer(
-                running_url(WORLD_DATABASES[settings().world]), lambda: self.children["streams"].started_at
-            )
+            try:
+                wanted = wanted_streams(settings().sources)
+            except SourcesError:
+                wanted = None  # the process that runs has read the file as it was before
+            started = self.children["streams"]
+            return streams_answer(running_url(WORLD_DATABASES[settings().world]), lambda: started.started_at, wanted)
 
         needs = ("database", "sandbox") if settings().world == "sandbox" else ("database",)
         return self._part("streams", lambda: command, lambda: os.environ, probe, needs=needs)

@@ -20,6 +20,7 @@ from strades_pipelines.orchestration.ended_runs import PROCESS_TAG
 from strades_pipelines.orchestration.instance_setup import end_interrupted_runs, end_run_of_process, target_of
 from strades_pipelines.orchestration.pools import make_pools, pools
 from strades_pipelines.serving import serve
+from strades_pipelines.serving.serve import restart_readers
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision.down import down
 from strades_pipelines.supervision.process_table import start_mark
@@ -237,3 +238,23 @@ def test_pools_get_their_limit_and_keep_it_when_made_again(database_url: str) ->
             make_pools(instance, ["dbt", "train"])
         limits = {limit.name: limit.limit for limit in instance.event_log_storage.get_pool_limits()}
     assert limits == {"dbt": 1, "train": 1}
+
+
+def test_a_change_of_sources_reaches_the_streams_and_one_that_cannot_be_used_leaves_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restarted: list[str] = []
+
+    def restart(name: str, reason: str) -> None:
+        restarted.append(name)
+
+    restart_readers(restart, {"code", "streams"})
+    assert restarted == ["code", "streams"]
+    restart_readers(restart, {"code"})
+    assert restarted == ["code", "streams", "code"]
+    (tmp_path / "Sources.json").write_text("{")
+    monkeypatch.setenv("STRADES_SOURCES", str(tmp_path / "Sources.json"))
+    settings.cache_clear()
+    restart_readers(restart, {"code", "streams"})
+    assert restarted == ["code", "streams", "code", "code"]
+    settings.cache_clear()

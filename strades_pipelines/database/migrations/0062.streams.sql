@@ -49,6 +49,8 @@ CREATE TABLE ops.stream_states (
     gaps          integer NOT NULL,           -- stretches that are being asked for again
     detail        text,
     updated_at    timestamptz NOT NULL,
+    complete_from timestamptz,                -- its bars begin behind this trade: of those before, some are missing
+    complete_until timestamptz,               -- start of the oldest open hole, else the newest record; a start asks from there on
     PRIMARY KEY (source, instrument_id)
 );
 GRANT SELECT ON rawsources.frames, records.trade_bars, records.trade_bar_revisions, ops.stream_states

@@ -7,12 +7,14 @@ itself or to its neighbours. So the socket is opened here, to an address that wa
 
 import asyncio
 import socket
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from strades_pipelines.settings import settings
 
 CONNECT_SECONDS = 10.0
+# Addresses that hold one of IPv4 and that `is_global` takes for public (RFC 6052, and RFC 4291, 2.5.5.1)
+NAT64, IPV4_COMPATIBLE = IPv6Network("64:ff9b::/96"), IPv6Network("::/96")
 
 
 class AddressRefused(ValueError):
@@ -45,9 +47,20 @@ async def open_socket(url: str) -> socket.socket | None:
     found = await loop.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
     addresses = [(family, address) for family, _, _, _, address in found]
     for _, address in addresses:
-        if not ip_address(str(address[0]).partition("%")[0]).is_global:
+        if not _is_public(str(address[0]).partition("%")[0]):
             raise AddressRefused(f"expected {parts.hostname} on the public internet, was {address[0]}: not connected")
     return await _connect(addresses[0])
+
+
+def _is_public(text: str) -> bool:
+    """Whether an address is on the public internet; one that leads to an IPv4 address by NAT64 is judged by that."""
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        if address in NAT64:
+            return _is_public(str(IPv4Address(int(address) % 2**32)))
+        if address.is_site_local or address in IPV4_COMPATIBLE:
+            return False
+    return address.is_global and not address.is_multicast
 
 
 async def _connect(target: tuple[int, tuple[object, ...]]) -> socket.socket:

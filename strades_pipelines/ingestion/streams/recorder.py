@@ -7,6 +7,7 @@ frame that was read is dropped. A process that is killed loses what it held, and
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,7 +19,7 @@ from adbc_driver_manager import Error as AdbcError
 from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.ingestion.streams.frame_store import UNREADABLE, Frame, StreamSource
 from strades_pipelines.ingestion.streams.repair import RepairFailed
-from strades_pipelines.ingestion.streams.routing import Router
+from strades_pipelines.ingestion.streams.routing import Route, Router
 from strades_pipelines.ingestion.streams.stream_client import StreamClient
 from strades_pipelines.ingestion.streams.stream_gaps import Gap
 from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
@@ -32,8 +33,11 @@ MEND_SECONDS = 0.5
 GAP_SECONDS = 1.5  # a trade that is only late has come by then
 JOIN_SECONDS = 5.0  # a connection without a trade for so long: what was before it is asked for all the same
 STATE_SECONDS = 5.0
+DRAIN_SECONDS = 30.0
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds after a failure, doubled while it lasts
 MARGIN = timedelta(seconds=1)  # around a gap: venues state times in whole seconds or milliseconds
+# A record states a time of the last day, by our clock: another one says nothing about what is missing.
+OLDEST, NEWEST = timedelta(days=1), timedelta(seconds=10)
 BARS_AFTER = timedelta(seconds=2)  # a bar is built so long after its close
 DATABASE_ERRORS = (psycopg.OperationalError, AdbcError)
 Result = TypeVar("Result")
@@ -41,14 +45,31 @@ Result = TypeVar("Result")
 
 @dataclass
 class Progress:
-    """How far an instrument is: its numbers, its first bar of all, the next one to build, when its last record came."""
+    """How far an instrument is: its numbers, its first bar of all, the next one to build, when its last record came.
+
+    `complete_from` is a trade behind which nothing is missing but what the numbers show; `first_bar` follows it.
+    """
 
     numbers: Numbers
+    complete_from: datetime | None = None
     first_bar: datetime | None = None
     bars_from: datetime | None = None
     heard_at: float = 0.0
     last_frame_at: datetime | None = None
     is_stale: bool = False
+    has_wrong_time: bool = False
+    reported_until: int | None = None  # of the state that was written last, microseconds
+
+    @property
+    def complete_until(self) -> int | None:
+        """Where its records stop being complete, microseconds since the epoch; None before the first one."""
+        return self.numbers.complete_until() or self.numbers.time
+
+    @property
+    def has_unreported_hole(self) -> bool:
+        """Whether a start after a kill would not know of a hole, and go on behind it."""
+        until = self.complete_until
+        return bool(self.numbers.gaps) and (self.reported_until is None or until is None or until < self.reported_until)
 
 
 @dataclass
@@ -84,11 +105,15 @@ class StreamRecorder:
         self._buffer: list[Frame] = []
         self._bytes = 0
         self._room, self._work = asyncio.Event(), asyncio.Event()
+        self._states_lock = asyncio.Lock()  # older states never overwrite newer ones
 
     async def run(self) -> None:
-        """Go on from where the database is, until cancelled. Nothing is read before it answers."""
+        """Go on from where the database is, until cancelled. Nothing is read before it answers.
+
+        What was read and not stored by a run that failed is stored by the next one.
+        """
         coverage = await self._through("start", lambda: self.writer.open(self._clock()))
-        self.progress = {id_: Progress(Numbers(time=_microseconds(each.last))) for id_, each in coverage.items()}
+        self.progress = {id_: Progress(Numbers(time=_microseconds_of(each.last))) for id_, each in coverage.items()}
         for id_, each in coverage.items():
             if each.first is not None:
                 self._begin_bars(id_, each.first)
@@ -96,36 +121,94 @@ class StreamRecorder:
             for part in (self.client.run(), self._store_batches(), self._mend_gaps(), self._report_states()):
                 tasks.create_task(part)
 
+    async def run_forever(self) -> None:
+        """`run`, again after each failure, with a wait that doubles: one source's failure is no other source's."""
+        wait = FIRST_WAIT
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                await self.run()
+            except Exception as error:
+                await self._report_failure(error)
+            wait = FIRST_WAIT if loop.time() - began > LONGEST_WAIT else wait
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    async def _report_failure(self, error: Exception) -> None:
+        """Say why the stream failed, and write it into its states, which are all that others see of it."""
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        line = f"failed, starting it again: {one_line(f'{type(error).__name__}: {error}')}"
+        self._tell("failure", line)
+        state = State(None, "down", None, 0, line, None, None)
+        with suppress(Exception):  # the failure may be the database's
+            await asyncio.to_thread(
+                self.writer.keep_states, dict.fromkeys(self.source.instruments, state), datetime.now(UTC)
+            )
+
     @property
     def is_empty(self) -> bool:
         """Whether everything that was read is stored."""
         return not self._buffer
 
-    async def drain(self) -> None:
-        """Store what was read and give up the lock; for an end that was asked for."""
-        while self._buffer:
-            await self._store_batch()
-        await self._build_bars()
-        self.writer.close()
+    async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Store what was read and give up the lock; for an end that was asked for.
+
+        What the database has not taken within `seconds` is dropped, and the next start asks for it.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while self._buffer:
+                    await self._store_batch()
+                await self._build_bars()
+        except TimeoutError:  # a thread may still wait for the database: the lock ends with the process
+            left = len(self._buffer)
+            self._tell("end", f"{left} frames were not stored within {seconds:g} s; the next start asks for them")
+        else:
+            self.writer.close()
 
     async def _receive(self, connection: int, sequence: int, data: bytes) -> None:
         route = self._router.route(data)
         instrument = route.instrument if route.is_readable else UNREADABLE
         now = self._clock()
-        self._buffer.append(Frame(connection, sequence, now, data, instrument, route.time))
+        time = self._plausible_time(route, now)
+        self._buffer.append(Frame(connection, sequence, now, data, instrument, time))
         self._bytes += len(data)
         self.counts.frames += 1
         if route.instrument is not None:
             progress, seconds = self.progress[route.instrument], asyncio.get_running_loop().time()
             progress.heard_at, progress.last_frame_at, progress.is_stale = seconds, now, False
-            if route.time is not None:
-                self._begin_bars(route.instrument, _time(route.time))
-                progress.numbers.see(route.first, route.last, route.time, seconds)
+            if time is not None:
+                self._begin_bars(route.instrument, _time(time))
+                progress.numbers.see(route.first, route.last, time, seconds)
         if len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
             self._work.set()
         if len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
             self._room.clear()
             await self._room.wait()
+
+    def _plausible_time(self, route: Route, now: datetime) -> int | None:
+        """The time that a frame states, microseconds since the epoch; None where it cannot be, which is told of once.
+
+        The frame is stored and parsed all the same. A bar states its opening time, an interval before it comes.
+        """
+        if route.instrument is None or route.time is None:
+            return None
+        length = timedelta(0)
+        if not self.writer.builds_bars:
+            length = timedelta(seconds=interval_seconds(self.source.instruments[route.instrument].interval))
+        oldest, newest = _microseconds(now - OLDEST - length), _microseconds(now + NEWEST)
+        if oldest <= route.time <= newest:
+            return route.time
+        progress = self.progress[route.instrument]
+        if not progress.has_wrong_time:
+            progress.has_wrong_time = True
+            self._say(
+                f"{self.source.website.name}: {route.instrument}: a frame states a time that is not of the last day "
+                f"({route.time} us since the epoch): no hole and no bar is told from it; is this machine's clock right?"
+            )
+        return None
 
     def _disconnected(self) -> None:
         for progress in self.progress.values():
@@ -145,7 +228,11 @@ class StreamRecorder:
 
     async def _store_batch(self) -> None:
         batch = _first_batch(self._buffer)
+        if any(progress.has_unreported_hole for progress in self.progress.values()):
+            await self._write_states()  # before the trades behind the hole are stored
         loaded = await self._through("database", lambda: self.writer.store(batch, self._clock()))
+        if loaded.refused:
+            self._ask_for_refused(batch, loaded.refused)
         del self._buffer[: len(batch)]
         self._bytes -= sum(len(frame.data) for frame in batch)
         self._room.set()
@@ -155,11 +242,41 @@ class StreamRecorder:
             if frame.instrument in self.progress and frame.time is not None:
                 self._build_again(frame.instrument, _time(frame.time))
 
+    def _ask_for_refused(self, batch: Sequence[Frame], refused: Sequence[str]) -> None:
+        """Have REST asked for what a batch held that the parser refused. The reason is told once until that is done."""
+        line = f"frames were stored and refused by the parser, their records are asked for: {one_line(refused[0])}"
+        if "parser" not in self.counts.errors:
+            self._say(f"{self.source.website.name}: {line}")
+        self.counts.errors["parser"] = line
+        for id_, progress in self.progress.items():
+            times = [frame.time for frame in batch if frame.instrument == id_ and frame.time is not None]
+            if times:
+                progress.numbers.add_gap(min(times), max(times), asyncio.get_running_loop().time())
+
     def _begin_bars(self, instrument: str, time: datetime) -> None:
         """The first record: the bar that holds it is of a part of its trades, the next one is the first."""
         progress = self.progress[instrument]
         if progress.first_bar is None:
+            progress.complete_from = time
             progress.first_bar = progress.bars_from = self.writer.floor(time) + self.writer.bar_length
+
+    async def _skip_bars(self, instrument: str, gaps: Sequence[Gap], oldest: datetime | None) -> None:
+        """After a repair whose answer began at `oldest`: build no bar between the hole and that trade.
+
+        None: the answer had no trade.
+        """
+        start, end = _time(min(gap.start for gap in gaps)), _time(max(gap.end for gap in gaps))
+        reached = end if oldest is None else oldest
+        if reached <= start:
+            return
+        await self._build_bars()  # those before the hole, which is still open
+        progress = self.progress[instrument]
+        progress.first_bar = None
+        self._begin_bars(instrument, reached)
+        self._say(
+            f"{self.source.website.name}: {instrument}: the provider answers with its newest trades alone, from "
+            f"{reached:%Y-%m-%d %H:%M:%S} UTC on: no bar from {start:%H:%M:%S} until then"
+        )
 
     def _build_again(self, instrument: str, time: datetime) -> None:
         """A trade of that time was stored: its bar is to be built, again where it was."""
@@ -195,14 +312,18 @@ class StreamRecorder:
             connected = self.client.connection is not None
             if connected and seconds - self.client.connected_at > JOIN_SECONDS:
                 for progress in self.progress.values():
-                    progress.numbers.join_without_trade(_microseconds(now) or 0, seconds)
+                    progress.numbers.join_without_trade(_microseconds(now), seconds)
             due = {id_: each.numbers.due(seconds - GAP_SECONDS) for id_, each in self.progress.items()}
             if not any(due.values()):
+                if not any(each.numbers.gaps for each in self.progress.values()):
+                    self.counts.errors.pop("repair", None)  # late trades have filled what could not be asked for
                 continue
             try:
                 await self._mend({id_: gaps for id_, gaps in due.items() if gaps})
                 wait = FIRST_WAIT
                 self.counts.errors.pop("repair", None)
+                if not any(progress.numbers.gaps for progress in self.progress.values()):
+                    self.counts.errors.pop("parser", None)
             except (RepairFailed, *DATABASE_ERRORS) as error:
                 self._tell("repair", f"what is missing could not be asked for: {one_line(str(error))}")
                 await asyncio.sleep(wait)
@@ -217,6 +338,8 @@ class StreamRecorder:
         self.counts.repairs += 1
         self.counts.rows += loaded.rows
         for id_, closed in due.items():
+            if loaded.oldest is not None and self.writer.builds_bars:
+                await self._skip_bars(id_, closed, loaded.oldest.get(id_))
             self.progress[id_].numbers.close(closed)
             self._build_again(id_, min(_time(gap.start) for gap in closed) - MARGIN)
         self._say(
@@ -232,9 +355,16 @@ class StreamRecorder:
                 if self.client.connection and quiet > self._stale_seconds(id_) and not progress.is_stale:
                     progress.is_stale = True
                     self._say(f"{self.source.website.name}: {id_}: no record for {quiet:.0f} s")
+            await self._write_states()
+            await asyncio.sleep(STATE_SECONDS)
+            self.counts.errors.pop("failure", None)  # it was started again, and runs
+
+    async def _write_states(self) -> None:
+        async with self._states_lock:
             states = {id_: self._state(progress) for id_, progress in self.progress.items()}
             await self._through("database", partial(self.writer.keep_states, states, datetime.now(UTC)))
-            await asyncio.sleep(STATE_SECONDS)
+            for id_, state in states.items():
+                self.progress[id_].reported_until = _microseconds_of(state.complete_until)
 
     def _stale_seconds(self, instrument: str) -> float:
         """A bar comes once an interval."""
@@ -245,8 +375,11 @@ class StreamRecorder:
     def _state(self, progress: Progress) -> State:
         connection, gaps = self.client.connection, len(progress.numbers.gaps)
         state = "down" if connection is None else "stale" if progress.is_stale else "repairing" if gaps else "live"
-        detail = self.client.error if connection is None else self.counts.errors.get("repair")
-        return State(connection, state, progress.last_frame_at, gaps, detail)
+        errors = self.counts.errors
+        detail = self.client.error if connection is None else errors.get("repair") or errors.get("parser")
+        until = progress.complete_until
+        complete = (progress.complete_from, None if until is None else _time(until))
+        return State(connection, state, progress.last_frame_at, gaps, detail, *complete)
 
     async def _through(self, what: str, work: Callable[[], Result]) -> Result:
         """Do work of the database in a thread, again and again while it is away; what was read waits meanwhile."""
@@ -285,5 +418,9 @@ def _time(microseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
-def _microseconds(time: datetime | None) -> int | None:
-    return None if time is None else (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+def _microseconds(time: datetime) -> int:
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _microseconds_of(time: datetime | None) -> int | None:
+    return None if time is None else _microseconds(time)

@@ -1,5 +1,6 @@
 """How the streams do, as their processes last said (`ops.stream_states`)."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,6 +38,28 @@ def read_states(connection: psycopg.Connection[Any]) -> list[StreamState]:
     return [StreamState(*row) for row in connection.execute(STATES)]
 
 
-def kept_now(states: list[StreamState], now: datetime) -> list[StreamState]:
+def newest_by_source(states: Sequence[StreamState]) -> dict[str, datetime]:
+    """When a process last said how a stream of a source does, UTC."""
+    newest: dict[str, datetime] = {}
+    for each in states:
+        newest[each.source] = max(each.updated_at, newest.get(each.source, each.updated_at))
+    return newest
+
+
+def stream_problems(
+    states: Sequence[StreamState], wanted: Collection[str], now: datetime, *, is_served: bool
+) -> list[str]:
+    """What is wrong with the streams of the sources `wanted`, one line each.
+
+    Args:
+        is_served: whether a process ought to keep them, so that a source of which none says anything is a fault.
+    """
+    kept = [each for each in kept_now(states, now) if each.source in wanted]
+    lines = [each.line for each in kept if each.state in ("down", "stale") or each.detail is not None]
+    silent = sorted(set(wanted) - {each.source for each in kept}) if is_served else []
+    return lines + [f"stream {name}: no process keeps it, though `strades up` runs" for name in silent]
+
+
+def kept_now(states: Sequence[StreamState], now: datetime) -> list[StreamState]:
     """Those that a process keeps now."""
     return [each for each in states if now - each.updated_at < FRESH]

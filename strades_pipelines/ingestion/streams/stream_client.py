@@ -1,15 +1,16 @@
 """One connection to a venue after the other: each opened, subscribed, kept alive and, before it is cut, made anew."""
 
 import asyncio
+import math
 import random
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, WebSocketException
 
-from strades_pipelines.ingestion.streams.address import AddressRefused, open_socket, wire_url
+from strades_pipelines.ingestion.streams.address import open_socket, wire_url
 from strades_pipelines.ingestion.streams.frame_store import StreamSource
 from strades_pipelines.ingestion.streams.messages import ping_message, subscriptions
 from strades_pipelines.ingestion.verdicts import one_line
@@ -40,7 +41,7 @@ class StreamClient:
         assert source.protocol.stream is not None
         self.source, self.stream = source, source.protocol.stream
         self.connection: int | None = None
-        self.connected_at = 0.0
+        self.connected_at = 0.0  # when its last subscription was sent; infinite until then
         self.error: str | None = None
         self._receive, self._clock, self._say, self._disconnected = receive, clock, say, disconnected
         self._heard_at = 0.0
@@ -54,7 +55,8 @@ class StreamClient:
             try:
                 await self._read_one_connection()
                 error = "the connection ended"
-            except (OSError, TimeoutError, WebSocketException, AddressRefused) as failure:
+            # ValueError: an address that was refused, or a redirect, which `websockets` refuses where a socket is given
+            except (OSError, TimeoutError, WebSocketException, ValueError) as failure:
                 error = one_line(str(failure) or type(failure).__name__)
             finally:
                 self.connection = None
@@ -82,7 +84,7 @@ class StreamClient:
         )
         async with opened as socket:
             self.connection = int63(self.source.website.name, self._clock(), secrets.token_hex(8))
-            self.connected_at = self._heard_at = loop.time()
+            self.connected_at, self._heard_at = math.inf, loop.time()
             beside = [asyncio.create_task(each) for each in (self._subscribe(socket), self._keep_alive(socket))]
             try:
                 await self._read(socket, self.connection)
@@ -92,12 +94,18 @@ class StreamClient:
                 await asyncio.gather(*beside, return_exceptions=True)  # what failed there ended the reading too
 
     async def _read(self, socket: ClientConnection, connection: int) -> None:
+        """Read frames as the bytes that came: one of invalid UTF-8 is kept like any other."""
+        loop = asyncio.get_running_loop()
         sequence = 0
         try:
-            async for message in socket:
-                self._heard_at = asyncio.get_running_loop().time()
-                await self._receive(connection, sequence, message.encode() if isinstance(message, str) else message)
+            while True:
+                frame = await socket.recv(decode=False)
+                self._heard_at = math.inf  # while we are slow, the venue's silence is ours
+                await self._receive(connection, sequence, frame)
+                self._heard_at = loop.time()
                 sequence += 1
+        except ConnectionClosedOK:
+            return
         except ConnectionClosed as closed:
             raise ConnectionResetError(f"cut by the venue: {closed}") from None
 
@@ -106,6 +114,7 @@ class StreamClient:
         for message in subscriptions(self.source.protocol, instruments, self._clock()):
             await socket.send(message)
             await asyncio.sleep(1 / self.stream.subscribe_per_second)
+        self.connected_at = asyncio.get_running_loop().time()
 
     async def _keep_alive(self, socket: ClientConnection) -> None:
         """Send the venue's own pings; end a connection that is silent, or nearly as old as the venue lets it become."""

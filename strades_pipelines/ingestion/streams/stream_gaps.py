@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 MOST_GAPS = 100  # of one instrument; more are asked for as one stretch
+RENUMBERED = 1_000_000  # a number so far from the one before is of another count, not of a hole
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,16 @@ class Sequence:
             seen: seconds of a monotonic clock.
         """
         if first is None or last is None:
-            self._join(time, seen)
+            if not self.is_joined:
+                self._join(time, seen)
         elif self.number is None or not self.is_joined:
+            # Without a number also where no trade came for a while: nobody knows when the venue began to send.
             if self.number is None or first != self.number + 1:
                 self._join(time, seen)
-            self.number = max(last, self.number or 0)
+            self.number = last  # not the larger: a venue may have begun its numbers again
+        elif abs(first - self.number) > RENUMBERED:
+            self.gaps.append(Gap(min(self.time or time, time), time, seen))
+            self.number = last
         elif first > self.number + 1:
             self.gaps.append(Gap(min(self.time or time, time), time, seen, self.number + 1, first - 1))
             self.number = last
@@ -54,8 +60,12 @@ class Sequence:
             self.number = last
         self.is_joined = True
         self.time = max(time, self.time or 0)
-        if len(self.gaps) > MOST_GAPS:
-            self.gaps = [Gap(min(gap.start for gap in self.gaps), max(gap.end for gap in self.gaps), seen)]
+        self._bound_gaps(seen)
+
+    def add_gap(self, start: int, end: int, seen: float) -> None:
+        """Note that trades between two times, microseconds since the epoch, came and could not be read."""
+        self.gaps.append(Gap(start, end, seen))
+        self._bound_gaps(seen)
 
     def join_without_trade(self, now: int, seen: float) -> None:
         """A connection on which no trade comes: what was before it is asked for up to `now` (microseconds)."""
@@ -76,8 +86,12 @@ class Sequence:
         starts = [gap.start for gap in self.gaps]
         return min(starts if self.is_joined else [*starts, self.time or 0], default=None)
 
+    def _bound_gaps(self, seen: float) -> None:
+        if len(self.gaps) > MOST_GAPS:
+            self.gaps = [Gap(min(gap.start for gap in self.gaps), max(gap.end for gap in self.gaps), seen)]
+
     def _join(self, time: int, seen: float) -> None:
-        if not self.is_joined and self.time is not None:
+        if self.time is not None:
             self.gaps.append(Gap(min(self.time, time), time, seen))
 
     def _fill(self, first: int, last: int) -> None:

@@ -1,9 +1,10 @@
 """Which sources of Sources.json have a stream."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from strades_pipelines.datamanager.protocols import load_protocol
-from strades_pipelines.datamanager.sources import Sources, SourcesError, Website
+from strades_pipelines.datamanager.sources import Sources, SourcesError, Website, load_sources
 from strades_pipelines.ingestion.streams.frame_store import StreamSource
 from strades_pipelines.ingestion.streams.messages import connection_url, topic_of
 
@@ -22,6 +23,15 @@ def stream_sources(sources: Sources, names: Sequence[str] = ()) -> list[StreamSo
             known = ", ".join(each.name for each in sources.websites if _has_stream(each)) or "none"
             raise SourcesError(f"expected a source whose protocol has a stream ({known}), was {website.name}")
     return [_stream_source(sources, website) for website in websites]
+
+
+def wanted_streams(path: Path) -> set[str]:
+    """The names of the sources whose streams `strades stream` keeps: those of a Sources.json with an instrument.
+
+    Raises:
+        SourcesError: the file cannot be used.
+    """
+    return {each.website.name for each in stream_sources(load_sources(path)) if each.instruments}
 
 
 def _has_stream(website: Website) -> bool:

@@ -2,20 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 
 import psycopg
+import pyarrow.compute as pc
 
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.intervals import interval_seconds
-from strades_pipelines.ingestion.loader import Summary, load_stored, read_listings
+from strades_pipelines.ingestion.loader import Summary, load_stored, read_listings, read_rows
 from strades_pipelines.ingestion.streams.bars_of_trades import update_trade_bars
 from strades_pipelines.ingestion.streams.frame_store import Frame, StreamSource, run_id_of, store_frames
-from strades_pipelines.ingestion.streams.repair import ask_again
+from strades_pipelines.ingestion.streams.repair import RepairFailed, ask_again
+from strades_pipelines.ingestion.streams.routing import TIMES
+from strades_pipelines.ingestion.verdicts import one_line
 from strades_pipelines.market.ids import int63
 
 BAR_INTERVAL = "1m"
@@ -31,12 +34,16 @@ CANDLES = """
 UNPARSED = "SELECT fetch_id FROM rawsources.fetches WHERE source = %s AND method = 'STREAM' AND NOT is_parsed"
 KEEP_STATE = """
     INSERT INTO ops.stream_states AS known (
-        source, instrument_id, connection, state, last_frame_at, gaps, detail, updated_at
-    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+        source, instrument_id, connection, state, last_frame_at, gaps, detail, complete_from, complete_until,
+        updated_at
+    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (source, instrument_id) DO UPDATE SET
         connection = EXCLUDED.connection, state = EXCLUDED.state, gaps = EXCLUDED.gaps, detail = EXCLUDED.detail,
-        updated_at = EXCLUDED.updated_at, last_frame_at = coalesce(EXCLUDED.last_frame_at, known.last_frame_at)
+        updated_at = EXCLUDED.updated_at, last_frame_at = coalesce(EXCLUDED.last_frame_at, known.last_frame_at),
+        complete_from = coalesce(EXCLUDED.complete_from, known.complete_from),
+        complete_until = coalesce(EXCLUDED.complete_until, known.complete_until)
 """
+COMPLETE = "SELECT complete_from, complete_until FROM ops.stream_states WHERE source = %s AND instrument_id = %s"
 
 
 class StreamBusy(Exception):
@@ -45,7 +52,10 @@ class StreamBusy(Exception):
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of an instrument at the start: its oldest and newest record of the last hours, UTC; None where there is none."""
+    """Of an instrument at the start: from which record of the last hours on its records are complete, and until when.
+
+    Both are UTC, and None where the last hours have no record.
+    """
 
     first: datetime | None
     last: datetime | None
@@ -53,10 +63,16 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Taken:
-    """Rows that were new or changed, and rows that were rejected."""
+    """Rows that were new or changed, rows that were rejected, and why bodies were refused as a whole or skipped.
+
+    `oldest` is the time of the oldest record that was answered, by instrument, where the provider answers with its
+    newest records whatever the stretch is that is missing; None where it answers for the stretch.
+    """
 
     rows: int
     rejects: int
+    refused: tuple[str, ...] = ()
+    oldest: Mapping[str, datetime] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,8 @@ class State:
     last_frame_at: datetime | None
     gaps: int
     detail: str | None
+    complete_from: datetime | None
+    complete_until: datetime | None
 
 
 class StreamWriter:
@@ -109,13 +127,16 @@ class StreamWriter:
         """Ask the provider for [start, end) of instruments, and load the answers.
 
         Raises:
-            RepairFailed: it could not be asked now.
+            RepairFailed: it could not be asked now, or the parser refuses an answer.
         """
         self._repairs += 1
         run_id = f"{run_id_of(int63(self.source.website.name, now, self._repairs))} repair"
         asked = [self.source.instruments[id_] for id_ in instruments]
         found = ask_again(self.source, asked, start, end, run_id=run_id, now=now, database=self.url)
-        return self._load(found, now)
+        loaded = self._load(found, now)
+        if loaded.refused:
+            raise RepairFailed(f"an answer was refused: {one_line(loaded.refused[0])}")
+        return loaded if self.source.protocol.ask.chunk else replace(loaded, oldest=self._oldest_records(found))
 
     def build_bars(self, instrument: str, start: datetime, end: datetime, now: datetime) -> int:
         """Build the bars of an instrument's trades in [start, end); returns how many are new or changed."""
@@ -129,8 +150,9 @@ class StreamWriter:
         """Say how the streams do; `now` is the machine's time, also where the world's clock is held."""
         with self._own_connection() as connection, connection.cursor() as cursor:
             for id_, each in states.items():
-                values = [each.connection, each.state, each.last_frame_at, each.gaps, each.detail, now]
-                cursor.execute(KEEP_STATE, [self.source.website.name, id_, *values])
+                values = [each.connection, each.state, each.last_frame_at, each.gaps, each.detail]
+                complete = [each.complete_from, each.complete_until]
+                cursor.execute(KEEP_STATE, [self.source.website.name, id_, *values, *complete, now])
 
     def close(self) -> None:
         """Give up the lock."""
@@ -148,17 +170,44 @@ class StreamWriter:
             return Taken(0, 0)
         summary: Summary = load_stored(url=self.url, now=now, fetch_ids=fetch_ids)
         written = sum(loaded.inserted + loaded.revised for loaded in summary.tables.values())
-        return Taken(written, summary.rejects)
+        return Taken(written, summary.rejects, (*summary.refused, *summary.skipped))
 
     def _coverage(self, connection: psycopg.Connection[Any], id_: str, now: datetime) -> Coverage:
-        """How far the records of an instrument reach; of older ones than `LOOK_BACK` nothing is completed."""
+        """How far the records of an instrument are complete; of older ones than `LOOK_BACK` nothing is completed.
+
+        The newest record alone does not say it: records behind a hole are stored while the hole is still open.
+        """
         listing, since = self._listing(connection, id_), now - LOOK_BACK
         if self.builds_bars:
             row = connection.execute(TRADES, [listing, since, now]).fetchone()
         else:
             interval = self.source.instruments[id_].interval
             row = connection.execute(CANDLES, [listing, interval, since, now]).fetchone()
-        return Coverage(*(row or (None, None)))
+        first, last = row or (None, None)
+        found = connection.execute(COMPLETE, [self.source.website.name, id_]).fetchone()
+        complete_from, complete_until = found or (None, None)
+        if first is None or last is None:
+            return Coverage(None, None)
+        if complete_until is not None:
+            last = max(min(last, complete_until), since)
+            first = min(first, last)  # a hole that began before the last hours is filled from their start on
+        return Coverage(first if complete_from is None else max(first, complete_from), last)
+
+    def _oldest_records(self, fetch_ids: Sequence[int]) -> Mapping[str, datetime]:
+        """The time of the oldest record in stored answers, by instrument.
+
+        Read from the answers: a record that was stored before keeps the fetch that it came with.
+        """
+        [kind, *_] = self.source.protocol.kinds
+        ids = {instrument.symbol: id_ for id_, instrument in self.source.instruments.items()}
+        oldest: dict[str, datetime] = {}
+        with closing(adbc_connect(self.url)) as connection, connection.cursor() as cursor:
+            for fetch, rows in read_rows(cursor, fetch_ids, kind):
+                id_ = ids.get(fetch.given.get("symbol", ""))
+                if id_ is not None and rows is not None and rows.num_rows:
+                    time: datetime = pc.min(rows[TIMES[kind]]).as_py()
+                    oldest[id_] = min(time, oldest.get(id_, time))
+        return oldest
 
     def _listing(self, connection: psycopg.Connection[Any], id_: str) -> int:
         with connection.cursor() as cursor:

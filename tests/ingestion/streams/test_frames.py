@@ -15,6 +15,7 @@ from strades_pipelines.ingestion.frame_reader import join_frames
 from strades_pipelines.ingestion.parse import parse
 from strades_pipelines.ingestion.streams.bars_of_trades import bars_of_trades
 from strades_pipelines.ingestion.streams.messages import connection_url, ping_message, subscriptions
+from strades_pipelines.ingestion.streams.recorder import BATCH_BYTES, BATCH_FRAMES
 from strades_pipelines.ingestion.streams.routing import Router
 from tests.conftest import SHARED
 
@@ -73,6 +74,18 @@ def test_a_frame_of_nonsense_is_rejected_and_its_neighbours_are_read() -> None:
     parsed = parse(load_protocol("gateio_trades_stream"), body, given={"symbol": "A_B"}, fetched_at=NOW)
     assert [row["trade_id"] for row in parsed.tables["trade"].to_pylist()] == ["1"]
     assert [reject.where for reject in parsed.rejects] == [f"frame {n}/result" for n in (0, 2, 3, 4, 5)]
+
+
+def test_the_largest_batch_of_a_recorder_is_read_whatever_the_limit_of_one_answer_is() -> None:
+    words = {"type": "match", "product_id": "BTC-USD", "side": "buy", "size": "1", "price": "2"}
+    times = {"time": "2026-11-29T00:00:00Z", "maker_order_id": "0" * 200}
+    frames = [json.dumps(words | times | {"trade_id": number}).encode() for number in range(BATCH_FRAMES)]
+    body = join_frames(frames)  # 4,000 frames of more than 300 bytes
+    assert load_protocol("coinbase_trades").ask.max_bytes == 1_000_000 < len(body)
+    parsed = parse(load_protocol("coinbase_trades_stream"), body, given={"symbol": "BTC-USD"}, fetched_at=NOW)
+    assert parsed.tables["trade"].num_rows == BATCH_FRAMES
+    # a batch, and the two bytes around each of its frames
+    assert load_protocol("coinbase_trades_stream").ask.max_bytes > BATCH_BYTES + 2 * BATCH_FRAMES
 
 
 @given(st.binary(max_size=200))

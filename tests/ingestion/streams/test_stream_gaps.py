@@ -51,3 +51,38 @@ def test_a_connection_without_a_trade_is_completed_all_the_same() -> None:
     assert [(gap.start, gap.end) for gap in numbers.gaps] == [(5 * SECOND, 30 * SECOND)]
     numbers.join_without_trade(40 * SECOND, 2.0)
     assert len(numbers.gaps) == 1
+
+
+def test_holes_are_found_behind_an_absurd_number_and_behind_numbers_that_begin_again() -> None:
+    for other in (2**62, 3):  # of one frame among numbers from 10,000,000 on; of a venue that begins again
+        numbers = Sequence()
+        numbers.see(10_000_000, 10_000_000, 1 * SECOND, 1.0)
+        numbers.see(other, other, 2 * SECOND, 2.0)
+        assert [(gap.start, gap.end, gap.first) for gap in numbers.gaps] == [(1 * SECOND, 2 * SECOND, None)]
+        after = 10_000_001 if other == 2**62 else 4
+        numbers.see(after, after, 3 * SECOND, 3.0)
+        numbers.close(list(numbers.gaps))
+        numbers.see(after + 3, after + 3, 4 * SECOND, 4.0)
+        assert [(gap.first, gap.last) for gap in numbers.gaps] == [(after + 1, after + 2)]
+        numbers.disconnect()
+        numbers.see(1, 1, 9 * SECOND, 5.0)  # a new connection, whose numbers begin again
+        numbers.see(3, 3, 10 * SECOND, 6.0)
+        assert [(gap.first, gap.last) for gap in numbers.gaps[1:]] == [(None, None), (2, 2)]
+
+
+def test_a_start_whose_first_trade_comes_late_asks_for_what_lies_before_it() -> None:
+    numbers = Sequence(time=5 * SECOND)  # of what is stored
+    numbers.join_without_trade(30 * SECOND, 1.0)  # the subscription may have reached the venue later than that
+    numbers.close(list(numbers.gaps))
+    numbers.see(9, 9, 40 * SECOND, 2.0)
+    assert [(gap.start, gap.end) for gap in numbers.gaps] == [(5 * SECOND, 40 * SECOND)]
+    numbers.close(list(numbers.gaps))
+    numbers.see(10, 10, 41 * SECOND, 3.0)
+    assert numbers.gaps == []
+
+
+def test_trades_without_numbers_are_asked_for_once_a_connection() -> None:
+    numbers = Sequence(time=5 * SECOND)
+    for second in (9, 10, 11):
+        numbers.see(None, None, second * SECOND, float(second))
+    assert [(gap.start, gap.end) for gap in numbers.gaps] == [(5 * SECOND, 9 * SECOND)]
