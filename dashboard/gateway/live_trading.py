@@ -53,9 +53,13 @@ APPROVE = """
     FROM trading.live_requests AS r WHERE r.request_id = %(request)s
     ON CONFLICT (request_id) DO NOTHING
 """
+# Every request of the wallet: the newest approval decides, which a page opened earlier does not show, and with
+# a request that still waits one click would revive the wallet.
 REVOKE = """
     INSERT INTO trading.live_revocations (request_id, revoked_by)
-    SELECT r.request_id, %s FROM trading.live_requests AS r WHERE r.request_id = %s ON CONFLICT (request_id) DO NOTHING
+    SELECT r.request_id, %s FROM trading.live_requests AS r
+    WHERE r.wallet = (SELECT q.wallet FROM trading.live_requests AS q WHERE q.request_id = %s)
+    ON CONFLICT (request_id) DO NOTHING
 """
 
 
@@ -135,7 +139,9 @@ def approve_live(request_id: int, *, by: str) -> str | None:
     return None
 
 
-def revoke_live(request_id: int, *, by: str) -> None:
-    """Have a request or an approval count no more, from the commit on."""
+def revoke_live(request_id: int, *, by: str) -> bool:
+    """Revoke every request and approval of the wallet of a request. False when no request has that id."""
     with own.cursor() as cursor:
         cursor.execute(REVOKE, [by, request_id])
+        cursor.execute("SELECT 1 FROM trading.live_requests WHERE request_id = %s", [request_id])
+        return cursor.fetchone() is not None

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST, require_safe
 
+from dashboard.accounts.changes import related_accounts
 from dashboard.accounts.models import User
 from dashboard.gateway import live_trading as gateway
 from dashboard.gateway.live_trading import LiveRequest, LiveWallet
@@ -50,7 +51,7 @@ def live(request: HttpRequest) -> HttpResponse:
     by_name = {wallet.wallet: wallet for wallet in wallets}
     context = {
         "wallets": [(wallet, json.dumps(wallet.limits), uuid4()) for wallet in wallets],
-        "waiting": [_shown(found, by_name[found.wallet], request) for found in waiting if found.wallet in by_name],
+        "waiting": _waiting_rows([found for found in waiting if found.wallet in by_name], by_name, request),
         "is_one_person": settings().live_one_person,
     }
     return render(request, "trades/live.html", context)
@@ -87,6 +88,10 @@ def live_approve(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("Another person has to approve what you asked for."))
     elif found.requested_by == _name(request) and request.POST.get("name") != found.wallet:
         messages.error(request, _("Type the name of the wallet as it is written. Nothing was approved."))
+    elif found.requested_by in _related_names(request):
+        messages.error(
+            request, _("Your account or theirs invited or changed the other. A third person has to approve.")
+        )
     elif refusal := gateway.approve_live(found.request_id, by=_name(request)):
         messages.error(request, _(refusal))
     else:
@@ -96,29 +101,44 @@ def live_approve(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def live_revoke(request: HttpRequest) -> HttpResponse:
-    """Take a request or an approval back. Nobody is asked for a password: to stop waits for nothing."""
+    """Revoke all requests and approvals of a wallet. Nobody is asked for a password: to stop waits for nothing."""
     request_id = parse_whole(request.POST.get("request", ""), LARGEST_ID)
-    if request_id is not None:
-        gateway.revoke_live(request_id, by=_name(request))
+    if request_id is not None and gateway.revoke_live(request_id, by=_name(request)):
         messages.success(request, _("Revoked: nothing new is sent."))
+    else:
+        messages.error(request, _("There is no such request. Nothing was revoked."))
     return redirect("live")
 
 
-def _shown(found: LiveRequest, wallet: LiveWallet, request: HttpRequest) -> dict[str, Any]:
-    is_own = found.requested_by == _name(request)
-    return {
-        "request": found,
-        "wallet": wallet,
-        "changes": wallet.differences(found.limits),
-        "is_own": is_own,
-        "may_approve": not is_own or settings().live_one_person,
-    }
+def _waiting_rows(
+    waiting: list[LiveRequest], wallets: dict[str, LiveWallet], request: HttpRequest
+) -> list[dict[str, Any]]:
+    """What the page shows of each request that waits."""
+    related = _related_names(request) if waiting else set()
+    return [
+        {
+            "request": found,
+            "wallet": wallets[found.wallet],
+            "changes": wallets[found.wallet].differences(found.limits),
+            "is_own": found.requested_by == _name(request),
+            "is_related": found.requested_by in related,
+            "may_approve": found.requested_by not in related
+            and (found.requested_by != _name(request) or settings().live_one_person),
+        }
+        for found in waiting
+    ]
 
 
 def _waiting(request: HttpRequest) -> LiveRequest | None:
     request_id = parse_whole(request.POST.get("request", ""), LARGEST_ID)
     with snapshot():
         return next((one for one in gateway.read_live_requests() if one.request_id == request_id), None)
+
+
+def _related_names(request: HttpRequest) -> set[str]:
+    """Accounts behind which the same person may be, as requests name who asked."""
+    assert isinstance(request.user, User)
+    return {f"dashboard:{pseudo}" for pseudo in related_accounts(request.user.pseudo)}
 
 
 def _name(request: HttpRequest) -> str:
