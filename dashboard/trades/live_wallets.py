@@ -30,16 +30,18 @@ REFUSALS = (
     # Why a wallet is halted, in its view trading.live_refusals.
     gettext_noop("live needs an approval: ask for it on the page Live of the dashboard"),
     gettext_noop("its limits have changed since live was approved: ask again on the page Live of the dashboard"),
+    gettext_noop("its strategies have changed since live was approved: ask again on the page Live of the dashboard"),
     gettext_noop("one person approved live: another has to, or STRADES_LIVE_ONE_PERSON=true"),
 )
 
 
 class RequestForm(forms.Form):
-    """A request as the page's form sends it: the limits are those that it showed."""
+    """A request as the page's form sends it: limits and strategies are those that it showed."""
 
     key = forms.UUIDField()
     wallet = forms.CharField(max_length=200)
     limits = forms.JSONField(max_length=10_000, required=False)  # {} is empty to Django
+    strategies = forms.JSONField(max_length=10_000, required=False)
     reason = forms.CharField(max_length=300)
 
 
@@ -50,7 +52,7 @@ def live(request: HttpRequest) -> HttpResponse:
         wallets, waiting = gateway.read_live_wallets(), gateway.read_live_requests()
     by_name = {wallet.wallet: wallet for wallet in wallets}
     context = {
-        "wallets": [(wallet, json.dumps(wallet.limits), uuid4()) for wallet in wallets],
+        "wallets": [(wallet, json.dumps(wallet.limits), json.dumps(wallet.strategies), uuid4()) for wallet in wallets],
         "waiting": _waiting_rows([found for found in waiting if found.wallet in by_name], by_name, request),
         "is_one_person": settings().live_one_person,
     }
@@ -63,16 +65,19 @@ def live_request(request: HttpRequest) -> HttpResponse:
     form = RequestForm(request.POST)
     if (again := _asked_again(request)) is not None:
         return again
-    if not form.is_valid() or not isinstance(form.cleaned_data["limits"], dict):
+    if not form.is_valid() or not all(isinstance(form.cleaned_data[name], dict) for name in ("limits", "strategies")):
         messages.error(request, _("Say why, in at most 300 letters. Nothing was asked for."))
         return redirect("live")
     given = form.cleaned_data
     key = given["key"]
     assert isinstance(key, UUID)
-    if gateway.request_live(given["wallet"], given["limits"], reason=given["reason"], by=_name(request), key=key):
+    shown = given["wallet"], given["limits"], given["strategies"]
+    if gateway.request_live(*shown, reason=given["reason"], by=_name(request), key=key):
         messages.success(request, _("Asked for. It lapses after 15 minutes."))
     else:
-        messages.error(request, _("Its limits have changed since this page was opened. Look again, then ask."))
+        messages.error(
+            request, _("Its limits or strategies have changed since this page was opened. Look again, then ask.")
+        )
     return redirect("live")
 
 
@@ -119,7 +124,7 @@ def _waiting_rows(
         {
             "request": found,
             "wallet": wallets[found.wallet],
-            "changes": wallets[found.wallet].differences(found.limits),
+            "changes": wallets[found.wallet].differences(found),
             "is_own": found.requested_by == _name(request),
             "is_related": found.requested_by in related,
             "may_approve": found.requested_by not in related

@@ -1,5 +1,6 @@
 """The page Live: one asks, another approves, whoever may halt revokes; no page does what one person alone may not."""
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from dashboard.accounts.changes import record_change
 from dashboard.accounts.models import Invitation, User
 from dashboard.accounts.roles import Role
 from strades_pipelines.settings import settings
-from tests.brokerage.test_live_permissions import LATER, STATE, WALLET
+from tests.brokerage.test_live_permissions import LATER, SLEEVE, STATE, WALLET
 from tests.dashboard.conftest import PASSWORD, ClientOf
 
 Owner = psycopg.Connection[Any]
@@ -50,8 +51,8 @@ def said(client: Client) -> str:
 
 def ask(client: Client, **changes: str) -> str:
     """Send the form of the page; what the page then says."""
-    found = dict(re.findall(r'name="(key|wallet|limits)" value="([^"]*)"', said(client)))
-    fields = {**found, "limits": found.get("limits", "{}").replace("&quot;", '"'), "reason": "<b>enough</b> of paper"}
+    found = dict(re.findall(r'name="(key|wallet|limits|strategies)" value="([^"]*)"', said(client)))
+    fields = {name: html.unescape(value) for name, value in found.items()} | {"reason": "<b>enough</b> of paper"}
     client.post("/live/request/", {**fields, **changes})
     return said(client)
 
@@ -96,13 +97,22 @@ def test_one_asks_another_approves_and_a_third_revokes_without_a_password(client
 
 def test_the_same_form_twice_is_one_request_and_other_limits_are_none(client_of: ClientOf, owner: Owner) -> None:
     ada = confirmed(client_of("trader", "ada"))
-    fields = {"key": "00000000-0000-4000-8000-000000000001", "wallet": "money", "reason": "x"}
+    key = "00000000-0000-4000-8000-000000000001"
+    fields = {"key": key, "wallet": "money", "strategies": "{}", "reason": "x"}
     sent = {**fields, "limits": json.dumps({"max_orders_per_minute": 3})}
     for _ in range(2):
         ada.post("/live/request/", sent)
     assert owner.execute("SELECT count(*) FROM trading.live_requests").fetchone() == (1,)
-    assert "Its limits have changed" in ask(ada, limits="{}")
-    for wrong in ({"limits": "[]"}, {"limits": "x"}, {"reason": ""}, {"key": "x"}, {"wallet": "nobody's"}):
+    assert "Its limits or strategies have changed" in ask(ada, limits="{}")
+    assert "Its limits or strategies have changed" in ask(ada, strategies='{"trend": "5"}')
+    for wrong in (
+        {"limits": "[]"},
+        {"strategies": "[]"},
+        {"limits": "x"},
+        {"reason": ""},
+        {"key": "x"},
+        {"wallet": "nobody's"},
+    ):
         ask(ada, **wrong)
     assert owner.execute("SELECT count(*) FROM trading.live_requests").fetchone() == (1,)
 
@@ -193,6 +203,20 @@ def test_an_approval_that_counts_elsewhere_can_be_revoked_here(client_of: Client
     page = said(ada)
     assert "Revoke: send nothing new" in page
     assert "Ask for live trading" in page
+
+
+def test_a_strategy_that_is_added_or_gets_other_capital_takes_a_new_approval(client_of: ClientOf, owner: Owner) -> None:
+    """From none to 5 % of the capital, then from 5 % to 100 %."""
+    ada, bob = confirmed(client_of("trader", "ada")), confirmed(client_of("trader", "bob"))
+    for before, percent in ((None, "0"), ("0", "5"), ("5", "100")):
+        if before is not None:
+            owner.execute(SLEEVE, [percent])
+            assert state(owner) == "reducing"
+        ask(ada)
+        shown = f"<code>strategy trend</code></td><td>{before} %</td><td>{percent} %</td>"
+        assert (shown in said(bob)) == (before is not None)
+        bob.post("/live/approve/", {"request": newest(owner)})
+        assert state(owner) == "active"
 
 
 def test_a_viewer_sees_and_can_do_nothing(client_of: ClientOf, owner: Owner) -> None:
