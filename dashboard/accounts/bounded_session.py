@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import urllib3
 from requests import PreparedRequest, Response, Session
 from requests.exceptions import RequestException
 
@@ -13,30 +14,39 @@ PIECE = 2**16
 
 
 class AnswerRefused(RequestException):
-    """An answer was too large or took too long."""
+    """An answer was too large, took too long, or broke off."""
 
 
 class BoundedSession(Session):
     """As `requests.Session`; no redirect is followed, since it would lead to a host that the settings do not name."""
 
+    def get_redirect_target(self, resp: Response) -> None:
+        """None: `requests` would read the whole body of a redirect, without a limit, to prepare the next request."""
+
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """Send a request and read its answer.
 
         Raises:
-            AnswerRefused: it has more than MOST_BYTES, unpacked, or is not whole after MOST_SECONDS.
+            AnswerRefused: it has more than MOST_BYTES, unpacked, is not whole after MOST_SECONDS, or breaks off.
         """
         ends_at = time.monotonic() + MOST_SECONDS
         bounded = {**options, "stream": True, "allow_redirects": False, "timeout": TIMEOUT_SECONDS}
         response = super().send(request, **bounded)
         pieces, length = [], 0
-        # `read1` returns what is there: a read of a whole piece would wait for it however slowly it comes.
-        while piece := response.raw.read1(PIECE, decode_content=True):
-            pieces.append(piece)
-            length += len(piece)
-            if length > MOST_BYTES or time.monotonic() > ends_at:
-                response.close()
-                said = f"more than {MOST_BYTES} bytes" if length > MOST_BYTES else f"no end within {MOST_SECONDS:.0f} s"
-                raise AnswerRefused(f"the provider's answer has {said}", response=response)
+        try:
+            # `read1` returns what is there: a read of a whole piece would wait for it however slowly it comes.
+            while piece := response.raw.read1(PIECE, decode_content=True):
+                pieces.append(piece)
+                length += len(piece)
+                if length > MOST_BYTES or time.monotonic() > ends_at:
+                    response.close()
+                    size, duration = f"more than {MOST_BYTES} bytes", f"no end within {MOST_SECONDS:.0f} s"
+                    said = size if length > MOST_BYTES else duration
+                    raise AnswerRefused(f"the provider's answer has {said}", response=response)
+        except urllib3.exceptions.HTTPError as error:  # `requests` translates these only where it reads the body itself
+            response.close()
+            what = f"the provider's answer broke off: {type(error).__name__}"
+            raise AnswerRefused(what, response=response) from error
         response._content, response._content_consumed = b"".join(pieces), True
         response.close()
         return response

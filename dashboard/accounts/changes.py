@@ -6,7 +6,7 @@ from typing import Any
 from allauth.core import context
 from django.http import HttpRequest
 
-from dashboard.accounts.models import AccountChange, User
+from dashboard.accounts.models import AccountChange, Invitation, User
 
 # Of `Authenticator.type`.
 FACTORS = {"totp": "authenticator app", "webauthn": "passkey", "recovery_codes": "recovery codes"}
@@ -29,6 +29,18 @@ def address_of(request: HttpRequest) -> str | None:
         return str(ip_address(request.META.get("REMOTE_ADDR", "")))
     except ValueError:
         return None
+
+
+def related_accounts(pseudo: str) -> set[str]:
+    """Names of the accounts that this one invited or changed, and of those that invited or changed it.
+
+    One person may be behind two of them: an admin can invite himself. Longer chains are not followed.
+    """
+    invited = Invitation.objects.filter(created_by__pseudo=pseudo).values_list("used_by__pseudo", flat=True)
+    inviting = Invitation.objects.filter(used_by__pseudo=pseudo).values_list("created_by__pseudo", flat=True)
+    changed = AccountChange.objects.filter(by=pseudo).values_list("person__pseudo", flat=True)
+    changing = AccountChange.objects.filter(person__pseudo=pseudo).values_list("by", flat=True)
+    return {str(name) for name in invited.union(inviting, changed, changing) if name} - {pseudo}
 
 
 def record_password(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:

@@ -28,7 +28,7 @@ def linked_accounts(person: Any) -> Any:
 @transaction.atomic
 def link(request: HttpRequest, sociallogin: Any) -> None:
     """Link the account there to that of the request, and say what came of it. Of two tabs at once one is first."""
-    person = User.objects.select_for_update().get(pk=request.user.pk)
+    person = User.objects.select_for_update(no_key=True).get(pk=request.user.pk)
     if is_reauthentication_required(request, app="allauth.socialaccount"):
         messages.error(request, _("That took too long, so nothing was linked. Begin again."))
     elif sociallogin.is_existing:

@@ -61,7 +61,7 @@ def people(request: HttpRequest) -> HttpResponse:
 @transaction.atomic
 def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
     """Give an account another role, or switch it off or on; its connections end with its rights."""
-    person = get_object_or_404(User.objects.select_for_update(), pk=user_id)
+    person = get_object_or_404(User.objects.select_for_update(no_key=True), pk=user_id)
     form = RoleForm(request.POST)
     if person == request.user:
         messages.error(request, _("Nobody changes his own rights; ask another admin."))

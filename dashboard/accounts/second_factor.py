@@ -22,7 +22,7 @@ def remove_second_factor(pseudo: str, *, by: str) -> bool:
     Raises:
         User.DoesNotExist: nobody has that name.
     """
-    person = User.objects.select_for_update().get(pseudo=User.normalize_username(pseudo))
+    person = User.objects.select_for_update(no_key=True).get(pseudo=User.normalize_username(pseudo))
     removed, _rows = Authenticator.objects.filter(user=person).delete()
     if removed:
         end(Connection.objects.filter(user=person))

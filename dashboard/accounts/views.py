@@ -26,7 +26,11 @@ SHOWN_CONNECTIONS = 20
 def settings(request: HttpRequest) -> HttpResponse:
     """Profile, preferences, second factor, and where this account is signed in."""
     with transaction.atomic():
-        person = User.objects.select_for_update().get(pk=request.user.pk) if request.method == "POST" else request.user
+        person = (
+            User.objects.select_for_update(no_key=True).get(pk=request.user.pk)
+            if request.method == "POST"
+            else request.user
+        )
         form = ProfileForm(request.POST or None, instance=person)
         if request.method == "POST" and form.is_valid():
             form.save()

@@ -14,14 +14,17 @@ from psycopg.types.json import Jsonb
 from dashboard.gateway.reading import read
 
 WALLETS = """
-    SELECT w.wallet, w.broker, w.limits, s.state, s.reason, l.wallet IS NULL AS may_send,
-        a.request_id, coalesce(a.limits, '{}') AS approved_limits, a.requested_by, a.approved_by, a.approved_at,
+    SELECT w.wallet, w.broker, w.limits, trading.strategies_of(w.wallet) AS strategies,
+        s.state, s.reason, l.wallet IS NULL AS may_send,
+        a.request_id, coalesce(a.limits, '{}') AS approved_limits,
+        coalesce(a.strategies, '{}') AS approved_strategies, a.requested_by, a.approved_by, a.approved_at,
         a.revoked_by, a.revoked_at, p.day AS parity_day, p.decisions, p.decisions_agreeing, p.fills, p.fills_agreeing
     FROM trading.wallets AS w
     INNER JOIN trading.wallet_states AS s ON s.wallet = w.wallet
     LEFT JOIN trading.live_refusals AS l ON l.wallet = w.wallet
     LEFT JOIN LATERAL (
-        SELECT r.request_id, r.limits, r.requested_by, a.approved_by, a.approved_at, v.revoked_by, v.revoked_at
+        SELECT r.request_id, r.limits, r.strategies, r.requested_by,
+            a.approved_by, a.approved_at, v.revoked_by, v.revoked_at
         FROM trading.live_requests AS r INNER JOIN trading.live_approvals AS a ON a.request_id = r.request_id
         LEFT JOIN trading.live_revocations AS v ON v.request_id = r.request_id
         WHERE r.wallet = w.wallet ORDER BY a.approved_at DESC, r.request_id DESC LIMIT 1
@@ -32,7 +35,7 @@ WALLETS = """
     WHERE w.mode = 'live' AND w.state <> 'retired' ORDER BY w.wallet LIMIT 100
 """
 WAITING = """
-    SELECT r.request_id, r.wallet, r.limits, r.reason, r.requested_by, r.requested_at, r.expires_at,
+    SELECT r.request_id, r.wallet, r.limits, r.strategies, r.reason, r.requested_by, r.requested_at, r.expires_at,
         r.requested_at + interval '60 seconds' AS alone_from
     FROM trading.live_requests AS r
     WHERE r.expires_at > clock_timestamp()
@@ -40,11 +43,12 @@ WAITING = """
         AND NOT EXISTS (SELECT FROM trading.live_revocations AS v WHERE v.request_id = r.request_id)
     ORDER BY r.request_id DESC LIMIT 100
 """
-# Only with the limits that the page showed.
+# Only with the limits and strategies that the page showed.
 REQUEST = """
-    INSERT INTO trading.live_requests (request_key, wallet, limits, reason, requested_by)
-    SELECT %s, w.wallet, w.limits, %s, %s FROM trading.wallets AS w
+    INSERT INTO trading.live_requests (request_key, wallet, limits, strategies, reason, requested_by)
+    SELECT %s, w.wallet, w.limits, trading.strategies_of(w.wallet), %s, %s FROM trading.wallets AS w
     WHERE w.wallet = %s AND w.mode = 'live' AND w.state <> 'retired' AND w.limits = %s
+        AND trading.strategies_of(w.wallet) = %s
     ON CONFLICT (request_key) DO NOTHING
 """
 APPROVE = """
@@ -53,24 +57,33 @@ APPROVE = """
     FROM trading.live_requests AS r WHERE r.request_id = %(request)s
     ON CONFLICT (request_id) DO NOTHING
 """
+# Every request of the wallet: the newest approval decides, which a page opened earlier does not show, and with
+# a request that still waits one click would revive the wallet.
 REVOKE = """
     INSERT INTO trading.live_revocations (request_id, revoked_by)
-    SELECT r.request_id, %s FROM trading.live_requests AS r WHERE r.request_id = %s ON CONFLICT (request_id) DO NOTHING
+    SELECT r.request_id, %s FROM trading.live_requests AS r
+    WHERE r.wallet = (SELECT q.wallet FROM trading.live_requests AS q WHERE q.request_id = %s)
+    ON CONFLICT (request_id) DO NOTHING
 """
 
 
 @dataclass(frozen=True)
 class LiveWallet:
-    """A live wallet with its newest approval and the newest day of parity; what there is not is None."""
+    """A live wallet with its newest approval and the newest day of parity; what there is not is None.
+
+    Strategies are those of a wallet of several: the percent of its capital by name.
+    """
 
     wallet: str
     broker: str
     limits: dict[str, Any]
+    strategies: dict[str, str]
     state: str
     reason: str | None
     may_send: bool
     request_id: int | None
     approved_limits: dict[str, Any]
+    approved_strategies: dict[str, str]
     requested_by: str | None
     approved_by: str | None
     approved_at: datetime | None
@@ -82,11 +95,21 @@ class LiveWallet:
     fills: int | None
     fills_agreeing: int | None
 
-    def differences(self, limits: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-        """Each limit that `limits` changes against what was approved last: name, then, now; None without one."""
-        before = {} if self.revoked_at else self.approved_limits
-        names = sorted(before.keys() | limits.keys())
-        return [(name, before.get(name), limits.get(name)) for name in names if before.get(name) != limits.get(name)]
+    def differences(self, request: "LiveRequest") -> list[tuple[str, Any, Any]]:
+        """Each limit and strategy that a request changes against what was approved last: name, then, now.
+
+        A limit that there is not is None; a strategy that there is not has 0 % of the capital.
+        """
+        limits = {} if self.revoked_at else self.approved_limits
+        strategies = {} if self.revoked_at else self.approved_strategies
+        rows = [
+            *((name, limits.get(name), request.limits.get(name)) for name in sorted(limits.keys() | request.limits)),
+            *(
+                (f"strategy {name}", f"{strategies.get(name, 0)} %", f"{request.strategies.get(name, 0)} %")
+                for name in sorted(strategies.keys() | request.strategies)
+            ),
+        ]
+        return [row for row in rows if row[1] != row[2]]
 
 
 @dataclass(frozen=True)
@@ -96,6 +119,7 @@ class LiveRequest:
     request_id: int
     wallet: str
     limits: dict[str, Any]
+    strategies: dict[str, str]
     reason: str
     requested_by: str
     requested_at: datetime
@@ -106,20 +130,27 @@ class LiveRequest:
 def read_live_wallets() -> list[LiveWallet]:
     """The live wallets, by name."""
     return [
-        replace(found, limits=json.loads(str(found.limits)), approved_limits=json.loads(str(found.approved_limits)))
-        for found in read(LiveWallet, WALLETS)  # Django leaves jsonb as text
+        replace(found, **_parse(found, "limits", "strategies", "approved_limits", "approved_strategies"))
+        for found in read(LiveWallet, WALLETS)
     ]
 
 
 def read_live_requests() -> list[LiveRequest]:
     """The requests that wait, newest first."""
-    return [replace(found, limits=json.loads(str(found.limits))) for found in read(LiveRequest, WAITING)]
+    return [replace(found, **_parse(found, "limits", "strategies")) for found in read(LiveRequest, WAITING)]
 
 
-def request_live(wallet: str, limits: dict[str, Any], *, reason: str, by: str, key: UUID) -> bool:
-    """Ask for a live wallet; the same key again is the same request. False where its limits are others by now."""
+def _parse(found: LiveWallet | LiveRequest, *names: str) -> dict[str, Any]:
+    """The columns of JSON, which Django leaves as text."""
+    return {name: json.loads(str(getattr(found, name))) for name in names}
+
+
+def request_live(
+    wallet: str, limits: dict[str, Any], strategies: dict[str, Any], *, reason: str, by: str, key: UUID
+) -> bool:
+    """Ask for a live wallet; the same key again is the same request. False where its limits or strategies differ."""
     with own.cursor() as cursor:
-        cursor.execute(REQUEST, [key, reason, by, wallet, Jsonb(limits)])
+        cursor.execute(REQUEST, [key, reason, by, wallet, Jsonb(limits), Jsonb(strategies)])
         cursor.execute("SELECT 1 FROM trading.live_requests WHERE request_key = %s AND wallet = %s", [key, wallet])
         return cursor.fetchone() is not None
 
@@ -135,7 +166,9 @@ def approve_live(request_id: int, *, by: str) -> str | None:
     return None
 
 
-def revoke_live(request_id: int, *, by: str) -> None:
-    """Have a request or an approval count no more, from the commit on."""
+def revoke_live(request_id: int, *, by: str) -> bool:
+    """Revoke every request and approval of the wallet of a request. False when no request has that id."""
     with own.cursor() as cursor:
         cursor.execute(REVOKE, [by, request_id])
+        cursor.execute("SELECT 1 FROM trading.live_requests WHERE request_id = %s", [request_id])
+        return cursor.fetchone() is not None

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST, require_safe
 
+from dashboard.accounts.changes import related_accounts
 from dashboard.accounts.models import User
 from dashboard.gateway import live_trading as gateway
 from dashboard.gateway.live_trading import LiveRequest, LiveWallet
@@ -29,16 +30,18 @@ REFUSALS = (
     # Why a wallet is halted, in its view trading.live_refusals.
     gettext_noop("live needs an approval: ask for it on the page Live of the dashboard"),
     gettext_noop("its limits have changed since live was approved: ask again on the page Live of the dashboard"),
+    gettext_noop("its strategies have changed since live was approved: ask again on the page Live of the dashboard"),
     gettext_noop("one person approved live: another has to, or STRADES_LIVE_ONE_PERSON=true"),
 )
 
 
 class RequestForm(forms.Form):
-    """A request as the page's form sends it: the limits are those that it showed."""
+    """A request as the page's form sends it: limits and strategies are those that it showed."""
 
     key = forms.UUIDField()
     wallet = forms.CharField(max_length=200)
     limits = forms.JSONField(max_length=10_000, required=False)  # {} is empty to Django
+    strategies = forms.JSONField(max_length=10_000, required=False)
     reason = forms.CharField(max_length=300)
 
 
@@ -49,8 +52,8 @@ def live(request: HttpRequest) -> HttpResponse:
         wallets, waiting = gateway.read_live_wallets(), gateway.read_live_requests()
     by_name = {wallet.wallet: wallet for wallet in wallets}
     context = {
-        "wallets": [(wallet, json.dumps(wallet.limits), uuid4()) for wallet in wallets],
-        "waiting": [_shown(found, by_name[found.wallet], request) for found in waiting if found.wallet in by_name],
+        "wallets": [(wallet, json.dumps(wallet.limits), json.dumps(wallet.strategies), uuid4()) for wallet in wallets],
+        "waiting": _waiting_rows([found for found in waiting if found.wallet in by_name], by_name, request),
         "is_one_person": settings().live_one_person,
     }
     return render(request, "trades/live.html", context)
@@ -62,16 +65,19 @@ def live_request(request: HttpRequest) -> HttpResponse:
     form = RequestForm(request.POST)
     if (again := _asked_again(request)) is not None:
         return again
-    if not form.is_valid() or not isinstance(form.cleaned_data["limits"], dict):
+    if not form.is_valid() or not all(isinstance(form.cleaned_data[name], dict) for name in ("limits", "strategies")):
         messages.error(request, _("Say why, in at most 300 letters. Nothing was asked for."))
         return redirect("live")
     given = form.cleaned_data
     key = given["key"]
     assert isinstance(key, UUID)
-    if gateway.request_live(given["wallet"], given["limits"], reason=given["reason"], by=_name(request), key=key):
+    shown = given["wallet"], given["limits"], given["strategies"]
+    if gateway.request_live(*shown, reason=given["reason"], by=_name(request), key=key):
         messages.success(request, _("Asked for. It lapses after 15 minutes."))
     else:
-        messages.error(request, _("Its limits have changed since this page was opened. Look again, then ask."))
+        messages.error(
+            request, _("Its limits or strategies have changed since this page was opened. Look again, then ask.")
+        )
     return redirect("live")
 
 
@@ -87,6 +93,10 @@ def live_approve(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("Another person has to approve what you asked for."))
     elif found.requested_by == _name(request) and request.POST.get("name") != found.wallet:
         messages.error(request, _("Type the name of the wallet as it is written. Nothing was approved."))
+    elif found.requested_by in _related_names(request):
+        messages.error(
+            request, _("Your account or theirs invited or changed the other. A third person has to approve.")
+        )
     elif refusal := gateway.approve_live(found.request_id, by=_name(request)):
         messages.error(request, _(refusal))
     else:
@@ -96,29 +106,44 @@ def live_approve(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def live_revoke(request: HttpRequest) -> HttpResponse:
-    """Take a request or an approval back. Nobody is asked for a password: to stop waits for nothing."""
+    """Revoke all requests and approvals of a wallet. Nobody is asked for a password: to stop waits for nothing."""
     request_id = parse_whole(request.POST.get("request", ""), LARGEST_ID)
-    if request_id is not None:
-        gateway.revoke_live(request_id, by=_name(request))
+    if request_id is not None and gateway.revoke_live(request_id, by=_name(request)):
         messages.success(request, _("Revoked: nothing new is sent."))
+    else:
+        messages.error(request, _("There is no such request. Nothing was revoked."))
     return redirect("live")
 
 
-def _shown(found: LiveRequest, wallet: LiveWallet, request: HttpRequest) -> dict[str, Any]:
-    is_own = found.requested_by == _name(request)
-    return {
-        "request": found,
-        "wallet": wallet,
-        "changes": wallet.differences(found.limits),
-        "is_own": is_own,
-        "may_approve": not is_own or settings().live_one_person,
-    }
+def _waiting_rows(
+    waiting: list[LiveRequest], wallets: dict[str, LiveWallet], request: HttpRequest
+) -> list[dict[str, Any]]:
+    """What the page shows of each request that waits."""
+    related = _related_names(request) if waiting else set()
+    return [
+        {
+            "request": found,
+            "wallet": wallets[found.wallet],
+            "changes": wallets[found.wallet].differences(found),
+            "is_own": found.requested_by == _name(request),
+            "is_related": found.requested_by in related,
+            "may_approve": found.requested_by not in related
+            and (found.requested_by != _name(request) or settings().live_one_person),
+        }
+        for found in waiting
+    ]
 
 
 def _waiting(request: HttpRequest) -> LiveRequest | None:
     request_id = parse_whole(request.POST.get("request", ""), LARGEST_ID)
     with snapshot():
         return next((one for one in gateway.read_live_requests() if one.request_id == request_id), None)
+
+
+def _related_names(request: HttpRequest) -> set[str]:
+    """Accounts behind which the same person may be, as requests name who asked."""
+    assert isinstance(request.user, User)
+    return {f"dashboard:{pseudo}" for pseudo in related_accounts(request.user.pseudo)}
 
 
 def _name(request: HttpRequest) -> str:

@@ -309,12 +309,21 @@ def retire_unlisted(connection: Connection, listed: Collection[str], modes: Coll
     """Retire the wallets that trade and that Wallets.json no longer lists; returns all that are still at it. Commits.
 
     They send nothing more, cancel what is under way, settle it, and are closed; what they hold stays in their books.
+    Approvals of live trading are revoked: one that is listed again a year later does not trade by the word of then.
     """
     rows = connection.execute(
         """
-        UPDATE trading.wallets SET state = 'retiring', state_reason = 'Wallets.json no longer lists it'
-        WHERE mode <> 'replay' AND mode = ANY(%s) AND wallet <> ALL(%s) AND state <> 'retired'
-        RETURNING wallet
+        WITH retiring AS (
+            UPDATE trading.wallets SET state = 'retiring', state_reason = 'Wallets.json no longer lists it'
+            WHERE mode <> 'replay' AND mode = ANY(%s) AND wallet <> ALL(%s) AND state <> 'retired'
+            RETURNING wallet
+        ), revoked AS (
+            INSERT INTO trading.live_revocations (request_id, revoked_by)
+            SELECT r.request_id, 'Wallets.json no longer lists it'
+            FROM trading.live_requests AS r INNER JOIN retiring ON r.wallet = retiring.wallet
+            ON CONFLICT (request_id) DO NOTHING
+        )
+        SELECT wallet FROM retiring
         """,
         [list(modes), list(listed)],
     ).fetchall()

@@ -45,8 +45,8 @@ class Desk:
 
     def trade(
         self, templates: Sequence[WalletTemplate], listed: Collection[str] | None
-    ) -> tuple[dict[str, Executed], dict[str, str]]:
-        """Open, decide and execute; returns what was done and what failed, by wallet.
+    ) -> tuple[dict[str, Executed], dict[str, str], dict[str, str]]:
+        """Open, decide and execute; returns what was done, what failed and what lacks an approval, by wallet.
 
         What fails stops that wallet alone. A wallet whose strategy raises is executed all the same: its orders go on,
         and are cancelled when asked.
@@ -75,7 +75,7 @@ class Desk:
         guarded = [name for name in opened if name not in unguarded]
         done, failed = for_each([*guarded, *retiring], self.execute, used)
         not_approved = {name: why for name, why in live_refusals(self.connection).items() if name in opened}
-        return done, join_errors(errors, unguarded, failed, not_approved)
+        return done, join_errors(errors, unguarded, failed), not_approved
 
     def execute(self, name: str) -> Executed:
         """Execute what waits in a wallet; the first time in this process its account is reconciled before."""

@@ -13,6 +13,7 @@ import typer
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.brokerage.asked_commands import carry_out_asked
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
+from strades_pipelines.brokerage.live import join_errors
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_book import make_due
 from strades_pipelines.brokerage.order_journal import Executed
@@ -39,6 +40,8 @@ class TradeLoop:
     def __init__(self, wallet: str | None, *, every: float) -> None:
         self.totals: Counter[str] = Counter()
         self.errors: dict[str, str] = {}
+        self.not_approved: dict[str, str] = {}
+        self._told: dict[str, str] = {}
         self._started: set[str] = set()
         self._switches = DeadMansSwitches()
         self._wallet, self._every = wallet, every
@@ -65,7 +68,8 @@ class TradeLoop:
                 if end is not None and time.monotonic() >= end:
                     return
             except psycopg.OperationalError as error:
-                self._tell({"database": str(error).splitlines()[0]})
+                self.errors = {"database": str(error).splitlines()[0]}
+                self._tell(self.errors)
                 wait = min(2 * wait, LONGEST_WAIT)
             self._pause(wait, end)
 
@@ -83,12 +87,14 @@ class TradeLoop:
                 ours.commit()
                 for command_id, outcome in carry_out_asked(ours, clock=settings().now).items():
                     say(f"{settings().now():%H:%M:%S} command {command_id} {outcome}")
-                done, errors = desk.trade(templates, file.listed if self._wallet is None else None)
+                done, errors, self.not_approved = desk.trade(templates, file.listed if self._wallet is None else None)
                 self._report(done, settings().now())
                 faults = {fault.wallet: fault.message for fault in file.faults if self._wallet is None}
-                self._tell(errors | faults | unread)
+                self.errors = errors | faults | unread
+                self._tell(join_errors(self.errors, self.not_approved))
                 self.totals["passes"] += 1
                 yield
+                # A live wallet that waits for its approval did not fail: the connections are as they were.
                 if errors or (end is not None and time.monotonic() >= end):
                     return
                 self._pause(self._every, end)
@@ -128,19 +134,19 @@ class TradeLoop:
             if parts:
                 say(f"{now:%H:%M:%S} {name}: {', '.join(parts)}{f' ({codes})' if codes else ''}")
 
-    def _tell(self, errors: dict[str, str]) -> None:
-        """A line for each error that was not told already."""
-        for name, error in errors.items():
-            if self.errors.get(name) != error:
-                say(f"{settings().now():%H:%M:%S} {name}: {error}")
-        self.errors = errors
+    def _tell(self, lines: dict[str, str]) -> None:
+        """Print each line that the pass before did not have."""
+        for name, line in lines.items():
+            if self._told.get(name) != line:
+                say(f"{settings().now():%H:%M:%S} {name}: {line}")
+        self._told = lines
 
 
 def run_trade(wallet: str | None, *, seconds: float | None, every: float, as_json: bool) -> None:
-    """`strades trade`; ends with 1 when the last pass failed for a wallet."""
+    """`strades trade`; ends with 1 when the last pass failed for a wallet; one without an approval did not."""
     open_world()
     loop = TradeLoop(wallet, every=every)
     loop.run(seconds)
-    document: dict[str, Any] = {**loop.totals, "errors": loop.errors}
+    document: dict[str, Any] = {**loop.totals, "errors": loop.errors, "not_approved": loop.not_approved}
     print_result(document, as_json, [table("passes intents sent fills refused", [document])])
     raise typer.Exit(1 if loop.errors else 0)

@@ -5,8 +5,9 @@ from typing import Any
 import psycopg
 
 REQUEST = """
-    INSERT INTO trading.live_requests (request_key, wallet, limits, reason, requested_by)
-    SELECT gen_random_uuid(), wallet, limits, 'a test', 'dashboard:ada' FROM trading.wallets WHERE wallet = %s
+    INSERT INTO trading.live_requests (request_key, wallet, limits, strategies, reason, requested_by)
+    SELECT gen_random_uuid(), wallet, limits, trading.strategies_of(wallet), 'a test', 'dashboard:ada'
+    FROM trading.wallets WHERE wallet = %s
     RETURNING request_id
 """
 APPROVE = """

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from strades_pipelines.brokerage.live_permissions import live_refusals
+from strades_pipelines.brokerage.portfolio import retire_unlisted
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.roles import DASHBOARD_ROLE
 from strades_pipelines.settings import settings
@@ -22,8 +23,14 @@ WALLET = """
     VALUES ('money', %s, 'alpaca', 'sma_cross', '{}', '{}', '1m', '', 'USD', 1, 0, '2024-01-02Z', '1 h')
 """
 REQUEST = """
-    INSERT INTO trading.live_requests (request_key, wallet, limits, reason, requested_by)
-    VALUES (gen_random_uuid(), 'money', %s, 'why', %s) RETURNING request_id
+    INSERT INTO trading.live_requests (request_key, wallet, limits, strategies, reason, requested_by)
+    VALUES (gen_random_uuid(), 'money', %s, trading.strategies_of('money'), 'why', %s) RETURNING request_id
+"""
+SLEEVE = """
+    INSERT INTO trading.sleeves
+        (wallet, sleeve, strategy, parameters, instruments, capital_percent, code_hash, opened_at)
+    VALUES ('money', 'trend', 'sma_cross', '{}', '{}', %s, '', '2024-01-02Z')
+    ON CONFLICT (wallet, sleeve) DO UPDATE SET capital_percent = excluded.capital_percent, retired_at = NULL
 """
 REVOKE = "INSERT INTO trading.live_revocations (request_id, revoked_by) VALUES (%s, 'x')"
 LATER = """
@@ -44,7 +51,7 @@ def live(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 class Steps(RuleBasedStateMachine):
-    """Requests, approvals, revocations, changed limits and time in any order, beside a model of the rule in words."""
+    """Requests, approvals, revocations, changes and time in any order, beside a model of the rule in words."""
 
     requests = Bundle("requests")
 
@@ -54,10 +61,12 @@ class Steps(RuleBasedStateMachine):
         owner.execute("SET session_replication_role = replica")
         owner.execute("TRUNCATE trading.live_approvals, trading.live_revocations, trading.live_requests")
         owner.execute("UPDATE trading.wallets SET limits = '{}'")
+        owner.execute("DELETE FROM trading.sleeves")
         owner.execute("SET session_replication_role = origin")
         owner.execute("SET strades.live_one_person = 'off'")
-        self.now, self.limits, self.is_one_person_set = 0, "{}", False
-        self.asked: dict[int, tuple[str, str, int]] = {}  # by whom, with which limits, when
+        self.now, self.limits, self.percent, self.is_one_person_set = 0, "{}", "0", False
+        # By whom, with which limits and percent of the capital for a strategy, when.
+        self.asked: dict[int, tuple[str, tuple[str, str], int]] = {}
         self.revoked: set[int] = set()
         self.approved: list[tuple[int, bool]] = []
 
@@ -65,7 +74,7 @@ class Steps(RuleBasedStateMachine):
     def request(self, by: str) -> int:
         row = self.owner.execute(REQUEST, [self.limits, by]).fetchone()
         assert row is not None
-        self.asked[row[0]] = (by, self.limits, self.now)
+        self.asked[row[0]] = (by, (self.limits, self.percent), self.now)
         return int(row[0])
 
     @rule(request=requests)
@@ -74,7 +83,7 @@ class Steps(RuleBasedStateMachine):
 
     @rule(request=requests, by=PEOPLE, says_alone=st.booleans())
     def approve(self, request: int, by: str, says_alone: bool) -> None:
-        asker, _limits, at = self.asked[request]
+        asker, _terms, at = self.asked[request]
         waited = self.now - at
         is_good = (
             request not in self.revoked
@@ -103,6 +112,14 @@ class Steps(RuleBasedStateMachine):
         self.owner.execute("UPDATE trading.wallets SET limits = %s", [limits])
         self.limits = limits
 
+    @rule(percent=st.sampled_from(["0", "5", "100"]))
+    def change_strategy(self, percent: str) -> None:
+        if percent == "0":
+            self.owner.execute("UPDATE trading.sleeves SET retired_at = now()")
+        else:
+            self.owner.execute(SLEEVE, [f"{percent}.0"])
+        self.percent = percent
+
     @rule(seconds=st.sampled_from([50, 70, 800, 910]))
     def wait(self, seconds: int) -> None:
         self.owner.execute("SET session_replication_role = replica")
@@ -117,12 +134,13 @@ class Steps(RuleBasedStateMachine):
 
     @invariant()
     def it_sends_only_with_the_word_of_two(self) -> None:
-        may_send = False
+        state = "halted"
         if self.approved:
             newest, is_alone = self.approved[-1]
-            _asker, limits, _at = self.asked[newest]
-            may_send = newest not in self.revoked and limits == self.limits and (self.is_one_person_set or not is_alone)
-        assert self.owner.execute(STATE).fetchone() == ("active" if may_send else "halted",)
+            _asker, terms, _at = self.asked[newest]
+            if newest not in self.revoked and (self.is_one_person_set or not is_alone):
+                state = "active" if terms == (self.limits, self.percent) else "reducing"
+        assert self.owner.execute(STATE).fetchone() == (state,)
 
 
 def test_in_whatever_order_the_steps_come_the_wallet_sends_only_with_the_word_of_two(
@@ -181,3 +199,22 @@ def test_the_refusal_says_what_to_do_until_it_is_approved(live: psycopg.Connecti
         assert live_refusals(trading) == {}
         live.execute("UPDATE trading.wallets SET limits = '{\"max_orders_per_minute\": 9}'")
         assert live_refusals(trading)["money"].startswith("its limits have changed since live was approved")
+        # Halted, it would cancel for good each emulated stop that the market touches.
+        assert live.execute(STATE).fetchone() == ("reducing",)
+        live.execute("UPDATE trading.wallets SET limits = '{}'")
+        assert live_refusals(trading) == {}
+        live.execute(SLEEVE, ["5"])
+        assert live_refusals(trading)["money"].startswith("its strategies have changed since live was approved")
+        assert live.execute("SELECT state FROM trading.sleeve_states").fetchall() == [("reducing",)]
+
+
+def test_a_wallet_that_is_listed_again_needs_a_new_approval(live: psycopg.Connection[Any], database_url: str) -> None:
+    with connect(database_url) as trading:
+        approve_live(trading, "money")
+        assert live_refusals(trading) == {}
+        for _ in range(2):  # it is retired in more than one pass
+            assert retire_unlisted(trading, [], ["live"]) == ["money"]
+        live.execute("UPDATE trading.wallets SET state = 'active', state_reason = NULL")  # as `open_wallet` does
+        assert live_refusals(trading)["money"].startswith("live needs an approval")
+        approve_live(trading, "money")
+        assert live_refusals(trading) == {}

@@ -94,7 +94,7 @@ def trade(market: Connection, database_url: str) -> Iterator[Trade]:
             for at in [opened_at, *fetches]:
                 days.fetch(template.interval, at, history=history)
                 clock[0] = at + TO_A_PASS
-                done, errors = desk.trade([template], None)
+                done, errors, _not_approved = desk.trade([template], None)
                 assert errors == {}
                 assert list(done) == [template.name]
             return market.execute(TRADED, [template.name]).fetchall()

@@ -40,6 +40,7 @@ class Provider:
         # Pieces of an answer that has no end, and how long it waits between them; how many were taken.
         self.endless: tuple[bytes, float] | None = None
         self.taken = 0
+        self.broken = b""  # what it sends after its status line before it hangs up
         self.moved_to, self.asked = "", 0  # another host that it redirects to; how often it was asked
         self._codes: dict[str, dict[str, str]] = {}
 
@@ -105,19 +106,26 @@ def provider_running() -> Iterator[Provider]:
 
         def _answer(self, document: Any) -> None:
             found.asked += 1
+            if found.broken:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n" + found.broken)
+                return
             if found.moved_to:
                 self.send_response(302)
                 self.send_header("Location", found.moved_to + self.path)
                 self.end_headers()
+                self._send_endless()
                 return
             self.send_response(200 if document is not None else 503 if found.is_down else 400)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
+            self._send_endless()
+            self.wfile.write(json.dumps({"error": "no"} if document is None else document).encode())
+
+        def _send_endless(self) -> None:
             while found.endless:
                 self.wfile.write(found.endless[0])  # until the other side hangs up
                 found.taken += len(found.endless[0])
                 time.sleep(found.endless[1])
-            self.wfile.write(json.dumps({"error": "no"} if document is None else document).encode())
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""

@@ -12,6 +12,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from dashboard.accounts import people, second_factor
 from dashboard.accounts.changes import record_change
 from dashboard.accounts.models import AccountChange, Connection, User
 from dashboard.prepare import prepare_tables
@@ -128,6 +129,26 @@ def test_each_way_to_change_an_account_leaves_a_row_with_who_did_it(
     assert {row.address for row in rows} == {"127.0.0.1"}
     with connect(site) as opened:
         assert verify_account_changes(opened).faults == ()
+
+
+def test_a_change_by_another_lets_foreign_keys_of_the_account_be_checked(
+    client_of: ClientOf, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that ada adds waits, at its commit, for the lock of FOREIGN KEY checks; with NOWAIT it fails instead."""
+    admin, _ada = client_of("admin"), client_of("viewer", "ada")
+    ada = User.objects.get(pseudo="ada")
+    checked = []
+
+    def check_key(_connections: object) -> None:
+        with psycopg.connect(site) as other:
+            query = 'SELECT 1 FROM dashboard.user_logging_info WHERE "UserID" = %s FOR KEY SHARE NOWAIT'
+            checked.append(other.execute(query, [ada.pk]).fetchone())
+
+    for module in (people, second_factor):
+        monkeypatch.setattr(module, "end", check_key)
+    admin.post(f"/people/{ada.pk}/", {"role": "trader", "is_active": "on"})
+    second_factor.remove_second_factor("ada", by="a test (terminal)")
+    assert checked == [(1,), (1,)]
 
 
 def test_rows_of_before_are_copied_in_their_order_and_chained(site: str) -> None:

@@ -39,7 +39,7 @@ def provider(running: Provider, client_of: ClientOf, monkeypatch: pytest.MonkeyP
     """A provider that the settings name; an admin has an account, everybody may sign up."""
     running.signing_key, running.algorithm, running.is_down = running.key, "RS256", False
     running.claims, running.discovery = {"preferred_username": "tom@example.org", "email": "tom@example.org"}, {}
-    running.tokens = {}
+    running.tokens, running.endless, running.broken, running.moved_to = {}, None, b"", ""
     client_of("admin", "ada")
     User.objects.filter(pseudo="ada").update(email="ada@example.org")
     monkeypatch.setenv("STRADES_DASHBOARD_SIGNUP", "open")
@@ -194,18 +194,19 @@ def test_answers_that_nobody_can_read_sign_nobody_in_and_are_said(provider: Prov
     assert not User.objects.exclude(pseudo="ada").exists()
 
 
+@pytest.mark.parametrize("moved_to", ["", "http://127.0.0.1:1"])
 @pytest.mark.parametrize(("piece", "pause"), [(b" " * 65_536, 0.0), (b" ", 0.02)])
 def test_an_answer_without_an_end_is_given_up_and_said(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch, piece: bytes, pause: float
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, piece: bytes, pause: float, moved_to: str
 ) -> None:
     monkeypatch.setattr(bounded_session, "MOST_SECONDS", 10.0 if len(piece) > 1 else 0.3)
-    provider.endless, provider.taken = (piece, pause), 0
+    provider.endless, provider.taken, provider.moved_to = (piece, pause), 0, moved_to
     try:
         before = time.monotonic()
         answer = visitor().post("/account/openid/")
         assert time.monotonic() - before < 8
     finally:
-        provider.endless = None
+        provider.endless, provider.moved_to = None, ""
     assert answer.status_code == 503
     assert "You are not signed in" in answer.content.decode()
     assert provider.taken < 16 * 2**20  # what the buffers of sockets hold beside the first MiB
@@ -216,6 +217,29 @@ def test_an_answer_of_a_mebibyte_is_read_and_one_byte_more_is_not(provider: Prov
     for more, status in ((0, 200), (1, 503)):
         provider.discovery = {"pad": "x" * (bounded_session.MOST_BYTES - whole + more)}
         assert visitor().post("/account/openid/").status_code == status
+
+
+@pytest.mark.parametrize("broken", [
+    b"Content-Length: 100\r\n\r\n{",  # 1 byte of 100, then it hangs up
+    b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",  # within a chunk of 5
+    b"Content-Encoding: gzip\r\n\r\nno gzip at all",
+])  # fmt: skip
+def test_an_answer_that_breaks_off_is_a_provider_that_is_down(provider: Provider, broken: bytes) -> None:
+    provider.broken = broken
+    answer = visitor().post("/account/openid/")
+    assert answer.status_code == 503
+    assert "You are not signed in" in answer.content.decode()
+
+
+def test_an_answer_that_stalls_is_a_provider_that_is_down(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next byte takes 1 s, the wait for it ends after 0.2 s."""
+    monkeypatch.setattr(bounded_session, "TIMEOUT_SECONDS", 0.2)
+    provider.endless = b" ", 1.0
+    try:
+        answer = visitor().post("/account/openid/")
+    finally:
+        provider.endless = None
+    assert answer.status_code == 503
 
 
 def test_no_redirect_of_the_provider_is_followed(provider: Provider) -> None:

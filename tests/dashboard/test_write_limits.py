@@ -1,4 +1,4 @@
-"""Sixty forms a minute from a person, three hundred from an address; a halt is never refused."""
+"""60 forms a minute from a person, 300 from an address of strangers; what stops trading is never refused."""
 
 import time
 
@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from dashboard import write_limits
+from dashboard.access import MATRIX
 from dashboard.write_limits import OF_ADDRESS, OF_PERSON  # before `site` sets others
 from tests.dashboard.conftest import ClientOf
 
@@ -37,9 +38,18 @@ def test_the_sixtieth_form_of_a_minute_is_taken_and_the_next_is_not(
     assert ada.post(FORM).status_code == 404
 
 
-def test_an_address_has_a_limit_too_whoever_sends(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    client_of("viewer", "somebody")
+def test_an_address_has_a_limit_of_its_own_for_who_is_not_signed_in(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    somebody = client_of("viewer", "somebody")
     monkeypatch.setattr(write_limits, "OF_ADDRESS", "5/m/ip")
     answers = [Client(SERVER_NAME="127.0.0.1").post("/account/sign-up/").status_code for _ in range(6)]
     assert (answers[4] == 429, answers[5] == 429) == (False, True)
     assert Client(SERVER_NAME="127.0.0.1", REMOTE_ADDR="10.0.0.1").post("/account/sign-up/").status_code != 429
+    assert somebody.post(FORM).status_code == 404  # from the address whose five are used up
+
+
+def test_every_form_that_stops_trading_is_unlimited() -> None:
+    """The names of the URLs behind the buttons that stop something; each is one of the table of rights."""
+    stopping = {"halt", "flatten", "order_cancel", "live_revoke", "automation_pause", "run_cancel"}
+    assert stopping <= write_limits.UNLIMITED <= MATRIX.keys()

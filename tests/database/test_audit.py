@@ -89,6 +89,33 @@ def test_what_the_owner_of_the_table_touched_is_found(
     assert any(re.search(fault, line) for line in report.faults), report.faults
 
 
+@pytest.mark.parametrize(("newest", "read", "faults_of_row_1", "faults_of_row_2"), [
+    (2, 2, 0, 1),  # rows 2 and 3: what was done to row 1 is not looked at
+    (3, 3, 1, 1),
+    (4, 3, 1, 1),
+    (None, 3, 1, 1),
+])  # fmt: skip
+def test_the_newest_rows_are_verified_without_those_before(
+    dashboard: psycopg.Connection[Any],
+    database_url: str,
+    newest: int | None,
+    read: int,
+    faults_of_row_1: int,
+    faults_of_row_2: int,
+) -> None:
+    report = verify_account_changes(dashboard, newest)
+    assert (report.rows, report.faults, report.is_partial) == (read, (), read < 3)
+    first = dashboard.execute("SELECT recorded_at FROM audit.account_changes ORDER BY sequence").fetchall()[3 - read]
+    assert report.since == first[0]
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        for sequence, faults in ((1, faults_of_row_1), (2, faults_of_row_1 + faults_of_row_2)):
+            owner.execute("UPDATE audit.account_changes SET change = 'x' WHERE sequence = %s", [sequence])
+            assert len(verify_account_changes(dashboard, newest).faults) == faults
+        owner.execute("DELETE FROM audit.account_changes WHERE sequence < 3")
+    assert len(verify_account_changes(dashboard, newest).faults) == 1  # fewer rows than asked for: the first are gone
+
+
 def test_two_at_once_are_in_line(database_url: str) -> None:
     def add_many(name: str) -> None:
         with connect(database_url, role=DASHBOARD_ROLE) as opened:

@@ -17,6 +17,7 @@ from sandbox.venue.venues import KEY
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.wallets import read_wallets
 from strades_pipelines.database.connection import connect
+from strades_pipelines.operations.trade_loop import TradeLoop
 from strades_pipelines.settings import settings
 from tests.brokerage.approvals import approve_live
 from tests.ingestion.conftest import add_listing
@@ -187,12 +188,22 @@ def test_a_live_wallet_waits_for_a_venue_that_does_not_answer(
     assert strades("trade", "--seconds", 0, "--json").document["sent"] == 1
 
 
+def test_a_wallet_that_waits_for_its_approval_does_not_have_the_loop_connect_again(mine: World, listed: Write) -> None:
+    """Two passes on one set of connections: the iterator of one set has a second."""
+    loop = TradeLoop(None, every=0)
+    passes = loop._passes(None)
+    next(passes)
+    next(passes)
+    assert (loop.totals["passes"], loop.errors, list(loop.not_approved)) == (2, {}, ["money"])
+
+
 def test_without_the_word_of_two_a_live_wallet_sends_nothing_and_each_way_to_trade_says_what_to_do(
     strades: Run, mine: World, server: Served, listed: Write
 ) -> None:
     line = "live needs an approval: ask for it on the page Live of the dashboard"
     answer = strades("trade", "--seconds", 0, "--json")
-    assert (answer.code, answer.document["errors"]) == (1, {"money": line})
+    assert (answer.code, answer.document["errors"], answer.document["not_approved"]) == (0, {}, {"money": line})
+    assert f"money: {line}" in answer.err
     by_hand = strades("order", "money", "AAPL", "1")
     assert by_hand.code == 2
     assert f"wallet money: {line}" in by_hand.err

@@ -62,7 +62,7 @@ def test_a_pass_decides_sends_and_books(strades: Run, mine: World, listed: Any) 
     first = strades("trade", "--seconds", 0, "--json")
     assert (first.code, first.document) == (
         0,
-        {"passes": 1, "intents": 1, "sent": 1, "fills": 0, "refused": 0, "errors": {}},
+        {"passes": 1, "intents": 1, "sent": 1, "fills": 0, "refused": 0, "errors": {}, "not_approved": {}},
     )
     assert "loop: 1 intents, 1 sent" in first.err
     mine.go_on(2, price=101.0)
@@ -111,7 +111,7 @@ def test_15_two_daemons_two_loops_and_ten_threads_make_one_order(strades: Run, m
 
     def trade(_: int) -> int:
         with connect(mine.url) as ours, connect(mine.url) as theirs, closing(adbc_connect(mine.url)) as adbc:
-            done, errors = Desk(ours, theirs, adbc, settings().now).trade([template], None)
+            done, errors, _not_approved = Desk(ours, theirs, adbc, settings().now).trade([template], None)
         assert errors == {}
         return len(done["loop"].sent)
 

@@ -1,12 +1,13 @@
 -- depends: 0045.moved_actions 0042.asset_choices 0037.sleeves
 
--- Live trading takes two people. Somebody asks for a wallet, with the limits that it has then; another approves within 15 minutes, or,
+-- Live trading takes two people. Somebody asks for a wallet, with the limits and strategies that it has then; another approves within 15 minutes, or,
 -- where the installation is one person's, the same one after a minute. Times are of the database's clock. Rows are only added.
 CREATE TABLE trading.live_requests (
     request_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     request_key  uuid NOT NULL UNIQUE,        -- of the form: the same form sent twice is one request
     wallet       text NOT NULL REFERENCES trading.wallets,
     limits       jsonb NOT NULL,              -- of the wallet, as the page showed them
+    strategies   jsonb NOT NULL DEFAULT '{}', -- of a wallet of several, as the page showed them: the percent of its capital by name
     reason       text NOT NULL,
     requested_by text NOT NULL,               -- dashboard:NAME
     requested_at timestamptz NOT NULL DEFAULT now(),
@@ -59,7 +60,14 @@ FOR EACH ROW EXECUTE FUNCTION trading.refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON trading.live_revocations
 FOR EACH ROW EXECUTE FUNCTION trading.refuse_change();
 
--- Live wallets that may not send, and why: the newest approval counts, with the limits that it was given for. The setting is that of
+-- The strategies of a wallet of several that trade, with their percent of its capital, as text: 60 and 60.0 are the same.
+CREATE FUNCTION trading.strategies_of(wallet text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_object_agg(s.sleeve, trim_scale(s.capital_percent)::text), '{}')
+    FROM trading.sleeves AS s WHERE s.wallet = strategies_of.wallet AND s.retired_at IS NULL
+$$;
+
+-- Live wallets that may not send freely, and why: the newest approval counts, with the limits and strategies that it was given for.
+-- Where only these have changed the wallet is reducing: its exits go on, protective stops among them. The setting is that of
 -- the session that asks (database/connection.py): whoever trades goes by his own environment, not by what a page says.
 CREATE VIEW trading.live_refusals AS
 SELECT
@@ -67,16 +75,20 @@ SELECT
     CASE
         WHEN newest.request_id IS NULL OR newest.is_revoked
             THEN 'live needs an approval: ask for it on the page Live of the dashboard'
+        WHEN newest.lacks_a_person
+            THEN 'one person approved live: another has to, or STRADES_LIVE_ONE_PERSON=true'
         WHEN newest.limits <> w.limits
             THEN 'its limits have changed since live was approved: ask again on the page Live of the dashboard'
-        ELSE 'one person approved live: another has to, or STRADES_LIVE_ONE_PERSON=true'
-    END AS reason
+        ELSE 'its strategies have changed since live was approved: ask again on the page Live of the dashboard'
+    END AS reason,
+    CASE WHEN newest.request_id IS NULL OR newest.is_revoked OR newest.lacks_a_person THEN 'halted' ELSE 'reducing' END AS state
 FROM trading.wallets AS w
 LEFT JOIN LATERAL (
     SELECT
         r.request_id,
         r.limits,
-        a.is_one_person,
+        r.strategies,
+        a.is_one_person AND coalesce(current_setting('strades.live_one_person', true), '') <> 'on' AS lacks_a_person,
         v.request_id IS NOT NULL AS is_revoked
     FROM trading.live_requests AS r
     INNER JOIN trading.live_approvals AS a ON r.request_id = a.request_id
@@ -90,11 +102,13 @@ WHERE
     AND (
         newest.request_id IS NULL
         OR newest.is_revoked
+        OR newest.lacks_a_person
         OR newest.limits <> w.limits
-        OR (newest.is_one_person AND coalesce(current_setting('strades.live_one_person', true), '') <> 'on')
+        OR newest.strategies <> trading.strategies_of(w.wallet)
     );
 
--- As before, and a live wallet without an approval is halted: cancels, look-ups and exits by hand go on.
+-- As before, and a live wallet without an approval is halted: cancels, look-ups and exits by hand go on. One whose limits or strategies
+-- have changed since is reducing: halted, it would cancel for good each emulated stop that the market touches.
 CREATE OR REPLACE VIEW trading.wallet_states AS
 SELECT DISTINCT ON (states.wallet)
     states.wallet,
@@ -128,7 +142,7 @@ FROM (
     UNION ALL
     SELECT
         l.wallet,
-        'halted' AS state,
+        l.state,
         l.reason
     FROM trading.live_refusals AS l
 ) AS states
@@ -137,6 +151,6 @@ ORDER BY
     array_position(ARRAY['active', 'reducing', 'halted', 'retiring', 'retired'], states.state) DESC;
 
 GRANT SELECT ON trading.live_requests, trading.live_approvals, trading.live_revocations, trading.live_refusals TO strades_dashboard;
-GRANT INSERT (request_key, wallet, limits, reason, requested_by) ON trading.live_requests TO strades_dashboard;
+GRANT INSERT (request_key, wallet, limits, strategies, reason, requested_by) ON trading.live_requests TO strades_dashboard;
 GRANT INSERT (request_id, requested_by, approved_by, is_one_person) ON trading.live_approvals TO strades_dashboard;
 GRANT INSERT (request_id, revoked_by) ON trading.live_revocations TO strades_dashboard;
