@@ -1,4 +1,4 @@
-"""A clock on which a minute of the market is a tenth of a second, and a recorder that follows it to its end."""
+"""A clock on which a minute of the market is a second, and a recorder that follows it to its end."""
 
 import asyncio
 import time
@@ -12,8 +12,8 @@ from strades_pipelines.ingestion.streams.recorder import StreamRecorder
 from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.ingestion.streams.writer import StreamWriter
 
-SPEED = 600.0
-MOST_SECONDS = 60.0
+SPEED = 60.0
+MOST_SECONDS = 240.0  # a busy machine
 
 
 @dataclass
