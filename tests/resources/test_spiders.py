@@ -44,7 +44,7 @@ def test_one_process_crawls_one_plan_after_the_other(
 
 
 def test_a_plan_that_cannot_be_used_says_why_and_the_next_is_crawled(spiders: SpiderRunner, database_url: str) -> None:
-    with pytest.raises(dg.Failure, match=r"ended with 1: scrapers: plan.retries: expected int"):
+    with pytest.raises(dg.Failure, match=r"ended with 1: scrapers: plan.retries: expected to be a valid integer"):
         spiders.run(plan_of(question(0), retries="many"), database=database_url)
     assert spiders.run(plan_of(question(0)), database=database_url)["stored"] == 1
 

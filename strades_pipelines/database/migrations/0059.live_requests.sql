@@ -12,7 +12,8 @@ CREATE TABLE trading.live_requests (
     requested_by text NOT NULL,               -- dashboard:NAME
     requested_at timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz NOT NULL DEFAULT now() + interval '15 minutes',
-    CONSTRAINT live_request_is_short CHECK (length(reason) BETWEEN 1 AND 300 AND length(requested_by) <= 100),
+    CONSTRAINT live_reason_is_short CHECK (length(reason) BETWEEN 1 AND 300),
+    CONSTRAINT live_requester_is_short CHECK (length(requested_by) <= 100),
     CONSTRAINT live_request_lasts_15_minutes CHECK (expires_at = requested_at + interval '15 minutes'),
     UNIQUE (request_id, requested_by)
 );
