@@ -161,21 +161,27 @@ class Runner:
         return [outcome_of(ran) for ran in self._sets().run(makers, self.blocks)]
 
     def _alone(self) -> AbstractContextManager[None]:
-        """While Python code of a set runs in a thread: the other threads share the module, and put it back.
-
-        Raises:
-            ValueError: with the name that the set changed. Processes have a module each, which may change.
-        """
-        state = module_state(self._class)
-        return nullcontext() if state is None or self.sweep.mode == "events" else state.alone()
+        return hold_module(self._class, self.sweep.mode)
 
     def _sets(self) -> "CompiledSets":
         if self._compiled_sets is None:
             from strades_pipelines.simulation.compiled_sets import CompiledSets
 
             sweep = self.sweep
-            self._compiled_sets = CompiledSets(sweep.bars, sweep.terms, sweep.cache, self._shared, self._alone)
+            # Not a method of this runner: it would be kept, with the columns, until garbage is collected.
+            alone = partial(hold_module, self._class, sweep.mode)
+            self._compiled_sets = CompiledSets(sweep.bars, sweep.terms, sweep.cache, self._shared, alone)
         return self._compiled_sets
+
+
+def hold_module(cls: type[Strategy], mode: str) -> AbstractContextManager[None]:
+    """While Python code of a set runs in a thread: the other threads share the module of its class, and put it back.
+
+    Raises:
+        ValueError: with the name that the set changed. Processes have a module each, which may change.
+    """
+    state = module_state(cls)
+    return nullcontext() if state is None or mode == "events" else state.alone()
 
 
 def outcome_of(ran: Ran) -> Outcome:
