@@ -54,7 +54,7 @@ signals: setup ## fifty signals at random moments of a run (make test sends eigh
 chaos: setup ## ten thousand seeded runs of trading at a venue where everything goes wrong (make test makes 200)
 	@STRADES_CHAOS=$${STRADES_CHAOS:-5000} $(BIN)/python -m pytest -n 0 -q -s tests/brokerage/test_chaos.py
 
-fuzz: setup ## twenty thousand random strategies per event and compiled, from where the log ends (make test runs 150)
+fuzz: setup ## twenty thousand random strategies per event and compiled, from where the log ends (make test runs 500)
 	@$(BIN)/python -m tests.compiler.fuzz --runs $${STRADES_FUZZ:-20000} --log $${STRADES_FUZZ_LOG:-fuzz.tsv}
 
 trials: setup ## kill, stop and pause each part of a served installation, for some twenty minutes

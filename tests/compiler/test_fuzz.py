@@ -8,7 +8,7 @@ import pytest
 from strades_pipelines.compiler import machine
 from tests.compiler import fuzz
 
-FIRST, RUNS = 1_000_001, 150
+FIRST, RUNS = 1_000_001, 500
 
 
 def test_random_strategies_do_compiled_what_they_do_per_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
