@@ -505,7 +505,7 @@ PLANTS = (
     ),
     Plant(
         "a wallet that is taken out of the file is not worked through",
-        f"{PACKAGE}/brokerage/portfolio.py",
+        f"{PACKAGE}/brokerage/retirement.py",
         "return sorted(wallet for (wallet,) in rows)",
         "return sorted(wallet for (wallet,) in rows[:0])",
         "tests/brokerage/test_order_life.py::test_a_wallet_that_is_taken_out_of_the_file_is_retired",

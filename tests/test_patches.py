@@ -50,7 +50,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "ingestion/streams/test_writer.py": {f"{STRADES}.ingestion.streams.writer.ask_again": "a provider that answers"},
     "ingestion/test_bounded_parse.py": {f"{STRADES}.ingestion.bounded_parse.parse": FAULT},
     "ingestion/test_exclusions.py": {f"{STRADES}.ingestion.exclusions.read_rows": SPY},
-    "ingestion/test_history.py": {f"{STRADES}.ingestion.loader.parse_bounded": "the next parser, which is not written"},
+    "ingestion/test_history.py": {f"{STRADES}.ingestion.stored_rows.parse_bounded": "the next parser"},
     "predictor/test_no_lookahead.py": {f"{STRADES}.predictor.walk_forward.training_set": LEAK},
     "predictor/test_provenance.py": {f"{STRADES}.predictor.provenance.?": LEAK},
     "strategy/test_registry.py": {f"{STRADES}.strategy.library.__path__": "a second folder of strategies"},
