@@ -112,7 +112,7 @@ def test_a_video_is_told_apart_from_an_article(connection: Connection) -> None:
     ]
 
 
-def test_events_that_were_not_committed_are_told_the_next_time(connection: Connection, database_url: str) -> None:
+def test_events_that_were_not_committed_are_recorded_the_next_time(connection: Connection, database_url: str) -> None:
     write_platforms(connection, ())
     write_runs(connection, [Run("a", "job", "SUCCESS", None, NOW, NOW + HOUR)])
     connection.commit()
