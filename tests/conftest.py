@@ -20,7 +20,7 @@ import pytest
 from filelock import FileLock
 from psycopg import sql
 
-from strades_pipelines.database.connection import adbc_connect, connect
+from strades_pipelines.database.connection import WORLD_DATABASES, adbc_connect, connect
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.roles import create_roles
 from strades_pipelines.database.server import EmbeddedServer
@@ -142,6 +142,16 @@ def database_url(template: str) -> Iterator[str]:
     """The URL of a fresh migrated database of the sandbox world."""
     with cloned(template) as url:
         yield url
+
+
+@pytest.fixture
+def own_world(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The fresh database as that of this world, where commands and parts find it by the settings; gives its URL."""
+    monkeypatch.setenv("DATABASE_URL", os.environ["STRADES_TEST_SERVER"])
+    monkeypatch.setitem(WORLD_DATABASES, "sandbox", urlsplit(database_url).path.removeprefix("/"))
+    settings.cache_clear()
+    yield database_url
+    settings.cache_clear()
 
 
 @pytest.fixture

@@ -25,13 +25,17 @@ FAILED = 1  # pytest's exit code when tests failed; another one is no proof
 
 @dataclass(frozen=True)
 class Plant:
-    """What is wrong, where, the line as it is and as it is planted, and the test that sees it."""
+    """What is wrong, where, the line as it is and as it is planted, and the test that sees it.
+
+    `finding` is the fault of the first whole review (B1 to B11) that the line would be.
+    """
 
     what: str
     file: str
     old: str
     new: str
     test: str
+    finding: str = ""
 
 
 PLANTS = (
@@ -417,6 +421,7 @@ PLANTS = (
         "        taken.add(id_)",
         "        taken.discard(id_)",
         "tests/datamanager/test_listings.py::test_fifty_thousand_listings_have_an_id_each_whatever_their_order",
+        finding="B9",
     ),
     Plant(
         "what is filled becomes accepted again",
@@ -424,6 +429,7 @@ PLANTS = (
         "S.FILLED: frozenset(),",
         "S.FILLED: frozenset({S.ACCEPTED}),",
         "tests/market/test_order_states.py::test_what_is_over_takes_late_fills_alone",
+        finding="B11",
     ),
     Plant(
         "an unknown order asks for one run alone",
@@ -431,6 +437,7 @@ PLANTS = (
         "concat_ws(':', o.intent_id, o.state, o.sequence, a.attempts)",
         "o.intent_id::text",
         "tests/brokerage/test_order_life.py::test_an_unknown_order_asks_for_a_run_as_often_as_it_is_due",
+        finding="B5",
     ),
     Plant(
         "compiled code takes two names of one list for two lists",
@@ -438,6 +445,71 @@ PLANTS = (
         "            if first:",
         "            if first is OUTSIDE:",
         "tests/compiler/test_differences.py::test_what_would_differ_is_refused_with_file_line_and_reason",
+        finding="B2",
+    ),
+    Plant(
+        "an order of a strategy's own is traded at the market",
+        f"{PACKAGE}/brokerage/decisions.py",
+        "            made = self._with_request(made, asked)\n",
+        "            self._with_request(made, asked)\n",
+        "tests/brokerage/test_explicit_orders.py::test_22_paper_without_delay_does_what_replay_does",
+        finding="B1",
+    ),
+    Plant(
+        "versions of two batches have one time",
+        f"{PACKAGE}/ingestion/loader.py",
+        "return now if newest is None else max(now, ",
+        "return now if newest is None else min(now, ",
+        "tests/ingestion/test_history.py::test_sixty_versions_of_one_row_are_all_kept_in_any_batches",
+        finding="B3",
+    ),
+    Plant(
+        "a bar that comes after its month was cleaned waits for nothing",
+        f"{PACKAGE}/database/stale.py",
+        'WAITING = ("cleaned.session_bars", "cleaned.growth_factors", "cleaned.daily_bars", "features.daily")',
+        'WAITING = ("features.daily",)',
+        "tests/test_revisions.py::test_a_bar_that_came_late_waits_until_its_month_was_cleaned_and_seen_by_features",
+        finding="B4",
+    ),
+    Plant(
+        "a schedule asks for the current month alone",
+        f"{PACKAGE}/defs/automation/schedules.py",
+        "with_the_one_before=is_open_before(website, sources, now, log))",
+        "with_the_one_before=False)",
+        "tests/test_automation.py::test_a_schedule_asks_for_the_month_before_until_all_of_it_was_answered_after_it_ended",
+        finding="B4",
+    ),
+    Plant(
+        "a decision made anew on another trigger is a second one",
+        f"{PACKAGE}/market/order_terms.py",
+        "self.listing_id, self.decided_at, self.ordinal\n",
+        "self.listing_id, self.decided_at, self.ordinal, self.trigger_id\n",
+        "tests/brokerage/test_order_life.py::test_a_decision_made_anew_for_its_instant_is_no_second_order",
+        finding="B6",
+    ),
+    Plant(
+        "a decision's age counts from the close of its bar",
+        f"{PACKAGE}/brokerage/due_decisions.py",
+        "return max(self.decision.decided_at, min(self.recorded_at, latest))",
+        "return min(self.decision.decided_at, latest)",
+        "tests/brokerage/test_order_life.py::test_a_daily_wallet_trades_what_its_source_brings_in_the_evening",
+        finding="B7",
+    ),
+    Plant(
+        "a row that one body does not say any more is no other body's",
+        f"{PACKAGE}/ingestion/precedence.py",
+        "    claims = bodies.claims(cursor, kind, _related(cursor, kind, target, fetches, since), keys)\n",
+        "    claims = bodies.claims(cursor, kind, [], keys)\n",
+        "tests/ingestion/test_history.py::test_a_row_that_a_later_body_no_longer_yields_is_the_earlier_ones_again",
+        finding="B8",
+    ),
+    Plant(
+        "a wallet that is taken out of the file is not worked through",
+        f"{PACKAGE}/brokerage/retirement.py",
+        "return sorted(wallet for (wallet,) in rows)",
+        "return sorted(wallet for (wallet,) in rows[:0])",
+        "tests/brokerage/test_order_life.py::test_a_wallet_that_is_taken_out_of_the_file_is_retired",
+        finding="B10",
     ),
 )
 

@@ -1,13 +1,14 @@
 """A disk that fills up is told once a day, and a new finding at once."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from strades_pipelines.database.sizes import Disk
 from strades_pipelines.defs.maintenance import disk
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
@@ -28,7 +29,7 @@ def test_a_full_disk_is_told_once_a_day(
         nonlocal cursor
         caplog.clear()
         # The disk and the clock are the world outside.
-        monkeypatch.setattr(disk, "read_disk", lambda: Disk(100, free))
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=100, free=free))
         now = datetime(2026, 11, day, 12, tzinfo=UTC)
         give_settings(sandbox_now=now.isoformat())
         context = dg.build_sensor_context(

@@ -22,6 +22,10 @@ def test_every_plant_finds_its_line_and_its_test() -> None:
         assert f"def {name}(" in (PROJECT / file).read_text() or not name, plant.what
 
 
+def test_each_fault_of_the_first_review_is_planted() -> None:
+    assert {plant.finding for plant in PLANTS} == {"", *(f"B{number}" for number in range(1, 12))}
+
+
 def test_every_law_has_tests_of_its_number_in_each_of_its_files() -> None:
     laws = re.findall(r"^\| (\d+) [^|]*\|[^|]+\| ([^|]+) \|$", PAGE.read_text(), re.MULTILINE)
     assert {int(number) for number, _ in laws} >= set(range(13, 25))

@@ -1,4 +1,4 @@
-"""What allauth asks of this project: who may sign up and as what, and how secrets of second factors are kept."""
+"""Settings of allauth in code: who may sign up, with which role, and how secrets of second factors are encrypted."""
 
 import base64
 import hashlib
@@ -50,7 +50,7 @@ def no_account_yet() -> bool:
 
 
 def may_make_first_account(request: HttpRequest) -> bool:
-    """Whether this visit may make the first account, an admin's, without being asked for anything.
+    """Whether this visit may make the first account, an admin's, without an invitation.
 
     Only from this machine, and neither where a proxy lets others in, whose address is the proxy's, nor in the live
     world, which begins without accounts whatever the sandbox has.
@@ -80,7 +80,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return saved
 
     def is_reauthentication_required(self, *, app: str, **names: Any) -> bool:
-        """As allauth's; who has neither password nor second factor proves it by having just signed in elsewhere.
+        """As allauth's; a person without password and second factor confirms by a recent sign-in at the provider.
 
         That this browser came back a moment ago is not enough: the provider must have asked the person then.
         """
@@ -102,7 +102,7 @@ class AccountAdapter(DefaultAccountAdapter):
         )
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
-        """As allauth's; who has none of them signs in elsewhere once more."""
+        """As allauth's; a person who has none of them signs in at the provider again."""
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         return methods or [{"id": "openid", "description": "", "url": reverse("openid_again")}]
 
@@ -115,7 +115,7 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
     """Accounts of people who sign in through another provider: by the same rules, never the first one."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
-        """Whether somebody who is known there and not here gets an account."""
+        """Whether a person known to the provider, but not here, gets an account."""
         return not no_account_yet() and AccountAdapter(request).is_open_for_signup(request)
 
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, str]) -> User:
@@ -129,7 +129,7 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
         return user
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
-        """Link what is to be linked; refuse a confirmation for which the provider asked nobody, on a page."""
+        """Link an account where that was requested; refuse, with a page, a confirmation that asked for no sign-in."""
         if request.user.is_authenticated and sociallogin.state.get("process") == AuthProcess.CONNECT:
             link(request, sociallogin)
             raise ImmediateHttpResponse(redirect("settings"))
@@ -152,11 +152,11 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
         return user
 
     def get_requests_session(self) -> BoundedSession:
-        """By which allauth and `provider` ask the provider."""
+        """The session for requests to the provider, allauth's and ours."""
         return BoundedSession()
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
-        """Where somebody goes on who was signed out before he came back to link an account."""
+        """Where a person continues who was signed out before returning from the provider to link an account."""
         return str(reverse("settings"))
 
     def on_authentication_error(
@@ -178,7 +178,7 @@ class OpenIdAccountAdapter(DefaultSocialAccountAdapter):
 
 @contextmanager
 def admission(request: HttpRequest, user: User) -> Iterator[None]:
-    """Give a new account its role, and use its invitation up once it is saved within; of two at once one is first.
+    """Give a new account its role, and use up its invitation once the block has saved it. Sign-ups run one at a time.
 
     Raises:
         PermissionDenied: nobody may make an account so.

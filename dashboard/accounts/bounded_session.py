@@ -1,4 +1,4 @@
-"""Requests to the OpenID provider whose answers have an end: of bytes, of seconds, at the address that was asked."""
+"""Requests to the OpenID provider, with limits on an answer's size and time, and without redirects."""
 
 import time
 from typing import Any

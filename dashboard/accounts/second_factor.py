@@ -1,4 +1,4 @@
-"""A second factor that nobody can use any more, and the way out."""
+"""Removal of a second factor that its owner cannot use any more."""
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction

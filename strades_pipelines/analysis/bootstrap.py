@@ -86,7 +86,8 @@ def bootstrap_bands(
     if not 1.0 <= length <= n:
         raise ValueError(f"block_length: expected 1 to {n}, was {length}")
     rng = np.random.default_rng(seed)
-    parts = [returns[block_indices(rng, n, part, length, method)] for part in _chunks(samples, n)]
+    # One part after the other: only the figures of each are kept.
+    parts = (returns[block_indices(rng, n, part, length, method)] for part in _chunks(samples, n))
     figures = np.concatenate([_figures(part, periods_per_year) for part in parts])
     actual = _figures(returns[np.newaxis], periods_per_year)[0]
     return {name: Band.of(float(actual[k]), figures[:, k], confidence) for k, name in enumerate(names)}

@@ -16,7 +16,7 @@ CHUNK = 2_000_000  # numbers held at once: choices x trials
 
 @dataclass(frozen=True)
 class Overfitting:
-    """What became, out of sample, of the trial that was best in sample; one entry for each choice of half the blocks.
+    """Out-of-sample results of the trial that was best in sample, one entry for each choice of half the blocks.
 
     probability: share of choices whose best trial was no better than the median out of sample. chosen: the trial.
     logits: ln(w / (1 - w)), w its relative rank out of sample. in_sample, out_of_sample: its Sharpe ratios per period.
@@ -34,7 +34,7 @@ class Overfitting:
 
 
 def probability_of_overfitting(returns: npt.ArrayLike, blocks: int = 16) -> Overfitting:
-    """Of trials run on the same bars.
+    """The probability of overfitting of trials that were run on the same bars.
 
     Args:
         returns: shape (T, N): a row a period, a column a trial. A trial that does not vary has a Sharpe ratio of 0.
@@ -91,7 +91,7 @@ def _judge(
 
 
 def _sharpe(chosen: Floats, sums: Floats, squares: Floats, centre: Floats, n: int) -> Floats:
-    """Of each choice and trial, shape (choices, N), from the blocks' sums around the trial's mean."""
+    """Sharpe ratios, shape (choices, N), from the blocks' sums around each trial's mean."""
     shift = chosen @ sums / n
     variance = (chosen @ squares - n * shift**2) / (n - 1)
     result = np.zeros_like(variance)

@@ -18,8 +18,8 @@ LONG = 5_000  # more returns than this are bootstrapped by the day
 
 
 @dataclass(frozen=True)
-class Worth:
-    """The figures of `worth`.
+class Significance:
+    """The figures of `significance_report`.
 
     observations: returns it rests on. psr: probability that the true Sharpe ratio is above 0. trials: sets ever run on
     these data, this one among them. threshold: annual Sharpe ratio that the best of them shows without skill. dsr:
@@ -49,7 +49,7 @@ class Worth:
 
 
 @np.errstate(all="ignore")  # nan in, nan out
-def worth(
+def significance_report(
     times: Ints,
     equity: Floats,
     *,
@@ -59,7 +59,7 @@ def worth(
     seed: int = 0,
     samples: int = 1000,
     start: float | None = None,
-) -> Worth:
+) -> Significance:
     """Of one run.
 
     Args:
@@ -75,7 +75,7 @@ def worth(
     count = max(1, len(trials))
     variance = significance.variance_of_trials([_per_period(trial, scale) for trial in trials], moments)
     profits = trades.closed().profit if trades is not None else np.zeros(0)
-    return Worth(
+    return Significance(
         observations=moments.n,
         psr=significance.probabilistic_sharpe_ratio(moments),
         trials=count,

@@ -13,9 +13,10 @@ from strades_pipelines.brokerage.findings import (
     find_finding,
     settle_finding,
 )
+from strades_pipelines.brokerage.holdings import held_units, load_books
 from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.owner_positions import read_owner_positions
-from strades_pipelines.brokerage.portfolio import Wallet, held_units, load_books, load_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.brokerage.split_reversals import take_back_split
 from strades_pipelines.brokerage.splits import withdrawn_splits

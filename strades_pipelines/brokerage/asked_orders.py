@@ -1,7 +1,7 @@
-"""What a page asks for at a venue: to cancel an order, to close every position of a wallet.
+"""Commands of pages that need a venue: cancel an order, or close every position of a wallet.
 
-Both are the functions of `strades cancel` and `strades halt --flatten`. They can be repeated, by another process too:
-an order is asked to be cancelled once, and an exit that is under way is not sent again.
+They do what `strades cancel` and `strades halt --flatten` do, and are idempotent, across processes too: an order is
+cancelled once, and an exit that is under way is not sent again.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ ORDERS_DONE = frozenset({"cancelled", "flattened"})
 
 
 def cancel_asked(connection: Connection, command: AskedCommand, *, clock: Clock, connect_venue: Connect) -> str:
-    """Cancel the order that a command names; returns what came of it: `cancelled`, or why not. Commits."""
+    """Cancel the order that a command names; returns `cancelled`, or why it was not. Commits."""
     request, intent_id = command.request, command.intent_id
     try:
         wallet, decision_id, before = find_order(connection, intent_id)
@@ -58,7 +58,7 @@ def cancel_asked(connection: Connection, command: AskedCommand, *, clock: Clock,
 
 
 def flatten_asked(connection: Connection, command: AskedCommand, *, clock: Clock, connect_venue: Connect) -> str:
-    """Cancel and close everything in a wallet, which the waiting command halts; what came of it. Commits."""
+    """Cancel all orders and close all positions of a wallet that the command halts; returns the outcome. Commits."""
     request = command.request
     names = wallets_of(connection, request.scope)
     connection.rollback()
@@ -77,7 +77,7 @@ def flatten_asked(connection: Connection, command: AskedCommand, *, clock: Clock
 def _at_venue(
     connection: Connection, wallet: str, work: Callable[[VenueBroker], object], connect_venue: Connect
 ) -> tuple[object, str]:
-    """The result of the work at the wallet's venue, and what it raised, in one line: no command holds up the others."""
+    """Do the work at the wallet's venue; returns its result, and its error in one line. Raises nothing."""
     with connect_venue() as venue_connection:
 
         def work_for(name: str) -> object:

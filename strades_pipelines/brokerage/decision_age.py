@@ -1,7 +1,7 @@
-"""How old a wallet's decisions are when its source's schedule lets them be made: a limit below that refuses them all.
+"""How old a wallet's decisions are when its source's schedule allows them: an age limit below that refuses them all.
 
-A decision's age counts from when its bar could be had: when the decision was stored, or one interval after the bar's
-close where it was stored later than that (`intents.Due.available_at`).
+A decision's age counts from when its bar became available: when the decision was stored, but at most one interval after
+the bar's close (`due_decisions.Due.available_at`).
 """
 
 from bisect import bisect_right
@@ -26,7 +26,7 @@ WORK = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Of the decisions that bars of an instrument may bring, how many would be older than the wallet takes them."""
+    """How many of the decisions on an instrument's bars would be older than the wallet accepts."""
 
     instrument: str
     decisions: int
@@ -40,7 +40,7 @@ class Outlook:
 
 
 def ages(closes: Iterable[datetime], fetches: Sequence[datetime], interval: timedelta) -> list[timedelta]:
-    """The age of the decision on each bar when it is first made; bars that no fetch follows have none.
+    """Ages of decisions when they are first made, one for each bar that a fetch follows.
 
     Args:
         closes: of the bars, UTC.
@@ -70,7 +70,7 @@ def bar_closes(calendar: str, interval: timedelta, start: datetime, end: datetim
 
 
 def outlooks(template: WalletTemplate, sources: Sources, *, now: datetime) -> tuple[list[Outlook], list[str]]:
-    """For each instrument of a wallet, what its sources' schedules mean for its decisions; and what is in the way."""
+    """The outlook for each instrument of a wallet by its sources' schedules, and a line for each that has none."""
     found, problems = [], []
     interval = interval_length(template.interval)
     stretch = DAILY_STRETCH if interval >= timedelta(days=1) else INTRADAY_STRETCH

@@ -1,4 +1,4 @@
-"""The decisions that nothing has come of yet: neither an intent nor a refusal."""
+"""Pending decisions: those with neither an intent nor a refusal."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,9 +26,10 @@ Place = tuple[str, int]  # the owner and the listing
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A decision that nothing has come of yet: when it was stored, and who has cancelled it since.
+    """A pending decision, when it was stored, and who has cancelled it since.
 
-    `splits_since` are those of its listing that its numbers do not know of; a target has them taken in.
+    `splits_since` are the splits of its listing that came after its numbers were written. A target is given in the
+    units after them.
     """
 
     decision: TradingDecision
@@ -38,7 +39,7 @@ class Due:
 
     @property
     def is_target(self) -> bool:
-        """Whether it is about what to hold, not an order of its own."""
+        """Whether it sets a target position, and is no order of its own."""
         return self.decision.request is None
 
     @property
@@ -52,7 +53,7 @@ class Due:
         return self.decision.request.terms.replaces if self.decision.request else None
 
     def place_in(self, wallet: Wallet) -> Place:
-        """Whose target of which listing it is about."""
+        """The owner and the listing whose target it sets."""
         return wallet.owner_of(self.decision.strategy), self.decision.listing_id
 
     def needs_own_position(self, wallet: Wallet) -> bool:
@@ -63,9 +64,10 @@ class Due:
         return request.terms.reduce_only or self.parent_id is not None
 
     def available_at(self, wallet: Wallet) -> datetime:
-        """When its newest input could be had: a decision is made and stored as soon as that is there.
+        """When its newest input became available: a decision is made and stored right after that.
 
-        A daily bar of 21:00 is published in the evening; one that comes a whole bar late has a newer one behind it.
+        A daily bar of 21:00 is published in the evening. A bar that is late by its own length counts as available then:
+        the next bar is there by that time.
         """
         latest = self.decision.decided_at + interval_length(wallet.interval)
         return max(self.decision.decided_at, min(self.recorded_at, latest))

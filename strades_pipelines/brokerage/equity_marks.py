@@ -7,7 +7,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
 
-from strades_pipelines.brokerage.portfolio import Wallet, load_books
+from strades_pipelines.brokerage.holdings import load_books
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table, last_closes, of_interval
 from strades_pipelines.brokerage.trading_rows import insert
 from strades_pipelines.market.books import ZERO, Books, Position

@@ -61,7 +61,7 @@ PRICES = ["open", "high", "low", "close", "volume"]
 
 @dataclass(frozen=True)
 class FillParity:
-    """How many fills were compared, how many agree, by whose orders they are, and the orders whose fills do not.
+    """The counts of compared and of agreeing fills by owner, and the orders whose fills differ.
 
     Args:
         compared, agreeing: by the sleeve, or UNATTRIBUTED.
@@ -75,7 +75,7 @@ class FillParity:
 def fill_parity(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, start: datetime) -> FillParity:
     """Compare the fills of the orders that were decided on in the UTC day from `start` on. Writes nothing.
 
-    What was filled later than the day's end counts on neither side.
+    Fills after the end of the day count on neither side.
     """
     return _FillParity(connection, adbc, wallet, start).compare()
 
@@ -102,7 +102,7 @@ class _FillParity:
                 )
 
     def compare(self) -> FillParity:
-        """Run the fill model once for all orders, and thrice more for those whose fills it does not explain."""
+        """Run the fill model once for all orders, and up to three times more where it does not explain the fills."""
         recorded: dict[str, list[Part]] = {row.intent_id: [] for row in self._rows}
         for fill in self._fills:
             if fill.intent_id in recorded and fill.filled_at < self._start + DAY:
@@ -149,7 +149,7 @@ class _FillParity:
     def _model(
         self, accepted_at: Callable[[Any], datetime | None], *, stored_by: datetime | None = None
     ) -> dict[str, list[Part]]:
-        """What the fill model fills, by intent, of the orders that came to it at `accepted_at`; None: never.
+        """The fills of the model, by intent, of orders accepted at `accepted_at` (None: never accepted).
 
         Orders go in and fills come out in the shares of the bars: those of now, or of when they were stored.
         """
@@ -189,7 +189,7 @@ class _FillParity:
         return parts
 
     def _ratio(self, listing_id: int, at: datetime, stored_by: datetime | None = None) -> Fraction:
-        """How many of the shares that the bars are in a share of the time `at` has become.
+        """How many shares, in the units of the bars, one share of the time `at` has become.
 
         Args:
             stored_by: the bars as they were stored at this time; None: as they are.
@@ -205,7 +205,7 @@ class _FillParity:
         return scaled(units, until_start * self._ratio(listing_id, self._start))
 
     def _grain(self, row: Any) -> Grain:
-        """Of an order from before a split: its fills in the shares of now are in no whole ticks and lots of them."""
+        """The precision of a comparison: fills of before a split, restated, are no whole ticks and lots."""
         if self._ratio(row.listing_id, row.intended_at) == 1:
             return EXACTLY
         listing = self._wallet.listings[self._index[row.listing_id]]
@@ -230,7 +230,7 @@ class _FillParity:
         return SentOrder(order, row.cancel_recorded_at if is_late else row.requested_at)
 
     def _bars(self, stored_by: datetime | None) -> list[Bar]:
-        """The bars of the day, and what was known of the next one by then, as they became known."""
+        """The bars of the day, and those of the next day known by its end, in the order in which they became known."""
         wallet, ids = self._wallet, ", ".join(map(str, self._index))
         since, until = (time.isoformat() for time in (self._start - DAY, self._start + DAY))
         try:

@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from strades_pipelines.brokerage.due_decisions import Due, Place, read_due, with_successors
 from strades_pipelines.brokerage.gate_inputs import read_market
+from strades_pipelines.brokerage.holdings import BooksRows, ask_books, load_books
 from strades_pipelines.brokerage.model_trust import CODE
 from strades_pipelines.brokerage.order_book import OpenOrder, cancels_ended_since, open_orders, plan
 from strades_pipelines.brokerage.owner_accounts import OwnerAccount, read_owner_accounts
-from strades_pipelines.brokerage.portfolio import BooksRows, Wallet, ask_books, load_books
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.replacements import refusal_to_replace
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
@@ -21,9 +22,10 @@ from strades_pipelines.market.exposure import Market
 from strades_pipelines.market.fees import percent_fee
 from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.limits import is_exit
+from strades_pipelines.market.order_checks import GateError
 from strades_pipelines.market.order_states import UNSETTLED, OrderState
 from strades_pipelines.market.order_terms import Order, Refusal, TradingDecision
-from strades_pipelines.market.risk import GateError, gate
+from strades_pipelines.market.risk import gate
 from strades_pipelines.strategy.events import microseconds
 
 LOGGER = logging.getLogger(__name__)

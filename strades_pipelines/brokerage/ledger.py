@@ -6,17 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from strades_pipelines.brokerage.booked_splits import read_splits
 from strades_pipelines.brokerage.exchange_rates import known_rates
+from strades_pipelines.brokerage.holdings import POSITIONS, booked_positions, load_position
 from strades_pipelines.brokerage.owner_positions import book_fill, read_owner_positions, rework
-from strades_pipelines.brokerage.portfolio import (
-    FILLS,
-    POSITIONS,
-    Wallet,
-    booked_positions,
-    load_fills,
-    load_position,
-    read_splits,
-)
+from strades_pipelines.brokerage.portfolio import FILLS, Wallet, load_fills
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.sleeves import fill_owners
 from strades_pipelines.brokerage.trading_rows import cash_row, fill_row, insert, line_row, position_row

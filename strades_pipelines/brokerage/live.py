@@ -8,22 +8,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from strades_pipelines.brokerage.checkpoints import MEASURE, newest_checkpoint, read_ground, store_checkpoint
 from strades_pipelines.brokerage.decision_store import store_decisions
+from strades_pipelines.brokerage.equity_curve import NO_CURVE, curve_of, read_curve
 from strades_pipelines.brokerage.execution import wallet_lock
 from strades_pipelines.brokerage.feed import fills_in_order
 from strades_pipelines.brokerage.movements import cash_flows
 from strades_pipelines.brokerage.order_book import cancellable, request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session, load_wallet
 from strades_pipelines.brokerage.prices import Connection
-from strades_pipelines.brokerage.results import (
-    KEYS,
-    NO_CURVE,
-    curve_of,
-    delete_joined_trips,
-    delete_vanished,
-    last_closes_at,
-    read_curve,
-    result_rows,
-)
+from strades_pipelines.brokerage.results import KEYS, delete_joined_trips, delete_vanished, last_closes_at, result_rows
 from strades_pipelines.brokerage.splits import SplitError, book_splits, due_splits
 from strades_pipelines.brokerage.stepping import read_bars, step
 from strades_pipelines.brokerage.trading_rows import frame, insert, refusal_row

@@ -11,9 +11,9 @@ from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.market.books import Books
 from strades_pipelines.market.cost_basis import sum_exact
+from strades_pipelines.market.order_checks import Rules
 from strades_pipelines.market.order_terms import Order, TradingDecision
 from strades_pipelines.market.owners import own_cash
-from strades_pipelines.market.risk import Rules
 from strades_pipelines.market.rounding import EXACT
 
 

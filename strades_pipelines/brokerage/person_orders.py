@@ -9,9 +9,10 @@ from itertools import count
 
 from strades_pipelines.brokerage.command_log import Request, log_command
 from strades_pipelines.brokerage.decisions import units_of
+from strades_pipelines.brokerage.holdings import held_units
 from strades_pipelines.brokerage.order_book import request_cancel
 from strades_pipelines.brokerage.owner_positions import read_owner_positions
-from strades_pipelines.brokerage.portfolio import Wallet, held_units
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED
 from strades_pipelines.brokerage.trading_rows import decision_row, insert, request_to_json

@@ -1,15 +1,13 @@
 """Wallets in the database: opened once, their setting never changed; what they hold and what is under way."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
-import psycopg
-
+from strades_pipelines.brokerage.booked_splits import SPLITS, splits_of_rows
 from strades_pipelines.brokerage.prices import LISTINGS, Connection, find_listings, listings_named
 from strades_pipelines.brokerage.sleeves import (
     SEVERAL,
@@ -25,13 +23,13 @@ from strades_pipelines.brokerage.wallet_rows import combined_hash, sleeve_row, w
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.market.bars_and_fills import Fill
-from strades_pipelines.market.books import ZERO, Books, Position
+from strades_pipelines.market.books import ZERO
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger_chain import chain, deposit
-from strades_pipelines.market.limits import WalletLimits, parse_limits
+from strades_pipelines.market.order_checks import Rules
 from strades_pipelines.market.owners import owned_positions
-from strades_pipelines.market.risk import Rules
 from strades_pipelines.market.split_arithmetic import Split, in_current_shares, paid_out
+from strades_pipelines.market.wallet_limits import WalletLimits, parse_limits
 from strades_pipelines.strategy.registry import code_hash, create
 from strades_pipelines.strategy.strategy import Strategy
 
@@ -43,16 +41,6 @@ WALLET = """
 OF_WALLET = """
     venue || ':' || symbol IN (SELECT unnest(w.instruments) FROM trading.wallets AS w WHERE w.wallet = %s)
 """
-BooksRows = tuple[psycopg.Cursor[Any], psycopg.Cursor[Any]]  # of balances, of positions
-# The splits that a wallet has booked, oldest first; bars are restated by them where prices are not raw.
-SPLITS = """
-    SELECT m.listing_id, m.ex_date, m.occurred_at, m.ratio, m.units_taken, m.amount, l.adjustment <> 'raw',
-        m.recorded_at
-    FROM trading.movements AS m INNER JOIN records.listings AS l USING (listing_id)
-    WHERE m.wallet = %s AND m.kind = 'split' ORDER BY m.occurred_at, m.listing_id, m.recorded_at
-"""
-# The cost of positions that were opened before it was kept is NULL until their next fill.
-POSITIONS = "SELECT listing_id, quantity, average_price, cost, realised FROM trading.positions"
 FILLS = """
     SELECT f.listing_id, f.fill_id, f.intent_id, f.side, f.quantity, f.price, f.fee, f.currency, f.filled_at,
         f.known_at, f.bar_interval, f.bar_open_time, f.fee_currency, f.fee_in_units, f.fee_value, f.venue_fill_id
@@ -286,90 +274,11 @@ def is_open(connection: Connection, name: str) -> bool:
     return row is not None
 
 
-def read_splits(connection: Connection, wallet: str) -> tuple[Split, ...]:
-    """The splits that a wallet has booked, oldest first."""
-    return splits_of_rows(wallet, connection.execute(SPLITS, [wallet]))
-
-
-def splits_of_rows(wallet: str, rows: Iterable[Sequence[Any]]) -> tuple[Split, ...]:
-    """The splits of a wallet in the rows of SPLITS."""
-    return tuple(
-        Split(wallet, listing_id, ex_date, at, Fraction(ratio), *rest) for listing_id, ex_date, at, ratio, *rest in rows
-    )
-
-
 def set_state(connection: Connection, name: str, state: str, *, reason: str | None) -> None:
     """Set a wallet's state: active, reducing, halted, retiring or retired, and why. Commits nothing."""
     connection.execute(
         "UPDATE trading.wallets SET state = %s, state_reason = %s WHERE wallet = %s", [state, reason, name]
     )
-
-
-def retire_unlisted(connection: Connection, listed: Collection[str], modes: Collection[str]) -> list[str]:
-    """Retire the wallets that trade and that Wallets.json no longer lists; returns all that are still at it. Commits.
-
-    They send nothing more, cancel what is under way, settle it, and are closed; what they hold stays in their books.
-    Approvals of live trading are revoked: one that is listed again a year later does not trade by the word of then.
-    """
-    rows = connection.execute(
-        """
-        WITH retiring AS (
-            UPDATE trading.wallets SET state = 'retiring', state_reason = 'Wallets.json no longer lists it'
-            WHERE mode <> 'replay' AND mode = ANY(%s) AND wallet <> ALL(%s) AND state <> 'retired'
-            RETURNING wallet
-        ), revoked AS (
-            INSERT INTO trading.live_revocations (request_id, revoked_by)
-            SELECT r.request_id, 'Wallets.json no longer lists it'
-            FROM trading.live_requests AS r INNER JOIN retiring ON r.wallet = retiring.wallet
-            ON CONFLICT (request_id) DO NOTHING
-        )
-        SELECT wallet FROM retiring
-        """,
-        [list(modes), list(listed)],
-    ).fetchall()
-    connection.commit()
-    return sorted(wallet for (wallet,) in rows)
-
-
-def ask_books(connection: Connection, wallet: Wallet) -> BooksRows:
-    """Ask for what `load_books` reads: within a pipeline that costs no wait of its own."""
-    balances = connection.execute("SELECT currency, balance FROM trading.cash WHERE wallet = %s", [wallet.name])
-    return balances, connection.execute(f"{POSITIONS} WHERE wallet = %s", [wallet.name])
-
-
-def load_books(connection: Connection, wallet: Wallet, asked: BooksRows | None = None) -> Books:
-    """Cash and positions as recorded; orders under way are not in it.
-
-    Args:
-        asked: what `ask_books` returned in the same transaction.
-    """
-    balances, held = asked or ask_books(connection, wallet)
-    cash, rows = dict(balances.fetchall()), held.fetchall()
-    positions = {listing_id: Position(*amounts) for listing_id, *amounts in rows if amounts[2] is not None}
-    if len(positions) < len(rows):
-        positions = booked_positions(load_fills(connection, wallet), wallet.splits)
-    return Books(cash.pop(wallet.currency), positions, foreign=cash)
-
-
-def load_position(connection: Connection, wallet: Wallet, listing_id: int) -> Position:
-    """What a wallet holds of a listing."""
-    row = connection.execute(f"{POSITIONS} WHERE wallet = %s AND listing_id = %s", [wallet.name, listing_id]).fetchone()
-    if row is not None and row[3] is None:
-        return booked_positions(load_fills(connection, wallet), wallet.splits)[listing_id]
-    return Position(*row[1:]) if row else Position()
-
-
-def booked_positions(fills: Sequence[Fill], splits: Sequence[Split]) -> dict[int, Position]:
-    """The positions by listing that fills and splits of one owner leave behind, in the order of booking."""
-    return owned_positions(fills, {}, splits).by_listing()
-
-
-def held_units(connection: Connection, wallet: Wallet, listing_id: int) -> Decimal:
-    """The units of a listing that a wallet holds now."""
-    row = connection.execute(
-        "SELECT quantity FROM trading.positions WHERE wallet = %s AND listing_id = %s", [wallet.name, listing_id]
-    ).fetchone()
-    return Decimal(row[0]) if row else Decimal(0)
 
 
 def load_fills(

@@ -18,13 +18,11 @@ from decimal import Decimal
 from strades_pipelines.brokerage.account_books import AccountBooks, BookedFill, KnownOrder
 from strades_pipelines.brokerage.brokers.venue import AccountFill, AccountOrder, VenueAccount
 from strades_pipelines.brokerage.findings import AMOUNTS, Code, Finding
-from strades_pipelines.brokerage.trading_rows import request_to_json
-from strades_pipelines.market.bars_and_fills import stamp
+from strades_pipelines.brokerage.venue_evidence import fill_evidence, order_evidence
 from strades_pipelines.market.books import ZERO
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.order_states import UNSETTLED, WORKING, OrderState
-from strades_pipelines.market.order_terms import OrderRequest
 
 TOLERANCE = Decimal("0.0001")  # of a price or an amount of money
 CENT = Decimal("0.01")
@@ -125,7 +123,7 @@ class Comparison:
                     at=one.placed_at or one.order.at,
                     symbol=symbol,
                     listing_id=one.listing_id,
-                    evidence=_order_evidence(one),
+                    evidence=order_evidence(one),
                 )
             elif order.state.is_over and order.updated_at < self._now - self._patience:
                 yield self._finding(
@@ -164,7 +162,7 @@ class Comparison:
             quantity=_signed(one),
             price=fill.price,
             amount=self._moved(one),
-            evidence=_fill_evidence(one),
+            evidence=fill_evidence(one),
         )
 
     def _unbooked_fills(self) -> Iterator[Finding]:
@@ -179,7 +177,7 @@ class Comparison:
                     wallet=order.wallet,
                     at=one.fill.filled_at,
                     symbol=symbol,
-                    evidence=_fill_evidence(one),
+                    evidence=fill_evidence(one),
                 )
 
     def _differing_fills(self) -> Iterator[Finding]:
@@ -194,7 +192,7 @@ class Comparison:
                     wallet=order.wallet,
                     at=told.filled_at,
                     symbol=booked.symbol,
-                    evidence=_fill_evidence(one),
+                    evidence=fill_evidence(one),
                 )
 
     def _missing_fills(self) -> Iterator[Finding]:
@@ -314,30 +312,3 @@ def _text(one: AccountFill) -> str:
 def _add(total: dict[str, Decimal], parts: Iterable[tuple[str, Decimal]]) -> None:
     for name, part in parts:
         total[name] = total.get(name, ZERO) + part
-
-
-def _fill_evidence(one: AccountFill) -> dict[str, object]:
-    fill = one.fill
-    return {
-        "venue_fill_id": fill.venue_fill_id,
-        "venue_order_id": one.venue_order_id,
-        "client_order_id": one.client_order_id,
-        "side": one.side,
-        "quantity": plain(fill.quantity),
-        "price": plain(fill.price),
-        "fee": plain(fill.fee),
-        "fee_currency": fill.fee_currency,
-        "filled_at": stamp(fill.filled_at),
-    }
-
-
-def _order_evidence(one: AccountOrder) -> dict[str, object]:
-    order, request = one.order, None
-    if one.terms is not None and order.quantity is not None:
-        request = request_to_json(OrderRequest(order.quantity if order.side == "buy" else -order.quantity, one.terms))
-    return {
-        "venue_order_id": order.venue_order_id,
-        "client_order_id": order.client_order_id,
-        "order_request": request,
-        "filled": None if order.filled is None else plain(order.filled),
-    }

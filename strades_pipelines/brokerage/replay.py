@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.brokerage.decisions import DecisionJournal
+from strades_pipelines.brokerage.equity_curve import curve_of
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.model_trust import Standings, check_models
 from strades_pipelines.brokerage.open_hours import OpenHours, read_open_hours
 from strades_pipelines.brokerage.prices import find_listings
 from strades_pipelines.brokerage.replay_orders import ReplayOrders
 from strades_pipelines.brokerage.results import KEYS as RESULT_KEYS
-from strades_pipelines.brokerage.results import curve_of, last_closes_at, result_rows
+from strades_pipelines.brokerage.results import last_closes_at, result_rows
 from strades_pipelines.brokerage.trading_rows import (
     Row,
     cash_row,

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from strades_pipelines.brokerage.equity_curve import Curve
 from strades_pipelines.brokerage.feed import StoredFeed
 from strades_pipelines.brokerage.prices import find_listings
 from strades_pipelines.brokerage.replay import read_replay_feed, replay_name, step_replay, write_replay
 from strades_pipelines.brokerage.replay_orders import ReplayOrders
-from strades_pipelines.brokerage.results import Curve, last_closes_at, result_rows
+from strades_pipelines.brokerage.results import last_closes_at, result_rows
 from strades_pipelines.brokerage.trading_rows import (
     Row,
     cash_row,

@@ -14,11 +14,11 @@ from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, NotSen
 from strades_pipelines.brokerage.cancelling import Cancelling
 from strades_pipelines.brokerage.emulated_orders import is_emulated, is_triggered, triggered_order
 from strades_pipelines.brokerage.halts import send_lock
+from strades_pipelines.brokerage.holdings import held_units
 from strades_pipelines.brokerage.in_flight import lanes_of, run_in_flight
 from strades_pipelines.brokerage.linked_orders import has_lost_parent, waits_for_parent
 from strades_pipelines.brokerage.order_book import OpenOrder, claim_orders
 from strades_pipelines.brokerage.order_journal import OrderJournal
-from strades_pipelines.brokerage.portfolio import held_units
 from strades_pipelines.brokerage.replacements import is_amendment, order_to_send
 from strades_pipelines.brokerage.send_batches import split_batch
 from strades_pipelines.brokerage.settling import NEVER_HAD_IT, Settling

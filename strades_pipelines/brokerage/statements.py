@@ -14,10 +14,11 @@ from strades_pipelines.brokerage.brokers.paper.accounts import adjust_account
 from strades_pipelines.brokerage.brokers.venue import account_of
 from strades_pipelines.brokerage.command_log import Request, log_command, log_outcome
 from strades_pipelines.brokerage.execution import wallet_lock
+from strades_pipelines.brokerage.holdings import load_books
 from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.movements import Movement, MovementConflict, post_movement
 from strades_pipelines.brokerage.owner_positions import read_owner_positions
-from strades_pipelines.brokerage.portfolio import Wallet, load_books, load_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.reconcile import accounts
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from strades_pipelines.brokerage.exchange_rates import known_rates
+from strades_pipelines.brokerage.holdings import load_books
 from strades_pipelines.brokerage.owner_positions import read_owner_positions
-from strades_pipelines.brokerage.portfolio import Wallet, load_books, load_fills, load_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_wallet
 from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.brokerage.sleeves import UNATTRIBUTED, fill_owners
 from strades_pipelines.market.bars_and_fills import Fill

@@ -11,8 +11,8 @@ from typing import Any
 from strades_pipelines.brokerage.sleeves import RESERVED_NAMES, SEVERAL
 from strades_pipelines.datamanager.checked_json import ROOT, CheckError, check, read_entries
 from strades_pipelines.market.ledger_chain import plain
-from strades_pipelines.market.limits import WalletLimits, parse_limits
 from strades_pipelines.market.rounding import EXACT, exact
+from strades_pipelines.market.wallet_limits import WalletLimits, parse_limits
 from strades_pipelines.settings import settings
 from strades_pipelines.strategy.registry import create
 from strades_pipelines.strategy.strategy import Strategy

@@ -8,12 +8,20 @@ import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
 
+from strades_pipelines.database.archive_checks import (
+    CODE,
+    UNCHANGED,
+    check_entries,
+    check_nothing_is_missing,
+    read_definitions,
+    read_migrated_definitions,
+)
 from strades_pipelines.database.backup import (
     BackupError,
     BackupFailed,
@@ -43,60 +51,14 @@ from strades_pipelines.database.roles import (
     DBT_ROLE,
     create_database,
     daily_role,
+    drop_database,
     in_database,
     set_password,
 )
 
 RESTORE_ROLE = "strades_restore"
-# Entries of an archive that a world's database has; extensions, types, rules and the like are none of them.
-KINDS = (
-    "TABLE DATA", "TABLE", "SCHEMA", "SEQUENCE SET", "SEQUENCE OWNED BY", "SEQUENCE", "INDEX", "CONSTRAINT",
-    "FK CONSTRAINT", "CHECK CONSTRAINT", "VIEW", "DEFAULT ACL", "DEFAULT", "ACL", "COMMENT",
-    "FUNCTION", "TRIGGER",
-)  # fmt: skip
-ENTRY = re.compile(rf"\d+; \d+ \d+ (?:{'|'.join(KINDS)}) ")
 # Settings that pg_restore makes and a server older than it does not know; its major version stands behind them.
 SETTINGS = {"SET transaction_timeout = 0;": 17}
-# What SQL in an archive may have made beside tables, sequences, indexes and views, whatever its entry is called; with
-# the definition of what the migrations make, so that only the very same passes.
-CODE = """
-    SELECT 'function ' || oid::regprocedure::text, pg_get_functiondef(oid) FROM pg_proc
-        WHERE oid >= 16384 AND prokind IN ('f', 'p')
-    UNION ALL SELECT 'aggregate ' || proname, '' FROM pg_proc WHERE oid >= 16384 AND prokind NOT IN ('f', 'p')
-    UNION ALL SELECT 'trigger ' || tgname, tgenabled::text || pg_get_triggerdef(oid) FROM pg_trigger
-        WHERE NOT tgisinternal
-    UNION ALL SELECT 'rule ' || rulename, '' FROM pg_rewrite WHERE oid >= 16384 AND rulename <> '_RETURN'
-    UNION ALL SELECT 'policy ' || polname, '' FROM pg_policy
-    UNION ALL SELECT 'event trigger ' || evtname, '' FROM pg_event_trigger
-    UNION ALL SELECT 'extension ' || extname, '' FROM pg_extension WHERE oid >= 16384
-    UNION ALL SELECT 'language ' || lanname, '' FROM pg_language WHERE oid >= 16384
-    UNION ALL SELECT 'operator ' || oprname, '' FROM pg_operator WHERE oid >= 16384
-    UNION ALL SELECT 'operator class ' || opcname, '' FROM pg_opclass WHERE oid >= 16384
-    UNION ALL SELECT 'cast to ' || casttarget::regtype::text, '' FROM pg_cast WHERE oid >= 16384
-    UNION ALL SELECT 'type ' || typname, '' FROM pg_type WHERE oid >= 16384 AND typtype <> 'c' AND typcategory <> 'A'
-    UNION ALL SELECT 'relation ' || relname, '' FROM pg_class WHERE oid >= 16384
-        AND relkind NOT IN ('r', 'i', 'S', 'v', 't')
-    UNION ALL SELECT 'foreign server ' || srvname, '' FROM pg_foreign_server
-    UNION ALL SELECT 'publication ' || pubname, '' FROM pg_publication
-    UNION ALL SELECT 'large object ' || oid::text, '' FROM pg_largeobject_metadata
-    UNION ALL SELECT 'setting of the database', '' FROM pg_db_role_setting AS s
-        INNER JOIN pg_database AS d ON d.oid = s.setdatabase WHERE d.datname = current_database()
-    ORDER BY 1
-"""
-# What keeps rows as they must be, in tables that the migrations make: an archive can leave it out.
-RULES = """
-    SELECT 'constraint ' || conname || ' of ' || conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint
-        WHERE oid >= 16384 AND conrelid <> 0 AND contype <> 'n'  -- of NOT NULL, pg_dump keeps no name
-    UNION ALL SELECT 'index ' || i.indexrelid::regclass, pg_get_indexdef(i.indexrelid) FROM pg_index AS i
-        INNER JOIN pg_class AS c ON c.oid = i.indrelid WHERE i.indisunique AND c.oid >= 16384 AND c.relkind = 'r'
-"""
-# dbt's table of daily bars has triggers that functions of the migrations make (models/cleaned/daily_bars.yml).
-WATCHED = (
-    "CREATE TABLE cleaned.daily_bars ()",
-    "SELECT predictions.watch_daily_bars()",
-    "SELECT trading.watch_daily_bars()",
-)
-UNCHANGED = "the world is as it was"
 # Where rows are data of a world. The migrations fill the rules of orders' states, and Django most tables of the
 # dashboard, but accounts.
 COUNTED = """
@@ -140,7 +102,7 @@ def restore(
             f"{file}: expected a backup that this installation made, was one of another, or changed since; "
             "a backup holds SQL and data: --trust restores it if you trust all who could write it"
         )
-    _check_entries(file)
+    check_entries(file)
     create_databases()
     name = WORLD_DATABASES[world]
     beside = f"{name}_restoring"
@@ -153,9 +115,9 @@ def restore(
                 "(`strades up`, containers, psql), or --disconnect ends the sessions"
             )
         try:
-            _drop(server, beside)
+            drop_database(server, beside)
             progress("restoring")
-            known = _code_of_migrations(server, beside, world)
+            known = read_migrated_definitions(server, beside, world)
             _load(file, _make(server, beside), known.code | known.of_tables_of_dbt)
             _take_over(server, beside)
             progress("hashing every table")
@@ -163,23 +125,12 @@ def restore(
             progress("bringing the schema up to date")
             migrate(database_url(beside), world=world)
             if not own:
-                _check_nothing_is_missing(file, database_url(beside), known)
+                check_nothing_is_missing(file, database_url(beside), known)
             _swap(server, beside, name)
         finally:
-            _drop(server, beside)
+            drop_database(server, beside)
             server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(RESTORE_ROLE)))
     return manifest
-
-
-def _check_entries(file: Path) -> None:
-    """Refuse an archive with entries that no world has; before anything of it runs."""
-    listed = call_tool("pg_restore", ["--list", str(file)], "")
-    if listed.returncode:
-        raise BackupFailed(f"pg_restore failed: {first_error(listed.stderr)}")
-    entries = [line for line in listed.stdout.splitlines() if line and not line.startswith(";")]
-    foreign = [entry for entry in entries if not ENTRY.match(entry)]
-    if foreign:
-        raise BackupError(f"{file}: expected only entries of a world, was also {foreign[0]!r}; {UNCHANGED}")
 
 
 def _sessions(server: psycopg.Connection[Any], name: str) -> list[str]:
@@ -220,41 +171,6 @@ def _make(server: psycopg.Connection[Any], name: str) -> str:
     return url
 
 
-class _Known(NamedTuple):
-    """What the migrations make, as pairs of name and definition."""
-
-    code: set[tuple[str, str]]
-    rules: set[tuple[str, str]]
-    of_tables_of_dbt: set[tuple[str, str]]  # once dbt has made them
-
-
-def _code_of_migrations(server: psycopg.Connection[Any], name: str, world: str) -> _Known:
-    """The functions, triggers and constraints that our migrations make, read from a database made for that."""
-    create_database(server, name)
-    migrate(database_url(name), world=world)
-    url = database_url(name)
-    code, rules = _definitions(url, CODE), _definitions(url, RULES)
-    with psycopg.connect(session_url(url)) as connection:
-        for statement in WATCHED:
-            connection.execute(statement)
-    known = _Known(code, rules, _definitions(url, CODE) - code)
-    _drop(server, name)
-    return known
-
-
-def _check_nothing_is_missing(file: Path, url: str, known: _Known) -> None:
-    """Refuse a schema without a trigger, function, constraint or unique index that the migrations make."""
-    found = _definitions(url, CODE) | _definitions(url, RULES)
-    if missing := sorted((known.code | known.rules) - found):
-        raise BackupError(f"{file}: expected all that the migrations make, lacked {missing[0][0]}; {UNCHANGED}")
-
-
-def _definitions(url: str, query: str) -> set[tuple[str, str]]:
-    # So that nothing in the database can stand before PostgreSQL's own functions and tables.
-    with psycopg.connect(session_url(url), options="-c search_path=pg_catalog") as connection:
-        return {(what, definition) for what, definition in connection.execute(query)}
-
-
 def _load(file: Path, url: str, known: set[tuple[str, str]]) -> None:
     """Run the archive by the URL of the role without rights, then see that it made no code but what is known."""
     with psycopg.connect(session_url(url)) as connection:
@@ -265,7 +181,7 @@ def _load(file: Path, url: str, known: set[tuple[str, str]]) -> None:
     faults = _faults(done.stderr, harmless)
     if faults or (done.returncode and not harmless):
         raise BackupFailed(f"pg_restore failed: {first_error(faults or done.stderr)}")
-    if foreign := sorted(_definitions(url, CODE) - known):
+    if foreign := sorted(read_definitions(url, CODE) - known):
         raise BackupError(f"{file}: expected only what the migrations make, was also {foreign[0][0]}; {UNCHANGED}")
 
 
@@ -299,17 +215,13 @@ def _swap(server: psycopg.Connection[Any], beside: str, name: str) -> None:
     for the next restore to drop.
     """
     rename, replaced = sql.SQL("ALTER DATABASE {} RENAME TO {}"), f"{name}_replaced"
-    _drop(server, replaced)
+    drop_database(server, replaced)
     with server.transaction():
         server.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
         server.execute(rename.format(sql.Identifier(name), sql.Identifier(replaced)))
         crash_point("backup.renamed")
         server.execute(rename.format(sql.Identifier(beside), sql.Identifier(name)))
-    _drop(server, replaced)
-
-
-def _drop(server: psycopg.Connection[Any], name: str) -> None:
-    server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    drop_database(server, replaced)
 
 
 def _compare(expected: Mapping[str, str], found: Mapping[str, str]) -> None:

@@ -167,6 +167,11 @@ def create_database(connection: psycopg.Connection, name: str, *, owner: str | N
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(*names))
 
 
+def drop_database(connection: psycopg.Connection, name: str) -> None:
+    """Drop a database where it is there, and end the sessions in it."""
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 def daily_role(connection: psycopg.Connection) -> str:
     """The role of daily work: the service role, or the owner where that has no password."""
     return SERVICE_ROLE if connection.info.password else connection.info.user

@@ -25,7 +25,8 @@ from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.exclusions import EXCLUSION, RESTORATION, ExclusionRefused, mark_record, parse_mark
 from strades_pipelines.ingestion.files import UserFile, dry_run, file_of_source, store_files
-from strades_pipelines.ingestion.loader import load_stored, read_listings
+from strades_pipelines.ingestion.loader import load_stored
+from strades_pipelines.ingestion.stored_rows import read_listings
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 from strades_pipelines.settings import settings
 from strades_pipelines.system.processes import die_with_parent

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import column_types
-from strades_pipelines.ingestion.precedence import without_keys
+from strades_pipelines.ingestion.keyed_rows import without_keys
 from strades_pipelines.ingestion.record_tables import TARGETS, Target
 
 if TYPE_CHECKING:

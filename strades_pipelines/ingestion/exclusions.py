@@ -18,10 +18,11 @@ from strades_pipelines.database.bulk import column_types, copy_frame, same_key
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.ingestion.excluded_keys import KINDS, typed_key
-from strades_pipelines.ingestion.loader import LOAD_LOCK, Summary, not_before_earlier_loads, read_rows, store_settled
+from strades_pipelines.ingestion.loader import LOAD_LOCK, Summary, not_before_earlier_loads, store_settled
 from strades_pipelines.ingestion.precedence import Bodies, is_overruled_before, settle, withdraw
 from strades_pipelines.ingestion.record_tables import TARGETS, Target
 from strades_pipelines.ingestion.split_adjustments import update_split_adjustments
+from strades_pipelines.ingestion.stored_rows import read_rows
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor

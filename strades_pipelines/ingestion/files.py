@@ -17,8 +17,8 @@ from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.sources import Sources, Website
 from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
-from strades_pipelines.ingestion.loader import Listings
 from strades_pipelines.ingestion.record_tables import UnlistedError, rows_of
+from strades_pipelines.ingestion.stored_rows import Listings
 from strades_pipelines.ingestion.verdicts import BodyRefused, Reject
 from strades_pipelines.market.ids import int63
 from strades_pipelines.system.regular_files import read_regular

@@ -5,26 +5,22 @@ never half loaded, and the next load goes on from there to the same rows.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import NOTHING, Loaded, load, reattribute
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol
-from strades_pipelines.ingestion.bodies import BodyCorrupt, unpack
-from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.ingestion.excluded_keys import read_excluded_keys, without_excluded
+from strades_pipelines.ingestion.keyed_rows import without_keys
 from strades_pipelines.ingestion.parse import PARSER_VERSION
 from strades_pipelines.ingestion.pending import (
-    BATCH_FETCHES,
     Choice,
-    Fetch,
     Window,
     any_of,
     batches,
@@ -40,19 +36,16 @@ from strades_pipelines.ingestion.precedence import (
     says_the_same,
     settle,
     withdraw,
-    without_keys,
 )
-from strades_pipelines.ingestion.record_tables import TARGETS, Target, UnlistedError, rows_of, versions
+from strades_pipelines.ingestion.record_tables import TARGETS, Target, UnlistedError, versions
 from strades_pipelines.ingestion.split_adjustments import TARGET as SPLIT_ADJUSTMENTS
 from strades_pipelines.ingestion.split_adjustments import update_split_adjustments
-from strades_pipelines.ingestion.verdicts import BodyRefused, Reject, one_line
+from strades_pipelines.ingestion.stored_rows import Outcome, parse_fetch, read_listings, read_rows
 
 if TYPE_CHECKING:
-    import psycopg
     from adbc_driver_manager.dbapi import Connection, Cursor
 
 LOAD_LOCK = "SELECT pg_advisory_xact_lock(hashtext('strades.records.load'))"
-Listings = Mapping[tuple[str, str], int]
 REJECTS = pa.schema([("fetch_id", pa.int64()), *((name, pa.string()) for name in ("location", "reason", "raw"))])
 PARSES = pa.schema(
     [
@@ -81,17 +74,6 @@ class Summary:
     withdrawn: int = 0
     excluded: int = 0
     tables: dict[str, Loaded] = field(default_factory=lambda: defaultdict(lambda: NOTHING))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One body's parse: its rows by kind, its rejects, or why it was refused; `records` counts forming bars too."""
-
-    fetch: Fetch
-    rows: Mapping[str, pa.Table] = field(default_factory=dict)
-    rejects: tuple[Reject, ...] = ()
-    records: int = 0
-    error: str | None = None
 
 
 def load_stored(
@@ -183,43 +165,6 @@ def _store_batch(
             connection.rollback()
             raise
     crash_point("records.fetch_committed")
-
-
-def parse_fetch(fetch: Fetch, listings: Listings) -> Outcome:
-    """Parse one stored body; a refusal is an outcome, not an error.
-
-    Raises:
-        UnlistedError: it has records of a symbol without listing.
-    """
-    try:
-        body = unpack(fetch.sha256, fetch.size, fetch.packed)
-        parsed = parse_bounded(
-            load_protocol(fetch.protocol),
-            body,
-            given=fetch.given,
-            fetched_at=fetch.fetched_at,
-            answered_at=fetch.answered_at,
-        )
-    except (BodyRefused, BodyCorrupt, ProtocolError) as error:
-        return Outcome(fetch, error=one_line(str(error)))
-    venue = fetch.given.get("venue", fetch.source)
-    rows = {
-        kind: rows_of(kind, table, fetch_id=fetch.fetch_id, source=fetch.source, venue=venue, listings=listings)
-        for kind, table in parsed.tables.items()
-    }
-    return Outcome(fetch, rows, parsed.rejects, sum(table.num_rows for table in parsed.tables.values()))
-
-
-def read_rows(cursor: "Cursor", ids: Sequence[int], kind: str) -> Iterator[tuple[Fetch, pa.Table | None]]:
-    """The rows of a kind that stored bodies yield, a few bodies at a time; None where one yields none."""
-    listings = read_listings(cursor)
-    for first in range(0, len(ids), BATCH_FETCHES):
-        batch = tuple(ids[first : first + BATCH_FETCHES])
-        for fetch in read_fetches(cursor, batch, Choice(PARSER_VERSION, fetch_ids=batch, reparse=True)):
-            try:
-                yield fetch, parse_fetch(fetch, listings).rows.get(kind)
-            except UnlistedError:
-                yield fetch, None
 
 
 def _store(
@@ -350,9 +295,3 @@ def _store_parses(cursor: "Cursor", outcomes: Iterable[Outcome], now: datetime, 
         now=now,
         ignore=ignore,
     )
-
-
-def read_listings(cursor: "Cursor | psycopg.Cursor[Any]") -> Listings:
-    """The ids of the listings by venue and symbol."""
-    cursor.execute("SELECT venue, symbol, listing_id FROM records.listings")
-    return {(venue, symbol): listing_id for venue, symbol, listing_id in cursor.fetchall()}

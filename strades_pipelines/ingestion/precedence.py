@@ -17,6 +17,7 @@ from psycopg.sql import Literal
 
 from strades_pipelines.database.bulk import copy_frame, differs, same_key
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol, protocol_names
+from strades_pipelines.ingestion.keyed_rows import with_keys, without_keys
 from strades_pipelines.ingestion.pending import Fetch, any_of
 from strades_pipelines.ingestion.record_tables import Target, versions
 
@@ -198,22 +199,6 @@ def withdraw(cursor: "Cursor", target: Target, gone: pa.Table, now: datetime) ->
     cursor.execute(f"INSERT INTO {target.revisions} SELECT t.*, '{now.isoformat()}'::timestamptz FROM {stored}")
     cursor.execute(f"DELETE FROM {target.table} AS t USING pg_temp.incoming AS n WHERE {same_key(target.key)}")
     return int(count), now
-
-
-def with_keys(rows: pa.Table, keys: pa.Table) -> pa.Table:
-    """The rows that have one of the keys, in their order."""
-    return _matching(rows, keys, keys.column_names, "left semi")
-
-
-def without_keys(rows: pa.Table, keys: pa.Table) -> pa.Table:
-    """The rows that have none of the keys, in their order."""
-    return _matching(rows, keys, keys.column_names, "left anti")
-
-
-def _matching(rows: pa.Table, keys: pa.Table, names: Sequence[str], how: str) -> pa.Table:
-    numbered = rows.select(names).append_column("position", pa.array(np.arange(rows.num_rows)))  # no lists are joined
-    matching = numbered.join(keys.cast(rows.select(names).schema), keys=list(names), join_type=how)
-    return rows.take(pa.array(np.sort(matching["position"].to_numpy())))
 
 
 def _not_stored(

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import Loaded, load
+from strades_pipelines.ingestion.keyed_rows import without_keys
 from strades_pipelines.ingestion.pending import any_of
-from strades_pipelines.ingestion.precedence import withdraw, without_keys
+from strades_pipelines.ingestion.precedence import withdraw
 from strades_pipelines.ingestion.record_tables import Target
 from strades_pipelines.ingestion.split_evidence import Adjustment, Bars, Splits, adjust_bars, adjust_dividends
 from strades_pipelines.market.records import TIME

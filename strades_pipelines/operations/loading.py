@@ -11,7 +11,8 @@ from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.ingestion.documents import pair
 from strades_pipelines.ingestion.files import StoredFile, dry_run, store_files, user_files
-from strades_pipelines.ingestion.loader import load_stored, read_listings
+from strades_pipelines.ingestion.loader import load_stored
+from strades_pipelines.ingestion.stored_rows import read_listings
 from strades_pipelines.operations.reparsing import summary_document
 
 

@@ -8,9 +8,10 @@ import psycopg
 
 from strades_pipelines.database.bulk import NOTHING
 from strades_pipelines.datamanager.protocols import load_protocol
-from strades_pipelines.ingestion.loader import Summary, load_stored, read_rows
+from strades_pipelines.ingestion.loader import Summary, load_stored
 from strades_pipelines.ingestion.parse import PARSER_VERSION
 from strades_pipelines.ingestion.precedence import Bodies
+from strades_pipelines.ingestion.stored_rows import read_rows
 
 BODIES_AT_ONCE = 200
 CHOSEN = """

@@ -16,7 +16,8 @@ from strades_pipelines.bars.rate_files import read_rates
 from strades_pipelines.bars.trade_bars import parse_every
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, Sessions, sessions
 from strades_pipelines.market.instruments import interval_length
-from strades_pipelines.market.limits import LIMITS, as_floats, parse_limits, read_limit
+from strades_pipelines.market.limits import LIMITS, as_floats
+from strades_pipelines.market.wallet_limits import parse_limits, read_limit
 from strades_pipelines.research.conversion import convertible, parse_currencies
 from strades_pipelines.simulation.backtest import Bars, Terms
 from strades_pipelines.simulation.trading_costs import parse_fee, parse_fills

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from strades_pipelines.analysis.significance_report import Worth
+from strades_pipelines.analysis.significance_report import Significance
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 from strades_pipelines.analysis.tearsheet.sheet_files import write_html, write_png
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.engine.session import MODES
 from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
-from strades_pipelines.research.document import document, statistics, worth_of
+from strades_pipelines.research.document import document, significance_of, statistics
 from strades_pipelines.research.json_rows import write
 from strades_pipelines.research.study import Run, Study, Trials
 from strades_pipelines.settings import settings
@@ -54,7 +54,7 @@ def run_backtest(
     run = study.run()
     seconds = time.perf_counter() - began
     figures = statistics(run, other)
-    found = worth_of(run, Trials(settings().home / "trials" if outputs.keeps_trial else None).with_([run.trial]))
+    found = significance_of(run, Trials(settings().home / "trials" if outputs.keeps_trial else None).with_([run.trial]))
     if outputs.html:
         write_html(_sheet(run, figures, found), outputs.html)
     if outputs.png:
@@ -97,7 +97,7 @@ def check_folder(file: Path | None) -> None:
         raise BadInput(str(error)) from None
 
 
-def _sheet(run: Run, figures: dict[str, float | int | None], found: Worth) -> TearSheet:
+def _sheet(run: Run, figures: dict[str, float | int | None], found: Significance) -> TearSheet:
     result = run.result
     details = {name: str(value) for name, value in run.strategy.parameters.items()}
     details |= {name: str(value) for name, value in run.study.options.items() if value}
@@ -109,7 +109,7 @@ def _sheet(run: Run, figures: dict[str, float | int | None], found: Worth) -> Te
         equity=result.equity,
         figures=figures,
         trades=run.trades,
-        worth=found,
+        significance=found,
         exposure=result.gross / result.equity,
         names=dict(enumerate(result.names)),
         details=details | {"mode": result.mode},

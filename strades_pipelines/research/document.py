@@ -7,7 +7,7 @@ import numpy as np
 
 from strades_pipelines.analysis.arrays import finite_or_none
 from strades_pipelines.analysis.returns import monthly_returns
-from strades_pipelines.analysis.significance_report import Worth, worth
+from strades_pipelines.analysis.significance_report import Significance, significance_report
 from strades_pipelines.analysis.statistics import summary
 from strades_pipelines.analysis.trials import Trial
 from strades_pipelines.bad_input import BadInput
@@ -64,14 +64,16 @@ def months(run: Run) -> dict[str, dict[str, float | None]]:
     return found
 
 
-def worth_of(run: Run, trials: Sequence[Trial]) -> Worth:
-    """What the run is worth after all trials on its data; of very many trades fewer samples make the bands."""
+def significance_of(run: Run, trials: Sequence[Trial]) -> Significance:
+    """The significance of the run given all trials on its data; with very many trades the bands have fewer samples."""
     samples = min(1_000, max(100, DRAWS // max(1, len(run.trades))))
     cash = run.study.terms.cash
-    return worth(run.sessions, run.result.equity, trades=run.trades, trials=trials, samples=samples, start=cash)
+    return significance_report(
+        run.sessions, run.result.equity, trades=run.trades, trials=trials, samples=samples, start=cash
+    )
 
 
-def document(run: Run, figures: dict[str, float | int | None], found: Worth) -> dict[str, Any]:
+def document(run: Run, figures: dict[str, float | int | None], found: Significance) -> dict[str, Any]:
     """The document; a table is written row by row when it is printed."""
     result = run.result
     return {
@@ -87,7 +89,7 @@ def document(run: Run, figures: dict[str, float | int | None], found: Worth) -> 
         "best_case": {"equity": finite_or_none(run.best_equity)},
         "statistics": figures,
         "months": months(run),
-        "worth": _worth(found),
+        "worth": _significance(found),
         "refused": refused(run),
         "cut": cut(run),
         "margin_calls": result.margin_calls,
@@ -189,7 +191,7 @@ def _trades(run: Run) -> Rows:
     )
 
 
-def _worth(found: Worth) -> dict[str, Any]:
+def _significance(found: Significance) -> dict[str, Any]:
     said = found.as_json()
     bands = {name: said.pop(name) for name in ("bootstrap", "shuffle")}
     return {**said, "bands": bands}

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from strades_pipelines.analysis.significance_report import Worth
+from strades_pipelines.analysis.significance_report import Significance
 from strades_pipelines.bars.bar_checks import iso
 from strades_pipelines.research.document import cut, refused
 from strades_pipelines.research.study import Run
@@ -35,7 +35,9 @@ FIGURES = (
 )
 
 
-def show(run: Run, figures: dict[str, float | int | None], found: Worth, seconds: float, console: Console) -> None:
+def show(
+    run: Run, figures: dict[str, float | int | None], found: Significance, seconds: float, console: Console
+) -> None:
     """What ran, its statistics, what it is worth, and why it was not compiled if it was to be."""
     result = run.result
     console.print(f"[bold]{escape(run.strategy.title())}[/] {escape(_pairs(run.strategy.parameters))}")
@@ -48,7 +50,7 @@ def show(run: Run, figures: dict[str, float | int | None], found: Worth, seconds
     if result.not_compiled:
         console.print(f"[yellow]not compiled[/]: {escape(result.not_compiled)}", soft_wrap=True)
     console.print(_two_columns(figures))
-    for line in _worth_lines(found):
+    for line in _significance_lines(found):
         console.print(line)
     if abs(run.best_equity - result.account.equity) > 0:
         console.print(f"by the best path through each bar the equity would be {run.best_equity:,.2f}")
@@ -76,7 +78,7 @@ def _number(value: float | int | None, form: str) -> str:
     return "-" if value is None else form.format(value)
 
 
-def _worth_lines(found: Worth) -> list[str]:
+def _significance_lines(found: Significance) -> list[str]:
     said = found.as_json()
     psr, dsr = (_number(said[name], "{:.1%}") for name in ("psr", "dsr"))
     trials = f"{found.trials:,} trial" + ("" if found.trials == 1 else "s")

@@ -26,7 +26,7 @@ def show(swept: Swept, trials: Sequence[Trial]) -> None:
     if ranked:
         console.print(_table(swept, ranked[:SHOWN]))
         console.print(as_text(heat_map(swept)))
-        console.print(_worth(swept, trials), soft_wrap=True)
+        console.print(_significance_line(swept, trials), soft_wrap=True)
     skipped = [outcome.skipped for outcome in swept.outcomes if outcome.skipped is not None]
     if skipped:
         console.print(f"[yellow]skipped[/] {len(skipped):,} sets, the first: {escape(skipped[0])}", soft_wrap=True)
@@ -49,7 +49,7 @@ def _table(swept: Swept, numbers: Sequence[int]) -> Table:
     return table
 
 
-def _worth(swept: Swept, trials: Sequence[Trial]) -> str:
+def _significance_line(swept: Swept, trials: Sequence[Trial]) -> str:
     plateau, deflated = swept.plateau(), swept.deflated(trials)
     said = [f"the best plateau is around {_pairs(plateau)}"] if plateau else []
     if not math.isnan(deflated):

@@ -34,7 +34,7 @@ class Child:
         started: Callable[[str, int], None] = lambda name, pid: None,
     ) -> None:
         self.name, self._command, self._environment = name, command, environment
-        self._folder, self._write, self._started = folder, write, started
+        self.folder, self._write, self._started = folder, write, started
         self._process: subprocess.Popen[str] | None = None
         self.started_at = datetime.now(UTC)
 
@@ -49,7 +49,7 @@ class Child:
         self._process = None  # of before: where no other can be made, its id may soon be somebody else's
         self._process = subprocess.Popen(
             tied_to_this_process(self._command()),
-            cwd=self._folder,
+            cwd=self.folder,
             env=dict(self._environment()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

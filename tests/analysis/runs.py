@@ -3,7 +3,7 @@
 from strades_pipelines.analysis.arrays import DAY
 from strades_pipelines.analysis.excursions import Bars
 from strades_pipelines.analysis.fills import Fills
-from strades_pipelines.analysis.significance_report import worth
+from strades_pipelines.analysis.significance_report import significance_report
 from strades_pipelines.analysis.statistics import summary
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 from strades_pipelines.analysis.trades import round_trips
@@ -26,7 +26,7 @@ def run(**changes: object) -> TearSheet:
         "equity": EQUITY,
         "figures": summary(TIMES, EQUITY, fills=fills, trades=trades, benchmark=price),
         "trades": trades,
-        "worth": worth(TIMES, EQUITY, trades=trades, samples=50),
+        "significance": significance_report(TIMES, EQUITY, trades=trades, samples=50),
         "benchmark": price,
         "names": {0: "XNYS:ACME"},
         "details": {"Strategy": "sma_cross"},

@@ -6,7 +6,7 @@ import pytest
 
 from strades_pipelines.analysis.returns import sharpe_ratio, simple_returns
 from strades_pipelines.analysis.significance import Moments, deflated_sharpe_ratio
-from strades_pipelines.analysis.significance_report import worth
+from strades_pipelines.analysis.significance_report import significance_report
 from strades_pipelines.analysis.trials import Trial
 from tests.analysis.runs import EQUITY, TIMES, run
 from tests.analysis.series import calendar_days, micros, random_equity
@@ -19,8 +19,8 @@ def trials(*ratios: float | None, periods_per_year: float | None = 252) -> list[
 
 
 def test_every_trial_on_the_data_deflates_the_ratio() -> None:
-    alone = worth(TIMES, EQUITY, samples=2)
-    found = worth(TIMES, EQUITY, trials=trials(0.05, -0.03, None, 0.01), samples=2)
+    alone = significance_report(TIMES, EQUITY, samples=2)
+    found = significance_report(TIMES, EQUITY, trials=trials(0.05, -0.03, None, 0.01), samples=2)
     assert (alone.trials, alone.threshold) == (1, 0.0)
     assert alone.dsr == alone.psr
     assert found.trials == 4
@@ -29,13 +29,13 @@ def test_every_trial_on_the_data_deflates_the_ratio() -> None:
 
 
 def test_trials_valued_at_another_pace_are_brought_to_this_one() -> None:
-    daily = worth(TIMES, EQUITY, trials=trials(0.06, -0.02), samples=2)
-    hourly = worth(TIMES, EQUITY, trials=trials(0.06 / 2, -0.02 / 2, periods_per_year=252 * 4), samples=2)
+    daily = significance_report(TIMES, EQUITY, trials=trials(0.06, -0.02), samples=2)
+    hourly = significance_report(TIMES, EQUITY, trials=trials(0.06 / 2, -0.02 / 2, periods_per_year=252 * 4), samples=2)
     assert hourly.dsr == pytest.approx(daily.dsr)
 
 
 def test_bands_are_annualised_as_the_figure_is() -> None:
-    band = worth(TIMES, EQUITY, samples=200).bootstrap["sharpe"]
+    band = significance_report(TIMES, EQUITY, samples=200).bootstrap["sharpe"]
     assert band.actual == pytest.approx(sharpe_ratio(RETURNS, 252))
     assert band.lower < band.actual < band.upper
 
@@ -43,7 +43,7 @@ def test_bands_are_annualised_as_the_figure_is() -> None:
 def test_a_long_intraday_run_is_drawn_from_by_the_day() -> None:
     times = micros("2024-01-01") + 3_600_000_000 * np.arange(9601)
     equity = random_equity(4, 9600, deviation=0.001)
-    found = worth(times, equity, samples=20)
+    found = significance_report(times, equity, samples=20)
     days = equity[np.append(np.arange(23, 9600, 24), 9600)]
     assert found.observations == 9600
     assert found.bootstrap["sharpe"].actual == pytest.approx(sharpe_ratio(simple_returns(days), 365))
@@ -51,12 +51,16 @@ def test_a_long_intraday_run_is_drawn_from_by_the_day() -> None:
 
 @pytest.mark.parametrize("equity", [[], [100.0], [100.0] * 5, [100.0, math.nan, 90.0]])
 def test_nothing_to_judge_is_null_in_json(equity: list[float]) -> None:
-    found = worth(calendar_days("2024-01-01", len(equity)), np.array(equity, np.float64), samples=5).as_json()
+    found = significance_report(
+        calendar_days("2024-01-01", len(equity)), np.array(equity, np.float64), samples=5
+    ).as_json()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["psr"] is found["dsr"] is found["bootstrap"]["sharpe"]["median"] is None
 
 
 def test_a_run_has_bands_over_its_trades() -> None:
     sheet = run()
-    assert sheet.worth is not None
-    assert sheet.worth.shuffle["final_equity"].actual == pytest.approx(EQUITY[0] + sheet.trades.closed().profit.sum())
+    assert sheet.significance is not None
+    assert sheet.significance.shuffle["final_equity"].actual == pytest.approx(
+        EQUITY[0] + sheet.trades.closed().profit.sum()
+    )

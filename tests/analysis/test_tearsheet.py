@@ -118,7 +118,7 @@ def test_of_many_trades_the_first_and_the_last_are_listed(tmp_path: Path) -> Non
 def test_bad_valuations_are_gaps_and_not_bad_json(tmp_path: Path) -> None:
     holes = EQUITY.copy()
     holes[100:200] = np.nan
-    text, _ = written(tmp_path, run(equity=holes, worth=None))
+    text, _ = written(tmp_path, run(equity=holes, significance=None))
     assert charts_of(text)["account"]["data"][1]["y"][150] is None
 
 

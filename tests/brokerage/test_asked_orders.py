@@ -6,12 +6,10 @@ import subprocess
 import sys
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from strades_pipelines.brokerage.asked_commands import TOO_LATE, carry_out_asked
-from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.halts import current_state
 from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import PROJECT
@@ -123,14 +121,13 @@ def test_one_that_waited_too_long_touches_no_order(
 
 
 def test_a_fault_at_the_venue_ends_the_command_with_its_reason_and_keeps_the_wallet_halted(
-    held: Hand, market: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+    held: Hand, market: Connection, database_url: str
 ) -> None:
-    def broken(*_: Any, **__: Any) -> None:
-        raise RuntimeError("the venue's answer is a riddle")
-
-    monkeypatch.setattr(PaperBroker, "lookup", broken)
+    market.execute("ALTER TABLE trading.paper_venue_orders RENAME TO gone")
+    market.commit()
     ask(market, "flatten", FILLED)
-    assert carry_out(market, database_url, FILLED) == ["not flattened: the venue's answer is a riddle"]
+    [outcome] = carry_out(market, database_url, FILLED)
+    assert outcome.startswith('not flattened: relation "trading.paper_venue_orders" does not exist')
     assert current_state(market, "paper") == "halted"
 
 

@@ -2,9 +2,10 @@
 
 import base64
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +24,6 @@ from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
 from strades_pipelines.brokerage.reconcile import NotReconciledError, execute_reconciled
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
-from strades_pipelines.brokerage.wallets import WalletsFile
 from strades_pipelines.defs.trading import assets
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.resources.database import Database
@@ -33,6 +33,7 @@ from tests.brokerage.approvals import approve_live
 from tests.brokerage.at_venue import AT_ALPACA, Clock
 from tests.brokerage.chaos import prepare
 from tests.brokerage.conftest import AAPL, MINUTE, START, Connection, rows
+from tests.brokerage.wallet_files import write_wallets
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 KEY, SECRET = "CANARYKEY0123456789", "canarySecret/abcdefgh+0123456789"
@@ -135,11 +136,15 @@ def test_30_a_venue_that_repeats_the_keys_leaves_them_nowhere(
 
 
 def test_30_dagster_is_told_of_a_failure_without_the_keys(
-    venue: type[Echo], market: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch, capfd: Any
+    venue: type[Echo],
+    market: Connection,
+    database_url: str,
+    tmp_path: Path,
+    give_settings: Callable[..., None],
+    capfd: Any,
 ) -> None:
-    template = replace(AT_ALPACA, mode="live")
-    monkeypatch.setattr(assets, "read_wallets", lambda path: WalletsFile((template,), ()))
-    monkeypatch.setattr(assets, "ensure_clean_bars", lambda location: None)
+    write_wallets(tmp_path / "Wallets.json", replace(AT_ALPACA, mode="live", opened_at=START))
+    give_settings(wallets=str(tmp_path / "Wallets.json"))
     venue.answers["GET"] = 403
     instance = dg.DagsterInstance.ephemeral()
     result = dg.materialize(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -23,6 +24,7 @@ from strades_pipelines.brokerage.portfolio import Wallet, load_fills, open_walle
 from strades_pipelines.brokerage.stepping import Stepped, step
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.connection import connect
+from strades_pipelines.strategy import registry
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.registry import create, strategies
 from tests.brokerage.conftest import AAPL, BTC, ETH, MINUTE, PAPER, START, AddCandles, Connection, rows
@@ -30,6 +32,7 @@ from tests.brokerage.crash_child import main
 from tests.brokerage.random_orders import RandomOrders
 from tests.brokerage.test_crashes import killed
 from tests.brokerage.test_feed import forecast
+from tests.strategy.edited_code import edited_package
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -413,11 +416,11 @@ def test_what_was_revised_today_is_stepped_from_yesterday(
 
 
 def test_other_code_or_another_listing_steps_from_the_opening(
-    market: Connection, adbc: "AdbcConnection", resumed: Wallet, monkeypatch: pytest.MonkeyPatch
+    market: Connection, adbc: "AdbcConnection", resumed: Wallet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = START + 30 * MINUTE + SECOND
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "code_hash", lambda strategy: "edited")
+        patch.setattr(registry, "PACKAGE", edited_package(tmp_path))
         loaded_code.cache_clear()
         assert events(market, adbc, resumed, now) > 60
     loaded_code.cache_clear()

@@ -16,6 +16,7 @@ from strades_pipelines.settings import PROJECT
 from tests.brokerage.conftest import MINUTE, REPLAY, START, AddCandles, Connection, rows
 from tests.brokerage.crash_child import main
 from tests.children import run_child
+from tests.dying import Died, die_at
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -135,20 +136,11 @@ def test_13_a_cancel_that_was_killed_is_done_once_and_found(
 
 
 def test_a_replay_that_was_not_committed_has_left_nothing(
-    market: Connection, adbc: "AdbcConnection", add_candles: AddCandles, monkeypatch: pytest.MonkeyPatch
+    market: Connection, adbc: "AdbcConnection", add_candles: AddCandles
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(name: str) -> None:
-        if name == "trading.replay_written":
-            raise Killed
-
     add_candles([100.0, 101.0, 102.0, 103.0])
-    monkeypatch.setattr("strades_pipelines.brokerage.replay.crash_point", die)
-    with pytest.raises(Killed):
+    with die_at("trading.replay_written"), pytest.raises(Died):
         replay(adbc, REPLAY, start=START, end=FILLED, now=FILLED)
     for table in ("trading.wallets", "signals.decisions", "trading.fills", "trading.ledger", "results.equity"):
         assert rows(market, f"SELECT count(*) FROM {table}") == [(0,)]
-    monkeypatch.undo()
     assert replay(adbc, REPLAY, start=START, end=FILLED, now=FILLED).written

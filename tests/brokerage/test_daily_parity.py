@@ -15,6 +15,7 @@ from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import BTC, MINUTE, PAPER, START, Connection, rows
 from tests.brokerage.test_feed import forecast
+from tests.dying import Died, die_at
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -250,18 +251,10 @@ def test_a_strategy_has_a_score_over_time(trader: Trader) -> None:
     ]
 
 
-def test_a_comparison_that_was_killed_is_made_again(trader: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(name: str) -> None:
-        raise Killed(name)
-
+def test_a_comparison_that_was_killed_is_made_again(trader: Trader) -> None:
     trader.trade_through()
-    with monkeypatch.context() as patch:
-        patch.setattr("strades_pipelines.brokerage.daily_parity.crash_point", die)
-        with pytest.raises(Killed, match="daily_parity_written"):
-            write_daily_parity(trader.market, trader.adbc, "paper", now=NIGHT)
-        trader.market.rollback()
+    with die_at("results.daily_parity_written"), pytest.raises(Died):
+        write_daily_parity(trader.market, trader.adbc, "paper", now=NIGHT)
+    trader.market.rollback()
     assert rows(trader.market, "SELECT count(*) FROM results.daily_parity") == [(0,)]
     assert len(write_daily_parity(trader.market, trader.adbc, "paper", now=NIGHT)) == 1

@@ -126,11 +126,14 @@ def test_of_wallets_that_share_an_account_the_shortest_time_counts() -> None:
     assert switch.told == [20, 0]
 
 
-def test_a_process_that_is_being_stopped_arms_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_is_being_stopped_arms_nothing_any_more() -> None:
     switch: Any = Switch()
     wallet = replace(PAPER, dead_man_seconds=7)
-    monkeypatch.setattr(stopping, "requested", lambda: True)
-    DeadMansSwitches().renew(wallet, [wallet], switch)
+    stopping._requested.set()
+    try:
+        DeadMansSwitches().renew(wallet, [wallet], switch)
+    finally:
+        stopping._requested.clear()
     assert switch.told == []
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from strades_pipelines.brokerage import history
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.history import measure_history, read_steps, session_periods
 from strades_pipelines.brokerage.performance_report import external_flows, read_performance
@@ -17,6 +16,7 @@ from strades_pipelines.brokerage.transfers import Transfer, transfer
 from tests.brokerage.conftest import AAPL, MINUTE, PAPER, REPLAY, START, AddCandles, Connection, rows
 from tests.brokerage.test_ledger import record
 from tests.brokerage.test_statements import load, trade
+from tests.dying import Died, die_at
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -201,22 +201,11 @@ def test_an_early_deposit_without_a_rate_is_named(market: Connection, wallet: Wa
     assert external_flows(market, wallet)[1] == ["GT"]
 
 
-def test_sessions_that_were_not_committed_have_left_nothing(
-    coin: Connection, wallet: Wallet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(name: str) -> None:
-        assert name == "results.sessions_written"
-        raise Killed
-
-    monkeypatch.setattr(history, "crash_point", die)
-    with pytest.raises(Killed):
+def test_sessions_that_were_not_committed_have_left_nothing(coin: Connection, wallet: Wallet) -> None:
+    with die_at("results.sessions_written"), pytest.raises(Died):
         measure_history(coin, wallet, now=START + DAY)
     coin.rollback()
     assert rows(coin, SESSIONS) == []
-    monkeypatch.undo()
     assert measure_history(coin, wallet, now=START + 0.5 * DAY) == 1
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from strades_pipelines.brokerage.holdings import load_books
 from strades_pipelines.brokerage.ledger import post_fill, read_lines, verify_ledger
-from strades_pipelines.brokerage.portfolio import Wallet, load_books
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.bars_and_fills import Fill
 from strades_pipelines.market.cost_basis import COST_UNIT

@@ -1,10 +1,11 @@
 """New lines are verified after each run, and old ones by the verification in full."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 
-from strades_pipelines.brokerage import ledger_marks
-from strades_pipelines.brokerage.ledger import read_lines, verify_ledger
+from strades_pipelines.brokerage.ledger import read_lines
 from strades_pipelines.brokerage.ledger_marks import verify_in_full, verify_new_lines, wallets_to_verify
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.trading_rows import insert, line_row
@@ -12,10 +13,12 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.market.ledger_chain import chain
 from tests.brokerage.conftest import MINUTE, START, Connection, rows
 from tests.brokerage.test_ledger import record, traded
+from tests.waiting import MOMENT, wait_until
 
 __all__ = ["traded"]
 LATER = START + 60 * MINUTE
 MARK = "SELECT sequence FROM trading.ledger_marks"
+WAITS_FOR_CASH = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'trading.cash'::regclass"
 
 
 @pytest.fixture
@@ -98,19 +101,17 @@ def test_a_wallet_that_trades_is_looked_at_each_time_and_a_replay_once(traded: p
 
 
 def test_a_fill_that_is_booked_meanwhile_is_neither_a_fault_nor_marked(
-    marked: Connection, wallet: Wallet, database_url: str, monkeypatch: pytest.MonkeyPatch
+    marked: Connection, wallet: Wallet, database_url: str
 ) -> None:
-    def verify_while_another_books(connection: Connection, name: str) -> list[str]:
-        lines = read_lines(connection, name)
-        with connect(database_url) as other:
-            record(other, wallet, 4, "sell", "1", "130")
-        assert read_lines(connection, name) == lines
-        return verify_ledger(connection, name)
-
+    """The verification has read the lines, and waits for the cash of the wallet, when a fill is booked."""
     marked.execute("DELETE FROM trading.ledger_marks")
     marked.commit()
-    monkeypatch.setattr(ledger_marks, "verify_ledger", verify_while_another_books)
-    assert verify_new_lines(marked, "paper", now=LATER) == []
+    with ThreadPoolExecutor(1) as pool, connect(database_url) as other:
+        other.execute("LOCK TABLE trading.cash IN ACCESS EXCLUSIVE MODE")
+        verified = pool.submit(verify_new_lines, marked, "paper", now=LATER)
+        wait_until(lambda: other.execute(WAITS_FOR_CASH).fetchone())
+        record(other, wallet, 4, "sell", "1", "130")
+        assert verified.result(MOMENT) == []
     assert rows(marked, MARK) == [(8,)]
     assert verify_new_lines(marked, "paper", now=LATER) == []
     assert rows(marked, MARK) == [(10,)]

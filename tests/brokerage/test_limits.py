@@ -21,8 +21,8 @@ from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.database.connection import connect
 from strades_pipelines.market.books import Books, Position
-from strades_pipelines.market.limits import parse_limits
 from strades_pipelines.market.order_terms import Order, OrderRequest, OrderTerms
+from strades_pipelines.market.wallet_limits import parse_limits
 from tests.brokerage.conftest import ETH, MINUTE, PAPER, REPLAY, START, AddCandles, Connection, rows
 
 if TYPE_CHECKING:

@@ -41,8 +41,7 @@ class HalfInSecond(Strategy):
 def test_a_weight_without_a_price_waits_in_a_paper_wallet_and_is_refused_at_the_end_of_a_replay(
     adbc: "AdbcConnection", market: Connection, add_candles: AddCandles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known: dict[str, Any] = registry.strategies() | {HalfInSecond.name: HalfInSecond}
-    monkeypatch.setattr(registry, "strategies", lambda: known)
+    monkeypatch.setitem(registry.strategies(), HalfInSecond.name, HalfInSecond)
     coins: dict[str, Any] = {"instruments": (*PAPER.instruments, "gateio:ETH_USDT"), "strategy": HalfInSecond.name}
     add_candles(CLOSES)
     replayed = replace(REPLAY, **coins, parameters={})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from strades_pipelines.brokerage.live_permissions import live_refusals
-from strades_pipelines.brokerage.portfolio import retire_unlisted
+from strades_pipelines.brokerage.retirement import retire_unlisted
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.roles import DASHBOARD_ROLE
 from strades_pipelines.settings import settings

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from strades_pipelines.brokerage import portfolio
 from strades_pipelines.brokerage.feed import StoredFeed
 from strades_pipelines.brokerage.model_trust import Standing, Standings
 from strades_pipelines.brokerage.replay import simulate
@@ -21,6 +21,7 @@ from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.event_chain import joined
 from strades_pipelines.market.instruments import Listing
+from strades_pipelines.strategy import registry
 from strades_pipelines.strategy.events import BAR, PREDICTION, microseconds, moment
 from tests.brokerage.conftest import BTC, ETH, MINUTE, REPLAY, START
 
@@ -129,9 +130,9 @@ def first_difference(strategy: str, times: Sequence[datetime], leak: Change = la
 
 
 @pytest.fixture(autouse=True)
-def _code_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading the strategies' files takes longer than to step one."""
-    monkeypatch.setattr(portfolio, "code_hash", lambda strategy: strategy.title())
+def _only_the_strategys_file_is_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading all files behind a strategy takes longer than to step one."""
+    monkeypatch.setattr(registry, "PACKAGE", tmp_path)
 
 
 @pytest.mark.parametrize(

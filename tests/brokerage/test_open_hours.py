@@ -14,7 +14,7 @@ from strades_pipelines.brokerage.open_hours import OpenHours, read_open_hours
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.database.connection import connect
-from strades_pipelines.market.limits import parse_limits
+from strades_pipelines.market.wallet_limits import parse_limits
 from strades_pipelines.strategy.events import microseconds
 from tests.brokerage.conftest import AAPL, MINUTE, PAPER, START, AddCandles, Connection, rows
 

@@ -21,8 +21,9 @@ from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.database.connection import connect
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.market.fees import PercentFee
-from strades_pipelines.market.limits import as_floats, parse_limits
+from strades_pipelines.market.limits import as_floats
 from strades_pipelines.market.rounding import exact, to_ticks
+from strades_pipelines.market.wallet_limits import parse_limits
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import moment
 from strades_pipelines.strategy.orders import DAY, FOK, GTC, IOC

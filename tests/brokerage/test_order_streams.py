@@ -9,7 +9,6 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,13 +21,13 @@ from strades_pipelines.brokerage.order_book import make_due, postpone
 from strades_pipelines.brokerage.order_streams import OrderStreams
 from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
-from strades_pipelines.database.connection import WORLD_DATABASES
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.operations.trade_loop import TradeLoop
 from strades_pipelines.settings import SettingsError, settings
 from tests.brokerage.at_venue import AT_ALPACA, AT_GATE, PAIR, PRICE, SYMBOL, take_no_fees
 from tests.brokerage.chaos import prepare
 from tests.brokerage.conftest import AAPL, BTC, MINUTE, START, Connection, rows
+from tests.brokerage.wallet_files import write_wallets
 from tests.sandbox.serving import Served, served
 from tests.waiting import MOMENT, wait_until
 
@@ -149,13 +148,13 @@ def test_what_the_stream_loses_the_next_pass_finds(listening: Listening) -> None
 
 
 def test_the_loop_books_a_fill_long_before_its_next_pass(
-    listening: Listening, database_url: str, monkeypatch: pytest.MonkeyPatch
+    listening: Listening, own_world: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setitem(WORLD_DATABASES, "sandbox", urlsplit(database_url).path.lstrip("/"))
+    template = BROKERS["alpaca" if listening.wallet.broker == "alpaca" else "gate"][0]
+    write_wallets(tmp_path / "Wallets.json", replace(template, opened_at=START))
+    monkeypatch.setenv("STRADES_WALLETS", str(tmp_path / "Wallets.json"))
     settings.cache_clear()
     listening.rest()
-    monkeypatch.setattr(TradeLoop, "_read", lambda self: WalletsOf(listening))
     ended = threading.Event()
 
     def end() -> None:
@@ -180,17 +179,6 @@ def test_the_loop_books_a_fill_long_before_its_next_pass(
     loop._streams._hints.put("")
     thread.join(20)
     assert not thread.is_alive()
-
-
-class WalletsOf:
-    """A Wallets.json that lists one wallet."""
-
-    faults = ()
-
-    def __init__(self, listening: Listening) -> None:
-        template = BROKERS["alpaca" if listening.wallet.broker == "alpaca" else "gate"][0]
-        self.templates = (replace(template, opened_at=START),)
-        self.listed = frozenset({template.name})
 
 
 def test_a_hint_makes_an_order_due_that_the_venue_did_not_answer_for(listening: Listening) -> None:

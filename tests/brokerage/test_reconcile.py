@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from psycopg.errors import CheckViolation
@@ -31,7 +30,7 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.at_venue import AT_ALPACA, SYMBOL, AtAlpaca
 from tests.brokerage.chaos import prepare
-from tests.brokerage.conftest import AAPL, MINUTE, START, Connection, rows
+from tests.brokerage.conftest import AAPL, MINUTE, PAPER, START, Connection, rows
 
 NOW = START + 2 * MINUTE
 
@@ -391,11 +390,11 @@ def test_a_wallet_takes_no_more_than_it_has(desk: Desk) -> None:
     assert rows(desk.market, "SELECT count(*) FROM signals.decisions") == [(0,)]
 
 
-def test_wallets_are_locked_in_the_order_in_which_an_import_locks_them() -> None:
-    """Python sorts by code points, where _ (95) is before b (98); a database in English answers ab, a_c."""
-    connection = Mock()
-    connection.execute.return_value.fetchall.return_value = [("ccxt:gate", "paper", name) for name in ("ab", "a_c")]
-    assert list(accounts(connection).values()) == [["a_c", "ab"]]
+def test_wallets_are_locked_in_the_order_in_which_an_import_locks_them(market: Connection) -> None:
+    """Python sorts by code points, where _ (95) is before b (98); the database answers in the order of the openings."""
+    for name in ("ab", "a_c"):
+        open_wallet(market, replace(PAPER, name=name, broker="ccxt:gate"), now=START)
+    assert list(accounts(market).values()) == [["a_c", "ab"]]
 
 
 def test_two_at_once_book_each_fill_once_and_keep_each_finding_once(desk: Desk, database_url: str) -> None:

@@ -1,7 +1,8 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar
 from strades_pipelines.strategy.strategy import Strategy
 from tests.brokerage.conftest import BTC, MINUTE, REPLAY, START, AddCandles, Connection, rows
+from tests.strategy.edited_code import edited_package
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -74,7 +76,12 @@ def test_the_same_again_writes_nothing(adbc: "AdbcConnection", add_candles: AddC
 
 @pytest.mark.parametrize("change", ["value", "recorded_at", "parameters", "fee", "window", "code"])
 def test_another_cause_is_another_wallet(
-    change: str, adbc: "AdbcConnection", market: Connection, add_candles: AddCandles, monkeypatch: pytest.MonkeyPatch
+    change: str,
+    adbc: "AdbcConnection",
+    market: Connection,
+    add_candles: AddCandles,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     add_candles(CLOSES)
     first = run(adbc)
@@ -90,7 +97,7 @@ def test_another_cause_is_another_wallet(
     elif change == "window":
         minutes = 5
     else:
-        monkeypatch.setattr("strades_pipelines.brokerage.replay.code_hash", lambda strategy: "another")
+        monkeypatch.setattr(registry, "PACKAGE", edited_package(tmp_path))
     market.commit()
     second = run(adbc, template, minutes=minutes)
     assert second.written
@@ -180,8 +187,7 @@ def test_a_strategy_that_raises_leaves_nothing_and_the_next_is_unharmed(
     adbc: "AdbcConnection", market: Connection, add_candles: AddCandles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_candles(CLOSES)
-    known: dict[str, Any] = registry.strategies() | {"broken": Broken}
-    monkeypatch.setattr(registry, "strategies", lambda: known)
+    monkeypatch.setitem(registry.strategies(), Broken.name, Broken)
     with pytest.raises(StrategyError, match="broken"):
         run(adbc, replace(REPLAY, strategy="broken", parameters={}))
     assert rows(market, "SELECT count(*) FROM trading.wallets") == [(0,)]

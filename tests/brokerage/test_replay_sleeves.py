@@ -16,7 +16,7 @@ from strades_pipelines.brokerage.replay_sleeves import replay_several
 from strades_pipelines.brokerage.wallets import SleeveTemplate, WalletsError
 from strades_pipelines.database.connection import connect
 from strades_pipelines.defs.trading import assets
-from strades_pipelines.market.limits import parse_limits
+from strades_pipelines.market.wallet_limits import parse_limits
 from strades_pipelines.resources.database import Database
 from strades_pipelines.strategy.registry import strategies
 from tests.brokerage.conftest import ETH, MINUTE, START, AddCandles, Connection

@@ -25,6 +25,7 @@ from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.brokerage.wallets import SleeveTemplate, WalletsError
 from strades_pipelines.database.connection import connect
+from strades_pipelines.database.crash import observe_crash_points
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.conftest import BTC, MINUTE, PAPER, START, AddCandles, Connection, rows
 from tests.brokerage.test_crashes import killed
@@ -233,7 +234,7 @@ def test_a_halt_of_one_strategy_stops_that_one_alone(market: Connection, trade: 
 
 
 def test_a_halt_between_plan_and_send_keeps_the_order_of_that_strategy_back(
-    market: Connection, trade: Pass, add_candles: AddCandles, monkeypatch: pytest.MonkeyPatch
+    market: Connection, trade: Pass, add_candles: AddCandles
 ) -> None:
     add_candles([100.0] * 3)
     for strategy in ("trend", "slow"):
@@ -244,8 +245,8 @@ def test_a_halt_between_plan_and_send_keeps_the_order_of_that_strategy_back(
         if point == "trading.intents_committed":
             halt(market, asked, "halted")
 
-    monkeypatch.setattr("strades_pipelines.brokerage.execution.crash_point", halt_then)
-    assert len(trade(START + MINUTE, decides=False).sent) == 1
+    with observe_crash_points(halt_then):
+        assert len(trade(START + MINUTE, decides=False).sent) == 1
     states = (
         "SELECT d.strategy, o.state, o.reason FROM trading.orders AS o INNER JOIN trading.intents USING (intent_id) "
     )

@@ -20,6 +20,7 @@ from strades_pipelines.brokerage.live import SleeveError, decide
 from strades_pipelines.brokerage.person_orders import decide_by_hand, outcome_of
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
 from strades_pipelines.database.connection import connect
+from strades_pipelines.database.crash import observe_crash_points
 from strades_pipelines.market.order_terms import MARKET, Order, OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.conftest import MINUTE, START, AddCandles, Connection, rows
 from tests.brokerage.test_live import CLOSES
@@ -145,7 +146,7 @@ def test_a_person_may_only_sell_off_what_a_retired_strategy_holds(market: Connec
 
 
 def test_a_halt_between_plan_and_send_keeps_a_persons_order_for_that_strategy_back(
-    market: Connection, venue: Venue, monkeypatch: pytest.MonkeyPatch
+    market: Connection, venue: Venue
 ) -> None:
     at = START + 3 * MINUTE
     asked = Request("halt", Scope("strategy", "trend"), "alice", at, None)
@@ -155,8 +156,8 @@ def test_a_halt_between_plan_and_send_keeps_a_persons_order_for_that_strategy_ba
         if point == "trading.intents_committed":
             halt(market, asked, "halted")
 
-    monkeypatch.setattr("strades_pipelines.brokerage.execution.crash_point", halt_then)
-    execute_pending(market, venue, "paper", now=at)
+    with observe_crash_points(halt_then):
+        execute_pending(market, venue, "paper", now=at)
     outcome = outcome_of(market, made)
     assert (outcome.state, outcome.reason) == ("cancelled", "strategy_halted; it was never sent")
 

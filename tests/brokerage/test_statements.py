@@ -12,9 +12,10 @@ import pytest
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
+from strades_pipelines.brokerage.holdings import load_books
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.live import decide
-from strades_pipelines.brokerage.portfolio import Wallet, load_books
+from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.statement_formats import StatementError
 from strades_pipelines.brokerage.statements import Imported, import_statement
 from strades_pipelines.database.connection import connect

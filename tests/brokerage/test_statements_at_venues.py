@@ -9,8 +9,8 @@ from typing import Any
 from sandbox.venue.venue import Venue
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
+from strades_pipelines.brokerage.holdings import load_books
 from strades_pipelines.brokerage.ledger import verify_ledger
-from strades_pipelines.brokerage.portfolio import load_books
 from strades_pipelines.brokerage.statement_formats import StatementTrade, read_statement
 from strades_pipelines.brokerage.statements import import_statement
 from strades_pipelines.brokerage.trading_rows import decision_row, insert

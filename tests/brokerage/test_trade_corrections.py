@@ -1,25 +1,28 @@
 """A trade of a statement that was wrong: reversed and booked right, by whom and why; nothing booked is changed."""
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from strades_pipelines.brokerage import trade_corrections
 from strades_pipelines.brokerage.command_log import Request, Scope
+from strades_pipelines.brokerage.execution import wallet_lock
+from strades_pipelines.brokerage.holdings import load_books
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.owner_positions import read_owner_positions
-from strades_pipelines.brokerage.portfolio import Wallet, load_books, open_wallet
+from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
 from strades_pipelines.brokerage.statement_formats import StatementError
-from strades_pipelines.brokerage.statements import Imported, import_statement
+from strades_pipelines.brokerage.statements import Imported
 from strades_pipelines.brokerage.trade_corrections import Changes, correct_trade, undo_correction
+from strades_pipelines.database.connection import connect
 from tests.brokerage import correction_child
 from tests.brokerage.conftest import BTC, MINUTE, START, Connection, rows
 from tests.brokerage.test_ledger import record
 from tests.brokerage.test_sleeves import SHARED
 from tests.brokerage.test_statements import NOW, load, trade
 from tests.children import run_child
+from tests.waiting import MOMENT, wait_until
 
 LATER = NOW + 5 * MINUTE
 BOOKED = """
@@ -149,7 +152,7 @@ def test_a_correction_is_undone_also_where_its_successor_was_corrected_and_resto
 
 
 def test_of_two_people_at_one_trade_the_second_is_refused(
-    market: Connection, wallet: Wallet, monkeypatch: pytest.MonkeyPatch
+    market: Connection, wallet: Wallet, database_url: str
 ) -> None:
     """An undo is booked after a correction to 102 has looked and before it has the lock: 2 at 100 stand, and not 4."""
     fill_id = bought(market)
@@ -157,14 +160,13 @@ def test_of_two_people_at_one_trade_the_second_is_refused(
     correct(market, fill_id, price="101")
     right = only(market, "correction")
 
-    def too_late(*arguments: Any, **options: Any) -> Imported:
-        monkeypatch.setattr(trade_corrections, "import_statement", import_statement)
-        undo_correction(market, fill_id, request(6))
-        return import_statement(*arguments, **options)
-
-    monkeypatch.setattr(trade_corrections, "import_statement", too_late)
-    with pytest.raises(StatementError, match="the trade was changed meanwhile"):
-        correct(market, right, minutes=7, price="102")
+    with ThreadPoolExecutor(1) as pool, connect(database_url) as theirs:
+        with wallet_lock(market, "paper"):
+            late = pool.submit(correct, theirs, right, minutes=7, price="102")
+            wait_until(lambda: rows(market, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+            undo_correction(market, fill_id, request(6))
+        with pytest.raises(StatementError, match="the trade was changed meanwhile"):
+            late.result(MOMENT)
     assert books(market, wallet) == before
 
 

@@ -2,19 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
 
 from strades_pipelines.brokerage.trading_context import read_context
-from strades_pipelines.brokerage.wallets import WalletsFile, WalletTemplate
-from strades_pipelines.database.connection import connect
+from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.defs.trading import assets
 from strades_pipelines.defs.trading.reported_changes import CHANGES, has_news
 from strades_pipelines.defs.trading.trading_checks import SPECS as CHECK_SPECS
@@ -29,6 +28,8 @@ from strades_pipelines.strategy.strategy import Strategy
 from tests.brokerage.conftest import BTC, PAPER, REPLAY, START, AddCandles, Connection, rows
 from tests.brokerage.test_model_trust import predict
 from tests.brokerage.test_sleeves import SHARED, SLOW, TREND
+from tests.brokerage.wallet_files import write_wallets
+from tests.dying import die_at
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 CLOSES = [100.0, 101.0, 99.0, 98.0, 102.0, 103.0]
@@ -45,21 +46,24 @@ class Broken(Strategy):
 
 
 @pytest.fixture
-def trade(add_candles: AddCandles, market: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Trades the given wallets over six minutes."""
+def trade(
+    add_candles: AddCandles,
+    market: Connection,
+    database_url: str,
+    tmp_path: Path,
+    give_settings: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    """Trades the given wallets over six minutes, as Wallets.json lists them."""
     add_candles(CLOSES)
     predict(market, [0.01])
-    known: dict[str, Any] = registry.strategies() | {"broken": Broken}
-    monkeypatch.setattr(registry, "strategies", lambda: known)
+    monkeypatch.setitem(registry.strategies(), Broken.name, Broken)
+    path = tmp_path / "Wallets.json"
+    give_settings(wallets=str(path))
 
-    def run(
-        *templates: WalletTemplate, backtest: Any = None, instance: dg.DagsterInstance | None = None
-    ) -> dg.ExecuteInProcessResult:
-        # A file by its own path is read as the platform reads it.
+    def run(*templates: WalletTemplate, instance: dg.DagsterInstance | None = None) -> dg.ExecuteInProcessResult:
         if templates:
-            monkeypatch.setattr(assets, "read_wallets", lambda path: WalletsFile(templates, ()))
-        if backtest is not None:
-            monkeypatch.setattr("strades_pipelines.defs.trading.parity_assets.backtest", backtest)
+            write_wallets(path, *templates)
         return dg.materialize(
             [assets.trading],
             resources={"database": Database(url=database_url)},
@@ -69,10 +73,6 @@ def trade(add_candles: AddCandles, market: Connection, database_url: str, monkey
         )
 
     return run
-
-
-def nothing(*_: Any) -> list[Any]:
-    return []
 
 
 def failure(result: dg.ExecuteInProcessResult) -> str:
@@ -112,15 +112,14 @@ def test_each_bad_wallet_says_why_and_its_neighbours_are_traded_and_measured(tra
 
 
 def test_a_wallet_whose_strategy_fails_is_executed_and_measured(
-    add_candles: AddCandles, market: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+    add_candles: AddCandles, market: Connection, database_url: str, give_settings: Callable[..., None]
 ) -> None:
     """Of several and of one: an order that was sent before is filled, and what it bought has a value."""
     add_candles([100.0 + minute for minute in range(10)])
     alone = replace(PAPER, name="alone", parameters={"fast": 1, "slow": 2, "size": 1.0})
 
     def trade_at(minute: int, *templates: WalletTemplate) -> dict[str, str]:
-        world = SimpleNamespace(now=lambda: START + timedelta(minutes=minute))
-        monkeypatch.setattr(assets, "settings", lambda: world)
+        give_settings(sandbox_now=(START + timedelta(minutes=minute)).isoformat())
         config, layers = assets.TradeConfig.model_validate(WINDOW), {"signals", "trading", "results"}
         return assets._trade(templates, None, config, Database(url=database_url), layers)
 
@@ -156,20 +155,15 @@ FILE = """{"wallets": [
 
 
 def test_a_faulty_entry_of_the_file_stops_its_own_wallet_and_no_other(
-    trade: Any, market: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trade: Any, market: Connection, tmp_path: Path
 ) -> None:
     good = """
         "mode": "paper", "strategy": "sma_cross", "instruments": ["gateio:BTC_USDT"], "interval": "1m",
         "currency": "USDT", "opened_at": "2024-01-02T00:00:00Z"
     """
-    path = tmp_path / "Wallets.json"
-    path.write_text(FILE % {"good": good, "deep": "[" * 100 + "]" * 100, "zeros": "0" * 5000})
-    monkeypatch.setenv("STRADES_WALLETS", str(path))
-    settings.cache_clear()
-    try:
-        result = trade()
-    finally:
-        settings.cache_clear()
+    text = FILE % {"good": good, "deep": "[" * 100 + "]" * 100, "zeros": "0" * 5000}
+    (tmp_path / "Wallets.json").write_text(text)
+    result = trade()
     lines = failure(result).split("; ")
     assert lines[0] == "wallet nan: Wallets.json: wallets[0].cash: expected a JSON number, was the bare word NaN"
     assert lines[1] == "wallet wallets[1]: Wallets.json: wallets[1].cash: expected each key once, was repeated"
@@ -208,7 +202,7 @@ def records(result: dg.ExecuteInProcessResult, layer: str, entity: str, entry: s
 
 
 def test_the_fills_of_each_wallet_are_shown_newest_first(trade: Any, market: Connection) -> None:
-    found = records(trade(REPLAY, PAPER, backtest=nothing), "trading", "fills", "newest")
+    found = records(trade(REPLAY, PAPER), "trading", "fills", "newest")
     assert [fill["wallet"] for fill in found] == sorted(fill["wallet"] for fill in found)
     replayed = [(fill["side"], float(fill["price"]), fill["symbol"]) for fill in found if fill["wallet"] == "replayed"]
     stored = "SELECT side, price, symbol FROM trading.fills JOIN records.listings USING (listing_id)"
@@ -222,7 +216,7 @@ def test_after_a_change_and_back_again_the_last_replay_is_the_one_that_counts(tr
     current = "SELECT wallet FROM results.current_wallets"
     replayed = []
     for template in (REPLAY, changed, REPLAY):
-        (performance,) = records(trade(template, backtest=nothing), "results", "performance", "wallets")
+        (performance,) = records(trade(template), "results", "performance", "wallets")
         ((wallet,),) = rows(market, current)
         assert performance["fills"] == len(rows(market, f"SELECT FROM trading.fills WHERE wallet = '{wallet}'"))
         replayed.append(wallet)
@@ -230,15 +224,17 @@ def test_after_a_change_and_back_again_the_last_replay_is_the_one_that_counts(tr
 
 
 def test_fills_that_only_one_of_the_two_has_fail_the_check(trade: Any, market: Connection) -> None:
-    result = trade(REPLAY, backtest=nothing)
-    assert result.success
-    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
-    assert failed == ["backtest_gives_the_same_fills"]
-    ((differing, detail),) = rows(market, "SELECT differing, detail FROM results.parity")
-    assert (differing, detail) == (
-        3,
-        "only the replay has 2024-01-02T00:02:00Z gateio:BTC_USDT buy 2 101 0.20200000",
-    )
+    """Of a wallet that was compared before, one fill is changed where it is stored, and it is compared again."""
+    assert trade(REPLAY).success
+    market.execute("ALTER TABLE trading.fills DISABLE TRIGGER USER")
+    market.execute("UPDATE trading.fills SET price = 100 WHERE price = 101")
+    market.execute("DELETE FROM results.parity")
+    market.commit()
+    failed = {check.check_name for check in trade(REPLAY).get_asset_check_evaluations() if not check.passed}
+    assert "backtest_gives_the_same_fills" in failed
+    found = rows(market, "SELECT replay_fills, backtest_fills, differing, detail FROM results.parity")
+    only_stored = "only the replay has 2024-01-02T00:02:00Z gateio:BTC_USDT buy 2 100 0.20200000"
+    assert found == [(3, 3, 2, only_stored)]
 
 
 def test_a_difference_that_nothing_explains_fails_the_check_for_a_week(trade: Any, market: Connection) -> None:
@@ -262,17 +258,11 @@ def test_a_difference_that_nothing_explains_fails_the_check_for_a_week(trade: An
 
 
 def test_the_report_of_the_asset_is_that_of_the_code_and_of_the_command(
-    trade: Any,
-    market: Connection,
-    database_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    trade: Any, market: Connection, own_world: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = trade(PAPER)
     market.rollback()
     by_code = read_context(market, now=settings().now())
-    monkeypatch.setattr("strades_pipelines.operations.trading.database_url", lambda: database_url)
-    monkeypatch.setattr("strades_pipelines.operations.trading.connect", lambda *_: connect(database_url))
     capsys.readouterr()
     show_context(fills=100, as_json=True)  # `strades context --json`
     by_command = json.loads(capsys.readouterr().out)
@@ -310,12 +300,10 @@ def test_an_edited_ledger_stops_what_comes_after_the_trade(trade: Any, market: C
     assert failed == {"hash_chain_is_unbroken", "cash_is_the_sum_of_the_ledger"}
 
 
-def test_a_frame_that_is_no_bars_is_not_handed_on(
-    trade: Any, market: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_frame_that_is_no_bars_is_not_handed_on(trade: Any, market: Connection) -> None:
     market.execute("UPDATE records.candles SET volume = -1 WHERE close = 98 AND listing_id = %s", [BTC])
     market.commit()
-    result = trade(REPLAY, backtest=nothing)
+    result = trade(REPLAY)
     assert not result.success
     assert "gateio:BTC_USDT: expected a frame of type Bars: " in failure(result)
     assert "volume" in failure(result)
@@ -349,34 +337,24 @@ def test_nothing_trades_behind_a_blocking_check_that_failed(trade: Any, market: 
     assert before != [(0,)]
 
 
-def test_a_comparison_that_was_not_committed_is_made_again(
-    trade: Any, market: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(name: str) -> None:
-        if name == "results.parity_written":
-            raise Killed
-
-    monkeypatch.setattr("strades_pipelines.defs.trading.parity_assets.crash_point", die)
-    assert not trade(REPLAY, backtest=nothing).success
+def test_a_comparison_that_was_not_committed_is_made_again(trade: Any, market: Connection) -> None:
+    with die_at("results.parity_written"):
+        assert not trade(REPLAY).success
     assert rows(market, "SELECT count(*) FROM results.parity") == [(0,)]
-    monkeypatch.setattr("strades_pipelines.defs.trading.parity_assets.crash_point", lambda name: None)
-    trade(REPLAY, backtest=nothing)
+    trade(REPLAY)
     assert rows(market, "SELECT count(*) FROM results.parity") == [(1,)]
 
 
 def test_a_venue_that_disagrees_halts_its_wallet_shows_the_finding_and_fails_the_check(
     trade: Any, market: Connection
 ) -> None:
-    trade(PAPER, backtest=nothing)
+    trade(PAPER)
     market.execute(
         "INSERT INTO trading.paper_venue_accounts (account, cash) VALUES ('paper', 900)"
     )  # it opened with 1000
     market.execute("DELETE FROM trading.reconciliations")  # it is due again
     market.commit()
-    result = trade(PAPER, backtest=nothing)
+    result = trade(PAPER)
     failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
     assert failed == ["no_finding_stands"]
     [found] = records(result, "trading", "findings", "newest")

@@ -5,7 +5,8 @@ from strades_pipelines.brokerage.brokers.venue_errors import Unknown
 from strades_pipelines.brokerage.command_log import ALL, Request, log_outcome
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.halts import halt, resume
-from strades_pipelines.brokerage.portfolio import Wallet, retire_unlisted
+from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.brokerage.retirement import retire_unlisted
 from strades_pipelines.brokerage.wallet_health import wallet_problems
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import MINUTE, AddCandles, Connection

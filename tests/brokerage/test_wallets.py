@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from strades_pipelines.brokerage.wallets import WalletsError, read_wallets
 from strades_pipelines.datamanager.checked_json import SCHEMAS
-from strades_pipelines.market.limits import LIMITS, parse_limits
+from strades_pipelines.market.limits import LIMITS
+from strades_pipelines.market.wallet_limits import parse_limits
 from strades_pipelines.settings import PROJECT, settings
 
 ENTRY = {

@@ -167,9 +167,7 @@ def test_rows_of_before_are_copied_in_their_order_and_chained(site: str) -> None
         assert verify_account_changes(opened).faults == ()
 
 
-def test_the_page_and_the_doctor_say_whether_the_rows_are_whole(
-    client_of: ClientOf, site: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_and_the_doctor_say_whether_the_rows_are_whole(client_of: ClientOf, site: str, own_world: str) -> None:
     admin = client_of("admin")
     for number in range(22):
         record_change(User.objects.get(), f"change {number}", by="me (terminal)")
@@ -178,7 +176,6 @@ def test_the_page_and_the_doctor_say_whether_the_rows_are_whole(
     assert page.count("by me (terminal)") == 20
     assert "<td>change 0</td>" in admin.get("/people/?before=3").content.decode()
     assert admin.get("/people/?before=x").status_code == 200
-    monkeypatch.setattr("strades_pipelines.database.connection.database_url", lambda: site)
     assert doctor._account_changes().startswith("22 rows, whole since 20")
     with psycopg.connect(site, autocommit=True) as owner:
         owner.execute("SET session_replication_role = replica")

@@ -1,5 +1,6 @@
 """The way to Dagster: its operations are those of the installed schema, and whatever it answers is a state."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,8 +15,8 @@ from tests.dashboard.recorded import Recorded, recorded_dagster
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
-    """A webserver of recorded answers at the address that is asked, and a breaker of its own."""
-    monkeypatch.setattr(dagster, "breaker", Breaker())
+    """A webserver of recorded answers at the address that is asked; the breaker is closed, whatever was before."""
+    dagster.breaker.note(None)
     with recorded_dagster() as recorded, monkeypatch.context() as patch:
         patch.setenv("STRADES_WEBSERVER_PORT", str(recorded.port))
         settings.cache_clear()
@@ -45,7 +46,7 @@ def test_no_answer_is_a_state_that_says_whether_it_may_have_been_carried_out(
         ("backfill", "PartitionBackfill", False),
         ("stop_sensor", "StopSensorMutationResult", True),
     ):
-        monkeypatch.setattr(dagster, "breaker", Breaker())
+        dagster.breaker.note(None)
         with pytest.raises(DagsterDown) as down:
             ask(name, expected)
         assert down.value.is_unknown == is_unknown, name
@@ -62,9 +63,11 @@ def test_after_three_failures_it_is_not_asked_for_a_while(served: Recorded, monk
         with pytest.raises(DagsterDown):
             ask("run", "Run")
     assert len(served.asked) == Breaker.FAILURES
-    monkeypatch.setattr(dagster.breaker, "_until", 0.0)
     served.answers["Run"] = {"__typename": "Run"}
-    assert ask("run", "Run") == ask("run", "Run")  # one that is answered closes it
+    later = time.monotonic() + Breaker.SECONDS + 1
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: later)
+        assert ask("run", "Run") == ask("run", "Run")  # one that is answered closes it
     assert len(served.asked) == Breaker.FAILURES + 2
 
 

@@ -15,7 +15,6 @@ from dagster._scheduler.scheduler import launch_scheduled_runs
 from dashboard.gateway import automation as gateway
 from dashboard.gateway import dagster
 from dashboard.gateway.automation import BackfillPart
-from dashboard.gateway.dagster import Breaker
 from strades_pipelines.settings import settings
 from tests.dashboard.conftest import ClientOf
 from tests.dashboard.test_automation import form, submitted
@@ -31,7 +30,7 @@ def home(tmp_path: Path, site: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
     (tmp_path / "dagster.yaml").write_text(
         "telemetry: {enabled: false}\nrun_coordinator: {module: dagster, class: QueuedRunCoordinator}\n"
     )
-    monkeypatch.setattr(dagster, "breaker", Breaker())
+    dagster.breaker.note(None)  # whatever tests before this one did to it
     monkeypatch.setattr(dagster, "READ_SECONDS", 20.0)  # of a machine that does something else as well
     with (
         code_location(tmp_path, "tests.dashboard.location", "strades", STRADES_TEST_WORLD=site) as workspace,

@@ -24,21 +24,16 @@ from dashboard.results import round_trips, verification
 from dashboard.results.months import returns_by_year
 from strades_pipelines.analysis.significance_report import worth
 from strades_pipelines.analysis.trials import Trial
+from strades_pipelines.brokerage.booked_splits import read_splits
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.history import measure_history
+from strades_pipelines.brokerage.holdings import booked_positions
 from strades_pipelines.brokerage.live import decide, measure
 from strades_pipelines.brokerage.performance_report import read_performance
 from strades_pipelines.brokerage.person_orders import decide_by_hand
-from strades_pipelines.brokerage.portfolio import (
-    Wallet,
-    booked_positions,
-    load_fills,
-    load_wallet,
-    open_wallet,
-    read_splits,
-)
+from strades_pipelines.brokerage.portfolio import Wallet, load_fills, load_wallet, open_wallet
 from strades_pipelines.brokerage.trial_store import DatabaseTrialLedger
 from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.database.connection import connect

@@ -1,4 +1,4 @@
-"""Charts as text: what is in them is where it belongs."""
+"""Charts as SVG text: each element is drawn where its value belongs."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from strades_pipelines.database import scheduled_backup
 from strades_pipelines.database.backup import read_manifest
 from strades_pipelines.database.scheduled_backup import INTERVAL, LATE, NAME, age_of_newest, back_up_once, backups, main
+from strades_pipelines.settings import settings
 
 WORLD = "sandbox"
 
@@ -20,10 +20,7 @@ def named(folder: Path, age: timedelta, world: str = WORLD) -> Path:
     return file
 
 
-def test_a_backup_is_written_and_the_oldest_of_this_world_go(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scheduled_backup, "database_url", lambda: database_url)
+def test_a_backup_is_written_and_the_oldest_of_this_world_go(tmp_path: Path, own_world: str) -> None:
     _, kept = named(tmp_path, timedelta(days=2)), named(tmp_path, timedelta(days=1))
     other = named(tmp_path, timedelta(days=9), "live")
     (tmp_path / "left.part").touch()
@@ -39,9 +36,11 @@ def test_a_backup_is_written_and_the_oldest_of_this_world_go(
 def test_a_failure_is_one_line_and_deletes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(scheduled_backup, "database_url", lambda: "postgresql://nobody:secret@127.0.0.1:1/none")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:secret@127.0.0.1:1/none")
+    settings.cache_clear()
     old = [named(tmp_path, timedelta(days=day)) for day in (3, 2, 1)]
     assert not back_up_once(tmp_path, WORLD, keep=1)
+    settings.cache_clear()
     assert backups(tmp_path, WORLD) == old
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("backup of the world 'sandbox' failed: ")

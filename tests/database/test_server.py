@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from strades_pipelines.database.server import EmbeddedServer, ServerError
+from tests.waiting import wait_until
 
 START = """
 import sys
@@ -181,12 +182,16 @@ def test_the_server_is_no_child_of_the_process_that_started_it(server: EmbeddedS
 
 
 def test_a_server_that_recovers_from_a_crash_is_waited_for_and_keeps_its_port(
-    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedServer,
 ) -> None:
     """One of its processes crashed, as on a full disk: until it has worked through its log it answers nobody."""
     url = server.start()
-    asked, answers = iter([False, False, False, False]), EmbeddedServer._answers
-    monkeypatch.setattr(EmbeddedServer, "_answers", lambda own: next(asked, None) is None and answers(own))
-    assert server.start() == url
     with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT 1").fetchone() == (1,)
+        connection.execute("CREATE TABLE long_log AS SELECT generate_series(1, 500000) AS number")
+    process = psutil.Process(postmaster(server))
+    [checkpointer] = [child for child in process.children() if "checkpointer" in " ".join(child.cmdline())]
+    checkpointer.kill()
+    wait_until(lambda: not server.running())
+    assert server.start() == url
+    assert postmaster(server) == process.pid
+    assert number(server, "SELECT max(number) FROM long_log") == 500_000

@@ -17,6 +17,7 @@ from strades_pipelines.datamanager.agenda import (
 )
 from strades_pipelines.datamanager.cron import ticks
 from strades_pipelines.datamanager.event_log import record_new_events, write_platforms
+from tests.dying import Died, die_at
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -111,23 +112,12 @@ def test_a_video_is_told_apart_from_an_article(connection: Connection) -> None:
     ]
 
 
-def test_events_that_were_not_committed_are_told_the_next_time(
-    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(name: str) -> None:
-        if name == "ops.events_written":
-            raise Killed
-
+def test_events_that_were_not_committed_are_recorded_the_next_time(connection: Connection, database_url: str) -> None:
     write_platforms(connection, ())
     write_runs(connection, [Run("a", "job", "SUCCESS", None, NOW, NOW + HOUR)])
     connection.commit()
-    monkeypatch.setattr("strades_pipelines.datamanager.event_log.crash_point", die)
-    with pytest.raises(Killed), connect(database_url) as theirs:
+    with die_at("ops.events_written"), pytest.raises(Died), connect(database_url) as theirs:
         record_new_events(theirs)
-    monkeypatch.undo()
     assert rows(connection, "SELECT count(*) FROM ops.events") == [(0,)]
     assert record_new_events(connection) == 1
 

@@ -14,7 +14,14 @@ from typing import Any
 
 import psycopg
 
-from strades_pipelines.resources.dbt_project import Invocation, database_name, ensure_manifest, invoke, load_parsed
+from strades_pipelines.resources.dbt_project import (
+    PROJECT_DIR,
+    Invocation,
+    database_name,
+    ensure_manifest,
+    invoke,
+    load_parsed,
+)
 
 BUILD = ("build", "--exclude-resource-type", "unit_test")
 
@@ -34,6 +41,14 @@ def copy_parsed(into: Path) -> None:
     into.mkdir(exist_ok=True)
     for name in ("manifest.json", "partial_parse.msgpack", "fingerprint"):
         shutil.copy(parsed / name, into / name)
+
+
+def edited_project(into: Path) -> Path:
+    """Copy dbt's project, with a comment added to one model; returns the copy."""
+    shutil.copytree(PROJECT_DIR, into, ignore=shutil.ignore_patterns("target", "logs"))
+    with (into / "models" / "cleaned" / "daily_bars.sql").open("a", encoding="utf-8") as model:
+        model.write("-- edited\n")
+    return into
 
 
 def run_dbt(url: str, arguments: Sequence[str] = BUILD, **variables: str) -> Invocation:

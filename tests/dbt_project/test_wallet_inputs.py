@@ -1,4 +1,4 @@
-"""Clean bars note their changes for the checkpoints of wallets, however dbt makes their table."""
+"""Clean bars note their changes for the checkpoints of wallets, however dbt builds their table."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ NOTED = "SELECT known_from, known_to FROM trading.input_changes WHERE subject = 
 TRIGGER = "SELECT oid FROM pg_trigger WHERE tgrelid = 'cleaned.daily_bars'::regclass AND tgname = 'inputs_insert'"
 
 
-def test_a_new_bar_is_noted_by_when_it_was_known_and_a_table_made_anew_by_its_triggers(
+def test_a_new_bar_is_noted_with_its_knowledge_time_and_a_rebuilt_table_has_its_triggers_again(
     database_url: str, adbc: "Connection"
 ) -> None:
     listing(adbc, 1, symbol="A", calendar="XNYS")

@@ -1,4 +1,4 @@
-"""Files of packages that nothing reads go, and nothing else does."""
+"""Unused files of packages are removed, and nothing else."""
 
 import csv
 import os

@@ -16,7 +16,8 @@ from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.ingestion.data_requests import carry_out_requests
-from strades_pipelines.ingestion.loader import load_stored, read_rows
+from strades_pipelines.ingestion.loader import load_stored
+from strades_pipelines.ingestion.stored_rows import read_rows
 from strades_pipelines.market.ids import int31
 from tests.ingestion.conftest import NOW, Store, add_listing, gate_body, gate_row
 from tests.ingestion.test_data_requests import BAR, MANUAL_BAR, ask, outcome, records, sources

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.datamanager.protocol import Protocol
-from strades_pipelines.ingestion import loader, pending
+from strades_pipelines.ingestion import pending, stored_rows
 from strades_pipelines.ingestion.bounded_parse import parse_bounded
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.ingestion.verdicts import Parsed
@@ -208,7 +208,7 @@ def test_a_row_that_a_later_body_no_longer_yields_is_the_earlier_ones_again(
         store(gate_body(gate_row(0, close=99.5), gate_row(2)), request_key="b", fetched_at=NOW + timedelta(minutes=1)),
     ]
     load_stored(url=database_url, now=LATER)
-    monkeypatch.setattr(loader, "parse_bounded", refusing(parse_bounded, {99.5}))
+    monkeypatch.setattr(stored_rows, "parse_bounded", refusing(parse_bounded, {99.5}))
     for n in order:
         load_stored(url=database_url, now=LATER, fetch_ids=[bodies[n]], reparse=True)
     again = state(connection)
@@ -248,7 +248,7 @@ def test_loaded_and_parsed_again_in_any_order_is_what_a_fresh_load_leaves(
     ]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         for refused, reparse in ((before, False), (after, True)):
-            patch.setattr(loader, "parse_bounded", refusing(parse_bounded, refused))
+            patch.setattr(stored_rows, "parse_bounded", refusing(parse_bounded, refused))
             order = data.draw(st.permutations(ids))
             size = data.draw(st.integers(1, len(ids)))
             patch.setattr(pending, "BATCH_FETCHES", data.draw(st.integers(1, 3)))

@@ -16,9 +16,11 @@ from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.market.books import Books, Position
 from strades_pipelines.market.exposure import Market
 from strades_pipelines.market.instruments import Listing
-from strades_pipelines.market.limits import LIMITS, as_floats, no_limits, parse_limits, read_limit
+from strades_pipelines.market.limits import LIMITS, as_floats, no_limits
+from strades_pipelines.market.order_checks import Rules
 from strades_pipelines.market.order_terms import Order, OrderRequest, OrderTerms, Refusal, TradingDecision
-from strades_pipelines.market.risk import Rules, gate
+from strades_pipelines.market.risk import gate
+from strades_pipelines.market.wallet_limits import parse_limits, read_limit
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import DAY_LENGTH, Bar, Prediction
 from strades_pipelines.strategy.orders import ANY, NOT_GIVEN, ON_OPEN, OPEN, OUTCOMES

@@ -49,7 +49,7 @@ def test_owners_add_up_and_each_has_its_own_cash_flow(made: list[tuple[str, str,
         assert own_cash(Decimal(100), [position]) == 100 + sum(fill.cash_after_fee for fill in own)
 
 
-def test_the_fraction_that_a_split_leaves_is_of_who_holds_most() -> None:
+def test_the_fraction_that_a_split_leaves_belongs_to_the_largest_holder() -> None:
     """5 for 3: 6 and 4 units are 10 and 6 2/3; two thirds of all 16 2/3 are paid out, and were of the first."""
     fills, owners = fills_of([("a", "buy", Decimal(6), Decimal(30)), ("b", "buy", Decimal(4), Decimal(30))])
     taken = Decimal("0.6666666667")

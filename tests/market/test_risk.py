@@ -8,9 +8,10 @@ import pytest
 
 from strades_pipelines.market.books import Books, Position
 from strades_pipelines.market.exposure import Market
-from strades_pipelines.market.limits import parse_limits
+from strades_pipelines.market.order_checks import GateError, Rules, check_order
 from strades_pipelines.market.order_terms import MARKET, Order, OrderRequest, OrderTerms, Refusal, TradingDecision
-from strades_pipelines.market.risk import GateError, Rules, check_order, gate
+from strades_pipelines.market.risk import gate
+from strades_pipelines.market.wallet_limits import parse_limits
 from tests.strategy.builders import START, btc, make_order
 
 RULES = Rules(START, timedelta(minutes=15), Decimal("0.001"))

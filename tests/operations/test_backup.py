@@ -14,6 +14,7 @@ from strades_pipelines.database.migrate import WorldMismatch
 from strades_pipelines.database.restore import _filled, restore
 from strades_pipelines.database.server import binaries
 from tests.dbt_project.building import run_dbt
+from tests.dying import Died, die_at
 
 
 def save(file: Path, world: str) -> Manifest:
@@ -70,22 +71,15 @@ def test_a_world_whose_tables_dbt_has_made_comes_back_with_their_triggers(world:
     assert execute(world, triggers) == watching
 
 
-def test_a_restore_that_ends_between_the_two_names_leaves_the_world_as_it_was(
-    world: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_restore_that_ends_between_the_two_names_leaves_the_world_as_it_was(world: str, tmp_path: Path) -> None:
     """There is a world at any moment: both databases are renamed in one transaction."""
     file = tmp_path / "world.backup"
     save(file, world)
     execute(world, "UPDATE records.candles SET volume = 0")
     changed = table_hashes(world)
 
-    def end(name: str) -> None:
-        raise OSError(name)
-
-    with monkeypatch.context() as patched:
-        patched.setattr("strades_pipelines.database.restore.crash_point", end)
-        with pytest.raises(OSError, match=r"backup\.renamed"):
-            bring_back(file)
+    with die_at("backup.renamed"), pytest.raises(Died):
+        bring_back(file)
     assert table_hashes(world) == changed
     bring_back(file)
     assert table_hashes(world) != changed

@@ -108,7 +108,7 @@ def test_longer_bars_are_in_new_units_and_pay_who_holds(words: list[object], str
     assert said["equity"] == pytest.approx(100_000 - 1000.0 + 20.0 + 5.0 + 20 * 56.0, rel=1e-12)
 
 
-def test_who_asks_before_the_first_bar_asks_for_units_of_its_day(
+def test_a_target_set_before_the_first_bar_is_in_the_units_of_that_bars_day(
     words: list[object], strades: Run, tmp_path: Path
 ) -> None:
     """With `--from` at the ex date of four for one, 10 are 10: the split was before. Bought on the 6th at 26."""

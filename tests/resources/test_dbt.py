@@ -12,10 +12,11 @@ import psycopg
 import pytest
 from dagster_dbt import dbt_assets
 
+from strades_pipelines.resources import dbt_project
 from strades_pipelines.resources.dbt import DbtRunnerResource, LayerTranslator
 from strades_pipelines.resources.dbt_project import DbtError, ensure_manifest
 from strades_pipelines.settings import PROJECT
-from tests.dbt_project.building import dbt_folder
+from tests.dbt_project.building import dbt_folder, edited_project
 from tests.dbt_project.seeding import candles, days, listing
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def test_docs_are_one_page_that_knows_the_models(runner: DbtRunnerResource, tmp_
 def test_manifest_is_made_again_only_when_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ensure_manifest(tmp_path).stat().st_mtime_ns
     assert ensure_manifest(tmp_path).stat().st_mtime_ns == first
-    monkeypatch.setattr("strades_pipelines.resources.dbt_project._versions", lambda: "another")
+    monkeypatch.setattr(dbt_project, "PROJECT_DIR", edited_project(tmp_path / "edited"))
     path = ensure_manifest(tmp_path)
     assert path.stat().st_mtime_ns != first
     assert json.loads(path.read_text())["nodes"]["model.strades.daily_bars"]["config"]["schema"] == "cleaned"

@@ -10,13 +10,13 @@ import psycopg
 import pytest
 
 from strades_pipelines.database.connection import connect
-from strades_pipelines.resources import dbt as dbt_module
 from strades_pipelines.resources.dbt import DbtRunnerResource
 from strades_pipelines.resources.dbt_builds import Build, Result, begin_build, relation_name
 from strades_pipelines.resources.dbt_project import ensure_manifest
 from tests.database.table_counters import read_counters
 from tests.dbt_project.building import dbt_folder, rows
 from tests.dbt_project.seeding import candles, days, listing
+from tests.dying import die_at
 from tests.resources.test_dbt import assets_of
 
 if TYPE_CHECKING:
@@ -121,17 +121,8 @@ def test_a_check_that_failed_fails_again_and_passes_once_it_is_mended(
     assert run(runner).success
 
 
-def test_a_build_that_was_killed_is_run_again(
-    runner: DbtRunnerResource, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(_name: str) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(dbt_module, "crash_point", die)
+def test_a_build_that_was_killed_is_run_again(runner: DbtRunnerResource, database_url: str) -> None:
+    with die_at("cleaned.built"):
         assert not run(runner).success
     known = build_ids(database_url)
     assert run(runner).success

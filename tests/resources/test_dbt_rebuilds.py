@@ -13,7 +13,7 @@ from strades_pipelines.resources import dbt_project
 from strades_pipelines.resources.dbt import DbtRunnerResource
 from strades_pipelines.resources.dbt_project import database_name
 from tests.conftest import cloned
-from tests.dbt_project.building import copy_parsed, dbt_folder, rows
+from tests.dbt_project.building import copy_parsed, dbt_folder, edited_project, rows
 from tests.dbt_project.seeding import candles
 from tests.resources.test_dbt_builds import build_ids, run, said, store_coin
 
@@ -62,7 +62,7 @@ def test_another_project_has_dbt_run(
     other = DbtRunnerResource(url=database_url, target=str(tmp_path))
     run(other)
     assert build_ids(database_url) == known
-    monkeypatch.setattr(dbt_project, "_versions", lambda: "another")
+    monkeypatch.setattr(dbt_project, "PROJECT_DIR", edited_project(tmp_path / "edited"))
     run(other)
     assert build_ids(database_url) != known
 

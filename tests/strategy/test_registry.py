@@ -5,6 +5,7 @@ import pytest
 from strades_pipelines.strategy import library, registry
 from strades_pipelines.strategy.library.follow_prediction import FollowPrediction
 from strades_pipelines.strategy.library.sma_cross import SmaCross
+from tests.strategy.edited_code import edited_package
 
 
 def test_the_library_is_known_by_name() -> None:
@@ -29,18 +30,25 @@ def test_the_code_hash_follows_the_code(tmp_path: Path, monkeypatch: pytest.Monk
     before = registry.code_hash(SmaCross())
     assert before == registry.code_hash(SmaCross(fast=5))
     assert before != registry.code_hash(FollowPrediction())
-    engine = tmp_path / "session.py"
-    engine.write_text("# another engine")
-    monkeypatch.setattr(registry, "_engine_sources", lambda: iter([engine]))
+    monkeypatch.setattr(registry, "PACKAGE", edited_package(tmp_path))
     assert before != registry.code_hash(SmaCross())
 
 
 def test_a_file_that_does_not_import_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "half_done.py").write_text("def on_bar(:\n")
     monkeypatch.setattr(library, "__path__", [*library.__path__, str(tmp_path)])
-    fresh = registry._library.__wrapped__()
-    monkeypatch.setattr(registry, "_library", lambda: fresh)
-    monkeypatch.setattr(registry, "strategies", registry.strategies.__wrapped__)
-    with pytest.raises(ValueError, match=r"^strategy: half_done.py does not import: SyntaxError: [^\n]*line 1[^\n]*$"):
-        registry.create("half_done", {})
-    assert isinstance(registry.create("sma_cross", {}), SmaCross)
+    forget_the_library()
+    try:
+        with pytest.raises(
+            ValueError, match=r"^strategy: half_done.py does not import: SyntaxError: [^\n]*line 1[^\n]*$"
+        ):
+            registry.create("half_done", {})
+        assert isinstance(registry.create("sma_cross", {}), SmaCross)
+    finally:
+        forget_the_library()
+
+
+def forget_the_library() -> None:
+    """Have its folder read again, as in a new process."""
+    registry._library.cache_clear()
+    registry.strategies.cache_clear()

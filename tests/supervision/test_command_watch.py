@@ -1,9 +1,12 @@
 """`strades up` carries out what a page asks for within seconds, without Dagster."""
 
+import os
+
 import pytest
 
 from strades_pipelines.brokerage.halts import current_state
 from strades_pipelines.brokerage.portfolio import Wallet
+from strades_pipelines.settings import settings
 from strades_pipelines.supervision import command_watch
 from tests.brokerage.conftest import Connection, market, rows, wallet
 from tests.brokerage.test_asked_commands import OUTCOMES, ask
@@ -14,10 +17,11 @@ __all__ = ["market", "wallet"]
 
 
 def test_a_halt_is_carried_out_within_seconds_also_after_the_database_was_away(
-    market: Connection, wallet: Wallet, database_url: str, monkeypatch: pytest.MonkeyPatch
+    market: Connection, wallet: Wallet, own_world: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    urls = ["postgresql://nobody@127.0.0.1:9/none?connect_timeout=1", database_url]
-    monkeypatch.setattr(command_watch, "running_url", lambda _: urls.pop(0))
+    there = os.environ["DATABASE_URL"]
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none?connect_timeout=1")
+    settings.cache_clear()
     monkeypatch.setattr(command_watch, "SECONDS", 0.05)
     monkeypatch.setattr(command_watch, "SECONDS_AWAY", 0.05)
     said: list[str] = []
@@ -27,6 +31,9 @@ def test_a_halt_is_carried_out_within_seconds_also_after_the_database_was_away(
         said.append(text)
 
     watch = command_watch.CommandWatch(say, say)
+    wait_until(lambda: said)
+    monkeypatch.setenv("DATABASE_URL", there)
+    settings.cache_clear()
     wait_until(lambda: len(said) >= 2)
     watch.close()
     assert said[0].startswith("no command is carried out that pages ask for: ")

@@ -16,10 +16,7 @@ Connection = psycopg.Connection[Any]
 DONE_BAR = "done: records.candles: 1 new, 0 revised"
 
 
-def test_a_child_carries_out_what_waits(
-    store: Store, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(data_request_watch, "running_url", lambda _: database_url)
+def test_a_child_carries_out_what_waits(store: Store, connection: Connection, own_world: str) -> None:
     assert data_request_watch.carry_out_in_child(connection) == {}
     request = ask(connection, records(BAR), protocol="manual_candle", source="manual", given=dict(GATE))
     assert data_request_watch.carry_out_in_child(connection) == {request: DONE_BAR}
@@ -36,12 +33,11 @@ def test_a_child_carries_out_what_waits(
 def test_what_kills_its_reader_is_given_up_and_what_was_stopped_waits(
     store: Store,
     connection: Connection,
-    database_url: str,
+    own_world: str,
     monkeypatch: pytest.MonkeyPatch,
     code: int,
     told: str | None,
 ) -> None:
-    monkeypatch.setattr(data_request_watch, "running_url", lambda _: database_url)
     dead = subprocess.CompletedProcess([], code, "", "Traceback\nValueError: a fault of ours\n")
     run = subprocess.run
     first, second = ask(connection, b"x", **MANUAL_BAR), ask(connection, records(BAR), **MANUAL_BAR)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.settings import settings
 from strades_pipelines.supervision import down
 from strades_pipelines.supervision.database_part import EmbeddedDatabase, database_answers, postmaster
 from tests.waiting import wait_until
@@ -17,9 +18,9 @@ from tests.waiting import wait_until
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedServer]:
     """A server of this test."""
-    folder = Path(tempfile.mkdtemp(prefix="strades-part-"))
-    folder.chmod(0o755)
-    made = EmbeddedServer(folder, "-c fsync=off")
+    home = Path(tempfile.mkdtemp(prefix="strades-part-"))
+    home.chmod(0o755)
+    made = EmbeddedServer(home / "postgres", "-c fsync=off")
     yield made
     pid = postmaster(made)
     if pid is not None:
@@ -48,7 +49,8 @@ def test_a_database_that_was_killed_or_hangs_is_started_again(server: EmbeddedSe
 def test_the_database_is_stopped_also_when_it_hangs(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
-    monkeypatch.setattr(down, "embedded_server", lambda: server)
+    monkeypatch.setenv("STRADES_HOME", str(server.folder.parent))
+    settings.cache_clear()
     server.start()
     pid = postmaster(server)
     assert pid is not None
@@ -57,3 +59,4 @@ def test_the_database_is_stopped_also_when_it_hangs(
     assert down.stop_database()
     wait_until(lambda: postmaster(server) is None)
     assert not down.stop_database()
+    settings.cache_clear()

@@ -1,4 +1,4 @@
-"""The tables of the page. Every text that comes from outside is escaped here."""
+"""The HTML tables of the tear sheet. Text from outside is escaped here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -8,7 +8,7 @@ import numpy as np
 from strades_pipelines.analysis.arrays import DAY
 from strades_pipelines.analysis.bootstrap import Band
 from strades_pipelines.analysis.drawdowns import deepest
-from strades_pipelines.analysis.significance_report import Worth
+from strades_pipelines.analysis.significance_report import Significance
 from strades_pipelines.analysis.tearsheet.sheet import TearSheet
 from strades_pipelines.analysis.trades import Trades
 
@@ -73,56 +73,61 @@ SHUFFLED = {
 }
 
 
-def shown(value: float | int | None, form: str) -> str:
-    """A figure as a person reads it."""
+def format_figure(value: float | int | None, form: str) -> str:
+    """A figure as text; a dash where it is not defined."""
     return form.format(value) if value is not None and np.isfinite(value) else NONE
 
 
-def pairs(rows: Mapping[str, str]) -> str:
-    """A table of names and texts."""
+def figure_table(rows: Mapping[str, str]) -> str:
+    """A table of two columns: names and texts."""
     cells = (f"<tr><th scope=row>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
     return f"<table>{''.join(cells)}</table>"
 
 
-def statistics(figures: Mapping[str, float | int | None]) -> str:
-    """Four tables side by side."""
+def statistics_tables(figures: Mapping[str, float | int | None]) -> str:
+    """The statistics, as four tables side by side."""
     tables = []
     for title, group in GROUPS.items():
-        rows = {label: shown(figures.get(name), form) for name, (label, form) in group.items()}
-        tables.append(f"<section><h3>{title}</h3>{pairs(rows)}</section>")
+        rows = {label: format_figure(figures.get(name), form) for name, (label, form) in group.items()}
+        tables.append(f"<section><h3>{title}</h3>{figure_table(rows)}</section>")
     return f'<div class="four">{"".join(tables)}</div>'
 
 
-def worth(found: Worth) -> str:
-    """How sure the result is, and the bands of luck around it."""
+def significance_table(found: Significance) -> str:
+    """The figures of significance, and the bands of luck beside them."""
     rows = {
-        "Probability that the true Sharpe is above 0 (PSR)": shown(found.psr, PERCENT),
-        "Trials ever run on these data": shown(found.trials, COUNT),
-        "Sharpe that the best of them shows by luck": shown(found.threshold, RATIO),
-        "Probability that the true Sharpe is above that (DSR)": shown(found.dsr, PERCENT),
-        "Years of record that 95 % takes": shown(found.track_record_years, RATIO),
-        "Returns it rests on": shown(found.observations, COUNT),
+        "Probability that the true Sharpe is above 0 (PSR)": format_figure(found.psr, PERCENT),
+        "Trials ever run on these data": format_figure(found.trials, COUNT),
+        "Sharpe that the best of them shows by luck": format_figure(found.threshold, RATIO),
+        "Probability that the true Sharpe is above that (DSR)": format_figure(found.dsr, PERCENT),
+        "Years of record that 95 % takes": format_figure(found.track_record_years, RATIO),
+        "Returns it rests on": format_figure(found.observations, COUNT),
     }
     body = [_band(*BANDS[name], band) for name, band in found.bootstrap.items()]
     body += [_band(*SHUFFLED[name], band) for name, band in found.shuffle.items()]
     head = ("Band of 90 %", "Actual", "Low", "Median", "High", "Better than")
-    return f'<div class="two uneven"><section>{pairs(rows)}</section><section>{table(head, body)}</section></div>'
+    left, right = figure_table(rows), html_table(head, body)
+    return f'<div class="two uneven"><section>{left}</section><section>{right}</section></div>'
 
 
-def falls(sheet: TearSheet) -> str:
+def drawdown_table(sheet: TearSheet) -> str:
     """The five deepest drawdowns."""
     rows = []
-    for fall in deepest(sheet.equity):
-        back = date(sheet.times[fall.recovery]) if fall.recovery is not None else "not yet"
-        end = fall.recovery if fall.recovery is not None else len(sheet.times) - 1
-        days = (sheet.times[end] - sheet.times[fall.peak]) / DAY
-        depth, peak, trough = shown(fall.depth, PERCENT), date(sheet.times[fall.peak]), date(sheet.times[fall.trough])
-        rows.append((depth, peak, trough, back, shown(days, COUNT)))
-    return table(("Depth", "Peak", "Trough", "Recovered", "Days"), rows)
+    for drawdown in deepest(sheet.equity):
+        back = date(sheet.times[drawdown.recovery]) if drawdown.recovery is not None else "not yet"
+        end = drawdown.recovery if drawdown.recovery is not None else len(sheet.times) - 1
+        days = (sheet.times[end] - sheet.times[drawdown.peak]) / DAY
+        depth, peak, trough = (
+            format_figure(drawdown.depth, PERCENT),
+            date(sheet.times[drawdown.peak]),
+            date(sheet.times[drawdown.trough]),
+        )
+        rows.append((depth, peak, trough, back, format_figure(days, COUNT)))
+    return html_table(("Depth", "Peak", "Trough", "Recovered", "Days"), rows)
 
 
-def trades(sheet: TearSheet) -> str:
-    """The first and the last trades, and how many are left out between them."""
+def trade_table(sheet: TearSheet) -> str:
+    """The first and the last trades, with the count of those left out in between."""
     found = sheet.trades
     rows = list(_trade_rows(sheet, found.take(np.arange(len(found))[: SHOWN // 2]))) if len(found) > SHOWN else []
     if rows:
@@ -131,11 +136,11 @@ def trades(sheet: TearSheet) -> str:
     else:
         rows += _trade_rows(sheet, found)
     head = ("Instrument", "Side", "Entry", "Exit", "Quantity", "Entry price", "Exit price", "Profit", "Return")
-    return f'<div class="scroll">{table(head, rows)}</div>'
+    return f'<div class="scroll">{html_table(head, rows)}</div>'
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """With a head; negative figures are marked."""
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table with a header row; negative figures are marked."""
     top = "".join(f"<th scope=col>{escape(cell)}</th>" for cell in head)
     body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
     return f"<table class=wide><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
@@ -157,7 +162,7 @@ def _cell(text: str) -> str:
 
 def _band(label: str, form: str, band: Band) -> tuple[str, ...]:
     figures = (band.actual, band.lower, band.median, band.upper)
-    return (label, *(shown(figure, form) for figure in figures), shown(band.rank, "{:.0%}"))
+    return (label, *(format_figure(figure, form) for figure in figures), format_figure(band.rank, "{:.0%}"))
 
 
 def _trade_rows(sheet: TearSheet, chosen: Trades) -> Iterable[tuple[str, ...]]:
@@ -167,9 +172,9 @@ def _trade_rows(sheet: TearSheet, chosen: Trades) -> Iterable[tuple[str, ...]]:
             "long" if chosen.direction[k] > 0 else "short",
             minute(chosen.entry_time[k]),
             "open" if chosen.is_open[k] else minute(chosen.exit_time[k]),
-            shown(float(chosen.quantity[k]), "{:,.6g}"),
-            shown(float(chosen.entry_price[k]), "{:,.6g}"),
-            shown(float(chosen.exit_price[k]), "{:,.6g}"),
-            shown(float(chosen.profit[k]), MONEY),
-            shown(float(chosen.return_[k]), PERCENT),
+            format_figure(float(chosen.quantity[k]), "{:,.6g}"),
+            format_figure(float(chosen.entry_price[k]), "{:,.6g}"),
+            format_figure(float(chosen.exit_price[k]), "{:,.6g}"),
+            format_figure(float(chosen.profit[k]), MONEY),
+            format_figure(float(chosen.return_[k]), PERCENT),
         )

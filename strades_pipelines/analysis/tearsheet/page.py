@@ -49,9 +49,9 @@ def _head(sheet: TearSheet) -> str:
     span = "no valuation"
     if len(sheet.times):
         span = f"{html_tables.date(sheet.times[0])} to {html_tables.date(sheet.times[-1])} UTC"
-    cards = [_card(label, html_tables.shown(sheet.figures.get(name), form)) for name, label, form in CARDS]
-    if sheet.worth is not None:
-        cards.append(_card("Deflated Sharpe", html_tables.shown(sheet.worth.dsr, "{:.1%}")))
+    cards = [_card(label, html_tables.format_figure(sheet.figures.get(name), form)) for name, label, form in CARDS]
+    if sheet.significance is not None:
+        cards.append(_card("Deflated Sharpe", html_tables.format_figure(sheet.significance.dsr, "{:.1%}")))
     details = " · ".join(f"<b>{escape(k)}</b> {escape(v)}" for k, v in sheet.details.items())
     return (
         f"<header><h1>{escape(sheet.title)}</h1><p class=quiet>{span}</p><p class=quiet>{details}</p></header>"
@@ -61,10 +61,10 @@ def _head(sheet: TearSheet) -> str:
 
 def _body(sheet: TearSheet, drawn: dict[str, charts.Chart]) -> str:
     parts = [_panel("Account", _place("account", drawn)), _panel("Returns by month, %", _place("months", drawn))]
-    parts.append(_panel("Statistics", html_tables.statistics(sheet.figures)))
-    if sheet.worth is not None:
-        parts.append(_panel("What it is worth", html_tables.worth(sheet.worth)))
-    parts.append(_panel("Deepest drawdowns", html_tables.falls(sheet)))
+    parts.append(_panel("Statistics", html_tables.statistics_tables(sheet.figures)))
+    if sheet.significance is not None:
+        parts.append(_panel("What it is worth", html_tables.significance_table(sheet.significance)))
+    parts.append(_panel("Deepest drawdowns", html_tables.drawdown_table(sheet)))
     if "profits" in drawn:
         spread = [_place(name, drawn) for name in ("distribution", "excursions") if name in drawn]
         titles = ["Returns of the trades", "Return against the worst on the way"]
@@ -72,7 +72,7 @@ def _body(sheet: TearSheet, drawn: dict[str, charts.Chart]) -> str:
         panels = "".join(_panel(title, chart) for title, chart in zip(titles, spread, strict=False))
         parts.append(f"<div class=two>{panels}</div>" if len(spread) > 1 else panels)
     if len(sheet.trades):
-        parts.append(_panel(f"Trades ({len(sheet.trades):,})", html_tables.trades(sheet)))
+        parts.append(_panel(f"Trades ({len(sheet.trades):,})", html_tables.trade_table(sheet)))
     return "".join(parts)
 
 

@@ -44,12 +44,12 @@ def _head(figure: Any, sheet: TearSheet) -> None:
         box = {"facecolor": "#fef3c7", "edgecolor": "none", "pad": 6}
         figure.text(0.975, 0.957, "Synthetic data", size=13, color="#78350f", ha="right", bbox=box)
     for k, (name, label, form) in enumerate(CARDS):
-        value = html_tables.shown(sheet.figures.get(name), form)
+        value = html_tables.format_figure(sheet.figures.get(name), form)
         figure.text(0.07 + 0.15 * k, 0.898, label, size=11, color=QUIET)
         figure.text(0.07 + 0.15 * k, 0.868, value, size=19, weight="bold")
-    if sheet.worth is not None:
+    if sheet.significance is not None:
         figure.text(0.82, 0.898, "Deflated Sharpe", size=11, color=QUIET)
-        figure.text(0.82, 0.868, html_tables.shown(sheet.worth.dsr, "{:.1%}"), size=19, weight="bold")
+        figure.text(0.82, 0.868, html_tables.format_figure(sheet.significance.dsr, "{:.1%}"), size=19, weight="bold")
 
 
 def _equity(axes: Any, sheet: TearSheet) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from strades_pipelines.analysis.arrays import Floats, Ints
-from strades_pipelines.analysis.significance_report import Worth
+from strades_pipelines.analysis.significance_report import Significance
 from strades_pipelines.analysis.trades import Trades, no_trades
 
 
@@ -23,7 +23,7 @@ class TearSheet:
     equity: Floats
     figures: Mapping[str, float | int | None]
     trades: Trades = field(default_factory=no_trades)
-    worth: Worth | None = None
+    significance: Significance | None = None
     exposure: Floats | None = None
     benchmark: Floats | None = None
     names: Mapping[int, str] = field(default_factory=dict)

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.intervals import interval_seconds
-from strades_pipelines.ingestion.loader import Summary, load_stored, read_listings, read_rows
+from strades_pipelines.ingestion.loader import Summary, load_stored
+from strades_pipelines.ingestion.stored_rows import read_listings, read_rows
 from strades_pipelines.ingestion.streams.bars_of_trades import update_trade_bars
 from strades_pipelines.ingestion.streams.frame_store import Frame, StreamSource, run_id_of, store_frames
 from strades_pipelines.ingestion.streams.repair import RepairFailed, ask_again

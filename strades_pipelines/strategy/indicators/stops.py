@@ -1,4 +1,4 @@
-"""Lines that trail a price and turn with it: parabolic SAR and SuperTrend. A bar with a NaN is passed over."""
+"""Lines that trail a price and turn with it: parabolic SAR and SuperTrend. A bar with a NaN is skipped."""
 
 import math
 
@@ -33,7 +33,7 @@ class ParabolicSar:
         return not math.isnan(self.value)
 
     def update(self, high: float, low: float) -> float:
-        """Take in the next bar's extremes and return the stop it was met with."""
+        """Update with the next bar's high and low; returns the stop that was in force for it."""
         if math.isnan(high + low):
             return self.value
         if self.high == self.high:
@@ -53,7 +53,7 @@ class ParabolicSar:
         self.rising = not (down > 0.0 and down > high - self.high)
         self.stop = self.low if self.rising else self.high
         self.extreme = high if self.rising else low
-        # What the stop is kept out of are this bar and the one before; of the first two both are the second.
+        # The stop stays outside this bar and the one before it; at the start both are the second bar.
         self.high = high
         self.low = low
 
@@ -114,7 +114,7 @@ class SuperTrend:
         return not math.isnan(self.value)
 
     def update(self, high: float, low: float, close: float) -> float:
-        """Take in the next bar and return the line."""
+        """Update with the next bar; returns the line."""
         if math.isnan(high + low + close):
             return self.value
         reach = self.multiplier * self.atr.update(high, low, close)

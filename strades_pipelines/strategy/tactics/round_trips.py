@@ -1,11 +1,11 @@
-"""Round trips: from a flat position to the next, told from fills."""
+"""Round trips: from one flat position to the next, computed from fills."""
 
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Fill
 
 
 class RoundTrips:
-    """Adds up what each position brings, fees included, in the account's currency; `last` is that of the last one."""
+    """Sums each position's profit after fees, in the account's currency; `last` is that of the last round trip."""
 
     def __init__(self, size: int) -> None:
         self.held = [0.0] * size
@@ -14,15 +14,15 @@ class RoundTrips:
         self.last = 0.0
 
     def add(self, fill: Fill, account: Account) -> bool:
-        """Take in a fill that the account holds already; whether it ended a round trip, as a turn does."""
+        """Add a fill that the account has booked; returns whether it ended a round trip, as a reversal does."""
         i = fill.i
         held = self.held[i]
         after = account.position[i]
-        brought = -fill.fee
+        profit = -fill.fee
         if held * fill.quantity < 0.0:
             closed = min(abs(held), abs(fill.quantity)) * account.multiplier[i]
-            brought += closed * (fill.price - self.average[i]) * (1.0 if held > 0.0 else -1.0)
-        self.result[i] += brought * account.rate[i]
+            profit += closed * (fill.price - self.average[i]) * (1.0 if held > 0.0 else -1.0)
+        self.result[i] += profit * account.rate[i]
         self.held[i] = after
         self.average[i] = account.average[i]
         if held == 0.0 or held * after > 0.0:
@@ -32,6 +32,6 @@ class RoundTrips:
         return True
 
     def split(self, i: int, ratio: float) -> None:
-        """Each unit has become `ratio` units."""
+        """Restate the positions after a split: each unit has become `ratio` units."""
         self.held[i] *= ratio
         self.average[i] /= ratio

@@ -22,8 +22,8 @@ from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.trading_rows import decision_row, insert
 from strades_pipelines.database.connection import adbc_connect, connect
-from strades_pipelines.market.limits import parse_limits
 from strades_pipelines.market.order_terms import MARKET, OrderRequest, TradingDecision
+from strades_pipelines.market.wallet_limits import parse_limits
 from tests.brokerage.conftest import AAPL, BTC, DAILY_BARS, ETH, LISTINGS, MINUTE, PAPER, REPLAY, START, Connection
 from tests.dashboard.conftest import NEWS_TABLE, store
 
