@@ -8,7 +8,7 @@ from typing import Any
 
 from strades_pipelines.compiler.lowered_values import NotCompilable
 from strades_pipelines.compiler.program import read_source
-from strades_pipelines.compiler.shapes import SCALARS, is_plain
+from strades_pipelines.compiler.shapes import SCALARS, is_plain, listed
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ OUTSIDE = Place("a part of the engine", object, "")
 
 def check_aliases(root: Any, name: str, known: Container[int] = ()) -> set[int]:
     """See that no list or object under `root` is reached in two ways; returns the ids of all of them.
+
+    What a class names in `references` is no second way: it must be the root's own part of that name.
 
     Args:
         name: what to call the root.
@@ -52,6 +54,7 @@ def check_aliases(root: Any, name: str, known: Container[int] = ()) -> set[int]:
         if is_new:
             seen |= dict.fromkeys(ids, Place(f"{place.path}[...]", place.owner, place.attribute))
         else:
+            reasons += _wrong_references(value, place, root, name)
             stack += reversed(list(_parts(value, place)))
     if reasons:
         raise NotCompilable("\n".join(reasons))
@@ -72,9 +75,19 @@ def _parts(value: Any, place: Place) -> Iterator[tuple[Any, Place]]:
         state = vars(value)
         if SCALARS.keys() >= set(map(type, state.values())):
             return
+        references = listed(value, "references")
         for name, part in state.items():
-            if type(part) not in SCALARS and (type(part) in (list, tuple) or is_plain(part)):
+            if name not in references and type(part) not in SCALARS and (type(part) in (list, tuple) or is_plain(part)):
                 yield part, Place(f"{place.path}.{name}", type(value), name)
+
+
+def _wrong_references(value: Any, place: Place, root: Any, root_name: str) -> Iterator[str]:
+    """A line for each reference of an object that is not the root's part of its name."""
+    if isinstance(value, list | tuple):
+        return
+    for name in listed(value, "references"):
+        if value is root or vars(root).get(name) is not vars(value)[name]:
+            yield f"{where_set(type(value), name)}: {place.path}.{name} is not {root_name}.{name}"
 
 
 def where_set(cls: type, attribute: str) -> str:

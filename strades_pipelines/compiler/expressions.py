@@ -188,6 +188,8 @@ class Expressions(Places):
             raise self.refuse(node, f"{cls.__name__}.{node.attr} is no number set before the first event")
         if entry.kind == "constant":
             return self.constant(node, entry.value)
+        if entry.kind == "reference":
+            return self.part_of_root(node)
         if entry.single:
             return Single(owner, node.attr, entry)
         if entry.kind in ("float", "int", "bool", "object"):
@@ -202,6 +204,14 @@ class Expressions(Places):
                 return Array(kind, owner, node.attr, 0 if kind == "float" else 1, 2, entry.stride, entry.offset)
             return Array(kind, owner, node.attr, entry.n, entry.n + 1)
         raise self.refuse(node, f"{ast.unparse(node)} outside of a loop over it")
+
+    def part_of_root(self, node: ast.Attribute) -> Value:
+        """What an attribute of `references` stands for: the root's part of the same name, which lies at its place."""
+        root = self.program.root
+        entry = root and root.shape.get(node.attr)
+        if root is None or entry is None or entry.kind != "object":
+            raise self.refuse(node, f"{ast.unparse(node)} is no part of the root")
+        return self.inline(root, node.attr, entry)
 
     def kind_at(self, owner: Object, name: str, kind: str) -> str:
         """The kind of what is read from an attribute or list: a real where integers are put into floats."""

@@ -37,7 +37,7 @@ class Packer:
         if woven:
             self._weave(woven, n)
         for name, entry in shape.fields:
-            if not entry.stride and entry.kind != "constant":
+            if not entry.stride and entry.kind not in ("constant", "reference"):
                 try:
                     self._put(state[name], entry, f + entry.f, n + entry.n)
                 except OverflowError:

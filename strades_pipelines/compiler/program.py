@@ -130,7 +130,8 @@ class Program:
     """The functions made so far, by what they were made of, and the errors they can raise.
 
     `single` says that there is one instrument: the index of every event is 0. `ahead` has the indicators that were
-    updated ahead, by the shape of their owner and their names there. `kinds` are those of the local numbers of
+    updated ahead, by the shape of their owner and their names there. `root` is the object that `references` are parts
+    of. `kinds` are those of the local numbers of
     functions. `trusted` are modules whose integers stay small. `reals` are float attributes and lists, by shape and
     name, that integers are put into: what is read there is a real; where more of them are found, `found_reals`, all
     is to be lowered again. `reasons` are those why it does not compile. `used` are the constants and functions that
@@ -144,6 +145,7 @@ class Program:
     reasons: list[str] = field(default_factory=list)
     used: dict[tuple[int, str], Used] = field(default_factory=dict)
     ahead: Mapping[tuple[Shape, str], Computed] = field(default_factory=dict)
+    root: Object | None = None
     module: ir.Module = field(default_factory=lambda: ir.Module("strades"))
     functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)
     kinds: dict[tuple[Any, ...], Mapping[str, str]] = field(default_factory=dict)

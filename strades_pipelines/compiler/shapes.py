@@ -28,6 +28,7 @@ SIZES = {
     "ints": (0, 2),
     "objects": (0, 3),
     "reserve": (0, 0),
+    "reference": (0, 0),
 }
 
 
@@ -49,7 +50,8 @@ class Field:
     and ints (N: start, length), objects (N: start in F, start in N, count), reserve (`n` is its number). The lists that
     a class names in `interleaved` lie together, element by element: `n` is then where they all start, `stride` how far
     an element is from the next, `offset` where in it this list's number is. What a class names in `constants` is part
-    of the code. `single`: a list of one element, which lies inline: that of the only instrument, for the most part.
+    of the code. What it names in `references` is the root's part of the same name, and takes no place here.
+    `single`: a list of one element, which lies inline: that of the only instrument, for the most part.
     """
 
     kind: str
@@ -87,6 +89,26 @@ class Shape:
         """The field of an attribute, None where it has no place in the arrays."""
         return self._by_name.get(name)
 
+    def at(self, *path: str) -> Field:
+        """The field that a path of attributes leads to, its slots counted from the beginning of this shape."""
+        name, *rest = path
+        entry = self._by_name[name]
+        if not rest:
+            return entry
+        assert entry.shape is not None
+        inner = entry.shape.at(*rest)
+        return replace(inner, f=entry.f + inner.f, n=entry.n + inner.n)
+
+    def without(self, *path: str) -> "Shape":
+        """The same layout, in which what a path of attributes leads to is left as it is."""
+        name, *rest = path
+        fields = [(one, entry) for one, entry in self.fields if one != name]
+        if rest:
+            entry = self._by_name[name]
+            assert entry.shape is not None
+            fields.append((name, replace(entry, shape=entry.shape.without(*rest))))
+        return replace(self, fields=tuple(fields))
+
     @cached_property
     def _by_name(self) -> dict[str, Field]:
         return dict(self.fields)
@@ -122,10 +144,14 @@ def _signature(value: Any) -> Any:
     if not is_plain(value):
         return ("unplaced", cls)
     state = state_of(value)
-    fixed = [(name, state[name]) for name in _listed(value, "constants")]
+    fixed = [(name, state[name]) for name in listed(value, "constants")]
     kinds: Sequence[Any] = tuple(map(type, state.values()))
     if not SCALARS.keys() >= set(kinds):
-        kinds = [kind if kind in SCALARS else _signature(one) for kind, one in zip(kinds, state.values(), strict=True)]
+        references = listed(value, "references")
+        kinds = [
+            kind if kind in SCALARS else "reference" if name in references else _signature(one)
+            for kind, (name, one) in zip(kinds, state.items(), strict=True)
+        ]
     return (cls, *fixed, *state, *kinds)
 
 
@@ -146,8 +172,8 @@ def _signatures(values: list[Any]) -> frozenset[Any]:
 def _shape(obj: Any) -> Shape:
     found: list[tuple[str, Field]] = []
     unplaced: dict[str, str] = {}
-    together = _listed(obj, "interleaved")
-    constants = _listed(obj, "constants")
+    together = listed(obj, "interleaved")
+    constants, references = listed(obj, "constants"), listed(obj, "references")
     f, n = 0, 0
     state = vars(obj)
     alone = bool(together) and len(state[together[0]]) == 1
@@ -160,6 +186,9 @@ def _shape(obj: Any) -> Shape:
             continue
         if name in constants:
             found.append((name, Field("constant", f, n, value=value)))
+            continue
+        if name in references:
+            found.append((name, Field("reference", f, n)))
             continue
         entry = _single(value, f, n) if alone and name in together else None
         if name not in together:
@@ -174,8 +203,8 @@ def _shape(obj: Any) -> Shape:
     return Shape(type(obj), tuple(found), f, n, unplaced)
 
 
-def _listed(obj: Any, name: str) -> tuple[str, ...]:
-    """The attributes that a class of the host names under `constants` or `interleaved`; others may use these words."""
+def listed(obj: Any, name: str) -> tuple[str, ...]:
+    """The attributes that a class names under `constants`, `interleaved` or `references`; () where these are others'."""
     state = vars(obj)
     names = () if name in state else getattr(obj, name, ())
     return names if isinstance(names, tuple) and all(one in state for one in names) else ()

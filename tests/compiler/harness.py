@@ -48,7 +48,7 @@ class Compiled:
         owner, row = Object(self.shape), [Event(Bar, row=Number(None, "int"))]
         reals: frozenset[tuple[Shape, str]] = frozenset()
         while True:
-            program = Program(single=True, reals=reals)
+            program = Program(single=True, reals=reals, root=owner)
             hook = Hook(
                 program.method(owner, "on_bar", row, "on_bar", hot=True),
                 program.method(owner, "on_bar", row, "on_bar", apart=True),
