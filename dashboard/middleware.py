@@ -16,14 +16,16 @@ from django.utils.translation import gettext as _
 
 from dashboard.access import ANYONE, MATRIX
 from dashboard.accounts.adapter import no_account_yet
+from dashboard.accounts.changes import record_change
 from dashboard.accounts.connections import is_alive
 from dashboard.accounts.roles import NEEDS_SECOND_FACTOR, Right, Role, holders
 from dashboard.accounts.second_factor import SecondFactorUnreadable
-from dashboard.write_limits import refuse_too_many
+from dashboard.rate_limits import EXPORTED, refuse_too_many
 
 logger = logging.getLogger(__name__)
 Respond = Callable[[HttpRequest], HttpResponse]
 ANONYMOUS_SECONDS = 3600
+LONGEST_CHANGE = 100  # letters of a change in audit.account_changes
 TIME_ZONE_COOKIE, THEME_COOKIE = "strades_time_zone", "strades_theme"
 
 
@@ -96,8 +98,13 @@ class AccessMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Serve one request."""
-        return self._get_response(request)
+        """Serve one request. A file whose row in the audit cannot be written is not given."""
+        response = self._get_response(request)
+        match = request.resolver_match
+        if match is not None and match.url_name in EXPORTED and response.status_code == 200:
+            path = "".join(letter if letter.isprintable() else "_" for letter in request.path)
+            record_change(request.user, f"saved {path}"[:LONGEST_CHANGE], request=request)
+        return response
 
     def process_view(self, request: HttpRequest, view: Any, arguments: Any, names: Any) -> HttpResponse | None:
         """Return the refusal, or None where the view may run."""

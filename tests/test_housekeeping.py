@@ -11,7 +11,12 @@ import pytest
 from strades_pipelines.brokerage.trading_rows import insert, line_row
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
 from strades_pipelines.defs.automation.freshness import longest_wait
-from strades_pipelines.defs.maintenance.housekeeping import delete_expired_sessions, inventory, verify_ledgers
+from strades_pipelines.defs.maintenance.housekeeping import (
+    delete_expired_sessions,
+    inventory,
+    verify_audit,
+    verify_ledgers,
+)
 from strades_pipelines.market.ledger_chain import chain, deposit
 from strades_pipelines.partitions import MONTHS, SINGLE_RUN
 from strades_pipelines.resources.database import Database
@@ -124,4 +129,29 @@ def test_the_nightly_verification_fails_for_an_edited_ledger(
     connection.execute("UPDATE trading.ledger SET reference = 'v'")
     connection.commit()
     with pytest.raises(dg.Failure, match="3 faults: wallet w: line 0: its hash does not cover what it says"):
+        verify()
+
+
+def test_the_nightly_verification_says_where_the_audit_was_touched(
+    connection: "psycopg.Connection[Any]", database_url: str
+) -> None:
+    def verify() -> None:
+        verify_audit(dg.build_op_context(), database=Database(url=database_url))
+
+    verify()  # a world without accounts
+    for change in ("made as viewer", "admin", "saved /wallets/paper/fills.csv"):
+        connection.execute(
+            "INSERT INTO audit.account_changes (changed_at, changed_by, person_id, change) VALUES (%s, 'ada', 1, %s)",
+            [NOW, change],
+        )
+    connection.commit()
+    verify()
+    connection.execute("ALTER TABLE audit.account_changes DISABLE TRIGGER append_only")
+    connection.execute("UPDATE audit.account_changes SET change = 'viewer' WHERE sequence = 2")
+    connection.commit()
+    with pytest.raises(dg.Failure, match=r"^row 2 of audit.account_changes was changed: its hash is another; compare"):
+        verify()
+    connection.execute("DELETE FROM audit.account_changes WHERE sequence = 2")
+    connection.commit()
+    with pytest.raises(dg.Failure, match=r"^row 3 of audit.account_changes follows row 1: rows between are gone; comp"):
         verify()

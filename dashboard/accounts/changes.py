@@ -4,12 +4,33 @@ from ipaddress import ip_address
 from typing import Any
 
 from allauth.core import context
+from django.db import connection
 from django.http import HttpRequest
 
-from dashboard.accounts.models import AccountChange, Invitation, User
+from dashboard.accounts.models import AccountChange, User
 
 # Of `Authenticator.type`.
 FACTORS = {"totp": "authenticator app", "webauthn": "passkey", "recovery_codes": "recovery codes"}
+# Up to all that made an account, then down to all that these made. UNION ends circles: two admins may change each
+# other.
+RELATED = """
+    WITH RECURSIVE made_by AS MATERIALIZED (
+        SELECT created_by_id AS maker, used_by_id AS made FROM invitations WHERE used_by_id IS NOT NULL
+        UNION
+        SELECT m."UserID", c.person_id
+        FROM audit.account_changes AS c INNER JOIN user_logging_info AS m ON m."Pseudo" = c.changed_by
+        WHERE c.person_id <> m."UserID"
+    ), makers AS (
+        SELECT "UserID" AS id FROM user_logging_info WHERE "Pseudo" = %s
+        UNION
+        SELECT b.maker FROM made_by AS b INNER JOIN makers AS m ON m.id = b.made
+    ), related AS (
+        SELECT id FROM makers
+        UNION
+        SELECT b.made FROM made_by AS b INNER JOIN related AS r ON r.id = b.maker
+    )
+    SELECT u."Pseudo" FROM related AS r INNER JOIN user_logging_info AS u ON u."UserID" = r.id
+"""
 
 
 def record_change(person: Any, what: str, *, by: str = "", request: HttpRequest | None = None) -> None:
@@ -32,15 +53,14 @@ def address_of(request: HttpRequest) -> str | None:
 
 
 def related_accounts(pseudo: str) -> set[str]:
-    """Names of the accounts that this one invited or changed, and of those that invited or changed it.
+    """Names of the accounts behind which the person of this one may be, by how they were made.
 
-    One person may be behind two of them: an admin can invite himself. Longer chains are not followed.
+    Who invited or changed an account may be its owner: an admin can invite himself, as often as he likes. So two
+    accounts are related where one made the other, through whatever accounts between, or where one account made both.
     """
-    invited = Invitation.objects.filter(created_by__pseudo=pseudo).values_list("used_by__pseudo", flat=True)
-    inviting = Invitation.objects.filter(used_by__pseudo=pseudo).values_list("created_by__pseudo", flat=True)
-    changed = AccountChange.objects.filter(by=pseudo).values_list("person__pseudo", flat=True)
-    changing = AccountChange.objects.filter(person__pseudo=pseudo).values_list("by", flat=True)
-    return {str(name) for name in invited.union(inviting, changed, changing) if name} - {pseudo}
+    with connection.cursor() as cursor:
+        cursor.execute(RELATED, [pseudo])
+        return {str(name) for (name,) in cursor.fetchall()} - {pseudo}
 
 
 def record_password(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:

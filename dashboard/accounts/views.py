@@ -34,6 +34,8 @@ def settings(request: HttpRequest) -> HttpResponse:
         form = ProfileForm(request.POST or None, instance=person)
         if request.method == "POST" and form.is_valid():
             form.save()
+            if changed := [name for name in form.Meta.fields if name in form.changed_data]:
+                record_change(person, f"profile: {', '.join(changed)}", request=request)  # not what stands in it
             messages.success(request, _("Saved."))
             return redirect("settings")
     context = {

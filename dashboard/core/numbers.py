@@ -77,11 +77,11 @@ def percent_text(fraction: float, *, signed: bool = False, unit: str = "%") -> s
     return f"{decimal_text(Decimal(repr(fraction)) * 100, 2, signed=signed)}\N{NO-BREAK SPACE}{unit}"
 
 
-def time_text(at: datetime) -> str:
+def time_text(at: datetime, *, seconds: bool = False) -> str:
     """An instant in the zone of the page, with the zone: `22 Nov 2026 14:05 UTC`, `22 nov. 2026 14:05 UTC`."""
     local = timezone.localtime(at)
     month = (MONTHS_FR if is_french() else MONTHS_EN)[local.month - 1]
-    return f"{local.day} {month} {local:%Y %H:%M} {local.tzname()}"
+    return f"{local.day} {month} {local:{'%Y %H:%M:%S' if seconds else '%Y %H:%M'}} {local.tzname()}"
 
 
 def clock_text(at: datetime, now: datetime | None = None) -> str:

@@ -7,24 +7,27 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db import connection as own
 from psycopg.types.json import Jsonb
 
 from dashboard.gateway.reading import read
+from strades_pipelines.database.crash import crash_point
 
 WALLETS = """
-    SELECT w.wallet, w.broker, w.limits, trading.strategies_of(w.wallet) AS strategies,
+    SELECT w.wallet, w.broker, w.limits, trading.strategies_of(w.wallet) AS strategies, w.code_hash,
         s.state, s.reason, l.wallet IS NULL AS may_send,
         a.request_id, coalesce(a.limits, '{}') AS approved_limits,
-        coalesce(a.strategies, '{}') AS approved_strategies, a.requested_by, a.approved_by, a.approved_at,
+        coalesce(a.strategies, '{}') AS approved_strategies, a.code_hash AS approved_code,
+        a.requested_by, a.approved_by, a.approved_at,
+        CASE WHEN a.revoked_at IS NULL AND a.begins_at > now() THEN a.begins_at END AS begins_at,
         a.revoked_by, a.revoked_at, p.day AS parity_day, p.decisions, p.decisions_agreeing, p.fills, p.fills_agreeing
     FROM trading.wallets AS w
     INNER JOIN trading.wallet_states AS s ON s.wallet = w.wallet
     LEFT JOIN trading.live_refusals AS l ON l.wallet = w.wallet
     LEFT JOIN LATERAL (
-        SELECT r.request_id, r.limits, r.strategies, r.requested_by,
-            a.approved_by, a.approved_at, v.revoked_by, v.revoked_at
+        SELECT r.request_id, r.limits, r.strategies, r.code_hash, r.requested_by,
+            a.approved_by, a.approved_at, a.approved_at + interval '60 seconds' AS begins_at, v.revoked_by, v.revoked_at
         FROM trading.live_requests AS r INNER JOIN trading.live_approvals AS a ON a.request_id = r.request_id
         LEFT JOIN trading.live_revocations AS v ON v.request_id = r.request_id
         WHERE r.wallet = w.wallet ORDER BY a.approved_at DESC, r.request_id DESC LIMIT 1
@@ -35,22 +38,32 @@ WALLETS = """
     WHERE w.mode = 'live' AND w.state <> 'retired' ORDER BY w.wallet LIMIT 100
 """
 WAITING = """
-    SELECT r.request_id, r.wallet, r.limits, r.strategies, r.reason, r.requested_by, r.requested_at, r.expires_at,
-        r.requested_at + interval '60 seconds' AS alone_from
+    SELECT r.request_id, r.wallet, r.limits, r.strategies, r.code_hash, r.reason, r.requested_by, r.requested_at,
+        r.expires_at, r.requested_at + interval '60 seconds' AS alone_from
     FROM trading.live_requests AS r
     WHERE r.expires_at > clock_timestamp()
         AND NOT EXISTS (SELECT FROM trading.live_approvals AS a WHERE a.request_id = r.request_id)
         AND NOT EXISTS (SELECT FROM trading.live_revocations AS v WHERE v.request_id = r.request_id)
+        AND NOT EXISTS (SELECT FROM trading.live_changes AS c WHERE c.request_id = r.request_id)
     ORDER BY r.request_id DESC LIMIT 100
 """
-# Only with the limits and strategies that the page showed.
+# Only with the limits, strategies and code that the page showed.
 REQUEST = """
-    INSERT INTO trading.live_requests (request_key, wallet, limits, strategies, reason, requested_by)
-    SELECT %s, w.wallet, w.limits, trading.strategies_of(w.wallet), %s, %s FROM trading.wallets AS w
-    WHERE w.wallet = %s AND w.mode = 'live' AND w.state <> 'retired' AND w.limits = %s
-        AND trading.strategies_of(w.wallet) = %s
+    INSERT INTO trading.live_requests (request_key, wallet, limits, strategies, code_hash, reason, requested_by)
+    SELECT %(key)s, w.wallet, w.limits, trading.strategies_of(w.wallet), w.code_hash, %(reason)s, %(by)s
+    FROM trading.wallets AS w
+    WHERE w.wallet = %(wallet)s AND w.mode = 'live' AND w.state <> 'retired' AND w.limits = %(limits)s
+        AND trading.strategies_of(w.wallet) = %(strategies)s AND w.code_hash = %(code)s
     ON CONFLICT (request_key) DO NOTHING
 """
+IS_ASKED = "SELECT FROM trading.live_requests WHERE request_key = %(key)s AND wallet = %(wallet)s"
+# Two forms of one person at once are counted one after the other.
+IN_LINE = "SELECT pg_advisory_xact_lock(hashtext('strades.live_request:' || %(by)s))"
+LAST_HOUR = """
+    SELECT count(*) FROM trading.live_requests
+    WHERE requested_by = %(by)s AND requested_at > clock_timestamp() - interval '1 hour'
+"""
+MOST_IN_AN_HOUR = 3
 APPROVE = """
     INSERT INTO trading.live_approvals (request_id, requested_by, approved_by, is_one_person)
     SELECT r.request_id, r.requested_by, %(by)s, r.requested_by = %(by)s
@@ -71,22 +84,26 @@ REVOKE = """
 class LiveWallet:
     """A live wallet with its newest approval and the newest day of parity; what there is not is None.
 
-    Strategies are those of a wallet of several: the percent of its capital by name.
+    Strategies are those of a wallet of several: the percent of its capital by name. `begins_at` is when it will trade,
+    in the minute after an approval.
     """
 
     wallet: str
     broker: str
     limits: dict[str, Any]
     strategies: dict[str, str]
+    code_hash: str
     state: str
     reason: str | None
     may_send: bool
     request_id: int | None
     approved_limits: dict[str, Any]
     approved_strategies: dict[str, str]
+    approved_code: str | None
     requested_by: str | None
     approved_by: str | None
     approved_at: datetime | None
+    begins_at: datetime | None
     revoked_by: str | None
     revoked_at: datetime | None
     parity_day: date | None
@@ -120,6 +137,7 @@ class LiveRequest:
     wallet: str
     limits: dict[str, Any]
     strategies: dict[str, str]
+    code_hash: str
     reason: str
     requested_by: str
     requested_at: datetime
@@ -145,21 +163,42 @@ def _parse(found: LiveWallet | LiveRequest, *names: str) -> dict[str, Any]:
     return {name: json.loads(str(getattr(found, name))) for name in names}
 
 
+class TooManyRequests(Exception):
+    """Somebody has asked for live trading as often as one may in an hour."""
+
+
 def request_live(
-    wallet: str, limits: dict[str, Any], strategies: dict[str, Any], *, reason: str, by: str, key: UUID
+    wallet: str, limits: dict[str, Any], strategies: dict[str, Any], code: str, *, reason: str, by: str, key: UUID
 ) -> bool:
-    """Ask for a live wallet; the same key again is the same request. False where its limits or strategies differ."""
-    with own.cursor() as cursor:
-        cursor.execute(REQUEST, [key, reason, by, wallet, Jsonb(limits), Jsonb(strategies)])
-        cursor.execute("SELECT 1 FROM trading.live_requests WHERE request_key = %s AND wallet = %s", [key, wallet])
-        return cursor.fetchone() is not None
+    """Ask for a live wallet; the same key again is the same request. False where it is not what the page showed.
+
+    Raises:
+        TooManyRequests: it would be the fourth of this person in an hour, of whatever wallets.
+    """
+    shown = {"wallet": wallet, "limits": Jsonb(limits), "strategies": Jsonb(strategies), "code": code}
+    values = {**shown, "reason": reason, "by": by, "key": key}
+    with transaction.atomic(), own.cursor() as cursor:
+        cursor.execute(IN_LINE, values)
+        cursor.execute(IS_ASKED, values)
+        if cursor.fetchone() is not None:
+            return True
+        cursor.execute(LAST_HOUR, values)
+        if cursor.fetchone()[0] >= MOST_IN_AN_HOUR:
+            raise TooManyRequests
+        cursor.execute(REQUEST, values)
+        is_asked = cursor.rowcount == 1
+        crash_point("dashboard.live_request_written")
+    crash_point("dashboard.live_request_committed")
+    return is_asked
 
 
 def approve_live(request_id: int, *, by: str) -> str | None:
     """Approve a request, once. Returns why that is refused, in one line of the database's."""
     try:
-        with own.cursor() as cursor:
+        with transaction.atomic(), own.cursor() as cursor:
             cursor.execute(APPROVE, {"by": by, "request": request_id})
+            crash_point("dashboard.live_approval_written")
+        crash_point("dashboard.live_approval_committed")
     except IntegrityError as error:
         cause = error.__cause__
         return (cause.diag.message_primary or "") if isinstance(cause, psycopg.Error) else ""
@@ -168,7 +207,10 @@ def approve_live(request_id: int, *, by: str) -> str | None:
 
 def revoke_live(request_id: int, *, by: str) -> bool:
     """Revoke every request and approval of the wallet of a request. False when no request has that id."""
-    with own.cursor() as cursor:
+    with transaction.atomic(), own.cursor() as cursor:
         cursor.execute(REVOKE, [by, request_id])
         cursor.execute("SELECT 1 FROM trading.live_requests WHERE request_id = %s", [request_id])
-        return cursor.fetchone() is not None
+        is_there = cursor.fetchone() is not None
+        crash_point("dashboard.live_revocation_written")
+    crash_point("dashboard.live_revocation_committed")
+    return is_there

@@ -17,31 +17,36 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.accounts.changes import related_accounts
 from dashboard.accounts.models import User
 from dashboard.gateway import live_trading as gateway
-from dashboard.gateway.live_trading import LiveRequest, LiveWallet
+from dashboard.gateway.live_trading import LiveRequest, LiveWallet, TooManyRequests
 from dashboard.gateway.reading import parse_whole, snapshot
+from dashboard.rate_limits import HOUR, too_many
 from strades_pipelines.settings import settings
 
 LARGEST_ID = 2**63 - 1
-# What the database says (migration 0059), for the catalogue.
+# What the database says (migrations 0059 and 0063), for the catalogue.
 REFUSALS = (
     gettext_noop("the request has expired: ask again"),
     gettext_noop("one person alone waits for 60 s"),
     gettext_noop("the request was taken back"),
-    # Why a wallet is halted, in its view trading.live_refusals.
+    gettext_noop("the wallet has changed since it was asked for: ask again"),
+    # Why a wallet is halted or reducing, in its view trading.live_refusals.
     gettext_noop("live needs an approval: ask for it on the page Live of the dashboard"),
     gettext_noop("its limits have changed since live was approved: ask again on the page Live of the dashboard"),
     gettext_noop("its strategies have changed since live was approved: ask again on the page Live of the dashboard"),
+    gettext_noop("its code has changed since live was approved: ask again on the page Live of the dashboard"),
+    gettext_noop("live was approved less than a minute ago: wait, or cancel it on the page Live of the dashboard"),
     gettext_noop("one person approved live: another has to, or STRADES_LIVE_ONE_PERSON=true"),
 )
 
 
 class RequestForm(forms.Form):
-    """A request as the page's form sends it: limits and strategies are those that it showed."""
+    """A request as the page's form sends it: limits, strategies and code are those that it showed."""
 
     key = forms.UUIDField()
     wallet = forms.CharField(max_length=200)
     limits = forms.JSONField(max_length=10_000, required=False)  # {} is empty to Django
     strategies = forms.JSONField(max_length=10_000, required=False)
+    code = forms.CharField(max_length=64, required=False)
     reason = forms.CharField(max_length=300)
 
 
@@ -71,12 +76,16 @@ def live_request(request: HttpRequest) -> HttpResponse:
     given = form.cleaned_data
     key = given["key"]
     assert isinstance(key, UUID)
-    shown = given["wallet"], given["limits"], given["strategies"]
-    if gateway.request_live(*shown, reason=given["reason"], by=_name(request), key=key):
+    shown = given["wallet"], given["limits"], given["strategies"], given["code"]
+    try:
+        is_asked = gateway.request_live(*shown, reason=given["reason"], by=_name(request), key=key)
+    except TooManyRequests:
+        return too_many(request, "live", HOUR)
+    if is_asked:
         messages.success(request, _("Asked for. It lapses after 15 minutes."))
     else:
         messages.error(
-            request, _("Its limits or strategies have changed since this page was opened. Look again, then ask.")
+            request, _("Its limits, strategies or code have changed since this page was opened. Look again, then ask.")
         )
     return redirect("live")
 
@@ -95,12 +104,16 @@ def live_approve(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("Type the name of the wallet as it is written. Nothing was approved."))
     elif found.requested_by in _related_names(request):
         messages.error(
-            request, _("Your account or theirs invited or changed the other. A third person has to approve.")
+            request,
+            _("One person may be behind your account and theirs, by how they were made. Another has to approve."),
         )
     elif refusal := gateway.approve_live(found.request_id, by=_name(request)):
         messages.error(request, _(refusal))
     else:
-        messages.success(request, _("%(wallet)s may trade with money from now on.") % {"wallet": found.wallet})
+        messages.success(
+            request,
+            _("%(wallet)s trades with money in a minute. Until then it can be cancelled.") % {"wallet": found.wallet},
+        )
     return redirect("live")
 
 

@@ -1,8 +1,8 @@
 """Whether a live wallet may send: two people approved it with its limits and strategies, or one where that is set.
 
-The rule stands in the database (migration 0059), in the view that each send reads under its lock: a wallet without an
-approval is halted, one whose limits or strategies have changed since is reducing, whoever asks and whatever a page
-says.
+The rule stands in the database (migrations 0059 and 0063), in the view that each send reads under its lock: a wallet
+without an approval is halted, one whose limits, strategies or code have changed since is reducing, whoever asks and
+whatever a page says.
 """
 
 from strades_pipelines.brokerage.prices import Connection

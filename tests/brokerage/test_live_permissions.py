@@ -15,16 +15,12 @@ from strades_pipelines.brokerage.retirement import retire_unlisted
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.roles import DASHBOARD_ROLE
 from strades_pipelines.settings import settings
-from tests.brokerage.approvals import APPROVE, approve_live
+from tests.brokerage.approvals import APPROVE, approve_live, let_time_pass, request_live
 
 WALLET = """
     INSERT INTO trading.wallets (wallet, mode, broker, strategy, parameters, instruments, interval, code_hash, currency,
         opening_cash, fee_rate, opened_at, max_decision_age)
     VALUES ('money', %s, 'alpaca', 'sma_cross', '{}', '{}', '1m', '', 'USD', 1, 0, '2024-01-02Z', '1 h')
-"""
-REQUEST = """
-    INSERT INTO trading.live_requests (request_key, wallet, limits, strategies, reason, requested_by)
-    VALUES (gen_random_uuid(), 'money', %s, trading.strategies_of('money'), 'why', %s) RETURNING request_id
 """
 SLEEVE = """
     INSERT INTO trading.sleeves
@@ -33,12 +29,9 @@ SLEEVE = """
     ON CONFLICT (wallet, sleeve) DO UPDATE SET capital_percent = excluded.capital_percent, retired_at = NULL
 """
 REVOKE = "INSERT INTO trading.live_revocations (request_id, revoked_by) VALUES (%s, 'x')"
-LATER = """
-    UPDATE trading.live_requests SET requested_at = requested_at - %(past)s::interval,
-        expires_at = expires_at - %(past)s::interval
-"""
 PEOPLE = st.sampled_from(["ada", "bob"])
 LIMITS = st.sampled_from(["{}", '{"max_orders_per_minute": 3}'])
+CODES = st.sampled_from(["old", "new"])
 STATE = "SELECT state FROM trading.wallet_states WHERE wallet = 'money'"
 
 
@@ -59,23 +52,33 @@ class Steps(RuleBasedStateMachine):
         super().__init__()
         self.owner = owner
         owner.execute("SET session_replication_role = replica")
-        owner.execute("TRUNCATE trading.live_approvals, trading.live_revocations, trading.live_requests")
-        owner.execute("UPDATE trading.wallets SET limits = '{}'")
+        owner.execute(
+            "TRUNCATE trading.live_approvals, trading.live_revocations, trading.live_changes, trading.live_requests"
+        )
+        owner.execute("UPDATE trading.wallets SET limits = '{}', code_hash = 'old'")
         owner.execute("DELETE FROM trading.sleeves")
         owner.execute("SET session_replication_role = origin")
         owner.execute("SET strades.live_one_person = 'off'")
-        self.now, self.limits, self.percent, self.is_one_person_set = 0, "{}", "0", False
-        # By whom, with which limits and percent of the capital for a strategy, when.
-        self.asked: dict[int, tuple[str, tuple[str, str], int]] = {}
+        self.now, self.is_one_person_set = 0, False
+        self.wallet = {"limits": "{}", "percent": "0", "code": "old"}
+        self.asked: dict[int, tuple[str, int]] = {}  # by whom, when
         self.revoked: set[int] = set()
-        self.approved: list[tuple[int, bool]] = []
+        self.changed: set[int] = set()  # whose wallet has changed since
+        self.approved: list[tuple[int, bool, int]] = []  # which, by the asker himself, when
+
+    def change(self, name: str, value: str) -> None:
+        if self.wallet[name] != value:
+            self.wallet[name] = value
+            self.changed |= self.asked.keys()
+
+    def counts(self, request: int, is_alone: bool) -> bool:
+        return request not in self.revoked and (self.is_one_person_set or not is_alone)
 
     @rule(target=requests, by=PEOPLE)
     def request(self, by: str) -> int:
-        row = self.owner.execute(REQUEST, [self.limits, by]).fetchone()
-        assert row is not None
-        self.asked[row[0]] = (by, (self.limits, self.percent), self.now)
-        return int(row[0])
+        request = request_live(self.owner, "money", by=by)
+        self.asked[request] = (by, self.now)
+        return request
 
     @rule(request=requests)
     def approve_as_another(self, request: int) -> None:
@@ -83,11 +86,12 @@ class Steps(RuleBasedStateMachine):
 
     @rule(request=requests, by=PEOPLE, says_alone=st.booleans())
     def approve(self, request: int, by: str, says_alone: bool) -> None:
-        asker, _terms, at = self.asked[request]
+        asker, at = self.asked[request]
         waited = self.now - at
         is_good = (
             request not in self.revoked
-            and request not in {done for done, _ in self.approved}
+            and request not in self.changed
+            and request not in {done for done, _, _ in self.approved}
             and waited < 15 * 60
             and (waited >= 60 if says_alone else by != asker)
         )
@@ -97,7 +101,7 @@ class Steps(RuleBasedStateMachine):
             assert not is_good
         else:
             assert is_good
-            self.approved.append((request, says_alone))
+            self.approved.append((request, says_alone, self.now))
             event("approved")
 
     @rule(request=requests)
@@ -105,12 +109,18 @@ class Steps(RuleBasedStateMachine):
         if request not in self.revoked:
             self.owner.execute(REVOKE, [request])
             self.revoked.add(request)
-            event(f"revoked: {'an approved one' if request in dict(self.approved) else 'one that waits'}")
+            is_approved = request in {done for done, _, _ in self.approved}
+            event(f"revoked: {'an approved one' if is_approved else 'one that waits'}")
 
     @rule(limits=LIMITS)
     def change_limits(self, limits: str) -> None:
         self.owner.execute("UPDATE trading.wallets SET limits = %s", [limits])
-        self.limits = limits
+        self.change("limits", limits)
+
+    @rule(code=CODES)
+    def change_code(self, code: str) -> None:
+        self.owner.execute("UPDATE trading.wallets SET code_hash = %s", [code])
+        self.change("code", code)
 
     @rule(percent=st.sampled_from(["0", "5", "100"]))
     def change_strategy(self, percent: str) -> None:
@@ -118,13 +128,11 @@ class Steps(RuleBasedStateMachine):
             self.owner.execute("UPDATE trading.sleeves SET retired_at = now()")
         else:
             self.owner.execute(SLEEVE, [f"{percent}.0"])
-        self.percent = percent
+        self.change("percent", percent)
 
     @rule(seconds=st.sampled_from([50, 70, 800, 910]))
     def wait(self, seconds: int) -> None:
-        self.owner.execute("SET session_replication_role = replica")
-        self.owner.execute(LATER, {"past": f"{seconds} s"})
-        self.owner.execute("SET session_replication_role = origin")
+        let_time_pass(self.owner, seconds)
         self.now += seconds
 
     @rule(is_set=st.booleans())
@@ -136,10 +144,12 @@ class Steps(RuleBasedStateMachine):
     def it_sends_only_with_the_word_of_two(self) -> None:
         state = "halted"
         if self.approved:
-            newest, is_alone = self.approved[-1]
-            _asker, terms, _at = self.asked[newest]
-            if newest not in self.revoked and (self.is_one_person_set or not is_alone):
-                state = "active" if terms == (self.limits, self.percent) else "reducing"
+            *earlier, (newest, is_alone, at) = self.approved
+            is_first = not any(self.counts(one, alone) for one, alone, _at in earlier)
+            is_armed = self.now - at >= 60
+            if self.counts(newest, is_alone) and (is_armed or not is_first):
+                state = "active" if is_armed and newest not in self.changed else "reducing"
+                event(f"{state}{', changed' if newest in self.changed else ''}")
         assert self.owner.execute(STATE).fetchone() == (state,)
 
 
@@ -161,9 +171,10 @@ def test_other_modes_need_no_approval(database_url: str) -> None:
 def test_whoever_trades_goes_by_his_own_environment(
     live: psycopg.Connection[Any], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [request] = live.execute(REQUEST, ["{}", "ada"]).fetchone() or [0]
-    live.execute("SET session_replication_role = replica")
+    request = request_live(live, "money", by="ada")
+    let_time_pass(live, 70)
     live.execute(APPROVE, [request, "ada", "ada", True])
+    let_time_pass(live, 60)
     for is_set, lines in (("", 1), ("true", 0)):
         monkeypatch.setenv("STRADES_LIVE_ONE_PERSON", is_set)
         settings.cache_clear()
@@ -173,8 +184,10 @@ def test_whoever_trades_goes_by_his_own_environment(
 
 
 @pytest.mark.parametrize("statement", [
-    "INSERT INTO trading.live_requests (request_key, wallet, limits, reason, requested_by, requested_at) "
-    "VALUES (gen_random_uuid(), 'money', '{}', 'x', 'ada', now() - interval '60 s')",
+    "INSERT INTO trading.live_requests (request_key, wallet, limits, code_hash, reason, requested_by, requested_at) "
+    "VALUES (gen_random_uuid(), 'money', '{}', '', 'x', 'ada', now() - interval '60 s')",
+    "DELETE FROM trading.live_changes",
+    "INSERT INTO trading.live_changes (request_id, what) VALUES (1, 'code')",
     "INSERT INTO trading.live_approvals (request_id, requested_by, approved_by, approved_at) "
     "VALUES (1, 'a', 'b', now())",
     "UPDATE trading.live_requests SET limits = '{}'",
@@ -189,23 +202,76 @@ def test_the_pages_can_neither_set_a_time_nor_change_what_was_said(
         live.execute(statement)
 
 
-def test_the_refusal_says_what_to_do_until_it_is_approved(live: psycopg.Connection[Any], database_url: str) -> None:
+def test_the_refusal_says_what_to_do_until_it_is_approved_and_a_minute_has_passed(
+    live: psycopg.Connection[Any], database_url: str
+) -> None:
     with connect(database_url) as trading:
         assert live_refusals(trading) == {
             "money": "live needs an approval: ask for it on the page Live of the dashboard"
         }
         with connect(database_url, role=DASHBOARD_ROLE) as dashboard:
-            approve_live(dashboard, "money")
+            dashboard.execute(APPROVE, [request_live(dashboard, "money"), "dashboard:ada", "dashboard:bob", False])
+            dashboard.commit()
+        for passed in (0, 59):
+            let_time_pass(live, passed)
+            assert live_refusals(trading)["money"].startswith("live was approved less than a minute ago: wait, or")
+            assert live.execute(STATE).fetchone() == ("halted",)
+        let_time_pass(live, 1)
         assert live_refusals(trading) == {}
-        live.execute("UPDATE trading.wallets SET limits = '{\"max_orders_per_minute\": 9}'")
-        assert live_refusals(trading)["money"].startswith("its limits have changed since live was approved")
-        # Halted, it would cancel for good each emulated stop that the market touches.
-        assert live.execute(STATE).fetchone() == ("reducing",)
-        live.execute("UPDATE trading.wallets SET limits = '{}'")
+        assert live.execute(STATE).fetchone() == ("active",)
+
+
+CHANGES = {
+    "limits": [
+        "UPDATE trading.wallets SET limits = '{\"max_orders_per_minute\": 9}'",
+        "UPDATE trading.wallets SET limits = '{}'",
+    ],
+    "strategies": [SLEEVE % 5, "UPDATE trading.sleeves SET retired_at = now()"],
+    "code": ["UPDATE trading.wallets SET code_hash = 'other'", "UPDATE trading.wallets SET code_hash = ''"],
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_ends_the_approval_also_where_it_is_undone(
+    live: psycopg.Connection[Any], database_url: str, what: str
+) -> None:
+    with connect(database_url) as trading:
+        approve_live(trading, "money")
+        waiting = request_live(live, "money")
+        for statement in CHANGES[what]:
+            live.execute(statement)
+            verb = "has" if what == "code" else "have"
+            assert live_refusals(trading)["money"].startswith(f"its {what} {verb} changed since live was approved")
+            # Halted, it would cancel for good each emulated stop that the market touches.
+            assert live.execute(STATE).fetchone() == ("reducing",)
+            assert {state for (state,) in live.execute("SELECT state FROM trading.sleeve_states")} <= {
+                "reducing",
+                "retired",
+            }
+        with pytest.raises(psycopg.errors.CheckViolation, match="has changed since it was asked for: ask again"):
+            live.execute(APPROVE, [waiting, "dashboard:ada", "dashboard:bob", False])
+        approve_live(trading, "money")
         assert live_refusals(trading) == {}
-        live.execute(SLEEVE, ["5"])
-        assert live_refusals(trading)["money"].startswith("its strategies have changed since live was approved")
-        assert live.execute("SELECT state FROM trading.sleeve_states").fetchall() == [("reducing",)]
+        live.execute("UPDATE trading.wallets SET limits = limits, code_hash = code_hash, state_reason = 'x'")
+        live.execute("UPDATE trading.sleeves SET capital_percent = 5.0")
+        assert live_refusals(trading) == {}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_who_asks_while_a_change_is_not_committed_has_not_asked_for_it(
+    live: psycopg.Connection[Any], database_url: str, what: str
+) -> None:
+    """The change cannot see the request; neither while it stands nor once it is undone does the approval count."""
+    change, undo = CHANGES[what]
+    with connect(database_url) as trading:
+        trading.execute(change)
+        request = request_live(live, "money")
+        trading.commit()
+        live.execute(APPROVE, [request, "dashboard:ada", "dashboard:bob", False])
+        let_time_pass(live, 60)
+        assert live_refusals(trading)["money"].startswith(f"its {what} ha")
+        live.execute(undo)
+        assert live_refusals(trading)["money"].startswith(f"its {what} ha")
 
 
 def test_a_wallet_that_is_listed_again_needs_a_new_approval(live: psycopg.Connection[Any], database_url: str) -> None:

@@ -114,9 +114,10 @@ def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with restored():
         point_at(database_url)
         cache.clear()
-        # Tests send hundreds of forms a minute as one person; test_write_limits.py has the limits as they are served.
-        monkeypatch.setattr("dashboard.write_limits.OF_PERSON", "100000/m/user")
-        monkeypatch.setattr("dashboard.write_limits.OF_ADDRESS", "100000/m/ip")
+        # Tests send hundreds of forms a minute as one person; test_rate_limits.py has the limits as they are served.
+        monkeypatch.setattr("dashboard.rate_limits.OF_PERSON", "100000/m/user")
+        monkeypatch.setattr("dashboard.rate_limits.OF_ADDRESS", "100000/m/ip")
+        monkeypatch.setattr("dashboard.rate_limits.EXPORTS", "100000/h/user")
         yield database_url
         translation.activate("en")
         connections.close_all()

@@ -79,6 +79,12 @@ def revoke_address(ada: Client) -> None:
     ada.post("/calendar/1/revoke/")
 
 
+def edit_profile(ada: Client) -> None:
+    sent = {"name": "Ada", "email": "ada@example.org"}
+    for _ in range(2):  # the second time nothing changes: no second row
+        ada.post("/settings/", sent)
+
+
 def invite(ada: Client) -> None:
     User.objects.filter(pseudo="ada").update(role="admin")
     add_app(ada)
@@ -110,6 +116,7 @@ CHANGES: dict[Callable[[Client], None], list[tuple[str, str, str]]] = {
     ],
     new_codes: [*ADDED, ("ada", "ada", "recovery codes removed"), ("ada", "ada", "recovery codes added")],
     end_connection: [("ada", "ada", "connection ended")],
+    edit_profile: [("ada", "ada", "profile: name, email")],
     revoke_address: [("ada", "ada", "calendar address made"), ("ada", "ada", "calendar address revoked")],
     invite: [*ADDED, ("ada", "ada", "invitation made for a new analyst")],
     change_role: [*ADDED, ("ada", "bob", "analyst")],

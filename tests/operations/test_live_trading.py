@@ -14,11 +14,13 @@ from sandbox.venue import execution as exchange_steps
 from sandbox.venue import order_entry
 from sandbox.venue.orders import OrderType, Side, Ticket
 from sandbox.venue.venues import KEY
+from strades_pipelines.brokerage import wallet_rows
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.wallets import read_wallets
 from strades_pipelines.database.connection import connect
 from strades_pipelines.operations.trade_loop import TradeLoop
 from strades_pipelines.settings import settings
+from strades_pipelines.strategy.registry import code_hash
 from tests.brokerage.approvals import approve_live
 from tests.ingestion.conftest import add_listing
 from tests.operations.test_trading import START, World, mine, wallet
@@ -152,6 +154,25 @@ def test_a_wallet_that_was_opened_live_sends_nothing_once_the_setting_is_gone(
     assert answer.code == 2
     assert "wallet money: live needs STRADES_LIVE_TRADING=true, was not set" in answer.err
     assert len(orders(server)) == 1
+
+
+def test_other_code_under_the_strategys_name_sends_exits_alone_until_it_is_approved(
+    strades: Run, mine: World, server: Served, approved: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also once the old code is back: it takes a new approval."""
+    assert strades("trade", "--seconds", 0, "--json").document["sent"] == 1
+    line = "its code has changed since live was approved: ask again on the page Live of the dashboard"
+    for code in (lambda strategy: "other", code_hash):
+        monkeypatch.setattr(wallet_rows, "code_hash", code)
+        answer = strades("trade", "--seconds", 0, "--json")
+        assert (answer.code, answer.document["not_approved"]) == (0, {"money": line})
+        by_hand = strades("order", "money", "AAPL", "1")
+        assert by_hand.code == 2
+        assert f"wallet money: {line}" in by_hand.err
+    assert orders(server) == [("buy", Decimal(2))]
+    assert strades("order", "money", "AAPL", "-1", "--reduce-only").code == 0
+    assert strades("halt", "--wallet", "money", "--flatten").code == 0
+    assert orders(server) == [("buy", Decimal(2)), ("sell", Decimal(1)), ("sell", Decimal(1))]
 
 
 def test_while_a_finding_stands_a_live_wallet_sends_nothing(

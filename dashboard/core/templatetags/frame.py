@@ -95,11 +95,12 @@ def ratio(value: float | None, reason: str = "") -> SafeString:
 
 
 @register.simple_tag
-def at(value: datetime | None, reason: str = "") -> SafeString:
+def at(value: datetime | None, reason: str = "", *, seconds: bool = False) -> SafeString:
     """An instant with its zone; its ISO form is for machines."""
     if value is None:
         return absent(reason or _("never"))
-    return format_html('<time datetime="{}">{}</time>', value.isoformat(), numbers.time_text(value))
+    text = numbers.time_text(value, seconds=seconds)
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), text)
 
 
 @register.simple_tag(takes_context=True)

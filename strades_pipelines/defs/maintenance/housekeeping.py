@@ -7,6 +7,7 @@ import dagster as dg
 
 from strades_pipelines.brokerage.checkpoints import delete_old_changes
 from strades_pipelines.brokerage.ledger_marks import verify_in_full
+from strades_pipelines.database.audit import verify_account_changes
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.roles import DASHBOARD_ROLE
 from strades_pipelines.database.sessions import delete_sessions
@@ -98,9 +99,21 @@ def verify_ledgers(context: dg.OpExecutionContext, database: Database) -> None:
     context.log.info(f"verified the ledgers of {len(wallets)} wallets")
 
 
+@dg.op(description="Verifies every row of audit.account_changes: what was done to accounts, and what was exported.")
+def verify_audit(context: dg.OpExecutionContext, database: Database) -> None:
+    """Compute the chain again; a fault fails the run, of which a person is told with the first faulty row."""
+    with database.connect() as connection:
+        report = verify_account_changes(connection)
+    if report.faults:
+        more = f" and {len(report.faults) - 1} more" if len(report.faults) > 1 else ""
+        line = f"{report.faults[0]}{more}; compare the table with a backup's: docs/security.md"
+        raise dg.Failure(line, allow_retries=False)
+    context.log.info(f"verified {report.rows} rows of audit.account_changes, newest hash {report.head}")
+
+
 @dg.job(
     description="Deletes what Dagster and the dashboard keep no longer, records sizes, takes the inventory of months, "
-    "verifies ledgers."
+    "verifies ledgers and the audit."
 )
 def nightly_housekeeping_job() -> None:
     """Ops that know nothing of each other, but that sizes are recorded of what is left."""
@@ -108,6 +121,7 @@ def nightly_housekeeping_job() -> None:
     delete_expired_sessions()
     take_inventory()
     verify_ledgers()
+    verify_audit()
 
 
 nightly_housekeeping_schedule = MovableSchedule(
@@ -115,7 +129,8 @@ nightly_housekeeping_schedule = MovableSchedule(
     job=nightly_housekeeping_job,
     cron_schedule="45 3 * * *",
     default_status=SCHEDULE_STATUS,
-    description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months, verifies ledgers.",
+    description="Deletes what Dagster keeps no longer, records sizes, takes the inventory of months, verifies ledgers "
+    "and the audit.",
 )
 
 
