@@ -9,12 +9,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from strades_pipelines.brokerage import decisions, feed, live_engine, movements, stepping
+from strades_pipelines.brokerage import decisions, feed, live_engine, movements, stepping, trade_feed
 from strades_pipelines.brokerage.feed import warm_up_start
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table
@@ -58,6 +58,18 @@ THIN_OUT = """
                 AND date_trunc('day', later.covers_to, 'UTC') = date_trunc('day', c.covers_to, 'UTC')
         )
     )
+"""
+# Trades come several times a second: a note of them goes after an hour, unless a checkpoint that is behind them did not
+# see them. One that is made later sees them.
+SEEN_TRADES = """
+    DELETE FROM trading.input_changes AS change
+    WHERE change.subject LIKE 'trades:%' AND change.changed_at < now() - interval '1 hour'
+        AND change.changed_by < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+        AND NOT EXISTS (
+            SELECT FROM trading.wallet_checkpoints AS c
+            WHERE c.covers_to > change.known_from
+                AND NOT pg_visible_in_snapshot(change.changed_by::text::xid8, c.seen::pg_snapshot)
+        )
 """
 # Decisions of orders that a fill may still come for, or came for since the checkpoint.
 UNDER_WAY = """
@@ -105,9 +117,11 @@ def read_ground(connection: Connection, wallet: Wallet) -> Ground:
     ids = [listing.listing_id for listing in wallet.listings]
     subjects = [f"bars:{listing}:{wallet.interval}" for listing in ids]
     subjects += [f"adjustments:{listing}" for listing in ids]
+    subjects += [f"trades:{listing}" for listing in ids if strategy.hears_trades()]
     subjects += [f"forecasts:{listing}:{model}" for listing in ids for model in strategy.models]
     fingerprint = None if trigger is None else hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
     since = warm_up_start(wallet.opened_at, wallet.interval, strategy.lookback)
+    since = min(since, wallet.opened_at - timedelta(seconds=strategy.trade_window))
     return Ground(seen, read_at, fingerprint, [*subjects, f"wallet:{wallet.name}", "*"], since)
 
 
@@ -121,7 +135,7 @@ def _stored_bars(interval: str) -> str:
 def loaded_code(strategy: Any) -> str:
     """SHA-256 over the code behind a strategy's state, as this process loaded it: a file may be edited meanwhile."""
     digest = hashlib.sha256(code_hash(strategy()).encode())
-    for module in (decisions, feed, live_engine, movements, split_arithmetic, stepping, asof):
+    for module in (decisions, feed, live_engine, movements, split_arithmetic, stepping, trade_feed, asof):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
 
@@ -181,7 +195,8 @@ def _purpose(wallet: Wallet, purpose: str) -> str:
 def delete_old_changes(connection: Connection) -> int:
     """Delete the changes that no checkpoint has to see any more; returns how many. Commits nothing."""
     statement = "DELETE FROM trading.input_changes WHERE changed_at < now() - make_interval(days => %s)"
-    return connection.execute(statement, [KEPT_DAYS + 1]).rowcount
+    deleted = connection.execute(statement, [KEPT_DAYS + 1]).rowcount
+    return deleted + connection.execute(SEEN_TRADES).rowcount
 
 
 def _without_past_orders(connection: Connection, wallet: Wallet, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -97,6 +97,8 @@ class DecisionJournal(Journal):
         inputs: dict[str, Any] = {"trigger": {"kind": KINDS[trigger], "id": trigger_id}}
         if strategy.lookback and (window := self._window(time, i, trigger)):
             inputs["bars"] = window
+        if strategy.hears_trades():
+            inputs["trades"] = self._trades(time, i)
         if strategy.models and i in self._forecast:
             inputs["prediction_id"] = self._forecast[i]
         inputs |= units_of(self._splits, self._listings[i].listing_id)
@@ -238,6 +240,16 @@ class DecisionJournal(Journal):
             "interval": self._interval,
             "first_open_time": stamp(moment(opened[0])),
             "last_open_time": stamp(moment(opened[-1])),
+        }
+
+
+    def _trades(self, time: int, i: int) -> dict[str, Any]:
+        """The trades of the listing that the strategy may have read: those that it heard in its window."""
+        since = time - round(self._engine.strategy.trade_window * 1_000_000)
+        return {
+            "listing_id": self._listings[i].listing_id,
+            "heard_from": stamp(moment(since)),
+            "heard_to": stamp(moment(time)),
         }
 
 

@@ -14,6 +14,7 @@ from strades_pipelines.brokerage.decisions import PredictionIds
 from strades_pipelines.brokerage.model_trust import Standings, read_standings
 from strades_pipelines.brokerage.open_hours import OpenHours
 from strades_pipelines.brokerage.prices import bar_table, of_interval
+from strades_pipelines.brokerage.trade_feed import TradeRange, read_trades, trade_columns
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.engine.columns import Columns, Floats, Integers
 from strades_pipelines.engine.event_chain import joined
@@ -68,10 +69,12 @@ def read_feed(
     fills: Sequence[Fill] = (),
     since: datetime | None = None,
     stored_by: datetime | None = None,
+    trades: TradeRange | None = None,
 ) -> StoredFeed:
     """Everything known in `[opened_at, end)`, with up to `lookback` bars of each listing from before.
 
     Args:
+        trades: those to include; None for a strategy that hears none.
         since: only what was known then or later, for an engine that goes on from there; not before `opened_at`.
         stored_by: the rows as they were stored at this time, those that were replaced since included.
         models: names of the forecasts to include.
@@ -91,6 +94,9 @@ def read_feed(
         ids |= {
             (i, time, model): name for (i, time), name in zip(keys, table["prediction_id"].to_pylist(), strict=True)
         }
+    if trades is not None:
+        tables.append(read_trades(cursor, index, trades, stored_by=stored_by))
+        parts.append(trade_columns(tables[-1], index))
     stamps = [pc.max(table["recorded_at"]).as_py() for table in tables if table.num_rows]
     as_of = max(stamps, default=None)
     standings = read_standings(cursor, models)

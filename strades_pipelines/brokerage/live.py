@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 Result = TypeVar("Result")
+DECISIONS_CHANNEL = "strades_decisions"  # says which wallet has new decisions, as they are committed
+DECIDING = """
+    SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(hashtextextended(%s, 0))
+"""
 
 
 class SleeveError(ValueError):
@@ -95,7 +99,11 @@ def _decide_all(
 
 
 def _decide(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime) -> list[TradingDecision]:
-    """Step one strategy of a wallet, and keep what it decided. Commits."""
+    """Step one strategy of a wallet, and keep what it decided. Commits.
+
+    One at a time: a stepping that had read less would take back what another has decided meanwhile.
+    """
+    connection.execute(DECIDING, [f"strades.decide:{wallet.name}"])
     ground = read_ground(connection, wallet)
     base = newest_checkpoint(connection, wallet, ground, now=now)
     stepped = step(connection, adbc, wallet, now=now, base=base)
@@ -113,6 +121,8 @@ def _decide(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, n
         raise SplitError(
             f"wallet {wallet.name}: what it trades was split while it decided; the next pass takes that in"
         )
+    if new:
+        connection.execute("SELECT pg_notify(%s, %s)", [DECISIONS_CHANNEL, wallet.name])
     crash_point("signals.decisions_written")
     commit_lazily(connection)  # no order is sent before a later commit
     crash_point("signals.decisions_committed")
@@ -138,7 +148,7 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
 def _measure(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime) -> Loaded:
     name, ground = wallet.name, read_ground(connection, wallet)
     base = newest_checkpoint(connection, wallet, ground, now=now, purpose=MEASURE)
-    stepped = step(connection, adbc, wallet, now=now, base=base)
+    stepped = step(connection, adbc, wallet, now=now, base=base, hears_trades=False)
     fills, closes = stepped.fills, stepped.feed.columns
     flows = cash_flows(connection, wallet)
     past = NO_CURVE

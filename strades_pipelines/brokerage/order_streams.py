@@ -1,4 +1,4 @@
-"""What venues tell of our orders without being asked: a hint to look an order up now, and nothing more.
+"""What ends the wait for the next pass: what venues tell of our orders without being asked, and new decisions.
 
 A stream loses, repeats, delays and reorders what it tells. So an event changes nothing: it ends the wait for the next
 pass, whose look-up is the one way to the truth.
@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from threading import Thread
 
+import psycopg
+
 from strades_pipelines.brokerage.brokers.selection import stream_for
 from strades_pipelines.brokerage.brokers.venue import OrderStream
+from strades_pipelines.brokerage.live import DECISIONS_CHANNEL
+from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import SettingsError
 from strades_pipelines.system.secret_values import masked
 
 LOGGER = logging.getLogger(__name__)
 GATHER_SECONDS = 0.1  # one order has several events at once
+LISTEN_AGAIN_SECONDS = 5.0  # after the database was away
 
 
 class OrderStreams:
@@ -26,7 +31,7 @@ class OrderStreams:
         self._new_stream = new_stream
         self._streams: dict[tuple[str, str], OrderStream | None] = {}
         self._threads: dict[tuple[str, str], Thread] = {}
-        self._hints: SimpleQueue[str] = SimpleQueue()
+        self._hints: SimpleQueue[str | None] = SimpleQueue()  # None: a decision was stored
 
     def follow(self, accounts: Iterable[tuple[str, str]]) -> None:
         """Listen to these brokers too, each in a mode, paper or live.
@@ -51,16 +56,32 @@ class OrderStreams:
     def wait(self, seconds: float) -> set[str]:
         """Wait so long at most for an event; returns the client order ids that were told, "" for one that is unknown.
 
-        Without a stream this is a sleep.
+        A decision ends the wait at once. Without a stream, and without `follow_decisions`, this is a sleep.
         """
         try:
             hints = {self._hints.get(timeout=seconds) if seconds > 0 else self._hints.get_nowait()}
         except Empty:
             return set()
-        time.sleep(GATHER_SECONDS)
+        if hints != {None}:
+            time.sleep(GATHER_SECONDS)
         while not self._hints.empty():
             hints.add(self._hints.get_nowait())
-        return hints
+        return {hint for hint in hints if hint is not None}
+
+    def follow_decisions(self, url: str | None = None) -> None:
+        """Have a decision that any process stores in the database end the wait; None is this world's."""
+        Thread(target=self._listen, args=(url,), name="new decisions", daemon=True).start()
+
+    def _listen(self, url: str | None) -> None:
+        while True:
+            try:
+                with connect(url) as connection:
+                    connection.autocommit = True
+                    connection.execute(f"LISTEN {DECISIONS_CHANNEL}")
+                    for _ in connection.notifies():
+                        self._hints.put(None)
+            except psycopg.OperationalError:  # the passes say so, and decide and send without this
+                time.sleep(LISTEN_AGAIN_SECONDS)
 
     def stop(self) -> None:
         """End the streams."""

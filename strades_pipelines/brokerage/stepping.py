@@ -15,6 +15,7 @@ from strades_pipelines.brokerage.model_trust import check_models
 from strades_pipelines.brokerage.movements import cash_flows
 from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.trade_feed import TradeRange
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.saved_state import NotRestorable, NotSavable, restore, save
@@ -25,6 +26,7 @@ from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.market.order_terms import TradingDecision
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import BAR, BEGINNING, RECORDED_FILL, microseconds, moment
+from strades_pipelines.strategy.strategy import Strategy
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -89,12 +91,14 @@ def step(
     now: datetime,
     base: Checkpoint | None = None,
     stored_by: datetime | None = None,
+    hears_trades: bool = True,
 ) -> Stepped:
     """What the strategy saw and decided up to and with `now`. Writes nothing.
 
     Args:
         base: a checkpoint whose inputs are unchanged; None to step from the wallet's opening.
         stored_by: on the inputs as they were stored at this time; None: as they are. Not with a checkpoint.
+        hears_trades: whether a strategy that hears trades is fed with them; what it holds is measured by bars.
 
     Raises:
         StrategyError: when the strategy raises.
@@ -102,10 +106,10 @@ def step(
     """
     if base is not None:
         try:
-            return _Stepping(connection, adbc, wallet, now, base, None).run()
+            return _Stepping(connection, adbc, wallet, now, base, None, hears_trades).run()
         except (NotRestorable, ForgottenOrder) as error:
             LOGGER.info("wallet %s: stepped from its opening: %s", wallet.name, error)
-    return _Stepping(connection, adbc, wallet, now, None, stored_by).run()
+    return _Stepping(connection, adbc, wallet, now, None, stored_by, hears_trades).run()
 
 
 class _Stepping:
@@ -117,6 +121,7 @@ class _Stepping:
         now: datetime,
         base: Checkpoint | None,
         stored_by: datetime | None,
+        hears_trades: bool,
     ) -> None:
         self._connection, self._wallet, self._now, self._base = connection, wallet, now, base
         since = None if base is None else base.covers_to
@@ -136,11 +141,16 @@ class _Stepping:
                     fills=self._fills,
                     since=since,
                     stored_by=stored_by,
+                    trades=self._trades(strategy, since) if hears_trades and strategy.hears_trades() else None,
                 )
         finally:
             adbc.rollback()
         self._engine = self._new_engine()
         self._last_bars = [BEGINNING] * len(wallet.listings)
+
+    def _trades(self, strategy: Strategy, since: datetime | None) -> TradeRange:
+        warm_up = self._wallet.opened_at - timedelta(seconds=strategy.trade_window)
+        return TradeRange(warm_up if since is None else since, self._now + INSTANT)
 
     def run(self) -> Stepped:
         """Restore, step to the next checkpoint, save, and step on."""

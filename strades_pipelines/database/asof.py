@@ -19,6 +19,12 @@ REVISIONS = {
     "records.split_adjustments": "records.split_adjustment_revisions",
 }
 
+# Trades as a strategy at the live edge hears them: known when the answer or the frames that brought them had come.
+HEARD_TRADES = """(
+    SELECT t.listing_id, t.trade_id, t.event_time, t.price, t.size, t.side, t.fetch_id, t.recorded_at,
+        greatest(t.event_time, f.answered_at) AS knowledge_time
+    FROM {trades} AS t INNER JOIN rawsources.fetches AS f USING (fetch_id)
+)"""
 ADJUSTED_CANDLES = """(
     SELECT
         c.listing_id, c."interval", c.open_time, c.close_time,
@@ -44,7 +50,8 @@ def read_as_of(
 ) -> pa.Table:
     """Rows of `table` with `knowledge_time <= known_at`, as an Arrow table ordered by `order_by`.
 
-    Candles that were fetched before a split are in the shares after it, as in `cleaned`.
+    Candles that were fetched before a split are in the shares after it, as in `cleaned`. `records.heard_trades` is no
+    relation of the database: it stands for records.trades, each known when it had come to this machine.
 
     Args:
         recorded_as_of: read the versions that were stored at this time, superseded ones included, so that an old run
@@ -63,6 +70,8 @@ def read_as_of(
         source = ADJUSTED_CANDLES.format(
             candles=source, adjustments=_source("records.split_adjustments", recorded_as_of)
         )
+    if table == "records.heard_trades":
+        source = HEARD_TRADES.format(trades=_source("records.trades", recorded_as_of))
     order = ", ".join(order_by)
     query = f"SELECT {names} FROM {source} AS versions WHERE knowledge_time <= {known} AND ({where}) ORDER BY {order}"
     cursor.execute(query, list(parameters)) if parameters else cursor.execute(query)

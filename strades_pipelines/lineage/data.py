@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from psycopg.rows import dict_row
+
 from strades_pipelines.brokerage.prices import bar_table
 from strades_pipelines.ingestion.verify import verify_fetch
 from strades_pipelines.lineage.row_lineage import Connection, Lineage, Row, read_row, read_rows
@@ -30,6 +32,17 @@ CLEANED_AT = "SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND open_ti
 CANDLES = """
     SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s
     ORDER BY open_time
+"""
+# What a strategy may have heard: of a replay as it happened, of the others as it came here (brokerage/trade_feed.py).
+TRADES = """
+    SELECT t.* FROM records.trades AS t INNER JOIN rawsources.fetches AS f USING (fetch_id)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN %(is_replay)s THEN t.event_time ELSE greatest(t.event_time, f.answered_at) END AS known
+    ) AS h
+    WHERE t.listing_id = %(listing_id)s AND h.known BETWEEN %(heard_from)s AND %(heard_to)s
+        AND h.known - t.event_time < '1 minute'::interval
+        AND t.event_time BETWEEN %(heard_from)s::timestamptz - interval '1 minute' AND %(heard_to)s
+    ORDER BY h.known, t.event_time, length(t.trade_id), t.trade_id
 """
 SPLITS = """
     SELECT DISTINCT split.fetch_id FROM records.split_adjustments AS adjusted
@@ -132,6 +145,18 @@ def follow_bars(connection: Connection, lineage: Lineage) -> None:
         if bar_table(interval) == "cleaned.daily_bars":
             found = read_rows(connection, CLEANED_AT, listing_id, *span)
             lineage.cleaned += [row for row in found if row not in lineage.cleaned]
+
+
+def follow_trades(connection: Connection, lineage: Lineage) -> None:
+    """The trades a decision read."""
+    decision = lineage.decision or {"inputs": {}}
+    if read := decision["inputs"].get("trades"):
+        wallet = read_row(connection, "SELECT mode FROM trading.wallets WHERE wallet = %s", decision["wallet"])
+        heard = {**read, "is_replay": wallet is not None and wallet["mode"] == "replay"}
+        found = connection.cursor(row_factory=dict_row).execute(TRADES, heard).fetchall()
+        lineage.trades += found
+        if not found and decision["trigger_kind"] == "trade":
+            lineage.faults.append(f"decision {decision['decision_id']}: the trades that it was made on are gone")
 
 
 def verify(connection: Connection, fetch_id: int) -> Row:

@@ -28,6 +28,7 @@ class Lineage:
     features: Row | None = None
     cleaned: list[Row] = field(default_factory=list)
     records: list[Row] = field(default_factory=list)
+    trades: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     finding: Row | None = None
     statement: Row | None = None
@@ -44,7 +45,7 @@ class Lineage:
         if self.finding is not None:
             return True
         read = (self.decision or {"inputs": {}})["inputs"]
-        is_of_data = bool(read.get("bars") or read.get("prediction_id"))
+        is_of_data = bool(read.get("bars") or read.get("prediction_id") or read.get("trades"))
         return not is_of_data and any(event["message"] is not None for event in self.events)
 
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from strades_pipelines.database.connection import connect
-from strades_pipelines.lineage.data import follow_bars, follow_prediction, splits_behind, verify
+from strades_pipelines.lineage.data import follow_bars, follow_prediction, follow_trades, splits_behind, verify
 from strades_pipelines.lineage.order_lineage import follow_order, follow_statement
 from strades_pipelines.lineage.row_lineage import Connection, Lineage, NotFound, read_row, read_rows
 
@@ -70,8 +70,9 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
             "`strades db psql` shows trading.fills"
         )
     follow_bars(connection, lineage)
+    follow_trades(connection, lineage)
     if lineage.decision and "statement" in lineage.decision["inputs"]:
         lineage.statement = follow_statement(connection, lineage.decision["inputs"])
-    rows = [*lineage.records, *lineage.cleaned]
+    rows = [*lineage.records, *lineage.cleaned, *lineage.trades]
     fetch_ids = fetch_ids.union(*([row["fetch_id"], *(row.get("replacement_fetch_ids") or ())] for row in rows))
     return lineage, fetch_ids | splits_behind(connection, fetch_ids)

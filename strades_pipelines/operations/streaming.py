@@ -1,4 +1,4 @@
-"""Body of `strades stream`: a recorder for each source, until it is stopped.
+"""Body of `strades stream`: a recorder for each source, and the wallets that hear its trades, until it is stopped.
 
 A stop ends this process at once (`strades_pipelines.system.stopping`): what was read and not stored is asked for by the
 next start, as after a kill.
@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import typer
 
+from strades_pipelines.brokerage.stream_desk import StreamDesk
 from strades_pipelines.database.connection import database_url
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
@@ -32,23 +33,27 @@ def run_streams(names: Sequence[str], *, seconds: float | None, as_json: bool) -
     prepare()
     sync_listings(sources, now=settings().now())
     url = database_url()
+    desk = StreamDesk(url, clock=settings().now, say=lambda line: say(_timed(line)))
     recorders = [
-        StreamRecorder(each, StreamWriter(each, url), clock=settings().now, say=lambda line: say(_timed(line)))
+        StreamRecorder(
+            each, StreamWriter(each, url), clock=settings().now, say=lambda line: say(_timed(line)), loaded=desk.hear
+        )
         for each in chosen
     ]
     say(_timed(f"streams of {', '.join(each.website.name for each in chosen) or 'no source: none has a stream'}"))
-    asyncio.run(_keep_all(recorders, seconds))
+    asyncio.run(_keep_all(recorders, desk, seconds))
     documents = [{"source": each.source.website.name, **asdict(each.counts)} for each in recorders]
-    print_result({"sources": documents}, as_json, [table("source frames rows rejects repairs bars", documents)])
+    print_result({"sources": documents, "decisions": desk.decisions}, as_json, [table("source frames rows rejects repairs bars", documents)])
     raise typer.Exit(1 if any(each.counts.errors for each in recorders) else 0)
 
 
-async def _keep_all(recorders: Sequence[StreamRecorder], seconds: float | None) -> None:
-    """Run the recorders side by side for that long, None: for ever; then store what was read."""
+async def _keep_all(recorders: Sequence[StreamRecorder], desk: StreamDesk, seconds: float | None) -> None:
+    """Run the recorders and the desk side by side for that long, None: for ever; then store what was read."""
     try:
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
             for each in recorders:
                 tasks.create_task(each.run_forever())
+            tasks.create_task(desk.run())
             await asyncio.Event().wait()  # also where no source has a stream
     except TimeoutError:
         for each in recorders:

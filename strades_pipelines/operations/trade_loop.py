@@ -52,6 +52,7 @@ class TradeLoop:
 
     def run(self, seconds: float | None) -> None:
         """Pass after pass for that long; None: until this process is stopped, which it survives at any point."""
+        self._streams.follow_decisions()
         try:
             with stopping.at_stop(self._switches.disarm):
                 self._go_on(None if seconds is None else time.monotonic() + seconds)

@@ -85,6 +85,16 @@ class Strategy:
         return 0
 
     @property
+    def trade_window(self) -> float:
+        """How many seconds of trades a decision reads: its warm-up, and the window noted with each decision."""
+        return 0.0
+
+    @classmethod
+    def hears_trades(cls) -> bool:
+        """Whether it has `on_trade`: only then are trades read for it."""
+        return cls.on_trade is not Strategy.on_trade
+
+    @property
     def models(self) -> tuple[str, ...]:
         """The names of the forecasts it wants to see."""
         return ()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,7 @@ from sandbox.venue.faults import Fault, fault_rule
 from sandbox.venue.venue import Venue
 from strades_pipelines.brokerage.brokers.selection import stream_for, venue_for
 from strades_pipelines.brokerage.execution import execute_pending
+from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.order_book import make_due, postpone
 from strades_pipelines.brokerage.order_streams import OrderStreams
 from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
@@ -26,12 +27,16 @@ from strades_pipelines.operations.trade_loop import TradeLoop
 from strades_pipelines.settings import SettingsError, settings
 from tests.brokerage.at_venue import AT_ALPACA, AT_GATE, PAIR, PRICE, SYMBOL, take_no_fees
 from tests.brokerage.chaos import prepare
-from tests.brokerage.conftest import AAPL, BTC, MINUTE, START, Connection, rows
+from tests.brokerage.conftest import AAPL, BTC, MINUTE, START, AddCandles, Connection, rows
 from tests.brokerage.wallet_files import write_wallets
 from tests.sandbox.serving import Served, served
 from tests.waiting import MOMENT, wait_until
 
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
+
 NOW = START + 2 * MINUTE
+LONG = 30.0  # seconds of a wait that something ends
 BROKERS = {"alpaca": (AT_ALPACA, SYMBOL, AAPL), "gate": (AT_GATE, PAIR, BTC)}
 
 
@@ -205,3 +210,28 @@ def test_a_broker_without_a_stream_or_keys_is_waited_for_like_before() -> None:
     begun = time.monotonic()
     assert streams.wait(0.2) == set()
     assert time.monotonic() - begun >= 0.19
+
+
+def test_a_decision_ends_the_wait_for_the_next_pass(
+    adbc: "AdbcConnection", market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
+) -> None:
+    streams = OrderStreams()
+    streams.follow_decisions(database_url)
+
+    def is_listening() -> bool:
+        rows(market, "SELECT pg_notify('strades_decisions', 'another')")
+        return seconds_of_wait(streams, 2.0) < 1.0
+
+    wait_until(is_listening)
+    add_candles([100.0, 101.0])
+    assert decide(market, adbc, "paper", now=NOW) != []
+    assert seconds_of_wait(streams, LONG) < LONG / 2
+    assert decide(market, adbc, "paper", now=NOW) == []  # nothing is told of where nothing is new
+    assert seconds_of_wait(streams, 0.5) >= 0.5
+
+
+def seconds_of_wait(streams: OrderStreams, most: float) -> float:
+    """How long it waits; no order is to be looked up after that."""
+    began = time.monotonic()
+    assert streams.wait(most) == set()
+    return time.monotonic() - began

@@ -29,6 +29,7 @@ from strades_pipelines.ingestion.verdicts import one_line
 MOST_FRAMES, MOST_BYTES = 20_000, 32_000_000
 BATCH_FRAMES, BATCH_BYTES = 4_000, 8_000_000
 FLUSH_SECONDS = 0.25
+PROMPT_SECONDS = 0.01  # where somebody waits for the records: so long a frame waits for others
 MEND_SECONDS = 0.5
 GAP_SECONDS = 1.5  # a trade that is only late has come by then
 JOIN_SECONDS = 5.0  # a connection without a trade for so long: what was before it is asked for all the same
@@ -90,17 +91,24 @@ class StreamRecorder:
     Args:
         clock: the world's time, UTC.
         say: takes a line for people.
+        loaded: called when new records of a batch are stored; None: nobody waits for them.
     """
 
     def __init__(
-        self, source: StreamSource, writer: StreamWriter, *, clock: Callable[[], datetime], say: Callable[[str], None]
+        self,
+        source: StreamSource,
+        writer: StreamWriter,
+        *,
+        clock: Callable[[], datetime],
+        say: Callable[[str], None],
+        loaded: Callable[[], None] | None = None,
     ) -> None:
         assert source.protocol.stream is not None
         self.source, self.writer, self.counts = source, writer, Counts()
         self.stream = source.protocol.stream
         self.client = StreamClient(source, self._receive, clock=clock, say=say, disconnected=self._disconnected)
         self.progress: dict[str, Progress] = {}
-        self._clock, self._say = clock, say
+        self._clock, self._say, self._loaded = clock, say, loaded
         self._router = Router(source.protocol, list(source.instruments.values()))
         self._buffer: list[Frame] = []
         self._bytes = 0
@@ -182,7 +190,8 @@ class StreamRecorder:
             if time is not None:
                 self._begin_bars(route.instrument, _time(time))
                 progress.numbers.see(route.first, route.last, time, seconds)
-        if len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
+        is_awaited = self._loaded is not None and route.instrument is not None
+        if is_awaited or len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
             self._work.set()
         if len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
             self._room.clear()
@@ -222,6 +231,8 @@ class StreamRecorder:
                     await self._work.wait()
             except TimeoutError:
                 pass
+            else:
+                await asyncio.sleep(PROMPT_SECONDS)
             while self._buffer:
                 await self._store_batch()
             await self._build_bars()
@@ -236,6 +247,8 @@ class StreamRecorder:
         del self._buffer[: len(batch)]
         self._bytes -= sum(len(frame.data) for frame in batch)
         self._room.set()
+        if self._loaded is not None and loaded.rows:
+            self._loaded()
         self.counts.rows += loaded.rows
         self.counts.rejects += loaded.rejects
         for frame in batch:

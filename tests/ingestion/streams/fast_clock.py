@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from strades_pipelines.brokerage.stream_desk import StreamDesk
 from strades_pipelines.datamanager.sources import Sources
 from strades_pipelines.ingestion.streams import recorder
 from strades_pipelines.ingestion.streams.recorder import StreamRecorder
@@ -52,27 +53,51 @@ def record(name: str, sources: Sources, clock: FastClock, url: str, say: Callabl
 
     A clock that stands still goes on once the stream is connected: a slow machine misses nothing.
     """
-    [source] = stream_sources(sources, [name])
-    made = StreamRecorder(source, StreamWriter(source, url), clock=clock.now, say=say)
-    recorder.JOIN_SECONDS = recorder.GAP_SECONDS = 1.0  # the ten minutes are over by then, and asked for at once
-    asyncio.run(_run(made, clock))
+    [made] = record_all([name], sources, clock, url, say)
     return made
 
 
-async def _run(made: StreamRecorder, clock: FastClock) -> None:
-    running = asyncio.create_task(made.run())
+def record_all(
+    names: Sequence[str],
+    sources: Sources,
+    clock: FastClock,
+    url: str,
+    say: Callable[[str], None],
+    desk: StreamDesk | None = None,
+    minutes: float = 10,
+) -> list[StreamRecorder]:
+    """As `record`, several streams side by side, and a desk that decides on what they bring."""
+    made = [
+        StreamRecorder(
+            source, StreamWriter(source, url), clock=clock.now, say=say, loaded=None if desk is None else desk.hear
+        )
+        for source in stream_sources(sources, names)
+    ]
+    recorder.JOIN_SECONDS = recorder.GAP_SECONDS = 1.0  # the ten minutes are over by then, and asked for at once
+    asyncio.run(_run(made, clock, desk, minutes))
+    return made
+
+
+async def _run(made: Sequence[StreamRecorder], clock: FastClock, desk: StreamDesk | None, minutes: float) -> None:
+    running = [asyncio.create_task(each.run()) for each in made]
+    running += [] if desk is None else [asyncio.create_task(desk.run())]
     async with asyncio.timeout(MOST_SECONDS):
-        while clock.stands and made.client.connection is None:
+        while clock.stands and any(each.client.connection is None for each in made):
             await asyncio.sleep(0.02)
         if clock.stands:
-            clock.restart()
-        while not (clock.is_over and _is_complete(made)):
+            clock.restart(minutes)
+        while not (clock.is_over and all(map(_is_complete, made))):
             await asyncio.sleep(0.02)
-            if running.done():
-                running.result()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await made.drain()
+            for task in running:
+                if task.done():
+                    task.result()
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    for each in made:
+        await each.drain()
+    if desk is not None:
+        desk.decide()
 
 
 def _is_complete(made: StreamRecorder) -> bool:

@@ -10,7 +10,7 @@ from strades_pipelines.engine.event_chain import EventChain
 from strades_pipelines.engine.session import Session
 from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.simulation.backtest import Bars, Result, Terms, result_of
-from strades_pipelines.strategy.events import PREDICTION
+from strades_pipelines.strategy.events import PREDICTION, TRADE
 from strades_pipelines.strategy.strategy import Strategy
 
 TERMS = Terms(100_000.0, lambda: PercentFee(0.001))
@@ -21,6 +21,8 @@ def run(strategy: Strategy, bars: Sequence[Bars], *, mode: str = "events", cache
     streams = [one.columns(i) for i, one in enumerate(bars)]
     if strategy.models:
         streams += [forecasts(one, i) for i, one in enumerate(bars)]
+    if strategy.hears_trades():
+        streams += [trades(one, i) for i, one in enumerate(bars)]
     chain = EventChain([[stream] for stream in streams])
     [progress] = Session(chain, None, [TERMS.engine(strategy, bars)], mode=mode, cache=cache).run()
     if progress.error is not None:
@@ -44,3 +46,13 @@ def forecasts(bars: Bars, i: int) -> Columns:
         zero,
         zero,
     )
+
+
+def trades(bars: Bars, i: int) -> Columns:
+    """As the one trade of each bar, at its close: of all that was traded, taken by buyers where the price rose."""
+    open_, _, _, close, volume = bars.prices
+    n = len(close)
+    zero = np.zeros(n)
+    buyer = np.sign(close - open_)
+    kinds, places = np.full(n, TRADE, np.int8), np.full(n, i, np.int32)
+    return Columns(kinds, places, bars.time.copy(), np.zeros(n, np.int64), close.copy(), volume + 1.0, buyer, zero, zero)

@@ -22,7 +22,7 @@ IDLE = ("time_of_day",)  # daily bars all close at midnight
 OTHERS = {
     *("buy_and_hold", "dollar_cost_averaging", "donchian_breakout", "dual_momentum", "follow_prediction"),
     *("inside_bar_bracket", "momentum_rotation", "opening_gap", "pairs_zscore", "risk_parity"),
-    *("time_of_day", "volatility_target"),
+    *("time_of_day", "trade_imbalance", "volatility_target"),
 }
 
 

@@ -1,0 +1,130 @@
+"""Trades as events: in the order in which they came, or, for a replay, in which they happened."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from strades_pipelines.brokerage import checkpoints
+from strades_pipelines.brokerage.live import decide
+from strades_pipelines.brokerage.portfolio import open_wallet
+from strades_pipelines.brokerage.replay import replay
+from strades_pipelines.brokerage.trade_feed import TradeRange, read_trades, trade_columns
+from strades_pipelines.database.body_store import keep_body
+from strades_pipelines.strategy.events import moment
+from tests.brokerage.conftest import BTC, ETH, MINUTE, PAPER, REPLAY, START, AddCandles, Connection, rows
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Connection as AdbcConnection
+
+SECOND = timedelta(seconds=1)
+FLOW: dict[str, Any] = {
+    "strategy": "trade_imbalance",
+    "parameters": {"window": 30.0, "enter": 0.0, "leave": 0.0, "hold": 1000, "size": 2.0},
+}
+Trade = tuple[int, float, float, str]  # number, seconds after START, size, side
+AddTrades = Callable[..., None]
+
+
+@pytest.fixture
+def add_trades(market: Connection) -> AddTrades:
+    """Stores trades of one answer that came at `came` (seconds after START) and was stored then."""
+    answers: list[int] = []
+
+    def add(trades: Sequence[Trade], *, came: float, listing: int = BTC) -> None:
+        answers.append(len(answers) + 1)
+        at = START + came * SECOND
+        with market.cursor() as cursor:
+            sha256 = keep_body(cursor, str(answers).encode())
+            cursor.execute(
+                "INSERT INTO rawsources.fetches (fetch_id, source, protocol, request_key, method, url, given, month,"
+                " fetched_at, answered_at, outcome, sha256, run_id) VALUES"
+                " (%s, 's', 'p', %s, 'STREAM', 'u', '{}', '2024-01-01', %s, %s, 'stored', %s, 'r')",
+                [answers[-1], str(answers[-1]), at, at, sha256],
+            )
+            for number, happened, size, side in trades:
+                event = START + happened * SECOND
+                row = [listing, str(number), event, 100.0, size, side, event, answers[-1], at]
+                cursor.execute("INSERT INTO records.trades VALUES (%s, %s, %s, %s, %s, %s, %s, 'stated', %s, %s)", row)
+        market.commit()
+
+    return add
+
+
+def heard(adbc: "AdbcConnection", *, is_heard: bool, end: datetime = START + MINUTE) -> list[tuple[int, float, float]]:
+    """The listing's place, seconds after START, and the size with its sign, of each event."""
+    with adbc.cursor() as cursor:
+        index = {BTC: 0, ETH: 1}
+        events = trade_columns(read_trades(cursor, index, TradeRange(START, end, is_heard)), index)
+    adbc.rollback()
+    found = zip(events.i, events.time, events.b * events.c, strict=True)
+    return [(int(i), (moment(time) - START).total_seconds(), float(size)) for i, time, size in found]
+
+
+def test_a_trade_is_heard_when_it_came_and_one_that_came_a_minute_late_is_not(
+    adbc: "AdbcConnection", market: Connection, add_trades: AddTrades
+) -> None:
+    add_trades([(9, 1, 1.0, "buy"), (10, 1, 2.0, "sell"), (11, 1.5, 3.0, "buy")], came=2)
+    add_trades([(8, 0.5, 4.0, "buy")], came=3)  # reordered
+    add_trades([(1, 2.5, 5.0, "sell")], came=2.6, listing=ETH)
+    add_trades([(12, 5, 6.0, "buy")], came=4)  # the venue's clock is ahead of ours
+    add_trades([(7, -30, 7.0, "buy")], came=31)
+    add_trades([(2, 1, 1.0, "buy")], came=60, listing=ETH)
+    live = [(0, 2.0, 1.0), (0, 2.0, -2.0), (0, 2.0, 3.0), (1, 2.6, -5.0), (0, 3.0, 4.0), (0, 5.0, 6.0)]
+    assert heard(adbc, is_heard=True) == live
+    assert heard(adbc, is_heard=True, end=START + 2 * MINUTE) == [*live, (1, 60.0, 1.0)]
+    assert heard(adbc, is_heard=True, end=START + 3 * SECOND) == live[:4]
+    happened = [(0, 0.5, 4.0), (0, 1.0, 1.0), (0, 1.0, -2.0), (1, 1.0, 1.0), (0, 1.5, 3.0), (1, 2.5, -5.0), (0, 5.0, 6.0)]
+    assert heard(adbc, is_heard=False) == happened
+
+
+def test_a_trade_that_is_stored_behind_a_checkpoint_is_taken_in(
+    adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles
+) -> None:
+    open_wallet(market, replace(PAPER, **FLOW), now=START)
+    add_candles([100.0] * 3)
+    add_trades([(1, 10, 5.0, "buy")], came=10)
+    [bought] = decide(market, adbc, "paper", now=START + 4 * MINUTE)
+    assert (bought.target, bought.decided_at) == (2.0, START + 10 * SECOND)
+    assert rows(market, "SELECT count(*) FROM trading.wallet_checkpoints") == [(1,)]
+    add_trades([(2, 100, 9.0, "sell")], came=100)
+    [sold] = decide(market, adbc, "paper", now=START + 4 * MINUTE)
+    assert (sold.target, sold.decided_at) == (0.0, START + 100 * SECOND)
+    add_trades([(3, 5, 1.0, "buy")], came=150)  # came too late to be heard: the checkpoint holds
+    noted = "SELECT count(*) FROM trading.input_changes WHERE subject = 'trades:11'"
+    assert rows(market, noted) == [(2,)]
+    assert decide(market, adbc, "paper", now=START + 4 * MINUTE) == []
+
+
+def test_notes_of_trades_go_after_an_hour_but_for_those_that_a_checkpoint_did_not_see(
+    adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles
+) -> None:
+    open_wallet(market, replace(PAPER, **FLOW), now=START)
+    add_candles([100.0] * 3)
+    add_trades([(1, 10, 5.0, "buy")], came=10)
+    decide(market, adbc, "paper", now=START + 4 * MINUTE)
+    add_trades([(2, 100, 9.0, "sell")], came=100)  # behind the checkpoint
+    add_trades([(3, 300, 1.0, "sell")], came=300)
+    market.execute("UPDATE trading.input_changes SET changed_at = now() - interval '61 minutes'")
+    market.commit()
+    assert checkpoints.delete_old_changes(market) == 2
+    assert rows(market, "SELECT known_from FROM trading.input_changes WHERE subject LIKE 'trades:%'") == [
+        (START + 100 * SECOND,)
+    ]
+    [sold] = decide(market, adbc, "paper", now=START + 6 * MINUTE)
+    assert sold.decided_at == START + 100 * SECOND
+
+
+def test_a_replay_of_a_strategy_over_trades_decides_as_they_happened_and_fills_at_the_next(
+    adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles
+) -> None:
+    """Backtested from the stored trades, whenever those came: history that was fetched years later, say."""
+    add_candles([100.0] * 3)
+    add_trades([(1, 10, 5.0, "buy"), (2, 20, 1.0, "buy"), (3, 100, 9.0, "sell"), (4, 130, 1.0, "sell")], came=99_999)
+    name = replay(adbc, replace(REPLAY, **FLOW), start=START, end=START + 3 * MINUTE, now=START).wallet
+    decided = rows(market, "SELECT wallet, target, decided_at FROM signals.decisions ORDER BY decided_at")
+    assert decided == [(name, 2.0, START + 10 * SECOND), (name, 0.0, START + 100 * SECOND)]
+    filled = rows(market, "SELECT side, quantity, price, filled_at FROM trading.fills ORDER BY filled_at")
+    assert filled == [("buy", 2, 100, START + 20 * SECOND), ("sell", 2, 100, START + 130 * SECOND)]
