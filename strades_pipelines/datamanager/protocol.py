@@ -60,6 +60,20 @@ class RateLimitErrors:
 
 
 @dataclass(frozen=True)
+class UsageHeader:
+    """A header that says how much of the host's limit is used, or remains, in a window of `window_seconds`.
+
+    `counts`: `used` or `remaining`. At `limit` nothing more is sent to the host until the window ends; windows begin at
+    multiples of their length since the epoch.
+    """
+
+    name: str
+    counts: str
+    limit: int
+    window_seconds: int
+
+
+@dataclass(frozen=True)
 class Ask:
     """How to ask. `url` and `parameters` may hold {symbol}, {interval}, {start}, {end} (exclusive), {last} (bar).
 
@@ -67,7 +81,8 @@ class Ask:
 
     `chunk` cuts a window into questions, aligned to the epoch or the calendar; without it the source has no window.
     `reach` is how far back the provider answers. A chunk is settled `lag_seconds` after its end. A source without
-    window is asked again after `refresh_after_seconds`.
+    window is asked again after `refresh_after_seconds`. `requests_per_second` is the host's, whoever asks; after a time
+    without requests `burst` may go out at once.
     """
 
     per: str
@@ -90,6 +105,8 @@ class Ask:
     max_bytes: int
     auth: Auth | None = None
     rate_limit_errors: RateLimitErrors | None = None
+    usage_header: UsageHeader | None = None
+    burst: int = 1
 
 
 @dataclass(frozen=True)
