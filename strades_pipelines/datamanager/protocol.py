@@ -142,7 +142,9 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """When a record could be known: a bar's `close`, the `event`, `daily` at a local time, the day's `session_open`.
+    """When a record could be known: a bar's `close`, the `event`, the day's `session_open`, `daily` at a local time.
+
+    `vintage` is at a local time of the day that the row's field `vintage` states.
 
     `daily` is `lag_days` after the day of the label (or as many as are given as `lag_days`), on the first day from then
     on with a session of `calendar`.
@@ -162,7 +164,8 @@ class Output:
 
     `layout`: `arrays` (of values), `objects`, `columns` (one array a field), `members` (an object of objects), `table`
     (CSV, HTML), `matrix` (CSV, a record a cell), `elements` (XML), `entries` (a feed).
-    `empty`: no rows at all are `fine`, or refused; where `parents` (XML) finds elements, there must be rows.
+    `empty`: no rows at all are `fine`, or refused; where `parents` (XML) finds elements, there must be rows. `count` is
+    where a JSON body says how many there are.
     `finality` of a bar: by its `field`, by the `clock`, or `all_but_last`. `texts` are columns written from others, as
     in "ECB:{currency}". `earliest` is the first day such data can be about.
     """
@@ -180,6 +183,7 @@ class Output:
     finality: str
     positive: bool
     parents: str | None = None
+    count: str | None = None
 
 
 @dataclass(frozen=True)

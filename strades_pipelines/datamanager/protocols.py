@@ -189,6 +189,7 @@ def _output(item: Mapping[str, Any]) -> Output:
         finality=item.get("finality", "clock"),
         positive=item.get("positive", False),
         parents=item.get("parents"),
+        count=item.get("count"),
     )
 
 
