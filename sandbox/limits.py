@@ -71,7 +71,12 @@ class Limiter:
 
 
 def limit_headers(host: str, taken: Taken, now: float) -> dict[str, str]:
-    """What a provider says about its limit with every answer: Gate.io three headers, the others nothing."""
+    """What a provider says about its limit with every answer: Gate.io three headers, Binance one, the others nothing.
+
+    Each of our 3,000 requests a minute is taken to weigh 2 of Binance's 6,000.
+    """
+    if host == "data-api.binance.vision":
+        return {"X-MBX-USED-WEIGHT-1M": str(2 * (LIMITS[host].capacity - taken.remaining))}
     if host != "api.gateio.ws":
         return {}
     return {

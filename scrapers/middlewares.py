@@ -3,11 +3,10 @@
 import asyncio
 import logging
 import random
-from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from time import monotonic
+from time import monotonic, time
 from typing import Self
 from urllib.parse import urljoin, urlsplit
 
@@ -23,10 +22,11 @@ from scrapy.exceptions import (
 from scrapy.http import Request, Response
 
 from scrapers.crawl_stats import CrawlStats
-from scrapers.rate_limits import stated_rate_limit
+from scrapers.rate_limits import stated_rate_limit, usage_wait
 from scrapers.redaction import without_secrets
 from scrapers.request_url import set_url
 from scrapers.spiders.base import spider_of
+from strades_pipelines.datamanager.host_limits import FAILURE, OPEN_AT, TIMEOUT, HostLimits
 from strades_pipelines.settings import settings
 
 logger = logging.getLogger(__name__)
@@ -40,13 +40,16 @@ TRY_AGAIN_ERRORS: tuple[type[Exception], ...] = (
     ResponseDataLossError,
     OSError,
 )
+HOST_FAILURES = {500, 502, 503, 504, 520, 521, 522, 523, 524}  # counted against the host
+HOST_ERRORS = (CannotResolveHostError, DownloadConnectionRefusedError, DownloadTimeoutError)
+PATIENCE_STATUS = {418, 429, 503}  # 418: Binance's ban of who went on after 429
+NO_CONNECTION = "no connection to the host, again and again"
 REDIRECT_STATUS = {301, 302, 303, 307, 308}
 MAXIMUM_REDIRECTS = 5
 MAY_BE_CUT = "the answer has no length and ended with its connection: it may have been cut"
 FIRST_WAIT = 0.5  # seconds, doubled at every try
 LONGEST_WAIT = 60.0
-MOST_TIMEOUTS = 3
-LONGEST_OBEYED_WAIT = 300.0  # a provider that wants us gone for longer gets its wish: the next run asks again
+LONGEST_OBEYED_WAIT = 300.0  # a provider that wants us gone for longer gets its wish: a later run asks again
 
 
 class SandboxRedirection:
@@ -82,16 +85,13 @@ class SandboxRedirection:
 
 
 class RetryAndRedirect:
-    """Retries what may succeed later, honours Retry-After, and follows redirects within a host.
+    """Sends a request when its host may be asked, retries what may succeed later, follows redirects within a host.
 
-    A 429 or 503 pauses all requests to that host.
+    How often that is, and for how long a host wants no request, all processes know together (`HostLimits`).
     """
 
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
-        self.paused_until: dict[str, float] = {}
-        self.closed: dict[str, str] = {}  # hosts that are not asked any more, and why
-        self.timeouts: Counter[str] = Counter()  # of each host, since it answered last
         self.started = monotonic()
 
     @classmethod
@@ -100,22 +100,24 @@ class RetryAndRedirect:
         return cls(crawler)
 
     async def process_request(self, request: Request) -> None:
-        """Hold a request back while its host asked for a pause, then let it go on its way.
+        """Hold a request back until its host may be asked, then let it go on its way.
 
         Raises:
-            IgnoreRequest: the host is not asked any more, or the crawl's budget of time is spent.
+            IgnoreRequest: the host is not to be asked now, or the crawl's budget of time is spent.
         """
-        while (wait := self.paused_until.get(_host(request), 0.0) - monotonic()) > 0:
-            if wait > self._seconds_left():
-                break
-            await asyncio.sleep(wait)
-        if (reason := self.closed.get(_host(request))) is not None:
-            raise IgnoreRequest(f"not asked: {reason}")
-        plan = spider_of(self.crawler).plan
-        if wait > 0 or self._seconds_left() <= 0:
+        plan, host = spider_of(self.crawler).plan, _host(request)
+        rate, left = plan.rate, self._seconds_left()
+        turn = self._limits.reserve(host, rate=rate.requests_per_second, burst=rate.burst, longest_wait=left)
+        while turn.refusal is None and 0 < turn.wait <= self._seconds_left():
+            await asyncio.sleep(turn.wait)
+            turn = self._limits.check(host)  # meanwhile an answer may have asked for a pause
+        if turn.refusal is not None:
+            raise IgnoreRequest(f"not asked: {turn.refusal}")
+        if turn.wait > 0 or self._seconds_left() <= 0:
             raise IgnoreRequest(
                 f"not asked: the {plan.budget_seconds:g} s of this source are spent; the next run asks it"
             )
+        request.meta["is_troubled"] = turn.is_troubled
         request.meta["download_timeout"] = min(plan.timeout_seconds, self._seconds_left())
         self._crawl_stats.count("requested")
 
@@ -125,19 +127,23 @@ class RetryAndRedirect:
         Raises:
             IgnoreRequest: its body may have been cut, or it told of a rate limit, each time it was asked for.
         """
-        self.timeouts[_host(request)] = 0
+        host = _host(request)
+        if response.status in HOST_FAILURES:
+            self._limits.fail(host, FAILURE, f"HTTP {response.status}, again and again")
+        elif request.meta.get("is_troubled"):
+            self._limits.answered(host)
+        self._heed_usage(request, response)
         if response.status in REDIRECT_STATUS:
             return redirected(request, response)
         if "planned" in request.meta and may_be_cut(response):
             if (again := await self._again(request, MAY_BE_CUT, None)) is None:
                 raise IgnoreRequest(MAY_BE_CUT)
             return again
+        told = told_wait(_header(response, "Retry-After"), settings().now())
+        if response.status in PATIENCE_STATUS and told is not None:
+            self._limits.pause(host, told, f"the host wants to be left alone for {told:.0f} s")
         if response.status not in TRY_AGAIN_STATUS:
             return await self._unless_rate_limited(request, response)
-        header = response.headers.get("Retry-After")
-        told = told_wait(header.decode("latin-1") if header else None, settings().now())
-        if response.status in (429, 503) and told is not None:
-            self._pause(_host(request), told)
         return await self._again(request, f"HTTP {response.status}", told) or response
 
     async def _unless_rate_limited(self, request: Request, response: Response) -> Response | Request:
@@ -153,6 +159,7 @@ class RetryAndRedirect:
         if code is None:
             return response
         reason = f"the provider's rate limit {code}"
+        self._limits.pause(_host(request), back_off(request.meta.get("tries", 1)), reason)
         if (again := await self._again(request, reason, None)) is None:
             raise IgnoreRequest(reason)
         return again
@@ -161,20 +168,22 @@ class RetryAndRedirect:
         """The request once more where the connection failed; None leaves the error to the spider."""
         if not isinstance(exception, TRY_AGAIN_ERRORS):
             return None
-        if isinstance(exception, DownloadTimeoutError):
-            self._count_timeout(_host(request))
+        if isinstance(exception, HOST_ERRORS):
+            is_timeout = isinstance(exception, DownloadTimeoutError)
+            reason = f"the host did not answer {OPEN_AT // TIMEOUT} times in a row" if is_timeout else NO_CONNECTION
+            if self._limits.fail(_host(request), TIMEOUT if is_timeout else FAILURE, reason):
+                return None
         return await self._again(request, type(exception).__name__, None)
 
-    def _pause(self, host: str, seconds: float) -> None:
-        if seconds > LONGEST_OBEYED_WAIT:
-            self.closed[host] = f"the host wants to be left alone for {seconds:.0f} s"
-        else:
-            self.paused_until[host] = max(self.paused_until.get(host, 0.0), monotonic() + seconds)
-
-    def _count_timeout(self, host: str) -> None:
-        self.timeouts[host] += 1
-        if self.timeouts[host] >= MOST_TIMEOUTS:
-            self.closed[host] = f"the host did not answer {MOST_TIMEOUTS} times in a row"
+    def _heed_usage(self, request: Request, response: Response) -> None:
+        """Pause the host where an answer's header says that its limit is nearly reached."""
+        planned = request.meta.get("planned")
+        usage = planned.usage_header if planned is not None else None
+        if usage is None:
+            return
+        wait = usage_wait(_header(response, usage.name), usage, time())
+        if wait is not None:
+            self._limits.pause(_host(request), wait, f"{usage.name} is at the limit of {usage.limit}")
 
     def _seconds_left(self) -> float:
         return self.started + spider_of(self.crawler).plan.budget_seconds - monotonic()
@@ -184,7 +193,7 @@ class RetryAndRedirect:
         if tries > spider_of(self.crawler).plan.retries or (told or 0.0) > LONGEST_OBEYED_WAIT:
             return None
         wait = max(told or 0.0, back_off(tries))
-        if _host(request) in self.closed or wait >= self._seconds_left():
+        if wait >= self._seconds_left():
             return None
         logger.info("%s: %s, try %d in %.1f s", without_secrets(request.url), reason, tries + 1, wait)
         self._crawl_stats.count("retried")
@@ -194,6 +203,10 @@ class RetryAndRedirect:
     @property
     def _crawl_stats(self) -> CrawlStats:
         return spider_of(self.crawler).crawl_stats
+
+    @property
+    def _limits(self) -> HostLimits:
+        return HostLimits(spider_of(self.crawler).store.connection, LONGEST_OBEYED_WAIT)
 
 
 def may_be_cut(response: Response) -> bool:
@@ -242,6 +255,11 @@ def redirected(request: Request, response: Response) -> Request:
 
 def _schemes() -> Iterable[tuple[str, str]]:
     return {("http", "http"), ("http", "https"), ("https", "https")}
+
+
+def _header(response: Response, name: str) -> str | None:
+    found = response.headers.get(name)
+    return found.decode("latin-1") if found else None
 
 
 def _host(request: Request) -> str:

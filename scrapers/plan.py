@@ -63,6 +63,20 @@ class RateLimitErrors:
 
 
 @dataclass(frozen=True)
+class UsageHeader:
+    """The header `name` of an answer: how much was used of the host's limit, or remains, in this window of seconds.
+
+    At `limit` no more is sent until the window ends.
+    """
+
+    __pydantic_config__: ClassVar = EXACTLY
+    name: str
+    counts: Literal["used", "remaining"]
+    limit: Annotated[int, Field(ge=0)]
+    window_seconds: Annotated[int, Field(gt=0)]
+
+
+@dataclass(frozen=True)
 class PlannedRequest:
     """One question to a provider. `request_key` is the same whenever the same question is asked again."""
 
@@ -82,6 +96,7 @@ class PlannedRequest:
     last_modified: str | None = None
     paging: Paging | None = None
     rate_limit_errors: RateLimitErrors | None = None
+    usage_header: UsageHeader | None = None
     max_bytes: int = 50_000_000
 
     @property
@@ -116,11 +131,12 @@ class Auth:
 
 @dataclass(frozen=True)
 class Rate:
-    """How often a source may be asked."""
+    """How often a host may be asked, by all sources together; `burst` requests at once after a time without any."""
 
     __pydantic_config__: ClassVar = EXACTLY
     requests_per_second: Positive
     concurrency: Annotated[int, Field(gt=0)]
+    burst: Annotated[int, Field(gt=0)] = 1
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ def crawl_settings(plan: Plan) -> dict[str, Any]:
         "DEFAULT_REQUEST_HEADERS": {"Accept": "*/*"},
         "CONCURRENT_REQUESTS": plan.rate.concurrency,  # those that wait count too: who asked for a pause gets it
         "CONCURRENT_REQUESTS_PER_DOMAIN": plan.rate.concurrency,
-        "DOWNLOAD_DELAY": 1 / plan.rate.requests_per_second,
-        "DOWNLOAD_DELAY_JITTER": 0.0,
+        "DOWNLOAD_DELAY": 0.0,  # `RetryAndRedirect` spaces requests, of all processes together
         "DOWNLOAD_TIMEOUT": plan.timeout_seconds,
         "DOWNLOAD_WARNSIZE": 0,
         "DOWNLOAD_FAIL_ON_DATALOSS": True,

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from dashboard.gateway.reading import read
 from strades_pipelines.datamanager.cron import ticks
+from strades_pipelines.datamanager.host_limits import QUERY as HOSTS
+from strades_pipelines.datamanager.host_limits import HostRow
 from strades_pipelines.datamanager.schedule_overrides import QUERY as OVERRIDES
 from strades_pipelines.datamanager.schedule_overrides import ScheduleOverride, newest_overrides, schedule_of
 from strades_pipelines.datamanager.sources import Website
@@ -52,6 +54,11 @@ class SourceHealth:
     due_at: datetime | None
     next_at: datetime | None
     state: str
+
+
+def read_hosts() -> list[HostRow]:
+    """Every host that was ever asked, and whether it is asked now. One query."""
+    return read(HostRow, HOSTS)
 
 
 def read_sources(websites: Sequence[Website], *, now: datetime) -> list[SourceHealth]:

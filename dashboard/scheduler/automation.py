@@ -16,7 +16,7 @@ from dashboard.gateway import automation as gateway
 from dashboard.gateway.automation import Automation, DagsterRun, LastTick
 from dashboard.gateway.dagster import DagsterDown, DagsterRefused
 from dashboard.gateway.reading import snapshot
-from dashboard.gateway.sources import next_tick
+from dashboard.gateway.sources import next_tick, read_hosts
 from dashboard.middleware import refusal
 from dashboard.scheduler.models import DagsterRequest
 from dashboard.scheduler.requests import (
@@ -69,6 +69,7 @@ def automation(request: HttpRequest) -> HttpResponse:
         if down:
             found = gateway.read_known_automation()
         ticks = gateway.read_last_ticks([one.name for one in found])
+        hosts = read_hosts()
     assert isinstance(request.user, User)
     may = request.user.may
     rows = [
@@ -84,6 +85,7 @@ def automation(request: HttpRequest) -> HttpResponse:
         "schedules": [row for row in rows if row.automation.kind == "schedule"],
         "sensors": [row for row in rows if row.automation.kind == "sensor"],
         "runs": runs,
+        "hosts": hosts,
         "down": down,
         "requests": [
             (row, TITLES.get(row.kind, row.kind)) for row in DagsterRequest.objects.order_by("-id")[:SHOWN_REQUESTS]

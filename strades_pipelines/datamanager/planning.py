@@ -41,6 +41,7 @@ class Request:
     last_modified: str | None = None
     paging: Mapping[str, str | int | Sequence[str]] | None = None
     rate_limit_errors: Mapping[str, str | Sequence[str]] | None = None
+    usage_header: Mapping[str, str | int] | None = None
     max_bytes: int = field(default=0)
 
     def document(self) -> dict[str, Any]:
@@ -90,7 +91,11 @@ def spider_plan(website: Website, requests: Sequence[Request], *, run_id: str) -
         "source": website.name,
         "run_id": run_id,
         "requests": [request.document() for request in requests],
-        "rate": {"requests_per_second": ask.requests_per_second, "concurrency": ask.concurrency},
+        "rate": {
+            "requests_per_second": ask.requests_per_second,
+            "concurrency": ask.concurrency,
+            "burst": ask.burst,
+        },
         "user_agent": settings().user_agent,
         "retries": ask.retries,
         "timeout_seconds": ask.timeout_seconds,
@@ -158,6 +163,7 @@ def _question(
         month=f"{month_start(asked[0] if asked else now):%Y-%m-%d}",
         paging={**asdict(ask.paging), "errors": protocol.read.errors} if ask.paging else None,
         rate_limit_errors=asdict(ask.rate_limit_errors) if ask.rate_limit_errors else None,
+        usage_header=asdict(ask.usage_header) if ask.usage_header else None,
         max_bytes=ask.max_bytes,
     )
 

@@ -60,6 +60,20 @@ class RateLimitErrors:
 
 
 @dataclass(frozen=True)
+class UsageHeader:
+    """A header that says how much of the host's limit is used, or remains, in a window of `window_seconds`.
+
+    `counts`: `used` or `remaining`. At `limit` nothing more is sent to the host until the window ends; windows begin at
+    multiples of their length since the epoch.
+    """
+
+    name: str
+    counts: str
+    limit: int
+    window_seconds: int
+
+
+@dataclass(frozen=True)
 class Ask:
     """How to ask. `url` and `parameters` may hold {symbol}, {interval}, {start}, {end} (exclusive), {last} (bar).
 
@@ -67,7 +81,8 @@ class Ask:
 
     `chunk` cuts a window into questions, aligned to the epoch or the calendar; without it the source has no window.
     `reach` is how far back the provider answers. A chunk is settled `lag_seconds` after its end. A source without
-    window is asked again after `refresh_after_seconds`.
+    window is asked again after `refresh_after_seconds`. `requests_per_second` is the host's, whoever asks; after a time
+    without requests `burst` may go out at once.
     """
 
     per: str
@@ -90,6 +105,8 @@ class Ask:
     max_bytes: int
     auth: Auth | None = None
     rate_limit_errors: RateLimitErrors | None = None
+    usage_header: UsageHeader | None = None
+    burst: int = 1
 
 
 @dataclass(frozen=True)
@@ -125,7 +142,9 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """When a record could be known: a bar's `close`, the `event`, `daily` at a local time, the day's `session_open`.
+    """When a record could be known: a bar's `close`, the `event`, the day's `session_open`, `daily` at a local time.
+
+    `vintage` is at a local time of the day that the row's field `vintage` states.
 
     `daily` is `lag_days` after the day of the label (or as many as are given as `lag_days`), on the first day from then
     on with a session of `calendar`.
@@ -145,7 +164,8 @@ class Output:
 
     `layout`: `arrays` (of values), `objects`, `columns` (one array a field), `members` (an object of objects), `table`
     (CSV, HTML), `matrix` (CSV, a record a cell), `elements` (XML), `entries` (a feed).
-    `empty`: no rows at all are `fine`, or refused; where `parents` (XML) finds elements, there must be rows.
+    `empty`: no rows at all are `fine`, or refused; where `parents` (XML) finds elements, there must be rows. `count` is
+    where a JSON body says how many there are.
     `finality` of a bar: by its `field`, by the `clock`, or `all_but_last`. `texts` are columns written from others, as
     in "ECB:{currency}". `earliest` is the first day such data can be about.
     """
@@ -163,6 +183,7 @@ class Output:
     finality: str
     positive: bool
     parents: str | None = None
+    count: str | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from strades_pipelines.datamanager.protocol import (
     Scalar,
     Span,
     Stream,
+    UsageHeader,
 )
 from strades_pipelines.settings import PROJECT
 from strades_pipelines.system.secret_values import is_secret_name
@@ -145,6 +146,8 @@ def _ask(item: Mapping[str, Any]) -> Ask:
         max_bytes=item["max_bytes"],
         auth=_auth(item["auth"]) if "auth" in item else None,
         rate_limit_errors=_rate_limit_errors(item.get("rate_limit_errors")),
+        usage_header=UsageHeader(**item["usage_header"]) if "usage_header" in item else None,
+        burst=item.get("burst", 1),
     )
 
 
@@ -186,6 +189,7 @@ def _output(item: Mapping[str, Any]) -> Output:
         finality=item.get("finality", "clock"),
         positive=item.get("positive", False),
         parents=item.get("parents"),
+        count=item.get("count"),
     )
 
 

@@ -39,6 +39,8 @@ class JsonReader:
             return _members(output, rows)
         if not isinstance(rows, list):
             raise BodyRefused(f"expected an array of rows at {output.rows or 'the root'}, was {_kind(rows)}")
+        if output.count is not None and str(stated := self.scalar(output.count)) != str(len(rows)):
+            raise BodyRefused(f"expected {stated} rows, as {output.count} says, was {len(rows)}")
         return _arrays(output, rows) if output.layout == "arrays" else _objects(output, rows)
 
 

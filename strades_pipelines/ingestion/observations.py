@@ -24,7 +24,9 @@ USUAL_GAP_DAYS = 6  # over a weekend and holidays; labels that are usually furth
 
 
 def observations(block: Block, context: Context) -> Rows:
-    """Values of series, known at a local time of their day or with the event; where there is none is no record.
+    """Values of series; where there is none is no record.
+
+    They are known with the event, at a local time of their day or, where a row has one, of the day of its vintage.
 
     Raises:
         GivenError: values of weeks, months or years would be known before their interval has ended.
@@ -35,7 +37,10 @@ def observations(block: Block, context: Context) -> Rows:
     values = numbers(block.cells["value"])
     if context.output.missing:
         judgement.leave_out(values.missing)
-    others = [name for name in block.cells if name not in ("event_time", "value")]
+    vintages = context.instants(block, "vintage") if "vintage" in block.cells else None
+    if vintages is not None:
+        judge_times(judgement, vintages, earliest=context.earliest, answered_at=context.now)
+    others = [name for name in block.cells if name not in ("event_time", "value", "vintage")]
     fields = context.output.fields
     words = {name: texts(block.cells[name], fields[name].values, fields[name].pattern) for name in others}
     judge_cells(judgement, {"value": values} | words, optional_fields(context))
@@ -50,16 +55,23 @@ def observations(block: Block, context: Context) -> Rows:
     if rule.rule == "daily":
         _check_lag(events[judgement.good], series.filter(pa.array(judgement.good)), context)
         known = at_local_time(_published(events, context), str(rule.at), str(rule.time_zone))
+    stated = pa.nulls(block.count, pa.date32())
+    if vintages is not None:
+        days = usable_times(vintages, judgement).astype("datetime64[us]").astype("datetime64[D]")
+        stated = pa.array(days)
+        if rule.rule == "vintage":  # today's is in the answer before the day is over
+            known = np.minimum(at_local_time(days, str(rule.at), str(rule.time_zone)), context.now)
     made = {
         "series": series,
         "event_time": times_column(events),
         "value": pa.array(values.values),
         "unit": written(context, "unit", words, block.count),
-        "vintage": pa.nulls(block.count, pa.date32()),
+        "vintage": stated,
         "knowledge_time": times_column(known),
         "knowledge_basis": same_text(rule.basis, block.count),
     }
-    return finished("observation", made, judgement, key=("series", "event_time"))
+    key = ("series", "event_time") if vintages is None else ("series", "event_time", "vintage")
+    return finished("observation", made, judgement, key=key)
 
 
 def _check_lag(labels: Times, series: pa.Array, context: Context) -> None:

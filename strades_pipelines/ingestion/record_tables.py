@@ -89,10 +89,12 @@ def versions(rows: pa.Table, key: tuple[str, ...], ignore: tuple[str, ...] = ("f
     """Rows in fetch order, parted so that a key is at most once in each part; the last of each key is in the last part.
 
     A row equal to its key's version before it but for `ignore` says nothing new and is dropped, as it would be had it
-    come later.
+    come later. Versions that state their vintage are in the order of these, behind those that state none.
     """
     numbered = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
-    order = pc.sort_indices(numbered, [*((name, "ascending") for name in key), ("position", "ascending")])
+    stated = ["vintage"] if "vintage" in rows.column_names else []
+    by = [(name, "ascending") for name in (*key, *stated, "position")]
+    order = pc.sort_indices(numbered, by, null_placement="at_start")
     rows = rows.take(order)
     same = np.ones(max(rows.num_rows - 1, 0), np.bool_)
     for name in key:

@@ -38,6 +38,7 @@ def examine() -> list[Finding]:
         ("trading", _trading),
         ("age of decisions", _decision_ages),
         ("streams", _streams),
+        ("hosts", _hosts),
         ("sizes", _sizes),
         ("growth", _growth),
         ("dbt project", _dbt),
@@ -207,6 +208,17 @@ def _streams() -> str:
         return f"not kept now; `strades up` keeps those of {', '.join(sorted(wanted)) or 'no source: none has one'}"
     gaps = sum(each.gaps for each in states)
     return f"{len(states)} live, {gaps} gaps being asked for" if gaps else f"{len(states)} live"
+
+
+def _hosts() -> str:
+    from strades_pipelines.database.connection import connect
+    from strades_pipelines.datamanager.host_limits import read_hosts
+
+    with connect() as connection:
+        hosts = read_hosts(connection)
+    if lines := [row.line for row in hosts if not row.is_asked]:
+        raise DoctorWarning("; ".join(lines))
+    return f"{len(hosts)} were asked, none holds requests back"
 
 
 def _has_been_served_for(seconds: float) -> bool:

@@ -70,6 +70,19 @@ def reparse(
 
 
 @app.command()
+def hosts(
+    release: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Ask this host again at once, whatever it asked for.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """How often each host may be asked, and which are not asked now: paused at their wish, or down."""
+    from strades_pipelines.operations.running import show_hosts
+
+    show_hosts(release, as_json=as_json)
+
+
+@app.command()
 def load(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files that each hold a response body.")],
     protocol: Annotated[str, typer.Option(help="How to read them: gateio_candles, for example.")],

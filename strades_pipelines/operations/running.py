@@ -12,6 +12,7 @@ from strades_pipelines.database.backup import Manifest, back_up, signing_key
 from strades_pipelines.database.connection import connect, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.restore import restore
+from strades_pipelines.datamanager.host_limits import HostLimits, read_hosts
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.installation.install import make_home_private, prepare
@@ -49,6 +50,32 @@ def show_gaps(instrument: str | None, interval: str | None, cause: str | None, *
     missing = [{"cause": name, "missing": number} for name, number in document["missing"].items()]
     tables = [table("instrument interval gap_start gap_end missing cause", document["gaps"])]
     print_result(document, as_json, [*tables, table("cause missing", missing)])
+
+
+def show_hosts(release: str | None, *, as_json: bool) -> None:
+    """`strades hosts`.
+
+    Raises:
+        BadInput: the host to release was never asked.
+    """
+    prepare()
+    with connect() as connection:
+        if release is not None and not HostLimits(connection, 0).release(release):
+            raise BadInput(
+                f"--release: expected a host that was asked before, was {release[:80]!r}; see `strades hosts`"
+            )
+        hosts = read_hosts(connection)
+    rows = [
+        {
+            "host": row.host,
+            "state": row.word,
+            "requests_per_second": row.requests_per_second,
+            "blocked_until": None if row.is_asked else row.state.blocked_until,
+            "because": None if row.is_asked else row.blocked_because,
+        }
+        for row in hosts
+    ]
+    print_result({"hosts": rows}, as_json, [table("host state requests_per_second blocked_until because", rows)])
 
 
 def show_revisions(

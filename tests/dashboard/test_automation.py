@@ -18,6 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from dashboard.gateway import automation as gateway
 from dashboard.gateway import dagster
 from dashboard.scheduler.models import DagsterRequest
+from strades_pipelines.database.connection import connect
+from strades_pipelines.datamanager.host_limits import TIMEOUT, HostLimits
 from strades_pipelines.settings import settings
 from strades_pipelines.system.ports import free_port
 from tests.brokerage.conftest import rows
@@ -81,6 +83,23 @@ def test_schedules_are_shown_with_the_acts_of_a_role_and_hostile_text_as_text(
             assert viewer.get(path).status_code == 200
         queries = [query["sql"] for query in (*own.captured_queries, *layers.captured_queries)]
         assert len([query for query in queries if query not in ("BEGIN", "COMMIT")]) <= MOST_QUERIES, path
+
+
+def test_a_host_that_is_not_asked_is_shown_with_its_reason_as_text(
+    recorded: Recorded, site: str, client_of: ClientOf
+) -> None:
+    with connect(site) as connection:
+        limits = HostLimits(connection, 300)
+        limits.pause("api.gateio.ws", 3600, HOSTILE)
+        for _ in range(3):
+            limits.fail("data.sec.gov", TIMEOUT, "no answer")
+        limits.answered("fred.stlouisfed.org")
+    page = client_of("viewer").get("/automation/").content.decode()
+    hosts = dict(re.findall(r"<tr><td>([a-z.]+)</td><td>(.*?)</td>", page))
+    assert "wants a pause" in hosts["api.gateio.ws"]
+    assert html.escape(HOSTILE) in hosts["api.gateio.ws"]
+    assert "does not answer" in hosts["data.sec.gov"]
+    assert "is asked" in hosts["fred.stlouisfed.org"]
 
 
 def test_the_same_form_twice_is_one_launch_that_says_who_asked_and_why(recorded: Recorded, client_of: ClientOf) -> None:

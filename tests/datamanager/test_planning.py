@@ -208,7 +208,7 @@ def test_any_window_chooses_from_the_same_questions(start: datetime, days: int) 
 def test_spider_plan_is_json_with_the_rate_of_the_protocol() -> None:
     document = spider_plan(SOURCES.website("gateio"), asked("gateio")[:2], run_id="run")
     assert json.loads(json.dumps(document)) == document
-    assert document["rate"] == {"requests_per_second": 10.0, "concurrency": 4}
+    assert document["rate"] == {"requests_per_second": 10.0, "concurrency": 4, "burst": 4}
     assert set(document) == {"source", "run_id", "requests", "rate", "user_agent", "retries", "timeout_seconds"} | {
         "budget_seconds",
         "auth",

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from strades_pipelines.installation.doctor import examine, show_findings
+from strades_pipelines.database.connection import connect
+from strades_pipelines.datamanager.host_limits import HostLimits
+from strades_pipelines.installation.doctor import _findings, _hosts, examine, show_findings
 from strades_pipelines.settings import settings
 
 
@@ -54,3 +56,18 @@ def test_who_runs_it_as_root_is_warned_and_no_more(monkeypatch: pytest.MonkeyPat
     out = io.StringIO()
     show_findings([found], Console(file=out))
     assert out.getvalue().startswith("warn user" if user == 0 else "ok   user")
+
+
+def test_a_host_that_is_not_asked_is_warned_of_with_what_to_do(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strades_pipelines.database.connection.database_url", lambda: database_url)
+    assert [(each.state, each.detail) for each in _findings([("hosts", _hosts)])] == [
+        ("ok", "0 were asked, none holds requests back")
+    ]
+    with connect(database_url) as connection:
+        HostLimits(connection, 300).pause("api.example.org", 3600, "HTTP 418")
+    [found] = _findings([("hosts", _hosts)])
+    assert found.state == "warn"
+    assert found.detail.startswith("api.example.org: paused until 2")
+    assert found.detail.endswith("(HTTP 418); `strades hosts --release api.example.org` asks it at once")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from strades_pipelines.database.connection import connect
+from strades_pipelines.datamanager.host_limits import HostLimits
 from strades_pipelines.settings import settings
 from tests.ingestion.conftest import gate_body, gate_row
 from tests.research.bars import Run
@@ -45,6 +47,17 @@ def test_what_cannot_be_used_is_one_line_and_2_and_what_fails_is_1(strades: Run,
         said = [line for line in answer.err.splitlines() if line.startswith("strades: ")]
         assert (answer.code, answer.out, len(said)) == (2, "", 1), words
     assert strades("gaps").code == 1  # dbt has not made the ledger
+
+
+def test_hosts_are_listed_and_one_is_asked_again_when_a_person_says_so(strades: Run, world: str) -> None:
+    with connect(world) as connection:
+        HostLimits(connection, 300).pause("api.example.org", 3600, "HTTP 418")
+    [held] = strades("hosts", "--json").document["hosts"]
+    assert (held["host"], held["state"], held["because"]) == ("api.example.org", "paused", "HTTP 418")
+    [released] = strades("hosts", "--release", "api.example.org", "--json").document["hosts"]
+    assert (released["state"], released["blocked_until"], released["because"]) == ("closed", None, None)
+    unknown = strades("hosts", "--release", "nobody.example.org")
+    assert (unknown.code, "expected a host that was asked before" in unknown.err) == (2, True)
 
 
 def test_a_backup_is_made_whatever_is_wrong_with_the_list_of_sources(
