@@ -230,8 +230,8 @@ class Extras:
     def look(self, supervisor: Supervisor) -> None:
         """Look once."""
         self._output.release(muted=not supervisor.all_settled())
-        last = "nginx" if settings().nginx_port else "webserver"
-        if not self._announced and supervisor.is_healthy(last):
+        shown = ("webserver", "nginx") if settings().nginx_port else ("webserver",)
+        if not self._announced and all(map(supervisor.is_healthy, shown)):
             self._announced = True
             self._announce()
         self._follow_database(supervisor)
@@ -258,11 +258,12 @@ class Extras:
 
     def _announce(self) -> None:
         pages = shown_at()
+        width = max(24, *map(len, pages))
         self._console.print(
             f"[bold]Strades is up.[/] Ctrl-C stops it.\n"
-            f"  dashboard {pages.dashboard:24} what you hold, what was decided and why\n"
-            f"  Dagster   {pages.dagster:24} assets, runs, schedules\n"
-            f"  dbt docs  {pages.docs:24} tables, columns, tests\n"
+            f"  dashboard {pages.dashboard:{width}} what you hold, what was decided and why\n"
+            f"  Dagster   {pages.dagster:{width}} assets, runs, schedules\n"
+            f"  dbt docs  {pages.docs:{width}} tables, columns, tests\n"
             f"  log       {self._output.log}",
             highlight=False,
             soft_wrap=True,
