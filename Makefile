@@ -1,6 +1,6 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test signals fuzz trials lint format lock notice weight bench clean new-source new-strategy
+.PHONY: help setup run up serve test signals fuzz trials lint format lock notice weight bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,6 +42,9 @@ run: setup ## the main job over its window, with a report at the end
 
 up: setup ## serve everything: the dashboard on 8000, Dagster on 3000, dbt docs on 8081; Ctrl-C stops it
 	@$(BIN)/strades up
+
+serve: setup ## the same behind NGINX with TLS, on https://localhost:8443 (Debian's package nginx); Ctrl-C stops it
+	@$(BIN)/strades up --nginx
 
 # One worker more than there are cores: the longest tests mostly wait for a served installation. Files stay together, since
 # they share one; the long ones come first, as tests/conftest.py orders them.

@@ -3,9 +3,12 @@
 import argparse
 import getpass
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 STOP_SECONDS = 2
@@ -35,6 +38,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     from dashboard.accounts.adapter import no_account_yet
     from dashboard.asgi import application
+    from dashboard.trusted_proxy import TrustedProxy
     from strades_pipelines.origins import is_loopback
 
     if not is_loopback(options.host) and not options.without_account and no_account_yet():
@@ -43,8 +47,8 @@ def _serve(options: argparse.Namespace) -> int:
 
     # WhiteNoise hands over a style sheet of a few kB as it would a large file.
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
-    uvicorn.run(
-        application,
+    config = uvicorn.Config(
+        TrustedProxy(application) if options.socket else application,
         host=options.host,
         port=options.port,
         log_level="warning",
@@ -55,7 +59,22 @@ def _serve(options: argparse.Namespace) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+    sockets = [config.bind_socket(), _unix_socket(options.socket)] if options.socket else None
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets)
     return 0
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """A socket that only this user can open, in place of one that an earlier process left."""
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(before)
+    return listening
 
 
 def _create_user(options: argparse.Namespace) -> int:
@@ -106,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the pages")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=int, default=settings().dashboard_port, help="port to listen on")
+    serve.add_argument("--socket", type=Path, help="a Unix socket to listen on as well, for NGINX")
     serve.add_argument(
         "--without-account",
         action="store_true",

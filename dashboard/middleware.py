@@ -11,6 +11,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -81,7 +82,7 @@ def refusal(request: HttpRequest, needed: Role | Right | None) -> HttpResponse |
         return None
     user = request.user
     if not user.is_authenticated:
-        return redirect("account_signup") if no_account_yet() else redirect_to_login(request.get_full_path())
+        return redirect(sign_in_page(request.get_full_path()))
     if not user.may(needed):
         roles = holders(needed) if isinstance(needed, Right) else [needed]
         return render(request, "403.html", {"needed": " / ".join(roles)}, status=403)
@@ -89,6 +90,11 @@ def refusal(request: HttpRequest, needed: Role | Right | None) -> HttpResponse |
         messages.warning(request, _("This needs a second factor. Set one up first."))
         return redirect("mfa_activate_totp")
     return None
+
+
+def sign_in_page(path: str) -> str:
+    """Where somebody without a session goes who asked for `path`."""
+    return str(reverse("account_signup") if no_account_yet() else redirect_to_login(path).url)
 
 
 class AccessMiddleware:

@@ -134,7 +134,9 @@ ALLOWED_HOSTS = [*LOOPBACK_NAMES, *(str(urlsplit(origin).hostname) for origin in
 CSRF_TRUSTED_ORIGINS = PUBLIC_ORIGINS
 BEHIND_TLS = any(origin.startswith("https://") for origin in PUBLIC_ORIGINS)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
-SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "strades_session", "strades_csrf"
+# With the prefix a browser takes the cookie over TLS alone, for this host and every path: no other host can plant one.
+PREFIX = "__Host-" if BEHIND_TLS else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{PREFIX}strades_session", f"{PREFIX}strades_csrf"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = BEHIND_TLS

@@ -8,7 +8,7 @@ from allauth.mfa.webauthn import views as passkeys
 from django.db.transaction import atomic  # a change of an account and its row of the audit are one
 from django.urls import path
 
-from dashboard.accounts import openid, people, views
+from dashboard.accounts import openid, people, proxy_answers, views
 from dashboard.accounts import passkeys as own_passkeys
 from dashboard.choice import assets, start
 from dashboard.core.health import health
@@ -142,6 +142,8 @@ urlpatterns = [
         "account/second-factor/codes/new/", atomic(recovery.generate_recovery_codes), name="mfa_generate_recovery_codes"
     ),
     path("account/second-factor/codes/file/", recovery.download_recovery_codes, name="mfa_download_recovery_codes"),
+    path("auth/dagster/", proxy_answers.dagster, name="dagster_access"),
+    path("auth/docs/", proxy_answers.docs, name="docs_access"),
     path("health/", health, name="health"),
 ]
 handler500 = "dashboard.core.failures.failure"

@@ -152,10 +152,17 @@ def _prepare(console: Console) -> None:
 
 
 @app.command()
-def up() -> None:
+def up(
+    behind_nginx: Annotated[
+        bool, typer.Option("--nginx", help="Behind NGINX with TLS, on 8443 where STRADES_NGINX_PORT says no other.")
+    ] = False,
+) -> None:
     """Serve the sandbox, the dashboard, Dagster's webserver and daemon, and the dbt docs; Ctrl-C stops all of it."""
     from strades_pipelines.serving.serve import up as serve_up
 
+    if behind_nginx and settings().nginx_port is None:
+        os.environ["STRADES_NGINX_PORT"] = "8443"  # as a setting: the parts take theirs from there too
+        settings.cache_clear()
     stopping.disarm()  # it ends its parts in order
     console = Console(stderr=True)
     raise typer.Exit(serve_up(lambda: _prepare(console), console))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AwareDatetime, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AwareDatetime, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 from pydantic_settings.sources.providers.dotenv import read_env_file
 
@@ -101,6 +101,16 @@ class Settings(BaseSettings):
     dashboard_database: str | None = Field(
         None, repr=False, description="set by the process that starts the dashboard: where it connects"
     )
+    nginx_port: int | None = Field(
+        None, ge=1, le=65535, description="port of NGINX in front of all pages, with TLS; none without it"
+    )
+    nginx_host: Literal["127.0.0.1", "0.0.0.0"] = Field(
+        "127.0.0.1", description="address that NGINX listens on: this machine's own, or all"
+    )
+    tls_certificate_file: Path | None = Field(
+        None, description="the certificate (PEM, with its chain) that NGINX shows; a local one is made without it"
+    )
+    tls_key_file: Path | None = Field(None, description="its private key (PEM)")
     readonly_port: int | None = Field(
         None, ge=1, le=65535, description="port of a second webserver that serves no mutation; none without it"
     )
@@ -146,6 +156,19 @@ class Settings(BaseSettings):
         None, repr=False, description="set by the process that starts a crawl: where answers go"
     )
     crash_at: str | None = Field(None, description="tests only: the named point at which the process kills itself")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _behind_nginx(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Behind NGINX viewers have a webserver of their own, and without other names there are this machine's."""
+        if port := values.get("nginx_port"):
+            return {"readonly_port": 3001, "public_host": f"localhost:{port}, 127.0.0.1:{port}", **values}
+        return values
+
+    @property
+    def dagster_path(self) -> str:
+        """The path below which Dagster's webservers serve: `/dagster` behind NGINX, none without it."""
+        return "/dagster" if self.nginx_port else ""
 
     @field_validator("public_host")
     @classmethod

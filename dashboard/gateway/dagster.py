@@ -129,7 +129,7 @@ def _post(body: bytes, seconds: float) -> bytes:
     host = gethostbyname(settings().webserver_host)
     connection = HTTPConnection(host, settings().webserver_port, timeout=seconds)
     try:
-        connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
+        connection.request("POST", f"{settings().dagster_path}/graphql", body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         if response.status not in (200, 400, 500):  # GraphQL's own errors come with 400 and 500
             raise HTTPException(f"status {response.status}")

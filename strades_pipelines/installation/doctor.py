@@ -281,6 +281,8 @@ def _ports() -> str:
     }
     if (readonly := settings().readonly_port) is not None:
         ports["read-only pages"] = readonly
+    if (front := settings().nginx_port) is not None:
+        ports["NGINX"] = front
     if settings().world == "sandbox":
         ports["sandbox"] = urlsplit(settings().sandbox_url).port or 80
     listed = [f"{name} 127.0.0.1:{port} ({'in use' if _taken(port) else 'free'})" for name, port in ports.items()]

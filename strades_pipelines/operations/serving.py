@@ -3,12 +3,16 @@
 import os
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.research.research_options import Json
+from strades_pipelines.settings import settings
 
 app = typer.Typer()
 dashboard_app = typer.Typer(no_args_is_help=True, help="The pages that people work with.")
@@ -61,6 +65,29 @@ def stream(
     from strades_pipelines.operations.streaming import run_streams
 
     run_streams(sources or [], seconds=seconds, as_json=as_json)
+
+
+@app.command()
+def nginx(
+    folder: Annotated[Path, typer.Argument(help="Where the configuration is written, and NGINX finds it.")],
+    listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Default: STRADES_NGINX_HOST and STRADES_NGINX_PORT.")
+    ] = None,
+    webserver: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Dagster's webserver.")] = None,
+    readonly: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The one without mutations.")] = None,
+    docs: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The dbt docs.")] = None,
+    sockets: Annotated[Path | None, typer.Option(help="Folder of the Unix sockets. Default: run of the home.")] = None,
+) -> None:
+    """Write the configuration of NGINX, a local certificate where none is named, and torrc for an onion service."""
+    from strades_pipelines.serving.nginx import site, write
+
+    if settings().nginx_port is None:
+        raise BadInput("STRADES_NGINX_PORT: expected the port on which NGINX serves")
+    folder = folder.resolve()
+    given = {"listen": listen, "webserver": webserver, "readonly": readonly, "docs": docs}
+    described = site(settings(), folder, sockets or settings().home.resolve() / "run")
+    write(replace(described, **{name: value for name, value in given.items() if value is not None}))
+    Console(soft_wrap=True, highlight=False).print(f"written: {folder}; nginx -p {folder}/ -c {folder}/nginx.conf")
 
 
 @dashboard_app.command("serve")

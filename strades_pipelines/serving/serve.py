@@ -18,11 +18,12 @@ from rich.console import Console
 from strades_pipelines.database.connection import DAGSTER_DATABASE, embedded_server
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.datamanager.sources import SourcesError, load_sources
+from strades_pipelines.serving import nginx
 from strades_pipelines.serving.served_parts import (
     Parts,
-    dashboard_url,
     make_socket_folder,
     remove_socket_folder,
+    shown_at,
     webserver_url,
 )
 from strades_pipelines.settings import PROJECT, settings
@@ -63,7 +64,10 @@ def up(prepare: Callable[[], None], console: Console, timing: Timing | None = No
     Raises:
         AlreadyUp: another one serves this installation, or parts of a killed one are left.
         PortInUse: naming the port and the setting that changes it.
+        BadInput: NGINX is asked for and not installed, or cannot be told what the settings say.
     """
+    if settings().nginx_port:
+        nginx.program()
     with _lock():
         inherited = _refuse_leftovers()
         _check_ports()
@@ -136,6 +140,7 @@ def _check_ports() -> None:
         "STRADES_READONLY_PORT": settings().readonly_port,
         "STRADES_DOCS_PORT": settings().docs_port,
         "STRADES_DASHBOARD_PORT": settings().dashboard_port,
+        "STRADES_NGINX_PORT": settings().nginx_port,
     }
     if settings().world == "sandbox":
         ports["STRADES_SANDBOX_URL"] = urlsplit(settings().sandbox_url).port or 80
@@ -225,7 +230,8 @@ class Extras:
     def look(self, supervisor: Supervisor) -> None:
         """Look once."""
         self._output.release(muted=not supervisor.all_settled())
-        if not self._announced and supervisor.is_healthy("webserver"):
+        shown = ("webserver", "nginx") if settings().nginx_port else ("webserver",)
+        if not self._announced and all(map(supervisor.is_healthy, shown)):
             self._announced = True
             self._announce()
         self._follow_database(supervisor)
@@ -247,15 +253,17 @@ class Extras:
             return
         self._port = _database_port()
         os.environ["DAGSTER_PG_URL"] = service_url(embedded_server().url(), DAGSTER_DATABASE)
-        for name in self._parts.children.keys() - {"sandbox", "docs"}:
+        for name in self._parts.children.keys() - {"sandbox", "docs", "nginx"}:
             supervisor.restart(name, "the database has another port")
 
     def _announce(self) -> None:
+        pages = shown_at()
+        width = max(24, *map(len, pages))
         self._console.print(
             f"[bold]Strades is up.[/] Ctrl-C stops it.\n"
-            f"  dashboard {dashboard_url():24} what you hold, what was decided and why\n"
-            f"  Dagster   {webserver_url():24} assets, runs, schedules\n"
-            f"  dbt docs  http://127.0.0.1:{settings().docs_port:<7} tables, columns, tests\n"
+            f"  dashboard {pages.dashboard:{width}} what you hold, what was decided and why\n"
+            f"  Dagster   {pages.dagster:{width}} assets, runs, schedules\n"
+            f"  dbt docs  {pages.docs:{width}} tables, columns, tests\n"
             f"  log       {self._output.log}",
             highlight=False,
             soft_wrap=True,

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from strades_pipelines.database.connection import (
     DAGSTER_DATABASE,
@@ -20,6 +21,8 @@ from strades_pipelines.database.connection import (
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.datamanager.sources import SourcesError
 from strades_pipelines.ingestion.streams.stream_sources import wanted_streams
+from strades_pipelines.origins import public_origins
+from strades_pipelines.serving import nginx
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.child import Child
 from strades_pipelines.supervision.daemon_probe import DaemonProbe
@@ -34,7 +37,7 @@ from strades_pipelines.supervision.probes import WebserverProbe, code_answers, p
 from strades_pipelines.supervision.process_table import is_stopped
 from strades_pipelines.supervision.stream_probe import streams_answer
 from strades_pipelines.supervision.supervisor import Supervisor
-from strades_pipelines.system.child_environment import for_dagster, for_dashboard, without_secrets
+from strades_pipelines.system.child_environment import for_dagster, for_dashboard, for_programs, without_secrets
 from strades_pipelines.system.terminal import Output
 
 LOCATION = ["--module-name", "strades_pipelines.definitions", "--location-name", "strades"]
@@ -70,6 +73,7 @@ class Parts:
             *([self._streams()] if wanted_streams(settings().sources) else []),
             self._docs(),
             self._dashboard(),
+            *([self._nginx()] if settings().nginx_port else []),
         ]
 
     def _database(self) -> Part:
@@ -108,7 +112,8 @@ class Parts:
             str(port),
         ]
         command = [*module, "--workspace", str(PROJECT / "workspace.yaml"), *options]
-        probe = WebserverProbe(f"http://127.0.0.1:{port}", lambda: self._supervisor().is_healthy("code"))
+        url = f"http://127.0.0.1:{port}{settings().dagster_path}"
+        probe = WebserverProbe(url, lambda: self._supervisor().is_healthy("code"))
         return self._part(name, lambda: command, lambda: for_dagster(os.environ), probe, needs=("database", "code"))
 
     def _daemon(self) -> Part:
@@ -157,6 +162,8 @@ class Parts:
     def _dashboard(self) -> Part:
         """The pages people work with; makes its tables and static files before it listens."""
         command = [sys.executable, "-m", "dashboard", "serve", "--port", str(settings().dashboard_port)]
+        if settings().nginx_port:
+            command += ["--socket", str(code_socket().with_name("dashboard.sock"))]
         probe = partial(page_answers, f"{dashboard_url()}/health/")
         return self._part(
             "dashboard",
@@ -165,6 +172,20 @@ class Parts:
             probe,
             needs=("database",),
         )
+
+    def _nginx(self) -> Part:
+        """NGINX in front of all pages; its configuration is written at each start."""
+        folder = settings().home.resolve() / "nginx"
+
+        def command() -> list[str]:
+            described = nginx.site(settings(), folder, code_socket().parent)
+            nginx.write(described)
+            described.onion_socket.unlink(missing_ok=True)  # one that was killed leaves it, and then cannot listen
+            return nginx.command(folder)
+
+        probe = partial(nginx.nginx_answers, settings().nginx_port or 0)
+        environment = partial(for_programs, os.environ)
+        return self._part("nginx", command, environment, probe, needs=("dashboard",), folder=settings().home)
 
     def _part(
         self,
@@ -195,12 +216,29 @@ def _embedded_answers() -> str | None:
 
 def webserver_url() -> str:
     """Where Dagster's pages are."""
-    return f"http://127.0.0.1:{settings().webserver_port}"
+    return f"http://127.0.0.1:{settings().webserver_port}{settings().dagster_path}"
 
 
 def dashboard_url() -> str:
     """Where the dashboard is."""
     return f"http://127.0.0.1:{settings().dashboard_port}"
+
+
+class Pages(NamedTuple):
+    """Where people find the pages."""
+
+    dashboard: str
+    dagster: str
+    docs: str
+
+
+def shown_at() -> Pages:
+    """The addresses of the pages: those of NGINX where it serves."""
+    if settings().nginx_port is None:
+        return Pages(dashboard_url(), webserver_url(), f"http://127.0.0.1:{settings().docs_port}")
+    names = public_origins(settings().public_host)
+    first = min((each for each in names if each.startswith("https://")), key=lambda each: "127.0.0.1" in each)
+    return Pages(f"{first}/", f"{first}/dagster/", f"{first}/dbt-docs/")
 
 
 def code_socket() -> Path:

@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--workspace", default="workspace.yaml", help="file that names the code location")
     parser.add_argument("--read-only", action="store_true", help="serve no mutation")
-    parser.add_argument("--path-prefix", default="", help="where a proxy shows it, such as /dagster")
+    parser.add_argument("--path-prefix", default=settings().dagster_path, help="where a proxy shows it: /dagster")
     return parser
 
 

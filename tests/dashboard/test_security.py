@@ -149,8 +149,8 @@ def test_no_network_is_listened_on_before_there_is_an_account(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     served: list[str] = []
-    monkeypatch.setattr("uvicorn.run", lambda _application, *, host, **_options: served.append(host))
-    options = argparse.Namespace(command="serve", host=host, port=1, without_account=False)
+    monkeypatch.setattr("uvicorn.Server.run", lambda self, _sockets: served.append(self.config.host))
+    options = argparse.Namespace(command="serve", host=host, port=1, without_account=False, socket=None)
     assert COMMANDS["serve"](options) == (0 if listens else 2)
     assert served == ([host] if listens else [])
     assert ("createuser NAME --role admin" in capsys.readouterr().err) is not listens

@@ -64,11 +64,11 @@ def test_root_installs_what_is_missing_after_one_update(ci: Path) -> None:
 
 def test_a_package_that_was_removed_but_for_its_configuration_is_missing(ci: Path) -> None:
     program(ci, "dpkg-query", "echo config-files")
-    assert run(ci)[0][1].endswith(" chromium postgresql")
+    assert run(ci)[0][1].endswith(" chromium postgresql nginx tor")
 
 
 def test_without_root_or_apt_get_the_checks_run_and_a_line_says_what_is_missing(ci: Path) -> None:
-    expected = (CHECKS, "Not installed: chromium postgresql. Tests that need one of them are skipped.\n")
+    expected = (CHECKS, "Not installed: chromium postgresql nginx tor. Tests that need one of them are skipped.\n")
     program(ci, "id", "echo 1000")
     assert run(ci) == expected
     (ci / "calls").unlink()
@@ -83,4 +83,4 @@ def test_a_failed_installation_shows_its_end_and_the_checks_run(ci: Path) -> Non
     assert calls == CHECKS
     assert "no such mirror\n" in printed
     assert "\n1\n" not in printed
-    assert "Not installed: chromium postgresql." in printed
+    assert "Not installed: chromium postgresql nginx tor." in printed

@@ -77,14 +77,15 @@ def _dashboard(database: str, dagster_port: int) -> Iterator[str]:
     command = [sys.executable, "-m", "dashboard", "serve", "--port", str(port)]
     process = subprocess.Popen(command, cwd=PROJECT, env=environment)
     try:
-        _wait(process, f"{url}/health/")
+        wait_until_served(process, f"{url}/health/")
         yield url
     finally:
         process.terminate()
         assert process.wait(timeout=60) in (0, -15)
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
+def wait_until_served(process: "subprocess.Popen[bytes]", url: str) -> None:
+    """Wait until the dashboard answers at `url`."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
