@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     wallets: Path = Field(
         PROJECT / "Wallets.json", description="the list of wallets and the strategies that trade them"
     )
+    archive: Path | None = Field(
+        None, description="where the embedded server archives its WAL and base backups; on another disk than the home"
+    )
     database_url: str | None = Field(
         None, validation_alias="DATABASE_URL", repr=False, description="a PostgreSQL server instead of the embedded one"
     )

@@ -27,6 +27,18 @@ def test_nothing_is_held_against_an_empty_database(name: str, connection: psycop
     assert CHECKS[name].count(connection) == 0
 
 
+def test_a_recovery_drill_that_failed_is_found_until_one_succeeds(connection: psycopg.Connection[Any]) -> None:
+    check = CHECKS["the_last_recovery_drill_succeeded"]
+    for hour, (fault, violations) in enumerate([("no archive", 1), (None, 0), ("a body rotted", 1)]):
+        started = datetime(2026, 1, 1, hour, tzinfo=UTC)
+        connection.execute(
+            "INSERT INTO ops.recovery_drills (drill, started_at, fault) VALUES (%s, %s, %s)",
+            [str(hour), started, fault],
+        )
+        connection.commit()
+        assert check.count(connection) == violations
+
+
 def test_candles_whose_fetch_is_not_stored_are_found(adbc: "Connection", connection: psycopg.Connection[Any]) -> None:
     listing(adbc, 1, symbol="A")
     candles(adbc, 1, {date(2024, 1, 1): 10.0, date(2024, 1, 2): 11.0})  # both name fetch 1

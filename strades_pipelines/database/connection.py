@@ -60,7 +60,8 @@ class MissingRights(RuntimeError):
 
 def embedded_server() -> EmbeddedServer:
     """This project's embedded server, running or not."""
-    return EmbeddedServer(settings().home / "postgres")
+    archive = settings().archive
+    return EmbeddedServer(settings().home / "postgres", archive=None if archive is None else archive.absolute())
 
 
 def server_url() -> str:

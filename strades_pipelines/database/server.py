@@ -14,18 +14,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import psycopg
 
+from strades_pipelines.database.wal_archive import archive_options, make_archive
 from strades_pipelines.system.child_environment import for_programs
 
 UNPRIVILEGED = 65534
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 START_ATTEMPTS, START_SECONDS = 20, 60.0
 DAC_READ_SEARCH = 2  # its bit, see capabilities(7)
 # No value may hold a blank.
@@ -57,6 +60,8 @@ class EmbeddedServer:
 
     folder: Path
     options: str = ""
+    archive: Path | None = None  # where WAL segments go once they are full, see `wal_archive`
+    recovery: tuple[str, ...] = ()  # options of a server that is restored from an archive
 
     @property
     def data(self) -> Path:
@@ -103,7 +108,7 @@ class EmbeddedServer:
         """Stop the server; False when it was not running."""
         if not (self.data / "postmaster.pid").exists():
             return False
-        return self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop").returncode == 0
+        return self.run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop").returncode == 0
 
     def running(self) -> bool:
         """Whether the server answers."""
@@ -113,7 +118,7 @@ class EmbeddedServer:
         return int((self.folder / "port").read_text())
 
     def _answers(self) -> bool:
-        if not self._has_postmaster():
+        if not self.has_postmaster():
             return False
         try:
             psycopg.connect(self.url(), connect_timeout=5).close()
@@ -138,7 +143,7 @@ class EmbeddedServer:
                 os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
         locale = "C.UTF-8" if sys.platform == "linux" else "C"
         # The password is random and long, so one hash iteration is as safe as 4096 and every connection is quicker.
-        result = self._run(
+        result = self.run(
             "initdb", "-D", str(making), "-U", "strades", "-E", "UTF8", f"--locale={locale}",
             "-A", "scram-sha-256", f"--pwfile={copy}", "--set", "scram_iterations=1", inherited=(lock,),
         )  # fmt: skip
@@ -150,6 +155,8 @@ class EmbeddedServer:
         _write_through(self.folder)
 
     def _start_locked(self) -> None:
+        if self.archive is not None:
+            make_archive(self.archive, self.data)
         (self.folder / "initdb.password").unlink(missing_ok=True)  # left by a killed start of an older version
         message = ""
         for _ in range(START_ATTEMPTS):
@@ -159,7 +166,7 @@ class EmbeddedServer:
             self._choose_port()
             if self._launch():
                 return
-            message = self._complaint()
+            message = self.complaint()
             # After kill -9 the old postmaster stays a zombie for a second or two; its backends end in their own time.
             time.sleep(2.0 if "still in use" in message else 0.3)
         raise ServerError(f"PostgreSQL in {self.data} did not start: {message}; see {self._log()}")
@@ -192,7 +199,7 @@ class EmbeddedServer:
             # Through a shell that ends at once (its words are arguments, so it reads none of them): as a child of
             # this process the server would be stopped with it.
             shell = subprocess.run(
-                ["sh", "-c", '"$@" >&2 & echo $!', "sh", *command, *OPTIONS.split(), *self.options.split()],
+                ["sh", "-c", '"$@" >&2 & echo $!', "sh", *command, *self._options()],
                 cwd="/", env=for_programs(os.environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                 check=True, start_new_session=True,
             )  # fmt: skip
@@ -205,10 +212,16 @@ class EmbeddedServer:
             time.sleep(0.05)
         return False
 
-    def _complaint(self) -> str:
+    def _options(self) -> list[str]:
+        archiving = [] if self.archive is None else archive_options(self.archive)
+        return [*OPTIONS.split(), *self.options.split(), *archiving, *self.recovery]
+
+    def complaint(self) -> str:
         """The line of the log that says why the server ended."""
         lines = self._log().read_text(errors="replace").splitlines()[-20:]
-        return _last_line("\n".join([line for line in lines if re.search(r"(FATAL|PANIC): ", line)] or lines))
+        refused = "the database system is"  # what clients are told while it starts or ends
+        told = [line for line in lines if re.search(r"(FATAL|PANIC): ", line) and refused not in line]
+        return _last_line("\n".join(told or lines))
 
     @contextmanager
     def _open_log(self) -> Iterator[int]:
@@ -239,10 +252,10 @@ class EmbeddedServer:
 
     def _clear_stale_pid(self) -> None:
         """Remove a pid file that is empty or names a process that is no postmaster: PostgreSQL would refuse both."""
-        if not self._has_postmaster():
+        if not self.has_postmaster():
             (self.data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _has_postmaster(self) -> bool:
+    def has_postmaster(self) -> bool:
         """Whether the pid file names a PostgreSQL of the user whose data this is."""
         try:
             pid = (self.data / "postmaster.pid").read_text().split()[0]
@@ -253,11 +266,18 @@ class EmbeddedServer:
             return False
         return is_postgres and is_owner and _is_running(process.pid)
 
-    def _run(self, program: str, *arguments: str, inherited: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def run(
+        self,
+        program: str,
+        *arguments: str,
+        inherited: tuple[int, ...] = (),
+        variables: Mapping[str, str] = NO_VARIABLES,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of PostgreSQL's programs as the owner of the data, with `variables` in its environment."""
         command = [*self._as_owner(), str(binaries() / program), *arguments]
         return subprocess.run(
-            command, capture_output=True, text=True, cwd="/", env=for_programs(os.environ), stdin=subprocess.DEVNULL,
-            check=False, pass_fds=inherited,
+            command, capture_output=True, text=True, cwd="/", env={**for_programs(os.environ), **variables},
+            stdin=subprocess.DEVNULL, check=False, pass_fds=inherited,
         )  # fmt: skip
 
     def _maps_root(self) -> bool:

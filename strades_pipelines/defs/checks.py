@@ -126,6 +126,17 @@ SQL_CHECKS = (
         """,
         blocking=True,
     ),
+    SqlCheck(
+        "ops",
+        "events",
+        "the_last_recovery_drill_succeeded",
+        "The newest recovery drill brought the deleted row back, and every body was whole; none counts nothing.",
+        """
+        SELECT count(*) FROM (
+            SELECT fault FROM ops.recovery_drills ORDER BY started_at DESC LIMIT 1
+        ) AS newest WHERE fault IS NOT NULL
+        """,
+    ),
 )
 
 

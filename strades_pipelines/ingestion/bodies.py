@@ -1,7 +1,9 @@
 """Stored bodies back to bytes, and proof that they are the bytes that came."""
 
 import hashlib
+from typing import Any
 
+import psycopg
 import zstandard
 
 
@@ -31,3 +33,19 @@ def unpack(sha256: bytes, size: int, packed: bytes) -> bytes:
     if found != sha256.hex():
         raise BodyCorrupt(f"stored body {sha256.hex()}: expected bytes with that SHA-256, was {found}")
     return body
+
+
+def count_whole_bodies(connection: psycopg.Connection[Any]) -> int:
+    """How many bodies a database stores, each unpacked and hashed again.
+
+    Raises:
+        BodyCorrupt: at the first that is not the one its hash names.
+    """
+    count = 0
+    with connection.cursor(name="bodies") as cursor:
+        cursor.itersize = 100
+        cursor.execute("SELECT sha256, size, body FROM rawsources.bodies")
+        for sha256, size, packed in cursor:
+            unpack(bytes(sha256), size, bytes(packed))
+            count += 1
+    return count

@@ -129,3 +129,37 @@ def restore(
     from strades_pipelines.operations.running import run_restore
 
     run_restore(file, force=force, trust=trust, disconnect=disconnect, as_json=as_json)
+
+
+@db_app.command("base-backup")
+def base_backup(
+    full: Annotated[bool, typer.Option("--full", help="All of it, also where an increment would do.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Copy the embedded server, all its databases, into STRADES_ARCHIVE; what changed, or once a week all of it."""
+    from strades_pipelines.operations.recovering import run_base_backup
+
+    run_base_backup(full=full, as_json=as_json)
+
+
+@db_app.command()
+def recover(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the recovered server.")],
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="2026-11-30T12:00:00Z, say.", show_default="the end of the archive"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a server from STRADES_ARCHIVE as it was at a moment, beside this installation's, which stays as it is."""
+    from strades_pipelines.operations.recovering import run_recover
+
+    run_recover(folder, at, as_json=as_json)
+
+
+@db_app.command()
+def drill(as_json: Json = False) -> None:
+    """Delete a row, recover to a second before that, verify all bodies there, and say how long it took."""
+    from strades_pipelines.operations.recovering import run_recovery_drill
+
+    run_recovery_drill(as_json=as_json)

@@ -1,0 +1,174 @@
+"""Base backups of the embedded server, all its databases at once: a full one a week, increments on it in between.
+
+With the WAL archive they lead back to any moment, see `recovery`; `backup.py` saves one world in one file. A backup's
+folder is named by when it was finished (UTC, rounded up), from which moment on it can be recovered.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from strades_pipelines.database.backup import BackupError, BackupFailed, Progress, first_error
+from strades_pipelines.database.connection import advisory_lock, embedded_server
+from strades_pipelines.database.psql import libpq_variables
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.database.sizes import folder_size
+from strades_pipelines.database.wal_archive import base_backups, segments
+from strades_pipelines.database.wal_segment import SUFFIX
+from strades_pipelines.settings import settings
+
+FULL_EVERY = timedelta(days=7)
+KEPT_CHAINS = 2  # so that there are always one to two weeks to go back to
+NAME = "%Y%m%dT%H%M%SZ"
+FULL, INCREMENT = "-full", "-increment"
+
+
+@dataclass(frozen=True)
+class BaseBackup:
+    """A base backup that was taken: its folder, whether it stands alone, its size in bytes and how long it took."""
+
+    folder: Path
+    is_full: bool
+    size: int
+    seconds: float
+
+
+def take_base_backup(server: EmbeddedServer, *, full: bool = False, progress: Progress) -> BaseBackup:
+    """Take a base backup into the server's archive, then delete chains and WAL segments that are no longer needed.
+
+    An increment where the newest full backup is young enough and of this server's timeline; else a full one.
+
+    Args:
+        full: a full one in any case.
+
+    Raises:
+        BackupError: this server archives nothing, or the archive is another server's.
+        BackupFailed: what pg_basebackup said.
+    """
+    archive = checked_archive(server)
+    with advisory_lock(server.url(), "base_backup") as connection:
+        for left_by_a_kill in base_backups(archive).glob("*.part"):
+            shutil.rmtree(left_by_a_kill)
+        begun = datetime.now(UTC)
+        parent = None if full else _parent(archive, _identity(connection), now=begun)
+        progress(f"copying {'what changed' if parent else 'all'}")
+        part = base_backups(archive) / "new.part"
+        fault = _copy(server, part, parent)
+        if fault and parent:  # summaries of the WAL are missing, say: they are kept for ten days
+            progress(f"an increment is not possible ({fault}): copying all")
+            shutil.rmtree(part, ignore_errors=True)
+            parent, fault = None, _copy(server, part, None)
+        if fault:
+            raise BackupFailed(f"pg_basebackup failed: {fault}")
+        ended = datetime.now(UTC)
+        stamp = (ended + timedelta(seconds=1)).strftime(NAME)
+        folder = part.rename(part.with_name(stamp + (INCREMENT if parent else FULL)))
+        _delete_old(server, archive)
+    return BaseBackup(folder, parent is None, folder_size(folder), (ended - begun).total_seconds())
+
+
+def own_server() -> EmbeddedServer:
+    """The embedded server, which runs afterwards.
+
+    Raises:
+        BackupError: this installation works with another server.
+    """
+    if settings().database_url is not None:
+        raise BackupError("DATABASE_URL names another server: who runs it archives it, see docs/deploy.md")
+    server = embedded_server()
+    server.start()
+    return server
+
+
+def checked_archive(server: EmbeddedServer) -> Path:
+    """The folder of a running server's archive.
+
+    Raises:
+        BackupError: there is none, or the server was started without it.
+    """
+    if server.archive is None:
+        raise BackupError("STRADES_ARCHIVE is not set: name a folder, on another disk than the home")
+    with psycopg.connect(server.url()) as connection:
+        row = connection.execute("SELECT current_setting('archive_mode')").fetchone()
+    if row != ("on",):
+        raise BackupError("the server runs since before STRADES_ARCHIVE was set: `strades db stop`, then start again")
+    return server.archive
+
+
+def chains(archive: Path) -> list[list[Path]]:
+    """The base backups, oldest first; each full one with the increments that build on it."""
+    found: list[list[Path]] = []
+    for folder in sorted(base_backups(archive).glob(f"*{FULL}")) + sorted(base_backups(archive).glob(f"*{INCREMENT}")):
+        if folder.name.endswith(FULL):
+            found.append([folder])
+        elif own := [chain for chain in found if chain[0].name < folder.name]:
+            own[-1].append(folder)
+    return found
+
+
+def taken_at(folder: Path) -> datetime:
+    """From when on (UTC) a base backup can be recovered."""
+    return datetime.strptime(folder.name.partition("-")[0], NAME).replace(tzinfo=UTC)
+
+
+def _identity(connection: psycopg.Connection[Any]) -> tuple[int, int]:
+    """The system identifier of a server and its timeline."""
+    row = connection.execute(
+        "SELECT (SELECT system_identifier FROM pg_control_system()), (SELECT timeline_id FROM pg_control_checkpoint())"
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def _parent(archive: Path, identity: tuple[int, int], *, now: datetime) -> Path | None:
+    """The backup that an increment can build on; None where a full one is due.
+
+    Raises:
+        BackupError: the archive is another server's.
+    """
+    found = chains(archive)
+    if not found:
+        return None
+    manifest = json.loads((found[-1][-1] / "backup_manifest").read_bytes())
+    system, timeline = identity
+    if manifest["System-Identifier"] != system:
+        raise BackupError(f"{archive}: expected backups of this server, were another's; set STRADES_ARCHIVE anew")
+    is_same_line = manifest["WAL-Ranges"][-1]["Timeline"] == timeline
+    return found[-1][-1] if is_same_line and now - taken_at(found[-1][0]) < FULL_EVERY else None
+
+
+def _copy(server: EmbeddedServer, folder: Path, parent: Path | None) -> str | None:
+    """Run pg_basebackup; returns the first error that it told, None for success."""
+    options = ["--checkpoint=fast", "--wal-method=stream", "--manifest-checksums=SHA256", "--no-password"]
+    if parent is not None:
+        options.append(f"--incremental={parent / 'backup_manifest'}")
+    variables = {**libpq_variables(server.url()), "LC_ALL": "C"}
+    done = server.run("pg_basebackup", f"--pgdata={folder}", *options, variables=variables)
+    return first_error(done.stderr) if done.returncode else None
+
+
+def _delete_old(server: EmbeddedServer, archive: Path) -> None:
+    """Delete all but the newest chains, and the segments of before them.
+
+    Increments go before what they build on: what a kill leaves is a shorter chain, never increments of another one.
+    """
+    found = chains(archive)
+    for chain in found[:-KEPT_CHAINS]:
+        for folder in reversed(chain):
+            shutil.rmtree(folder)
+    first = first_segment(found[-KEPT_CHAINS:])
+    done = server.run("pg_archivecleanup", f"--strip-extension={SUFFIX}", str(segments(archive)), first)
+    if done.returncode:
+        raise BackupFailed(f"pg_archivecleanup failed: {first_error(done.stderr)}")
+
+
+def first_segment(kept: Sequence[Sequence[Path]]) -> str:
+    """The WAL segment at which the recovery of the oldest of some chains begins."""
+    label = (kept[0][0] / "backup_label").read_text()
+    return label.partition("(file ")[2].partition(")")[0]

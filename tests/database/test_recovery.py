@@ -1,0 +1,192 @@
+"""A server comes back from its archive as of any moment: base backups, increments, WAL, and the drill."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import zstandard
+
+from strades_pipelines.database import wal_segment
+from strades_pipelines.database.backup import BackupError, BackupFailed
+from strades_pipelines.database.base_backup import FULL, INCREMENT, NAME, chains, take_base_backup, taken_at
+from strades_pipelines.database.migrate import migrate
+from strades_pipelines.database.recovery import recover
+from strades_pipelines.database.recovery_drill import run_drill
+from strades_pipelines.database.roles import create_roles
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.database.wal_archive import base_backups, segments
+from strades_pipelines.ingestion.bodies import count_whole_bodies
+
+BODY = b"bytes of a source, as they came"
+
+
+def quiet(line: str) -> None:
+    """No progress."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedServer]:
+    """A server with a world and an archive, whose name has what a shell and PostgreSQL read otherwise."""
+    folder = Path(tempfile.mkdtemp(prefix="strades-archive-"))
+    folder.chmod(0o755)
+    made = EmbeddedServer(folder / "postgres", "-c synchronous_commit=off", archive=folder / "its %p 'archive'")
+    with psycopg.connect(made.start(), autocommit=True) as connection:
+        create_roles(connection)
+        connection.execute("CREATE DATABASE world")
+    migrate(made.url("world"), world="sandbox")
+    with psycopg.connect(made.url("world")) as connection:
+        packed = zstandard.ZstdCompressor().compress(BODY)
+        row = [hashlib.sha256(BODY).digest(), len(BODY), packed]
+        connection.execute("INSERT INTO rawsources.bodies (sha256, size, body) VALUES (%s, %s, %s)", row)
+    yield made
+    made.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def archive_of(server: EmbeddedServer) -> Path:
+    assert server.archive is not None
+    return server.archive
+
+
+def test_a_drill_before_the_first_base_backup_says_so(server: EmbeddedServer) -> None:
+    drill = run_drill(server, "world", count_bodies=count_whole_bodies, progress=quiet)
+    assert drill.fault is not None
+    assert "expected a base backup of before that moment, was none" in drill.fault
+
+
+def test_a_row_that_was_deleted_is_back_and_bodies_are_whole(server: EmbeddedServer) -> None:
+    full = take_base_backup(server, progress=quiet)
+    with psycopg.connect(server.url("world"), autocommit=True) as connection:
+        connection.execute("CREATE TABLE public.grown AS SELECT generate_series(1, 1000) AS x")
+    increment = take_base_backup(server, progress=quiet)
+    assert (full.is_full, increment.is_full) == (True, False)
+    assert increment.size < full.size / 2
+    time.sleep(1.1)  # names are rounded up to the next second
+    drill = run_drill(server, "world", count_bodies=count_whole_bodies, progress=quiet)
+    assert drill.fault is None
+    assert drill.base_backup == increment.folder.name
+    assert drill.bodies == 1
+    assert drill.rto_seconds is not None
+    assert 0 < drill.rto_seconds < 120
+    assert drill.archive_seconds is not None
+    assert drill.rpo_seconds == 300 + drill.archive_seconds
+    assert not (archive_of(server) / "drill").exists()
+    with psycopg.connect(server.url("world")) as connection:
+        assert connection.execute("SELECT count(*) FROM ops.recovery_marks").fetchone() == (0,)
+        rows = connection.execute("SELECT drill, bodies FROM ops.recovery_drills WHERE fault IS NULL").fetchall()
+    assert rows == [(drill.drill, 1)]
+
+
+def test_a_body_that_rotted_is_found_by_the_drill(server: EmbeddedServer) -> None:
+    with psycopg.connect(server.url("world")) as connection:
+        packed = zstandard.ZstdCompressor().compress(BODY + b"!")
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE rawsources.bodies SET body = %s", [packed])
+    try:
+        drill = run_drill(server, "world", count_bodies=count_whole_bodies, progress=quiet)
+    finally:
+        with psycopg.connect(server.url("world")) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute("UPDATE rawsources.bodies SET body = %s", [zstandard.ZstdCompressor().compress(BODY)])
+    assert drill.fault is not None
+    assert hashlib.sha256(BODY).hexdigest() in drill.fault
+
+
+def test_a_server_that_is_gone_comes_back_as_of_a_moment(server: EmbeddedServer, tmp_path: Path) -> None:
+    """All databases, by what the archive and the password hold: the server itself is not asked."""
+    if not chains(archive_of(server)):
+        take_base_backup(server, progress=quiet)
+    time.sleep(1.1)
+    with psycopg.connect(server.url("world"), autocommit=True) as connection:
+        connection.execute("CREATE TABLE public.moments AS SELECT clock_timestamp() AS at")
+        time.sleep(0.2)
+        moment = datetime.now(UTC)
+        time.sleep(0.2)
+        connection.execute("INSERT INTO public.moments SELECT clock_timestamp()")
+        connection.execute("SELECT pg_switch_wal()")
+    password = server.folder / "password"
+    server.stop()  # a shutdown archives what is left
+    try:
+        for at, rows in ((moment, 1), (None, 2)):
+            with tempfile.TemporaryDirectory() as folder:
+                recovered = recover(archive_of(server), Path(folder) / "back", password, at=at, progress=quiet).server
+                with psycopg.connect(recovered.url("world")) as connection:
+                    assert connection.execute("SELECT count(*) FROM public.moments").fetchone() == (rows,)
+                    connection.execute("INSERT INTO public.moments SELECT now()")
+                    assert connection.execute("SELECT current_setting('archive_mode')").fetchone() == ("off",)
+                recovered.stop()
+        later = datetime.now(UTC) + timedelta(hours=1)
+        with pytest.raises(BackupFailed, match="recovery ended before configured recovery target was reached"):
+            recover(archive_of(server), tmp_path / "later", password, at=later, progress=quiet)
+        with pytest.raises(BackupError, match="expected a base backup of before that moment"):
+            recover(
+                archive_of(server), tmp_path / "early", password, at=datetime(2020, 1, 1, tzinfo=UTC), progress=quiet
+            )
+    finally:
+        server.start()
+
+
+def test_old_chains_go_with_their_segments_and_newer_ones_stay(server: EmbeddedServer) -> None:
+    for _ in range(3):
+        newest = take_base_backup(server, full=True, progress=quiet)
+        time.sleep(1.1)
+    found = chains(archive_of(server))
+    assert len(found) == 2
+    assert found[-1] == [newest.folder]
+    kept = sorted(path.name for path in segments(archive_of(server)).iterdir() if len(path.name) == 24 + 3)
+    label = (found[0][0] / "backup_label").read_text()
+    assert f"(file {kept[0].removesuffix('.gz')})" in label
+
+
+def test_another_servers_archive_is_refused(server: EmbeddedServer) -> None:
+    take_base_backup(server, progress=quiet)
+    manifest = chains(archive_of(server))[-1][-1] / "backup_manifest"
+    as_it_was = manifest.read_bytes()
+    manifest.write_bytes(as_it_was.replace(b'"System-Identifier": ', b'"System-Identifier": 1'))
+    with pytest.raises(BackupError, match=r"expected backups of this server, were another's"):
+        take_base_backup(server, progress=quiet)
+    manifest.write_bytes(as_it_was)
+
+
+def test_without_an_archive_there_is_no_base_backup(server: EmbeddedServer, tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="STRADES_ARCHIVE is not set"):
+        take_base_backup(EmbeddedServer(server.folder), progress=quiet)
+
+
+def test_chains_begin_with_a_full_backup(tmp_path: Path) -> None:
+    names = [f"{datetime(2026, 1, day, tzinfo=UTC):{NAME}}{kind}" for day, kind in enumerate(
+        [INCREMENT, FULL, INCREMENT, INCREMENT, FULL], 1)]  # fmt: skip
+    for name in names:
+        (base_backups(tmp_path) / name).mkdir(parents=True)
+    assert [[path.name for path in chain] for chain in chains(tmp_path)] == [names[1:4], names[4:]]
+    assert taken_at(base_backups(tmp_path) / names[1]) == datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def archive_command(*words: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-I", wal_segment.__file__, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_segment_is_archived_once_and_never_overwritten(tmp_path: Path) -> None:
+    segment, folder = tmp_path / "000000010000000000000001", tmp_path / "wal"
+    folder.mkdir()
+    (folder / f"{segment.name}.gz.part").write_text("left by a kill")
+    segment.write_bytes(b"first" * 1000)
+    assert archive_command("archive", segment, folder).returncode == 0
+    assert archive_command("archive", segment, folder).returncode == 0  # offered again after a crash
+    segment.write_bytes(b"other" * 1000)
+    refused = archive_command("archive", segment, folder)
+    assert refused.returncode == 1
+    assert "another segment of that name is archived" in refused.stderr
+    assert archive_command("restore", segment.name, tmp_path / "back", folder).returncode == 0
+    assert (tmp_path / "back").read_bytes() == b"first" * 1000
+    assert archive_command("restore", "000000010000000000000002", tmp_path / "none", folder).returncode == 1
+    assert [path.name for path in folder.iterdir()] == [f"{segment.name}.gz"]
