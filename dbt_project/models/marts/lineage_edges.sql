@@ -150,7 +150,8 @@ read_bars as (
     where inputs -> 'bars' is not null
 ),
 
--- Only what was known first counts: a bar that was revised since stood there in another version.
+-- What reads daily bars reads the cleaned ones. Only what was known first counts: a bar that was revised since stood there in
+-- another version.
 signals_of_records as (
     select
         read_bars.*,
@@ -173,6 +174,7 @@ signals_of_records as (
                 )
         ) as looks_ahead
     from read_bars
+    where read_bars.bar_interval <> '1d'
 ),
 
 signals_of_bars as (
@@ -205,7 +207,7 @@ signals_of_days as (
         min(held.first_day) as first_source_day,
         max(held.last_day) as last_source_day,
         count(*) as rows,
-        count(*) filter (where held.knowledge_time > read_bars.decided_at) as look_ahead,
+        count(*) filter (where held.late_bars > 0) as look_ahead,
         max(read_bars.decided_at) as knowledge_time
     from read_bars
     cross join
@@ -213,7 +215,19 @@ signals_of_days as (
             select
                 min(daily_bars.session_date) as first_day,
                 max(daily_bars.session_date) as last_day,
-                max(daily_bars.knowledge_time) as knowledge_time
+                count(*) filter (
+                    where
+                    daily_bars.knowledge_time > read_bars.decided_at
+                    and not exists (
+                        select 1
+                        from records.candle_revisions as revisions
+                        where
+                            revisions.listing_id = daily_bars.listing_id
+                            and revisions.interval = '1d'
+                            and revisions.open_time = daily_bars.open_time
+                            and revisions.knowledge_time <= read_bars.decided_at
+                    )
+                ) as late_bars
             from {{ ref('daily_bars') }} as daily_bars
             where
                 daily_bars.listing_id = read_bars.source_listing_id
@@ -317,7 +331,7 @@ fills_of_bars as (
         0 as look_ahead,
         max(filled.known_at) as knowledge_time
     from filled
-    where filled.bar_open_time is not null
+    where filled.bar_interval <> '1d'
     group by filled.listing_id, filled.day, filled.wallet
 ),
 
