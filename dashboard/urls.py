@@ -18,6 +18,7 @@ from dashboard.datamanager import requests as data_requests
 from dashboard.historic import views as historic
 from dashboard.notations.views import notation_write, notations
 from dashboard.overall_data import markets, news, reports, states, statistics
+from dashboard.relations4d import views as relations4d
 from dashboard.results import bots, comparison, exports, performance, returns, round_trips, verification, wallets
 from dashboard.scheduler import automation, backfills, feeds, moving, requests
 from dashboard.scheduler.agenda import agenda
@@ -73,6 +74,9 @@ urlpatterns = [
     path("calendar/new/", feeds.calendar_create, name="calendar_create"),
     path("calendar/<int:feed_id>/revoke/", feeds.calendar_revoke, name="calendar_revoke"),
     path("calendar/<str:token>.ics", feeds.calendar_feed, name="calendar_feed"),
+    path("4d/", relations4d.relations, name="relations"),
+    path("4d/columns/", relations4d.columns, name="relations_columns"),
+    path("4d/node/", relations4d.node, name="relations_node"),
     path("search/", search, name="search"),
     path("data/", tables.tables, name="tables"),
     path("data/software/", software.software, name="software"),

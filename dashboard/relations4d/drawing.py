@@ -1,0 +1,65 @@
+"""The planes as columns of boxes, as SVG made on the server: without a script, for phones, print and screen readers."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from dashboard.core.numbers import decimal_text
+from dashboard.gateway.relation_graph import Graph
+
+COLUMN, BOX, ROW, TOP = 150, 128, 40, 34  # units of the view box
+LONGEST_LABEL = 20
+
+
+def draw(graph: Graph, planes: Mapping[int, str], address: Callable[[str], str], title: str) -> SafeString:
+    """A graph with one node an asset: its planes from left to right, each box a link.
+
+    Args:
+        planes: the labels of those that are shown, by number.
+        address: where the box of an asset leads to.
+        title: what a screen reader says of the whole.
+    """
+    columns = {plane: n for n, plane in enumerate(sorted(planes))}
+    met = dict.fromkeys(columns, 0)
+    corners: list[tuple[int, int]] = []
+    for node in graph.nodes:
+        corners.append((columns[node.plane] * COLUMN + 10, TOP + met[node.plane] * ROW))
+        met[node.plane] += 1
+    width, height = len(columns) * COLUMN, TOP + max(met.values(), default=0) * ROW + 6
+    lines = (
+        (
+            "edge ahead" if edge.look_ahead else "edge",
+            corners[edge.first][0] + BOX, corners[edge.first][1] + 15,
+            corners[edge.first][0] + BOX + 14, corners[edge.target][0] - 14,
+            corners[edge.target][1] + 15, corners[edge.target][0],
+        )
+        for edge in sorted(graph.edges, key=lambda edge: edge.look_ahead)
+    )  # fmt: skip
+    paths = format_html_join("", '<path class="{0}" d="M{1} {2}C{3} {2} {4} {5} {6} {5}"/>', lines)
+    heads = format_html_join(
+        "", '<text class="label" x="{}" y="18">{}</text>', ((n * COLUMN + 10, planes[p]) for p, n in columns.items())
+    )
+    boxes = format_html_join(
+        "",
+        '<a href="{0}" aria-label="{1}: {2}"><title>{1}: {2}</title><rect class="box plane{7}" x="{3}" y="{4}"'
+        ' width="128" height="30" rx="4"/><text x="{5}" y="{6}">{8}</text></a>',
+        (
+            (
+                address(node.asset), node.asset, decimal_text(Decimal(node.rows), 0), x, y, x + 6, y + 19,
+                node.plane + 1, _short(node.asset),
+            )
+            for node, (x, y) in zip(graph.nodes, corners, strict=True)
+        ),
+    )  # fmt: skip
+    return format_html(
+        '<svg class="relations" viewBox="0 0 {} {}" role="group" aria-label="{}">{}{}{}</svg>',
+        width, height, title, paths, heads, boxes,
+    )  # fmt: skip
+
+
+def _short(asset: str) -> str:
+    """The name of an asset without its layer, cut to fit its box."""
+    name = asset.partition("/")[2] or asset
+    return name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"

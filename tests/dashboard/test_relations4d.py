@@ -1,0 +1,281 @@
+"""The 4D view: what its columns, picture and tables say, to whom, and how much of it at once."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from django.db import connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+import dashboard
+from dashboard.gateway import relations as gateway
+from dashboard.gateway.reading import snapshot
+from dashboard.gateway.relation_graph import Edge, Graph, Node, by_asset, downstream, upstream
+from dashboard.gateway.relations import Range, read_graph
+from dashboard.relations4d.columns import EDGE_COLUMNS, NODE_COLUMNS, encode, places
+from dashboard.relations4d.drawing import draw
+from strades_pipelines.database.connection import connect
+from strades_pipelines.resources.dbt_project import database_name
+from tests.conftest import cloned
+from tests.dashboard.conftest import ClientOf
+from tests.dashboard.test_today import MOST_QUERIES
+from tests.dbt_project.building import run_dbt
+from tests.lineage.lineage_world import COIN, DAY, DAYS, FIRST, MINUTE, WALLETS, World, midnight, window_of
+from tests.lineage.test_record_graph import MARTS
+
+Connection = psycopg.Connection[Any]
+LAST = FIRST + (DAYS - 1) * DAY
+END = LAST + DAY  # forecasts of the last session are decided on
+WHOLE = f"from={FIRST}&to={END}"
+MOST_SCRIPT = 12_000
+
+
+@pytest.fixture(scope="module")
+def template(template: str) -> Iterator[str]:
+    """The name of a database with the world of a seed, in which one decision looks ahead, and its marts."""
+    with cloned(template) as url:
+        with psycopg.connect(url) as connection:
+            made = World(url, connection, 5)
+            day = midnight(LAST)
+            made.decide("LATE", COIN, day + 2 * MINUTE, {"bars": window_of(COIN, "1m", day, day + 5 * MINUTE)})
+        run_dbt(url, MARTS)
+        yield database_name(url)
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """What the script reads of the columns."""
+    size = int.from_bytes(body[:4], "little")
+    found: dict[str, Any] = {"head": json.loads(body[4 : 4 + size])}
+    at = 4 + size
+    for kinds, count in ((NODE_COLUMNS, found["head"]["nodes"]), (EDGE_COLUMNS, found["head"]["edges"])):
+        for name, kind in kinds.items():
+            assert at % 4 == 0
+            found[name] = np.frombuffer(body, kind, count, at)
+            at += -(-found[name].nbytes // 4) * 4
+    assert at == len(body)
+    return found
+
+
+def columns(client: Client, query: str) -> dict[str, Any]:
+    """The columns of an address."""
+    answer = client.get(f"/4d/columns/?{query}")
+    assert answer.status_code == 200, answer.content
+    return decode(answer.content)
+
+
+def test_columns_hold_the_nodes_and_relations_of_the_marts_at_each_level(
+    connection: Connection, client_of: ClientOf
+) -> None:
+    client = client_of("viewer")
+    for level, grouped in (("asset", "asset"), ("day", "asset, day"), ("instrument", "asset, day, listing_id, wallet")):
+        found = columns(client, f"{WHOLE}&level={level}")
+        [(nodes, rows)] = connection.execute(
+            f"SELECT count(DISTINCT ({grouped})), sum(rows) FROM marts.lineage_nodes WHERE level = 2"
+        ).fetchall()
+        assert (found["head"]["level"], found["head"]["nodes"], found["rows"].sum()) == (level, nodes, rows)
+        assert found["ahead"].sum() == 1
+        target = found["target"][found["ahead"] > 0][0]
+        assert found["head"]["assets"][found["asset"][target]]["name"].startswith("signals/")
+        assert (found["source"] <= found["until"]).all()
+        assert (found["plane"][found["until"]] < found["plane"][found["target"]]).all()
+        assert (found["plane"][found["source"]] == found["plane"][found["until"]]).all()
+    assert connection.execute("SELECT count(*) FROM marts.lineage_edges WHERE level = 2").fetchone() == (
+        found["head"]["edges"] + found["head"]["outside"],
+    )
+
+
+def test_what_is_of_another_wallet_is_in_no_node_sum_or_relation(site: str) -> None:
+    everything = Range(FIRST, END, "", None, WALLETS)
+    for level in ("asset", "day", "instrument"):
+        graphs = {}
+        for name, wallets in (("both", WALLETS), ("blue", ("blue",)), ("none", ())):
+            with snapshot():
+                graphs[name] = read_graph(Range(FIRST, END, level, None, wallets), None)
+        rows = {name: sum(n.rows for n in graph.nodes if n.plane >= 5) for name, graph in graphs.items()}
+        assert rows["both"] > rows["blue"] > rows["none"] == 0
+        assert "red" not in {node.wallet for node in graphs["blue"].nodes}
+        counted = {name: sum(edge.rows for edge in graph.edges) for name, graph in graphs.items()}
+        assert counted["both"] > counted["blue"] > counted["none"]
+        assert {node.plane for node in graphs["none"].nodes} == {0, 1, 2, 3, 4}
+    assert everything.days == DAYS + 1
+
+
+def test_a_trace_is_drawn_record_by_record_and_that_of_nobodys_is_not_there(
+    connection: Connection, client_of: ClientOf
+) -> None:
+    client = client_of("viewer")
+    [(fill,)] = connection.execute("SELECT min(fill_id) FROM trading.fills").fetchall()
+    found = columns(client, f"trace={fill}")
+    assert found["head"]["level"] == "record"
+    assert fill in found["head"]["records"]
+    assert found["target"].max() < found["head"]["nodes"]
+    assert client.get("/4d/?trace=NOPE").status_code == 404
+    assert client.get("/4d/?trace=%00").status_code == 404
+    page = client.get(f"/4d/?trace={fill}").content.decode()
+    assert f"/trace/{fill}/" in page
+    with snapshot():
+        assert gateway.read_trace_graph("LATE", ()) is None
+
+
+def test_the_page_lists_what_looks_ahead_and_draws_it_as_such(client_of: ClientOf) -> None:
+    client = client_of("viewer")
+    page = client.get(f"/4d/?{WHOLE}").content.decode()
+    assert "Look-ahead: 1" in page
+    [listed] = re.findall(r'<tr class="ahead">.*?</tr>', page, re.DOTALL)
+    assert "records/candles" in listed
+    assert "signals/" in listed
+    assert page.count('class="edge ahead"') == 1
+    before = client.get(f"/4d/?{WHOLE}&listing=2").content.decode()
+    assert "Look-ahead" not in before
+    assert 'class="edge ahead"' not in before
+
+
+def test_a_node_in_focus_shows_what_it_rests_on_its_records_and_where_they_are(
+    client_of: ClientOf, connection: Connection
+) -> None:
+    client = client_of("viewer")
+    [(strategy, owner)] = connection.execute(
+        "SELECT strategy, wallet FROM signals.decisions WHERE decision_id = 'LATE'"
+    ).fetchall()
+    key = f"signals/{strategy}~{LAST}~{COIN}~{owner}"
+    for path in ("/4d/", "/4d/node/"):
+        page = client.get(path, {"from": FIRST, "to": END, "focus": key}).content.decode()
+        assert '<a href="/trace/LATE/">' in page, path
+        assert f'<a href="/historic/{LAST}/?wallet={owner}">' in page, path
+        assert f'<a href="/markets/{COIN}/?as_of=' in page, path
+    page = client.get("/4d/", {"from": FIRST, "to": END, "focus": key}).content.decode()
+    behind = page.partition("Rests on")[2].partition("Leads to")[0]
+    assert "records/candles" in behind
+    assert "rawsources/" in behind
+    assert client.get("/4d/node/", {"focus": "nope"}).status_code == 404
+    for plane, prefix in enumerate(("rawsources", "records", "cleaned", "features", "predictions", "signals")):
+        with snapshot():
+            graph = read_graph(Range(FIRST, END, "instrument", None, WALLETS), None)
+        found = next(node for node in graph.nodes if node.plane == plane)
+        assert found.asset.startswith(prefix)
+        part = client.get("/4d/node/", {"from": FIRST, "to": END, "focus": found.key})
+        assert part.content.decode().count("<tr>") > 5, prefix
+
+
+def test_a_time_before_the_decision_hides_it(client_of: ClientOf) -> None:
+    client = client_of("viewer")
+    shown = client.get("/4d/?trace=LATE&t1=2024-01-12T00:02").content.decode()
+    hidden = client.get("/4d/?trace=LATE&t1=2024-01-12T00:01").content.decode()
+    assert '">LATE</span>' in shown.partition("<h2>Nodes</h2>")[2]
+    assert '">LATE</span>' not in hidden.partition("<h2>Nodes</h2>")[2]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("from=1924-01-01&to=2024-01-01", 400), ("from=2024-02-01&to=2024-01-01", 400), ("from=x", 400),
+        ("from=9999-12-31&to=9999-12-31", 200), ("level=atoms", 404), ("mode=now", 404), ("wallet=nobodys", 404),
+        ("listing=x&planes=99&t1=x&t0=9999999999999999999&focus=%27", 200), ("asset=%00", 404), ("to=0001-01-01", 400),
+    ],
+)  # fmt: skip
+def test_a_wish_that_makes_no_sense_or_is_too_long_is_refused_with_words(
+    query: str, status: int, client_of: ClientOf
+) -> None:
+    client = client_of("viewer")
+    for path in ("/4d/", "/4d/columns/"):
+        answer = client.get(f"{path}?{query}")
+        assert answer.status_code == status, path
+        if status == 400:
+            assert "newest days" in answer.content.decode(), path
+
+
+def test_more_than_fits_is_shown_coarser_and_the_page_says_so(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of("viewer")
+    monkeypatch.setattr(gateway, "MOST_NODES", 20)
+    page = client.get(f"/4d/?{WHOLE}").content.decode()
+    assert re.search(r"\d+ nodes would be too many. Narrow to \d days", page)
+    assert columns(client, WHOLE)["head"]["level"] == "day"
+    monkeypatch.setattr(gateway, "MOST_DAY_NODES", 20)
+    assert columns(client, WHOLE)["head"]["level"] == "asset"
+
+
+def test_pages_ask_at_most_twelve_queries(client_of: ClientOf) -> None:
+    client = client_of("viewer")
+    key = f"records/candles~{LAST}~{COIN}~"
+    for path in (
+        f"/4d/?{WHOLE}&focus={key}",
+        "/4d/?trace=LATE",
+        f"/4d/columns/?{WHOLE}",
+        f"/4d/node/?{WHOLE}&focus={key}",
+    ):
+        with (
+            CaptureQueriesContext(connections["default"]) as own,
+            CaptureQueriesContext(connections["layers"]) as layers,
+        ):
+            assert client.get(path).status_code == 200, path
+        asked = [query["sql"] for query in [*own.captured_queries, *layers.captured_queries]]
+        asked = [text for text in asked if text not in ("BEGIN", "COMMIT")]
+        assert len(asked) <= MOST_QUERIES, "\n".join([path, *asked])
+
+
+def test_before_the_first_run_the_page_says_what_will_stand_here(client_of: ClientOf, site: str) -> None:
+    with connect(site, role="strades_dbt") as dbt:
+        dbt.execute("DROP TABLE marts.lineage_edges")
+    page = client_of("viewer").get("/4d/").content.decode()
+    assert "a run works out what rests on what" in page
+    assert "<script" not in page
+
+
+def test_the_script_and_the_page_weigh_little() -> None:
+    import gzip
+
+    script = (Path(dashboard.__file__).parent / "static" / "dashboard" / "graph4d.js").read_bytes()
+    assert len(gzip.compress(script, 9)) <= MOST_SCRIPT
+
+
+def node(plane: int, asset: str, n: int = 0, *, listing: int = 1) -> Node:
+    """A node of day `n`."""
+    return Node(plane, asset, "", listing, date(2024, 1, 1 + n), 1, 100 + n, 100 + n)
+
+
+SMALL = Graph(
+    "instrument",
+    [node(1, "records/a", n) for n in range(4)] + [node(2, "cleaned/b", n) for n in range(2)] + [node(5, "signals/c")],
+    [Edge(0, 2, 4, 1, 0), Edge(3, 3, 5, 1, 0), Edge(4, 4, 6, 1, 1)],
+)
+
+
+def test_what_a_node_rests_on_and_leads_to_is_followed_over_windows() -> None:
+    assert upstream(SMALL, 6) == {6: 0, 4: 1, 0: 2, 1: 2, 2: 2}
+    assert downstream(SMALL, 1) == {1: 0, 4: 1, 6: 2}
+    assert downstream(SMALL, 3) == {3: 0, 5: 1}
+
+
+def test_one_node_an_asset_adds_up_its_days_and_relations() -> None:
+    found = by_asset(SMALL, range(7))
+    assert [(total.asset, total.rows, total.first, total.last) for total in found.nodes] == [
+        ("records/a", 4, 100, 103), ("cleaned/b", 2, 100, 101), ("signals/c", 1, 100, 100),
+    ]  # fmt: skip
+    assert found.edges == [Edge(0, 0, 1, 2, 0), Edge(1, 1, 2, 1, 1)]
+    picture = str(draw(found, {1: "Raw", 2: "Cleaned", 5: "Signals"}, lambda asset: f"?{asset}&", "a picture"))
+    assert picture.count("<a href=") == 3
+    assert picture.count('class="edge"') == picture.count('class="edge ahead"') == 1
+    assert "&amp;" in picture
+
+
+def test_a_place_is_the_same_whatever_else_is_shown() -> None:
+    lanes = {1: (0, "v:A"), 2: (1, "v:B"), 3: (2, "v:C")}
+    both = Graph("instrument", [node(1, "records/a", listing=2), node(1, "records/a", listing=3)], [])
+    one = Graph("instrument", [node(1, "records/a", listing=3)], [])
+    assert (places(both, lanes)[0][1], places(both, lanes)[1][1]) == (
+        places(one, lanes)[0][0],
+        places(one, lanes)[1][0],
+    )
+    assert places(both, lanes)[0][0] < places(both, lanes)[0][1]
+    head = decode(encode(one, lanes, {"planes": []}))["head"]
+    assert head["listings"] == {"3": "v:C"}
+    assert decode(encode(Graph("asset", [], []), {}, {}))["head"]["nodes"] == 0
