@@ -13,7 +13,8 @@ from dashboard.datamanager.forms import MarkForm
 from dashboard.datamanager.requests import leave_request, render_form
 from dashboard.gateway import exclusions as gateway
 from dashboard.gateway.reading import snapshot
-from dashboard.gateway.rows import Row, RowsRefused, RowsTooSlow, limit_time, read_row
+from dashboard.gateway.row_queries import RowsRefused
+from dashboard.gateway.rows import Row, RowsTooSlow, limit_time, read_row
 from dashboard.gateway.tables import Table, read_table
 from strades_pipelines.database.asof import REVISIONS
 

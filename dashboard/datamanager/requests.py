@@ -22,7 +22,8 @@ from dashboard.gateway.exclusions import read_exclusions
 from dashboard.gateway.markets import read_market, read_share_ratio
 from dashboard.gateway.reading import parse_whole, snapshot
 from dashboard.gateway.records import read_article_record
-from dashboard.gateway.rows import RowsRefused, RowsTooSlow, limit_time, read_row
+from dashboard.gateway.row_queries import RowsRefused
+from dashboard.gateway.rows import RowsTooSlow, limit_time, read_row
 from dashboard.gateway.tables import read_table
 from strades_pipelines.datamanager.protocols import protocol_names
 from strades_pipelines.datamanager.sources import load_sources

@@ -23,7 +23,8 @@ from dashboard.gateway import rows as gateway
 from dashboard.gateway.exports import query_file
 from dashboard.gateway.origins import read_where_from
 from dashboard.gateway.reading import snapshot
-from dashboard.gateway.rows import OPERATORS, Filter, Order, Row, RowsRefused, RowsTooSlow, TooManyExports
+from dashboard.gateway.row_queries import OPERATORS, Filter, Order, RowsRefused, page_query
+from dashboard.gateway.rows import Row, RowsTooSlow, TooManyExports
 from dashboard.gateway.tables import LAYERS, Column, Table, read_freshness, read_relations, read_table
 from dashboard.results.exports import file_response, to_csv
 from strades_pipelines.settings import settings
@@ -159,7 +160,7 @@ def export(request: HttpRequest, schema: str, name: str, kind: str) -> HttpRespo
     try:
         if question.problem:
             raise RowsRefused(None)
-        query, parameters = gateway.page_query(
+        query, parameters = page_query(
             found, question.filters, question.order, most=gateway.MOST_EXPORTED, letters=None
         )
         with snapshot():
@@ -215,7 +216,7 @@ def _read_page(table: Table, question: Question) -> tuple[list[Row], str, str | 
     if question.problem:
         return [], "", question.problem, 400
     try:
-        query, parameters = gateway.page_query(
+        query, parameters = page_query(
             table,
             question.filters,
             question.order,

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection as own
-from django.db import transaction
-
 from dashboard.gateway.dagster import LOCATION, REPOSITORY, DagsterRefused, ask, one_line
 from dashboard.gateway.reading import read
 
@@ -22,17 +19,6 @@ FIRST_MONTH, LAST_MONTH, MONTH = (
 )
 UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 OPS_TABLES = ("events", "runs", "schedules", "ticks")
-OVERRIDE = """
-    INSERT INTO ops.schedule_overrides (schedule, cron, is_own, requested_by, reason, request_key)
-    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (request_key) DO NOTHING
-"""
-SAME_OVERRIDE = """
-    SELECT schedule, cron, is_own, requested_by FROM ops.schedule_overrides WHERE request_key = %s
-"""
-HISTORY = """
-    SELECT o.schedule, o.cron, o.is_own, o.requested_by, o.requested_at, o.reason
-    FROM ops.schedule_overrides AS o WHERE o.schedule = %(schedule)s ORDER BY o.override_id DESC LIMIT 20
-"""
 LAST_TICKS = """
     SELECT DISTINCT ON (t.schedule) t.schedule, t.tick_at, t.status, t.run_id FROM ops.ticks AS t
     WHERE t.status <> 'planned' AND t.schedule = ANY(%(names)s) ORDER BY t.schedule, t.tick_at DESC
@@ -111,18 +97,6 @@ class LastTick:
 
 
 @dataclass(frozen=True)
-class OverrideRow:
-    """An override, as a page lists it."""
-
-    schedule: str
-    cron: str
-    is_own: bool
-    requested_by: str
-    requested_at: datetime
-    reason: str
-
-
-@dataclass(frozen=True)
 class BackfillPart:
     """An asset and its months, both inclusive, as `2024-01-01`."""
 
@@ -171,11 +145,6 @@ def read_known_automation() -> list[Automation]:
 def read_last_ticks(names: Sequence[str]) -> dict[str, LastTick]:
     """The newest tick of each schedule that had one. One query."""
     return {tick.schedule: tick for tick in read(LastTick, LAST_TICKS, names=list(names))}
-
-
-def read_override_history(schedule: str) -> list[OverrideRow]:
-    """The newest overrides of a schedule, newest first. One query."""
-    return read(OverrideRow, HISTORY, schedule=schedule)
 
 
 def read_run(run_id: str) -> DagsterRun | None:
@@ -291,14 +260,6 @@ def read_backfill_status(backfill_id: str) -> str | None:
         return str(ask("backfill", "PartitionBackfill", backfillId=backfill_id)["status"])
     except DagsterRefused:
         return None
-
-
-def write_override(schedule: str, cron: str, *, is_own: bool, by: str, reason: str, key: str) -> bool:
-    """Give a schedule other times, committed when this returns; False where the key is that of another change."""
-    with transaction.atomic(), own.cursor() as cursor:
-        cursor.execute(OVERRIDE, [schedule, cron, is_own, by, reason, key])
-        cursor.execute(SAME_OVERRIDE, [key])
-        return bool(cursor.fetchone() == (schedule, cron, is_own, by))
 
 
 def reload_location() -> None:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from dashboard.gateway import automation as gateway
 from dashboard.gateway.automation import Automation
 from dashboard.gateway.dagster import DagsterDown, DagsterRefused
+from dashboard.gateway.moved_schedules import read_override_history, write_override
 from dashboard.gateway.reading import snapshot
 from dashboard.scheduler.requests import (
     Act,
@@ -86,7 +87,7 @@ def move(request: HttpRequest, name: str) -> HttpResponse:
     if cron_form.is_bound and chosen is None:
         status = 400
     with snapshot():
-        history = gateway.read_override_history(name)
+        history = read_override_history(name)
     context = {
         "one": found,
         "cron_form": cron_form,
@@ -103,7 +104,7 @@ def _mover(found: Automation, cron: str, *, by: str, form: MoveForm) -> Act:
     key, reason = str(form.cleaned_data["key"]), form.cleaned_data["reason"]
 
     def act(tags: dict[str, str]) -> Outcome:
-        if not gateway.write_override(found.name, cron, is_own=cron == found.own_cron, by=by, reason=reason, key=key):
+        if not write_override(found.name, cron, is_own=cron == found.own_cron, by=by, reason=reason, key=key):
             raise DagsterRefused("this form gave other times before")
         try:
             gateway.reload_location()

@@ -1,13 +1,14 @@
-"""A person's word on a finding: adopt it into a wallet's books, or ignore it. Both are kept with who, when and why."""
+"""A person's decision on a finding: adopt it into a wallet's books, or ignore it. Who, when and why are logged."""
 
 from datetime import datetime
 from decimal import Decimal
-from itertools import count
 
 from strades_pipelines.brokerage.command_log import Request, log_command, log_outcome
 from strades_pipelines.brokerage.execution import wallet_lock
+from strades_pipelines.brokerage.external_orders import external_order, keep_order
 from strades_pipelines.brokerage.findings import (
     ADOPTABLE,
+    CannotBeSettledError,
     Code,
     StoredFinding,
     find_finding,
@@ -21,9 +22,7 @@ from strades_pipelines.brokerage.prices import Connection, last_closes
 from strades_pipelines.brokerage.split_reversals import take_back_split
 from strades_pipelines.brokerage.splits import withdrawn_splits
 from strades_pipelines.brokerage.trading_rows import (
-    decision_row,
     insert,
-    intent_row,
     order_event_row,
     request_from_json,
 )
@@ -33,13 +32,7 @@ from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger_chain import plain
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.market.order_terms import BY_PERSON, MARKET, Order, OrderRequest, TradingDecision
-
-EXTERNAL = "external"  # the strategy of what was done outside
-
-
-class CannotBeSettledError(ValueError):
-    """A finding cannot be adopted or ignored so: in one line, why."""
+from strades_pipelines.market.order_terms import MARKET, OrderRequest
 
 
 def adopt(
@@ -154,8 +147,8 @@ def _adopt_order(
             "cancel it at the venue, or ignore it"
         )
     _refuse_settled_fills(connection, finding)
-    decision, order = _order(connection, wallet, listing, finding, request, request_from_json(terms), client_id)
-    _keep(connection, wallet, decision, order, request.at)
+    decision, order = external_order(connection, wallet, listing, finding, request, request_from_json(terms), client_id)
+    keep_order(connection, wallet, decision, order, request.at)
     row = order_event_row(
         client_id,
         OrderState.ACCEPTED,
@@ -210,8 +203,8 @@ def _adopt_fill(
         fee = Decimal(0)
         price = price if price is not None else _last_close(connection, wallet, listing, finding, request.at)
     _check_can_take(connection, wallet, listing, finding, signed, -signed * price - fee)
-    decision, order = _order(connection, wallet, listing, finding, request, OrderRequest(signed, MARKET))
-    _keep(connection, wallet, decision, order, request.at)
+    decision, order = external_order(connection, wallet, listing, finding, request, OrderRequest(signed, MARKET))
+    keep_order(connection, wallet, decision, order, request.at)
     reason = f"adopted by {request.by}: {finding.detail}"
     filled = order_event_row(
         order.intent_id,
@@ -269,59 +262,6 @@ def _check_can_take(
         raise CannotBeSettledError(f"{where} holds {plain(held)} {listing.name}, {plain(-signed)} were sold")
     if moved < 0 and books.cash + moved < 0:
         raise CannotBeSettledError(f"{where} has {plain(books.cash)} {wallet.currency}, it cost {plain(-moved)}")
-
-
-def _order(
-    connection: Connection,
-    wallet: Wallet,
-    listing: Listing,
-    finding: StoredFinding,
-    request: Request,
-    asked: OrderRequest,
-    intent_id: str | None = None,
-) -> tuple[TradingDecision, Order]:
-    """The decision and order behind what was done outside, at its own time."""
-    held = held_units(connection, wallet, listing.listing_id)
-    i = wallet.listings.index(listing)
-    for ordinal in count():
-        decision = TradingDecision(
-            wallet=wallet.name,
-            strategy=EXTERNAL,
-            i=i,
-            listing_id=listing.listing_id,
-            decided_at=finding.occurred_at,
-            trigger_kind=BY_PERSON,
-            trigger_id=f"finding@{finding.finding_id}",
-            ordinal=ordinal,
-            previous_target=float(held),
-            target=float(held + asked.quantity),
-            reason=request.reason or f"adopted by {request.by}",
-            inputs={"finding": finding.finding_id, "evidence": finding.evidence, "requested_by": request.by},
-            request=asked,
-        )
-        if insert(connection, "signals.decisions", decision_row(decision, request.at)):
-            break
-    side = "buy" if asked.quantity > 0 else "sell"
-    return decision, Order(
-        intent_id or decision.intent_id(),
-        decision.decision_id,
-        i,
-        listing.listing_id,
-        side,
-        abs(asked.quantity),
-        finding.occurred_at,
-        Decimal(0),
-        asked.terms,
-        is_for_target=False,
-    )
-
-
-def _keep(connection: Connection, wallet: Wallet, decision: TradingDecision, order: Order, now: datetime) -> None:
-    row = intent_row(order, wallet.name, wallet.broker, now)
-    if not insert(connection, "trading.intents", row):
-        raise CannotBeSettledError(f"order {order.intent_id} of decision {decision.decision_id} is ours already")
-    for state in (OrderState.PLANNED, OrderState.SUBMITTING):
-        insert(connection, "trading.order_events", order_event_row(order.intent_id, state, now))
 
 
 def _text(number: Decimal | None) -> str | None:

@@ -18,6 +18,10 @@ from strades_pipelines.system.secret_values import masked
 ID_LENGTH = 8  # 40 bits, and short enough to type
 
 
+class CannotBeSettledError(ValueError):
+    """A finding cannot be adopted or ignored so: in one line, why."""
+
+
 class Code(StrEnum):
     """What kind of difference."""
 

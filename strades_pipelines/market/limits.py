@@ -1,4 +1,4 @@
-"""The limits of a wallet: one table, and the one function that finds the limit an order is over.
+"""The table of limits, and the one function that finds the limit an order is over.
 
 `exceeded` is written over plain numbers. `market.risk` calls it with Decimal, `engine.gate` with float, and the
 engine compiles it: so backtest, replay, paper and live have the same rules.

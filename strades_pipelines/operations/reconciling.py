@@ -8,10 +8,10 @@ from typing import Any
 import typer
 
 from strades_pipelines.bad_input import BadInput
-from strades_pipelines.brokerage.adoption import CannotBeSettledError, adopt, ignore
+from strades_pipelines.brokerage.adoption import adopt, ignore
 from strades_pipelines.brokerage.brokers.venue import account_of
 from strades_pipelines.brokerage.command_log import ALL, Scope
-from strades_pipelines.brokerage.findings import StoredFinding, open_findings
+from strades_pipelines.brokerage.findings import CannotBeSettledError, StoredFinding, open_findings
 from strades_pipelines.brokerage.live import for_each
 from strades_pipelines.brokerage.portfolio import load_wallet
 from strades_pipelines.brokerage.reconcile import Reconciled, accounts, reconcile_account

@@ -15,12 +15,12 @@ from sandbox.venue.faults import fault_rule
 from sandbox.venue.in_process import InProcessAdapter
 from sandbox.venue.orders import OrderType, Side, Ticket
 from sandbox.venue.venues import KEY, SECRET
-from strades_pipelines.brokerage.adoption import CannotBeSettledError, adopt, ignore
+from strades_pipelines.brokerage.adoption import adopt, ignore
 from strades_pipelines.brokerage.brokers.alpaca.broker import AlpacaBroker, new_client
 from strades_pipelines.brokerage.brokers.venue_errors import BrokerError
 from strades_pipelines.brokerage.command_log import ALL, Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
-from strades_pipelines.brokerage.findings import StoredFinding, open_findings
+from strades_pipelines.brokerage.findings import CannotBeSettledError, StoredFinding, open_findings
 from strades_pipelines.brokerage.halts import current_state
 from strades_pipelines.brokerage.ledger import verify_ledger
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet

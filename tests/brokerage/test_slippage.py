@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from strades_pipelines.brokerage.adoption import EXTERNAL
+from strades_pipelines.brokerage.external_orders import EXTERNAL
 from strades_pipelines.brokerage.history import measure_history
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.slippage import slippage

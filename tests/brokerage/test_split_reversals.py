@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from strades_pipelines.brokerage.adoption import CannotBeSettledError, adopt, ignore
+from strades_pipelines.brokerage.adoption import adopt, ignore
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.command_log import Request, Scope
 from strades_pipelines.brokerage.execution import execute_pending
-from strades_pipelines.brokerage.findings import StoredFinding, open_findings
+from strades_pipelines.brokerage.findings import CannotBeSettledError, StoredFinding, open_findings
 from strades_pipelines.brokerage.ledger import post_fill, verify_ledger
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, open_wallet
 from strades_pipelines.brokerage.reconcile import reconcile_account

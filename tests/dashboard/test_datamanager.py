@@ -20,6 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from dashboard.datamanager import tables
 from dashboard.gateway import rows as gateway
 from dashboard.gateway.reading import snapshot
+from dashboard.gateway.row_queries import Order, page_query
 from dashboard.gateway.tables import LAYERS, read_table
 from strades_pipelines.brokerage.live import measure
 from strades_pipelines.database.connection import connect
@@ -103,7 +104,7 @@ def test_pages_are_in_the_order_of_an_index_also_where_a_key_has_texts(traded: C
         for schema, name in (("records", "candles"), ("trading", "fills")):
             table = read_table(schema, name)
             assert table is not None
-            query, parameters = gateway.page_query(table, [], gateway.Order(table.orders[0]), most=3, letters=100)
+            query, parameters = page_query(table, [], Order(table.orders[0]), most=3, letters=100)
             cursor.execute("EXPLAIN " + gateway.query_text(query, parameters))
             plan = "\n".join(line for (line,) in cursor.fetchall())
             assert "Index Scan" in plan, plan
@@ -220,7 +221,7 @@ def test_a_third_file_at_once_and_one_that_trickles_are_refused(
     assert table is not None
     now = [0.0]  # no machine is too busy for the first row
     monkeypatch.setattr(gateway, "monotonic", lambda: now[0])
-    trickle = gateway.export_rows(*gateway.page_query(table, [], None, most=10, letters=None))
+    trickle = gateway.export_rows(*page_query(table, [], None, most=10, letters=None))
     next(trickle)
     now[0] += gateway.EXPORT_SECONDS + 1
     with pytest.raises(gateway.RowsTooSlow):

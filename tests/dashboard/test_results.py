@@ -22,7 +22,7 @@ from dashboard.gateway.results import SessionReturn, read_curve
 from dashboard.gateway.verification import read_comparisons, read_newest_equity, sums_query
 from dashboard.results import round_trips, verification
 from dashboard.results.months import returns_by_year
-from strades_pipelines.analysis.significance_report import worth
+from strades_pipelines.analysis.significance_report import significance_report
 from strades_pipelines.analysis.trials import Trial
 from strades_pipelines.brokerage.booked_splits import read_splits
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
@@ -215,7 +215,7 @@ def test_the_deflated_sharpe_ratio_is_that_of_a_study_with_the_stored_trials(mea
     trials = [Trial("data", "code", "sma_cross", {"fast": n}, 0.01 * n, 500, {}, 252 * 390) for n in range(4)]
     DatabaseTrialLedger(site).record([*trials, Trial("data", "code", "another", {}, 5.0, 500, {}, 252)])
     scale = len(equity[1:]) * 365.25 * 86_400e6 / float(times[-1] - times[0])
-    expected = worth(times, equity, trials=trials, periods_per_year=scale, samples=2)
+    expected = significance_report(times, equity, trials=trials, periods_per_year=scale, samples=2)
     with snapshot():
         found = read_worth("paper")
     assert found is not None
