@@ -208,7 +208,7 @@ class Expressions(Places):
     def part_of_root(self, node: ast.Attribute) -> Value:
         """What an attribute of `references` stands for: the root's part of the same name, which lies at its place."""
         root = self.program.root
-        entry = root and root.shape.get(node.attr)
+        entry = None if root is None else root.shape.get(node.attr)
         if root is None or entry is None or entry.kind != "object":
             raise self.refuse(node, f"{ast.unparse(node)} is no part of the root")
         return self.inline(root, node.attr, entry)

@@ -204,7 +204,7 @@ def _shape(obj: Any) -> Shape:
 
 
 def listed(obj: Any, name: str) -> tuple[str, ...]:
-    """The attributes that a class names under `constants`, `interleaved` or `references`; () where these are others'."""
+    """The attributes that a class names under such a word of the host; () where the word is an attribute of its own."""
     state = vars(obj)
     names = () if name in state else getattr(obj, name, ())
     return names if isinstance(names, tuple) and all(one in state for one in names) else ()

@@ -42,17 +42,24 @@ SPARSE = {events.BAR: ("open_time", "open")}
 ROW = Number(None, "int")
 # What the engine itself is made of: its integers are indices, counts, times and numbers of orders.
 ENGINE = (
+    "cash_rules",
     "corporate_action_effects",
     "engine",
     "explicit_orders",
     "gate",
     "journal",
+    "margin_calls",
     "order_fills",
+    "quiet_bands",
     "simulated_broker",
     "state",
+    "strategy_requests",
+    "tally",
+    "targets",
+    "valuation",
 )
 TRUSTED = frozenset(
-    {f"strades_pipelines.engine.{name}" for name in (*ENGINE, "tally", "targets")}
+    {f"strades_pipelines.engine.{name}" for name in ENGINE}
     | {"strades_pipelines.strategy.account", "strades_pipelines.market.fees"}
 )
 CALLED = (ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
@@ -176,24 +183,21 @@ def _lower(
     reals: frozenset[tuple[Shape, str]],
 ) -> CompiledEngine | frozenset[tuple[Shape, str]]:
     """The machine code, or more places where integers are put among floats, with which it is to be lowered again."""
-    strategy = dict(shape.fields)["strategy"].shape
+    strategy = shape.at("state", "strategy").shape
     assert strategy is not None
     found = find_ahead(strategy, single, folder) if ahead else ()
     reserves, computed = RESERVES, {}
     for one in found:
         computed[strategy, one.indicator.name] = one.computed(reserves)
         reserves += one.code.width
-    program = Program(single, TRUSTED, reals, ahead=computed)
+    program = Program(single, TRUSTED, reals, ahead=computed, root=Object(shape))
     hooks = {}
     for kind in kinds:
         with suppress(NotCompilable):  # the program has the reasons
             hooks[kind] = _hook(program, Object(shape), *HOOKS[kind])
     if program.reasons:
         raise program.refused()
-    journal = shape.get("journal")
-    assert journal is not None
-    assert journal.shape is not None
-    full = journal.n + dict(journal.shape.fields)["full"].n
+    full = shape.at("state", "journal", "full").n
     sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
     Loop(program, shape, hooks, full, reserves, sorted(column.number for column in sparse if column)).build()
     add_end(program, program.method(Object(shape), "end_last_instant", [], "end", apart=True))
@@ -242,8 +246,7 @@ class CompiledSteps:
             packer.add(engine, self.shape)
         self.floats, self.integers = packer.arrays()
         self._packed = packer.arrays()
-        journal, account = self.shape.get("journal"), engine.account
-        assert journal is not None
+        journal, account = self.shape.at("state", "journal"), engine.account
         assert journal.shape is not None
         self.reserves = reserves(journal.shape, journal.n, MARGIN + ROWS * (account.capacity + account.size))
 
@@ -276,7 +279,7 @@ class CompiledSteps:
             compiled = self.compile(block.kinds, ahead=ahead is not None)
             readable = self.readable(block)
             computed = [column.ctypes.data for column in ahead or ()]
-            self.reserves.room(len(block) if self.engine.keeps_values else 0)
+            self.reserves.room(len(block) if self.engine.valuation.keeps_values else 0)
             while k < len(block):
                 before = (self.floats.copy(), self.integers.copy()) if compiled.may_go_on_per_event else None
                 table = np.array(readable.addresses + self.reserves.addresses + computed, np.int64)

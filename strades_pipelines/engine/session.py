@@ -172,7 +172,7 @@ class Session:
         now = one.engine.account.now
         where = f" at {events.moment(now).isoformat()}" if now > events.BEGINNING else ""
         said = str(error) if getattr(error, "compiled", False) else f"{type(error).__name__}: {error}"
-        text = f"strategy {one.engine.strategy.title()}{where}: {said}"
+        text = f"strategy {one.engine.state.strategy.title()}{where}: {said}"
         made = StrategyError(text)
         made.__cause__ = error
         return made

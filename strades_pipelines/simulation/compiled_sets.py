@@ -6,7 +6,7 @@ a few numbers are read. So threads hold Python's lock for a small part of the ti
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +130,7 @@ class CompiledSets:
         for number, block in enumerate(blocks):
             self._step(laid, number, laid[0].template.steps.readable(block))
         for one in laid:
-            yield one.ended() if blocks else Ran(one.template.steps.engine.tally, 0, True)
+            yield one.ended() if blocks else Ran(one.template.steps.engine.valuation.tally, 0, True)
 
     def _ends_alone(self, strategy: Strategy) -> bool:
         """Whether nothing of it is asked for when the last instant ends."""
@@ -140,7 +140,7 @@ class CompiledSets:
     def _ahead(self, engine: Engine, blocks: Sequence[Columns]) -> tuple[Ahead, ...]:
         """What of a strategy is updated ahead: where there are bars alone."""
         bars_alone = all(block.kinds == (BAR,) for block in blocks)
-        return find_ahead(shape_of(engine.strategy), engine.account.size == 1, self._cache) if bars_alone else ()
+        return find_ahead(shape_of(engine.state.strategy), engine.account.size == 1, self._cache) if bars_alone else ()
 
     def _columns(
         self, template: Template, strategy: Strategy, blocks: Sequence[Columns]
@@ -214,23 +214,22 @@ class CompiledSets:
             with refusing():
                 self._others = check_aliases(self._start, "engine") - check_aliases(strategy, "strategy")
         else:
-            self._start.strategy = strategy
+            self._start.state.strategy = strategy
             self._start.start()
         return self._start
 
     def _template(self, start: Engine, ahead: tuple[Ahead, ...]) -> Template:
         # Its strategy has begun already: a second `on_start` would see what the first one made.
-        engine = self._terms.engine(start.strategy, self._bars, keeps_values=False)
+        engine = self._terms.engine(start.state.strategy, self._bars, keeps_values=False)
         steps = CompiledSteps(engine, self._cache, Counts)
-        fields = dict(steps.shape.fields)
-        return Template(steps, fields["strategy"], fields["tally"], ahead)
+        return Template(steps, steps.shape.at("state", "strategy"), steps.shape.at("valuation", "tally"), ahead)
 
     def _packer(self, start: Engine, template: Template, shape: Shape) -> Packer:
         """An engine laid out, the strategy apart: once for all sets, but for those that asked for something already."""
         if shape in self._packed and not _has_asked(start):
             return self._packed[shape].copy()
-        packer, whole = Packer(), template.steps.shape
-        packer.add(start, replace(whole, fields=tuple(one for one in whole.fields if one[0] != "strategy")))
+        packer = Packer()
+        packer.add(start, template.steps.shape.without("state", "strategy"))
         if not _has_asked(start):
             self._packed[shape] = packer.copy()
         return packer

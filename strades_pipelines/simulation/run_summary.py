@@ -23,4 +23,4 @@ def ended(engine: Engine, fills: int = 0, finite: bool = True) -> Ran:
     engine.stop()
     journal = engine.journal
     finite = finite and all(row[OUTCOME] != NOT_FINITE for row in journal.decisions)
-    return Ran(engine.tally, fills + len(journal.fills), finite)
+    return Ran(engine.valuation.tally, fills + len(journal.fills), finite)

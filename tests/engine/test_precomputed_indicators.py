@@ -96,7 +96,7 @@ class OfSweep:
 
     def engine(self, strategy: Strategy, _: Any, *, keeps_values: bool) -> Engine:
         engine = self.terms.engine(strategy)
-        engine.keeps_values = keeps_values
+        engine.valuation.keeps_values = keeps_values
         return engine
 
 

@@ -255,7 +255,8 @@ class Outcome:
     def state(self) -> str:
         """All that the run left behind; equal texts are equal bits."""
         journal = {kind: [[float(x).hex() for x in row] for row in self.rows(kind)] for kind in self.progress.journal}
-        parts = self.engine.strategy, self.engine.broker.fee, *self.engine.tactics, *self.account.orders
+        state = self.engine.state
+        parts = state.strategy, state.broker.fee, *state.tactics, *self.account.orders
         account = {name: value for name, value in vars(self.account).items() if name != "orders"}
         return repr((journal, account, [plain(part) for part in parts], str(self.progress.error)))
 
