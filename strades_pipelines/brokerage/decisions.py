@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from strades_pipelines.engine.engine import Engine
+from strades_pipelines.engine.event_steps import EVENT_HOOKS
 from strades_pipelines.engine.journal import Journal
-from strades_pipelines.engine.session import MAKERS
 from strades_pipelines.market.bars_and_fills import stamp
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
@@ -26,7 +26,7 @@ class ForgottenOrder(RuntimeError):
     """Something is about an order from before the checkpoint that was over by then: step from the opening."""
 
 
-EVENTS: dict[str, type[Any]] = {event.__name__: event for _, event, _ in MAKERS.values()}
+EVENTS: dict[str, type[Any]] = {event.__name__: event for _, event, _ in EVENT_HOOKS.values()}
 TIMES_IN_FORCE = ("gtc", "day", "ioc", "fok")
 AUCTIONS = {ON_OPEN: "open", ON_CLOSE: "close"}
 

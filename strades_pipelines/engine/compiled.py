@@ -19,24 +19,11 @@ from strades_pipelines.compiler.program import MEMORY, Program, Used
 from strades_pipelines.compiler.shapes import Floats, Integers, Shape, shape_of
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
+from strades_pipelines.engine.event_steps import EVENT_HOOKS, EventSteps
 from strades_pipelines.engine.journal import RESERVES, Reserves
 from strades_pipelines.engine.precomputed_indicators import find_ahead
-from strades_pipelines.engine.session import EventSteps
 from strades_pipelines.strategy import events
 
-HOOKS = {
-    events.TRADE: ("on_trade", events.Trade),
-    events.QUOTE: ("on_quote", events.Quote),
-    events.BAR: ("on_bar", events.Bar),
-    events.REVISION: ("on_bar_revision", events.BarRevision),
-    events.GAP: ("on_gap", events.Gap),
-    events.PREDICTION: ("on_prediction", events.Prediction),
-    events.ARTICLE: ("on_article", events.Article),
-    events.RATE: ("on_rate", events.Rate),
-    events.ACTION_AT_OPEN: ("on_corporate_action", events.CorporateAction),
-    events.ACTION: ("on_corporate_action", events.CorporateAction),
-    events.RECORDED_FILL: ("on_recorded_fill", events.RecordedFill),
-}
 # What orders are filled from, of the events that fill them.
 SPARSE = {events.BAR: ("open_time", "open")}
 ROW = Number(None, "int")
@@ -194,11 +181,12 @@ def _lower(
     hooks = {}
     for kind in kinds:
         with suppress(NotCompilable):  # the program has the reasons
-            hooks[kind] = _hook(program, Object(shape), *HOOKS[kind])
+            name, event, _ = EVENT_HOOKS[kind]
+            hooks[kind] = _hook(program, Object(shape), name, event)
     if program.reasons:
         raise program.refused()
     full = shape.at("state", "journal", "full").n
-    sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
+    sparse = {column_of(EVENT_HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
     Loop(program, shape, hooks, full, reserves, sorted(column.number for column in sparse if column)).build()
     add_end(program, program.method(Object(shape), "end_last_instant", [], "end", apart=True))
     if program.found_reals:

@@ -23,7 +23,7 @@ from strades_pipelines.engine.precomputed_indicators import Ahead, find_ahead
 from strades_pipelines.engine.shared_columns import SharedColumns
 from strades_pipelines.engine.tally import Tally
 from strades_pipelines.simulation.backtest import Bars, Terms
-from strades_pipelines.simulation.run_summary import Ran, ended
+from strades_pipelines.simulation.run_summary import RunSummary, summarize
 from strades_pipelines.strategy.events import BAR
 from strades_pipelines.strategy.strategy import Strategy
 
@@ -62,14 +62,14 @@ class Laid:
         counts.take(self.integers)
         self.fills, self.finite = self.fills + counts.fills, self.finite and counts.finite
 
-    def ended(self) -> Ran:
+    def summarize(self) -> RunSummary:
         """What it came to, after the last block."""
         self.code.end(self.floats, self.integers, self.table)
         self.count()
         tally, entry = Tally(0.0), self.template.tally
         assert entry.shape is not None
         Unpacker(self.floats, self.integers, (self.floats, self.integers)).fill(tally, entry.shape, entry.f, entry.n)
-        return Ran(tally, self.fills, self.finite)
+        return RunSummary(tally, self.fills, self.finite)
 
 
 class CompiledSets:
@@ -105,7 +105,7 @@ class CompiledSets:
         for kinds in {block.kinds for block in blocks}:
             steps.compile(kinds, ahead=ahead)
 
-    def run(self, makers: Sequence[Callable[[], Strategy]], blocks: Sequence[Columns]) -> Iterator[Ran]:
+    def run(self, makers: Sequence[Callable[[], Strategy]], blocks: Sequence[Columns]) -> Iterator[RunSummary]:
         """What each strategy comes to.
 
         What Python does for a strategy it does for all of them at once, before and after compiled code runs: after it
@@ -130,7 +130,7 @@ class CompiledSets:
         for number, block in enumerate(blocks):
             self._step(laid, number, laid[0].template.steps.readable(block))
         for one in laid:
-            yield one.ended() if blocks else Ran(one.template.steps.engine.valuation.tally, 0, True)
+            yield one.summarize() if blocks else RunSummary(one.template.steps.engine.valuation.tally, 0, True)
 
     def _ends_alone(self, strategy: Strategy) -> bool:
         """Whether nothing of it is asked for when the last instant ends."""
@@ -159,7 +159,7 @@ class CompiledSets:
         engine.start()
         return engine
 
-    def _run_alone(self, make: Callable[[], Strategy], blocks: Sequence[Columns]) -> Ran:
+    def _run_alone(self, make: Callable[[], Strategy], blocks: Sequence[Columns]) -> RunSummary:
         with self._alone():
             engine = self._engine(make())
             steps = CompiledSteps(engine, self._cache, Counts)
@@ -170,7 +170,7 @@ class CompiledSets:
             steps(block)
         with self._alone():
             steps.close()
-            return ended(engine, counts.fills, counts.finite)
+            return summarize(engine, counts.fills, counts.finite)
 
     def _lay_out(self, strategy: Strategy, blocks: Sequence[Columns]) -> Laid:
         start = self._started(strategy)

@@ -12,8 +12,9 @@ from strades_pipelines.compiler.rare import rarely
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain, in_order
+from strades_pipelines.engine.event_steps import WITH_TIME
 from strades_pipelines.engine.gate import Gate
-from strades_pipelines.engine.session import WITH_TIME, Progress, Session
+from strades_pipelines.engine.session import Progress, Session
 from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.market.fees import Fee
 from strades_pipelines.strategy.account import Account
