@@ -154,7 +154,7 @@ class Expressions(Places):
 
     def in_column(self, column: Column, row: Any) -> Number:
         """The number of a column in a row."""
-        address = self.constant_load(self.memory["T"], INT(column.number), POINTER)
+        address = self.constant_load(self.memory["table"], INT(column.number), POINTER)
         value = self.constant_load(address, row, column.stored)
         if column.kind == "bool":
             return Number(numbers.to_bool(self.builder, Number(value, "int")), "bool")

@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.gate import SLACK
+from strades_pipelines.engine.order_exposure import is_at_market
 from strades_pipelines.engine.state import EngineState
 from strades_pipelines.market.limits import OVER_GROSS, OVER_NET
 from strades_pipelines.strategy.orders import MARGIN_SHORT, NO_CASH, OPEN
@@ -41,7 +42,7 @@ class CashRules:
         fee = state.broker.fee.estimate(quantity, unit_value)
         return (quantity * unit_value + fee) * account.rate[i] > account.cash * SLACK
 
-    @rarely
+    @cold
     def affordable(self, i: int, quantity: float, price: float) -> float:
         """Of a purchase as many units as the cash pays, with their fee, in whole lots."""
         state = self.state
@@ -59,7 +60,7 @@ class CashRules:
             units = state.gate.in_lots(i, max((cash - fee - 1e-8) / unit_value, 0.0))
         return units
 
-    @rarely
+    @cold
     def reserved_by_sale(self, i: int, quantity: float) -> float:
         """The cash that a sale at the market sets aside: below zero, what it brings at the last price."""
         state = self.state
@@ -70,12 +71,12 @@ class CashRules:
         price = account.price[i] * account.multiplier[i]
         return (state.broker.fee.estimate(units, price) - units * price) * account.rate[i]
 
-    @rarely
+    @cold
     def may_be_paid_later(self, i: int) -> bool:
         """Whether sales of other instruments that may be done at the same instant are still to come."""
         return self.shares_cash and not self.is_instant_over and self.has_open_sales(i)
 
-    @rarely
+    @cold
     def has_open_sales(self, i: int) -> bool:
         """Whether sales at the market of instruments other than `i` are under way."""
         account = self.state.account
@@ -85,11 +86,11 @@ class CashRules:
                 return True
         for q in range(account.count):
             order = account.orders[account.queue[q]]
-            if order.i != i and order.state == OPEN and order.quantity < 0.0 and self.state.gate.is_at_market(order):
+            if order.i != i and order.state == OPEN and order.quantity < 0.0 and is_at_market(order):
                 return True
         return False
 
-    @rarely
+    @cold
     def waits_for_sales(self, outcome: int) -> bool:
         """Whether a purchase is refused for what a sale that is asked for later in the same instant may change."""
         if not self.shares_cash or self.is_instant_over:

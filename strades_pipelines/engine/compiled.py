@@ -1,8 +1,8 @@
 """An engine compiled: the same classes, lowered to machine code, run over columns of events."""
 
 import ctypes
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,15 @@ import numpy as np
 from strades_pipelines.compiler.aliases import check_aliases
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop, add_end
-from strades_pipelines.compiler.lowered_values import PER_EVENT, Event, NotCompilable, Number, Object, column_of
+from strades_pipelines.compiler.lowered_values import (
+    PER_EVENT,
+    Event,
+    NotCompilable,
+    Number,
+    Object,
+    column_of,
+    refusing,
+)
 from strades_pipelines.compiler.machine import Machine, load
 from strades_pipelines.compiler.program import MEMORY, Program, Used
 from strades_pipelines.compiler.shapes import Floats, Integers, Shape, shape_of
@@ -36,6 +44,7 @@ ENGINE = (
     "gate",
     "journal",
     "margin_calls",
+    "order_exposure",
     "order_fills",
     "quiet_bands",
     "simulated_broker",
@@ -144,21 +153,6 @@ def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, a
                 made = _lower(*key, reals)
         known = KNOWN[key] = made
     return known
-
-
-@contextmanager
-def refusing() -> Iterator[None]:
-    """A fault of the compiler is a reason not to compile, as any other: per event it runs.
-
-    Raises:
-        NotCompilable: for each other error too.
-    """
-    try:
-        yield
-    except NotCompilable:
-        raise
-    except Exception as error:
-        raise NotCompilable(f"the compiler failed; please report it: {type(error).__name__}: {error}") from error
 
 
 def _lower(

@@ -3,7 +3,7 @@
 import math
 from typing import ClassVar
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.explicit_orders import ExplicitOrders
 from strades_pipelines.engine.quiet_bands import QuietBands
 from strades_pipelines.engine.state import EngineState
@@ -24,7 +24,7 @@ class CorporateActionEffects:
         self.quiet_bands = quiet_bands
         self.explicit_orders = explicit_orders
 
-    @rarely
+    @cold
     def split(self, i: int, ratio: float) -> None:
         """Each unit becomes `ratio` units at as much less each; what is under way changes alike.
 
@@ -60,7 +60,7 @@ class CorporateActionEffects:
         if whole != account.position[i]:
             self.pay_out(i, account.position[i] - whole)
 
-    @rarely
+    @cold
     def pay_out(self, i: int, quantity: float) -> None:
         """So many units of what is held are taken for their price."""
         account = self.state.account
@@ -68,7 +68,7 @@ class CorporateActionEffects:
         self.state.apply_fill(i, -quantity, price, -quantity * price * account.unit[i])
         self.state.publish_fill(i, 0, -quantity, price, 0.0, account.now)
 
-    @rarely
+    @cold
     def pay_dividend(self, i: int, amount: float) -> None:
         """`amount` a unit, in the instrument's currency; whoever is short pays it."""
         account = self.state.account
@@ -77,7 +77,7 @@ class CorporateActionEffects:
             account.cash += paid
             account.dividends += paid
 
-    @rarely
+    @cold
     def delist(self, i: int) -> None:
         """The listing ends: its orders are cancelled, what is held is paid out at the last price, which ends too."""
         account = self.state.account

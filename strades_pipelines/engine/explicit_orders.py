@@ -3,8 +3,9 @@
 import math
 from typing import ClassVar
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.cash_rules import CashRules
+from strades_pipelines.engine.order_exposure import is_at_market, under_way
 from strades_pipelines.engine.quiet_bands import QuietBands
 from strades_pipelines.engine.state import EngineState
 from strades_pipelines.engine.targets import Targets
@@ -47,7 +48,7 @@ class ExplicitOrders:
         self.quiet_bands = quiet_bands
         self.unanswered = 0
 
-    @rarely
+    @cold
     def admit(self, trigger: int) -> None:
         """Pass what the strategy ordered through the gate, and cancel what it wants cancelled, until it asks no more.
 
@@ -77,7 +78,7 @@ class ExplicitOrders:
         # They are asked for again with the next event, and when the instant ends.
         account.new_orders = self.unanswered + account.wishes
 
-    @rarely
+    @cold
     def admit_one(self, order: Order, trigger: int) -> None:
         """Open or refuse one new order; either is a decision."""
         state = self.state
@@ -112,12 +113,12 @@ class ExplicitOrders:
         state = self.state
         account = state.account
         i = order.i
-        held = account.position[i] + account.pending[i] + state.gate.under_way(account, order, False)
+        held = account.position[i] + account.pending[i] + under_way(account, order, False)
         outcome = state.gate.outcome(account, order)
         if outcome == ACCEPTED and order.parent != 0:
             return self.waits_for(order.parent)
         if outcome != ACCEPTED or order.reduce_only or is_exit(held, order.quantity):
-            if outcome == ACCEPTED and state.gate.is_at_market(order):
+            if outcome == ACCEPTED and is_at_market(order):
                 order.reserved = self.cash_rules.reserved_by_sale(i, order.quantity)
             return outcome
         outcome = RUINED if state.is_ruined else self.targets.held_back(i)
@@ -127,7 +128,7 @@ class ExplicitOrders:
             if order.quantity > 0.0 and state.gate.is_cash_account:
                 fee = state.broker.fee.estimate(order.quantity, unit / account.rate[i])  # in the instrument's currency
                 reserved = order.quantity * unit + fee * account.rate[i]
-            outcome = state.gate.carried(
+            outcome = state.gate.check_limits(
                 account, i, order.quantity, unit, reserved, state.gate.distance(account, order)
             )
             order.reserved = reserved
@@ -147,7 +148,7 @@ class ExplicitOrders:
             OrderChange(order.i, now, order.number, order.quantity, new_state, reason), state.account
         )
 
-    @rarely
+    @cold
     def end(self, order: Order, new_state: int, reason: int) -> None:
         """End an order; those that wait for it end too. Its slot is free once the queue is compact."""
         account = self.state.account
@@ -187,7 +188,7 @@ class ExplicitOrders:
             order.reserved *= rest / order.quantity
             order.quantity = rest
 
-    @rarely
+    @cold
     def release(self, order: Order, size: float, price: float, step: int, since: int) -> None:
         """After a fill: its children open, its parent's rest is taken back, the others of its group shrink or end."""
         account = self.state.account
@@ -205,7 +206,7 @@ class ExplicitOrders:
             elif order.group != 0 and other.group == order.group and other.number != order.number:
                 self.one_cancels(order, other, size)
 
-    @rarely
+    @cold
     def heading(self, order: Order) -> int:
         """Which extreme of the bar surely comes after an order's fill inside it: 1 the high, -1 the low, 0 neither."""
         stops = not math.isnan(order.stop) or not math.isnan(order.trail)
@@ -225,7 +226,7 @@ class ExplicitOrders:
             other.reserved *= rest / abs(other.quantity)
             other.quantity = rest if other.quantity > 0.0 else -rest
 
-    @rarely
+    @cold
     def reduce_by_recorded_fill(self, i: int, number: int, quantity: float, price: float) -> None:
         """Of the order of this `number`, for a target or explicit, `quantity` units were filled elsewhere."""
         account = self.state.account

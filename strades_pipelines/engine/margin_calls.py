@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.explicit_orders import ExplicitOrders
+from strades_pipelines.engine.order_exposure import is_at_market
 from strades_pipelines.engine.state import EngineState
 from strades_pipelines.engine.targets import Targets
 from strades_pipelines.strategy.events import BEGINNING, TIMER
@@ -38,7 +39,7 @@ class MarginCalls:
         self.ruined_at = BEGINNING
         self.count = 0
 
-    @rarely
+    @cold
     def supervise(self, equity: float, gross: float) -> None:
         """Look at an account whose equity is not above zero, or whose positions are above the leverage."""
         if self.state.is_ruined:
@@ -48,7 +49,7 @@ class MarginCalls:
         else:
             self.call_margin(1.0 - self.state.gate.limits.leverage * equity / gross)
 
-    @rarely
+    @cold
     def liquidate(self) -> None:
         """Cancel every order, close every position, and end trading."""
         state = self.state
@@ -71,7 +72,7 @@ class MarginCalls:
                 state.apply_fill(i, -held, price, (fee - held * unit_value) * account.rate[i])
                 state.publish_fill(i, 0, -held, price, fee, account.now)
 
-    @rarely
+    @cold
     def call_margin(self, part: float) -> None:
         """Reduce each position by such a part at the next open, in whole lots, rounded up."""
         account = self.state.account
@@ -91,13 +92,13 @@ class MarginCalls:
             self.count += 1
             self.explicit_orders.admit(TIMER)
 
-    @rarely
+    @cold
     def is_called(self, i: int) -> bool:
         """Whether an order at the market that only reduces the position is under way, as the last call's may be."""
         account = self.state.account
         for q in range(account.count):
             order = account.orders[account.queue[q]]
             reduces = order.i == i and order.state <= OPEN and order.reduce_only and order.parent == 0
-            if reduces and self.state.gate.is_at_market(order):
+            if reduces and is_at_market(order):
                 return True
         return False

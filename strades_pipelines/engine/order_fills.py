@@ -3,9 +3,10 @@
 import math
 from typing import ClassVar
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.cash_rules import CashRules
 from strades_pipelines.engine.explicit_orders import ExplicitOrders
+from strades_pipelines.engine.order_exposure import is_at_market
 from strades_pipelines.engine.quiet_bands import QuietBands
 from strades_pipelines.engine.simulated_broker import OF_BAR, OF_QUOTE, RECORDED
 from strades_pipelines.engine.state import EngineState
@@ -58,7 +59,7 @@ class OrderFills:
         self.explicit_orders = explicit_orders
         self.side = 0
 
-    @rarely
+    @cold
     def fill_waiting(self, bar: Bar, source: int) -> None:
         """Fill what the bar fills of its instrument's orders: the one for the target first."""
         state = self.state
@@ -76,7 +77,7 @@ class OrderFills:
         if state.converts:
             state.use_rate(i, account.now)
 
-    @rarely
+    @cold
     def fill_from_quote(self, quote: Quote) -> None:
         """Purchases at the ask, then sales at the bid; decisions on the quote find what the smaller side has left."""
         state = self.state
@@ -97,7 +98,7 @@ class OrderFills:
         state.remaining_volume[i] = min(state.remaining_volume[i], left_at_ask)
         self.side = 0
 
-    @rarely
+    @cold
     def match(self, bar: Bar, source: int) -> None:
         """Fill what the bar fills, each order in its turn; see `SimulatedBroker.turn`."""
         state = self.state
@@ -132,7 +133,7 @@ class OrderFills:
                 self.settle(order, bar, source)
         self.explicit_orders.compact()
 
-    @rarely
+    @cold
     def put_exits_first(self, i: int) -> None:
         """What is left of an entry does not take the volume that a stop of its own needs, which ends it when done."""
         account = self.state.account
@@ -174,7 +175,7 @@ class OrderFills:
             order.rested = True
         order.entered = UNSET
 
-    @rarely
+    @cold
     def try_fill(self, order: Order, bar: Bar, source: int) -> None:
         """Fill of an order what the bar and its volume allow."""
         state = self.state
@@ -201,7 +202,7 @@ class OrderFills:
         price = state.gate.in_ticks(i, state.broker.slipped(order, at, quantity, state.volume[i], maker))
         is_cut = self.cash_rules.is_overdrawn(i, quantity, price)
         if is_cut:
-            if state.gate.is_at_market(order) and self.cash_rules.may_be_paid_later(i):
+            if is_at_market(order) and self.cash_rules.may_be_paid_later(i):
                 order.unpaid_price = at
                 order.unpaid_at = bar.open_time
                 self.cash_rules.unpaid_count += 1
@@ -214,14 +215,14 @@ class OrderFills:
         if is_cut and order.state == OPEN:
             self.cut_order(order, CANCELLED)
 
-    @rarely
+    @cold
     def cut_order(self, order: Order, new_state: int) -> None:
         """Of an order the cash pays no more: the rest ends, or waits for a sale that is under way."""
-        waits = self.cash_rules.shares_cash and self.state.gate.is_at_market(order) and order.time_in_force == GTC
+        waits = self.cash_rules.shares_cash and is_at_market(order) and order.time_in_force == GTC
         if not (waits and self.cash_rules.has_open_sales(order.i)):
             self.explicit_orders.end(order, new_state, INSUFFICIENT_CASH)
 
-    @rarely
+    @cold
     def pay(self) -> None:
         """The instant is over: fill at their open what waited for the sales of the instant, as far as the cash goes."""
         state = self.state
@@ -256,7 +257,7 @@ class OrderFills:
             return min(size, max(held, 0.0))
         return size
 
-    @rarely
+    @cold
     def fill(self, order: Order, quantity: float, price: float, maker: bool, bar: Bar, source: int) -> None:
         """Take a fill into the account, end or shrink its order and those that hang on it, and tell the strategy."""
         state = self.state

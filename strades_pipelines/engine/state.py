@@ -3,7 +3,7 @@
 import math
 from typing import ClassVar
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.gate import Gate, multiple
 from strades_pipelines.engine.journal import Journal
 from strades_pipelines.engine.simulated_broker import SimulatedBroker
@@ -64,7 +64,7 @@ class EngineState:
         elif self.broker.impact > 0.0:
             self.remaining_volume[i] = 0.0  # of no volume any share is all of it: what moves the price waits for one
 
-    @rarely
+    @cold
     def use_rate(self, i: int, time: int) -> None:
         """Convert the currency of instrument `i` at the rate of its bar's open, or of now, whichever `time` is."""
         account = self.account
@@ -93,7 +93,7 @@ class EngineState:
         account.cash -= cost
         account.position[i] = after
 
-    @rarely
+    @cold
     def publish_fill(self, i: int, number: int, quantity: float, price: float, fee: float, filled_at: int) -> None:
         """Write a fill into the journal, and call the `on_fill` of the tactics and the strategy."""
         account = self.account

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.cash_rules import CashRules
 from strades_pipelines.engine.explicit_orders import ExplicitOrders
 from strades_pipelines.engine.state import EngineState
@@ -51,7 +51,7 @@ class StrategyRequests:
                 return True
         return False
 
-    @rarely
+    @cold
     def process_all(self) -> None:
         """Take up what was asked for in instruments whose own event had passed."""
         state = self.state
@@ -60,7 +60,7 @@ class StrategyRequests:
             if len(state.tactics) > 0 or account.target[i] != account.decided[i]:
                 self.process(i, TIMER)
 
-    @rarely
+    @cold
     def process_postponed(self) -> None:
         """Take up what waited for the sales of the instant: what they paid is there, or is not."""
         self.cash_rules.is_instant_over = True

@@ -3,7 +3,7 @@
 import math
 from typing import ClassVar
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.cash_rules import CashRules
 from strades_pipelines.engine.simulated_broker import SAME_CLOSE
 from strades_pipelines.engine.state import EngineState
@@ -53,7 +53,7 @@ class Targets:
         self.quote_time = [BEGINNING] * size
         self.postponed = False
 
-    @rarely
+    @cold
     def decide(self, i: int, target: float, trigger: int) -> None:
         """Make the order for what is missing to `target` units, or keep why there is none.
 
@@ -119,7 +119,7 @@ class Targets:
                     price += self.half_spread[i] if quantity > 0.0 else -self.half_spread[i]
                 self.fill_target(i, price, account.now)
 
-    @rarely
+    @cold
     def refuse_wishes(self) -> None:
         """Refuse each weight or amount of money that has had no price: NaN units, since nobody can say how many."""
         state = self.state
@@ -142,7 +142,7 @@ class Targets:
         by_limit = outcome != ACCEPTED and outcome != AT_TARGET and outcome != NO_PRICE and outcome != BELOW_ZERO
         return by_limit and held * (held + quantity) < 0.0
 
-    @rarely
+    @cold
     def allowed(self, i: int, quantity: float) -> int:
         """ACCEPTED, or why no order for the target of instrument `i` is made."""
         state = self.state
@@ -169,12 +169,12 @@ class Targets:
         if quantity > 0.0 and state.gate.is_cash_account:
             fee = state.broker.fee.estimate(quantity, price * account.multiplier[i])
             reserved = quantity * unit + fee * account.rate[i]
-        outcome = state.gate.carried(account, i, quantity, unit, reserved)
+        outcome = state.gate.check_limits(account, i, quantity, unit, reserved)
         if outcome == ACCEPTED:
             account.pending_reserved[i] = reserved
         return outcome
 
-    @rarely
+    @cold
     def fitted(self, i: int, quantity: float) -> float:
         """A purchase for a target, or what of it cash and fee allow at the last price."""
         account = self.state.account
@@ -197,7 +197,7 @@ class Targets:
                 outcome = tactic.outcome(i, self.state.account)
         return outcome
 
-    @rarely
+    @cold
     def aimed(self, i: int) -> float:
         """What the tactics make of the strategy's target; before the opening they are not asked."""
         state = self.state
@@ -213,7 +213,7 @@ class Targets:
                 account.decided[i] = account.position[i]
         return target
 
-    @rarely
+    @cold
     def end_target(self, i: int, new_state: int, reason: int) -> None:
         """End the order for the target of instrument `i` before it is done."""
         state = self.state
@@ -241,7 +241,7 @@ class Targets:
             account.pending_reserved[i] *= rest / wanted
             account.pending[i] = rest
 
-    @rarely
+    @cold
     def fill_target(self, i: int, price: float, filled_at: int) -> None:
         """Fill the order for the target of instrument `i` at `price`, as far as the volume allows."""
         state = self.state
@@ -289,7 +289,7 @@ class Targets:
         if is_cut and account.pending[i] != 0.0 and account.pending_number[i] == number:
             self.cut(i, CANCELLED)
 
-    @rarely
+    @cold
     def cut(self, i: int, new_state: int) -> None:
         """Of the order for a target the cash pays no more: the rest ends, or waits for a sale that is under way."""
         if not (self.cash_rules.shares_cash and self.cash_rules.has_open_sales(i)):

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.margin_calls import MarginCalls
 from strades_pipelines.engine.state import EngineState
 from strades_pipelines.engine.tally import Tally
@@ -68,7 +68,7 @@ class Valuation:
         else:
             self.tally.value(account.now, equity)
 
-    @rarely
+    @cold
     def accrue(self, time: int) -> None:
         """Charge interest on borrowed cash and the fee for borrowed units, from the last instant to `time`."""
         account = self.state.account

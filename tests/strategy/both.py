@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain, in_order
@@ -97,14 +97,14 @@ class Script(Strategy):
         self.calls = [0] * 4
         self.heard = 0.0
 
-    @rarely
+    @cold
     def play(self, hook: int, account: Account) -> None:
         self.calls[hook] += 1
         for k in range(self.count):
             if self.steps[k * WIDTH] == hook and self.steps[k * WIDTH + 1] == self.calls[hook]:
                 self.act(k * WIDTH, account)
 
-    @rarely
+    @cold
     def act(self, at: int, account: Account) -> None:
         s = self.steps
         what = s[at + 2]
