@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from strades_pipelines.engine.engine import Engine
+from strades_pipelines.engine.event_steps import EVENT_HOOKS
 from strades_pipelines.engine.journal import Journal
-from strades_pipelines.engine.session import MAKERS
 from strades_pipelines.market.bars_and_fills import stamp
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
@@ -26,7 +26,7 @@ class ForgottenOrder(RuntimeError):
     """Something is about an order from before the checkpoint that was over by then: step from the opening."""
 
 
-EVENTS: dict[str, type[Any]] = {event.__name__: event for _, event, _ in MAKERS.values()}
+EVENTS: dict[str, type[Any]] = {event.__name__: event for _, event, _ in EVENT_HOOKS.values()}
 TIMES_IN_FORCE = ("gtc", "day", "ioc", "fok")
 AUCTIONS = {ON_OPEN: "open", ON_CLOSE: "close"}
 
@@ -66,7 +66,7 @@ class DecisionJournal(Journal):
         self.fill_bars: list[int | None] = []
         self._engine, self._listings, self._wallet, self._interval = engine, listings, wallet, interval
         self._prediction_ids, self._splits, self._strategy = prediction_ids, splits, strategy
-        self._windows: list[deque[int]] = [deque(maxlen=max(1, engine.strategy.lookback)) for _ in listings]
+        self._windows: list[deque[int]] = [deque(maxlen=max(1, engine.state.strategy.lookback)) for _ in listings]
         self._forecast: dict[int, str] = {}
         self._event: Any = None
         self._instant, self._ordinals = 0, [0] * len(listings)
@@ -91,7 +91,7 @@ class DecisionJournal(Journal):
         super().decision(time, i, previous, target, order, outcome, trigger)
         asked = self._find(order)
         self.quantities.append(asked.quantity if asked else self._engine.account.pending[i] if order else 0.0)
-        strategy = self._engine.strategy
+        strategy = self._engine.state.strategy
         explanation = strategy.explain(Timer(time) if trigger == TIMER else self._event, i)
         trigger_id = self._trigger_id(time, trigger)
         inputs: dict[str, Any] = {"trigger": {"kind": KINDS[trigger], "id": trigger_id}}
@@ -232,7 +232,7 @@ class DecisionJournal(Journal):
         # The timer fires when the next instant's first event is at hand, which is no part of it.
         if isinstance(event, Bar) and event.i == i and (trigger != TIMER or event.time == time):
             opened.append(event.open_time)
-        opened = opened[-self._engine.strategy.lookback :]
+        opened = opened[-self._engine.state.strategy.lookback :]
         if not opened:
             return None
         return {

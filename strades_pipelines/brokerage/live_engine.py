@@ -9,12 +9,16 @@ from strades_pipelines.brokerage.movements import CashFlow
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.engine.engine import Engine
+from strades_pipelines.engine.targets import Targets
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.strategy.events import RecordedFill, microseconds, moment
 from strades_pipelines.strategy.orders import ACCEPTED, BY_VENUE, CANCELLED, EXPIRED, OPEN, OUTCOMES, REJECTED
 
 # What of an engine is no state: it is made of the wallet's setting, or filled by each stepping.
-NO_STATE = ("broker", "gate", "journal", "fill_intents", "fills_before", "ends", "ends_seen", "flows", "flows_seen")
+NO_STATE = (
+    *("state.broker", "state.gate", "state.journal"),
+    *("fill_intents", "fills_before", "ends", "ends_seen", "flows", "flows_seen"),
+)
 ENGINE_STATES = {
     OrderState.CANCELLED: CANCELLED,
     OrderState.REPLACED: CANCELLED,
@@ -51,18 +55,35 @@ class OrderEnd(NamedTuple):
     reason: str | None
 
 
+class LiveTargets(Targets):
+    """Keeps what is decided, and makes no orders of it: others do."""
+
+    def decide(self, i: int, target: float, trigger: int) -> None:
+        """Keep the decision; `execute_pending` makes of it what the gate allows."""
+        account = self.state.account
+        previous = account.decided[i]
+        if target != target and previous != previous:
+            return
+        if account.now < self.state.opened_at:
+            account.target[i] = previous
+            return
+        account.decided[i] = target
+        self.state.journal.decision(account.now, i, previous, target, 0, ACCEPTED, trigger)
+
+    def refuse_wishes(self) -> None:
+        """Refuse nothing: the last event is only the last so far, and a price may come."""
+
+
 class LiveEngine(Engine):
     """An engine whose orders others send: it keeps what is decided, and fills and ends come back from them.
 
     Args:
-        journal: it knows which intent an order of the strategy's own has become.
         fill_intents: the intent of each recorded fill, in the order of the fills' numbers.
         fills_before: how many fills came before those.
         ends: oldest first.
         flows: cash that came or went otherwise than by a fill, oldest first: the account has it from then on.
     """
 
-    journal: DecisionJournal
     fill_intents: Sequence[str] = ()
     fills_before = 0
     ends: Sequence[OrderEnd] = ()
@@ -70,20 +91,12 @@ class LiveEngine(Engine):
     flows: Sequence[CashFlow] = ()
     flows_seen = 0
 
-    def decide(self, i: int, target: float, trigger: int) -> None:
-        """Keep the decision; `execute_pending` makes of it what the gate allows."""
-        account = self.account
-        previous = account.decided[i]
-        if target != target and previous != previous:
-            return
-        if account.now < self.opened_at:
-            account.target[i] = previous
-            return
-        account.decided[i] = target
-        self.journal.decision(account.now, i, previous, target, 0, ACCEPTED, trigger)
-
-    def refuse_wishes(self) -> None:
-        """Refuse nothing: the last event is only the last so far, and a price may come."""
+    @property
+    def journal(self) -> DecisionJournal:
+        """The session's journal, which knows which intent an order of the strategy's own has become."""
+        journal = self.state.journal
+        assert isinstance(journal, DecisionJournal)
+        return journal
 
     def on_recorded_fill(self, fill: RecordedFill) -> None:
         """A fill under the number that its order has in this session; one for a target keeps its own."""
@@ -107,8 +120,8 @@ class LiveEngine(Engine):
             order = account.orders[account.queue[place]]
             if order.number == number and order.state <= OPEN:
                 reason = OUTCOMES.index(ended.reason) if ended.reason in OUTCOMES else BY_VENUE
-                self.end(order, ENGINE_STATES[ended.state], reason)
-        self.compact()
+                self.explicit_orders.end(order, ENGINE_STATES[ended.state], reason)
+        self.explicit_orders.compact()
 
 
 def order_ends(connection: Connection, wallet: Wallet, *, since: datetime | None = None) -> list[OrderEnd]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.brokerage.decisions import DecisionJournal
@@ -31,10 +32,13 @@ from strades_pipelines.brokerage.wallet_rows import wallet_row
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.engine.cash_rules import CashRules
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.session import Progress, Session
 from strades_pipelines.engine.simulated_broker import SimulatedBroker
+from strades_pipelines.engine.state import EngineState
+from strades_pipelines.engine.targets import Targets
 from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
@@ -69,21 +73,23 @@ LAST = """
 """
 
 
-class ReplayEngine(Engine):
-    """An engine that enlarges no position on the word of a model known to be worse than naive, or in a closed market.
+class ReplayTargets(Targets):
+    """Enlarges no position on the word of a model known to be worse than naive, or in a closed market.
 
     Such a decision is refused as `execute_pending` refuses it: the strategy's target stays, and is not tried again
     until it changes. What makes a position smaller passes.
     """
 
-    standings = Standings()
-    open_hours = OpenHours()
+    def __init__(self, state: EngineState, cash_rules: CashRules, standings: Standings, open_hours: OpenHours) -> None:
+        super().__init__(state, cash_rules)
+        self.standings, self.open_hours = standings, open_hours
 
     def held_back(self, i: int) -> int:
         """DISTRUSTED, MARKET_CLOSED, or what the tactics say."""
-        if self.standings.worse(self.account.now):
+        now = self.state.account.now
+        if self.standings.worse(now):
             return DISTRUSTED
-        return MARKET_CLOSED if self.open_hours.is_closed(i, self.account.now) else super().held_back(i)
+        return MARKET_CLOSED if self.open_hours.is_closed(i, now) else super().held_back(i)
 
 
 @dataclass(frozen=True)
@@ -268,7 +274,7 @@ def step_replay(
         prediction_ids=feed.prediction_ids,
         strategy=strategy,
     )
-    engine.journal = journal
+    engine.state.journal = journal
     [progress] = Session(feed, microseconds(end), [engine], observer=journal.see).run()
     if progress.error:
         raise progress.error
@@ -286,6 +292,5 @@ def new_engine(template: WalletTemplate, listings: Sequence[Listing], opened_at:
             gate.restrict(i)
     broker = SimulatedBroker(PercentFee(float(template.fee_rate)))
     account = Account(size, float(template.cash))
-    engine = ReplayEngine(template.new_strategy(), account, broker, gate, opened_at=microseconds(opened_at))
-    engine.standings, engine.open_hours = feed.standings, feed.open_hours
-    return engine
+    targets = partial(ReplayTargets, standings=feed.standings, open_hours=feed.open_hours)
+    return Engine(template.new_strategy(), account, broker, gate, opened_at=microseconds(opened_at), targets=targets)

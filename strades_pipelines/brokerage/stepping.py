@@ -10,7 +10,7 @@ import numpy as np
 
 from strades_pipelines.brokerage.decisions import DecisionJournal, ForgottenOrder
 from strades_pipelines.brokerage.feed import StoredFeed, fills_in_order, read_feed
-from strades_pipelines.brokerage.live_engine import NO_STATE, LiveEngine, order_ends
+from strades_pipelines.brokerage.live_engine import NO_STATE, LiveEngine, LiveTargets, order_ends
 from strades_pipelines.brokerage.model_trust import check_models
 from strades_pipelines.brokerage.movements import cash_flows
 from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session
@@ -199,12 +199,13 @@ class _Stepping:
             SimulatedBroker(fill=RECORDED),
             gate,
             opened_at=microseconds(wallet.opened_at),
+            targets=LiveTargets,
         )
         engine.fill_intents = [fill.intent_id for fill in self._fills]
         if self._base is None:
             engine.ends = order_ends(self._connection, wallet)
             engine.flows = cash_flows(self._connection, wallet)
-        engine.journal = DecisionJournal(
+        engine.state.journal = DecisionJournal(
             engine,
             wallet.listings,
             wallet=wallet.name,

@@ -6,8 +6,8 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from strades_pipelines.compiler.function_source import read_source
 from strades_pipelines.compiler.lowered_values import NotCompilable
-from strades_pipelines.compiler.program import read_source
 from strades_pipelines.compiler.shapes import SCALARS, is_plain, listed
 
 

@@ -8,6 +8,7 @@ from llvmlite import ir
 
 from strades_pipelines.compiler import numbers
 from strades_pipelines.compiler.calls import Calls
+from strades_pipelines.compiler.function_source import Source
 from strades_pipelines.compiler.lowered_values import (
     DOUBLE,
     INT,
@@ -20,7 +21,7 @@ from strades_pipelines.compiler.lowered_values import (
     Unknown,
     Value,
 )
-from strades_pipelines.compiler.program import Program, Source
+from strades_pipelines.compiler.program import Program
 from strades_pipelines.compiler.shapes import Field
 
 

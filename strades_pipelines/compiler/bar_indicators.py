@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from strades_pipelines.compiler.bar_hook import UPDATE, BarHook, is_expression, is_name
+from strades_pipelines.compiler.function_source import method_of, read_source
 from strades_pipelines.compiler.lowered_values import NotCompilable
-from strades_pipelines.compiler.program import method_of, read_source
 from strades_pipelines.compiler.shapes import SCALARS, Field, Shape
 
 IN_PYTHON = ("__init__", "on_start", "on_stop", "explain")  # never compiled
@@ -95,7 +95,7 @@ def _hands_itself_on(tree: ast.FunctionDef) -> bool:
 def _indicator(hook: BarHook, name: str, numbers: Sequence[str]) -> Indicator | None:
     entry, found = hook.shape.get(name), hook.update(name)
     update = method_of(entry.shape.cls, UPDATE) if entry and entry.shape else None
-    if found is None or update is None or getattr(update, "is_rare", False):
+    if found is None or update is None or getattr(update, "is_cold", False):
         return None
     at, call = found
     given = [hook.number(one) for one in call.args]

@@ -7,6 +7,7 @@ from typing import Any
 from llvmlite import ir
 
 from strades_pipelines.compiler import numbers
+from strades_pipelines.compiler.function_source import Source, read_source
 from strades_pipelines.compiler.loops import Loops
 from strades_pipelines.compiler.lowered_values import (
     BOOL,
@@ -18,16 +19,7 @@ from strades_pipelines.compiler.lowered_values import (
     Value,
 )
 from strades_pipelines.compiler.operators import BINARY
-from strades_pipelines.compiler.program import (
-    HOMES,
-    MEMORY,
-    Function,
-    Program,
-    Source,
-    key_of,
-    read_source,
-    received,
-)
+from strades_pipelines.compiler.program import ARRAYS, MEMORY, Function, Program, key_of, received
 
 ERRORS = ("ValueError", "OverflowError", "ZeroDivisionError")
 FROM_THE_END = "a computed index below 0"
@@ -94,7 +86,7 @@ class Body(Loops):
         self.numbered: dict[tuple[int, str, str], int] = {}
         self.entry = function.append_basic_block("entry")
         self.builder = ir.IRBuilder(function.append_basic_block("body"))
-        self.memory = dict(zip(MEMORY + HOMES if hot else MEMORY, function.args, strict=False))
+        self.memory = dict(zip(MEMORY + ARRAYS if hot else MEMORY, function.args, strict=False))
 
     def lower(self, arguments: Sequence[Value]) -> None:
         """Lower all of it."""
@@ -120,7 +112,7 @@ class Body(Loops):
         self.builder.unreachable()
 
     def escape(self) -> None:
-        """Return because of an error whose number is in E already."""
+        """Return because of an error whose number is stored already."""
         self.escapes.append(self.builder.block)
         self.builder.unreachable()
 
@@ -161,7 +153,7 @@ class Body(Loops):
             if per_event:
                 other = INT(self.error_number(PER_EVENT, FROM_THE_END))
                 number = self.builder.select(per_event(), other, number)
-            self.builder.store(number, self.memory["E"])
+            self.builder.store(number, self.memory["error"])
             self.escape()
 
     def error_number(self, name: str, text: str) -> int:
@@ -246,7 +238,7 @@ class Body(Loops):
         if len(call.args) != 1 or call.keywords or not isinstance(call.args[0], ast.Constant):
             raise self.refuse(node, "an error without a constant text")
         self.raised = True
-        self.builder.store(INT(self.program.error(str(named), str(call.args[0].value))), self.memory["E"])
+        self.builder.store(INT(self.program.error(str(named), str(call.args[0].value))), self.memory["error"])
         self.escape()
 
     def do_If(self, node: ast.If) -> None:  # noqa: N802

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from strades_pipelines.compiler import mathematics, numbers
+from strades_pipelines.compiler.function_source import method_of, read_source
 from strades_pipelines.compiler.lowered_values import (
     TYPES,
     Array,
@@ -20,7 +21,7 @@ from strades_pipelines.compiler.lowered_values import (
     Value,
 )
 from strades_pipelines.compiler.operators import Operators
-from strades_pipelines.compiler.program import MEMORY, Function, carried, method_of, read_source
+from strades_pipelines.compiler.program import ARRAYS, MEMORY, Function, carried
 
 MATH = mathematics.NAMES
 MATH_ARGUMENTS = dict.fromkeys(mathematics.OF_TWO, 2)
@@ -174,7 +175,7 @@ class Calls(Operators):
         """A call, its error handed on."""
         given = list(self.memory.values())
         if self.hot and not function.hot:
-            given = [self.memory[name] for name in ("HF", "HN", *MEMORY[2:])]
+            given = [self.memory[name] for name in (*ARRAYS, *MEMORY[2:])]
         for argument in arguments:
             if isinstance(argument, Object) and argument.base_f is not None:
                 argument = Object(
@@ -185,7 +186,7 @@ class Calls(Operators):
                     self.place(argument.base_n, argument.n),
                 )
             given += carried(argument)
-        copies = [self.memory[name] for name in ("F", "N", "HF", "HN")] if self.hot and not function.hot else []
+        copies = [self.memory[name] for name in (*MEMORY[:2], *ARRAYS)] if self.hot and not function.hot else []
         if copies:
             called = (self.builder.module, function.made.name, function.touched)
             self.builder.call(self.program.copies.out(*called), copies)

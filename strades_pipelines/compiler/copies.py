@@ -11,7 +11,7 @@ from llvmlite import ir
 
 from strades_pipelines.compiler.lowered_values import DOUBLE, INT, POINTER, VOID
 
-TYPES = {"F": DOUBLE, "N": INT}
+TYPES = {"floats": DOUBLE, "ints": INT}
 Slots = set[tuple[str, int]]
 
 
@@ -84,7 +84,7 @@ def _define(module: ir.Module, name: str, slots: Slots, source: int, target: int
     made = _declared(module, name)
     builder = ir.IRBuilder(made.append_basic_block("entry"))
     for memory, at in sorted(slots):
-        kind, which = TYPES[memory], "FN".index(memory)
+        kind, which = TYPES[memory], list(TYPES).index(memory)
         places = [builder.gep(made.args[side + which], [INT(at)], source_etype=kind) for side in (source, target)]
         builder.store(builder.load(places[0], typ=kind), places[1])
     builder.ret_void()

@@ -154,7 +154,7 @@ class Expressions(Places):
 
     def in_column(self, column: Column, row: Any) -> Number:
         """The number of a column in a row."""
-        address = self.constant_load(self.memory["T"], INT(column.number), POINTER)
+        address = self.constant_load(self.memory["table"], INT(column.number), POINTER)
         value = self.constant_load(address, row, column.stored)
         if column.kind == "bool":
             return Number(numbers.to_bool(self.builder, Number(value, "int")), "bool")
@@ -208,7 +208,7 @@ class Expressions(Places):
     def part_of_root(self, node: ast.Attribute) -> Value:
         """What an attribute of `references` stands for: the root's part of the same name, which lies at its place."""
         root = self.program.root
-        entry = root and root.shape.get(node.attr)
+        entry = None if root is None else root.shape.get(node.attr)
         if root is None or entry is None or entry.kind != "object":
             raise self.refuse(node, f"{ast.unparse(node)} is no part of the root")
         return self.inline(root, node.attr, entry)

@@ -49,7 +49,7 @@ class AheadLoop:
         """Write the function; returns where its numbers go, behind the columns of events."""
         builder, blocks = self.builder, self.blocks
         start, end = self.made.args[len(MEMORY) :]
-        # Where a list begins in F and N, and how long it is; of one indicator nothing is read.
+        # Where a list begins in each array, and how long it is; of one indicator nothing is read.
         listed = [self.constant(self.arrays[1], INT(k), INT) for k in range(3)] if self.indicator.is_listed else []
         self.copy("first")
         builder.cbranch(builder.icmp_signed("<", start, end), blocks["row"], blocks["end"])
@@ -89,7 +89,7 @@ class AheadLoop:
         return Number(value if column.kind == "float" or name != "i" else self.builder.sext(value, INT), column.kind)
 
     def bases(self, listed: list[Any], row: Any) -> list[Any]:
-        """Where the indicator of the bar's instrument begins in L and M."""
+        """Where the indicator of the bar's instrument begins in its list."""
         *begins, count = listed
         i = INT(0) if self.program.single else self.number("i", row).value
         self.fail(self.builder.icmp_unsigned(">=", i, count), "IndexError", "list index out of range")
@@ -142,7 +142,7 @@ class AheadLoop:
         if bases:
             memory, index = self.arrays[2 + which], self.builder.add(bases[which], INT(at))
         else:
-            self.program.copies.hot.touch("FN"[which], at, write=False)
+            self.program.copies.hot.touch(MEMORY[which], at, write=False)
         value = self.builder.load(self.builder.gep(memory, [index], source_etype=kind), typ=kind)
         return Number(
             numbers.to_bool(self.builder, Number(value, "int")) if entry.kind == "bool" else value, entry.kind

@@ -114,7 +114,7 @@ class Packer:
                     memory.fromlist(numbers)
 
     def arrays(self) -> tuple[Floats, Integers]:
-        """F and N."""
+        """The floats and the integers."""
         return np.array(self.floats, np.float64), np.array(self.integers, np.int64)
 
 

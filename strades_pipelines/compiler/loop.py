@@ -44,7 +44,7 @@ class Loop:
 
     Args:
         hooks: the functions for each kind of event that occurs.
-        full: the place in N that is not 0 when the loop is to stop.
+        full: the place in `ints` that is not 0 when the loop is to stop.
         reserves: how many addresses stand in the table behind those of the columns.
         sparse: columns of 8 bytes a row of which few events need theirs; fetched into the cache ahead of time.
     """
@@ -98,7 +98,7 @@ class Loop:
 
     def is_full(self) -> Any:
         """Whether the host is to take the journal."""
-        self.copies.hot.touch("N", self.full, write=False)
+        self.copies.hot.touch("ints", self.full, write=False)
         place = self.builder.gep(self.stack[1], [INT(self.full)], source_etype=INT)
         return self.builder.icmp_signed("!=", self.builder.load(place, typ=INT), INT(0))
 

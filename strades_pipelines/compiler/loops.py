@@ -6,8 +6,9 @@ from typing import Any
 
 from strades_pipelines.compiler import numbers
 from strades_pipelines.compiler.assignments import Assignments
+from strades_pipelines.compiler.function_source import Source
 from strades_pipelines.compiler.lowered_values import BOOL, INT, Number, Object
-from strades_pipelines.compiler.program import Program, Source
+from strades_pipelines.compiler.program import Program
 
 
 class Loops(Assignments):

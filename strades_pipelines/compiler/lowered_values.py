@@ -1,5 +1,7 @@
 """What an expression of a compiled method stands for while it is lowered."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,21 @@ class NotCompilable(Exception):
 
 class Recorded(NotCompilable):
     """The reasons stand in the program already."""
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """A fault of the compiler is a reason not to compile, as any other: per event it runs.
+
+    Raises:
+        NotCompilable: for each other error too.
+    """
+    try:
+        yield
+    except NotCompilable:
+        raise
+    except Exception as error:
+        raise NotCompilable(f"the compiler failed; please report it: {type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -79,7 +96,7 @@ class Single:
 
 @dataclass(frozen=True)
 class Objects:
-    """A list of objects of one shape, and where N says that they lie and how many they are."""
+    """A list of objects of one shape, and where the integers say that they lie and how many they are."""
 
     shape: Shape
     owner: Object

@@ -6,6 +6,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from strades_pipelines.compiler.function_source import Source
 from strades_pipelines.compiler.lowered_values import (
     COLUMNS,
     DOUBLE,
@@ -17,7 +18,7 @@ from strades_pipelines.compiler.lowered_values import (
     Object,
     Value,
 )
-from strades_pipelines.compiler.program import Function, Program, Source
+from strades_pipelines.compiler.program import Function, Program
 from strades_pipelines.compiler.shapes import Field
 
 
@@ -70,20 +71,20 @@ class Places:
 
     def load_integer(self, owner: Object, n: int) -> Any:
         """Where a list lies or how long it is, which never changes while code runs."""
-        memory = "M" if owner.base_n is not None else "HN" if self.hot else "N"
+        memory = "list_ints" if owner.base_n is not None else "array_ints" if self.hot else "ints"
         loaded = self.constant_load(self.memory[memory], self.place(owner.base_n, owner.n + n), INT)
         loaded.set_metadata("range", self.program.lengths)
         return loaded
 
     def slot(self, owner: Object, entry: Field, *, write: bool = False) -> Any:
         """Where a number of an object is."""
-        base, at, names, kind = owner.base_n, owner.n + entry.n, "NM", INT
+        base, at, name, kind = owner.base_n, owner.n + entry.n, "ints", INT
         if entry.kind == "float":
-            base, at, names, kind = owner.base_f, owner.f + entry.f, "FL", DOUBLE
+            base, at, name, kind = owner.base_f, owner.f + entry.f, "floats", DOUBLE
         if base is None:
             touched = self.program.copies.hot if self.hot else self.program.now
-            touched.touch(names[0], at, write=write)
-        memory = self.memory[names[0] if base is None else names[1]]
+            touched.touch(name, at, write=write)
+        memory = self.memory[name if base is None else f"list_{name}"]
         return self.builder.gep(memory, [self.place(base, at)], source_etype=kind)
 
     def place_of(self, index: Any, count: Any, *, write: bool = False) -> Any:
@@ -109,13 +110,15 @@ class Places:
     def element_place(self, array: Array, index: Any, *, write: bool = False) -> Any:
         """Where an element of a list of numbers is."""
         if array.reserve:
-            base = self.constant_load(self.memory["T"], INT(COLUMNS + array.start), POINTER)
+            base = self.constant_load(self.memory["table"], INT(COLUMNS + array.start), POINTER)
             return self.builder.gep(base, [index], source_etype=DOUBLE)
         index = self.place_of(index, self.load_integer(array.owner, array.count), write=write)
         if array.stride:
             index = self.builder.add(self.builder.mul(index, INT(array.stride)), INT(array.offset))
         at = self.builder.add(self.load_integer(array.owner, array.start), index)
-        memory, kind = (self.memory["L"], DOUBLE) if array.kind == "float" else (self.memory["M"], INT)
+        memory, kind = (
+            (self.memory["list_floats"], DOUBLE) if array.kind == "float" else (self.memory["list_ints"], INT)
+        )
         return self.builder.gep(memory, [at], source_etype=kind)
 
     def constant_load(self, memory: Any, index: Any, kind: ir.Type) -> Any:

@@ -1,17 +1,15 @@
 """A program: the functions that methods on an object tree become, in one LLVM module."""
 
-import ast
 import inspect
-import textwrap
-from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from llvmlite import ir
 
 from strades_pipelines.compiler.copies import Copies, Touched
+from strades_pipelines.compiler.function_source import method_of
 from strades_pipelines.compiler.lowered_values import (
     BOOL,
     INT,
@@ -28,78 +26,20 @@ from strades_pipelines.compiler.lowered_values import (
 )
 from strades_pipelines.compiler.shapes import Shape
 
-# Numbers at constant places (floats, integers), lists and what lies in them (floats, integers), where the number of an
-# error goes, and the table of the addresses of columns and reserves.
-MEMORY = ("F", "N", "L", "M", "E", "T")
-DECORATORS = ("property", "rarely")
-# Besides, where F and N are kept on the stack: where they come from.
-HOMES = ("HF", "HN")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A function's syntax tree, where it stands, and the names it sees."""
-
-    tree: ast.FunctionDef
-    file: str
-    first_line: int
-    names: Mapping[str, Any]
-
-    @cached_property
-    def locals(self) -> frozenset[str]:
-        """The names that are local: Python takes no other for them, set or not."""
-        nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Name)]
-        stored = {node.id for node in nodes if not isinstance(node.ctx, ast.Load)}
-        return frozenset(stored | {argument.arg for argument in self.tree.args.args})
-
-    def knows(self, name: str) -> bool:
-        """Whether a name is one of the module, or of the function around."""
-        return name not in self.locals and name in self.names
-
-    def where(self, node: ast.AST) -> str:
-        """`<file>:<line>` of a node."""
-        return f"{self.file}:{self.first_line + getattr(node, 'lineno', 1) - 1}"
-
-
-@cache
-def read_source(function: Callable[..., Any]) -> Source:
-    """The syntax tree of a function written in Python.
-
-    Raises:
-        NotCompilable: its source is not to be had.
-    """
-    try:
-        lines, first = inspect.getsourcelines(function)
-        tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
-        file = inspect.getsourcefile(function) or "?"
-    except (OSError, TypeError, SyntaxError) as error:
-        raise NotCompilable(f"{function.__qualname__}: its source cannot be read ({error})") from None
-    others = [one for one in getattr(tree, "decorator_list", ()) if ast.unparse(one) not in DECORATORS]
-    if others:
-        raise NotCompilable(f"{file}:{first}: the decorator {ast.unparse(others[0])} of {function.__qualname__}")
-    if not isinstance(tree, ast.FunctionDef) or hasattr(function, "__wrapped__"):
-        raise NotCompilable(f"{file}:{first}: {function.__qualname__} is no plain function")
-    given = tree.args
-    if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs:
-        raise NotCompilable(f"{file}:{first}: the parameters of {tree.name}({ast.unparse(given)}); plain ones alone")
-    around = inspect.getclosurevars(function).nonlocals if function.__closure__ else {}
-    return Source(tree, file, first, ChainMap(dict(around), function.__globals__))
-
-
-def method_of(cls: type, name: str) -> Callable[..., Any] | None:
-    """The function behind a method or property of a class; None where there is none."""
-    found = inspect.getattr_static(cls, name, None)
-    if isinstance(found, property):
-        return found.fget
-    return found if inspect.isfunction(found) else None
+# What each function is given the addresses of: numbers at constant places, numbers in lists and in their objects, where
+# the number of an error goes, and the table of the addresses of columns and reserves.
+MEMORY = ("floats", "ints", "list_floats", "list_ints", "error", "table")
+# In a hot function `floats` and `ints` are copies on the stack; these are the arrays that they were copied from.
+ARRAYS = ("array_floats", "array_ints")
 
 
 @dataclass(frozen=True)
 class Function:
     """A function of the module: what it returns ("nothing" for none), and whether it can raise.
 
-    One that can raise returns whether it did, with the number of the error in E then, and else puts its result where
-    its last argument says. A hot one works on copies of F and N on the stack, which LLVM keeps in registers.
+    One that can raise returns whether it did, with the number of what it raised in `error`, and else puts its result
+    where its last argument says. A hot one works on copies of `floats` and `ints` on the stack, which LLVM keeps in
+    registers.
     """
 
     made: ir.Function
@@ -223,7 +163,7 @@ class Program:
         """The function for a plain function with such arguments; what is rare is never hot, and `apart` from others."""
         from strades_pipelines.compiler.body import lower_function
 
-        apart = apart or getattr(function, "is_rare", False)
+        apart = apart or getattr(function, "is_cold", False)
         hot = hot and not apart
         key = (function, hot, apart, *(key_of(argument) for argument in arguments))
         if key in self.under_way:
@@ -247,7 +187,7 @@ class Program:
     def declare(self, name: str, arguments: Sequence[Value], *, hot: bool = False, cold: bool = False) -> ir.Function:
         """A new function of the module; what it returns is said by `define`, when it is known."""
         kinds = [kind for argument in arguments for kind in carried_types(argument)]
-        memories = MEMORY + HOMES if hot else MEMORY
+        memories = MEMORY + ARRAYS if hot else MEMORY
         # None of the C library's, which have no dot in theirs.
         name = self.module.get_unique_name(f"python.{name}")
         made = ir.Function(self.module, ir.FunctionType(VOID, [POINTER] * len(memories) + kinds), name)

@@ -1,6 +1,7 @@
-"""Where the attributes of an object tree lie in two flat arrays, F of floats and N of integers.
+"""Where the attributes of an object tree lie in two flat arrays, one of floats and one of integers.
 
-Numbers and parts lie inline, at offsets that depend on the classes alone; lists lie behind them, and N holds where. So
+Numbers and parts lie inline, at offsets that depend on the classes alone; lists lie behind them, and an integer says
+where. So
 compiled code fits every set of parameters, and the state of a whole session is two arrays.
 """
 
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 SCALARS: dict[type, str] = {bool: "bool", int: "int", float: "float"}
 NESTED = ("object", "parts", "objects", "floats", "ints")
-# The slots in F and N of each kind of attribute that has a fixed number of them.
+# The slots among floats and integers of each kind of attribute that has a fixed number of them.
 SIZES = {
     "float": (1, 0),
     "int": (0, 1),
@@ -44,13 +45,14 @@ class Reserve:
 
 @dataclass(frozen=True)
 class Field:
-    """An attribute: its kind, its first slots in F and N, and the shape of what it holds where that is objects.
+    """An attribute: its kind, its first slots `f` and `n` among floats and integers, and the shape of objects in it.
 
-    Kinds: float (F), int and bool (N), object (inline), parts (a tuple of objects, inline one after the other), floats
-    and ints (N: start, length), objects (N: start in F, start in N, count), reserve (`n` is its number). The lists that
-    a class names in `interleaved` lie together, element by element: `n` is then where they all start, `stride` how far
-    an element is from the next, `offset` where in it this list's number is. What a class names in `constants` is part
-    of the code. What it names in `references` is the root's part of the same name, and takes no place here.
+    Kinds: float, int and bool (an integer), object (inline), parts (a tuple of objects, inline one after the other),
+    floats and ints (integers: start, length), objects (integers: start of their floats, start of their integers,
+    count), reserve (`n` is its number). The lists that a class names in `interleaved` lie together, element by element:
+    `n` is then where they all start, `stride` how far an element is from the next, `offset` where in it this list's
+    number is. What a class names in `constants` is part of the code. What it names in `references` is the root's part
+    of the same name, and takes no place here.
     `single`: a list of one element, which lies inline: that of the only instrument, for the most part.
     """
 
@@ -204,7 +206,7 @@ def _shape(obj: Any) -> Shape:
 
 
 def listed(obj: Any, name: str) -> tuple[str, ...]:
-    """The attributes that a class names under `constants`, `interleaved` or `references`; () where these are others'."""
+    """The attributes that a class names under such a word of the host; () where the word is an attribute of its own."""
     state = vars(obj)
     names = () if name in state else getattr(obj, name, ())
     return names if isinstance(names, tuple) and all(one in state for one in names) else ()
@@ -226,7 +228,10 @@ def _description(value: object) -> str:
 
 
 def _interleaved(lists: dict[str, list[Any]]) -> list[tuple[str, Field]]:
-    """Lists of one length, laid out together: their start in F, start in N, and length are the object's first slots."""
+    """Lists of one length, laid out together.
+
+    Where their floats and integers start, and their length, are the object's first slots.
+    """
     kinds = {name: "floats" if isinstance(values[0], float) else "ints" for name, values in lists.items()}
     strides = {kind: sum(other == kind for other in kinds.values()) for kind in ("floats", "ints")}
     seen = {"floats": 0, "ints": 0}

@@ -1,8 +1,8 @@
 """An engine compiled: the same classes, lowered to machine code, run over columns of events."""
 
 import ctypes
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,46 +13,49 @@ import numpy as np
 from strades_pipelines.compiler.aliases import check_aliases
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop, add_end
-from strades_pipelines.compiler.lowered_values import PER_EVENT, Event, NotCompilable, Number, Object, column_of
+from strades_pipelines.compiler.lowered_values import (
+    PER_EVENT,
+    Event,
+    NotCompilable,
+    Number,
+    Object,
+    column_of,
+    refusing,
+)
 from strades_pipelines.compiler.machine import Machine, load
 from strades_pipelines.compiler.program import MEMORY, Program, Used
 from strades_pipelines.compiler.shapes import Floats, Integers, Shape, shape_of
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
+from strades_pipelines.engine.event_steps import EVENT_HOOKS, EventSteps
 from strades_pipelines.engine.journal import RESERVES, Reserves
 from strades_pipelines.engine.precomputed_indicators import find_ahead
-from strades_pipelines.engine.session import EventSteps
 from strades_pipelines.strategy import events
 
-HOOKS = {
-    events.TRADE: ("on_trade", events.Trade),
-    events.QUOTE: ("on_quote", events.Quote),
-    events.BAR: ("on_bar", events.Bar),
-    events.REVISION: ("on_bar_revision", events.BarRevision),
-    events.GAP: ("on_gap", events.Gap),
-    events.PREDICTION: ("on_prediction", events.Prediction),
-    events.ARTICLE: ("on_article", events.Article),
-    events.RATE: ("on_rate", events.Rate),
-    events.ACTION_AT_OPEN: ("on_corporate_action", events.CorporateAction),
-    events.ACTION: ("on_corporate_action", events.CorporateAction),
-    events.RECORDED_FILL: ("on_recorded_fill", events.RecordedFill),
-}
 # What orders are filled from, of the events that fill them.
 SPARSE = {events.BAR: ("open_time", "open")}
 ROW = Number(None, "int")
 # What the engine itself is made of: its integers are indices, counts, times and numbers of orders.
 ENGINE = (
+    "cash_rules",
     "corporate_action_effects",
     "engine",
     "explicit_orders",
     "gate",
     "journal",
+    "margin_calls",
+    "order_exposure",
     "order_fills",
+    "quiet_bands",
     "simulated_broker",
     "state",
+    "strategy_requests",
+    "tally",
+    "targets",
+    "valuation",
 )
 TRUSTED = frozenset(
-    {f"strades_pipelines.engine.{name}" for name in (*ENGINE, "tally", "targets")}
+    {f"strades_pipelines.engine.{name}" for name in ENGINE}
     | {"strades_pipelines.strategy.account", "strades_pipelines.market.fees"}
 )
 CALLED = (ctypes.c_int64, *[ctypes.c_void_p] * len(MEMORY), ctypes.c_int64, ctypes.c_int64)
@@ -152,21 +155,6 @@ def _compile(shape: Shape, kinds: tuple[int, ...], single: bool, folder: Path, a
     return known
 
 
-@contextmanager
-def refusing() -> Iterator[None]:
-    """A fault of the compiler is a reason not to compile, as any other: per event it runs.
-
-    Raises:
-        NotCompilable: for each other error too.
-    """
-    try:
-        yield
-    except NotCompilable:
-        raise
-    except Exception as error:
-        raise NotCompilable(f"the compiler failed; please report it: {type(error).__name__}: {error}") from error
-
-
 def _lower(
     shape: Shape,
     kinds: tuple[int, ...],
@@ -176,25 +164,23 @@ def _lower(
     reals: frozenset[tuple[Shape, str]],
 ) -> CompiledEngine | frozenset[tuple[Shape, str]]:
     """The machine code, or more places where integers are put among floats, with which it is to be lowered again."""
-    strategy = dict(shape.fields)["strategy"].shape
+    strategy = shape.at("state", "strategy").shape
     assert strategy is not None
     found = find_ahead(strategy, single, folder) if ahead else ()
     reserves, computed = RESERVES, {}
     for one in found:
         computed[strategy, one.indicator.name] = one.computed(reserves)
         reserves += one.code.width
-    program = Program(single, TRUSTED, reals, ahead=computed)
+    program = Program(single, TRUSTED, reals, ahead=computed, root=Object(shape))
     hooks = {}
     for kind in kinds:
         with suppress(NotCompilable):  # the program has the reasons
-            hooks[kind] = _hook(program, Object(shape), *HOOKS[kind])
+            name, event, _ = EVENT_HOOKS[kind]
+            hooks[kind] = _hook(program, Object(shape), name, event)
     if program.reasons:
         raise program.refused()
-    journal = shape.get("journal")
-    assert journal is not None
-    assert journal.shape is not None
-    full = journal.n + dict(journal.shape.fields)["full"].n
-    sparse = {column_of(HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
+    full = shape.at("state", "journal", "full").n
+    sparse = {column_of(EVENT_HOOKS[kind][1], name) for kind in kinds for name in SPARSE.get(kind, ())}
     Loop(program, shape, hooks, full, reserves, sorted(column.number for column in sparse if column)).build()
     add_end(program, program.method(Object(shape), "end_last_instant", [], "end", apart=True))
     if program.found_reals:
@@ -242,8 +228,7 @@ class CompiledSteps:
             packer.add(engine, self.shape)
         self.floats, self.integers = packer.arrays()
         self._packed = packer.arrays()
-        journal, account = self.shape.get("journal"), engine.account
-        assert journal is not None
+        journal, account = self.shape.at("state", "journal"), engine.account
         assert journal.shape is not None
         self.reserves = reserves(journal.shape, journal.n, MARGIN + ROWS * (account.capacity + account.size))
 
@@ -276,7 +261,7 @@ class CompiledSteps:
             compiled = self.compile(block.kinds, ahead=ahead is not None)
             readable = self.readable(block)
             computed = [column.ctypes.data for column in ahead or ()]
-            self.reserves.room(len(block) if self.engine.keeps_values else 0)
+            self.reserves.room(len(block) if self.engine.valuation.keeps_values else 0)
             while k < len(block):
                 before = (self.floats.copy(), self.integers.copy()) if compiled.may_go_on_per_event else None
                 table = np.array(readable.addresses + self.reserves.addresses + computed, np.int64)

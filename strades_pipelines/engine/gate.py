@@ -4,7 +4,8 @@ import math
 from dataclasses import fields, replace
 from typing import Any, ClassVar
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
+from strades_pipelines.engine.order_exposure import is_at_market, least_position, most_position, under_way
 from strades_pipelines.market.limits import WITHIN_LIMITS, Measured, exceeded, no_limits
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH
@@ -112,7 +113,7 @@ class Gate:
         if equity > self.peak:
             self.peak = equity
 
-    @rarely
+    @cold
     def count_order(self, time: int) -> None:
         """One more order was made."""
         self.sent[self.sent_next] = time
@@ -141,7 +142,7 @@ class Gate:
             return price
         return multiple(math.floor(price / tick + 0.5), tick)
 
-    @rarely
+    @cold
     def limit_in_ticks(self, i: int, limit: float, buys: bool) -> float:
         """A limit in whole ticks, never worse than it was: down for a purchase, up for a sale."""
         tick = self.tick[i]
@@ -166,34 +167,11 @@ class Gate:
         if order.parent != 0:
             return ACCEPTED
         held = account.position[i] + account.pending[i]
-        if order.reduce_only and (held + self.under_way(account, order, True)) * order.quantity >= 0.0:
+        if order.reduce_only and (held + under_way(account, order, True)) * order.quantity >= 0.0:
             return NOT_REDUCING
         if order.quantity > 0.0 or self.allow_short or order.reduce_only:
             return ACCEPTED
-        return BELOW_ZERO if held + self.under_way(account, order, False) + order.quantity < 0.0 else ACCEPTED
-
-    def under_way(self, account: Account, order: Order, at_market: bool) -> float:
-        """Signed units of explicit orders of the same side that will or may be done before it.
-
-        Those that hang on it or are to be cancelled do not count, nor those that stop where nothing is left to reduce:
-        but one at the market is as good as done.
-
-        Args:
-            at_market: count those at the market alone.
-        """
-        total = 0.0
-        for q in range(account.count):
-            other = account.orders[account.queue[q]]
-            if other.i == order.i and other.state == OPEN and other.parent == 0 and not other.cancel_asked:
-                linked = order.group != 0 and other.group == order.group
-                counts = self.is_at_market(other) or not (at_market or other.reduce_only)
-                if counts and not linked and other.quantity * order.quantity > 0.0:
-                    total += other.quantity
-        return total
-
-    def is_at_market(self, order: Order) -> bool:
-        """Whether an order waits for nothing."""
-        return order.on == ANY and math.isnan(order.limit) and math.isnan(order.stop) and math.isnan(order.trail)
+        return BELOW_ZERO if held + under_way(account, order, False) + order.quantity < 0.0 else ACCEPTED
 
     def for_target(self, account: Account, i: int, quantity: float) -> float:
         """What is left of an order for a target: what explicit orders sell at the market is not sold again."""
@@ -203,16 +181,16 @@ class Gate:
         for q in range(account.count):
             order = account.orders[account.queue[q]]
             sells = order.i == i and order.state == OPEN and order.parent == 0 and order.quantity < 0.0
-            if sells and not order.cancel_asked and self.is_at_market(order):
+            if sells and not order.cancel_asked and is_at_market(order):
                 sold += order.quantity
         if sold == 0.0:
             return quantity
         return max(quantity, min(-account.position[i] - sold, 0.0))
 
-    def carried(
+    def check_limits(
         self, account: Account, i: int, quantity: float, unit: float, reserved: float, distance: float = 0.0
     ) -> int:
-        """Whether cash, the limits and margin allow what makes a position larger.
+        """ACCEPTED, or which of cash, limits and margin does not allow what makes a position larger.
 
         Args:
             quantity: what is to be ordered beside all that is under way.
@@ -242,7 +220,9 @@ class Gate:
         order.rate = float(self.recent_orders(account.now) + 1)
         order.units = abs(quantity)
         order.unit = abs(unit)
-        order.position = max(abs(self.most(account, i, quantity)), abs(self.least(account, i, quantity)))
+        order.position = max(
+            abs(most_position(account, i, quantity, self.counts_sales)), abs(least_position(account, i, quantity))
+        )
         order.peak = self.peak
         order.day_equity = self.day_equity if account.now // DAY_LENGTH == self.day else self.equity
         order.equity = account.equity
@@ -277,8 +257,8 @@ class Gate:
                 held = position[j]
                 worth = held * price[j] * units[j]
                 worth = worth if held != 0.0 else 0.0
-                up = self.most(account, j, more) * one
-                down = self.least(account, j, more) * one
+                up = most_position(account, j, more, self.counts_sales) * one
+                down = least_position(account, j, more) * one
                 larger = max(abs(up), abs(down)) - abs(worth)
                 gross += larger
                 long += up - worth
@@ -288,27 +268,6 @@ class Gate:
         self.measured.gross = gross
         self.measured.net = max(abs(long), abs(short))
         return margin
-
-    def most(self, account: Account, i: int, quantity: float) -> float:
-        """The highest position that instrument `i` may come to with all that is under way and `quantity` more."""
-        bought = max(quantity, 0.0)
-        for q in range(account.count):
-            order = account.orders[account.queue[q]]
-            if order.i == i and order.state == OPEN and order.parent == 0:
-                if order.quantity > 0.0:
-                    bought += 0.0 if order.reduce_only else order.quantity
-                elif self.counts_sales and self.is_at_market(order):
-                    bought += order.quantity
-        return account.position[i] + account.pending[i] + bought
-
-    def least(self, account: Account, i: int, quantity: float) -> float:
-        """The lowest such position."""
-        sold = min(quantity, 0.0)
-        for q in range(account.count):
-            order = account.orders[account.queue[q]]
-            if order.i == i and order.state == OPEN and not order.reduce_only and order.parent == 0:
-                sold += min(order.quantity, 0.0)
-        return account.position[i] + account.pending[i] + sold
 
     def distance(self, account: Account, order: Order) -> float:
         """How far an order's farthest limit, stop or trail is from the last price; that counts as 0 while unknown."""

@@ -30,12 +30,12 @@ def save(obj: object, *, without: Collection[str] = ()) -> Any:
     Two names of one list or object stay that. A float that is not finite stays a float, as Python's JSON has it.
 
     Args:
-        without: attributes of the object itself that are left out.
+        without: what is left out, as paths of attributes from the object: `part.name`.
 
     Raises:
         NotSavable: for a value of another kind.
     """
-    return _Saver().save_object(obj, "", without)
+    return _Saver(without).save_object(obj, "")
 
 
 def restore(obj: object, saved: Any, *, without: Collection[str] = ()) -> None:
@@ -45,7 +45,7 @@ def restore(obj: object, saved: Any, *, without: Collection[str] = ()) -> None:
         NotRestorable: it is of another make than the saved one; the object is of no use any more.
     """
     try:
-        _Restorer().restore_object(obj, saved, "", without)
+        _Restorer(without).restore_object(obj, saved, "")
     except NotRestorable:
         raise
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
@@ -63,11 +63,13 @@ def _title(value: object) -> str:
 
 
 class _Saver:
-    def __init__(self) -> None:
+    def __init__(self, without: Collection[str]) -> None:
+        self._without = {f".{path}" for path in without}
         self._places: dict[int, str] = {}
 
-    def save_object(self, obj: object, place: str, without: Collection[str] = ()) -> Any:
-        state = {name: self._save(value, f"{place}.{name}") for name, value in vars(obj).items() if name not in without}
+    def save_object(self, obj: object, place: str) -> Any:
+        kept = ((f"{place}.{name}", name, value) for name, value in vars(obj).items())
+        state = {name: self._save(value, path) for path, name, value in kept if path not in self._without}
         return {"class": _title(obj), "state": state}
 
     def _save(self, value: Any, place: str) -> Any:
@@ -105,11 +107,12 @@ class _Saver:
 
 
 class _Restorer:
-    def __init__(self) -> None:
+    def __init__(self, without: Collection[str]) -> None:
+        self._without = {f".{path}" for path in without}
         self._restored: dict[str, Any] = {}
         self._ids: set[int] = set()
 
-    def restore_object(self, obj: object, saved: Any, place: str, without: Collection[str] = ()) -> None:
+    def restore_object(self, obj: object, saved: Any, place: str) -> None:
         if saved["class"] != _title(obj):
             raise NotRestorable(f"{place}: expected a {_title(obj)}, was a {saved['class']}")
         fresh = vars(obj)
@@ -117,7 +120,7 @@ class _Restorer:
             if callable(getattr(type(obj), name, None)):
                 raise NotRestorable(f"{place}.{name}: expected a method, was data")
             fresh[name] = self._restore(fresh.get(name), value, f"{place}.{name}")
-        if gone := set(fresh) - set(saved["state"]) - set(without):
+        if gone := {name for name in set(fresh) - set(saved["state"]) if f"{place}.{name}" not in self._without}:
             raise NotRestorable(f"{place}: expected {', '.join(sorted(gone))}, was absent")
 
     def _restore(self, fresh: Any, saved: Any, place: str) -> Any:

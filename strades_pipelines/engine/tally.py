@@ -1,6 +1,6 @@
 """What a sweep keeps of an account."""
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH
 
 
@@ -32,7 +32,7 @@ class Tally:
             self.drawdown = 1.0 - equity / self.peak
             self.floor = equity
 
-    @rarely
+    @cold
     def new_day(self, time: int) -> None:
         """Close the day before: its return is from the last value of the day before it.
 

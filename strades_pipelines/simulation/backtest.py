@@ -164,7 +164,7 @@ class Terms:
             keeps_values=keeps_values,
             is_backtest=True,
         )
-        engine.tally.offset = day_offset(bars)
+        engine.valuation.tally.offset = day_offset(bars)
         return engine
 
 
@@ -238,7 +238,7 @@ def result_of(progress: Progress, names: Sequence[str]) -> Result:
     engine, journal = progress.engine, progress.journal
     instants = progress.instants or [np.zeros(0, np.int64)]
     times = instants[0] if len(instants) == 1 else np.unique(np.concatenate(instants))
-    times = times[np.searchsorted(times, engine.opened_at) :]
+    times = times[np.searchsorted(times, engine.state.opened_at) :]
     values = journal["values"]
     return Result(
         names,
@@ -252,6 +252,6 @@ def result_of(progress: Progress, names: Sequence[str]) -> Result:
         np.ascontiguousarray(values[:, 0]),
         np.ascontiguousarray(values[:, 1]),
         engine.account,
-        engine.ruined_at if engine.is_ruined else None,
-        engine.margin_calls,
+        engine.margin_calls.ruined_at if engine.state.is_ruined else None,
+        engine.margin_calls.count,
     )

@@ -14,15 +14,15 @@ def close_positions(progress: Progress) -> int:
     fills these are.
     """
     engine, journal = progress.engine, progress.journal
-    account, broker = engine.account, engine.broker
+    state, account = engine.state, engine.account
     rows = []
     for i in range(account.size):
         held = account.position[i]
         if held == 0.0:
             continue
-        price = broker.worse(account.price[i], -held, engine.volume[i])
-        fee = broker.fee.of(abs(held), price * account.multiplier[i], False)
-        engine.take(i, -held, price, (-held * price * account.multiplier[i] + fee) * account.rate[i])
+        price = state.broker.worse(account.price[i], -held, state.volume[i])
+        fee = state.broker.fee.of(abs(held), price * account.multiplier[i], False)
+        state.apply_fill(i, -held, price, (-held * price * account.multiplier[i] + fee) * account.rate[i])
         time = account.price_time[i]
         rows.append((CLOSED_AT_END, i, -held, price, fee, time, account.now, account.cash))
     if rows:

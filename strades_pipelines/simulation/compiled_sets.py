@@ -6,24 +6,25 @@ a few numbers are read. So threads hold Python's lock for a small part of the ti
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from strades_pipelines.compiler.aliases import check_aliases
 from strades_pipelines.compiler.layout import Packer, Unpacker
+from strades_pipelines.compiler.lowered_values import refusing
 from strades_pipelines.compiler.many import WIDTH, run_many
 from strades_pipelines.compiler.shapes import Field, Floats, Integers, Shape, shape_of
 from strades_pipelines.engine.columns import Columns
-from strades_pipelines.engine.compiled import CompiledEngine, CompiledSteps, refusing
+from strades_pipelines.engine.compiled import CompiledEngine, CompiledSteps
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.journal import Counts
 from strades_pipelines.engine.precomputed_indicators import Ahead, find_ahead
 from strades_pipelines.engine.shared_columns import SharedColumns
 from strades_pipelines.engine.tally import Tally
 from strades_pipelines.simulation.backtest import Bars, Terms
-from strades_pipelines.simulation.run_summary import Ran, ended
+from strades_pipelines.simulation.run_summary import RunSummary, summarize
 from strades_pipelines.strategy.events import BAR
 from strades_pipelines.strategy.strategy import Strategy
 
@@ -62,14 +63,14 @@ class Laid:
         counts.take(self.integers)
         self.fills, self.finite = self.fills + counts.fills, self.finite and counts.finite
 
-    def ended(self) -> Ran:
+    def summarize(self) -> RunSummary:
         """What it came to, after the last block."""
         self.code.end(self.floats, self.integers, self.table)
         self.count()
         tally, entry = Tally(0.0), self.template.tally
         assert entry.shape is not None
         Unpacker(self.floats, self.integers, (self.floats, self.integers)).fill(tally, entry.shape, entry.f, entry.n)
-        return Ran(tally, self.fills, self.finite)
+        return RunSummary(tally, self.fills, self.finite)
 
 
 class CompiledSets:
@@ -105,7 +106,7 @@ class CompiledSets:
         for kinds in {block.kinds for block in blocks}:
             steps.compile(kinds, ahead=ahead)
 
-    def run(self, makers: Sequence[Callable[[], Strategy]], blocks: Sequence[Columns]) -> Iterator[Ran]:
+    def run(self, makers: Sequence[Callable[[], Strategy]], blocks: Sequence[Columns]) -> Iterator[RunSummary]:
         """What each strategy comes to.
 
         What Python does for a strategy it does for all of them at once, before and after compiled code runs: after it
@@ -130,7 +131,7 @@ class CompiledSets:
         for number, block in enumerate(blocks):
             self._step(laid, number, laid[0].template.steps.readable(block))
         for one in laid:
-            yield one.ended() if blocks else Ran(one.template.steps.engine.tally, 0, True)
+            yield one.summarize() if blocks else RunSummary(one.template.steps.engine.valuation.tally, 0, True)
 
     def _ends_alone(self, strategy: Strategy) -> bool:
         """Whether nothing of it is asked for when the last instant ends."""
@@ -140,7 +141,7 @@ class CompiledSets:
     def _ahead(self, engine: Engine, blocks: Sequence[Columns]) -> tuple[Ahead, ...]:
         """What of a strategy is updated ahead: where there are bars alone."""
         bars_alone = all(block.kinds == (BAR,) for block in blocks)
-        return find_ahead(shape_of(engine.strategy), engine.account.size == 1, self._cache) if bars_alone else ()
+        return find_ahead(shape_of(engine.state.strategy), engine.account.size == 1, self._cache) if bars_alone else ()
 
     def _columns(
         self, template: Template, strategy: Strategy, blocks: Sequence[Columns]
@@ -159,7 +160,7 @@ class CompiledSets:
         engine.start()
         return engine
 
-    def _run_alone(self, make: Callable[[], Strategy], blocks: Sequence[Columns]) -> Ran:
+    def _run_alone(self, make: Callable[[], Strategy], blocks: Sequence[Columns]) -> RunSummary:
         with self._alone():
             engine = self._engine(make())
             steps = CompiledSteps(engine, self._cache, Counts)
@@ -170,7 +171,7 @@ class CompiledSets:
             steps(block)
         with self._alone():
             steps.close()
-            return ended(engine, counts.fills, counts.finite)
+            return summarize(engine, counts.fills, counts.finite)
 
     def _lay_out(self, strategy: Strategy, blocks: Sequence[Columns]) -> Laid:
         start = self._started(strategy)
@@ -214,23 +215,22 @@ class CompiledSets:
             with refusing():
                 self._others = check_aliases(self._start, "engine") - check_aliases(strategy, "strategy")
         else:
-            self._start.strategy = strategy
+            self._start.state.strategy = strategy
             self._start.start()
         return self._start
 
     def _template(self, start: Engine, ahead: tuple[Ahead, ...]) -> Template:
         # Its strategy has begun already: a second `on_start` would see what the first one made.
-        engine = self._terms.engine(start.strategy, self._bars, keeps_values=False)
+        engine = self._terms.engine(start.state.strategy, self._bars, keeps_values=False)
         steps = CompiledSteps(engine, self._cache, Counts)
-        fields = dict(steps.shape.fields)
-        return Template(steps, fields["strategy"], fields["tally"], ahead)
+        return Template(steps, steps.shape.at("state", "strategy"), steps.shape.at("valuation", "tally"), ahead)
 
     def _packer(self, start: Engine, template: Template, shape: Shape) -> Packer:
         """An engine laid out, the strategy apart: once for all sets, but for those that asked for something already."""
         if shape in self._packed and not _has_asked(start):
             return self._packed[shape].copy()
-        packer, whole = Packer(), template.steps.shape
-        packer.add(start, replace(whole, fields=tuple(one for one in whole.fields if one[0] != "strategy")))
+        packer = Packer()
+        packer.add(start, template.steps.shape.without("state", "strategy"))
         if not _has_asked(start):
             self._packed[shape] = packer.copy()
         return packer

@@ -12,7 +12,7 @@ from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain
 from strades_pipelines.engine.session import Session
 from strades_pipelines.simulation.backtest import Bars, Terms, streams_of
-from strades_pipelines.simulation.decision_diff import Decided, Difference, OrderRecorder, decided, difference
+from strades_pipelines.simulation.decision_diff import DecisionLog, Difference, OrderRecorder, decision_log, difference
 from strades_pipelines.simulation.poison import Poison, poisonable
 from strades_pipelines.strategy.events import moment
 from strades_pipelines.strategy.file_reads import files_read
@@ -120,7 +120,9 @@ class Runs:
     feed: Feed
     cache: Path | None
 
-    def run(self, streams: Sequence[Columns] | None = None, until: int | None = None, mode: str = "events") -> Decided:
+    def run(
+        self, streams: Sequence[Columns] | None = None, until: int | None = None, mode: str = "events"
+    ) -> DecisionLog:
         """A run over the bars as they are now, or over given streams; `until` is the last instant that is seen."""
         engine, recorder = self.terms.engine(self.make(), self.poison.bars), OrderRecorder()
         if mode == "events":
@@ -132,7 +134,7 @@ class Runs:
         chain = EventChain([[stream] for stream in streams])
         clock = None if until is None else until + 1
         [progress] = Session(chain, clock, [engine], mode=mode, cache=self.cache).run()
-        return decided(progress, recorder)
+        return decision_log(progress, recorder)
 
     def _reveal(self, engine: Engine) -> None:
         """Let what is poisoned recede with the engine's clock: an instant's timer still sees nothing later."""
@@ -144,7 +146,7 @@ class Runs:
 
         engine.advance = advanced  # type: ignore[method-assign]
 
-    def at_times(self, clean: Decided, times: Integers) -> "Iterator[Difference | None]":
+    def at_times(self, clean: DecisionLog, times: Integers) -> "Iterator[Difference | None]":
         """For each time the first difference of the run up to it, all later poisoned."""
         for time in times.tolist():
             self.poison.after(time)
@@ -152,7 +154,7 @@ class Runs:
             yield _compared(clean.until(time), self.run(until=time, mode=clean.mode), time)
         self.poison.heal()
 
-    def all_along(self, clean: Decided) -> "Iterator[Difference | None]":
+    def all_along(self, clean: DecisionLog) -> "Iterator[Difference | None]":
         """The first difference of the run in which at each instant everything later is poisoned."""
         if clean.mode == "compiled":
             state, other = self.state(), self.state(poisoned=True)
@@ -185,7 +187,7 @@ class Runs:
         return min(int(one.time[0]) for one in self.poison.bars)
 
 
-def _compared(clean: Decided, other: Decided, time: int | None) -> Difference | None:
+def _compared(clean: DecisionLog, other: DecisionLog, time: int | None) -> Difference | None:
     found = difference(clean, other)
     if found is None and other.error is not None:
         return Difference(time or 0, 0, "no error", other.error)

@@ -9,7 +9,7 @@ from strades_pipelines.strategy.orders import NOT_FINITE
 
 
 @dataclass(frozen=True)
-class Ran:
+class RunSummary:
     """What a run came to; `fills`: how many there were; `finite`: whether each target was a finite number of units."""
 
     tally: Tally
@@ -17,10 +17,14 @@ class Ran:
     finite: bool
 
 
-def ended(engine: Engine, fills: int = 0, finite: bool = True) -> Ran:
-    """End an engine after the last event; `fills` and `finite` are of what compiled code wrote before."""
+def summarize(engine: Engine, fills: int = 0, finite: bool = True) -> RunSummary:
+    """End an engine after its last event, and count what it came to.
+
+    Args:
+        fills, finite: of what compiled code wrote into a journal of its own before.
+    """
     engine.end_last_instant()
     engine.stop()
     journal = engine.journal
     finite = finite and all(row[OUTCOME] != NOT_FINITE for row in journal.decisions)
-    return Ran(engine.tally, fills + len(journal.fills), finite)
+    return RunSummary(engine.valuation.tally, fills + len(journal.fills), finite)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strades_pipelines.engine.columns import Columns
-from strades_pipelines.engine.session import EventSteps
+from strades_pipelines.engine.event_steps import EventSteps
 from strades_pipelines.engine.shared_columns import SharedColumns
 from strades_pipelines.simulation.backtest import Bars, Terms, event_chain
-from strades_pipelines.simulation.run_summary import Ran, ended
+from strades_pipelines.simulation.run_summary import RunSummary, summarize
 from strades_pipelines.strategy.events import BEGINNING
 from strades_pipelines.strategy.strategy import Strategy
 from strades_pipelines.strategy.strategy_files import load_strategy, make_strategy, module_state
@@ -154,11 +154,11 @@ class Runner:
         steps = EventSteps(engine, None)
         for block in self.blocks:
             steps(block)
-        return outcome_of(ended(engine))
+        return outcome_of(summarize(engine))
 
     def _compiled(self, sets: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         makers = [partial(self._strategy, chosen) for chosen in sets]
-        return [outcome_of(ran) for ran in self._sets().run(makers, self.blocks)]
+        return [outcome_of(summary) for summary in self._sets().run(makers, self.blocks)]
 
     def _alone(self) -> AbstractContextManager[None]:
         return hold_module(self._class, self.sweep.mode)
@@ -184,15 +184,15 @@ def hold_module(cls: type[Strategy], mode: str) -> AbstractContextManager[None]:
     return nullcontext() if state is None or mode == "events" else state.alone()
 
 
-def outcome_of(ran: Ran) -> Outcome:
+def outcome_of(summary: RunSummary) -> Outcome:
     """The figures of a run; the return of its last day, which no later one closed, is added.
 
     Raises:
         ValueError: a target was not finite.
     """
-    if not ran.finite:
+    if not summary.finite:
         raise ValueError("expected targets of a finite number of units")
-    tally, fills = ran.tally, ran.fills
+    tally, fills = summary.tally, summary.fills
     if tally.next_day == BEGINNING:
         return Outcome(tally.equity, fills, tally.drawdown)
     last = tally.equity / tally.day_equity - 1.0

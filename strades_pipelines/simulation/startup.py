@@ -11,7 +11,7 @@ from strades_pipelines.engine.columns import Integers
 from strades_pipelines.engine.event_chain import EventChain
 from strades_pipelines.engine.session import Session
 from strades_pipelines.simulation.backtest import Bars, Terms
-from strades_pipelines.simulation.decision_diff import Decided, decided, difference
+from strades_pipelines.simulation.decision_diff import DecisionLog, decision_log, difference
 from strades_pipelines.simulation.lookahead import Finding, Make, plain
 
 MULTIPLES = (1, 2, 4)
@@ -73,7 +73,7 @@ class _Runs:
     horizon: int
     cache: Path | None
 
-    def __call__(self, opened_at: int, warm_up: int) -> Decided:
+    def __call__(self, opened_at: int, warm_up: int) -> DecisionLog:
         """What is decided from `opened_at` on; the bar that is known then is the last one of the warm-up."""
         parts = []
         for one in self.bars:
@@ -83,7 +83,7 @@ class _Runs:
         engine = replace(self.terms, opened_at=opened_at).engine(self.make(), parts)
         chain = EventChain([[stream] for stream in plain(parts)])
         [progress] = Session(chain, None, [engine], mode="auto", cache=self.cache).run()
-        made = decided(progress)
+        made = decision_log(progress)
         made.decisions = made.decisions[made.decisions[:, 0] >= opened_at]
         return made
 

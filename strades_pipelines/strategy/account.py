@@ -195,9 +195,9 @@ class Account:
         made.rested = False
         made.entered = UNSET
         made.heading = 0
-        made.done = 0.0
-        made.worth = 0.0
-        made.paid = 0.0
+        made.filled = 0.0
+        made.filled_value = 0.0
+        made.fees_paid = 0.0
         made.unpaid_price = UNSET
         made.turn = NEVER
         made.day = BEGINNING
@@ -247,14 +247,14 @@ class Account:
                 return True
         return False
 
-    def waits(self, i: int) -> None:
+    def mark_busy(self, i: int) -> None:
         """One more order of instrument `i` waits for a fill."""
         if self.waiting[i] == 0:
             self.busy[self.busy_count] = i
             self.busy_count += 1
         self.waiting[i] += 1
 
-    def waits_no_more(self, i: int) -> None:
+    def clear_busy(self, i: int) -> None:
         """One order less of instrument `i` waits."""
         self.waiting[i] -= 1
         if self.waiting[i] == 0:

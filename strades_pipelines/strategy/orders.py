@@ -100,8 +100,8 @@ class Order:
     best price since. Orders of one `group` cancel one another; one with a `parent` waits until that is filled:
     `entered` is the price at which it was, for the rest of the bar inside of which that happened, and `heading` says
     which of the bar's extremes is sure to come after it: 1 the high, -1 the low, 0 neither. `rested` says that an
-    event it could have been filled on has passed. `done`, `worth` and `paid` are the units, notional and fee of its
-    fills so far; `unpaid_price` and `unpaid_at` the open that is its when the sales of its instant are in.
+    event it could have been filled on has passed. `filled`, `filled_value` and `fees_paid` are the units, notional and
+    fee of its fills so far; `unpaid_price` and `unpaid_at` the open that is its when the sales of its instant are in.
     """
 
     def __init__(self) -> None:
@@ -123,9 +123,9 @@ class Order:
         self.rested = False
         self.entered = UNSET
         self.heading = 0
-        self.done = 0.0
-        self.worth = 0.0
-        self.paid = 0.0
+        self.filled = 0.0
+        self.filled_value = 0.0
+        self.fees_paid = 0.0
         self.unpaid_price = UNSET
         self.unpaid_at = 0
         self.turn = NEVER

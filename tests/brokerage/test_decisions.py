@@ -23,7 +23,7 @@ def decide(strategy: Strategy, events: list[Any], *, wallet: str = "w") -> list[
     ids = {(e.i, e.time, 0): f"P{(e.time - START_US) // MINUTE_US}" for e in events if isinstance(e, Prediction)}
     listings = [btc(i + 1) for i in range(size)]
     journal = DecisionJournal(engine, listings, wallet=wallet, interval="1m", prediction_ids=ids)
-    engine.journal = journal
+    engine.state.journal = journal
     [progress] = Session(feed_of(events), None, [engine], observer=journal.see).run()
     assert progress.error is None
     return journal.made

@@ -5,7 +5,7 @@ import pytest
 
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
 from strades_pipelines.brokerage.prices import find_listings
-from strades_pipelines.engine.session import events_of
+from strades_pipelines.engine.event_steps import events_of
 from strades_pipelines.strategy.events import Bar, Prediction, microseconds
 from tests.brokerage.conftest import AAPL, BTC, ETH, IBM, MINUTE, START, AddCandles, Connection
 

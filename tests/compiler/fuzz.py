@@ -23,11 +23,11 @@ from strades_pipelines.compiler import machine
 from strades_pipelines.compiler.aliases import check_aliases
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop
-from strades_pipelines.compiler.lowered_values import PER_EVENT, Event, NotCompilable, Number, Object
+from strades_pipelines.compiler.lowered_values import PER_EVENT, Event, NotCompilable, Number, Object, refusing
 from strades_pipelines.compiler.program import MEMORY, Program
 from strades_pipelines.compiler.shapes import Shape, shape_of
 from strades_pipelines.engine.columns import bar_columns
-from strades_pipelines.engine.compiled import TRUSTED, refusing
+from strades_pipelines.engine.compiled import TRUSTED
 from strades_pipelines.simulation.backtest import Bars, backtest
 from strades_pipelines.strategy.events import BAR, Bar
 from tests.compiler.desk import Desk

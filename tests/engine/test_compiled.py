@@ -20,7 +20,7 @@ from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.compiled import CompiledError, CompiledSteps
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain
-from strades_pipelines.engine.session import EventSteps
+from strades_pipelines.engine.event_steps import EventSteps
 from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.simulation.backtest import Bars, Result, Terms, backtest
 from strades_pipelines.strategy.account import Account

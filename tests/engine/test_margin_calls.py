@@ -41,7 +41,7 @@ def test_an_account_that_is_worth_nothing_is_closed_and_trades_no_more() -> None
     assert ran.done == [(-10, 100), (10, 205)]
     assert ran.equity == [1000, 1000, -50, -50]
     assert [decision.outcome for decision in ran.decisions] == ["accepted", "account_ruined"]
-    assert ran.engine.ruined_at == START_US + 3 * MINUTE_US
+    assert ran.engine.margin_calls.ruined_at == START_US + 3 * MINUTE_US
 
 
 def test_the_leverage_is_held_after_entry() -> None:
@@ -50,7 +50,7 @@ def test_the_leverage_is_held_after_entry() -> None:
     ran = script(rows, aim(1, -10), **BACKTEST, limits=CASH)
     assert ran.done == [(-10, 100), (pytest.approx(10 / 3), 120)]
     assert ran.account.gross == pytest.approx(ran.account.equity)
-    assert ran.engine.margin_calls == 1
+    assert ran.engine.margin_calls.count == 1
 
 
 @pytest.mark.parametrize("exit_", [{"limit": 50}, {"stop": 300}])
@@ -59,7 +59,7 @@ def test_an_exit_that_waits_for_its_price_does_not_keep_the_leverage_from_being_
     waits = step(2, ORDER, quantity=10, reduce_only=True, **exit_)
     ran = script(rows, aim(1, -10), waits, **BACKTEST, limits=CASH)
     assert ran.done == [(-10, 100), (pytest.approx(10 / 3), 120)]
-    assert ran.engine.margin_calls == 1
+    assert ran.engine.margin_calls.count == 1
 
 
 def test_a_minimum_fee_is_that_of_the_order_in_however_many_fills() -> None:

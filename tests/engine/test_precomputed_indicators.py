@@ -16,8 +16,8 @@ from strades_pipelines.compiler.shapes import shape_of
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain
+from strades_pipelines.engine.event_steps import EventSteps
 from strades_pipelines.engine.precomputed_indicators import UpdateCode, find_ahead
-from strades_pipelines.engine.session import EventSteps
 from strades_pipelines.engine.shared_columns import SharedColumns
 from strades_pipelines.simulation.compiled_sets import CompiledSets
 from strades_pipelines.simulation.run_summary import Ran, ended
@@ -96,7 +96,7 @@ class OfSweep:
 
     def engine(self, strategy: Strategy, _: Any, *, keeps_values: bool) -> Engine:
         engine = self.terms.engine(strategy)
-        engine.keeps_values = keeps_values
+        engine.valuation.keeps_values = keeps_values
         return engine
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.event_chain import EventChain
+from strades_pipelines.engine.journal import OUTCOME
 from strades_pipelines.engine.session import Session
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import (
@@ -198,7 +199,7 @@ def range_of(event: Any) -> tuple[float, float, float]:
 
 
 def _ended_without_price(kind: str, row: list[Any]) -> bool:
-    return kind == "decisions" and row[4] == NO_PRICE
+    return kind == "decisions" and row[OUTCOME] == NO_PRICE
 
 
 @given(event_lists(), RULES, terms(), st.integers(0, 40))

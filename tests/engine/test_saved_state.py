@@ -122,6 +122,18 @@ def test_data_makes_no_object_and_replaces_no_method() -> None:
         restore(Part(1.0), saved)
 
 
+def test_what_is_left_out_may_lie_in_a_part_and_stays_as_it_is_there() -> None:
+    whole, fresh = Part(1.0), Part(2.0)
+    whole.inner, fresh.inner = Whole(), Whole()  # type: ignore[attr-defined]
+    whole.inner.none = object()  # type: ignore[attr-defined]
+    whole.inner.count, fresh.inner.none = 7, "its own"  # type: ignore[attr-defined]
+    saved = through_json(save(whole, without=["inner.none"]))
+    restore(fresh, saved, without=["inner.none"])
+    assert (fresh.number, fresh.inner.count, fresh.inner.none) == (1.0, 7, "its own")  # type: ignore[attr-defined]
+    with pytest.raises(NotSavable, match=r"\.inner\.none"):
+        save(whole, without=["none"])  # a path begins at the object itself
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (

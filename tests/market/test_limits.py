@@ -212,13 +212,13 @@ class Twins:
         terms, is_target = OrderTerms(), draw.random() < 0.3 and i == 1 and account.pending[1] == 0.0
         if is_target:
             account.pending[i], account.pending_reserved[i] = quantity, float(reserved)
-            account.waits(i)
+            account.mark_busy(i)
         else:
             terms = self.terms(i)
             reserved = Decimal(0) if terms.reduce_only else reserved
             order = self.order(i, quantity, terms)
             order.state, order.reserved = OPEN, float(reserved)
-            account.waits(i)
+            account.mark_busy(i)
             # None is being cancelled: in a backtest a cancel is done at once, a wallet waits for its venue's word.
         side = "buy" if quantity > 0 else "sell"
         self.books.open_orders[f"I{n}"] = Order(
@@ -252,18 +252,17 @@ class Twins:
 
     def codes(self) -> tuple[str, str]:
         """What the engine and the exact gate say of a new order of instrument 0."""
-        draw, account = self.draw, self.engine.account
+        draw, account, gate_ = self.draw, self.engine.account, self.engine.state.gate
         quantity = draw.choice((-4.0, -2.0, -0.25, 0.25, 1.0, 2.0, 3.0, 6.0))
         terms = self.terms(0)
         request = None if self.is_target else OrderRequest(Decimal(quantity), terms)
         target = max(0.0, quantity) if self.is_target else 0.0
         decision = TradingDecision("w", "s", 0, 1, START, "bar", "x", 0, 0.0, target, "", {}, request)
         if self.is_target:
-            wanted = self.engine.gate.in_lots(0, self.engine.gate.for_target(account, 0, target - account.position[0]))
-            theirs = self.engine.allowed(0, wanted)
+            wanted = gate_.in_lots(0, gate_.for_target(account, 0, target - account.position[0]))
+            theirs = self.engine.targets.allowed(0, wanted)
         else:
-            theirs = self.engine.admission(self.order(0, quantity, terms))
-        gate_ = self.engine.gate
+            theirs = self.engine.explicit_orders.admission(self.order(0, quantity, terms))
         numbers = replace(parse_limits({}).numbers, **{name: Decimal(value) for name, value in self.limits.items()})
         restricted = ("sim:A",) if self.is_restricted else ()
         ours = gate(

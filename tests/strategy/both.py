@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain, in_order
+from strades_pipelines.engine.event_steps import WITH_TIME
 from strades_pipelines.engine.gate import Gate
-from strades_pipelines.engine.session import WITH_TIME, Progress, Session
+from strades_pipelines.engine.session import Progress, Session
 from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.market.fees import Fee
 from strades_pipelines.strategy.account import Account
@@ -96,14 +97,14 @@ class Script(Strategy):
         self.calls = [0] * 4
         self.heard = 0.0
 
-    @rarely
+    @cold
     def play(self, hook: int, account: Account) -> None:
         self.calls[hook] += 1
         for k in range(self.count):
             if self.steps[k * WIDTH] == hook and self.steps[k * WIDTH + 1] == self.calls[hook]:
                 self.act(k * WIDTH, account)
 
-    @rarely
+    @cold
     def act(self, at: int, account: Account) -> None:
         s = self.steps
         what = s[at + 2]
@@ -255,7 +256,8 @@ class Outcome:
     def state(self) -> str:
         """All that the run left behind; equal texts are equal bits."""
         journal = {kind: [[float(x).hex() for x in row] for row in self.rows(kind)] for kind in self.progress.journal}
-        parts = self.engine.strategy, self.engine.broker.fee, *self.engine.tactics, *self.account.orders
+        state = self.engine.state
+        parts = state.strategy, state.broker.fee, *state.tactics, *self.account.orders
         account = {name: value for name, value in vars(self.account).items() if name != "orders"}
         return repr((journal, account, [plain(part) for part in parts], str(self.progress.error)))
 

@@ -123,7 +123,7 @@ class Ran:
     @property
     def times(self) -> list[int]:
         known = np.unique(np.concatenate([np.zeros(0, np.int64), *self.progress.instants]))
-        return [time for time in known.tolist() if time >= self.engine.opened_at]
+        return [time for time in known.tolist() if time >= self.engine.state.opened_at]
 
     @property
     def account(self) -> Account:

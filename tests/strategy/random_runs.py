@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 
-from strades_pipelines.compiler.rare import rarely
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.gate import Gate
 from strades_pipelines.market.fees import MakerTakerFee
 from strades_pipelines.strategy.account import Account
@@ -73,7 +73,7 @@ class Rules(Strategy):
             return float(self.calls % 3) - 1.0
         return self.forecast if which == FORECAST else self.filled
 
-    @rarely
+    @cold
     def play(self, hook: int, account: Account) -> None:
         self.calls += 1
         for k in range(self.count):
@@ -82,7 +82,7 @@ class Rules(Strategy):
             if self.rules[r] == hook and self.feature(self.rules[r + 1], i, account) > self.rules[r + 2]:
                 self.act(r, i, account)
 
-    @rarely
+    @cold
     def act(self, r: int, i: int, account: Account) -> None:
         rules = self.rules
         action = rules[r + 3]

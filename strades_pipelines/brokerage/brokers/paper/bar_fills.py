@@ -129,7 +129,7 @@ class PaperMatcher:
         account = Account(size, float(cash), orders=max(ORDERS, len(orders)))
         account.position = [float(quantity) for quantity in positions]
         self._engine = Engine(Strategy(), account, SimulatedBroker(PercentFee(float(fee_rate))), gate)
-        self._journal = self._engine.journal = _Journal()
+        self._journal = self._engine.state.journal = _Journal()
         self._listings, self._fee_rate = listings, fee_rate
         # The order for a target comes first on a bar, as in the engine.
         self._orders = sorted(orders, key=lambda order: not order.matching.get("is_for_target"))
@@ -151,8 +151,8 @@ class PaperMatcher:
         for place in range(self._engine.account.count):
             order = self._engine.account.orders[self._engine.account.queue[place]]
             if order.number == self._numbers.get(client_order_id):
-                self._engine.end(order, CANCELLED, engine_orders.ASKED_FOR)
-        self._engine.compact()
+                self._engine.explicit_orders.end(order, CANCELLED, engine_orders.ASKED_FOR)
+        self._engine.explicit_orders.compact()
         return self._outcome()
 
     def _restore(self, order: PaperOrder) -> None:
@@ -175,7 +175,7 @@ class PaperMatcher:
         made.state = WAITING if order.state == "waiting" else OPEN
         account.queue[account.count] = slot
         account.count += 1
-        account.waits(order.i)
+        account.mark_busy(order.i)
 
     def _outcome(self) -> Matched:
         names: Counter[tuple[float, datetime]] = Counter()

@@ -6,7 +6,7 @@ from typing import TypeVar
 Method = TypeVar("Method", bound=Callable[..., object])
 
 
-def rarely(method: Method) -> Method:
-    """Mark a method that few events need: compiled on its own, so that the common way stays short."""
-    method.is_rare = True  # type: ignore[attr-defined]
+def cold(method: Method) -> Method:
+    """Mark a method that few events need: compiled on its own, so that the code of most events stays short."""
+    method.is_cold = True  # type: ignore[attr-defined]
     return method
