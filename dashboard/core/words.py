@@ -15,6 +15,12 @@ WORDS = {
     gettext_noop("cancelled"),
     gettext_noop("rejected"),
     gettext_noop("expired"),
+    # Types of orders.
+    gettext_noop("market"),
+    gettext_noop("limit"),
+    gettext_noop("stop"),
+    gettext_noop("stop_limit"),
+    gettext_noop("trailing_stop"),
     # What became of a command.
     gettext_noop("resumed"),
     gettext_noop("flattened"),

@@ -119,7 +119,7 @@ DONE = """
         UNION ALL
         (
             SELECT 'order', i.intended_at, i.intent_id, i.listing_id, i.side, i.quantity, i.limit_price,
-                concat_ws(' · ', replace(i.order_type, '_', ' '), o.state, o.reason), false
+                concat_ws(' · ', i.order_type, o.state, o.reason), false
             FROM trading.intents AS i LEFT JOIN trading.orders AS o ON o.intent_id = i.intent_id
             WHERE i.wallet = %(wallet)s AND i.intended_at >= %(start)s AND i.intended_at < %(end)s
                 AND (i.intended_at, 'order', i.intent_id) > (%(at)s, %(kind)s::text, %(reference)s::text)

@@ -108,11 +108,6 @@ class Order:
         """Whether to cancel it makes sense now; the venue has to have it, or not have it, for certain."""
         return self.state in CANCELLABLE
 
-    @property
-    def type_words(self) -> str:
-        """Its type as words."""
-        return self.order_type.replace("_", " ")
-
 
 @dataclass(frozen=True)
 class Finding:

@@ -48,6 +48,10 @@ OF_A_MOMENT = {
 }
 SIGNED_OUT = ("/account/sign-in/", "/account/sign-up/", "/account/sign-in/?next=/markets/")
 PHONE = {"width": 390, "height": 844}
+TWO_ROWS = 113  # pixels of a toolbar: two rows of 44, three gaps of 8, a line
+# What is halted may have a row of its own.
+TOOLBAR_HEIGHT = """(() => { const bar = document.querySelector('.frame .bar');
+    return bar ? bar.offsetHeight - (bar.querySelector('.chip.danger') ? 39 : 0) : 0; })()"""
 CUT = "[...document.querySelectorAll('.wide')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
 MOST_SHIFT = 0.05
 ASKS_DAGSTER = {
@@ -324,6 +328,8 @@ def test_every_page_keeps_nobody_out_speaks_french_and_fits_a_phone(
             phone.goto(path)
             width = phone.page.evaluate("document.documentElement.scrollWidth")
             found += [f"{width} wide on a phone"] * (width > PHONE["width"])
+            height = phone.page.evaluate(TOOLBAR_HEIGHT)
+            found += [f"toolbar {height} high on a phone"] * (height > TWO_ROWS)
             found += [f"English: {text}" for text in left_in_english(phone.page)]
             screenshots(phone.page, path, "phone")
             for language, page in (("en", desk.page), ("fr", phone.page)):
