@@ -1,8 +1,8 @@
 """Decides for the wallets whose strategies hear trades, as soon as a stream of this process has stored some.
 
-It decides as every other pass does (`live.decide`), from what is stored: a process that is killed anywhere leaves to the
-next one, or to `strades trade`, what it had not decided. What is decided is sent by the order room's own loop, which
-the commit wakes.
+It decides as every other pass does (`live.decide`), from what is stored: a process that is killed anywhere leaves to
+the next one, or to `strades trade`, what it had not decided. What is decided is sent by the order room's own loop,
+which the commit wakes.
 """
 
 import asyncio

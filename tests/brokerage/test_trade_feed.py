@@ -1,56 +1,36 @@
 """Trades as events: in the order in which they came, or, for a replay, in which they happened."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from strades_pipelines.brokerage import checkpoints
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.trade_feed import TradeRange, read_trades, trade_columns
-from strades_pipelines.database.body_store import keep_body
 from strades_pipelines.strategy.events import moment
-from tests.brokerage.conftest import BTC, ETH, MINUTE, PAPER, REPLAY, START, AddCandles, Connection, rows
+from tests.brokerage.conftest import (
+    BTC,
+    ETH,
+    MINUTE,
+    PAPER,
+    REPLAY,
+    SECOND,
+    START,
+    AddCandles,
+    AddTrades,
+    Connection,
+    rows,
+)
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
-SECOND = timedelta(seconds=1)
 FLOW: dict[str, Any] = {
     "strategy": "trade_imbalance",
     "parameters": {"window": 30.0, "enter": 0.0, "leave": 0.0, "hold": 1000, "size": 2.0},
 }
-Trade = tuple[int, float, float, str]  # number, seconds after START, size, side
-AddTrades = Callable[..., None]
-
-
-@pytest.fixture
-def add_trades(market: Connection) -> AddTrades:
-    """Stores trades of one answer that came at `came` (seconds after START) and was stored then."""
-    answers: list[int] = []
-
-    def add(trades: Sequence[Trade], *, came: float, listing: int = BTC) -> None:
-        answers.append(len(answers) + 1)
-        at = START + came * SECOND
-        with market.cursor() as cursor:
-            sha256 = keep_body(cursor, str(answers).encode())
-            cursor.execute(
-                "INSERT INTO rawsources.fetches (fetch_id, source, protocol, request_key, method, url, given, month,"
-                " fetched_at, answered_at, outcome, sha256, run_id) VALUES"
-                " (%s, 's', 'p', %s, 'STREAM', 'u', '{}', '2024-01-01', %s, %s, 'stored', %s, 'r')",
-                [answers[-1], str(answers[-1]), at, at, sha256],
-            )
-            for number, happened, size, side in trades:
-                event = START + happened * SECOND
-                row = [listing, str(number), event, 100.0, size, side, event, answers[-1], at]
-                cursor.execute("INSERT INTO records.trades VALUES (%s, %s, %s, %s, %s, %s, %s, 'stated', %s, %s)", row)
-        market.commit()
-
-    return add
 
 
 def heard(adbc: "AdbcConnection", *, is_heard: bool, end: datetime = START + MINUTE) -> list[tuple[int, float, float]]:
@@ -76,7 +56,15 @@ def test_a_trade_is_heard_when_it_came_and_one_that_came_a_minute_late_is_not(
     assert heard(adbc, is_heard=True) == live
     assert heard(adbc, is_heard=True, end=START + 2 * MINUTE) == [*live, (1, 60.0, 1.0)]
     assert heard(adbc, is_heard=True, end=START + 3 * SECOND) == live[:4]
-    happened = [(0, 0.5, 4.0), (0, 1.0, 1.0), (0, 1.0, -2.0), (1, 1.0, 1.0), (0, 1.5, 3.0), (1, 2.5, -5.0), (0, 5.0, 6.0)]
+    happened = [
+        (0, 0.5, 4.0),
+        (0, 1.0, 1.0),
+        (0, 1.0, -2.0),
+        (1, 1.0, 1.0),
+        (0, 1.5, 3.0),
+        (1, 2.5, -5.0),
+        (0, 5.0, 6.0),
+    ]
     assert heard(adbc, is_heard=False) == happened
 
 

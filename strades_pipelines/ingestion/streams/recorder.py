@@ -6,6 +6,7 @@ frame that was read is dropped. A process that is killed loses what it held, and
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ MOST_FRAMES, MOST_BYTES = 20_000, 32_000_000
 BATCH_FRAMES, BATCH_BYTES = 4_000, 8_000_000
 FLUSH_SECONDS = 0.25
 PROMPT_SECONDS = 0.01  # where somebody waits for the records: so long a frame waits for others
+SHOW_SECONDS = 1.0
 MEND_SECONDS = 0.5
 GAP_SECONDS = 1.5  # a trade that is only late has come by then
 JOIN_SECONDS = 5.0  # a connection without a trade for so long: what was before it is asked for all the same
@@ -112,6 +114,7 @@ class StreamRecorder:
         self._router = Router(source.protocol, list(source.instruments.values()))
         self._buffer: list[Frame] = []
         self._bytes = 0
+        self._shown_at = -math.inf
         self._room, self._work = asyncio.Event(), asyncio.Event()
         self._states_lock = asyncio.Lock()  # older states never overwrite newer ones
 
@@ -169,6 +172,8 @@ class StreamRecorder:
             async with asyncio.timeout(seconds):
                 while self._buffer:
                     await self._store_batch()
+                if self.writer.has_unshown_trades:
+                    await self._through("database", lambda: self.writer.show_last_trades(self._clock()))
                 await self._build_bars()
         except TimeoutError:  # a thread may still wait for the database: the lock ends with the process
             left = len(self._buffer)
@@ -235,7 +240,16 @@ class StreamRecorder:
                 await asyncio.sleep(PROMPT_SECONDS)
             while self._buffer:
                 await self._store_batch()
+                await self._show_last_trades()
+            await self._show_last_trades()
             await self._build_bars()
+
+    async def _show_last_trades(self) -> None:
+        """Once a second at most: whoever shows prices is told no more often."""
+        seconds = asyncio.get_running_loop().time()
+        if self.writer.has_unshown_trades and seconds - self._shown_at >= SHOW_SECONDS:
+            self._shown_at = seconds
+            await self._through("database", lambda: self.writer.show_last_trades(self._clock()))
 
     async def _store_batch(self) -> None:
         batch = _first_batch(self._buffer)
