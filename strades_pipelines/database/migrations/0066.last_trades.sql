@@ -12,3 +12,15 @@ CREATE TABLE records.last_trades (
     updated_at timestamptz NOT NULL
 );
 GRANT SELECT ON records.last_trades TO strades_dashboard;
+
+-- Frames go after a time (ingestion/streams/frame_retention.py), and never otherwise: the setting is of the one transaction that does so.
+CREATE FUNCTION rawsources.refuse_change_of_frame() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF tg_op = 'DELETE' AND current_setting('strades.deletes_old_frames', true) = 'on' THEN
+        RETURN old;
+    END IF;
+    RAISE EXCEPTION 'rawsources.frames is append-only';
+END $$;
+DROP TRIGGER append_only ON rawsources.frames;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON rawsources.frames
+FOR EACH ROW EXECUTE FUNCTION rawsources.refuse_change_of_frame();
