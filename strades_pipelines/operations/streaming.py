@@ -36,7 +36,7 @@ def run_streams(names: Sequence[str], *, seconds: float | None, as_json: bool) -
     desk = StreamDesk(url, clock=settings().now, say=lambda line: say(_timed(line)))
     recorders = [
         StreamRecorder(
-            each, StreamWriter(each, url), clock=settings().now, say=lambda line: say(_timed(line)), loaded=desk.hear
+            each, StreamWriter(each, url), clock=settings().now, say=lambda line: say(_timed(line)), listener=desk
         )
         for each in chosen
     ]

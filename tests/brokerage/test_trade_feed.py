@@ -1,5 +1,6 @@
 """Trades as events: in the order in which they came, or, for a replay, in which they happened."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.trade_feed import TradeRange, read_trades, trade_columns
+from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.events import moment
 from tests.brokerage.conftest import (
     BTC,
@@ -23,6 +25,7 @@ from tests.brokerage.conftest import (
     Connection,
     rows,
 )
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -116,3 +119,19 @@ def test_a_replay_of_a_strategy_over_trades_decides_as_they_happened_and_fills_a
     assert decided == [(name, 2.0, START + 10 * SECOND), (name, 0.0, START + 100 * SECOND)]
     filled = rows(market, "SELECT side, quantity, price, filled_at FROM trading.fills ORDER BY filled_at")
     assert filled == [("buy", 2, 100, START + 20 * SECOND), ("sell", 2, 100, START + 130 * SECOND)]
+
+
+def test_one_process_at_a_time_steps_a_wallet_and_the_second_sees_what_came_meanwhile(
+    adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles, database_url: str
+) -> None:
+    """One that has read less, and stores later, would take back what the other has decided."""
+    open_wallet(market, replace(PAPER, **FLOW), now=START)
+    add_candles([100.0])
+    with connect(database_url) as ours, connect(database_url) as first, ThreadPoolExecutor(1) as pool:
+        first.execute("SELECT pg_advisory_xact_lock(hashtextextended('strades.decide:paper', 0))")
+        second = pool.submit(decide, ours, adbc, "paper", now=START + 2 * MINUTE)
+        waiting = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        wait_until(lambda: rows(market, waiting))
+        add_trades([(1, 10, 5.0, "buy")], came=10)
+        first.commit()
+        assert [made.target for made in second.result()] == [2.0]

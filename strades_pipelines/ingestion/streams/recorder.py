@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import psycopg
 from adbc_driver_manager import Error as AdbcError
@@ -87,13 +87,26 @@ class Counts:
     errors: dict[str, str] = field(default_factory=dict)
 
 
+class Listener(Protocol):
+    """Who waits for the records of a stream."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a frame is to be stored at once, and not with those of the next quarter of a second."""
+        ...
+
+    def hear(self) -> None:
+        """New records are stored. Called in the thread of the event loop."""
+        ...
+
+
 class StreamRecorder:
     """Keeps the stream of one source until it is cancelled.
 
     Args:
         clock: the world's time, UTC.
         say: takes a line for people.
-        loaded: called when new records of a batch are stored; None: nobody waits for them.
+        listener: who waits for the records; None: nobody does.
     """
 
     def __init__(
@@ -103,14 +116,14 @@ class StreamRecorder:
         *,
         clock: Callable[[], datetime],
         say: Callable[[str], None],
-        loaded: Callable[[], None] | None = None,
+        listener: Listener | None = None,
     ) -> None:
         assert source.protocol.stream is not None
         self.source, self.writer, self.counts = source, writer, Counts()
         self.stream = source.protocol.stream
         self.client = StreamClient(source, self._receive, clock=clock, say=say, disconnected=self._disconnected)
         self.progress: dict[str, Progress] = {}
-        self._clock, self._say, self._loaded = clock, say, loaded
+        self._clock, self._say, self._listener = clock, say, listener
         self._router = Router(source.protocol, list(source.instruments.values()))
         self._buffer: list[Frame] = []
         self._bytes = 0
@@ -195,7 +208,7 @@ class StreamRecorder:
             if time is not None:
                 self._begin_bars(route.instrument, _time(time))
                 progress.numbers.see(route.first, route.last, time, seconds)
-        is_awaited = self._loaded is not None and route.instrument is not None
+        is_awaited = self._listener is not None and self._listener.is_waiting and route.instrument is not None
         if is_awaited or len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
             self._work.set()
         if len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
@@ -261,8 +274,8 @@ class StreamRecorder:
         del self._buffer[: len(batch)]
         self._bytes -= sum(len(frame.data) for frame in batch)
         self._room.set()
-        if self._loaded is not None and loaded.rows:
-            self._loaded()
+        if self._listener is not None and loaded.rows:
+            self._listener.hear()
         self.counts.rows += loaded.rows
         self.counts.rejects += loaded.rejects
         for frame in batch:
