@@ -135,3 +135,14 @@ def test_one_process_at_a_time_steps_a_wallet_and_the_second_sees_what_came_mean
         add_trades([(1, 10, 5.0, "buy")], came=10)
         first.commit()
         assert [made.target for made in second.result()] == [2.0]
+
+
+def test_trades_that_came_together_are_heard_as_they_happened(
+    adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles
+) -> None:
+    open_wallet(market, replace(PAPER, **FLOW), now=START)
+    add_candles([100.0])
+    add_trades([(9, 1, 5.0, "buy"), (10, 1, 9.0, "sell"), (11, 1, 6.0, "buy")], came=2)
+    made = decide(market, adbc, "paper", now=START + MINUTE)
+    assert [(each.ordinal, each.target) for each in made] == [(0, 2.0), (1, 0.0), (2, 2.0)]
+    assert {each.decided_at for each in made} == {START + 2 * SECOND}
