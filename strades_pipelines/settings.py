@@ -148,6 +148,9 @@ class Settings(BaseSettings):
     )
     success_runs_kept_days: int = Field(7, ge=1, description="how long Dagster lists runs that succeeded")
     evaluations_kept_days: int = Field(1, ge=1, description="how long Dagster keeps evaluations of automation")
+    frames_kept_days: int = Field(
+        30, ge=1, description="how long frames of streams are kept that no decision heard; what they say stays"
+    )
     run_memory_share: float = Field(
         0.5,
         gt=0,

@@ -28,7 +28,9 @@ PICKED = """
     )
 """
 ASSETS = """
-    SELECT picked.*, newest."interval", newest.close, newest.close_time, before.close AS close_before, {gaps} AS gaps,
+    SELECT picked.*, CASE WHEN last.price IS NULL THEN newest."interval" END AS "interval",
+        coalesce(last.price, newest.close) AS close, coalesce(last.event_time, newest.close_time) AS close_time,
+        CASE WHEN last.price IS NULL THEN before.close ELSE newest.close END AS close_before, {gaps} AS gaps,
         measured.volatility_20 AS volatility, measured.session_date AS measured_on, forecast.value AS forecast,
         forecast.name AS model, forecast.decision_time AS forecast_at, forecast.prediction_id, session.open_time,
         session.close_time AS session_close, session.is_half_day,
@@ -51,6 +53,8 @@ ASSETS = """
         WHERE c.listing_id = picked.listing_id AND c."interval" = newest."interval" AND c.open_time < newest.open_time
         ORDER BY c.open_time DESC LIMIT 1
     ) AS before ON true
+    LEFT JOIN records.last_trades AS last
+        ON last.listing_id = picked.listing_id AND last.event_time > coalesce(newest.close_time, '-infinity')
     LEFT JOIN LATERAL (
         SELECT f.volatility_20, f.session_date FROM features.daily AS f
         WHERE f.listing_id = picked.listing_id AND f.decision_time <= %(now)s ORDER BY f.decision_time DESC LIMIT 1
@@ -76,7 +80,8 @@ class Asset:
     """A listing on a day; what is not known is None.
 
     Args:
-        close, close_before: of its newest bar of any interval, and of the bar before, in `currency`.
+        close, close_before: of its newest bar of any interval, and of the bar before, in `currency`; or the price of a
+            trade of a stream since, at `close_time`, where `interval` is None, and the close of the newest bar.
         gaps: bars that are missing; None where dbt has not worked that out.
         volatility: sample standard deviation of the last 20 session returns, as of the session `measured_on`.
         forecast: the log return that `model` expects of the session after `forecast_at`.

@@ -242,7 +242,6 @@ class DecisionJournal(Journal):
             "last_open_time": stamp(moment(opened[-1])),
         }
 
-
     def _trades(self, time: int, i: int) -> dict[str, Any]:
         """The trades of the listing that the strategy may have read: those that it heard in its window."""
         since = time - round(self._engine.strategy.trade_window * 1_000_000)

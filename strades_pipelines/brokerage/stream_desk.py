@@ -1,8 +1,8 @@
 """Decides for the wallets whose strategies hear trades, as soon as a stream of this process has stored some.
 
-It decides as every other pass does (`live.decide`), from what is stored: a process that is killed anywhere leaves to the
-next one, or to `strades trade`, what it had not decided. What is decided is sent by the order room's own loop, which
-the commit wakes.
+It decides as every other pass does (`live.decide`), from what is stored: a process that is killed anywhere leaves to
+the next one, or to `strades trade`, what it had not decided. What is decided is sent by the order room's own loop,
+which the commit wakes.
 """
 
 import asyncio
@@ -40,8 +40,14 @@ class StreamDesk:
         self._url, self._clock, self._say = url, clock, say
         self._records = asyncio.Event()
         self._said: dict[str, str] = {}
+        self._has_wallets = True
         self._stack, self._turn = ExitStack(), Lock()
         self._connections: tuple[Connection, AdbcConnection] | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a wallet heard trades the last time that `Wallets.json` was read; at first as if one did."""
+        return self._has_wallets
 
     def hear(self) -> None:
         """Have the wallets decide: records are stored. For the thread of the event loop."""
@@ -71,6 +77,7 @@ class StreamDesk:
         """Decide; returns what failed, by wallet."""
         try:
             templates = {one.name: one for one in trade_hearing_wallets()}
+            self._has_wallets = bool(templates)
             errors = self._decide(templates) if templates else {}
         except WalletsError as error:
             errors = {"Wallets.json": str(error)}

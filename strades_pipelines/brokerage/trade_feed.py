@@ -72,7 +72,6 @@ def trade_columns(table: pa.Table, index: Mapping[int, int]) -> Columns:
     i = np.array([index[listing_id] for listing_id in table["listing_id"].to_pylist()], np.int32)
     time = np.asarray(table["knowledge_time"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()))
     buyer = np.array([BUYERS.get(side, 0.0) for side in table["side"].to_pylist()], np.float64)
-    numbers = [np.asarray(table[name], np.float64) for name in ("price", "size")]
-    return Columns(
-        np.full(count, TRADE, np.int8), i, time, np.arange(count), *numbers, buyer, np.zeros(count), np.zeros(count)
-    )
+    price, size = (np.asarray(table[name], np.float64) for name in ("price", "size"))
+    kind, zero = np.full(count, TRADE, np.int8), np.zeros(count)
+    return Columns(kind, i, time, np.arange(count), price, size, buyer, zero, zero)

@@ -48,4 +48,5 @@ def say(line: str) -> None:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else as_text(value)
+    is_count = isinstance(value, int) and abs(value) < 10**15  # a longer one is an id
+    return f"{value:,}" if is_count else as_text(value)

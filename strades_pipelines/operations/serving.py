@@ -90,6 +90,19 @@ def nginx(
     Console(soft_wrap=True, highlight=False).print(f"written: {folder}; nginx -p {folder}/ -c {folder}/nginx.conf")
 
 
+@app.command()
+def replay(
+    connection: Annotated[
+        int | None, typer.Argument(help="Of a stream, as `strades trace` shows it. Default: list the newest.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Read a connection's frames again, decide again, and compare with what was stored and decided."""
+    from strades_pipelines.operations.replaying import run_replay
+
+    run_replay(connection, as_json=as_json)
+
+
 @dashboard_app.command("serve")
 def dashboard_serve(
     host: Annotated[

@@ -36,14 +36,18 @@ def run_streams(names: Sequence[str], *, seconds: float | None, as_json: bool) -
     desk = StreamDesk(url, clock=settings().now, say=lambda line: say(_timed(line)))
     recorders = [
         StreamRecorder(
-            each, StreamWriter(each, url), clock=settings().now, say=lambda line: say(_timed(line)), loaded=desk.hear
+            each, StreamWriter(each, url), clock=settings().now, say=lambda line: say(_timed(line)), listener=desk
         )
         for each in chosen
     ]
     say(_timed(f"streams of {', '.join(each.website.name for each in chosen) or 'no source: none has a stream'}"))
     asyncio.run(_keep_all(recorders, desk, seconds))
     documents = [{"source": each.source.website.name, **asdict(each.counts)} for each in recorders]
-    print_result({"sources": documents, "decisions": desk.decisions}, as_json, [table("source frames rows rejects repairs bars", documents)])
+    print_result(
+        {"sources": documents, "decisions": desk.decisions},
+        as_json,
+        [table("source frames rows rejects repairs bars", documents)],
+    )
     raise typer.Exit(1 if any(each.counts.errors for each in recorders) else 0)
 
 

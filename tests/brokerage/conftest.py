@@ -11,10 +11,11 @@ import pytest
 
 from strades_pipelines.brokerage.portfolio import Wallet, open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
+from strades_pipelines.database.body_store import keep_body
 from strades_pipelines.database.connection import connect
 
 START = datetime(2024, 1, 2, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 BTC, ETH, AAPL, IBM = 11, 12, 21, 22
 LISTINGS = [
     (BTC, "gateio", "BTC_USDT", "USDT", "0.1", "0.00001", "raw", "24/7"),
@@ -33,6 +34,8 @@ DAILY_BARS = """
 
 Connection = psycopg.Connection[Any]
 AddCandles = Callable[..., None]
+AddTrades = Callable[..., None]
+SentTrade = tuple[int, float, float, str]  # number, seconds after a start, size, side
 
 PAPER = WalletTemplate(
     name="paper",
@@ -83,6 +86,31 @@ def add_candles(market: Connection) -> AddCandles:
         market.cursor().executemany(
             "INSERT INTO records.candles VALUES (%s, '1m', %s, %s, %s, %s, %s, %s, 1, 1, 1, %s, 'stated', 1, %s)", bars
         )
+        market.commit()
+
+    return add
+
+
+@pytest.fixture
+def add_trades(market: Connection) -> AddTrades:
+    """Stores trades of one answer that came `came` seconds after `start`, and was stored then."""
+    answers: list[int] = []
+
+    def add(trades: Sequence[SentTrade], *, came: float, listing: int = BTC, start: datetime = START) -> None:
+        answers.append(len(answers) + 1)
+        at = start + came * SECOND
+        with market.cursor() as cursor:
+            sha256 = keep_body(cursor, str(answers).encode())
+            cursor.execute(
+                "INSERT INTO rawsources.fetches (fetch_id, source, protocol, request_key, method, url, given, month,"
+                " fetched_at, answered_at, outcome, sha256, run_id) VALUES"
+                " (%s, 's', 'p', %s, 'STREAM', 'u', '{}', '2024-01-01', %s, %s, 'stored', %s, 'r')",
+                [answers[-1], str(answers[-1]), at, at, sha256],
+            )
+            for number, happened, size, side in trades:
+                event = start + happened * SECOND
+                row = [listing, str(number), event, 100.0, size, side, event, answers[-1], at]
+                cursor.execute("INSERT INTO records.trades VALUES (%s, %s, %s, %s, %s, %s, %s, 'stated', %s, %s)", row)
         market.commit()
 
     return add

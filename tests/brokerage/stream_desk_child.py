@@ -1,4 +1,4 @@
-"""Streams with a desk in a process of its own, killed at a crash point: URL, and start, end and beginning of the clock."""
+"""Streams and a desk in a process of its own, killed at a crash point: URL, start, end and beginning of the clock."""
 
 import sys
 from datetime import datetime

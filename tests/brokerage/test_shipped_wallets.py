@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sandbox.candles import final_bars
-from sandbox.market import PAIRS
+from sandbox.market import PAIRS, SIZE_DECIMALS
+from sandbox.tape import trades_newest_first
 from strades_pipelines.brokerage.trade_pass import Desk
 from strades_pipelines.brokerage.wallets import WalletTemplate, read_wallets
 from strades_pipelines.database.connection import adbc_connect, connect
@@ -17,7 +18,7 @@ from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.market.instruments import interval_length
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.strategy.events import microseconds
-from tests.brokerage.conftest import BTC, ETH, MINUTE, Connection, rows
+from tests.brokerage.conftest import BTC, ETH, MINUTE, SECOND, AddTrades, Connection, rows
 
 LISTING_IDS = {"BTC_USDT": BTC, "ETH_USDT": ETH}
 TO_A_PASS = timedelta(seconds=30)  # from a fetch to the pass that its bars bring: `trade_sensor` waits as long
@@ -134,3 +135,25 @@ def test_a_wallet_of_days_decides_at_the_first_midnight_and_is_filled_at_the_nex
     ]
     assert all(fills >= 1 for *_, fills, _ in traded)
     assert rows(market, "SELECT count(*) FROM trading.refusals") == [(0,)]
+
+
+def test_the_wallet_on_the_stream_has_a_fill_within_twenty_minutes(
+    trade: Trade, market: Connection, add_trades: AddTrades
+) -> None:
+    """Of the sandbox's own trades, each come a tenth of a second after it happened."""
+    [wallet] = [one for one in shipped("1m") if one.new_strategy().hears_trades()]
+    opened_at = datetime(2026, 6, 1, 6, 2, tzinfo=UTC)
+    for symbol, listing_id in LISTING_IDS.items():
+        span = microseconds(opened_at - 10 * MINUTE), microseconds(opened_at + 40 * MINUTE)
+        tape = trades_newest_first(
+            settings().sandbox_seed, PAIRS[symbol], since=span[0], until=span[1], skip=0, count=10_000
+        )
+        for each in reversed(tape):
+            happened = (each.time - microseconds(opened_at)) * MICROSECOND / SECOND
+            sent = (each.number, happened, each.size / 10**SIZE_DECIMALS, "buy" if each.buy else "sell")
+            add_trades([sent], came=happened + 0.1, listing=listing_id, start=opened_at)
+    traded = trade(wallet, opened_at, opened_at + 40 * MINUTE)
+    assert {listing_id for listing_id, *_ in traded} == {BTC, ETH}
+    assert min(filled for *_, filled in traded if filled) <= opened_at + 20 * MINUTE
+    refused = {code for (code,) in rows(market, "SELECT DISTINCT code FROM trading.refusals")}
+    assert refused <= {"superseded", "already_at_target"}  # what comes within a pass; on the stream each is sent

@@ -21,6 +21,7 @@ from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.stream_desk import StreamDesk, trade_hearing_wallets
 from strades_pipelines.brokerage.trade_pass import Desk
 from strades_pipelines.database.connection import adbc_connect, connect
+from strades_pipelines.lineage.stream_replay import replay_connection
 from strades_pipelines.lineage.trace import trace_one
 from strades_pipelines.settings import settings
 from tests.brokerage.stream_desk_child import SPEED, STREAMS
@@ -125,7 +126,7 @@ def targets_of(trades: Iterable[tuple[str, datetime, float, str]]) -> list[tuple
 
 def test_a_wallet_decides_on_the_tapes_trades_as_they_come_and_a_fill_is_traced_to_the_frames(room: Room) -> None:
     streaming = room.streaming
-    room.stream(minutes=3)
+    room.stream(minutes=2)
     heard = streaming.rows(HEARD)
     came = {number: at for number, at, _, _ in heard}
     taken = tape(PAIR, streaming.rows("SELECT min(event_time) FROM records.trades")[0][0], streaming.clock.end)
@@ -133,6 +134,12 @@ def test_a_wallet_decides_on_the_tapes_trades_as_they_come_and_a_fill_is_traced_
     assert streaming.rows(DECISIONS) == wanted
     assert len(wanted) > 0
     assert room.decide_anew() == 0
+    number, happened, price, *_ = taken[-1]
+    assert streaming.rows(
+        "SELECT trade_id, event_time, price FROM records.last_trades INNER JOIN records.listings USING (listing_id)"
+        " WHERE symbol = %s",
+        PAIR,
+    ) == [(number, happened, price)]
 
     room.trade()
     assert streaming.rows(ORDERS) == []
@@ -152,6 +159,7 @@ def test_a_wallet_decides_on_the_tapes_trades_as_they_come_and_a_fill_is_traced_
     )
     sent = {str(json.loads(frame)["result"].get("id")) for (frame,) in frames}
     assert trades <= sent
+    check_replay(streaming, len(wanted))
 
 
 KILLED_AT = ("streams.frames_committed", "signals.decisions_written", "signals.decisions_committed")
@@ -176,3 +184,27 @@ def test_killed_between_frame_decision_and_order_it_decides_and_orders_once(room
         "SELECT count(*) - count(DISTINCT (listing_id, decided_at, ordinal)) FROM signals.decisions"
     ) == [(0,)]
     assert room.decide_anew() == 0
+
+
+def check_replay(streaming: Streaming, decisions: int) -> None:
+    """The connection decides the same again; a frame that was changed, and a decision that was, are told of."""
+    kept = streaming.rows(
+        "SELECT connection, count(fetch_id) FROM rawsources.frames WHERE source = 'gateio_trades' GROUP BY 1"
+        " ORDER BY min(received_at)"
+    )
+    first, second = (replay_connection(connection, streaming.url) for connection, _ in kept)
+    assert (first.differences, first.decisions, first.recorded) == ([], decisions, first.replayed)
+    assert (second.differences, second.recorded) == ([], second.replayed)
+    assert (first.rows, second.rows) == tuple(frames for _, frames in kept)  # a trade each
+    with connect(streaming.url) as database:
+        database.execute("""UPDATE signals.decisions SET inputs = inputs || '{"numbers": {}}'""")
+        [(decision,)] = database.execute("SELECT decision_id FROM signals.decisions ORDER BY decided_at LIMIT 1")
+        [(fetch,)] = database.execute(
+            "SELECT fetch_id FROM records.trades JOIN rawsources.frames USING (fetch_id) ORDER BY event_time LIMIT 1"
+        ).fetchall()
+        database.execute("UPDATE records.trades SET price = price + 1 WHERE fetch_id = %s", [fetch])
+        database.commit()
+        other = replay_connection(first.connection, streaming.url)
+        assert (other.replayed, other.recorded != first.recorded) == (first.replayed, True)
+        assert any(line.startswith(f"decision {decision}: recorded") for line in other.differences)
+        assert any(str(fetch) in line or "price" in line for line in other.differences)

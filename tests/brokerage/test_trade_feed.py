@@ -1,56 +1,39 @@
 """Trades as events: in the order in which they came, or, for a replay, in which they happened."""
 
-from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from strades_pipelines.brokerage import checkpoints
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.trade_feed import TradeRange, read_trades, trade_columns
-from strades_pipelines.database.body_store import keep_body
+from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.events import moment
-from tests.brokerage.conftest import BTC, ETH, MINUTE, PAPER, REPLAY, START, AddCandles, Connection, rows
+from tests.brokerage.conftest import (
+    BTC,
+    ETH,
+    MINUTE,
+    PAPER,
+    REPLAY,
+    SECOND,
+    START,
+    AddCandles,
+    AddTrades,
+    Connection,
+    rows,
+)
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
-SECOND = timedelta(seconds=1)
 FLOW: dict[str, Any] = {
     "strategy": "trade_imbalance",
     "parameters": {"window": 30.0, "enter": 0.0, "leave": 0.0, "hold": 1000, "size": 2.0},
 }
-Trade = tuple[int, float, float, str]  # number, seconds after START, size, side
-AddTrades = Callable[..., None]
-
-
-@pytest.fixture
-def add_trades(market: Connection) -> AddTrades:
-    """Stores trades of one answer that came at `came` (seconds after START) and was stored then."""
-    answers: list[int] = []
-
-    def add(trades: Sequence[Trade], *, came: float, listing: int = BTC) -> None:
-        answers.append(len(answers) + 1)
-        at = START + came * SECOND
-        with market.cursor() as cursor:
-            sha256 = keep_body(cursor, str(answers).encode())
-            cursor.execute(
-                "INSERT INTO rawsources.fetches (fetch_id, source, protocol, request_key, method, url, given, month,"
-                " fetched_at, answered_at, outcome, sha256, run_id) VALUES"
-                " (%s, 's', 'p', %s, 'STREAM', 'u', '{}', '2024-01-01', %s, %s, 'stored', %s, 'r')",
-                [answers[-1], str(answers[-1]), at, at, sha256],
-            )
-            for number, happened, size, side in trades:
-                event = START + happened * SECOND
-                row = [listing, str(number), event, 100.0, size, side, event, answers[-1], at]
-                cursor.execute("INSERT INTO records.trades VALUES (%s, %s, %s, %s, %s, %s, %s, 'stated', %s, %s)", row)
-        market.commit()
-
-    return add
 
 
 def heard(adbc: "AdbcConnection", *, is_heard: bool, end: datetime = START + MINUTE) -> list[tuple[int, float, float]]:
@@ -76,7 +59,15 @@ def test_a_trade_is_heard_when_it_came_and_one_that_came_a_minute_late_is_not(
     assert heard(adbc, is_heard=True) == live
     assert heard(adbc, is_heard=True, end=START + 2 * MINUTE) == [*live, (1, 60.0, 1.0)]
     assert heard(adbc, is_heard=True, end=START + 3 * SECOND) == live[:4]
-    happened = [(0, 0.5, 4.0), (0, 1.0, 1.0), (0, 1.0, -2.0), (1, 1.0, 1.0), (0, 1.5, 3.0), (1, 2.5, -5.0), (0, 5.0, 6.0)]
+    happened = [
+        (0, 0.5, 4.0),
+        (0, 1.0, 1.0),
+        (0, 1.0, -2.0),
+        (1, 1.0, 1.0),
+        (0, 1.5, 3.0),
+        (1, 2.5, -5.0),
+        (0, 5.0, 6.0),
+    ]
     assert heard(adbc, is_heard=False) == happened
 
 
@@ -128,3 +119,30 @@ def test_a_replay_of_a_strategy_over_trades_decides_as_they_happened_and_fills_a
     assert decided == [(name, 2.0, START + 10 * SECOND), (name, 0.0, START + 100 * SECOND)]
     filled = rows(market, "SELECT side, quantity, price, filled_at FROM trading.fills ORDER BY filled_at")
     assert filled == [("buy", 2, 100, START + 20 * SECOND), ("sell", 2, 100, START + 130 * SECOND)]
+
+
+def test_one_process_at_a_time_steps_a_wallet_and_the_second_sees_what_came_meanwhile(
+    adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles, database_url: str
+) -> None:
+    """One that has read less, and stores later, would take back what the other has decided."""
+    open_wallet(market, replace(PAPER, **FLOW), now=START)
+    add_candles([100.0])
+    with connect(database_url) as ours, connect(database_url) as first, ThreadPoolExecutor(1) as pool:
+        first.execute("SELECT pg_advisory_xact_lock(hashtextextended('strades.decide:paper', 0))")
+        second = pool.submit(decide, ours, adbc, "paper", now=START + 2 * MINUTE)
+        waiting = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        wait_until(lambda: rows(market, waiting))
+        add_trades([(1, 10, 5.0, "buy")], came=10)
+        first.commit()
+        assert [made.target for made in second.result()] == [2.0]
+
+
+def test_trades_that_came_together_are_heard_as_they_happened(
+    adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles
+) -> None:
+    open_wallet(market, replace(PAPER, **FLOW), now=START)
+    add_candles([100.0])
+    add_trades([(9, 1, 5.0, "buy"), (10, 1, 9.0, "sell"), (11, 1, 6.0, "buy")], came=2)
+    made = decide(market, adbc, "paper", now=START + MINUTE)
+    assert [(each.ordinal, each.target) for each in made] == [(0, 2.0), (1, 0.0), (2, 2.0)]
+    assert {each.decided_at for each in made} == {START + 2 * SECOND}

@@ -198,7 +198,8 @@ def test_a_row_says_what_is_known_and_names_what_is_not(choosing: Connection, cl
         [CLOCK.date() + timedelta(days=1), CLOCK + timedelta(days=1), CLOCK + timedelta(days=1, hours=3)],
     )
     choosing.commit()
-    page = client_of("viewer").get("/choice/").content.decode()
+    client = client_of("viewer")
+    page = client.get("/choice/").content.decode()
     bitcoin, ether, apple = (
         page.partition(f'<a href="/markets/{listing}/">')[2].partition("</tr>")[0] for listing in (BTC, ETH, 21)
     )
@@ -210,6 +211,19 @@ def test_a_row_says_what_is_known_and_names_what_is_not(choosing: Connection, cl
     assert "not named in Sources.json" in ether
     assert "no forecast" in ether
     assert "closed" in apple  # the calendar has tomorrow and not today
+    choosing.execute(
+        "INSERT INTO records.last_trades VALUES (%s, '7', %s, 107, 1, 'buy', %s)",
+        [BTC, CLOCK + timedelta(seconds=1), CLOCK],
+    )
+    choosing.execute(
+        "INSERT INTO records.last_trades VALUES (%s, '7', %s, 55, 1, 'buy', %s)",
+        [21, CLOCK - timedelta(days=900), CLOCK],
+    )
+    choosing.commit()
+    page = client.get("/choice/").content.decode()
+    bitcoin = page.partition(f'<a href="/markets/{BTC}/">')[2].partition("</tr>")[0]
+    assert ">107<" in bitcoin  # the stream knows a trade since the newest bar
+    assert "trade · " in bitcoin
     assert "<script" not in page
 
 

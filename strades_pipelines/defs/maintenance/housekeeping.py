@@ -16,6 +16,7 @@ from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write
 from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS
 from strades_pipelines.defs.maintenance.retention import delete_expired
+from strades_pipelines.ingestion.streams.frame_retention import delete_old_frames
 from strades_pipelines.partitions import MONTHS
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
@@ -42,7 +43,7 @@ def _word(status: dg.AssetPartitionStatus | None) -> str:
 
 @dg.op(description="Deletes what Dagster keeps longer than the settings say; what concerns assets stays.")
 def prune_event_log(context: dg.OpExecutionContext, database: Database) -> None:
-    """Delete Dagster's old runs and events, and this world's old ticks and notes of changed inputs."""
+    """Delete Dagster's old runs and events, and this world's old ticks, frames and notes of changed inputs."""
     now = settings().now()
     deleted = delete_expired(context.instance, settings(), now=now)
     with database.connect() as connection:
@@ -50,6 +51,7 @@ def prune_event_log(context: dg.OpExecutionContext, database: Database) -> None:
         deleted["input changes"] = delete_old_changes(connection)
         deleted["ticks"] = connection.execute("DELETE FROM ops.ticks WHERE tick_at < %s", [before]).rowcount
         connection.commit()
+        deleted["frames"] = delete_old_frames(connection, now - timedelta(days=settings().frames_kept_days))
     context.log.info("deleted " + ", ".join(f"{count} {name}" for name, count in deleted.items()))
 
 

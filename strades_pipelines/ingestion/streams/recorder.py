@@ -6,12 +6,13 @@ frame that was read is dropped. A process that is killed loses what it held, and
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import psycopg
 from adbc_driver_manager import Error as AdbcError
@@ -30,6 +31,7 @@ MOST_FRAMES, MOST_BYTES = 20_000, 32_000_000
 BATCH_FRAMES, BATCH_BYTES = 4_000, 8_000_000
 FLUSH_SECONDS = 0.25
 PROMPT_SECONDS = 0.01  # where somebody waits for the records: so long a frame waits for others
+SHOW_SECONDS = 1.0
 MEND_SECONDS = 0.5
 GAP_SECONDS = 1.5  # a trade that is only late has come by then
 JOIN_SECONDS = 5.0  # a connection without a trade for so long: what was before it is asked for all the same
@@ -85,13 +87,26 @@ class Counts:
     errors: dict[str, str] = field(default_factory=dict)
 
 
+class Listener(Protocol):
+    """Who waits for the records of a stream."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a frame is to be stored at once, and not with those of the next quarter of a second."""
+        ...
+
+    def hear(self) -> None:
+        """New records are stored. Called in the thread of the event loop."""
+        ...
+
+
 class StreamRecorder:
     """Keeps the stream of one source until it is cancelled.
 
     Args:
         clock: the world's time, UTC.
         say: takes a line for people.
-        loaded: called when new records of a batch are stored; None: nobody waits for them.
+        listener: who waits for the records; None: nobody does.
     """
 
     def __init__(
@@ -101,17 +116,18 @@ class StreamRecorder:
         *,
         clock: Callable[[], datetime],
         say: Callable[[str], None],
-        loaded: Callable[[], None] | None = None,
+        listener: Listener | None = None,
     ) -> None:
         assert source.protocol.stream is not None
         self.source, self.writer, self.counts = source, writer, Counts()
         self.stream = source.protocol.stream
         self.client = StreamClient(source, self._receive, clock=clock, say=say, disconnected=self._disconnected)
         self.progress: dict[str, Progress] = {}
-        self._clock, self._say, self._loaded = clock, say, loaded
+        self._clock, self._say, self._listener = clock, say, listener
         self._router = Router(source.protocol, list(source.instruments.values()))
         self._buffer: list[Frame] = []
         self._bytes = 0
+        self._shown_at = -math.inf
         self._room, self._work = asyncio.Event(), asyncio.Event()
         self._states_lock = asyncio.Lock()  # older states never overwrite newer ones
 
@@ -169,6 +185,8 @@ class StreamRecorder:
             async with asyncio.timeout(seconds):
                 while self._buffer:
                     await self._store_batch()
+                if self.writer.has_unshown_trades:
+                    await self._through("database", lambda: self.writer.show_last_trades(self._clock()))
                 await self._build_bars()
         except TimeoutError:  # a thread may still wait for the database: the lock ends with the process
             left = len(self._buffer)
@@ -190,7 +208,7 @@ class StreamRecorder:
             if time is not None:
                 self._begin_bars(route.instrument, _time(time))
                 progress.numbers.see(route.first, route.last, time, seconds)
-        is_awaited = self._loaded is not None and route.instrument is not None
+        is_awaited = self._listener is not None and self._listener.is_waiting and route.instrument is not None
         if is_awaited or len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
             self._work.set()
         if len(self._buffer) >= MOST_FRAMES or self._bytes >= MOST_BYTES:
@@ -235,7 +253,16 @@ class StreamRecorder:
                 await asyncio.sleep(PROMPT_SECONDS)
             while self._buffer:
                 await self._store_batch()
+                await self._show_last_trades()
+            await self._show_last_trades()
             await self._build_bars()
+
+    async def _show_last_trades(self) -> None:
+        """Once a second at most: whoever shows prices is told no more often."""
+        seconds = asyncio.get_running_loop().time()
+        if self.writer.has_unshown_trades and seconds - self._shown_at >= SHOW_SECONDS:
+            self._shown_at = seconds
+            await self._through("database", lambda: self.writer.show_last_trades(self._clock()))
 
     async def _store_batch(self) -> None:
         batch = _first_batch(self._buffer)
@@ -247,8 +274,8 @@ class StreamRecorder:
         del self._buffer[: len(batch)]
         self._bytes -= sum(len(frame.data) for frame in batch)
         self._room.set()
-        if self._loaded is not None and loaded.rows:
-            self._loaded()
+        if self._listener is not None and loaded.rows:
+            self._listener.hear()
         self.counts.rows += loaded.rows
         self.counts.rejects += loaded.rejects
         for frame in batch:

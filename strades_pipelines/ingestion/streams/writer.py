@@ -17,6 +17,7 @@ from strades_pipelines.ingestion.loader import Summary, load_stored
 from strades_pipelines.ingestion.stored_rows import read_listings, read_rows
 from strades_pipelines.ingestion.streams.bars_of_trades import update_trade_bars
 from strades_pipelines.ingestion.streams.frame_store import Frame, StreamSource, run_id_of, store_frames
+from strades_pipelines.ingestion.streams.last_trades import update_last_trades
 from strades_pipelines.ingestion.streams.repair import RepairFailed, ask_again
 from strades_pipelines.ingestion.streams.routing import TIMES
 from strades_pipelines.ingestion.verdicts import one_line
@@ -103,6 +104,7 @@ class StreamWriter:
         self._connection: psycopg.Connection[Any] | None = None
         self._turn = Lock()  # threads of the recorder share the connection, and never a transaction
         self._repairs = 0
+        self._unshown: list[int] = []  # fetches of trades
 
     def open(self, now: datetime) -> Mapping[str, Coverage]:
         """Load what an earlier process stored and did not load, and see how far the records reach.
@@ -122,7 +124,21 @@ class StreamWriter:
         with self._own_connection() as connection:
             fetch_ids = store_frames(connection, self.source, frames)
         crash_point("streams.frames_committed")
-        return self._load(fetch_ids, now)
+        loaded = self._load(fetch_ids, now)
+        self._unshown += fetch_ids if self.builds_bars else []
+        return loaded
+
+    @property
+    def has_unshown_trades(self) -> bool:
+        """Whether trades were loaded since the last ones were shown."""
+        return bool(self._unshown)
+
+    def show_last_trades(self, now: datetime) -> None:
+        """Bring the newest trades of the listings up to date, and say so."""
+        shown = list(self._unshown)
+        with self._own_connection() as connection:
+            update_last_trades(connection, shown, now)
+        del self._unshown[: len(shown)]
 
     def repair(self, instruments: Sequence[str], start: datetime, end: datetime, now: datetime) -> Taken:
         """Ask the provider for [start, end) of instruments, and load the answers.

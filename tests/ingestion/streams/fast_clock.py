@@ -68,9 +68,7 @@ def record_all(
 ) -> list[StreamRecorder]:
     """As `record`, several streams side by side, and a desk that decides on what they bring."""
     made = [
-        StreamRecorder(
-            source, StreamWriter(source, url), clock=clock.now, say=say, loaded=None if desk is None else desk.hear
-        )
+        StreamRecorder(source, StreamWriter(source, url), clock=clock.now, say=say, listener=desk)
         for source in stream_sources(sources, names)
     ]
     recorder.JOIN_SECONDS = recorder.GAP_SECONDS = 1.0  # the ten minutes are over by then, and asked for at once

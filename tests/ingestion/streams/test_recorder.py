@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from strades_pipelines.brokerage.stream_desk import StreamDesk
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.streams import recorder
 from strades_pipelines.ingestion.streams.frame_store import Frame
@@ -49,6 +51,10 @@ class ListWriter(StreamWriter):
     def keep_states(self, states: Mapping[str, State], now: datetime) -> None:
         """Keep what was said of Bitcoin."""
         self.calls.append(("state", states[BTC].state, states[BTC].complete_until))
+
+    def show_last_trades(self, now: datetime) -> None:
+        """Keep that it was asked for."""
+        self.calls.append(("shown", now))
 
 
 class Recording:
@@ -120,7 +126,8 @@ def test_a_stream_that_fails_is_started_again_and_no_other_one_with_it(monkeypat
 
     monkeypatch.setattr(failing.recorder, "run", fail_once)
     monkeypatch.setattr(other.recorder, "run", run_on)
-    asyncio.run(_keep_all([other.recorder, failing.recorder], 0.5))
+    desk = StreamDesk("", clock=lambda: datetime.now(UTC), say=print)
+    asyncio.run(_keep_all([other.recorder, failing.recorder], desk, 0.5))
     assert runs == ["other", "failing", "failing"]
     line = "failed, starting it again: OverflowError: date value out of range"
     assert failing.said == [f"gateio_trades: {line}"]
@@ -211,3 +218,38 @@ def test_the_end_does_not_wait_for_a_database_that_is_away(
     asyncio.run(receive_and_end())
     assert recording.said[-1].endswith("1 frames were not stored within 0.1 s; the next start asks for them")
     assert "end" in recording.recorder.counts.errors
+
+
+def test_last_prices_are_written_and_told_of_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Recording()
+    made.writer._unshown = [1]
+
+    async def show_often() -> None:
+        for _ in range(5):
+            await made.recorder._show_last_trades()
+
+    asyncio.run(show_often())
+    assert made.writer.calls == [("shown", NOW)]
+    monkeypatch.setattr(recorder, "SHOW_SECONDS", 0.0)
+    asyncio.run(show_often())
+    assert made.writer.calls == [("shown", NOW)] * 6
+
+
+def test_a_frame_waits_for_others_unless_somebody_waits_for_its_records() -> None:
+    async def wakes(listener: Listening | None) -> bool:
+        made = Recording()
+        made.recorder._listener = listener
+        await made.receive(1, NOW)
+        return made.recorder._work.is_set()
+
+    assert [asyncio.run(wakes(one)) for one in (None, Listening(False), Listening(True))] == [False, False, True]
+
+
+@dataclass
+class Listening:
+    """Who waits, or does not."""
+
+    is_waiting: bool
+
+    def hear(self) -> None:
+        """Nothing."""

@@ -55,4 +55,6 @@ def trades(bars: Bars, i: int) -> Columns:
     zero = np.zeros(n)
     buyer = np.sign(close - open_)
     kinds, places = np.full(n, TRADE, np.int8), np.full(n, i, np.int32)
-    return Columns(kinds, places, bars.time.copy(), np.zeros(n, np.int64), close.copy(), volume + 1.0, buyer, zero, zero)
+    return Columns(
+        kinds, places, bars.time.copy(), np.zeros(n, np.int64), close.copy(), volume + 1.0, buyer, zero, zero
+    )

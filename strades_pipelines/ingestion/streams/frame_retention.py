@@ -1,0 +1,53 @@
+"""Frames go after a time, but for those that a decision heard or that hold bars.
+
+Of each frame with records the bytes are in the body of its batch as well (`rawsources.bodies`), which stays.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+BATCH_ROWS = 20_000  # so that no delete holds its locks for long
+# What a decision heard is told by its window, a minute wider: trades are heard later than they happen.
+DELETE = """
+    WITH heard AS MATERIALIZED (
+        SELECT DISTINCT t.fetch_id
+        FROM signals.decisions AS d
+        CROSS JOIN LATERAL jsonb_to_record(d.inputs -> 'trades') AS read (
+            listing_id integer, heard_from timestamptz, heard_to timestamptz
+        )
+        INNER JOIN records.trades AS t
+            ON t.listing_id = read.listing_id
+                AND t.event_time BETWEEN read.heard_from - interval '1 minute' AND read.heard_to
+        WHERE d.inputs ? 'trades' AND read.heard_from < %(before)s
+    ), old AS (
+        SELECT f.connection, f.sequence FROM rawsources.frames AS f
+        WHERE f.source = ANY(ARRAY(SELECT DISTINCT source FROM ops.stream_states)) AND f.received_at < %(before)s
+            AND (
+                f.fetch_id IS NULL OR (
+                    EXISTS (SELECT FROM rawsources.fetches AS p WHERE p.fetch_id = f.fetch_id AND p.is_parsed)
+                    AND NOT EXISTS (SELECT FROM heard WHERE heard.fetch_id = f.fetch_id)
+                    AND NOT EXISTS (SELECT FROM records.candles AS c WHERE c.fetch_id = f.fetch_id)
+                )
+            )
+        LIMIT %(most)s
+    )
+    DELETE FROM rawsources.frames AS f USING old WHERE f.connection = old.connection AND f.sequence = old.sequence
+"""
+
+
+def delete_old_frames(connection: psycopg.Connection[Any], before: datetime) -> int:
+    """Delete the frames of before that no decision rests on; returns how many. Commits as it goes.
+
+    Args:
+        before: the world's time, UTC.
+    """
+    deleted = 0
+    while True:
+        connection.execute("SELECT set_config('strades.deletes_old_frames', 'on', true)")
+        count = connection.execute(DELETE, {"before": before, "most": BATCH_ROWS}).rowcount
+        connection.commit()
+        deleted += count
+        if count < BATCH_ROWS:
+            return deleted

@@ -1,0 +1,38 @@
+"""The newest trade of a listing, whatever order trades come in; whoever listens is told only of a newer one."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from strades_pipelines.database.connection import connect
+from strades_pipelines.ingestion.streams.last_trades import CHANNEL, update_last_trades
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+def add(connection: "psycopg.Connection[Any]", fetch_id: int, number: str, seconds: int, price: float) -> None:
+    """A trade of listing 1 that a fetch brought, so many seconds after `NOW`."""
+    at = NOW + timedelta(seconds=seconds)
+    row = [number, at, price, at, fetch_id, at]
+    connection.execute("INSERT INTO records.trades VALUES (1, %s, %s, %s, 1, 'buy', %s, 'stated', %s, %s)", row)
+
+
+def test_the_newest_trade_stays_whatever_comes_late_and_only_it_is_told_of(
+    connection: "psycopg.Connection[Any]", database_url: str
+) -> None:
+    connection.execute("INSERT INTO records.listings VALUES (1, 'v', 's', 'USD', 0.1, 0.1, 'raw', '24/7')")
+    add(connection, 1, "8", 1, 80.0)
+    add(connection, 1, "10", 2, 100.0)
+    add(connection, 1, "9", 2, 90.0)  # of one instant the number decides
+    add(connection, 2, "7", 0, 70.0)
+    add(connection, 3, "11", 2, 110.0)
+    connection.commit()
+    with connect(database_url) as listener:
+        listener.autocommit = True
+        listener.execute(f"LISTEN {CHANNEL}")
+        for fetches, price, told in (([1], 100.0, 1), ([2], 100.0, 0), ([1, 2], 100.0, 0), ([2, 3], 110.0, 1)):
+            update_last_trades(connection, fetches, NOW)
+            connection.commit()
+            assert connection.execute("SELECT price FROM records.last_trades").fetchall() == [(price,)]
+            assert [each.payload for each in listener.notifies(timeout=0.3)] == ["[1]"] * told
