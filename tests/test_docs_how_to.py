@@ -72,8 +72,56 @@ def follow(copy: Path, text: str) -> None:
 
 
 def test_every_page_is_run_here() -> None:
-    names = {"add-a-source.md", "add-a-strategy.md", "add-a-feature.md", "restore-a-backup.md"}
+    names = {"add-a-source.md", "sources-by-example.md", "add-a-strategy.md", "add-a-feature.md", "restore-a-backup.md"}
     assert {path.name for path in FOLDER.iterdir()} == names
+
+
+# Of each body of the page: what its records say, read off the page by a person.
+SAID = {
+    "city_rates": [("CITY_10Y", 3.38, "2024-01-02T17:00:00Z"), ("CITY_10Y", 3.41, "2024-01-03T17:00:00Z")],
+    "mill_shares": [("MLL", 182.1, "2024-01-02T16:30:00Z"), ("MLL", 179.5, "2024-01-03T16:30:00Z")],
+    "metal_page": [("METAL:Copper", 8429.5, "2024-01-02T17:00:00Z"), ("METAL:Zinc", 2590.0, "2024-01-02T17:00:00Z")],
+    "feed": [(None, "Rates stay as they are", "2024-01-02T13:00:00Z")],
+    "tick_venue_stream": [
+        ("BTC-EUR", 41250.5, "2024-01-02T10:00:00.123000Z"),
+        ("BTC-EUR", 41250.0, "2024-01-02T10:00:00.481000Z"),
+    ],
+}
+FILE = re.compile(r"`([\w./]+)`:\n\n```\w+\n(.*?)```|```console\n(.*?)```", re.DOTALL)
+
+
+def test_five_kinds_of_sources_are_added_by_data_files_alone(copy: Path) -> None:
+    before = subprocess.run(["git", "ls-files", "*.py"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    read = {}
+    for path, text, console in FILE.findall((FOLDER / "sources-by-example.md").read_text()):
+        if path == "Sources.json":
+            sources = json.loads((copy / path).read_text())
+            for name, added in json.loads(text).items():
+                sources[name] += added
+            (copy / path).write_text(json.dumps(sources))
+        elif path:
+            (copy / path).write_text(text)
+        for line in console.splitlines():
+            words = command(line)
+            done = run(copy, words)
+            assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+            if "--json" in line:
+                read[words[words.index("parse") + 1]] = json.loads(done.stdout)
+    assert {name: summary(document) for name, document in read.items()} == SAID
+    assert not [document["rejects"] for document in read.values() if document["rejects"]]
+    assert all((copy / name).read_bytes() == (PROJECT / name).read_bytes() for name in before.split())  # no code
+
+
+def summary(document: dict[str, Any]) -> list[tuple[Any, Any, str]]:
+    """What each record is of, what it says, and since when that was known."""
+    return [
+        (
+            record.get("series") or record.get("symbol"),
+            record.get("value") or record.get("close") or record.get("price") or record["title"],
+            record["knowledge_time"],
+        )
+        for record in document["records"]
+    ]
 
 
 @pytest.mark.parametrize("page", ["add-a-source.md", "add-a-strategy.md"])

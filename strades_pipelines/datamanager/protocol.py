@@ -234,7 +234,10 @@ class Stream:
 
 @dataclass(frozen=True)
 class Protocol:
-    """One provider's way of giving one kind of data: asked for, and as a `stream` where it has one."""
+    """One provider's way of giving one kind of data: asked for, and as a `stream` where it has one.
+
+    `export`: whether its `licence` lets records be passed on: `free`, with `attribution`, or not (`own_use`).
+    """
 
     name: str
     title: str
@@ -245,6 +248,7 @@ class Protocol:
     ask: Ask
     read: Read
     stream: Stream | None = None
+    export: str = "own_use"
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -98,6 +98,7 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
         ask=_ask(document["ask"]),
         read=_read(document["read"]),
         stream=_stream(document["stream"]) if "stream" in document else None,
+        export=document.get("export", "own_use"),
     )
 
 

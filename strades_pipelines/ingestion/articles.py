@@ -15,6 +15,7 @@ from strades_pipelines.ingestion.values import DAY, Column, instants
 from strades_pipelines.market.records import TIME
 
 TEXTS = ("url", "summary", "text", "language")
+LISTS = ("authors", "categories")
 # PostgreSQL's index entries have at most 2,704 bytes: one longer id would keep its whole batch from being stored.
 LONGEST_ID_BYTES = 500
 
@@ -44,7 +45,7 @@ def articles(block: Block, context: Context) -> Rows:
         "article_id": pa.array(ids, pa.string()),
         "title": pa.array(block.cells["title"], pa.string()),
         **{name: pa.array(block.cells[name], pa.string()) if name in block.cells else nothing for name in TEXTS},
-        **{name: pa.array(block.cells[name], listed) for name in ("authors", "categories")},
+        **{name: pa.array(map(_as_list, block.cells.get(name, [None] * block.count)), listed) for name in LISTS},
         "published_at": pc.if_else(pa.array(is_published), times_column(first), pa.scalar(None, TIME)),
         "knowledge_time": times_column(known),
         "knowledge_basis": pc.if_else(
@@ -52,6 +53,11 @@ def articles(block: Block, context: Context) -> Rows:
         ),
     }
     return finished("article", made, judgement, key=("article_id",), order=("knowledge_time", "article_id"))
+
+
+def _as_list(cell: object) -> object:
+    """One text, as interfaces that answer in JSON have an author, as a list of it."""
+    return [cell] if isinstance(cell, str) else cell
 
 
 def _short_id(cell: object) -> object:
@@ -69,7 +75,7 @@ def _judge_unit(judgement: Judgement, stated: NDArray[np.bool_], first: Times, c
     """
     numbered = stated & (first != 0)
     far = numbered & ((first < context.earliest) | (first > context.now + DAY))
-    if context.output.fields["published_at"].unit != "iso" and far.any() and far[numbered].all():
+    if context.output.fields["published_at"].unit not in ("iso", "iso_basic") and far.any() and far[numbered].all():
         nowhere = np.zeros(len(far), np.bool_)
         times = Column(np.where(far, first, context.now), nowhere, nowhere)
         judge_times(judgement, times, earliest=context.earliest, answered_at=context.now)

@@ -22,9 +22,11 @@ def join_frames(frames: Iterable[bytes]) -> bytes:
 
 
 class FrameReader:
-    """A batch of frames, each decoded by itself."""
+    """A batch of frames, each decoded by itself. A file that others recorded may have one a line instead."""
 
     def __init__(self, read: Read, body: bytes) -> None:
+        if body.startswith((b"{", b"[")):
+            body = join_frames(body.splitlines())
         if not body.startswith(SEPARATOR):
             raise BodyRefused(f"expected frames behind record separators, was {one_line(repr(body[:40]))}")
         self.frames = [frame.removesuffix(b"\n") for frame in body.split(SEPARATOR)[1:]]

@@ -26,6 +26,7 @@ DATED = f"^[0-9]{{4}}-{DAY_OF_MONTH}[0-9T :.Z+-]*$"
 RFC_3339 = re.compile(
     r"(?P<day>[0-9-]{10})[Tt ](?P<clock>[0-9:]{8})(?P<decimals>\.[0-9]{1,30})?(?P<zone>[Zz]|[+-][0-9:]{4,5})"
 )
+ISO_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 LARGEST = 2.0**53
 LONGEST_TEXT = 200
 MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
@@ -72,11 +73,14 @@ def instants(cells: Cells, unit: str | None) -> Column:
     """Microseconds since the epoch, UTC, int64.
 
     Args:
-        unit: `s`, `ms`, `us`, `ns`, `iso` (with an offset or Z), `date` (its midnight, UTC), `iso_new_york` (New York's
-            clock, written with a Z that is not true). Nanoseconds are rounded up: nothing is known before it was.
+        unit: `s`, `ms`, `us`, `ns`, `iso` (with an offset or Z), `iso_basic` (20230918T031500Z), `date` (its midnight,
+            UTC), `iso_new_york` (New York's clock, written with a Z that is not true). Nanoseconds are rounded up:
+            nothing is known before it was.
     """
     if unit == "iso_new_york":
         return _on_new_yorks_clock(_written_instants(cells, pa.timestamp("us", "UTC")))
+    if unit == "iso_basic":
+        return _written_instants([_extended(cell) for cell in _listed(cells)], pa.timestamp("us", "UTC"))
     if unit in ("iso", "date"):
         return _written_instants(cells, pa.timestamp("us", "UTC") if unit == "iso" else pa.date32())
     whole = whole_numbers(cells)
@@ -221,6 +225,12 @@ def _in_microseconds(cells: list[object]) -> tuple[list[object], NDArray[np.bool
     ]
     above = [each is not None and bool((each["decimals"] or "")[7:].strip("0")) for each in found]
     return written, np.array(above, np.bool_)
+
+
+def _extended(cell: object) -> object:
+    """A time of ISO 8601's basic format in its extended one; what is no such text stays, and cannot be read."""
+    found = ISO_BASIC.fullmatch(cell) if isinstance(cell, str) else None
+    return "{}-{}-{}T{}:{}:{}Z".format(*found.groups()) if found else None if cell is None else ""
 
 
 def _on_new_yorks_clock(written: Column) -> Column:

@@ -42,6 +42,42 @@ def gaps(
 
 
 @app.command()
+def export(
+    kind: Annotated[str, typer.Argument(help="candle, trade, observation, corporate_action, article or document.")],
+    file: Annotated[Path, typer.Argument(help="The file to write: .parquet, or .csv with its metadata in FILE.json.")],
+    instrument: opt.Listed = None,
+    from_: opt.FromDay = None,
+    to: opt.ToDay = None,
+    as_of: opt.AsOf = None,
+    known_at: opt.KnownAt = None,
+    own_use: Annotated[
+        bool, typer.Option("--own-use", help="Also what its licence does not let you pass on: for yourself alone.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write records into a file, with as of when they are, their sources, licences and hashes."""
+    from strades_pipelines.operations.running import run_export
+
+    run_export(kind, file, instrument, (from_, to), (as_of, known_at), own_use=own_use, as_json=as_json)
+
+
+@app.command()
+def diff(
+    kind: Annotated[str, typer.Argument(help="candle, trade, observation, corporate_action, article or document.")],
+    before: Annotated[str, typer.Argument(metavar="TIME", help="As it was stored then: 2026-11-01T12:00:00Z.")],
+    after: Annotated[str | None, typer.Argument(metavar="TIME", help="And then.", show_default="now")] = None,
+    instrument: opt.Listed = None,
+    from_: opt.FromDay = None,
+    to: opt.ToDay = None,
+    as_json: Json = False,
+) -> None:
+    """Which records were added, removed or changed between two times. --from and --to are of the records."""
+    from strades_pipelines.operations.running import show_diff
+
+    show_diff(kind, before, after, instrument, (from_, to), as_json=as_json)
+
+
+@app.command()
 def revisions(
     kind: Annotated[str | None, typer.Option(help="candle, observation, ...: only records of this kind.")] = None,
     instrument: opt.Listed = None,

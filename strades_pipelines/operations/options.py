@@ -11,6 +11,10 @@ from strades_pipelines.bad_input import BadInput
 FromDay = Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day (UTC).")]
 ToDay = Annotated[str | None, typer.Option("--to", metavar="DAY", help="The day after the last.")]
 Listed = Annotated[str | None, typer.Option("--instrument", metavar="[VENUE:]SYMBOL", help="Only of this instrument.")]
+AsOf = Annotated[str | None, typer.Option(metavar="TIME", help="As it was stored then.", show_default="now")]
+KnownAt = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only what the world could know then.", show_default="now")
+]
 LISTINGS = "SELECT listing_id, venue || ':' || symbol AS name FROM records.listings ORDER BY 2"
 
 
@@ -20,6 +24,19 @@ def day(text: str, option: str) -> datetime:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         raise BadInput(f"{option}: expected a day such as 2012-01-31, found {text!r}") from None
+
+
+def instant(text: str | None, option: str, now: datetime) -> datetime:
+    """A time with its zone, in UTC; `now` for none."""
+    if text is None:
+        return now
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise BadInput(f"{option}: expected a time with its zone such as 2026-11-01T12:00:00Z, found {text[:40]!r}")
+    return time.astimezone(UTC)
 
 
 def stretch(from_: str | None, to: str | None) -> tuple[datetime | None, datetime | None]:

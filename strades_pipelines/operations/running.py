@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,19 @@ import typer
 
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.database.backup import Manifest, back_up, signing_key
-from strades_pipelines.database.connection import connect, create_databases, database_url
+from strades_pipelines.database.connection import adbc_connect, connect, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.restore import restore
 from strades_pipelines.datamanager.host_limits import HostLimits, read_hosts
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
+from strades_pipelines.ingestion.record_tables import TARGETS
 from strades_pipelines.installation.install import make_home_private, prepare
+from strades_pipelines.operations.exporting import View, diff, export, read_view
 from strades_pipelines.operations.gaps import read_gaps
 from strades_pipelines.operations.loading import load_files
-from strades_pipelines.operations.options import day, stretch
-from strades_pipelines.operations.output import print_result, say, table
+from strades_pipelines.operations.options import day, instant, listing_ids, stretch
+from strades_pipelines.operations.output import as_text, print_result, say, table
 from strades_pipelines.operations.reparsing import reparse
 from strades_pipelines.operations.revisions import read_revisions
 from strades_pipelines.settings import settings
@@ -76,6 +79,72 @@ def show_hosts(release: str | None, *, as_json: bool) -> None:
         for row in hosts
     ]
     print_result({"hosts": rows}, as_json, [table("host state requests_per_second blocked_until because", rows)])
+
+
+def run_export(
+    kind: str,
+    file: Path,
+    instrument: str | None,
+    days: tuple[str | None, str | None],
+    times: tuple[str | None, str | None],
+    *,
+    own_use: bool,
+    as_json: bool,
+) -> None:
+    """`strades export`."""
+    now = datetime.now(UTC)
+    as_of, known_at = instant(times[0], "--as-of", now), instant(times[1], "--known-at", now)
+    prepare()
+    with adbc_connect() as connection, connection.cursor() as cursor:
+        document = export(cursor, _view(kind, instrument, days, as_of, known_at), file, own_use=own_use)
+    print_result(document, as_json, [table("source protocol answers export licence", document["sources"])])
+    say(f"{document['rows']:,} rows in {file}, {document['use']}")
+
+
+def show_diff(
+    kind: str,
+    before: str,
+    after: str | None,
+    instrument: str | None,
+    days: tuple[str | None, str | None],
+    *,
+    as_json: bool,
+) -> None:
+    """`strades diff`."""
+    now = datetime.now(UTC)
+    first, second = instant(before, "TIME", now), instant(after, "TIME", now)
+    if first >= second:
+        raise BadInput(f"TIME: expected a time after {first:%Y-%m-%dT%H:%M:%SZ}, was {second:%Y-%m-%dT%H:%M:%SZ}")
+    prepare()
+    with adbc_connect() as connection, connection.cursor() as cursor:
+        views = [_view(kind, instrument, days, as_of, max(now, second)) for as_of in (first, second)]
+        old, new = (read_view(cursor, view) for view in views)
+        changes = diff(old, new, views[0].target.key)
+    lines = [
+        {"key": " ".join(map(as_text, each["key"].values())), "change": each["change"], "field": name, **values}
+        for each in changes
+        for name, values in each["fields"].items()
+        if each["change"] == "changed" or values["new" if each["change"] == "added" else "old"] is not None
+    ]
+    print_result({"changes": changes}, as_json, [table("key change field old new", lines)])
+
+
+def _view(
+    kind: str, instrument: str | None, days: tuple[str | None, str | None], as_of: datetime, known_at: datetime
+) -> View:
+    """What the options name.
+
+    Raises:
+        BadInput: a kind or an instrument that is not there.
+    """
+    if kind not in TARGETS:
+        raise BadInput(f"KIND: expected one of {', '.join(TARGETS)}, was {kind[:40]!r}")
+    if instrument is not None and not TARGETS[kind].listed:
+        raise BadInput(f"--instrument: expected a kind that has one, was {kind}")
+    start, end = stretch(*days)
+    with connect() as connection:
+        listings = listing_ids(connection, instrument)
+    return View(kind, as_of, known_at, None if listings is None else tuple(listings), start, end)
 
 
 def show_revisions(

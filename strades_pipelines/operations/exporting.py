@@ -1,0 +1,219 @@
+"""Records as a file, with where they come from: as of a time, by source, under its licence."""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.database.asof import read_as_of
+from strades_pipelines.database.bulk import column_types
+from strades_pipelines.datamanager.protocols import STREAM_SUFFIX, ProtocolError, load_protocol
+from strades_pipelines.ingestion.record_tables import TARGETS, Target
+
+if TYPE_CHECKING:
+    from adbc_driver_manager.dbapi import Cursor
+
+FORMATS = (".parquet", ".csv")
+METADATA_KEY = "strades.export"
+EVENT_TIMES = {
+    "candle": "open_time",
+    "corporate_action": "ex_date",
+    "article": "knowledge_time",
+    "document": "filed_at",
+}
+LISTING_NAMES = "SELECT listing_id, venue || ':' || symbol AS instrument FROM records.listings"
+# Every vintage that was stored, each from when it was known, of the series that have a value at all.
+VINTAGES = """
+    SELECT DISTINCT ON (v.series, v.event_time) v.* FROM records.observation_versions AS v
+    WHERE v.vintage IS NOT NULL AND v.recorded_at <= '{stored}' AND v.knowledge_time <= '{known}'
+        AND EXISTS (SELECT FROM records.observations AS o WHERE o.series = v.series AND o.event_time = v.event_time)
+    ORDER BY v.series, v.event_time, v.knowledge_time DESC, v.recorded_at DESC
+"""
+FETCHES = """
+    SELECT source, protocol, count(*) AS answers, string_agg(encode(sha256, 'hex'), ',' ORDER BY sha256) AS bodies
+    FROM rawsources.fetches WHERE fetch_id IN ({ids}) GROUP BY source, protocol ORDER BY source, protocol
+"""
+
+
+@dataclass(frozen=True)
+class View:
+    """Which records: of a kind, as they were stored at `as_of` and the world could know them at `known_at` (UTC).
+
+    `listings`: only of these; None for all. `start`, `end`: [start, end) of the records' own time.
+    """
+
+    kind: str
+    as_of: datetime
+    known_at: datetime
+    listings: tuple[int, ...] | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @property
+    def target(self) -> Target:
+        """Where records of the kind are stored."""
+        return TARGETS[self.kind]
+
+    @property
+    def where(self) -> str:
+        """The condition of the view's bounds, as SQL."""
+        time = EVENT_TIMES.get(self.kind, "event_time")
+        parts = [] if self.listings is None else [f"listing_id IN ({', '.join(map(str, self.listings))})"]
+        parts += [f"{time} >= '{self.start.isoformat()}'"] if self.start else []
+        parts += [f"{time} < '{self.end.isoformat()}'"] if self.end else []
+        return " AND ".join(parts) or "true"
+
+
+def read_view(cursor: "Cursor", view: View) -> pa.Table:
+    """The records of a view by their key, one row a key; those of a listing with its name as `instrument`."""
+    key, columns = view.target.key, list(column_types(cursor, view.target.table))
+    rows = read_as_of(
+        cursor,
+        view.target.table,
+        columns,
+        known_at=view.known_at,
+        recorded_as_of=view.as_of,
+        where=view.where,
+        order_by=[f'"{name}"' for name in key],
+    )
+    if view.kind == "observation":
+        rows = _with_vintages(cursor, view, rows)
+    if not view.target.listed:
+        return rows
+    cursor.execute(LISTING_NAMES)
+    names = dict(cursor.fetchall())
+    instruments = pa.array([names[id_] for id_ in rows["listing_id"].to_pylist()], pa.string())
+    return rows.add_column(0, "instrument", instruments).drop_columns(["listing_id"])
+
+
+def _with_vintages(cursor: "Cursor", view: View, rows: pa.Table) -> pa.Table:
+    """Where values state their vintage, that which was known then in place of the newest."""
+    stated = VINTAGES.format(stored=view.as_of.isoformat(), known=view.known_at.isoformat())
+    names = ", ".join(rows.column_names)
+    cursor.execute(f"SELECT {names} FROM ({stated}) AS v WHERE {view.where}")
+    vintages = cursor.fetch_arrow_table().cast(rows.schema)
+    plain = rows.filter(pc.is_null(rows["vintage"]))
+    return pa.concat_tables([plain, vintages]).sort_by([(name, "ascending") for name in view.target.key])
+
+
+def read_provenance(cursor: "Cursor", rows: pa.Table) -> list[dict[str, Any]]:
+    """Where rows come from: `{"source", "protocol", "answers", "bodies_sha256", "licence", "export"}` of each source.
+
+    `bodies_sha256` is the hash of the hashes of all stored bodies that they were read from, in order.
+    """
+    ids = pc.unique(rows["fetch_id"]).to_pylist()
+    if not ids:
+        return []
+    cursor.execute(FETCHES.format(ids=", ".join(map(str, ids))))
+    return [
+        {
+            "source": source,
+            "protocol": protocol,
+            "answers": answers,
+            "bodies_sha256": hashlib.sha256((bodies or "").encode()).hexdigest(),
+            **_licence(protocol),
+        }
+        for source, protocol, answers, bodies in cursor.fetchall()
+    ]
+
+
+def _licence(name: str) -> dict[str, str]:
+    """What a protocol says that its records may be used for; one that is gone says nothing."""
+    try:
+        protocol = load_protocol(name.removesuffix(STREAM_SUFFIX))
+    except ProtocolError:
+        return {"licence": "not known: the protocol is gone", "export": "own_use"}
+    return {"licence": protocol.licence, "export": protocol.export}
+
+
+def export(cursor: "Cursor", view: View, file: Path, *, own_use: bool) -> dict[str, Any]:
+    """Write the records of a view; returns the metadata that stand in the file (Parquet) or beside it (CSV).
+
+    Args:
+        file: ends with .parquet or .csv; the latter has its metadata in FILE.json.
+        own_use: also records of sources whose licence does not let them be passed on; the metadata say so.
+
+    Raises:
+        BadInput: another ending, or records that may not be passed on.
+    """
+    if file.suffix not in FORMATS:
+        raise BadInput(f"FILE: expected a name that ends with {' or '.join(FORMATS)}, was {file.name!r}")
+    rows = read_view(cursor, view)
+    sources = read_provenance(cursor, rows)
+    kept = sorted({f"{each['source']} ({each['licence']})" for each in sources if each["export"] == "own_use"})
+    if kept and not own_use:
+        raise BadInput(f"not to be passed on: {'; '.join(kept)}; `--own-use` writes them for yourself alone")
+    text = as_csv(rows)
+    metadata = {
+        "records": view.kind,
+        "as_of": view.as_of.isoformat(),
+        "known_at": view.known_at.isoformat(),
+        "where": view.where,
+        "rows": rows.num_rows,
+        "csv_sha256": hashlib.sha256(text).hexdigest(),
+        "use": "own use only" if kept else "may be passed on under these licences",
+        "sources": sources,
+        "software": f"strades {version('strades')}",
+    }
+    if file.suffix == ".csv":
+        _write(file, text)
+        _write(file.with_name(f"{file.name}.json"), json.dumps(metadata, indent=2).encode())
+    else:
+        written = io.BytesIO()
+        pq.write_table(rows.replace_schema_metadata({METADATA_KEY: json.dumps(metadata)}), written, compression="zstd")
+        _write(file, written.getvalue())
+    return metadata
+
+
+def as_csv(rows: pa.Table) -> bytes:
+    """Rows as CSV (RFC 4180, UTF-8, times in UTC); lists of texts with a semicolon between."""
+    for number, field in enumerate(rows.schema):
+        if pa.types.is_list(field.type):
+            rows = rows.set_column(number, field.name, pc.binary_join(rows[field.name], "; "))
+    written = io.BytesIO()
+    arrow_csv.write_csv(rows, written)
+    return written.getvalue()
+
+
+def _write(file: Path, content: bytes) -> None:
+    """The whole file, or none."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_bytes(content)
+    part.replace(file)
+
+
+def diff(before: pa.Table, after: pa.Table, key: tuple[str, ...]) -> list[dict[str, Any]]:
+    """What differs between two views of one kind, by key: `{"key", "change", "fields": {name: {"old", "new"}}}`.
+
+    `change` is `added`, `removed` or `changed`. Which fetch a row came with, and when it was stored, is no difference.
+    """
+    stamps = {"fetch_id", "recorded_at"}
+    names = tuple("instrument" if name == "listing_id" else name for name in key)
+    old, new = _by_key(before, names), _by_key(after, names)
+    changes = []
+    for each in sorted(old.keys() | new.keys(), key=str):
+        left, right = old.get(each, {}), new.get(each, {})
+        fields = {
+            name: {"old": left.get(name), "new": right.get(name)}
+            for name in before.column_names
+            if name not in stamps and name not in names and left.get(name) != right.get(name)
+        }
+        if fields:
+            change = "added" if not left else "removed" if not right else "changed"
+            changes.append({"key": dict(zip(names, each, strict=True)), "change": change, "fields": fields})
+    return changes
+
+
+def _by_key(rows: pa.Table, names: tuple[str, ...]) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+    return {tuple(row[name] for name in names): row for row in rows.to_pylist()}
