@@ -27,13 +27,16 @@ FROM ${PYTHON_IMAGE} AS run
 RUN groupadd --gid 10001 strades \
     && useradd --uid 10001 --gid strades --no-create-home --home-dir /var/lib/strades --shell /usr/sbin/nologin strades \
     && install --directory --mode=0700 --owner=strades --group=strades /var/lib/strades /var/lib/strades/docs \
-        /var/lib/strades-backups /var/lib/strades-login /var/lib/strades-dashboard /var/lib/strades-dashboard-login
+        /var/lib/strades-backups /var/lib/strades-login /var/lib/strades-dashboard /var/lib/strades-dashboard-login \
+        /var/lib/strades-nginx /run/strades
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/strades /opt/strades
 WORKDIR /opt/strades
 COPY Sources.json Wallets.json dagster.yaml workspace.yaml NOTICE.md ./
 COPY dbt_project dbt_project
 COPY deploy/workspace.yaml deploy/workspace.yaml
+COPY deploy/nginx deploy/nginx
+COPY deploy/tor deploy/tor
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

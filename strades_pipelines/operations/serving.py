@@ -84,9 +84,15 @@ def nginx(
     if settings().nginx_port is None:
         raise BadInput("STRADES_NGINX_PORT: expected the port on which NGINX serves")
     folder = folder.resolve()
-    given = {"listen": listen, "webserver": webserver, "readonly": readonly, "docs": docs}
     described = site(settings(), folder, sockets or settings().home.resolve() / "run")
-    write(replace(described, **{name: value for name, value in given.items() if value is not None}))
+    described = replace(
+        described,
+        listen=listen or described.listen,
+        webserver=webserver or described.webserver,
+        readonly=readonly or described.readonly,
+        docs=docs or described.docs,
+    )
+    write(described)
     Console(soft_wrap=True, highlight=False).print(f"written: {folder}; nginx -p {folder}/ -c {folder}/nginx.conf")
 
 

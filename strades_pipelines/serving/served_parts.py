@@ -174,12 +174,17 @@ class Parts:
         )
 
     def _nginx(self) -> Part:
-        """NGINX in front of all pages; its configuration is written at each start."""
+        """NGINX in front of all pages; its configuration is written at each start.
+
+        Raises:
+            BadInput: the settings cannot be told to it.
+        """
         folder = settings().home.resolve() / "nginx"
+        described = nginx.site(settings(), folder, code_socket().parent)
+        nginx.render(described)  # what is wrong with it is said before anything is served
 
         def command() -> list[str]:
-            described = nginx.site(settings(), folder, code_socket().parent)
-            nginx.write(described)
+            nginx.write(nginx.site(settings(), folder, code_socket().parent))
             described.onion_socket.unlink(missing_ok=True)  # one that was killed leaves it, and then cannot listen
             return nginx.command(folder)
 

@@ -1,11 +1,16 @@
 """Probe of the process that keeps the streams: it says how each of them does, again and again."""
 
+import sys
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
+import psutil
 import psycopg
 
+from strades_pipelines.database.connection import WORLD_DATABASES, running_url
 from strades_pipelines.ingestion.streams.states import FRESH, newest_by_source, read_states
+from strades_pipelines.ingestion.streams.stream_sources import wanted_streams
+from strades_pipelines.settings import settings
 from strades_pipelines.supervision.watchdog import open_read_only
 
 
@@ -32,3 +37,14 @@ def streams_answer(url: str, started: Callable[[], datetime], wanted: Collection
         age = datetime.now(UTC) - newest[name]
         return f"has said nothing of the streams of {name} for {age.total_seconds():.0f} s" if age > FRESH else None
     return None  # no source has a stream: the process waits
+
+
+def main() -> None:
+    """Health check of a container whose process keeps the streams: exit code 1 and a line where one is at fault."""
+    started = datetime.fromtimestamp(psutil.Process(1).create_time(), UTC)
+    wanted = wanted_streams(settings().sources)
+    sys.exit(streams_answer(running_url(WORLD_DATABASES[settings().world]), lambda: started, wanted))
+
+
+if __name__ == "__main__":
+    main()

@@ -14,8 +14,10 @@ from tests.deploy.compose import PROJECT, compose, services
 # What is always the same in a container, or means nothing there.
 FIXED = {
     "home", "webserver_port", "docs_port", "readonly_port", "sandbox_url", "run_memory_share", "crash_at",
-    "dashboard_port", "dashboard_database", "webserver_host",
+    "dashboard_port", "dashboard_database", "webserver_host", "nginx_port", "nginx_host", "tls_certificate_file",
+    "tls_key_file",
 }  # fmt: skip
+ONCE = {"migrate", "nginx-files"}
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
 BIN = Path(sys.executable).parent
 
@@ -49,32 +51,67 @@ def test_hadolint_has_nothing_to_say(tmp_path: Path) -> None:
 
 
 def test_the_parts_of_the_plan_are_there() -> None:
-    always = {"postgres", "migrate", "code", "webserver", "dashboard", "daemon", "docs", "watch", "backup"}
+    always = {"postgres", "migrate", "code", "webserver", "readonly", "dashboard", "daemon", "docs", "watch", "backup"}
+    always |= {"nginx-files", "nginx", "streams", "trade"}
     assert {name for name, service in services().items() if "profiles" not in service} == always
     assert {name: service["profiles"] for name, service in services().items() if "profiles" in service} == {
-        "readonly": ["readonly"],
         "sandbox": ["sandbox"],
     }
-    assert services()["migrate"]["restart"] == "no"
+    assert {name for name, service in services().items() if service["restart"] == "no"} == ONCE
 
 
 def test_every_part_that_stays_has_a_health_check() -> None:
-    assert [name for name, service in services().items() if "healthcheck" not in service] == ["migrate"]
+    assert {name for name, service in services().items() if "healthcheck" not in service} == ONCE
+    checks = {name: service["healthcheck"] for name, service in services().items() if name not in ONCE}
+    # Whether wallets keep up is what `watch` tells, and it is what tells.
+    assert {name for name, check in checks.items() if check.get("disable")} == {"watch", "trade"}
 
 
-def test_nothing_is_published_but_to_this_machine() -> None:
-    ports = [port for service in services().values() for port in service.get("ports", ())]
-    assert ports
-    assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in ports)
+def test_only_nginx_is_published_and_only_to_this_machine_unless_that_is_asked_for() -> None:
+    ports = {name: service["ports"] for name, service in services().items() if "ports" in service}
+    published = "${STRADES_NGINX_HOST:-127.0.0.1}:${STRADES_NGINX_PORT:-8443}:8443"
+    assert ports == {"nginx": [published]}
+    files = services()["nginx-files"]["command"]
+    assert files[files.index("--listen") + 1] == "0.0.0.0:8443"
 
 
-def test_a_published_port_is_the_one_that_is_listened_on_and_whose_health_is_asked() -> None:
-    for name, service in services().items():
-        for published in service.get("ports", ()):
-            _address, outside, inside = published.split(":")
-            command = service["command"]
-            assert command[command.index("--port") + 1] == inside == outside, name
-            assert service["healthcheck"]["test"][-1].startswith(f"http://127.0.0.1:{inside}/"), name
+def test_nginx_finds_each_part_where_it_listens_and_its_health_is_asked() -> None:
+    files = services()["nginx-files"]["command"]
+    for option in ("webserver", "readonly", "docs"):
+        service, port = files[files.index(f"--{option}") + 1].split(":")
+        command = services()[service]["command"]
+        assert command[command.index("--port") + 1] == port
+        assert services()[service]["healthcheck"]["test"][-1].startswith(f"http://127.0.0.1:{port}/"), service
+        assert "pages" in services()[service]["networks"]
+    assert "--read-only" in services()["readonly"]["command"]
+    assert "--read-only" not in services()["webserver"]["command"]
+
+
+def test_nginx_works_on_what_was_written_for_it_as_the_user_whose_socket_it_opens() -> None:
+    nginx, files, pages = services()["nginx"], services()["nginx-files"], services()["dashboard"]
+    folder, sockets = files["command"][2], files["command"][files["command"].index("--sockets") + 1]
+    assert nginx["command"][nginx["command"].index("-c") + 1] == f"{folder}/nginx.conf"
+    assert nginx["volumes"] == [f"nginx:{folder}:ro", f"sockets:{sockets}:ro"]
+    assert files["volumes"] == [f"nginx:{folder}"]
+    assert f"sockets:{sockets}" in pages["volumes"]
+    assert pages["command"][pages["command"].index("--socket") + 1] == f"{sockets}/dashboard.sock"
+    assert "--host" not in pages["command"]  # besides, it listens on its own loopback: for its health
+    user = re.findall(r"^USER (\d+)$", DOCKERFILE, re.MULTILINE)[-1]
+    assert nginx["user"] == f"{user}:{user}"
+    owned = re.findall(
+        r"install --directory --mode=0700 --owner=strades --group=strades (.*?)\nCOPY", DOCKERFILE, re.S
+    )[0]
+    assert {folder, sockets} <= set(owned.replace("\\", "").split())
+    waited = {name for name, need in nginx["depends_on"].items() if need.get("restart")}
+    assert waited == {"dashboard", "webserver", "readonly", "docs"}  # a container that is new has another address
+
+
+def test_streams_and_trading_share_the_network_of_the_code_location_and_follow_it() -> None:
+    for name in ("streams", "trade"):
+        service = services()[name]
+        assert service["network_mode"] == "service:code"
+        assert service["depends_on"]["code"] == {"condition": "service_healthy", "restart": True}
+        assert "networks" not in service
 
 
 def test_no_secret_stands_in_a_file_of_the_project() -> None:
@@ -93,7 +130,7 @@ def test_no_secret_stands_in_a_file_of_the_project() -> None:
 
 def test_a_secret_file_is_named_as_the_setting_that_it_is() -> None:
     names = {f"STRADES_{name.upper()}" for name in Settings.model_fields} | {"DATABASE_URL"}
-    assert set(compose()["secrets"]) - {"postgres_password"} <= names
+    assert set(compose()["secrets"]) - {"postgres_password", "tls_certificate", "tls_key"} <= names
 
 
 def test_a_container_has_only_the_secrets_that_it_needs() -> None:
@@ -102,6 +139,8 @@ def test_a_container_has_only_the_secrets_that_it_needs() -> None:
     assert given.pop("postgres") == {"postgres_password"}
     assert given.pop("code") == given.pop("watch") == {"DATABASE_URL"} | alerts  # who sends alerts
     assert given.pop("migrate") == {"DATABASE_URL"}  # makes roles and databases
+    assert given.pop("streams") == given.pop("trade") == {"DATABASE_URL"}
+    assert given.pop("nginx") == given.pop("nginx-files") == {"tls_certificate", "tls_key"}
     assert given.pop("dashboard") == {"STRADES_OPENID_CLIENT_SECRET"}
     assert set(given) == {"webserver", "readonly", "daemon", "backup", "docs", "sandbox"}
     assert not any(given.values())
@@ -132,12 +171,13 @@ def test_who_serves_pages_sees_no_file_of_the_home_but_those_pages() -> None:
 
 def test_settings_reach_every_part_one_by_one_and_keys_of_providers_only_the_runs() -> None:
     """`.env` as a whole may hold any secret."""
-    assert [name for name, service in services().items() if "env_file" in service] == ["code"]
+    assert [name for name, service in services().items() if "env_file" in service] == ["code", "trade"]
     passed_on = {
         f"STRADES_{name.upper()}" for name, field in Settings.model_fields.items() if field.repr and name not in FIXED
     }
     for name, service in services().items():
-        if name == "postgres":
+        if name in ("postgres", "nginx"):
+            assert not any(key.startswith("STRADES_") for key in service.get("environment", ()))
             continue
         found = {key for key, value in service["environment"].items() if value == f"${{{key}:-}}"}
         assert found == passed_on, name
@@ -161,16 +201,17 @@ def test_only_who_must_reaches_the_code_location_and_the_database() -> None:
         network: {name for name, service in services().items() if network in service.get("networks", ())}
         for network in networks
     }
-    pages = {"webserver", "readonly"}
+    pages = {"webserver", "readonly"}  # `streams`, `trade` and `sandbox` share those of `code`
     assert members == {
         "database": {"postgres", "code", "daemon", "dashboard"} | pages,
         "maintenance": {"postgres", "migrate", "backup", "watch"},
         "location": {"code", "daemon"} | pages,
-        "outside": {"code", "watch"},
-        "pages": {"docs", "dashboard"} | pages,
+        "outside": {"code", "watch", "dashboard"},
+        "pages": {"docs", "dashboard", "nginx"} | pages,
+        "front": {"nginx"},
     }
-    assert {name for name in networks if networks[name].get("internal")} == {"database", "maintenance", "location"}
-    assert {name for name, service in services().items() if "ports" in service} == members["pages"]
+    assert {name for name in networks if not networks[name].get("internal")} == {"outside", "front"}
+    assert services()["nginx-files"]["network_mode"] == "none"
 
 
 def test_a_sandbox_follows_the_code_location_whose_loopback_it_shares() -> None:
@@ -196,6 +237,14 @@ def test_nobody_is_root_and_data_lies_in_named_volumes() -> None:
     for service in services().values():
         assert service["cap_drop"] == ["ALL"]
         assert all(volume.split(":")[0] in compose()["volumes"] for volume in service.get("volumes", ()))
+
+
+def test_all_python_parts_are_one_image_and_no_tag_is_latest() -> None:
+    images = {name: service["image"] for name, service in services().items()}
+    foreign = {"postgres", "nginx"}
+    assert len({image for name, image in images.items() if name not in foreign}) == 1
+    for name in foreign:  # by an environment variable each can be a digest
+        assert re.fullmatch(r"\$\{STRADES_\w+_IMAGE:-[a-z]+:\d[\w.-]+\}", images[name])
 
 
 def test_a_part_starts_after_what_it_needs() -> None:

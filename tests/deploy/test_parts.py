@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -21,6 +22,7 @@ from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.system.ports import free_port, is_taken
 from tests.deploy.compose import PROJECT, services
 from tests.end_to_end.graphql import Webserver, wait_for
+from tests.serving.proxied import debian_program
 
 pytestmark = pytest.mark.slow
 SECONDS = 180
@@ -46,6 +48,11 @@ def environment() -> Iterator[dict[str, str]]:
         "LOGIN": str(home / "login"),
         "DASHBOARD_LOGIN": str(home / "dashboard-login"),
         "STRADES_DASHBOARD_PORT": str(free_port()),
+        "STRADES_NGINX_PORT": str(free_port()),
+        "STRADES_PUBLIC_HOST": "strades.example.org",
+        "STRADES_SANDBOX_URL": f"http://127.0.0.1:{free_port()}",
+        "SOCKETS": str(home / "sockets"),
+        "NGINX": str(home / "nginx"),
     }
     server.stop()
 
@@ -57,24 +64,35 @@ def words(command: Sequence[str], environment: dict[str, str]) -> list[str]:
         "3000": environment["STRADES_WEBSERVER_PORT"],
         "8081": environment["STRADES_DOCS_PORT"],
         "8000": environment["STRADES_DASHBOARD_PORT"],
+        "3001": "1",  # nobody asks for it here
+        "8443": environment["STRADES_NGINX_PORT"],
+        "/run/strades": environment["SOCKETS"],
+        "/run/strades/dashboard.sock": f"{environment['SOCKETS']}/dashboard.sock",
+        "/var/lib/strades-nginx": environment["NGINX"],
+        "/var/lib/strades-nginx/nginx.conf": f"{environment['NGINX']}/nginx.conf",
+        "/tmp/": f"{environment['NGINX']}/",
         "/var/lib/strades-backups": environment["BACKUPS"],
         "/var/lib/strades-login/DATABASE_URL": environment["LOGIN"],
         "/var/lib/strades-dashboard-login/URL": environment["DASHBOARD_LOGIN"],
     }
     ports = "|".join(port for port in replaced if port.isdigit())
+    hosts = [re.sub(r"^(webserver|readonly|docs):", "127.0.0.1:", word) for word in command]
     return [
-        replaced.get(word) or re.sub(rf":({ports})\b", lambda found: f":{replaced[found[1]]}", word) for word in command
+        replaced.get(word) or re.sub(rf":({ports})\b", lambda found: f":{replaced[found[1]]}", word) for word in hosts
     ]
 
 
 def command_of(name: str, environment: dict[str, str]) -> list[str]:
     """What a service runs: its own entry point, or that of the image."""
     entrypoint = services()[name].get("entrypoint", ["python", "-m", "strades_pipelines.installation.container"])
-    return words([*entrypoint, *services()[name]["command"]], environment)
+    program = [debian_program("nginx")] if name == "nginx" else entrypoint
+    return words([*program, *services()[name]["command"]], environment)
 
 
 def environment_of(name: str, environment: dict[str, str]) -> dict[str, str]:
     """What a service is given of it: one that reads the file of `migrate` has no other URL of a database."""
+    if name == "nginx":
+        return dict(os.environ)
     if name == "dashboard":
         kept = {name: value for name, value in environment.items() if name != "DATABASE_URL"}
         return {**kept, "STRADES_HOME": f"{environment['STRADES_HOME']}-of-{name}"}
@@ -108,7 +126,8 @@ def healthy(name: str, environment: dict[str, str]) -> bool:
     """What the service's own health check says, in time."""
     check = words(services()[name]["healthcheck"]["test"][1:], environment)
     deadline = time.monotonic() + SECONDS
-    port = {name: f"STRADES_{name.upper()}_PORT" for name in ("code", "webserver", "dashboard", "docs")}.get(name)
+    listening = ("code", "webserver", "dashboard", "docs", "nginx")
+    port = {name: f"STRADES_{name.upper()}_PORT" for name in listening}.get(name)
     while port and not listens(int(environment[port])) and time.monotonic() < deadline:
         time.sleep(0.5)
     while time.monotonic() < deadline:
@@ -133,16 +152,27 @@ def test_the_parts_start_serve_and_end(environment: dict[str, str]) -> None:
         assert connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)
     with psycopg.connect(environment["DATABASE_URL"].replace("/postgres", "/strades_sandbox")) as connection:
         assert connection.execute("SELECT world FROM ops.world").fetchone() == ("sandbox",)
-    Path(environment["BACKUPS"]).mkdir()
+    for folder in ("BACKUPS", "SOCKETS"):
+        Path(environment[folder]).mkdir()
+    debian_program("nginx")
+    subprocess.run(command_of("nginx-files", environment), cwd=PROJECT, env=environment, check=True)
     with ExitStack() as stack:
-        for name in ("code", "webserver", "dashboard", "daemon", "docs", "backup"):
+        for name in ("code", "webserver", "dashboard", "daemon", "docs", "backup", "streams", "nginx"):
             stack.enter_context(running(name, environment))
             assert healthy(name, environment), name
-        answer = Webserver(f"http://127.0.0.1:{environment['STRADES_WEBSERVER_PORT']}").ask(LOCATION)
+        stack.enter_context(running("trade", environment))
+        answer = Webserver(f"http://127.0.0.1:{environment['STRADES_WEBSERVER_PORT']}/dagster").ask(LOCATION)
         [entry] = answer["workspaceOrError"]["locationEntries"]
         assert entry == {"name": "strades", "locationOrLoadError": {"__typename": "RepositoryLocation"}}
+        wait_for("the paper wallet", partial(has_opened_a_wallet, environment), seconds=60)  # which `trade` opens
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://127.0.0.1:{environment['STRADES_WEBSERVER_PORT']}/", timeout=2)
+
+
+def has_opened_a_wallet(environment: dict[str, str]) -> bool:
+    """Whether the execution worker has made its first pass."""
+    with psycopg.connect(environment["DATABASE_URL"].replace("/postgres", "/strades_sandbox")) as connection:
+        return connection.execute("SELECT 1 FROM trading.wallets WHERE mode = 'paper'").fetchone() is not None
 
 
 def test_a_sandbox_whose_code_location_is_gone_is_not_healthy(environment: dict[str, str]) -> None:

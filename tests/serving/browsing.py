@@ -32,7 +32,7 @@ def browser_program() -> str:
 
 
 @contextmanager
-def browser_running() -> "Iterator[Browser]":
+def browser_running(*arguments: str) -> "Iterator[Browser]":
     """A browser without a window that knows the stranger's names."""
     from playwright.sync_api import sync_playwright
 
@@ -40,7 +40,7 @@ def browser_running() -> "Iterator[Browser]":
     names = ", ".join(f"MAP {name} 127.0.0.1" for name in (STRANGER, REBOUND))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=program, args=[f"--host-resolver-rules={names}", "--disable-dev-shm-usage"]
+            executable_path=program, args=[f"--host-resolver-rules={names}", "--disable-dev-shm-usage", *arguments]
         )
         try:
             yield browser

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from email.message import Message
 from http.client import HTTPConnection, HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -133,7 +134,7 @@ class Recorder:
     """A server that keeps the headers of each request, for what a part behind NGINX is sent."""
 
     port: int = 0
-    seen: list[tuple[str, HTTPMessage]] = field(default_factory=list)
+    seen: list[tuple[str, Message]] = field(default_factory=list)
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def test_nginx_takes_the_files_also_in_a_folder_with_a_blank(folder: Path) -> No
 def test_tor_takes_the_torrc_which_is_a_service_and_no_client(folder: Path) -> None:
     write(described(folder))
     torrc = folder / "nginx" / "torrc"
-    check = [debian_program("tor"), "--verify-config", "-f", torrc]
+    check = [debian_program("tor"), "--verify-config", "-f", str(torrc)]
     checked = subprocess.run(check, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
     assert {"SocksPort 0", "HiddenServiceVersion 3"} <= set(torrc.read_text().splitlines())

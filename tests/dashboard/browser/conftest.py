@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from strades_pipelines.settings import PROJECT
+from strades_pipelines.serving.nginx import Site, site
+from strades_pipelines.settings import PROJECT, Settings
 from strades_pipelines.system.ports import free_port
 from tests.conftest import cloned
-from tests.dashboard.browser.watching import Watched, sign_up
+from tests.dashboard.browser.watching import Watched, sign_in, sign_up
 from tests.dashboard.browser.world import NOW, fill
-from tests.dashboard.conftest import home
+from tests.dashboard.conftest import hashed_password, home, point_at, restored
 from tests.serving.browsing import browser_running
+from tests.serving.proxied import nginx_running
 from tests.serving.serving import code_location, webserver
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 START_SECONDS = 120
+# With STRADES_BROWSE_THROUGH_NGINX the journeys of test_browser.py go through NGINX, over TLS; in CI one other does.
+THROUGH_NGINX = "STRADES_BROWSE_THROUGH_NGINX" in os.environ
 DAGSTER = "telemetry: {enabled: false}\nrun_coordinator: {module: dagster, class: QueuedRunCoordinator}\n"
 State = Any  # cookies, as Playwright keeps them
 PageOf = Callable[..., Watched]
@@ -47,7 +51,7 @@ class Installation:
 def browser() -> "Iterator[Browser]":
     """One for the file. Playwright keeps an event loop in this thread, where Django would use no connection."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with browser_running() as started:
+    with browser_running(*["--ignore-certificate-errors"] * THROUGH_NGINX) as started:
         yield started
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
@@ -60,12 +64,36 @@ def installation(template: str, browser: "Browser", tmp_path_factory: pytest.Tem
     with cloned(template) as url, ExitStack() as parts, ExitStack() as dagster:
         fill(url)
         location = code_location(folder, "tests.dashboard.location", "strades", STRADES_TEST_WORLD=url)
-        served = dagster.enter_context(webserver(folder, parts.enter_context(location)))
-        yield Installation(parts.enter_context(_dashboard(url, served.port)), url, served.url, folder, dagster.close)
+        workspace = parts.enter_context(location)
+        prefix = "/dagster" if THROUGH_NGINX else ""
+        served = dagster.enter_context(webserver(folder, workspace, path_prefix=prefix))
+        described = None
+        if THROUGH_NGINX:
+            ports = Settings(_env_file=None, webserver_port=served.port, nginx_port=free_port())
+            described = site(ports, folder / "nginx", folder)
+        shown = parts.enter_context(dashboard_running(url, served.port, described))
+        if described is not None:
+            shown = parts.enter_context(nginx_running(described)).url
+            make_account(url, "ada", "admin")  # behind a proxy no page makes the first one
+        yield Installation(shown, url, served.url, folder, dagster.close)
+
+
+def make_account(database: str, name: str, role: str) -> None:
+    """Make an account, as `strades dashboard createuser` does."""
+    with restored():
+        point_at(database)
+        from dashboard.accounts.models import User
+
+        User.objects.create(pseudo=name, password=hashed_password(), role=role)
 
 
 @contextmanager
-def _dashboard(database: str, dagster_port: int) -> Iterator[str]:
+def dashboard_running(database: str, dagster_port: int, described: Site | None = None) -> Iterator[str]:
+    """The dashboard's own process; gives its address without NGINX.
+
+    Args:
+        described: NGINX in front of it.
+    """
     url = f"http://127.0.0.1:{(port := free_port())}"
     environment = {
         **os.environ,
@@ -75,17 +103,20 @@ def _dashboard(database: str, dagster_port: int) -> Iterator[str]:
         "STRADES_WEBSERVER_PORT": str(dagster_port),
     }
     command = [sys.executable, "-m", "dashboard", "serve", "--port", str(port)]
+    if described is not None:
+        environment["STRADES_NGINX_PORT"] = described.listen.rpartition(":")[2]
+        environment["STRADES_PUBLIC_HOST"] = ",".join(described.origins)
+        command += ["--socket", str(described.dashboard_socket)]
     process = subprocess.Popen(command, cwd=PROJECT, env=environment)
     try:
-        wait_until_served(process, f"{url}/health/")
+        _wait(process, f"{url}/health/")
         yield url
     finally:
         process.terminate()
         assert process.wait(timeout=60) in (0, -15)
 
 
-def wait_until_served(process: "subprocess.Popen[bytes]", url: str) -> None:
-    """Wait until the dashboard answers at `url`."""
+def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -102,7 +133,10 @@ def admin(installation: Installation, browser: "Browser") -> State:
     """The cookies of the first account, an admin's with a second factor."""
     with browser.new_context() as context:
         watched = Watched(context.new_page(), installation.url)
-        sign_up(watched.page, f"{installation.url}/", "ada")
+        if THROUGH_NGINX:
+            sign_in(watched.page, installation.url, "ada")
+        else:
+            sign_up(watched.page, f"{installation.url}/", "ada")
         assert watched.wrong == []
         return context.storage_state()
 

@@ -1,21 +1,18 @@
 """The whole behind NGINX: the dashboard on its Unix socket, both of Dagster's webservers, and the dbt docs."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strades_pipelines.serving.nginx import Site, site
-from strades_pipelines.settings import PROJECT, Settings
+from strades_pipelines.serving.nginx import site
+from strades_pipelines.settings import Settings
 from strades_pipelines.system.ports import free_port
 from tests.conftest import cloned
-from tests.dashboard.browser.conftest import wait_until_served
-from tests.dashboard.browser.world import NOW, fill
-from tests.dashboard.conftest import hashed_password, home, point_at, restored
+from tests.dashboard.browser.conftest import dashboard_running
+from tests.dashboard.browser.world import fill
+from tests.dashboard.conftest import hashed_password, point_at, restored
 from tests.serving.proxied import ONION, Proxy, nginx_running
 from tests.serving.serving import Served, code_location, running, webserver
 
@@ -29,7 +26,6 @@ class Front:
 
     proxy: Proxy
     dagster: Served
-    dashboard_port: int
     database: str
     cookies: dict[str, str]
 
@@ -52,7 +48,7 @@ def front_running(template: str, folder: Path) -> Iterator[Front]:
         shown = {"path_prefix": "/dagster", "public_host": names}
         full = parts.enter_context(webserver(folder, workspace, **shown))
         readonly = parts.enter_context(webserver(folder, workspace, "--read-only", **shown))
-        docs, pages = free_port(), free_port()
+        docs = free_port()
         module = ["python", "-m", "strades_pipelines.serving.docs_server", "--port", str(docs), str(folder / "docs")]
         parts.enter_context(running(module, docs, folder, STRADES_PUBLIC_HOST=names))
         found = Settings(
@@ -64,29 +60,9 @@ def front_running(template: str, folder: Path) -> Iterator[Front]:
             docs_port=docs,
         )
         described = site(found, folder / "nginx", folder)
-        parts.enter_context(_dashboard(url, pages, described, names))
+        parts.enter_context(dashboard_running(url, full.port, described))
         proxy = parts.enter_context(nginx_running(described))
-        yield Front(proxy, full, pages, url, cookies)
-
-
-@contextmanager
-def _dashboard(database: str, port: int, described: Site, names: str) -> Iterator[None]:
-    environment = {
-        **os.environ,
-        "STRADES_DASHBOARD_DATABASE": database,
-        "STRADES_HOME": str(home()),
-        "STRADES_SANDBOX_NOW": NOW.isoformat(),
-        "STRADES_NGINX_PORT": described.listen.rpartition(":")[2],
-        "STRADES_PUBLIC_HOST": names,
-    }
-    listening = ["--port", str(port), "--socket", str(described.dashboard_socket)]
-    process = subprocess.Popen([sys.executable, "-m", "dashboard", "serve", *listening], cwd=PROJECT, env=environment)
-    try:
-        wait_until_served(process, f"http://127.0.0.1:{port}/health/")
-        yield
-    finally:
-        process.terminate()
-        assert process.wait(timeout=60) in (0, -15)
+        yield Front(proxy, full, url, cookies)
 
 
 def _signed_in(url: str) -> dict[str, str]:

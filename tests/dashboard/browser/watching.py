@@ -90,7 +90,22 @@ def sign_up(page: "Page", address: str, name: str) -> None:
     page.fill("#id_password2", PASSWORD)
     page.click("main button.primary")
     page.wait_for_url("**/")
-    page.goto(f"{address.split('/', 3)[0]}//{address.split('/', 3)[2]}/account/second-factor/app/")
+    add_second_factor(page, "/".join(address.split("/", 3)[:3]))
+
+
+def sign_in(page: "Page", url: str, name: str) -> None:
+    """Sign in with name and password, and set a second factor up."""
+    page.goto(f"{url}/account/sign-in/")
+    page.fill("#id_login", name)
+    page.fill("#id_password", PASSWORD)
+    page.click("main button.primary")
+    page.wait_for_url("**/")
+    add_second_factor(page, url)
+
+
+def add_second_factor(page: "Page", url: str) -> None:
+    """Set up an authenticator app for who is signed in at `url`."""
+    page.goto(f"{url}/account/second-factor/app/")
     page.fill("#id_password", PASSWORD)
     page.click("main button.primary")
     page.fill("#id_code", totp(page.inner_text("#secret")))
