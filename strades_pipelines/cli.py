@@ -24,6 +24,7 @@ from strades_pipelines.research import research_commands, strategy_checks
 from strades_pipelines.research.research_options import Json
 from strades_pipelines.settings import SettingsError, settings
 from strades_pipelines.system import stopping
+from strades_pipelines.system.json_logs import log_as_json
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="From a list of sources to trades you can account for."
@@ -51,6 +52,8 @@ def main() -> None:
     stopping.arm()
     os.umask(0o077)  # what an installation writes is for its owner alone
     try:
+        if settings().log_format == "json":
+            log_as_json()
         with stopping.at_stop(_end_queries):
             sys.exit(app(standalone_mode=False) or 0)
     except typer.Abort:

@@ -269,6 +269,8 @@ def _ports() -> str:
     }
     if (readonly := settings().readonly_port) is not None:
         ports["read-only pages"] = readonly
+    if (metrics := settings().metrics_port) is not None:
+        ports["metrics"] = metrics
     if settings().world == "sandbox":
         ports["sandbox"] = urlsplit(settings().sandbox_url).port or 80
     listed = [f"{name} 127.0.0.1:{port} ({'in use' if _taken(port) else 'free'})" for name, port in ports.items()]
