@@ -269,13 +269,20 @@ def trace(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    security: Annotated[
+        bool, typer.Option("--security", help="Against docs/security.md instead; best while `strades up` runs.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Check this installation, with a hint for each thing that is wrong."""
     from strades_pipelines.installation.doctor import examine, show_findings
     from strades_pipelines.installation.examination import keep_examination
+    from strades_pipelines.installation.security_check import examine_security
 
-    findings = examine()
-    keep_examination(findings, now=settings().now())
+    findings = examine_security() if security else examine()
+    if not security:
+        keep_examination(findings, now=settings().now())
     _print_json([finding.__dict__ for finding in findings]) if as_json else show_findings(findings, Console())
     raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
 

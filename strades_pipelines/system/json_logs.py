@@ -39,7 +39,7 @@ class JsonFormatter(logging.Formatter):
         """Write a record."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"at": at, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
-        line |= _run_ids(record) | _ids.get()
+        line |= {**_run_ids(record), **_ids.get()}
         if record.exc_info:
             line["error"] = record.exc_text or self.formatException(record.exc_info)  # a filter may have masked it
         return masked(json.dumps(line, ensure_ascii=False, default=str))

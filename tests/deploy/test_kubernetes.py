@@ -171,19 +171,21 @@ def test_dagsters_launcher_takes_what_runs_are_given() -> None:
     """By `dagster-k8s` itself: names of Kubernetes in camel case, merged into the pod of a run."""
     from dagster_k8s.job import UserDefinedDagsterK8sConfig
 
+    read: Any = UserDefinedDagsterK8sConfig.from_dict
+
     given = values()["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
     names = {
         "containerConfig": "container_config",
         "podSpecConfig": "pod_spec_config",
         "jobSpecConfig": "job_spec_config",
     }
-    config = UserDefinedDagsterK8sConfig.from_dict({names[key]: value for key, value in given.items()})
+    config = read({names[key]: value for key, value in given.items()})
     assert config.job_spec_config["backoff_limit"] == 0
     assert config.container_config["security_context"]["read_only_root_filesystem"] is True
     assert config.pod_spec_config["security_context"]["run_as_non_root"] is True
-    typo = {"container_config": {"securityContexts": {}}}
+    typo: Document = {"container_config": {"securityContexts": {}}}
     with pytest.raises(Exception, match="securityContexts"):
-        UserDefinedDagsterK8sConfig.from_dict(typo)
+        read(typo)
 
 
 def test_runs_are_as_bounded_as_on_one_machine() -> None:
