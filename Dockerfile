@@ -20,7 +20,8 @@ COPY sandbox sandbox
 COPY dashboard dashboard
 COPY dependencies dependencies
 RUN VIRTUAL_ENV=/opt/venv uv pip install --no-deps --no-build-isolation --editable . \
-    && /opt/venv/bin/python -m dependencies remove-unused
+    && /opt/venv/bin/python -m dependencies remove-unused \
+    && /opt/venv/bin/python -m dependencies sbom > sbom.cdx.json
 
 FROM ${PYTHON_IMAGE} AS run
 

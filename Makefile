@@ -1,6 +1,6 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up serve test signals fuzz trials lint format lock notice weight bench clean new-source new-strategy
+.PHONY: help setup run up serve test signals fuzz trials lint format lock notice sbom weight bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -89,6 +89,9 @@ lock: setup ## resolve requirements.lock again
 
 notice: setup ## write NOTICE.md's table from the installed packages
 	@$(BIN)/python -m dependencies notice
+
+sbom: setup ## the software bill of materials of what runs, as CycloneDX
+	@$(BIN)/python -m dependencies sbom
 
 weight: setup ## the largest packages of the environment, in MB
 	@$(BIN)/python -m dependencies sizes

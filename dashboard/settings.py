@@ -229,7 +229,10 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "text": {"format": "{levelname} {name}: {message}", "style": "{"},
+        "json": {"()": "strades_pipelines.system.json_logs.JsonFormatter"},
+    },
     "filters": {
         "once_a_minute": {"()": "dashboard.logs.OnceAMinute"},
         "without_keys": {"()": "dashboard.logs.WithoutKeys"},  # after it, which counts lines before their arguments
@@ -237,7 +240,7 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
+            "formatter": settings().log_format,
             "filters": ["once_a_minute", "without_keys"],
         }
     },

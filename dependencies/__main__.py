@@ -1,22 +1,28 @@
-"""`python -m dependencies sizes|remove-unused|notice|check`: look after the environment's packages."""
+"""`python -m dependencies COMMAND`: look after the environment's packages; `USAGE` names the commands."""
 
 import sys
 
+from dependencies.audit import audit_problems
 from dependencies.licences import LicenceError
 from dependencies.notice import problems, update_notice
+from dependencies.sbom import sbom_document
 from dependencies.sizes import package_sizes, size_report
 from dependencies.unused import remove_unused
 
-USAGE = "expected `sizes`, `remove-unused`, `notice` or `check`"
+USAGE = "expected `sizes`, `remove-unused`, `notice`, `check`, `sbom` or `audit` (reads the JSON of pip-audit)"
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; 0, 1 when a licence or NOTICE.md is not right, 2 when the command is unknown."""
+    """Run one command; 0, 1 when something is not right, 2 when the command is unknown."""
     match arguments:
         case ["sizes"]:
             print(size_report(package_sizes()))
         case ["remove-unused"]:
             remove_unused()
+        case ["sbom"]:
+            print(sbom_document(), end="")
+        case ["audit"]:
+            return _print_problems(audit_problems(sys.stdin.read()))
         case ["notice" | "check" as command]:
             return _notice(command)
         case _:
@@ -33,9 +39,13 @@ def _notice(command: str) -> int:
         found = problems()
     except LicenceError as error:
         found = [str(error)]
-    for line in found:
+    return _print_problems(found)
+
+
+def _print_problems(problems: list[str]) -> int:
+    for line in problems:
         print(line, file=sys.stderr)
-    return 1 if found else 0
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from strades_pipelines.research import research_commands, strategy_checks
 from strades_pipelines.research.research_options import Json
 from strades_pipelines.settings import SettingsError, settings
 from strades_pipelines.system import stopping
+from strades_pipelines.system.json_logs import log_as_json
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="From a list of sources to trades you can account for."
@@ -51,6 +52,8 @@ def main() -> None:
     stopping.arm()
     os.umask(0o077)  # what an installation writes is for its owner alone
     try:
+        if settings().log_format == "json":
+            log_as_json()
         with stopping.at_stop(_end_queries):
             sys.exit(app(standalone_mode=False) or 0)
     except typer.Abort:
@@ -273,13 +276,20 @@ def trace(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    security: Annotated[
+        bool, typer.Option("--security", help="Against docs/security.md instead; best while `strades up` runs.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Check this installation, with a hint for each thing that is wrong."""
     from strades_pipelines.installation.doctor import examine, show_findings
     from strades_pipelines.installation.examination import keep_examination
+    from strades_pipelines.installation.security_check import examine_security
 
-    findings = examine()
-    keep_examination(findings, now=settings().now())
+    findings = examine_security() if security else examine()
+    if not security:
+        keep_examination(findings, now=settings().now())
     _print_json([finding.__dict__ for finding in findings]) if as_json else show_findings(findings, Console())
     raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
 

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     sandbox_seed: int = Field(20260101, description="seed of the synthetic market")
     webserver_port: int = Field(3000, ge=1, le=65535)
     webserver_host: str = Field("127.0.0.1", description="where the dashboard reaches Dagster's webserver")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="port of /metrics for Prometheus; none without it"
+    )
     docs_port: int = Field(8081, ge=1, le=65535)
     dashboard_port: int = Field(8000, ge=1, le=65535)
     dashboard_signup: Literal["off", "invitation", "open"] = Field(
@@ -138,6 +141,9 @@ class Settings(BaseSettings):
     alert_smtp: str | None = Field(
         None, repr=False, description="mail server of alerts: smtp://user:password@host:587, or smtps://"
     )
+    alert_heartbeat: str | None = Field(
+        None, repr=False, description="URL that is called each minute while somebody watches; may hold a token"
+    )
     alert_from: str = Field("strades@localhost", description="sender of alerts by mail")
     alert_to: str = Field("", description="receivers of alerts by mail, with commas between")
     events_kept_days: int = Field(
@@ -156,6 +162,9 @@ class Settings(BaseSettings):
         gt=0,
         le=1,
         description="a run under `strades up` that uses more of the machine's memory than this is ended",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="json: one object a line, with the ids of run, source and wallet"
     )
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
     spider_database: str | None = Field(
@@ -205,10 +214,10 @@ class Settings(BaseSettings):
         files = _SecretFiles(settings_cls, file_secret_settings.secrets_dir)
         return init_settings, env_settings, dotenv_settings, files
 
-    @field_validator("alert_webhook", "alert_smtp")
+    @field_validator("alert_webhook", "alert_smtp", "alert_heartbeat")
     @classmethod
     def _names_a_server(cls, url: str | None, info: ValidationInfo) -> str | None:
-        schemes = ("http", "https") if info.field_name == "alert_webhook" else ("smtp", "smtps")
+        schemes = ("smtp", "smtps") if info.field_name == "alert_smtp" else ("http", "https")
         try:
             parts = urlsplit((url or "").strip())
             is_good = parts.scheme in schemes and bool(parts.hostname)

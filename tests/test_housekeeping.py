@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from strades_pipelines.brokerage.trading_rows import insert, line_row
+from strades_pipelines.datamanager.cron import longest_wait
 from strades_pipelines.datamanager.inventory import Stretch, stretches_of, write_inventory
-from strades_pipelines.defs.automation.freshness import longest_wait
 from strades_pipelines.defs.maintenance.housekeeping import (
     delete_expired_sessions,
     inventory,

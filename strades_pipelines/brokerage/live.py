@@ -24,6 +24,7 @@ from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.pipelining import commit_lazily
 from strades_pipelines.market.order_terms import Refusal, TradingDecision
 from strades_pipelines.strategy.events import microseconds, moment
+from strades_pipelines.system.json_logs import log_ids
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -196,7 +197,8 @@ def for_each(
     errors: dict[str, str] = {}
     for name in wallets:
         try:
-            results[name] = work(name)
+            with log_ids(wallet=name):
+                results[name] = work(name)
         except Exception as error:
             errors[name] = _line(error)
             for connection in connections:

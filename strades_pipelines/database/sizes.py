@@ -38,12 +38,12 @@ class Disk:
         return 1 - self.free / self.total
 
 
-def read_disk() -> Disk:
-    """The disk that holds the home, or will."""
-    home = settings().home
-    while not home.exists():
-        home = home.parent
-    usage = shutil.disk_usage(home)
+def read_disk(folder: Path | None = None) -> Disk:
+    """The disk that holds a folder, or will; by default the home's."""
+    folder = folder or settings().home
+    while not folder.exists():
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
     return Disk(usage.total, usage.free)
 
 

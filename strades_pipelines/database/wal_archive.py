@@ -56,4 +56,6 @@ def _command(*words: str | Path) -> str:
     """A command as PostgreSQL's shell reads it; in our words, a percent sign stands for itself."""
     placeholders = ("%p", "%f")
     program = [sys.executable, "-I", str(Path(wal_segment.__file__)), *words]
-    return " ".join(word if word in placeholders else shlex.quote(str(word)).replace("%", "%%") for word in program)
+    return " ".join(
+        str(word) if word in placeholders else shlex.quote(str(word)).replace("%", "%%") for word in program
+    )

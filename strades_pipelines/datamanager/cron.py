@@ -6,10 +6,16 @@ forward or back. A test compares the times with those of Dagster's scheduler.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 6))
 LONGEST_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+
+# Any four weeks hold the longest wait of a weekly schedule; one that ticks less often is given a month and a half.
+LOOKED_AT = timedelta(weeks=4)
+RARE = timedelta(days=45)
+A_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def cron_problem(expression: str) -> str | None:
@@ -74,3 +80,9 @@ def ticks(expression: str, start: datetime, end: datetime) -> Iterator[datetime]
             found = (day.replace(hour=hour, minute=minute) for hour in hours for minute in minutes)
             yield from (at for at in found if start <= at < end)
         day += timedelta(days=1)
+
+
+def longest_wait(expression: str) -> timedelta:
+    """The longest time between two ticks of a checked expression."""
+    found = list(ticks(expression, A_MONDAY, A_MONDAY + LOOKED_AT))
+    return max((after - before for before, after in pairwise(found)), default=RARE)

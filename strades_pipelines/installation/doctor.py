@@ -14,7 +14,7 @@ import psutil
 from rich.console import Console
 
 from strades_pipelines.installation.examination import Finding
-from strades_pipelines.settings import PROJECT, settings
+from strades_pipelines.settings import settings
 
 SPACE_NEEDED = 2 * 1024**3
 UP_GRACE_SECONDS = 180  # that a part of `strades up` may take to start
@@ -127,11 +127,11 @@ def _short(size: float) -> str:
 
 
 def _privacy() -> str:
+    from strades_pipelines.installation.security_check import open_to_others
+
     home = settings().home
-    private = [home, home / "postgres" / "password", home / "backup.key", home / "dashboard.key", PROJECT / ".env"]
-    open_to_others = [path for path in private if path.exists() and path.stat().st_mode & 0o077]
-    if open_to_others:
-        raise RuntimeError(f"others may read {', '.join(map(str, open_to_others))}; `chmod go= FILE`")
+    if found := open_to_others():
+        raise RuntimeError(f"others may read {', '.join(map(str, found))}; `chmod go= FILE`")
     return f"{home} is for its owner alone" if home.exists() else "nothing is made yet"
 
 
@@ -283,6 +283,8 @@ def _ports() -> str:
         ports["read-only pages"] = readonly
     if (front := settings().nginx_port) is not None:
         ports["NGINX"] = front
+    if (metrics := settings().metrics_port) is not None:
+        ports["metrics"] = metrics
     if settings().world == "sandbox":
         ports["sandbox"] = urlsplit(settings().sandbox_url).port or 80
     listed = [f"{name} 127.0.0.1:{port} ({'in use' if _taken(port) else 'free'})" for name, port in ports.items()]

@@ -38,7 +38,7 @@ from strades_pipelines.supervision.record import Record, new_record, read_record
 from strades_pipelines.supervision.run_guard import RunGuard
 from strades_pipelines.supervision.supervisor import Supervisor, Telling
 from strades_pipelines.supervision.timing import Timing
-from strades_pipelines.supervision.watch import WalletWatch
+from strades_pipelines.supervision.watch import WorkWatch
 from strades_pipelines.system.child_environment import for_alerts
 from strades_pipelines.system.ports import PortInUse, is_taken
 from strades_pipelines.system.terminal import Output
@@ -138,6 +138,7 @@ def _check_ports() -> None:
     ports = {
         "STRADES_WEBSERVER_PORT": settings().webserver_port,
         "STRADES_READONLY_PORT": settings().readonly_port,
+        "STRADES_METRICS_PORT": settings().metrics_port,
         "STRADES_DOCS_PORT": settings().docs_port,
         "STRADES_DASHBOARD_PORT": settings().dashboard_port,
         "STRADES_NGINX_PORT": settings().nginx_port,
@@ -223,7 +224,7 @@ class Extras:
         folders = [PROJECT / name for name in ("strades_pipelines", "scrapers")]
         self._changes = ChangeWatch(lambda: fingerprint(folders, [settings().sources]))
         self._runs = RunGuard(output, parts.children["code"])
-        self._wallets = WalletWatch(alerts.put, output.tell)
+        self._work = WorkWatch(alerts.put, output.tell)
         self._commands = CommandWatch(output.tell, output.note)
         self._data_requests = CommandWatch(output.tell, output.note, carry_out_in_child, "data request")
 
@@ -239,7 +240,7 @@ class Extras:
         if self._runs.idle and self._changes.changed():
             self._changes.loaded()
             restart_readers(supervisor.restart, self._parts.children)
-        self._wallets.look(supervisor.quiet_since("daemon"))
+        self._work.look(supervisor.quiet_since("daemon"))
 
     def close(self) -> None:
         """End what it started."""

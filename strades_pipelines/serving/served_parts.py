@@ -37,7 +37,13 @@ from strades_pipelines.supervision.probes import WebserverProbe, code_answers, p
 from strades_pipelines.supervision.process_table import is_stopped
 from strades_pipelines.supervision.stream_probe import streams_answer
 from strades_pipelines.supervision.supervisor import Supervisor
-from strades_pipelines.system.child_environment import for_dagster, for_dashboard, for_programs, without_secrets
+from strades_pipelines.system.child_environment import (
+    for_dagster,
+    for_dashboard,
+    for_programs,
+    for_reader,
+    without_secrets,
+)
 from strades_pipelines.system.terminal import Output
 
 LOCATION = ["--module-name", "strades_pipelines.definitions", "--location-name", "strades"]
@@ -72,6 +78,7 @@ class Parts:
             self._daemon(),
             *([self._streams()] if wanted_streams(settings().sources) else []),
             self._docs(),
+            *([self._metrics(port)] if (port := settings().metrics_port) else []),
             self._dashboard(),
             *([self._nginx()] if settings().nginx_port else []),
         ]
@@ -158,6 +165,14 @@ class Parts:
         probe = partial(page_answers, f"http://127.0.0.1:{settings().docs_port}/", "HEAD")
         command = ["sh", "-c", f"{make} && exec {serve}"]
         return self._part("docs", lambda: command, lambda: os.environ, probe, needs=("database",), start_seconds=600)
+
+    def _metrics(self, port: int) -> Part:
+        """Figures for Prometheus, read as the role of daily work."""
+        command = [sys.executable, "-m", "strades_pipelines.serving.metrics_server", "--port", str(port)]
+        probe = partial(page_answers, f"http://127.0.0.1:{port}/metrics")
+        return self._part(
+            "metrics", lambda: command, lambda: for_reader(os.environ, database_url()), probe, needs=("database",)
+        )
 
     def _dashboard(self) -> Part:
         """The pages people work with; makes its tables and static files before it listens."""

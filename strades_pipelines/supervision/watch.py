@@ -2,18 +2,21 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
+from urllib.request import urlopen
 
 import psycopg
 
 from strades_pipelines.database.connection import DAGSTER_DATABASE, WORLD_DATABASES, running_url
 from strades_pipelines.settings import settings
+from strades_pipelines.supervision.alert_rules import alerts_due
 from strades_pipelines.supervision.down import record_path
+from strades_pipelines.supervision.metrics import read_metrics
 from strades_pipelines.supervision.record import read_record
 from strades_pipelines.supervision.watchdog import (
     Lag,
@@ -24,9 +27,10 @@ from strades_pipelines.supervision.watchdog import (
     read_tickers,
     read_wallets,
 )
-from strades_pipelines.system.alerting import send_alert
+from strades_pipelines.system.alerting import logger, send_alert
 
 SECONDS = 60
+HEARTBEAT_SECONDS = 8
 # After a start or a pause what was missed is caught up with first.
 CATCH_UP = timedelta(minutes=15)
 
@@ -38,6 +42,7 @@ class Status:
     lags: list[Lag]
     newest: str
     at: datetime
+    can_read: bool = True  # whether the database answered
 
     @property
     def line(self) -> str:
@@ -70,25 +75,31 @@ def work_line() -> tuple[bool, str]:
 def look_and_alert() -> Status:
     """Look at this installation, and alert what was not told; what was told is kept in the home."""
     status = look_here()
-    path = settings().home / "watch.json"
-    open_lags = OpenLags(_read_told(path))
-    for lag in open_lags.new(status.lags):
+    if status.can_read:
+        status = replace(status, lags=[*status.lags, *_due_here()])
+    for lag in OpenLags(settings().home / "watch.json").new(status.lags):
         send_alert(lag.what, lag.detail)
-    with suppress(OSError):  # a full disk holds back no alert; it may come twice then
-        path.write_text(json.dumps(sorted(open_lags.told)))
+    say_that_somebody_looks()
     return status
 
 
-def _read_told(path: Path) -> list[str]:
-    try:
-        told = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return []
-    return [str(what) for what in told] if isinstance(told, list) else []
+def _due_here() -> list[Lag]:
+    world = WORLD_DATABASES[settings().world]
+    return list(alerts_due(read_metrics(lambda: running_url(world), lambda: running_url(DAGSTER_DATABASE))))
+
+
+def say_that_somebody_looks() -> None:
+    """Call the dead man's switch, which alerts from outside once nobody has called it for some minutes."""
+    if url := settings().alert_heartbeat:
+        try:
+            with urlopen(url, timeout=HEARTBEAT_SECONDS):
+                pass
+        except OSError as error:  # the address holds a token, and some errors repeat it
+            logger.warning("the dead man's switch did not answer: %s", type(error).__name__)
 
 
 def _database_lag(detail: str) -> Status:
-    return Status([Lag("database", detail)], "", datetime.now(UTC))
+    return Status([Lag("database", detail)], "", datetime.now(UTC), can_read=False)
 
 
 def look(dagster_url: str, world_url: str, *, since: datetime | None = None) -> Status:
@@ -112,24 +123,32 @@ def look(dagster_url: str, world_url: str, *, since: datetime | None = None) -> 
 
 
 class OpenLags:
-    """Which lags were told: each is told once, until it was not behind for a look."""
+    """Which lags were told: each is told once, until it was not behind for a look; a file outlives a restart."""
 
-    def __init__(self, told: Iterable[str] = ()) -> None:
-        self.told = set(told)
+    def __init__(self, file: Path) -> None:
+        self._file = file
 
     def new(self, lags: list[Lag]) -> list[Lag]:
         """The lags that were not told yet; they are from now on."""
-        found = [lag for lag in lags if lag.what not in self.told]
-        self.told = {lag.what for lag in lags}
-        return found
+        told = self._read()
+        with suppress(OSError):  # a full disk holds back no alert; it may come twice then
+            self._file.write_text(json.dumps(sorted(lag.what for lag in lags)))
+        return [lag for lag in lags if lag.what not in told]
+
+    def _read(self) -> list[str]:
+        try:
+            told = json.loads(self._file.read_text())
+        except (OSError, ValueError):
+            return []
+        return [str(what) for what in told] if isinstance(told, list) else []
 
 
-class WalletWatch:
-    """Looks at the wallets in a thread while `up` serves: ticks and the database have their own probes there."""
+class WorkWatch:
+    """Looks at wallets and figures in a thread while `up` serves: ticks and the database have their own probes."""
 
     def __init__(self, alert: Callable[[str, str], None], tell: Callable[[str, str], None]) -> None:
         self._alert, self._tell = alert, tell
-        self._open = OpenLags()
+        self._open = OpenLags(settings().home / "up_watch.json")
         self._next = time.monotonic() + SECONDS
         self._thread: Thread | None = None
 
@@ -139,14 +158,16 @@ class WalletWatch:
         if busy or time.monotonic() < self._next or datetime.now(UTC) - quiet_since < CATCH_UP:
             return
         self._next = time.monotonic() + SECONDS
-        self._thread = Thread(target=self._look, name="wallet-watch", daemon=True)
+        self._thread = Thread(target=self._look, name="work-watch", daemon=True)
         self._thread.start()
 
     def _look(self) -> None:
         try:
             lags = late_wallets(read_wallets(running_url(WORLD_DATABASES[settings().world])), settings().now())
+            lags += _due_here()
         except (psycopg.Error, OSError):
             return
         for lag in self._open.new(lags):
-            self._tell("wallets", str(lag))
+            self._tell("watch", str(lag))
             self._alert(lag.what, lag.detail)
+        say_that_somebody_looks()

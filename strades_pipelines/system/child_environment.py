@@ -17,7 +17,7 @@ DAGSTER_DATABASE = "DAGSTER_PG_URL"
 ALERT_FIELDS = ("alert_webhook", "alert_smtp")
 SECRET_VARIABLE = re.compile(
     r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|LOGIN|_UID$"
-    r"|^DATABASE_URL$|^DAGSTER_PG_|^PG|^STRADES_(ALERT_(WEBHOOK|SMTP)|(SPIDER|DASHBOARD)_DATABASE)$",
+    r"|^DATABASE_URL$|^DAGSTER_PG_|^PG|^STRADES_(ALERT_(WEBHOOK|SMTP|HEARTBEAT)|(SPIDER|DASHBOARD)_DATABASE)$",
     re.IGNORECASE,
 )
 
@@ -47,6 +47,11 @@ def without_secret_names(whole: Mapping[str, str]) -> dict[str, str]:
 def for_dagster(whole: Mapping[str, str]) -> dict[str, str]:
     """As `without_secrets`, with the URL of Dagster's database."""
     return without_secrets(whole) | {name: whole[name] for name in (DAGSTER_DATABASE,) if name in whole}
+
+
+def for_reader(whole: Mapping[str, str], url: str) -> dict[str, str]:
+    """As `without_secrets`, with the URL by which the service role connects."""
+    return without_secrets(whole) | {"DATABASE_URL": url}
 
 
 def for_dashboard(whole: Mapping[str, str], url: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """A server comes back from its archive as of any moment: base backups, increments, WAL, and the drill."""
 
+import gzip
 import hashlib
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ from strades_pipelines.database.roles import create_roles
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.database.wal_archive import base_backups, segments
 from strades_pipelines.ingestion.bodies import count_whole_bodies
+from strades_pipelines.supervision.alert_rules import alerts_due
+from strades_pipelines.supervision.metrics import read_metrics
+from tests.waiting import wait_until
 
 BODY = b"bytes of a source, as they came"
 
@@ -132,6 +136,34 @@ def test_a_server_that_is_gone_comes_back_as_of_a_moment(server: EmbeddedServer,
             )
     finally:
         server.start()
+
+
+def test_a_segment_that_cannot_be_archived_is_told_until_it_is(server: EmbeddedServer) -> None:
+    """Something else lies in the archive under the name of the next segment."""
+
+    def failing() -> list[str]:
+        samples = read_metrics(lambda: server.url("world"), lambda: server.url("world"))
+        return [lag.what for lag in alerts_due(samples) if lag.what.startswith("WAL")]
+
+    def next_segment() -> Path:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            row = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn())").fetchone()
+            connection.execute("SELECT pg_logical_emit_message(true, 'test', 'x')")
+        assert row is not None
+        return segments(archive_of(server)) / f"{row[0]}.gz"
+
+    assert failing() == []
+    stranger = next_segment()
+    stranger.write_bytes(gzip.compress(b"of another server"))
+    stranger.chmod(0o644)
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("SELECT pg_switch_wal()")
+    wait_until(failing, seconds=60)
+    assert gzip.decompress(stranger.read_bytes()) == b"of another server"
+    stranger.unlink()
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("SELECT pg_switch_wal()")  # wakes the archiver
+    wait_until(lambda: not failing(), seconds=120)
 
 
 def test_old_chains_go_with_their_segments_and_newer_ones_stay(server: EmbeddedServer) -> None:
