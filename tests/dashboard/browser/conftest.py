@@ -61,11 +61,14 @@ def installation(template: str, browser: "Browser", tmp_path_factory: pytest.Tem
         fill(url)
         location = code_location(folder, "tests.dashboard.location", "strades", STRADES_TEST_WORLD=url)
         served = dagster.enter_context(webserver(folder, parts.enter_context(location)))
-        yield Installation(parts.enter_context(_dashboard(url, served.port)), url, served.url, folder, dagster.close)
+        yield Installation(
+            parts.enter_context(dashboard_served(url, served.port)), url, served.url, folder, dagster.close
+        )
 
 
 @contextmanager
-def _dashboard(database: str, dagster_port: int) -> Iterator[str]:
+def dashboard_served(database: str, dagster_port: int) -> Iterator[str]:
+    """The dashboard as `strades up` starts it; gives its address."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     environment = {
         **os.environ,
