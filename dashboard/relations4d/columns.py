@@ -47,7 +47,7 @@ def encode(graph: Graph, lanes: Mapping[int, tuple[int, str]], texts: Mapping[st
         if edge.look_ahead:
             flags[edge.target] = LOOKS_AHEAD
             flags[edge.last] = LOOKS_AHEAD
-    columns = {
+    columns: dict[str, Sequence[int] | np.ndarray] = {
         "first": [node.first for node in nodes],
         "last": [node.last for node in nodes],
         "day": [node.day.toordinal() - EPOCH if node.day else 0 for node in nodes],

@@ -27,7 +27,7 @@ from dashboard.gateway.relations import (
 )
 from dashboard.relations4d.columns import encode
 from dashboard.relations4d.drawing import draw
-from dashboard.relations4d.filters import ALL_PLANES, MODES, Filters, read_filters
+from dashboard.relations4d.filters import MODES, Filters, read_filters
 from strades_pipelines.settings import settings
 
 PLANE_NAMES = (
@@ -187,6 +187,3 @@ def _sentence(graph: Graph, shown: list[int]) -> str:
     late = sum(1 for edge in graph.edges if edge.look_ahead)
     counts = {"nodes": len(shown), "edges": len(graph.edges), "planes": len(planes), "late": late}
     return _("%(nodes)s nodes and %(edges)s relations on %(planes)s planes; %(late)s relations look ahead.") % counts
-
-
-assert len(PLANE_NAMES) == len(ALL_PLANES)

@@ -211,4 +211,5 @@ class _Builder:
 def _within(row: Row, read: Mapping[str, Any]) -> bool:
     """Whether a bar is one of those that a decision named."""
     first, last = (datetime.fromisoformat(read[name]) for name in ("first_open_time", "last_open_time"))
-    return first <= row["open_time"] <= last and row.get("interval", "1d") == read["interval"]
+    opened: datetime = row["open_time"]
+    return first <= opened <= last and bool(row.get("interval", "1d") == read["interval"])

@@ -17,10 +17,13 @@ from django.test.utils import CaptureQueriesContext
 import dashboard
 from dashboard.gateway import relations as gateway
 from dashboard.gateway.reading import snapshot
-from dashboard.gateway.relation_graph import Edge, Graph, Node, by_asset, downstream, upstream
+from dashboard.gateway.relation_graph import PLANES, Edge, Graph, Node, by_asset, downstream, plane_of, upstream
+from dashboard.gateway.relation_records import QUERIES
 from dashboard.gateway.relations import Range, read_graph
 from dashboard.relations4d.columns import EDGE_COLUMNS, NODE_COLUMNS, encode, places
 from dashboard.relations4d.drawing import draw
+from dashboard.relations4d.filters import ALL_PLANES
+from dashboard.relations4d.views import PLANE_NAMES
 from strades_pipelines.database.connection import connect
 from strades_pipelines.resources.dbt_project import database_name
 from tests.conftest import cloned
@@ -220,6 +223,11 @@ def test_pages_ask_at_most_twelve_queries(client_of: ClientOf) -> None:
         asked = [query["sql"] for query in [*own.captured_queries, *layers.captured_queries]]
         asked = [text for text in asked if text not in ("BEGIN", "COMMIT")]
         assert len(asked) <= MOST_QUERIES, "\n".join([path, *asked])
+
+
+def test_each_plane_has_a_name_and_its_records() -> None:
+    assert len(PLANE_NAMES) == len(PLANES) == len(ALL_PLANES) == len(QUERIES)
+    assert {plane_of(asset) for asset in ("trading/orders", "trading/fills", "results/x", "signals/y")} == {5, 6, 7, 8}
 
 
 def test_before_the_first_run_the_page_says_what_will_stand_here(client_of: ClientOf, site: str) -> None:

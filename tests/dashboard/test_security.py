@@ -28,11 +28,12 @@ PATHS = [
     "/settings/",
     "/people/",
     "/account/second-factor/",
+    "/4d/",
 ]
 
 
 # Pages with a script: a file of this host, and data for it, which no browser runs.
-SCRIPTED = {"/"}
+SCRIPTED = {"/", "/4d/"}
 DATA = r'<script [^>]*type="application/json">'
 OUR_SCRIPT = re.compile(rf'<script src="/static/[\w./-]+\.js"( defer)?></script>|{DATA}')
 

@@ -17,15 +17,17 @@
     void main() {
       bool seen = time.x <= range.y && (!isWindow || time.y >= range.x) && min(kind.x, kind.y) >= slab.x && max(kind.x, kind.y) <= slab.y;
       bool bright = (planes >> kind.x & planes >> kind.y & 1u) == 1u && (!hasFocus || lit > 0u);
-      bool ahead = isEdge && kind.w > 0u;
-      colour = vec4(colours[ahead ? 9u : kind.x], !seen ? 0. : ahead ? 1. : bright ? (hasFocus && isEdge ? .9 : alpha) : .12 * alpha);
-      gl_Position = view * vec4((place.x - .5) * 2.8, (float(kind.x) / 8. - .5) * 1.7, (place.y - .5) * 1.6, 1.);
+      bool ahead = isEdge && kind.w == 1u, frame = kind.w == 2u;
+      colour = vec4(colours[ahead ? 9u : kind.x], !seen ? 0. : ahead ? 1. : frame ? .35 : bright ? (hasFocus && isEdge ? .9 : alpha) : .12 * alpha);
+      gl_Position = view * vec4((place.x - .5) * 2.8, (float(kind.x) / 8. - .5) * 2., (place.y - .5) * 1.6, 1.);
       gl_PointSize = seen ? scale * (1. + float(kind.z) / 8. + (hasFocus && lit > 0u ? .6 : 0.)) : 0.;
     }`;
   const FRAGMENT = `#version 300 es
     precision mediump float; in vec4 colour; out vec4 shown; uniform bool isEdge;
     void main() { if (colour.a < .004 || !isEdge && length(gl_PointCoord - .5) > .5) discard; shown = vec4(colour.rgb * colour.a, colour.a); }`;
-  const HOME = { yaw: .55, pitch: .35, distance: 4.2 };
+  const HOME = { yaw: .5, pitch: .32, distance: 3.7 };
+
+  const FRAMES = 9 * 8; // ends of the lines around the planes
 
   let gl, uniforms, graph, litBuffers, arrays, lit, focus = -1, camera = { ...HOME }, scheduled = false, isDragging = false;
   let isSlow = false, frames = 0, timer = 0, writing = 0;
@@ -52,24 +54,30 @@
   function vertices(count, write) {
     const bytes = new ArrayBuffer(count * 16), wide = new Uint32Array(bytes), short = new Uint16Array(bytes), small = new Uint8Array(bytes);
     for (let n = 0; n < count; n++) {
-      const [first, last, node, other, size, flags] = write(n);
+      const [first, last, x, z, ...kind] = write(n);
       wide[n * 4] = first; wide[n * 4 + 1] = last;
-      short[n * 8 + 4] = graph.x[node]; short[n * 8 + 5] = graph.z[node];
-      small.set([graph.plane[node], graph.plane[other], size, flags], n * 16 + 12);
+      short[n * 8 + 4] = x; short[n * 8 + 5] = z;
+      small.set(kind, n * 16 + 12);
     }
     return bytes;
   }
 
   function prepare() {
-    const { first, last, until, target } = graph;
+    const { first, last, until, target, x, z, plane } = graph, { nodes, edges } = graph.head;
+    const corners = [0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0]; // of a plane's frame: x and z of its four lines' ends
     arrays = [
-      vertices(graph.head.nodes, n => [first[n], last[n], n, n, Math.min(255, Math.log2(1 + graph.rows[n]) * 4), graph.flags[n]]),
-      vertices(graph.head.edges * 2, n => {
+      vertices(nodes, n => [first[n], last[n], x[n], z[n], plane[n], plane[n], Math.min(255, Math.log2(1 + graph.rows[n]) * 4), 0]),
+      vertices(edges * 2 + FRAMES, n => {
+        if (n >= edges * 2) {
+          const corner = (n - edges * 2) % 8 * 2, own = n - edges * 2 >> 3;
+          return [0, 4294967295, corners[corner] * 65535, corners[corner + 1] * 65535, own, own, 0, 2];
+        }
         const a = until[n >> 1], b = target[n >> 1], [node, other] = n & 1 ? [b, a] : [a, b];
-        return [Math.max(first[a], first[b]), Math.max(last[a], last[b]), node, other, 0, graph.ahead[n >> 1] ? 1 : 0];
+        const times = [Math.max(first[a], first[b]), Math.max(last[a], last[b])];
+        return [...times, x[node], z[node], plane[node], plane[other], 0, graph.ahead[n >> 1] ? 1 : 0];
       }),
     ];
-    lit = [new Uint8Array(graph.head.nodes), new Uint8Array(graph.head.edges * 2)];
+    lit = [new Uint8Array(nodes), new Uint8Array(edges * 2 + FRAMES)];
   }
 
   function shader(kind, text) {
@@ -125,10 +133,12 @@
     return new Float32Array([...found, 0, 0, -distance * p + q, distance]);
   }
 
-  function project(matrix, x, plane, z) {
-    const px = (x - .5) * 2.8, py = (plane / 8 - .5) * 1.7, pz = (z - .5) * 1.6;
-    const row = n => matrix[n] * px + matrix[4 + n] * py + matrix[8 + n] * pz + matrix[12 + n];
-    return [(row(0) / row(3) + 1) / 2 * canvas.clientWidth, (1 - row(1) / row(3)) / 2 * canvas.clientHeight];
+  function project(matrix, box, x, plane, z) {
+    const px = (x - .5) * 2.8, py = (plane / 8 - .5) * 2, pz = (z - .5) * 1.6;
+    const w = matrix[3] * px + matrix[7] * py + matrix[11] * pz + matrix[15];
+    const across = (matrix[0] * px + matrix[4] * py + matrix[8] * pz + matrix[12]) / w;
+    const down = (matrix[1] * px + matrix[5] * py + matrix[9] * pz + matrix[13]) / w;
+    return [(across + 1) / 2 * box.width, (1 - down) / 2 * box.height];
   }
 
   function draw() {
@@ -137,7 +147,7 @@
     const started = performance.now(), ratio = isSlow ? .5 : Math.min(devicePixelRatio || 1, 2);
     const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-    const matrix = view(), edges = graph.head.edges;
+    const matrix = view(), edges = graph.head.edges, box = canvas.getBoundingClientRect();
     gl.viewport(0, 0, width, height);
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.uniformMatrix4fv(uniforms("view"), false, matrix);
@@ -148,7 +158,7 @@
     gl.uniform2ui(uniforms("slab"), ...slab);
     gl.uniform1f(uniforms("scale"), ratio * (graph.head.nodes > 4000 ? 2 : graph.head.nodes > 400 ? 3 : 7));
     // Where edges lie above each other they must not add up to a white sheet.
-    const passes = [[1, gl.LINES, edges * 2, Math.min(.7, 12 / Math.sqrt(edges + 1))], [0, gl.POINTS, graph.head.nodes, .95]];
+    const passes = [[1, gl.LINES, edges * 2 + FRAMES, Math.min(.7, 12 / Math.sqrt(edges + 1))], [0, gl.POINTS, graph.head.nodes, .95]];
     for (const [n, kind, count, alpha] of passes) {
       if (n === 1 && isSlow && isDragging) continue;
       gl.bindVertexArray(litBuffers[n].made);
@@ -157,7 +167,7 @@
       gl.drawArrays(kind, 0, count);
     }
     [...labels.children].forEach((label, plane) => {
-      const [x, y] = project(matrix, 0, plane, 1);
+      const [x, y] = project(matrix, box, 0, plane, 1);
       label.style.transform = `translate(${Math.max(4, x - 96).toFixed(0)}px, ${(y - 9).toFixed(0)}px)`;
     });
     if (frames++ < 3 && !isSlow) {
@@ -177,11 +187,16 @@
     scheduled = true;
   }
 
-  const isSeen = n => graph.first[n] <= Number(to.value) && (mode.value !== "window" || graph.last[n] >= Number(from.value)) &&
-    graph.plane[n] >= slab[0] && graph.plane[n] <= slab[1];
+  // What is seen at the time of the sliders, which are read once for all nodes.
+  function seenNow() {
+    const low = mode.value === "window" ? Number(from.value) : 0, high = Number(to.value), [lowest, highest] = slab;
+    const { first, last, plane } = graph;
+    return n => first[n] <= high && last[n] >= low && plane[n] >= lowest && plane[n] <= highest;
+  }
   const timeText = seconds => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 
   function tell() {
+    const isSeen = seenNow();
     let seen = 0;
     for (let n = 0; n < graph.head.nodes; n++) seen += isSeen(n);
     const times = mode.value === "window" ? `${timeText(Number(from.value))} – ${timeText(Number(to.value))}` : timeText(Number(to.value));
@@ -256,12 +271,12 @@
   }
 
   function pick(event) {
-    const box = canvas.getBoundingClientRect(), matrix = view();
+    const box = canvas.getBoundingClientRect(), matrix = view(), isSeen = seenNow();
     const x = event.clientX - box.left, y = event.clientY - box.top;
     let best = -1, least = 14 * 14;
     for (let n = 0; n < graph.head.nodes; n++) {
       if (!isSeen(n)) continue;
-      const [px, py] = project(matrix, graph.x[n] / 65535, graph.plane[n], graph.z[n] / 65535);
+      const [px, py] = project(matrix, box, graph.x[n] / 65535, graph.plane[n], graph.z[n] / 65535);
       const distance = (px - x) ** 2 + (py - y) ** 2;
       if (distance <= least) [best, least] = [n, distance];
     }
@@ -366,7 +381,9 @@
     canvas.addEventListener("webglcontextlost", event => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => { upload(); schedule(); });
     new ResizeObserver(schedule).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { paint(); schedule(); });
+    const recolour = () => { paint(); schedule(); };
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+    new MutationObserver(recolour).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   }
 
   function histogram() {

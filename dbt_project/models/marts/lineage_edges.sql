@@ -61,6 +61,7 @@ cleaned as (
                 given.open_time
             from {{ source('records', 'candles') }} as given
             where given.listing_id = quoted.listing_id and given.interval = '1d' and given.open_time = daily.open_time
+            order by given.open_time
             limit 1
         ) as candles
 ),
@@ -85,8 +86,8 @@ features as (
             work.listing_id = given.listing_id
             and given.decision_time >= cast(work.first_day - 2 as timestamp) at time zone 'UTC'
             and given.decision_time < cast(work.end_day + 14 as timestamp) at time zone 'UTC'
-            and given.session_date >= work.first_day
-            and given.session_date < work.end_day
+            and work.first_day <= given.session_date
+            and work.end_day > given.session_date
     group by given.listing_id, given.session_date
 ),
 
@@ -98,8 +99,8 @@ forecasts as (
             work.listing_id = given.listing_id
             and given.decision_time >= cast(work.first_day - 2 as timestamp) at time zone 'UTC'
             and given.decision_time < cast(work.end_day + 14 as timestamp) at time zone 'UTC'
-            and given.session_date >= work.first_day
-            and given.session_date < work.end_day
+            and work.first_day <= given.session_date
+            and work.end_day > given.session_date
 ),
 
 predictions as (
@@ -155,7 +156,7 @@ read_bars as (
 signals_of_records as (
     select
         read_bars.*,
-        exists (
+        exists(
             select 1
             from {{ source('records', 'candles') }} as late
             where
@@ -379,29 +380,43 @@ results as (
     inner join {{ source('results', 'session_attribution') }} as given
         on
             work.listing_id = given.listing_id
-            and given.session_date >= work.first_day
-            and given.session_date < work.end_day
+            and work.first_day <= given.session_date
+            and work.end_day > given.session_date
     inner join {{ source('results', 'wallet_sessions') }} as sessions
         on given.wallet = sessions.wallet and given.session_date = sessions.session_date
     inner join {{ source('trading', 'fills') }} as fills
         on
             given.wallet = fills.wallet
             and given.listing_id = fills.listing_id
-            and fills.filled_at >= sessions.starts_at
-            and fills.filled_at < sessions.valued_at
+            and sessions.starts_at <= fills.filled_at
+            and sessions.valued_at > fills.filled_at
     group by given.listing_id, given.session_date, given.wallet, fills.listing_id, fills.wallet
 ),
 
 by_instrument as (
-    {% for part in [
-        "records", "cleaned", "features", "predictions", "signals_of_bars", "signals_of_days", "signals_of_predictions", "orders",
-        "fills", "fills_of_bars", "fills_of_days", "results",
-    ] -%}
-    select * from {{ part }}
-    {%- if not loop.last %}
+    select * from records
     union all
-    {% endif -%}
-    {% endfor %}
+    select * from cleaned
+    union all
+    select * from features
+    union all
+    select * from predictions
+    union all
+    select * from signals_of_bars
+    union all
+    select * from signals_of_days
+    union all
+    select * from signals_of_predictions
+    union all
+    select * from orders
+    union all
+    select * from fills
+    union all
+    select * from fills_of_bars
+    union all
+    select * from fills_of_days
+    union all
+    select * from results
 ),
 
 by_day as (
@@ -417,21 +432,22 @@ by_day as (
         look_ahead,
         knowledge_time
     from by_instrument
-    {% if is_incremental() -%}
-    union all
-    select
-        day,
-        asset,
-        wallet,
-        source_asset,
-        source_wallet,
-        first_source_day,
-        last_source_day,
-        rows,
-        look_ahead,
-        knowledge_time
-    from ({{ stored_beside_work() }}) as beside
-    {%- endif %}
+
+    {% if is_incremental() %}
+        union all
+        select
+            day,
+            asset,
+            wallet,
+            source_asset,
+            source_wallet,
+            first_source_day,
+            last_source_day,
+            rows,
+            look_ahead,
+            knowledge_time
+        from ({{ stored_beside_work() }}) as beside
+    {% endif %}
 )
 
 select

@@ -65,8 +65,8 @@ features as (
             work.listing_id = given.listing_id
             and given.decision_time >= cast(work.first_day - 2 as timestamp) at time zone 'UTC'
             and given.decision_time < cast(work.end_day + 14 as timestamp) at time zone 'UTC'
-            and given.session_date >= work.first_day
-            and given.session_date < work.end_day
+            and work.first_day <= given.session_date
+            and work.end_day > given.session_date
     group by given.listing_id, given.session_date
 ),
 
@@ -85,8 +85,8 @@ predictions as (
             work.listing_id = given.listing_id
             and given.decision_time >= cast(work.first_day - 2 as timestamp) at time zone 'UTC'
             and given.decision_time < cast(work.end_day + 14 as timestamp) at time zone 'UTC'
-            and given.session_date >= work.first_day
-            and given.session_date < work.end_day
+            and work.first_day <= given.session_date
+            and work.end_day > given.session_date
     group by given.listing_id, given.session_date, given.name
 ),
 
@@ -157,20 +157,31 @@ results as (
     inner join {{ source('results', 'session_attribution') }} as given
         on
             work.listing_id = given.listing_id
-            and given.session_date >= work.first_day
-            and given.session_date < work.end_day
+            and work.first_day <= given.session_date
+            and work.end_day > given.session_date
     inner join {{ source('results', 'wallet_sessions') }} as sessions
         on given.wallet = sessions.wallet and given.session_date = sessions.session_date
     group by given.listing_id, given.session_date, given.wallet
 ),
 
 by_instrument as (
-    {% for part in ["sources", "records", "cleaned", "features", "predictions", "signals", "orders", "fills", "results"] -%}
-    select * from {{ part }}
-    {%- if not loop.last %}
+    select * from sources
     union all
-    {% endif -%}
-    {% endfor %}
+    select * from records
+    union all
+    select * from cleaned
+    union all
+    select * from features
+    union all
+    select * from predictions
+    union all
+    select * from signals
+    union all
+    select * from orders
+    union all
+    select * from fills
+    union all
+    select * from results
 ),
 
 by_day as (
@@ -182,17 +193,18 @@ by_day as (
         first_knowledge_time,
         knowledge_time
     from by_instrument
-    {% if is_incremental() -%}
-    union all
-    select
-        day,
-        asset,
-        wallet,
-        rows,
-        first_knowledge_time,
-        knowledge_time
-    from ({{ stored_beside_work() }}) as beside
-    {%- endif %}
+
+    {% if is_incremental() %}
+        union all
+        select
+            day,
+            asset,
+            wallet,
+            rows,
+            first_knowledge_time,
+            knowledge_time
+        from ({{ stored_beside_work() }}) as beside
+    {% endif %}
 )
 
 select

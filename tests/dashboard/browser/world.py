@@ -26,12 +26,14 @@ from strades_pipelines.market.order_terms import MARKET, OrderRequest, TradingDe
 from strades_pipelines.market.wallet_limits import parse_limits
 from tests.brokerage.conftest import AAPL, BTC, DAILY_BARS, ETH, LISTINGS, MINUTE, PAPER, REPLAY, START, Connection
 from tests.dashboard.conftest import NEWS_TABLE, store
+from tests.dbt_project.building import run_dbt
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
 
 NOW = START + timedelta(hours=9)
 BARS, DAYS = 539, 200
+MARTS = ("run", "--select", "lineage_nodes", "lineage_edges")  # of the 4D view
 SERIES = "US:GDP"
 QUARTER = datetime(2023, 7, 1, tzinfo=UTC)
 CANDLES = "INSERT INTO records.candles VALUES (%s, '1m', %s, %s, %s, %s, %s, %s, %s, 1, 1, %s, 'stated', 1, %s)"
@@ -56,6 +58,9 @@ def fill(url: str) -> None:
         _make_market(connection, url)
         _trade(connection, adbc, url)
         _publish(connection, url)
+    with connect(url, role="strades_dbt") as dbt:
+        dbt.execute("ALTER TABLE cleaned.daily_bars ADD COLUMN quoted_venue text DEFAULT 'yahoo'")
+    run_dbt(url, MARTS)
 
 
 def _make_market(connection: Connection, url: str) -> None:
