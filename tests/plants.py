@@ -457,9 +457,9 @@ PLANTS = (
     ),
     Plant(
         "versions of two batches have one time",
-        f"{PACKAGE}/ingestion/loader.py",
-        "return now if newest is None else max(now, ",
-        "return now if newest is None else min(now, ",
+        f"{PACKAGE}/database/bulk.py",
+        "max(now, newest + timedelta(microseconds=1))",
+        "now",
         "tests/ingestion/test_history.py::test_sixty_versions_of_one_row_are_all_kept_in_any_batches",
         finding="B3",
     ),
@@ -474,8 +474,8 @@ PLANTS = (
     Plant(
         "a schedule asks for the current month alone",
         f"{PACKAGE}/defs/automation/schedules.py",
-        "with_the_one_before=is_open_before(website, sources, now, log))",
-        "with_the_one_before=False)",
+        "return bool(asked - current)",
+        "return False",
         "tests/test_automation.py::test_a_schedule_asks_for_the_month_before_until_all_of_it_was_answered_after_it_ended",
         finding="B4",
     ),
@@ -484,7 +484,7 @@ PLANTS = (
         f"{PACKAGE}/market/order_terms.py",
         "self.listing_id, self.decided_at, self.ordinal\n",
         "self.listing_id, self.decided_at, self.ordinal, self.trigger_id\n",
-        "tests/brokerage/test_order_life.py::test_a_decision_made_anew_for_its_instant_is_no_second_order",
+        "tests/market/test_order_terms.py::test_what_triggered_a_decision_and_what_it_says_are_not_in_its_id",
         finding="B6",
     ),
     Plant(
