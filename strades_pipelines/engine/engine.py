@@ -53,9 +53,9 @@ class Engine:
     On a bar: the fills of its instrument's orders, each told to the strategy; then the bar itself; then a decision for
     what the strategy changed, and the orders it made. When the next instant begins: the timer, the decisions of all
     instruments, and the account's value. A target that was refused is not tried again until it changes, but for one
-    that a tactic held back; where a
-    position was to be turned and may only be closed, it is closed. Until `opened_at` (microseconds UTC) nothing is
-    decided: the strategy warms up.
+    that a tactic held back; where a position was to be turned and may only be closed, it is closed.
+
+    Until `opened_at` (microseconds UTC) nothing is decided: the strategy warms up.
 
     It is made of parts over one state, each of which owns what it keeps: `docs/architecture.md` has the picture.
 

@@ -71,7 +71,7 @@ class Gate:
         self.allow_short = allow_short
         self.fits_cash = fits_cash
         self.is_cash_account = self.limits.leverage <= 1.0
-        # Whether sales at the market count before purchases; see `EngineState.shares_cash`.
+        # Whether sales at the market count before purchases; see `CashRules.shares_cash`.
         self.counts_sales = False
         self.lot = [float(lot)] * size
         self.tick = [float(tick)] * size

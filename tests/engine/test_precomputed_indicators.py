@@ -20,7 +20,7 @@ from strades_pipelines.engine.event_steps import EventSteps
 from strades_pipelines.engine.precomputed_indicators import UpdateCode, find_ahead
 from strades_pipelines.engine.shared_columns import SharedColumns
 from strades_pipelines.simulation.compiled_sets import CompiledSets
-from strades_pipelines.simulation.run_summary import Ran, ended
+from strades_pipelines.simulation.run_summary import RunSummary, summarize
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar, Fill
 from strades_pipelines.strategy.indicators import Atr, Bollinger, Sma
@@ -104,7 +104,7 @@ def compiled_sets(terms: Terms, capacity: int = 1 << 20) -> CompiledSets:
     return CompiledSets(range(terms.size), OfSweep(terms), cache_folder(), SharedColumns(capacity))  # type: ignore[arg-type]
 
 
-def come_to(ran: Ran) -> str:
+def come_to(ran: RunSummary) -> str:
     """The tally at the end, to the bit, and how many fills there were."""
     return repr((plain(ran.tally), ran.fills, ran.finite))
 
@@ -117,7 +117,7 @@ def per_event(strategy: Strategy, blocks: Sequence[Columns], terms: Terms) -> tu
             EventSteps(engine, None)(block)
     except ValueError as error:
         return "", f"ValueError: {error}"
-    return come_to(ended(engine)), None
+    return come_to(summarize(engine)), None
 
 
 def in_sweep(sets: CompiledSets, strategy: Strategy, blocks: Sequence[Columns]) -> tuple[str, str | None]:
