@@ -183,7 +183,7 @@ def test_the_page_and_the_doctor_say_whether_the_rows_are_whole(
     page = admin.get("/people/").content.decode()
     assert "22 rows, whole and unchanged since" in page
     assert page.count("by me (terminal)") == 20
-    assert "<td>change 0</td>" in admin.get("/people/?before=3").content.decode()
+    assert '<td class="url">change 0</td>' in admin.get("/people/?before=3").content.decode()
     assert admin.get("/people/?before=x").status_code == 200
     monkeypatch.setattr("strades_pipelines.database.connection.database_url", lambda: site)
     assert doctor._account_changes().startswith("22 rows, whole since 20")
