@@ -186,7 +186,7 @@ def request_live(
         if cursor.fetchone()[0] >= MOST_IN_AN_HOUR:
             raise TooManyRequests
         cursor.execute(REQUEST, values)
-        is_asked = cursor.rowcount == 1
+        is_asked = bool(cursor.rowcount)
         crash_point("dashboard.live_request_written")
     crash_point("dashboard.live_request_committed")
     return is_asked

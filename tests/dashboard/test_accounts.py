@@ -188,7 +188,7 @@ def test_whose_rights_are_changed_is_signed_out(client_of: ClientOf) -> None:
     admin.post(f"/people/{person.pk}/", {"role": "viewer", "is_active": "on"})
     assert bob.get("/settings/").status_code == 302
     assert User.objects.get(pseudo="bob").role == "viewer"
-    assert "<td>viewer</td><td>by ada, 127.0.0.1</td>" in admin.get("/people/").content.decode()
+    assert '<td class="url">viewer</td><td>by ada, 127.0.0.1</td>' in admin.get("/people/").content.decode()
     admin.post(f"/people/{person.pk}/", {"role": "viewer"})
     assert browser().post("/account/sign-in/", {"login": "bob", "password": PASSWORD})["Location"] != "/"
 

@@ -181,7 +181,7 @@ def test_the_page_and_the_doctor_say_whether_the_rows_are_whole(client_of: Clien
     page = admin.get("/people/").content.decode()
     assert "22 rows, whole and unchanged since" in page
     assert page.count("by me (terminal)") == 20
-    assert "<td>change 0</td>" in admin.get("/people/?before=3").content.decode()
+    assert '<td class="url">change 0</td>' in admin.get("/people/?before=3").content.decode()
     assert admin.get("/people/?before=x").status_code == 200
     assert doctor._account_changes().startswith("22 rows, whole since 20")
     with psycopg.connect(site, autocommit=True) as owner:
