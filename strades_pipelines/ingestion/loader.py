@@ -41,7 +41,7 @@ from strades_pipelines.ingestion.record_tables import TARGETS, Target, UnlistedE
 from strades_pipelines.ingestion.split_adjustments import TARGET as SPLIT_ADJUSTMENTS
 from strades_pipelines.ingestion.split_adjustments import update_split_adjustments
 from strades_pipelines.ingestion.stored_rows import Outcome, parse_fetch, read_listings, read_rows
-from strades_pipelines.ingestion.vintages import untold_vintages, with_newest_last
+from strades_pipelines.ingestion.vintages import new_vintages, with_newest_last
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
@@ -186,7 +186,7 @@ def _store(
         if brought is not None and rows is not None:
             summary.excluded += brought.num_rows - rows.num_rows
         if kind == "observation" and rows is not None and not choice.reparse:
-            rows = with_newest_last(cursor, untold_vintages(cursor, rows))
+            rows = with_newest_last(cursor, new_vintages(cursor, rows))
         if choice.reparse and rows is not None and says_the_same(cursor, target, fetches, rows):
             summary.tables[target.table] += Loaded(0, 0, rows.num_rows)
             continue
@@ -218,7 +218,7 @@ def store_settled(cursor: "Cursor", target: Target, settled: Settled, now: datet
     summary.withdrawn += withdrawn
     before = settled.before
     if target == TARGETS["observation"]:
-        before = [untold_vintages(cursor, wave) for wave in before]
+        before = [new_vintages(cursor, wave) for wave in before]
     now = _store_versions(cursor, target, before, now, summary)
     reattribute(cursor, target.table, settled.current, key=target.key, ignore=target.ignore)
     # what the same body says of when it was known may have been read wrongly before

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+NO_VINTAGE = date.min  # sorts before any that is stated
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,9 @@ def versions(rows: pa.Table, key: tuple[str, ...], ignore: tuple[str, ...] = ("f
     come later. Versions that state their vintage are in the order of these, behind those that state none.
     """
     numbered = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
-    stated = ["vintage"] if "vintage" in rows.column_names else []
-    by = [(name, "ascending") for name in (*key, *stated, "position")]
-    order = pc.sort_indices(numbered, by, null_placement="at_start")
+    stated = pc.fill_null(rows["vintage"], NO_VINTAGE) if "vintage" in rows.column_names else numbered["position"]
+    by = [(name, "ascending") for name in (*key, "stated", "position")]
+    order = pc.sort_indices(numbered.append_column("stated", stated), by)
     rows = rows.take(order)
     same = np.ones(max(rows.num_rows - 1, 0), np.bool_)
     for name in key:

@@ -1,6 +1,6 @@
 """Versions of observations whose source states when each was published: its answers repeat all of them.
 
-Such a version is told once, whichever answer brings it. The newest vintage is the current one, and the others are its
+Such a version is stored once, whichever answer brings it. The newest vintage is the current one, and the others are its
 revisions in the order of their vintages, whatever the order in which answers came.
 """
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 TARGET = TARGETS["observation"]
 SAME = f"{same_key(TARGET.key)} AND t.vintage = n.vintage AND t.value = n.value AND t.unit = n.unit"
-UNTOLD = " AND ".join(f"NOT EXISTS (SELECT FROM {name} AS t WHERE {SAME})" for name in (TARGET.table, TARGET.revisions))
+IS_NEW = " AND ".join(f"NOT EXISTS (SELECT FROM {name} AS t WHERE {SAME})" for name in (TARGET.table, TARGET.revisions))
 
 
-def untold_vintages(cursor: "Cursor", rows: pa.Table) -> pa.Table:
+def new_vintages(cursor: "Cursor", rows: pa.Table) -> pa.Table:
     """The rows of observations that are no version that is stored already; those without a vintage stay."""
     if not _state_vintages(rows):
         return rows
-    cursor.execute(f"SELECT n.* FROM {copy_frame(cursor, TARGET.table, rows)} WHERE {UNTOLD}")
+    cursor.execute(f"SELECT n.* FROM {copy_frame(cursor, TARGET.table, rows)} WHERE {IS_NEW}")
     return cursor.fetch_arrow_table().cast(rows.schema)
 
 
 def with_newest_last(cursor: "Cursor", rows: pa.Table) -> pa.Table:
-    """The rows of `untold_vintages`, and the stored ones that are newer than one of them, to be current again."""
+    """The rows of `new_vintages`, and the stored ones that are newer than one of them, to be current again."""
     if not _state_vintages(rows):
         return rows
     names = ", ".join(f't."{name}"' for name in rows.column_names)

@@ -6,7 +6,7 @@ CREATE TABLE ops.host_limits (
     host                text PRIMARY KEY,          -- with its port, where the address names one
     requests_per_second double precision NOT NULL, -- of the protocol that asked last
     full_at             timestamptz NOT NULL,      -- when the token bucket is full again
-    looked_at           timestamptz NOT NULL,      -- the clock at the last change: a clock that was set back is told by it
+    looked_at           timestamptz NOT NULL,      -- the clock at the last change: shows a clock that was set back
     blocked_until       timestamptz,               -- no request before; null: none is held back
     blocked_because     text,
     failures            integer NOT NULL,          -- weight of the failures since the last answer

@@ -33,7 +33,12 @@ CANDLES = """
     SELECT min(open_time), max(open_time) FROM records.candles
     WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s
 """
-UNPARSED = "SELECT fetch_id FROM rawsources.fetches WHERE source = %s AND method = 'STREAM' AND NOT is_parsed"
+REPAIR = "repair"  # at the end of the run id of a request for what was missing
+# Batches and answers that a process stored and did not live to parse.
+UNPARSED = f"""
+    SELECT fetch_id FROM rawsources.fetches
+    WHERE source = %s AND NOT is_parsed AND (method = 'STREAM' OR run_id LIKE '%% {REPAIR}') AND outcome <> 'failed'
+"""
 KEEP_STATE = """
     INSERT INTO ops.stream_states AS known (
         source, instrument_id, connection, state, last_frame_at, gaps, detail, complete_from, complete_until,
@@ -147,7 +152,7 @@ class StreamWriter:
             RepairFailed: it could not be asked now, or the parser refuses an answer.
         """
         self._repairs += 1
-        run_id = f"{run_id_of(int63(self.source.website.name, now, self._repairs))} repair"
+        run_id = f"{run_id_of(int63(self.source.website.name, now, self._repairs))} {REPAIR}"
         asked = [self.source.instruments[id_] for id_ in instruments]
         found = ask_again(self.source, asked, start, end, run_id=run_id, now=now, database=self.url)
         loaded = self._load(found, now)
