@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from strades_pipelines.serving.nginx import site
 from strades_pipelines.settings import Settings
@@ -12,11 +13,11 @@ from strades_pipelines.system.ports import free_port
 from tests.conftest import cloned
 from tests.dashboard.browser.conftest import dashboard_running
 from tests.dashboard.browser.world import fill
-from tests.dashboard.conftest import hashed_password, point_at, restored
-from tests.serving.proxied import ONION, Proxy, nginx_running
+from tests.dashboard.conftest import PASSWORD, hashed_password, point_at, restored
+from tests.serving.proxied import ONION, Answer, Proxy, nginx_running
 from tests.serving.serving import Served, code_location, running, webserver
 
-PUBLIC = "strades.example.org"
+PUBLIC, SIGN_IN = "strades.example.org", "/account/sign-in/"
 PEOPLE = {"vera": "viewer", "anna": "analyst", "tom": "trader", "ada": "admin", "bare": "admin"}
 
 
@@ -32,6 +33,19 @@ class Front:
     def headers(self, person: str, **more: str) -> dict[str, str]:
         """What the browser of somebody who is signed in sends."""
         return {"Cookie": f"__Host-strades_session={self.cookies[person]}", **more}
+
+    def sign_in(self, by: str, **headers: str) -> Answer:
+        """Send `bare`'s name and password, by a way of `Proxy.ask`."""
+        form = self.proxy.ask("GET", SIGN_IN, headers, by=by)
+        token = str(form.headers["Set-Cookie"]).partition("=")[2].partition(";")[0]
+        sent = {
+            "Cookie": f"__Host-strades_csrf={token}",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": f"http://{ONION}" if by == "onion" else self.proxy.url,
+            **headers,
+        }
+        fields = {"login": "bare", "password": PASSWORD, "csrfmiddlewaretoken": token}
+        return self.proxy.ask("POST", SIGN_IN, sent, urlencode(fields), by=by)
 
 
 @contextmanager
