@@ -15,7 +15,7 @@ from tests.deploy.compose import PROJECT, compose, services
 FIXED = {
     "home", "webserver_port", "docs_port", "readonly_port", "sandbox_url", "run_memory_share", "crash_at",
     "dashboard_port", "dashboard_database", "webserver_host",
-    "archive", "metrics_port", "alert_heartbeat", "log_format",
+    "archive", "metrics_port",
 }  # fmt: skip
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
 BIN = Path(sys.executable).parent
