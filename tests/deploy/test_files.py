@@ -101,7 +101,8 @@ def test_a_container_has_only_the_secrets_that_it_needs() -> None:
     alerts = {"STRADES_ALERT_SMTP", "STRADES_ALERT_WEBHOOK"}
     given = {name: set(service.get("secrets", ())) for name, service in services().items()}
     assert given.pop("postgres") == {"postgres_password"}
-    assert given.pop("code") == given.pop("watch") == {"DATABASE_URL"} | alerts  # who sends alerts
+    assert given.pop("code") == {"DATABASE_URL"} | alerts  # who sends alerts
+    assert given.pop("watch") == {"DATABASE_URL", "STRADES_ALERT_HEARTBEAT"} | alerts  # and says that it looks
     assert given.pop("migrate") == {"DATABASE_URL"}  # makes roles and databases
     assert given.pop("dashboard") == {"STRADES_OPENID_CLIENT_SECRET"}
     assert set(given) == {"webserver", "readonly", "daemon", "backup", "docs", "sandbox"}
