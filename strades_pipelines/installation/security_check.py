@@ -4,7 +4,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
-from http.client import HTTPMessage
+from email.message import Message
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -213,7 +213,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Follow none: where it leads is an answer of its own."""
 
 
-def ask(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, HTTPMessage, bytes]:
+def ask(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, Message, bytes]:
     """The status, headers and body of an answer, whatever its status; 0 where nothing answers."""
     opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
     try:
@@ -222,4 +222,4 @@ def ask(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, HTTPMe
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read()
     except OSError:
-        return 0, HTTPMessage(), b""
+        return 0, Message(), b""

@@ -51,16 +51,16 @@ TABLES = f"""
     WHERE c.relkind = 'r' ORDER BY 2 DESC LIMIT {LARGEST_TABLES}
 """
 ARCHIVES = "current_setting('archive_mode') <> 'off'"
+SOURCE_AGE = Metric(
+    "strades_source_age_seconds",
+    "Since the last good answer of a source.",
+    ("source",),
+    """
+    SELECT s.name, extract(epoch FROM %(now)s - (SELECT max(f.fetched_at) FROM rawsources.fetches AS f
+        WHERE f.source = s.name AND f.outcome <> 'failed')) FROM unnest(%(sources)s::text[]) AS s (name)
+    """,
+)
 WORLD_METRICS = (
-    Metric(
-        "strades_source_age_seconds",
-        "Since the last good answer of a source.",
-        ("source",),
-        """
-        SELECT s.name, extract(epoch FROM %(now)s - (SELECT max(f.fetched_at) FROM rawsources.fetches AS f
-            WHERE f.source = s.name AND f.outcome <> 'failed')) FROM unnest(%(sources)s::text[]) AS s (name)
-        """,
-    ),
     Metric(
         "strades_stream_age_seconds",
         "Since the newest record of a stream that is kept.",
@@ -190,7 +190,7 @@ FILE_METRICS = (
     Metric("strades_backup_age_seconds", "Since the newest backup: of the world, or of the server.", ("kind",)),
 )
 READ_FAILED = Metric("strades_read_failed", "1 for a part whose figures could not be read.", ("part",))
-METRICS = (*WORLD_METRICS, *DAGSTER_METRICS, OVERDUE, *FILE_METRICS, READ_FAILED)
+METRICS = (SOURCE_AGE, *WORLD_METRICS, *DAGSTER_METRICS, OVERDUE, *FILE_METRICS, READ_FAILED)
 
 
 def read_metrics(world_url: Callable[[], str], dagster_url: Callable[[], str]) -> list[Sample]:
@@ -206,17 +206,17 @@ def read_metrics(world_url: Callable[[], str], dagster_url: Callable[[], str]) -
             failed = 1
         samples.append(Sample(READ_FAILED.name, {"part": part}, failed))
 
-    def world() -> Iterator[Sample]:
+    def of_sources() -> Iterator[Sample]:
         sources = load_sources(settings().sources)
         names = [site.name for site in sources.websites if site.fonctionnel]
-        found = list(_queried(world_url(), WORLD_METRICS, {**times, "sources": names}))
+        found = list(_queried(world_url(), (SOURCE_AGE,), {**times, "sources": names}))
         yield from found
-        tickers = read_tickers(dagster_url(), world_url())
-        ages = {each.labels["source"]: each.value for each in found if each.name == "strades_source_age_seconds"}
-        yield from overdue_sources(sources, tickers, ages, real_now)
+        ages = {each.labels["source"]: each.value for each in found}
+        yield from overdue_sources(sources, read_tickers(dagster_url(), world_url()), ages, real_now)
 
     times = {"now": now, "real_now": real_now, "fresh": FRESH_STREAM, "settled": SETTLED_WITHIN}
-    read("world", world)
+    read("world", lambda: _queried(world_url(), WORLD_METRICS, times))
+    read("sources", of_sources)  # apart: a Sources.json that cannot be used hides no order
     read("dagster", lambda: _queried(dagster_url(), DAGSTER_METRICS, times))
     read("files", lambda: _file_samples(real_now))
     return samples

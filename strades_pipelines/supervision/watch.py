@@ -153,15 +153,17 @@ class WorkWatch:
         self._thread: Thread | None = None
 
     def look(self, quiet_since: datetime) -> None:
-        """Look, if a minute has passed and everything has been at work for long enough."""
+        """Once a minute say that somebody looks, and look, if everything has been at work for long enough."""
         busy = self._thread is not None and self._thread.is_alive()
-        if busy or time.monotonic() < self._next or datetime.now(UTC) - quiet_since < CATCH_UP:
+        if busy or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + SECONDS
-        self._thread = Thread(target=self._look, name="work-watch", daemon=True)
+        work = self._look if datetime.now(UTC) - quiet_since >= CATCH_UP else say_that_somebody_looks
+        self._thread = Thread(target=work, name="work-watch", daemon=True)
         self._thread.start()
 
     def _look(self) -> None:
+        say_that_somebody_looks()
         try:
             lags = late_wallets(read_wallets(running_url(WORLD_DATABASES[settings().world])), settings().now())
             lags += _due_here()
@@ -170,4 +172,3 @@ class WorkWatch:
         for lag in self._open.new(lags):
             self._tell("watch", str(lag))
             self._alert(lag.what, lag.detail)
-        say_that_somebody_looks()

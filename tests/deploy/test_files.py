@@ -16,7 +16,7 @@ FIXED = {
     "home", "webserver_port", "docs_port", "readonly_port", "sandbox_url", "run_memory_share", "crash_at",
     "dashboard_port", "dashboard_database", "webserver_host", "nginx_port", "nginx_host", "tls_certificate_file",
     "tls_key_file",
-    "archive", "metrics_port", "alert_heartbeat", "log_format",
+    "archive", "metrics_port",
 }  # fmt: skip
 ONCE = {"migrate", "nginx-files"}
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
@@ -138,7 +138,8 @@ def test_a_container_has_only_the_secrets_that_it_needs() -> None:
     alerts = {"STRADES_ALERT_SMTP", "STRADES_ALERT_WEBHOOK"}
     given = {name: set(service.get("secrets", ())) for name, service in services().items()}
     assert given.pop("postgres") == {"postgres_password"}
-    assert given.pop("code") == given.pop("watch") == {"DATABASE_URL"} | alerts  # who sends alerts
+    assert given.pop("code") == {"DATABASE_URL"} | alerts  # who sends alerts
+    assert given.pop("watch") == {"DATABASE_URL", "STRADES_ALERT_HEARTBEAT"} | alerts  # and says that it looks
     assert given.pop("migrate") == {"DATABASE_URL"}  # makes roles and databases
     assert given.pop("streams") == given.pop("trade") == {"DATABASE_URL"}
     assert given.pop("nginx") == given.pop("nginx-files") == {"tls_certificate", "tls_key"}

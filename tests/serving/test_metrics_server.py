@@ -56,7 +56,7 @@ def test_every_metric_is_there_and_a_part_that_cannot_be_read_hides_no_other(pag
     def values(name: str) -> dict[str, float]:
         return {" ".join(sample.labels.values()): sample.value for sample in families[name].samples}
 
-    assert values("strades_read_failed") == {"world": 1.0, "dagster": 1.0, "files": 0.0}
+    assert values("strades_read_failed") == {"world": 0.0, "sources": 1.0, "dagster": 1.0, "files": 0.0}
     assert 3600 <= values("strades_recovery_drill_age_seconds")[""] < 3700
     assert values("strades_orders_unknown") == {"": 0.0}
     assert 0 < values("strades_disk_free_ratio")["home"] < 1

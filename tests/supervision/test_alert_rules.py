@@ -32,7 +32,7 @@ from strades_pipelines.database import connection as places
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision import watch
 from strades_pipelines.supervision.alert_rules import OUTSIDE_RULES, RULES, prometheus_rules
-from strades_pipelines.supervision.watch import look_and_alert
+from strades_pipelines.supervision.watch import WorkWatch, look_and_alert
 from tests.supervision.fakes import webhook
 from tests.test_sensors import LISTING, OPENED, PAPER
 
@@ -164,6 +164,22 @@ def test_what_was_mended_and_breaks_again_is_told_again(database_url: str, monke
             connection.execute(statement.encode())
             look_and_alert()
     assert [alert["subject"] for alert in alerts] == ["the recovery drill failed"] * 2
+
+
+@pytest.mark.usefixtures("installation")
+def test_what_up_told_is_not_told_again_by_its_next_start(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch within `strades up`: what it finds, it tells once, however often `up` is started."""
+    told: list[str] = []
+    monkeypatch.setattr(watch, "SECONDS", 0)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(WRONG["RecoveryDrillFailed"].encode())
+    for _ in range(2):
+        started = WorkWatch(lambda subject, _: told.append(subject), lambda *_: None)
+        started.look(NOW - watch.CATCH_UP)
+        for thread in threading.enumerate():
+            if thread.name == "work-watch":
+                thread.join()
+    assert told == ["the recovery drill failed"]
 
 
 @pytest.mark.usefixtures("installation")
