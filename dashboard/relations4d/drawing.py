@@ -62,7 +62,7 @@ def _short(asset: str) -> str:
 
 
 def _line(source: tuple[int, int], target: tuple[int, int], kind: str) -> tuple[str | int, ...]:
-    """Class, start and curve of a line; past a column it goes below the boxes, behind one it would seem to end there."""
+    """Class, start and curve of a line; past a column it goes below the boxes: it would seem to end at one."""
     right, down = target[0] - source[0] - BOX, target[1] - source[1]
     dip = DIP if right > COLUMN - BOX else 0
     return kind, source[0] + BOX, source[1] + 15, 14, dip, right - 14, down + dip, right, down
