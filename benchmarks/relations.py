@@ -198,8 +198,11 @@ def fill(url: str, folder: Path) -> None:
     started = time.perf_counter()
     run_dbt(url, ("run",))
     days = f"""
-        FROM generate_series('{END - timedelta(days=365 * YEARS)}'::date, '{END}'::date, interval '1 day') AS d (day)
-        CROSS JOIN generate_series(1, {STOCKS}) AS s (id) WHERE extract(isodow FROM d.day) < 6
+        FROM (
+            SELECT d::date AS day FROM generate_series(
+                '{END - timedelta(days=365 * YEARS)}'::date, '{END}'::date, interval '1 day'
+            ) AS d
+        ) AS d CROSS JOIN generate_series(1, {STOCKS}) AS s (id) WHERE extract(isodow FROM day) < 6
     """
     with connect(url) as connection:
         connection.execute(
