@@ -14,6 +14,7 @@ from benchmarks import (
     growth,
     loading,
     minutes,
+    relations,
     run,
     universe,
 )
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "growth": growth.main,
     "loading": loading.main,
     "minutes": minutes.main,
+    "relations": relations.main,
     "run": run.main,
     "universe": universe.main,
 }

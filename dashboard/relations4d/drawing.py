@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from dashboard.core.numbers import decimal_text
 from dashboard.gateway.relation_graph import Graph
 
-COLUMN, BOX, ROW, TOP = 150, 128, 40, 34  # units of the view box
+COLUMN, BOX, ROW, TOP, DIP = 150, 128, 40, 34, 28  # units of the view box
 LONGEST_LABEL = 20
 
 
@@ -27,17 +27,13 @@ def draw(graph: Graph, planes: Mapping[int, str], address: Callable[[str], str],
     for node in graph.nodes:
         corners.append((columns[node.plane] * COLUMN + 10, TOP + met[node.plane] * ROW))
         met[node.plane] += 1
-    width, height = len(columns) * COLUMN, TOP + max(met.values(), default=0) * ROW + 6
+    width, height = len(columns) * COLUMN, TOP + max(met.values(), default=0) * ROW + DIP
     lines = (
-        (
-            "edge ahead" if edge.look_ahead else "edge",
-            corners[edge.first][0] + BOX, corners[edge.first][1] + 15,
-            corners[edge.first][0] + BOX + 14, corners[edge.target][0] - 14,
-            corners[edge.target][1] + 15, corners[edge.target][0],
-        )
+        _line(corners[edge.first], corners[edge.target], "edge ahead" if edge.look_ahead else "edge")
         for edge in sorted(graph.edges, key=lambda edge: edge.look_ahead)
-    )  # fmt: skip
-    paths = format_html_join("", '<path class="{0}" d="M{1} {2}C{3} {2} {4} {5} {6} {5}"/>', lines)
+    )
+    path = '<path class="{0}" d="M{1} {2}c{3} {4} {5} {6} {7} {8}"/>'
+    paths = format_html_join("", path, lines)
     heads = format_html_join(
         "", '<text class="label" x="{}" y="18">{}</text>', ((n * COLUMN + 10, planes[p]) for p, n in columns.items())
     )
@@ -63,3 +59,10 @@ def _short(asset: str) -> str:
     """The name of an asset without its layer, cut to fit its box."""
     name = asset.partition("/")[2] or asset
     return name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
+
+
+def _line(source: tuple[int, int], target: tuple[int, int], kind: str) -> tuple[str | int, ...]:
+    """Class, start and curve of a line; past a column it goes below the boxes: it would seem to end at one."""
+    right, down = target[0] - source[0] - BOX, target[1] - source[1]
+    dip = DIP if right > COLUMN - BOX else 0
+    return kind, source[0] + BOX, source[1] + 15, 14, dip, right - 14, down + dip, right, down

@@ -73,7 +73,11 @@ FOLLOWED = frozenset(
     {
         key("results", "equity"),
         key("results", "performance"),
+        key("results", "session_attribution"),
+        key("results", "wallet_sessions"),
+        key("signals", "decisions"),
         key("trading", "fills"),
+        key("trading", "intents"),
         key("trading", "orders"),
         key("trading", "refusals"),
         key("trading", "wallets"),

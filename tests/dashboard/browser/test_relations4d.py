@@ -10,7 +10,7 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.system.ports import free_port
 from tests.conftest import cloned
 from tests.dashboard.browser.conftest import Installation, PageOf, State, dashboard_running
-from tests.dashboard.browser.pages import screenshots
+from tests.dashboard.browser.pages import left_in_english, screenshots, violations
 from tests.dashboard.browser.watching import Watched
 from tests.dashboard.browser.world import fill
 from tests.serving.browsing import browser_program
@@ -200,6 +200,7 @@ def test_planes_selection_time_and_a_lost_context(installation: Installation, ad
     page.wait_for_function(f"calls.createProgram > {programs}")
     page.evaluate(SETTLED)
     assert page.evaluate(PIXELS, "--plane8")["count"] > 0
+    assert violations(page) == []
     again = page_of(admin)
     again.page.add_init_script(COUNT)
     again.goto(focused.removeprefix(watched.url))
@@ -218,6 +219,9 @@ def test_without_a_script_and_on_a_phone_the_picture_and_the_tables_say_the_same
     assert "asset=" in page.url
     plain.follow("h2:text('Nodes') >> xpath=../.. >> tbody a >> nth=0")
     page.wait_for_selector("text=Leads to")
+    plain.send('button[value="fr"]')
+    assert left_in_english(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     with connect(installation.database) as connection:
         row = connection.execute(ONE_FILL.format("")).fetchone()
     assert row is not None
