@@ -186,4 +186,5 @@ def _sentence(graph: Graph, shown: list[int]) -> str:
     planes = {graph.nodes[n].plane for n in shown}
     late = sum(1 for edge in graph.edges if edge.look_ahead)
     counts = {"nodes": len(shown), "edges": len(graph.edges), "planes": len(planes), "late": late}
-    return _("%(nodes)s nodes and %(edges)s relations on %(planes)s planes; %(late)s relations look ahead.") % counts
+    text = _("%(nodes)s nodes and %(edges)s relations on %(planes)s planes; %(late)s relations look ahead.")
+    return str(text % counts)

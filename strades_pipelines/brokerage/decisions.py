@@ -244,7 +244,7 @@ class DecisionJournal(Journal):
 
     def _trades(self, time: int, i: int) -> dict[str, Any]:
         """The trades of the listing that the strategy may have read: those that it heard in its window."""
-        since = time - round(self._engine.strategy.trade_window * 1_000_000)
+        since = time - round(self._engine.state.strategy.trade_window * 1_000_000)
         return {
             "listing_id": self._listings[i].listing_id,
             "heard_from": stamp(moment(since)),

@@ -110,7 +110,8 @@ class World:
         """A decision on minutes, days or a forecast; most become an order, most of those a fill."""
         kind = self._draw.choice(["minutes", "days", "forecast"])
         forecasts = [name for name in self.identities if name.startswith("P")]
-        listing_id, inputs, at, bar = COIN, {}, midnight(FIRST + (DAYS - 1) * DAY), None
+        inputs: dict[str, Any] = {}
+        listing_id, at, bar = COIN, midnight(FIRST + (DAYS - 1) * DAY), None
         if kind == "minutes":
             day = midnight(FIRST + (DAYS - self._draw.randint(1, 2)) * DAY)
             first, last = sorted(self._draw.choices(range(MINUTES - 1), k=2))

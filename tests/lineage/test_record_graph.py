@@ -33,13 +33,13 @@ LATE = "SELECT asset, source_asset, rows, look_ahead FROM marts.lineage_edges WH
 
 def marts_edges(url: str) -> set[tuple[Place, Place]]:
     """The relations of the mart, a window as one of each of its days."""
-    return {(row[:4], row[4:]) for row in rows(url, EDGES)}  # type: ignore[misc]
+    return {(row[:4], row[4:]) for row in rows(url, EDGES)}
 
 
 def relations_of(lineage: Lineage, sources: dict[int, str]) -> Iterator[tuple[Place, Place]]:
     """What a trace's document says rests on what, by day, worked out from its rows and nothing else."""
     fill, intent, decision, forecast = lineage.fill, lineage.intent, lineage.decision, lineage.prediction
-    chain = [
+    chain: list[Any] = [
         (fill and ("trading/fills", _day(fill["filled_at"]), fill["listing_id"], fill["wallet"])),
         (intent and ("trading/orders", _day(intent["intended_at"]), intent["listing_id"], intent["wallet"])),
         decision
