@@ -3,16 +3,14 @@
 import ast
 import inspect
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from strades_pipelines.compiler.function_source import read_source
 from strades_pipelines.compiler.lowered_values import NotCompilable
 from strades_pipelines.compiler.shapes import SCALARS, is_plain, listed
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A way to an object: what to call it, and the attribute that it begins at."""
 
     path: str
@@ -70,7 +68,8 @@ def _parts(value: Any, place: Place) -> Iterator[tuple[Any, Place]]:
     """The lists and objects in a value that have a place in the arrays."""
     if isinstance(value, list | tuple):
         if value and all(map(is_plain, value)):
-            yield from ((one, replace(place, path=f"{place.path}[{k}]")) for k, one in enumerate(value))
+            path, owner, attribute = place
+            yield from ((one, Place(f"{path}[{k}]", owner, attribute)) for k, one in enumerate(value))
     elif not hasattr(type(value), "compiled_as"):
         state = vars(value)
         if SCALARS.keys() >= set(map(type, state.values())):

@@ -207,9 +207,11 @@ def _shape(obj: Any) -> Shape:
 
 def listed(obj: Any, name: str) -> tuple[str, ...]:
     """The attributes that a class names under such a word of the host; () where the word is an attribute of its own."""
+    names = getattr(obj, name, ())
+    if not isinstance(names, tuple) or not names:
+        return ()
     state = vars(obj)
-    names = () if name in state else getattr(obj, name, ())
-    return names if isinstance(names, tuple) and all(one in state for one in names) else ()
+    return names if name not in state and all(one in state for one in names) else ()
 
 
 def _is_reached_by_code(cls: type, name: str) -> bool:
