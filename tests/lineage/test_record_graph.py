@@ -67,12 +67,12 @@ def relations_of(lineage: Lineage, sources: dict[int, str]) -> Iterator[tuple[Pl
             continue  # what reads daily bars reads the cleaned ones
         window = lineage.features
         if daily and window and window["window_start"] <= row["session_date"] <= window["session_date"]:
-            yield bar, chain[4]  # type: ignore[misc]
+            yield bar, chain[4]
         opened = row["open_time"].isoformat()
         if read and daily == (read["interval"] == "1d") and read["first_open_time"] <= opened <= read["last_open_time"]:
-            yield bar, chain[2]  # type: ignore[misc]
+            yield bar, chain[2]
         if fill and fill["bar_open_time"] == row["open_time"] and daily == (fill["bar_interval"] == "1d"):
-            yield bar, chain[0]  # type: ignore[misc]
+            yield bar, chain[0]
 
 
 def _day(at: datetime) -> date:
