@@ -40,7 +40,7 @@ def draw(graph: Graph, planes: Mapping[int, str], address: Callable[[str], str],
     boxes = format_html_join(
         "",
         '<a href="{0}" aria-label="{1}: {2}"><title>{1}: {2}</title><rect class="box plane{7}" x="{3}" y="{4}"'
-        ' width="128" height="30" rx="4"/><text x="{5}" y="{6}">{8}</text></a>',
+        ' width="128" height="30" rx="4"/><text translate="no" x="{5}" y="{6}">{8}</text></a>',
         (
             (
                 address(node.asset), node.asset, decimal_text(Decimal(node.rows), 0), x, y, x + 6, y + 19,

@@ -14,6 +14,7 @@ from tests.dashboard.browser.pages import left_in_english, screenshots, violatio
 from tests.dashboard.browser.watching import Watched
 from tests.dashboard.browser.world import fill
 from tests.serving.browsing import browser_program
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -188,7 +189,7 @@ def test_planes_selection_time_and_a_lost_context(installation: Installation, ad
     page.mouse.click(place["x"], place["y"])
     page.wait_for_selector("#space-panel >> text=First known")
     assert calls(page)["bufferSubData"] - uploads >= 2
-    page.wait_for_function("location.search.includes('focus=')")
+    page.wait_for_url(lambda url: "focus=" in url)
     focused = page.url
     page.evaluate(
         "window.lost = document.getElementById('space-canvas').getContext('webgl2').getExtension('WEBGL_lose_context');"
@@ -197,7 +198,7 @@ def test_planes_selection_time_and_a_lost_context(installation: Installation, ad
     page.wait_for_timeout(100)
     programs = calls(page)["createProgram"]
     page.evaluate("lost.restoreContext()")
-    page.wait_for_function(f"calls.createProgram > {programs}")
+    wait_until(lambda: calls(page)["createProgram"] > programs)
     page.evaluate(SETTLED)
     assert page.evaluate(PIXELS, "--plane8")["count"] > 0
     assert violations(page) == []

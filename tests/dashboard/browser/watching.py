@@ -18,6 +18,8 @@ FOCUSED = """() => {
             && box.width > 0 && box.right > 0 && box.bottom > 0,
     }
 }"""
+WRONG = ("error", "warning")
+DRIVER = "GL Driver Message"  # what the software renderer says of its own speed
 MOST_STEPS = 150
 MOST_INTERRUPTIONS = 5
 
@@ -28,7 +30,7 @@ class Watched:
     def __init__(self, page: "Page", url: str) -> None:
         self.page, self.url, self.wrong = page, url, list[str]()
         page.add_init_script(REPORTS)
-        page.on("console", lambda message: self._note(message.text, message.type in ("error", "warning")))
+        page.on("console", lambda said: self._note(said.text, said.type in WRONG and DRIVER not in said.text))
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on("response", lambda answer: self._note(f"{answer.status} {answer.url}", answer.status >= 400))
         # The icon of a page that is left before it came, and what is saved as a file, are aborted by the browser.
