@@ -58,14 +58,11 @@ def test_who_runs_it_as_root_is_warned_and_no_more(monkeypatch: pytest.MonkeyPat
     assert out.getvalue().startswith("warn user" if user == 0 else "ok   user")
 
 
-def test_a_host_that_is_not_asked_is_warned_of_with_what_to_do(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("strades_pipelines.database.connection.database_url", lambda: database_url)
+def test_a_host_that_is_not_asked_is_warned_of_with_what_to_do(own_world: str) -> None:
     assert [(each.state, each.detail) for each in _findings([("hosts", _hosts)])] == [
         ("ok", "0 were asked, none holds requests back")
     ]
-    with connect(database_url) as connection:
+    with connect(own_world) as connection:
         HostLimits(connection, 300).pause("api.example.org", 3600, "HTTP 418")
     [found] = _findings([("hosts", _hosts)])
     assert found.state == "warn"
