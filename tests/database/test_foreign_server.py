@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -89,8 +90,8 @@ def _debian(folder: Path) -> Iterator[str]:
     try:
         yield _await(f"postgresql://owner@127.0.0.1:{port}/postgres")
     finally:
-        process.terminate()
-        process.wait()
+        process.send_signal(signal.SIGINT)  # at SIGTERM it would wait for every connection that a failed test left
+        process.wait(timeout=60)
 
 
 def _await(url: str) -> str:
