@@ -15,6 +15,7 @@ import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from strades_pipelines.database import connection as places
+from strades_pipelines.serving import metrics_server
 from strades_pipelines.serving.metrics_server import guarded_metrics
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.alert_rules import OUTSIDE_RULES, RULES
@@ -30,6 +31,7 @@ def page(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("STRADES_HOME", str(tmp_path))
     monkeypatch.setitem(places.WORLD_DATABASES, "sandbox", urlsplit(database_url).path[1:])
+    monkeypatch.setattr(metrics_server, "DAGSTER_DATABASE", "dagster_of_nobody")  # other tests may have made `dagster`
     settings.cache_clear()
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(guarded_metrics(), port=port, log_level="error"))
