@@ -31,7 +31,9 @@ NO_TIME = timedelta(0)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 COLUMNS = "requests_per_second, full_at, looked_at, blocked_until, blocked_because, failures, probes, spared"
-NEW = f"INSERT INTO ops.host_limits (host, {COLUMNS}) VALUES (%s, 1, %s, %s, NULL, NULL, 0, 0, 0) ON CONFLICT DO NOTHING"
+NEW = f"""
+    INSERT INTO ops.host_limits (host, {COLUMNS}) VALUES (%s, 1, %s, %s, NULL, NULL, 0, 0, 0) ON CONFLICT DO NOTHING
+"""
 CLOCK = "SELECT clock_timestamp()"  # asked with the lock held: earlier, it might be before `looked_at`
 STATE = f"SELECT {COLUMNS} FROM ops.host_limits WHERE host = %s"
 LOCKED = f"{STATE} FOR NO KEY UPDATE"

@@ -8,7 +8,9 @@ from strades_pipelines.datamanager.host_limits import read_hosts
 from tests.scrapers.conftest import Crawl, ask
 from tests.scrapers.scripted import Line, scripted
 
-OPEN = "INSERT INTO ops.host_limits VALUES ('h.example', 10, now(), now(), now() - interval '1 s', 'HTTP 500', 15, 0, 0)"
+OPEN = """
+    INSERT INTO ops.host_limits VALUES ('h.example', 10, now(), now(), now() - interval '1 s', 'HTTP 500', 15, 0, 0)
+"""
 
 
 def test_a_question_that_always_fails_keeps_no_other_one_from_a_host(
