@@ -29,6 +29,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "brokerage/test_order_streams.py": {
         f"{STRADES}.system.stopping.begin_nothing_more_if_requested": "a loop ends with its process, this one in it"
     },
+    "brokerage/test_stream_desk.py": {f"{STRADES}.brokerage.stream_desk.adbc_connect": FAULT},
     "dashboard/test_audit.py": {"?.end": "the instant before a commit, which is Django's"},
     "dashboard/test_datamanager.py": {"dashboard.gateway.rows.monotonic": "the clock"},
     "dashboard/test_failures.py": {"dashboard.core.frame.read_installation": FAULT},

@@ -98,7 +98,7 @@ class DecisionJournal(Journal):
         if strategy.lookback and (window := self._window(time, i, trigger)):
             inputs["bars"] = window
         if strategy.hears_trades():
-            inputs["trades"] = self._trades(time, i)
+            inputs["trades"] = self._trades(time)
         if strategy.models and i in self._forecast:
             inputs["prediction_id"] = self._forecast[i]
         inputs |= units_of(self._splits, self._listings[i].listing_id)
@@ -242,11 +242,11 @@ class DecisionJournal(Journal):
             "last_open_time": stamp(moment(opened[-1])),
         }
 
-    def _trades(self, time: int, i: int) -> dict[str, Any]:
-        """The trades of the listing that the strategy may have read: those that it heard in its window."""
+    def _trades(self, time: int) -> dict[str, Any]:
+        """The trades that the strategy may have read: those of all listings that it heard in its window."""
         since = time - round(self._engine.state.strategy.trade_window * 1_000_000)
         return {
-            "listing_id": self._listings[i].listing_id,
+            "listing_ids": [listing.listing_id for listing in self._listings],
             "heard_from": stamp(moment(since)),
             "heard_to": stamp(moment(time)),
         }

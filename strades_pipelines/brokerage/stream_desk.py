@@ -12,14 +12,13 @@ from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from strades_pipelines.brokerage.live import decide, for_each
 from strades_pipelines.brokerage.portfolio import is_open
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.trade_pass import TRADING_MODES
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate, read_wallets
 from strades_pipelines.database.connection import adbc_connect, connect
+from strades_pipelines.database.errors import cause
 from strades_pipelines.market.order_terms import TradingDecision
 from strades_pipelines.settings import settings
 
@@ -81,8 +80,8 @@ class StreamDesk:
             errors = self._decide(templates) if templates else {}
         except WalletsError as error:
             errors = {"Wallets.json": str(error)}
-        except psycopg.OperationalError as error:
-            errors = {"database": str(error).splitlines()[0]}
+        except Exception as error:  # most often the database's; the streams go on, and the next records try again
+            errors = {"decisions": cause(str(error)) or repr(error)}
         if errors:
             self._disconnect()  # what failed may be a connection: `strades trade` decides meanwhile
         return errors
@@ -103,7 +102,8 @@ class StreamDesk:
         return errors
 
     def _disconnect(self) -> None:
-        self._stack.close()
+        with suppress(Exception):  # of a connection that is broken
+            self._stack.close()
         self._connections = None
 
     def _connect(self) -> "tuple[Connection, AdbcConnection]":

@@ -28,7 +28,7 @@ class TradeRange:
     """The trades known in `[start, end)`, aware times.
 
     Args:
-        is_heard: known when they had come here, within `HEARD_WITHIN`; otherwise when they happened.
+        is_heard: known when they were first stored, within `HEARD_WITHIN`; otherwise when they happened.
     """
 
     start: datetime

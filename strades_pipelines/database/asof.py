@@ -19,11 +19,12 @@ REVISIONS = {
     "records.split_adjustments": "records.split_adjustment_revisions",
 }
 
-# Trades as a strategy at the live edge hears them: known when the answer or the frames that brought them had come.
+# Trades as a strategy at the live edge hears them: known when they were first stored.
 HEARD_TRADES = """(
     SELECT t.listing_id, t.trade_id, t.event_time, t.price, t.size, t.side, t.fetch_id, t.recorded_at,
-        greatest(t.event_time, f.answered_at) AS knowledge_time
-    FROM {trades} AS t INNER JOIN rawsources.fetches AS f USING (fetch_id)
+        h.heard_at AS knowledge_time
+    FROM {trades} AS t
+    CROSS JOIN LATERAL records.heard_at(t.listing_id, t.trade_id, t.event_time, t.recorded_at) AS h
 )"""
 ADJUSTED_CANDLES = """(
     SELECT
@@ -51,7 +52,7 @@ def read_as_of(
     """Rows of `table` with `knowledge_time <= known_at`, as an Arrow table ordered by `order_by`.
 
     Candles that were fetched before a split are in the shares after it, as in `cleaned`. `records.heard_trades` is no
-    relation of the database: it stands for records.trades, each known when it had come to this machine.
+    relation of the database: it stands for records.trades, each known when it was first stored.
 
     Args:
         recorded_as_of: read the versions that were stored at this time, superseded ones included, so that an old run

@@ -6,7 +6,8 @@ killed takes at most the requests with it that it was about to send; time gives 
 
 The circuit opens after failures in a row that say that the host is down. While it is open nobody asks; after a
 cool-down one process sends one request. Its answer closes the circuit, its failure opens it for twice as long; where
-nothing is heard of it, another process tries.
+nothing is heard of it, another process tries. After n failed tries the next n requests (at most three) are spared:
+a run asks in the same order each time, and its first question may be the only one that fails.
 
 All times are of the database's clock, which the processes share. One that was set back would make tokens and pauses
 come hours late: `looked_at` tells of it, and every time is moved back by as much.
@@ -22,21 +23,25 @@ import psycopg
 OPEN_AT = 15  # weight of the failures in a row that open the circuit
 FAILURE, TIMEOUT = 1, 5  # a time-out has cost a whole `timeout_seconds`: three in a row are enough
 FIRST_COOL_DOWN, LONGEST_COOL_DOWN = timedelta(seconds=30), timedelta(minutes=10)
+SPARED = 4  # before each try 0 to 3 requests are spared, in turn
 PROBE = timedelta(minutes=1)  # that the one request of a half-open circuit has to be heard of
 LONGEST_PAUSE = timedelta(days=1)  # a host may ask for years, by mistake or with intent
 LONGEST_REASON = 200
 NO_TIME = timedelta(0)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
-COLUMNS = "requests_per_second, full_at, looked_at, blocked_until, blocked_because, failures, probes"
-NEW = f"INSERT INTO ops.host_limits (host, {COLUMNS}) VALUES (%s, 1, %s, %s, NULL, NULL, 0, 0) ON CONFLICT DO NOTHING"
+COLUMNS = "requests_per_second, full_at, looked_at, blocked_until, blocked_because, failures, probes, spared"
+NEW = f"""
+    INSERT INTO ops.host_limits (host, {COLUMNS}) VALUES (%s, 1, %s, %s, NULL, NULL, 0, 0, 0) ON CONFLICT DO NOTHING
+"""
 CLOCK = "SELECT clock_timestamp()"  # asked with the lock held: earlier, it might be before `looked_at`
 STATE = f"SELECT {COLUMNS} FROM ops.host_limits WHERE host = %s"
 LOCKED = f"{STATE} FOR NO KEY UPDATE"
 RELEASE = """
-    UPDATE ops.host_limits SET blocked_until = NULL, blocked_because = NULL, failures = 0, probes = 0 WHERE host = %s
+    UPDATE ops.host_limits SET blocked_until = NULL, blocked_because = NULL, failures = 0, probes = 0, spared = 0
+    WHERE host = %s
 """
-CHANGE = f"UPDATE ops.host_limits SET ({COLUMNS}) = (%s, %s, %s, %s, %s, %s, %s) WHERE host = %s"
+CHANGE = f"UPDATE ops.host_limits SET ({COLUMNS}) = (%s, %s, %s, %s, %s, %s, %s, %s) WHERE host = %s"
 QUERY = f"SELECT host, clock_timestamp() AS read_at, {COLUMNS} FROM ops.host_limits ORDER BY host"
 # A process that is suspended between the two statements would hold every other one up; a token that a crash of the
 # server takes back is no harm.
@@ -45,7 +50,10 @@ BRIEFLY = "SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synch
 
 @dataclass(frozen=True)
 class HostState:
-    """What is known of a host, times UTC. `failures` is a weight, `probes` a number, both since the last answer."""
+    """What is known of a host, times UTC. `failures` is a weight, `probes` a number, both since the last answer.
+
+    `spared` counts the requests that were refused since the last try so that another one may try.
+    """
 
     requests_per_second: float
     full_at: datetime
@@ -54,6 +62,7 @@ class HostState:
     blocked_because: str | None = None
     failures: int = 0
     probes: int = 0
+    spared: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -70,11 +79,19 @@ class HostState:
 
 @dataclass(frozen=True)
 class Turn:
-    """When a request may be sent: after `wait` seconds; never now, where `refusal` says why."""
+    """When a request may be sent: after `wait` seconds; never now, where `refusal` says why.
+
+    Args:
+        is_troubled: failures are counted against the host: an answer is worth telling.
+        is_probe: it is the one that tries a host whose circuit is open.
+        must_reserve: the host was held back after the token was taken, which is worth nothing any more.
+    """
 
     wait: float = 0.0
     refusal: str | None = None
-    is_troubled: bool = False  # failures are counted against the host: an answer is worth telling
+    is_troubled: bool = False
+    is_probe: bool = False
+    must_reserve: bool = False
 
 
 def seen_at(state: HostState, now: datetime) -> HostState:
@@ -92,10 +109,10 @@ def check(state: HostState, now: datetime, *, longest_pause: float) -> Turn:
     """
     left = (state.blocked_until - now).total_seconds() if state.blocked_until else 0.0
     if left <= 0:
-        return Turn(is_troubled=state.failures > 0)
+        return Turn(is_troubled=state.failures > 0, must_reserve=state.is_open)
     if state.is_open or left > longest_pause:
         return Turn(refusal=state.blocked_because)
-    return Turn(wait=left, is_troubled=state.failures > 0)
+    return Turn(wait=left, is_troubled=state.failures > 0, must_reserve=True)
 
 
 def reserve(
@@ -117,11 +134,14 @@ def reserve(
         return state, turn
     cost = timedelta(seconds=1 / rate)
     sent_at = max(now + timedelta(seconds=turn.wait), state.full_at - (burst - 1) * cost)
-    turn = replace(turn, wait=(sent_at - now).total_seconds())
+    turn = replace(turn, wait=(sent_at - now).total_seconds(), is_probe=state.is_open, must_reserve=False)
     if turn.wait > longest_wait:
         return state, turn
-    if state.is_open:  # the cool-down is over: this request is the one that tries
-        state = replace(state, blocked_until=sent_at + PROBE, probes=state.probes + 1)
+    if state.is_open:  # the cool-down is over: this request, or one after it, is the one that tries
+        if state.spared < state.probes % SPARED:
+            reason = f"{state.blocked_because}; another question tries it"
+            return replace(state, spared=state.spared + 1), Turn(refusal=reason)
+        state = replace(state, blocked_until=sent_at + PROBE, probes=state.probes + 1, spared=0)
     return replace(state, full_at=max(state.full_at, sent_at) + cost, requests_per_second=rate), turn
 
 
@@ -146,7 +166,7 @@ def after_answer(state: HostState) -> HostState:
     """The state after an answer: the circuit is closed; a pause that the host asked for stays."""
     if state.is_open:
         state = replace(state, blocked_until=None, blocked_because=None)
-    return replace(state, failures=0, probes=0)
+    return replace(state, failures=0, probes=0, spared=0)
 
 
 @dataclass(frozen=True)
@@ -168,6 +188,15 @@ class HostLimits:
 
         self._change(host, take)
         return turns[0]
+
+    def renew(self, host: str, turn: Turn, *, rate: float, burst: int, longest_wait: float) -> Turn:
+        """The turn of a request that has waited for its token: now, or a new one where the host was held back since."""
+        if turn.is_probe:
+            return replace(turn, wait=0.0)
+        checked = self.check(host)
+        if not checked.must_reserve:
+            return checked
+        return self.reserve(host, rate=rate, burst=burst, longest_wait=longest_wait)
 
     def check(self, host: str) -> Turn:
         """Whether a request that has its token may go out still, see `check`."""
@@ -227,6 +256,7 @@ class HostRow:
     blocked_because: str | None
     failures: int
     probes: int
+    spared: int
 
     @property
     def state(self) -> HostState:

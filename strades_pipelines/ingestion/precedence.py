@@ -17,7 +17,7 @@ from psycopg.sql import Literal
 
 from strades_pipelines.database.bulk import copy_frame, differs, same_key
 from strades_pipelines.datamanager.protocols import ProtocolError, load_protocol, protocol_names
-from strades_pipelines.ingestion.keyed_rows import with_keys, without_keys
+from strades_pipelines.ingestion.keyed_rows import Span, key_span, overlap, with_equals, with_keys, without_keys
 from strades_pipelines.ingestion.pending import Fetch, any_of
 from strades_pipelines.ingestion.record_tables import Target, versions
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Rows = Callable[["Cursor", Sequence[int], str], Iterable[tuple[Fetch, pa.Table | None]]]
 Order = tuple[datetime, int]
-Span = dict[str, tuple[Any, Any]]
 
 
 @dataclass
@@ -44,8 +43,8 @@ class Bodies:
         self, cursor: "Cursor", kind: str, fetch_ids: Sequence[int], keys: pa.Table
     ) -> list[tuple[Fetch, pa.Table]]:
         """The rows of these fetches that have one of `keys`."""
-        wanted = _span(keys, keys.column_names)
-        near = [id_ for id_ in fetch_ids if _overlap(self.spans.get((id_, kind), wanted), wanted)]
+        wanted = key_span(keys, keys.column_names)
+        near = [id_ for id_ in fetch_ids if overlap(self.spans.get((id_, kind), wanted), wanted)]
         found = []
         for fetch, rows in self.rows(cursor, near, kind):
             self.remember(kind, fetch, rows, keys.column_names)
@@ -55,7 +54,7 @@ class Bodies:
 
     def remember(self, kind: str, fetch: Fetch, rows: pa.Table | None, key: Sequence[str]) -> None:
         """Note which keys a body may say."""
-        self.spans[fetch.fetch_id, kind] = None if rows is None else _span(rows, key)
+        self.spans[fetch.fetch_id, kind] = None if rows is None else key_span(rows, key)
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,12 @@ def settle(
     Args:
         since: only bodies that were loaded then or later are asked: what those of before say is stored.
     """
-    claims = bodies.claims(cursor, kind, _related(cursor, kind, target, fetches, since), keys)
+    stored, kept = _stored_since(cursor, target, keys), _kept(cursor, target, keys)
+    related = _related(cursor, kind, target, fetches, since)
+    if since is None:  # batches of a stream are too many to be all asked: those that a version is of
+        named = {*stored["stored"].to_pylist(), *(version[-1] for version in kept)}
+        related += sorted(named.difference(related, [fetch.fetch_id for fetch in fetches]))
+    claims = bodies.claims(cursor, kind, related, keys)
     if rows is not None:
         for fetch in fetches:
             own = rows.filter(pc.equal(rows["fetch_id"], fetch.fetch_id))
@@ -173,11 +177,13 @@ def settle(
     claims = sorted(((fetch, table) for fetch, table in claims if table.num_rows), key=lambda claim: claim[0].order)
     if not claims:
         return Settled([], keys.slice(0, 0), keys)
-    waves = versions(pa.concat_tables([table for _, table in claims]), target.key, target.ignore)
-    since = _stored_since(cursor, target, keys)
+    said = pa.concat_tables([table for _, table in claims])
+    waves = versions(said, target.key, target.ignore)
+    if target.keeps_fetch:
+        stored_by = stored.drop_columns(["since"]).rename_columns([*target.key, "fetch_id"])
+        waves[-1] = with_equals(waves[-1], with_keys(said, stored_by), target.key)
     orders = {fetch.fetch_id: fetch.order for fetch, _ in claims}
-    kept = _kept(cursor, target, keys)
-    before = [_not_stored(wave, target.key, orders, since, kept) for wave in waves[:-1]]
+    before = [_not_stored(wave, target.key, orders, stored, kept) for wave in waves[:-1]]
     gone = without_keys(keys, waves[-1].select(list(target.key)))
     return Settled([wave for wave in before if wave.num_rows], waves[-1], gone)
 
@@ -282,17 +288,3 @@ def _yields(protocol: str, kind: str) -> bool:
 
 def _literals(texts: Iterable[str]) -> str:
     return ", ".join(sorted(Literal(text).as_string() for text in set(texts))) or "NULL"
-
-
-def _span(rows: pa.Table, key: Sequence[str]) -> Span | None:
-    """The least and the greatest of each key column that is a number or a time; None of no rows."""
-    if not rows.num_rows:
-        return None
-    names = [name for name in key if not pa.types.is_string(rows[name].type)]
-    return {name: tuple(pc.min_max(rows[name]).as_py().values()) for name in names}
-
-
-def _overlap(span: Span | None, other: Span | None) -> bool:
-    if span is None or other is None:
-        return False
-    return all(span[name][0] <= other[name][1] and other[name][0] <= span[name][1] for name in span)

@@ -17,6 +17,9 @@ class Target:
 
     A row that differs from what is stored in nothing but `ignore` is no new version: an article without a date was
     known when it was first seen, not when it was last, and so is a filing that was fetched before its stamp is past.
+
+    `keeps_fetch`: a row stays with the fetch that stored it while that one says the same, also where an earlier one
+    that is loaded later does too: a strategy has heard it.
     """
 
     table: str
@@ -24,6 +27,7 @@ class Target:
     key: tuple[str, ...]
     listed: bool
     ignore: tuple[str, ...] = ("fetch_id", "recorded_at")
+    keeps_fetch: bool = False
 
     @property
     def sourced(self) -> bool:
@@ -35,7 +39,13 @@ TARGETS: Mapping[str, Target] = {
     "candle": Target(
         "records.candles", "records.candle_revisions", ("listing_id", "interval", "open_time"), listed=True
     ),
-    "trade": Target("records.trades", "records.trade_revisions", ("listing_id", "trade_id", "event_time"), listed=True),
+    "trade": Target(
+        "records.trades",
+        "records.trade_revisions",
+        ("listing_id", "trade_id", "event_time"),
+        listed=True,
+        keeps_fetch=True,
+    ),
     "observation": Target(
         "records.observations", "records.observation_revisions", ("series", "event_time"), listed=False
     ),

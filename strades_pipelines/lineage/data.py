@@ -33,16 +33,15 @@ CANDLES = """
     SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s
     ORDER BY open_time
 """
-# What a strategy may have heard: of a replay as it happened, of the others as it came here (brokerage/trade_feed.py).
+# What a strategy may have heard: of a replay as it happened, of the others as it was stored (brokerage/trade_feed.py).
 TRADES = """
-    SELECT t.* FROM records.trades AS t INNER JOIN rawsources.fetches AS f USING (fetch_id)
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN %(is_replay)s THEN t.event_time ELSE greatest(t.event_time, f.answered_at) END AS known
-    ) AS h
-    WHERE t.listing_id = %(listing_id)s AND h.known BETWEEN %(heard_from)s AND %(heard_to)s
-        AND h.known - t.event_time < '1 minute'::interval
+    SELECT t.* FROM records.trades AS t
+    CROSS JOIN LATERAL records.heard_at(t.listing_id, t.trade_id, t.event_time, t.recorded_at) AS h
+    CROSS JOIN LATERAL (SELECT CASE WHEN %(is_replay)s THEN t.event_time ELSE h.heard_at END AS known) AS k
+    WHERE t.listing_id = ANY(%(listing_ids)s) AND k.known BETWEEN %(heard_from)s AND %(heard_to)s
+        AND k.known - t.event_time < '1 minute'::interval
         AND t.event_time BETWEEN %(heard_from)s::timestamptz - interval '1 minute' AND %(heard_to)s
-    ORDER BY h.known, t.event_time, length(t.trade_id), t.trade_id
+    ORDER BY k.known, t.listing_id, t.event_time, length(t.trade_id), t.trade_id
 """
 SPLITS = """
     SELECT DISTINCT split.fetch_id FROM records.split_adjustments AS adjusted

@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
+from strades_pipelines.brokerage import stream_desk
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.stream_desk import StreamDesk, trade_hearing_wallets
@@ -51,11 +52,11 @@ DECISIONS = """
     SELECT d.target, d.decided_at FROM signals.decisions AS d WHERE d.trigger_kind = 'trade'
     ORDER BY d.decided_at, d.ordinal
 """
-# The trades in the order in which they came, and when they had come.
+# The trades in the order in which they came, and when they were stored.
 HEARD = """
     SELECT t.trade_id, h.at, t.size, t.side FROM records.trades AS t
-    INNER JOIN records.listings AS l USING (listing_id) INNER JOIN rawsources.fetches AS f USING (fetch_id)
-    CROSS JOIN LATERAL (SELECT greatest(t.event_time, f.answered_at) AS at) AS h
+    INNER JOIN records.listings AS l USING (listing_id)
+    CROSS JOIN LATERAL (SELECT greatest(t.event_time, t.recorded_at) AS at) AS h
     WHERE l.symbol = 'BTC_USDT' AND h.at - t.event_time < '1 minute'::interval
     ORDER BY h.at, t.event_time, t.trade_id::bigint
 """
@@ -124,6 +125,27 @@ def room(streaming: Streaming, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with connect(streaming.url) as connection:
         open_wallet(connection, template, now=opened_at)
     return Room(streaming)
+
+
+def test_a_connection_that_is_refused_is_said_and_ends_no_stream(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second connection of the desk, ADBC's, is refused."""
+    file = tmp_path / "Wallets.json"
+    file.write_text(json.dumps({"wallets": [ENTRY | {"opened_at": "2026-11-30T00:00:00Z"}]}))
+    monkeypatch.setenv("STRADES_WALLETS", str(file))
+    settings.cache_clear()
+    said: list[str] = []
+    desk = StreamDesk(database_url, clock=lambda: datetime.now(UTC), say=said.append)
+    with monkeypatch.context() as away:
+        away.setattr(stream_desk, "adbc_connect", lambda url: adbc_connect(url.replace("/test_", "/gone_")))
+        for _ in range(2):
+            desk.decide()
+    [line] = said
+    assert line.startswith("decisions: ")
+    assert 'database "gone_' in line
+    desk.decide()
+    assert said == [line]
 
 
 def targets_of(trades: Iterable[tuple[str, datetime, float, str]]) -> list[tuple[float, datetime]]:

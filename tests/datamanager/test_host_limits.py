@@ -135,7 +135,52 @@ def test_one_request_tries_an_open_circuit_and_its_outcome_decides() -> None:
     assert after_answer(tried).word(at(31)) == "closed"
     failed = after_failure(tried, at(32), TIMEOUT, "no answer")
     assert (failed.word(at(32 + 59)), failed.word(at(32 + 60))) == ("open", "half-open")  # twice as long
-    assert take(tried, at(30) + PROBE)[1].refusal is None  # nothing was heard of the first
+    spared, turn = take(tried, at(30) + PROBE)  # nothing was heard of the first
+    assert turn.refusal == "no answer; another question tries it"
+    assert take(spared, at(30) + PROBE)[1].refusal is None
+
+
+def test_a_question_that_always_fails_is_not_the_only_one_that_tries() -> None:
+    """Each run asks in the same order. The first two get HTTP 500 for ever, the others an answer."""
+    state, runs = opened(NEW, T0), 0
+    while state.is_open and runs < 10:
+        runs += 1
+        now = at(3600 * runs)
+        for number in range(20):
+            state, turn = reserve(seen_at(state, now), now, rate=10, burst=4, longest_wait=60, longest_pause=300)
+            if turn.refusal is None:
+                state = after_failure(state, now, FAILURE, "HTTP 500") if number < 2 else after_answer(state)
+    assert runs == 3
+
+
+def test_a_question_that_tries_may_go_out_when_its_token_comes_and_no_other_goes_beside_it() -> None:
+    def take(state: HostState, now: datetime) -> tuple[HostState, Turn]:
+        return reserve(state, now, rate=0.05, burst=1, longest_wait=300, longest_pause=300)
+
+    state, _ = take(NEW, T0)
+    state, waiting = take(state, T0)
+    state, probe = take(opened(state, at(1)), at(32))
+    assert (waiting.is_probe, probe.is_probe, probe.wait) == (False, True, 8.0)
+    assert check(state, at(40), longest_pause=300).refusal == "no answer"  # of the one that had its token before
+    assert check(opened(NEW, T0), at(31), longest_pause=300).must_reserve  # half-open: one tries, by `reserve` alone
+
+
+@given(st.integers(1, 20), st.floats(0.1, 120), st.integers(1, 4))
+def test_the_end_of_a_pause_lets_no_more_go_than_the_bucket_holds(count: int, pause: float, burst: int) -> None:
+    words: dict[str, Any] = {"rate": 1, "burst": burst, "longest_wait": 1e9, "longest_pause": 1e9}
+    state, sent, waits = NEW, [], []
+    for _ in range(count):
+        state, turn = reserve(state, T0, **words)
+        waits.append(turn.wait)
+    state = after_pause(state, T0, pause, "HTTP 429")
+    for wait in waits:
+        now = at(wait)
+        if check(state, now, longest_pause=1e9).must_reserve:
+            state, turn = reserve(state, now, **words)
+            now += timedelta(seconds=turn.wait)
+        sent.append(now)
+    times = sorted((now - T0).total_seconds() for now in sent)
+    assert all(later - first >= 1 - 1e-3 for first, later in zip(times, times[burst:], strict=False))
 
 
 @given(st.floats(-1e7, 1e7), st.floats(0, 1e5))

@@ -10,6 +10,7 @@ CREATE TABLE ops.host_limits (
     blocked_until       timestamptz,               -- no request before; null: none is held back
     blocked_because     text,
     failures            integer NOT NULL,          -- weight of the failures since the last answer
-    probes              integer NOT NULL           -- requests that tried the host while its circuit was open, since the last answer
+    probes              integer NOT NULL,          -- requests that tried the host while its circuit was open, since the last answer
+    spared              integer NOT NULL           -- requests refused since the last try, so that another one may try
 );
 GRANT SELECT ON ops.host_limits TO strades_dashboard;

@@ -9,16 +9,17 @@ from typing import Any
 import psycopg
 
 BATCH_ROWS = 20_000  # so that no delete holds its locks for long
-# What a decision heard is told by its window, a minute wider: trades are heard later than they happen.
+# What a decision heard is told by its window, a minute wider: trades are heard later than they happen. A batch goes
+# when its last frame (`answered_at`) is old: a half of it would not be the bytes that were parsed.
 DELETE = """
     WITH heard AS MATERIALIZED (
         SELECT DISTINCT t.fetch_id
         FROM signals.decisions AS d
         CROSS JOIN LATERAL jsonb_to_record(d.inputs -> 'trades') AS read (
-            listing_id integer, heard_from timestamptz, heard_to timestamptz
+            listing_ids integer[], heard_from timestamptz, heard_to timestamptz
         )
         INNER JOIN records.trades AS t
-            ON t.listing_id = read.listing_id
+            ON t.listing_id = ANY(read.listing_ids)
                 AND t.event_time BETWEEN read.heard_from - interval '1 minute' AND read.heard_to
         WHERE d.inputs ? 'trades' AND read.heard_from < %(before)s
     ), old AS (
@@ -26,7 +27,10 @@ DELETE = """
         WHERE f.source = ANY(ARRAY(SELECT DISTINCT source FROM ops.stream_states)) AND f.received_at < %(before)s
             AND (
                 f.fetch_id IS NULL OR (
-                    EXISTS (SELECT FROM rawsources.fetches AS p WHERE p.fetch_id = f.fetch_id AND p.is_parsed)
+                    EXISTS (
+                        SELECT FROM rawsources.fetches AS p
+                        WHERE p.fetch_id = f.fetch_id AND p.is_parsed AND p.answered_at < %(before)s
+                    )
                     AND NOT EXISTS (SELECT FROM heard WHERE heard.fetch_id = f.fetch_id)
                     AND NOT EXISTS (SELECT FROM records.candles AS c WHERE c.fetch_id = f.fetch_id)
                 )
@@ -38,7 +42,7 @@ DELETE = """
 
 
 def delete_old_frames(connection: psycopg.Connection[Any], before: datetime) -> int:
-    """Delete the frames of before that no decision rests on; returns how many. Commits as it goes.
+    """Delete the frames of before that no decision rests on, whole batches; returns how many. Commits as it goes.
 
     Args:
         before: the world's time, UTC.

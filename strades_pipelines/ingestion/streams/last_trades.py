@@ -6,7 +6,8 @@ from typing import Any
 
 import psycopg
 
-CHANNEL = "strades_last_trades"  # says which listings have a newer trade, as JSON
+CHANNEL = "strades_last_trades"  # says which listings have a newer trade, as JSON; of many in several messages
+TOLD_AT_ONCE = 500  # ids of ten digits: PostgreSQL takes messages of less than 8,000 bytes
 # A trade that comes late is not the newest.
 UPDATE = """
     WITH newest AS (
@@ -22,7 +23,12 @@ UPDATE = """
             < (EXCLUDED.event_time, length(EXCLUDED.trade_id), EXCLUDED.trade_id)
         RETURNING listing_id
     )
-    SELECT pg_notify(%(channel)s, json_agg(listing_id ORDER BY listing_id)::text) FROM written HAVING count(*) > 0
+    SELECT pg_notify(%(channel)s, told.listings)
+    FROM (
+        SELECT json_agg(listing_id ORDER BY listing_id)::text AS listings
+        FROM (SELECT listing_id, row_number() OVER (ORDER BY listing_id) AS place FROM written) AS numbered
+        GROUP BY (place - 1) / %(at_once)s ORDER BY min(listing_id)
+    ) AS told
 """
 
 
@@ -32,4 +38,5 @@ def update_last_trades(connection: psycopg.Connection[Any], fetch_ids: Sequence[
     Args:
         now: the world's time, UTC.
     """
-    connection.execute(UPDATE, {"fetch_ids": list(fetch_ids), "now": now, "channel": CHANNEL})
+    given = {"fetch_ids": list(fetch_ids), "now": now, "channel": CHANNEL, "at_once": TOLD_AT_ONCE}
+    connection.execute(UPDATE, given)

@@ -137,6 +137,7 @@ class StreamRecorder:
         What was read and not stored by a run that failed is stored by the next one.
         """
         coverage = await self._through("start", lambda: self.writer.open(self._clock()))
+        self._tell_listener()  # what a killed process left is loaded
         self.progress = {id_: Progress(Numbers(time=_microseconds_of(each.last))) for id_, each in coverage.items()}
         for id_, each in coverage.items():
             if each.first is not None:
@@ -274,13 +275,17 @@ class StreamRecorder:
         del self._buffer[: len(batch)]
         self._bytes -= sum(len(frame.data) for frame in batch)
         self._room.set()
-        if self._listener is not None and loaded.rows:
-            self._listener.hear()
+        if loaded.rows:
+            self._tell_listener()
         self.counts.rows += loaded.rows
         self.counts.rejects += loaded.rejects
         for frame in batch:
             if frame.instrument in self.progress and frame.time is not None:
                 self._build_again(frame.instrument, _time(frame.time))
+
+    def _tell_listener(self) -> None:
+        if self._listener is not None:
+            self._listener.hear()
 
     def _ask_for_refused(self, batch: Sequence[Frame], refused: Sequence[str]) -> None:
         """Have REST asked for what a batch held that the parser refused. The reason is told once until that is done."""
@@ -377,6 +382,8 @@ class StreamRecorder:
         loaded = await asyncio.to_thread(self.writer.repair, list(due), start - MARGIN, end + MARGIN, now)
         self.counts.repairs += 1
         self.counts.rows += loaded.rows
+        if loaded.rows:
+            self._tell_listener()
         for id_, closed in due.items():
             if loaded.oldest is not None and self.writer.builds_bars:
                 await self._skip_bars(id_, closed, loaded.oldest.get(id_))

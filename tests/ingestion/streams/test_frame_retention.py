@@ -55,7 +55,7 @@ def test_old_frames_go_but_for_those_that_a_decision_heard_or_that_hold_bars(
         """INSERT INTO records.candles VALUES (1, '1m', %s, %s, 1, 1, 1, 1, 1, 1, 1, %s, 'stated', 4, %s)""",
         [OLD - 60 * second, OLD, OLD, OLD],
     )
-    heard = {"listing_id": 1, "heard_from": (OLD + 80 * second).isoformat(), "heard_to": str(OLD + 100 * second)}
+    heard = {"listing_ids": [1], "heard_from": (OLD + 80 * second).isoformat(), "heard_to": str(OLD + 100 * second)}
     connection.execute(
         'INSERT INTO trading.wallets (wallet, mode, strategy, parameters, instruments, "interval", currency,'
         " opening_cash, fee_rate, opened_at, code_hash, max_decision_age, broker) VALUES"
@@ -74,3 +74,17 @@ def test_old_frames_go_but_for_those_that_a_decision_heard_or_that_hold_bars(
     assert left == [(2,), (4,), (5,), (7,)]
     with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
         connection.execute("DELETE FROM rawsources.frames WHERE sequence = 7")
+
+
+def test_a_batch_goes_whole_or_not_at_all(connection: Connection) -> None:
+    before, second = NOW - timedelta(days=30), timedelta(seconds=1)
+    connection.execute(
+        "INSERT INTO ops.stream_states (source, instrument_id, state, gaps, updated_at)"
+        " VALUES ('streamed', '1', 'live', 0, %s)",
+        [NOW],
+    )
+    keep(connection, 1, before + second)
+    connection.execute("INSERT INTO rawsources.frames VALUES (1, 0, 'streamed', %s, 1, 'y')", [before - second])
+    connection.commit()
+    assert delete_old_frames(connection, before) == 0
+    assert delete_old_frames(connection, before + 2 * second) == 2

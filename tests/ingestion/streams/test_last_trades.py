@@ -1,5 +1,6 @@
 """The newest trade of a listing, whatever order trades come in; whoever listens is told only of a newer one."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,3 +37,22 @@ def test_the_newest_trade_stays_whatever_comes_late_and_only_it_is_told_of(
             connection.commit()
             assert connection.execute("SELECT price FROM records.last_trades").fetchall() == [(price,)]
             assert [each.payload for each in listener.notifies(timeout=0.3)] == ["[1]"] * told
+
+
+def test_more_listings_than_one_notification_holds_are_told_of_in_several(
+    connection: "psycopg.Connection[Any]", database_url: str
+) -> None:
+    listings = range(1_900_000_000, 1_900_001_000)  # of as many digits as there are
+    for listing in listings:
+        row = [listing, str(listing)]
+        connection.execute("INSERT INTO records.listings VALUES (%s, 'v', %s, 'USD', 1, 1, 'raw', '24/7')", row)
+        row = [listing, NOW, NOW, NOW]
+        connection.execute("INSERT INTO records.trades VALUES (%s, '1', %s, 1, 1, 'buy', %s, 'stated', 1, %s)", row)
+    connection.commit()
+    with connect(database_url) as listener:
+        listener.autocommit = True
+        listener.execute(f"LISTEN {CHANNEL}")
+        update_last_trades(connection, [1], NOW)
+        connection.commit()
+        told = [json.loads(each.payload) for each in listener.notifies(timeout=1)]
+    assert [listing for part in told for listing in part] == list(listings)

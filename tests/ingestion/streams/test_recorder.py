@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from strades_pipelines.ingestion.streams.frame_store import Frame
 from strades_pipelines.ingestion.streams.recorder import Progress, StreamRecorder
 from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
 from strades_pipelines.ingestion.streams.stream_sources import stream_sources
-from strades_pipelines.ingestion.streams.writer import State, StreamWriter, Taken
+from strades_pipelines.ingestion.streams.writer import Coverage, State, StreamWriter, Taken
 from strades_pipelines.operations.streaming import _keep_all
 from strades_pipelines.settings import PROJECT
 
@@ -33,6 +34,10 @@ class ListWriter(StreamWriter):
         super().__init__(source, "")
         self.calls: list[tuple[Any, ...]] = []
         self.taken = Taken(1, 0)
+
+    def open(self, now: datetime) -> Mapping[str, Coverage]:
+        """Nothing is there."""
+        return dict.fromkeys(self.source.instruments, Coverage(None, None))
 
     def store(self, frames: Sequence[Frame], now: datetime) -> Taken:
         """Keep the numbers of the frames."""
@@ -245,11 +250,36 @@ def test_a_frame_waits_for_others_unless_somebody_waits_for_its_records() -> Non
     assert [asyncio.run(wakes(one)) for one in (None, Listening(False), Listening(True))] == [False, False, True]
 
 
+def test_whoever_waits_is_told_at_the_start_and_of_what_was_asked_for_again(recording: Recording) -> None:
+    """A start loads what a killed process left, and an answer may hold the trades of a hole."""
+    listener = Listening(True)
+    recording.recorder._listener = listener
+
+    async def start() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await recording.recorder.run()
+
+    async def repair() -> None:
+        await recording.receive(1, NOW - timedelta(seconds=9))
+        await recording.receive(5, NOW - timedelta(seconds=3))
+        await recording.recorder._mend({BTC: list(recording.progress.numbers.gaps)})
+
+    recording.recorder.client.run = asyncio.Event().wait  # type: ignore[method-assign]  # no network
+    asyncio.run(start())
+    assert listener.heard == 1
+    recording.recorder.progress[BTC] = Progress(Numbers())
+    asyncio.run(repair())
+    assert listener.heard == 2
+
+
 @dataclass
 class Listening:
     """Who waits, or does not."""
 
     is_waiting: bool
+    heard: int = 0
 
     def hear(self) -> None:
-        """Nothing."""
+        """Count."""
+        self.heard += 1
