@@ -249,7 +249,7 @@ def books_with_orders(
 
 
 def _takes_cash(order: Order) -> bool:
-    return order.side == "buy" and not order.terms.reduce_only and order.terms.parent_id is None
+    return order.side == "buy" and not order.terms.reduce_only  # no wallet is short: no purchase is an exit
 
 
 def _newest_intents(connection: Connection, wallet: Wallet) -> dict[Place, datetime]:

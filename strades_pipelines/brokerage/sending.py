@@ -14,9 +14,8 @@ from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, NotSen
 from strades_pipelines.brokerage.cancelling import Cancelling
 from strades_pipelines.brokerage.emulated_orders import is_emulated, is_triggered, triggered_order
 from strades_pipelines.brokerage.halts import send_lock
-from strades_pipelines.brokerage.holdings import held_units
 from strades_pipelines.brokerage.in_flight import lanes_of, run_in_flight
-from strades_pipelines.brokerage.linked_orders import has_lost_parent, waits_for_parent
+from strades_pipelines.brokerage.linked_orders import has_lost_parent, is_exit_now, waits_for_parent
 from strades_pipelines.brokerage.order_book import OpenOrder, claim_orders
 from strades_pipelines.brokerage.order_journal import OrderJournal
 from strades_pipelines.brokerage.replacements import is_amendment, order_to_send
@@ -25,7 +24,6 @@ from strades_pipelines.brokerage.settling import NEVER_HAD_IT, Settling
 from strades_pipelines.brokerage.sleeves import States, ask_states, current_states, read_states
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.pipelining import commit_together
-from strades_pipelines.market.limits import is_exit
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.order_terms import Order
 
@@ -197,8 +195,7 @@ class Sending:
     def _is_sent_in(self, state: str, order: Order) -> bool:
         """Whether a wallet in that state sends the order."""
         if state == "reducing":
-            exits, wallet = order.terms.reduce_only or order.terms.parent_id is not None, self._journal.wallet
-            return exits or is_exit(held_units(self._connection, wallet, order.listing_id), order.signed)
+            return is_exit_now(self._connection, self._journal.wallet, order)
         if state == "halted" and order.terms.reduce_only:
             return order.is_by_person
         return state == "active"

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from strades_pipelines.compiler.cold import cold
 from strades_pipelines.engine.cash_rules import CashRules
-from strades_pipelines.engine.order_exposure import is_at_market, under_way
+from strades_pipelines.engine.order_exposure import is_at_market, left_for
 from strades_pipelines.engine.quiet_bands import QuietBands
 from strades_pipelines.engine.state import EngineState
 from strades_pipelines.engine.targets import Targets
@@ -113,12 +113,10 @@ class ExplicitOrders:
         state = self.state
         account = state.account
         i = order.i
-        held = account.position[i] + account.pending[i] + under_way(account, order, False)
+        left = left_for(account, order, False)
         outcome = state.gate.outcome(account, order)
-        if outcome == ACCEPTED and order.parent != 0:
-            return self.waits_for(order.parent)
-        if outcome != ACCEPTED or order.reduce_only or is_exit(held, order.quantity):
-            if outcome == ACCEPTED and is_at_market(order):
+        if outcome != ACCEPTED or order.reduce_only or is_exit(left, order.quantity):
+            if outcome == ACCEPTED and order.parent == 0 and is_at_market(order):
                 order.reserved = self.cash_rules.reserved_by_sale(i, order.quantity)
             return outcome
         outcome = RUINED if state.is_ruined else self.targets.held_back(i)
@@ -132,11 +130,8 @@ class ExplicitOrders:
                 account, i, order.quantity, unit, reserved, state.gate.distance(account, order)
             )
             order.reserved = reserved
+            order.enlarges = order.parent != 0
         return outcome
-
-    def waits_for(self, parent: int) -> int:
-        """ACCEPTED when the order that another waits for is under way; else it would wait for ever."""
-        return ACCEPTED if self.state.account.is_open(parent) else OTHER_DONE
 
     def change(self, order: Order, new_state: int, reason: int) -> None:
         """Write a change of an order into the journal, and call the strategy's `on_order`."""

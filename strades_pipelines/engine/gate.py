@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 from strades_pipelines.compiler.cold import cold
-from strades_pipelines.engine.order_exposure import is_at_market, least_position, most_position, under_way
+from strades_pipelines.engine.order_exposure import is_at_market, least_position, left_for, most_position
 from strades_pipelines.market.limits import WITHIN_LIMITS, Measured, exceeded, no_limits
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import BEGINNING, DAY_LENGTH
@@ -20,6 +20,7 @@ from strades_pipelines.strategy.orders import (
     NOT_FINITE,
     NOT_REDUCING,
     OPEN,
+    OTHER_DONE,
     Order,
 )
 
@@ -164,14 +165,13 @@ class Gate:
             return NO_PRICE
         if not known and not math.isnan(order.trail):
             return NO_PRICE
-        if order.parent != 0:
-            return ACCEPTED
-        held = account.position[i] + account.pending[i]
-        if order.reduce_only and (held + under_way(account, order, True)) * order.quantity >= 0.0:
+        if order.parent != 0 and not account.is_open(order.parent):
+            return OTHER_DONE  # it would wait for ever
+        if order.reduce_only and left_for(account, order, True) * order.quantity >= 0.0:
             return NOT_REDUCING
         if order.quantity > 0.0 or self.allow_short or order.reduce_only:
             return ACCEPTED
-        return BELOW_ZERO if held + under_way(account, order, False) + order.quantity < 0.0 else ACCEPTED
+        return BELOW_ZERO if left_for(account, order, False) + order.quantity < 0.0 else ACCEPTED
 
     def for_target(self, account: Account, i: int, quantity: float) -> float:
         """What is left of an order for a target: what explicit orders sell at the market is not sold again."""

@@ -2,8 +2,9 @@
 
 import math
 
+from strades_pipelines.compiler.cold import cold
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.orders import ANY, OPEN, Order
+from strades_pipelines.strategy.orders import ANY, NEW, OPEN, Order
 
 
 def is_at_market(order: Order) -> bool:
@@ -31,6 +32,68 @@ def under_way(account: Account, order: Order, at_market: bool) -> float:
     return total
 
 
+@cold
+def by_parent(account: Account, order: Order, at_market: bool) -> float:
+    """Signed units of the parent of an order, and of the other orders that wait for it, which may be done before it.
+
+    Of a group, in which one cancels the others, the largest counts. A parent on the order's own side is counted by
+    `under_way`; one that only reduces opens nothing for it to close.
+
+    Args:
+        at_market: as for `under_way`.
+    """
+    total = 0.0
+    for q in range(account.count):
+        other = account.orders[account.queue[q]]
+        if other.i != order.i or other.number == order.number or other.state > OPEN or other.cancel_asked:
+            continue
+        if other.number == order.parent:
+            if other.quantity * order.quantity < 0.0 and not other.reduce_only:
+                total += other.quantity
+        elif waits_beside(other, order, at_market) and (
+            other.group == 0 or (other.group != order.group and is_largest_of_group(account, q, at_market))
+        ):
+            total += other.quantity
+    return total
+
+
+@cold
+def is_largest_of_group(account: Account, place: int, at_market: bool) -> bool:
+    """Whether of the orders that count beside the one at this place of the queue none of its group is larger."""
+    order = account.orders[account.queue[place]]
+    for q in range(account.count):
+        other = account.orders[account.queue[q]]
+        if q != place and other.group == order.group and waits_beside(other, order, at_market):
+            larger = abs(other.quantity) - abs(order.quantity)
+            if larger > 0.0 or (larger == 0.0 and q < place):
+                return False
+    return True
+
+
+@cold
+def waits_beside(other: Order, order: Order, at_market: bool) -> bool:
+    """Whether an order of the same parent, instrument and side counts for another, by the rules of `under_way`."""
+    if other.parent != order.parent or other.i != order.i or other.quantity * order.quantity <= 0.0:
+        return False
+    is_under_way = NEW < other.state <= OPEN and not other.cancel_asked
+    return is_under_way and (is_at_market(other) or not (at_market or other.reduce_only))
+
+
+def may_enlarge(order: Order) -> bool:
+    """Whether an order is under way that is no exit of another: one that waits for its entry may come with it."""
+    return (order.state == OPEN and order.parent == 0) or (order.enlarges and NEW < order.state <= OPEN)
+
+
+def left_for(account: Account, order: Order, at_market: bool) -> float:
+    """Signed units that an order finds once what is under way on its side is done, and its parent.
+
+    Args:
+        at_market: as for `under_way`.
+    """
+    left = account.position[order.i] + account.pending[order.i] + under_way(account, order, at_market)
+    return left if order.parent == 0 else left + by_parent(account, order, at_market)
+
+
 def most_position(account: Account, i: int, quantity: float, counts_sales: bool) -> float:
     """The highest position that instrument `i` may come to with all that is under way and `quantity` more.
 
@@ -40,7 +103,7 @@ def most_position(account: Account, i: int, quantity: float, counts_sales: bool)
     bought = max(quantity, 0.0)
     for q in range(account.count):
         order = account.orders[account.queue[q]]
-        if order.i == i and order.state == OPEN and order.parent == 0:
+        if order.i == i and may_enlarge(order):
             if order.quantity > 0.0:
                 bought += 0.0 if order.reduce_only else order.quantity
             elif counts_sales and is_at_market(order):
@@ -53,6 +116,6 @@ def least_position(account: Account, i: int, quantity: float) -> float:
     sold = min(quantity, 0.0)
     for q in range(account.count):
         order = account.orders[account.queue[q]]
-        if order.i == i and order.state == OPEN and not order.reduce_only and order.parent == 0:
+        if order.i == i and not order.reduce_only and may_enlarge(order):
             sold += min(order.quantity, 0.0)
     return account.position[i] + account.pending[i] + sold

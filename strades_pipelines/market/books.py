@@ -116,6 +116,29 @@ class Books:
                     total += order.signed
         return total
 
+    def by_parent(self, order: Order, *, at_market: bool = False) -> Decimal:
+        """Signed units of the parent of an order, and of the other orders that wait for it, as `engine.order_exposure`.
+
+        Of a group, in which one cancels the others, the largest counts. A parent on the order's own side is counted by
+        `under_way`; one that only reduces opens nothing for it to close.
+
+        Args:
+            at_market: as for `under_way`.
+        """
+        terms, total, groups = order.terms, ZERO, dict[str, Decimal]()
+        for other in self._open(order.listing_id) if terms.parent_id is not None else ():
+            if other.intent_id == terms.parent_id:
+                total += ZERO if other.side == order.side or other.terms.reduce_only else other.signed
+            elif other.terms.parent_id == terms.parent_id and other.side == order.side:
+                group = other.terms.group
+                if not (other.terms.is_market or not (at_market or other.terms.reduce_only)):
+                    continue
+                if group is None:
+                    total += other.signed
+                elif group != terms.group:
+                    groups[group] = max(groups.get(group, ZERO), other.signed, key=abs)
+        return total + sum(groups.values(), ZERO)
+
     def without_cancelling(self) -> "Books":
         """As they are once each order that is to be cancelled has ended unfilled."""
         left = {name: order for name, order in self.open_orders.items() if name not in self.cancelling}
@@ -129,9 +152,10 @@ class Books:
         return order.is_for_target and order.intent_id not in self.unsettled
 
     def _uncertain(self, listing_id: int) -> Iterator[Order]:
-        """The orders that may be done or not; those that only reduce, or wait for another, enlarge nothing."""
+        """The orders that may be done or not; those that only reduce, or are exits of another, enlarge nothing."""
         for order in self._open(listing_id):
-            if not (self._is_certain(order) or order.terms.reduce_only or order.terms.parent_id):
+            is_exit = order.terms.reduce_only or (order.terms.parent_id is not None and order.side == "sell")
+            if not (self._is_certain(order) or is_exit):
                 yield order
 
     def _open(self, listing_id: int) -> Iterator[Order]:

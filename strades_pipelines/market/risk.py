@@ -98,10 +98,8 @@ def _requested(
     if decision.is_by_person:
         check_digits(request, listing)
     check_terms(terms, known=listing.listing_id in market.prices)
-    if terms.parent_id is not None:
-        if terms.parent_id not in own.open_orders:
-            raise GateError("one_cancels_other", f"the order {terms.parent_id} that it waits for is over")
-        return _order(decision, quantity, ZERO, terms)
+    if terms.parent_id is not None and terms.parent_id not in own.open_orders:
+        raise GateError("one_cancels_other", f"the order {terms.parent_id} that it waits for is over")
     order = _order(decision, quantity, ZERO, terms)
     accounts = (own, books) if own is not books else (own,)
     if terms.reduce_only:
@@ -124,9 +122,10 @@ def _requested(
 
 
 def _left(order: Order, account: Books, *, at_market: bool = False) -> Decimal:
-    """What an account holds of the order's listing once what is under way on its side is done."""
+    """What an account holds of the order's listing once what is under way on its side is done, and its parent."""
     held = account.held(order.listing_id) + account.pending(order.listing_id)
-    return held + account.under_way(order.listing_id, order.side, group=order.terms.group, at_market=at_market)
+    under_way = account.under_way(order.listing_id, order.side, group=order.terms.group, at_market=at_market)
+    return held + under_way + account.by_parent(order, at_market=at_market)
 
 
 def _check_reduces(order: Order, listing: Listing, accounts: tuple[Books, ...]) -> None:

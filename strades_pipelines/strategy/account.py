@@ -188,6 +188,7 @@ class Account:
         made.group = group
         made.parent = parent
         made.reduce_only = reduce_only
+        made.enlarges = False
         made.triggered = False
         made.decided_at = self.now
         made.active_from = self.now

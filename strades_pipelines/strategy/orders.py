@@ -99,8 +99,9 @@ class Order:
     `stop` waits for the price to pass it, `limit` bounds the price, `trail` is the distance a stop keeps behind the
     best price since. Orders of one `group` cancel one another; one with a `parent` waits until that is filled:
     `entered` is the price at which it was, for the rest of the bar inside of which that happened, and `heading` says
-    which of the bar's extremes is sure to come after it: 1 the high, -1 the low, 0 neither. `rested` says that an
-    event it could have been filled on has passed. `filled`, `filled_value` and `fees_paid` are the units, notional and
+    which of the bar's extremes is sure to come after it: 1 the high, -1 the low, 0 neither. `enlarges`
+    says that one with a parent went through the limits, being no exit. `rested` says that an event it could have been
+    filled on has passed. `filled`, `filled_value` and `fees_paid` are the units, notional and
     fee of its fills so far; `unpaid_price` and `unpaid_at` the open that is its when the sales of its instant are in.
     """
 
@@ -118,6 +119,7 @@ class Order:
         self.group = 0
         self.parent = 0
         self.reduce_only = False
+        self.enlarges = False
         self.triggered = False
         self.cancel_asked = False
         self.rested = False

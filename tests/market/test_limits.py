@@ -23,7 +23,7 @@ from strades_pipelines.market.risk import gate
 from strades_pipelines.market.wallet_limits import parse_limits, read_limit
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import DAY_LENGTH, Bar, Prediction
-from strades_pipelines.strategy.orders import ANY, NOT_GIVEN, ON_OPEN, OPEN, OUTCOMES
+from strades_pipelines.strategy.orders import ANY, NOT_GIVEN, ON_OPEN, OPEN, OUTCOMES, WAITING
 from strades_pipelines.strategy.strategy import Strategy
 from tests.strategy.both import ORDER, TARGET, TIMER, bars, script, step
 from tests.strategy.builders import MINUTE_US, START, START_US
@@ -177,6 +177,7 @@ class Twins:
         self.cash = draw.choice((256.0, 512.0, 2048.0))
         self.prices = [draw.choice((64.0, 96.0, 128.0)) for _ in self.listings]
         self.now = START_US + 40_000_000
+        self.numbers: dict[str, int] = {}  # in the engine, of the orders with terms, by intent
         # Only one or two limits at a time: else the first hides the others.
         self.limits = {name: draw.choice(HALVES[name]) for name in draw.sample(list(HALVES), draw.choice((1, 1, 2)))}
         account = Account(2, self.cash)
@@ -217,7 +218,9 @@ class Twins:
             terms = self.terms(i)
             reserved = Decimal(0) if terms.reduce_only else reserved
             order = self.order(i, quantity, terms)
-            order.state, order.reserved = OPEN, float(reserved)
+            order.state, order.reserved = WAITING if order.parent else OPEN, float(reserved)
+            order.enlarges = bool(order.parent) and quantity > 0 and not terms.reduce_only
+            self.numbers[f"I{n}"] = order.number
             account.mark_busy(i)
             # None is being cancelled: in a backtest a cancel is done at once, a wallet waits for its venue's word.
         side = "buy" if quantity > 0 else "sell"
@@ -238,6 +241,7 @@ class Twins:
             auction="open" if kind == 0 and draw.random() < 0.3 else None,
             reduce_only=draw.random() < 0.3,
             group="g" if draw.random() < 0.3 else None,
+            parent_id=draw.choice(list(self.numbers)) if self.numbers and draw.random() < 0.4 else None,
         )
 
     def order(self, i: int, quantity: float, terms: OrderTerms) -> Any:
@@ -247,7 +251,10 @@ class Twins:
             NOT_GIVEN if price is None else float(price) for price in (terms.limit, terms.stop, terms.trail)
         )
         on, group = ON_OPEN if terms.auction else ANY, 1 if terms.group else 0
-        number = account.order(i, quantity, limit, stop, trail, on=on, reduce_only=terms.reduce_only, group=group)
+        parent = self.numbers.get(terms.parent_id or "", 0)
+        number = account.order(
+            i, quantity, limit, stop, trail, on=on, reduce_only=terms.reduce_only, group=group, parent=parent
+        )
         return next(order for order in account.orders if order.number == number)
 
     def codes(self) -> tuple[str, str]:
@@ -286,6 +293,62 @@ class Twins:
             seen=(),
         )
         return OUTCOMES[theirs], ours.code if isinstance(ours, Refusal) else "accepted"
+
+
+@pytest.mark.parametrize(
+    ("orders", "code"),
+    [
+        ([(1, {}), (3, {"parent": 1})], "order_notional"),
+        ([(1, {}), (300, {"parent": 1, "reduce_only": True})], "reduce_only"),
+        ([(1, {}), (-2, {"parent": 1})], "position_below_zero"),
+        ([(2, {}), (-1, {"parent": 1}), (-2, {"parent": 1})], "position_below_zero"),  # two exits of 2 sell 3
+        ([(2, {}), (-2, {"parent": 1, "group": 7}), (-2, {"parent": 1, "group": 8})], "position_below_zero"),
+        (
+            [
+                (2, {}),
+                (-2, {"parent": 1, "group": 7, "reduce_only": True}),
+                (-1, {"parent": 1, "group": 7}),
+                (-2, {"parent": 1}),
+            ],
+            "position_below_zero",
+        ),
+        ([(1, {}), (1, {"parent": 1}), (1, {"parent": 1})], "position_units"),  # 3 once all are filled
+        ([(1, {}), (-1, {"parent": 1}), (2, {"parent": 2})], "position_units"),  # what an exit sets off is an entry
+        ([(2, {}), (-2, {"parent": 1})], "accepted"),
+        ([(2, {}), (-2, {"parent": 1, "group": 7}), (-2, {"parent": 1, "group": 7})], "accepted"),
+        ([(2, {}), (-1, {"parent": 1, "group": 7}), (-1, {"parent": 1, "group": 8})], "accepted"),
+        ([(1, {}), (1, {"parent": 1})], "accepted"),
+    ],
+)
+def test_20_an_order_that_waits_for_another_passes_no_limit_unless_it_is_the_others_exit(
+    orders: list[tuple[float, dict[str, Any]]], code: str
+) -> None:
+    """The last of the orders, each of which waits for one before: in the engine, and in the exact gate."""
+    steps = [step(1, ORDER, quantity=quantity, limit=100, **terms) for quantity, terms in orders]
+    limits = {**NONE, "max_order_notional": 200.0, "max_position_units": 2.0, "leverage": 1.0}
+    ran = script(bars(FLAT), *steps, cash=900.0, limits=limits | {"allow_short": False})
+    assert [decision.outcome for decision in ran.decisions] == [*["accepted"] * (len(orders) - 1), code]
+    *earlier, (quantity, last) = orders
+    books = Books(Decimal(900))
+    for n, (units, terms) in enumerate(earlier, 1):
+        side, reserved = ("buy", Decimal(100 * units)) if units > 0 else ("sell", Decimal(0))
+        books.open_orders[f"I{n}"] = Order(
+            f"I{n}", "D", 0, 1, side, abs(Decimal(units)), START, reserved, exact_terms(terms), is_for_target=False
+        )
+    request = OrderRequest(Decimal(quantity), exact_terms(last))
+    written = {"max_order_notional": "200", "max_position_units": "2"}
+    assert exact_code(written, request, books=books) == code
+
+
+def exact_terms(of_engine: dict[str, Any]) -> OrderTerms:
+    """The terms of a step at 100 or better, for the exact gate."""
+    parent, group = of_engine.get("parent"), of_engine.get("group")
+    return OrderTerms(
+        limit=Decimal(100),
+        reduce_only=of_engine.get("reduce_only", False),
+        parent_id=parent and f"I{parent}",
+        group=group and f"g{group}",
+    )
 
 
 @given(st.integers(0, 2**64))
