@@ -69,7 +69,8 @@ def up(prepare: Callable[[], None], console: Console, timing: Timing | None = No
         inherited = _refuse_leftovers()
         _check_ports()
         stops_database = settings().database_url is None and (inherited or postmaster(embedded_server()) is None)
-        record = new_record(record_path(), stops_database=stops_database)
+        port = settings().nginx_port
+        record = new_record(record_path(), stops_database=stops_database, nginx_port=port)
         received: list[int] = []
 
         def interrupt(number: int, _frame: FrameType | None) -> None:
