@@ -11,5 +11,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 application = BodyLimit(
     get_asgi_application(),
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
-    {settings.UPLOAD_PATH: settings.FILE_UPLOAD_MAX_MEMORY_SIZE + settings.DATA_UPLOAD_MAX_MEMORY_SIZE},
+    {settings.UPLOAD_PATH: settings.FILE_UPLOAD_MAX_MEMORY_SIZE},
 )

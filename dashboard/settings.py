@@ -147,8 +147,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
-# A file that somebody has taken in (datamanager/requests.py) is kept in memory, never on the disk.
-UPLOAD_PATH, FILE_UPLOAD_MAX_MEMORY_SIZE = "/data/changes/file/", 8 * 2**20
+# A file that somebody has taken in (datamanager/requests.py) is kept in memory, never on the disk: Django does so up to
+# the size of a body with such a file and its form. NGINX hands it on as it comes (deploy/nginx/pages.conf).
+UPLOAD_PATH, LARGEST_FILE = "/data/changes/file/", 8 * 2**20
+FILE_UPLOAD_MAX_MEMORY_SIZE = LARGEST_FILE + DATA_UPLOAD_MAX_MEMORY_SIZE
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -22,8 +22,14 @@ class TrustedProxy:
         """Serve one request."""
         if scope["type"] == "http":
             headers = [(name, value) for name, value in scope["headers"] if name not in NAMES]
-            scope = {**scope, "headers": headers, **(_said_of_visitor(scope) if scope["client"] is None else {})}
+            scope = {**scope, "headers": headers, **(_said_of_visitor(scope) if _came_by_socket(scope) else {})}
         await self._app(scope, receive, send)
+
+
+def _came_by_socket(scope: Scope) -> bool:
+    """Whether its listener has no port. The other end says less: that of a TCP connection that was reset is unknown."""
+    server = scope["server"]
+    return server is not None and server[1] is None
 
 
 def _said_of_visitor(scope: Scope) -> dict[str, object]:

@@ -163,12 +163,18 @@ def up(
     """Serve the sandbox, the dashboard, Dagster's webserver and daemon, and the dbt docs; Ctrl-C stops all of it."""
     from strades_pipelines.serving.serve import up as serve_up
 
-    if behind_nginx and settings().nginx_port is None:
-        os.environ["STRADES_NGINX_PORT"] = "8443"  # as a setting: the parts take theirs from there too
-        settings.cache_clear()
+    if behind_nginx:
+        _go_behind_nginx(8443)
     stopping.disarm()  # it ends its parts in order
     console = Console(stderr=True)
     raise typer.Exit(serve_up(lambda: _prepare(console), console))
+
+
+def _go_behind_nginx(port: int) -> None:
+    """Take the port of NGINX where no setting names one; as a setting, which the parts of `up` take too."""
+    if settings().nginx_port is None:
+        os.environ["STRADES_NGINX_PORT"] = str(port)
+        settings.cache_clear()
 
 
 @app.command()
@@ -286,7 +292,10 @@ def doctor(
     from strades_pipelines.installation.doctor import examine, show_findings
     from strades_pipelines.installation.examination import keep_examination
     from strades_pipelines.installation.security_check import examine_security
+    from strades_pipelines.supervision.down import served_behind_nginx_at
 
+    if port := served_behind_nginx_at():  # `up --nginx` has it from no setting
+        _go_behind_nginx(port)
     findings = examine_security() if security else examine()
     if not security:
         keep_examination(findings, now=settings().now())

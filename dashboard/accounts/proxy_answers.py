@@ -30,7 +30,7 @@ def dagster(request: HttpRequest) -> HttpResponse:
 
 
 def docs(request: HttpRequest) -> HttpResponse:
-    """204 for whoever has an account."""
+    """204 for whoever has an account: for the dbt docs, and before a file is read that somebody sends."""
     return _refusal(request) or HttpResponse(status=204)
 
 

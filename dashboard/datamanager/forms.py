@@ -220,7 +220,7 @@ class FileForm(RequestForm):
     def clean_file(self) -> Any:
         """Refuse more than is taken in."""
         file = self.cleaned_data["file"]
-        if file.size > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
+        if file.size > settings.LARGEST_FILE:
             raise ValidationError(_("Expected at most 8 MB; use strades load."))
         return file
 

@@ -292,7 +292,7 @@ def _ports() -> str:
 
 
 def _pages() -> str:
-    place = f"127.0.0.1:{settings().webserver_port}"
+    place = f"127.0.0.1:{settings().webserver_port}{settings().dagster_path}"
     return (
         f"no login: every user of this machine can start, stop and delete runs at {place} and read all that is shown "
         "there, fills and decisions included; see docs/security.md"

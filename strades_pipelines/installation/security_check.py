@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from email.message import Message
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def examine_security() -> list[Finding]:
         ("files of secrets", lambda: [f"others may read {path}: `chmod go= {path}`" for path in open_to_others()]),
         ("roles of the database", _role_faults),
         ("password of the database", _password_faults),
-        ("Dagster's pages", lambda: guard_faults(settings().webserver_port)),
+        *((name, partial(guard_faults, url)) for name, url in _dagster_pages().items()),
         ("dashboard", lambda: dashboard_faults(f"http://127.0.0.1:{settings().dashboard_port}")),
         ("debugging", _debug_faults),
         ("live trading", _live_faults),
@@ -58,6 +59,13 @@ def _finding(what: str, look: Callable[[], list[str]]) -> Finding:
     return Finding(what, not faults, "; ".join(faults) or "as docs/security.md says")
 
 
+def _dagster_pages() -> dict[str, str]:
+    """Where Dagster's webservers serve on this machine, by what is said of them."""
+    ports = {"Dagster's pages": settings().webserver_port, "Dagster's read-only pages": settings().readonly_port}
+    path = settings().dagster_path
+    return {name: f"http://127.0.0.1:{port}{path}/" for name, port in ports.items() if port is not None}
+
+
 def _ports() -> dict[str, int]:
     sandbox = urlsplit(settings().sandbox_url).port or 80
     found = {
@@ -66,6 +74,7 @@ def _ports() -> dict[str, int]:
         "docs": settings().docs_port,
         "dashboard": settings().dashboard_port,
         "metrics": settings().metrics_port,
+        "NGINX": settings().nginx_port if settings().nginx_host == "127.0.0.1" else None,
         "sandbox": sandbox if settings().world == "sandbox" else None,
         "database": None if settings().database_url else urlsplit(embedded_server().url()).port,
     }
@@ -91,11 +100,19 @@ def open_to_others() -> list[Path]:
     home, secrets = settings().home, PROJECT / "deploy" / "secrets"
     private = [
         *(home, home / "run", home / "postgres" / "password", home / "backup.key", home / "dashboard.key"),
+        *(home / "nginx" / "certificate.key", home / "nginx" / "onion" / "hs_ed25519_secret_key"),
         *([] if settings().archive is None else [settings().archive]),
         PROJECT / ".env",
         *(path for path in secrets.glob("*") if not path.name.startswith(".")),
     ]
-    return [path for path in private if path is not None and path.exists() and path.stat().st_mode & 0o077]
+    found = [path for path in private if path.exists() and path.stat().st_mode & 0o077]
+    key = settings().tls_key_file
+    return [*found, key] if key is not None and key.exists() and _is_open_key(key.stat()) else found
+
+
+def _is_open_key(found: os.stat_result) -> bool:
+    """Whether others may read a key of TLS. That of root may be for a group, by which Strades reads it."""
+    return bool(found.st_mode & (0o077 if found.st_uid == os.geteuid() else 0o007))
 
 
 def _role_faults() -> list[str]:
@@ -134,9 +151,12 @@ def _password_faults() -> list[str]:
     return ["the database's owner is let in without a password: see pg_hba.conf"]
 
 
-def guard_faults(port: int) -> list[str]:
-    """What Dagster's pages answer to requests that a page of another site can have a browser send."""
-    url = f"http://127.0.0.1:{port}/"
+def guard_faults(url: str) -> list[str]:
+    """What Dagster's pages answer to requests that a page of another site can have a browser send.
+
+    Args:
+        url: of the pages, with a slash at its end.
+    """
     if ask(url)[0] != 200:
         raise NotServed(f"no page at {url}")
     attempts = {

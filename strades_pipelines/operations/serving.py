@@ -73,6 +73,9 @@ def nginx(
     listen: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Default: STRADES_NGINX_HOST and STRADES_NGINX_PORT.")
     ] = None,
+    dashboard: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The dashboard where NGINX cannot reach its Unix socket.")
+    ] = None,
     webserver: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Dagster's webserver.")] = None,
     readonly: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The one without mutations.")] = None,
     docs: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The dbt docs.")] = None,
@@ -80,14 +83,16 @@ def nginx(
 ) -> None:
     """Write the configuration of NGINX, a local certificate where none is named, and torrc for an onion service."""
     from strades_pipelines.serving.nginx import site, write
+    from strades_pipelines.serving.sockets import socket_folder
 
     if settings().nginx_port is None:
         raise BadInput("STRADES_NGINX_PORT: expected the port on which NGINX serves")
     folder = folder.resolve()
-    described = site(settings(), folder, sockets or settings().home.resolve() / "run")
+    described = site(settings(), folder, sockets or socket_folder())
     described = replace(
         described,
         listen=listen or described.listen,
+        dashboard=dashboard,
         webserver=webserver or described.webserver,
         readonly=readonly or described.readonly,
         docs=docs or described.docs,

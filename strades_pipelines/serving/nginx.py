@@ -1,7 +1,7 @@
 """NGINX in front of the dashboard, Dagster and the dbt docs: its configuration, from the files of `deploy/nginx`."""
 
-import getpass
 import os
+import pwd
 import re
 import shutil
 import ssl
@@ -21,6 +21,7 @@ ONION_FILES = ("onion.conf", "torrc")  # those of an installation that has an on
 # What a value may hold that is put into a configuration: no quote, no variable, no end of a line.
 PATH, NAME, ADDRESS, ORIGIN = r'[^"\\$\x00-\x1f]+', r"[\w.-]+", r"[\w.-]+:\d{1,5}", r"https?://[\w.-]+(:\d+)?"
 SOCKET, A_SOCKET = r'[^"\\$\x00-\x1f]{1,100}', "path of a Unix socket (100 letters at most)"  # sockaddr_un
+HINT = "; a name with other letters than ASCII's is written as `xn--…`"
 SECONDS = 8
 
 
@@ -44,6 +45,8 @@ class Site:
         docs: host:port of the dbt docs.
         certificate: chain and private key, PEM.
         user: as whom it works where root starts it; None: as whoever starts it.
+        dashboard: host:port of the dashboard where NGINX cannot reach its socket; what is said there of a visitor's
+            address is not believed, so all of them have that of NGINX.
     """
 
     folder: Path
@@ -56,6 +59,7 @@ class Site:
     docs: str
     certificate: tuple[Path, Path]
     user: str | None = None
+    dashboard: str | None = None
 
     @property
     def names(self) -> list[str]:
@@ -72,9 +76,10 @@ def site(settings: Settings, folder: Path, sockets: Path) -> Site:
     """What `settings` say; files in `folder`, Unix sockets in `sockets`. Makes a certificate where none is named.
 
     Raises:
-        BadInput: a certificate that is named and is not there.
+        BadInput: a certificate that is named and is not there, or a name for which none can be made.
     """
     origins = frozenset(public_origins(settings.public_host))
+    names = [_checked("STRADES_PUBLIC_HOST", name, NAME) for name in _hosts(origins, "https")]
     return Site(
         folder=folder,
         listen=f"{settings.nginx_host}:{settings.nginx_port}",
@@ -84,8 +89,9 @@ def site(settings: Settings, folder: Path, sockets: Path) -> Site:
         webserver=f"127.0.0.1:{settings.webserver_port}",
         readonly=f"127.0.0.1:{settings.readonly_port}",
         docs=f"127.0.0.1:{settings.docs_port}",
-        certificate=_named_certificate(settings) or local_certificate(folder, _hosts(origins, "https")),
-        user=getpass.getuser() if os.geteuid() == 0 else None,  # else it would work as `nobody`
+        certificate=_named_certificate(settings) or local_certificate(folder, names),
+        # Else it would work as `nobody`. The environment, which sudo leaves as it was, may name somebody else.
+        user=pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() == 0 else None,
     )
 
 
@@ -96,13 +102,14 @@ def render(site: Site) -> dict[str, str]:
         BadInput: a value that would be more than a value there.
     """
     origins = sorted(site.origins)
+    socket = _checked(A_SOCKET, str(site.dashboard_socket), SOCKET)
     values = {
         "user": _checked("user", f"user {site.user};", rf"user {NAME};") if site.user else "",
         "listen": _checked("address", site.listen, ADDRESS),
         "names": " ".join(_checked("STRADES_PUBLIC_HOST", name, NAME) for name in site.names),
         "onion_names": " ".join(_checked("STRADES_PUBLIC_HOST", name, NAME) for name in site.onion_names),
         "origins": "\n".join(f'    "{_checked("STRADES_PUBLIC_HOST", each, ORIGIN)}" 0;' for each in origins),
-        "dashboard_socket": _checked(A_SOCKET, str(site.dashboard_socket), SOCKET),
+        "dashboard": _checked("address", site.dashboard, ADDRESS) if site.dashboard else f"unix:{socket}",
         "onion_socket": _checked(A_SOCKET, str(site.onion_socket), SOCKET),
         "webserver": _checked("address", site.webserver, ADDRESS),
         "readonly": _checked("address", site.readonly, ADDRESS),
@@ -166,7 +173,8 @@ def nginx_answers(port: int) -> str | None:
 
 
 def _named_certificate(settings: Settings) -> tuple[Path, Path] | None:
-    both = settings.tls_certificate_file, settings.tls_key_file
+    # NGINX would look for a relative path below its own folder.
+    both = [path and path.resolve() for path in (settings.tls_certificate_file, settings.tls_key_file)]
     for path in both:
         if path is not None and not path.is_file():
             raise BadInput(f"STRADES_TLS_CERTIFICATE_FILE, STRADES_TLS_KEY_FILE: {path} is no file")
@@ -182,6 +190,7 @@ def _hosts(origins: frozenset[str], scheme: str) -> list[str]:
 
 
 def _checked(what: str, value: str, expected: str) -> str:
-    if re.fullmatch(expected, value) is None:
-        raise BadInput(f"{what}: {value!r} cannot stand in a configuration of NGINX")
+    if re.fullmatch(expected, value, re.ASCII) is None:
+        hint = HINT if expected == NAME and not value.isascii() else ""
+        raise BadInput(f"{what}: {value!r} cannot stand in a configuration of NGINX{hint}")
     return value

@@ -15,17 +15,13 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.database.connection import DAGSTER_DATABASE, embedded_server
 from strades_pipelines.database.roles import service_url
 from strades_pipelines.datamanager.sources import SourcesError, load_sources
 from strades_pipelines.serving import nginx
-from strades_pipelines.serving.served_parts import (
-    Parts,
-    make_socket_folder,
-    remove_socket_folder,
-    shown_at,
-    webserver_url,
-)
+from strades_pipelines.serving.served_parts import Parts, shown_at, webserver_url
+from strades_pipelines.serving.sockets import make_socket_folder, remove_socket_folder
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.alert_queue import AlertQueue
 from strades_pipelines.supervision.changes import ChangeWatch, fingerprint
@@ -64,7 +60,8 @@ def up(prepare: Callable[[], None], console: Console, timing: Timing | None = No
     Raises:
         AlreadyUp: another one serves this installation, or parts of a killed one are left.
         PortInUse: naming the port and the setting that changes it.
-        BadInput: NGINX is asked for and not installed, or cannot be told what the settings say.
+        BadInput: a port that only root may listen on; NGINX that is asked for and not installed, or cannot be told
+            what the settings say.
     """
     if settings().nginx_port:
         nginx.program()
@@ -72,7 +69,8 @@ def up(prepare: Callable[[], None], console: Console, timing: Timing | None = No
         inherited = _refuse_leftovers()
         _check_ports()
         stops_database = settings().database_url is None and (inherited or postmaster(embedded_server()) is None)
-        record = new_record(record_path(), stops_database=stops_database)
+        port = settings().nginx_port
+        record = new_record(record_path(), stops_database=stops_database, nginx_port=port)
         received: list[int] = []
 
         def interrupt(number: int, _frame: FrameType | None) -> None:
@@ -146,7 +144,14 @@ def _check_ports() -> None:
     if settings().world == "sandbox":
         ports["STRADES_SANDBOX_URL"] = urlsplit(settings().sandbox_url).port or 80
     for variable, port in ports.items():
-        if port is not None and is_taken(port):
+        try:
+            taken = port is not None and is_taken(port)
+        except PermissionError:
+            raise BadInput(
+                f"port {port} is for root alone: `sudo sysctl net.ipv4.ip_unprivileged_port_start={port}` lets all "
+                f"users listen from it on, or set {variable} to another"
+            ) from None
+        if taken:
             raise PortInUse(f"port {port} is in use; end the program that listens there, or set {variable} to another")
 
 

@@ -2,9 +2,7 @@
 
 import os
 import shlex
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,6 +21,8 @@ from strades_pipelines.datamanager.sources import SourcesError
 from strades_pipelines.ingestion.streams.stream_sources import wanted_streams
 from strades_pipelines.origins import public_origins
 from strades_pipelines.serving import nginx
+from strades_pipelines.serving.nginx_log import RepeatedErrors
+from strades_pipelines.serving.sockets import code_socket
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.child import Child
 from strades_pipelines.supervision.daemon_probe import DaemonProbe
@@ -47,8 +47,6 @@ from strades_pipelines.system.child_environment import (
 from strades_pipelines.system.terminal import Output
 
 LOCATION = ["--module-name", "strades_pipelines.definitions", "--location-name", "strades"]
-# sockaddr_un holds 108 bytes on Linux, 104 on macOS, with the zero at the end.
-LONGEST_SOCKET_PATH = 100
 Environment = Callable[[], Mapping[str, str]]
 
 
@@ -205,7 +203,10 @@ class Parts:
 
         probe = partial(nginx.nginx_answers, settings().nginx_port or 0)
         environment = partial(for_programs, os.environ)
-        return self._part("nginx", command, environment, probe, needs=("dashboard",), folder=settings().home)
+        write = RepeatedErrors(self._output.write)
+        return self._part(
+            "nginx", command, environment, probe, needs=("dashboard",), folder=settings().home, write=write
+        )
 
     def _part(
         self,
@@ -217,9 +218,10 @@ class Parts:
         needs: tuple[str, ...] = (),
         start_seconds: float = 180,
         folder: Path = PROJECT,
+        write: Callable[[str, str], None] | None = None,
     ) -> Part:
         """A part that is a program of ours; one that was stopped fails its probe at once."""
-        child = Child(name, command, environment, folder, self._output.write, self._started)
+        child = Child(name, command, environment, folder, write or self._output.write, self._started)
         self.children[name] = child
         asked = partial(_asked, lambda: child.pid, probe)
         return Part(name, child, asked, needs, start_seconds, slack=3 if needs else 1)
@@ -259,27 +261,6 @@ def shown_at() -> Pages:
     names = public_origins(settings().public_host)
     first = min((each for each in names if each.startswith("https://")), key=lambda each: "127.0.0.1" in each)
     return Pages(f"{first}/", f"{first}/dagster/", f"{first}/dbt-docs/")
-
-
-def code_socket() -> Path:
-    """The socket of the code location, in a folder that only its owner can enter."""
-    return Path(os.environ["STRADES_CODE_SOCKET"])
-
-
-def make_socket_folder() -> Path:
-    """Make the folder of the socket and name it in the environment; a temporary one where the home's path is long."""
-    folder = settings().home.resolve() / "run"
-    if len(os.fsencode(folder / "code.sock")) > LONGEST_SOCKET_PATH:
-        folder = Path(tempfile.mkdtemp(prefix="strades-", dir="/tmp"))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    os.environ["STRADES_CODE_SOCKET"] = str(folder / "code.sock")
-    return folder
-
-
-def remove_socket_folder(folder: Path) -> None:
-    """Remove what `make_socket_folder` made."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _program(name: str) -> str:

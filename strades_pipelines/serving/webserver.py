@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dagster._core.workspace.context import IWorkspaceProcessContext
 
 STATEMENT_TIMEOUT_MS, POOL_RECYCLE_SECONDS, POOL_MAX_OVERFLOW = 15_000, 3_600, 20  # as in dagster-webserver
+WEB_SOCKET_SECONDS = 3_600  # NGINX asks who somebody is when one is opened: it outlives a sign-out by no more
 STOP_SECONDS = 2  # for open requests and web sockets, once it is told to stop
 REPORTS = ("report_asset_materialization", "report_asset_check", "report_asset_observation")
 
@@ -74,6 +75,7 @@ def guarded_app(
         web_sockets=("graphql",),
         not_pages=_segments_that_are_no_pages(app, path_prefix),
         path_prefix=path_prefix,
+        web_socket_seconds=WEB_SOCKET_SECONDS,
     )
 
 

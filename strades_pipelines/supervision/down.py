@@ -27,6 +27,12 @@ def record_path() -> Path:
     return settings().home / "up.json"
 
 
+def served_behind_nginx_at() -> int | None:
+    """The port of NGINX of the `up` that runs; None where none runs, or without NGINX."""
+    record = read_record(record_path())
+    return record.nginx_port if record is not None and record.up_runs() else None
+
+
 def down() -> list[str]:
     """End `up` and all that is left of it; returns what was ended ("up", names of parts, "database")."""
     record = read_record(record_path())

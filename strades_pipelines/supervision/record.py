@@ -21,12 +21,14 @@ class Record:
         up: process id and mark of `up` itself.
         parts: of each part by its name; the process id is that of its group as well.
         stops_database: whether `up` started the embedded database, and stops it in the end.
+        nginx_port: at which it serves all pages; None without NGINX.
     """
 
     path: Path
     up: tuple[int, str]
     parts: dict[str, tuple[int, str]] = field(default_factory=dict)
     stops_database: bool = False
+    nginx_port: int | None = None
 
     def add(self, name: str, pid: int) -> None:
         """Note a part that was started, in place of the one before it."""
@@ -35,7 +37,12 @@ class Record:
 
     def write(self) -> None:
         """Write it as a whole: a reader sees the one before or this one."""
-        document = {"up": self.up, "parts": self.parts, "stops_database": self.stops_database}
+        document = {
+            "up": self.up,
+            "parts": self.parts,
+            "stops_database": self.stops_database,
+            "nginx_port": self.nginx_port,
+        }
         new = self.path.with_name(self.path.name + ".new")
         new.write_text(json.dumps(document))
         new.replace(self.path)
@@ -68,14 +75,16 @@ def read_record(path: Path) -> Record | None:
         document = json.loads(path.read_text())
         up_pid, up_mark = document["up"]
         parts = {str(name): (int(pid), str(mark)) for name, (pid, mark) in document["parts"].items()}
-        return Record(path, (int(up_pid), str(up_mark)), parts, bool(document["stops_database"]))
+        port = document.get("nginx_port")
+        up = (int(up_pid), str(up_mark))
+        return Record(path, up, parts, bool(document["stops_database"]), None if port is None else int(port))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def new_record(path: Path, *, stops_database: bool) -> Record:
+def new_record(path: Path, *, stops_database: bool, nginx_port: int | None) -> Record:
     """The record of this process, written."""
-    record = Record(path, (os.getpid(), start_mark(os.getpid()) or ""), {}, stops_database)
+    record = Record(path, (os.getpid(), start_mark(os.getpid()) or ""), {}, stops_database, nginx_port)
     record.write()
     return record
 

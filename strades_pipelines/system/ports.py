@@ -17,11 +17,17 @@ def free_port() -> int:
 
 
 def is_taken(port: int) -> bool:
-    """Whether a server of ours could not listen on `port` of the loopback address."""
+    """Whether a server of ours could not listen on `port` of the loopback address.
+
+    Raises:
+        PermissionError: the system lets only root listen there.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
+        except PermissionError:
+            raise
         except OSError:
             return True
     return False

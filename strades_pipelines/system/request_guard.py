@@ -6,9 +6,11 @@ request comes from: `Host`, `Origin`, `Referer` and `Sec-Fetch-Site` are set by 
 A client that is no browser sends no `Origin` and is served: it could forge everything anyway.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
@@ -19,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strades_pipelines.origins import origin, server_origins
 
 SECONDS_BETWEEN_LOG_LINES = 60
+GOING_AWAY = 1001  # RFC 6455: a browser's page connects again, and is asked who it is
 # Sent with every response: no other site may frame the page, read it as a resource, or keep a handle on its window.
 RESPONSE_HEADERS = {
     "x-frame-options": "DENY",
@@ -43,6 +46,7 @@ class RequestGuard:
     web_sockets: Collection[str] = ()  # segments that take web sockets
     not_pages: Collection[str] | None = None  # segments that are no page a link elsewhere may lead to; None: all
     path_prefix: str = ""
+    web_socket_seconds: float | None = None  # how long a web socket may stay open; None: without an end
     _logged: dict[str, float] = field(default_factory=dict)  # reason -> monotonic time of its last line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,6 +55,9 @@ class RequestGuard:
             await self.app(scope, receive, send)
             return
         reason = self.refusal(scope)
+        if reason is None and scope["type"] == "websocket" and self.web_socket_seconds is not None:
+            await self.app(scope, *_until(time.monotonic() + self.web_socket_seconds, receive, send))
+            return
         if reason is None:
             await self.app(scope, receive, _with_response_headers(send) if scope["type"] == "http" else send)
             return
@@ -140,6 +147,29 @@ def _origin_of_referer(referer: str) -> str:
         return origin(referer)
     except ValueError:
         return ""
+
+
+def _until(deadline: float, receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """A web socket that is closed at `deadline`, of `time.monotonic`; to the application its client has gone then."""
+    is_over = False
+
+    async def receive_until() -> Message:
+        nonlocal is_over
+        left = deadline - time.monotonic()
+        with suppress(TimeoutError):
+            if left > 0:  # messages that wait are read without a pause, in which a timeout would end it
+                async with asyncio.timeout(left):
+                    return await receive()
+        if not is_over:
+            is_over = True
+            await send({"type": "websocket.close", "code": GOING_AWAY})
+        return {"type": "websocket.disconnect", "code": GOING_AWAY}
+
+    async def send_until(message: Message) -> None:
+        if not is_over:  # a subscription's answer that crosses the end
+            await send(message)
+
+    return receive_until, send_until
 
 
 def _with_response_headers(send: Send) -> Send:

@@ -9,6 +9,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
+from strades_pipelines.settings import Settings
 from tests.deploy.chart_values import ChartValues
 from tests.deploy.compose import PROJECT
 from tests.deploy.kustomize import Document, containers, identity, merge, pod_spec, render
@@ -165,6 +166,27 @@ def test_the_values_of_dagsters_chart_are_known_and_a_typo_is_none() -> None:
     merge(moving, {"dagsterWebserver": {"image": {"tag": "latest"}}})
     with pytest.raises(ValidationError, match="tag"):
         ChartValues.model_validate(moving)
+
+
+def test_the_dashboard_asks_dagster_where_the_chart_serves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    [given] = [each["data"] for each in render(FOLDER / "base") if identity(each) == ("ConfigMap", "strades-settings")]
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    found = Settings(_env_file=None)
+    served = values()["dagsterWebserver"]
+    assert found.dagster_path == served["pathPrefix"]
+    assert (found.webserver_host, found.webserver_port) == ("strades-dagster-webserver", 80)
+    assert served["enableReadOnly"]
+
+
+def test_nginx_reaches_the_dashboard_at_a_port_since_no_pod_has_its_socket() -> None:
+    """By `strades nginx --dashboard`, as docs/deploy.md says."""
+    [service] = [each for each in render(FOLDER / "base") if identity(each) == ("Service", "strades-dashboard")]
+    place = f"{service['metadata']['name']}:{service['spec']['ports'][0]['port']}"
+    text = (PROJECT / "docs" / "deploy.md").read_text()
+    [command] = [line for line in text.splitlines() if line.strip().startswith("strades nginx ")]
+    assert f"--dashboard {place} " in command
+    assert "--webserver strades-dagster-webserver:80 --readonly strades-dagster-webserver-read-only:80" in command
 
 
 def test_dagsters_launcher_takes_what_runs_are_given() -> None:

@@ -1,16 +1,21 @@
 """`strades doctor` finds what others may read, and says what listens and for whom."""
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from strades_pipelines.cli import app
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.host_limits import HostLimits
 from strades_pipelines.installation.doctor import _findings, _hosts, examine, show_findings
 from strades_pipelines.settings import settings
+from strades_pipelines.supervision.record import new_record
+from strades_pipelines.system.ports import free_port
 
 
 @pytest.fixture
@@ -44,6 +49,23 @@ def test_what_listens_is_listed_with_its_address_and_who_may_use_it(monkeypatch:
     for part in ("webserver 127.0.0.1:3917", "read-only pages 127.0.0.1:3918", "docs 127.0.0.1:", "sandbox 127.0.0.1:"):
         assert part in found["ports"].detail
     assert "every user of this machine can start, stop and delete runs at 127.0.0.1:3917" in found["pages"].detail
+
+
+@pytest.mark.parametrize("words", [[], ["--security"]])
+def test_the_port_that_up_took_for_nginx_is_known(
+    words: list[str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`up --nginx` takes one that no setting names."""
+    monkeypatch.setenv("STRADES_NGINX_PORT", "")  # to be taken away again
+    new_record(home / "up.json", stops_database=False, nginx_port=(port := free_port()))
+    done = CliRunner().invoke(app, ["doctor", "--json", *words])
+    found = {each["what"]: each["detail"] for each in json.loads(done.stdout)}
+    assert settings().nginx_port == port
+    if words:
+        assert "/dagster/" in found["Dagster's read-only pages"]
+    else:
+        assert f"NGINX 127.0.0.1:{port} (free)" in found["ports"]
+        assert "/dagster and read" in found["pages"]
 
 
 @pytest.mark.usefixtures("home")

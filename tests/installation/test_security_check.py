@@ -21,6 +21,7 @@ from strades_pipelines.installation.security_check import (
 )
 from strades_pipelines.settings import settings
 from strades_pipelines.system.ports import free_port
+from tests.serving.proxied import recorder
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,9 @@ def test_a_secret_that_others_may_read_is_found(tmp_path: Path, give_settings: C
     home, archive = tmp_path / "home", tmp_path / "archive"
     (home / "postgres").mkdir(parents=True)
     give_settings(home=str(home), archive=str(archive))
-    names = [home / "run", home / "postgres" / "password", home / "backup.key", home / "dashboard.key", archive]
+    keys = home / "nginx" / "certificate.key", home / "nginx" / "onion" / "hs_ed25519_secret_key"
+    keys[1].parent.mkdir(parents=True)
+    names = [home / "run", home / "postgres" / "password", home / "backup.key", home / "dashboard.key", archive, *keys]
     for path in names:
         path.mkdir(mode=0o700) if path in (home / "run", archive) else path.touch(mode=0o600)
     home.chmod(0o700)
@@ -50,6 +53,21 @@ def test_a_secret_that_others_may_read_is_found(tmp_path: Path, give_settings: C
         path.chmod(0o740)
         assert path in open_to_others()
         path.chmod(before)
+
+
+def test_a_key_of_tls_that_others_may_read_is_found_and_that_of_root_may_be_for_a_group(
+    tmp_path: Path, give_settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "key.pem"
+    give_settings(home=str(tmp_path), tls_key_file=str(key))
+    assert key not in open_to_others()  # there is none yet
+    for mode, by_owner, by_another in ((0o600, False, False), (0o640, True, False), (0o604, True, True)):
+        key.touch()
+        key.chmod(mode)
+        assert (key in open_to_others()) == by_owner
+        with monkeypatch.context() as another:
+            another.setattr("os.geteuid", lambda: 4711)
+            assert (key in open_to_others()) == by_another
 
 
 def test_a_login_that_nobody_made_and_a_second_superuser_are_found() -> None:
@@ -87,11 +105,20 @@ class Open(http.server.BaseHTTPRequestHandler):
 def test_pages_without_the_guard_are_found() -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Open) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        found = guard_faults(server.server_address[1])
+        found = guard_faults(f"http://127.0.0.1:{server.server_address[1]}/")
         server.shutdown()
     assert [line.split(" is answered")[0] for line in found] == [
         "a request with a foreign Origin", "a request for a foreign Host", "a request of GraphQL by GET",
     ]  # fmt: skip
+
+
+def test_both_webservers_are_asked_where_they_serve_behind_nginx(give_settings: Callable[..., None]) -> None:
+    with recorder() as full, recorder() as readonly:
+        give_settings(nginx_port="8443", webserver_port=str(full.port), readonly_port=str(readonly.port))
+        found = {finding.what: finding for finding in examine_security()}
+    for name, asked in (("Dagster's pages", full), ("Dagster's read-only pages", readonly)):
+        assert {path.partition("?")[0] for path, _ in asked.seen} == {"/dagster/", "/dagster/graphql"}
+        assert "is answered with 200, not 403" in found[name].detail
 
 
 @pytest.fixture

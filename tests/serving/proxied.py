@@ -6,12 +6,14 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPConnection, HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import BaseServer, ThreadingUnixStreamServer
 
 import pytest
 
@@ -68,6 +70,16 @@ class Proxy:
         """Trusts its certificate and no other."""
         return ssl.create_default_context(cafile=self.site.certificate[0])
 
+    def opened(self, by: str = "tls") -> socket.socket:
+        """A connection, by a way of `ask`."""
+        if by == "onion":
+            opened = socket.socket(socket.AF_UNIX)
+            opened.connect(str(self.site.onion_socket))
+        else:
+            opened = socket.create_connection(("127.0.0.1", self.port))
+        opened.settimeout(60)
+        return self.tls().wrap_socket(opened, server_hostname="localhost") if by == "tls" else opened
+
     def ask(
         self,
         method: str,
@@ -81,16 +93,8 @@ class Proxy:
 
         Its `Host` is the proxy's first name where `headers` have none.
         """
-        if by == "onion":
-            opened = socket.socket(socket.AF_UNIX)
-            opened.connect(str(self.site.onion_socket))
-        else:
-            opened = socket.create_connection(("127.0.0.1", self.port))
-        opened.settimeout(60)
-        if by == "tls":
-            opened = self.tls().wrap_socket(opened, server_hostname="localhost")
         connection = HTTPConnection("localhost", self.port)
-        connection.sock = opened
+        connection.sock = self.opened(by)
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         data = body.encode() if isinstance(body, str) else body
         sent = {"Host": ONION if by == "onion" else self.host, **(headers or {})}
@@ -131,31 +135,48 @@ def _listens(port: int) -> bool:
 
 @dataclass
 class Recorder:
-    """A server that keeps the headers of each request, for what a part behind NGINX is sent."""
+    """A server that keeps the headers of each request, for what a part behind NGINX is sent.
+
+    Args:
+        begun: method and path of each, as soon as its headers are there; `seen` has it once its body is.
+    """
 
     port: int = 0
     seen: list[tuple[str, Message]] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def recorder() -> Iterator[Recorder]:
-    """Answers every request with 200."""
+def recorder(path: Path | None = None, statuses: Mapping[str, int] | None = None) -> Iterator[Recorder]:
+    """Answers every request with 200, or with the status of its path.
+
+    Args:
+        path: of the Unix socket on which it listens; None: at a port.
+    """
     kept = Recorder()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             """Keep it."""
+            kept.begun.append(f"{self.command} {self.path}")
+            self.rfile.read(int(self.headers.get("Content-Length", "0")))
             kept.seen.append((self.path, self.headers))
-            self.send_response(200)
+            self.send_response((statuses or {}).get(self.path, 200))
             self.send_header("Set-Cookie", "planted=1")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
+        def do_POST(self) -> None:
+            """Keep it too."""
+            self.do_GET()
+
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        kept.port = server.server_port
+    server: BaseServer
+    server = ThreadingUnixStreamServer(str(path), Handler) if path else ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with server:
+        kept.port = 0 if path else int(server.server_address[1])
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield kept
         server.shutdown()

@@ -1,22 +1,33 @@
 """The configuration of NGINX and the torrc: what stands in them, and that the programs themselves take them."""
 
+import re
 import stat
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import uvicorn
 from typer.testing import CliRunner
 
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.operations import serving as commands
 from strades_pipelines.serving import nginx
+from strades_pipelines.serving.certificate import local_certificate
 from strades_pipelines.serving.nginx import Site, render, site, write
 from strades_pipelines.settings import Settings, settings
 from strades_pipelines.system.ports import free_port
-from tests.serving.proxied import ONION, debian_program, nginx_running
+from tests.end_to_end.graphql import wait_for
+from tests.serving.proxied import ONION, Proxy, Recorder, debian_program, nginx_running, recorder
+from tests.waiting import MOMENT
 
 NAMES = f"strades.example.org, localhost:8443, http://{ONION}, http://box.example.org:8000"
+
+
+UPLOAD_PATH = "/data/changes/file/"
+HEAD = "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n"
 
 
 @pytest.fixture
@@ -29,6 +40,15 @@ def described(folder: Path, **given: object) -> Site:
     """What settings say, with those that are given."""
     found = Settings(_env_file=None, **{"nginx_port": 8443, "public_host": NAMES, **given})  # type: ignore[arg-type]
     return site(found, folder / "nginx", folder)
+
+
+@contextmanager
+def proxied_dashboard(folder: Path, statuses: Mapping[str, int], dagster: int = 1) -> Iterator[tuple[Proxy, Recorder]]:
+    """NGINX in front of a server that stands for the dashboard, and answers by `statuses`."""
+    place = f"127.0.0.1:{dagster}"
+    found = replace(described(folder), listen=f"127.0.0.1:{free_port()}", webserver=place, readonly=place)
+    with recorder(found.dashboard_socket, statuses) as kept, nginx_running(found) as proxy:
+        yield proxy, kept
 
 
 def test_without_a_port_nothing_changes_and_with_one_the_rest_follows() -> None:
@@ -57,6 +77,7 @@ def test_names_with_tls_and_the_onion_have_a_listener_each_and_other_names_none(
         {"public_host": 'a"b.example.org'},
         {"public_host": "strades.example.org;"},
         {"public_host": "a{b}.example.org"},
+        {"public_host": "münchen.example.org"},
         {"public_host": "http://box.example.org"},  # no name for TLS
     ],
 )
@@ -89,6 +110,33 @@ def test_one_of_two_files_of_a_certificate_is_refused_and_empty_ones_count_as_no
         described(folder, tls_certificate_file=certificate, tls_key_file=key)
     key.write_text("x")
     assert described(folder, tls_certificate_file=certificate, tls_key_file=key).certificate == (certificate, key)
+
+
+def test_files_of_a_certificate_are_found_where_their_paths_begin_at_the_command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    debian_program("nginx")
+    made = local_certificate(folder / "made", ["localhost"])
+    monkeypatch.chdir(folder)
+    given = [path.relative_to(folder) for path in made]
+    write(described(folder, tls_certificate_file=given[0], tls_key_file=given[1]))
+    checked = subprocess.run([*nginx.command(folder / "nginx"), "-t"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_name_with_other_letters_is_refused_before_a_certificate_is_made(folder: Path) -> None:
+    with pytest.raises(BadInput, match="xn--"):
+        described(folder, public_host="münchen.example.org")
+    assert not (folder / "nginx").exists()
+
+
+def test_root_starts_it_as_root_whatever_the_environment_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER"):
+        monkeypatch.setenv(name, "nobody")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert described(folder).user == "root"
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert described(folder).user is None
 
 
 def test_the_files_are_for_their_owner_alone_and_an_onion_that_is_gone_leaves_none(folder: Path) -> None:
@@ -131,18 +179,87 @@ def test_nginx_alone_says_that_the_part_behind_is_gone(folder: Path) -> None:
     assert nginx.nginx_answers(proxy.port) == "does not answer"
 
 
+def test_a_connection_that_the_part_behind_may_close_is_not_used_again(folder: Path) -> None:
+    """A POST on it would fail: NGINX sends no POST twice."""
+    idle = uvicorn.Config(lambda: None).timeout_keep_alive
+    upstreams = re.findall(r"upstream \w+ \{(.*)\}", render(described(folder))["nginx.conf"])
+    assert len(upstreams) == 4
+    for upstream in upstreams:
+        [seconds] = re.findall(r"keepalive_timeout (\d+)s;", upstream)
+        assert int(seconds) < idle
+
+
+def test_the_file_of_a_visitor_without_an_account_is_not_read(folder: Path) -> None:
+    with proxied_dashboard(folder, {"/auth/docs/": 401}) as (proxy, kept):
+        with proxy.opened() as visitor:
+            visitor.sendall((HEAD % (UPLOAD_PATH, proxy.host, 8_000_000)).encode() + b"x" * 200_000)
+            assert visitor.recv(1000).startswith(b"HTTP/1.1 302 ")  # the rest of the body was not waited for
+            assert list((folder / "nginx" / "client_body").iterdir()) == []
+        assert [path for path, _ in kept.seen] == ["/auth/docs/"]
+    for name in ("X-Original-URI", "X-Original-Method"):
+        assert kept.seen[0][1][name] in (UPLOAD_PATH, "POST")
+
+
+def test_a_file_is_handed_on_as_it_comes_and_never_kept(folder: Path) -> None:
+    with proxied_dashboard(folder, {"/auth/docs/": 204}) as (proxy, kept), proxy.opened() as visitor:
+        visitor.sendall((HEAD % (UPLOAD_PATH, proxy.host, 400_000)).encode() + b"x" * 300_000)
+        wait_for("the beginning of the file", lambda: "POST " + UPLOAD_PATH in kept.begun, seconds=MOMENT, pause=0.02)
+        assert list((folder / "nginx" / "client_body").iterdir()) == []
+        visitor.sendall(b"x" * 100_000)
+        assert visitor.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert kept.seen[-1][0] == UPLOAD_PATH
+
+
+def test_graphql_of_more_than_a_form_is_handed_on(folder: Path) -> None:
+    with recorder() as dagster, proxied_dashboard(folder, {"/auth/dagster/": 204}, dagster.port) as (proxy, _kept):
+        assert proxy.ask("POST", "/dagster/graphql", body=b"x" * 1_000_000).status == 200
+    assert [path for path, _ in dagster.seen] == ["/dagster/graphql"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/calendar/KEY.ics", "//calendar/KEY.ics", "/%63alendar/KEY.ics", "/invitation/KEY/",
+             "/account/openid/callback/?code=KEY"],
+)  # fmt: skip
+def test_an_error_tells_no_key_that_stands_in_an_address(path: str, folder: Path) -> None:
+    with nginx_running(replace(described(folder), listen=f"127.0.0.1:{free_port()}")) as proxy:
+        assert proxy.ask("GET", path).status == 502
+        assert proxy.ask("POST", path, body=b"x" * 300_000).status == 413
+        assert proxy.ask("GET", "/markets/").status == 502
+    told = (folder / "nginx" / "output").read_text()
+    assert "KEY" not in told
+    assert "/markets/" in told  # what is no key is told
+
+
+def test_what_a_visitor_sends_too_much_of_leaves_no_line(folder: Path) -> None:
+    with proxied_dashboard(folder, {}) as (proxy, _kept):
+        statuses = {proxy.ask("POST", "/account/sign-in/", body=b"x" * 100_000).status for _ in range(40)}
+    assert statuses == {200, 429}
+    assert (folder / "nginx" / "output").read_text() == ""
+
+
+def test_the_dashboard_may_be_elsewhere(folder: Path) -> None:
+    with recorder() as kept:
+        elsewhere = {"listen": f"127.0.0.1:{free_port()}", "dashboard": f"127.0.0.1:{kept.port}"}
+        with nginx_running(replace(described(folder), **elsewhere)) as proxy:  # type: ignore[arg-type]
+            assert proxy.ask("GET", "/markets/").status == 200
+    assert [path for path, _ in kept.seen] == ["/markets/"]
+
+
 def test_the_command_writes_for_other_places_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRADES_HOME", str(folder))
     monkeypatch.setenv("STRADES_NGINX_PORT", "8443")
     settings.cache_clear()
     words = ["nginx", str(folder / "out"), "--listen", "0.0.0.0:9443", "--webserver", "webserver:3000"]
     done = CliRunner().invoke(commands.app, [*words, "--sockets", "/run/strades"])
+    there = CliRunner().invoke(commands.app, ["nginx", str(folder / "there"), "--dashboard", "strades-dashboard:8000"])
     settings.cache_clear()
     assert done.exit_code == 0, done.output
     text = (folder / "out" / "nginx.conf").read_text()
     assert "listen 0.0.0.0:9443 ssl default_server;" in text
     assert "upstream dagster_write { server webserver:3000;" in text
     assert 'server "unix:/run/strades/dashboard.sock"' in text
+    assert there.exit_code == 0, there.output
+    assert 'server "strades-dashboard:8000"' in (folder / "there" / "nginx.conf").read_text()
 
 
 def test_without_nginx_up_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

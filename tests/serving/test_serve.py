@@ -15,6 +15,7 @@ from dagster._core.events import EngineEventData
 from filelock import FileLock
 from rich.console import Console
 
+from strades_pipelines.bad_input import BadInput
 from strades_pipelines.definitions import defs
 from strades_pipelines.orchestration.ended_runs import PROCESS_TAG
 from strades_pipelines.orchestration.instance_setup import end_interrupted_runs, end_run_of_process, target_of
@@ -76,6 +77,20 @@ def test_a_taken_port_stops_it_before_anything_is_made(
     settings.cache_clear()
     with pytest.raises(PortInUse, match=f"port {taken} is in use; .*{variable}"):
         serve.up(never, Console())
+
+
+@pytest.mark.usefixtures("home")
+def test_a_port_for_root_alone_is_not_said_to_be_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bind(_socket: socket.socket, address: tuple[str, int]) -> None:
+        raise PermissionError(13, "Permission denied") if address[1] == 443 else OSError(98, "in use")
+
+    monkeypatch.setenv("STRADES_WEBSERVER_PORT", "443")
+    settings.cache_clear()
+    with monkeypatch.context() as system:
+        system.setattr("socket.socket.bind", bind)
+        with pytest.raises(BadInput, match=r"ip_unprivileged_port_start=443.*STRADES_WEBSERVER_PORT"):
+            serve.up(never, Console())
+        assert is_taken(444)
 
 
 def test_the_lock_is_free_again_after_a_refusal(home: Path, taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
