@@ -8,11 +8,26 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from strades_pipelines.database.connection import connect
 from strades_pipelines.lineage.record_graph import RecordGraph, read_first_known, record_graph
-from strades_pipelines.lineage.row_lineage import Lineage, read_rows
+from strades_pipelines.lineage.row_lineage import FetchReaders, Lineage, read_rows
 from strades_pipelines.lineage.trace import follow
+from strades_pipelines.predictor.formulas import SESSIONS
+from strades_pipelines.resources.dbt_project import PROJECT_DIR
 from tests.dbt_project.building import rows, run_dbt
-from tests.lineage.lineage_world import COIN, DAY, DAYS, FIRST, MINUTE, World, midnight, window_of
+from tests.lineage.lineage_world import (
+    ABROAD,
+    COIN,
+    DAY,
+    DAYS,
+    FIRST,
+    MINUTE,
+    STOCK,
+    STOCK_ABROAD,
+    World,
+    midnight,
+    window_of,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -57,8 +72,9 @@ def relations_of(lineage: Lineage, sources: dict[int, str]) -> Iterator[tuple[Pl
             yield lower, upper
     read = (decision or {"inputs": {}})["inputs"].get("bars")
     for row in [*lineage.records, *lineage.cleaned]:
-        raw: Place = ("records/candles", _day(row["open_time"]), row["listing_id"], "")
-        yield (f"rawsources/{sources[row['fetch_id']]}", raw[1], row["listing_id"], ""), raw
+        listing_id = STOCK_ABROAD if row.get("quoted_venue") == ABROAD else row["listing_id"]
+        raw: Place = ("records/candles", _day(row["open_time"]), listing_id, "")
+        yield (f"rawsources/{sources[row['fetch_id']]}", raw[1], listing_id, ""), raw
         daily = "session_date" in row
         bar: Place = ("cleaned/daily_bars", row["session_date"], row["listing_id"], "") if daily else raw
         if daily:
@@ -79,11 +95,11 @@ def _day(at: datetime) -> date:
     return at.date()
 
 
-def graph_of(connection: Connection, lineage: Lineage, fetch_ids: set[int]) -> RecordGraph:
+def graph_of(connection: Connection, lineage: Lineage, readers: FetchReaders) -> RecordGraph:
     """The graph of a trace, as the 4D view reads it."""
     query = "SELECT fetch_id, source, NULL AS sha256 FROM rawsources.fetches WHERE fetch_id = ANY(%s)"
-    fetches = read_rows(connection, query, list(fetch_ids))
-    return record_graph(lineage, fetches, read_first_known(connection, lineage))
+    fetches = read_rows(connection, query, list(readers))
+    return record_graph(lineage, fetches, read_first_known(connection, lineage), readers)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -95,11 +111,11 @@ def test_each_relation_of_a_trace_is_drawn_and_no_other(seed: int, database_url:
     sources = {row["fetch_id"]: row["source"] for row in read_rows(connection, "SELECT * FROM rawsources.fetches")}
     said: set[tuple[Place, Place]] = set()
     for identity in world.identities:
-        lineage, fetch_ids = follow(connection, identity)
+        lineage, readers = follow(connection, identity)
         own = set(relations_of(lineage, sources))
         assert own <= drawn, identity
         said |= own
-        graph = graph_of(connection, lineage, fetch_ids)
+        graph = graph_of(connection, lineage, readers)
         assert {(place, target) for place, target in joined_records(graph, lineage, sources)} == own, identity
         assert not any(edge.looks_ahead for edge in graph.edges)
     # A trace begins at a forecast or later: of bars that nothing read it says nothing.
@@ -114,6 +130,11 @@ def joined_records(graph: RecordGraph, lineage: Lineage, sources: dict[int, str]
     """The relations of a graph of records, by day; bytes that were read past a candle of their day as if through it."""
     nodes = {node.key: node for node in graph.nodes}
     days = {f"bar:{row['listing_id']}:{row['session_date']}": row["session_date"] for row in lineage.cleaned}
+    quoted = {
+        f"bar:{row['listing_id']}:{row['session_date']}": STOCK_ABROAD
+        for row in lineage.cleaned
+        if row["quoted_venue"] == ABROAD
+    }
     days |= {
         f"candle:{r['listing_id']}:{r['interval']}:{r['open_time'].isoformat()}": _day(r["open_time"])
         for r in lineage.records
@@ -139,8 +160,9 @@ def joined_records(graph: RecordGraph, lineage: Lineage, sources: dict[int, str]
         if source.layer != "sources":
             yield place(edge.source), target
             continue
-        raw: Place = ("records/candles", target[1], target[2], "")
-        yield (source.asset, target[1], target[2], ""), raw
+        listing_id = quoted.get(edge.target, target[2])
+        raw: Place = ("records/candles", target[1], listing_id, "")
+        yield (source.asset, target[1], listing_id, ""), raw
         if target != raw:
             yield raw, target
 
@@ -176,6 +198,106 @@ def test_what_was_known_later_than_the_decision_looks_ahead_and_a_revision_does_
         ahead[identity] = {edge.source.partition("1m:")[2] for edge in graph.edges if edge.looks_ahead}
     # Bars close a minute after they open: those that open at 0:00 and 0:01 were known at 0:02.
     assert ahead == {"LATE": {(day + n * MINUTE).isoformat() for n in (2, 3, 4, 5)}, "REVISED": set()}
+
+
+def test_features_that_read_a_bar_before_it_was_known_look_ahead_with_their_forecast(
+    database_url: str, connection: Connection
+) -> None:
+    connection.execute("SET timezone TO 'UTC'")
+    World(database_url, connection, 4)
+    [(forecast, session)] = rows(
+        database_url,
+        "SELECT prediction_id, session_date FROM predictions.forecasts ORDER BY decision_time DESC LIMIT 1",
+    )
+    with connect(database_url, role="strades_dbt") as dbt:
+        late = (
+            "UPDATE cleaned.daily_bars SET knowledge_time = knowledge_time + interval '1 hour' WHERE session_date = %s"
+        )
+        dbt.execute(late, [session])
+    run_dbt(database_url, MARTS)
+    ahead = [(asset.partition("/")[0], source) for asset, source, _rows, late in rows(database_url, LATE.format(2))]
+    red = [("features", "cleaned/daily_bars"), ("predictions", "features/daily")]
+    assert sorted(set(ahead)) == red
+    assert len({row[0] for row in rows(database_url, LATE.format(1))}) >= 2
+    lineage, readers = follow(connection, forecast)
+    graph = graph_of(connection, lineage, readers)
+    assert [edge.source for edge in graph.edges if edge.looks_ahead] == [
+        graph.nodes[0].key, f"bar:{STOCK}:{session}",
+    ]  # fmt: skip
+    # With as many bars as a row reads that were known in time, it passed over the late one.
+    missing = SESSIONS - len(lineage.cleaned) + 1
+    start = FIRST - missing * DAY
+    connection.execute("UPDATE features.daily SET window_start = %s WHERE session_date = %s", [start, session])
+    connection.commit()
+    with connect(database_url, role="strades_dbt") as dbt:
+        dbt.execute(
+            "INSERT INTO cleaned.daily_bars SELECT (jsonb_populate_record(b, jsonb_build_object("
+            "'session_date', %s::date + n, 'open_time', b.open_time - (100 - n) * interval '1 day'))).* "
+            "FROM cleaned.daily_bars AS b, generate_series(0, %s) AS n WHERE b.session_date = %s",
+            [start, missing - 1, FIRST],
+        )
+    run_dbt(database_url, (*MARTS, "--full-refresh"))
+    assert rows(database_url, LATE.format(2)) == []
+    graph = graph_of(connection, *follow(connection, forecast))
+    assert not any(edge.looks_ahead for edge in graph.edges)
+
+
+def test_a_bar_of_another_venue_that_was_revised_since_does_not_look_ahead(
+    database_url: str, connection: Connection
+) -> None:
+    connection.execute("SET timezone TO 'UTC'")
+    world = World(database_url, connection, 6)
+    day = FIRST + 7 * DAY
+    opened = midnight(day)
+    world.decide("ABROAD", STOCK, opened + DAY, {"bars": window_of(STOCK, "1d", opened, opened)})
+    bar = "WHERE listing_id = %s AND open_time = %s"
+    connection.execute(f"INSERT INTO records.candle_revisions SELECT *, now() FROM records.candles {bar}".encode(), [
+        STOCK_ABROAD, opened,
+    ])  # fmt: skip
+    later = "SET knowledge_time = knowledge_time + interval '30 days'"
+    connection.execute(f"UPDATE records.candles {later} {bar}".encode(), [STOCK_ABROAD, opened])
+    connection.commit()
+    with connect(database_url, role="strades_dbt") as dbt:
+        dbt.execute(f"UPDATE cleaned.daily_bars {later} {bar}".encode(), [STOCK, opened])
+    run_dbt(database_url, MARTS)
+    assert rows(database_url, LATE.format(2)) == []
+    known = (
+        "SELECT min(first_knowledge_time), max(knowledge_time) FROM marts.lineage_nodes "
+        f"WHERE asset = 'cleaned/daily_bars' AND day = '{day}' AND level = "
+    )
+    for level in (1, 2):  # it stays in the view of the day after it
+        assert rows(database_url, f"{known}{level}") == [(opened + DAY, opened + 31 * DAY)]
+    graph = graph_of(connection, *follow(connection, "ABROAD"))
+    candle = f"candle:{STOCK_ABROAD}:1d:{opened.isoformat()}"
+    assert (candle, f"bar:{STOCK}:{day}", False) in {(e.source, e.target, e.looks_ahead) for e in graph.edges}
+    assert not any(edge.looks_ahead for edge in graph.edges)
+
+
+def test_what_a_model_was_trained_on_leads_to_the_model_and_what_was_heard_to_the_decision() -> None:
+    at = midnight(FIRST)
+    features = {"listing_id": STOCK, "decision_time": at, "window_start": FIRST, "session_date": FIRST}
+    lineage = Lineage(
+        "D",
+        decision={"decision_id": "D", "strategy": "s", "decided_at": at, "inputs": {}, "listing_id": STOCK},
+        prediction={"prediction_id": "P", "name": "ridge", "decision_time": at},
+        model={"model_id": "M", "trained_at": at},
+        features=features,
+    )
+    readers: FetchReaders = {1: {"features"}, 2: {"model"}, 3: {"features", "model"}, 4: {"decision"}, 5: {"bars"}}
+    fetches = [{"fetch_id": fetch_id, "source": "s", "sha256": None} for fetch_id in readers]
+    row = f"features:{STOCK}:{at.isoformat()}"
+    graph = record_graph(lineage, fetches, {}, readers)
+    assert [(e.source, e.target) for e in graph.edges if e.source.startswith("fetch")] == [
+        ("fetch:1", row), ("fetch:2", "model:M"), ("fetch:3", row), ("fetch:3", "model:M"), ("fetch:4", "D"),
+        ("fetch:5", row),
+    ]  # fmt: skip
+
+
+def test_the_window_of_the_marts_is_that_of_the_features() -> None:
+    import yaml
+
+    project = yaml.safe_load((PROJECT_DIR / "dbt_project.yml").read_text())
+    assert project["vars"]["feature_sessions"] == SESSIONS
 
 
 def test_a_new_day_is_added_by_itself_and_equals_what_is_made_anew(

@@ -66,6 +66,14 @@ cleaned as (
         ) as candles
 ),
 
+decided_features as (
+    {{ features_of_work() }}
+),
+
+late_features as (
+    {{ late_features('decided_features') }}
+),
+
 features as (
     select
         given.listing_id,
@@ -78,16 +86,11 @@ features as (
         min(given.window_start) as first_source_day,
         max(given.session_date) as last_source_day,
         count(*) as rows,
-        count(*) filter (where given.max_knowledge_time > given.decision_time) as look_ahead,
+        count(late_features.decision_time) as look_ahead,
         max(given.decision_time) as knowledge_time
-    from {{ work() }} as work
-    inner join {{ source('features', 'daily') }} as given
-        on
-            work.listing_id = given.listing_id
-            and given.decision_time >= cast(work.first_day - 2 as timestamp) at time zone 'UTC'
-            and given.decision_time < cast(work.end_day + 14 as timestamp) at time zone 'UTC'
-            and work.first_day <= given.session_date
-            and work.end_day > given.session_date
+    from decided_features as given
+    left join late_features
+        on given.listing_id = late_features.listing_id and given.decision_time = late_features.decision_time
     group by given.listing_id, given.session_date
 ),
 
@@ -103,6 +106,7 @@ forecasts as (
             and work.end_day > given.session_date
 ),
 
+-- A forecast is decided at the instant of its features: it looks ahead with them.
 predictions as (
     select
         forecasts.listing_id,
@@ -115,11 +119,13 @@ predictions as (
         min(daily_features.session_date) as first_source_day,
         max(daily_features.session_date) as last_source_day,
         count(*) as rows,
-        count(*) filter (where daily_features.max_knowledge_time > forecasts.decision_time) as look_ahead,
+        count(late_features.decision_time) as look_ahead,
         max(forecasts.decision_time) as knowledge_time
     from forecasts
     inner join {{ source('features', 'daily') }} as daily_features
         on forecasts.listing_id = daily_features.listing_id and forecasts.decision_time = daily_features.decision_time
+    left join late_features
+        on forecasts.listing_id = late_features.listing_id and forecasts.decision_time = late_features.decision_time
     group by forecasts.listing_id, forecasts.session_date, forecasts.name, daily_features.listing_id
 ),
 
@@ -219,15 +225,7 @@ signals_of_days as (
                 count(*) filter (
                     where
                     daily_bars.knowledge_time > read_bars.decided_at
-                    and not exists (
-                        select 1
-                        from records.candle_revisions as revisions
-                        where
-                            revisions.listing_id = daily_bars.listing_id
-                            and revisions.interval = '1d'
-                            and revisions.open_time = daily_bars.open_time
-                            and revisions.knowledge_time <= read_bars.decided_at
-                    )
+                    and {{ first_known('daily_bars') }} > read_bars.decided_at
                 ) as late_bars
             from {{ ref('daily_bars') }} as daily_bars
             where
