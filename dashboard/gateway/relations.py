@@ -144,15 +144,15 @@ class _EdgeRow(tuple[str, str, int, date, date, str, str, int, date | None, int,
 
 def read_marts() -> Marts:
     """What there is of the marts. One query."""
-    found = read_one(Marts, MARTS)
-    assert found is not None
-    return found
+    marts = read_one(Marts, MARTS)
+    assert marts is not None
+    return marts
 
 
 def read_newest_day() -> date | None:
     """The newest day that anything is about, or None."""
-    found = read_one(_Day, NEWEST)
-    return found.day if found else None
+    newest = read_one(_Day, NEWEST)
+    return newest.day if newest else None
 
 
 def read_listings() -> list[Listing]:
@@ -263,8 +263,8 @@ def read_trace_graph(identity: str, wallets: Sequence[str]) -> Graph | None:
 
 
 def _seconds(at: datetime) -> tuple[int, int]:
-    found = int(at.timestamp())
-    return found, found
+    seconds = int(at.timestamp())
+    return seconds, seconds
 
 
 def default_range(newest: date | None, today: date) -> tuple[date, date]:

@@ -69,7 +69,7 @@
             select intervals.interval
             from intervals
             where intervals.interval is not null
-        ) as held
+        ) as series
     cross join
         lateral (
             (
@@ -82,7 +82,7 @@
                 from {{ source('records', 'candles') }} as candles
                 where
                     candles.listing_id = work.listing_id
-                    and candles.interval = held.interval
+                    and candles.interval = series.interval
                     and candles.open_time >= cast(work.first_day as timestamp) at time zone 'UTC'
                     and candles.open_time < cast(work.end_day as timestamp) at time zone 'UTC'
                 order by candles.open_time
@@ -98,7 +98,7 @@
                 from records.candle_revisions as revisions
                 where
                     revisions.listing_id = work.listing_id
-                    and revisions.interval = held.interval
+                    and revisions.interval = series.interval
                     and revisions.open_time >= cast(work.first_day as timestamp) at time zone 'UTC'
                     and revisions.open_time < cast(work.end_day as timestamp) at time zone 'UTC'
                 order by revisions.open_time

@@ -80,10 +80,10 @@ def follow_features(connection: Connection, listing_id: int, decision_time: date
 
 def splits_behind(connection: Connection, fetch_ids: Collection[int]) -> Mapping[int, set[int]]:
     """The fetches of the splits that adjusted bars of these fetches, each with the fetches of those bars."""
-    found: dict[int, set[int]] = {}
+    fetches_of: dict[int, set[int]] = {}
     for row in read_rows(connection, SPLITS, list(fetch_ids)):
-        found.setdefault(row["fetch_id"], set()).add(row["adjusted_id"])
-    return found
+        fetches_of.setdefault(row["fetch_id"], set()).add(row["adjusted_id"])
+    return fetches_of
 
 
 def follow_prediction(connection: Connection, lineage: Lineage, prediction_id: str | None) -> tuple[set[int], set[int]]:
@@ -158,9 +158,9 @@ def follow_bars(connection: Connection, lineage: Lineage) -> None:
     for listing_id, interval, *span in spans:
         candles = read_rows(connection, CANDLES, listing_id, interval, *span)
         if bar_table(interval) == "cleaned.daily_bars":
-            found = read_rows(connection, CLEANED_AT, listing_id, *span)
-            lineage.cleaned += [row for row in found if row not in lineage.cleaned]
-            quoted = [row for row in found if row["quoted_listing_id"] not in (None, listing_id)]
+            daily_bars = read_rows(connection, CLEANED_AT, listing_id, *span)
+            lineage.cleaned += [row for row in daily_bars if row not in lineage.cleaned]
+            quoted = [row for row in daily_bars if row["quoted_listing_id"] not in (None, listing_id)]
             places = [[row[name] for row in quoted] for name in ("quoted_listing_id", "open_time")]
             candles = [row for row in candles if row["open_time"] not in places[1]]
             candles += read_rows(connection, QUOTED, *places)
@@ -173,9 +173,9 @@ def follow_trades(connection: Connection, lineage: Lineage) -> None:
     if read := decision["inputs"].get("trades"):
         wallet = read_row(connection, "SELECT mode FROM trading.wallets WHERE wallet = %s", decision["wallet"])
         heard = {**read, "is_replay": wallet is not None and wallet["mode"] == "replay"}
-        found = connection.cursor(row_factory=dict_row).execute(TRADES, heard).fetchall()
-        lineage.trades += found
-        if not found and decision["trigger_kind"] == "trade":
+        trades = connection.cursor(row_factory=dict_row).execute(TRADES, heard).fetchall()
+        lineage.trades += trades
+        if not trades and decision["trigger_kind"] == "trade":
             lineage.faults.append(f"decision {decision['decision_id']}: the trades that it was made on are gone")
 
 

@@ -1,4 +1,4 @@
--- The relations are those that `strades trace` follows. What looks ahead is told where something was decided: features, forecasts,
+-- The relations are those that `strades trace` follows. A look-ahead is flagged where something was decided: features, forecasts,
 -- decisions and orders; a fill may take the price of a bar that closes after it.
 with bars as (
     {{ bars_by_source() }}
@@ -211,10 +211,10 @@ signals_of_days as (
         'cleaned/daily_bars' as source_asset,
         read_bars.source_listing_id,
         '' as source_wallet,
-        min(held.first_day) as first_source_day,
-        max(held.last_day) as last_source_day,
+        min(window_bars.first_day) as first_source_day,
+        max(window_bars.last_day) as last_source_day,
         count(*) as rows,
-        count(*) filter (where held.late_bars > 0) as look_ahead,
+        count(*) filter (where window_bars.late_bars > 0) as look_ahead,
         max(read_bars.decided_at) as knowledge_time
     from read_bars
     cross join
@@ -234,8 +234,8 @@ signals_of_days as (
                 between cast(read_bars.first_open_time at time zone 'UTC' as date) - 1
                 and cast(read_bars.last_open_time at time zone 'UTC' as date) + 1
                 and daily_bars.open_time between read_bars.first_open_time and read_bars.last_open_time
-        ) as held
-    where read_bars.bar_interval = '1d' and held.first_day is not null
+        ) as window_bars
+    where read_bars.bar_interval = '1d' and window_bars.first_day is not null
     group by read_bars.listing_id, read_bars.day, read_bars.asset, read_bars.wallet, read_bars.source_listing_id
 ),
 
@@ -343,19 +343,19 @@ fills_of_days as (
         'cleaned/daily_bars' as source_asset,
         filled.listing_id as source_listing_id,
         '' as source_wallet,
-        min(held.session_date) as first_source_day,
-        max(held.session_date) as last_source_day,
+        min(daily_bars.session_date) as first_source_day,
+        max(daily_bars.session_date) as last_source_day,
         count(*) as rows,
         0 as look_ahead,
         max(filled.known_at) as knowledge_time
     from filled
-    inner join {{ ref('daily_bars') }} as held
+    inner join {{ ref('daily_bars') }} as daily_bars
         on
-            filled.listing_id = held.listing_id
-            and held.session_date
+            filled.listing_id = daily_bars.listing_id
+            and daily_bars.session_date
             between cast(filled.bar_open_time at time zone 'UTC' as date) - 1
             and cast(filled.bar_open_time at time zone 'UTC' as date) + 1
-            and filled.bar_open_time = held.open_time
+            and filled.bar_open_time = daily_bars.open_time
     where filled.bar_interval = '1d'
     group by filled.listing_id, filled.day, filled.wallet
 ),
