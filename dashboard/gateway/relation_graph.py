@@ -84,32 +84,40 @@ def upstream(graph: Graph, start: int) -> dict[int, int]:
     into: dict[int, list[Edge]] = {}
     for edge in graph.edges:
         into.setdefault(edge.target, []).append(edge)
-    found = {start: 0}
+    steps = {start: 0}
     frontier: Iterable[int] = [start]
     while frontier:
-        step = max(found.values()) + 1
+        step = max(steps.values()) + 1
         edges = (edge for target in frontier for edge in into.get(target, ()))
-        behind = {n for edge in edges for n in range(edge.first, edge.last + 1)} - found.keys()
-        found |= dict.fromkeys(behind, step)
+        behind = {n for edge in edges for n in range(edge.first, edge.last + 1)} - steps.keys()
+        steps |= dict.fromkeys(behind, step)
         frontier = behind
-    return found
+    return steps
 
 
 def downstream(graph: Graph, start: int) -> dict[int, int]:
     """What rests on a node: by the index of each, over how many steps."""
-    found = {start: 0}
+    steps = {start: 0}
     frontier: Collection[int] = [start]
     while frontier:
-        step, places = max(found.values()) + 1, sorted(frontier)
-        ahead = {edge.target for edge in graph.edges if _meets(places, edge)} - found.keys()
-        found |= dict.fromkeys(ahead, step)
+        step, indices = max(steps.values()) + 1, sorted(frontier)
+        ahead = {edge.target for edge in graph.edges if _first_source(indices, edge) is not None} - steps.keys()
+        steps |= dict.fromkeys(ahead, step)
         frontier = ahead
-    return found
+    return steps
 
 
-def _meets(places: list[int], edge: Edge) -> bool:
-    at = bisect_left(places, edge.first)
-    return at < len(places) and places[at] <= edge.last
+def edges_between(graph: Graph, indices: Collection[int]) -> list[tuple[int, Edge]]:
+    """The edges into nodes at `indices` that have a source among them, each with the first such source."""
+    ordered, targets = sorted(indices), set(indices)
+    joined = ((_first_source(ordered, edge), edge) for edge in graph.edges if edge.target in targets)
+    return [(source, edge) for source, edge in joined if source is not None]
+
+
+def _first_source(indices: list[int], edge: Edge) -> int | None:
+    """The first of the sorted `indices` that is a source of an edge, or None."""
+    place = bisect_left(indices, edge.first)
+    return indices[place] if place < len(indices) and indices[place] <= edge.last else None
 
 
 def by_asset(graph: Graph, indices: Collection[int]) -> Graph:
@@ -127,14 +135,9 @@ def by_asset(graph: Graph, indices: Collection[int]) -> Graph:
         totals[place] = total._replace(
             rows=total.rows + node.rows, first=min(total.first, node.first), last=max(total.last, node.last)
         )
-    kept = sorted(of_node)
     sums: dict[tuple[int, int], Edge] = {}
-    for edge in graph.edges:
-        at = bisect_left(kept, edge.first)
-        if edge.target in of_node and at < len(kept) and kept[at] <= edge.last:
-            source, target = of_node[kept[at]], of_node[edge.target]
-            sum_ = sums.get((source, target), Edge(source, source, target, 0, 0))
-            sums[source, target] = sum_._replace(
-                rows=sum_.rows + edge.rows, look_ahead=sum_.look_ahead + edge.look_ahead
-            )
+    for first_source, edge in edges_between(graph, of_node):
+        source, target = of_node[first_source], of_node[edge.target]
+        sum_ = sums.get((source, target), Edge(source, source, target, 0, 0))
+        sums[source, target] = sum_._replace(rows=sum_.rows + edge.rows, look_ahead=sum_.look_ahead + edge.look_ahead)
     return Graph("asset", totals, list(sums.values()))

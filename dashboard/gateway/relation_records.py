@@ -8,13 +8,13 @@ from dashboard.gateway.reading import read
 from dashboard.gateway.relation_graph import Node
 
 MOST_RECORDS = 25
-# By plane: what stands there of a listing on a day, with the columns of Record.
+# By plane: what stands there of a listing on a day and was known by `until`, with the columns of Record.
 DAY = "%(day)s::date::timestamp AT TIME ZONE 'UTC'"
 CANDLES = f"""
     records.candles AS c LEFT JOIN rawsources.fetches AS f ON f.fetch_id = c.fetch_id
     WHERE c.listing_id = %(listing)s AND c."interval" IN (
         SELECT s."interval" FROM records.bar_series AS s WHERE s.listing_id = %(listing)s UNION VALUES ('1d'), ('1m')
-    ) AND c.open_time >= {DAY} AND c.open_time < {DAY} + interval '1 day'
+    ) AND c.open_time >= {DAY} AND c.open_time < {DAY} + interval '1 day' AND c.knowledge_time <= %(until)s
 """
 QUERIES: Mapping[int, str] = {
     0: f"""
@@ -31,18 +31,21 @@ QUERIES: Mapping[int, str] = {
         SELECT b.session_date::text AS name, b.knowledge_time AS at, encode(f.sha256, 'hex') AS sha256, b.fetch_id,
             NULL AS identity
         FROM cleaned.daily_bars AS b LEFT JOIN rawsources.fetches AS f ON f.fetch_id = b.fetch_id
-        WHERE b.listing_id = %(listing)s AND b.session_date = %(day)s LIMIT %(most)s
+        WHERE b.listing_id = %(listing)s AND b.session_date = %(day)s
+            AND b.knowledge_time <= %(until)s LIMIT %(most)s
     """,
     3: """
         SELECT d.session_date::text AS name, d.decision_time AS at, d.inputs_hash AS sha256, NULL::bigint AS fetch_id,
             NULL AS identity
-        FROM features.daily AS d WHERE d.listing_id = %(listing)s AND d.session_date = %(day)s LIMIT %(most)s
+        FROM features.daily AS d WHERE d.listing_id = %(listing)s AND d.session_date = %(day)s
+            AND d.decision_time <= %(until)s LIMIT %(most)s
     """,
     4: """
         SELECT p.prediction_id AS name, p.decision_time AS at, p.inputs_hash AS sha256, NULL::bigint AS fetch_id,
             p.prediction_id AS identity
         FROM predictions.forecasts AS p WHERE p.listing_id = %(listing)s AND p.session_date = %(day)s
-            AND p.decision_time >= %(day)s::date - 2 AND 'predictions/' || p.name = %(asset)s
+            AND p.decision_time >= %(day)s::date - 2 AND p.decision_time <= %(until)s
+            AND 'predictions/' || p.name = %(asset)s
         ORDER BY p.decision_time LIMIT %(most)s
     """,
     5: f"""
@@ -51,6 +54,7 @@ QUERIES: Mapping[int, str] = {
         FROM signals.decisions AS d INNER JOIN trading.wallets AS w USING (wallet)
         WHERE d.listing_id = %(listing)s AND d.wallet = %(wallet)s AND 'signals/' || d.strategy = %(asset)s
             AND d.decided_at >= {DAY} AND d.decided_at < {DAY} + interval '1 day'
+            AND d.decided_at <= %(until)s
         ORDER BY d.decided_at, d.ordinal LIMIT %(most)s
     """,
     6: f"""
@@ -58,6 +62,7 @@ QUERIES: Mapping[int, str] = {
             NULL::bigint AS fetch_id, i.intent_id AS identity
         FROM trading.intents AS i WHERE i.listing_id = %(listing)s AND i.wallet = %(wallet)s
             AND i.intended_at >= {DAY} AND i.intended_at < {DAY} + interval '1 day'
+            AND i.intended_at <= %(until)s
         ORDER BY i.intended_at, i.intent_id LIMIT %(most)s
     """,
     7: f"""
@@ -67,6 +72,7 @@ QUERIES: Mapping[int, str] = {
         LEFT JOIN trading.ledger AS l ON (l.wallet, l.kind, l.reference) = (s.wallet, 'fill', s.fill_id)
         WHERE s.listing_id = %(listing)s AND s.wallet = %(wallet)s
             AND s.filled_at >= {DAY} AND s.filled_at < {DAY} + interval '1 day'
+            AND s.known_at <= %(until)s
         ORDER BY s.filled_at, s.fill_id LIMIT %(most)s
     """,
     8: """
@@ -74,6 +80,7 @@ QUERIES: Mapping[int, str] = {
             NULL::bigint AS fetch_id, NULL AS identity
         FROM results.session_attribution AS a INNER JOIN results.wallet_sessions AS s USING (wallet, session_date)
         WHERE a.listing_id = %(listing)s AND a.wallet = %(wallet)s AND a.session_date = %(day)s
+            AND s.valued_at <= %(until)s
         ORDER BY a.strategy, a.source LIMIT %(most)s
     """,
 }
@@ -90,11 +97,11 @@ class Record:
     identity: str | None
 
 
-def read_records(node: Node) -> list[Record]:
-    """The first records of a node of one listing and day; none of any other. One query."""
+def read_records(node: Node, until: datetime | None) -> list[Record]:
+    """The first records of a node of one listing and day that were known by `until` (None: all). One query."""
     if node.day is None or not node.listing_id:
         return []
     return read(
         Record, QUERIES[node.plane], listing=node.listing_id, day=node.day, wallet=node.wallet, asset=node.asset,
-        most=MOST_RECORDS,
+        most=MOST_RECORDS, until=until or "infinity",
     )  # fmt: skip

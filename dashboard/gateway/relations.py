@@ -144,15 +144,15 @@ class _EdgeRow(tuple[str, str, int, date, date, str, str, int, date | None, int,
 
 def read_marts() -> Marts:
     """What there is of the marts. One query."""
-    found = read_one(Marts, MARTS)
-    assert found is not None
-    return found
+    marts = read_one(Marts, MARTS)
+    assert marts is not None
+    return marts
 
 
 def read_newest_day() -> date | None:
     """The newest day that anything is about, or None."""
-    found = read_one(_Day, NEWEST)
-    return found.day if found else None
+    newest = read_one(_Day, NEWEST)
+    return newest.day if newest else None
 
 
 def read_listings() -> list[Listing]:
@@ -225,9 +225,10 @@ def _arrange(
         start, days = groups.get((source, source_wallet, source_listing), (0, []))
         target, target_days = groups.get((asset, wallet, listing), (0, []))
         low, high = (0, len(days)) if level == "asset" else (bisect_left(days, first), bisect_right(days, last))
-        if low < high and target_days:
-            place = target + bisect_left(target_days, day or date.min)
-            edges.append(Edge(start + low, start + high - 1, place, count, ahead))
+        place = bisect_left(target_days, day or date.min)
+        # While dbt builds, a relation may be there whose node is not there yet.
+        if low < high and target_days[place : place + 1] == [day or date.min]:
+            edges.append(Edge(start + low, start + high - 1, target + place, count, ahead))
         else:
             outside += 1
     return Graph(level, nodes, edges, too_many, outside)
@@ -237,14 +238,14 @@ def read_trace_graph(identity: str, wallets: Sequence[str]) -> Graph | None:
     """The records behind an id, as `strades trace` follows them; None where there are none to be seen."""
     with domain_connection() as connection:
         try:
-            lineage, fetch_ids = follow(connection, identity)
+            lineage, readers = follow(connection, identity)
         except NotFound:
             return None
         owner = (lineage.decision or {}).get("wallet")
         if owner is not None and owner not in wallets:
             return None
-        fetches = read_rows(connection, FETCHES, list(fetch_ids), MOST_FETCHES)
-        graph = record_graph(lineage, fetches, read_first_known(connection, lineage))
+        fetches = read_rows(connection, FETCHES, list(readers), MOST_FETCHES)
+        graph = record_graph(lineage, fetches, read_first_known(connection, lineage), readers)
     ordered = sorted(graph.nodes, key=lambda node: (PLANES.index(node.layer), node.asset, node.known_at, node.key))
     places = {node.key: n for n, node in enumerate(ordered)}
     nodes = [
@@ -258,12 +259,12 @@ def read_trace_graph(identity: str, wallets: Sequence[str]) -> Graph | None:
         Edge(places[edge.source], places[edge.source], places[edge.target], 1, int(edge.looks_ahead))
         for edge in graph.edges
     ]
-    return Graph("record", nodes, edges, outside=len(fetch_ids) - len(fetches))
+    return Graph("record", nodes, edges, outside=len(readers) - len(fetches))
 
 
 def _seconds(at: datetime) -> tuple[int, int]:
-    found = int(at.timestamp())
-    return found, found
+    seconds = int(at.timestamp())
+    return seconds, seconds
 
 
 def default_range(newest: date | None, today: date) -> tuple[date, date]:

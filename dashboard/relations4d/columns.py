@@ -1,7 +1,7 @@
-"""A graph as bytes: a JSON head, then columns of unsigned integers that the script reads without parsing.
+"""A graph as bytes: a JSON head, then columns of integers that the script reads without parsing.
 
 `u32` length of the head, the head as UTF-8 with blanks to a multiple of four, then the columns, each with zeros to a
-multiple of four. All little-endian. Places in space are worked out here, so that they are the same every day.
+multiple of four. All little-endian. Places in space are worked out here, from what is shown and all listings.
 """
 
 import json
@@ -16,10 +16,11 @@ from dashboard.gateway.relation_graph import PLANES, Graph
 WIDE = 65_535  # of a place along x or z
 EPOCH = date(1970, 1, 1).toordinal()
 NODE_COLUMNS = {
-    "first": "<u4", "last": "<u4", "day": "<u4", "rows": "<u4", "listing": "<u4",
+    "first": "<u4", "last": "<u4", "day": "<i4", "rows": "<u4", "listing": "<u4",
     "asset": "<u2", "x": "<u2", "z": "<u2", "plane": "u1", "flags": "u1",
 }  # fmt: skip
 EDGE_COLUMNS = {"source": "<u4", "until": "<u4", "target": "<u4", "count": "<u4", "ahead": "<u4"}
+NO_DAY = -(2**31)  # days count from 1970-01-01, and may lie before it
 LOOKS_AHEAD = 1  # of the flags: an edge into or out of the node looks ahead
 
 
@@ -50,7 +51,7 @@ def encode(graph: Graph, lanes: Mapping[int, tuple[int, str]], texts: Mapping[st
     columns: dict[str, Sequence[int] | np.ndarray] = {
         "first": [node.first for node in nodes],
         "last": [node.last for node in nodes],
-        "day": [node.day.toordinal() - EPOCH if node.day else 0 for node in nodes],
+        "day": [node.day.toordinal() - EPOCH if node.day else NO_DAY for node in nodes],
         "rows": [min(node.rows, 2**32 - 1) for node in nodes],
         "listing": [node.listing_id for node in nodes],
         "asset": [numbers[node.asset, node.wallet] for node in nodes],
@@ -69,8 +70,9 @@ def encode(graph: Graph, lanes: Mapping[int, tuple[int, str]], texts: Mapping[st
 
 
 def _column(values: Sequence[int] | np.ndarray, kind: str) -> bytes:
-    found = np.clip(np.asarray(values, dtype=np.int64), 0, None).astype(kind).tobytes()
-    return found + bytes(-len(found) % 4)
+    least = np.iinfo(np.dtype(kind)).min  # times before 1970 count as 1970: all of them were known by then
+    data = np.clip(np.asarray(values, dtype=np.int64), least, None).astype(kind).tobytes()
+    return data + bytes(-len(data) % 4)
 
 
 def places(graph: Graph, lanes: Mapping[int, tuple[int, str]]) -> tuple[list[int], list[int]]:
@@ -86,11 +88,11 @@ def places(graph: Graph, lanes: Mapping[int, tuple[int, str]]) -> tuple[list[int
     days = [node.day.toordinal() for node in graph.nodes if node.day]
     first, span = (min(days), max(days) - min(days) + 1) if days else (0, 1)
     totals = [sum(node.plane == plane for node in graph.nodes) for plane in range(len(PLANES))]
-    met = [0] * len(PLANES)
+    counted = [0] * len(PLANES)
     x, z = [], []
     for node in graph.nodes:
-        met[node.plane] += 1
-        along = (met[node.plane] - 0.5) / totals[node.plane]
+        counted[node.plane] += 1
+        along = (counted[node.plane] - 0.5) / totals[node.plane]
         day = (node.day.toordinal() - first + 0.5) / span if node.day else 0.5
         rows = of_plane[node.plane]
         row, depth = rows.index((node.asset, node.wallet)), 0.5

@@ -22,12 +22,12 @@ def draw(graph: Graph, planes: Mapping[int, str], address: Callable[[str], str],
         title: what a screen reader says of the whole.
     """
     columns = {plane: n for n, plane in enumerate(sorted(planes))}
-    met = dict.fromkeys(columns, 0)
+    heights = dict.fromkeys(columns, 0)
     corners: list[tuple[int, int]] = []
     for node in graph.nodes:
-        corners.append((columns[node.plane] * COLUMN + 10, TOP + met[node.plane] * ROW))
-        met[node.plane] += 1
-    width, height = len(columns) * COLUMN, TOP + max(met.values(), default=0) * ROW + DIP
+        corners.append((columns[node.plane] * COLUMN + 10, TOP + heights[node.plane] * ROW))
+        heights[node.plane] += 1
+    width, height = len(columns) * COLUMN, TOP + max(heights.values(), default=0) * ROW + DIP
     lines = (
         _line(corners[edge.first], corners[edge.target], "edge ahead" if edge.look_ahead else "edge")
         for edge in sorted(graph.edges, key=lambda edge: edge.look_ahead)

@@ -1,5 +1,6 @@
 """What the address of the 4D view asks for, and what is wrong with it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,6 +14,8 @@ from dashboard.gateway.relations import LEVELS, MOST_DAYS, Range, default_range
 from dashboard.overall_data.clock import EARLIEST_YEAR, read_text
 
 MODES = ("as-of", "window")
+INPUT = "%Y-%m-%dT%H:%M:%S"  # of a field for a date and a time
+SLAB = re.compile("([1-9])-([1-9])")
 LARGEST_LISTING = 2**31 - 1
 ALL_PLANES = "".join(str(n + 1) for n in range(len(PLANES)))
 
@@ -22,6 +25,7 @@ class Filters:
     """The days, the finest level, one listing or wallet, the planes (`12` is the lowest two), and the times shown.
 
     Args:
+        slab: the lowest and the highest plane to show, of nodes and edges alike.
         since, until: instants (UTC): `window` shows what was known or decided between them, `as-of` all that was known
             by `until`.
         focus: the key of a node.
@@ -36,6 +40,7 @@ class Filters:
     wallet: str
     asset: str
     planes: str
+    slab: tuple[int, int]
     mode: str
     since: datetime | None
     until: datetime | None
@@ -48,6 +53,17 @@ class Filters:
         """The HTTP status of the page."""
         return 400 if self.problem else 200
 
+    @property
+    def times(self) -> tuple[str, str]:
+        """`since` and `until` as fields have them, in UTC whatever the zone of the page."""
+        since, until = (instant.strftime(INPUT) if instant else "" for instant in (self.since, self.until))
+        return since, until
+
+    @property
+    def slab_text(self) -> str:
+        """The slab as the address has it; empty for all planes."""
+        return "" if self.slab == (1, len(PLANES)) else f"{self.slab[0]}-{self.slab[1]}"
+
     def range(self, wallets: Sequence[str]) -> Range:
         """The range to read, of the wallets that may be seen."""
         chosen = tuple(wallet for wallet in wallets if not self.wallet or wallet == self.wallet)
@@ -57,6 +73,7 @@ class Filters:
         """Whether a node is on a plane, of an asset and at a time that is asked for."""
         return (
             str(node.plane + 1) in self.planes
+            and self.slab[0] <= node.plane + 1 <= self.slab[1]
             and (not self.asset or node.asset == self.asset)
             and (self.until is None or node.first <= self.until.timestamp())
             and (self.mode == "as-of" or self.since is None or node.last >= self.since.timestamp())
@@ -76,12 +93,13 @@ def read_filters(request: HttpRequest, newest: date | None, today: date) -> Filt
     first, last, problem = _days(request, newest, today)
     level, mode = read_text(request, "level"), read_text(request, "mode") or MODES[0]
     listing = parse_whole(read_text(request, "listing") or "-", LARGEST_LISTING)
-    planes = "".join(sorted(set(read_text(request, "planes")) & set(ALL_PLANES)))
+    slab = SLAB.fullmatch(read_text(request, "slab"))
     if level not in ("", *LEVELS) or mode not in MODES:
         raise Http404
     return Filters(
-        first, last, level, listing, read_text(request, "wallet"), read_text(request, "asset"), planes or ALL_PLANES,
-        mode, _instant(read_text(request, "t0")), _instant(read_text(request, "t1")),
+        first, last, level, listing, read_text(request, "wallet"), read_text(request, "asset"),
+        _planes(request.GET.getlist("planes")), (int(slab[1]), int(slab[2])) if slab else (1, len(PLANES)), mode,
+        _instant(read_text(request, "t0")), _instant(read_text(request, "t1")),
         read_text(request, "focus"), read_text(request, "trace"), problem,
     )  # fmt: skip
 
@@ -102,12 +120,18 @@ def _days(request: HttpRequest, newest: date | None, today: date) -> tuple[date,
     return wanted_first, wanted_last, ""
 
 
+def _planes(texts: Sequence[str]) -> str:
+    """The planes of the address, each a digit; `0` alone for none, and all where there is no digit of a plane."""
+    planes = "".join(sorted(set("".join(texts)) & set(ALL_PLANES)))
+    return planes if planes or "0" in "".join(texts) else ALL_PLANES
+
+
 def _instant(text: str) -> datetime | None:
-    """A time of the address: seconds since 1970, or `YYYY-MM-DDTHH:MM` (UTC); None for anything else."""
+    """A time of the address: seconds since 1970, or `YYYY-MM-DDTHH:MM[:SS]` (UTC); None for anything else."""
     if (seconds := parse_whole(text, 2**32 - 1)) is not None:
         return datetime.fromtimestamp(seconds, UTC)
     try:
-        found = datetime.strptime(text, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
+        instant = datetime.strptime(text if text.count(":") == 2 else f"{text}:00", INPUT).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return found if found.year >= EARLIEST_YEAR else None
+    return instant if instant.year >= EARLIEST_YEAR else None

@@ -1,6 +1,6 @@
 """The 4D view: its page with picture and tables, its columns for the script, and what stands behind one node."""
 
-import hashlib
+from bisect import bisect_right
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from dashboard.access import allowed
 from dashboard.core.live import with_scripts
 from dashboard.gateway.reading import snapshot
-from dashboard.gateway.relation_graph import Graph, Node, by_asset, downstream, upstream
+from dashboard.gateway.relation_graph import Edge, Graph, Node, by_asset, downstream, edges_between, upstream
 from dashboard.gateway.relation_records import read_records
 from dashboard.gateway.relations import (
     LEVELS,
@@ -25,6 +25,7 @@ from dashboard.gateway.relations import (
     read_trace_graph,
     read_wallets,
 )
+from dashboard.overall_data.clock import read_text
 from dashboard.relations4d.columns import encode
 from dashboard.relations4d.drawing import draw
 from dashboard.relations4d.filters import MODES, Filters, read_filters
@@ -42,6 +43,7 @@ PLANE_NAMES = (
     gettext_noop("Results"),
 )
 SHOWN_NODES = 100
+LATER = gettext_noop("later than the time that is shown")
 
 
 def visible_wallets(request: HttpRequest) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ def relations(request: HttpRequest) -> HttpResponse:
     with snapshot():
         filters, graph, lanes, wallets = _read(request)
         focus = graph.index_of(filters.focus) if filters.focus else None
-        details = _details(graph.nodes[focus], lanes) if focus is not None else None
+        details = _details(graph.nodes[focus], lanes, filters) if focus is not None else None
     shown = filters.shown(graph)
     planes = {n: _(name) for n, name in enumerate(PLANE_NAMES) if str(n + 1) in filters.planes}
     related: set[int] | None = None
@@ -88,7 +90,11 @@ def relations(request: HttpRequest) -> HttpResponse:
         related = under.keys() | over.keys()
         behind, ahead = (_steps(graph, steps, lanes, filters) for steps in (under, over))
     picture = by_asset(graph, [n for n in shown if related is None or n in related])
-    late, sentence = [edge for edge in graph.edges if edge.look_ahead], _sentence(graph, shown)
+    edges = [edge for _source, edge in edges_between(graph, shown)]
+    late = [edge for edge in edges if edge.look_ahead]
+    sentence = _sentence(graph, shown, edges)
+    last = graph.index_of(after) if (after := read_text(request, "after")) else None
+    rest = shown if last is None else shown[bisect_right(shown, last) :]
     context = {
         "filters": filters,
         "graph": graph,
@@ -98,15 +104,17 @@ def relations(request: HttpRequest) -> HttpResponse:
         "levels": LEVELS,
         "modes": MODES,
         "has_marts": bool(graph.level),
-        "picture": draw(picture, planes, lambda asset: _address(request, asset=asset, focus=""), sentence),
+        "picture": draw(picture, planes, lambda asset: _address(request, asset=asset, focus="", after=""), sentence),
         "sentence": sentence,
-        "rows": [_row(graph.nodes[n], lanes) for n in shown[:SHOWN_NODES]],
-        "more": max(0, len(shown) - SHOWN_NODES),
+        "rows": [_row(graph.nodes[n], lanes, filters) for n in rest[:SHOWN_NODES]],
+        "more": max(0, len(rest) - SHOWN_NODES),
         "late": [
-            (_row(graph.nodes[edge.last], lanes), _row(graph.nodes[edge.target], lanes), edge)
+            (_row(graph.nodes[edge.last], lanes, filters), _row(graph.nodes[edge.target], lanes, filters), edge)
             for edge in late[:SHOWN_NODES]
         ],
         "late_count": len(late),
+        "next_after": graph.nodes[rest[SHOWN_NODES - 1]].key if len(rest) > SHOWN_NODES else "",
+        "later": _(LATER),
         "details": details,
         "behind": behind,
         "ahead": ahead,
@@ -117,17 +125,13 @@ def relations(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def columns(request: HttpRequest) -> HttpResponse:
-    """The graph as bytes (`relations4d/columns.py`); 304 where the browser has them."""
+    """The graph as bytes (`relations4d/columns.py`)."""
     with snapshot():
         filters, graph, lanes, _wallets = _read(request)
     if filters.problem:
         return HttpResponse(f"{filters.problem}\n", status=400, content_type="text/plain; charset=utf-8")
-    texts = {"planes": [_(name) for name in PLANE_NAMES], "as_of": settings().now().isoformat()}
-    body = encode(graph, lanes, texts)
-    tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
-    response = HttpResponse(body, content_type="application/octet-stream")
-    response["ETag"] = tag
-    return response
+    body = encode(graph, lanes, {"planes": [_(name) for name in PLANE_NAMES]})
+    return HttpResponse(body, content_type="application/octet-stream")
 
 
 @require_safe
@@ -135,41 +139,43 @@ def node(request: HttpRequest) -> HttpResponse:
     """What stands behind one node (`focus` in the address), as a part of a page."""
     with snapshot():
         filters, graph, lanes, _wallets = _read(request)
-        found = graph.index_of(filters.focus)
-        if found is None:
+        focus = graph.index_of(filters.focus)
+        if focus is None:
             raise Http404
-        details = _details(graph.nodes[found], lanes)
-    return render(request, "relations4d/node.html", {"details": details, "filters": filters})
+        details = _details(graph.nodes[focus], lanes, filters)
+    return render(request, "relations4d/node.html", {"details": details, "filters": filters, "later": _(LATER)})
 
 
 def _address(request: HttpRequest, **changed: str) -> str:
     """The address of this page with other values."""
-    values = {name: value for name, value in request.GET.items() if value} | changed
+    values = {name: value for name, value in request.GET.items() if value}
+    values |= {"planes": "".join(request.GET.getlist("planes"))} | changed
     return "?" + urlencode({name: value for name, value in values.items() if value})
 
 
-def _row(node: Node, lanes: dict[int, tuple[int, str]]) -> dict[str, Any]:
-    """A node as a row of a table."""
+def _row(node: Node, lanes: dict[int, tuple[int, str]], filters: Filters) -> dict[str, Any]:
+    """A node as a row of a table; `last` is None where it is later than the time that is shown."""
+    is_whole = filters.until is None or node.last <= filters.until.timestamp()
     return {
         "node": node,
         "key": node.key,
         "plane": _(PLANE_NAMES[node.plane]),
         "listing": lanes.get(node.listing_id, (0, ""))[1],
         "first": datetime.fromtimestamp(node.first, UTC),
-        "last": datetime.fromtimestamp(node.last, UTC),
+        "last": datetime.fromtimestamp(node.last, UTC) if is_whole else None,
     }
 
 
-def _details(node: Node, lanes: dict[int, tuple[int, str]]) -> dict[str, Any]:
+def _details(node: Node, lanes: dict[int, tuple[int, str]], filters: Filters) -> dict[str, Any]:
     """A node with its records, and where each of them can be opened."""
     kind, _colon, identity = node.record.partition(":")
-    row = _row(node, lanes)
+    row = _row(node, lanes, filters)
     return row | {
-        "records": read_records(node),
+        "records": read_records(node, filters.until),
         "fetch_id": identity if kind == "fetch" else "",
         "identity": node.record if node.record and not identity and node.record.isalnum() else "",
         "day": (node.day or row["first"].date()).isoformat() if node.wallet else "",
-        "as_of": row["last"].strftime("%Y-%m-%dT%H:%M"),
+        "as_of": (row["last"] or filters.until or row["first"]).strftime("%Y-%m-%dT%H:%M"),
     }
 
 
@@ -177,14 +183,14 @@ def _steps(
     graph: Graph, steps: dict[int, int], lanes: dict[int, tuple[int, str]], filters: Filters
 ) -> list[tuple[int, Any]]:
     """Nodes by their distance from the one in focus, which is not among them."""
-    found = sorted((step, n) for n, step in steps.items() if step and filters.shows(graph.nodes[n]))
-    return [(step, _row(graph.nodes[n], lanes)) for step, n in found[:SHOWN_NODES]]
+    nearest = sorted((step, n) for n, step in steps.items() if step and filters.shows(graph.nodes[n]))
+    return [(step, _row(graph.nodes[n], lanes, filters)) for step, n in nearest[:SHOWN_NODES]]
 
 
-def _sentence(graph: Graph, shown: list[int]) -> str:
+def _sentence(graph: Graph, shown: list[int], edges: list[Edge]) -> str:
     """What the drawing shows, for who does not see it."""
     planes = {graph.nodes[n].plane for n in shown}
-    late = sum(1 for edge in graph.edges if edge.look_ahead)
-    counts = {"nodes": len(shown), "edges": len(graph.edges), "planes": len(planes), "late": late}
+    late = sum(1 for edge in edges if edge.look_ahead)
+    counts = {"nodes": len(shown), "edges": len(edges), "planes": len(planes), "late": late}
     text = _("%(nodes)s nodes and %(edges)s relations on %(planes)s planes; %(late)s relations look ahead.")
     return str(text % counts)

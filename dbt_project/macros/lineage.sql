@@ -41,7 +41,6 @@
         cast(versions.open_time at time zone 'UTC' as date) as day,
         coalesce(fetches.source, 'unknown') as source,
         count(*) filter (where versions.is_current) as bars,
-        count(distinct versions.fetch_id) as fetches,
         min(versions.knowledge_time) as first_knowledge_time,
         max(versions.knowledge_time) as knowledge_time
     from {{ work() }} as work
@@ -70,7 +69,7 @@
             select intervals.interval
             from intervals
             where intervals.interval is not null
-        ) as held
+        ) as series
     cross join
         lateral (
             (
@@ -83,7 +82,7 @@
                 from {{ source('records', 'candles') }} as candles
                 where
                     candles.listing_id = work.listing_id
-                    and candles.interval = held.interval
+                    and candles.interval = series.interval
                     and candles.open_time >= cast(work.first_day as timestamp) at time zone 'UTC'
                     and candles.open_time < cast(work.end_day as timestamp) at time zone 'UTC'
                 order by candles.open_time
@@ -99,7 +98,7 @@
                 from records.candle_revisions as revisions
                 where
                     revisions.listing_id = work.listing_id
-                    and revisions.interval = held.interval
+                    and revisions.interval = series.interval
                     and revisions.open_time >= cast(work.first_day as timestamp) at time zone 'UTC'
                     and revisions.open_time < cast(work.end_day as timestamp) at time zone 'UTC'
                 order by revisions.open_time
@@ -107,4 +106,90 @@
         ) as versions
     left join rawsources.fetches as fetches on versions.fetch_id = fetches.fetch_id
     group by versions.listing_id, cast(versions.open_time at time zone 'UTC' as date), coalesce(fetches.source, 'unknown')
+{%- endmacro %}
+
+{#
+    When the first version of a cleaned bar was known: a revision makes nothing look ahead. Versions stand under the listing
+    whose venue gave the bar, which is another one where `quoted_venue` is.
+#}
+{% macro first_known(bar) -%}
+    least({{ bar }}.knowledge_time, (
+        select min(revisions.knowledge_time)
+        from {{ source('records', 'listings') }} as quoted
+        inner join records.candle_revisions as revisions on quoted.listing_id = revisions.listing_id
+        where
+            quoted.venue = {{ bar }}.quoted_venue
+            and quoted.symbol = {{ bar }}.symbol
+            and revisions.interval = '1d'
+            and revisions.open_time = {{ bar }}.open_time
+    ))
+{%- endmacro %}
+
+{# Rows of features of the sessions of `work`. Decided after the session closed, some days later where the exchange was shut. #}
+{% macro features_of_work() -%}
+    select given.*
+    from {{ work() }} as work
+    inner join {{ source('features', 'daily') }} as given
+        on
+            work.listing_id = given.listing_id
+            and given.decision_time >= cast(work.first_day - 2 as timestamp) at time zone 'UTC'
+            and given.decision_time < cast(work.end_day + 14 as timestamp) at time zone 'UTC'
+            and work.first_day <= given.session_date
+            and work.end_day > given.session_date
+{%- endmacro %}
+
+{#
+    Rows of features that read a bar which was known only after their decision. A row passes over such a bar and reads an older
+    one instead (`predictor/provenance.py`), so that its window has `feature_sessions` bars that were known: with fewer it
+    cannot have. Found from the late bars, of which there are few, and not from all bars of all windows.
+#}
+{% macro late_features(features) -%}
+    select
+        late.listing_id,
+        late.decision_time
+    from (
+        select
+            read_late.listing_id,
+            read_late.decision_time,
+            read_late.session_date,
+            read_late.window_start,
+            count(*) as late_bars
+        from (
+            select
+                listing_id,
+                min(window_start) as first_day,
+                max(session_date) as last_day,
+                min(decision_time) as decided_at
+            from {{ features }}
+            group by listing_id
+        ) as spans
+        cross join
+            lateral (
+                select
+                    daily_bars.session_date,
+                    {{ first_known('daily_bars') }} as known_at
+                from {{ ref('daily_bars') }} as daily_bars
+                where
+                    daily_bars.listing_id = spans.listing_id
+                    and daily_bars.session_date between spans.first_day and spans.last_day
+                    and daily_bars.knowledge_time > spans.decided_at
+                order by daily_bars.session_date
+            ) as bars
+        inner join {{ source('features', 'daily') }} as read_late
+            on
+                spans.listing_id = read_late.listing_id
+                and read_late.decision_time >= cast(bars.session_date - 2 as timestamp) at time zone 'UTC'
+                and bars.known_at > read_late.decision_time
+                and bars.session_date <= read_late.session_date
+                and bars.session_date >= read_late.window_start
+        group by read_late.listing_id, read_late.decision_time, read_late.session_date, read_late.window_start
+    ) as late
+    where
+        late.late_bars + {{ var('feature_sessions') }} > (
+            select count(*)
+            from {{ ref('daily_bars') }} as daily_bars
+            where
+                daily_bars.listing_id = late.listing_id
+                and daily_bars.session_date between late.window_start and late.session_date
+        )
 {%- endmacro %}

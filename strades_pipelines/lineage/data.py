@@ -1,6 +1,6 @@
 """Predictions, features and bars, back to the fetches that their rows were read from."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from psycopg.rows import dict_row
@@ -25,13 +25,21 @@ PEERS = """
     WHERE peer.venue = (SELECT venue FROM records.listings WHERE listing_id = %s)
         AND peer.session_date BETWEEN %s AND %s
 """
-CLEANED = """
-    SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND session_date BETWEEN %s AND %s ORDER BY session_date
+# `quoted_listing_id`: the listing whose candle stands for the market, which is that of another venue where it is.
+DAILY = """
+    SELECT b.*, q.listing_id AS quoted_listing_id FROM cleaned.daily_bars AS b
+    LEFT JOIN records.listings AS q ON (q.venue, q.symbol) = (b.quoted_venue, b.symbol)
 """
-CLEANED_AT = "SELECT * FROM cleaned.daily_bars WHERE listing_id = %s AND open_time BETWEEN %s AND %s ORDER BY open_time"
+CLEANED = DAILY + "WHERE b.listing_id = %s AND b.session_date BETWEEN %s AND %s ORDER BY b.session_date"
+CLEANED_AT = DAILY + "WHERE b.listing_id = %s AND b.open_time BETWEEN %s AND %s ORDER BY b.open_time"
 CANDLES = """
     SELECT * FROM records.candles WHERE listing_id = %s AND "interval" = %s AND open_time BETWEEN %s AND %s
     ORDER BY open_time
+"""
+QUOTED = """
+    SELECT c.* FROM unnest(%s::int[], %s::timestamptz[]) AS bar (listing_id, open_time)
+    INNER JOIN records.candles AS c ON (c.listing_id, c."interval", c.open_time) = (bar.listing_id, '1d', bar.open_time)
+    ORDER BY c.open_time
 """
 # What a strategy may have heard: of a replay as it happened, of the others as it was stored (brokerage/trade_feed.py).
 TRADES = """
@@ -44,7 +52,7 @@ TRADES = """
     ORDER BY k.known, t.listing_id, t.event_time, length(t.trade_id), t.trade_id
 """
 SPLITS = """
-    SELECT DISTINCT split.fetch_id FROM records.split_adjustments AS adjusted
+    SELECT DISTINCT split.fetch_id, adjusted.fetch_id AS adjusted_id FROM records.split_adjustments AS adjusted
     INNER JOIN records.listings AS own ON own.listing_id = adjusted.listing_id
     INNER JOIN records.listings AS peer
         ON (peer.symbol, peer.currency, peer.calendar) = (own.symbol, own.currency, own.calendar)
@@ -69,33 +77,40 @@ def follow_features(connection: Connection, listing_id: int, decision_time: date
     return {*own, *_behind_features(connection, features)}
 
 
-def splits_behind(connection: Connection, fetch_ids: Collection[int]) -> set[int]:
-    """The fetches of the splits that put bars of these fetches into other shares."""
-    return {row["fetch_id"] for row in read_rows(connection, SPLITS, list(fetch_ids))}
+def splits_behind(connection: Connection, fetch_ids: Collection[int]) -> Mapping[int, set[int]]:
+    """The fetches of the splits that adjusted bars of these fetches, each with the fetches of those bars."""
+    fetches_of: dict[int, set[int]] = {}
+    for row in read_rows(connection, SPLITS, list(fetch_ids)):
+        fetches_of.setdefault(row["fetch_id"], set()).add(row["adjusted_id"])
+    return fetches_of
 
 
-def follow_prediction(connection: Connection, lineage: Lineage, prediction_id: str | None) -> set[int]:
-    """Prediction, model, features and the rows under the features; the fetches behind the rows not shown."""
+def follow_prediction(connection: Connection, lineage: Lineage, prediction_id: str | None) -> tuple[set[int], set[int]]:
+    """Add prediction, model, features and the bars under the features.
+
+    Returns:
+        The fetches of what else the features read, and of the bars that the model was trained on.
+    """
     if prediction_id is None:
-        return set()
+        return set(), set()
     forecast = read_row(connection, "SELECT * FROM predictions.forecasts WHERE prediction_id = %s", prediction_id)
     if forecast is None:
         if lineage.decision is not None:
             lineage.faults.append(f"prediction {prediction_id} is gone")
-        return set()
+        return set(), set()
     lineage.prediction = forecast
     lineage.model = read_row(connection, "SELECT * FROM predictions.models WHERE model_id = %s", forecast["model_id"])
     key = (forecast["listing_id"], forecast["decision_time"])
     features = read_row(connection, "SELECT * FROM features.daily WHERE listing_id = %s AND decision_time = %s", *key)
     if features is None:
-        return set()
+        return set(), set()
     alpha158 = read_row(
         connection, "SELECT * FROM features.alpha158 WHERE listing_id = %s AND decision_time = %s", *key
     )
     lineage.features = {**(alpha158 or {}), **features}
     window = (features["listing_id"], features["window_start"], features["session_date"])
     lineage.cleaned += read_rows(connection, CLEANED, *window)
-    return _behind_features(connection, features) | _behind_training(connection, lineage.model)
+    return _behind_features(connection, features), _behind_training(connection, lineage.model)
 
 
 def _behind_features(connection: Connection, features: Row) -> set[int]:
@@ -140,10 +155,15 @@ def follow_bars(connection: Connection, lineage: Lineage) -> None:
     if (fill := lineage.fill) and fill["bar_open_time"]:
         spans.append((fill["listing_id"], fill["bar_interval"], fill["bar_open_time"], fill["bar_open_time"]))
     for listing_id, interval, *span in spans:
-        lineage.records += read_rows(connection, CANDLES, listing_id, interval, *span)
+        candles = read_rows(connection, CANDLES, listing_id, interval, *span)
         if bar_table(interval) == "cleaned.daily_bars":
-            found = read_rows(connection, CLEANED_AT, listing_id, *span)
-            lineage.cleaned += [row for row in found if row not in lineage.cleaned]
+            daily_bars = read_rows(connection, CLEANED_AT, listing_id, *span)
+            lineage.cleaned += [row for row in daily_bars if row not in lineage.cleaned]
+            quoted = [row for row in daily_bars if row["quoted_listing_id"] not in (None, listing_id)]
+            places = [[row[name] for row in quoted] for name in ("quoted_listing_id", "open_time")]
+            candles = [row for row in candles if row["open_time"] not in places[1]]
+            candles += read_rows(connection, QUOTED, *places)
+        lineage.records += candles
 
 
 def follow_trades(connection: Connection, lineage: Lineage) -> None:
@@ -152,9 +172,9 @@ def follow_trades(connection: Connection, lineage: Lineage) -> None:
     if read := decision["inputs"].get("trades"):
         wallet = read_row(connection, "SELECT mode FROM trading.wallets WHERE wallet = %s", decision["wallet"])
         heard = {**read, "is_replay": wallet is not None and wallet["mode"] == "replay"}
-        found = connection.cursor(row_factory=dict_row).execute(TRADES, heard).fetchall()
-        lineage.trades += found
-        if not found and decision["trigger_kind"] == "trade":
+        trades = connection.cursor(row_factory=dict_row).execute(TRADES, heard).fetchall()
+        lineage.trades += trades
+        if not trades and decision["trigger_kind"] == "trade":
             lineage.faults.append(f"decision {decision['decision_id']}: the trades that it was made on are gone")
 
 

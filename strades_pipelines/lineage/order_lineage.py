@@ -21,19 +21,20 @@ def follow_order(connection: Connection, lineage: Lineage) -> Lineage:
     An event's `message` is what the venue said, as text, with `sha256` of its bytes; None where it said nothing.
     """
     if lineage.intent:
-        lineage.events = [_told(row) for row in read_rows(connection, EVENTS, lineage.intent["intent_id"])]
+        lineage.events = [_with_text(row) for row in read_rows(connection, EVENTS, lineage.intent["intent_id"])]
     if lineage.decision:
         lineage.finding = read_row(connection, ADOPTED, lineage.decision["trigger_id"])
     return lineage
 
 
-def _told(event: Row) -> Row:
-    said = event.pop("message")
-    if said is None:
+def _with_text(event: Row) -> Row:
+    """An event with its message as text, and the hash of the message's bytes."""
+    message = event.pop("message")
+    if message is None:
         return event | {"sha256": None, "message": None}
     return event | {
-        "sha256": hashlib.sha256(said).hexdigest(),
-        "message": bytes(said).decode(errors="backslashreplace"),
+        "sha256": hashlib.sha256(message).hexdigest(),
+        "message": bytes(message).decode(errors="backslashreplace"),
     }
 
 
@@ -47,7 +48,7 @@ def follow_statement(connection: Connection, inputs: Row) -> Row:
         `{"sha256", "file_name", "format", "row", "line", "faults"}`.
     """
     sha256, row = bytes.fromhex(inputs["statement"]), int(inputs["row"])
-    found = read_row(
+    stored = read_row(
         connection,
         """
         SELECT s.file_name, s.format, b.size, b.body
@@ -55,12 +56,12 @@ def follow_statement(connection: Connection, inputs: Row) -> Row:
         """,
         sha256,
     )
-    told: Row = {"sha256": sha256.hex(), "row": row, "file_name": None, "format": None, "line": None, "faults": []}
-    if found is None:
-        return told | {"faults": [f"statement {sha256.hex()} is gone from rawsources.bodies"]}
-    told |= {"file_name": found["file_name"], "format": found["format"]}
+    document: Row = {"sha256": sha256.hex(), "row": row, "file_name": None, "format": None, "line": None, "faults": []}
+    if stored is None:
+        return document | {"faults": [f"statement {sha256.hex()} is gone from rawsources.bodies"]}
+    document |= {"file_name": stored["file_name"], "format": stored["format"]}
     try:
-        text = unpack(sha256, found["size"], found["body"]).decode("utf-8-sig")
+        text = unpack(sha256, stored["size"], stored["body"]).decode("utf-8-sig")
     except (BodyCorrupt, UnicodeDecodeError) as error:
-        return told | {"faults": [str(error)]}
-    return told | {"line": text.splitlines()[row - 1]}
+        return document | {"faults": [str(error)]}
+    return document | {"line": text.splitlines()[row - 1]}

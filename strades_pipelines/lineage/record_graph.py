@@ -1,14 +1,15 @@
 """A lineage as a graph: its rows as nodes, and an edge from each row to what was made of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from strades_pipelines.lineage.row_lineage import Connection, Lineage, Row, read_rows
+from strades_pipelines.lineage.row_lineage import Connection, FetchReaders, Lineage, Row, read_rows
+from strades_pipelines.predictor.formulas import SESSIONS
 
-DECIDED = ("features", "predictions", "signals", "orders")  # layers whose rows are decided at an instant
+DECISION_LAYERS = ("features", "predictions", "signals", "orders")  # layers whose rows are decided at an instant
 FIRST_KNOWN = """
     SELECT r.listing_id, r."interval", r.open_time, min(r.knowledge_time) AS knowledge_time
     FROM unnest(%s::int[], %s::text[], %s::timestamptz[]) AS bar (listing_id, "interval", open_time)
@@ -56,48 +57,59 @@ class RecordGraph:
 
 def read_first_known(connection: Connection, lineage: Lineage) -> dict[tuple[Any, ...], datetime]:
     """When the first version of each revised bar of a lineage was known, by listing, interval and opening time."""
-    keys = [(row["listing_id"], row["interval"], row["open_time"]) for row in lineage.records]
+    keys = {_version_key(row) for row in [*lineage.records, *lineage.cleaned]}
     if not keys:
         return {}
-    found = read_rows(connection, FIRST_KNOWN, *map(list, zip(*keys, strict=True)))
-    return {(row["listing_id"], row["interval"], row["open_time"]): row["knowledge_time"] for row in found}
+    revised = read_rows(connection, FIRST_KNOWN, *map(list, zip(*keys, strict=True)))
+    return {_version_key(row): row["knowledge_time"] for row in revised}
+
+
+def _version_key(row: Row) -> tuple[Any, ...]:
+    """Listing, interval and opening time of the candle whose versions are those of a bar."""
+    return row.get("quoted_listing_id") or row["listing_id"], row.get("interval", "1d"), row["open_time"]
 
 
 def record_graph(
-    lineage: Lineage, fetches: Iterable[Row], first_known: Mapping[tuple[Any, ...], datetime]
+    lineage: Lineage,
+    fetches: Iterable[Row],
+    first_known: Mapping[tuple[Any, ...], datetime],
+    readers: FetchReaders,
 ) -> RecordGraph:
     """The graph of a lineage.
 
     Args:
-        fetches: `{"fetch_id", "source", "sha256"}` of those behind it (`sha256` in hex or None); what no bar of the
-            lineage was read from went into its features.
+        fetches: `{"fetch_id", "source", "sha256"}` of those behind it (`sha256` in hex or None).
+        readers: see `strades_pipelines.lineage.trace.follow`.
         first_known: see `read_first_known`.
     """
-    return _Builder(lineage, first_known).build(fetches)
+    return _Builder(lineage, first_known, readers).build(fetches)
 
 
 class _Builder:
     """Collects nodes by key and edges in the order of the steps."""
 
-    def __init__(self, lineage: Lineage, first_known: Mapping[tuple[Any, ...], datetime]) -> None:
-        self._lineage, self._first_known = lineage, first_known
+    def __init__(
+        self, lineage: Lineage, first_known: Mapping[tuple[Any, ...], datetime], readers: FetchReaders
+    ) -> None:
+        self._lineage, self._first_known, self._readers = lineage, first_known, readers
         self._nodes: dict[str, RecordNode] = {}
         self._edges: dict[tuple[str, str], RecordEdge] = {}
         self._from_fetch: dict[int, list[str]] = {}
         self._in_cleaned: set[str] = set()
 
     def build(self, fetches: Iterable[Row]) -> RecordGraph:
-        lineage, keys = self._lineage, self._decided()
+        lineage, keys = self._lineage, self._add_steps()
         bars = [(self._candle(row), row) for row in lineage.records]
         bars += [(self._bar(row), row) for row in lineage.cleaned]
         for key, row in bars:
             self._join_readers(keys, key, row)
+        self._flag_features(keys)
         self._outside(keys)
         for fetch in fetches:
-            self._fetch(fetch)
+            self._fetch(keys, fetch)
         return RecordGraph(tuple(self._nodes.values()), tuple(self._edges.values()))
 
-    def _decided(self) -> dict[str, str]:
+    def _add_steps(self) -> dict[str, str]:
         """Add what was decided and done, each on the step before it; returns the keys by step."""
         lineage, keys = self._lineage, dict[str, str]()
         if row := lineage.features:
@@ -143,33 +155,30 @@ class _Builder:
 
     def _join(self, source: str, target: str) -> None:
         before, after = self._nodes[source], self._nodes[target]
-        ahead = after.layer in DECIDED and before.layer != "sources" and before.known_at > after.known_at
-        if after.layer == "features":  # they say what went in: a bar that was revised since did not
-            row = self._lineage.features or {}
-            ahead = ahead and row["max_knowledge_time"] > row["decision_time"]
+        ahead = after.layer in DECISION_LAYERS and before.layer != "sources" and before.known_at > after.known_at
         self._edges[source, target] = RecordEdge(source, target, ahead)
 
     def _candle(self, row: Row) -> str:
         key = f"candle:{row['listing_id']}:{row['interval']}:{row['open_time'].isoformat()}"
         self._from_fetch.setdefault(row["fetch_id"], []).append(key)
-        return self._add(key, "raw", "records/candles", self._known(row, row["interval"]), row)
+        return self._add(key, "raw", "records/candles", self._known(row), row)
 
     def _bar(self, row: Row) -> str:
         key = f"bar:{row['listing_id']}:{row['session_date']}"
-        candle = f"candle:{row['listing_id']}:1d:{row['open_time'].isoformat()}"
+        candle = f"candle:{row.get('quoted_listing_id') or row['listing_id']}:1d:{row['open_time'].isoformat()}"
         of_others = row.get("replacement_fetch_ids") or ()
         for fetch_id in of_others if candle in self._nodes else (row["fetch_id"], *of_others):
             self._from_fetch.setdefault(fetch_id, []).append(key)
-        self._add(key, "cleaned", "cleaned/daily_bars", self._known(row, "1d"), row)
+        self._add(key, "cleaned", "cleaned/daily_bars", self._known(row), row)
         if candle in self._nodes:
             self._join(candle, key)
             self._in_cleaned.add(candle)
         return key
 
-    def _known(self, row: Row, interval: str) -> datetime:
+    def _known(self, row: Row) -> datetime:
         """When the first version of a bar was known: a revision makes nothing look ahead."""
         known: datetime = row["knowledge_time"]
-        return min(known, self._first_known.get((row["listing_id"], interval, row["open_time"]), known))
+        return min(known, self._first_known.get(_version_key(row), known))
 
     def _join_readers(self, keys: Mapping[str, str], key: str, row: Row) -> None:
         """Join a bar with what read it: features, decision, fill. What reads daily bars reads the cleaned ones."""
@@ -186,6 +195,22 @@ class _Builder:
         if fill and bar == (fill["listing_id"], fill["bar_open_time"], fill["bar_interval"]):
             self._join(key, keys["fill"])
 
+    def _flag_features(self, keys: Mapping[str, str]) -> None:
+        """Decide whether the features read the late bars of their window, and flag the forecast with them.
+
+        A row passes over a bar that was known only after its decision and reads an older one instead
+        (`predictor/provenance.py`): with SESSIONS bars that were known, it read none of those that were late.
+        """
+        read = [edge for edge in self._edges.values() if edge.target == keys.get("features")]
+        late = [edge for edge in read if edge.looks_ahead]
+        if not late:
+            return
+        if len(read) - len(late) >= SESSIONS:
+            self._edges |= {(edge.source, edge.target): replace(edge, looks_ahead=False) for edge in late}
+        elif "prediction" in keys:
+            pair = keys["features"], keys["prediction"]
+            self._edges[pair] = replace(self._edges[pair], looks_ahead=True)
+
     def _outside(self, keys: Mapping[str, str]) -> None:
         """Add what led to a decision without data of ours: the line of a statement, an adopted finding."""
         if row := self._lineage.statement:
@@ -196,15 +221,19 @@ class _Builder:
             key = self._add(f"finding:{row['finding_id']}", "sources", "trading/findings", row["occurred_at"], {})
             self._join(key, keys["decision"])
 
-    def _fetch(self, row: Row) -> None:
-        """Add a fetch under the bars that were read from it; any other went into the features, or the model."""
-        made = self._from_fetch.get(row["fetch_id"]) or [
-            next(key for key, node in self._nodes.items() if node.layer in ("features", "predictions", "signals"))
-        ]
-        known = min(self._nodes[key].known_at for key in made)
+    def _fetch(self, keys: Mapping[str, str], row: Row) -> None:
+        """Add a fetch under the bars that were read from it, else under what read it; training joins the model."""
+        readers = self._readers[row["fetch_id"]]
+        targets = self._from_fetch.get(row["fetch_id"], [])
+        if not targets and readers - {"model"}:  # peers, series and articles; splits of bars; trades that were heard
+            step = next(step for step in ("features", "decision", "fill") if step in keys)
+            targets = [keys["decision" if readers == {"decision"} else step]]
+        if "model" in readers and "model" in keys:
+            targets = [*targets, keys["model"]]
+        known = min(self._nodes[target].known_at for target in targets)
         key = f"fetch:{row['fetch_id']}"
         self._add(key, "sources", f"rawsources/{row['source']}", known, {}, sha256=row["sha256"])
-        for target in made:
+        for target in targets:
             self._join(key, target)
 
 

@@ -1,13 +1,16 @@
 """What a lineage has in it, and how its rows are read."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import dict_row
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Any]
+Reader = Literal["bars", "features", "model", "decision"]
+# By fetch, what read it: bars of the lineage, other inputs of its features, its model's training, or its decision.
+FetchReaders = dict[int, set[Reader]]
 
 
 class NotFound(LookupError):
@@ -36,8 +39,8 @@ class Lineage:
     faults: list[str] = field(default_factory=list)
 
     @property
-    def is_told(self) -> bool:
-        """Whether a venue's own words are kept: an answer about the order, or what an adopted finding rests on.
+    def has_venue_evidence(self) -> bool:
+        """Whether a venue's messages are stored: an answer about the order, or those behind an adopted finding.
 
         An answer says what became of an order, and not why it was made: where its decision names bars or a prediction,
         those have to be there.

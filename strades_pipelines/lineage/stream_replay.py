@@ -143,8 +143,8 @@ def _plain(row: Row) -> Row:
 
 def _line(row: Row) -> str:
     """A decision as JSON, whichever way it came; when it was stored is no part of it."""
-    told = {name: value for name, value in row.items() if name != "recorded_at"}
-    return json.dumps(told | {"decided_at": row["decided_at"].timestamp()}, sort_keys=True)
+    columns = {name: value for name, value in row.items() if name != "recorded_at"}
+    return json.dumps(columns | {"decided_at": row["decided_at"].timestamp()}, sort_keys=True)
 
 
 def _differences(before: Mapping[str, str], again: Mapping[str, str]) -> Iterator[str]:

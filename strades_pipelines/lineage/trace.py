@@ -6,7 +6,7 @@ from typing import Any
 from strades_pipelines.database.connection import connect
 from strades_pipelines.lineage.data import follow_bars, follow_prediction, follow_trades, splits_behind, verify
 from strades_pipelines.lineage.order_lineage import follow_order, follow_statement
-from strades_pipelines.lineage.row_lineage import Connection, Lineage, NotFound, read_row, read_rows
+from strades_pipelines.lineage.row_lineage import Connection, FetchReaders, Lineage, NotFound, read_row, read_rows
 
 
 def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:
         lineage.fetches = [verify(connection, fetch_id) for fetch_id in sorted(fetch_ids)]
     bodies = [*lineage.fetches, *([lineage.statement] if lineage.statement else [])]
     lineage.faults += [fault for body in bodies for fault in body["faults"]]
-    if not bodies and not lineage.is_told:
+    if not bodies and not lineage.has_venue_evidence:
         lineage.faults.append(f"{identity}: no stored body stands behind it")
     return asdict(lineage)
 
@@ -43,7 +43,7 @@ def trace_all(url: str | None = None) -> dict[str, Any]:
             faults += lineage.faults
             if lineage.statement:
                 faults += lineage.statement["faults"]
-            elif not fetch_ids and not follow_order(connection, lineage).is_told:
+            elif not fetch_ids and not follow_order(connection, lineage).has_venue_evidence:
                 faults.append(f"{fill}: no stored body stands behind it")
         fetches = read_rows(
             connection, "SELECT fetch_id FROM rawsources.fetches WHERE outcome = 'stored' ORDER BY fetched_at, fetch_id"
@@ -53,8 +53,8 @@ def trace_all(url: str | None = None) -> dict[str, Any]:
     return {"fills": len(fills), "bodies": len(fetches), "faults": list(dict.fromkeys(faults))}
 
 
-def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
-    """The rows behind an id, and the fetches those came from."""
+def follow(connection: Connection, identity: str) -> tuple[Lineage, FetchReaders]:
+    """The rows behind an id, and the fetches those came from, each with what read it."""
     lineage = Lineage(identity)
     lineage.fill = read_row(connection, "SELECT * FROM trading.fills WHERE fill_id = %s", identity)
     intent = lineage.fill["intent_id"] if lineage.fill else identity
@@ -63,7 +63,7 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
     decision = lineage.intent["decision_id"] if lineage.intent else identity
     lineage.decision = read_row(connection, "SELECT * FROM signals.decisions WHERE decision_id = %s", decision)
     prediction = lineage.decision["inputs"].get("prediction_id") if lineage.decision else identity
-    fetch_ids = follow_prediction(connection, lineage, prediction)
+    of_features, of_training = follow_prediction(connection, lineage, prediction)
     if lineage.decision is None and lineage.prediction is None:
         raise NotFound(
             f"expected the id of a fill, an order, a decision or a prediction, was {identity!r}; "
@@ -73,6 +73,15 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, set[int]]:
     follow_trades(connection, lineage)
     if lineage.decision and "statement" in lineage.decision["inputs"]:
         lineage.statement = follow_statement(connection, lineage.decision["inputs"])
-    rows = [*lineage.records, *lineage.cleaned, *lineage.trades]
-    fetch_ids = fetch_ids.union(*([row["fetch_id"], *(row.get("replacement_fetch_ids") or ())] for row in rows))
-    return lineage, fetch_ids | splits_behind(connection, fetch_ids)
+    bars = [*lineage.records, *lineage.cleaned]
+    of_bars = {one for row in bars for one in (row["fetch_id"], *(row.get("replacement_fetch_ids") or ()))}
+    readers: FetchReaders = {}
+    for reader, fetch_ids in (
+        ("bars", of_bars), ("features", of_features), ("model", of_training),
+        ("decision", {row["fetch_id"] for row in lineage.trades}),
+    ):  # fmt: skip
+        for fetch_id in fetch_ids:
+            readers.setdefault(fetch_id, set()).add(reader)
+    for split, adjusted in splits_behind(connection, list(readers)).items():
+        readers[split] = readers.get(split, set()).union(*(readers[fetch_id] for fetch_id in adjusted))
+    return lineage, readers

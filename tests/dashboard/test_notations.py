@@ -62,7 +62,7 @@ def test_the_newest_version_counts_and_the_ones_before_stay(market: Connection, 
     said = ["thin", "to watch"], "<b>wide</b>\nspread", CLOCK
     assert rows() == [("ada", 1, 4, *said), ("ada", 2, 2, *said), ("ada", 3, None, [], "", CLOCK)]
     page = client.get("/markets/11/").content.decode()
-    assert "Nobody said anything of it yet." in page
+    assert "No notes yet." in page
     assert "3 versions" in page
     assert "&lt;b&gt;wide&lt;/b&gt;" in page
     listed, history = (client.get("/notations/", {"history": text}).content.decode() for text in ("", "1"))

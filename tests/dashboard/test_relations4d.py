@@ -1,13 +1,11 @@
 """The 4D view: what its columns, picture and tables say, to whom, and how much of it at once."""
 
-import json
 import re
 from collections.abc import Iterator
-from datetime import date
+from html import unescape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psycopg
 import pytest
 from django.db import connections
@@ -17,17 +15,17 @@ from django.test.utils import CaptureQueriesContext
 import dashboard
 from dashboard.gateway import relations as gateway
 from dashboard.gateway.reading import snapshot
-from dashboard.gateway.relation_graph import PLANES, Edge, Graph, Node, by_asset, downstream, plane_of, upstream
+from dashboard.gateway.relation_graph import PLANES, plane_of
 from dashboard.gateway.relation_records import QUERIES
 from dashboard.gateway.relations import Range, read_graph
-from dashboard.relations4d.columns import EDGE_COLUMNS, NODE_COLUMNS, encode, places
-from dashboard.relations4d.drawing import draw
+from dashboard.middleware import TIME_ZONE_COOKIE
 from dashboard.relations4d.filters import ALL_PLANES
 from dashboard.relations4d.views import PLANE_NAMES
 from strades_pipelines.database.connection import connect
 from strades_pipelines.resources.dbt_project import database_name
 from tests.conftest import cloned
 from tests.dashboard.conftest import ClientOf
+from tests.dashboard.relations4d.test_columns import decode
 from tests.dashboard.test_today import MOST_QUERIES
 from tests.dbt_project.building import run_dbt
 from tests.lineage.lineage_world import COIN, DAY, DAYS, FIRST, MINUTE, WALLETS, World, midnight, window_of
@@ -50,20 +48,6 @@ def template(template: str) -> Iterator[str]:
             made.decide("LATE", COIN, day + 2 * MINUTE, {"bars": window_of(COIN, "1m", day, day + 5 * MINUTE)})
         run_dbt(url, MARTS)
         yield database_name(url)
-
-
-def decode(body: bytes) -> dict[str, Any]:
-    """What the script reads of the columns."""
-    size = int.from_bytes(body[:4], "little")
-    found: dict[str, Any] = {"head": json.loads(body[4 : 4 + size])}
-    at = 4 + size
-    for kinds, count in ((NODE_COLUMNS, found["head"]["nodes"]), (EDGE_COLUMNS, found["head"]["edges"])):
-        for name, kind in kinds.items():
-            assert at % 4 == 0
-            found[name] = np.frombuffer(body, kind, count, at)
-            at += -(-found[name].nbytes // 4) * 4
-    assert at == len(body)
-    return found
 
 
 def columns(client: Client, query: str) -> dict[str, Any]:
@@ -175,6 +159,62 @@ def test_a_time_before_the_decision_hides_it(client_of: ClientOf) -> None:
     assert '">LATE</span>' not in hidden.partition("<h2>Nodes</h2>")[2]
 
 
+def test_what_was_not_known_by_then_is_in_no_panel_list_or_count(client_of: ClientOf) -> None:
+    client = client_of("viewer")
+    key = f"records/candles~{LAST}~{COIN}~"
+    for path in ("/4d/node/", "/4d/"):
+        page = client.get(path, {"from": FIRST, "to": END, "focus": key, "t1": f"{LAST}T00:02"}).content.decode()
+        panel = page.partition("First known")[2].partition("Picture")[0]
+        assert "1m 2024-01-12 00:01" in panel, path
+        assert "1m 2024-01-12 00:02" not in panel, path
+        assert "later than the time that is shown" in panel, path
+    for query in (f"t1={FIRST}T00:00", "planes=7", "planes=0", "slab=1-5", f"mode=window&t0={END}T00:00"):
+        page = client.get(f"/4d/?{WHOLE}&{query}").content.decode()
+        assert "Look-ahead:" not in page, query
+        assert "; 0 relations look ahead" in page, query
+    assert "0 nodes and 0 relations on 0 planes" in client.get(f"/4d/?{WHOLE}&planes=0").content.decode()
+
+
+def test_the_form_holds_all_that_is_filtered_and_its_times_are_utc_to_the_second(client_of: ClientOf) -> None:
+    client = client_of("viewer")
+    client.cookies[TIME_ZONE_COOKIE] = "America/New_York"
+    wanted = {
+        "from": str(FIRST), "to": str(END), "mode": "window", "t0": "2024-01-02T00:00:01", "t1": "2024-01-12T12:00:59",
+        "planes": "26", "slab": "2-6", "asset": "records/candles", "focus": f"records/candles~{LAST}~{COIN}~",
+    }  # fmt: skip
+    form = client.get("/4d/", wanted).content.decode().partition("card filters")[2].partition("</form>")[0]
+    inputs = re.findall(r"<input ([^>]*)>", form)
+    fields: dict[str, str] = {}
+    for attributes in inputs:
+        values = dict(re.findall(r'(\w+)="([^"]*)"', attributes))
+        if values.get("type") == "checkbox" and not attributes.endswith("checked"):
+            continue
+        before = fields.get("planes", "") if values["name"] == "planes" else ""
+        fields[values["name"]] = before + values["value"]
+    assert fields | {"mode": "window"} == wanted | {"planes": "026"}
+    assert '<option value="window" selected>' in form
+
+
+def test_the_table_goes_on_over_as_many_pages_as_it_takes(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = client_of("viewer")
+    monkeypatch.setattr("dashboard.relations4d.views.SHOWN_NODES", 30)
+    address, names = f"?{WHOLE}", list[str]()
+    while address:
+        page = client.get(f"/4d/{address}").content.decode()
+        names += re.findall(r"focus=([^&\"]*)", page.partition("<h2>Nodes</h2>")[2])
+        found = re.search(r'rel="next" href="([^"]*)"', page)
+        address = unescape(found[1]) if found else ""
+    assert len(names) == len(set(names)) == columns(client, WHOLE)["head"]["nodes"]
+
+
+def test_rows_of_a_source_add_up_to_those_that_were_read_from_it(client_of: ClientOf) -> None:
+    client = client_of("viewer")
+    for level in ("asset", "day", "instrument"):
+        rows = columns(client, f"{WHOLE}&level={level}")
+        by_plane = [int(rows["rows"][rows["plane"] == plane].sum()) for plane in (0, 1)]
+        assert by_plane[0] == by_plane[1] > 0, level
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -243,47 +283,3 @@ def test_the_script_and_the_page_weigh_little() -> None:
 
     script = (Path(dashboard.__file__).parent / "static" / "dashboard" / "graph4d.js").read_bytes()
     assert len(gzip.compress(script, 9)) <= MOST_SCRIPT
-
-
-def node(plane: int, asset: str, n: int = 0, *, listing: int = 1) -> Node:
-    """A node of day `n`."""
-    return Node(plane, asset, "", listing, date(2024, 1, 1 + n), 1, 100 + n, 100 + n)
-
-
-SMALL = Graph(
-    "instrument",
-    [node(1, "records/a", n) for n in range(4)] + [node(2, "cleaned/b", n) for n in range(2)] + [node(5, "signals/c")],
-    [Edge(0, 2, 4, 1, 0), Edge(3, 3, 5, 1, 0), Edge(4, 4, 6, 1, 1)],
-)
-
-
-def test_what_a_node_rests_on_and_leads_to_is_followed_over_windows() -> None:
-    assert upstream(SMALL, 6) == {6: 0, 4: 1, 0: 2, 1: 2, 2: 2}
-    assert downstream(SMALL, 1) == {1: 0, 4: 1, 6: 2}
-    assert downstream(SMALL, 3) == {3: 0, 5: 1}
-
-
-def test_one_node_an_asset_adds_up_its_days_and_relations() -> None:
-    found = by_asset(SMALL, range(7))
-    assert [(total.asset, total.rows, total.first, total.last) for total in found.nodes] == [
-        ("records/a", 4, 100, 103), ("cleaned/b", 2, 100, 101), ("signals/c", 1, 100, 100),
-    ]  # fmt: skip
-    assert found.edges == [Edge(0, 0, 1, 2, 0), Edge(1, 1, 2, 1, 1)]
-    picture = str(draw(found, {1: "Raw", 2: "Cleaned", 5: "Signals"}, lambda asset: f"?{asset}&", "a picture"))
-    assert picture.count("<a href=") == 3
-    assert picture.count('class="edge"') == picture.count('class="edge ahead"') == 1
-    assert "&amp;" in picture
-
-
-def test_a_place_is_the_same_whatever_else_is_shown() -> None:
-    lanes = {1: (0, "v:A"), 2: (1, "v:B"), 3: (2, "v:C")}
-    both = Graph("instrument", [node(1, "records/a", listing=2), node(1, "records/a", listing=3)], [])
-    one = Graph("instrument", [node(1, "records/a", listing=3)], [])
-    assert (places(both, lanes)[0][1], places(both, lanes)[1][1]) == (
-        places(one, lanes)[0][0],
-        places(one, lanes)[1][0],
-    )
-    assert places(both, lanes)[0][0] < places(both, lanes)[0][1]
-    head = decode(encode(one, lanes, {"planes": []}))["head"]
-    assert head["listings"] == {"3": "v:C"}
-    assert decode(encode(Graph("asset", [], []), {}, {}))["head"]["nodes"] == 0

@@ -15,6 +15,7 @@ Connection = psycopg.Connection[Any]
 FIRST = date(2024, 1, 1)
 DAYS, MINUTES = 12, 20  # sessions of the stock; minutes of a coin on each of the last two days
 COIN, STOCK = 1, 2
+STOCK_ABROAD, ABROAD = 3, "w"  # the listing whose bar is that of the market on every fourth day
 SOURCES = ("alpha", "beta")
 WALLETS = ("blue", "red")
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -39,10 +40,11 @@ class World:
         self.identities: list[str] = []
         self._fetches: dict[tuple[int, date], int] = {}
         make_cleaned(url)
-        for listing_id, symbol in ((COIN, "BTC"), (STOCK, "ABC")):
+        for listing_id, venue, symbol in ((COIN, "v", "BTC"), (STOCK, "v", "ABC"), (STOCK_ABROAD, ABROAD, "ABC")):
             self._run(
-                "INSERT INTO records.listings VALUES (%s, 'v', %s, 'USD', 0.01, 1, 'raw', '24/7')", listing_id, symbol
-            )
+                "INSERT INTO records.listings VALUES (%s, %s, %s, 'USD', 0.01, 1, 'raw', '24/7')",
+                listing_id, venue, symbol,
+            )  # fmt: skip
         for name in WALLETS:
             wallet(connection, name)
         self._days(url)
@@ -71,16 +73,17 @@ class World:
     def _days(self, url: str) -> None:
         """Daily bars of the stock, cleaned ones of them, features over windows of them, and forecasts of two models."""
         sessions = [FIRST + n * DAY for n in range(DAYS)]
-        for day in sessions:
-            fetch_id, close = self.fetch_of(STOCK, day), midnight(day) + DAY
-            self._run(CANDLE, STOCK, "1d", midnight(day), close, close, fetch_id)
+        for n, day in enumerate(sessions):
+            quoted, venue = (STOCK_ABROAD, ABROAD) if n % 4 == 3 else (STOCK, "v")
+            fetch_id, close = self.fetch_of(quoted, day), midnight(day) + DAY
+            self._run(CANDLE, quoted, "1d", midnight(day), close, close, fetch_id)
             with connect(url, role="strades_dbt") as dbt:
                 dbt.execute(
                     "INSERT INTO cleaned.daily_bars (listing_id, venue, symbol, session_date, open_time, close_time, "
                     "open, high, low, close, currency, total_return_factor, is_half_day, knowledge_time, fetch_id, "
                     "recorded_at, quoted_venue) "
-                    "VALUES (%s, 'v', 'ABC', %s, %s, %s, 1, 1, 1, 1, 'USD', 1, false, %s, %s, now(), 'v')",
-                    [STOCK, day, midnight(day), close, close, fetch_id],
+                    "VALUES (%s, 'v', 'ABC', %s, %s, %s, 1, 1, 1, 1, 'USD', 1, false, %s, %s, now(), %s)",
+                    [STOCK, day, midnight(day), close, close, fetch_id, venue],
                 )
         for n, day in enumerate(sessions):
             if n < 2 or self._draw.random() < 0.3:

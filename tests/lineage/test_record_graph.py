@@ -9,10 +9,22 @@ import psycopg
 import pytest
 
 from strades_pipelines.lineage.record_graph import RecordGraph, read_first_known, record_graph
-from strades_pipelines.lineage.row_lineage import Lineage, read_rows
+from strades_pipelines.lineage.row_lineage import FetchReaders, Lineage, read_rows
 from strades_pipelines.lineage.trace import follow
 from tests.dbt_project.building import rows, run_dbt
-from tests.lineage.lineage_world import COIN, DAY, DAYS, FIRST, MINUTE, World, midnight, window_of
+from tests.lineage.lineage_world import (
+    ABROAD,
+    COIN,
+    DAY,
+    DAYS,
+    FIRST,
+    MINUTE,
+    STOCK,
+    STOCK_ABROAD,
+    World,
+    midnight,
+    window_of,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection as AdbcConnection
@@ -28,7 +40,6 @@ EDGES = """
         AND n.day BETWEEN e.first_source_day AND e.last_source_day
     WHERE e.level = 2
 """
-LATE = "SELECT asset, source_asset, rows, look_ahead FROM marts.lineage_edges WHERE level = {} AND look_ahead > 0"
 
 
 def marts_edges(url: str) -> set[tuple[Place, Place]]:
@@ -57,8 +68,9 @@ def relations_of(lineage: Lineage, sources: dict[int, str]) -> Iterator[tuple[Pl
             yield lower, upper
     read = (decision or {"inputs": {}})["inputs"].get("bars")
     for row in [*lineage.records, *lineage.cleaned]:
-        raw: Place = ("records/candles", _day(row["open_time"]), row["listing_id"], "")
-        yield (f"rawsources/{sources[row['fetch_id']]}", raw[1], row["listing_id"], ""), raw
+        listing_id = STOCK_ABROAD if row.get("quoted_venue") == ABROAD else row["listing_id"]
+        raw: Place = ("records/candles", _day(row["open_time"]), listing_id, "")
+        yield (f"rawsources/{sources[row['fetch_id']]}", raw[1], listing_id, ""), raw
         daily = "session_date" in row
         bar: Place = ("cleaned/daily_bars", row["session_date"], row["listing_id"], "") if daily else raw
         if daily:
@@ -79,11 +91,11 @@ def _day(at: datetime) -> date:
     return at.date()
 
 
-def graph_of(connection: Connection, lineage: Lineage, fetch_ids: set[int]) -> RecordGraph:
+def graph_of(connection: Connection, lineage: Lineage, readers: FetchReaders) -> RecordGraph:
     """The graph of a trace, as the 4D view reads it."""
     query = "SELECT fetch_id, source, NULL AS sha256 FROM rawsources.fetches WHERE fetch_id = ANY(%s)"
-    fetches = read_rows(connection, query, list(fetch_ids))
-    return record_graph(lineage, fetches, read_first_known(connection, lineage))
+    fetches = read_rows(connection, query, list(readers))
+    return record_graph(lineage, fetches, read_first_known(connection, lineage), readers)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -95,11 +107,11 @@ def test_each_relation_of_a_trace_is_drawn_and_no_other(seed: int, database_url:
     sources = {row["fetch_id"]: row["source"] for row in read_rows(connection, "SELECT * FROM rawsources.fetches")}
     said: set[tuple[Place, Place]] = set()
     for identity in world.identities:
-        lineage, fetch_ids = follow(connection, identity)
+        lineage, readers = follow(connection, identity)
         own = set(relations_of(lineage, sources))
         assert own <= drawn, identity
         said |= own
-        graph = graph_of(connection, lineage, fetch_ids)
+        graph = graph_of(connection, lineage, readers)
         assert {(place, target) for place, target in joined_records(graph, lineage, sources)} == own, identity
         assert not any(edge.looks_ahead for edge in graph.edges)
     # A trace begins at a forecast or later: of bars that nothing read it says nothing.
@@ -107,13 +119,18 @@ def test_each_relation_of_a_trace_is_drawn_and_no_other(seed: int, database_url:
     below = {edge for edge in drawn if edge[1][0] == "features/daily" and any(edge[1] == lower for lower, _ in begun)}
     assert begun | below <= said
     assert {edge for edge in said if edge[1][0] == "records/candles"} <= drawn
-    assert rows(database_url, LATE.format(2)) == []
+    assert rows(database_url, "SELECT FROM marts.lineage_edges WHERE look_ahead > 0") == []
 
 
 def joined_records(graph: RecordGraph, lineage: Lineage, sources: dict[int, str]) -> Iterator[tuple[Place, Place]]:
     """The relations of a graph of records, by day; bytes that were read past a candle of their day as if through it."""
     nodes = {node.key: node for node in graph.nodes}
     days = {f"bar:{row['listing_id']}:{row['session_date']}": row["session_date"] for row in lineage.cleaned}
+    quoted = {
+        f"bar:{row['listing_id']}:{row['session_date']}": STOCK_ABROAD
+        for row in lineage.cleaned
+        if row["quoted_venue"] == ABROAD
+    }
     days |= {
         f"candle:{r['listing_id']}:{r['interval']}:{r['open_time'].isoformat()}": _day(r["open_time"])
         for r in lineage.records
@@ -139,43 +156,31 @@ def joined_records(graph: RecordGraph, lineage: Lineage, sources: dict[int, str]
         if source.layer != "sources":
             yield place(edge.source), target
             continue
-        raw: Place = ("records/candles", target[1], target[2], "")
-        yield (source.asset, target[1], target[2], ""), raw
+        listing_id = quoted.get(edge.target, target[2])
+        raw: Place = ("records/candles", target[1], listing_id, "")
+        yield (source.asset, target[1], listing_id, ""), raw
         if target != raw:
             yield raw, target
 
 
-def test_what_was_known_later_than_the_decision_looks_ahead_and_a_revision_does_not(
-    database_url: str, connection: Connection
-) -> None:
-    connection.execute("SET timezone TO 'UTC'")
-    world = World(database_url, connection, 3)
-    day = midnight(FIRST + (DAYS - 1) * DAY)
-    world.decide("LATE", COIN, day + 2 * MINUTE, {"bars": window_of(COIN, "1m", day, day + 5 * MINUTE)})
-    world.decide(
-        "REVISED", COIN, day + 10 * MINUTE, {"bars": window_of(COIN, "1m", day + 8 * MINUTE, day + 9 * MINUTE)}
+def test_what_a_model_was_trained_on_leads_to_the_model_and_what_was_heard_to_the_decision() -> None:
+    at = midnight(FIRST)
+    features = {"listing_id": STOCK, "decision_time": at, "window_start": FIRST, "session_date": FIRST}
+    lineage = Lineage(
+        "D",
+        decision={"decision_id": "D", "strategy": "s", "decided_at": at, "inputs": {}, "listing_id": STOCK},
+        prediction={"prediction_id": "P", "name": "ridge", "decision_time": at},
+        model={"model_id": "M", "trained_at": at},
+        features=features,
     )
-    connection.execute(
-        "INSERT INTO records.candle_revisions SELECT *, now() FROM records.candles "
-        "WHERE listing_id = %s AND open_time = %s",
-        [COIN, day + 9 * MINUTE],
-    )
-    connection.execute(
-        "UPDATE records.candles SET knowledge_time = knowledge_time + interval '1 day' "
-        "WHERE listing_id = %s AND open_time = %s",
-        [COIN, day + 9 * MINUTE],
-    )
-    connection.commit()
-    run_dbt(database_url, MARTS)
-    for level in (1, 2):
-        [(asset, source, _rows, late)] = rows(database_url, LATE.format(level))
-        assert (asset.partition("/")[0], source, late) == ("signals", "records/candles", 1)
-    ahead = {}
-    for identity in ("LATE", "REVISED"):
-        graph = graph_of(connection, *follow(connection, identity))
-        ahead[identity] = {edge.source.partition("1m:")[2] for edge in graph.edges if edge.looks_ahead}
-    # Bars close a minute after they open: those that open at 0:00 and 0:01 were known at 0:02.
-    assert ahead == {"LATE": {(day + n * MINUTE).isoformat() for n in (2, 3, 4, 5)}, "REVISED": set()}
+    readers: FetchReaders = {1: {"features"}, 2: {"model"}, 3: {"features", "model"}, 4: {"decision"}, 5: {"bars"}}
+    fetches = [{"fetch_id": fetch_id, "source": "s", "sha256": None} for fetch_id in readers]
+    row = f"features:{STOCK}:{at.isoformat()}"
+    graph = record_graph(lineage, fetches, {}, readers)
+    assert [(e.source, e.target) for e in graph.edges if e.source.startswith("fetch")] == [
+        ("fetch:1", row), ("fetch:2", "model:M"), ("fetch:3", row), ("fetch:3", "model:M"), ("fetch:4", "D"),
+        ("fetch:5", row),
+    ]  # fmt: skip
 
 
 def test_a_new_day_is_added_by_itself_and_equals_what_is_made_anew(

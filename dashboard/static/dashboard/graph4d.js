@@ -27,10 +27,11 @@
     void main() { if (colour.a < .004 || !isEdge && length(gl_PointCoord - .5) > .5) discard; shown = vec4(colour.rgb * colour.a, colour.a); }`;
   const HOME = { yaw: .5, pitch: .32, distance: 3.7 };
 
+  const NO_DAY = -2147483648, ALL_PLANES = 511;
   const FRAMES = 9 * 8; // ends of the lines around the planes
 
   let gl, uniforms, graph, litBuffers, arrays, lit, focus = -1, camera = { ...HOME }, scheduled = false, isDragging = false;
-  let isSlow = false, frames = 0, timer = 0, writing = 0;
+  let isSlow = false, frames = 0, timer = 0, writing = 0, opened = "";
   let planes = 0, slab = [0, 8];
 
   function decode(buffer) {
@@ -38,16 +39,16 @@
     const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
     let at = 4 + size;
     const column = (kind, count) => {
-      const found = new kind(buffer, at, count);
-      at += Math.ceil(found.byteLength / 4) * 4;
-      return found;
+      const values = new kind(buffer, at, count);
+      at += Math.ceil(values.byteLength / 4) * 4;
+      return values;
     };
-    const found = { head };
-    for (const [name, kind] of [["first", Uint32Array], ["last", Uint32Array], ["day", Uint32Array], ["rows", Uint32Array],
+    const decoded = { head };
+    for (const [name, kind] of [["first", Uint32Array], ["last", Uint32Array], ["day", Int32Array], ["rows", Uint32Array],
       ["listing", Uint32Array], ["asset", Uint16Array], ["x", Uint16Array], ["z", Uint16Array], ["plane", Uint8Array],
-      ["flags", Uint8Array]]) found[name] = column(kind, head.nodes);
-    for (const name of ["source", "until", "target", "count", "ahead"]) found[name] = column(Uint32Array, head.edges);
-    return found;
+      ["flags", Uint8Array]]) decoded[name] = column(kind, head.nodes);
+    for (const name of ["source", "until", "target", "count", "ahead"]) decoded[name] = column(Uint32Array, head.edges);
+    return decoded;
   }
 
   // 16 bytes a vertex: time (2 x u32), place (2 x u16), plane, the other end's plane, size, flags (u8 each).
@@ -129,8 +130,8 @@
     const c = Math.cos(yaw), s = Math.sin(yaw), d = Math.cos(pitch), t = Math.sin(pitch), f = 1.9, near = .1, far = 20;
     const rotated = [[c, -s * t, s * d], [0, d, t], [-s, -c * t, c * d]]; // columns for x, y, z
     const p = (far + near) / (near - far), q = 2 * far * near / (near - far);
-    const found = rotated.flatMap(([x, y, z]) => [x * f / Math.max(aspect, .6), y * f, z * p, -z]);
-    return new Float32Array([...found, 0, 0, -distance * p + q, distance]);
+    const turned = rotated.flatMap(([x, y, z]) => [x * f / Math.max(aspect, .6), y * f, z * p, -z]);
+    return new Float32Array([...turned, 0, 0, -distance * p + q, distance]);
   }
 
   function project(matrix, box, x, plane, z) {
@@ -195,7 +196,8 @@
   }
   const timeText = seconds => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 
-  function tell() {
+  // Shows the state in the words, the buttons and the address, and draws it.
+  function showState() {
     const isSeen = seenNow();
     let seen = 0;
     for (let n = 0; n < graph.head.nodes; n++) seen += isSeen(n);
@@ -207,19 +209,22 @@
     chips.forEach((chip, n) => chip.setAttribute("aria-pressed", String((planes >> n & 1) === 1)));
     const shown = {
       mode: mode.value === "as-of" ? "" : mode.value, t0: mode.value === "window" ? from.value : "",
-      t1: to.value === to.max ? "" : to.value, planes: planes === 511 ? "" : chips.filter((_, n) => planes >> n & 1).map(chip => chip.dataset.plane).join(""),
+      t1: to.value === to.max ? "" : to.value, planes: planes === ALL_PLANES ? "" : chips.filter((_, n) => planes >> n & 1).map(chip => chip.dataset.plane).join("") || "0",
       slab: slab[0] === 0 && slab[1] === 8 ? "" : `${slab[0] + 1}-${slab[1] + 1}`, focus: focus < 0 ? "" : key(focus),
     };
     for (const [name, value] of Object.entries(shown)) value ? address.searchParams.set(name, value) : address.searchParams.delete(name);
     clearTimeout(writing); // a browser refuses more than some hundred changes of the address in half a minute
-    writing = setTimeout(() => history.replaceState(null, "", address), 250);
+    writing = setTimeout(() => {
+      history.replaceState(null, "", address);
+      if (focus >= 0 && opened !== address.search) open(focus); // what stands beside a node is as of the time that is shown
+    }, 250);
     schedule();
   }
 
   function key(n) {
     if (graph.head.records.length) return graph.head.records[n];
     const asset = graph.head.assets[graph.asset[n]];
-    return [asset.name, graph.day[n] ? new Date(graph.day[n] * 864e5).toISOString().slice(0, 10) : "", graph.listing[n], asset.wallet].join("~");
+    return [asset.name, graph.day[n] !== NO_DAY ? new Date(graph.day[n] * 864e5).toISOString().slice(0, 10) : "", graph.listing[n], asset.wallet].join("~");
   }
 
   // What a node rests on and what rests on it. Edges lead upwards and stand in the order of their targets, so a pass does
@@ -255,19 +260,20 @@
       gl.bindBuffer(gl.ARRAY_BUFFER, litBuffers[m].marks);
       gl.bufferSubData(gl.ARRAY_BUFFER, 0, marks);
     });
-    tell();
+    showState();
     open(n);
   }
 
   async function open(n) {
+    opened = address.search;
     if (n < 0) return panel.replaceChildren();
-    const asked = new URL(words.node, location.href);
-    asked.search = address.search;
-    const answer = await fetch(asked, { redirect: "manual" });
-    if (focus !== n) return; // another one was selected meanwhile
-    if (!answer.ok) return location.reload();
-    const found = new DOMParser().parseFromString(await answer.text(), "text/html");
-    panel.replaceChildren(...[...found.body.childNodes].map(part => document.adoptNode(part)));
+    const part = new URL(words.node, location.href), search = part.search = opened;
+    const answer = await fetch(part, { redirect: "manual" }).catch(() => null);
+    if (focus !== n || opened !== search) return; // another one was selected, or another time, meanwhile
+    if (answer?.type === "opaqueredirect") return location.reload(); // to the sign-in
+    if (!answer?.ok) return panel.replaceChildren(words.unread);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    panel.replaceChildren(...[...page.body.childNodes].map(child => document.adoptNode(child)));
   }
 
   function pick(event) {
@@ -291,7 +297,7 @@
       next = others.length ? others[by > 0 ? 0 : others.length - 1] : now;
     }
     to.value = next;
-    tell();
+    showState();
   }
 
   function stop() {
@@ -313,12 +319,12 @@
     schedule();
   }
 
-  // One plane, or two beside each other, lit: the lowest that is; once more, the next one up.
-  function alone(bits) {
+  // Lights one plane, or two beside each other: the lowest that is lit; once more, the next one up.
+  function lightNext(bits) {
     const lowest = planes & -planes, last = bits === 1 ? 256 : 128;
-    const next = planes === 511 || !planes ? 1 : planes === lowest * bits ? lowest * 2 : lowest;
+    const next = planes === ALL_PLANES || !planes ? 1 : planes === lowest * bits ? lowest * 2 : lowest;
     planes = (next > last ? 1 : next) * bits;
-    tell();
+    showState();
   }
 
   const TURNS = {
@@ -328,14 +334,14 @@
   const act = {
     ...Object.fromEntries(Object.entries(TURNS).map(([name, turned]) => [name, () => turn(...turned)])),
     home: () => { camera = { ...HOME }; schedule(); },
-    back: () => move(-1), forward: () => move(1), now: () => { to.value = to.max; tell(); },
+    back: () => move(-1), forward: () => move(1), now: () => { to.value = to.max; showState(); },
     play: () => timer ? stop() : start(), clear: () => select(-1),
-    all: () => { planes = 511; slab = [0, 8]; tell(); },
-    solo: () => alone(1), pair: () => alone(3),
+    all: () => { planes = ALL_PLANES; slab = [0, 8]; showState(); },
+    solo: () => lightNext(1), pair: () => lightNext(3),
     slab: () => {
       const bits = [...Array(9).keys()].filter(n => planes >> n & 1);
       slab = slab[0] || slab[1] < 8 || !bits.length ? [0, 8] : [bits[0], bits[bits.length - 1]];
-      tell();
+      showState();
     },
   };
 
@@ -343,13 +349,13 @@
     space.addEventListener("click", event => {
       const button = event.target.closest("button");
       if (button?.dataset.act) act[button.dataset.act]();
-      if (button?.dataset.plane) { planes ^= 1 << Number(button.dataset.plane) - 1; tell(); }
+      if (button?.dataset.plane) { planes ^= 1 << Number(button.dataset.plane) - 1; showState(); }
     });
     // Keys count only while the focus is in here, so that they take none from a reader (WCAG 2.1.4).
     space.addEventListener("keydown", event => {
       const isField = event.target.closest("input, select");
       if (event.altKey || event.ctrlKey || event.metaKey || isField && !/^[1-9]$/.test(event.key)) return;
-      if (/^[1-9]$/.test(event.key)) { planes ^= 1 << Number(event.key) - 1; tell(); }
+      if (/^[1-9]$/.test(event.key)) { planes ^= 1 << Number(event.key) - 1; showState(); }
       else if (KEYS[event.key]) act[KEYS[event.key]]();
       else if (event.key === "Escape") select(-1);
       else return;
@@ -357,26 +363,26 @@
     });
     for (const one of [from, to, mode]) one.addEventListener("input", () => {
       if (Number(from.value) > Number(to.value)) (one === to ? from : to).value = one.value;
-      tell();
+      showState();
     });
     speed.addEventListener("input", () => timer && (stop(), start()));
-    let held = null, hasMoved = false;
-    canvas.addEventListener("pointerdown", event => { held = event; hasMoved = false; canvas.setPointerCapture(event.pointerId); });
+    let pressed = null, hasMoved = false;
+    canvas.addEventListener("pointerdown", event => { pressed = event; hasMoved = false; canvas.setPointerCapture(event.pointerId); });
     canvas.addEventListener("pointermove", event => {
-      if (!held) return;
-      const x = event.clientX - held.clientX, y = event.clientY - held.clientY;
+      if (!pressed) return;
+      const x = event.clientX - pressed.clientX, y = event.clientY - pressed.clientY;
       if (!hasMoved && Math.hypot(x, y) < 4) return;
       hasMoved = isDragging = true;
       turn(x * .008, y * .008, 1);
-      held = event;
+      pressed = event;
     });
     canvas.addEventListener("pointerup", event => {
-      if (held && !hasMoved) pick(event);
-      held = null;
+      if (pressed && !hasMoved) pick(event);
+      pressed = null;
       isDragging = false;
       schedule();
     });
-    canvas.addEventListener("pointercancel", () => { held = null; isDragging = false; schedule(); });
+    canvas.addEventListener("pointercancel", () => { pressed = null; isDragging = false; schedule(); });
     canvas.addEventListener("wheel", event => { event.preventDefault(); turn(0, 0, event.deltaY > 0 ? 1.1 : .9); }, { passive: false });
     canvas.addEventListener("webglcontextlost", event => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => { upload(); schedule(); });
@@ -394,16 +400,23 @@
   }
 
   function restore() {
-    const asked = address.searchParams, low = graph.times[0], high = graph.latest;
+    const query = address.searchParams, low = graph.times[0], high = graph.latest;
     for (const one of [from, to]) [one.min, one.max] = [low, high];
-    const instant = text => /^\d+$/.test(text) ? Number(text) : Date.parse(`${text}Z`) / 1000;
-    from.value = asked.get("t0") ? instant(asked.get("t0")) : low;
-    to.value = asked.get("t1") ? instant(asked.get("t1")) : high;
-    mode.value = asked.get("mode") === "window" ? "window" : "as-of";
-    planes = [...asked.get("planes") || "123456789"].reduce((mask, name) => mask | 1 << Number(name) - 1, 0) & 511;
-    const cut = /^([1-9])-([1-9])$/.exec(asked.get("slab") || "");
+    // As the server reads it (`relations4d/filters.py`): anything else is no time.
+    const instant = (text, otherwise) => {
+      const isText = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text);
+      const seconds = /^\d+$/.test(text) ? Number(text) : isText ? Date.parse(`${text}Z`) / 1000 : NaN;
+      return Number.isFinite(seconds) ? seconds : otherwise;
+    };
+    from.value = instant(query.get("t0"), low);
+    to.value = instant(query.get("t1"), high);
+    mode.value = query.get("mode") === "window" ? "window" : "as-of";
+    const digits = query.getAll("planes").join(""), lit = digits.replace(/[^1-9]/g, "");
+    planes = [...lit].reduce((mask, digit) => mask | 1 << Number(digit) - 1, 0) || (digits.includes("0") ? 0 : ALL_PLANES);
+    const cut = /^([1-9])-([1-9])$/.exec(query.get("slab") || "");
     if (cut) slab = [Number(cut[1]) - 1, Number(cut[2]) - 1];
-    const wanted = asked.get("focus");
+    if (words.first) { query.set("from", words.first); query.set("to", words.last); } // "the newest week" moves on
+    const wanted = query.get("focus");
     if (wanted) for (let n = 0; n < graph.head.nodes && focus < 0; n++) if (key(n) === wanted) focus = n;
   }
 
@@ -414,8 +427,8 @@
     if (!answer.ok) return;
     graph = decode(await answer.arrayBuffer());
     if (!graph.head.nodes) return;
-    graph.times = Float64Array.from(new Set(graph.first)).sort();
     graph.latest = graph.last.reduce((most, time) => Math.max(most, time), 0);
+    graph.times = Float64Array.from(new Set([...graph.first, graph.latest])).sort(); // the last step ends at the end
     space.hidden = false;
     restore();
     prepare();
@@ -425,7 +438,7 @@
     play.hidden = speed.hidden = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const names = gl.getExtension("WEBGL_debug_renderer_info");
     if (/swiftshader|llvmpipe|software/i.test(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER))) slow();
-    focus < 0 ? tell() : select(focus);
+    focus < 0 ? showState() : select(focus);
     space.dataset.ready = "yes";
   }
 

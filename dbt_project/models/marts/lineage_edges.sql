@@ -1,4 +1,4 @@
--- The relations are those that `strades trace` follows. What looks ahead is told where something was decided: features, forecasts,
+-- The relations are those that `strades trace` follows. A look-ahead is flagged where something was decided: features, forecasts,
 -- decisions and orders; a fill may take the price of a bar that closes after it.
 with bars as (
     {{ bars_by_source() }}
@@ -66,6 +66,14 @@ cleaned as (
         ) as candles
 ),
 
+decided_features as (
+    {{ features_of_work() }}
+),
+
+late_features as (
+    {{ late_features('decided_features') }}
+),
+
 features as (
     select
         given.listing_id,
@@ -78,16 +86,11 @@ features as (
         min(given.window_start) as first_source_day,
         max(given.session_date) as last_source_day,
         count(*) as rows,
-        count(*) filter (where given.max_knowledge_time > given.decision_time) as look_ahead,
+        count(late_features.decision_time) as look_ahead,
         max(given.decision_time) as knowledge_time
-    from {{ work() }} as work
-    inner join {{ source('features', 'daily') }} as given
-        on
-            work.listing_id = given.listing_id
-            and given.decision_time >= cast(work.first_day - 2 as timestamp) at time zone 'UTC'
-            and given.decision_time < cast(work.end_day + 14 as timestamp) at time zone 'UTC'
-            and work.first_day <= given.session_date
-            and work.end_day > given.session_date
+    from decided_features as given
+    left join late_features
+        on given.listing_id = late_features.listing_id and given.decision_time = late_features.decision_time
     group by given.listing_id, given.session_date
 ),
 
@@ -103,6 +106,7 @@ forecasts as (
             and work.end_day > given.session_date
 ),
 
+-- A forecast is decided at the instant of its features: it looks ahead with them.
 predictions as (
     select
         forecasts.listing_id,
@@ -115,11 +119,13 @@ predictions as (
         min(daily_features.session_date) as first_source_day,
         max(daily_features.session_date) as last_source_day,
         count(*) as rows,
-        count(*) filter (where daily_features.max_knowledge_time > forecasts.decision_time) as look_ahead,
+        count(late_features.decision_time) as look_ahead,
         max(forecasts.decision_time) as knowledge_time
     from forecasts
     inner join {{ source('features', 'daily') }} as daily_features
         on forecasts.listing_id = daily_features.listing_id and forecasts.decision_time = daily_features.decision_time
+    left join late_features
+        on forecasts.listing_id = late_features.listing_id and forecasts.decision_time = late_features.decision_time
     group by forecasts.listing_id, forecasts.session_date, forecasts.name, daily_features.listing_id
 ),
 
@@ -205,10 +211,10 @@ signals_of_days as (
         'cleaned/daily_bars' as source_asset,
         read_bars.source_listing_id,
         '' as source_wallet,
-        min(held.first_day) as first_source_day,
-        max(held.last_day) as last_source_day,
+        min(window_bars.first_day) as first_source_day,
+        max(window_bars.last_day) as last_source_day,
         count(*) as rows,
-        count(*) filter (where held.late_bars > 0) as look_ahead,
+        count(*) filter (where window_bars.late_bars > 0) as look_ahead,
         max(read_bars.decided_at) as knowledge_time
     from read_bars
     cross join
@@ -219,15 +225,7 @@ signals_of_days as (
                 count(*) filter (
                     where
                     daily_bars.knowledge_time > read_bars.decided_at
-                    and not exists (
-                        select 1
-                        from records.candle_revisions as revisions
-                        where
-                            revisions.listing_id = daily_bars.listing_id
-                            and revisions.interval = '1d'
-                            and revisions.open_time = daily_bars.open_time
-                            and revisions.knowledge_time <= read_bars.decided_at
-                    )
+                    and {{ first_known('daily_bars') }} > read_bars.decided_at
                 ) as late_bars
             from {{ ref('daily_bars') }} as daily_bars
             where
@@ -236,8 +234,8 @@ signals_of_days as (
                 between cast(read_bars.first_open_time at time zone 'UTC' as date) - 1
                 and cast(read_bars.last_open_time at time zone 'UTC' as date) + 1
                 and daily_bars.open_time between read_bars.first_open_time and read_bars.last_open_time
-        ) as held
-    where read_bars.bar_interval = '1d' and held.first_day is not null
+        ) as window_bars
+    where read_bars.bar_interval = '1d' and window_bars.first_day is not null
     group by read_bars.listing_id, read_bars.day, read_bars.asset, read_bars.wallet, read_bars.source_listing_id
 ),
 
@@ -345,19 +343,19 @@ fills_of_days as (
         'cleaned/daily_bars' as source_asset,
         filled.listing_id as source_listing_id,
         '' as source_wallet,
-        min(held.session_date) as first_source_day,
-        max(held.session_date) as last_source_day,
+        min(daily_bars.session_date) as first_source_day,
+        max(daily_bars.session_date) as last_source_day,
         count(*) as rows,
         0 as look_ahead,
         max(filled.known_at) as knowledge_time
     from filled
-    inner join {{ ref('daily_bars') }} as held
+    inner join {{ ref('daily_bars') }} as daily_bars
         on
-            filled.listing_id = held.listing_id
-            and held.session_date
+            filled.listing_id = daily_bars.listing_id
+            and daily_bars.session_date
             between cast(filled.bar_open_time at time zone 'UTC' as date) - 1
             and cast(filled.bar_open_time at time zone 'UTC' as date) + 1
-            and filled.bar_open_time = held.open_time
+            and filled.bar_open_time = daily_bars.open_time
     where filled.bar_interval = '1d'
     group by filled.listing_id, filled.day, filled.wallet
 ),

@@ -8,7 +8,7 @@ sources as (
         day,
         'rawsources/' || source as asset,
         '' as wallet,
-        fetches as rows,
+        bars as rows,
         first_knowledge_time,
         knowledge_time
     from bars
@@ -34,7 +34,7 @@ cleaned as (
         'cleaned/daily_bars' as asset,
         '' as wallet,
         1 as rows,
-        given.knowledge_time as first_knowledge_time,
+        {{ first_known('given') }} as first_knowledge_time,
         given.knowledge_time
     from {{ work() }} as work
     cross join
@@ -49,7 +49,6 @@ cleaned as (
         ) as given
 ),
 
--- Decided after the session closed, some days later where the exchange was shut.
 features as (
     select
         given.listing_id,
@@ -59,14 +58,7 @@ features as (
         count(*) as rows,
         min(given.decision_time) as first_knowledge_time,
         max(given.decision_time) as knowledge_time
-    from {{ work() }} as work
-    inner join {{ source('features', 'daily') }} as given
-        on
-            work.listing_id = given.listing_id
-            and given.decision_time >= cast(work.first_day - 2 as timestamp) at time zone 'UTC'
-            and given.decision_time < cast(work.end_day + 14 as timestamp) at time zone 'UTC'
-            and work.first_day <= given.session_date
-            and work.end_day > given.session_date
+    from ({{ features_of_work() }}) as given
     group by given.listing_id, given.session_date
 ),
 

@@ -206,6 +206,31 @@ def test_planes_selection_time_and_a_lost_context(installation: Installation, ad
     again.page.add_init_script(COUNT)
     again.goto(focused.removeprefix(watched.url))
     again.page.wait_for_selector("#space-panel >> text=First known")
+    # What cannot be read is said once; it is no reason to load the page again.
+    page = again.page
+    asked: list[str] = []
+    page.route("**/4d/node/**", lambda route: (asked.append(route.request.url), route.fulfill(status=500)))
+    page.goto(focused)
+    page.wait_for_selector("#space-panel >> text=could not be read")
+    page.wait_for_timeout(600)
+    assert len(asked) == 1
+    # Play comes to its end, which is later than what is known first.
+    page.unroute("**/4d/node/**")
+    page.select_option("#space-speed", "60")
+    page.select_option("#space-step", "bar")
+    page.evaluate(MOVE, page.evaluate("document.getElementById('space-to').max - 1"))
+    page.click("#space-play")
+    page.wait_for_selector("#space-play[aria-pressed=false]")
+    assert page.evaluate("document.getElementById('space-to').value === document.getElementById('space-to').max")
+    # No plane at all is an address too.
+    page.focus("[data-act=solo]")
+    page.click("[data-act=all]")
+    for key in "123456789":
+        page.keyboard.press(key)
+    page.wait_for_function("new URL(location).searchParams.get('planes') === '0'")
+    page.reload()
+    page.wait_for_selector("#space[data-ready]")
+    assert page.evaluate(pressed) == ""
 
 
 def test_without_a_script_and_on_a_phone_the_picture_and_the_tables_say_the_same(
