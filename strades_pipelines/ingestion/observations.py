@@ -101,7 +101,7 @@ def _lag_days(context: Context) -> int:
 
 
 def _published(labels: Times, context: Context) -> NDArray[np.datetime64]:
-    """The dates on which values come out: so many days after their label, on a day on which their market is open."""
+    """The publication dates of values: `lag_days` after their labels, moved to the next day with a session."""
     rule = context.output.knowledge
     days = labels.astype("datetime64[us]").astype("datetime64[D]") + _lag_days(context)
     if rule.calendar is None:
