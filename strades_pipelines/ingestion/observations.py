@@ -89,7 +89,7 @@ def _check_lag(labels: Times, series: pa.Array, context: Context) -> None:
             name = encoded.dictionary[int(codes[own[0]])]
             raise GivenError(
                 f"expected lag_days above {usual:g}, the usual distance of {name}'s labels, was {lag}: "
-                "a value is out only after its interval has ended; give lag_days=..."
+                "a value is published only after its interval has ended; give lag_days=..."
             )
 
 
