@@ -17,7 +17,7 @@ from sandbox.world import Reply, World, strong_etag
 HOST = "fred.stlouisfed.org"
 PATH = "graph/fredgraph.csv"
 DATA = Path(__file__).parent / "data" / "fred"
-# Series: its file, the column in it, and the days after its label on which a value is out.
+# Series: its file, its column, and the days from the label of a value to its publication.
 SERIES = {
     "DCOILWTICO": ("wti", "DCOILWTICO", 7),
     "VIXCLS": ("vix", "vix", 1),

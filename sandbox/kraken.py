@@ -1,8 +1,8 @@
 """Kraken's spot API over the synthetic market: `api.kraken.com/0/public/{OHLC,Trades}`.
 
-Shapes and refusals as the provider sends them: every answer is `{"error": [...], "result": {...}}`, errors come with
-HTTP 200; bars are `[t, o, h, l, c, vwap, volume, count]`, the newest 720 whatever `since` is, the last one still
-forming; trades are those after `since` (nanoseconds, or seconds), oldest first, `last` asks for those after them.
+Bodies and errors are as the provider sends them. Every answer is `{"error": [...], "result": {...}}`; errors have HTTP
+status 200. Bars are `[t, o, h, l, c, vwap, volume, count]`: the newest 720 whatever `since` is, the last one still
+forming. Trades are those after `since` (nanoseconds, or seconds), oldest first; `last` is the `since` of the next page.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ SECONDS_BELOW = 10**12  # a smaller `since` is in seconds
 
 
 class RefusedError(Exception):
-    """A request the venue answers with an error in its body."""
+    """A request that the venue answers with an error in the body."""
 
 
 def answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
@@ -43,7 +43,7 @@ def ohlc(world: World, symbol: str, query: Mapping[str, str]) -> dict[str, Any]:
     """The newest bars, oldest first, and the time of the last one that has closed.
 
     Raises:
-        RefusedError: as the venue refuses.
+        RefusedError: a parameter that the venue refuses.
     """
     if query.get("interval", "1") not in INTERVALS:
         raise RefusedError("EGeneral:Invalid arguments")
@@ -68,10 +68,10 @@ def bar_row(pair: Pair, bar: Bar, seen_until: int) -> list[Any]:
 
 
 def trades(world: World, symbol: str, query: Mapping[str, str]) -> dict[str, Any]:
-    """Up to `count` trades after `since`, oldest first; without it the newest.
+    """Up to `count` trades after `since`, oldest first; the newest if `since` is missing or 0.
 
     Raises:
-        RefusedError: as the venue refuses.
+        RefusedError: a parameter that the venue refuses.
     """
     pair, now = SYMBOLS[symbol], microseconds(world.now())
     count, since = _number(query, "count", MAXIMUM_TRADES), _number(query, "since")
@@ -87,7 +87,7 @@ def trades(world: World, symbol: str, query: Mapping[str, str]) -> dict[str, Any
 
 
 def trade_row(pair: Pair, trade: Trade) -> list[Any]:
-    """One trade: price, volume, seconds, side, order type, nothing, id."""
+    """One trade: price, volume, time in seconds, side, order type, empty miscellaneous field, id."""
     return [
         decimal(trade.price, pair.price_decimals),
         decimal(trade.size * 10 ** (8 - SIZE_DECIMALS), 8),

@@ -27,7 +27,7 @@ def linked_accounts(person: Any) -> Any:
 
 @transaction.atomic
 def link(request: HttpRequest, sociallogin: Any) -> None:
-    """Link the account there to that of the request, and say what came of it. Of two tabs at once one is first."""
+    """Link an account of the provider to that of the request, and add a message. Two tabs at once take turns."""
     person = User.objects.select_for_update(no_key=True).get(pk=request.user.pk)
     if is_reauthentication_required(request, app="allauth.socialaccount"):
         messages.error(request, _("That took too long, so nothing was linked. Begin again."))

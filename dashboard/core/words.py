@@ -21,7 +21,7 @@ WORDS = {
     gettext_noop("stop"),
     gettext_noop("stop_limit"),
     gettext_noop("trailing_stop"),
-    # What became of a command.
+    # Outcomes of a command.
     gettext_noop("resumed"),
     gettext_noop("flattened"),
     # Wallets.
@@ -39,7 +39,7 @@ WORDS = {
     gettext_noop("session"),
     gettext_noop("release"),
     gettext_noop("intent"),
-    # What came of a fetch, and how it is known since when a record was known.
+    # Outcomes of a fetch, and how the knowledge time of a record was determined.
     gettext_noop("stored"),
     gettext_noop("not_modified"),
     gettext_noop("failed"),

@@ -67,7 +67,7 @@ def _cursor(request: HttpRequest, name: str) -> int | None:
 
 @require_safe
 def data_request(request: HttpRequest, key: UUID) -> HttpResponse:
-    """One request: its bytes as text, the verdict, what came of it; asks again while it waits."""
+    """One request: its bytes as text, the verdict, the outcome; the page reloads itself while the request waits."""
     with snapshot():
         found = gateway.read_request(key)
         if found is None:

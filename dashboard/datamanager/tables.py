@@ -40,7 +40,7 @@ WORDS = {
     "predictions": gettext_noop("models, what they said, and how it turned out"),
     "signals": gettext_noop("what strategies decided, and why"),
     "trading": gettext_noop("wallets, intents, orders, fills, ledger; nobody changes them"),
-    "results": gettext_noop("what came of it"),
+    "results": gettext_noop("results of trading"),
     "ops": gettext_noop("runs, schedules, events, marks of what has yet to be worked out"),
 }
 STAMPS = frozenset({"fetch_id", "recorded_at"})

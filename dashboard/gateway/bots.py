@@ -1,4 +1,4 @@
-"""The strategies at work: each wallet that trades and each current replay, with what it did and how sure that is."""
+"""Strategies at work: trading wallets and current replays, with results and the confidence interval of win rates."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,12 +33,13 @@ BOTS = """
 
 @dataclass(frozen=True)
 class Bot:
-    """A strategy in a wallet; shares are fractions, money is in the wallet's currency.
+    """A strategy in a wallet; ratios are fractions, money is in the wallet's currency.
 
     Args:
-        turnover: all that was bought and sold over the mean equity.
-        exposure: the part of the instants with something held.
-        decision_score, fill_score: the parts that a replay of the strategy's days agrees with, in all of its wallets.
+        turnover: notional bought and sold over the mean equity.
+        exposure: the fraction of valuations with an open position.
+        decision_score, fill_score: the fractions of decisions and fills that a replay reproduces, over all wallets of
+            the strategy.
     """
 
     wallet: str
@@ -63,27 +64,27 @@ class Bot:
 
     @property
     def run_time(self) -> timedelta | None:
-        """From its opening to when it was measured."""
+        """Time from the opening of the wallet to its newest result."""
         return None if self.measured_at is None else self.measured_at - self.opened_at
 
     @property
     def win_rate(self) -> float | None:
-        """The part of the round trips that brought more than they cost."""
+        """The fraction of round trips with a profit."""
         return self.won / self.round_trips if self.round_trips and self.won is not None else None
 
     @property
     def win_interval(self) -> tuple[float, float] | None:
-        """Where the true win rate is, with 95 %."""
+        """The 95 % Wilson confidence interval of the win rate."""
         return wilson_interval(self.won or 0, self.round_trips or 0)
 
     @property
     def lead(self) -> float | None:
-        """Return beyond that of buying and holding, as a fraction."""
+        """Return less that of buying and holding, as a fraction."""
         if self.total_return is None or self.benchmark_return is None:
             return None
         return self.total_return - self.benchmark_return
 
 
 def read_bots() -> list[Bot]:
-    """Those that trade first. One query."""
+    """All bots in one query, trading wallets before replays."""
     return read(Bot, BOTS)

@@ -1,4 +1,4 @@
-"""What people ask of the trading side: halts in force, commands and what came of them; and asking for one more."""
+"""Commands of people to the trading side: read halts in force, commands and outcomes; insert a new command."""
 
 from dataclasses import dataclass
 from datetime import datetime

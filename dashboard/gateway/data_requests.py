@@ -1,4 +1,4 @@
-"""Requests to change data: asking, answering, and what came of each. `strades up` carries them out."""
+"""Requests to change data: insert, decide, read outcomes. `strades up` carries them out."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ HASH = """
 
 @dataclass(frozen=True)
 class DataRequest:
-    """A file, record or correction that somebody asked for, with the verdict and what came of it."""
+    """A requested file, record or correction, with the verdict and the outcome."""
 
     request_id: int
     request_key: UUID

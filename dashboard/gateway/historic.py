@@ -1,4 +1,4 @@
-"""The UTC days of a wallet: what each brought beside holding, and what was known, predicted and done on one of them."""
+"""Queries of a wallet's UTC days: returns beside those of holding; one day's prices, news, forecasts and orders."""
 
 import json
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ WALLETS = """
     WHERE span.first_at IS NOT NULL
     ORDER BY c.mode = 'replay', c.name
 """
-# The last value of each day, and the one before the first day: the newest of before, or the first there is. No money
-# comes in or goes out of a replay.
+# The last value of each day, after the base of the first return: the newest value before the first day, else the oldest
+# of all. A replay has no deposits or withdrawals, so its equity is its growth.
 VALUES = """
     SELECT asked.day, value.time AS valued_at, value.growth, value.benchmark
     FROM generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS series (at)
@@ -133,7 +133,7 @@ DONE = """
 
 @dataclass(frozen=True)
 class MeasuredWallet:
-    """A wallet with results, and between when it was measured."""
+    """A wallet with results, with its first and last valuation."""
 
     wallet: str
     name: str
@@ -144,10 +144,10 @@ class MeasuredWallet:
 
 @dataclass(frozen=True)
 class DayValue:
-    """The last value of a UTC day, without what was paid in and out, and of holding; `day` None: before all of them.
+    """The last value of a UTC day and that of holding; `day` is None for the base of the first return.
 
     Args:
-        growth: None where it was not kept.
+        growth: value without deposits and withdrawals; None where it was not stored.
     """
 
     day: date | None
@@ -187,7 +187,7 @@ class KnownArticle:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A forecast of the day: the expected log return of the next session, and what came, known later."""
+    """A forecast of the day: the expected log return of the next session, and the realized one, known later."""
 
     prediction_id: str
     name: str
@@ -200,8 +200,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Act:
-    """A decision, an order or a fill; `price` is a limit of an order, or what a fill was done at."""
+class TradingEvent:
+    """A decision, an order or a fill; `price` is the limit of an order, or the price of a fill."""
 
     kind: str
     at: datetime
@@ -216,33 +216,33 @@ class Act:
 
     @property
     def words(self) -> list[str]:
-        """What `text` is put together from: a reason, or an order's type and state; of a fill its fee."""
+        """The parts of `text`: of a decision its reason, of an order its type, state and reason, of a fill its fee."""
         return self.text.split(" · ")
 
     @property
     def place(self) -> str:
-        """Where it stands: later ones come after it. `agenda.parse_entry_place` reads it."""
+        """The cursor of the next page: events after this one. `agenda.parse_entry_place` parses it."""
         return json.dumps([self.at.isoformat(), self.kind, "", self.reference])
 
 
 def day_bounds(day: date, *, now: datetime) -> tuple[datetime, datetime]:
-    """The first instant of a UTC day, and its end or `now`, which comes first."""
+    """The first instant of a UTC day, and the earlier of its end and `now`."""
     start = datetime.combine(day, time(), UTC)
     return start, min(start + DAY, now)
 
 
 def read_measured_wallets() -> list[MeasuredWallet]:
-    """The wallets that trade, and the current replays, that have results."""
+    """The trading wallets and the current replays that have results."""
     return read(MeasuredWallet, WALLETS)
 
 
 def read_day_values(wallet: str, first: date, last: date) -> list[DayValue]:
-    """The values of the days in [first, last] that have one, oldest first; before them what they are measured from."""
+    """The day values in [first, last], oldest first, after the value that the first return is measured from."""
     return read(DayValue, VALUES, wallet=wallet, first=first, last=last)
 
 
-def read_known(wallet: str, interval: str, start: datetime, end: datetime) -> list[KnownListing]:
-    """What was known of a wallet's prices at `end`, as it is stored now. The table of dbt must be there for days."""
+def read_known_prices(wallet: str, interval: str, start: datetime, end: datetime) -> list[KnownListing]:
+    """The closes of a wallet's listings that were known at `end`. Daily closes need the tables that dbt builds."""
     bars, condition = ("records.adjusted_candles", 'b."interval" = %(interval)s')
     if interval == "1d":
         bars, condition = "cleaned.daily_bars", "true"
@@ -251,7 +251,7 @@ def read_known(wallet: str, interval: str, start: datetime, end: datetime) -> li
 
 
 def read_known_news(ids: list[int], start: datetime, end: datetime, *, most: int) -> list[KnownArticle]:
-    """Articles about listings that became known in [start, end), newest first. The table of dbt must be there."""
+    """Articles about listings that became known in [start, end), newest first. Needs the tables that dbt builds."""
     return read(KnownArticle, NEWS, ids=ids, day=start.date(), start=start, end=end, most=most)
 
 
@@ -260,7 +260,11 @@ def read_predictions(ids: list[int], start: datetime, end: datetime, *, most: in
     return read(Prediction, PREDICTED, ids=ids, start=start, end=end, most=most)
 
 
-def read_acts(wallet: str, start: datetime, end: datetime, *, after: Place | None, most: int) -> list[Act]:
-    """What was done in [start, end), oldest first; behind the place `after`."""
+def read_trading_events(
+    wallet: str, start: datetime, end: datetime, *, after: Place | None, most: int
+) -> list[TradingEvent]:
+    """Decisions, orders and fills in [start, end), oldest first, from the place `after` on."""
     at, kind, _what, reference = after or (start - timedelta(microseconds=1), "", "", "")
-    return read(Act, DONE, wallet=wallet, start=start, end=end, at=at, kind=kind, reference=reference, most=most)
+    return read(
+        TradingEvent, DONE, wallet=wallet, start=start, end=end, at=at, kind=kind, reference=reference, most=most
+    )

@@ -1,4 +1,4 @@
-"""Reading rows: one snapshot a page, parameters bound, rows as typed records."""
+"""Reads of the dashboard: one snapshot per page, bound parameters, rows as typed records."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ from django.db import connections, transaction
 from strades_pipelines.database.connection import connect, dashboard_database_url
 from strades_pipelines.database.roles import DASHBOARD_ROLE
 
-ALIAS = "layers"  # a connection that can only read, see settings.DATABASES
+ALIAS = "layers"  # a read-only connection, see settings.DATABASES
 Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row stands in a list that is read newest first: its instant, and the two texts of its key."""
+    """Cursor of a list that is paged newest first: the instant of a row, and the two texts of its key."""
 
     at: datetime
     first: str
@@ -29,7 +29,7 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The place that `str` wrote, or None."""
+        """Parse the text of a place; None for any other text."""
         parts = text.split("~", 2)
         try:
             at = datetime.fromisoformat(parts[0])
@@ -40,28 +40,28 @@ class Place:
 
 
 def is_text(value: str) -> bool:
-    """Whether PostgreSQL takes a text: without NUL, and without the lone surrogates that JSON can write."""
+    """Whether PostgreSQL can store a text: it has no NUL, and no lone surrogates, which JSON allows."""
     return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def parse_whole(text: str, largest: int) -> int | None:
-    """A whole number of an address, 0 to `largest`; None for anything else, of any length."""
+    """A whole number from a URL, 0 to `largest`; None for any other text, however long."""
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(largest))
     return int(text) if is_number and int(text) <= largest else None
 
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """All that is read inside is as one moment saw it: a page adds nothing up from two states. May be nested."""
+    """Read everything inside from one snapshot, so that a page never mixes two states. May be nested."""
     with transaction.atomic(using=ALIAS, savepoint=False):
         yield
 
 
 def read(record: type[Record], query: str, **parameters: Any) -> list[Record]:
-    """The rows of a query, each as a `record` whose fields are the columns.
+    """The rows of a query, each as a `record` with the columns as fields.
 
     Args:
-        query: with `%(name)s` for each parameter; nothing is ever put into its text.
+        query: has `%(name)s` for each parameter. Never format values into its text: SQL injection.
     """
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(query, parameters)
@@ -75,7 +75,7 @@ def read_one(record: type[Record], query: str, **parameters: Any) -> Record | No
 
 
 def snapshot_connection() -> psycopg.Connection[Any]:
-    """The connection of the open snapshot, for functions of the domain that want one of psycopg."""
+    """The psycopg connection of the open snapshot, for functions of strades_pipelines that need one."""
     connections[ALIAS].ensure_connection()
     opened: psycopg.Connection[Any] = connections[ALIAS].connection
     return opened
@@ -83,7 +83,7 @@ def snapshot_connection() -> psycopg.Connection[Any]:
 
 @contextmanager
 def domain_connection() -> Iterator[psycopg.Connection[Any]]:
-    """A psycopg connection of the dashboard's role, read-only, for functions of the domain that want one."""
+    """A read-only psycopg connection of the dashboard's role, for functions of strades_pipelines that need one."""
     with connect(dashboard_database_url(), role=DASHBOARD_ROLE) as connection:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         yield connection

@@ -1,4 +1,4 @@
-"""The calendar of a wallet's year, and one of its days with what was known then, predicted and done."""
+"""Pages of a wallet's history: the calendar of a year, and a day with the prices, forecasts and orders of that day."""
 
 from datetime import UTC, date
 from urllib.parse import urlencode
@@ -17,12 +17,15 @@ from dashboard.gateway.reading import snapshot
 from dashboard.historic.year import STEPS, months_of, results_by_day
 from strades_pipelines.settings import settings
 
-SHOWN_ACTS, SHOWN_NEWS, SHOWN_PREDICTIONS = 50, 20, 50
+SHOWN_EVENTS, SHOWN_NEWS, SHOWN_PREDICTIONS = 50, 20, 50
 
 
 @require_safe
 def calendar(request: HttpRequest) -> HttpResponse:
-    """A year of one wallet; `wallet` and `year` stand in the address, without them the newest year of the first one."""
+    """A year of one wallet, day by day.
+
+    The query parameters `wallet` and `year` default to the first wallet with results and to its newest year.
+    """
     with snapshot():
         wallets = gateway.read_measured_wallets()
         wallet = _chosen(request, wallets)
@@ -46,41 +49,41 @@ def calendar(request: HttpRequest) -> HttpResponse:
 
 def _chosen(request: HttpRequest, wallets: list[MeasuredWallet]) -> MeasuredWallet | None:
     name = request.GET.get("wallet", "")
-    found = next((wallet for wallet in wallets if wallet.wallet == name or not name), None)
-    if name and found is None:
-        with_setting = None if "\0" in name else read_setting(name)
-        if with_setting is None:
+    measured = next((wallet for wallet in wallets if wallet.wallet == name or not name), None)
+    if name and measured is None:  # a wallet without results has an empty calendar, an unknown one no page
+        opened_wallet = None if "\0" in name else read_setting(name)
+        if opened_wallet is None:
             raise Http404
-    return found
+    return measured
 
 
 def _year(text: str, wallet: MeasuredWallet) -> int:
-    """The year that the address names, by default the wallet's newest.
+    """The year of the query parameter, by default the newest in which the wallet was measured.
 
     Raises:
-        Http404: it names none that the wallet was measured in.
+        Http404: not a year in which the wallet was measured.
     """
     if not text:
         return wallet.last_at.astimezone(UTC).year
-    found = int(text) if text.isascii() and text.isdigit() and len(text) == 4 else 0
-    if not wallet.first_at.astimezone(UTC).year <= found <= wallet.last_at.astimezone(UTC).year:
+    year = int(text) if text.isascii() and text.isdigit() and len(text) == 4 else 0
+    if not wallet.first_at.astimezone(UTC).year <= year <= wallet.last_at.astimezone(UTC).year:
         raise Http404
-    return found
+    return year
 
 
 @require_safe
 def day(request: HttpRequest, day: str) -> HttpResponse:
-    """A UTC day of one wallet; `after` in the address pages through what was done."""
+    """A UTC day of one wallet; the query parameter `after` pages through its decisions, orders and fills."""
     now = settings().now()
     try:
-        found = date.fromisoformat(day)
+        chosen_day = date.fromisoformat(day)
     except ValueError:
         raise Http404 from None
     text = request.GET.get("after", "")
     after = parse_entry_place(text)
-    if day != found.isoformat() or not date(1900, 1, 2) <= found <= now.date() or (text and after is None):
+    if day != chosen_day.isoformat() or not date(1900, 1, 2) <= chosen_day <= now.date() or (text and after is None):
         raise Http404
-    start, end = gateway.day_bounds(found, now=now)
+    start, end = gateway.day_bounds(chosen_day, now=now)
     name = request.GET.get("wallet", "")
     with snapshot():
         if not name:
@@ -90,28 +93,28 @@ def day(request: HttpRequest, day: str) -> HttpResponse:
             raise Http404
         installation = installation_of(request)
         has_bars = wallet.interval != "1d" or installation.has_daily_bars
-        known = gateway.read_known(name, wallet.interval, start, end) if has_bars else []
-        ids = [listing.listing_id for listing in known]
+        prices = gateway.read_known_prices(name, wallet.interval, start, end) if has_bars else []
+        ids = [price.listing_id for price in prices]
         news = gateway.read_known_news(ids, start, end, most=SHOWN_NEWS) if installation.has_news else []
         predictions = gateway.read_predictions(ids, start, end, most=SHOWN_PREDICTIONS)
-        acts = gateway.read_acts(name, start, end, after=after, most=SHOWN_ACTS + 1)
-        values = gateway.read_day_values(name, found, found)
-        parity = read_parity(name, found)
-    more = {"wallet": name, "after": acts[SHOWN_ACTS - 1].place} if len(acts) > SHOWN_ACTS else None
+        events = gateway.read_trading_events(name, start, end, after=after, most=SHOWN_EVENTS + 1)
+        values = gateway.read_day_values(name, chosen_day, chosen_day)
+        parity = read_parity(name, chosen_day)
+    next_page = {"wallet": name, "after": events[SHOWN_EVENTS - 1].place} if len(events) > SHOWN_EVENTS else None
     context = {
         "wallet": wallet,
-        "day": found,
-        "before": found - gateway.DAY,
-        "next": found + gateway.DAY if found < now.date() else None,
+        "day": chosen_day,
+        "before": chosen_day - gateway.DAY,
+        "next": chosen_day + gateway.DAY if chosen_day < now.date() else None,
         "as_of": end,
         "as_of_text": end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M"),
-        "result": results_by_day(values).get(found),
-        "known": known,
+        "result": results_by_day(values).get(chosen_day),
+        "prices": prices,
         "news": news,
         "predictions": predictions,
-        "acts": acts[:SHOWN_ACTS],
-        "more": urlencode(more) if more else "",
+        "events": events[:SHOWN_EVENTS],
+        "next_page": urlencode(next_page) if next_page else "",
         "parity": next(iter(parity), None),
-        "command": f"strades run --from {found} --to {found + gateway.DAY}",
+        "command": f"strades run --from {chosen_day} --to {chosen_day + gateway.DAY}",
     }
     return render(request, "historic/day.html", context)

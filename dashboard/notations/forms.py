@@ -10,8 +10,9 @@ LARGEST_VERSION = 2**31 - 2
 
 
 class NotationForm(forms.Form):
-    """Rating, tags and note. The key makes the form one version, however often it is sent; `base` is the version
-    that the page showed.
+    """Rating, tags and note.
+
+    `key` is unique, so sending the form twice makes one version; `base` is the version on which the edit is based.
     """
 
     key = forms.UUIDField(widget=forms.HiddenInput)
@@ -27,23 +28,23 @@ class NotationForm(forms.Form):
         label=gettext_lazy("Tags"),
         max_length=400,
         required=False,
-        help_text=gettext_lazy("Separated by commas; upper and lower case are one."),
+        help_text=gettext_lazy("Separated by commas; case is ignored."),
     )
     note = forms.CharField(
         label=gettext_lazy("Note"), max_length=LONGEST_NOTE, required=False, widget=forms.Textarea(attrs={"rows": 6})
     )
 
     def clean_tags(self) -> tuple[str, ...]:
-        """The tags, each once, in the order in which they were written."""
+        """The tags in lower case, without duplicates, in the order of the text."""
         tags = list(dict.fromkeys(" ".join(tag.split()).lower() for tag in self.cleaned_data["tags"].split(",")))
         tags = [tag for tag in tags if tag]
         if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in tags):
-            most = {"most": MOST_TAGS, "longest": LONGEST_TAG}
-            raise forms.ValidationError(_("At most %(most)d tags, each of at most %(longest)d characters.") % most)
+            limits = {"most": MOST_TAGS, "longest": LONGEST_TAG}
+            raise forms.ValidationError(_("At most %(most)d tags, each of at most %(longest)d characters.") % limits)
         return tuple(tags)
 
     @property
     def remark(self) -> Remark:
-        """What it says, once it is valid."""
-        given = self.cleaned_data
-        return Remark(given["rating"], given["tags"], given["note"])
+        """The remark of a valid form."""
+        fields = self.cleaned_data
+        return Remark(fields["rating"], fields["tags"], fields["note"])

@@ -63,17 +63,17 @@ class Notation(models.Model):
 
     @property
     def record(self) -> Subject:
-        """The record that it is about."""
+        """The record that the notation is about."""
         return Subject(self.kind, self.subject)
 
     @property
     def remark(self) -> Remark:
-        """What it says."""
+        """Rating, tags and note of this version."""
         return Remark(self.rating, tuple(self.tags), self.note)
 
     @property
     def is_taken_back(self) -> bool:
-        """Whether this version takes back what was said before."""
+        """Whether this version withdraws the remark."""
         return self.remark.is_empty
 
 

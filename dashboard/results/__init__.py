@@ -1,1 +1,1 @@
-"""Results: wallets, what they hold, what they did, and what came of it."""
+"""Pages of wallets: holdings, orders and fills, results."""

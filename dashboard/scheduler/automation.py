@@ -1,4 +1,4 @@
-"""Schedules, sensors and runs: what Dagster does by itself, and what a person may have it do."""
+"""Pages of Dagster's schedules, sensors and runs, and the forms to run, pause, resume and cancel them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,12 +31,14 @@ from dashboard.scheduler.requests import (
 
 SHOWN_RUNS, SHOWN_REQUESTS = 20, 8
 RUN_ID_LETTERS = frozenset("0123456789abcdef-")
-WHAT_HAPPENS = {
+EFFECTS = {
     "run": gettext_lazy(
         "Launches at once what the next tick would ask for. What is stored already is not fetched again."
     ),
     "pause": gettext_lazy("It asks for nothing more until it is resumed. Runs in progress go on."),
-    "resume": gettext_lazy("From now on it asks for runs again; what it did not ask for meanwhile is not made up for."),
+    "resume": gettext_lazy(
+        "It asks for runs again from now on; ticks that were missed while it was paused are not caught up."
+    ),
     "cancel": gettext_lazy("The run ends; what it had written stays."),
     "again": gettext_lazy("Launches all steps once more, as a new run. What is stored already is not fetched again."),
 }
@@ -44,16 +46,16 @@ WHAT_HAPPENS = {
 
 @dataclass(frozen=True)
 class AutomationLine:
-    """A line of the page: its newest tick, when it ticks next, and what this person may ask for, with its title."""
+    """A row of the page: newest and next tick, and the kinds of action that this person may request, with titles."""
 
     automation: Automation
     tick: LastTick | None
     next_at: datetime | None
-    acts: list[tuple[str, Promise]]
+    actions: list[tuple[str, Promise]]
 
 
 def right_to(kind: str, *, trades: bool) -> Role | Right:
-    """What an act takes: where orders are concerned, to stop is a halt and to start is a resume."""
+    """The role or right that an action needs. Stopping what trades is a halt, starting it is a resume."""
     if not trades:
         return Role.ANALYST
     return Right.HALT if kind in ("pause", "cancel") else Right.RESUME
@@ -62,24 +64,26 @@ def right_to(kind: str, *, trades: bool) -> Role | Right:
 @require_safe
 @live_page
 def automation(request: HttpRequest) -> HttpResponse:
-    """All schedules and sensors, the runs in progress, and what people asked for last."""
-    found, runs, down = _read_all()
+    """All schedules and sensors, the runs in progress, and the newest requests of people."""
+    automations, runs, down = _read_all()
     now = datetime.now(UTC)
     with snapshot():
         if down:
-            found = gateway.read_known_automation()
-        ticks = gateway.read_last_ticks([one.name for one in found])
+            automations = gateway.read_known_automation()
+        ticks = gateway.read_last_ticks([item.name for item in automations])
         hosts = read_hosts()
     assert isinstance(request.user, User)
     may = request.user.may
     rows = [
         AutomationLine(
-            one,
-            ticks.get(one.name),
-            next_tick(one.cron, now) if one.cron and one.is_running else None,
-            [] if down else [(kind, TITLES[kind]) for kind in _acts(one) if may(right_to(kind, trades=one.trades))],
+            item,
+            ticks.get(item.name),
+            next_tick(item.cron, now) if item.cron and item.is_running else None,
+            []
+            if down
+            else [(kind, TITLES[kind]) for kind in _actions(item) if may(right_to(kind, trades=item.trades))],
         )
-        for one in found
+        for item in automations
     ]
     context = {
         "schedules": [row for row in rows if row.automation.kind == "schedule"],
@@ -95,17 +99,17 @@ def automation(request: HttpRequest) -> HttpResponse:
 
 
 def _read_all() -> tuple[list[Automation], list[DagsterRun], str]:
-    """Schedules and sensors, runs in progress, and why there are none: Dagster does not answer."""
+    """Schedules and sensors, runs in progress, and the error if Dagster does not answer, else empty."""
     try:
         return gateway.read_automation(), gateway.read_unfinished_runs(SHOWN_RUNS), ""
     except (DagsterDown, DagsterRefused) as error:
         return [], [], str(error)
 
 
-def _acts(one: Automation) -> list[str]:
-    """What can be asked of it now. A sensor looks by itself, each few seconds."""
-    run = ["run"] if one.kind == "schedule" else []
-    return [*run, "pause" if one.is_running else "resume"]
+def _actions(item: Automation) -> list[str]:
+    """The kinds of action possible now. A sensor cannot be run by hand: it evaluates every few seconds anyway."""
+    run = ["run"] if item.kind == "schedule" else []
+    return [*run, "pause" if item.is_running else "resume"]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -114,12 +118,12 @@ def automation_act(request: HttpRequest, name: str, kind: str) -> HttpResponse:
     if request.method == "POST" and (before := sent_before(request, kind, name)):
         return before
     try:
-        found = next((one for one in gateway.read_automation() if one.name == name), None)
+        found = next((item for item in gateway.read_automation() if item.name == name), None)
     except (DagsterDown, DagsterRefused) as error:
         return dagster_is_down(request, error)
     if found is None or (kind == "run" and found.kind == "sensor"):
         raise Http404
-    if kind not in _acts(found):
+    if kind not in _actions(found):
         return _has_changed(request)
     return _confirmed(request, kind, name, right_to(kind, trades=found.trades), lambda tags: _act_on(found, kind, tags))
 
@@ -135,7 +139,7 @@ def _act_on(found: Automation, kind: str, tags: dict[str, str]) -> Outcome:
 @require_safe
 @live_page
 def run(request: HttpRequest, run_id: str) -> HttpResponse:
-    """A run as Dagster has it now."""
+    """A run in its present state in Dagster."""
     try:
         found = gateway.read_run(_checked(run_id))
     except DagsterDown as error:
@@ -145,8 +149,8 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)
     kind = "again" if found.is_finished else "cancel"
-    acts = [(kind, TITLES[kind])] if user.may(right_to(kind, trades=found.trades)) else []
-    return render(request, "scheduler/run.html", {"run": found, "acts": acts})
+    actions = [(kind, TITLES[kind])] if user.may(right_to(kind, trades=found.trades)) else []
+    return render(request, "scheduler/run.html", {"run": found, "actions": actions})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -173,7 +177,7 @@ def run_act(request: HttpRequest, run_id: str, kind: str) -> HttpResponse:
 
 
 def _has_changed(request: HttpRequest) -> HttpResponse:
-    """The page for what another tab or person has done, or what is over: nothing was asked for."""
+    """The page for an action that is no longer possible, since another request or Dagster was faster; does nothing."""
     return render(request, "scheduler/down.html", {"has_changed": True}, status=409)
 
 
@@ -184,7 +188,7 @@ def _checked(run_id: str) -> str:
 
 
 def _confirmed(request: HttpRequest, kind: str, target: str, needed: Role | Right, act: Act) -> HttpResponse:
-    """The form of an act, or what its form leads to."""
+    """The form that confirms an action, or, once it is sent, the page of the request."""
     if refused := refusal(request, needed):
         return refused
     form = ReasonForm(request.POST if request.method == "POST" else None)
@@ -195,5 +199,5 @@ def _confirmed(request: HttpRequest, kind: str, target: str, needed: Role | Righ
             if page := submit(request, kind, target, form, act, arguments={}):
                 return page
             status = 409
-    context = {"form": form, "kind": kind, "title": TITLES[kind], "target": target, "what": WHAT_HAPPENS[kind]}
+    context = {"form": form, "kind": kind, "title": TITLES[kind], "target": target, "what": EFFECTS[kind]}
     return render(request, "scheduler/ask.html", context, status=status)

@@ -1,4 +1,4 @@
-"""What people asked of Dagster and what came of it; and their calendar feeds. In the schema `dashboard`."""
+"""People's requests to Dagster with their outcomes, and their calendar feeds; tables of the schema `dashboard`."""
 
 import hashlib
 import secrets
@@ -11,15 +11,15 @@ from django.utils import timezone
 from dashboard.accounts.models import User
 
 WAITS, DONE, FAILED, UNKNOWN = "waits", "done", "failed", "unknown"
-# Whoever carries a request out answers within this, or was killed.
-LONGEST = timedelta(minutes=2)
+# A process that has not recorded an outcome by then was killed.
+LONGEST_REQUEST = timedelta(minutes=2)
 
 
 class DagsterRequest(models.Model):
-    """One act of a person: the key of its form makes it one, however often it is sent.
+    """One request of a person to Dagster. The key of its form is unique, so sending the form twice is one request.
 
-    It is committed before Dagster is asked, and its outcome after: one that stays without was killed in between, and
-    nothing carries it out again.
+    The row is committed before Dagster is called and its outcome after that. A row that stays without an outcome was
+    interrupted in between; it is not carried out again.
     """
 
     key = models.UUIDField(unique=True)
@@ -36,7 +36,7 @@ class DagsterRequest(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
-        """Read newest first."""
+        """Table and constraints."""
 
         db_table = "dagster_requests"
         constraints = (
@@ -47,12 +47,14 @@ class DagsterRequest(models.Model):
 
     @property
     def is_lost(self) -> bool:
-        """Whether what came of it is not known: no answer, or nobody works on it any more."""
-        return bool(self.state == UNKNOWN or (self.state == WAITS and timezone.now() - self.requested_at > LONGEST))
+        """Whether the outcome is unknown: Dagster did not answer, or the process that called it was killed."""
+        return bool(
+            self.state == UNKNOWN or (self.state == WAITS and timezone.now() - self.requested_at > LONGEST_REQUEST)
+        )
 
 
 class CalendarFeed(models.Model):
-    """An address at which a calendar reads the agenda without signing in; only a hash of its token is kept."""
+    """A URL at which a calendar reads the agenda without signing in; only a hash of its token is stored."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="calendar_feeds")
     token_hash = models.CharField(max_length=64, unique=True)
@@ -60,19 +62,19 @@ class CalendarFeed(models.Model):
     revoked_at = models.DateTimeField(null=True)
 
     class Meta:
-        """Kept after it was revoked."""
+        """Revoked feeds stay in the table."""
 
         db_table = "calendar_feeds"
 
     @classmethod
     def issue(cls, user: User) -> tuple["CalendarFeed", str]:
-        """A new feed and its token, which is shown once."""
+        """Create a feed; return it with its token, which is not stored and so displayed once."""
         token = secrets.token_urlsafe(32)
         return cls.objects.create(user=user, token_hash=_hashed(token)), token
 
     @classmethod
     def open_for(cls, token: str) -> Any:
-        """The feeds of a token that were not revoked: one or none."""
+        """A query set with the feed of a token, empty if it is unknown or revoked."""
         return cls.objects.filter(token_hash=_hashed(token), revoked_at=None).select_related("user")
 
 

@@ -42,7 +42,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a request."""
+    """The outcome of a request."""
 
     text: str
     run_ids: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ Act = Callable[[dict[str, str]], Outcome]
 
 
 class ReasonForm(forms.Form):
-    """Why. The key makes the form one request, however often it is sent."""
+    """The reason of a request. The key is unique, so sending the form twice is one request."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
     reason = forms.CharField(
@@ -69,13 +69,13 @@ class ReasonForm(forms.Form):
 
 
 def person(request: HttpRequest) -> str:
-    """Who asks, as it is kept."""
+    """The person of the request, as stored in `requested_by`."""
     assert isinstance(request.user, User)
     return f"dashboard:{request.user.pseudo}"
 
 
 def sent_before(request: HttpRequest, kind: str, target: str) -> HttpResponse | None:
-    """The page of the request where this form was sent before."""
+    """The page of the request if this form was sent before, else None."""
     try:
         key = UUID(request.POST.get("key", ""))
     except ValueError:
@@ -87,9 +87,9 @@ def sent_before(request: HttpRequest, kind: str, target: str) -> HttpResponse | 
 def submit(
     request: HttpRequest, kind: str, target: str, form: ReasonForm, act: Act, *, arguments: Mapping[str, Any]
 ) -> HttpResponse | None:
-    """Carry a request out, once; returns its page. None, with an error in the form, where the key is that of another.
+    """Carry a request out once and return its page; None, with an error in the form, if the key belongs to another.
 
-    The row is committed before Dagster is asked, so that a form that is sent twice at once is one launch too.
+    The row is committed before Dagster is called, so that a form sent twice at the same time is one launch too.
     """
     key, reason = form.cleaned_data["key"], form.cleaned_data["reason"]
     row, is_new = DagsterRequest.objects.get_or_create(
@@ -112,7 +112,7 @@ def submit(
 
 
 def carry_out(row: DagsterRequest, act: Act) -> None:
-    """Ask Dagster, and keep what came of it."""
+    """Call Dagster, and record the outcome."""
     tags = {REQUEST_TAG: str(row.key), PERSON_TAG: row.requested_by}
     try:
         outcome, row.state = act(tags), DONE
@@ -126,13 +126,13 @@ def carry_out(row: DagsterRequest, act: Act) -> None:
 
 
 def dagster_is_down(request: HttpRequest, error: Exception) -> HttpResponse:
-    """The page for what cannot be asked now: nothing was done."""
+    """The page for an action while Dagster does not answer; nothing was done."""
     return render(request, "scheduler/down.html", {"down": str(error)}, status=503)
 
 
 @require_safe
 def request_page(request: HttpRequest, key: UUID) -> HttpResponse:
-    """What came of a request, with its runs as Dagster has them now."""
+    """The outcome of a request, with the present state of its runs in Dagster."""
     row = get_object_or_404(DagsterRequest, key=key)
     runs: list[DagsterRun] = []
     backfill, down = None, ""

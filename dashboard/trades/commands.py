@@ -1,4 +1,4 @@
-"""Halt, resume, flatten: a form asks, a row of trading.commands is left, and its page shows what came of it.
+"""Halt, resume, flatten: a form writes a row of trading.commands, and the page of the command displays the outcome.
 
 The dashboard carries nothing out: `strades up` and `strades trade` do. A halt or flatten is in force from its row on.
 """
@@ -122,7 +122,7 @@ def ask(
 
 @require_safe
 def command(request: HttpRequest, key: UUID) -> HttpResponse:
-    """What came of a command; the page asks again while it waits."""
+    """The outcome of a command; the page reloads itself while the command waits."""
     with snapshot():
         found = gateway.read_command(key)
     if found is None:

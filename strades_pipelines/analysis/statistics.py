@@ -1,4 +1,4 @@
-"""The summary of a run: every figure by its name, for JSON and for the tear sheet."""
+"""The summary of a run: all figures by name, for JSON and the tear sheet."""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from strades_pipelines.analysis.fills import Fills
 from strades_pipelines.analysis.trade_statistics import mean, trade_statistics
 from strades_pipelines.analysis.trades import Trades, no_trades, round_trips
 
-# The figures of the account in the order in which they are told.
+# The figures of the account, in the order of the report.
 NAMES = (
     "valuations",
     "start_equity",
@@ -55,20 +55,20 @@ def summary(
     start: float | None = None,
     sessions: npt.ArrayLike | None = None,
 ) -> dict[str, float | int | None]:
-    """Every figure of a run. The keys are always all there, in one order; one that is not defined is None.
+    """All figures of a run. Keys and their order are always the same; an undefined figure is None.
 
     Args:
         times: when the account was valued, shape (n,), int64 microseconds UTC or datetime64, ascending.
         equity: its value then, money, shape (n,).
         exposure: gross exposure over equity then, shape (n,).
-        fills: what was traded; trades are made of them unless given.
-        trades: round trips, with bars held and excursions if they were made with bars.
+        fills: the fills of the run; `trades` defaults to their round trips.
+        trades: round trips; with bars held and excursions if they were computed with bars.
         benchmark: a price or another account's value at the same instants, shape (n,), for alpha and beta.
-        periods_per_year: what annualises the returns between valuations. None takes the returns from day to day, and
-            the days of a year (`periods.days_per_year`): what a sweep has.
+        periods_per_year: annualises the returns between valuations. None annualises daily returns by
+            `periods.days_per_year` instead, as sweeps do.
         risk_free: a rate per year, as a fraction.
-        start: the cash before the first valuation: what the first one lost or made counts. None is the first value.
-        sessions: an instant of the day to which each valuation belongs, shape (n,); None takes `times`.
+        start: the cash before the first valuation, from which its return is measured. None: the first value.
+        sessions: an instant of the trading day of each valuation, shape (n,); None: `times`.
 
     Raises:
         ValueError: for arrays of different lengths, or times that run backwards.
@@ -77,22 +77,22 @@ def summary(
     same_length(times=when, equity=value)
     days = when if sessions is None else instants(sessions)
     same_length(times=when, sessions=days)
-    kept = last_of_days(days) if periods_per_year is None else np.arange(len(value))
+    rows = last_of_days(days) if periods_per_year is None else np.arange(len(value))
     scale = periods.days_per_year(days) if periods_per_year is None else float(periods_per_year)
     if trades is None:
         trades = round_trips(fills) if fills is not None else no_trades()
-    figures = _of_account(when, value, from_start(value, start), risk_free)
-    figures |= _of_returns(from_start(value[kept], start), scale, risk_free)
+    figures = _account_figures(when, value, from_start(value, start), risk_free)
+    figures |= _return_figures(from_start(value[rows], start), scale, risk_free)
     best, worst = returns.best_and_worst_day(days, value)
     figures |= {"best_day": best, "worst_day": worst}
-    figures |= _of_exposure(when, value, exposure, fills)
-    figures |= _of_benchmark(value, benchmark, kept, scale, risk_free)
+    figures |= _exposure_figures(when, value, exposure, fills)
+    figures |= _benchmark_figures(value, benchmark, rows, scale, risk_free)
     figures |= trade_statistics(trades)
     return {name: _for_json(name, figures[name]) for name in (*NAMES, *(name for name in figures if name not in NAMES))}
 
 
 def from_start(equity: Floats, start: float | None) -> Floats:
-    """The values behind what the account started with, where the first of them is another one."""
+    """Put the start value before the equity curve, unless the curve begins with it."""
     if start is None or len(equity) == 0 or equity[0] == start:
         return equity
     return np.concatenate(([start], equity))
@@ -103,8 +103,8 @@ def last_of_days(days: Ints) -> Ints:
     return np.flatnonzero(np.diff(days // DAY, append=np.iinfo(np.int64).max))
 
 
-def _of_account(times: Ints, valued: Floats, equity: Floats, risk_free: float) -> dict[str, float]:
-    """Of the values, and of those with the start."""
+def _account_figures(times: Ints, valued: Floats, equity: Floats, risk_free: float) -> dict[str, float]:
+    """Figures of the equity curve: `valued` as it was valued, `equity` from the start value on (`from_start`)."""
     growth = returns.cagr(equity, periods.years(times))
     depth = drawdowns.max_drawdown(equity)
     since = times if len(equity) == len(times) else np.concatenate((times[:1], times))
@@ -123,7 +123,7 @@ def _of_account(times: Ints, valued: Floats, equity: Floats, risk_free: float) -
     }
 
 
-def _of_returns(equity: Floats, scale: float, risk_free: float) -> dict[str, float]:
+def _return_figures(equity: Floats, scale: float, risk_free: float) -> dict[str, float]:
     change = returns.simple_returns(equity)
     return {
         "periods_per_year": scale,
@@ -135,7 +135,9 @@ def _of_returns(equity: Floats, scale: float, risk_free: float) -> dict[str, flo
     }
 
 
-def _of_exposure(times: Ints, equity: Floats, exposure: npt.ArrayLike | None, fills: Fills | None) -> dict[str, float]:
+def _exposure_figures(
+    times: Ints, equity: Floats, exposure: npt.ArrayLike | None, fills: Fills | None
+) -> dict[str, float]:
     held = floats(exposure) if exposure is not None else np.zeros(0)
     if exposure is not None:
         same_length(times=times, exposure=held)
@@ -155,14 +157,14 @@ def turnover(times: Ints, equity: Floats, fills: Fills | None) -> float:
     return float(np.sum(fills.notional) / np.mean(equity)) / periods.years(times)
 
 
-def _of_benchmark(
-    equity: Floats, benchmark: npt.ArrayLike | None, kept: Ints, scale: float, risk_free: float
+def _benchmark_figures(
+    equity: Floats, benchmark: npt.ArrayLike | None, rows: Ints, scale: float, risk_free: float
 ) -> dict[str, float]:
     if benchmark is None:
         return dict.fromkeys(("alpha", "beta", "benchmark_return"), np.nan)
     other = floats(benchmark)
     same_length(equity=equity, benchmark=other)
-    own, market = returns.simple_returns(equity[kept]), returns.simple_returns(other[kept])
+    own, market = returns.simple_returns(equity[rows]), returns.simple_returns(other[rows])
     alpha, beta = returns.alpha_beta(own, market, scale, risk_free=risk_free)
     return {"alpha": alpha, "beta": beta, "benchmark_return": returns.total_return(other)}
 

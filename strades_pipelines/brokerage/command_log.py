@@ -1,4 +1,4 @@
-"""What a person asked of the trading side, kept in trading.commands: who, when, why, and what came of it."""
+"""Commands of people to the trading side, in trading.commands: who, when, why, and the outcome."""
 
 import getpass
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ def log_command(connection: Connection, request: Request, arguments: Mapping[str
 
 
 def log_outcome(connection: Connection, command_id: int, outcome: str, *, now: datetime) -> None:
-    """Keep what came of a command, once. Commits nothing."""
+    """Record the outcome of a command, once. Commits nothing."""
     connection.execute(
         "UPDATE trading.commands SET outcome = %s, finished_at = %s WHERE command_id = %s", [outcome, now, command_id]
     )

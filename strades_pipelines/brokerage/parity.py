@@ -1,4 +1,4 @@
-"""Whether `strades backtest`, in another process and over exported bars, fills what a replayed wallet was filled."""
+"""Compare the fills of a replayed wallet with those of `strades backtest` over the same bars, run as a command."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ALWAYS_OPEN = "24/7"
 SECONDS = 120
 FEE_UNIT = Decimal("1e-8")
-# Instant, instrument, side, quantity, price, fee: what makes a fill the same one.
+# Instant, instrument, side, quantity, price, fee: two fills with the same key are equal.
 FillKey = tuple[str, str, str, Decimal, Decimal, Decimal]
 FILLS = """
     SELECT f.filled_at, l.venue || ':' || l.symbol, f.side, f.quantity, f.price, f.fee
@@ -38,8 +38,8 @@ FILLS = """
 
 
 @dataclass(frozen=True)
-class Question:
-    """A replayed wallet, and what `strades backtest` is to be asked about it."""
+class BacktestInputs:
+    """A replayed wallet, and the inputs with which `strades backtest` should reproduce its fills."""
 
     wallet: str
     template: WalletTemplate
@@ -51,7 +51,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Parity:
-    """How many fills each of the two has, and those that only one of them has."""
+    """The fill counts of replay and backtest, and the fills that only one of them has."""
 
     replay_fills: int
     backtest_fills: int
@@ -60,7 +60,7 @@ class Parity:
 
     @property
     def detail(self) -> str:
-        """The first fill that only one of the two has."""
+        """The first fill that only one of them has, as text."""
         for whose, fills in (("replay", self.only_replay), ("backtest", self.only_backtest)):
             if fills:
                 return f"only the {whose} has {' '.join(str(part) for part in fills[0])}"
@@ -68,18 +68,18 @@ class Parity:
 
 
 def is_comparable(template: WalletTemplate, listings: Sequence[Listing]) -> bool:
-    """Whether the command can be asked: it takes bars alone, and one lot, one tick and one calendar for all.
+    """Whether the command can reproduce a wallet: it takes bars only, and one lot and tick size for all instruments.
 
-    It knows no sessions, so a wallet that trades in open markets only is not comparable.
+    It has no sessions, so a wallet that trades in open markets only is not comparable.
     """
     takes_bars_alone = not template.new_strategy().models and not template.limits.open_market_only
     return takes_bars_alone and len({(listing.lot, listing.tick) for listing in listings}) == 1
 
 
-def question(
+def read_backtest_inputs(
     adbc: "AdbcConnection", template: WalletTemplate, wallet: str, *, start: datetime, end: datetime
-) -> Question | None:
-    """The bars that a replay saw, as frames to be exported; None where the command cannot be asked."""
+) -> BacktestInputs | None:
+    """The bars that a replay processed, as frames for export; None if the command cannot reproduce the wallet."""
     try:
         with adbc.cursor() as cursor:
             listings = find_listings(cursor, template.instruments)
@@ -92,11 +92,11 @@ def question(
             dates = None if calendar == ALWAYS_OPEN else _session_dates(cursor, calendar)
     finally:
         adbc.rollback()
-    # Events of one instant come by listing id in a replay, by their place in the command.
+    # Events of one instant are ordered by listing id in a replay, by the order of the options in the command.
     order = sorted(range(len(listings)), key=lambda i: listings[i].listing_id)
     frames = {listings[i].name: _frame(feed, i, dates) for i in order}
     frames = {name: frame for name, frame in frames.items() if len(frame)}
-    return Question(wallet, template, start, listings, None if dates is None else calendar, frames)
+    return BacktestInputs(wallet, template, start, listings, None if dates is None else calendar, frames)
 
 
 def _calendars(cursor: Any, listings: Sequence[Listing]) -> set[str]:
@@ -114,7 +114,7 @@ def _session_dates(cursor: Any, calendar: str) -> "pd.Series[Any]":
 
 
 def _frame(feed: StoredFeed, i: int, dates: "pd.Series[Any] | None") -> "pd.DataFrame":
-    """A listing's bars as `strades backtest` reads them: `ts_utc` and the five numbers of a bar."""
+    """A listing's bars as `strades backtest` reads them: `ts_utc`, open, high, low, close, volume."""
     import pandas as pd
 
     columns = feed.columns
@@ -126,57 +126,57 @@ def _frame(feed: StoredFeed, i: int, dates: "pd.Series[Any] | None") -> "pd.Data
     return frame.assign(volume=np.nan_to_num(frame["volume"]))
 
 
-def backtest(asked: Question, folder: Path) -> list[FillKey]:
+def backtest(inputs: BacktestInputs, folder: Path) -> list[FillKey]:
     """The fills of `strades backtest` over the frames, exported as parquet to `folder`.
 
     Raises:
-        RuntimeError: when the command fails, with what it said.
+        RuntimeError: the command failed; with the last line of its output.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    template, words = asked.template, []
-    for number, (name, frame) in enumerate(asked.frames.items()):
+    template, arguments = inputs.template, []
+    for number, (name, frame) in enumerate(inputs.frames.items()):
         path = folder / f"{number}.parquet"
         table = pa.Table.from_pandas(frame, preserve_index=False)
         pq.write_table(table.set_column(0, "ts_utc", table["ts_utc"].cast(pa.timestamp("us", "UTC"))), path)
-        words += ["--bars", f"{name}={path}"]
+        arguments += ["--bars", f"{name}={path}"]
     for name, value in template.new_strategy().parameters.items():
-        words += ["--param", f"{name}={value}"]
-    if asked.calendar:
-        words += ["--calendar", asked.calendar]
-    words += ["--cash", plain(template.cash), "--fee", f"percent:{plain(template.fee_rate * 100)}"]
-    words += ["--lot", plain(asked.listings[0].lot), "--tick", plain(asked.listings[0].tick)]
-    words += [*_limit_words(template), "--long-only"]
-    words += ["--decide-from", stamp(asked.start), "--mode", "events", "--no-ledger", "--json"]
-    command = [sys.executable, "-m", "strades_pipelines.cli", "backtest", template.strategy, *words]
+        arguments += ["--param", f"{name}={value}"]
+    if inputs.calendar:
+        arguments += ["--calendar", inputs.calendar]
+    arguments += ["--cash", plain(template.cash), "--fee", f"percent:{plain(template.fee_rate * 100)}"]
+    arguments += ["--lot", plain(inputs.listings[0].lot), "--tick", plain(inputs.listings[0].tick)]
+    arguments += [*_limit_arguments(template), "--long-only"]
+    arguments += ["--decide-from", stamp(inputs.start), "--mode", "events", "--no-ledger", "--json"]
+    command = [sys.executable, "-m", "strades_pipelines.cli", "backtest", template.strategy, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     if done.returncode:
-        raise RuntimeError(f"strades backtest: {(done.stderr.strip() or 'no word').splitlines()[-1]}")
-    return [_key(fill, asked.listings) for fill in json.loads(done.stdout)["fills"]]
+        raise RuntimeError(f"strades backtest: {(done.stderr.strip() or 'no output').splitlines()[-1]}")
+    return [_key(fill, inputs.listings) for fill in json.loads(done.stdout)["fills"]]
 
 
-def _limit_words(template: WalletTemplate) -> list[str]:
-    """The limits that hold in the wallet's engine, as the command takes them."""
-    words = []
+def _limit_arguments(template: WalletTemplate) -> list[str]:
+    """The limits that the engine enforces for the wallet, as options of the command."""
+    arguments = []
     for limit in LIMITS:
         value = template.limits.in_force(limit)
         if limit.field is not None and value is not None:
-            words += ["--limit", f"{limit.name}={value}"]
+            arguments += ["--limit", f"{limit.name}={value}"]
         elif limit.name == "restricted" and value:
-            words += ["--limit", f"restricted={'+'.join(value)}"]
-    return words
+            arguments += ["--limit", f"restricted={'+'.join(value)}"]
+    return arguments
 
 
 def _key(fill: dict[str, Any], listings: Sequence[Listing]) -> FillKey:
-    listing = next(one for one in listings if one.name == fill["instrument"])
+    listing = next(listing for listing in listings if listing.name == fill["instrument"])
     time = stamp(datetime.fromisoformat(fill["time"]))
     price, quantity = to_ticks(fill["price"], listing.tick), to_ticks(fill["quantity"], listing.lot)
     return time, fill["instrument"], fill["side"], quantity, price, exact(fill["fee"]).quantize(FEE_UNIT)
 
 
 def compare(connection: Connection, wallet: str, theirs: Sequence[FillKey]) -> Parity:
-    """The wallet's stored fills beside those of the command; no float is left in either."""
+    """Compare the stored fills of a wallet with those of the command, both as exact decimals."""
     rows = connection.execute(FILLS, [wallet]).fetchall()
     ours = [
         (stamp(at), name, side, quantity, price, fee.quantize(FEE_UNIT))

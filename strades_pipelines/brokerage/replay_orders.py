@@ -60,7 +60,7 @@ class ReplayOrders:
             self.books.apply(fill)
 
     def event_rows(self) -> list[Row]:
-        """The rows of trading.order_events: each order planned and sent when it was decided, and what came of it."""
+        """The rows of trading.order_events: each order planned and sent when it was decided, and its outcome."""
         filled: dict[str, list[Fill]] = defaultdict(list)
         for fill in self.fills:
             filled[fill.intent_id].append(fill)

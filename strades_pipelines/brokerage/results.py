@@ -1,4 +1,4 @@
-"""What came of a wallet: its equity at every instant, the same for buying and holding, and the statistics of both."""
+"""Results of a wallet: its equity at every instant, that of buying and holding, and statistics of both."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -42,7 +42,7 @@ MOST_FOR_SEVERAL_WALLETS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came of a statement: the rows of the file, and those of them that were new."""
+    """The outcome of reading a statement: the rows of the file, and the new ones among them."""
 
     sha256: str
     rows: int

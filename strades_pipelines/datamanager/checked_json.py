@@ -52,7 +52,7 @@ def read_entries(path: Path, key: str) -> list[Any]:
     if isinstance(document, Invalid):
         raise CheckError(str(document.error_at(None)))
     if not (isinstance(document, dict) and set(document) == {key} and isinstance(document[key], list)):
-        raise CheckError(f"expected an object with one key, {key!r}, and a list behind it, was {shown(document)}")
+        raise CheckError(f"expected an object with one key, {key!r}, and a list behind it, was {excerpt(document)}")
     entries: list[Any] = document[key]
     return entries
 
@@ -90,13 +90,13 @@ def check(document: Any, schema: str) -> None:
         names = [node] if isinstance(node, str) else node if isinstance(node, dict) else []
         for name in names:
             if not name.isprintable():
-                raise CheckError(f"{path or ROOT}: expected printable text, was {shown(name)}")
+                raise CheckError(f"{path or ROOT}: expected printable text, was {excerpt(name)}")
     fault = best_match(_validator(schema).iter_errors(document))
     if fault is not None:
         raise CheckError(_line(fault))
 
 
-def shown(value: object) -> str:
+def excerpt(value: object) -> str:
     """A value for a one-line message: JSON, at most 60 characters."""
     text = USER_INFO.sub("//***@", json.dumps(value, default=str, ensure_ascii=True))
     return text if len(text) <= 60 else text[:57] + "..."
@@ -125,14 +125,14 @@ def _line(error: ValidationError) -> str:
         case "additionalProperties":
             known = set(schema.get("properties", {}))
             extra = next(name for name in found if name not in known)
-            return f"{where}: expected no key {shown(extra)}, was there; remove it or correct its name"
+            return f"{where}: expected no key {excerpt(extra)}, was there; remove it or correct its name"
         case "enum" | "const":
-            allowed = ", ".join(map(shown, wanted)) if isinstance(wanted, list) else shown(wanted)
-            return f"{where}: expected one of {allowed}, was {shown(found)}"
+            allowed = ", ".join(map(excerpt, wanted)) if isinstance(wanted, list) else excerpt(wanted)
+            return f"{where}: expected one of {allowed}, was {excerpt(found)}"
         case "type":
             names = " or ".join(wanted) if isinstance(wanted, list) else wanted
-            return f"{where}: expected {names}, was {shown(found)}"
+            return f"{where}: expected {names}, was {excerpt(found)}"
         case "pattern":
             what = schema.get("description", f"text like {wanted}")
-            return f"{where}: expected {what}, was {shown(found)}"
-    return f"{where}: expected {error.validator} {shown(wanted)}, was {shown(found)}"
+            return f"{where}: expected {what}, was {excerpt(found)}"
+    return f"{where}: expected {error.validator} {excerpt(wanted)}, was {excerpt(found)}"

@@ -1,4 +1,4 @@
-"""Sources.json: which websites are fetched and which instruments they are asked for."""
+"""Sources.json: the websites to fetch, and the instruments that each is asked for."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, sessions
-from strades_pipelines.datamanager.checked_json import CheckError, read_checked, shown
+from strades_pipelines.datamanager.checked_json import CheckError, excerpt, read_checked
 from strades_pipelines.datamanager.cron import cron_problem
 from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.datamanager.protocol import Protocol
@@ -30,9 +30,9 @@ class SourcesError(ValueError):
 
 @dataclass(frozen=True)
 class Instrument:
-    """Something a website has a series of. Times are UTC; `end_date` None: still going on.
+    """A series of a website. Times are UTC; `end_date` None: still going on.
 
-    A `statistic` is an official series, in `unit`, out `lag_days` after the day it is about; a `filer` hands in
+    A `statistic` is an official series in `unit`, published `lag_days` after the date of a value. A `filer` publishes
     documents. Neither is traded: they have no currency, tick or lot.
     """
 
@@ -92,7 +92,7 @@ class Sources:
             if website.name == name:
                 return website
         known = ", ".join(sorted(website.name for website in self.websites))
-        raise SourcesError(f"expected a website of Sources.json ({known}), was {shown(name)}")
+        raise SourcesError(f"expected a website of Sources.json ({known}), was {excerpt(name)}")
 
     def instruments_of(self, website: Website) -> tuple[Instrument, ...]:
         """The instruments a website is asked for, in the website's order."""
@@ -126,7 +126,7 @@ def check_calendars(sources: Sources, path: Path, *, year: int) -> None:
     """Build the calendar of each instrument for a year, which takes a moment each.
 
     Raises:
-        SourcesError: naming the first instrument whose calendar is none, or has no sessions in that year.
+        SourcesError: names the first instrument whose calendar does not exist or has no sessions in that year.
     """
     for instrument in sources.instruments:
         if instrument.calendar not in (None, ALWAYS_OPEN):
@@ -137,7 +137,7 @@ def check_calendars(sources: Sources, path: Path, *, year: int) -> None:
 
 
 def missing_keys(sources: Sources) -> list[str]:
-    """One line for each source that is fetched and whose provider's key is not set, or cannot be sent."""
+    """One line for each active source whose provider's key is not set or malformed."""
     lines = []
     for n, website in enumerate(sources.websites):
         auth = load_protocol(website.protocol).ask.auth if website.fonctionnel else None
@@ -155,7 +155,7 @@ def missing_keys(sources: Sources) -> list[str]:
 def _website(item: dict[str, Any], where: str) -> Website:
     problem = cron_problem(item["schedule"])
     if problem:
-        raise CheckError(f"{where}.schedule: expected {problem}, was {shown(item['schedule'])}")
+        raise CheckError(f"{where}.schedule: expected {problem}, was {excerpt(item['schedule'])}")
     _check_address(item["url"], f"{where}.url")
     start = item.get("history_from")
     typed = {
@@ -168,7 +168,7 @@ def _website(item: dict[str, Any], where: str) -> Website:
 
 
 def _check_address(url: str, where: str) -> None:
-    """Refuse an address that no crawl could use, or that holds a secret; what it is then is not shown."""
+    """Refuse an unusable address or one that contains a secret; the message does not repeat the address."""
     try:
         address = urlsplit(url)
     except ValueError:
@@ -182,7 +182,7 @@ def _instrument(item: dict[str, Any], where: str) -> Instrument:
     start_date = _time(item["start_date"], f"{where}.start_date")
     end_date = None if end is None else _time(end, f"{where}.end_date")
     if end_date is not None and end_date <= start_date:
-        raise CheckError(f"{where}.end_date: expected a time after start_date {item['start_date']}, was {shown(end)}")
+        raise CheckError(f"{where}.end_date: expected a time after start_date {item['start_date']}, was {excerpt(end)}")
     sizes = {key: Decimal(item[key]) for key in ("tick_size", "lot_size") if key in item}
     return Instrument(**{**item, **sizes, "start_date": start_date, "end_date": end_date})
 
@@ -191,12 +191,12 @@ def _time(text: str, where: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise CheckError(f"{where}: expected a day and time of the calendar, was {shown(text)}") from None
+        raise CheckError(f"{where}: expected a day and time of the calendar, was {excerpt(text)}") from None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _problems(sources: Sources) -> Iterator[str]:
-    """What the schema cannot see: names that mean nothing, things said twice, things that contradict each other."""
+    """What the schema cannot check: unknown names, duplicates, contradictions."""
     yield from _repeated([website.name for website in sources.websites], "websites", "name")
     yield from _repeated([instrument.id for instrument in sources.instruments], "financial_instruments", "id")
     for n, instrument in enumerate(sources.instruments):
@@ -207,7 +207,7 @@ def _problems(sources: Sources) -> Iterator[str]:
     for n, website in enumerate(sources.websites):
         where = f"websites[{n}]"
         if website.protocol not in known:
-            yield f"{where}.protocol: expected one of {', '.join(known)}, was {shown(website.protocol)}"
+            yield f"{where}.protocol: expected one of {', '.join(known)}, was {excerpt(website.protocol)}"
             continue
         yield from _repeated(website.financial_instruments, f"{where}.financial_instruments")
         protocol = _protocol(website.protocol, where)
@@ -216,10 +216,10 @@ def _problems(sources: Sources) -> Iterator[str]:
         for k, id_ in enumerate(website.financial_instruments):
             at = f"{where}.financial_instruments[{k}]"
             if id_ not in by_id:
-                yield f"{at}: expected an id of financial_instruments, was {shown(id_)}"
+                yield f"{at}: expected an id of financial_instruments, was {excerpt(id_)}"
                 continue
             yield from _interval_problem(protocol, by_id[id_], at)
-            yield from _unsaid_lag_problem(protocol, by_id[id_], at)
+            yield from _missing_lag_problem(protocol, by_id[id_], at)
             yield from _hundredths_problem(protocol, by_id[id_], at)
             yield from _listing_problem(listed, website, by_id[id_], at)
 
@@ -232,9 +232,10 @@ def _protocol(name: str, where: str) -> Protocol:
 
 
 def _lag_problem(instrument: Instrument, where: str) -> Iterator[str]:
-    """A statistic of weeks, months or years is labelled by its first day: it is out after its last, and never before.
+    """Refuse a statistic of weeks, months or years that would be known before its interval has ended.
 
-    30d stands for a month of up to 31 days, 90d for a quarter of up to 92: a thirtieth more than it says.
+    A value is labelled by the first day of its interval and published after the last one. `30d` stands for a month of
+    up to 31 days and `90d` for a quarter of up to 92, so the least lag is the interval plus a thirtieth.
     """
     seconds = interval_seconds(instrument.interval)
     if instrument.kind != "statistic" or seconds <= DAY_SECONDS:
@@ -242,20 +243,24 @@ def _lag_problem(instrument: Instrument, where: str) -> Iterator[str]:
     least = seconds * 31 // (30 * DAY_SECONDS) + 1
     if (instrument.lag_days or 0) < least:
         found = "none" if instrument.lag_days is None else str(instrument.lag_days)
-        reason = f"a value of {instrument.interval} is out only after that interval and the days its publisher needs"
+        reason = f"a value of {instrument.interval} is published only after that interval has ended"
         yield f"{where}: expected at least {least}, was {found}: {reason}"
 
 
-def _unsaid_lag_problem(protocol: Protocol, instrument: Instrument, at: str) -> Iterator[str]:
-    """A daily value may be out the next day, or once a week: the interval does not tell, and a wrong guess is early."""
+def _missing_lag_problem(protocol: Protocol, instrument: Instrument, at: str) -> Iterator[str]:
+    """Refuse a statistic without `lag_days` where the protocol takes the lag from the instrument.
+
+    It cannot be derived from the interval: a series of days may be published daily or once a week. Too small a guess
+    would be look-ahead.
+    """
     scalar = protocol.read.scalars.get("lag_days")
     if scalar is not None and scalar.given and instrument.kind == "statistic" and instrument.lag_days is None:
-        reason = "so many days after its day a value is out, also where it comes once a week"
-        yield f"{at}: expected an instrument with lag_days, was {shown(instrument.id)} without: {reason}"
+        reason = "lag_days is how many days after its date a value is published, also in a weekly publication"
+        yield f"{at}: expected an instrument with lag_days, was {excerpt(instrument.id)} without it: {reason}"
 
 
 def _hundredths_problem(protocol: Protocol, instrument: Instrument, at: str) -> Iterator[str]:
-    """Shares of London, Johannesburg and Tel Aviv are quoted in hundredths or whole units: somebody has to say so."""
+    """Refuse shares of London, Johannesburg or Tel Aviv, quoted in hundredths or whole units, without a stated unit."""
     scalar = protocol.read.scalars.get("currency")
     says = scalar is not None and bool(scalar.body or scalar.default)
     if "candle" in protocol.kinds and instrument.kind in SHARES and instrument.currency in IN_HUNDREDTHS and not says:
@@ -267,18 +272,18 @@ def _interval_problem(protocol: Protocol, instrument: Instrument, at: str) -> It
     intervals = protocol.ask.intervals
     if intervals and instrument.interval not in intervals:
         known = ", ".join(intervals)
-        yield f"{at}: expected an instrument with an interval of {known}, was {shown(instrument.interval)}"
+        yield f"{at}: expected an instrument with an interval of {known}, was {excerpt(instrument.interval)}"
 
 
 def _listing_problem(
     listed: dict[tuple[str, str], tuple[Instrument, str]], website: Website, instrument: Instrument, at: str
 ) -> Iterator[str]:
-    """Two series of one listing must agree on what the listing is."""
+    """Refuse two series of one listing that describe it differently."""
     other, first = listed.setdefault((website.venue, instrument.symbol), (instrument, at))
     for name in ("kind", "currency", "tick_size", "lot_size", "calendar"):
         mine, theirs = getattr(instrument, name), getattr(other, name)
         if mine != theirs:
-            yield f"{at}: expected {name} {shown(theirs)} as in {other.id} ({first}), was {shown(mine)}"
+            yield f"{at}: expected {name} {excerpt(theirs)} as in {other.id} ({first}), was {excerpt(mine)}"
 
 
 def _repeated(names: Iterable[str], where: str, key: str = "") -> Iterator[str]:
@@ -286,5 +291,6 @@ def _repeated(names: Iterable[str], where: str, key: str = "") -> Iterator[str]:
     for n, name in enumerate(names):
         at = f"{where}[{n}].{key}" if key else f"{where}[{n}]"
         if name in seen:
-            yield f"{at}: expected a value that is there once, was {shown(name)} again (first at {where}[{seen[name]}])"
+            first = f"{where}[{seen[name]}]"
+            yield f"{at}: expected a value that is there once, was {excerpt(name)} again (first at {first})"
         seen.setdefault(name, n)

@@ -1,4 +1,4 @@
-"""What cash allows where an account may not borrow: purchases are cut to it, and wait for sales of their instant."""
+"""Rules of a cash account: purchases are cut to the cash, and wait for sales of the same instant."""
 
 from typing import ClassVar
 
@@ -11,13 +11,13 @@ from strades_pipelines.strategy.orders import MARGIN_SHORT, NO_CASH, OPEN
 
 
 class CashRules:
-    """Answers what a purchase may take and what a sale brings; changes no order and no position.
+    """How much cash a purchase may use and a sale returns; changes no order and no position.
 
-    `unpaid_count` is how many purchases wait for the sales of this instant, and `is_instant_over` whether these are in.
+    `unpaid_count` is how many purchases wait for sales of this instant, `is_instant_over` whether these are all done.
 
     Args:
         is_backtest: whether purchases are cut to the cash, and with several instruments wait for sales. Replay and
-            paper have the rules of the exact gate, which knows an order at a time.
+            paper use the exact gate instead, which sees one order at a time.
     """
 
     constants: ClassVar = ("shares_cash",)
@@ -32,7 +32,7 @@ class CashRules:
         self.unpaid_count = 0
 
     def is_overdrawn(self, i: int, quantity: float, price: float) -> bool:
-        """Whether cash would go below zero by what makes a position larger, where the account may not borrow."""
+        """Whether a purchase would take the cash of an account that may not borrow below zero."""
         state = self.state
         account = state.account
         held = account.position[i]
@@ -44,7 +44,7 @@ class CashRules:
 
     @cold
     def affordable(self, i: int, quantity: float, price: float) -> float:
-        """Of a purchase as many units as the cash pays, with their fee, in whole lots."""
+        """The units of a purchase that the cash pays for, fee included, in whole lots."""
         state = self.state
         account = state.account
         cash = account.cash / account.rate[i]
@@ -52,17 +52,17 @@ class CashRules:
             return 0.0
         unit_value = price * account.multiplier[i]
         fee = state.broker.fee.estimate(quantity, unit_value)
-        # Right where the fee is a part of the notional; where it falls less than that, it is taken as it is.
+        # Exact for a fee proportional to the notional. One with a minimum shrinks less: then these units cost too much.
         units = state.gate.in_lots(i, quantity * cash / (quantity * unit_value + fee))
         if units * unit_value + state.broker.fee.estimate(units, unit_value) > cash * SLACK:
-            # No more units than these are paid: their fee is not below that of what is. Fees are rounded to 8 decimals.
+            # Fewer units have no higher fee, so what the cash less this fee buys is paid. Fees have 8 decimals.
             fee = state.broker.fee.estimate(units, unit_value)
             units = state.gate.in_lots(i, max((cash - fee - 1e-8) / unit_value, 0.0))
         return units
 
     @cold
     def reserved_by_sale(self, i: int, quantity: float) -> float:
-        """The cash that a sale at the market sets aside: below zero, what it brings at the last price."""
+        """The cash reserved for a sale at the market: minus its proceeds at the last price, net of the fee."""
         state = self.state
         account = state.account
         units = min(-quantity, max(account.position[i], 0.0))
@@ -73,12 +73,12 @@ class CashRules:
 
     @cold
     def may_be_paid_later(self, i: int) -> bool:
-        """Whether sales of other instruments that may be done at the same instant are still to come."""
+        """Whether a purchase may wait: sales of other instruments may still fill at this instant."""
         return self.shares_cash and not self.is_instant_over and self.has_open_sales(i)
 
     @cold
     def has_open_sales(self, i: int) -> bool:
-        """Whether sales at the market of instruments other than `i` are under way."""
+        """Whether market sales of instruments other than `i` are working."""
         account = self.state.account
         for k in range(account.busy_count):
             j = account.busy[k]
@@ -92,8 +92,8 @@ class CashRules:
 
     @cold
     def waits_for_sales(self, outcome: int) -> bool:
-        """Whether a purchase is refused for what a sale that is asked for later in the same instant may change."""
+        """Whether a refused purchase waits: a later sale of the instant may free the cash or exposure it lacks."""
         if not self.shares_cash or self.is_instant_over:
             return False
         is_money = outcome == NO_CASH or outcome == MARGIN_SHORT  # compiled code has no `in`
-        return is_money or outcome == OVER_GROSS or outcome == OVER_NET  # nor here
+        return is_money or outcome == OVER_GROSS or outcome == OVER_NET  # compiled code has no `in`

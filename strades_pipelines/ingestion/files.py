@@ -97,7 +97,7 @@ def file_of_source(
         said.pop("assumed", None)
     lag = protocol.read.scalars.get("lag_days")
     if lag is not None and lag.given and "lag_days" not in said:
-        raise GivenError("expected --set lag_days=, so many days after its day a value is out, was none")
+        raise GivenError("expected --set lag_days=, how many days after its date a value is published, was none")
     return UserFile(name, body, website.name if website else protocol.name, said)
 
 

@@ -89,7 +89,7 @@ def _check_lag(labels: Times, series: pa.Array, context: Context) -> None:
             name = encoded.dictionary[int(codes[own[0]])]
             raise GivenError(
                 f"expected lag_days above {usual:g}, the usual distance of {name}'s labels, was {lag}: "
-                "a value is out only after its interval has ended; give lag_days=..."
+                "a value is published only after its interval has ended; give lag_days=..."
             )
 
 
@@ -101,7 +101,7 @@ def _lag_days(context: Context) -> int:
 
 
 def _published(labels: Times, context: Context) -> NDArray[np.datetime64]:
-    """The dates on which values come out: so many days after their label, on a day on which their market is open."""
+    """The publication dates of values: `lag_days` after their labels, moved to the next day with a session."""
     rule = context.output.knowledge
     days = labels.astype("datetime64[us]").astype("datetime64[D]") + _lag_days(context)
     if rule.calendar is None:

@@ -1,7 +1,7 @@
-"""`records.split_adjustments`, kept in step with the bars and splits that a load stores.
+"""Update `records.split_adjustments` after a load of bars or splits.
 
-Rows of `records` stay as their bytes say them; the adjustment is applied where they are read (`staging`). It is a
-function of what is stored, so that the order of the loads does not matter.
+Rows of `records` stay as they were parsed; `staging` applies the adjustments. An adjustment is a function of the stored
+rows alone, so that the order of loads does not matter.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ ROWS = pa.schema(
         ("knowledge_time", TIME),
     ]
 )
-# The splits of a listing are those of its market: a page that passes on the prices of an exchange tells of none.
+# The splits of a listing are those of its market: a venue that relays an exchange's prices may state no splits itself.
 SAME_MARKET = (
     "(peer.symbol, peer.currency, peer.adjustment, peer.calendar) = "
     "(own.symbol, own.currency, own.adjustment, own.calendar) AND (own.calendar <> '24/7' OR own.venue = peer.venue)"
@@ -69,7 +69,7 @@ TOUCHED = """
     ORDER BY own.listing_id
 """
 SPLITS = "SELECT knowledge_time, ratio FROM records.market_splits WHERE listing_id = {listing_id} ORDER BY ex_date"
-# The bars until the first after the last split; a fetch that is not kept any more is as old as what it brought.
+# The bars up to the first after the last split. A fetch deleted from the log is dated by when its rows were recorded.
 BARS = """
     SELECT c."interval", c.open_time, c.open, c.close, c.fetch_id, coalesce(f.fetched_at, c.recorded_at) AS fetched_at,
         coalesce(f.method = 'FILE', false) AS of_file
@@ -86,7 +86,7 @@ DIVIDENDS = """
 
 
 def update_split_adjustments(cursor: "Cursor", fetch_ids: Sequence[int], now: datetime) -> tuple[Loaded, datetime]:
-    """Decide anew for the listings that these fetches brought splits of, or bars from before one; commits nothing.
+    """Recompute the listings of which these fetches stored splits, or bars before a split; commits nothing.
 
     Returns:
         What was written, and the newest `recorded_at` or `superseded_at` used: `now` or later.
@@ -123,17 +123,17 @@ def _decide(cursor: "Cursor", listing_id: int) -> list[dict[str, Any]]:
     cursor.execute(BARS.format(**bounds))
     bars = cursor.fetch_arrow_table()
     adjusted: list[Adjustment] = []
-    unheld: dict[int, int] = {}
+    missing_splits: dict[int, int] = {}
     intervals = np.asarray(bars["interval"])
     for interval in np.unique(intervals):
-        adjusted_bars, unheld_by_fetch = adjust_bars(_bars(bars.filter(pa.array(intervals == interval))), splits)
+        adjusted_bars, missing_by_fetch = adjust_bars(_bars(bars.filter(pa.array(intervals == interval))), splits)
         adjusted += adjusted_bars
-        unheld |= unheld_by_fetch
+        missing_splits |= missing_by_fetch
     cursor.execute(DIVIDENDS.format(**bounds))
     dividends = cursor.fetch_arrow_table()
     times = (_microseconds(dividends[name]).tolist() for name in ("fetched_at", "knowledge_time"))
     triples = list(zip(dividends["fetch_id"].to_pylist(), *times, strict=True))
-    adjusted += adjust_dividends(triples, splits, unheld, adjusted)
+    adjusted += adjust_dividends(triples, splits, missing_splits, adjusted)
     return [_row(listing_id, adjustment) for adjustment in adjusted]
 
 

@@ -67,9 +67,9 @@ class Adjustment:
 
 
 def adjust_bars(bars: Bars, splits: Splits) -> tuple[list[Adjustment], dict[int, int]]:
-    """The bars in old shares, from the newest to the oldest, and how many of the splits each fetch does not hold.
+    """Adjustments of bars in old shares, newest first, and how many splits each fetch has not applied, by its id.
 
-    A run of bars of one fetch, between two splits, is compared with the bar after it, which is judged already.
+    A run of bars of one fetch between two splits is compared with the bar after it, whose adjustment is known.
     """
     if not len(bars.open_times) or not len(splits.times):
         return [], {}
@@ -77,7 +77,7 @@ def adjust_bars(bars: Bars, splits: Splits) -> tuple[list[Adjustment], dict[int,
     starts = np.flatnonzero(np.r_[True, (np.diff(bars.fetch_ids) != 0) | (np.diff(eras) != 0)])
     ends = np.r_[starts[1:], len(eras)] - 1
     found: list[Adjustment] = []
-    unheld: dict[int, int] = {}
+    missing_splits: dict[int, int] = {}
     next_open = None  # of the bar after the run, in the newest shares
     for start, end in zip(starts[::-1].tolist(), ends[::-1].tolist(), strict=True):
         later = len(splits.times) - int(eras[end])
@@ -90,39 +90,42 @@ def adjust_bars(bars: Bars, splits: Splits) -> tuple[list[Adjustment], dict[int,
             evidence = STRONG_EVIDENCE if is_usual else EVIDENCE
             count = _best_count(bars.closes[end] / next_open, splits, range(least, later + 1), by_time, evidence)
         if later:
-            unheld[fetch_id] = max(count, unheld.get(fetch_id, 0))
+            missing_splits[fetch_id] = max(count, missing_splits.get(fetch_id, 0))
         ratio = splits.product_of_last(count)
         if ratio != 1.0:
             span = int(bars.open_times[start]), int(bars.open_times[end])
             basis = "fetch_time" if count == by_time else "prices"
             found.append(Adjustment(fetch_id, *span, ratio, basis, int(splits.times[-1])))
         next_open = bars.opens[start] / ratio
-    return found, unheld
+    return found, missing_splits
 
 
 def adjust_dividends(
-    dividends: Sequence[tuple[int, int, int]], splits: Splits, unheld: dict[int, int], adjusted: Sequence[Adjustment]
+    dividends: Sequence[tuple[int, int, int]],
+    splits: Splits,
+    missing_splits: dict[int, int],
+    adjusted: Sequence[Adjustment],
 ) -> list[Adjustment]:
-    """The dividends in old shares, but for those among bars of their fetch that are `adjusted` already.
+    """Adjustments of dividends in old shares, except within spans of their fetch that are `adjusted` already.
 
     Args:
         dividends: fetch id, when it was fetched and when the dividend went ex, in microseconds.
-        unheld: of `adjust_bars`; a fetch without bars is in the shares of when it was fetched.
+        missing_splits: from `adjust_bars`; rows of a fetch without bars are in the shares of their fetch time.
     """
     found = []
     for fetch_id, fetched_at, time in dividends:
         by_time = splits.later_than(fetched_at)
-        count = min(unheld.get(fetch_id, by_time), splits.later_than(time))
+        count = min(missing_splits.get(fetch_id, by_time), splits.later_than(time))
         ratio = splits.product_of_last(count)
         among = any(one.fetch_id == fetch_id and one.from_time <= time <= one.to_time for one in adjusted)
         if ratio != 1.0 and not among:
-            basis = "fetch_time" if unheld.get(fetch_id, by_time) == by_time else "prices"
+            basis = "fetch_time" if missing_splits.get(fetch_id, by_time) == by_time else "prices"
             found.append(Adjustment(fetch_id, time, time, ratio, basis, int(splits.times[-1])))
     return found
 
 
 def _best_count(growth: float, splits: Splits, counts: range, by_time: int, evidence: float) -> int:
-    """How many of the last splits a bar does not hold, whose close is `growth` times the next open."""
+    """How many of the last splits a bar has not applied, whose close is `growth` times the next open."""
     if not 0 < growth < inf:  # no price of a share, but a load must not fail for it
         return by_time
     rests = {count: abs(log(growth / splits.product_of_last(count))) for count in counts}

@@ -1,7 +1,7 @@
-"""What each listing brought an account: its P&L over time, and its round trips. The listings' P&Ls add up to the whole.
+"""Attribution of an account's P&L to its listings: P&L over time, and round trips. The P&Ls sum to that of the account.
 
-The P&L of a listing at a time is what its sales brought, less what its purchases cost, less its fees, and the value of
-what is held (the accounting identity of Brinson, Hood and Beebower's attribution for a book that starts in cash).
+The P&L of a listing at a time is the proceeds of its sales less the cost of its purchases and its fees, plus the value
+of its position (the accounting identity of Brinson, Hood and Beebower's attribution for a book that starts in cash).
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Contribution:
-    """One listing of an account at each of n times: units held, their worth, P&L since the start; shape (n,)."""
+    """One listing of an account at each of n times: units held, their value, P&L since the start; shape (n,)."""
 
     quantity: Floats
     value: Floats
@@ -60,12 +60,12 @@ class RoundTrip:
 
     @property
     def fees(self) -> Decimal:
-        """What all fills cost; a fee in a currency without a known rate is not in it."""
+        """The fees of all fills; without those in a currency without a known rate."""
         return sum_exact(fill.fee_cost or Decimal(0) for fill in self.fills)
 
     @property
     def profit(self) -> Decimal | None:
-        """What it brought, fees in; None while it is open."""
+        """Profit after fees; None while the round trip is open."""
         return sum_exact(fill.cash_after_fee for fill in self.fills) if self.is_closed else None
 
     def _total(self, *, is_entry: bool) -> tuple[Decimal, Decimal]:
@@ -74,7 +74,7 @@ class RoundTrip:
 
 
 def contribution(fills: Sequence[Fill], known: Integers, times: Integers, closes: Floats) -> Contribution:
-    """What a listing brought at each of `times`.
+    """Position, value and P&L of a listing at each of `times`.
 
     Args:
         fills: of this listing, oldest first.
@@ -90,7 +90,7 @@ def contribution(fills: Sequence[Fill], known: Integers, times: Integers, closes
 
 
 def _running(amounts: Sequence[Decimal]) -> Floats:
-    """The sums of the first 0, 1, 2 ... amounts, each exact before it becomes a float."""
+    """The sums of the first 0, 1, 2 ... amounts, added exactly and then converted to floats."""
     total, sums = Decimal(0), [0.0]
     for amount in amounts:
         total += amount

@@ -1,7 +1,7 @@
-"""What came of an account: statistics over an equity curve, and the curve of doing nothing clever.
+"""Performance of an account: statistics of an equity curve, and the equity curve of buying and holding.
 
-Rates are per observation and brought to a year by the observations a year of the curve itself; the risk-free rate is 0.
-A statistic that is not defined (too short, no variance) is None.
+Rates are per observation, annualized by the number of observations a year of the curve itself; the risk-free rate is 0.
+An undefined statistic (too short a curve, no variance) is None.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Body of `strades trade`: passes with a clock of their own, until it is stopped."""
+"""Body of `strades trade`: trade the wallets in passes until the process is stopped."""
 
 import time
 from collections import Counter
@@ -26,14 +26,14 @@ from strades_pipelines.operations.trading import open_world
 from strades_pipelines.settings import settings
 from strades_pipelines.system import stopping
 
-LONGEST_WAIT = 30.0  # seconds between two attempts to reach a database that is away
+LONGEST_WAIT = 30.0  # seconds between two attempts to reach a database that is down
 
 
 class TradeLoop:
-    """Passes over the wallets of Wallets.json, which is read again for each: an edit needs no restart.
+    """Passes over the wallets of Wallets.json. Each pass reads the file again, so an edit needs no restart.
 
     Args:
-        wallet: only this one; none is retired then.
+        wallet: trade only this wallet, and retire none; None: all.
         every: seconds from the end of a pass to the next.
     """
 
@@ -41,7 +41,7 @@ class TradeLoop:
         self.totals: Counter[str] = Counter()
         self.errors: dict[str, str] = {}
         self.not_approved: dict[str, str] = {}
-        self._told: dict[str, str] = {}
+        self._printed: dict[str, str] = {}
         self._started: set[str] = set()
         self._switches = DeadMansSwitches()
         self._wallet, self._every = wallet, every
@@ -51,16 +51,16 @@ class TradeLoop:
         self._hints: set[str] = set()
 
     def run(self, seconds: float | None) -> None:
-        """Pass after pass for that long; None: until this process is stopped, which it survives at any point."""
+        """Run passes for `seconds`, or until the process is stopped, which is safe at any point."""
         self._streams.follow_decisions()
         try:
             with stopping.at_stop(self._switches.disarm):
-                self._go_on(None if seconds is None else time.monotonic() + seconds)
+                self._run_passes(None if seconds is None else time.monotonic() + seconds)
             self._switches.disarm()
         finally:
             self._streams.stop()
 
-    def _go_on(self, end: float | None) -> None:
+    def _run_passes(self, end: float | None) -> None:
         wait = self._every
         while True:
             try:
@@ -70,19 +70,19 @@ class TradeLoop:
                     return
             except psycopg.OperationalError as error:
                 self.errors = {"database": str(error).splitlines()[0]}
-                self._tell(self.errors)
+                self._print_new(self.errors)
                 wait = min(2 * wait, LONGEST_WAIT)
             self._pause(wait, end)
 
     def _passes(self, end: float | None) -> Iterator[None]:
-        """Passes on one set of connections, until one fails: what failed may be a connection."""
+        """Run passes on one set of connections until a pass fails, possibly because of a connection."""
         with connect() as ours, connect() as at_venue, closing(adbc_connect()) as adbc:
             desk = Desk(ours, at_venue, adbc, settings().now, self._started, self._switches, self._lookups)
             while True:
                 unread = self._read_again()
                 file = self._file
-                templates = [one for one in file.templates if self._wallet in (None, one.name)]
-                self._streams.follow((one.broker, one.mode) for one in templates)
+                templates = [template for template in file.templates if self._wallet in (None, template.name)]
+                self._streams.follow((template.broker, template.mode) for template in templates)
                 make_due(ours, self._hints)
                 self._lookups.make_due(self._hints)
                 ours.commit()
@@ -92,28 +92,28 @@ class TradeLoop:
                 self._report(done, settings().now())
                 faults = {fault.wallet: fault.message for fault in file.faults if self._wallet is None}
                 self.errors = errors | faults | unread
-                self._tell(join_errors(self.errors, self.not_approved))
+                self._print_new(join_errors(self.errors, self.not_approved))
                 self.totals["passes"] += 1
                 yield
-                # A live wallet that waits for its approval did not fail: the connections are as they were.
+                # A live wallet that waits for its approval is no error, so the connections are kept.
                 if errors or (end is not None and time.monotonic() >= end):
                     return
                 self._pause(self._every, end)
 
     def _pause(self, seconds: float, end: float | None) -> None:
-        """Wait for the next pass, or for what a venue tells of an order."""
+        """Wait for the next pass; a venue's message about an order ends the wait early."""
         stopping.begin_nothing_more_if_requested()
         self._hints = self._streams.wait(max(0.0, seconds if end is None else min(seconds, end - time.monotonic())))
 
     def _read(self) -> WalletsFile:
         file = read_wallets(settings().wallets).of_modes(TRADING_MODES)
-        if self._wallet is not None and self._wallet not in {one.name for one in file.templates}:
-            names = ", ".join(one.name for one in file.templates)
+        if self._wallet is not None and self._wallet not in {template.name for template in file.templates}:
+            names = ", ".join(template.name for template in file.templates)
             raise BadInput(f"--wallet: expected one of Wallets.json that trades ({names}), found {self._wallet!r}")
         return file
 
     def _read_again(self) -> dict[str, str]:
-        """Read the file as it is now; where it cannot be read, in the middle of an edit say, it stays as it was."""
+        """Reread Wallets.json; return the error and keep the last content if it is invalid, in mid-edit say."""
         try:
             self._file = self._read()
         except (WalletsError, BadInput) as error:
@@ -121,7 +121,7 @@ class TradeLoop:
         return {}
 
     def _report(self, done: dict[str, Executed], now: datetime) -> None:
-        """A line for each wallet that did something."""
+        """Print a line for each wallet that did something."""
         for name, executed in done.items():
             counts = {
                 "intents": len(executed.intents),
@@ -135,16 +135,16 @@ class TradeLoop:
             if parts:
                 say(f"{now:%H:%M:%S} {name}: {', '.join(parts)}{f' ({codes})' if codes else ''}")
 
-    def _tell(self, lines: dict[str, str]) -> None:
-        """Print each line that the pass before did not have."""
+    def _print_new(self, lines: dict[str, str]) -> None:
+        """Print each line that differs from that of the previous pass."""
         for name, line in lines.items():
-            if self._told.get(name) != line:
+            if self._printed.get(name) != line:
                 say(f"{settings().now():%H:%M:%S} {name}: {line}")
-        self._told = lines
+        self._printed = lines
 
 
 def run_trade(wallet: str | None, *, seconds: float | None, every: float, as_json: bool) -> None:
-    """`strades trade`; ends with 1 when the last pass failed for a wallet; one without an approval did not."""
+    """Run `strades trade`; exit code 1 if the last pass failed for a wallet. A missing approval is no failure."""
     open_world()
     loop = TradeLoop(wallet, every=every)
     loop.run(seconds)

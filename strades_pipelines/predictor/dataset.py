@@ -1,4 +1,4 @@
-"""Features joined with what came of them: what models are trained on."""
+"""Features joined with their labels: the training set of models."""
 
 import hashlib
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""Which instruments are in which currency, and the rates that convert them into the account's."""
+"""Currencies of instruments (`--currency`), and the rates that convert them into the account's (`--rates`)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,15 @@ OPTION = re.compile(r"(?:(?P<name>.+)=)?(?P<code>[^=]*)")
 
 
 def parse_currencies(texts: Sequence[str], has_rates: bool) -> tuple[str, Mapping[str, str]]:
-    """The account's currency, empty where none is said, and those of the instruments that are in another one.
+    """The account's currency, empty if not stated, and by instrument the currencies that differ from it.
 
     Args:
         texts: of `--currency`, CODE or NAME=CODE.
-        has_rates: whether `--rates` is there.
+        has_rates: whether `--rates` is given.
 
     Raises:
-        BadInput: for a code that is none, one that is given twice, and what is missing beside it.
+        BadInput: an invalid or repeated code, a missing account currency, or `--rates` without a foreign currency
+            or the reverse.
     """
     codes: dict[str, str] = {}
     for text in texts:
@@ -39,20 +40,20 @@ def parse_currencies(texts: Sequence[str], has_rates: bool) -> tuple[str, Mappin
 
 
 def convertible(bars: Sequence[Bars], home: str, currencies: Mapping[str, str], file: RateFile | None) -> list[Bars]:
-    """Bars with the rates of their currencies.
+    """Add to bars the rates of their currencies.
 
     Raises:
-        BadInput: a currency is of no instrument, or the file has no rates of it for the time of the bars.
+        BadInput: a currency belongs to no instrument, or the file lacks its rates for the time of the bars.
     """
-    names = [one.name for one in bars]
+    names = [series.name for series in bars]
     for name in currencies:
         if name not in names:
             raise BadInput(f"--currency: expected one of {', '.join(names)}, found {name!r}")
     if file is None:
         return list(bars)
     return [
-        one
-        if (code := currencies.get(one.name, home)) == home
-        else replace(one, rates=file.between(code, home, int(one.open_time[0]), int(one.time[-1])))
-        for one in bars
+        series
+        if (code := currencies.get(series.name, home)) == home
+        else replace(series, rates=file.between(code, home, int(series.open_time[0]), int(series.time[-1])))
+        for series in bars
     ]

@@ -1,4 +1,4 @@
-"""What a run of a sweep came to, of which nothing else is kept."""
+"""The summary of a run, which is all that a sweep keeps of it."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,13 @@ from strades_pipelines.strategy.orders import NOT_FINITE
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run came to; `fills`: how many there were; `finite`: whether each target was a finite number of units."""
+    """Summary of a run.
+
+    Args:
+        tally: last equity, largest drawdown, sums of daily returns.
+        fills: the number of fills.
+        finite: whether each decided target was a finite number of units.
+    """
 
     tally: Tally
     fills: int
@@ -18,10 +24,10 @@ class RunSummary:
 
 
 def summarize(engine: Engine, fills: int = 0, finite: bool = True) -> RunSummary:
-    """End an engine after its last event, and count what it came to.
+    """Stop an engine after its last event and summarize its run.
 
     Args:
-        fills, finite: of what compiled code wrote into a journal of its own before.
+        fills, finite: those of compiled code, which has its own journal.
     """
     engine.end_last_instant()
     engine.stop()

@@ -1,4 +1,4 @@
-"""A page cancels an order and flattens a wallet: once, with what came of it, whoever is killed."""
+"""A page cancels an order and flattens a wallet: once, with the outcome recorded, whichever process is killed."""
 
 import os
 import signal

@@ -30,7 +30,7 @@ from strades_pipelines.strategy.registry import create, strategies
 from tests.brokerage.conftest import AAPL, BTC, ETH, MINUTE, PAPER, START, AddCandles, Connection, rows
 from tests.brokerage.crash_child import main
 from tests.brokerage.random_orders import RandomOrders
-from tests.brokerage.test_crashes import killed
+from tests.brokerage.test_crashes import is_killed_at
 from tests.brokerage.test_feed import forecast
 from tests.strategy.edited_code import edited_package
 
@@ -489,7 +489,7 @@ def test_a_checkpoint_is_stored_with_the_decisions_before_it_or_not_at_all(
     point: str, stored: int, market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
 ) -> None:
     add_candles([100.0, 101.0, 102.0])
-    assert killed(database_url, START + 2.5 * MINUTE, point)
+    assert is_killed_at(database_url, START + 2.5 * MINUTE, point)
     assert rows(market, "SELECT count(*) FROM trading.wallet_checkpoints") == [(stored,)]
     assert rows(market, "SELECT count(*) FROM signals.decisions") == [(stored,)]
     main(database_url, START + 2.5 * MINUTE)

@@ -1,4 +1,4 @@
-"""The process is killed at every step of deciding, sending and recording: nothing is done twice, nothing is lost."""
+"""Kill the process at each step of deciding, sending and recording: nothing is done twice, nothing is lost."""
 
 import re
 import signal
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 SENT, FILLED = START + 2.5 * MINUTE, START + 4 * MINUTE
 
 
-def killed(url: str, now: datetime, point: str, wallet: str = "paper", **environment: str) -> bool:
-    """Run one pass in a process of its own; whether it was killed at the point."""
-    words = (url, now.isoformat(), wallet)
-    code = run_child("tests.brokerage.crash_child", *words, STRADES_CRASH_AT=point, **environment)
+def is_killed_at(url: str, now: datetime, point: str, wallet: str = "paper", **environment: str) -> bool:
+    """Run one pass in a child process; return whether it was killed at the point."""
+    arguments = (url, now.isoformat(), wallet)
+    code = run_child("tests.brokerage.crash_child", *arguments, STRADES_CRASH_AT=point, **environment)
     return code == -signal.SIGKILL
 
 
-# Where a pass can be killed, and the time of the pass that gets there.
+# Crash points of a pass, and the time of the pass that reaches them.
 POINTS = {
     "signals.decisions_written": SENT,
     "signals.decisions_committed": SENT,
@@ -44,9 +44,9 @@ POINTS = {
     "trading.fill_recorded": FILLED,
 }
 CANCEL_POINTS = ("trading.order_cancelling", "trading.order_cancelled")
-# test_crashes_at_venues.py kills a replacement there, at a venue that makes one by one request.
+# Tested by test_crashes_at_venues.py, at a venue that replaces an order in one request.
 REPLACE_POINTS = ("trading.order_replacing", "trading.order_replaced")
-# Tested where replays, results and sessions are written, and where a wallet opens.
+# Tested beside the code that writes replays, results and sessions, and that opens wallets.
 ELSEWHERE = {
     "trading.replay_written",
     "trading.wallet_opened",
@@ -55,8 +55,8 @@ ELSEWHERE = {
     "results.sessions_written",
     "results.daily_parity_written",
 }
-# test_halts.py and operations/test_trading.py kill a halt and a flatten there, test_asked_commands.py one that a page
-# asked for, test_transfers.py a transfer, test_statements.py a statement, test_trade_corrections.py a correction.
+# Tested by test_halts.py and operations/test_trading.py (halt, flatten), test_asked_commands.py (commands of a page),
+# test_transfers.py, test_statements.py and test_trade_corrections.py.
 COMMAND_POINTS = {
     "trading.asked_written",
     "trading.asked_committed",
@@ -69,7 +69,7 @@ COMMAND_POINTS = {
     "trading.cancels_requested",
     "trading.exits_decided",
 }
-# test_reconcile_crashes.py kills a reconciliation and what a person says of a finding there.
+# Tested by test_reconcile_crashes.py: reconciling, adopting and ignoring.
 RECONCILE_POINTS = {
     "trading.findings_written",
     "trading.findings_committed",
@@ -78,14 +78,14 @@ RECONCILE_POINTS = {
     "trading.ignore_written",
     "trading.ignore_committed",
 }
-# test_splits.py kills a pass that books a split there.
+# Tested by test_splits.py.
 SPLIT_POINTS = {"trading.split_written", "trading.split_committed"}
 
 
-def test_13_no_point_is_left_out() -> None:
+def test_13_every_crash_point_of_trading_is_tested() -> None:
     sources = (PROJECT / "strades_pipelines").rglob("*.py")
-    named = {name for source in sources for name in re.findall(r'crash_point\("(\w+\.\w+)"\)', source.read_text())}
-    of_trading = {name for name in named if name.partition(".")[0] in ("signals", "trading", "results")}
+    points = {name for source in sources for name in re.findall(r'crash_point\("(\w+\.\w+)"\)', source.read_text())}
+    of_trading = {name for name in points if name.partition(".")[0] in ("signals", "trading", "results")}
     assert of_trading == {
         *POINTS,
         *CANCEL_POINTS,
@@ -98,13 +98,13 @@ def test_13_no_point_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(("point", "crash_at"), POINTS.items())
-def test_13_a_pass_that_was_killed_ends_as_if_it_had_not(
+def test_13_a_killed_pass_run_again_ends_like_one_that_was_not_killed(
     point: str, crash_at: datetime, market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
 ) -> None:
     add_candles([100.0, 101.0, 102.0, 103.0])
     for now in (SENT, FILLED):
         if now == crash_at:
-            assert killed(database_url, now, point)
+            assert is_killed_at(database_url, now, point)
         main(database_url, now)
     assert rows(market, "SELECT count(*) FROM signals.decisions") == [(1,)]
     assert rows(market, "SELECT count(*) FROM trading.paper_venue_orders") == [(1,)]
@@ -118,7 +118,7 @@ def test_13_a_pass_that_was_killed_ends_as_if_it_had_not(
 
 
 @pytest.mark.parametrize("point", CANCEL_POINTS)
-def test_13_a_cancel_that_was_killed_is_done_once_and_found(
+def test_13_a_killed_cancel_is_sent_once_and_recorded(
     point: str, market: Connection, wallet: Wallet, add_candles: AddCandles, database_url: str
 ) -> None:
     add_candles([100.0, 101.0, 102.0])
@@ -126,7 +126,7 @@ def test_13_a_cancel_that_was_killed_is_done_once_and_found(
     [(decision_id,)] = rows(market, "SELECT decision_id FROM signals.decisions")
     request_cancel(market, decision_id, by="a person", at=SENT, now=SENT)
     market.commit()
-    assert killed(database_url, SENT, point)
+    assert is_killed_at(database_url, SENT, point)
     for minutes in (1, 2):
         main(database_url, SENT + minutes * MINUTE)
     assert rows(market, "SELECT state, filled FROM trading.orders") == [("cancelled", 0)]
@@ -135,7 +135,7 @@ def test_13_a_cancel_that_was_killed_is_done_once_and_found(
     assert [state for (state,) in events][-2:] == ["cancelling", "cancelled"]
 
 
-def test_a_replay_that_was_not_committed_has_left_nothing(
+def test_a_replay_killed_before_its_commit_leaves_no_rows(
     market: Connection, adbc: "AdbcConnection", add_candles: AddCandles
 ) -> None:
     add_candles([100.0, 101.0, 102.0, 103.0])

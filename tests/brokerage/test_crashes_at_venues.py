@@ -26,7 +26,7 @@ from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, Tradi
 from tests.brokerage.at_venue import AT_ALPACA, AT_GATE, PAIR, PRICE, SYMBOL, take_no_fees
 from tests.brokerage.chaos import prepare
 from tests.brokerage.conftest import AAPL, BTC, MINUTE, START, Connection, rows
-from tests.brokerage.test_crashes import CANCEL_POINTS, REPLACE_POINTS, killed
+from tests.brokerage.test_crashes import CANCEL_POINTS, REPLACE_POINTS, is_killed_at
 from tests.sandbox.serving import Served, served
 
 NOW = START + 2 * MINUTE
@@ -52,9 +52,9 @@ class Account:
     exchange: Exchange
     environment: dict[str, str]
 
-    def killed(self, url: str, minutes: int, point: str) -> bool:
+    def is_killed_at(self, url: str, minutes: int, point: str) -> bool:
         """Run one pass in a process of its own; whether it was killed at the point."""
-        return killed(url, NOW + minutes * MINUTE, point, self.wallet, **self.environment)
+        return is_killed_at(url, NOW + minutes * MINUTE, point, self.wallet, **self.environment)
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ def test_13_a_pass_that_was_killed_leaves_one_order_and_right_books(
     point: str, market: Connection, account: Account, database_url: str
 ) -> None:
     decide(market, account)
-    if not account.killed(database_url, 0, point):  # its fills are told by the next pass
-        assert account.killed(database_url, 1, point)
+    if not account.is_killed_at(database_url, 0, point):  # its fills are told by the next pass
+        assert account.is_killed_at(database_url, 1, point)
     for minutes in (2, 3):
         execute_pending(market, account.broker, account.wallet, now=NOW + minutes * MINUTE)
     [order] = account.exchange.orders.values()
@@ -123,7 +123,7 @@ def test_13_a_batch_that_was_killed_leaves_one_order_for_each_intent(
 ) -> None:
     for _ in range(12):
         decide(market, account, request=OrderRequest(Decimal(1), OrderTerms()))
-    assert account.killed(database_url, 0, point)
+    assert account.is_killed_at(database_url, 0, point)
     for minutes in (2, 3):
         execute_pending(market, account.broker, account.wallet, now=NOW + minutes * MINUTE)
     placed = [(order.ticket.client_order_id, order.filled) for order in account.exchange.orders.values()]
@@ -136,15 +136,13 @@ def test_13_a_batch_that_was_killed_leaves_one_order_for_each_intent(
 
 
 @pytest.mark.parametrize("point", CANCEL_POINTS)
-def test_13_a_cancel_that_was_killed_is_done(
-    point: str, market: Connection, account: Account, database_url: str
-) -> None:
+def test_13_a_killed_cancel_is_done(point: str, market: Connection, account: Account, database_url: str) -> None:
     wanted = decide(market, account, request=OrderRequest(Decimal(3), OrderTerms(limit=Decimal(90))))
     execute_pending(market, account.broker, account.wallet, now=NOW)
     assert rows(market, "SELECT state FROM trading.orders") == [("accepted",)]
     request_cancel(market, wanted.decision_id, by="a person", at=NOW, now=NOW)
     market.commit()
-    assert account.killed(database_url, 1, point)
+    assert account.is_killed_at(database_url, 1, point)
     for minutes in (2, 3):
         execute_pending(market, account.broker, account.wallet, now=NOW + minutes * MINUTE)
     [order] = account.exchange.orders.values()
@@ -165,7 +163,7 @@ def test_13_a_replacement_that_was_killed_leaves_one_order_working(
     new = decide(market, account, request=OrderRequest(Decimal(3), terms)).intent_id()
     replaces_at_once = isinstance(account.broker, ReplacesOrders)
     is_reached = point not in (CANCEL_POINTS if replaces_at_once else REPLACE_POINTS)
-    assert account.killed(database_url, 1, point) == is_reached
+    assert account.is_killed_at(database_url, 1, point) == is_reached
     for minutes in (2, 3, 4):
         execute_pending(market, account.broker, account.wallet, now=NOW + minutes * MINUTE)
     working = [order.ticket.client_order_id.removeprefix("t-") for order in account.exchange.working.values()]

@@ -28,7 +28,7 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.database.crash import observe_crash_points
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from tests.brokerage.conftest import BTC, MINUTE, PAPER, START, AddCandles, Connection, rows
-from tests.brokerage.test_crashes import killed
+from tests.brokerage.test_crashes import is_killed_at
 from tests.brokerage.test_live import CLOSES
 
 if TYPE_CHECKING:
@@ -432,7 +432,7 @@ def test_a_pass_that_is_killed_while_a_fill_is_booked_books_it_once_for_its_stra
 ) -> None:
     add_candles(CLOSES[:5])
     trade_through(trade, 2)
-    assert killed(database_url, START + 4 * MINUTE, "trading.fill_written")
+    assert is_killed_at(database_url, START + 4 * MINUTE, "trading.fill_written")
     assert owned(market) == {}
     trade(START + 4 * MINUTE)
     assert owned(market)["trend"] in (0, 2)

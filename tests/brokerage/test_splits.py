@@ -22,7 +22,7 @@ from strades_pipelines.brokerage.wallet_status import wallet_status
 from strades_pipelines.brokerage.wallets import SleeveTemplate
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import AAPL, PAPER, START, AddCandles, Connection, rows
-from tests.brokerage.test_crashes import killed
+from tests.brokerage.test_crashes import is_killed_at
 from tests.strategy.builders import fill_event
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def test_a_pass_that_is_killed_at_a_split_books_it_once(
         run(close_of(day))
     add_days(NEW, start=START + 3 * DAY, recorded_at=close_of(3))
     split(3)
-    assert killed(database_url, close_of(3), point)
+    assert is_killed_at(database_url, close_of(3), point)
     assert position(market)[0] == (40 if point == "trading.split_committed" else 10)
     run(close_of(3))
     assert position(market) == (40, 102, Decimal("4084.08"), 0)

@@ -1,4 +1,4 @@
-"""Trades as events: in the order in which they came, or, for a replay, in which they happened."""
+"""Trades as events: live in the order of their arrival, in a replay in the order of execution."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -36,17 +36,19 @@ FLOW: dict[str, Any] = {
 }
 
 
-def heard(adbc: "AdbcConnection", *, is_heard: bool, end: datetime = START + MINUTE) -> list[tuple[int, float, float]]:
-    """The listing's place, seconds after START, and the size with its sign, of each event."""
+def read_events(
+    adbc: "AdbcConnection", *, is_heard: bool, end: datetime = START + MINUTE
+) -> list[tuple[int, float, float]]:
+    """Of each trade event the index of its listing, the seconds after START, and the signed size."""
     with adbc.cursor() as cursor:
         index = {BTC: 0, ETH: 1}
         events = trade_columns(read_trades(cursor, index, TradeRange(START, end, is_heard)), index)
     adbc.rollback()
-    found = zip(events.i, events.time, events.b * events.c, strict=True)
-    return [(int(i), (moment(time) - START).total_seconds(), float(size)) for i, time, size in found]
+    columns = zip(events.i, events.time, events.b * events.c, strict=True)
+    return [(int(i), (moment(time) - START).total_seconds(), float(size)) for i, time, size in columns]
 
 
-def test_a_trade_is_heard_when_it_came_and_one_that_came_a_minute_late_is_not(
+def test_a_trade_is_an_event_at_its_arrival_and_none_if_it_is_a_minute_late(
     adbc: "AdbcConnection", market: Connection, add_trades: AddTrades
 ) -> None:
     add_trades([(9, 1, 1.0, "buy"), (10, 1, 2.0, "sell"), (11, 1.5, 3.0, "buy")], came=2)
@@ -56,9 +58,9 @@ def test_a_trade_is_heard_when_it_came_and_one_that_came_a_minute_late_is_not(
     add_trades([(7, -30, 7.0, "buy")], came=31)
     add_trades([(2, 1, 1.0, "buy")], came=60, listing=ETH)
     live = [(0, 2.0, 1.0), (0, 2.0, -2.0), (0, 2.0, 3.0), (1, 2.6, -5.0), (0, 3.0, 4.0), (0, 5.0, 6.0)]
-    assert heard(adbc, is_heard=True) == live
-    assert heard(adbc, is_heard=True, end=START + 2 * MINUTE) == [*live, (1, 60.0, 1.0)]
-    assert heard(adbc, is_heard=True, end=START + 3 * SECOND) == live[:4]
+    assert read_events(adbc, is_heard=True) == live
+    assert read_events(adbc, is_heard=True, end=START + 2 * MINUTE) == [*live, (1, 60.0, 1.0)]
+    assert read_events(adbc, is_heard=True, end=START + 3 * SECOND) == live[:4]
     happened = [
         (0, 0.5, 4.0),
         (0, 1.0, 1.0),
@@ -68,10 +70,10 @@ def test_a_trade_is_heard_when_it_came_and_one_that_came_a_minute_late_is_not(
         (1, 2.5, -5.0),
         (0, 5.0, 6.0),
     ]
-    assert heard(adbc, is_heard=False) == happened
+    assert read_events(adbc, is_heard=False) == happened
 
 
-def test_a_trade_that_is_stored_behind_a_checkpoint_is_taken_in(
+def test_a_trade_stored_behind_a_checkpoint_is_processed(
     adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles
 ) -> None:
     open_wallet(market, replace(PAPER, **FLOW), now=START)
@@ -83,13 +85,13 @@ def test_a_trade_that_is_stored_behind_a_checkpoint_is_taken_in(
     add_trades([(2, 100, 9.0, "sell")], came=100)
     [sold] = decide(market, adbc, "paper", now=START + 4 * MINUTE)
     assert (sold.target, sold.decided_at) == (0.0, START + 100 * SECOND)
-    add_trades([(3, 5, 1.0, "buy")], came=150)  # came too late to be heard: the checkpoint holds
+    add_trades([(3, 5, 1.0, "buy")], came=150)  # too late to be an event: the checkpoint stays valid
     noted = "SELECT count(*) FROM trading.input_changes WHERE subject = 'trades:11'"
     assert rows(market, noted) == [(2,)]
     assert decide(market, adbc, "paper", now=START + 4 * MINUTE) == []
 
 
-def test_notes_of_trades_go_after_an_hour_but_for_those_that_a_checkpoint_did_not_see(
+def test_input_changes_of_trades_are_deleted_after_an_hour_unless_a_checkpoint_lacks_them(
     adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles
 ) -> None:
     open_wallet(market, replace(PAPER, **FLOW), now=START)
@@ -108,10 +110,10 @@ def test_notes_of_trades_go_after_an_hour_but_for_those_that_a_checkpoint_did_no
     assert sold.decided_at == START + 100 * SECOND
 
 
-def test_a_replay_of_a_strategy_over_trades_decides_as_they_happened_and_fills_at_the_next(
+def test_a_replay_over_trades_decides_at_their_execution_times_and_fills_at_the_next_trade(
     adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles
 ) -> None:
-    """Backtested from the stored trades, whenever those came: history that was fetched years later, say."""
+    """A replay ignores the arrival times of stored trades: history may be fetched years later."""
     add_candles([100.0] * 3)
     add_trades([(1, 10, 5.0, "buy"), (2, 20, 1.0, "buy"), (3, 100, 9.0, "sell"), (4, 130, 1.0, "sell")], came=99_999)
     name = replay(adbc, replace(REPLAY, **FLOW), start=START, end=START + 3 * MINUTE, now=START).wallet
@@ -121,10 +123,10 @@ def test_a_replay_of_a_strategy_over_trades_decides_as_they_happened_and_fills_a
     assert filled == [("buy", 2, 100, START + 20 * SECOND), ("sell", 2, 100, START + 130 * SECOND)]
 
 
-def test_one_process_at_a_time_steps_a_wallet_and_the_second_sees_what_came_meanwhile(
+def test_one_process_at_a_time_steps_a_wallet_and_the_second_sees_trades_stored_meanwhile(
     adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles, database_url: str
 ) -> None:
-    """One that has read less, and stores later, would take back what the other has decided."""
+    """Without the lock, a process that read fewer trades and stored later would undo the other's decisions."""
     open_wallet(market, replace(PAPER, **FLOW), now=START)
     add_candles([100.0])
     with connect(database_url) as ours, connect(database_url) as first, ThreadPoolExecutor(1) as pool:
@@ -134,15 +136,15 @@ def test_one_process_at_a_time_steps_a_wallet_and_the_second_sees_what_came_mean
         wait_until(lambda: rows(market, waiting))
         add_trades([(1, 10, 5.0, "buy")], came=10)
         first.commit()
-        assert [made.target for made in second.result()] == [2.0]
+        assert [decision.target for decision in second.result()] == [2.0]
 
 
-def test_trades_that_came_together_are_heard_as_they_happened(
+def test_trades_that_arrive_together_are_events_in_order_of_execution(
     adbc: "AdbcConnection", market: Connection, add_trades: AddTrades, add_candles: AddCandles
 ) -> None:
     open_wallet(market, replace(PAPER, **FLOW), now=START)
     add_candles([100.0])
     add_trades([(9, 1, 5.0, "buy"), (10, 1, 9.0, "sell"), (11, 1, 6.0, "buy")], came=2)
-    made = decide(market, adbc, "paper", now=START + MINUTE)
-    assert [(each.ordinal, each.target) for each in made] == [(0, 2.0), (1, 0.0), (2, 2.0)]
-    assert {each.decided_at for each in made} == {START + 2 * SECOND}
+    decisions = decide(market, adbc, "paper", now=START + MINUTE)
+    assert [(decision.ordinal, decision.target) for decision in decisions] == [(0, 2.0), (1, 0.0), (2, 2.0)]
+    assert {decision.decided_at for decision in decisions} == {START + 2 * SECOND}

@@ -1,4 +1,4 @@
-"""What somebody tries who wants in, wants more, or wants others out; `docs/security.md` lists all of it."""
+"""Attacks on the dashboard: to get in, to gain rights, to lock others out. `docs/security.md` lists them all."""
 
 import re
 import time
@@ -26,11 +26,11 @@ ELSEWHERE = (
 
 def account(name: str = "ada", **more: Any) -> User:
     """An account without a second factor."""
-    made: User = User.objects.create(pseudo=name, password=hashed_password(), **more)
-    return made
+    user: User = User.objects.create(pseudo=name, password=hashed_password(), **more)
+    return user
 
 
-def test_a_session_that_somebody_else_began_is_not_signed_in_with_its_owner(site: str) -> None:
+def test_a_planted_session_cookie_is_replaced_when_its_victim_signs_in(site: str) -> None:
     account()
     attacker, victim = browser(), browser()
     attacker.get("/account/sign-in/passkey/", headers={"accept": "application/json"})
@@ -41,7 +41,7 @@ def test_a_session_that_somebody_else_began_is_not_signed_in_with_its_owner(site
     own = victim.cookies["strades_session"].value
     assert own != planted
     assert attacker.get("/settings/").status_code == 302
-    # And what was taken from a browser is worth nothing once its owner signed out.
+    # A cookie stolen from a browser is worthless once its owner has signed out.
     victim.post("/account/sign-out/")
     for key in (own, planted, "x" * 32, "' OR 1=1 --", "\0"):
         thief = browser()
@@ -63,7 +63,7 @@ def test_forged_tokens_change_nothing(client_of: ClientOf) -> None:
     assert User.objects.get(pseudo="ada").name == ""
 
 
-def test_fields_that_no_form_has_are_not_taken(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fields_that_no_form_has_are_ignored(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
     client = client_of("viewer", "ada")
     before = User.objects.values().get(pseudo="ada")
     more = {
@@ -88,7 +88,7 @@ def test_fields_that_no_form_has_are_not_taken(client_of: ClientOf, monkeypatch:
     assert (bob.pseudo, bob.role, bob.check_password(PASSWORD)) == ("bob", "analyst", True)
 
 
-def test_nobody_is_led_to_another_site_after_signing_in_confirming_or_choosing(site: str) -> None:
+def test_no_redirect_leads_to_another_site_after_signing_in_confirming_or_choosing(site: str) -> None:
     account()
     for place in ELSEWHERE:
         cache.clear()  # ten confirmations a minute
@@ -109,16 +109,16 @@ def test_a_name_that_nobody_has_costs_as_much_time_as_a_wrong_password(site: str
         began = time.process_time()
         client.post("/account/sign-in/", {"login": name, "password": "wrong horse 42"})
         costs[name] = time.process_time() - began
-    # The hash alone is most of it: without one it is a tenth.
+    # Hashing the password is most of the time: a request without it takes a tenth.
     assert costs["nobody"] > costs["ada"] / 2
 
 
-def test_who_guesses_keeps_nobody_out_at_another_address(site: str) -> None:
+def test_wrong_passwords_from_one_address_lock_nobody_out_at_another(site: str) -> None:
     account()
     for n in range(8):
         guess = {"login": "ada", "password": f"wrong horse {n}"}
         Client(SERVER_NAME="127.0.0.1", REMOTE_ADDR="192.0.2.7").post("/account/sign-in/", guess)
-        # A header that anybody can write is no address.
+        # Anybody can write this header, so it does not count as an address.
         browser().post("/account/sign-in/", {**guess, "login": f"nobody{n}"}, headers={"x-forwarded-for": "192.0.2.9"})
     assert (
         Client(SERVER_NAME="127.0.0.1", REMOTE_ADDR="192.0.2.7").post("/account/sign-in/", SIGN_IN).status_code == 200
@@ -126,7 +126,7 @@ def test_who_guesses_keeps_nobody_out_at_another_address(site: str) -> None:
     assert browser().post("/account/sign-in/", SIGN_IN)["Location"] == "/"
 
 
-def test_a_code_of_an_app_works_once_and_is_not_guessed(site: str) -> None:
+def test_a_code_of_an_authenticator_app_works_once_and_guesses_are_limited(site: str) -> None:
     secret = generate_totp_secret()
     TOTP.activate(account(), secret)
 
@@ -181,7 +181,7 @@ def test_a_wallets_name_adds_no_header_and_no_folder_to_a_file(
     assert client.get("/wallets/x%0D%0ASet-Cookie%3A%20a%3Db/fills.csv").status_code == 404
 
 
-def test_no_text_is_carried_out_by_a_spreadsheet() -> None:
+def test_no_exported_text_is_run_as_a_formula_by_a_spreadsheet() -> None:
     for sign in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20":
         line = to_csv(["a"], [[f"{sign}cmd|' /C calc'!A0"]]).split("\n", 1)[1]
         assert line.lstrip('"').startswith("'"), sign

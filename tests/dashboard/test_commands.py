@@ -1,4 +1,4 @@
-"""Halt and resume from a page: one row that is in force at once, carried out by others, with what came of it."""
+"""Halt and resume from a page: a row that is in force at once, carried out by other processes, with its outcome."""
 
 import re
 from typing import TYPE_CHECKING, Any

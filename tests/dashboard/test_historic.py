@@ -11,7 +11,7 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from dashboard.core.numbers import MINUS
-from dashboard.gateway.historic import DayValue, read_day_values, read_known
+from dashboard.gateway.historic import DayValue, read_day_values, read_known_prices
 from dashboard.gateway.reading import snapshot
 from dashboard.historic import views
 from dashboard.historic.year import DayResult, months_of, results_by_day
@@ -107,9 +107,9 @@ def test_a_day_shows_what_was_known_and_done_and_nothing_that_came_later(
     assert "2 gateio:BTC_USDT @ 102 USDT" in re.sub(r"<[^>]+>", "", page)
     assert "strades run --from 2024-01-02 --to 2024-01-03" in page
     with snapshot():
-        [late] = read_known("paper", "1m", START, CLOCK)
-        [early] = read_known("paper", "1m", START, START + 2 * MINUTE)
-        [before] = read_known("paper", "1m", START, START)
+        [late] = read_known_prices("paper", "1m", START, CLOCK)
+        [early] = read_known_prices("paper", "1m", START, START + 2 * MINUTE)
+        [before] = read_known_prices("paper", "1m", START, START)
     # Closes of 100, 101, 102 ... are known a minute after each other (tests/brokerage/test_execution.py).
     assert (late.close, early.close, before.close) == (104.0, 101.0, None)
     assert late.close_before is None
@@ -132,18 +132,18 @@ def test_predictions_of_the_day_stand_beside_what_came(traded: Connection, clien
 
 
 def test_what_was_done_is_paged(traded: Connection, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "SHOWN_ACTS", 1)
+    monkeypatch.setattr(views, "SHOWN_EVENTS", 1)
     client, found, link = client_of("viewer"), [], "?wallet=paper"
     while link:
         page = client.get(f"/historic/2024-01-02/{link}").content.decode()
         found += re.findall(r'href="/trace/(\w+)/"', page.partition('id="done"')[2])
         link = "".join(re.findall(r'rel="next" href="(\?wallet[^"]+)"', page)).replace("&amp;", "&")
-    acts = traded.execute(
+    events = traded.execute(
         "SELECT decision_id FROM signals.decisions UNION ALL SELECT intent_id FROM trading.intents "
         "UNION ALL SELECT fill_id FROM trading.fills"
     ).fetchall()
-    assert len(found) == len(acts) == 4
-    assert {one for (one,) in acts} == set(found)
+    assert len(found) == len(events) == 4
+    assert {event_id for (event_id,) in events} == set(found)
 
 
 def test_a_day_or_wallet_that_is_not_there_is_not_there(traded: Connection, client_of: ClientOf) -> None:

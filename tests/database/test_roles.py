@@ -1,4 +1,4 @@
-"""Daily work logs in as a role that can do nothing to the server; what an older version made is given to it."""
+"""Services log in as a role without rights over the server; databases of older versions change owner to it."""
 
 import os
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ PROGRAM = "COPY (SELECT 1) TO PROGRAM 'cat'"
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
-    """Names of a world's and of Dagster's database that are not made yet, on the server of the tests."""
+    """Names for databases of a world and of Dagster that do not exist yet, on the test server."""
     server, name = os.environ["STRADES_TEST_SERVER"], f"world_{uuid4().hex[:12]}"
-    given = f"dagster_{name}"
+    dagster = f"dagster_{name}"
     monkeypatch.setitem(places.WORLD_DATABASES, "sandbox", name)
-    monkeypatch.setattr(places, "DAGSTER_DATABASE", given)
+    monkeypatch.setattr(places, "DAGSTER_DATABASE", dagster)
     monkeypatch.setenv("DATABASE_URL", server)
     settings.cache_clear()
-    yield name, given
+    yield name, dagster
     with psycopg.connect(server, autocommit=True) as connection:
-        for database in (name, given):
+        for database in (name, dagster):
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
     settings.cache_clear()
 
 
-def rights() -> tuple[object, ...]:
-    """Who daily sessions are: the user, and whether it is a superuser, may create databases, may create roles."""
+def session_rights() -> tuple[object, ...]:
+    """The user of a service session, and whether it is a superuser, may create databases, may create roles."""
     with psycopg.connect(database_url()) as connection:
         row = connection.execute(
             "SELECT rolname, rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = session_user"
@@ -44,10 +44,10 @@ def rights() -> tuple[object, ...]:
     return row
 
 
-def test_no_way_leads_from_a_daily_session_to_a_superuser(names: tuple[str, str]) -> None:
+def test_a_service_session_cannot_become_a_superuser(names: tuple[str, str]) -> None:
     create_databases()
     migrate(database_url(), world="sandbox")
-    assert rights() == (SERVICE_ROLE, False, False, False)
+    assert session_rights() == (SERVICE_ROLE, False, False, False)
     for escape in ("RESET ROLE", "SET ROLE NONE", "SET SESSION AUTHORIZATION DEFAULT", "DISCARD ALL"):
         with places.connect() as connection:
             connection.autocommit = True
@@ -81,14 +81,14 @@ def test_databases_of_an_older_version_change_owner_and_keep_their_rows(names: t
             daily.rollback()
 
 
-def test_sessions_of_any_program_have_the_settings_of_the_role(names: tuple[str, str]) -> None:
+def test_sessions_of_every_client_have_the_settings_of_the_role(names: tuple[str, str]) -> None:
     create_databases()
     with psycopg.connect(database_url()) as connection:
-        shown = [connection.execute(f"SHOW {name}").fetchone() for name in ("jit", "client_connection_check_interval")]
-    assert shown == [("off",), ("2s",)]
+        values = [connection.execute(f"SHOW {name}").fetchone() for name in ("jit", "client_connection_check_interval")]
+    assert values == [("off",), ("2s",)]
 
 
-def test_the_service_password_does_not_show_the_owners(names: tuple[str, str]) -> None:
+def test_the_service_password_differs_from_the_owners(names: tuple[str, str]) -> None:
     owner = urlsplit(server_url())
     daily = urlsplit(database_url())
     assert owner.password
@@ -96,7 +96,7 @@ def test_the_service_password_does_not_show_the_owners(names: tuple[str, str]) -
     assert (daily.hostname, daily.port, daily.username) == (owner.hostname, owner.port, SERVICE_ROLE)
 
 
-def test_an_owner_without_rights_is_told_who_it_is_and_what_to_grant(
+def test_a_missing_right_of_the_owner_names_the_user_and_the_grant(
     names: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, user = os.environ["STRADES_TEST_SERVER"], f"poor_{names[0][-12:]}"
@@ -117,7 +117,7 @@ def test_an_owner_without_rights_is_told_who_it_is_and_what_to_grant(
 
 
 @pytest.mark.usefixtures("names")
-def test_who_is_told_the_service_role_alone_needs_no_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_of_the_service_role_is_enough_without_the_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     create_databases()
     migrate(database_url(), world="sandbox")
     service = database_url()
@@ -126,4 +126,4 @@ def test_who_is_told_the_service_role_alone_needs_no_owner(monkeypatch: pytest.M
     create_databases()
     assert database_url() == service
     assert database_url(places.DAGSTER_DATABASE) == in_database(service, places.DAGSTER_DATABASE)
-    assert rights()[0] == SERVICE_ROLE
+    assert session_rights()[0] == SERVICE_ROLE

@@ -1,4 +1,4 @@
-"""What tests and trials do to a running `strades up`, and how they see that it is at work again."""
+"""A running `strades up` for tests: signal one of its parts, and probe that all parts work again."""
 
 import json
 import os
@@ -25,7 +25,7 @@ LOCATION = "{ workspaceOrError { ... on Workspace { locationEntries { locationOr
 
 @dataclass
 class Supervised:
-    """A running `strades up` over the installation in `home`; `alerts` are those its web hook got."""
+    """A running `strades up` of the installation in `home`; `alerts` are those that its web hook received."""
 
     home: Path
     environment: dict[str, str]
@@ -39,7 +39,7 @@ class Supervised:
         return int(record["up"][0] if part == "up" else record["parts"][part][0])
 
     def answers(self, part: str, since: datetime) -> bool:
-        """Whether a part does its work, asked from outside: the daemon and the code by a tick after `since`."""
+        """Whether a part works, probed from outside; code, daemon and database by a sensor tick after `since`."""
         try:
             return bool(self._checks(since)[part]())
         except (OSError, ValueError, KeyError, psycopg.Error, AssertionError):
@@ -67,7 +67,7 @@ class Supervised:
         return [entry["locationOrLoadError"]["__typename"] for entry in entries] == ["RepositoryLocation"]
 
     def has_ticked(self, since: datetime) -> bool:
-        """Whether a sensor ran to its end after `since`."""
+        """Whether a sensor tick completed after `since`."""
         url = EmbeddedServer(self.home / "postgres").url("dagster")
         with psycopg.connect(url, connect_timeout=3, options="-c timezone=UTC") as connection:
             row = connection.execute(
@@ -76,15 +76,11 @@ class Supervised:
         return row is not None and row[0] is not None and row[0] > since
 
     def works(self, since: datetime) -> bool:
-        """Whether all parts do."""
+        """Whether all parts work, see `answers`."""
         return all(self.answers(part, since) for part in PARTS)
 
-    def about(self, part: str) -> list[str]:
-        """The subjects of the alerts about a part, or about any."""
-        return [alert["subject"] for alert in self.alerts if alert["subject"].split()[0] in (part or PARTS)]
-
     def disturb(self, part: str, number: signal.Signals, *, seconds: float) -> float:
-        """Send a signal to a part, and wait until it works again; returns how long that took, in seconds."""
+        """Send a signal to a part and wait until it works again; return the seconds that took."""
         begun, before, since = time.monotonic(), self.pid(part), datetime.now(UTC)
         os.kill(before, number)
         wait_for(
@@ -96,7 +92,7 @@ class Supervised:
         return time.monotonic() - begun
 
     def is_restarted(self, part: str, before: int) -> bool:
-        """Whether a part has another process than `before`; a database that is being started has no pid file."""
+        """Whether the process of a part is no longer `before`; a starting database has no pid file yet."""
         try:
             return self.pid(part) != before
         except (OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""Zips and CSV that are not what they should be."""
+"""Damaged, truncated and unexpected zips and CSV files."""
 
 import io
 import zipfile
@@ -46,14 +46,14 @@ def test_damaged_zip_is_refused_wherever_the_damage_is() -> None:
             unpacked = unzip(damaged, member="a.csv", limit=1000)
         except BodyRefused:
             continue
-        assert unpacked == b"Date,USD\n2024-01-02,1.0\n" * 20  # a byte that says nothing about the content
+        assert unpacked == b"Date,USD\n2024-01-02,1.0\n" * 20  # the flipped byte was no content: a time stamp, say
     for cut in range(0, len(body), 7):
         with pytest.raises(BodyRefused):
             unzip(body[:cut], member="a.csv", limit=1000)
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
-def test_where_the_provider_ends_every_line_a_body_cut_anywhere_within_a_line_is_refused(line_end: bytes) -> None:
+def test_a_body_cut_within_a_line_is_refused_if_the_provider_ends_every_line(line_end: bytes) -> None:
     lines = [b"observation_date,DGS10", b"2024-01-11,3.98", b"2024-01-12,3.96", b""]
     body, whole_lines = line_end.join(lines), [len(line_end.join(lines[:n])) + len(line_end) for n in (1, 2, 3)]
     strict = load_protocol("fred_csv").read
@@ -66,8 +66,8 @@ def test_where_the_provider_ends_every_line_a_body_cut_anywhere_within_a_line_is
     assert CsvReader(replace(strict, trailing_newline=False), body.rstrip()).table.num_rows == 2
 
 
-def test_a_body_cut_within_a_quoted_field_is_refused_and_none_of_its_numbers_is_half() -> None:
-    """RFC 4180, 2.5: a quoted field ends with a quote; `"100` is a piece of `"1000"`."""
+def test_a_body_cut_within_a_quoted_field_is_refused_and_no_number_is_truncated() -> None:
+    """RFC 4180, 2.5: a quoted field ends with a quote, so `"100` may be the beginning of `"1000"`."""
     body = b'"Date","Close"\n"2024-01-02","999"\n"2024-01-03","1000"\n'
     read = replace(load_protocol("fred_csv").read, trailing_newline=False)
     for cut in range(1, len(body)):
@@ -81,13 +81,13 @@ def test_a_body_cut_within_a_quoted_field_is_refused_and_none_of_its_numbers_is_
 
 @pytest.mark.parametrize("last", [b"b\n", b'13 in"\n', b'13 in"\n2024-01-05,b\n'])
 def test_a_stray_quote_swallows_no_rows(last: bytes) -> None:
-    """A quote that opens a field (`"6 in pipe`) takes all up to the next one for its text."""
+    """A quote that opens a field (`"6 in pipe`) makes everything up to the next quote its text."""
     with pytest.raises(BodyRefused, match=r"expected quotes that close|expected rows on lines of their own"):
         CsvReader(load_protocol("fred_csv").read, b'd,n\n2024-01-02,"6 in pipe\n2024-01-03,c\n2024-01-04,' + last)
 
 
 def test_quotes_and_line_breaks_within_a_field_are_its_text_in_a_body_of_any_size() -> None:
-    """RFC 4180, 2.6 and 2.7; a quote that does not open its field is a letter."""
+    """RFC 4180, 2.6 and 2.7; a quote inside an unquoted field is an ordinary character."""
     rows = b"".join(b'%d,"%s\n""%s"""\n' % (n, b"x" * 100, b"y" * 100) for n in range(7_000))  # more than Arrow's block
     reader = CsvReader(load_protocol("fred_csv").read, b"d,n\n" + rows + b'7000,6" pipe\n')
     assert reader.lost == []

@@ -1,4 +1,4 @@
-"""Bytes and tags of pages as browsers read them: WHATWG's encodings, HTML's rules for tables; else refused."""
+"""Pages are decoded as by browsers (WHATWG encodings, table rules of HTML); a page that cannot be is refused."""
 
 import pytest
 
@@ -27,8 +27,9 @@ def three_days(note: bytes, head: bytes) -> bytes:
     return b"<head>" + head + b"</head><table>" + HEADINGS.encode() + b"".join(rows) + b"</table>"
 
 
-# By label, letters of the encoding that browsers take it for and the label's own standard lacks
-# (https://encoding.spec.whatwg.org, names and labels), as bytes of that standard's indexes.
+# Browsers decode many charset labels by a larger encoding than the label names, gb2312 by GBK say
+# (https://encoding.spec.whatwg.org, names and labels). Each row: a label, the bytes of a character that only the
+# larger encoding has, and the text that browsers show for them; None: U+FFFD.
 LETTERS = [
     ("Shift_JIS", b"\x87\x8a", "\u3231"),
     ("x-sjis", b"\x87\x40", "\u2460"),
@@ -43,7 +44,7 @@ LETTERS = [
     ("windows-1252", b"\x9d", None),
     ("iso-8859-9", b"\x80", "\u20ac"),
     ("iso-8859-7", b"\xae", None),
-    ("EUC-JP", b"\xad\xa1", "\ufffd\ufffd"),  # Python's codec lacks them; not read wrong, and no row is lost
+    ("EUC-JP", b"\xad\xa1", "\ufffd\ufffd"),  # Python's codec lacks this character: unreadable, but no row is lost
     ("utf-16", "\u3231".encode(), "\u3231"),
     ("utf-7", b"+ADw-td+AD4-", "+ADw-td+AD4-"),
     ("nonsense", "\u20ac".encode(), "\u20ac"),
@@ -52,7 +53,7 @@ LETTERS = [
 
 
 @pytest.mark.parametrize(("label", "letters", "seen"), LETTERS)
-def test_a_page_is_decoded_as_browsers_do_and_no_letter_costs_a_row(
+def test_a_page_is_decoded_as_by_browsers_and_no_character_loses_a_row(
     label: str, letters: bytes, seen: str | None
 ) -> None:
     metas = (f'<meta charset="{label}">', f"<meta http-equiv=Content-Type content='text/html; charset={label}'>")
@@ -62,30 +63,30 @@ def test_a_page_is_decoded_as_browsers_do_and_no_letter_costs_a_row(
         assert HtmlReader(PROTOCOL.read, page).scalar("//tr[2]/td[7]") == (seen or "\ufffd")
 
 
-def test_a_charset_within_a_comment_says_nothing() -> None:
+def test_a_charset_within_a_comment_is_ignored() -> None:
     head = b"<!-- <meta charset=utf-16> --><!-- <meta charset=koi8-r> --><meta charset=windows-1251>"
     assert HtmlReader(PROTOCOL.read, three_days(b"\xd1", head)).scalar("//tr[2]/td[7]") == "\u0421"
 
 
-def test_a_letter_that_cannot_be_read_within_a_number_makes_it_unreadable() -> None:
+def test_an_undecodable_character_within_a_number_makes_it_null() -> None:
     page = f"<head><meta charset=shift_jis></head><table>{HEADINGS}<tr><td>2024-03-04{LINE}?<td></table>"
     assert read(page.encode().replace(b"5240?", b"52\xff40")) == [None]
 
 
 @pytest.mark.parametrize("label", ["hz-gb-2312", "iso-2022-kr", "ISO-2022-CN"])
-def test_an_encoding_whose_letters_look_like_tags_is_refused(label: str) -> None:
-    """Browsers show nothing of such a page either (WHATWG: encoding `replacement`)."""
+def test_an_encoding_in_which_text_can_look_like_tags_is_refused(label: str) -> None:
+    """Browsers show no such page either (WHATWG: encoding `replacement`)."""
     with pytest.raises(BodyRefused, match="encoding"):
         read(three_days(b"", f"<meta charset={label}>".encode()))
 
 
-def test_a_page_deeper_than_its_parser_reads_is_refused_and_not_cut() -> None:
+def test_a_page_nested_deeper_than_the_parser_reads_is_refused_and_not_truncated() -> None:
     with pytest.raises(BodyRefused, match="xcessive depth"):
         read(three_days(b"<span>" * 260, b""))
 
 
 def rows(before: str, cell: str, after: str = "") -> str:
-    """A table of three rows, each between two texts, with a last cell that begins with a third."""
+    """A table of three rows: `before`, the cells of a day, a last cell that begins with `cell`, `after`."""
     days = "".join(f"{before}<td>2024-03-0{day}{LINE}<td>{cell}{after}" for day in (4, 5, 6))
     return f"<table>{HEADINGS}{days}</table>"
 
@@ -107,7 +108,7 @@ def test_rows_and_cells_out_of_place_are_refused_and_not_lost(page: str) -> None
         read(page.replace(HEADINGS, f"{HEADINGS}<div>").replace("</table>", "</div></table>"))
 
 
-def test_a_table_within_a_cell_is_of_the_cell() -> None:
+def test_a_table_within_a_cell_belongs_to_that_cell() -> None:
     protocol = made(
         "one",
         {

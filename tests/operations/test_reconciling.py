@@ -1,4 +1,4 @@
-"""`strades reconcile`, `adopt` and `ignore`, as a person and a program call them, for a wallet on paper."""
+"""`strades reconcile`, `adopt` and `ignore` of a paper wallet, with text and with JSON output."""
 
 from decimal import Decimal
 from typing import Any
@@ -15,14 +15,14 @@ __all__ = ["mine"]
 
 @pytest.fixture
 def bought(strades: Run, mine: World) -> World:
-    """A wallet that bought 2 at its venue, whose books know it."""
+    """A wallet that bought 2 at its venue and has booked them."""
     assert strades("order", "mine", "BTC_USDT", "2").code == 0
     mine.go_on(2)
     return mine
 
 
 def tamper(mine: World, units: int) -> None:
-    """Somebody puts units into the account at the venue."""
+    """Put units into the account at the venue that no order of ours bought."""
     with psycopg.connect(mine.url) as connection:
         connection.execute("UPDATE trading.paper_venue_positions SET quantity = quantity + %s", [units])
 
@@ -33,7 +33,7 @@ def reconcile(strades: Run, *words: str) -> tuple[int, list[dict[str, Any]]]:
     return answer.code, found
 
 
-def test_what_the_books_lack_is_booked_and_then_nothing_stands(strades: Run, bought: World) -> None:
+def test_a_fill_that_the_books_lack_is_booked_and_leaves_no_finding(strades: Run, bought: World) -> None:
     answer = strades("reconcile", "--json")
     assert (answer.code, answer.document["findings"]) == (0, [])
     [account] = answer.document["accounts"]
@@ -47,15 +47,15 @@ def test_a_finding_is_shown_everywhere_and_holds_the_wallet_until_it_is_settled(
     code, [found] = reconcile(strades, "--wallet", "mine")
     assert code == 1
     assert (found["code"], found["detail"]) == ("holding_differs", "BTC_USDT: expected 2, the account holds 5")
-    shown = strades("reconcile")
-    assert found["finding_id"] in shown.out
-    assert "strades adopt" in shown.out
+    printed = strades("reconcile")
+    assert found["finding_id"] in printed.out
+    assert "strades adopt" in printed.out
     assert strades("wallets", "--json").document["findings"][0]["finding_id"] == found["finding_id"]
     assert strades("context", "--json").document["state"]["findings"][0]["detail"] == found["detail"]
     assert wallet(strades)["state"] == "halted"
     with psycopg.connect(bought.url) as connection:
-        named = f"paper/mine: finding {found['finding_id']} holding_differs: {found['detail']}; {found['advice']}"
-        assert named in wallet_problems(connection, now=bought.now)  # what `strades doctor` says
+        problem = f"paper/mine: finding {found['finding_id']} holding_differs: {found['detail']}; {found['advice']}"
+        assert problem in wallet_problems(connection, now=bought.now)  # what `strades doctor` says
     refused = strades("resume", "--wallet", "mine")
     assert refused.code == 1
     assert f"finding {found['finding_id']} stands: {found['detail']}" in refused.err
@@ -69,16 +69,14 @@ def test_a_finding_is_shown_everywhere_and_holds_the_wallet_until_it_is_settled(
     ]
 
 
-def test_an_adopted_holding_is_bought_at_the_price_that_was_given_or_the_last_close(
-    strades: Run, bought: World
-) -> None:
+def test_an_adopted_holding_is_booked_at_the_given_price_or_the_last_close(strades: Run, bought: World) -> None:
     for words, price in ((("--price", "40"), "40"), ((), "100")):
         tamper(bought, 1)
         [found] = reconcile(strades)[1]
         done = strades("adopt", found["finding_id"], "--wallet", "mine", "--reason", "mine", *words, "--json")
         assert (done.code, done.document["adopted"][0]["finding_id"]) == (0, found["finding_id"])
-        [(at,)] = bought.rows("SELECT price FROM trading.fills ORDER BY recorded_at DESC, price DESC LIMIT 1")
-        assert Decimal(price) in (at, Decimal(40))
+        [(booked_price,)] = bought.rows("SELECT price FROM trading.fills ORDER BY recorded_at DESC, price DESC LIMIT 1")
+        assert Decimal(price) in (booked_price, Decimal(40))
     assert sorted(bought.rows("SELECT price, quantity FROM trading.fills")) == [(40, 1), (100, 1), (100, 2)]
     assert strades("ledger", "verify").code == 0
     assert reconcile(strades) == (0, [])
@@ -96,7 +94,7 @@ def test_an_adopted_holding_is_bought_at_the_price_that_was_given_or_the_last_cl
         (("reconcile", "--wallet", "nobody"), "--wallet: expected that of a wallet that trades"),
     ],
 )
-def test_words_that_cannot_be_used_are_one_line_and_change_nothing(
+def test_invalid_arguments_give_one_error_line_and_change_nothing(
     words: tuple[str, ...], message: str, strades: Run, bought: World
 ) -> None:
     tamper(bought, 3)

@@ -1,4 +1,4 @@
-"""An answer that was cut is no answer: over real HTTP nothing of it is stored, and its question stays open."""
+"""A truncated response counts as failed: over real HTTP none of it is stored, and its request stays due."""
 
 import gzip
 import zlib
@@ -17,7 +17,7 @@ from tests.scrapers.test_fetching import bodies
 from tests.scrapers.test_hostile_answers import errors_by_name, host_urls, on_own_hosts
 
 WHOLE = b"observation_date,DCOILWTICO\n2013-02-25,93.13\n2013-02-26,92.68\n2013-02-27,92.84\n"
-CUT = WHOLE[:-5]  # 2013-02-27,9: a line that looks whole
+CUT = WHOLE[:-5]  # ends with 2013-02-27,9: a plausible value
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/csv\r\n"
 UNTIL_CLOSED = HEAD + b"Connection: close\r\n\r\n"
 PACKED = {
@@ -28,7 +28,7 @@ PACKED = {
 }
 ANSWERS = {
     "until-closed": UNTIL_CLOSED + CUT,
-    "until-closed-whole": UNTIL_CLOSED + WHOLE,  # nothing in it says that it is
+    "until-closed-whole": UNTIL_CLOSED + WHOLE,  # without a length, complete and truncated look the same
     "http-1-0": b"HTTP/1.0 200 OK\r\n\r\n" + CUT,
     "too-long-a-length": HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + CUT,
     "chunk-without-an-end": HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(CUT), CUT),
@@ -41,7 +41,7 @@ ANSWERS = {
 }
 
 
-def test_nothing_of_a_cut_answer_is_stored_and_its_failure_says_why(
+def test_a_truncated_response_is_not_stored_and_its_failure_says_why(
     crawl: Crawl, connection: "psycopg.Connection[tuple[object, ...]]"
 ) -> None:
     answers = on_own_hosts(ANSWERS)
@@ -56,7 +56,7 @@ def test_nothing_of_a_cut_answer_is_stored_and_its_failure_says_why(
     assert connection.execute("SELECT DISTINCT outcome FROM rawsources.fetches").fetchall() == [("failed",)]
 
 
-def test_an_answer_that_was_cut_is_asked_for_again(
+def test_a_truncated_response_is_requested_again(
     crawl: Crawl, connection: "psycopg.Connection[tuple[object, ...]]"
 ) -> None:
     parts = [UNTIL_CLOSED + CUT, response(WHOLE)]
@@ -70,10 +70,10 @@ def test_an_answer_that_was_cut_is_asked_for_again(
     assert bodies(connection) == {"https://h.example/": [WHOLE]}
 
 
-def test_a_csv_that_came_as_long_as_it_said_and_was_cut_before_is_refused_and_asked_for_again(
+def test_a_csv_truncated_before_it_was_served_is_refused_and_requested_again(
     crawl: Crawl, connection: "psycopg.Connection[tuple[object, ...]]", database_url: str
 ) -> None:
-    """A cache that kept what it got says the length of that: HTTP is whole, the file is not."""
+    """A cache that stored a truncated body serves it with that length: a complete response, an incomplete file."""
     url, series = "https://h.example/", {"symbol": "DCOILWTICO"}
     with raw_server({"/h.example/": response(CUT)}) as server:
         done = crawl(ask(url, protocol="fred_csv", given=series), server=server)
@@ -86,10 +86,10 @@ def test_a_csv_that_came_as_long_as_it_said_and_was_cut_before_is_refused_and_as
     assert connection.execute("SELECT count(*) FROM records.observations").fetchone() == (0,)
 
 
-def test_a_robots_txt_that_may_have_been_cut_allows_nothing(
+def test_a_robots_txt_that_may_be_truncated_disallows_everything(
     crawl: Crawl, connection: "psycopg.Connection[tuple[object, ...]]"
 ) -> None:
-    """RFC 9309 2.3.1.4: one that cannot be had disallows all; what was lost of it may have been the rule."""
+    """RFC 9309 2.3.1.4: an unreachable robots.txt disallows everything; the lost part may hold the rule."""
     robots = UNTIL_CLOSED + b"User-agent: *\nDis"
     with raw_server({"/h.example/robots.txt": robots, "/h.example/": response(WHOLE)}) as server:
         done = crawl(ask("https://h.example/", kind="page"), server=server, retries=0)

@@ -243,7 +243,7 @@ def event_lists(draw: st.DrawFn, *kinds: str) -> list[Any]:
     for chosen in draw(st.lists(CHOICES, min_size=10, max_size=50)):
         time += chosen.of(STEPS) * MINUTE_US
         event = chosen.of(makers)(time, chosen)
-        # One action of an instrument at a time: it is told from its fills alone what came of each.
+        # One action of an instrument at a time, since the outcome of each is derived from its fills alone.
         if not (isinstance(event, CorporateAction) and (event.i, event.time) in acted):
             events.append(event)
         if isinstance(event, CorporateAction):

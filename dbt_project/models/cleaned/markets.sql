@@ -1,4 +1,5 @@
--- Venues on one calendar pass on the prices of one exchange. A venue that never closes is a market of its own.
+-- Venues with the same calendar relay the prices of one exchange, so their listings of a symbol are one market. A venue
+-- that never closes is an exchange itself.
 with listings as (
     select
         *,
@@ -7,7 +8,7 @@ with listings as (
                 when '{{ venue }}' then {{ loop.index }}
             {%- endfor %}
             else {{ var('trusted_venues') | length + 1 }}
-        end as place
+        end as venue_trust_rank
     from {{ ref('stg_records__listings') }}
 ),
 
@@ -29,4 +30,7 @@ select
     calendar,
     tick_size
 from ranked
-window by_trust as (partition by symbol, currency, adjustment, calendar, own_market order by place, venue, listing_id)
+window by_trust as (
+    partition by symbol, currency, adjustment, calendar, own_market
+    order by venue_trust_rank, venue, listing_id
+)

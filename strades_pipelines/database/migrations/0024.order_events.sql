@@ -1,8 +1,8 @@
 -- depends: 0018.stale_by_splits 0020.features_by_session
 
--- The one table of how an order may pass from state to state (market/order_states.py holds the same, with the reasons).
+-- The allowed transitions between states of an order (the same as market/order_states.py, which has the reasons).
 CREATE TABLE trading.order_transitions (
-    before text,                              -- NULL: its first event
+    before text,                              -- NULL: no state yet, before the first event
     after  text NOT NULL,
     UNIQUE NULLS NOT DISTINCT (before, after)
 );
@@ -27,19 +27,19 @@ INSERT INTO trading.order_transitions (before, after) VALUES
 ('replaced', 'replaced'), ('replaced', 'filled'),
 ('expired', 'expired'), ('expired', 'filled');
 
--- What an order asks for belongs to its intent; prices are in the listing's currency.
+-- The terms of an order are columns of its intent; prices are in the listing's currency.
 ALTER TABLE trading.intents DROP CONSTRAINT intents_order_type_check;
 ALTER TABLE trading.intents
-ADD COLUMN broker text,                       -- whom it is sent to
+ADD COLUMN broker text,                       -- the broker that it is sent to
 ADD COLUMN limit_price numeric CHECK (limit_price > 0),
 ADD COLUMN stop_price numeric CHECK (stop_price > 0),
-ADD COLUMN trail numeric CHECK (trail > 0),   -- how far the stop stays behind the best price since
+ADD COLUMN trail numeric CHECK (trail > 0),   -- distance of the stop from the best price since the order
 ADD COLUMN time_in_force text NOT NULL DEFAULT 'gtc' CHECK (time_in_force IN ('gtc', 'day', 'ioc', 'fok')),
 ADD COLUMN auction text CHECK (auction IN ('open', 'close')),
 ADD COLUMN reduce_only boolean NOT NULL DEFAULT false,
-ADD COLUMN order_group text,                  -- orders of one group cancel one another
-ADD COLUMN parent_id text REFERENCES trading.intents, -- it waits until that one is filled
-ADD COLUMN send_before timestamptz,           -- later it is too old to be sent
+ADD COLUMN order_group text,                  -- a fill of one order cancels the others of its group (OCO)
+ADD COLUMN parent_id text REFERENCES trading.intents, -- the order that must be filled first
+ADD COLUMN send_before timestamptz,           -- not sent after this instant
 ADD CONSTRAINT intents_order_type_check CHECK (
     order_type = CASE
         WHEN trail IS NOT NULL THEN 'trailing_stop'
@@ -63,16 +63,16 @@ SET broker = coalesce(
 ALTER TABLE trading.intents ALTER COLUMN broker SET NOT NULL;
 CREATE INDEX ON trading.intents (wallet, listing_id, intended_at);
 
--- Everything that happened to an order, in the words of the venue or in ours. trading.orders is made of it.
+-- The event log of orders, from us and from venues. trading.orders is derived from it.
 CREATE TABLE trading.order_events (
     intent_id      text NOT NULL REFERENCES trading.intents,
     sequence       integer NOT NULL,
     state          text NOT NULL,
     filled         numeric NOT NULL,          -- units so far
     venue_order_id text,
-    venue_time     timestamptz,               -- by the venue's clock, where it says one
+    venue_time     timestamptz,               -- by the venue's clock, if the venue states it
     reason         text,
-    message        bytea,                     -- what the venue said, as it came
+    message        bytea,                     -- the venue's message, unchanged
     recorded_at    timestamptz NOT NULL,
     PRIMARY KEY (intent_id, sequence)
 );
@@ -84,10 +84,10 @@ ALTER TABLE trading.orders ALTER COLUMN submitted_at DROP NOT NULL;
 ALTER TABLE trading.orders
 ADD COLUMN sequence integer NOT NULL,
 ADD COLUMN filled numeric NOT NULL;
--- Of many orders few are under way.
+-- Partial index: few of all orders are working.
 CREATE INDEX ON trading.orders (wallet) WHERE state NOT IN ('filled', 'cancelled', 'replaced', 'rejected', 'expired');
 
--- An event is taken only where the order may pass into its state, and becomes the order's present state.
+-- Refuse an event whose transition is not allowed; otherwise its state becomes the current state of the order.
 CREATE FUNCTION trading.apply_order_event() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     known trading.orders;
@@ -156,7 +156,7 @@ WHERE venue_order_id IS NOT NULL OR state NOT IN ('cancelled', 'expired') OR bro
 INSERT INTO trading.order_events (intent_id, state, filled, venue_order_id, reason, recorded_at)
 SELECT
     known.intent_id,
-    -- An order that reduced a position to nothing was called filled, with a part of it left.
+    -- Before, an order that closed a position was set to filled even with a quantity left; now that is cancelled.
     CASE
         WHEN known.state = 'open' THEN 'accepted'
         WHEN known.state = 'filled' AND done.quantity < intent.quantity THEN 'cancelled'
@@ -175,7 +175,7 @@ CROSS JOIN
     ) AS done
 WHERE known.state <> 'submitting';
 
--- From here on only events change an order.
+-- From here on orders are changed only by inserting events.
 CREATE FUNCTION trading.refuse_direct_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF pg_trigger_depth() < 2 THEN
@@ -186,10 +186,10 @@ END $$;
 CREATE TRIGGER only_by_events BEFORE INSERT OR UPDATE OR DELETE ON trading.orders
 FOR EACH ROW EXECUTE FUNCTION trading.refuse_direct_change();
 
--- When an order that is under way is worth another question to its venue: the loop's own clock.
+-- When to ask the venue of a working order for its state again.
 CREATE TABLE trading.order_attempts (
     intent_id       text PRIMARY KEY REFERENCES trading.intents,
-    attempts        integer NOT NULL CHECK (attempts > 0), -- in a row without an answer that settled it
+    attempts        integer NOT NULL CHECK (attempts > 0), -- consecutive attempts without a conclusive answer
     attempted_at    timestamptz NOT NULL,
     next_attempt_at timestamptz NOT NULL
 );
@@ -210,10 +210,10 @@ FROM numbered
 WHERE numbered.decision_id = decision.decision_id AND numbered.ordinal <> decision.ordinal;
 ALTER TABLE signals.decisions ADD CONSTRAINT one_decision_an_instant
 UNIQUE (wallet, strategy, listing_id, decided_at, ordinal);
--- What an order of the strategy's own asks for; NULL where a target is decided.
+-- The terms of an explicit order of the strategy; NULL if the decision is a target.
 ALTER TABLE signals.decisions
 ADD COLUMN order_request jsonb;
--- Decisions that have neither an intent nor a refusal yet are found among all that were ever made.
+-- Whether a decision has neither an intent nor a refusal yet; indexed, since nearly all of them have.
 ALTER TABLE signals.decisions
 ADD COLUMN is_pending boolean NOT NULL DEFAULT true;
 UPDATE signals.decisions AS decision SET is_pending = false
@@ -236,17 +236,17 @@ CREATE TRIGGER settle_decision AFTER INSERT ON trading.intents
 FOR EACH ROW EXECUTE FUNCTION trading.settle_decision();
 CREATE TRIGGER settle_decision AFTER INSERT ON trading.refusals
 FOR EACH ROW EXECUTE FUNCTION trading.settle_decision();
--- What a strategy, or a person, no longer wants: it is never sent, or cancelled at its venue.
+-- Requests of a strategy or a person to cancel: an unsent order is never sent, a sent one is cancelled at its venue.
 CREATE TABLE trading.cancel_requests (
     decision_id  text PRIMARY KEY REFERENCES signals.decisions,
     requested_at timestamptz NOT NULL,
     requested_by text NOT NULL,
     recorded_at  timestamptz NOT NULL
 );
--- A decision that came out otherwise when its instant was stepped through again, on inputs that were late or revised.
--- The first one stands, since its order may be filled; a standing difference becomes a decision of the present.
+-- A decision that differed when its instant was processed again with late or revised inputs. The first decision stays
+-- valid, since its order may be filled; a difference that remains is decided at the present instant.
 CREATE TABLE signals.remade_decisions (
-    decision_id text NOT NULL REFERENCES signals.decisions, -- the one that stands
+    decision_id text NOT NULL REFERENCES signals.decisions, -- the first decision, which stays valid
     target      double precision NOT NULL,
     trigger_id  text NOT NULL,
     inputs      jsonb NOT NULL,
@@ -265,7 +265,7 @@ ADD COLUMN broker text;
 UPDATE trading.wallets SET broker = mode;
 ALTER TABLE trading.wallets ALTER COLUMN broker SET NOT NULL;
 
--- The paper venue keeps orders of every kind, and fills them by the rules of the backtest's simulated broker.
+-- The paper venue stores orders of all types and fills them by the rules of the backtest's simulated broker.
 CREATE TABLE trading.paper_venue_accounts (
     account text PRIMARY KEY,
     cash    numeric NOT NULL
@@ -274,7 +274,7 @@ CREATE TABLE trading.paper_venue_positions (
     account    text NOT NULL REFERENCES trading.paper_venue_accounts,
     listing_id integer NOT NULL,
     quantity   numeric NOT NULL DEFAULT 0,
-    matched_to timestamptz,                   -- the newest open time of a bar that orders were matched with
+    matched_to timestamptz,                   -- open time of the newest bar that orders were matched with
     PRIMARY KEY (account, listing_id)
 );
 CREATE TABLE trading.paper_venue_fills (
@@ -327,7 +327,7 @@ DROP COLUMN fee,
 DROP COLUMN bar_interval,
 DROP COLUMN bar_open_time;
 ALTER TABLE trading.paper_venue_orders
-ADD COLUMN sequence bigint NOT NULL GENERATED ALWAYS AS IDENTITY, -- in which the venue took them
+ADD COLUMN sequence bigint NOT NULL GENERATED ALWAYS AS IDENTITY, -- the order in which the venue accepted them
 ADD COLUMN filled numeric NOT NULL DEFAULT 0,
 ADD COLUMN limit_price numeric,
 ADD COLUMN stop_price numeric,
@@ -337,7 +337,7 @@ ADD COLUMN auction text,
 ADD COLUMN reduce_only boolean NOT NULL DEFAULT false,
 ADD COLUMN order_group text,
 ADD COLUMN parent_id text REFERENCES trading.paper_venue_orders,
-ADD COLUMN matching jsonb,                    -- where the simulated broker stands with it
+ADD COLUMN matching jsonb,                    -- state of the simulated broker for this order
 ADD CONSTRAINT paper_venue_orders_state_check
 CHECK (state IN ('waiting', 'open', 'filled', 'rejected', 'cancelled', 'expired'));
 UPDATE trading.paper_venue_orders SET filled = quantity

@@ -1,6 +1,6 @@
 -- depends: 0024.order_events
 
--- What a person asked of the trading side: who, when, why, and what came of it.
+-- Commands of people to the trading side: who, when, why, and the outcome.
 CREATE TABLE trading.commands (
     command_id   bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     kind         text NOT NULL CHECK (kind IN ('halt', 'resume', 'cancel', 'flatten', 'order', 'adopt', 'ignore')),

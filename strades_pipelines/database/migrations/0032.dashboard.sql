@@ -5,7 +5,7 @@
 GRANT USAGE ON SCHEMA rawsources, records, features, predictions, signals, trading, results, ops TO strades_dashboard;
 GRANT SELECT ON ALL TABLES IN SCHEMA rawsources, records, features, predictions, signals, trading, results, ops
 TO strades_dashboard;
--- It asks for something by a row here, and can say nothing of what came of it.
+-- The dashboard inserts commands here, but cannot write their outcomes.
 GRANT INSERT (kind, scope, name, requested_by, requested_at, reason, arguments) ON trading.commands TO strades_dashboard;
 
 -- When a source was last fetched is asked by each page.

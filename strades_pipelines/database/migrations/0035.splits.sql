@@ -1,6 +1,6 @@
 -- depends: 0032.dashboard
 
--- The splits of each listing, which are those of its market: a page that passes on the prices of an exchange tells of none.
+-- The splits of each listing, which are those of its market: a venue that relays an exchange's prices may state none.
 CREATE VIEW records.market_splits AS
 SELECT DISTINCT ON (own.listing_id, split.ex_date)
     own.listing_id,

@@ -1,7 +1,7 @@
 -- depends: 0036.finite_times_of_commands
 
 -- What somebody wants to change of the data, asked for in the dashboard: a file to take in, a record written by hand, the
--- correction of one. Once an admin accepts it, `strades up` carries it out and writes what came of it.
+-- correction of one. Once an admin accepts it, `strades up` carries it out and writes the outcome.
 CREATE TABLE ops.data_requests (
     request_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     request_key  uuid NOT NULL UNIQUE,        -- of the form: the same form sent twice is one request
@@ -14,7 +14,7 @@ CREATE TABLE ops.data_requests (
     given        jsonb NOT NULL,              -- what the bytes do not say: symbol, venue, interval, ...
     file_name    text NOT NULL,
     body         bytea NOT NULL,              -- as it was sent; empty once the bytes are in rawsources.bodies
-    outcome      text,                        -- null: it waits; else what came of it
+    outcome      text,                        -- null while it waits
     fetch_id     bigint,                      -- under which the bytes were stored
     finished_at  timestamptz,
     CONSTRAINT a_body_has_at_most_8_mib CHECK (octet_length(body) <= 8388608),
@@ -42,7 +42,7 @@ CREATE TABLE ops.data_verdicts (
     CHECK (decided_at BETWEEN '2000-01-01Z' AND '2200-01-01Z')
 );
 
--- The dashboard asks and answers, and can say nothing of what came of it.
+-- The dashboard inserts and decides requests, but cannot write outcomes.
 GRANT INSERT (
     request_key, kind, requested_by, requested_at, reason, protocol, source, given, file_name, body
 ) ON ops.data_requests TO strades_dashboard;

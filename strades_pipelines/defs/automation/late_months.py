@@ -26,7 +26,7 @@ ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 rework_months_job = dg.define_asset_job(
     "rework_months_job",
     selection=dg.AssetSelection.groups("cleaned", "features", "predictions"),
-    description="Works through past months whose records came or changed after they were worked through.",
+    description="Recomputes past months of which records came or changed after they were computed.",
 )
 
 

@@ -1,4 +1,4 @@
-"""What happens by itself besides the clock: data moves on, and decisions are traded."""
+"""Sensors: one materializes assets whose upstream data changed, one trades decisions that wait."""
 
 import dagster as dg
 
@@ -9,7 +9,7 @@ from strades_pipelines.market.ids import base32_id
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 
-# Also where a step failed, as all do whose database goes away: nothing else would ask for the same work again.
+# Retries failed steps too, which is what a lost database leaves: the sensor does not request the same work again.
 RETRIED = {"dagster/retry_on_asset_or_op_failure": "true"}
 
 data_sensor = dg.AutomationConditionSensorDefinition(
@@ -17,7 +17,7 @@ data_sensor = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.all(),
     default_status=SENSOR_STATUS,
     minimum_interval_seconds=settings().sensor_seconds,
-    description="Works through the layers when the data before them changed.",
+    description="Materializes assets when their upstream data changed.",
     run_tags={"strades/run": "data", PRIORITY: "1"} | RETRIED,
 )
 
@@ -26,10 +26,10 @@ data_sensor = dg.AutomationConditionSensorDefinition(
     job=EXECUTE_JOB,
     minimum_interval_seconds=settings().sensor_seconds,
     default_status=SENSOR_STATUS,
-    description="Launches the execution job when a wallet has decisions that wait for it.",
+    description="Launches the execution job when decisions or orders of a wallet wait for it.",
 )
 def trade_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run for each new state of what waits; the database decides that a decision is one order."""
+    """Request one run for each new set of waiting decisions and orders; the database admits one order a decision."""
     with database.connect() as connection:
         batch = waiting(connection, now=settings().now())
     if not batch:
@@ -41,5 +41,5 @@ def trade_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.
 
 
 def defs() -> dg.Definitions:
-    """The sensors that move data and trade."""
+    """The sensors of data and of trading."""
     return dg.Definitions(sensors=[data_sensor, trade_sensor])

@@ -1,4 +1,4 @@
-"""What came of it: equity curves and statistics of every wallet and listing, beside buy and hold.
+"""Specs of results: equity curves and statistics of every wallet and listing, beside buy and hold.
 
 They are made in the step that trades: signals, trading and results of a wallet come from one stepping.
 """

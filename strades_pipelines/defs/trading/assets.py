@@ -104,7 +104,7 @@ class TradeConfig(dg.Config):
 def trading(
     context: dg.AssetExecutionContext, config: TradeConfig, database: Database
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Step the wallets' strategies, execute what waits, measure what came of it: as far as each of it is wanted."""
+    """Step the strategies of wallets, execute waiting orders, compute results: the parts that are selected."""
     selected = context.selected_asset_keys
     layers = {asset.path[0] for asset in selected}
     file = read_wallets(settings().wallets)

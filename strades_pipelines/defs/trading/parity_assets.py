@@ -1,11 +1,11 @@
-"""The nightly question whether backtest and replay are one, asked about a wallet that is new."""
+"""The nightly comparison of `strades backtest` with the replay of one new wallet."""
 
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from strades_pipelines.brokerage.parity import Question, backtest, compare, question
+from strades_pipelines.brokerage.parity import BacktestInputs, backtest, compare, read_backtest_inputs
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.trading_rows import insert
 from strades_pipelines.brokerage.wallets import WalletTemplate
@@ -25,32 +25,32 @@ def ask(
     end: datetime,
     now: datetime,
 ) -> None:
-    """Compare the first replayed wallet that can be; a wallet that was compared has the same fills for good. Commits.
+    """Compare the first comparable wallet, if it is new: the fills of a replay never change. Commits.
 
     Raises:
-        Failure: for a frame that is not fit to be handed on.
-        RuntimeError: when the command fails.
+        Failure: a frame is invalid.
+        RuntimeError: the command failed.
     """
     for template, wallet in replayed:
         if connection.execute("SELECT 1 FROM results.parity WHERE wallet = %s", [wallet]).fetchone():
             return
-        asked = question(adbc, template, wallet, start=start, end=end)
-        if asked is not None:
-            _answer(connection, asked, now)
+        inputs = read_backtest_inputs(adbc, template, wallet, start=start, end=end)
+        if inputs is not None:
+            _record_parity(connection, inputs, now)
             return
 
 
-def _answer(connection: Connection, asked: Question, now: datetime) -> None:
-    for name, frame in asked.frames.items():
+def _record_parity(connection: Connection, inputs: BacktestInputs, now: datetime) -> None:
+    for name, frame in inputs.frames.items():
         validate_frame(bars_type(), name, frame)
     with TemporaryDirectory(prefix="strades-parity-") as folder:
-        found = compare(connection, asked.wallet, backtest(asked, Path(folder)))
+        parity = compare(connection, inputs.wallet, backtest(inputs, Path(folder)))
     row = {
-        "wallet": asked.wallet,
-        "replay_fills": found.replay_fills,
-        "backtest_fills": found.backtest_fills,
-        "differing": len(found.only_replay) + len(found.only_backtest),
-        "detail": found.detail,
+        "wallet": inputs.wallet,
+        "replay_fills": parity.replay_fills,
+        "backtest_fills": parity.backtest_fills,
+        "differing": len(parity.only_replay) + len(parity.only_backtest),
+        "detail": parity.detail,
         "recorded_at": now,
     }
     insert(connection, "results.parity", row)

@@ -20,7 +20,7 @@ ORDER = {"symbol": "AAPL", "qty": "10", "side": "buy", "type": "limit", "time_in
 
 @pytest.fixture(autouse=True)
 def market(alpaca: Venue) -> None:
-    """AAPL stands at 100."""
+    """AAPL is quoted at 100."""
     price(alpaca, "100")
 
 
@@ -30,7 +30,7 @@ def alpaca_reply(venue: Venue, method: str, path: str, body: Any = None, **query
 
 
 def json_of(venue: Venue, method: str, path: str, body: Any = None, **query: str) -> Any:
-    """The JSON of an answer that is no refusal."""
+    """The JSON of an answer, which must not be a refusal."""
     reply = alpaca_reply(venue, method, path, body, **query)
     assert reply.status < 300, reply.body
     return json.loads(reply.body)
@@ -59,7 +59,7 @@ def json_of(venue: Venue, method: str, path: str, body: Any = None, **query: str
         ({"client_order_id": "x" * 129}, 422, 40010001, "client_order_id must be no more than 128 characters"),
     ],
 )
-def test_a_refusal_has_alpacas_status_code_and_words(
+def test_a_refusal_has_alpacas_status_code_and_message(
     alpaca: Venue, change: dict[str, Any], status: int, code: int, message: str
 ) -> None:
     body = {name: value for name, value in {**ORDER, **change}.items() if value is not None}
@@ -142,5 +142,5 @@ def test_stocks_clock_and_operations(alpaca: Venue) -> None:
 
 
 def alpaca_operation(venue: Venue, method: str, path: str) -> Operation | None:
-    """What the venue takes a request for."""
+    """The operation by which the venue classifies a request, for limits and faults."""
     return venue.api.operation(Request(method, path, "", {}, b""))

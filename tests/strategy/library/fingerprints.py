@@ -1,8 +1,8 @@
-"""Regression fingerprints: what the library's strategies come to on real bars, from our own output.
+"""Regression fingerprints: results of the library's strategies on real bars, computed by this code itself.
 
-They say only that something changed, never that it is right. After a change that is meant, rewrite them and read the
-difference: `python -m tests.strategy.library.fingerprints [STRATEGY...]`. Those on recorded bars are taken where the
-shared data is beside the project (STRADES_SHARED), and stay as they are elsewhere.
+They detect a change of results, and do not prove a result right. After an intended change, rewrite them and read the
+diff: `python -m tests.strategy.library.fingerprints [STRATEGY...]`. Fingerprints on recorded bars are recomputed only
+where the shared data is beside the project (STRADES_SHARED).
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from tests.strategy.library.running import run
 from tests.strategy.library.test_compiled import SEVERAL
 
 FILE = Path(__file__).with_name("fingerprints.toml")
-# Files below data/ohlcv beside the project, and how long their bars last; "stocks" are packaged.
+# Files below data/ohlcv beside the project, and the interval of their bars; "stocks" are packaged.
 RECORDED = {
     "bitcoin_days": ("crypto/coinbase_btcusd_1d.csv.gz", DAY),
     "ibm_minutes": ("equity/ibm_1m.csv.gz", MINUTE),
@@ -54,12 +54,12 @@ class Case:
         file, step = RECORDED[self.data]
         return [recorded(SHARED / "data" / "ohlcv" / file, step)]
 
-    def is_at_hand(self) -> bool:
-        """Whether its bars are on this machine."""
+    def has_bars(self) -> bool:
+        """Whether the bars of the data set are on this machine."""
         return self.data == "stocks" or (SHARED / "data" / "ohlcv" / RECORDED[self.data][0]).exists()
 
-    def take(self) -> dict[str, Any]:
-        """The fingerprint."""
+    def compute(self) -> dict[str, Any]:
+        """Backtest the strategy and return the fingerprint of the result."""
         result = run(strategies()[self.strategy](), self.bars())
         change = returns.simple_returns(result.equity)
         return {
@@ -74,7 +74,7 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """Every strategy on the packaged stocks; those for one instrument on the recorded bars too."""
+    """Every strategy on the packaged stocks; strategies of one instrument on the recorded bars too."""
     for name in sorted(strategies()):
         yield Case(name, "stocks")
         for data in RECORDED if name not in SEVERAL else ():
@@ -83,22 +83,22 @@ def cases() -> Iterator[Case]:
 
 
 @cache
-def known() -> dict[str, dict[str, Any]]:
-    """The fingerprints of the file, by the names of their cases."""
+def stored_fingerprints() -> dict[str, dict[str, Any]]:
+    """The fingerprints in fingerprints.toml, by case name."""
     tables = tomllib.loads(FILE.read_text())
     return {f"{strategy}.{data}": value for strategy, rows in tables.items() for data, value in rows.items()}
 
 
 def main(strategies_named: Sequence[str]) -> None:
-    """Take the fingerprints of these strategies anew, of all where none is named."""
-    before = known()
+    """Recompute the fingerprints of these strategies, or of all, and rewrite the file."""
+    stored = stored_fingerprints()
     lines = [
-        "# Regression fingerprints, taken from our own output only to notice changes: they prove nothing right.",
+        "# Regression fingerprints, computed by this code itself: they detect changes, they prove no result right.",
         "# Rewritten by: python -m tests.strategy.library.fingerprints",
     ]
     for case in cases():
-        taken = case.is_at_hand() and (not strategies_named or case.strategy in strategies_named)
-        values = case.take() if taken else before.get(case.name)
+        is_recomputed = case.has_bars() and (not strategies_named or case.strategy in strategies_named)
+        values = case.compute() if is_recomputed else stored.get(case.name)
         if values is not None:
             lines += ["", f"[{case.name}]", *(f"{name} = {_toml(value)}" for name, value in values.items())]
     FILE.write_text("\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""Which account at a venue of ccxt's orders go to: its address and its keys."""
+"""Open the account at a ccxt venue that orders go to: its URL and its API keys."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,22 +9,23 @@ from strades_pipelines.brokerage.brokers.ccxt.client import Client
 from strades_pipelines.settings import SettingsError, missing_secret, secret, settings
 from strades_pipelines.system.secret_values import remember_secret
 
-# What ccxt calls a credential, and the end of its name in the environment: GATE_API_KEY, GATE_SECRET_KEY.
+# ccxt's name of a credential, and the suffix of its environment variable: GATE_API_KEY, GATE_SECRET_KEY.
 CREDENTIALS = {"apiKey": "API_KEY", "secret": "SECRET_KEY", "password": "PASSWORD", "uid": "UID"}
-# Of the first account at the sandbox's venue, which speaks as Gate.io; they open nothing else.
+# Keys of the first account at the sandbox's venue, which imitates Gate.io; useless anywhere else.
 SANDBOX_KEYS = {"apiKey": "sandbox-key", "secret": "sandbox-secret"}
 SANDBOX_PATHS = {"gate": "api.gateio.ws/api/v4", "gateio": "api.gateio.ws/api/v4"}
 
 
 def open_account(venue: str, symbols: Mapping[int, str], *, is_live: bool) -> CcxtBroker:
-    """The broker of the account whose keys are in the environment; in the sandbox, of the sandbox's first account.
+    """The broker of the account whose keys are in the environment, or of the sandbox's first account.
 
     Args:
-        venue: ccxt's name of it.
-        is_live: at the venue itself; else at its test network.
+        venue: as ccxt names it.
+        symbols: the venue's symbol by listing id.
+        is_live: trade at the venue itself, not at its test network.
 
     Raises:
-        SettingsError: ccxt does not know the venue, it has no test network, a key is not set, or cannot be one.
+        SettingsError: ccxt does not know the venue, it has no test network, or a key is missing or malformed.
     """
     if settings().world == "sandbox":
         return CcxtBroker(_sandbox_client(venue, settings().sandbox_url), symbols)
@@ -32,7 +33,7 @@ def open_account(venue: str, symbols: Mapping[int, str], *, is_live: bool) -> Cc
 
 
 def new_stream_exchange(venue: str, *, is_live: bool) -> Any:
-    """ccxt.pro's client of the same account, for its streams.
+    """A ccxt.pro client of the same account, for its streams.
 
     Raises:
         SettingsError: as for `open_account`.
@@ -51,7 +52,7 @@ def new_stream_exchange(venue: str, *, is_live: bool) -> Any:
 
 
 def new_exchange(venue: str, configuration: Mapping[str, Any]) -> Any:
-    """ccxt's client of a venue.
+    """A ccxt client of a venue.
 
     Raises:
         SettingsError: ccxt does not know it.
@@ -64,10 +65,10 @@ def new_exchange(venue: str, configuration: Mapping[str, Any]) -> Any:
 
 
 def sandbox_urls(venue: str, url: str) -> Mapping[str, Any]:
-    """The addresses of a venue as the sandbox has them, in ccxt's configuration.
+    """The sandbox's URLs for a venue, as ccxt's configuration `urls`.
 
     Raises:
-        SettingsError: the sandbox does not speak as that venue.
+        SettingsError: the sandbox does not imitate that venue.
     """
     if venue not in SANDBOX_PATHS:
         raise SettingsError(f"broker: the sandbox speaks as ccxt:{' and ccxt:'.join(SANDBOX_PATHS)}, was {venue!r}")
@@ -78,7 +79,7 @@ def sandbox_urls(venue: str, url: str) -> Mapping[str, Any]:
     return {"api": addresses | {"spot": stream}}
 
 
-# A client is kept for as long as the process lives: it reads the venue's list of markets once, not in every pass.
+# Cached for the life of the process: a client reads the venue's list of markets once, not in every pass.
 @cache
 def _sandbox_client(venue: str, url: str) -> Client:
     return Client(new_exchange(venue, {**SANDBOX_KEYS, "urls": sandbox_urls(venue, url)}))
@@ -90,7 +91,7 @@ def _client(venue: str, is_live: bool) -> Client:
 
 
 def _with_account(exchange: Any, venue: str, *, is_live: bool) -> Any:
-    """The exchange at the right network, with the keys of the environment."""
+    """Select the exchange's network, and set the keys of the environment."""
     if not is_live:
         if not exchange.urls.get("test"):
             raise SettingsError(f"broker: {venue} has no test network, so no wallet can trade there in the mode paper")

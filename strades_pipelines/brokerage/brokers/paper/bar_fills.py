@@ -84,7 +84,7 @@ class PaperFill:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What came of matching: the fills in their order, the orders that go on, and how the others ended and why."""
+    """The result of matching: the fills in order, the working orders, and how and why the other orders ended."""
 
     fills: Sequence[PaperFill]
     working: Sequence[PaperOrder]
@@ -139,7 +139,7 @@ class PaperMatcher:
             self._restore(order)
 
     def match(self, bars: Sequence[Bar]) -> Matched:
-        """Step through final bars, in the order in which they became known, and say what came of the orders."""
+        """Match orders with final bars, in the order in which these became known, and return the result."""
         for bar in bars:
             self._journal.bar = bar
             times = microseconds(bar.knowledge_time), microseconds(bar.open_time)
