@@ -19,12 +19,13 @@ from strades_pipelines.database.connection import advisory_lock, embedded_server
 from strades_pipelines.database.psql import libpq_variables
 from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.database.sizes import folder_size
+from strades_pipelines.database.timelines import taken_over, timeline_at
 from strades_pipelines.database.wal_archive import base_backups, segments
 from strades_pipelines.database.wal_segment import SUFFIX
 from strades_pipelines.settings import settings
 
 FULL_EVERY = timedelta(days=7)
-KEPT_CHAINS = 2  # so that there are always one to two weeks to go back to
+KEPT_FOR = timedelta(days=7)  # how far back one can always go
 NAME = "%Y%m%dT%H%M%SZ"
 FULL, INCREMENT = "-full", "-increment"
 
@@ -56,7 +57,9 @@ def take_base_backup(server: EmbeddedServer, *, full: bool = False, progress: Pr
         for left_by_a_kill in base_backups(archive).glob("*.part"):
             shutil.rmtree(left_by_a_kill)
         begun = datetime.now(UTC)
-        parent = None if full else _parent(archive, _identity(connection), now=begun)
+        identity = _identity(connection)
+        _check_timeline(archive, identity[1])
+        parent = None if full else _parent(archive, identity, now=begun)
         progress(f"copying {'what changed' if parent else 'all'}")
         part = base_backups(archive) / "new.part"
         fault = _copy(server, part, parent)
@@ -69,7 +72,7 @@ def take_base_backup(server: EmbeddedServer, *, full: bool = False, progress: Pr
         ended = datetime.now(UTC)
         stamp = (ended + timedelta(seconds=1)).strftime(NAME)
         folder = part.rename(part.with_name(stamp + (INCREMENT if parent else FULL)))
-        _delete_old(server, archive)
+        _delete_old(server, archive, now=ended)
     return BaseBackup(folder, parent is None, folder_size(folder), (ended - begun).total_seconds())
 
 
@@ -126,6 +129,15 @@ def _identity(connection: psycopg.Connection[Any]) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
+def _check_timeline(archive: Path, timeline: int) -> None:
+    """Raise BackupError where a server that was recovered from the archive took over, and this is the one before it."""
+    if (newest := timeline_at(archive, None)) > timeline:
+        raise BackupError(
+            f"{archive}: a recovered server took over (timeline {newest}; this one is on {timeline}): name another "
+            "folder in STRADES_ARCHIVE"
+        )
+
+
 def _parent(archive: Path, identity: tuple[int, int], *, now: datetime) -> Path | None:
     """The backup that an increment can build on; None where a full one is due.
 
@@ -153,22 +165,41 @@ def _copy(server: EmbeddedServer, folder: Path, parent: Path | None) -> str | No
     return first_error(done.stderr) if done.returncode else None
 
 
-def _delete_old(server: EmbeddedServer, archive: Path) -> None:
-    """Delete all but the newest chains, and the segments of before them.
+def _delete_old(server: EmbeddedServer, archive: Path, *, now: datetime) -> None:
+    """Delete the chains that nobody needs for the last week, and the segments of before those that stay.
 
     Increments go before what they build on: what a kill leaves is a shorter chain, never increments of another one.
     """
     found = chains(archive)
-    for chain in found[:-KEPT_CHAINS]:
+    old = superseded(found, now=now, switched=max(taken_over(archive).values(), default=None))
+    for chain in old:
         for folder in reversed(chain):
             shutil.rmtree(folder)
-    first = first_segment(found[-KEPT_CHAINS:])
+    first = first_segment(found[len(old) :])
     done = server.run("pg_archivecleanup", f"--strip-extension={SUFFIX}", str(segments(archive)), first)
     if done.returncode:
         raise BackupFailed(f"pg_archivecleanup failed: {first_error(done.stderr)}")
 
 
+def superseded(found: Sequence[list[Path]], *, now: datetime, switched: datetime | None) -> Sequence[list[Path]]:
+    """The oldest chains, without which every moment of the last `KEPT_FOR` can still be recovered.
+
+    Args:
+        found: chains, oldest first.
+        switched: when the newest timeline was taken over. A chain of before that may have been taken behind the moment
+            that was recovered: it leads to none of the new timeline.
+    """
+    begun = [taken_at(chain[0]) for chain in found]
+    reaching = [
+        index for index, time in enumerate(begun) if time <= now - KEPT_FOR and (switched is None or time > switched)
+    ]
+    return found[: reaching[-1]] if reaching else []
+
+
 def first_segment(kept: Sequence[Sequence[Path]]) -> str:
-    """The WAL segment at which the recovery of the oldest of some chains begins."""
-    label = (kept[0][0] / "backup_label").read_text()
-    return label.partition("(file ")[2].partition(")")[0]
+    """The WAL segment before which some chains need none.
+
+    pg_archivecleanup looks at no timeline, and a new one begins at lower numbers than the one it left had come to.
+    """
+    labels = [(folder / "backup_label").read_text() for chain in kept for folder in chain]
+    return min((label.partition("(file ")[2].partition(")")[0] for label in labels), key=lambda name: name[8:])

@@ -11,7 +11,8 @@ import psycopg
 
 from strades_pipelines.database.backup import BackupError, BackupFailed, Progress, first_error
 from strades_pipelines.database.base_backup import chains, taken_at
-from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.database.server import EmbeddedServer, ServerError
+from strades_pipelines.database.timelines import is_on_timeline, timeline_at
 from strades_pipelines.database.wal_archive import recovery_options
 
 POLL_SECONDS = 0.1
@@ -42,27 +43,34 @@ def recover(archive: Path, folder: Path, password: Path, *, at: datetime | None,
         raise BackupError(f"{folder}: expected a new folder, was there already")
     if not password.exists():
         raise BackupError(f"{password}: expected the password of the server that was backed up; put the file back")
-    begun, chain = time.monotonic(), chain_before(archive, at)
+    begun, timeline = time.monotonic(), timeline_at(archive, at)
+    chain = chain_before(archive, at, timeline)
     folder.mkdir(mode=0o755)
-    server = EmbeddedServer(folder, recovery=tuple(recovery_options(archive, at)))
+    server = EmbeddedServer(folder, recovery=tuple(recovery_options(archive, at, timeline)))
     progress(f"putting {len(chain)} base backups together" if len(chain) > 1 else "copying the base backup")
     _combine(chain, server)
     shutil.copyfile(password, folder / "password", follow_symlinks=False)
     (folder / "password").chmod(0o600)
     progress("replaying WAL")
-    server.start()
+    try:
+        server.start()
+    except ServerError as error:
+        raise BackupFailed(f"the recovery ended: {error}") from None
     _wait_for_promotion(server)
     return Recovery(server, chain[-1].name, time.monotonic() - begun)
 
 
-def chain_before(archive: Path, at: datetime | None) -> list[Path]:
-    """The newest base backup that was finished by `at`, after those that it builds on.
+def chain_before(archive: Path, at: datetime | None, timeline: int) -> list[Path]:
+    """The newest base backup of a timeline that was finished by `at`, after those that it builds on.
 
     Raises:
         BackupError: there is none.
     """
     found = chains(archive)
-    before = [[each for each in chain if at is None or taken_at(each) <= at] for chain in found]
+    before = [
+        [each for each in chain if (at is None or taken_at(each) <= at) and is_on_timeline(each, archive, timeline)]
+        for chain in found
+    ]
     usable = [chain for chain in before if chain]
     if not usable:
         oldest = f"{taken_at(found[0][0]):%Y-%m-%dT%H:%M:%SZ}" if found else "never: take one first"

@@ -5,6 +5,7 @@ commands. PostgreSQL refuses to run as root, so a root user's server belongs to 
 """
 
 import fcntl
+import logging
 import os
 import re
 import secrets
@@ -27,6 +28,7 @@ import psycopg
 from strades_pipelines.database.wal_archive import archive_options, make_archive
 from strades_pipelines.system.child_environment import for_programs
 
+logger = logging.getLogger(__name__)
 UNPRIVILEGED = 65534
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 START_ATTEMPTS, START_SECONDS = 20, 60.0
@@ -156,7 +158,7 @@ class EmbeddedServer:
 
     def _start_locked(self) -> None:
         if self.archive is not None:
-            make_archive(self.archive, self.data)
+            self._prepare_archive(self.archive)
         (self.folder / "initdb.password").unlink(missing_ok=True)  # left by a killed start of an older version
         message = ""
         for _ in range(START_ATTEMPTS):
@@ -170,6 +172,20 @@ class EmbeddedServer:
             # After kill -9 the old postmaster stays a zombie for a second or two; its backends end in their own time.
             time.sleep(2.0 if "still in use" in message else 0.3)
         raise ServerError(f"PostgreSQL in {self.data} did not start: {message}; see {self._log()}")
+
+    def _prepare_archive(self, archive: Path) -> None:
+        """Make the archive; one that cannot be reached keeps nobody from working: the server keeps its WAL meanwhile.
+
+        Raises:
+            ServerError: another server, recovered from it, works with it.
+        """
+        try:
+            other = make_archive(archive, self.data, self.folder / "archives")
+        except OSError as error:
+            logger.warning("WAL is not archived until STRADES_ARCHIVE can be reached: %s", error)
+            return
+        if other is not None:
+            raise ServerError(f"{other}: another recovered server took over; name another folder in STRADES_ARCHIVE")
 
     def _recovers(self) -> bool:
         """Whether a server that runs there already comes to answer; False when there is none, or it ends.

@@ -26,11 +26,12 @@ def archive_options(archive: Path) -> list[str]:
     ]
 
 
-def recovery_options(archive: Path, at: datetime | None) -> list[str]:
-    """The server's options for recovery up to `at` (aware), or to the end of the archive, and for work after it."""
+def recovery_options(archive: Path, at: datetime | None, timeline: int) -> list[str]:
+    """The server's options for recovery up to `at` (aware), or to a timeline's end, and for work after it."""
     target = [] if at is None else ["-c", f"recovery_target_time={at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f+00}"]
     command = _command("restore", "%f", "%p", segments(archive))
-    return ["-c", f"restore_command={command}", "-c", "recovery_target_action=promote", *target]
+    options = [f"restore_command={command}", "recovery_target_action=promote", f"recovery_target_timeline={timeline}"]
+    return [word for option in options for word in ("-c", option)] + target
 
 
 def segments(archive: Path) -> Path:
@@ -43,13 +44,45 @@ def base_backups(archive: Path) -> Path:
     return archive / "base"
 
 
-def make_archive(archive: Path, data: Path) -> None:
-    """Make the folders of the archive, for the owner of the server's data alone."""
+def make_archive(archive: Path, data: Path, note: Path) -> Path | None:
+    """Make the archive's folders, for the owner of the server's data alone, and archive its timelines' histories.
+
+    With its history a timeline's number is taken: whoever recovers next takes another. A recovered server archives
+    nothing until it takes over, so a drill takes none.
+
+    Args:
+        note: a file of the server, which names the archives that it works with. Where such a one is gone, its disk is
+            not mounted: another in its place would fill the system's.
+
+    Returns:
+        The archived history of another server that took over with a timeline of the same number, if there is one.
+
+    Raises:
+        OSError: it cannot be reached.
+    """
+    known = note.read_text().splitlines() if note.exists() else []
+    if not segments(archive).is_dir() and str(archive) in known:
+        raise FileNotFoundError(f"{archive} is gone: is its disk mounted? For a new archive remove {note}")
     owner = data.stat()
     for folder in (archive, segments(archive), base_backups(archive)):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:
             os.chown(folder, owner.st_uid, owner.st_gid)
+    histories = sorted((data / "pg_wal").glob("*.history"))
+    for history in histories:
+        copy = segments(archive) / (history.name + wal_segment.SUFFIX)
+        # Two recoveries to one moment write the same history: a server's newest is its own where it archived it itself.
+        if history == histories[-1] and str(archive) not in known and copy.exists():
+            return copy
+        try:
+            wal_segment.archive(history, segments(archive))
+        except FileExistsError:
+            return copy
+        if os.geteuid() == 0:
+            os.chown(copy, owner.st_uid, owner.st_gid)
+    if str(archive) not in known:
+        note.write_text("\n".join([*known, str(archive)]))
+    return None
 
 
 def _command(*words: str | Path) -> str:

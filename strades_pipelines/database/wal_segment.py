@@ -10,12 +10,18 @@ import gzip
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 SUFFIX = ".gz"
 BLOCK = 2**20
+FATAL = 200  # above 125 PostgreSQL ends a recovery; it takes any other code for the end of the archive
+
+
+class NotArchived(LookupError):
+    """The archive ends before this segment."""
 
 
 def archive(segment: Path, folder: Path) -> None:
@@ -37,9 +43,16 @@ def restore(name: str, target: Path, folder: Path) -> None:
     """Write the archived segment `name` to `target`.
 
     Raises:
-        FileNotFoundError: it is not archived; PostgreSQL takes that as the end of the archive.
+        NotArchived: it is not in the archive, which is there.
+        EOFError, OSError, zlib.error: the archive, or this segment of it, cannot be read.
     """
-    with gzip.open(folder / (name + SUFFIX)) as source, target.open("wb") as file:
+    try:
+        packed = (folder / (name + SUFFIX)).open("rb")
+    except FileNotFoundError:
+        if folder.is_dir():
+            raise NotArchived(f"{name} is not in {folder}") from None
+        raise
+    with packed, gzip.GzipFile(fileobj=packed) as source, target.open("wb") as file:
         shutil.copyfileobj(source, file, BLOCK)
 
 
@@ -72,17 +85,28 @@ def _flush_names(folder: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run one command; PostgreSQL's log gets the one line of a failure."""
+    """Run one command; PostgreSQL's log gets the one line of a failure.
+
+    Exit codes: 1 where a segment was not archived (the server tries again) or is not in the archive (where a recovery
+    ends well), `FATAL` where a recovery would end early without a word.
+    """
+    match arguments:
+        case ["archive", segment, folder]:
+            _run(lambda: archive(Path(segment), Path(folder)), failed=1)
+        case ["restore", name, target, folder]:
+            _run(lambda: restore(name, Path(target), Path(folder)), failed=FATAL)
+        case _:
+            sys.exit("wal_segment: expected `archive SEGMENT FOLDER` or `restore NAME TARGET FOLDER`")
+
+
+def _run(command: Callable[[], None], *, failed: int) -> None:
     try:
-        match arguments:
-            case ["archive", segment, folder]:
-                archive(Path(segment), Path(folder))
-            case ["restore", name, target, folder]:
-                restore(name, Path(target), Path(folder))
-            case _:
-                sys.exit("wal_segment: expected `archive SEGMENT FOLDER` or `restore NAME TARGET FOLDER`")
-    except (OSError, EOFError) as error:
+        command()
+    except NotArchived as error:
         sys.exit(f"wal_segment: {error}")
+    except (OSError, EOFError, zlib.error) as error:
+        print(f"wal_segment: {error}", file=sys.stderr)
+        sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -46,9 +46,14 @@ def metrics_page(request: Request) -> Response:
     return Response(encode(registry), headers={"Content-Type": content_type})
 
 
+def health_page(_request: Request) -> Response:
+    """That the server answers: nothing is read for it."""
+    return Response("ok\n", media_type="text/plain")
+
+
 def guarded_metrics() -> RequestGuard:
     """The page behind the request guard: pages of other sites cannot ask for it, programs can, without a login."""
-    pages = Starlette(routes=[Route("/metrics", metrics_page)])
+    pages = Starlette(routes=[Route("/metrics", metrics_page), Route("/health", health_page)])
     return RequestGuard(pages, write_methods={}, public_origins=public_origins(settings().public_host), not_pages=())
 
 

@@ -35,6 +35,7 @@ from strades_pipelines.supervision.run_guard import RunGuard
 from strades_pipelines.supervision.supervisor import Supervisor, Telling
 from strades_pipelines.supervision.timing import Timing
 from strades_pipelines.supervision.watch import WorkWatch
+from strades_pipelines.system.alerting import deliver_alert
 from strades_pipelines.system.child_environment import for_alerts
 from strades_pipelines.system.ports import PortInUse, is_taken
 from strades_pipelines.system.terminal import Output
@@ -188,7 +189,7 @@ def _serve(console: Console, record: Record, timing: Timing, received: list[int]
     folder = make_socket_folder()
     parts = Parts(output, record.add, lambda: supervisor)
     table = parts.all()
-    extras = Extras(console, output, parts, alerts)
+    extras = Extras(console, output, parts)
 
     def incident(part: str, reason: str, action: str) -> None:
         failed = "exit code" in reason and not reason.endswith(" 0")
@@ -222,14 +223,14 @@ def _say_stopping(console: Console, output: Output) -> None:
 class Extras:
     """What `up` does besides keeping parts at work, with each look of the supervisor, in the main thread."""
 
-    def __init__(self, console: Console, output: Output, parts: Parts, alerts: AlertQueue) -> None:
+    def __init__(self, console: Console, output: Output, parts: Parts) -> None:
         self._console, self._output, self._parts = console, output, parts
         self._announced = False
         self._port = _database_port()
         folders = [PROJECT / name for name in ("strades_pipelines", "scrapers")]
         self._changes = ChangeWatch(lambda: fingerprint(folders, [settings().sources]))
         self._runs = RunGuard(output, parts.children["code"])
-        self._work = WorkWatch(alerts.put, output.tell)
+        self._work = WorkWatch(deliver_alert, output.tell)
         self._commands = CommandWatch(output.tell, output.note)
         self._data_requests = CommandWatch(output.tell, output.note, carry_out_in_child, "data request")
 

@@ -167,7 +167,7 @@ class Parts:
     def _metrics(self, port: int) -> Part:
         """Figures for Prometheus, read as the role of daily work."""
         command = [sys.executable, "-m", "strades_pipelines.serving.metrics_server", "--port", str(port)]
-        probe = partial(page_answers, f"http://127.0.0.1:{port}/metrics")
+        probe = partial(page_answers, f"http://127.0.0.1:{port}/health")
         return self._part(
             "metrics", lambda: command, lambda: for_reader(os.environ, database_url()), probe, needs=("database",)
         )

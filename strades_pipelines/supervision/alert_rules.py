@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from strades_pipelines.supervision.metrics import Sample
+from strades_pipelines.supervision.metrics import PARTS, READ_FAILED, Sample
 from strades_pipelines.supervision.watchdog import Lag
 
 HOUR, DAY = 3600, 86400
@@ -47,6 +47,8 @@ RULES = (
               "see *Sources* on the dashboard and `strades doctor`", above=2 * HOUR),
     AlertRule("StreamSilent", "strades_stream_age_seconds", "a stream is silent",
               "see `strades doctor`; is the venue up?", above=900),
+    AlertRule("StreamsUnkept", "strades_stream_report_age_seconds", "no process keeps the streams of",
+              "see the log of `streams`, or start `strades up`", above=300),
     AlertRule("OrderUnknown", "strades_orders_unknown", "orders are in doubt",
               "ask their venue; `strades doctor` names them", above=0, severity="page"),
     AlertRule("FindingOpen", "strades_findings_open", "our books and a venue's differ",
@@ -60,17 +62,20 @@ RULES = (
     AlertRule("WalArchiveFailing", "strades_wal_archive_failing", "WAL is not archived",
               "see the server's log: the home's disk fills up until STRADES_ARCHIVE can be written", above=0,
               severity="page"),
+    AlertRule("WalArchiveBehind", "strades_wal_unarchived_seconds", "WAL waits for the archive",
+              "see the server's log: is STRADES_ARCHIVE mounted, and does `archive_command` run?", above=900,
+              severity="page"),
     AlertRule("RunQueued", "strades_oldest_queued_run_seconds", "a run waits in the queue",
               "see *Runs* in Dagster: what holds its pool, or both places?", above=2 * HOUR),
     AlertRule("ModelOld", "strades_model_age_seconds", "no model was trained",
               "see *predictions* in Dagster", above=45 * DAY),
     AlertRule("PredictionsMissing", "strades_prediction_coverage_ratio", "forecasts have no value",
               "see `predictions.failures`", below=0.5),
-)  # fmt: skip
-# What only somebody outside can tell: that nobody looks any more, or cannot read what he looks at.
-OUTSIDE_RULES = (
-    AlertRule("FiguresUnreadable", "strades_read_failed", "figures cannot be read",
+    AlertRule("FiguresUnreadable", "strades_read_failed", "figures cannot be read:",
               "see `strades doctor`: is the database up?", above=0, severity="page"),
+)  # fmt: skip
+# `strades up` restarts a daemon that is silent, and says so in its own words.
+OUTSIDE_RULES = (
     AlertRule("DaemonSilent", "strades_daemon_heartbeat_age_seconds", "a daemon of Dagster is silent",
               "see the log of `daemon`", above=600, severity="page"),
 )  # fmt: skip
@@ -86,11 +91,18 @@ DEAD_MAN = {
 def alerts_due(samples: Iterable[Sample]) -> Iterator[Lag]:
     """What a person should hear of, by `RULES`; each has a name of its own, by which it is told once."""
     rules = {rule.metric: rule for rule in RULES}
+    part_of = {metric.name: part for part, metrics in PARTS.items() for metric in metrics} | {READ_FAILED.name: ""}
     for sample in samples:
         rule = rules.get(sample.name)
         if rule is not None and rule.is_met(sample.value):
             labels = " ".join(sample.labels.values())
-            yield Lag(f"{rule.title} {labels}".strip(), f"{rule.metric} is {sample.value:.6g}; {rule.advice}")
+            detail = f"{rule.metric} is {sample.value:.6g}; {rule.advice}"
+            yield Lag(f"{rule.title} {labels}".strip(), detail, part_of[rule.metric])
+
+
+def unread_parts(samples: Iterable[Sample]) -> set[str]:
+    """The parts whose figures could not be read: nobody knows whether what was behind there still is."""
+    return {sample.labels["part"] for sample in samples if sample.name == READ_FAILED.name and sample.value}
 
 
 def prometheus_rules() -> dict[str, Any]:

@@ -6,18 +6,22 @@ hold it), all others by the real one.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from strades_pipelines.database.backup import last_backup
 from strades_pipelines.database.base_backup import chains, taken_at
+from strades_pipelines.database.connection import embedded_server
 from strades_pipelines.database.sizes import read_disk
 from strades_pipelines.datamanager.cron import longest_wait
 from strades_pipelines.datamanager.schedule_overrides import schedule_of
 from strades_pipelines.datamanager.sources import Sources, load_sources
+from strades_pipelines.ingestion.streams.stream_sources import wanted_streams
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision.watchdog import Ticker, open_read_only, read_tickers
 
@@ -58,6 +62,15 @@ SOURCE_AGE = Metric(
     """
     SELECT s.name, extract(epoch FROM %(now)s - (SELECT max(f.fetched_at) FROM rawsources.fetches AS f
         WHERE f.source = s.name AND f.outcome <> 'failed')) FROM unnest(%(sources)s::text[]) AS s (name)
+    """,
+)
+STREAM_REPORT_AGE = Metric(
+    "strades_stream_report_age_seconds",
+    "Since a process last said how the streams of a source do that are wanted, and were kept before.",
+    ("source",),
+    """
+    SELECT source, extract(epoch FROM %(real_now)s - max(updated_at)) FROM ops.stream_states
+    WHERE source = ANY(%(streamed)s) GROUP BY 1
     """,
 )
 WORLD_METRICS = (
@@ -188,9 +201,19 @@ OVERDUE = Metric(
 FILE_METRICS = (
     Metric("strades_disk_free_ratio", "The free part of the disk of a folder.", ("folder",)),
     Metric("strades_backup_age_seconds", "Since the newest backup: of the world, or of the server.", ("kind",)),
+    Metric(
+        "strades_wal_unarchived_seconds",
+        "Since the oldest WAL segment was finished that waits for the archive; 0 where none does.",
+    ),
 )
 READ_FAILED = Metric("strades_read_failed", "1 for a part whose figures could not be read.", ("part",))
-METRICS = (SOURCE_AGE, *WORLD_METRICS, *DAGSTER_METRICS, OVERDUE, *FILE_METRICS, READ_FAILED)
+PARTS = {
+    "world": WORLD_METRICS,
+    "sources": (SOURCE_AGE, OVERDUE, STREAM_REPORT_AGE),
+    "dagster": DAGSTER_METRICS,
+    "files": FILE_METRICS,
+}
+METRICS = (*(metric for part in PARTS.values() for metric in part), READ_FAILED)
 
 
 def read_metrics(world_url: Callable[[], str], dagster_url: Callable[[], str]) -> list[Sample]:
@@ -209,6 +232,9 @@ def read_metrics(world_url: Callable[[], str], dagster_url: Callable[[], str]) -
     def of_sources() -> Iterator[Sample]:
         sources = load_sources(settings().sources)
         names = [site.name for site in sources.websites if site.fonctionnel]
+        yield from _queried(
+            world_url(), (STREAM_REPORT_AGE,), {**times, "streamed": sorted(wanted_streams(settings().sources))}
+        )
         found = list(_queried(world_url(), (SOURCE_AGE,), {**times, "sources": names}))
         yield from found
         ages = {each.labels["source"]: each.value for each in found}
@@ -259,9 +285,10 @@ def overdue_sources(
 
 def _file_samples(real_now: datetime) -> Iterator[Sample]:
     archive = settings().archive
-    folders = {"home": settings().home} | ({} if archive is None else {"archive": archive})
-    for name, folder in folders.items():
-        yield Sample("strades_disk_free_ratio", {"folder": name}, 1 - read_disk(folder).used_share)
+    yield Sample("strades_disk_free_ratio", {"folder": "home"}, 1 - read_disk(settings().home).used_share)
+    statuses = embedded_server().data / "pg_wal" / "archive_status"
+    if archive is not None and statuses.is_dir():
+        yield Sample("strades_wal_unarchived_seconds", {}, _oldest_waiting(statuses, real_now))
     newest = last_backup(settings().world)
     if newest is not None:
         age = real_now - datetime.fromisoformat(newest.taken_at)
@@ -270,3 +297,18 @@ def _file_samples(real_now: datetime) -> Iterator[Sample]:
     if found:
         age = real_now - taken_at(found[-1][-1])
         yield Sample("strades_backup_age_seconds", {"kind": "server"}, age.total_seconds())
+    if archive is not None:  # last: one that cannot be reached hides none of the others
+        yield Sample("strades_disk_free_ratio", {"folder": "archive"}, 1 - read_disk(archive).used_share)
+
+
+def _oldest_waiting(statuses: Path, real_now: datetime) -> float:
+    """For how many seconds the oldest segment waits.
+
+    PostgreSQL counts only a try that ended with an exit code up to 125: not one that hangs, nor one whose program is
+    gone (127) or was killed, whereupon the archiver itself ends.
+    """
+    waiting = []
+    for path in statuses.glob("*.ready"):
+        with suppress(FileNotFoundError):  # archived meanwhile
+            waiting.append(path.stat().st_mtime)
+    return max(0.0, real_now.timestamp() - min(waiting)) if waiting else 0.0

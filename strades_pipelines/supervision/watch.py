@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
 from urllib.request import urlopen
@@ -14,9 +15,9 @@ import psycopg
 
 from strades_pipelines.database.connection import DAGSTER_DATABASE, WORLD_DATABASES, running_url
 from strades_pipelines.settings import settings
-from strades_pipelines.supervision.alert_rules import alerts_due
+from strades_pipelines.supervision.alert_rules import alerts_due, unread_parts
 from strades_pipelines.supervision.down import record_path
-from strades_pipelines.supervision.metrics import read_metrics
+from strades_pipelines.supervision.metrics import PARTS, read_metrics
 from strades_pipelines.supervision.record import read_record
 from strades_pipelines.supervision.watchdog import (
     Lag,
@@ -27,7 +28,7 @@ from strades_pipelines.supervision.watchdog import (
     read_tickers,
     read_wallets,
 )
-from strades_pipelines.system.alerting import logger, send_alert
+from strades_pipelines.system.alerting import deliver_alert, logger
 
 SECONDS = 60
 HEARTBEAT_SECONDS = 8
@@ -75,17 +76,23 @@ def work_line() -> tuple[bool, str]:
 def look_and_alert() -> Status:
     """Look at this installation, and alert what was not told; what was told is kept in the home."""
     status = look_here()
+    unread = {"work", *PARTS}
     if status.can_read:
-        status = replace(status, lags=[*status.lags, *_due_here()])
-    for lag in OpenLags(settings().home / "watch.json").new(status.lags):
-        send_alert(lag.what, lag.detail)
+        due, unread = _due_here()
+        status = replace(status, lags=[*status.lags, *due])
+    told = OpenLags(settings().home / "watch.json")
+    for lag in told.new(status.lags, unread):
+        if deliver_alert(lag.what, lag.detail):
+            told.add(lag)
     say_that_somebody_looks()
     return status
 
 
-def _due_here() -> list[Lag]:
+def _due_here() -> tuple[list[Lag], set[str]]:
+    """What is due by the rules, and the parts of the figures that could not be read."""
     world = WORLD_DATABASES[settings().world]
-    return list(alerts_due(read_metrics(lambda: running_url(world), lambda: running_url(DAGSTER_DATABASE))))
+    samples = read_metrics(lambda: running_url(world), lambda: running_url(DAGSTER_DATABASE))
+    return list(alerts_due(samples)), unread_parts(samples)
 
 
 def say_that_somebody_looks() -> None:
@@ -94,7 +101,7 @@ def say_that_somebody_looks() -> None:
         try:
             with urlopen(url, timeout=HEARTBEAT_SECONDS):
                 pass
-        except OSError as error:  # the address holds a token, and some errors repeat it
+        except (OSError, HTTPException, ValueError) as error:  # the address holds a token, and some errors repeat it
             logger.warning("the dead man's switch did not answer: %s", type(error).__name__)
 
 
@@ -123,31 +130,42 @@ def look(dagster_url: str, world_url: str, *, since: datetime | None = None) -> 
 
 
 class OpenLags:
-    """Which lags were told: each is told once, until it was not behind for a look; a file outlives a restart."""
+    """Which lags a person was told of: of each once, until it was not behind for a look; a file outlives a restart."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def new(self, lags: list[Lag]) -> list[Lag]:
-        """The lags that were not told yet; they are from now on."""
-        told = self._read()
-        with suppress(OSError):  # a full disk holds back no alert; it may come twice then
-            self._file.write_text(json.dumps(sorted(lag.what for lag in lags)))
+    def new(self, lags: list[Lag], unread: Collection[str] = ()) -> list[Lag]:
+        """The lags that nobody was told of; those that are behind no more are forgotten.
+
+        Args:
+            unread: the parts that could not be read: what was told of them is kept.
+        """
+        told, behind = self._read(), {lag.what for lag in lags}
+        self._write({what: part for what, part in told.items() if what in behind or part in unread})
         return [lag for lag in lags if lag.what not in told]
 
-    def _read(self) -> list[str]:
+    def add(self, lag: Lag) -> None:
+        """A person was told."""
+        self._write({**self._read(), lag.what: lag.part})
+
+    def _write(self, told: dict[str, str]) -> None:
+        with suppress(OSError):  # a full disk holds back no alert; it may come twice then
+            self._file.write_text(json.dumps(told, sort_keys=True))
+
+    def _read(self) -> dict[str, str]:
         try:
             told = json.loads(self._file.read_text())
         except (OSError, ValueError):
-            return []
-        return [str(what) for what in told] if isinstance(told, list) else []
+            return {}
+        return {str(what): str(part) for what, part in told.items()} if isinstance(told, dict) else {}
 
 
 class WorkWatch:
     """Looks at wallets and figures in a thread while `up` serves: ticks and the database have their own probes."""
 
-    def __init__(self, alert: Callable[[str, str], None], tell: Callable[[str, str], None]) -> None:
-        self._alert, self._tell = alert, tell
+    def __init__(self, deliver: Callable[[str, str], bool], tell: Callable[[str, str], None]) -> None:
+        self._deliver, self._tell = deliver, tell
         self._open = OpenLags(settings().home / "up_watch.json")
         self._next = time.monotonic() + SECONDS
         self._thread: Thread | None = None
@@ -166,9 +184,10 @@ class WorkWatch:
         say_that_somebody_looks()
         try:
             lags = late_wallets(read_wallets(running_url(WORLD_DATABASES[settings().world])), settings().now())
-            lags += _due_here()
+            due, unread = _due_here()
         except (psycopg.Error, OSError):
             return
-        for lag in self._open.new(lags):
+        for lag in self._open.new([*lags, *due], unread):
             self._tell("watch", str(lag))
-            self._alert(lag.what, lag.detail)
+            if self._deliver(lag.what, lag.detail):
+                self._open.add(lag)

@@ -77,10 +77,11 @@ class WalletFeed:
 
 @dataclass(frozen=True)
 class Lag:
-    """Something that is behind: what, and by how much in words."""
+    """Something that is behind: what, by how much in words, and in which part of the figures it was read."""
 
     what: str
     detail: str
+    part: str = "work"
 
     def __str__(self) -> str:
         return f"{self.what} {self.detail}"

@@ -41,6 +41,12 @@ def send_alert(subject: str, message: str) -> list[str]:
     return went
 
 
+def deliver_alert(subject: str, message: str) -> bool:
+    """Send one alert; whether a person got it, which the log alone is for only where the settings name no other way."""
+    has_way = bool(settings().alert_webhook or settings().alert_smtp)
+    return len(send_alert(subject, message)) > 1 or not has_way
+
+
 def post(url: str, subject: str, message: str) -> None:
     """POST the alert as JSON; `text` is what chat services show.
 

@@ -195,3 +195,22 @@ def test_a_server_that_recovers_from_a_crash_is_waited_for_and_keeps_its_port(
     assert server.start() == url
     assert postmaster(server) == process.pid
     assert number(server, "SELECT max(number) FROM long_log") == 500_000
+
+
+@pytest.mark.slow
+def test_an_archive_that_cannot_be_reached_keeps_nobody_from_working(
+    server: EmbeddedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = server.folder.parent / "disk"
+    made = EmbeddedServer(server.folder, archive=disk / "archive")
+    made.start()
+    made.stop()
+    disk.rename(disk.with_name("unmounted"))
+    made.start()
+    assert number(made, "SELECT 1") == 1
+    assert not disk.exists()  # an archive in its place would fill the system's disk
+    assert "is its disk mounted?" in caplog.text
+    made.stop()
+    disk.write_text("no folder")
+    made.start()
+    assert number(made, "SELECT 1") == 1

@@ -66,6 +66,14 @@ def test_every_metric_is_there_and_a_part_that_cannot_be_read_hides_no_other(pag
     assert values("strades_wal_archive_failing") == {}  # this server archives nothing
 
 
+def test_health_is_answered_without_a_query(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`strades up` asks every few seconds; a scrape would take a third of one each time."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    settings.cache_clear()
+    with urllib.request.urlopen(page.replace("/metrics", "/health")) as response:
+        assert response.read() == b"ok\n"
+
+
 def test_a_page_of_another_site_is_refused(page: str) -> None:
     request = urllib.request.Request(page, headers={"Origin": "http://evil.example"})
     with pytest.raises(urllib.error.HTTPError, match="403"):

@@ -1,7 +1,9 @@
 """Each rule is met by what it is about, and a person hears of it once: not again at a look, or after a restart."""
 
 import json
+import os
 import shutil
+import socket
 import threading
 from collections import namedtuple
 from collections.abc import Iterator
@@ -33,6 +35,7 @@ from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision import watch
 from strades_pipelines.supervision.alert_rules import OUTSIDE_RULES, RULES, prometheus_rules
 from strades_pipelines.supervision.watch import WorkWatch, look_and_alert
+from strades_pipelines.system.ports import free_port
 from tests.supervision.fakes import webhook
 from tests.test_sensors import LISTING, OPENED, PAPER
 
@@ -43,6 +46,10 @@ WRONG = {
     "StreamSilent": (
         "INSERT INTO ops.stream_states (source, instrument_id, state, last_frame_at, gaps, updated_at)"
         " VALUES ('gateio', 'BTC', 'stale', now() - interval '20 min', 0, now() + interval '1 hour')"
+    ),
+    "StreamsUnkept": (
+        "INSERT INTO ops.stream_states (source, instrument_id, state, gaps, updated_at)"
+        " VALUES ('gateio_trades', 'BTC', 'live', 0, now() - interval '10 min')"
     ),
     "OrderUnknown": (
         "INSERT INTO trading.orders (sequence, filled, intent_id, wallet, broker, state, submitted_at, updated_at)"
@@ -125,6 +132,12 @@ def break_everything(instance: dg.DagsterInstance, url: str, home: Path, monkeyp
         )
     note = {"world": "sandbox", "taken_at": str(NOW - timedelta(hours=27)), "file": "old.backup", "size": 1}
     (home / "last_backup_sandbox.json").write_text(json.dumps(note))
+    statuses = home / "postgres" / "data" / "pg_wal" / "archive_status"
+    statuses.mkdir(parents=True)
+    (statuses / "000000010000000000000001.ready").touch()
+    os.utime(statuses / "000000010000000000000001.ready", (NOW.timestamp() - 1000,) * 2)
+    monkeypatch.setenv("STRADES_ARCHIVE", str(home))
+    settings.cache_clear()
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100, 91, 9))
 
 
@@ -140,8 +153,8 @@ def test_each_rule_sends_one_message_and_none_again_after_a_restart(
             look_and_alert()
             settings.cache_clear()
         subjects = sorted(str(alert["subject"]) for alert in alerts)
-        titles = {rule.title for rule in RULES if rule.name != "WalArchiveFailing"}
-        assert len(subjects) == len(titles)
+        titles = {rule.title for rule in RULES if rule.name not in ("WalArchiveFailing", "FiguresUnreadable")}
+        assert len(subjects) == len(titles) + 1  # two disks: the home's and the archive's
         assert all(any(subject.startswith(title) for subject in subjects) for title in titles)
         monkeypatch.undo()
         assert "orders are in doubt" in subjects
@@ -167,6 +180,67 @@ def test_what_was_mended_and_breaks_again_is_told_again(database_url: str, monke
 
 
 @pytest.mark.usefixtures("installation")
+def test_what_cannot_be_read_for_a_while_is_not_told_again(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The world's figures alone, and then the database; the second message is of what is new."""
+    with webhook() as (url, alerts), psycopg.connect(database_url, autocommit=True) as connection:
+        monkeypatch.setenv("STRADES_ALERT_WEBHOOK", url)
+        settings.cache_clear()
+        connection.execute(WRONG["RecoveryDrillFailed"].encode())
+        look_and_alert()
+        connection.execute("ALTER TABLE ops.recovery_drills RENAME COLUMN fault TO fault_of_before")
+        look_and_alert()
+        connection.execute("ALTER TABLE ops.recovery_drills RENAME COLUMN fault_of_before TO fault")
+        look_and_alert()
+        monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
+        settings.cache_clear()
+        look_and_alert()
+        monkeypatch.setenv("DATABASE_URL", database_url)
+        settings.cache_clear()
+        look_and_alert()
+    assert [alert["subject"] for alert in alerts] == [
+        "the recovery drill failed",
+        "figures cannot be read: world",
+        "database",
+    ]
+
+
+@pytest.mark.usefixtures("installation")
+def test_what_could_not_be_delivered_is_told_with_the_next_look(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(WRONG["RecoveryDrillFailed"].encode())
+    monkeypatch.setenv("STRADES_ALERT_WEBHOOK", f"http://127.0.0.1:{free_port()}/nobody")
+    settings.cache_clear()
+    look_and_alert()
+    with webhook() as (url, alerts):
+        monkeypatch.setenv("STRADES_ALERT_WEBHOOK", url)
+        settings.cache_clear()
+        for _ in range(2):
+            look_and_alert()
+    assert [alert["subject"] for alert in alerts] == ["the recovery drill failed"]
+
+
+@pytest.mark.usefixtures("installation")
+def test_a_switch_that_answers_nonsense_stops_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            client, _ = listening.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(b"garbage\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        for url in (f"http://127.0.0.1:{listening.getsockname()[1]}/x", "http://127.0.0.1:1/with a blank"):
+            monkeypatch.setenv("STRADES_ALERT_HEARTBEAT", url)
+            settings.cache_clear()
+            look_and_alert()
+        thread.join()
+
+
+@pytest.mark.usefixtures("installation")
 def test_what_up_told_is_not_told_again_by_its_next_start(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch within `strades up`: what it finds, it tells once, however often `up` is started."""
     told: list[str] = []
@@ -174,7 +248,7 @@ def test_what_up_told_is_not_told_again_by_its_next_start(database_url: str, mon
     with psycopg.connect(database_url) as connection:
         connection.execute(WRONG["RecoveryDrillFailed"].encode())
     for _ in range(2):
-        started = WorkWatch(lambda subject, _: told.append(subject), lambda *_: None)
+        started = WorkWatch(lambda subject, _: told.append(subject) is None, lambda *_: None)
         started.look(NOW - watch.CATCH_UP)
         for thread in threading.enumerate():
             if thread.name == "work-watch":

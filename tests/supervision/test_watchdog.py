@@ -81,8 +81,12 @@ def test_a_wallet_is_late_in_its_own_intervals_and_a_closed_market_is_no_delay()
 def test_each_lag_is_told_once_until_it_was_made_up(tmp_path: Path) -> None:
     open_lags, lag = OpenLags(tmp_path / "told.json"), Lag("trade_sensor", "last ticked 4 min ago")
     assert open_lags.new([lag]) == [lag]
+    assert open_lags.new([lag]) == [lag]  # nobody was told yet
+    open_lags.add(lag)
     assert OpenLags(tmp_path / "told.json").new([Lag("trade_sensor", "last ticked 5 min ago")]) == []  # a restart
-    assert open_lags.new([]) == []
+    assert open_lags.new([], {"work"}) == []  # nobody knows whether it still is
+    assert open_lags.new([lag]) == []
+    assert open_lags.new([], {"world"}) == []
     assert open_lags.new([lag]) == [lag]
 
 
@@ -185,4 +189,4 @@ def test_a_database_that_is_away_is_what_is_behind_and_is_told_once(
         finally:
             settings.cache_clear()
     assert [alert["subject"] for alert in alerts] == ["database"]
-    assert json.loads((tmp_path / "watch.json").read_text()) == ["database"]
+    assert json.loads((tmp_path / "watch.json").read_text()) == {"database": "work"}
