@@ -48,6 +48,7 @@ def read_as_of(
     where: str = "true",
     parameters: Sequence[object] = (),
     order_by: Sequence[str] = ("knowledge_time",),
+    adjusted: bool = True,
 ) -> pa.Table:
     """Rows of `table` with `knowledge_time <= known_at`, as an Arrow table ordered by `order_by`.
 
@@ -58,6 +59,7 @@ def read_as_of(
         recorded_as_of: read the versions that were stored at this time, superseded ones included, so that an old run
             reads what it read then.
         where: a further condition, written by us, with `$1`, `$2` ... for `parameters`.
+        adjusted: False for candles as their source stated them; splits that came later are not in them.
 
     Raises:
         ValueError: when a time is naive.
@@ -67,7 +69,7 @@ def read_as_of(
     known = _literal(known_at)
     names = ", ".join(f'"{name}"' for name in columns)
     source = _source(table, recorded_as_of)
-    if table == "records.candles":
+    if table == "records.candles" and adjusted:
         source = ADJUSTED_CANDLES.format(
             candles=source, adjustments=_source("records.split_adjustments", recorded_as_of)
         )

@@ -19,6 +19,7 @@ from strades_pipelines.bad_input import BadInput
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.bulk import column_types
 from strades_pipelines.datamanager.protocols import STREAM_SUFFIX, ProtocolError, load_protocol
+from strades_pipelines.ingestion.keyed_rows import without_keys
 from strades_pipelines.ingestion.record_tables import TARGETS, Target
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def read_view(cursor: "Cursor", view: View) -> pa.Table:
         recorded_as_of=view.as_of,
         where=view.where,
         order_by=[f'"{name}"' for name in key],
+        adjusted=False,  # by splits that may have come after `known_at`, of sources that nobody would name
     )
     if view.kind == "observation":
         rows = _with_vintages(cursor, view, rows)
@@ -98,12 +100,12 @@ def read_view(cursor: "Cursor", view: View) -> pa.Table:
 
 
 def _with_vintages(cursor: "Cursor", view: View, rows: pa.Table) -> pa.Table:
-    """Where values state their vintage, that which was known then in place of the newest."""
+    """Where values state their vintage, that which was known then in place of the newest, or of one without."""
     stated = VINTAGES.format(stored=view.as_of.isoformat(), known=view.known_at.isoformat())
     names = ", ".join(rows.column_names)
     cursor.execute(f"SELECT {names} FROM ({stated}) AS v WHERE {view.where}")
     vintages = cursor.fetch_arrow_table().cast(rows.schema)
-    plain = rows.filter(pc.is_null(rows["vintage"]))
+    plain = without_keys(rows.filter(pc.is_null(rows["vintage"])), vintages.select(list(view.target.key)))
     return pa.concat_tables([plain, vintages]).sort_by([(name, "ascending") for name in view.target.key])
 
 

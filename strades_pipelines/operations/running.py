@@ -92,7 +92,7 @@ def run_export(
     as_json: bool,
 ) -> None:
     """`strades export`."""
-    now = datetime.now(UTC)
+    now = _newest_time()
     as_of, known_at = instant(times[0], "--as-of", now), instant(times[1], "--known-at", now)
     prepare()
     with adbc_connect() as connection, connection.cursor() as cursor:
@@ -111,7 +111,7 @@ def show_diff(
     as_json: bool,
 ) -> None:
     """`strades diff`."""
-    now = datetime.now(UTC)
+    now = _newest_time()
     first, second = instant(before, "TIME", now), instant(after, "TIME", now)
     if first >= second:
         raise BadInput(f"TIME: expected a time after {first:%Y-%m-%dT%H:%M:%SZ}, was {second:%Y-%m-%dT%H:%M:%SZ}")
@@ -127,6 +127,11 @@ def show_diff(
         if each["change"] == "changed" or values["new" if each["change"] == "added" else "old"] is not None
     ]
     print_result({"changes": changes}, as_json, [table("key change field old new", lines)])
+
+
+def _newest_time() -> datetime:
+    """Now, UTC: of the world or of this machine, whichever is later. A sandbox's clock may be held in the future."""
+    return max(datetime.now(UTC), settings().now())
 
 
 def _view(

@@ -75,14 +75,29 @@ def test_a_sessions_value_is_the_newest_known_at_its_close_as_it_was_known_then(
         """
     )
     connection.execute("UPDATE records.observations SET knowledge_time = %s WHERE value = 1.2", [corrected])
+    # Of another series all vintages are older versions, but for the newest.
+    connection.execute(
+        """
+        INSERT INTO records.observation_revisions SELECT 'GDP', event_time, 7, unit, date '2024-03-08', knowledge_time,
+            'stated', fetch_id, recorded_at, now() FROM records.observations WHERE value = 1.1
+        """
+    )
+    connection.execute(
+        """
+        INSERT INTO records.observations SELECT 'GDP', event_time, 8, unit, date '2024-03-11', '2024-03-11 15:00Z',
+            'stated', fetch_id, recorded_at + interval '1 ms' FROM records.observations WHERE value = 1.1
+        """
+    )
     connection.commit()
     run_dbt(database_url, (*BUILD, "--select", "+observations_by_session"))
     query = "SELECT session_date, value FROM cleaned.observations_by_session WHERE calendar = '{}'"
-    query += " AND session_date BETWEEN '2024-03-07' AND '2024-03-12' ORDER BY 1"
+    query += " AND session_date BETWEEN '2024-03-07' AND '2024-03-12' AND series {} 'GDP' ORDER BY 1"
     march = {day: date(2024, 3, day) for day in range(7, 13)}
     # New York closes at 21:00 UTC, from the 11th at 20:00; Tokyo at 06:00, before the day's value.
     new_york = [(march[7], 1.1), (march[8], 1.25), (march[11], 1.3), (march[12], 1.3)]
-    assert rows(database_url, query.format("XNYS")) == new_york
-    assert rows(database_url, query.format("XTKS")) == [(march[8], 1.1), (march[11], 1.2), (march[12], 1.3)]
+    assert rows(database_url, query.format("XNYS", "<>")) == new_york
+    gdp = [(march[7], 7), (march[8], 7), (march[11], 8), (march[12], 8)]
+    assert rows(database_url, query.format("XNYS", "=")) == gdp
+    assert rows(database_url, query.format("XTKS", "<>")) == [(march[8], 1.1), (march[11], 1.2), (march[12], 1.3)]
     every_day = [(march[7], 1.1), (march[8], 1.25), *((march[n], v) for n, v in ((9, 1.2), (10, 1.2), (11, 1.3)))]
-    assert rows(database_url, query.format("24/7"))[:5] == every_day
+    assert rows(database_url, query.format("24/7", "<>"))[:5] == every_day

@@ -9,7 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from strades_pipelines.database.connection import connect
 from strades_pipelines.ingestion.loader import load_stored
+from strades_pipelines.settings import settings
 from tests.ingestion.conftest import NOW, gate_body, gate_row, store_body
 from tests.research.bars import Run
 
@@ -89,6 +91,45 @@ def test_of_vintages_that_which_was_known_then_goes_out(
     assert load_stored(url=world, now=NOW).refused == []
     assert strades("export", "observation", tmp_path / "x.parquet", "--own-use", "--known-at", known_at).code == 0
     assert pq.read_table(tmp_path / "x.parquet")["value"].to_pylist() == [value]
+
+
+def test_a_value_that_came_with_and_without_its_vintage_goes_out_once(strades: Run, world: str, tmp_path: Path) -> None:
+    body = json.dumps({"count": 2, "observations": GDP}).encode()
+    given = {"symbol": "GDP", "unit": "billion USD"}
+    store_body(world, body, protocol="fred_observations", source="fred", request_key="GDP", given=given)
+    assert load_stored(url=world, now=NOW).refused == []
+    plain = b"observation_date,GDP\n2024-04-01,28652.4\n"
+    words = given | {"lag_days": "120"}
+    store_body(world, plain, protocol="fred_csv", source="fred_csv", request_key="GDP", given=words, fetched_at=LATER)
+    assert load_stored(url=world, now=LATER).refused == []
+    assert strades("export", "observation", tmp_path / "x.parquet", "--own-use").code == 0
+    assert pq.read_table(tmp_path / "x.parquet")["value"].to_pylist() == [28652.337]
+
+
+def test_a_split_that_came_later_is_in_no_exported_bar(strades: Run, world: str, tmp_path: Path) -> None:
+    with connect(world) as connection:
+        [(listing, fetch, opened)] = connection.execute(
+            "SELECT listing_id, fetch_id, min(open_time) FROM records.candles GROUP BY 1, 2"
+        ).fetchall()
+        connection.execute(
+            "INSERT INTO records.split_adjustments VALUES (%s, %s, %s, %s, 4, 'fetch_time', %s, %s)",
+            [listing, fetch, opened, opened, LATER, LATER],
+        )
+    assert strades("export", "candle", tmp_path / "x.parquet", "--own-use", "--known-at", NOW.isoformat()).code == 0
+    assert pq.read_table(tmp_path / "x.parquet")["close"].to_pylist() == [101.0, 101.0]
+
+
+def test_a_world_whose_clock_is_held_in_the_future_is_exported_whole(
+    strades: Run, world: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    future = datetime.now(UTC) + timedelta(days=400)
+    store_body(world, gate_body(gate_row(2)), request_key="later", fetched_at=future)
+    load_stored(url=world, now=future)
+    monkeypatch.setenv("STRADES_SANDBOX_NOW", future.isoformat())
+    settings.cache_clear()
+    assert strades("export", "candle", tmp_path / "x.parquet", "--own-use", "--json").document["rows"] == 3
+    [added] = strades("diff", "candle", LATER.isoformat(), "--json").document["changes"]
+    assert added["change"] == "added"
 
 
 def test_what_cannot_be_used_is_one_line(strades: Run, tmp_path: Path) -> None:

@@ -1,13 +1,26 @@
 -- Each value is looked up by index when it is asked for: as a table this would be a row for each of all sessions and series.
 -- The versions that a source has replaced are no asset of their own, so they are named plainly. A correction is known from
--- the answer that shows it. What is left out now is left out of all sessions.
+-- the answer that shows it. What is left out now is left out of all sessions. A series begins with its oldest version: of one
+-- with vintages the newest ones were known long after the first.
 with series as not materialized (
     select
-        series,
-        min(knowledge_time) as first_known,
-        max(recorded_at) as last_recorded
-    from {{ source('records', 'observations') }}
-    group by series
+        versions.series,
+        min(versions.knowledge_time) as first_known,
+        max(versions.recorded_at) as last_recorded
+    from (
+        select
+            series,
+            knowledge_time,
+            recorded_at
+        from {{ source('records', 'observations') }}
+        union all
+        select
+            series,
+            knowledge_time,
+            recorded_at
+        from records.observation_revisions
+    ) as versions
+    group by versions.series
 ),
 
 closes as (
