@@ -345,8 +345,9 @@ def test_json_that_the_page_never_showed_asks_for_nothing(
 
 def test_a_wallet_without_a_limit_says_so_whatever_its_other_terms_are(client_of: ClientOf, owner: Owner) -> None:
     owner.execute("UPDATE trading.wallets SET limits = '{}', dead_man_seconds = 30")
-    page = said(confirmed(client_of("trader", "ada")))
+    ada = confirmed(client_of("trader", "ada"))
+    page = said(ada)
     assert "<code>dead_man_seconds</code> 30" in page
     assert '<span class="late">none</span>' in page
-    ask(client_of("trader", "ada"))
+    ask(ada)
     assert "max_decision_age_minutes" in said(client_of("trader", "bob"))

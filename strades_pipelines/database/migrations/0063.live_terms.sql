@@ -9,7 +9,8 @@ ADD COLUMN code_hash text NOT NULL DEFAULT '';
 ALTER TABLE trading.live_requests ALTER COLUMN code_hash DROP DEFAULT;
 
 -- What ends an approval beside the risk limits of Wallets.json: its other keys that keep orders from being sent, or take them back.
-ALTER TABLE trading.wallets ADD COLUMN dead_man_seconds numeric;
+ALTER TABLE trading.wallets
+ADD COLUMN dead_man_seconds numeric;
 CREATE FUNCTION trading.live_terms(w trading.wallets) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
     SELECT w.limits || jsonb_strip_nulls(jsonb_build_object(
         'max_decision_age_minutes', trim_scale(extract(epoch FROM w.max_decision_age) / 60),
@@ -23,7 +24,8 @@ ADD COLUMN state_before text,
 ADD COLUMN reason_before text;
 
 -- The approval that an order was planned under: one that is no exit is not sent under a later one.
-ALTER TABLE trading.intents ADD COLUMN live_request_id bigint;
+ALTER TABLE trading.intents
+ADD COLUMN live_request_id bigint;
 CREATE FUNCTION trading.newest_live_approval(wallet text) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT r.request_id
     FROM trading.live_requests AS r INNER JOIN trading.live_approvals AS a ON r.request_id = a.request_id
