@@ -209,7 +209,14 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True  # no mail is sent: an address is a note here,
 SOCIALACCOUNT_ADAPTER = "dashboard.accounts.adapter.OpenIdAccountAdapter"
 SOCIALACCOUNT_PROVIDERS = openid_providers(settings())
 # One process serves the pages, so its memory is shared enough for counting attempts.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# Of more than `MAX_ENTRIES` counters Django drops some that still count: 300 are its own, which one person's tries at
+# other things push out within the hour.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 # --- words, times, files

@@ -9,14 +9,13 @@ from uuid import UUID
 import psycopg
 from django.db import IntegrityError, transaction
 from django.db import connection as own
-from psycopg.types.json import Jsonb
 
 from dashboard.gateway.reading import read
 from strades_pipelines.database.crash import crash_point
 
 WALLETS = """
-    SELECT w.wallet, w.broker, w.limits, trading.strategies_of(w.wallet) AS strategies, w.code_hash,
-        s.state, s.reason, l.wallet IS NULL AS may_send,
+    SELECT w.wallet, w.broker, trading.live_terms(w) AS limits,
+        trading.strategies_of(w.wallet) AS strategies, w.code_hash, s.state, s.reason, l.wallet IS NULL AS may_send,
         a.request_id, coalesce(a.limits, '{}') AS approved_limits,
         coalesce(a.strategies, '{}') AS approved_strategies, a.code_hash AS approved_code,
         a.requested_by, a.approved_by, a.approved_at,
@@ -47,13 +46,18 @@ WAITING = """
         AND NOT EXISTS (SELECT FROM trading.live_changes AS c WHERE c.request_id = r.request_id)
     ORDER BY r.request_id DESC LIMIT 100
 """
+SHOWN = """
+    SELECT trading.live_terms(w)::text, trading.strategies_of(w.wallet)::text, w.code_hash
+    FROM trading.wallets AS w WHERE w.wallet = %(wallet)s
+"""
 # Only with the limits, strategies and code that the page showed.
 REQUEST = """
     INSERT INTO trading.live_requests (request_key, wallet, limits, strategies, code_hash, reason, requested_by)
-    SELECT %(key)s, w.wallet, w.limits, trading.strategies_of(w.wallet), w.code_hash, %(reason)s, %(by)s
+    SELECT %(key)s, w.wallet, trading.live_terms(w), trading.strategies_of(w.wallet), w.code_hash, %(reason)s, %(by)s
     FROM trading.wallets AS w
-    WHERE w.wallet = %(wallet)s AND w.mode = 'live' AND w.state <> 'retired' AND w.limits = %(limits)s
-        AND trading.strategies_of(w.wallet) = %(strategies)s AND w.code_hash = %(code)s
+    WHERE w.wallet = %(wallet)s AND w.mode = 'live' AND w.state <> 'retired'
+        AND trading.live_terms(w) = %(limits)s::jsonb
+        AND trading.strategies_of(w.wallet) = %(strategies)s::jsonb AND w.code_hash = %(code)s
     ON CONFLICT (request_key) DO NOTHING
 """
 IS_ASKED = "SELECT FROM trading.live_requests WHERE request_key = %(key)s AND wallet = %(wallet)s"
@@ -112,6 +116,11 @@ class LiveWallet:
     fills: int | None
     fills_agreeing: int | None
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether a limit of the risk gate is among its terms."""
+        return has_risk_limits(self.limits)
+
     def differences(self, request: "LiveRequest") -> list[tuple[str, Any, Any]]:
         """Each limit and strategy that a request changes against what was approved last: name, then, now.
 
@@ -144,6 +153,16 @@ class LiveRequest:
     expires_at: datetime
     alone_from: datetime
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether a limit of the risk gate is among its terms."""
+        return has_risk_limits(self.limits)
+
+
+def has_risk_limits(terms: dict[str, Any]) -> bool:
+    """Whether the terms of a wallet (`trading.live_terms`) name more than how old a decision and a silence may be."""
+    return bool(terms.keys() - {"max_decision_age_minutes", "dead_man_seconds"})
+
 
 def read_live_wallets() -> list[LiveWallet]:
     """The live wallets, by name."""
@@ -175,8 +194,7 @@ def request_live(
     Raises:
         TooManyRequests: it would be the fourth of this person in an hour, of whatever wallets.
     """
-    shown = {"wallet": wallet, "limits": Jsonb(limits), "strategies": Jsonb(strategies), "code": code}
-    values = {**shown, "reason": reason, "by": by, "key": key}
+    values = {"wallet": wallet, "reason": reason, "by": by, "key": key}
     with transaction.atomic(), own.cursor() as cursor:
         cursor.execute(IN_LINE, values)
         cursor.execute(IS_ASKED, values)
@@ -185,7 +203,12 @@ def request_live(
         cursor.execute(LAST_HOUR, values)
         if cursor.fetchone()[0] >= MOST_IN_AN_HOUR:
             raise TooManyRequests
-        cursor.execute(REQUEST, values)
+        cursor.execute(SHOWN, values)
+        # Compared here: what a form says is no JSON that PostgreSQL has to take, such as NaN or a lone surrogate.
+        now = cursor.fetchone()
+        if now is None or (json.loads(now[0]), json.loads(now[1]), now[2]) != (limits, strategies, code):
+            return False
+        cursor.execute(REQUEST, values | dict(zip(("limits", "strategies", "code"), now, strict=True)))
         is_asked = bool(cursor.rowcount)
         crash_point("dashboard.live_request_written")
     crash_point("dashboard.live_request_committed")

@@ -39,13 +39,23 @@ REFUSALS = (
 )
 
 
+class _ShownField(forms.JSONField):
+    """What the page showed, as it comes back: any text, also one that is nested deeper than Python reads."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except RecursionError:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
 class RequestForm(forms.Form):
     """A request as the page's form sends it: limits, strategies and code are those that it showed."""
 
     key = forms.UUIDField()
     wallet = forms.CharField(max_length=200)
-    limits = forms.JSONField(max_length=10_000, required=False)  # {} is empty to Django
-    strategies = forms.JSONField(max_length=10_000, required=False)
+    limits = _ShownField(max_length=10_000, required=False)  # {} is empty to Django
+    strategies = _ShownField(max_length=10_000, required=False)
     code = forms.CharField(max_length=64, required=False)
     reason = forms.CharField(max_length=300)
 

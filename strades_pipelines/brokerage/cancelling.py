@@ -3,7 +3,8 @@
 from strades_pipelines.brokerage.brokers.venue import VenueBroker
 from strades_pipelines.brokerage.brokers.venue_errors import BrokerError
 from strades_pipelines.brokerage.emulated_orders import working_in_group
-from strades_pipelines.brokerage.linked_orders import is_cancelled_by_group
+from strades_pipelines.brokerage.linked_orders import is_cancelled_by_group, is_exit_now
+from strades_pipelines.brokerage.live_permissions import planned_under_earlier
 from strades_pipelines.brokerage.order_book import OpenOrder
 from strades_pipelines.brokerage.order_journal import OrderJournal
 from strades_pipelines.brokerage.settling import Settling
@@ -20,6 +21,17 @@ class Cancelling:
     def __init__(self, journal: OrderJournal, venue: VenueBroker, settling: Settling) -> None:
         self._journal, self._venue, self._settling = journal, venue, settling
         self._connection = journal.connection
+
+    def cancel_unapproved(self) -> None:
+        """Cancel what a live wallet planned under an approval that counts no more, but for exits. Commits.
+
+        A stop that is kept back waits as long as it takes: it would be sent under limits and code of another approval.
+        """
+        wallet = self._journal.wallet
+        planned = planned_under_earlier(self._connection, wallet.name) if wallet.mode == "live" else set()
+        for known in self._journal.open_orders() if planned else ():
+            if known.order.intent_id in planned and not is_exit_now(self._connection, wallet, known.order):
+                self.cancel(known, "the end of the approval that it was planned under")
 
     def is_wanted(self, known: OpenOrder) -> bool:
         """Whether nothing speaks for taking the order back."""

@@ -10,19 +10,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from strades_pipelines.brokerage import decisions, feed, live_engine, movements, stepping, trade_feed
 from strades_pipelines.brokerage.feed import warm_up_start
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table
 from strades_pipelines.brokerage.stepping import Checkpoint
+from strades_pipelines.brokerage.trading_code import trading_code
 from strades_pipelines.brokerage.trading_rows import insert
-from strades_pipelines.database import asof
-from strades_pipelines.market import split_arithmetic
-from strades_pipelines.strategy.registry import code_hash
 
 DECIDE, MEASURE = "decide", "measure"
 # Changes are kept for a day longer: none is gone that a checkpoint of this age has to see.
@@ -110,8 +105,7 @@ def read_ground(connection: Connection, wallet: Wallet) -> Ground:
     assert row is not None
     seen, read_at, server, trigger = row
     parts = [wallet.strategy, json.dumps(wallet.parameters, sort_keys=True), wallet.interval, wallet.opened_at]
-    code = loaded_code(type(strategy))  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
-    parts += [str(wallet.opening_cash), *map(repr, wallet.listings), code, server, trigger]
+    parts += [str(wallet.opening_cash), *map(repr, wallet.listings), trading_code(strategy), server, trigger]
     parts += [split.movement_id for split in wallet.splits]  # its past is in other shares
     parts += [] if wallet.sleeve is None else [wallet.sleeve.name, str(wallet.sleeve.capital_percent)]
     ids = [listing.listing_id for listing in wallet.listings]
@@ -129,15 +123,6 @@ def _stored_bars(interval: str) -> str:
     """The table behind `bar_table`, which has the triggers."""
     table = bar_table(interval)
     return "records.candles" if table == "records.adjusted_candles" else table
-
-
-@cache
-def loaded_code(strategy: Any) -> str:
-    """SHA-256 over the code behind a strategy's state, as this process loaded it: a file may be edited meanwhile."""
-    digest = hashlib.sha256(code_hash(strategy()).encode())
-    for module in (decisions, feed, live_engine, movements, split_arithmetic, stepping, trade_feed, asof):
-        digest.update(Path(str(module.__file__)).read_bytes())
-    return digest.hexdigest()
 
 
 def newest_checkpoint(

@@ -174,6 +174,7 @@ class _Pass:
         for known in self._to_look_up(under_way, lookups):
             if self._settling.look_up(known):
                 self._sending.send([known])
+        self._cancelling.cancel_unapproved()
         for known in self._journal.open_orders():
             if not self._cancelling.is_wanted(known):
                 ended = "strategy" if self._cancelling.is_of_retired_sleeve(known) else "wallet"

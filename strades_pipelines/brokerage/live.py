@@ -18,6 +18,7 @@ from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.results import KEYS, delete_joined_trips, delete_vanished, last_closes_at, result_rows
 from strades_pipelines.brokerage.splits import SplitError, book_splits, due_splits
 from strades_pipelines.brokerage.stepping import read_bars, step
+from strades_pipelines.brokerage.trading_code import trading_code
 from strades_pipelines.brokerage.trading_rows import frame, insert, refusal_row
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 Result = TypeVar("Result")
 DECISIONS_CHANNEL = "strades_decisions"  # says which wallet has new decisions, as they are committed
+APPROVED_CODE = """
+    SELECT coalesce(s.code_hash, w.code_hash) FROM trading.wallets AS w
+    LEFT JOIN trading.sleeves AS s ON w.wallet = s.wallet AND s.sleeve = %s WHERE w.wallet = %s
+"""
 DECIDING = """
     SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(hashtextextended(%s, 0))
 """
@@ -105,6 +110,8 @@ def _decide(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, n
     One at a time: a stepping that had read less would take back what another has decided meanwhile.
     """
     connection.execute(DECIDING, [f"strades.decide:{wallet.name}"])
+    if wallet.mode == "live":
+        _check_code(connection, wallet)
     ground = read_ground(connection, wallet)
     base = newest_checkpoint(connection, wallet, ground, now=now)
     stepped = step(connection, adbc, wallet, now=now, base=base)
@@ -128,6 +135,20 @@ def _decide(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, n
     commit_lazily(connection)  # no order is sent before a later commit
     crash_point("signals.decisions_committed")
     return new
+
+
+def _check_code(connection: Connection, wallet: Wallet) -> None:
+    """Refuse to decide by other code than the wallet's, which is what people approve: `open_wallet` has written it.
+
+    Raises:
+        ValueError: this process has loaded other code.
+    """
+    row = connection.execute(APPROVED_CODE, [wallet.sleeve_name, wallet.name]).fetchone()
+    if row is None or row[0] != trading_code(wallet.new_strategy()):
+        raise ValueError(
+            "this process has loaded other code than that of the live wallet: restart whatever trades or streams, "
+            "and see the page Live of the dashboard"
+        )
 
 
 def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: datetime) -> Loaded:

@@ -18,6 +18,7 @@ from strades_pipelines.brokerage.sleeves import (
     read_sleeves,
     store_sleeves,
 )
+from strades_pipelines.brokerage.trading_code import trading_code
 from strades_pipelines.brokerage.trading_rows import cash_row, insert, line_row
 from strades_pipelines.brokerage.wallet_rows import combined_hash, sleeve_row, wallet_row
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate
@@ -30,7 +31,7 @@ from strades_pipelines.market.order_checks import Rules
 from strades_pipelines.market.owners import owned_positions
 from strades_pipelines.market.split_arithmetic import Split, in_current_shares, paid_out
 from strades_pipelines.market.wallet_limits import WalletLimits, parse_limits
-from strades_pipelines.strategy.registry import code_hash, create
+from strades_pipelines.strategy.registry import create
 from strades_pipelines.strategy.strategy import Strategy
 
 WALLET = """
@@ -161,7 +162,7 @@ class Wallet:
         hashes = []
         for view in self.strategy_views():
             with suppress(Exception):  # a strategy's own constructor may raise anything
-                hashes.append(code_hash(view.new_strategy()))
+                hashes.append(trading_code(view.new_strategy()))
         return combined_hash(hashes) if self.sleeves else "".join(hashes)
 
     @property
@@ -194,17 +195,18 @@ def open_wallet(connection: Connection, template: WalletTemplate, *, now: dateti
         insert(connection, "trading.cash", cash)
     # A strategy may be mended; the wallet says with which code it goes on. Its owner may change its limits at any time.
     connection.execute(
-        "UPDATE trading.wallets SET code_hash = %s, max_decision_age = %s, limits = %s WHERE wallet = %s",
-        [row["code_hash"], template.max_age, row["limits"], template.name],
+        "UPDATE trading.wallets SET code_hash = %s, max_decision_age = %s, limits = %s, dead_man_seconds = %s "
+        "WHERE wallet = %s",
+        [row["code_hash"], template.max_age, row["limits"], template.dead_man_seconds, template.name],
     )
     if template.sleeves:
         # One that joins later opens when it is first seen: it does not decide on the past.
         opened_at = row["opened_at"] if is_new else now
         rows = [sleeve_row(template.name, one, opened_at=opened_at) for one in template.sleeves]
         store_sleeves(connection, template.name, rows, listed=listed, now=now)
-    # One that was taken out of the file and is listed again goes on.
+    # One that was taken out of the file and is listed again goes on, and one that was halted stays so.
     connection.execute(
-        "UPDATE trading.wallets SET state = 'active', state_reason = NULL "
+        "UPDATE trading.wallets SET state = coalesce(state_before, 'active'), state_reason = reason_before "
         "WHERE wallet = %s AND state IN ('retiring', 'retired')",
         [template.name],
     )

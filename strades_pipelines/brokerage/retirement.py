@@ -10,11 +10,15 @@ def retire_unlisted(connection: Connection, listed: Collection[str], modes: Coll
 
     They send nothing more, cancel what is under way, settle it, and are closed; what they hold stays in their books.
     Approvals of live trading are revoked: one that is listed again a year later does not trade by the word of then.
+    What they were, halted or active, they are again in that case.
     """
     rows = connection.execute(
         """
         WITH retiring AS (
-            UPDATE trading.wallets SET state = 'retiring', state_reason = 'Wallets.json no longer lists it'
+            UPDATE trading.wallets SET
+                state = 'retiring', state_reason = 'Wallets.json no longer lists it',
+                state_before = CASE state WHEN 'retiring' THEN state_before ELSE state END,
+                reason_before = CASE state WHEN 'retiring' THEN reason_before ELSE state_reason END
             WHERE mode <> 'replay' AND mode = ANY(%s) AND wallet <> ALL(%s) AND state <> 'retired'
             RETURNING wallet
         ), revoked AS (

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from strades_pipelines.brokerage.trading_code import trading_code
 from strades_pipelines.brokerage.trading_rows import Row, to_json
 from strades_pipelines.brokerage.wallets import SleeveTemplate, WalletTemplate
 from strades_pipelines.market.ledger_chain import plain
-from strades_pipelines.strategy.registry import code_hash
 
 
 def wallet_row(
@@ -38,8 +38,8 @@ def wallet_row(
 def template_code(template: WalletTemplate) -> str:
     """The hash of the code behind a template: of its strategy, or of all of its sleeves."""
     if not template.sleeves:
-        return code_hash(template.new_strategy())
-    return combined_hash(code_hash(one.new_strategy()) for one in template.sleeves)
+        return trading_code(template.new_strategy())
+    return combined_hash(trading_code(one.new_strategy()) for one in template.sleeves)
 
 
 def combined_hash(hashes: Iterable[str]) -> str:
@@ -57,7 +57,7 @@ def sleeve_row(wallet: str, template: SleeveTemplate, *, opened_at: datetime) ->
         "parameters": to_json(strategy.parameters),
         "instruments": _text_array(template.instruments),
         "capital_percent": plain(template.capital_percent),
-        "code_hash": code_hash(strategy),
+        "code_hash": trading_code(strategy),
         "opened_at": opened_at,
     }
 

@@ -1,7 +1,10 @@
 """Strategies by name, and the hash of the code that makes their results."""
 
+import ast
 import hashlib
 import inspect
+import sys
+import sysconfig
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -14,6 +17,8 @@ from strades_pipelines.strategy import library
 from strades_pipelines.strategy.strategy import Strategy
 
 PACKAGE = Path(__file__).parents[1]
+LIBRARY = f"{library.__name__}."
+INSTALLED = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 # What shapes the results of a strategy. By path: a strategy knows nothing of the rooms that run it.
 ROOMS = ("bars", "compiler", "engine", "market", "simulation", "strategy")
 
@@ -32,9 +37,11 @@ def _library() -> tuple[list[ModuleType], dict[str, str]]:
     for found in iter_modules(library.__path__):
         try:
             modules.append(import_module(f"{library.__name__}.{found.name}"))
+            _source(Path(str(modules[-1].__file__)))  # as it was loaded: it may be edited meanwhile
         except Exception as error:
             said = (str(error).splitlines() or [""])[0]
             faults[found.name] = f"{found.name}.py does not import: {type(error).__name__}: {said}"
+    _engine_hash(PACKAGE)
     return modules, faults
 
 
@@ -56,15 +63,78 @@ def create(name: str, parameters: dict[str, Any]) -> Strategy:
 
 
 def code_hash(instance: Strategy) -> str:
-    """SHA-256 over the source of the strategy's module and of everything below it that shapes its results."""
-    digest = hashlib.sha256(Path(inspect.getfile(type(instance))).read_bytes())
-    for source in _engine_sources():
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    """SHA-256 over the source of a strategy and of everything below it that shapes its results.
+
+    Its source are the files of its classes, the bases' too, and of what these import from the library or, a file of the
+    user's, from its own folder. All as they were when this process loaded them.
+    """
+    return _class_hash(type(instance), PACKAGE)
+
+
+@cache
+def _class_hash(strategy: type[Strategy], package: Path) -> str:
+    digest = hashlib.sha256(_engine_hash(package).encode())
+    for file in sorted(own_sources(strategy), key=lambda file: (file.name, str(file))):
+        digest.update(file.name.encode() + b"\0" + _source(file))
     return digest.hexdigest()
 
 
-def _engine_sources() -> Iterator[Path]:
+@cache
+def _engine_hash(package: Path) -> str:
+    digest = hashlib.sha256()
+    for file in _engine_sources(package):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def own_sources(strategy: type[Strategy]) -> set[Path]:
+    """The files of a strategy that are not below it (`_engine_sources`), nor installed beside Strades."""
+    new = [Path(str(sys.modules[base.__module__].__file__)) for base in strategy.__mro__[:-1] if _is_own(base)]
+    found: set[Path] = set()
+    while new:
+        file = new.pop()
+        if file not in found:
+            found.add(file)
+            new += _imported_beside(file)
+    return found
+
+
+def _is_own(base: type) -> bool:
+    """Whether a class is of the library or of a file of the user's."""
+    file = getattr(sys.modules.get(base.__module__), "__file__", None)
+    if file is None or base.__module__.startswith(LIBRARY):
+        return file is not None
+    return not any(Path(file).is_relative_to(folder) for folder in (PACKAGE, *INSTALLED))
+
+
+def _imported_beside(file: Path) -> Iterator[Path]:
+    """The files of the library, and of its own folder, that a file imports."""
+    for node in ast.walk(ast.parse(_source(file))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(f"{node.module or ''}.{alias.name}" for alias in node.names)]
+        for name in names:
+            is_ours = name.startswith(LIBRARY)
+            folder = Path(library.__path__[0]) if is_ours else file.parent
+            beside = folder.joinpath(*name.removeprefix(LIBRARY).split(".")).with_suffix(".py")
+            if name and beside.is_file():
+                yield beside
+
+
+def _source(file: Path) -> bytes:
+    """The bytes of a file; of one of the library as they were when it was loaded."""
+    return _library_source(file) if file.is_relative_to(PACKAGE) else file.read_bytes()
+
+
+@cache
+def _library_source(file: Path) -> bytes:
+    return file.read_bytes()
+
+
+def _engine_sources(package: Path) -> Iterator[Path]:
     """Everything below a strategy, indicators and tactics too; the other strategies of the library apart."""
     for room in ROOMS:
-        root = PACKAGE / room
+        root = package / room
         yield from (path for path in sorted(root.rglob("*.py")) if path.relative_to(root).parts[0] != "library")

@@ -6,8 +6,9 @@ import psycopg
 
 REQUEST = """
     INSERT INTO trading.live_requests (request_key, wallet, limits, strategies, code_hash, reason, requested_by)
-    SELECT gen_random_uuid(), wallet, limits, trading.strategies_of(wallet), code_hash, 'a test', %s
-    FROM trading.wallets WHERE wallet = %s
+    SELECT gen_random_uuid(), w.wallet, trading.live_terms(w), trading.strategies_of(w.wallet), w.code_hash,
+        'a test', %s
+    FROM trading.wallets AS w WHERE w.wallet = %s
     RETURNING request_id
 """
 APPROVE = """

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from strades_pipelines.brokerage import checkpoints
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
-from strades_pipelines.brokerage.checkpoints import loaded_code, newest_checkpoint, read_ground
+from strades_pipelines.brokerage.checkpoints import newest_checkpoint, read_ground
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.ledger import post_fill
 from strades_pipelines.brokerage.live import decide, measure
@@ -421,9 +421,7 @@ def test_other_code_or_another_listing_steps_from_the_opening(
     now = START + 30 * MINUTE + SECOND
     with monkeypatch.context() as patch:
         patch.setattr(registry, "PACKAGE", edited_package(tmp_path))
-        loaded_code.cache_clear()
         assert events(market, adbc, resumed, now) > 60
-    loaded_code.cache_clear()
     assert events(market, adbc, resumed, now) == 2
     other = replace(resumed, listings=[replace(listing, lot=Decimal(1)) for listing in resumed.listings])
     assert events(market, adbc, other, now) > 60

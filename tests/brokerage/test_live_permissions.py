@@ -222,6 +222,14 @@ def test_the_refusal_says_what_to_do_until_it_is_approved_and_a_minute_has_passe
 
 
 CHANGES = {
+    "terms": [
+        "UPDATE trading.wallets SET max_decision_age = '365 d'",
+        "UPDATE trading.wallets SET max_decision_age = '1 h'",
+    ],
+    "silence": [
+        "UPDATE trading.wallets SET dead_man_seconds = 30",
+        "UPDATE trading.wallets SET dead_man_seconds = NULL",
+    ],
     "limits": [
         "UPDATE trading.wallets SET limits = '{\"max_orders_per_minute\": 9}'",
         "UPDATE trading.wallets SET limits = '{}'",
@@ -229,6 +237,8 @@ CHANGES = {
     "strategies": [SLEEVE % 5, "UPDATE trading.sleeves SET retired_at = now()"],
     "code": ["UPDATE trading.wallets SET code_hash = 'other'", "UPDATE trading.wallets SET code_hash = ''"],
 }
+
+NAMED = {"terms": "limits", "silence": "limits"}  # in the line
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -241,7 +251,9 @@ def test_a_change_ends_the_approval_also_where_it_is_undone(
         for statement in CHANGES[what]:
             live.execute(statement)
             verb = "has" if what == "code" else "have"
-            assert live_refusals(trading)["money"].startswith(f"its {what} {verb} changed since live was approved")
+            assert live_refusals(trading)["money"].startswith(
+                f"its {NAMED.get(what, what)} {verb} changed since live was approved"
+            )
             # Halted, it would cancel for good each emulated stop that the market touches.
             assert live.execute(STATE).fetchone() == ("reducing",)
             assert {state for (state,) in live.execute("SELECT state FROM trading.sleeve_states")} <= {
@@ -269,9 +281,9 @@ def test_who_asks_while_a_change_is_not_committed_has_not_asked_for_it(
         trading.commit()
         live.execute(APPROVE, [request, "dashboard:ada", "dashboard:bob", False])
         let_time_pass(live, 60)
-        assert live_refusals(trading)["money"].startswith(f"its {what} ha")
+        assert live_refusals(trading)["money"].startswith(f"its {NAMED.get(what, what)} ha")
         live.execute(undo)
-        assert live_refusals(trading)["money"].startswith(f"its {what} ha")
+        assert live_refusals(trading)["money"].startswith(f"its {NAMED.get(what, what)} ha")
 
 
 def test_a_wallet_that_is_listed_again_needs_a_new_approval(live: psycopg.Connection[Any], database_url: str) -> None:

@@ -16,7 +16,9 @@ from tests.brokerage.conftest import START
 
 LIVE = replace(AT_ALPACA, mode="live")
 KEY = UUID(int=1)  # of the form, which is sent again after a kill
-TERMS = "SELECT limits, trading.strategies_of(wallet), code_hash FROM trading.wallets WHERE wallet = %s"
+TERMS = """
+    SELECT trading.live_terms(w), trading.strategies_of(wallet), code_hash FROM trading.wallets AS w WHERE wallet = %s
+"""
 NEWEST = "SELECT max(request_id) FROM trading.live_requests"
 
 

@@ -22,6 +22,7 @@ from tests.brokerage.test_live_permissions import SLEEVE, STATE, WALLET
 from tests.dashboard.conftest import PASSWORD, ClientOf
 
 Owner = psycopg.Connection[Any]
+TERMS = json.dumps({"max_orders_per_minute": 3, "max_decision_age_minutes": 60})  # of the wallet below
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_the_same_form_twice_is_one_request_and_other_limits_are_none(client_of:
     ada = confirmed(client_of("trader", "ada"))
     key = "00000000-0000-4000-8000-000000000001"
     fields = {"key": key, "wallet": "money", "strategies": "{}", "reason": "x"}
-    sent = {**fields, "limits": json.dumps({"max_orders_per_minute": 3})}
+    sent = {**fields, "limits": TERMS}
     for _ in range(2):
         ada.post("/live/request/", sent)
     assert owner.execute("SELECT count(*) FROM trading.live_requests").fetchone() == (1,)
@@ -268,7 +269,7 @@ def test_the_approval_names_the_code_and_says_that_it_is_another(client_of: Clie
 def test_a_person_asks_three_times_an_hour_whatever_the_wallet(client_of: ClientOf, owner: Owner) -> None:
     ada, bob = confirmed(client_of("trader", "ada")), confirmed(client_of("trader", "bob"))
     key = "00000000-0000-4000-8000-00000000000{}"
-    fields = {"wallet": "money", "strategies": "{}", "limits": json.dumps({"max_orders_per_minute": 3}), "reason": "x"}
+    fields = {"wallet": "money", "strategies": "{}", "limits": TERMS, "reason": "x"}
 
     def answers(client: Client, *keys: int) -> list[int]:
         return [client.post("/live/request/", {**fields, "key": key.format(n)}).status_code for n in keys]
@@ -327,3 +328,26 @@ def test_a_viewer_sees_and_can_do_nothing(client_of: ClientOf, owner: Owner) -> 
     assert viewer.get("/live/", headers={"accept-language": "fr"}).content.decode().count("le trading réel exige") == 1
     for step in ("request", "approve", "revoke"):
         assert viewer.post(f"/live/{step}/", {"request": 1}).status_code == 403
+
+
+@pytest.mark.parametrize("text", [
+    '{"a": NaN}', '{"a": 1e999999}', '{"a": "\\u0000"}', '{"a": "\\ud800"}', "[" * 4900 + "]" * 4900,
+    '{"a":' * 1500 + "1" + "}" * 1500,
+])  # fmt: skip
+@pytest.mark.parametrize("field", ["limits", "strategies"])
+def test_json_that_the_page_never_showed_asks_for_nothing(
+    client_of: ClientOf, owner: Owner, field: str, text: str
+) -> None:
+    ada = confirmed(client_of("trader", "ada"))
+    assert "Nothing was asked for" in (page := ask(ada, **{field: text})) or "have changed since this page" in page
+    assert owner.execute("SELECT count(*) FROM trading.live_requests").fetchone() == (0,)
+
+
+def test_a_wallet_without_a_limit_says_so_whatever_its_other_terms_are(client_of: ClientOf, owner: Owner) -> None:
+    owner.execute("UPDATE trading.wallets SET limits = '{}', dead_man_seconds = 30")
+    ada = confirmed(client_of("trader", "ada"))
+    page = said(ada)
+    assert "<code>dead_man_seconds</code> 30" in page
+    assert '<span class="late">none</span>' in page
+    ask(ada)
+    assert "max_decision_age_minutes" in said(client_of("trader", "bob"))

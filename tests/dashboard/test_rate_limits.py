@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from dashboard import rate_limits
@@ -135,3 +136,10 @@ def test_the_pages_say_the_numbers_that_are_served() -> None:
     assert (rate_limits.SEARCHES, EXPORTS, MOST_IN_AN_HOUR) == ("120/m/user", "30/h/user", 3)
     for said in ("search 120 times a minute", "save 30 files an hour", "three times an hour"):
         assert said in page
+
+
+def test_what_a_person_has_saved_is_still_counted_when_much_else_is() -> None:
+    cache.set("one of the files", 30, 3600)
+    for n in range(5_000):
+        cache.set(f"another counter {n}", 1, 60)
+    assert cache.get("one of the files") == 30

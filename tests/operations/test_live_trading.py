@@ -1,11 +1,13 @@
 """A live wallet, in the sandbox at the sandbox's venue: it trades where each condition holds, and says which lacks."""
 
+import inspect
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -14,13 +16,18 @@ from sandbox.venue import execution as exchange_steps
 from sandbox.venue import order_entry
 from sandbox.venue.orders import OrderType, Side, Ticket
 from sandbox.venue.venues import KEY
-from strades_pipelines.brokerage import wallet_rows
+from strades_pipelines.brokerage import trading_code
+from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.wallets import read_wallets
-from strades_pipelines.database.connection import connect
+from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.operations.trade_loop import TradeLoop
 from strades_pipelines.settings import settings
-from strades_pipelines.strategy.registry import code_hash
+from strades_pipelines.strategy.account import Account
+from strades_pipelines.strategy.events import Bar
+from strades_pipelines.strategy.library.sma_cross import SmaCross
+from strades_pipelines.strategy.registry import strategies
+from strades_pipelines.strategy.strategy import Strategy
 from tests.brokerage.approvals import approve_live
 from tests.ingestion.conftest import add_listing
 from tests.operations.test_trading import START, World, mine, wallet
@@ -82,9 +89,36 @@ def listed(server: Served, mine: World, tmp_path: Path, monkeypatch: pytest.Monk
     return write
 
 
+class Enlarging(Strategy):
+    """A small entry, and an order behind it that is no exit."""
+
+    name: ClassVar[str] = "enlarging"
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        """Once."""
+        if account.next_number == 1:
+            account.order(bar.i, 300.0, parent=account.order(bar.i, 1.0), reduce_only=bar.close == 100.0)
+
+
+class KeptBack(Strategy):
+    """A stop to buy that Strades watches, since it is of a group."""
+
+    name: ClassVar[str] = "kept_back"
+
+    def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
+        """Once."""
+        if account.next_number == 1 and bar.close == 101.0:
+            account.order(bar.i, 300.0, stop=105.0, group=account.new_group())
+
+
 @pytest.fixture
 def approved(listed: Write, mine: World) -> None:
     """The wallet, opened, and approved by two people."""
+    approve(mine)
+
+
+def approve(mine: World) -> None:
+    """Open the wallet as it is listed, and approve it as two people."""
     [template] = read_wallets(settings().wallets).templates
     with connect(mine.url) as connection:
         open_wallet(connection, template, now=settings().now())
@@ -162,8 +196,8 @@ def test_other_code_under_the_strategys_name_sends_exits_alone_until_it_is_appro
     """Also once the old code is back: it takes a new approval."""
     assert strades("trade", "--seconds", 0, "--json").document["sent"] == 1
     line = "its code has changed since live was approved: ask again on the page Live of the dashboard"
-    for code in (lambda strategy: "other", code_hash):
-        monkeypatch.setattr(wallet_rows, "code_hash", code)
+    for code in ("other", trading_code.LOADED):
+        monkeypatch.setattr(trading_code, "LOADED", code)
         answer = strades("trade", "--seconds", 0, "--json")
         assert (answer.code, answer.document["not_approved"]) == (0, {"money": line})
         by_hand = strades("order", "money", "AAPL", "1")
@@ -232,3 +266,137 @@ def test_without_the_word_of_two_a_live_wallet_sends_nothing_and_each_way_to_tra
     assert (held["state"], held["reason"]) == ("halted", line)
     assert strades("halt", "--wallet", "money", "--flatten").code == 0  # nobody else is needed for that
     assert orders(server) == []
+
+
+def add_bar(mine: World, minute: int, close: float) -> None:
+    """A bar of Apple's that closes in that minute."""
+    closed = START + timedelta(minutes=minute)
+    with psycopg.connect(mine.url) as connection:
+        connection.execute(
+            """
+            INSERT INTO records.candles
+            SELECT listing_id, '1m', %s, %s, %s, %s, %s, %s, 1, 1, 1, %s, 'stated', 1, %s
+            FROM records.listings WHERE symbol = 'AAPL'
+            """,
+            [closed - timedelta(minutes=1), closed, *[close] * 4, closed, closed],
+        )
+
+
+@pytest.mark.parametrize(("close", "code"), [(101.0, "order_notional"), (100.0, "reduce_only")])
+def test_an_order_behind_another_that_is_no_exit_of_it_passes_no_limit(
+    strades: Run,
+    mine: World,
+    server: Served,
+    listed: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    close: float,
+    code: str,
+) -> None:
+    """300 behind an entry of 1; where they only reduce, the venue would not know."""
+    monkeypatch.setitem(strategies(), Enlarging.name, Enlarging)
+    listed(strategy=Enlarging.name, parameters={}, limits={"max_order_notional": 200})
+    with psycopg.connect(mine.url) as connection:
+        connection.execute("DELETE FROM records.candles WHERE close <> %s", [close])
+    approve(mine)
+    for _ in range(3):
+        strades("trade", "--seconds", 0)
+        mine.go_on(1)
+    assert orders(server) == [("buy", Decimal(1))]
+    assert mine.rows("SELECT code FROM trading.refusals") == [(code,)]
+
+
+@pytest.mark.parametrize("ended", [
+    "INSERT INTO trading.live_revocations (request_id, revoked_by) SELECT request_id, 'bob' FROM trading.live_requests",
+    "UPDATE trading.wallets SET limits = '{\"max_order_notional\": 1}'",
+    "UPDATE trading.wallets SET code_hash = 'other'",
+])  # fmt: skip
+def test_what_was_planned_under_an_approval_that_ended_is_not_sent_under_the_next(
+    strades: Run, mine: World, server: Served, listed: Write, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    """Also where no pass came between."""
+    monkeypatch.setitem(strategies(), KeptBack.name, KeptBack)
+    listed(strategy=KeptBack.name, parameters={})
+    approve(mine)
+    strades("trade", "--seconds", 0)
+    assert mine.rows("SELECT state FROM trading.orders") == [("planned",)]
+    with psycopg.connect(mine.url) as owner:
+        owner.execute(ended)
+    approve(mine)
+    add_bar(mine, 4, 106.0)
+    mine.go_on(2)
+    strades("trade", "--seconds", 0)
+    assert orders(server) == []
+    reason = "cancelled by the end of the approval that it was planned under; it was never sent"
+    assert mine.rows("SELECT state, reason FROM trading.orders") == [("cancelled", reason)]
+
+
+def test_what_was_planned_under_the_approval_that_counts_is_sent(
+    strades: Run, mine: World, server: Served, listed: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(strategies(), KeptBack.name, KeptBack)
+    listed(strategy=KeptBack.name, parameters={})
+    approve(mine)
+    strades("trade", "--seconds", 0)
+    add_bar(mine, 4, 106.0)
+    mine.go_on(2)
+    strades("trade", "--seconds", 0)
+    assert orders(server) == [("buy", Decimal(300))]
+
+
+def test_a_file_that_is_edited_changes_nothing_of_what_a_process_trades_and_says(
+    strades: Run, mine: World, server: Served, listed: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process has loaded A, the file becomes B: what people are shown, and approve, is still A."""
+    strades("trade", "--seconds", 0)
+    [(loaded,)] = mine.rows("SELECT code_hash FROM trading.wallets WHERE wallet = 'money'")
+    file, read = Path(inspect.getfile(SmaCross)), Path.read_bytes
+    edited = b"raise SystemExit  # nobody has loaded this"
+    monkeypatch.setattr(Path, "read_bytes", lambda path: edited if path == file else read(path))
+    strades("trade", "--seconds", 0)
+    assert mine.rows("SELECT code_hash FROM trading.wallets WHERE wallet = 'money'") == [(loaded,)]
+
+
+def test_a_process_with_other_code_decides_nothing_for_a_live_wallet(
+    strades: Run, mine: World, server: Served, approved: None
+) -> None:
+    """As one that streams, and was restarted with another version than the one that trades."""
+    with psycopg.connect(mine.url) as owner:
+        owner.execute("UPDATE trading.wallets SET code_hash = 'other'")
+    with connect(mine.url) as connection, closing(adbc_connect(mine.url)) as adbc:
+        with pytest.raises(ValueError, match=r"^this process has loaded other code than that of the live wallet: "):
+            decide(connection, adbc, "money", now=settings().now())
+        connection.rollback()
+        adbc.rollback()
+    assert mine.rows("SELECT count(*) FROM signals.decisions") == [(0,)]
+
+
+@pytest.mark.parametrize("changes", [{"max_decision_age_minutes": 525_600}, {"dead_man_seconds": 30}])
+def test_how_old_a_decision_and_a_silence_may_be_is_approved_too(
+    strades: Run, mine: World, server: Served, approved: None, listed: Write, changes: dict[str, Any]
+) -> None:
+    listed(**changes)
+    answer = strades("trade", "--seconds", 0, "--json")
+    line = "its limits have changed since live was approved: ask again on the page Live of the dashboard"
+    assert answer.document["not_approved"] == {"money": line}
+    assert orders(server) == []
+    [(terms,)] = mine.rows("SELECT trading.live_terms(w) FROM trading.wallets AS w WHERE wallet = 'money'")
+    assert terms == {"max_decision_age_minutes": 15} | changes
+
+
+def test_a_halt_outlives_the_time_in_which_its_wallet_is_not_listed(
+    strades: Run, mine: World, server: Served, listed: Write
+) -> None:
+    listed(mode="paper", confirm_live=None)
+    strades("trade", "--seconds", 0)
+    strades("halt", "--wallet", "money", "--reason", "do not touch")
+    listed(mode="paper", confirm_live=None, name="other")
+    for _ in range(2):
+        strades("trade", "--seconds", 0)
+    assert wallet(strades, "money")["state"] == "retired"
+    listed(mode="paper", confirm_live=None)
+    strades("trade", "--seconds", 0)
+    held = wallet(strades, "money")
+    assert (held["state"], held["reason"]) == ("halted", "do not touch")
+    assert strades("order", "money", "AAPL", "1").code != 0
+    assert strades("resume", "--wallet", "money").code == 0
+    assert wallet(strades, "money")["state"] == "active"

@@ -8,6 +8,38 @@ ALTER TABLE trading.live_requests
 ADD COLUMN code_hash text NOT NULL DEFAULT '';
 ALTER TABLE trading.live_requests ALTER COLUMN code_hash DROP DEFAULT;
 
+-- What ends an approval beside the risk limits of Wallets.json: its other keys that keep orders from being sent, or take them back.
+ALTER TABLE trading.wallets
+ADD COLUMN dead_man_seconds numeric;
+CREATE FUNCTION trading.live_terms(w trading.wallets) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT w.limits || jsonb_strip_nulls(jsonb_build_object(
+        'max_decision_age_minutes', trim_scale(extract(epoch FROM w.max_decision_age) / 60),
+        'dead_man_seconds', trim_scale(w.dead_man_seconds)
+    ))
+$$;
+
+-- What a wallet was when Wallets.json listed it no longer: it is that again where the file lists it again.
+ALTER TABLE trading.wallets
+ADD COLUMN state_before text,
+ADD COLUMN reason_before text;
+
+-- The approval that an order was planned under: one that is no exit is not sent under a later one.
+ALTER TABLE trading.intents
+ADD COLUMN live_request_id bigint;
+CREATE FUNCTION trading.newest_live_approval(wallet text) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT r.request_id
+    FROM trading.live_requests AS r INNER JOIN trading.live_approvals AS a ON r.request_id = a.request_id
+    WHERE r.wallet = newest_live_approval.wallet
+    ORDER BY a.approved_at DESC, r.request_id DESC LIMIT 1
+$$;
+CREATE FUNCTION trading.note_live_approval() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    new.live_request_id := trading.newest_live_approval(new.wallet);
+    RETURN new;
+END $$;
+CREATE TRIGGER under_approval BEFORE INSERT ON trading.intents
+FOR EACH ROW EXECUTE FUNCTION trading.note_live_approval();
+
 -- Which requests, and so approvals, a change of their wallet has ended, and what changed first. Rows are only added.
 CREATE TABLE trading.live_changes (
     request_id bigint PRIMARY KEY REFERENCES trading.live_requests,
@@ -26,7 +58,7 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER limits_changed AFTER UPDATE ON trading.wallets
-FOR EACH ROW WHEN (old.limits IS DISTINCT FROM new.limits) EXECUTE FUNCTION trading.note_live_change('limits');
+FOR EACH ROW WHEN (trading.live_terms(old) IS DISTINCT FROM trading.live_terms(new)) EXECUTE FUNCTION trading.note_live_change('limits');
 CREATE TRIGGER code_changed AFTER UPDATE ON trading.wallets
 FOR EACH ROW WHEN (old.code_hash IS DISTINCT FROM new.code_hash) EXECUTE FUNCTION trading.note_live_change('code');
 CREATE TRIGGER strategy_added AFTER INSERT ON trading.sleeves
@@ -83,7 +115,7 @@ SELECT
             THEN 'live needs an approval: ask for it on the page Live of the dashboard'
         WHEN newest.lacks_a_person
             THEN 'one person approved live: another has to, or STRADES_LIVE_ONE_PERSON=true'
-        WHEN newest.changed = 'limits' OR newest.limits <> w.limits
+        WHEN newest.changed = 'limits' OR newest.limits <> trading.live_terms(w)
             THEN 'its limits have changed since live was approved: ask again on the page Live of the dashboard'
         WHEN newest.changed = 'strategies' OR newest.strategies <> trading.strategies_of(w.wallet)
             THEN 'its strategies have changed since live was approved: ask again on the page Live of the dashboard'
@@ -124,7 +156,7 @@ WHERE
         OR newest.is_revoked
         OR newest.lacks_a_person
         OR newest.changed IS NOT NULL
-        OR newest.limits <> w.limits
+        OR newest.limits <> trading.live_terms(w)
         OR newest.strategies <> trading.strategies_of(w.wallet)
         OR newest.code_hash <> w.code_hash
         OR newest.approved_at > now() - interval '60 seconds'
