@@ -176,7 +176,8 @@ def recorder(path: Path | None = None, statuses: Mapping[str, int] | None = None
     server: BaseServer
     server = ThreadingUnixStreamServer(str(path), Handler) if path else ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     with server:
-        kept.port = 0 if path else int(server.server_address[1])
+        address = server.server_address
+        kept.port = int(address[1]) if isinstance(address, tuple) else 0
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield kept
         server.shutdown()
