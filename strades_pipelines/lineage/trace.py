@@ -6,7 +6,15 @@ from typing import Any
 from strades_pipelines.database.connection import connect
 from strades_pipelines.lineage.data import follow_bars, follow_prediction, follow_trades, splits_behind, verify
 from strades_pipelines.lineage.order_lineage import follow_order, follow_statement
-from strades_pipelines.lineage.row_lineage import Connection, FetchReaders, Lineage, NotFound, read_row, read_rows
+from strades_pipelines.lineage.row_lineage import (
+    Connection,
+    FetchReaders,
+    Lineage,
+    NotFound,
+    Reader,
+    read_row,
+    read_rows,
+)
 
 
 def trace_one(identity: str, url: str | None = None) -> dict[str, Any]:
@@ -75,11 +83,12 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, FetchReaders
         lineage.statement = follow_statement(connection, lineage.decision["inputs"])
     bars = [*lineage.records, *lineage.cleaned]
     of_bars = {one for row in bars for one in (row["fetch_id"], *(row.get("replacement_fetch_ids") or ()))}
+    of_decision = {row["fetch_id"] for row in lineage.trades}
+    by_reader: dict[Reader, set[int]] = {
+        "bars": of_bars, "features": of_features, "model": of_training, "decision": of_decision,
+    }  # fmt: skip
     readers: FetchReaders = {}
-    for reader, fetch_ids in (
-        ("bars", of_bars), ("features", of_features), ("model", of_training),
-        ("decision", {row["fetch_id"] for row in lineage.trades}),
-    ):  # fmt: skip
+    for reader, fetch_ids in by_reader.items():
         for fetch_id in fetch_ids:
             readers.setdefault(fetch_id, set()).add(reader)
     for split, adjusted in splits_behind(connection, list(readers)).items():
