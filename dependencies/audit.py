@@ -9,12 +9,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from dependencies.closure import PROJECT
 
 LOCK = PROJECT / "requirements.lock"
-PINNED = re.compile(r"^([\w.-]+)==([^\s;\\]+)", re.MULTILINE)
+PINNED = re.compile(r"^[\w.-]+==[^\\\n]+", re.MULTILINE)
 
 
 def audit_problems(report: str, lock: Path = LOCK) -> list[str]:
@@ -28,10 +29,20 @@ def audit_problems(report: str, lock: Path = LOCK) -> list[str]:
     except (ValueError, LookupError, TypeError):
         return ["expected the JSON of pip-audit, was something else: nothing was looked up"]
     problems = []
-    for name, version in PINNED.findall(lock.read_text()):
+    for name, version in locked_here(lock):
         entry = found.get(canonicalize_name(name))
         problems += _judged(name, version, entry)
     return problems
+
+
+def locked_here(lock: Path) -> list[tuple[str, str]]:
+    """The names and versions of a lock that this Python installs: pip-audit looks up no others."""
+    requirements = map(Requirement, PINNED.findall(lock.read_text()))
+    return [
+        (each.name, str(each.specifier).removeprefix("=="))
+        for each in requirements
+        if each.marker is None or each.marker.evaluate()
+    ]
 
 
 def _judged(name: str, version: str, entry: dict[str, Any] | None) -> list[str]:

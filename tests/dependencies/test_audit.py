@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dependencies.audit import LOCK, PINNED, audit_problems
+from dependencies.audit import LOCK, PINNED, audit_problems, locked_here
 
 
 @pytest.fixture
@@ -37,6 +37,11 @@ def test_only_a_package_that_was_looked_up_is_clean(lock: Path, entries: list[ob
     assert audit_problems(json.dumps({"dependencies": entries, "fixes": []}), lock) == said
 
 
+def test_a_package_of_another_python_or_system_is_not_looked_for(lock: Path) -> None:
+    lock.write_text(lock.read_text() + "cffi==1 ; platform_python_implementation == 'PyPy' \\\n    --hash=sha256:22\n")
+    assert audit_problems(json.dumps({"dependencies": [DJANGO, YAML]}), lock) == []
+
+
 @pytest.mark.parametrize("report", ["", "offline", "[]", "{}"])
 def test_no_report_is_no_clean_one(lock: Path, report: str) -> None:
     assert audit_problems(report, lock) == ["expected the JSON of pip-audit, was something else: nothing was looked up"]
@@ -44,8 +49,9 @@ def test_no_report_is_no_clean_one(lock: Path, report: str) -> None:
 
 def test_every_package_of_the_lock_is_looked_for_and_has_hashes() -> None:
     text = LOCK.read_text()
-    pinned = PINNED.findall(text)
+    pinned = locked_here(LOCK)
     assert len(pinned) > 100
     assert len(audit_problems('{"dependencies": []}')) == len(pinned)
+    assert "python_full_version" not in str(pinned)
     blocks = text.split("\n")
     assert all("--hash=sha256:" in blocks[number + 1] for number, line in enumerate(blocks) if PINNED.match(line))

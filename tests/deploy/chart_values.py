@@ -204,8 +204,18 @@ class Daemon(Part):
     sensors: Workers
 
 
+class Service(Closed):
+    """`service` of the chart."""
+
+    type: Literal["ClusterIP"]
+    port: int = Field(gt=1023)
+
+
 class Webserver(Part):
     """`webserver` of the chart."""
+
+    service: Service
+    readiness_probe: dict[str, Any]
 
     replica_count: int
     path_prefix: str
@@ -219,6 +229,7 @@ class UserDeployment(Part):
     port: int
     dagster_api_grpc_args: list[str]
     include_config_in_launched_runs: Switch
+    init_containers: list[dict[str, Any]] = Field(default_factory=list)
 
 
 class UserDeployments(Closed):

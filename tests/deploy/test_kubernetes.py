@@ -113,7 +113,7 @@ def test_nothing_is_reached_but_for_what_a_policy_names() -> None:
     }
     assert {name: ports for name, ports in reached.items() if ports} == {
         "strades-dashboard": [8000],
-        "strades-webserver": [80],
+        "strades-webserver": [8080],
         "strades-code": [3030],
         "strades-metrics": [9464],
     }
@@ -228,3 +228,65 @@ def test_runs_are_as_bounded_as_on_one_machine() -> None:
     )
     assert given["pythonLogs"]["dagsterHandlerConfig"] == own["python_logs"]["dagster_handler_config"]
     assert given["pythonLogs"]["managedPythonLoggers"] == own["python_logs"]["managed_python_loggers"]
+
+
+def test_probes_have_the_time_that_a_start_of_python_takes() -> None:
+    """Kubernetes waits one second where nothing is said; such a command takes one to six."""
+    found = [
+        (identity(document), container[kind])
+        for document in render(FOLDER / "base")
+        for container in containers(document)
+        for kind in ("startupProbe", "readinessProbe", "livenessProbe")
+        if "exec" in container.get(kind, {})
+    ]
+    assert {name for (_, name), _ in found} == {"strades-dashboard", "strades-streams", "strades-backup"}
+    assert all(probe.get("timeoutSeconds", 1) >= 10 for _, probe in found)
+
+
+def test_dagsters_pages_are_asked_where_they_are() -> None:
+    webserver = values()["dagsterWebserver"]
+    port = webserver["service"]["port"]
+    assert webserver["readinessProbe"]["httpGet"] == {"path": f"{webserver['pathPrefix']}/server_info", "port": port}
+    settings = {identity(each): each for each in render(FOLDER / "base")}["ConfigMap", "strades-settings"]["data"]
+    assert settings["STRADES_WEBSERVER_PORT"] == str(port)
+
+
+def run_of(deployment: Document) -> Any:
+    """The pod of a run, by `dagster-k8s`, from what the chart passes on of a deployment to its runs."""
+    from dagster_k8s.container_context import K8sContainerContext
+    from dagster_k8s.job import DagsterK8sJobConfig, construct_dagster_k8s_job
+
+    context: Any = K8sContainerContext.create_from_config(
+        {
+            "k8s": {
+                "env_config_maps": [each["name"] for each in deployment["envConfigMaps"]],
+                "env_secrets": [each["name"] for each in deployment["envSecrets"]],
+                "volumes": deployment["volumes"],
+                "volume_mounts": deployment["volumeMounts"],
+                "resources": deployment["resources"],
+                "run_k8s_config": {"pod_spec_config": {"init_containers": deployment.get("initContainers", [])}},
+            }
+        }
+    )
+    config = DagsterK8sJobConfig(
+        job_image="i", dagster_home="/d", instance_config_map="m", postgres_password_secret="p"
+    )
+    job = construct_dagster_k8s_job(config, [], "run", user_defined_k8s_config=context.run_k8s_config)
+    return job.spec.template.spec
+
+
+def test_a_run_of_the_offline_world_has_a_sandbox_and_each_run_the_launchers_resources() -> None:
+    whole = values()
+    sandbox = yaml.safe_load((FOLDER / "dagster" / "values-sandbox.yaml").read_text())
+    assert set(sandbox) == {"dagster-user-deployments"}
+    ChartValues.model_validate({**whole, **sandbox})
+    [usual] = whole["dagster-user-deployments"]["deployments"]
+    [offline] = sandbox["dagster-user-deployments"]["deployments"]
+    assert {key: value for key, value in offline.items() if key != "initContainers"} == usual
+    [sidecar] = run_of(offline).init_containers
+    assert (sidecar.name, sidecar.restart_policy) == ("sandbox", "Always")
+    assert sidecar.security_context.read_only_root_filesystem is True
+    assert sidecar.volume_mounts[0].name in {volume["name"] for volume in offline["volumes"]}
+    launched = whole["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]["containerConfig"]["resources"]
+    assert run_of(usual).containers[0].resources.to_dict()["requests"] == launched["requests"]
+    assert usual["resources"] == launched
