@@ -107,11 +107,11 @@ class RetryAndRedirect:
         """
         plan, host = spider_of(self.crawler).plan, _host(request)
         rate, left = plan.rate, self._seconds_left()
-        bucket = {"rate": rate.requests_per_second, "burst": rate.burst}
-        turn = self._limits.reserve(host, **bucket, longest_wait=left)
+        turn = self._limits.reserve(host, rate=rate.requests_per_second, burst=rate.burst, longest_wait=left)
         while turn.refusal is None and 0 < turn.wait <= self._seconds_left():
             await asyncio.sleep(turn.wait)  # meanwhile an answer may have asked for a pause
-            turn = self._limits.renew(host, turn, **bucket, longest_wait=self._seconds_left())
+            left = self._seconds_left()
+            turn = self._limits.renew(host, turn, rate=rate.requests_per_second, burst=rate.burst, longest_wait=left)
         if turn.refusal is not None:
             raise IgnoreRequest(f"not asked: {turn.refusal}")
         if turn.wait > 0 or self._seconds_left() <= 0:

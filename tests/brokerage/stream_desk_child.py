@@ -9,7 +9,7 @@ from strades_pipelines.settings import PROJECT
 from tests.ingestion.streams import fast_clock
 from tests.ingestion.streams.fast_clock import FastClock, record_all
 
-SPEED = 20.0  # what comes a minute late is not heard: three seconds of a busy machine
+SPEED = 10.0  # what is stored a minute late is not heard: six seconds of a busy machine
 STREAMS = ("gateio_trades", "gateio")
 
 

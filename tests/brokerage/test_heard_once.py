@@ -35,7 +35,12 @@ def load_frames(url: str, came: float, *trades: dict[str, Any]) -> int:
     messages = [{"channel": "spot.trades", "event": "update", "result": said} for said in trades]
     body = join_frames(json.dumps(message).encode() for message in messages)
     at = START + came * SECOND
-    fetch = {"protocol": "gateio_trades_stream", "source": "gateio_trades", "given": GIVEN, "request_key": f"f{came}"}
+    fetch: dict[str, Any] = {
+        "protocol": "gateio_trades_stream",
+        "source": "gateio_trades",
+        "given": GIVEN,
+        "request_key": f"f{came}",
+    }
     fetch_id = store_body(url, body, **fetch, fetched_at=at, answered_at=at)
     load_stored(url=url, now=at, fetch_ids=[fetch_id])
     return fetch_id
@@ -43,8 +48,16 @@ def load_frames(url: str, came: float, *trades: dict[str, Any]) -> int:
 
 def load_answer(url: str, sent: float, came: float | None, loaded: float, *trades: dict[str, Any]) -> int:
     """Store and load an answer of REST; one that never came is a file."""
-    fetch = {"protocol": "gateio_trades", "source": "gateio_trades", "given": GIVEN, "request_key": f"r{sent}"}
-    times = {"fetched_at": START + sent * SECOND, "answered_at": None if came is None else START + came * SECOND}
+    fetch: dict[str, Any] = {
+        "protocol": "gateio_trades",
+        "source": "gateio_trades",
+        "given": GIVEN,
+        "request_key": f"r{sent}",
+    }
+    times: dict[str, Any] = {
+        "fetched_at": START + sent * SECOND,
+        "answered_at": None if came is None else START + came * SECOND,
+    }
     fetch_id = store_body(url, json.dumps(trades).encode(), **fetch, **times)
     load_stored(url=url, now=START + loaded * SECOND, fetch_ids=[fetch_id])
     return fetch_id

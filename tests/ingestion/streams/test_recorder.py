@@ -255,6 +255,9 @@ def test_whoever_waits_is_told_at_the_start_and_of_what_was_asked_for_again(reco
     listener = Listening(True)
     recording.recorder._listener = listener
 
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
     async def start() -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(0.2):
@@ -265,7 +268,7 @@ def test_whoever_waits_is_told_at_the_start_and_of_what_was_asked_for_again(reco
         await recording.receive(5, NOW - timedelta(seconds=3))
         await recording.recorder._mend({BTC: list(recording.progress.numbers.gaps)})
 
-    recording.recorder.client.run = asyncio.Event().wait  # type: ignore[method-assign]  # no network
+    recording.recorder.client.run = wait  # type: ignore[method-assign]  # no network
     asyncio.run(start())
     assert listener.heard == 1
     recording.recorder.progress[BTC] = Progress(Numbers())
