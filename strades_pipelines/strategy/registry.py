@@ -68,7 +68,8 @@ def code_hash(instance: Strategy) -> str:
     Its source are the files of its classes, the bases' too, and of what these import from the library or, a file of the
     user's, from its own folder. All as they were when this process loaded them.
     """
-    return _class_hash(type(instance), PACKAGE)
+    strategy: Any = type(instance)  # hashable, whatever mypy makes of its instances
+    return _class_hash(strategy, PACKAGE)
 
 
 @cache
