@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_a_segment_is_archived_once_and_never_overwritten(tmp_path: Path) -> Non
     assert [path.name for path in folder.iterdir()] == [f"{segment.name}.gz"]
 
 
-DAMAGE = {
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "cut off": lambda packed: packed[:60],
     "no gzip": lambda packed: b"x" * 99,
     "other bytes": lambda packed: packed[:30] + bytes(20) + packed[50:],

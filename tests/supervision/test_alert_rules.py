@@ -244,11 +244,16 @@ def test_a_switch_that_answers_nonsense_stops_no_look(monkeypatch: pytest.Monkey
 def test_what_up_told_is_not_told_again_by_its_next_start(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch within `strades up`: what it finds, it tells once, however often `up` is started."""
     told: list[str] = []
+
+    def deliver(subject: str, _message: str) -> bool:
+        told.append(subject)
+        return True
+
     monkeypatch.setattr(watch, "SECONDS", 0)
     with psycopg.connect(database_url) as connection:
         connection.execute(WRONG["RecoveryDrillFailed"].encode())
     for _ in range(2):
-        started = WorkWatch(lambda subject, _: told.append(subject) is None, lambda *_: None)
+        started = WorkWatch(deliver, lambda *_: None)
         started.look(NOW - watch.CATCH_UP)
         for thread in threading.enumerate():
             if thread.name == "work-watch":
