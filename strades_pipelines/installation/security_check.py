@@ -97,11 +97,11 @@ def exposed_listeners(ports: Mapping[str, int]) -> list[str]:
 
 def open_to_others() -> list[Path]:
     """The files and folders of secrets that other users of this machine may read or enter."""
-    home, secrets = settings().home, PROJECT / "deploy" / "secrets"
+    home, archive, secrets = settings().home, settings().archive, PROJECT / "deploy" / "secrets"
     private = [
         *(home, home / "run", home / "postgres" / "password", home / "backup.key", home / "dashboard.key"),
         *(home / "nginx" / "certificate.key", home / "nginx" / "onion" / "hs_ed25519_secret_key"),
-        *([] if settings().archive is None else [settings().archive]),
+        *([] if archive is None else [archive]),
         PROJECT / ".env",
         *(path for path in secrets.glob("*") if not path.name.startswith(".")),
     ]

@@ -110,6 +110,10 @@ MORE = (
 )
 
 
+# Of a loop; an attribute alone may have become a number that no loop ends at, as that of number 10,899 had.
+RANGES = ("3", "0", "1, 4", "3, -1, -2", "min(self.k, 9)", "len(self.counts)", "LIMIT % 5")
+
+
 class Writer:
     """Writes one strategy; the same for the same seed."""
 
@@ -297,7 +301,7 @@ class Writer:
                 f"{self.block(depth - 1, indent)}\n        else:\n{self.block(depth - 1, indent)}"
             ),
             lambda: (
-                f"for j in range({pick(('3', '0', '1, 4', '3, -1, -2', 'self.k', 'len(self.counts)', 'LIMIT % 5'))}):\n"
+                f"for j in range({pick(RANGES)}):\n"
                 f"{indent}self.a += j * {self.real(0)}\n{self.block(depth - 1, indent)}"
             ),
             lambda: (

@@ -17,7 +17,7 @@ from tests.serving.browsing import browser_program
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 # Counts what reaches the graphics, whatever the page says of itself.
 COUNT = """
@@ -209,7 +209,12 @@ def test_planes_selection_time_and_a_lost_context(installation: Installation, ad
     # What cannot be read is said once; it is no reason to load the page again.
     page = again.page
     asked: list[str] = []
-    page.route("**/4d/node/**", lambda route: (asked.append(route.request.url), route.fulfill(status=500)))
+
+    def fail(route: "Route") -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=500)
+
+    page.route("**/4d/node/**", fail)
     page.goto(focused)
     page.wait_for_selector("#space-panel >> text=could not be read")
     page.wait_for_timeout(600)
