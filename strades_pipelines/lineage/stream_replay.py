@@ -25,6 +25,11 @@ SPAN = """
     SELECT source, count(*) AS frames, min(received_at) AS first, max(received_at) AS last
     FROM rawsources.frames WHERE connection = %s GROUP BY 1
 """
+# Its trades are heard when they are stored, the last ones after the last frame came.
+STORED = """
+    SELECT max(recorded_at) AS last FROM records.trades
+    WHERE fetch_id IN (SELECT fetch_id FROM rawsources.frames WHERE connection = %s)
+"""
 FETCHES = """
     SELECT f.fetch_id, encode(f.sha256, 'hex') AS sha256, l.listing_id
     FROM rawsources.fetches AS f LEFT JOIN records.listings AS l
@@ -55,7 +60,7 @@ class StreamReplay:
     """What a connection's frames come to a second time.
 
     Args:
-        first, last: when its first and its last frame came, UTC.
+        first, last: when its first frame came, and its last one or the storing of its last trade, UTC.
         recorded, replayed: SHA-256 over the decisions of its time, one JSON document a line.
         differences: a line for each frame batch, row or decision that is not as it was; empty when all is.
     """
@@ -84,6 +89,9 @@ def replay_connection(connection_id: int, url: str | None = None) -> StreamRepla
             raise NotFound(
                 f"expected a connection with stored frames, was {connection_id}; `strades replay` lists the newest"
             )
+        stored = read_row(connection, STORED, connection_id)
+        if stored is not None and stored["last"] is not None:
+            span["last"] = max(span["last"], stored["last"])
         made = StreamReplay(connection_id, **span)
         fetches = read_rows(connection, FETCHES, connection_id)
         _read_again(connection, made, fetches)
