@@ -161,8 +161,8 @@ PLANTS = (
     Plant(
         "a wallet that only reduces sends what was planned before",
         f"{PACKAGE}/brokerage/sending.py",
-        "return exits or is_exit(",
-        "return True or is_exit(",
+        "return is_exit_now(self._connection, self._journal.wallet, order)",
+        "return True",
         "tests/brokerage/test_halts.py::test_an_order_planned_before_a_halt_to_reducing_is_sent_only_if_it_is_an_exit",
     ),
     Plant(
