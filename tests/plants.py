@@ -498,7 +498,7 @@ PLANTS = (
     Plant(
         "a row that one body does not say any more is no other body's",
         f"{PACKAGE}/ingestion/precedence.py",
-        "    claims = bodies.claims(cursor, kind, _related(cursor, kind, target, fetches, since), keys)\n",
+        "    claims = bodies.claims(cursor, kind, related, keys)\n",
         "    claims = bodies.claims(cursor, kind, [], keys)\n",
         "tests/ingestion/test_history.py::test_a_row_that_a_later_body_no_longer_yields_is_the_earlier_ones_again",
         finding="B8",

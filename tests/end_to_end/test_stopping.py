@@ -121,9 +121,18 @@ def minute_files(folder: Path) -> list[Path]:
     return made
 
 
+GONE = 3.0  # seconds
+
+
 def _left_of(home: Path) -> list[str]:
-    """The command lines of processes of this installation, but for those of its database."""
-    time.sleep(0.3)  # the kernel ends children of a process that is gone in its own time
+    """The command lines of processes of this installation, but for those of its database, as soon as there is none."""
+    deadline = time.monotonic() + GONE
+    while (left := _running_in(home)) and time.monotonic() < deadline:
+        time.sleep(0.1)  # what only waits for a pipe to close, as Python's resource tracker does, ends in its own time
+    return left
+
+
+def _running_in(home: Path) -> list[str]:
     left = []
     for process in psutil.process_iter():
         try:
