@@ -421,15 +421,14 @@
   }
 
   async function begin() {
+    // Its room is there from the start, so that nothing below it moves; where nothing can be drawn, it goes.
     gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true });
-    if (!gl) return;
-    const answer = await fetch(words.columns);
-    if (!answer.ok) return;
-    graph = decode(await answer.arrayBuffer());
-    if (!graph.head.nodes) return;
+    const answer = gl && await fetch(words.columns);
+    graph = answer?.ok ? decode(await answer.arrayBuffer()) : null;
+    space.hidden = !graph?.head.nodes;
+    if (space.hidden) return;
     graph.latest = graph.last.reduce((most, time) => Math.max(most, time), 0);
     graph.times = Float64Array.from(new Set([...graph.first, graph.latest])).sort(); // the last step ends at the end
-    space.hidden = false;
     restore();
     prepare();
     upload();
