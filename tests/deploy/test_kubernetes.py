@@ -175,7 +175,7 @@ def test_the_dashboard_asks_dagster_where_the_chart_serves_it(monkeypatch: pytes
     found = Settings(_env_file=None)
     served = values()["dagsterWebserver"]
     assert found.dagster_path == served["pathPrefix"]
-    assert (found.webserver_host, found.webserver_port) == ("strades-dagster-webserver", 80)
+    assert (found.webserver_host, found.webserver_port) == ("strades-dagster-webserver", 8080)
     assert served["enableReadOnly"]
 
 
