@@ -186,7 +186,7 @@ def test_nginx_reaches_the_dashboard_at_a_port_since_no_pod_has_its_socket() -> 
     text = (PROJECT / "docs" / "deploy.md").read_text()
     [command] = [line for line in text.splitlines() if line.strip().startswith("strades nginx ")]
     assert f"--dashboard {place} " in command
-    assert "--webserver strades-dagster-webserver:80 --readonly strades-dagster-webserver-read-only:80" in command
+    assert "--webserver strades-dagster-webserver:8080 --readonly strades-dagster-webserver-read-only:8080" in command
 
 
 def test_dagsters_launcher_takes_what_runs_are_given() -> None:
