@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ OTHERS = {
 SILENT = {"duckdb", "h5py", "netCDF4", "polars", "pyarrow", "tables", "zarr"}
 # pandas imports pyarrow whether or not anything is read with it; these it does not.
 READERS = {f"pyarrow.{name}" for name in ("csv", "dataset", "feather", "json", "orc", "parquet")}
-_listeners: list[set[str]] = []
+_listeners: list[tuple[set[str], frozenset[int | None]]] = []  # what is heard, and of which threads nothing is
 _hooked: list[bool] = []
 
 
@@ -38,11 +39,14 @@ def files_read(*, ignored: Path | None = None) -> Iterator[set[str]]:
         sys.addaudithook(_heard)  # cannot be taken off again; it does nothing while nobody listens
         _hooked.append(True)
     found: set[str] = set()
-    _listeners.append(found)
+    # A thread that runs already does work of its own.
+    others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+    listener = (found, frozenset(others))
+    _listeners.append(listener)
     try:
         yield found
     finally:
-        _listeners.remove(found)
+        _listeners[:] = [one for one in _listeners if one is not listener]
         hidden = {name for name in found if ignored is not None and Path(name).is_relative_to(ignored.resolve())}
         found -= hidden
 
@@ -52,11 +56,9 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event in OTHERS:
         place, word = OTHERS[event]
-        for listener in _listeners:
-            listener.add(f"{word} {arguments[place]}")
+        _note(f"{word} {arguments[place]}")
     if event == "import" and (arguments[0] in READERS or arguments[0] in SILENT - {"pyarrow"}):
-        for listener in _listeners:
-            listener.add(f"library {arguments[0]}")
+        _note(f"library {arguments[0]}")
     if event != "open":
         return
     path, mode, flags = arguments
@@ -66,8 +68,13 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
     # Bytecode is written under a name of its own first, by a call that has no mode.
     is_code = os.path.splitext(name)[1] in CODE or os.path.basename(os.path.dirname(name)) == "__pycache__"
     if not is_code and (name.startswith(MEMORY) or not name.startswith(SYSTEM)):
-        for listener in _listeners:
-            listener.add(name)
+        _note(name)
+
+
+def _note(what: str) -> None:
+    for found, others in _listeners:
+        if threading.get_ident() not in others:
+            found.add(what)
 
 
 def _only_writes(mode: str | None, flags: int) -> bool:
