@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,24 @@ def test_a_folder_that_is_ignored_and_what_is_written_are_not_told(tmp_path: Pat
         kept.read_bytes()
         (tmp_path / "written.csv").write_text("1")
     assert read == set()
+
+
+def test_a_thread_that_ran_before_is_not_heard_and_one_that_begins_is(tmp_path: Path) -> None:
+    before, during = tmp_path / "before.txt", tmp_path / "during.txt"
+    for file in (before, during):
+        file.write_text("x")
+    go = threading.Event()
+
+    def read_later() -> None:
+        go.wait()
+        before.read_text()
+
+    running = threading.Thread(target=read_later)
+    running.start()
+    with files_read() as found:
+        go.set()
+        beginning = threading.Thread(target=during.read_text)
+        beginning.start()
+        for thread in (running, beginning):
+            thread.join()
+    assert found == {str(during)}
