@@ -1,6 +1,7 @@
 """What a command prints: tables for people, one JSON document for programs, progress on standard error."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from strades_pipelines.market.ledger_chain import plain
 
+UNFOLDED = 10_000  # characters: wider than any table
 PROGRESS = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -20,7 +22,7 @@ def print_result(document: Mapping[str, Any], as_json: bool, tables: Sequence[Ta
     if as_json:
         sys.stdout.write(json.dumps(document, default=as_text) + "\n")
     else:
-        Console(highlight=False).print(*tables)
+        _console().print(*tables)
 
 
 def as_text(value: Any) -> str:
@@ -40,6 +42,12 @@ def table(columns: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         made.add_row(*("-" if row.get(name) is None else _cell(row[name]) for name in names))
     return made
+
+
+def _console() -> Console:
+    """What a file or another program reads has no width that lines should be folded to, unless COLUMNS says one."""
+    is_folded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if is_folded else UNFOLDED)
 
 
 def say(line: str) -> None:
