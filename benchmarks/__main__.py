@@ -17,6 +17,7 @@ from benchmarks import (
     month,
     relations,
     run,
+    run_queue,
     universe,
 )
 
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "month": month.main,
     "relations": relations.main,
     "run": run.main,
+    "run_queue": run_queue.main,
     "universe": universe.main,
 }
 

@@ -24,13 +24,11 @@ from strades_pipelines.database.server import EmbeddedServer
 from strades_pipelines.defs.maintenance.retention import IS_RESULT
 
 NIGHT = """
-import dagster as dg
+import runpy, sys
 from strades_pipelines.installation.install import prepare
 prepare()
-from strades_pipelines.definitions import defs
-with dg.DagsterInstance.get() as instance:
-    job = defs().resolve_job_def("nightly_housekeeping_job")
-    assert job.execute_in_process(instance=instance, raise_on_error=False).success
+sys.argv = ["dagster", "job", "execute", "-m", "strades_pipelines.definitions", "-j", "nightly_housekeeping_job"]
+runpy.run_module("dagster", run_name="__main__")
 """
 BACKUPS_KEPT = 14  # as Compose keeps them
 # What Dagster dates, by table: its columns, and the one by which new rows are found.
@@ -103,7 +101,9 @@ def _live_through(environment: dict[str, str], home: Path, now: datetime, newest
     _back_up(held, home, now)
     with psycopg.connect(EmbeddedServer(home / "postgres").url(DAGSTER_DATABASE), autocommit=True) as connection:
         _date(connection, now - datetime.now(UTC), newest)
-        subprocess.run([sys.executable, "-W", "ignore", "-c", NIGHT], env=held, check=True, stderr=subprocess.DEVNULL)
+        night = [sys.executable, "-W", "ignore", "-c", NIGHT]
+        done = subprocess.run(night, env=held, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
         _date(connection, now - datetime.now(UTC), newest)
         return _measure(connection, home, document["peak"])
 
