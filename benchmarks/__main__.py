@@ -14,8 +14,10 @@ from benchmarks import (
     growth,
     loading,
     minutes,
+    month,
     relations,
     run,
+    run_queue,
     universe,
 )
 
@@ -30,8 +32,10 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "growth": growth.main,
     "loading": loading.main,
     "minutes": minutes.main,
+    "month": month.main,
     "relations": relations.main,
     "run": run.main,
+    "run_queue": run_queue.main,
     "universe": universe.main,
 }
 

@@ -1,15 +1,19 @@
 """Software information: what is installed, with which licences, and a report to copy."""
 
-from datetime import datetime
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.core.numbers import bytes_text
 from dashboard.gateway.reading import snapshot
-from dashboard.gateway.software import Database, read_components, read_database, read_software
-from strades_pipelines.database.backup import LastBackup, last_backup
+from dashboard.gateway.software import (
+    Backup,
+    Database,
+    read_components,
+    read_database,
+    read_last_backup,
+    read_software,
+)
 from strades_pipelines.installation.examination import Examination, last_examination, without_secrets
 from strades_pipelines.settings import settings
 
@@ -24,20 +28,19 @@ def software(request: HttpRequest) -> HttpResponse:
 def bug_report(request: HttpRequest) -> HttpResponse:
     """The database, the last backup, and what the doctor said, as text to copy."""
     with snapshot():
-        database = read_database()
-    examination, backup = last_examination(), last_backup(settings().world)
+        database, backup = read_database(), read_last_backup()
+    examination = last_examination()
     context = {
         "software": read_software(),
         "database": database,
         "backup": backup,
-        "backed_up_at": datetime.fromisoformat(backup.taken_at) if backup else None,
         "examination": examination,
         "report": report_text(database, backup, examination),
     }
     return render(request, "datamanager/bug_report.html", context)
 
 
-def report_text(database: Database, backup: LastBackup | None, examination: Examination | None) -> str:
+def report_text(database: Database, backup: Backup | None, examination: Examination | None) -> str:
     """All of it as lines, in English whatever the page's language is: whoever reads the report may speak another."""
     installed = read_software()
     lines = [
@@ -47,7 +50,7 @@ def report_text(database: Database, backup: LastBackup | None, examination: Exam
         f"world {settings().world}",
         f"PostgreSQL {database.server}, {bytes_text(database.size)}",
         f"migrations {database.migrations}, the newest {database.newest_migration}",
-        f"last backup {backup.taken_at if backup else 'none noted'}",
+        f"last backup {backup.taken_at.isoformat() if backup else 'none noted'}",
         f"strades doctor {examination.at.isoformat() if examination else 'never'}",
     ]
     if examination:

@@ -4,6 +4,7 @@ import hashlib
 import re
 import subprocess
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -15,6 +16,7 @@ DATABASE = """
         (SELECT count(*) FROM public._yoyo_migration) AS migrations,
         (SELECT max(m.migration_id) FROM public._yoyo_migration AS m) AS newest_migration
 """
+LAST_BACKUP = "SELECT b.taken_at, b.file, b.size FROM ops.backups AS b ORDER BY b.taken_at DESC LIMIT 1"
 # A line of the table at the end of NOTICE.md, which `make notice` writes: package and licence.
 COMPONENT = re.compile(r"^\| `([\w.-]+)` \| ([^|]+?) \|$", re.MULTILINE)
 GIT_SECONDS = 5
@@ -48,6 +50,15 @@ class Database:
     newest_migration: str | None
 
 
+@dataclass(frozen=True)
+class Backup:
+    """A backup of the world: when it was taken (UTC), the name of its file, and its size in bytes."""
+
+    taken_at: datetime
+    file: str
+    size: int
+
+
 @cache
 def read_software() -> Software:
     """Read once a process: another version is another process."""
@@ -69,6 +80,11 @@ def read_database() -> Database:
     found = read_one(Database, DATABASE)
     assert found is not None
     return found
+
+
+def read_last_backup() -> Backup | None:
+    """The newest backup of the world; None where none was made since the database knows of them."""
+    return read_one(Backup, LAST_BACKUP)
 
 
 def _commit() -> str | None:

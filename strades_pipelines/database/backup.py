@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from strades_pipelines.database.connection import connect
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.psql import environment
 from strades_pipelines.database.server import binaries
@@ -60,7 +61,8 @@ def signing_key() -> Path:
 def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
     """Write the database of `url` into `file`, as one moment saw it, while others may go on writing.
 
-    Nobody's sign-in to the dashboard is in it: after a restore everybody signs in again.
+    Nobody's sign-in to the dashboard is in it: after a restore everybody signs in again. Nor is its row of
+    `ops.backups`.
 
     Args:
         key: the file of the key that signs this installation's backups.
@@ -94,37 +96,24 @@ def back_up(file: Path, url: str, *, key: Path, progress: Progress) -> Manifest:
         part.rename(file)  # a file of that name is whole
     finally:
         part.unlink(missing_ok=True)
-    _note_backup(key.parent, LastBackup(manifest.world, manifest.taken_at, file.name, file.stat().st_size))
+    _record(url, file, manifest)
     return manifest
 
 
-@dataclass(frozen=True)
-class LastBackup:
-    """The newest backup of a world that this home made: when (ISO 8601, UTC), under which name, how large in bytes."""
-
-    world: str
-    taken_at: str
-    file: str
-    size: int
-
-
-def last_backup(world: str) -> LastBackup | None:
-    """What is noted of the newest backup of a world, or None. The file itself may have been moved since."""
+def _record(url: str, file: Path, manifest: Manifest) -> None:
+    """Note a backup in the database, where also those see it who do not see the file."""
+    size = file.stat().st_size
     try:
-        return LastBackup(**json.loads(_note_of(settings().home, world).read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _note_backup(home: Path, made: LastBackup) -> None:
-    note = _note_of(home, made.world)
-    part = note.with_suffix(".part")
-    part.write_text(json.dumps(asdict(made)))
-    part.replace(note)
-
-
-def _note_of(home: Path, world: str) -> Path:
-    return home / f"last_backup_{world}.json"
+        with connect(url) as connection:
+            connection.execute(
+                "INSERT INTO ops.backups (taken_at, file, size) VALUES (%s, %s, %s)",
+                [manifest.taken_at, file.name, size],
+            )
+    except psycopg.errors.UndefinedTable:
+        return  # of an older version: one backs up before one migrates
+    except psycopg.Error as error:
+        reason = str(error).splitlines()[0]
+        raise BackupFailed(f"{file} is whole, but could not be noted in ops.backups: {reason}") from None
 
 
 def _manifest(connection: psycopg.Connection[Any], hashes: Mapping[str, str]) -> Manifest:

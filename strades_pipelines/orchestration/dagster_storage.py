@@ -16,14 +16,17 @@ from dagster._core.definitions.declarative_automation.serialized_objects import 
     AutomationConditionEvaluationWithRunIds,
 )
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._daemon.types import DaemonHeartbeat
 from dagster._serdes import ConfigurableClassData
 from dagster._utils.concurrency import ConcurrencyClaimStatus
 from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 
 from strades_pipelines.database.connection import session_url
+from strades_pipelines.orchestration.daemon_lock import DaemonLock
 from strades_pipelines.orchestration.ended_runs import free_slots_of_ended_runs
 from strades_pipelines.settings import settings
 from strades_pipelines.system import stopping
@@ -36,6 +39,29 @@ PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 BEGINNINGS = (dg.DagsterEventType.RUN_START, dg.DagsterEventType.STEP_START)
 # One stays open in each storage of a process; others are for threads that ask at the same time.
 POOL = {"pool_size": 1, "max_overflow": 20, "pool_recycle": 3600}
+
+
+class HeldRunStorage(PostgresRunStorage):
+    """Runs and heartbeats; only the daemon writes those, and only one daemon may."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._daemon_lock = DaemonLock(self._engine)  # Dagster's, without a pool: the storage below takes another
+
+    def add_daemon_heartbeat(self, daemon_heartbeat: DaemonHeartbeat) -> None:
+        """Write a heartbeat, which each thread of a daemon does before it works.
+
+        Raises:
+            SystemExit: another daemon has the lock. It ends the thread, and Dagster its process for want of it; any
+                other exception Dagster would log, and work on.
+        """
+        if not self._daemon_lock.is_held():
+            raise SystemExit(1)
+        super().add_daemon_heartbeat(daemon_heartbeat)
+
+    def dispose(self) -> None:
+        """Give the lock back."""
+        self._daemon_lock.release()
 
 
 class HeldEventLogStorage(PostgresEventLogStorage):
@@ -155,6 +181,7 @@ class HeldPostgresStorage(DagsterPostgresStorage):
     ) -> None:
         postgres_url = session_url(postgres_url)
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
+        self._run_storage = HeldRunStorage(postgres_url, False, token_provider=token_provider)
         self._event_log_storage = HeldEventLogStorage(postgres_url, False, token_provider=token_provider)
         self._schedule_storage = HeldScheduleStorage(postgres_url, False, token_provider=token_provider)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):

@@ -96,9 +96,7 @@ def sweep(
     multiplier: opt.Multiplier = 1.0,
     mode: opt.Mode = "auto",
     jobs: Annotated[int | None, typer.Option(help="How many sets run at once.", show_default="one a core")] = None,
-    cluster: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster, 127.0.0.1:6379 say (extra `ray`).")
-    ] = None,
+    cluster: opt.Cluster = None,
     sort: Annotated[
         str, typer.Option(help="sharpe, equity, drawdown or fills: what says which set is best.")
     ] = "sharpe",
@@ -163,6 +161,8 @@ def study(
         int | None,
         typer.Option(help="Of purged: days behind a judged block not chosen on.", show_default="1 % of the days"),
     ] = None,
+    jobs: Annotated[int, typer.Option(help="How many sets run at once, each in a process.")] = 1,
+    cluster: opt.Cluster = None,
     no_ledger: opt.NoLedger = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -171,5 +171,5 @@ def study(
 
     data, terms = opt.choices_of(context.params)
     lengths = (train, test, anchored, groups, test_groups, purge, embargo)
-    choice = StudyChoice(range_ or (), choices or (), method, *lengths, as_json, keeps_trials=not no_ledger)
+    choice = StudyChoice(range_ or (), choices or (), method, *lengths, as_json, not no_ledger, jobs, cluster)
     run_study(strategy, param or (), data, terms, mode, choice)

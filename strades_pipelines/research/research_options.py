@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
+Cluster = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster, 127.0.0.1:6379 say (extra `cluster`).")
+]
 Named = Annotated[
     str, typer.Argument(metavar="STRATEGY", help="A name of the library, or FILE.py:Class (FILE.py where it has one).")
 ]

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from strades_pipelines.analysis import periods
 from strades_pipelines.analysis.arrays import finite_or_none
 from strades_pipelines.analysis.overfitting import probability_of_overfitting
 from strades_pipelines.analysis.trials import Trial
@@ -26,13 +25,13 @@ from strades_pipelines.research.cross_validation import (
     Choice,
     Figures,
     choose,
-    daily_returns,
     figures,
     paths,
     sharpes,
     walk,
 )
 from strades_pipelines.research.study import Study, Trials
+from strades_pipelines.research.study_sets import StudyInputs, run_study_sets
 from strades_pipelines.research.swept import daily_sharpes
 from strades_pipelines.settings import settings
 from strades_pipelines.simulation.grid import axes, combinations
@@ -58,6 +57,8 @@ class StudyChoice:
     embargo: int | None = None
     as_json: bool = False
     keeps_trials: bool = True
+    jobs: int = 1
+    cluster: str | None = None
 
     def check(self) -> None:
         """Refuse what cannot be.
@@ -68,7 +69,7 @@ class StudyChoice:
         if self.method not in METHODS:
             raise BadInput(f"--method: expected one of {', '.join(METHODS)}, found {self.method!r}")
         counts = {"--train": (self.train, 2), "--test": (self.test, 1), "--purge": (self.purge, 0)}
-        counts |= {"--embargo": (self.embargo or 0, 0), "--groups": (self.groups, 2)}
+        counts |= {"--embargo": (self.embargo or 0, 0), "--groups": (self.groups, 2), "--jobs": (self.jobs, 1)}
         for name, (value, least) in (counts | {"--test-groups": (self.test_groups, 1)}).items():
             if value < least:
                 raise BadInput(f"{name}: expected {least} or more, found {value}")
@@ -153,7 +154,7 @@ def run_study(
         BadInput: one line on what cannot be used.
     """
     choice.check()
-    studied = study_sets(study_of(named, given, data, terms, mode, checks_values=False), choice)
+    studied = study_sets(named, study_of(named, given, data, terms, mode, checks_values=False), choice)
     if choice.as_json:
         json.dump(document(studied), sys.stdout, allow_nan=False)
         sys.stdout.write("\n")
@@ -161,8 +162,12 @@ def run_study(
         _show(studied, Console(highlight=False))
 
 
-def study_sets(study: Study, choice: StudyChoice) -> Studied:
-    """Run every set over all bars, and choose and judge by the splits of its days."""
+def study_sets(named: str, study: Study, choice: StudyChoice) -> Studied:
+    """Run every set over all bars, and choose and judge by the splits of its days.
+
+    Args:
+        named: the study's strategy, as `load_strategy` takes it.
+    """
     varied = axes(study.strategy, choice.ranges, choice.choices)
     for name in set(varied) & set(study.parameters):
         raise BadInput(f"--param: parameter {name}: expected it there or in a range, found it in both")
@@ -175,19 +180,17 @@ def study_sets(study: Study, choice: StudyChoice) -> Studied:
     trials: list[Trial] = []
     days: Integers = np.zeros(0, np.int64)
     scale, how = math.nan, "events"
-    for chosen in combinations(varied):
-        try:
-            run = replace(study, parameters={**study.parameters, **chosen}).run()
-        except BadInput as error:
-            skipped.append((chosen, str(error)))
+    inputs = StudyInputs.of(study, named)
+    for chosen, found in run_study_sets(inputs, combinations(varied), jobs=choice.jobs, cluster=choice.cluster):
+        if isinstance(found, str):
+            skipped.append((chosen, found))
             continue
-        days, returns = daily_returns(run.sessions, run.result.equity, study.terms.cash)
         if not sets:
-            choice.splits(len(days) - 1)  # refuses what cannot be, before the other sets run
-            scale, how = periods.days_per_year(run.sessions), run.result.mode
+            choice.splits(len(found.days) - 1)  # refuses what cannot be, before the other sets run
+            days, scale, how = found.days, found.days_per_year, found.mode
         sets.append(chosen)
-        columns.append(returns)
-        trials.append(run.trial)
+        columns.append(found.returns)
+        trials.append(found.trial)
     if not sets:
         raise BadInput(f"expected a set that {study.strategy.title()} takes, found none: {skipped[0][1]}")
     matrix = np.array(columns).T

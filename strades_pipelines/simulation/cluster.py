@@ -1,6 +1,6 @@
-"""The same sweep on a Ray cluster: the bars once in its object store, chunks of sets as tasks that are tried again.
+"""The same sets on a Ray cluster: the bars once in its object store, chunks of sets as tasks that are tried again.
 
-Ray is an optional extra (`strades[ray]`), imported when a cluster is named. Its nodes need this package in the same
+Ray is an optional extra (`strades[cluster]`), imported when a cluster is named. Its nodes need this package in the same
 version; the file of a strategy is sent along.
 """
 
@@ -17,32 +17,32 @@ from typing import Any
 from uuid import uuid4
 
 from strades_pipelines.bad_input import BadInput
-from strades_pipelines.simulation.runner import Outcome, Runner, Sweep
+from strades_pipelines.simulation.runner import Result, SetRunner, SharedInputs
 
 Set = Mapping[str, Any]
-CHUNK = 100  # sets a task
+CHUNK = 100  # sets of a sweep in a task
 AHEAD = 4  # tasks for each core of the cluster that wait or run
 RETRIES = 10  # of a task whose worker or node died
-HELD: dict[str, Runner] = {}  # a worker's runner, of the newest sweep alone
+HELD: dict[str, SetRunner[Any]] = {}  # a worker's runner, of the newest inputs alone
 
 
 @dataclass(frozen=True)
 class Shipped:
-    """A sweep as it is sent: the strategy's file, where it is one, by its content; `token` is its own."""
+    """The inputs as they are sent: the strategy's file, where it is one, by its content; `token` is their own."""
 
-    sweep: Sweep
+    inputs: SharedInputs[Any]
     source: bytes | None
     token: str
 
-    def unpacked(self) -> Sweep:
-        """The sweep with files of this machine: its strategy's, and a cache of compiled code of its own."""
-        named = self.sweep.strategy
+    def unpacked(self) -> SharedInputs[Any]:
+        """The inputs with files of this machine: the strategy's, and a cache of compiled code of its own."""
+        named = self.inputs.strategy
         if self.source is not None:
             path, _, cls = named.rpartition(":") if ".py:" in named else (named, "", "")
             file = Path(tempfile.mkdtemp(prefix="strades-strategy-")) / Path(path).name
             file.write_bytes(self.source)
             named = f"{file}:{cls}" if cls else str(file)
-        return replace(self.sweep, strategy=named, cache=code_folder())
+        return replace(self.inputs, strategy=named, cache=code_folder())
 
 
 def code_folder() -> Path:
@@ -55,22 +55,27 @@ def code_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="strades-cluster-"))
 
 
-def run_on_cluster(sweep: Sweep, sets: Iterable[Set], address: str) -> Iterator[tuple[Set, Outcome]]:
-    """Each set with its outcome, in the order of the sets, as `run_sets` gives them.
+def run_on_cluster(
+    inputs: SharedInputs[Result], sets: Iterable[Set], address: str, *, chunk: int = CHUNK
+) -> Iterator[tuple[Set, Result]]:
+    """Each set with its result, in the order of the sets, as in this process.
+
+    Args:
+        chunk: how many sets a task has.
 
     Raises:
         BadInput: Ray is not installed, or no cluster answers at the address.
     """
     ray = _connected(address)
     try:
-        held = ray.put(_shipped(sweep))
+        held = ray.put(_shipped(inputs))
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(_run_chunk)
         most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting: deque[tuple[Sequence[Set], Any]] = deque()
         source = iter(sets)
         while True:
-            while len(waiting) < most and (chunk := list(itertools.islice(source, CHUNK))):
-                waiting.append((chunk, task.remote(held, chunk)))
+            while len(waiting) < most and (some := list(itertools.islice(source, chunk))):
+                waiting.append((some, task.remote(held, some)))
             if not waiting:
                 return
             chosen, future = waiting.popleft()
@@ -84,7 +89,7 @@ def _connected(address: str) -> Any:
         import ray
     except ImportError:
         raise BadInput(
-            "--cluster: expected Ray to be installed (pip install 'strades[ray]'), found it is not"
+            "--cluster: expected Ray to be installed (pip install 'strades[cluster]'), found it is not"
         ) from None
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
@@ -94,14 +99,14 @@ def _connected(address: str) -> Any:
     return ray
 
 
-def _shipped(sweep: Sweep) -> Shipped:
-    path = sweep.strategy.rpartition(":")[0] if ".py:" in sweep.strategy else sweep.strategy
-    return Shipped(sweep, Path(path).read_bytes() if path.endswith(".py") else None, uuid4().hex)
+def _shipped(inputs: SharedInputs[Any]) -> Shipped:
+    path = inputs.strategy.rpartition(":")[0] if ".py:" in inputs.strategy else inputs.strategy
+    return Shipped(inputs, Path(path).read_bytes() if path.endswith(".py") else None, uuid4().hex)
 
 
-def _run_chunk(shipped: Shipped, sets: Sequence[Set]) -> list[Outcome]:
+def _run_chunk(shipped: Shipped, sets: Sequence[Set]) -> list[Any]:
     """Run some sets on a node, with the runner that its worker keeps."""
     if shipped.token not in HELD:
         HELD.clear()
-        HELD[shipped.token] = Runner(shipped.unpacked())
+        HELD[shipped.token] = shipped.unpacked().runner()
     return HELD[shipped.token].run_all(sets)

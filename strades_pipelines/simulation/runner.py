@@ -1,12 +1,13 @@
 """Runs of one strategy with one set of parameters after the other, of which a few numbers are kept."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.event_steps import EventSteps
@@ -22,11 +23,20 @@ if TYPE_CHECKING:
 
 TOGETHER = 8  # sets
 FLAT = 1e-12  # a deviation of daily returns below this is rounding
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class SetRunner(Protocol[Result_co]):
+    """Runs sets of parameters in one thread."""
+
+    def run_all(self, sets: Sequence[Mapping[str, Any]]) -> list[Result_co]:
+        """A result for each set, in their order."""
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What every set has in common; it can be sent to another process.
+class SharedInputs(ABC, Generic[Result]):
+    """What every set has in common; it can be sent to another process, or to a node of a cluster.
 
     Args:
         strategy: as `load_strategy` takes it.
@@ -41,6 +51,19 @@ class Sweep:
     terms: Terms
     mode: str
     cache: Path
+
+    @abstractmethod
+    def runner(self) -> SetRunner[Result]:
+        """What runs the sets, made in the process where they run."""
+
+
+@dataclass(frozen=True)
+class Sweep(SharedInputs["Outcome"]):
+    """A sweep: of each set a few numbers are kept."""
+
+    def runner(self) -> "Runner":
+        """A runner with blocks of its own."""
+        return Runner(self)
 
     def blocks(self) -> list[Columns]:
         """The events of all instruments in their total order; threads share them."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.shared_columns import SharedColumns
-from strades_pipelines.simulation.runner import TOGETHER, Outcome, Runner, Sweep
+from strades_pipelines.simulation.runner import TOGETHER, Outcome, Result, Runner, SetRunner, SharedInputs, Sweep
 from strades_pipelines.system.processes import die_with_parent
 
 Set = Mapping[str, Any]
@@ -44,13 +44,13 @@ def run_sets(sweep: Sweep, sets: Iterable[Set], *, jobs: int | None = None) -> I
     """
     workers = jobs or cores()
     if sweep.mode == "events":
-        yield from _in_processes(sweep, sets, workers)
+        yield from run_in_processes(sweep, sets, workers)
         return
     blocks = sweep.blocks()
     if workers == 1:
         yield from _in_turn(Runner(sweep, blocks), sets)
         return
-    with ThreadPoolExecutor(workers, initializer=_hold, initargs=(sweep, blocks, SharedColumns())) as pool:
+    with ThreadPoolExecutor(workers, initializer=_begin_thread, initargs=(sweep, blocks, SharedColumns())) as pool:
         yield from in_chunks(pool.submit, sets, workers)
 
 
@@ -79,10 +79,10 @@ def mode_of(sweep: Sweep, sets: Iterable[Set]) -> tuple[str, str | None]:
 
 
 def in_chunks(
-    submit: Callable[..., "Future[list[Outcome]]"], sets: Iterable[Set], workers: int
-) -> Iterator[tuple[Set, Outcome]]:
-    """Hand chunks of sets to workers, a few ahead of what is taken, and give the outcomes in order."""
-    waiting: deque[tuple[Sequence[Set], Future[list[Outcome]]]] = deque()
+    submit: Callable[..., "Future[list[Any]]"], sets: Iterable[Set], workers: int
+) -> Iterator[tuple[Set, Any]]:
+    """Hand chunks of sets to workers, a few ahead of what is taken, and give the results in order."""
+    waiting: deque[tuple[Sequence[Set], Future[list[Any]]]] = deque()
     source = iter(sets)
     try:
         while True:
@@ -97,36 +97,37 @@ def in_chunks(
             future.cancel()
 
 
-def run_chunk(sets: Sequence[Set]) -> list[Outcome]:
+def run_chunk(sets: Sequence[Set]) -> list[Any]:
     """Run some sets with the worker's own runner."""
-    outcomes: list[Outcome] = HELD.runner.run_all(sets)
-    return outcomes
+    results: list[Any] = HELD.runner.run_all(sets)
+    return results
 
 
-def _in_turn(runner: Runner, sets: Iterable[Set]) -> Iterator[tuple[Set, Outcome]]:
+def _in_turn(runner: SetRunner[Result], sets: Iterable[Set]) -> Iterator[tuple[Set, Result]]:
     source = iter(sets)
     while chunk := list(itertools.islice(source, CHUNK)):
         yield from zip(chunk, runner.run_all(chunk), strict=True)
 
 
-def _begin_worker(sweep: Sweep) -> None:
+def _begin_worker(inputs: SharedInputs[Any]) -> None:
     # Ctrl-C in a terminal reaches all processes; the one that started this worker ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(os.getppid())
-    _hold(sweep)
+    HELD.runner = inputs.runner()
 
 
-def _hold(sweep: Sweep, blocks: Sequence[Columns] | None = None, shared: SharedColumns | None = None) -> None:
+def _begin_thread(sweep: Sweep, blocks: Sequence[Columns], shared: SharedColumns) -> None:
     HELD.runner = Runner(sweep, blocks, shared)
 
 
-def _in_processes(sweep: Sweep, sets: Iterable[Set], workers: int) -> Iterator[tuple[Set, Outcome]]:
+def run_in_processes(inputs: SharedInputs[Result], sets: Iterable[Set], workers: int) -> Iterator[tuple[Set, Result]]:
+    """Each set with its result, in the order of the sets; one worker is this process."""
     if workers == 1:
-        yield from _in_turn(Runner(sweep), sets)
+        yield from _in_turn(inputs.runner(), sets)
         return
     if QUIET_TRACKER not in sys.warnoptions:
         sys.warnoptions.append(QUIET_TRACKER)
     # Not forked: this process may have threads, which a fork would leave half-way.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(sweep,)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=(inputs,)) as pool:
         yield from in_chunks(pool.submit, sets, workers)

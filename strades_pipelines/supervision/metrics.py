@@ -14,7 +14,6 @@ from typing import Any
 
 import psycopg
 
-from strades_pipelines.database.backup import last_backup
 from strades_pipelines.database.base_backup import chains, taken_at
 from strades_pipelines.database.connection import embedded_server
 from strades_pipelines.database.sizes import read_disk
@@ -161,6 +160,12 @@ WORLD_METRICS = (
         """,
     ),
     Metric(
+        "strades_backup_age_seconds",
+        "Since the newest backup of the world.",
+        (),
+        "SELECT extract(epoch FROM %(real_now)s - max(taken_at)) FROM ops.backups",
+    ),
+    Metric(
         "strades_recovery_drill_age_seconds",
         "Since the newest recovery drill.",
         (),
@@ -200,7 +205,7 @@ OVERDUE = Metric(
 )
 FILE_METRICS = (
     Metric("strades_disk_free_ratio", "The free part of the disk of a folder.", ("folder",)),
-    Metric("strades_backup_age_seconds", "Since the newest backup: of the world, or of the server.", ("kind",)),
+    Metric("strades_base_backup_age_seconds", "Since the newest base backup of the embedded server."),
     Metric(
         "strades_wal_unarchived_seconds",
         "Since the oldest WAL segment was finished that waits for the archive; 0 where none does.",
@@ -289,14 +294,10 @@ def _file_samples(real_now: datetime) -> Iterator[Sample]:
     statuses = embedded_server().data / "pg_wal" / "archive_status"
     if archive is not None and statuses.is_dir():
         yield Sample("strades_wal_unarchived_seconds", {}, _oldest_waiting(statuses, real_now))
-    newest = last_backup(settings().world)
-    if newest is not None:
-        age = real_now - datetime.fromisoformat(newest.taken_at)
-        yield Sample("strades_backup_age_seconds", {"kind": "world"}, age.total_seconds())
     found = [] if archive is None else chains(archive)
     if found:
         age = real_now - taken_at(found[-1][-1])
-        yield Sample("strades_backup_age_seconds", {"kind": "server"}, age.total_seconds())
+        yield Sample("strades_base_backup_age_seconds", {}, age.total_seconds())
     if archive is not None:  # last: one that cannot be reached hides none of the others
         yield Sample("strades_disk_free_ratio", {"folder": "archive"}, 1 - read_disk(archive).used_share)
 

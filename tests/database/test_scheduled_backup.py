@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from strades_pipelines.database.backup import read_manifest
+from strades_pipelines.database.connection import connect, database_url
 from strades_pipelines.database.scheduled_backup import INTERVAL, LATE, NAME, age_of_newest, back_up_once, backups, main
 from strades_pipelines.settings import settings
 
@@ -30,6 +31,12 @@ def test_a_backup_is_written_and_the_oldest_of_this_world_go(tmp_path: Path, own
     assert len(backups(tmp_path, WORLD)) == 2
     assert read_manifest(backups(tmp_path, WORLD)[-1]).world == WORLD
     assert age_of_newest(tmp_path, WORLD) < timedelta(minutes=5)
+    # Whoever reaches the database, in another pod say, sees it too.
+    with connect(database_url()) as connection:
+        [(file, size, age)] = connection.execute("SELECT file, size, now() - taken_at FROM ops.backups").fetchall()
+    newest = backups(tmp_path, WORLD)[-1]
+    assert (file, size) == (newest.name, newest.stat().st_size)
+    assert timedelta() < age < timedelta(minutes=5)
     assert main([str(tmp_path), "--check"]) == 0
 
 

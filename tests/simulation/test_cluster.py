@@ -1,4 +1,4 @@
-"""A sweep on a Ray cluster of two nodes, each its own processes, one of them killed half-way: nothing is lost."""
+"""Sweeps and walk-forward folds on a Ray cluster of two nodes, each its own processes, one killed half-way."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -20,7 +21,7 @@ from strades_pipelines.simulation.cluster import code_folder, run_on_cluster
 from strades_pipelines.simulation.runner import Sweep
 from tests.research.bars import bar_file
 
-ray = pytest.importorskip("ray", reason="Ray is not installed; it comes with `pip install 'strades[ray]'`")
+ray = pytest.importorskip("ray", reason="Ray is not installed; it comes with `pip install 'strades[cluster]'`")
 
 pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).resolve().parents[2]
@@ -108,68 +109,112 @@ def wait_for(what: Callable[[], bool], nodes: list[Node], seconds: float = 240.0
         time.sleep(0.1)
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[tuple[str, list[Node]]]:
-    """The address of a cluster, and its two nodes."""
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Node]]:
+    """The address of a cluster, and its first node."""
     address = f"127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory(prefix="ray-") as short:  # a socket's path may have 107 characters
-        logs = tmp_path / "logs"
-        logs.mkdir()
         port = address.partition(":")[2]
         where = ["--node-ip-address=127.0.0.1", "--include-dashboard=false"]
-        nodes = [Node(logs, "--head", f"--port={port}", f"--temp-dir={short}", *where, loopback=False)]
+        words = ["--head", f"--port={port}", f"--temp-dir={short}", *where]
+        node = Node(tmp_path_factory.mktemp("head"), *words, loopback=False)
         try:
-            wait_for(lambda: "Ray runtime started" in nodes[0].log.read_text(), nodes)
-            nodes.append(Node(logs, f"--address={address}", "--node-ip-address=127.0.0.1", loopback=True))
-            wait_for(lambda: "Ray runtime started" in nodes[1].log.read_text(), nodes)
-            yield address, nodes
+            wait_for(lambda: "Ray runtime started" in node.log.read_text(), [node])
+            yield address, node
         finally:
-            for node in reversed(nodes):
-                node.kill()
+            node.kill()
 
 
-def command(folder: Path, *words: str) -> "subprocess.Popen[str]":
-    """`strades sweep` in a process of its own."""
+@pytest.fixture
+def cluster(head: tuple[str, Node], tmp_path: Path) -> Iterator[tuple[str, list[Node]]]:
+    """The address of the cluster, and its two nodes; the second is the test's own."""
+    address, first = head
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    second = Node(logs, f"--address={address}", "--node-ip-address=127.0.0.1", loopback=True)
+    try:
+        wait_for(lambda: "Ray runtime started" in second.log.read_text(), [first, second])
+        yield address, [first, second]
+    finally:
+        second.kill()
+
+
+def command(folder: Path, name: str, *words: str) -> "subprocess.Popen[str]":
+    """`strades sweep` or `strades study` in a process of its own."""
     surroundings = os.environ | SURROUNDINGS | {"STRADES_HOME": str(folder / "home")}
-    started = [sys.executable, "-m", "strades_pipelines.cli", "sweep", f"{folder / 'slow.py'}:Slow", *words]
+    started = [sys.executable, "-m", "strades_pipelines.cli", name, f"{folder / 'slow.py'}:Slow", *words]
     return subprocess.Popen(started, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_node_killed_half_way_loses_nothing(cluster: tuple[str, list[Node]], tmp_path: Path) -> None:
+def told(process: "subprocess.Popen[str]") -> str:
+    """What a command wrote, to the last byte, but for the seconds that it took."""
+    said, log = process.communicate(timeout=240)
+    assert process.returncode == 0, log
+    document = json.loads(said)
+    assert document.pop("seconds") > 0
+    return json.dumps(document)
+
+
+class Slow:
+    """The strategy that leaves a line for each run, in a folder; `go` lets all go on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ran, self._go = folder / "ran", folder / "go"
+        self.ran.touch()
+        (folder / "slow.py").write_text(SLOW.format(log=str(self.ran), go=str(self._go)))
+
+    def runs(self, raylet: str | None = None) -> int:
+        """How many runs began, all or those of a node."""
+        begun = self.ran.read_text().split()
+        return len(begun) if raylet is None else begun.count(raylet)
+
+    def go_on(self) -> None:
+        self._go.touch()
+
+
+def run_and_kill_a_node(cluster: tuple[str, list[Node]], slow: Slow, folder: Path, *words: str) -> str:
+    """What a command says that runs on the cluster, whose second node is killed when it has run some sets."""
     address, nodes = cluster
-    for node in nodes:
-        assert node.addresses() <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
-    ran = tmp_path / "ran"
-    ran.touch()
-    go = tmp_path / "go"
-    (tmp_path / "slow.py").write_text(SLOW.format(log=str(ran), go=str(go)))
-    words = [
-        "--bars",
-        str(bar_file(tmp_path)),
-        "--range",
-        "every=2:42",
-        "--range",
-        "size=1:8",
-        "--no-ledger",
-        "--json",
-    ]
-    working = command(tmp_path, *words, "--cluster", address)
+    working = command(folder, *words, "--cluster", address)
     other = str(nodes[1].raylet)
-    wait_for(lambda: ran.read_text().split().count(other) > 20 or working.poll() is not None, nodes)
+    wait_for(lambda: slow.runs(other) > 20 or working.poll() is not None, nodes)
     assert working.poll() is None, working.communicate()
     nodes[1].kill()
-    done_before = len(ran.read_text().split())
-    go.touch()
+    done_before = slow.runs()
+    slow.go_on()
     said, log = working.communicate(timeout=240)
     assert working.returncode == 0, log
     assert "will be retried" in log
     assert 20 < done_before < 100
-    far = json.loads(said)
-    ran.write_text("")
-    near = json.loads(command(tmp_path, *words).communicate(timeout=240)[0])
+    return said
+
+
+RANGES = ("--range", "every=2:42", "--no-ledger", "--json")
+
+
+def test_a_node_killed_half_way_loses_nothing_of_a_sweep(cluster: tuple[str, list[Node]], tmp_path: Path) -> None:
+    for node in cluster[1]:
+        assert node.addresses() <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    words = ["sweep", "--bars", str(bar_file(tmp_path)), *RANGES, "--range", "size=1:8"]
+    far = json.loads(run_and_kill_a_node(cluster, Slow(tmp_path), tmp_path, *words))
+    del far["seconds"]
     assert len(far["sets"]) == 280
-    assert far["sets"] == near["sets"]
-    assert far["plateau"] == near["plateau"]
+    for jobs in ("1", "2"):  # in one process, and in a pool
+        assert told(command(tmp_path, *words, "--jobs", jobs)) == json.dumps(far)
+
+
+def test_walk_forward_folds_are_the_same_bytes_here_in_a_pool_and_on_a_cluster_that_lost_a_node(
+    cluster: tuple[str, list[Node]], tmp_path: Path
+) -> None:
+    closes = [round(price, 2) for price in 100.0 + np.random.default_rng(2).normal(0.0, 1.0, 120).cumsum()]
+    bars = str(bar_file(tmp_path, closes))
+    words = ["study", "--bars", bars, *RANGES, "--choices", "size=1,-1,0.5", "--train", "40", "--test", "20"]
+    far = json.loads(run_and_kill_a_node(cluster, Slow(tmp_path), tmp_path, *words))
+    del far["seconds"]
+    assert (far["sets"], len(far["splits"])) == (120, 4)
+    assert len({json.dumps(fold["parameters"]) for fold in far["splits"]}) > 1
+    for jobs in ("1", "2"):
+        assert told(command(tmp_path, *words, "--jobs", jobs)) == json.dumps(far)
 
 
 def test_an_address_without_a_cluster_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

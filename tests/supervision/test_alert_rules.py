@@ -1,6 +1,5 @@
 """Each rule is met by what it is about, and a person hears of it once: not again at a look, or after a restart."""
 
-import json
 import os
 import shutil
 import socket
@@ -61,6 +60,7 @@ WRONG = {
         " found_at)"
         " VALUES ('f1', 'paper/paper', '{paper}', 'foreign_fill', 'r', now(), 'd', '{}', now())"
     ),
+    "BackupOld": "INSERT INTO ops.backups VALUES (now() - interval '27 hours', 'old.backup', 1)",
     "RecoveryDrillFailed": (
         "INSERT INTO ops.recovery_drills (drill, started_at, fault) VALUES ('d', now(), 'the archive is empty')"
     ),
@@ -130,8 +130,7 @@ def break_everything(instance: dg.DagsterInstance, url: str, home: Path, monkeyp
             "UPDATE runs SET status = 'QUEUED', create_timestamp = %s WHERE run_id = %s",
             [late.replace(tzinfo=None), run.run_id],
         )
-    note = {"world": "sandbox", "taken_at": str(NOW - timedelta(hours=27)), "file": "old.backup", "size": 1}
-    (home / "last_backup_sandbox.json").write_text(json.dumps(note))
+    (home / "base" / f"{NOW - timedelta(hours=27):%Y%m%dT%H%M%SZ}-full").mkdir(parents=True)
     statuses = home / "postgres" / "data" / "pg_wal" / "archive_status"
     statuses.mkdir(parents=True)
     (statuses / "000000010000000000000001.ready").touch()
