@@ -93,6 +93,20 @@ def revisions(
 
 
 @app.command()
+def discrepancies(
+    instrument: opt.Listed = None,
+    state: Annotated[str, typer.Option(help="Only those: open, accepted, dismissed, gone; or all.")] = "open",
+    accept: Annotated[int | None, typer.Option(metavar="ID", help="Carry out the proposed repair.")] = None,
+    dismiss: Annotated[int | None, typer.Option(metavar="ID", help="The price is right: propose it no more.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Prices that cannot be meant (wrong unit, split not applied, far off), with a repair that waits for a person."""
+    from strades_pipelines.operations.repairing import run_discrepancies
+
+    run_discrepancies(instrument, state, accept, dismiss, as_json=as_json)
+
+
+@app.command()
 def reparse(
     protocol: Annotated[str | None, typer.Argument(help="Only its bodies.", show_default="all")] = None,
     from_: opt.FromDay = None,

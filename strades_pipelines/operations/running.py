@@ -235,9 +235,9 @@ def _tell_backup(file: Path, manifest: Manifest, as_json: bool) -> None:
 
 def _tell_load(document: Mapping[str, Any], as_json: bool) -> None:
     rows = [{"table": table, **loaded} for table, loaded in document["rows"].items()]
-    counted = [{name: document[name] for name in ("bodies", "rejects", "withdrawn")}]
+    counted = [{name: document[name] for name in ("bodies", "rejects", "withdrawn", "discrepancies")}]
     shown = table("table inserted revised unchanged", rows)
-    print_result(document, as_json, [table("bodies rejects withdrawn", counted), shown])
+    print_result(document, as_json, [table("bodies rejects withdrawn discrepancies", counted), shown])
     for line in [*document["refused"], *document["skipped"]]:
         print(f"strades: {line}", file=sys.stderr)
     raise typer.Exit(1 if document["refused"] or document["skipped"] else 0)
