@@ -55,6 +55,24 @@ def show_gaps(instrument: str | None, interval: str | None, cause: str | None, *
     print_result(document, as_json, [*tables, table("cause missing", missing)])
 
 
+def run_gap_closing(instrument: str | None, interval: str | None, cause: str | None, *, as_json: bool) -> None:
+    """`strades gaps --fix`; ends with 1 when a step failed."""
+    from strades_pipelines.operations.gap_closing import close_gaps
+
+    sources = load_sources(settings().sources)
+    prepare()
+    sync_listings(sources, now=settings().now())
+    working = {website.name for website in sources.websites if website.fonctionnel}
+    filters = instrument, interval, cause
+    document = close_gaps(connect, filters, working, settings().now(), progress=say)
+    tables = [table("source from to missing", document["launched"])]
+    print_result(document, as_json, [*tables, table("instrument interval cause missing reason", document["open"])])
+    say(f"{document['closed']:,} bars are missing no more")
+    for failure in document["failures"]:
+        print(f"strades: {failure}", file=sys.stderr)
+    raise typer.Exit(1 if document["failures"] else 0)
+
+
 def show_hosts(release: str | None, *, as_json: bool) -> None:
     """`strades hosts`.
 
