@@ -18,6 +18,7 @@ from dashboard.datamanager.answers import said_too_slow
 from dashboard.datamanager.correction_forms import ActionForm, ArticleForm, ratio_fields
 from dashboard.datamanager.forms import CandleForm, FileForm, ObservationForm, RequestForm
 from dashboard.gateway import data_requests as gateway
+from dashboard.gateway.discrepancies import read_open_discrepancies
 from dashboard.gateway.exclusions import read_exclusions
 from dashboard.gateway.markets import read_market, read_share_ratio
 from dashboard.gateway.reading import parse_whole, snapshot
@@ -41,12 +42,17 @@ CORRECTED_ONLY = ("action", "article")  # nobody types in a new one
 
 @require_safe
 def requests(request: HttpRequest) -> HttpResponse:
-    """Requests, newest first, page by page; beside the first of them what is left out now, page by page too."""
+    """Requests, newest first, page by page; beside the first of them discrepancies and what is left out now."""
     before, marked_before = _cursor(request, "before"), _cursor(request, "marked_before")
+    found_before = _cursor(request, "found_before")
     with snapshot():
         rows = gateway.read_requests(before=before, most=SHOWN_REQUESTS + 1)
         left_out = [] if before else read_exclusions(before=marked_before, most=SHOWN_REQUESTS + 1)
+        found = [] if before else read_open_discrepancies(before=found_before, most=SHOWN_REQUESTS + 1)
     context = {
+        "discrepancies": found[:SHOWN_REQUESTS],
+        "older_findings": found[SHOWN_REQUESTS - 1].discrepancy_id if len(found) > SHOWN_REQUESTS else None,
+        "found_before": found_before,
         "left_out": left_out[:SHOWN_REQUESTS],
         "older_marks": left_out[SHOWN_REQUESTS - 1].exclusion_id if len(left_out) > SHOWN_REQUESTS else None,
         "marked_before": marked_before,

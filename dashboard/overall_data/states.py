@@ -5,10 +5,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.core.frame import installation_of
-from dashboard.gateway.gaps import FIXABLE
 from dashboard.gateway.reading import snapshot
 from dashboard.gateway.sources import read_sources
 from dashboard.gateway.states import read_failures, read_gap_totals
+from strades_pipelines.datamanager.gap_plan import FIXABLE
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.settings import settings
 

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.core.frame import installation_of
 from dashboard.gateway.automation import launch_backfill
-from dashboard.gateway.gaps import count_missing, plan_backfill, read_fixable_gaps
+from dashboard.gateway.gaps import backfill_part, read_fixable_gaps
 from dashboard.gateway.reading import parse_whole, snapshot
 from dashboard.scheduler.requests import Outcome, ReasonForm, sent_before, submit
+from strades_pipelines.datamanager.gap_plan import count_missing, plan_backfill
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.settings import settings
 
@@ -38,7 +39,8 @@ def backfill(request: HttpRequest) -> HttpResponse:
     with snapshot():
         gaps = read_fixable_gaps(int(text) if text else None) if installation_of(request).has_gaps else []
     websites = load_sources(settings().sources).websites
-    planned, orphans = plan_backfill(gaps, {site.name for site in websites if site.fonctionnel})
+    months, orphans = plan_backfill(gaps, {site.name for site in websites if site.fonctionnel})
+    planned = [(backfill_part(one), one.gaps) for one in months]
     parts = [part for part, _gaps in planned]
     digest = hashlib.sha256(json.dumps([astuple(part) for part in parts]).encode()).hexdigest()
     form, status = BackfillForm(request.POST or None, initial={"plan": digest}), 200

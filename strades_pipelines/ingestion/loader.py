@@ -16,6 +16,7 @@ import pyarrow as pa
 from strades_pipelines.database.bulk import NOTHING, Loaded, load, reattribute
 from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.ingestion.discrepancies import find_discrepancies
 from strades_pipelines.ingestion.excluded_keys import read_excluded_keys, without_excluded
 from strades_pipelines.ingestion.keyed_rows import without_keys
 from strades_pipelines.ingestion.parse import PARSER_VERSION
@@ -65,7 +66,8 @@ class Summary:
     """What a load did: bodies parsed, refused and skipped (one line each), rows of each table, rejected rows.
 
     `withdrawn` counts the stored rows that a body, parsed again, no longer yields; they are in the revisions.
-    `excluded` counts the rows that are not stored because a mark leaves their records out.
+    `excluded` counts the rows that are not stored because a mark leaves their records out. `discrepancies` counts what
+    of the stored bars cannot be meant and was not known before.
     """
 
     parsed: int = 0
@@ -74,6 +76,7 @@ class Summary:
     rejects: int = 0
     withdrawn: int = 0
     excluded: int = 0
+    discrepancies: int = 0
     tables: dict[str, Loaded] = field(default_factory=lambda: defaultdict(lambda: NOTHING))
 
 
@@ -121,6 +124,7 @@ def load_stored(
             stored = storing.submit(_store_batch, writing, outcomes, choice, now, summary, bodies)
         if stored is not None:
             stored.result()
+        summary.discrepancies = find_discrepancies(writing, now=now).found
     return summary
 
 

@@ -33,12 +33,15 @@ def gaps(
     instrument: opt.Listed = None,
     interval: Annotated[str | None, typer.Option(help="Only of bars of this length: 1m, 1d.")] = None,
     cause: Annotated[str | None, typer.Option(help="Only those of this cause.")] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Launch the backfills that may close them; say of the others why none can.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """What is missing in the data, and why."""
-    from strades_pipelines.operations.running import show_gaps
+    from strades_pipelines.operations.running import run_gap_closing, show_gaps
 
-    show_gaps(instrument, interval, cause, as_json=as_json)
+    (run_gap_closing if fix else show_gaps)(instrument, interval, cause, as_json=as_json)
 
 
 @app.command()
@@ -90,6 +93,20 @@ def revisions(
     from strades_pipelines.operations.running import show_revisions
 
     show_revisions(kind, instrument, from_, to, limit, as_json=as_json)
+
+
+@app.command()
+def discrepancies(
+    instrument: opt.Listed = None,
+    state: Annotated[str, typer.Option(help="Only those: open, accepted, dismissed, gone; or all.")] = "open",
+    accept: Annotated[int | None, typer.Option(metavar="ID", help="Carry out the proposed repair.")] = None,
+    dismiss: Annotated[int | None, typer.Option(metavar="ID", help="The price is right: propose it no more.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Prices that cannot be meant (wrong unit, split not applied, far off), with a repair that waits for a person."""
+    from strades_pipelines.operations.repairing import run_discrepancies
+
+    run_discrepancies(instrument, state, accept, dismiss, as_json=as_json)
 
 
 @app.command()

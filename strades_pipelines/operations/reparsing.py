@@ -64,14 +64,16 @@ def _add(summary: Summary, more: Summary) -> None:
     summary.withdrawn += more.withdrawn
     summary.refused += more.refused
     summary.skipped += more.skipped
+    summary.discrepancies += more.discrepancies
     for table, loaded in more.tables.items():
         summary.tables[table] += loaded
 
 
 def summary_document(summary: Summary) -> dict[str, Any]:
-    """`{"bodies", "rejects", "withdrawn", "rows": {table: {inserted, revised, unchanged}}, "refused", "skipped"}`.
+    """`{"bodies", "rejects", "withdrawn", "discrepancies", "rows": {table: {inserted, revised, unchanged}}, ...}`.
 
-    `refused` and `skipped` are one line for each such body; `withdrawn` rows are in no body any more.
+    And `refused` and `skipped`: one line for each such body. `withdrawn` rows are in no body any more; `discrepancies`
+    are new ones (`strades discrepancies`).
     """
     counts = "inserted", "revised", "unchanged"
     rows = {
@@ -83,6 +85,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         "bodies": summary.parsed,
         "rejects": summary.rejects,
         "withdrawn": summary.withdrawn,
+        "discrepancies": summary.discrepancies,
         "rows": rows,
         "refused": summary.refused,
         "skipped": summary.skipped,

@@ -55,6 +55,24 @@ def show_gaps(instrument: str | None, interval: str | None, cause: str | None, *
     print_result(document, as_json, [*tables, table("cause missing", missing)])
 
 
+def run_gap_closing(instrument: str | None, interval: str | None, cause: str | None, *, as_json: bool) -> None:
+    """`strades gaps --fix`; ends with 1 when a step failed."""
+    from strades_pipelines.operations.gap_closing import close_gaps
+
+    sources = load_sources(settings().sources)
+    prepare()
+    sync_listings(sources, now=settings().now())
+    working = {website.name for website in sources.websites if website.fonctionnel}
+    filters = instrument, interval, cause
+    document = close_gaps(connect, filters, working, settings().now(), progress=say)
+    tables = [table("source from to missing", document["launched"])]
+    print_result(document, as_json, [*tables, table("instrument interval cause missing reason", document["open"])])
+    say(f"{document['closed']:,} bars are missing no more")
+    for failure in document["failures"]:
+        print(f"strades: {failure}", file=sys.stderr)
+    raise typer.Exit(1 if document["failures"] else 0)
+
+
 def show_hosts(release: str | None, *, as_json: bool) -> None:
     """`strades hosts`.
 
@@ -235,9 +253,9 @@ def _tell_backup(file: Path, manifest: Manifest, as_json: bool) -> None:
 
 def _tell_load(document: Mapping[str, Any], as_json: bool) -> None:
     rows = [{"table": table, **loaded} for table, loaded in document["rows"].items()]
-    counted = [{name: document[name] for name in ("bodies", "rejects", "withdrawn")}]
+    counted = [{name: document[name] for name in ("bodies", "rejects", "withdrawn", "discrepancies")}]
     shown = table("table inserted revised unchanged", rows)
-    print_result(document, as_json, [table("bodies rejects withdrawn", counted), shown])
+    print_result(document, as_json, [table("bodies rejects withdrawn discrepancies", counted), shown])
     for line in [*document["refused"], *document["skipped"]]:
         print(f"strades: {line}", file=sys.stderr)
     raise typer.Exit(1 if document["refused"] or document["skipped"] else 0)

@@ -8,9 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from dashboard.gateway.gaps import FixableGap, count_missing, plan_backfill
+from dashboard.gateway.gaps import backfill_part
 from dashboard.scheduler.models import DagsterRequest
 from strades_pipelines.database.connection import connect
+from strades_pipelines.datamanager.gap_plan import FixableGap, count_missing, plan_backfill
 from tests.brokerage.conftest import BTC
 from tests.dashboard.conftest import ClientOf
 from tests.dashboard.recorded import Recorded
@@ -35,7 +36,8 @@ def test_gaps_ask_their_sources_for_their_months() -> None:
     ]
     planned, orphans = plan_backfill(found, {"gateio", "other"})
     # The end of a gap is no part of it: the first of March at midnight asks for no March.
-    assert [(part.asset, part.first, part.last) for part, _ in planned] == [
+    parts = map(backfill_part, planned)
+    assert [(part.asset, part.first, part.last) for part in parts] == [
         ("rawsources/gateio", "2024-01-01", "2024-02-01"),
         ("rawsources/other", "2024-05-01", "2024-05-01"),
     ]

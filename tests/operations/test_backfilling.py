@@ -65,3 +65,13 @@ def test_months_are_fetched_and_worked_through_and_again_change_nothing() -> Non
         before = made.hashes()
         assert made.strades(*words, now=YEARS_LATER).returncode == 0
         assert made.hashes() == before
+        assert made.strades("backfill", "--layer", "cleaned", *WINDOW, now=YEARS_LATER).returncode == 0
+        listed = json.loads(made.strades("gaps", "--json", now=YEARS_LATER).stdout)["missing"]
+        fixed = made.strades("gaps", "--fix", "--json", now=YEARS_LATER)
+        assert fixed.returncode == 0, fixed.stderr
+        document = json.loads(fixed.stdout)
+        [launched] = [one for one in document["launched"] if one["source"] == "yahoo"]
+        assert launched["missing"] == document["closed"] + sum(one["missing"] for one in document["open"])
+        print(listed, document)
+        again = json.loads(made.strades("gaps", "--fix", "--json", now=YEARS_LATER).stdout)
+        assert (again["launched"], again["closed"], again["open"]) == ([], 0, document["open"])

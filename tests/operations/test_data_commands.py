@@ -40,6 +40,8 @@ def test_what_cannot_be_used_is_one_line_and_2_and_what_fails_is_1(strades: Run,
         ("revisions", "--kind", "no_such"),
         ("revisions", "--from", "yesterday"),
         ("gaps", "--instrument"),
+        ("discrepancies", "--state", "no_such"),
+        ("discrepancies", "--accept", "7"),
         ("backfill", "--layer", "records", "--from", "2013-02-01", "--to", "2013-01-01"),
         ("db", "restore", bad),
     ):
@@ -47,6 +49,8 @@ def test_what_cannot_be_used_is_one_line_and_2_and_what_fails_is_1(strades: Run,
         said = [line for line in answer.err.splitlines() if line.startswith("strades: ")]
         assert (answer.code, answer.out, len(said)) == (2, "", 1), words
     assert strades("gaps").code == 1  # dbt has not made the ledger
+    assert strades("gaps", "--fix").code == 1
+    assert strades("discrepancies", "--json").document == {"discrepancies": [], "outcome": None}
 
 
 def test_hosts_are_listed_and_one_is_asked_again_when_a_person_says_so(strades: Run, world: str) -> None:

@@ -81,6 +81,8 @@ def build_records(sources: list[dg.AssetKey]) -> dg.AssetsDefinition:
         summary = load_stored(url=database.location(), now=settings().now())
         for line in (*summary.refused, *summary.skipped):
             context.log.warning(line)
+        if summary.discrepancies:
+            context.log.warning(f"{summary.discrepancies} new discrepancies of prices: `strades discrepancies`")
         with database.connect() as connection:
             for entity in KINDS:
                 asset = key("records", entity)
