@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from strades_pipelines.compiler.aliases import check_aliases
+from strades_pipelines.compiler.body import lower_function
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop, add_end
 from strades_pipelines.compiler.lowered_values import (
@@ -171,7 +172,7 @@ def _lower(
     for one in found:
         computed[strategy, one.indicator.name] = one.computed(reserves)
         reserves += one.code.width
-    program = Program(single, TRUSTED, reals, ahead=computed, root=Object(shape))
+    program = Program(lower_function, single, TRUSTED, reals, ahead=computed, root=Object(shape))
     hooks = {}
     for kind in kinds:
         with suppress(NotCompilable):  # the program has the reasons

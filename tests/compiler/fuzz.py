@@ -21,6 +21,7 @@ import numpy as np
 
 from strades_pipelines.compiler import machine
 from strades_pipelines.compiler.aliases import check_aliases
+from strades_pipelines.compiler.body import lower_function
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop
 from strades_pipelines.compiler.lowered_values import PER_EVENT, Event, NotCompilable, Number, Object, refusing
@@ -94,7 +95,7 @@ def lowered(shape: Shape) -> Program:
     """The program for desks of one shape."""
     reals: frozenset[tuple[Shape, str]] = frozenset()
     while True:
-        program = Program(False, TRUSTED, reals)
+        program = Program(lower_function, False, TRUSTED, reals)
         hook = Hook(program.method(Object(shape), "on_bar", [Event(Bar, row=Number(None, "int"))], "on_bar", hot=True))
         if not program.found_reals:
             break

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from strades_pipelines.compiler.body import lower_function
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop
 from strades_pipelines.compiler.lowered_values import Event, Number, Object
@@ -48,7 +49,7 @@ class Compiled:
         owner, row = Object(self.shape), [Event(Bar, row=Number(None, "int"))]
         reals: frozenset[tuple[Shape, str]] = frozenset()
         while True:
-            program = Program(single=True, reals=reals, root=owner)
+            program = Program(lower_function, single=True, reals=reals, root=owner)
             hook = Hook(
                 program.method(owner, "on_bar", row, "on_bar", hot=True),
                 program.method(owner, "on_bar", row, "on_bar", apart=True),

@@ -17,8 +17,6 @@ from strades_pipelines.brokerage.replay_sleeves import replay_several
 from strades_pipelines.brokerage.retirement import retire_unlisted
 from strades_pipelines.brokerage.trading_context import record_context
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
-from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
-from strades_pipelines.defs.automation.status import PRIORITY, SCHEDULE_STATUS
 from strades_pipelines.defs.results.result_specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
 from strades_pipelines.defs.trading.parity_assets import ask
@@ -193,24 +191,6 @@ def _trade(
         return errors
 
 
-EXECUTE_JOB = dg.define_asset_job(
-    "execute_trades_job",
-    selection=dg.AssetSelection.assets(*(key("trading", entity) for entity in TABLES)),
-    description="Sends what the wallets decided to their brokers, books the fills, compares the books with the venues.",
-    tags={"strades/trade": "execute", "dagster/max_retries": "0", PRIORITY: "2"},
-    config=dg.RunConfig(ops={"trading": TradeConfig(modes=["paper", "live"])}),
-)
-
-
-RECONCILE_SCHEDULE = MovableSchedule(
-    "reconcile_schedule",
-    job=EXECUTE_JOB,
-    cron_schedule="11 * * * *",
-    default_status=SCHEDULE_STATUS,
-    description="Compares the wallets' accounts with their venues, also while nothing is traded.",
-)
-
-
 def defs() -> dg.Definitions:
-    """The signals, trading and results layers, the job that the trade sensor launches, and its schedule."""
-    return dg.Definitions(assets=[trading], jobs=[EXECUTE_JOB], schedules=[RECONCILE_SCHEDULE])
+    """The signals, trading and results layers."""
+    return dg.Definitions(assets=[trading])
