@@ -9,7 +9,7 @@ from django.db import connection as own
 from psycopg.types.json import Jsonb
 
 from dashboard.gateway.reading import read, read_one
-from strades_pipelines.brokerage.asked_commands import DONE
+from strades_pipelines.brokerage.pending_commands import DONE
 from strades_pipelines.brokerage.command_log import Scope
 
 ASK = """

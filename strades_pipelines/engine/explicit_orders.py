@@ -72,7 +72,7 @@ class ExplicitOrders:
                 order = account.orders[account.queue[q]]
                 if order.state == NEW:
                     self.admit_one(order, trigger)
-                if order.cancel_asked and order.state <= OPEN:
+                if order.cancel_requested and order.state <= OPEN:
                     self.end(order, CANCELLED, ASKED_FOR)
             self.compact()
         # They are asked for again with the next event, and when the instant ends.

@@ -20,7 +20,7 @@ def test_a_file_is_loaded_reparsed_and_what_it_changed_is_told(strades: Run, tmp
         0,
         {"inserted": 1, "revised": 1, "unchanged": 0},
     )
-    assert "looking through mine.json" in loaded.err
+    assert "checking mine.json" in loaded.err
     [changed] = strades("revisions", "--instrument", "BTC_USDT", "--json").document["revisions"]
     assert changed["changed"] == {"close": {"old": 101.0, "new": 100.5}}
     assert "100.5" in strades("revisions").out
