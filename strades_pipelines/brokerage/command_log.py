@@ -85,7 +85,9 @@ def log_outcome(connection: Connection, command_id: int, outcome: str, *, now: d
     )
 
 
-def pending_commands(connection: Connection, command_id: int | None = None, *, lock: bool = False) -> list[PendingCommand]:
+def pending_commands(
+    connection: Connection, command_id: int | None = None, *, lock: bool = False
+) -> list[PendingCommand]:
     """The commands that wait to be carried out, in the order in which they were given. Commits nothing.
 
     Args:

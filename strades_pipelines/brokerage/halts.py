@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from strades_pipelines.brokerage.command_log import Request, Scope, pending_commands, log_command, log_outcome
+from strades_pipelines.brokerage.command_log import Request, Scope, log_command, log_outcome, pending_commands
 from strades_pipelines.brokerage.findings import open_findings
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.database.crash import crash_point

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
-from strades_pipelines.brokerage.venue_commands import ORDERS_DONE, cancel_order, flatten_wallet
-from strades_pipelines.brokerage.command_log import PendingCommand, pending_commands, log_outcome
+from strades_pipelines.brokerage.command_log import PendingCommand, log_outcome, pending_commands
 from strades_pipelines.brokerage.halts import (
     SEND_SECONDS,
     end_halt,
@@ -22,6 +21,7 @@ from strades_pipelines.brokerage.halts import (
     wallets_of,
 )
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.venue_commands import ORDERS_DONE, cancel_order, flatten_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.crash import crash_point
 

@@ -199,7 +199,14 @@ class EmbeddedServer:
 
         Not by `pg_ctl start`, which hands the folder's name to a shell.
         """
-        command = [*self.programs.owner_prefix(), str(binaries() / "postgres"), "-D", str(self.data), "-p", str(self._port())]
+        command = [
+            *self.programs.owner_prefix(),
+            str(binaries() / "postgres"),
+            "-D",
+            str(self.data),
+            "-p",
+            str(self._port()),
+        ]
         with self._open_log() as log:
             # Through a shell that ends at once (its words are arguments, so it reads none of them): as a child of
             # this process the server would be stopped with it.
@@ -270,6 +277,7 @@ class EmbeddedServer:
         except (OSError, ValueError, IndexError, psutil.Error):
             return False
         return is_postgres and is_owner and _is_running(process.pid)
+
 
 def _is_running(pid: int) -> bool:
     try:

@@ -24,8 +24,9 @@ from strades_pipelines.compiler.lowered_values import (
     refusing,
 )
 from strades_pipelines.compiler.machine import Machine, load
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.compiler.program import MEMORY, Program, Used
-from strades_pipelines.compiler.shapes import Floats, Integers, Shape, shape_of
+from strades_pipelines.compiler.shapes import Floats, Integers, Shape
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_steps import EVENT_HOOKS, EventSteps

@@ -37,7 +37,9 @@ def check_disk_space() -> str:
     """Refuse less than SPACE_NEEDED bytes free where the home is."""
     free = shutil.disk_usage(settings().home.parent).free
     if free < SPACE_NEEDED:
-        raise RuntimeError(f"{free / 1024**3:.1f} GB free at {settings().home}; make room for at least {SPACE_NEEDED / 1024**3:.0f} GB")
+        raise RuntimeError(
+            f"{free / 1024**3:.1f} GB free at {settings().home}; make room for at least {SPACE_NEEDED / 1024**3:.0f} GB"
+        )
     return f"{free / 1024**3:.0f} GB free"
 
 

@@ -25,7 +25,9 @@ def print_url(database: Annotated[str | None, typer.Argument(help="Default: this
 
 
 @app.command("psql")
-def open_psql(arguments: Annotated[list[str] | None, typer.Argument(help="Handed to psql, after `--`.")] = None) -> None:
+def open_psql(
+    arguments: Annotated[list[str] | None, typer.Argument(help="Handed to psql, after `--`.")] = None,
+) -> None:
     """Open psql on this world's database."""
     from strades_pipelines.database.psql import psql
 

@@ -11,13 +11,13 @@ import psycopg
 import typer
 
 from strades_pipelines.bad_input import BadInput
-from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.live import join_errors
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_book import make_due
 from strades_pipelines.brokerage.order_journal import Executed
 from strades_pipelines.brokerage.order_streams import OrderStreams
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.trade_pass import TRADING_MODES, Desk
 from strades_pipelines.brokerage.wallets import WalletsError, WalletsFile, read_wallets
 from strades_pipelines.database.connection import adbc_connect, connect

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.command_log import ALL, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.halts import current_state, halt, resume, send_lock
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
 from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import PROJECT
@@ -79,7 +79,9 @@ def test_a_send_in_flight_is_waited_for_and_named(
     assert current_state(market, "paper") == "halted"
 
 
-@pytest.mark.parametrize(("point", "outcome"), [("trading.command_written", None), ("trading.command_committed", "halted")])
+@pytest.mark.parametrize(
+    ("point", "outcome"), [("trading.command_written", None), ("trading.command_committed", "halted")]
+)
 def test_one_that_is_killed_still_waits_or_is_done(
     point: str, outcome: str | None, market: Connection, wallet: Wallet, database_url: str
 ) -> None:

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from strades_pipelines.brokerage.pending_commands import TOO_LATE, carry_out_pending
 from strades_pipelines.brokerage.halts import current_state
+from strades_pipelines.brokerage.pending_commands import TOO_LATE, carry_out_pending
 from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import PROJECT
 from tests.brokerage.conftest import MINUTE, AddCandles, Connection, rows

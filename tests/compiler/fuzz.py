@@ -25,8 +25,9 @@ from strades_pipelines.compiler.body import lower_function
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop
 from strades_pipelines.compiler.lowered_values import PER_EVENT, Event, NotCompilable, Number, Object, refusing
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.compiler.program import MEMORY, Program
-from strades_pipelines.compiler.shapes import Shape, shape_of
+from strades_pipelines.compiler.shapes import Shape
 from strades_pipelines.engine.columns import bar_columns
 from strades_pipelines.engine.compiled import TRUSTED
 from strades_pipelines.simulation.backtest import Bars, backtest

@@ -17,8 +17,9 @@ from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop
 from strades_pipelines.compiler.lowered_values import Event, Number, Object
 from strades_pipelines.compiler.machine import Machine, load
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.compiler.program import MEMORY, Program
-from strades_pipelines.compiler.shapes import Shape, shape_of
+from strades_pipelines.compiler.shapes import Shape
 from strades_pipelines.engine.columns import bar_columns
 from strades_pipelines.strategy.events import BAR, Bar
 

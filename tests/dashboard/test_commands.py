@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import psycopg
 
-from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.halts import current_state
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.portfolio import open_wallet, set_state
 from strades_pipelines.brokerage.sleeves import current_states
 from tests.brokerage.conftest import PAPER, START, rows

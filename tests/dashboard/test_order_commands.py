@@ -6,13 +6,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.halts import current_state
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import MINUTE, AddCandles, rows
-from tests.brokerage.test_venue_commands import EXITS, held, open_order
 from tests.brokerage.test_execution import FILLED
 from tests.brokerage.test_limits import Hand, desk
+from tests.brokerage.test_venue_commands import EXITS, held, open_order
 from tests.dashboard.conftest import ClientOf
 
 if TYPE_CHECKING:

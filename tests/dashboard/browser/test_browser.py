@@ -13,8 +13,8 @@ import dagster as dg
 import pytest
 
 from dashboard.access import url_names
-from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.halts import current_state
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.data_requests import carry_out_requests
