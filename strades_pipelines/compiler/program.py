@@ -77,14 +77,18 @@ class Lower(Protocol):
 class Program:
     """The functions made so far, by what they were made of, and the errors they can raise.
 
-    `lower` makes each function. A program is given it, because a body's calls ask the program for further functions:
-    with an import the two modules would need each other. `single` says that there is one instrument: the index of every event is 0. `ahead` has the indicators that were
-    updated ahead, by the shape of their owner and their names there. `root` is the object that `references` are parts
-    of. `kinds` are those of the local numbers of
-    functions. `trusted` are modules whose integers stay small. `reals` are float attributes and lists, by shape and
-    name, that integers are put into: what is read there is a real; where more of them are found, `found_reals`, all
-    is to be lowered again. `reasons` are those why it does not compile. `used` are the constants and functions that
-    the code was made with, and where they come from.
+    Args:
+        lower: makes each function. A program is given it, because a body's calls ask the program for further functions:
+            with an import the two modules would need each other.
+        single: there is one instrument, so that the index of every event is 0.
+        trusted: modules whose integers stay small.
+        reals: float attributes and lists, by shape and name, that integers are put into: what is read there is a real.
+        found_reals: where more of them are found, all is to be lowered again.
+        reasons: why it does not compile.
+        used: the constants and functions that the code was made with, and where they come from.
+        ahead: the indicators that were updated ahead, by the shape of their owner and their names there.
+        root: the object that `references` are parts of.
+        kinds: those of the local numbers of functions.
     """
 
     lower: Lower

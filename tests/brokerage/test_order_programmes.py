@@ -140,7 +140,7 @@ def test_22_a_programme_of_every_kind_of_order_does_the_same_in_all_four(
 def test_22_a_pass_on_paper_sends_every_order_however_slow_the_machine_is(
     stored: Connection, adbc: "AdbcConnection", database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both orders of a pair are met in the bar after the pass: one taken a bar later by the venue fills another of them.
+    """Both orders of a pair are met in the bar after the pass: taken a bar later, another of them is filled.
 
     Hypothesis's simplest programme failed so on a busy machine: its pair is the last of the 17 orders of one pass,
     which had ended before. For a limit of `-inf` seconds every machine is slow.

@@ -30,6 +30,7 @@ from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.dbt import ensure_clean_bars
 from strades_pipelines.settings import settings
 
+EXECUTE_JOB_NAME = "execute_trades_job"  # see `execution_job`
 DECISIONS, CONTEXTS = key("signals", "decisions"), key("trading", "contexts")
 TABLES = {
     "wallets": "Who trades what, how, and since when. Grain: one row a wallet.",
@@ -114,7 +115,7 @@ def trading(
         if CONTEXTS in selected:
             record_context(connection, now=settings().now(), run_id=context.run_id)
         changes = count_changes(connection, selected)
-        followed = frozenset() if context.job_name == EXECUTE_JOB.name else FOLLOWED
+        followed = frozenset() if context.job_name == EXECUTE_JOB_NAME else FOLLOWED
         for asset in (spec.key for spec in SPECS if spec.key in selected):
             if asset in followed or has_news(context.instance, asset, changes.get(asset), datetime.now(UTC)):
                 more = {**preview(connection, asset), CHANGES: changes.get(asset, 0)}

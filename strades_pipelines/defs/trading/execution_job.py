@@ -6,14 +6,14 @@ from strades_pipelines.brokerage.waiting import waiting
 from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
 from strades_pipelines.defs.automation.run_tags import PRIORITY, RETRIED
 from strades_pipelines.defs.automation.status import SCHEDULE_STATUS, SENSOR_STATUS
-from strades_pipelines.defs.trading.assets import TABLES, TradeConfig
+from strades_pipelines.defs.trading.assets import EXECUTE_JOB_NAME, TABLES, TradeConfig
 from strades_pipelines.keys import key
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 
 EXECUTE_JOB = dg.define_asset_job(
-    "execute_trades_job",
+    EXECUTE_JOB_NAME,
     selection=dg.AssetSelection.assets(*(key("trading", entity) for entity in TABLES)),
     description="Sends what the wallets decided to their brokers, books the fills, compares the books with the venues.",
     tags={"strades/trade": "execute", "dagster/max_retries": "0", PRIORITY: "2"},
