@@ -158,6 +158,21 @@ def test_22_a_pass_on_paper_sends_every_order_however_slow_the_machine_is(
     compare_all_four(stored, adbc, database_url, rows, [*others, *pair])
 
 
+def test_22_the_rest_of_what_has_nothing_left_to_reduce_is_cancelled_in_all_four(
+    stored: Connection, adbc: "AdbcConnection", database_url: str
+) -> None:
+    steps = [step(1, ORDER, quantity=2.0), step(3, ORDER, quantity=-3.0, reduce_only=True)]
+    compare_all_four(stored, adbc, database_url, prices(stored), steps)
+    ends = """
+        SELECT i.quantity, o.filled, o.state, o.reason
+        FROM trading.orders AS o INNER JOIN trading.intents AS i USING (intent_id) ORDER BY i.intended_at, o.wallet
+    """
+    assert stored.execute(ends).fetchall() == [
+        *[(Decimal(2), Decimal(2), "filled", None)] * 2,
+        *[(Decimal(3), Decimal(2), "cancelled", "reduce_only")] * 2,
+    ]
+
+
 def prices(stored: Connection) -> list[tuple[float, float, float, float]]:
     """Open, high, low and close of the bars that a wallet sees."""
     rows = stored.execute(
