@@ -142,7 +142,7 @@ def one_order(connection: psycopg.Connection[Any], venue: "TimedBroker", address
         started = time.perf_counter()
         store(connection, "single", n)
         execute_pending(connection, venue, "single", now=datetime.now(UTC))
-        spent["wire"].append(venue.asked_at[-1] - started)
+        spent["wire"].append(venue.requested_at[-1] - started)
         spent["answer"].append(venue.answered_at[-1] - started)
         execute_pending(connection, venue, "single", now=datetime.now(UTC))  # its fill, so that none is under way
     for what, times in spent.items():
@@ -250,7 +250,7 @@ class TimedBroker:
     """A venue that notes when it was asked for an order, and when it had answered."""
 
     def __init__(self, broker: AlpacaBroker, first: "TimedBroker | None" = None) -> None:
-        self.asked_at: list[float] = first.asked_at if first else []
+        self.requested_at: list[float] = first.asked_at if first else []
         self.answered_at: list[float] = first.answered_at if first else []
         self._lanes: list[TimedBroker] = []
         self._broker = broker
@@ -266,7 +266,7 @@ class TimedBroker:
 
     def submit(self, order: Order, *, at: datetime) -> VenueOrder:
         """Place the order."""
-        self.asked_at.append(time.perf_counter())
+        self.requested_at.append(time.perf_counter())
         try:
             return self._broker.submit(order, at=at)
         finally:

@@ -3,23 +3,21 @@
 Exit codes: 0 done, 1 the work failed, 2 the input is wrong (one line on standard error).
 """
 
-import json
 import os
 import shutil
-import signal
 import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
 from strades_pipelines.database.errors import cause
-from strades_pipelines.operations import data_commands as operations
-from strades_pipelines.operations import serving, trading_commands
+from strades_pipelines.operations import data_commands, database_commands, serving, trading_commands
+from strades_pipelines.operations.output import print_json
 from strades_pipelines.research import research_commands, strategy_checks
 from strades_pipelines.research.research_options import Json
 from strades_pipelines.settings import SettingsError, settings
@@ -30,15 +28,13 @@ app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="From a list of sources to trades you can account for."
 )
 sources_app = typer.Typer(no_args_is_help=True, help="The list of sources.")
-db_app = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(sources_app, name="sources")
-app.add_typer(db_app, name="db")
+app.add_typer(database_commands.app, name="db")
 app.add_typer(research_commands.app)
 app.add_typer(strategy_checks.app)
-app.add_typer(operations.app)
+app.add_typer(data_commands.app)
 app.add_typer(serving.app)
 app.add_typer(trading_commands.app)
-db_app.add_typer(operations.db_app)
 # With less the database's server cannot go on: it writes its log in files of 16 MB.
 ROOM = 32_000_000
 
@@ -103,10 +99,6 @@ def _input_errors() -> tuple[type[Exception], ...]:
     return *files, WorldMismatch, PortInUse, AlreadyUp
 
 
-def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, default=str) + "\n")
-
-
 def _day(text: str) -> datetime:
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
@@ -139,7 +131,7 @@ def run(
     with sandbox_running():
         document = run_main_job(Window(first, last), progress=partial(console.print, soft_wrap=True))
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
         show(document, console)
     raise typer.Exit(1 if document["failures"] else 0)
@@ -189,7 +181,7 @@ def report(as_json: Json = False) -> None:
         print("strades: no run yet; start one with `strades run`", file=sys.stderr)
         raise typer.Exit(1)
     if as_json:
-        _print_json(document)
+        print_json(document)
         return
     from strades_pipelines.supervision.watch import work_line
 
@@ -210,7 +202,7 @@ def sources_check(
     check_calendars(sources, path, year=settings().now().year)
     missing = missing_keys(sources)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "file": str(path),
                 "websites": len(sources.websites),
@@ -224,32 +216,6 @@ def sources_check(
         Console().print(
             f"{path}: {len(sources.websites)} websites, {len(sources.instruments)} financial instruments, all good"
         )
-
-
-@app.command()
-def parse(
-    protocol: Annotated[str, typer.Argument(help="For example gateio_candles.")],
-    file: Annotated[Path, typer.Argument(help="A file that holds a response body.")],
-    given: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="What the body does not say, for example symbol=BTC_USDT."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Parse a response body as the protocol says, without touching the database."""
-    from strades_pipelines.ingestion.documents import parse_document
-
-    document = parse_document(protocol, file, given or [], settings().now())
-    if as_json:
-        _print_json(document)
-    else:
-        Console().print(
-            f"{len(document['records']):,} records, {len(document['rejects']):,} rejects, sha256 {document['sha256']}"
-        )
-        for record in document["records"][:10]:
-            Console().print(record)
-        for reject in document["rejects"][:10]:
-            Console().print("[yellow]reject[/]", reject)
 
 
 @app.command()
@@ -273,7 +239,7 @@ def trace(
     except NotFound as error:
         raise UsageError(str(error)) from None
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
         Console(highlight=False, soft_wrap=True).print(*lines(document), sep="\n")
     for fault in document["faults"]:
@@ -288,7 +254,7 @@ def doctor(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check this installation, with a hint for each thing that is wrong."""
+    """Check this installation and say how to fix what is wrong."""
     from strades_pipelines.installation.doctor import examine, show_findings
     from strades_pipelines.installation.examination import keep_examination
     from strades_pipelines.installation.security_check import examine_security
@@ -299,50 +265,8 @@ def doctor(
     findings = examine_security() if security else examine()
     if not security:
         keep_examination(findings, now=settings().now())
-    _print_json([finding.__dict__ for finding in findings]) if as_json else show_findings(findings, Console())
+    print_json([finding.__dict__ for finding in findings]) if as_json else show_findings(findings, Console())
     raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
-
-
-@db_app.command("url")
-def db_url(database: Annotated[str | None, typer.Argument(help="Default: this world's.")] = None) -> None:
-    """Print the connection URL of the role of daily work (it holds the password)."""
-    from strades_pipelines.database.connection import create_databases, database_url
-
-    create_databases()
-    sys.stdout.write(database_url(database) + "\n")
-
-
-@db_app.command("psql")
-def db_psql(arguments: Annotated[list[str] | None, typer.Argument(help="Handed to psql, after `--`.")] = None) -> None:
-    """Open psql on this world's database."""
-    from strades_pipelines.database.psql import psql
-
-    stopping.disarm()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # psql cancels its query
-    raise typer.Exit(psql(arguments or []))
-
-
-@db_app.command("hash")
-def db_hash(as_json: Json = False) -> None:
-    """A hash of every table's content: two databases with the same data print the same."""
-    from strades_pipelines.database.connection import create_databases
-    from strades_pipelines.database.fingerprint import table_hashes
-
-    create_databases()
-    hashes = table_hashes()
-    if as_json:
-        _print_json(hashes)
-    else:
-        for table, value in hashes.items():
-            sys.stdout.write(f"{value}  {table}\n")
-
-
-@db_app.command("stop")
-def db_stop() -> None:
-    """Stop the embedded database."""
-    from strades_pipelines.database.connection import embedded_server
-
-    Console().print("stopped" if embedded_server().stop() else "it was not running")
 
 
 if __name__ == "__main__":

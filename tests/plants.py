@@ -234,14 +234,14 @@ PLANTS = (
         f"{PACKAGE}/database/migrations/0042.asset_choices.sql",
         "c.outcome IS NULL AND c.request_key IS NOT NULL AND c.kind IN ('halt', 'flatten')",
         "c.outcome IS NOT NULL AND c.request_key IS NOT NULL AND c.kind IN ('halt', 'flatten')",
-        "tests/brokerage/test_asked_commands.py::test_a_halt_that_waits_lets_no_order_out",
+        "tests/brokerage/test_pending_commands.py::test_a_halt_that_waits_lets_no_order_out",
     ),
     Plant(
         "a resume that waited ends a halt that was asked for after it",
-        f"{PACKAGE}/brokerage/asked_commands.py",
+        f"{PACKAGE}/brokerage/pending_commands.py",
         "command_id > %s ORDER BY",
         "command_id < %s ORDER BY",
-        "tests/brokerage/test_asked_commands.py::test_an_old_wish_to_resume_ends_no_later_halt",
+        "tests/brokerage/test_pending_commands.py::test_an_old_wish_to_resume_ends_no_later_halt",
     ),
     Plant(
         "a choice of the day counts before it was made",

@@ -13,9 +13,9 @@ from strades_pipelines.database.connection import adbc_connect
 from strades_pipelines.database.stale import take_in
 from strades_pipelines.datamanager.pending_months import stretches
 from strades_pipelines.defs.automation import late_months
+from strades_pipelines.defs.automation.data_sensor import data_sensor
 from strades_pipelines.defs.automation.late_months import revision_sensor
-from strades_pipelines.defs.automation.sensors import data_sensor
-from strades_pipelines.defs.trading.assets import EXECUTE_JOB
+from strades_pipelines.defs.trading.execution_job import EXECUTE_JOB
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import PROJECT
 from tests.dbt_project.building import BUILD, run_dbt

@@ -14,7 +14,7 @@ from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.defs.automation import alerts
 from strades_pipelines.defs.automation.alerts import call, check_failure_alert_sensor, run_failure_alert_sensor
-from strades_pipelines.defs.automation.sensors import trade_sensor
+from strades_pipelines.defs.trading.execution_job import trade_sensor
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
 from strades_pipelines.settings import settings
@@ -268,7 +268,8 @@ def test_how_long_those_that_move_data_and_trade_wait_is_a_setting(
     monkeypatch.setenv("STRADES_SENSOR_SECONDS", given)
     settings.cache_clear()
     try:
-        loaded = runpy.run_module("strades_pipelines.defs.automation.sensors")
+        data = runpy.run_module("strades_pipelines.defs.automation.data_sensor")["data_sensor"]
+        trade = runpy.run_module("strades_pipelines.defs.trading.execution_job")["trade_sensor"]
     finally:
         settings.cache_clear()
-    assert {loaded[name].minimum_interval_seconds for name in ("data_sensor", "trade_sensor")} == {seconds}
+    assert {data.minimum_interval_seconds, trade.minimum_interval_seconds} == {seconds}

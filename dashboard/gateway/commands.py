@@ -9,8 +9,8 @@ from django.db import connection as own
 from psycopg.types.json import Jsonb
 
 from dashboard.gateway.reading import read, read_one
-from strades_pipelines.brokerage.asked_commands import DONE
 from strades_pipelines.brokerage.command_log import Scope
+from strades_pipelines.brokerage.pending_commands import DONE
 
 ASK = """
     INSERT INTO trading.commands (kind, scope, name, requested_by, requested_at, reason, arguments, request_key)

@@ -78,7 +78,7 @@ def live(request: HttpRequest) -> HttpResponse:
 def live_request(request: HttpRequest) -> HttpResponse:
     """Ask for a wallet."""
     form = RequestForm(request.POST)
-    if (again := _asked_again(request)) is not None:
+    if (again := _reauthentication(request)) is not None:
         return again
     if not form.is_valid() or not all(isinstance(form.cleaned_data[name], dict) for name in ("limits", "strategies")):
         messages.error(request, _("Say why, in at most 300 letters. Nothing was asked for."))
@@ -104,7 +104,7 @@ def live_request(request: HttpRequest) -> HttpResponse:
 def live_approve(request: HttpRequest) -> HttpResponse:
     """Approve what another person asked for; or, where the setting lets one person, what one asked for himself."""
     found = _waiting(request)
-    if (again := _asked_again(request)) is not None:
+    if (again := _reauthentication(request)) is not None:
         return again
     if found is None:
         messages.error(request, _("That request waits no more."))
@@ -174,7 +174,7 @@ def _name(request: HttpRequest) -> str:
     return f"dashboard:{request.user.pseudo}"
 
 
-def _asked_again(request: HttpRequest) -> HttpResponse | None:
+def _reauthentication(request: HttpRequest) -> HttpResponse | None:
     """The way to prove who one is, where the last time is longer ago than five minutes; it leads back to the page."""
     if not is_reauthentication_required(request, app="allauth.account"):
         return None

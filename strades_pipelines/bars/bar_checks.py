@@ -25,10 +25,10 @@ def check(path: Path, table: BarTable) -> None:
     faults = [(int(np.argmax(bad)), k, rule) for k, rule in enumerate(_rules(table)) if (bad := rule[1]).any()]
     if faults:
         row, _, rule = min(faults, key=lambda fault: fault[:2])
-        raise _told(path, table, row, rule)
+        raise _bad_input(path, table, row, rule)
 
 
-def _told(path: Path, table: BarTable, row: int, rule: Rule) -> BadInput:
+def _bad_input(path: Path, table: BarTable, row: int, rule: Rule) -> BadInput:
     field, _, expected, found = rule
     return bad_row(path, row + table.first_row, field, expected, found(row))
 

@@ -37,7 +37,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedCommand:
+class PendingCommand:
     """A command that a page asked for and that waits to be carried out.
 
     `intent_id` is the order that a `cancel` is about, empty for other kinds.
@@ -85,7 +85,9 @@ def log_outcome(connection: Connection, command_id: int, outcome: str, *, now: d
     )
 
 
-def asked_commands(connection: Connection, command_id: int | None = None, *, lock: bool = False) -> list[AskedCommand]:
+def pending_commands(
+    connection: Connection, command_id: int | None = None, *, lock: bool = False
+) -> list[PendingCommand]:
     """The commands that wait to be carried out, in the order in which they were given. Commits nothing.
 
     Args:
@@ -103,6 +105,6 @@ def asked_commands(connection: Connection, command_id: int | None = None, *, loc
         [command_id],
     )
     return [
-        AskedCommand(found, Request(kind, Scope(scope, name), by, at, reason), intent_id)
+        PendingCommand(found, Request(kind, Scope(scope, name), by, at, reason), intent_id)
         for found, intent_id, kind, scope, name, by, at, reason in rows
     ]

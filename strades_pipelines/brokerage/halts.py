@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-from strades_pipelines.brokerage.command_log import Request, Scope, asked_commands, log_command, log_outcome
+from strades_pipelines.brokerage.command_log import Request, Scope, log_command, log_outcome, pending_commands
 from strades_pipelines.brokerage.findings import open_findings
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.database.crash import crash_point
@@ -81,7 +81,7 @@ def resume(connection: Connection, request: Request) -> tuple[int, bool]:
     A halt of this scope, or a flatten of its wallet, that a page asked for and that waits is ended too.
     """
     command_id = log_command(connection, request, {})
-    for waiting in asked_commands(connection, lock=True):
+    for waiting in pending_commands(connection, lock=True):
         if waiting.request.kind in ("halt", "flatten") and waiting.request.scope == request.scope:
             set_halt(connection, waiting.command_id, waiting.request, "halted")
             log_outcome(connection, waiting.command_id, f"ended by command {command_id}", now=request.at)

@@ -104,7 +104,7 @@ def reconcile(connection: Connection, venue: AccountBroker, wallets: Sequence[Wa
         # A venue has split what it holds already.
         wallets = [book_splits(connection, load_wallet(connection, wallet.name), now=now) for wallet in wallets]
         connection.rollback()
-        since = _asked_since(connection, account, wallets)
+        since = _compared_since(connection, account, wallets)
         faults = {wallet.name: verify_new_lines(connection, wallet.name, now=now) for wallet in wallets}
         faults = {name: lines for name, lines in faults.items() if lines}
         found: dict[str, Finding] = {}
@@ -165,7 +165,7 @@ def _compare(
     return Comparison(told, replace(books, ledger_faults=faults), since=since, now=now, grace=venue.grace)
 
 
-def _asked_since(connection: Connection, account: str, wallets: Sequence[Wallet]) -> datetime:
+def _compared_since(connection: Connection, account: str, wallets: Sequence[Wallet]) -> datetime:
     row = connection.execute(
         "SELECT reconciled_at FROM trading.reconciliations WHERE account = %s", [account]
     ).fetchone()

@@ -19,10 +19,11 @@ from strades_pipelines.market.order_states import OrderState as S
 from strades_pipelines.market.order_terms import MARKET, Order, Refusal, TradingDecision
 from strades_pipelines.market.rounding import to_ticks
 from strades_pipelines.strategy.events import moment
-from strades_pipelines.strategy.orders import CANCELLED, DISTRUSTED, EXPIRED, FILLED, OUTCOMES, REJECTED
+from strades_pipelines.strategy.orders import CANCELLED, DISTRUSTED, EXPIRED, FILLED, OTHER_DONE, OUTCOMES, REJECTED
 
-# How an engine's order ends; one that is filled may have a rest that there was nothing to reduce with.
-ENDS = {FILLED: None, CANCELLED: S.CANCELLED, REJECTED: S.REJECTED, EXPIRED: S.EXPIRED}
+# How an engine's order ends with a part, or all of it, left. One that is filled can have such a part too: that which
+# another order of its group filled.
+ENDS = {CANCELLED: S.CANCELLED, REJECTED: S.REJECTED, EXPIRED: S.EXPIRED, FILLED: S.CANCELLED}
 
 
 class ReplayOrders:
@@ -77,11 +78,10 @@ class ReplayOrders:
                 events.append((state, fill.knowledge_time, done, None))
             end = ends.get(number)
             if end is not None and done < order.quantity:
-                # What only reduces is over when there is nothing left to reduce: the rest of it is cancelled.
-                state = ENDS[int(end[4])] or S.CANCELLED
+                state = ENDS[int(end[4])]
                 state = S.CANCELLED if done and state is S.REJECTED else state
-                reason = "reduce_only" if ENDS[int(end[4])] is None else OUTCOMES[int(end[5])]
-                events.append((state, moment(int(end[3])), done, reason))
+                reason = OTHER_DONE if int(end[4]) == FILLED else int(end[5])
+                events.append((state, moment(int(end[3])), done, OUTCOMES[reason]))
             elif not done:
                 events.append((S.ACCEPTED, order.decided_at, ZERO, None))
             rows += [

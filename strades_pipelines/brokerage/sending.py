@@ -28,7 +28,8 @@ from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.order_terms import Order
 
 # From its first send on a pass begins requests for so long, and what is left at the next one: a venue's grace counts
-# from `submitting`, and this and the last request's time-out (13 s) have to fit into it.
+# from `submitting`, and this and the last request's time-out (13 s) have to fit into it. Where there is no grace (on
+# paper) all are sent: on a busy machine the rest of a pass was taken a bar later than in a replay (2026-11-30).
 SENDING_SECONDS = 15.0
 
 
@@ -48,7 +49,7 @@ class Sending:
         self._journal, self._venue, self._connection = journal, venue, journal.connection
         self._settling, self._cancelling = settling, cancelling
         self._name = journal.wallet.name
-        self._ends_at: float | None = None  # seconds since the pass began; None before its first send
+        self._ends_at: float | None = None  # seconds since the pass began; None before its first send, and on paper
         self._is_shared = bool(journal.wallet.sleeves)
         self._states = States(journal.wallet.state, {})  # when the batch was gated
         self._limit: RateLimited | None = None
@@ -76,7 +77,7 @@ class Sending:
         Raises:
             Exception: a fault of ours; the others' answers are stored.
         """
-        if self._ends_at is None:
+        if self._ends_at is None and self._venue.grace:
             self._ends_at = self._journal.elapsed() + SENDING_SECONDS
         orders = [known for known in orders if self._goes_on() and self._makes_room(known)]
         if not orders:

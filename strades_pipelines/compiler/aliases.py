@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from strades_pipelines.compiler.function_source import read_source
 from strades_pipelines.compiler.lowered_values import NotCompilable
-from strades_pipelines.compiler.shapes import SCALARS, is_plain, listed
+from strades_pipelines.compiler.object_shapes import is_plain, listed
+from strades_pipelines.compiler.shapes import SCALARS
 
 
 class Place(NamedTuple):

@@ -11,7 +11,8 @@ import numpy as np
 
 from strades_pipelines.compiler.aliases import where_set
 from strades_pipelines.compiler.lowered_values import NotCompilable
-from strades_pipelines.compiler.shapes import NESTED, Field, Floats, Integers, Shape, state_of
+from strades_pipelines.compiler.object_shapes import state_of
+from strades_pipelines.compiler.shapes import NESTED, Field, Floats, Integers, Shape
 
 
 @dataclass

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from llvmlite import ir
 
@@ -65,19 +65,33 @@ class Used:
         return now is self.value or (type(now) is type(self.value) and repr(now) == repr(self.value))
 
 
+class Lower(Protocol):
+    """What makes an LLVM function of a Python function: `compiler.body.lower_function`."""
+
+    def __call__(
+        self, program: "Program", function: Callable[..., Any], arguments: Sequence[Value], *, hot: bool, apart: bool
+    ) -> Function: ...
+
+
 @dataclass
 class Program:
     """The functions made so far, by what they were made of, and the errors they can raise.
 
-    `single` says that there is one instrument: the index of every event is 0. `ahead` has the indicators that were
-    updated ahead, by the shape of their owner and their names there. `root` is the object that `references` are parts
-    of. `kinds` are those of the local numbers of
-    functions. `trusted` are modules whose integers stay small. `reals` are float attributes and lists, by shape and
-    name, that integers are put into: what is read there is a real; where more of them are found, `found_reals`, all
-    is to be lowered again. `reasons` are those why it does not compile. `used` are the constants and functions that
-    the code was made with, and where they come from.
+    Args:
+        lower: makes each function. A program is given it, because a body's calls ask the program for further functions:
+            with an import the two modules would need each other.
+        single: there is one instrument, so that the index of every event is 0.
+        trusted: modules whose integers stay small.
+        reals: float attributes and lists, by shape and name, that integers are put into: what is read there is a real.
+        found_reals: where more of them are found, all is to be lowered again.
+        reasons: why it does not compile.
+        used: the constants and functions that the code was made with, and where they come from.
+        ahead: the indicators that were updated ahead, by the shape of their owner and their names there.
+        root: the object that `references` are parts of.
+        kinds: those of the local numbers of functions.
     """
 
+    lower: Lower
     single: bool = False
     trusted: frozenset[str] = frozenset()
     reals: frozenset[tuple[Shape, str]] = frozenset()
@@ -161,8 +175,6 @@ class Program:
         apart: bool = False,
     ) -> Function:
         """The function for a plain function with such arguments; what is rare is never hot, and `apart` from others."""
-        from strades_pipelines.compiler.body import lower_function
-
         apart = apart or getattr(function, "is_cold", False)
         hot = hot and not apart
         key = (function, hot, apart, *(key_of(argument) for argument in arguments))
@@ -173,7 +185,7 @@ class Program:
         if key not in self.functions:
             touched = self.under_way[key] = Touched()
             try:
-                made = lower_function(self, function, arguments, hot=hot, apart=apart)
+                made = self.lower(self, function, arguments, hot=hot, apart=apart)
             except NotCompilable:
                 self.failed.add(key)
                 raise

@@ -23,7 +23,7 @@ import psycopg
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.psql import environment
-from strades_pipelines.database.server import binaries
+from strades_pipelines.database.server_programs import binaries
 from strades_pipelines.database.sessions import SESSIONS
 from strades_pipelines.settings import settings
 from strades_pipelines.system import stopping

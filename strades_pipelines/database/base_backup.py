@@ -161,7 +161,7 @@ def _copy(server: EmbeddedServer, folder: Path, parent: Path | None) -> str | No
     if parent is not None:
         options.append(f"--incremental={parent / 'backup_manifest'}")
     variables = {**libpq_variables(server.url()), "LC_ALL": "C"}
-    done = server.run("pg_basebackup", f"--pgdata={folder}", *options, variables=variables)
+    done = server.programs.run("pg_basebackup", f"--pgdata={folder}", *options, variables=variables)
     return first_error(done.stderr) if done.returncode else None
 
 
@@ -176,7 +176,7 @@ def _delete_old(server: EmbeddedServer, archive: Path, *, now: datetime) -> None
         for folder in reversed(chain):
             shutil.rmtree(folder)
     first = first_segment(found[len(old) :])
-    done = server.run("pg_archivecleanup", f"--strip-extension={SUFFIX}", str(segments(archive)), first)
+    done = server.programs.run("pg_archivecleanup", f"--strip-extension={SUFFIX}", str(segments(archive)), first)
     if done.returncode:
         raise BackupFailed(f"pg_archivecleanup failed: {first_error(done.stderr)}")
 

@@ -8,7 +8,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
 from strades_pipelines.database.connection import create_databases, database_url
-from strades_pipelines.database.server import binaries
+from strades_pipelines.database.server_programs import binaries
 
 
 def psql(arguments: Sequence[str]) -> int:

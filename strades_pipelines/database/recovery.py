@@ -11,7 +11,8 @@ import psycopg
 
 from strades_pipelines.database.backup import BackupError, BackupFailed, Progress, first_error
 from strades_pipelines.database.base_backup import chains, taken_at
-from strades_pipelines.database.server import EmbeddedServer, ServerError
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.database.server_programs import ServerError
 from strades_pipelines.database.timelines import is_on_timeline, timeline_at
 from strades_pipelines.database.wal_archive import recovery_options
 
@@ -85,7 +86,7 @@ def _combine(chain: list[Path], server: EmbeddedServer) -> None:
     owner = chain[0].stat()
     if os.geteuid() == 0:
         os.chown(server.folder, owner.st_uid, owner.st_gid)
-    done = server.run("pg_combinebackup", f"--output={server.data}", *map(str, chain))
+    done = server.programs.run("pg_combinebackup", f"--output={server.data}", *map(str, chain))
     if done.returncode:
         raise BackupFailed(f"pg_combinebackup failed: {first_error(done.stderr)}")
     signal = server.data / "recovery.signal"

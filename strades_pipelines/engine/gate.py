@@ -181,7 +181,7 @@ class Gate:
         for q in range(account.count):
             order = account.orders[account.queue[q]]
             sells = order.i == i and order.state == OPEN and order.parent == 0 and order.quantity < 0.0
-            if sells and not order.cancel_asked and is_at_market(order):
+            if sells and not order.cancel_requested and is_at_market(order):
                 sold += order.quantity
         if sold == 0.0:
             return quantity

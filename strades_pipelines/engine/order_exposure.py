@@ -24,7 +24,7 @@ def under_way(account: Account, order: Order, at_market: bool) -> float:
     total = 0.0
     for q in range(account.count):
         other = account.orders[account.queue[q]]
-        if other.i == order.i and other.state == OPEN and other.parent == 0 and not other.cancel_asked:
+        if other.i == order.i and other.state == OPEN and other.parent == 0 and not other.cancel_requested:
             linked = order.group != 0 and other.group == order.group
             counts = is_at_market(other) or not (at_market or other.reduce_only)
             if counts and not linked and other.quantity * order.quantity > 0.0:
@@ -45,7 +45,7 @@ def by_parent(account: Account, order: Order, at_market: bool) -> float:
     total = 0.0
     for q in range(account.count):
         other = account.orders[account.queue[q]]
-        if other.i != order.i or other.number == order.number or other.state > OPEN or other.cancel_asked:
+        if other.i != order.i or other.number == order.number or other.state > OPEN or other.cancel_requested:
             continue
         if other.number == order.parent:
             if other.quantity * order.quantity < 0.0 and not other.reduce_only:
@@ -75,7 +75,7 @@ def waits_beside(other: Order, order: Order, at_market: bool) -> bool:
     """Whether an order of the same parent, instrument and side counts for another, by the rules of `under_way`."""
     if other.parent != order.parent or other.i != order.i or other.quantity * order.quantity <= 0.0:
         return False
-    is_under_way = NEW < other.state <= OPEN and not other.cancel_asked
+    is_under_way = NEW < other.state <= OPEN and not other.cancel_requested
     return is_under_way and (is_at_market(other) or not (at_market or other.reduce_only))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from strades_pipelines.compiler.bar_indicators import Indicator, find_indicators
+from strades_pipelines.compiler.body import lower_function
 from strades_pipelines.compiler.indicator_loop import AheadLoop
 from strades_pipelines.compiler.layout import Packer
 from strades_pipelines.compiler.lowered_values import Column, Computed, NotCompilable
@@ -99,7 +100,7 @@ def _compile(indicator: Indicator, single: bool, folder: Path) -> UpdateCode | N
     """The code that was made before holds as long as the functions and constants in it are the same."""
     key = indicator, single, folder
     if key not in KNOWN or not all(one.is_same for one in KNOWN[key][1]):
-        program = Program(single)
+        program = Program(lower_function, single)
         KNOWN[key] = _lower(program, indicator, folder), tuple(program.used.values())
     return KNOWN[key][0]
 

@@ -5,7 +5,7 @@ never half loaded, and the next load goes on from there to the same rows.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,10 +20,10 @@ from strades_pipelines.ingestion.discrepancies import find_discrepancies
 from strades_pipelines.ingestion.excluded_keys import read_excluded_keys, without_excluded
 from strades_pipelines.ingestion.keyed_rows import without_keys
 from strades_pipelines.ingestion.parse import PARSER_VERSION
+from strades_pipelines.ingestion.parse_log import store_parses, store_rejects
 from strades_pipelines.ingestion.pending import (
     Choice,
     Window,
-    any_of,
     batches,
     costly_refusals,
     read_fetches,
@@ -48,17 +48,6 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
 
 LOAD_LOCK = "SELECT pg_advisory_xact_lock(hashtext('strades.records.load'))"
-REJECTS = pa.schema([("fetch_id", pa.int64()), *((name, pa.string()) for name in ("location", "reason", "raw"))])
-PARSES = pa.schema(
-    [
-        ("fetch_id", pa.int64()),
-        ("parser_version", pa.string()),
-        ("outcome", pa.string()),
-        ("error", pa.string()),
-        ("records", pa.int32()),
-        ("rejects", pa.int32()),
-    ]
-)
 
 
 @dataclass
@@ -206,8 +195,8 @@ def _store(
     if loaded != NOTHING:
         summary.tables[SPLIT_ADJUSTMENTS.table] += loaded
     crash_point("records.copied")
-    _store_rejects(cursor, outcomes, choice, now)
-    _store_parses(cursor, outcomes, now, changed=_rows_written(summary) > stored_before)
+    store_rejects(cursor, outcomes, choice, now)
+    store_parses(cursor, outcomes, now, changed=_rows_written(summary) > stored_before)
     for outcome in outcomes:
         summary.rejects += len(outcome.rejects)
         if outcome.error is None:
@@ -267,41 +256,3 @@ def not_before_earlier_loads(cursor: "Cursor", now: datetime, *, strictly: bool)
 def _rows_written(summary: Summary) -> int:
     tables = summary.tables.values()
     return summary.withdrawn + sum(loaded.inserted + loaded.revised for loaded in tables)
-
-
-def _store_rejects(cursor: "Cursor", outcomes: Iterable[Outcome], choice: Choice, now: datetime) -> None:
-    outcomes = list(outcomes)
-    if choice.reparse:
-        ids = any_of([outcome.fetch.fetch_id for outcome in outcomes])
-        cursor.execute(f"DELETE FROM records.rejects WHERE fetch_id = {ids}")
-    rows = [
-        {"fetch_id": outcome.fetch.fetch_id, "location": item.where, "reason": item.reason, "raw": item.raw}
-        for outcome in outcomes
-        for item in outcome.rejects
-    ]
-    table = pa.Table.from_pylist(rows, schema=REJECTS)
-    load(cursor, "records.rejects", table, key=("fetch_id", "location", "reason"), now=now)
-
-
-def _store_parses(cursor: "Cursor", outcomes: Iterable[Outcome], now: datetime, *, changed: bool) -> None:
-    """The cursor; `changed`: the batch stored rows, and a body that was parsed before names the new time."""
-    rows = [
-        {
-            "fetch_id": outcome.fetch.fetch_id,
-            "parser_version": PARSER_VERSION,
-            "outcome": "parsed" if outcome.error is None else "refused",
-            "error": outcome.error,
-            "records": outcome.records,
-            "rejects": len(outcome.rejects),
-        }
-        for outcome in outcomes
-    ]
-    ignore = () if changed else ("recorded_at",)
-    load(
-        cursor,
-        "records.parses",
-        pa.Table.from_pylist(rows, schema=PARSES),
-        key=("fetch_id",),
-        now=now,
-        ignore=ignore,
-    )

@@ -14,9 +14,13 @@ from strades_pipelines.system.secret_values import MASK, masked
 LOGIN_OF_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 
 
+class DoctorWarning(Exception):
+    """A check passes, but something should be changed; the message says what and why."""
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     good: bool

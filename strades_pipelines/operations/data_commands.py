@@ -9,7 +9,6 @@ from strades_pipelines.operations import options as opt
 from strades_pipelines.research.research_options import Json
 
 app = typer.Typer()
-db_app = typer.Typer()
 
 
 @app.command()
@@ -22,7 +21,7 @@ def backfill(
     layer: Annotated[str | None, typer.Option(help="Every asset of a layer instead.", show_default="all")] = None,
     as_json: Json = False,
 ) -> None:
-    """Redo months of assets through Dagster, in this process: what is fetched lacks, what is worked anew."""
+    """Rematerialize months of assets. Fetches only what the fetch log lacks; recomputes the rest."""
     from strades_pipelines.operations.running import run_backfill
 
     run_backfill(asset or (), layer, from_, to, as_json=as_json)
@@ -154,65 +153,17 @@ def load(
     run_load(files, protocol, given or (), source, as_json=as_json)
 
 
-@db_app.command()
-def backup(file: Annotated[Path, typer.Argument(help="The file to write.")], as_json: Json = False) -> None:
-    """Write this world's database into one file, as one moment saw it."""
-    from strades_pipelines.operations.running import run_backup
-
-    run_backup(file, as_json=as_json)
-
-
-@db_app.command()
-def restore(
-    file: Annotated[Path, typer.Argument(help="A file of `strades db backup`.")],
-    force: Annotated[bool, typer.Option("--force", help="Also if this world holds data, which is lost.")] = False,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Also if another installation made it, or an older version.")
-    ] = False,
-    disconnect: Annotated[
-        bool, typer.Option("--disconnect", help="Also while others use the database; their sessions are ended.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Put a backup in the place of this world's database, once it is proven to be what was saved.
-
-    A backup holds SQL. One that this installation made and signed is restored as it is; any other needs --trust: its
-    SQL runs as a role that can only fill the new database, but what the rows say is taken for true.
-    """
-    from strades_pipelines.operations.running import run_restore
-
-    run_restore(file, force=force, trust=trust, disconnect=disconnect, as_json=as_json)
-
-
-@db_app.command("base-backup")
-def base_backup(
-    full: Annotated[bool, typer.Option("--full", help="All of it, also where an increment would do.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Copy the embedded server, all its databases, into STRADES_ARCHIVE; what changed, or once a week all of it."""
-    from strades_pipelines.operations.recovering import run_base_backup
-
-    run_base_backup(full=full, as_json=as_json)
-
-
-@db_app.command()
-def recover(
-    folder: Annotated[Path, typer.Argument(help="A new folder for the recovered server.")],
-    at: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="2026-11-30T12:00:00Z, say.", show_default="the end of the archive"),
+@app.command()
+def parse(
+    protocol: Annotated[str, typer.Argument(help="For example gateio_candles.")],
+    file: Annotated[Path, typer.Argument(help="A file that holds a response body.")],
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="What the body does not say, for example symbol=BTC_USDT."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a server from STRADES_ARCHIVE as it was at a moment, beside this installation's, which stays as it is."""
-    from strades_pipelines.operations.recovering import run_recover
+    """Parse a response body as the protocol says, without touching the database."""
+    from strades_pipelines.operations.parsing import show_parsed
 
-    run_recover(folder, at, as_json=as_json)
-
-
-@db_app.command()
-def drill(as_json: Json = False) -> None:
-    """Delete a row, recover to a second before that, verify all bodies there, and say how long it took."""
-    from strades_pipelines.operations.recovering import run_recovery_drill
-
-    run_recovery_drill(as_json=as_json)
+    show_parsed(protocol, file, given or (), as_json=as_json)

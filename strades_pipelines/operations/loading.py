@@ -1,4 +1,4 @@
-"""`strades load`: files of a person's own, looked through, stored as bytes, parsed and loaded like fetched bodies."""
+"""`strades load`: a user's own files, checked, stored as bytes, parsed and loaded like fetched bodies."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -27,7 +27,7 @@ def load_files(
     url: str | None = None,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Load the files; all are looked through before the first is stored, so that a wrong one leaves nothing behind.
+    """Load the files. All are checked before the first is stored, so that a wrong one leaves nothing behind.
 
     Args:
         given: what the bodies do not say, each as `key=value`.
@@ -49,21 +49,21 @@ def load_files(
         with connection.cursor() as cursor:
             listings = read_listings(cursor)
         for file in files:
-            progress(f"looking through {file.name}")
+            progress(f"checking {file.name}")
             dry_run(file, speaks, listings, now)
         connection.commit()
-        kept = store_files(connection, files, speaks, now)
+        stored = store_files(connection, files, speaks, now)
     progress("loading")
-    summary = load_stored(url=url, now=now, fetch_ids=[one.fetch_id for one in kept])
-    return {"files": list(map(_told, kept)), **summary_document(summary)}
+    summary = load_stored(url=url, now=now, fetch_ids=[file.fetch_id for file in stored])
+    return {"files": list(map(_file_document, stored)), **summary_document(summary)}
 
 
-def _told(kept: StoredFile) -> dict[str, Any]:
-    file = kept.file
+def _file_document(stored: StoredFile) -> dict[str, Any]:
+    file = stored.file
     return {
         "file": file.name,
         "sha256": file.sha256.hex(),
-        "fetch_id": kept.fetch_id,
+        "fetch_id": stored.fetch_id,
         "source": file.source,
-        "stored": kept.is_new,
+        "stored": stored.is_new,
     }

@@ -25,6 +25,11 @@ def print_result(document: Mapping[str, Any], as_json: bool, tables: Sequence[Ta
         _console().print(*tables)
 
 
+def print_json(document: Any) -> None:
+    """Print a document as one line of JSON; what JSON does not know is printed as `str` has it."""
+    sys.stdout.write(json.dumps(document, default=str) + "\n")
+
+
 def as_text(value: Any) -> str:
     """A value that JSON does not know: times in ISO 8601 with Z, exact numbers in full."""
     if isinstance(value, Decimal):

@@ -199,7 +199,7 @@ def run_reparse(protocol: str | None, from_: str | None, to: str | None, *, as_j
     prepare()
     with connect() as connection:
         document = reparse(connection, protocol, asked, now=settings().now(), progress=say)
-    _tell_load(document, as_json)
+    _print_load(document, as_json)
 
 
 def run_load(files: Sequence[Path], protocol: str, given: Sequence[str], source: str | None, *, as_json: bool) -> None:
@@ -207,7 +207,7 @@ def run_load(files: Sequence[Path], protocol: str, given: Sequence[str], source:
     sources = load_sources(settings().sources)
     prepare()
     document = load_files(files, protocol, given, sources, source=source, now=settings().now(), progress=say)
-    _tell_load(document, as_json)
+    _print_load(document, as_json)
 
 
 def run_backup(file: Path, *, as_json: bool) -> None:
@@ -215,7 +215,7 @@ def run_backup(file: Path, *, as_json: bool) -> None:
     make_home_private()
     create_databases()
     migrate(database_url(), world=settings().world)
-    _tell_backup(file, back_up(file, database_url(), key=signing_key(), progress=say), as_json)
+    _print_backup(file, back_up(file, database_url(), key=signing_key(), progress=say), as_json)
 
 
 def run_restore(file: Path, *, force: bool, trust: bool, disconnect: bool, as_json: bool) -> None:
@@ -236,10 +236,10 @@ def run_restore(file: Path, *, force: bool, trust: bool, disconnect: bool, as_js
             )
     except Timeout:
         raise BadInput("expected that nothing serves this installation; end `strades up` first") from None
-    _tell_backup(file, manifest, as_json)
+    _print_backup(file, manifest, as_json)
 
 
-def _tell_backup(file: Path, manifest: Manifest, as_json: bool) -> None:
+def _print_backup(file: Path, manifest: Manifest, as_json: bool) -> None:
     document = {
         "file": str(file),
         "world": manifest.world,
@@ -251,7 +251,7 @@ def _tell_backup(file: Path, manifest: Manifest, as_json: bool) -> None:
     print_result(document, as_json, [table("file world taken_at bytes tables", [document])])
 
 
-def _tell_load(document: Mapping[str, Any], as_json: bool) -> None:
+def _print_load(document: Mapping[str, Any], as_json: bool) -> None:
     rows = [{"table": table, **loaded} for table, loaded in document["rows"].items()]
     counted = [{name: document[name] for name in ("bodies", "rejects", "withdrawn", "discrepancies")}]
     shown = table("table inserted revised unchanged", rows)

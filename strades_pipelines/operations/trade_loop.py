@@ -11,13 +11,13 @@ import psycopg
 import typer
 
 from strades_pipelines.bad_input import BadInput
-from strades_pipelines.brokerage.asked_commands import carry_out_asked
 from strades_pipelines.brokerage.dead_man import DeadMansSwitches
 from strades_pipelines.brokerage.live import join_errors
 from strades_pipelines.brokerage.lookup_schedule import LookupSchedule
 from strades_pipelines.brokerage.order_book import make_due
 from strades_pipelines.brokerage.order_journal import Executed
 from strades_pipelines.brokerage.order_streams import OrderStreams
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.trade_pass import TRADING_MODES, Desk
 from strades_pipelines.brokerage.wallets import WalletsError, WalletsFile, read_wallets
 from strades_pipelines.database.connection import adbc_connect, connect
@@ -86,7 +86,7 @@ class TradeLoop:
                 make_due(ours, self._hints)
                 self._lookups.make_due(self._hints)
                 ours.commit()
-                for command_id, outcome in carry_out_asked(ours, clock=settings().now).items():
+                for command_id, outcome in carry_out_pending(ours, clock=settings().now).items():
                     say(f"{settings().now():%H:%M:%S} command {command_id} {outcome}")
                 done, errors, self.not_approved = desk.trade(templates, file.listed if self._wallet is None else None)
                 self._report(done, settings().now())

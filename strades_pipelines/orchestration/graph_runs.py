@@ -98,14 +98,14 @@ class GraphRuns:
             if any(maker == step for maker, _ in self.rows):
                 self.progress(f"  {name:30} {seconds:6.1f} s")
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
-            self._tell(event.asset_check_evaluation_data)
+            self._report_failed_check(event.asset_check_evaluation_data)
         elif event.event_type_value == "STEP_FAILURE":
             self.failures.append(f"{name}: {first_line(event.step_failure_data)}")
             self.progress(f"  [red]{escape(self.failures[-1])}[/]")
         elif event.event_type_value == "STEP_SKIPPED":
             self.failures.append(f"{name}: skipped, since a step before it failed")
 
-    def _tell(self, check: dg.AssetCheckEvaluation) -> None:
+    def _report_failed_check(self, check: dg.AssetCheckEvaluation) -> None:
         if not check.passed:
             found = check.description or ", ".join(f"{name} {data.value}" for name, data in check.metadata.items())
             verb = "warns" if check.severity == dg.AssetCheckSeverity.WARN else "fails"

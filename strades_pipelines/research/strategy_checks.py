@@ -60,7 +60,7 @@ def lookahead(
         lambda: check.lookahead(make, data.bars(), terms, feed=streams, times=times, cache=folder, heard=heard)
     )
     summary = {"times": report.times, "decisions": report.decisions, "mode": report.mode}
-    _tell(title, report.findings, summary, as_json)
+    _print_findings(title, report.findings, summary, as_json)
 
 
 @app.command()
@@ -99,7 +99,7 @@ def startup(
         lambda: check.startup(make, data.bars(), terms, openings=openings, tolerance=tolerance, cache=folder)
     )
     summary = {"openings": report.openings, "warm_ups": list(report.warm_ups), "mode": report.mode}
-    _tell(title, report.findings, summary, as_json)
+    _print_findings(title, report.findings, summary, as_json)
 
 
 def _maker(named: str, param: Sequence[str], *, fresh: bool = False) -> "tuple[Callable[[], Strategy], str]":
@@ -131,7 +131,7 @@ def _refusable(check: Callable[[], Answer]) -> Answer:
         raise BadInput(str(error)) from None
 
 
-def _tell(title: str, findings: "Sequence[Finding]", summary: Mapping[str, Any], as_json: bool) -> None:
+def _print_findings(title: str, findings: "Sequence[Finding]", summary: Mapping[str, Any], as_json: bool) -> None:
     """One line for each finding, and one on what was tried; exit code 1 where there are any."""
     if as_json:
         rows = [finding.as_json() for finding in findings]

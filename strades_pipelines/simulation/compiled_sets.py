@@ -15,7 +15,8 @@ from strades_pipelines.compiler.aliases import check_aliases
 from strades_pipelines.compiler.layout import Packer, Unpacker
 from strades_pipelines.compiler.lowered_values import refusing
 from strades_pipelines.compiler.many import WIDTH, run_many
-from strades_pipelines.compiler.shapes import Field, Floats, Integers, Shape, shape_of
+from strades_pipelines.compiler.object_shapes import shape_of
+from strades_pipelines.compiler.shapes import Field, Floats, Integers, Shape
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.compiled import CompiledEngine, CompiledSteps
 from strades_pipelines.engine.engine import Engine

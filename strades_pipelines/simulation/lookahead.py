@@ -171,7 +171,7 @@ class Runs:
     def state(self, *, poisoned: bool = False) -> tuple[Any, Any]:
         """All numbers of an engine before its first event."""
         from strades_pipelines.compiler.layout import Packer
-        from strades_pipelines.compiler.shapes import shape_of
+        from strades_pipelines.compiler.object_shapes import shape_of
 
         if poisoned:
             self.poison.after(None)

@@ -192,7 +192,7 @@ class Account:
         made.triggered = False
         made.decided_at = self.now
         made.active_from = self.now
-        made.cancel_asked = False
+        made.cancel_requested = False
         made.rested = False
         made.entered = UNSET
         made.heading = 0
@@ -230,7 +230,7 @@ class Account:
         for q in range(self.count):
             order = self.orders[self.queue[q]]
             if order.number == number:
-                order.cancel_asked = True
+                order.cancel_requested = True
                 self.new_orders += 1
 
     def cancel_all(self, i: int) -> None:
@@ -238,7 +238,7 @@ class Account:
         for q in range(self.count):
             order = self.orders[self.queue[q]]
             if order.i == i:
-                order.cancel_asked = True
+                order.cancel_requested = True
                 self.new_orders += 1
 
     def is_open(self, number: int) -> bool:

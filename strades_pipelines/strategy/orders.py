@@ -121,7 +121,7 @@ class Order:
         self.reduce_only = False
         self.enlarges = False
         self.triggered = False
-        self.cancel_asked = False
+        self.cancel_requested = False
         self.rested = False
         self.entered = UNSET
         self.heading = 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from strades_pipelines.brokerage.asked_commands import carry_out_asked
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.database.connection import WORLD_DATABASES, connect, running_url
 from strades_pipelines.settings import settings
 
@@ -72,4 +72,4 @@ def _carry_out_commands(connection: "psycopg.Connection[Any]") -> dict[int, str]
     def connect_venue() -> "AbstractContextManager[psycopg.Connection[Any]]":
         return connect(running_url(WORLD_DATABASES[settings().world]))
 
-    return carry_out_asked(connection, clock=settings().now, connect_venue=connect_venue)
+    return carry_out_pending(connection, clock=settings().now, connect_venue=connect_venue)

@@ -8,7 +8,8 @@ from threading import Thread
 
 import psycopg
 
-from strades_pipelines.database.server import EmbeddedServer, ServerError
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.database.server_programs import ServerError
 from strades_pipelines.supervision.process_table import descendants, processes, start_mark
 
 SECONDS = 5

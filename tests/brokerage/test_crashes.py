@@ -55,11 +55,11 @@ ELSEWHERE = {
     "results.sessions_written",
     "results.daily_parity_written",
 }
-# Tested by test_halts.py and operations/test_trading.py (halt, flatten), test_asked_commands.py (commands of a page),
+# Tested by test_halts.py and operations/test_trading.py (halt, flatten), test_pending_commands.py (commands of a page),
 # test_transfers.py, test_statements.py and test_trade_corrections.py.
 COMMAND_POINTS = {
-    "trading.asked_written",
-    "trading.asked_committed",
+    "trading.command_written",
+    "trading.command_committed",
     "trading.statement_written",
     "trading.statement_committed",
     "trading.transfer_written",

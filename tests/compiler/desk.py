@@ -42,7 +42,7 @@ class Desk:
         q = 0
         while q < account.count and q < ORDERS:
             order = account.orders[account.queue[q]]
-            if not order.cancel_asked:
+            if not order.cancel_requested:
                 self.fill(order.i, order.quantity, price, order.number)
             q += 1
         for k in range(account.capacity):

@@ -21,11 +21,13 @@ import numpy as np
 
 from strades_pipelines.compiler import machine
 from strades_pipelines.compiler.aliases import check_aliases
+from strades_pipelines.compiler.body import lower_function
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop
 from strades_pipelines.compiler.lowered_values import PER_EVENT, Event, NotCompilable, Number, Object, refusing
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.compiler.program import MEMORY, Program
-from strades_pipelines.compiler.shapes import Shape, shape_of
+from strades_pipelines.compiler.shapes import Shape
 from strades_pipelines.engine.columns import bar_columns
 from strades_pipelines.engine.compiled import TRUSTED
 from strades_pipelines.simulation.backtest import Bars, backtest
@@ -94,7 +96,7 @@ def lowered(shape: Shape) -> Program:
     """The program for desks of one shape."""
     reals: frozenset[tuple[Shape, str]] = frozenset()
     while True:
-        program = Program(False, TRUSTED, reals)
+        program = Program(lower_function, False, TRUSTED, reals)
         hook = Hook(program.method(Object(shape), "on_bar", [Event(Bar, row=Number(None, "int"))], "on_bar", hot=True))
         if not program.found_reals:
             break

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from strades_pipelines.compiler.body import lower_function
 from strades_pipelines.compiler.layout import Packer, unpack
 from strades_pipelines.compiler.loop import Hook, Loop
 from strades_pipelines.compiler.lowered_values import Event, Number, Object
 from strades_pipelines.compiler.machine import Machine, load
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.compiler.program import MEMORY, Program
-from strades_pipelines.compiler.shapes import Shape, shape_of
+from strades_pipelines.compiler.shapes import Shape
 from strades_pipelines.engine.columns import bar_columns
 from strades_pipelines.strategy.events import BAR, Bar
 
@@ -48,7 +50,7 @@ class Compiled:
         owner, row = Object(self.shape), [Event(Bar, row=Number(None, "int"))]
         reals: frozenset[tuple[Shape, str]] = frozenset()
         while True:
-            program = Program(single=True, reals=reals, root=owner)
+            program = Program(lower_function, single=True, reals=reals, root=owner)
             hook = Hook(
                 program.method(owner, "on_bar", row, "on_bar", hot=True),
                 program.method(owner, "on_bar", row, "on_bar", apart=True),

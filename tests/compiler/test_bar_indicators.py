@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from strades_pipelines.compiler.bar_indicators import Indicator, find_indicators
-from strades_pipelines.compiler.shapes import shape_of
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar
 from strades_pipelines.strategy.strategy import Strategy

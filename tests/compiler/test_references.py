@@ -8,7 +8,7 @@ import pytest
 from strades_pipelines.compiler.aliases import check_aliases
 from strades_pipelines.compiler.layout import Packer
 from strades_pipelines.compiler.lowered_values import NotCompilable
-from strades_pipelines.compiler.shapes import shape_of
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.strategy.events import Bar
 from tests.compiler.harness import Compiled, Stepped, bits, in_python
 

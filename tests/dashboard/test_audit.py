@@ -18,7 +18,7 @@ from dashboard.accounts.models import AccountChange, Connection, User
 from dashboard.prepare import prepare_tables
 from strades_pipelines.database.audit import verify_account_changes
 from strades_pipelines.database.connection import connect
-from strades_pipelines.installation import doctor
+from strades_pipelines.installation.database_checks import check_account_changes
 from tests.dashboard.authenticator import Authenticator as Device
 from tests.dashboard.conftest import PASSWORD, ClientOf, hashed_password, totp
 
@@ -183,7 +183,7 @@ def test_the_page_and_the_doctor_say_whether_the_rows_are_whole(client_of: Clien
     assert page.count("by me (terminal)") == 20
     assert '<td class="url">change 0</td>' in admin.get("/people/?before=3").content.decode()
     assert admin.get("/people/?before=x").status_code == 200
-    assert doctor._account_changes().startswith("22 rows, whole since 20")
+    assert check_account_changes().startswith("22 rows, whole since 20")
     with psycopg.connect(site, autocommit=True) as owner:
         owner.execute("SET session_replication_role = replica")
         owner.execute("UPDATE audit.account_changes SET changed_by = 'eve' WHERE sequence = 5")
@@ -191,4 +191,4 @@ def test_the_page_and_the_doctor_say_whether_the_rows_are_whole(client_of: Clien
         assert "Somebody touched these rows: 1 fault." in admin.get("/people/").content.decode()
     assert len(own) + len(layers) <= 12
     with pytest.raises(RuntimeError, match=r"row 5 .* its hash is another; compare the table with a backup's"):
-        doctor._account_changes()
+        check_account_changes()

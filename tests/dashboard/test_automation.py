@@ -279,9 +279,8 @@ def test_without_dagster_pages_say_so_and_nothing_is_asked_for(
 
 def test_names_of_what_trades_are_those_of_the_wiring() -> None:
     from strades_pipelines.defs.automation.movable_schedule import OWN_CRON as LABEL
-    from strades_pipelines.defs.automation.sensors import trade_sensor
     from strades_pipelines.defs.ops.assets import TABLES
-    from strades_pipelines.defs.trading.assets import EXECUTE_JOB, RECONCILE_SCHEDULE
+    from strades_pipelines.defs.trading.execution_job import EXECUTE_JOB, RECONCILE_SCHEDULE, trade_sensor
 
     assert {EXECUTE_JOB.name, trade_sensor.job_name, RECONCILE_SCHEDULE.job_name} == {gateway.TRADING_JOB}
     assert EXECUTE_JOB.tags is not None

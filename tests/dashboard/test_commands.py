@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import psycopg
 
-from strades_pipelines.brokerage.asked_commands import carry_out_asked
 from strades_pipelines.brokerage.halts import current_state
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.portfolio import open_wallet, set_state
 from strades_pipelines.brokerage.sleeves import current_states
 from tests.brokerage.conftest import PAPER, START, rows
@@ -53,7 +53,7 @@ def test_a_halt_is_in_force_from_the_answer_on_and_its_page_says_what_came_of_it
     assert asked(client, "halt", sent) == path  # the button was pressed twice
     kept = ("halt", "wallet", "paper", "dashboard:ada", CLOCK, "too <b>fast</b>")
     assert rows(market, KEPT) == [(*kept, None)]
-    carry_out_asked(market, clock=lambda: CLOCK)
+    carry_out_pending(market, clock=lambda: CLOCK)
     done = client.get(path)
     assert "✓ done</span>: halted" in done.content.decode()
     assert "Refresh" not in done.headers
@@ -126,12 +126,12 @@ def test_a_resume_says_why_it_was_not_done_and_another_one_is(
     assert "Still halted until this is carried out" in client.get(path).content.decode()
     set_state(market, "paper", "active", reason=None)
     market.commit()
-    carry_out_asked(market, clock=lambda: CLOCK)
+    carry_out_pending(market, clock=lambda: CLOCK)
     assert "■ not done</b>: refused: wallet paper: nothing to resume" in client.get(path).content.decode()
     set_state(market, "paper", "halted", reason="again")
     market.commit()
     second = asked(client, "resume", form())
-    carry_out_asked(market, clock=lambda: CLOCK)
+    carry_out_pending(market, clock=lambda: CLOCK)
     assert "✓ done</span>: resumed" in client.get(second).content.decode()
     assert current_state(market, "paper") == "active"
     assert "Nothing is halted" in client.get("/commands/").content.decode()

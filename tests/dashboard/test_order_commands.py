@@ -6,13 +6,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from strades_pipelines.brokerage.asked_commands import carry_out_asked
 from strades_pipelines.brokerage.halts import current_state
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.database.connection import connect
 from tests.brokerage.conftest import MINUTE, AddCandles, rows
-from tests.brokerage.test_asked_orders import EXITS, held, open_order
 from tests.brokerage.test_execution import FILLED
 from tests.brokerage.test_limits import Hand, desk
+from tests.brokerage.test_venue_commands import EXITS, held, open_order
 from tests.dashboard.conftest import ClientOf
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def trader(held: Hand, add_candles: AddCandles, client_of: ClientOf, monkeypatch
 
 
 def carry_out(connection: Connection, url: str) -> None:
-    carry_out_asked(connection, clock=lambda: FILLED + MINUTE, connect_venue=lambda: connect(url))
+    carry_out_pending(connection, clock=lambda: FILLED + MINUTE, connect_venue=lambda: connect(url))
 
 
 def test_an_order_is_cancelled_once_and_its_page_says_so(trader: "Client", market: Connection, site: str) -> None:

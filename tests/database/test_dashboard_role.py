@@ -19,7 +19,8 @@ from strades_pipelines.database.connection import (
 )
 from strades_pipelines.database.migrate import DBT_SCHEMAS, migrate
 from strades_pipelines.database.roles import DASHBOARD_ROLE, SERVICE_ROLE
-from strades_pipelines.installation import container, doctor
+from strades_pipelines.installation import container
+from strades_pipelines.installation.database_checks import check_dashboard
 from strades_pipelines.settings import settings
 from tests.database.test_roles import names
 
@@ -178,7 +179,7 @@ def test_it_logs_in_by_a_password_of_its_own() -> None:
     with psycopg.connect(server_url(), autocommit=True) as owner:
         owner.execute(f"ALTER ROLE {DASHBOARD_ROLE} PASSWORD 'changed by hand'")
     with pytest.raises(RuntimeError, match=r"cannot log in .*`strades up` or `strades dashboard serve` sets"):
-        doctor._dashboard()
+        check_dashboard()
     assert working_dashboard_url() == url
     psycopg.connect(url).close()
     # Whoever shut it out on purpose is not overruled: not in haste, and not by a restart.
@@ -190,7 +191,7 @@ def test_it_logs_in_by_a_password_of_its_own() -> None:
                     working_dashboard_url()
             assert container.dashboard_login() == url  # `migrate` goes on: trading waits for it
             with pytest.raises(RuntimeError, match=r"cannot log in .*as the server's owner, lets it in again"):
-                doctor._dashboard()
+                check_dashboard()
             owner.execute(f"COMMENT ON ROLE {SERVICE_ROLE} IS 'roles of an older version'")
             create_databases()
             assert owner.execute(

@@ -10,7 +10,8 @@ import psutil
 import psycopg
 import pytest
 
-from strades_pipelines.database.server import EmbeddedServer, binaries
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.database.server_programs import binaries
 from tests.database.test_server import postmaster, server  # noqa: F401
 
 # The server of root belongs to `nobody`, 65534.

@@ -11,7 +11,8 @@ import psutil
 import psycopg
 import pytest
 
-from strades_pipelines.database.server import EmbeddedServer, ServerError
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.database.server_programs import ServerError
 from tests.waiting import wait_until
 
 START = """

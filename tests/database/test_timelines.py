@@ -16,7 +16,8 @@ import pytest
 from strades_pipelines.database.backup import BackupError
 from strades_pipelines.database.base_backup import take_base_backup
 from strades_pipelines.database.recovery import recover
-from strades_pipelines.database.server import EmbeddedServer, ServerError
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.database.server_programs import ServerError
 from strades_pipelines.database.timelines import as_number, is_on_timeline, taken_over, timeline_at
 from strades_pipelines.database.wal_archive import segments
 

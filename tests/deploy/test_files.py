@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from strades_pipelines.database.server import binaries
+from strades_pipelines.database.server_programs import binaries
 from strades_pipelines.settings import SECRETS, Settings
 from tests.deploy.compose import PROJECT, compose, services
 

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from strades_pipelines.database.server import EmbeddedServer, binaries
+from strades_pipelines.database.server import EmbeddedServer
+from strades_pipelines.database.server_programs import binaries
 from tests.end_to_end.installation import LONG, WINDOW, YEARS_LATER, Installation, installation, sandbox_at
 
 pytestmark = pytest.mark.slow

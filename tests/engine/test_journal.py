@@ -4,7 +4,7 @@ import gc
 
 import numpy as np
 
-from strades_pipelines.compiler.shapes import shape_of
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.engine.journal import (
     CAPACITY,
     DECISION,

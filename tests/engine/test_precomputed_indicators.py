@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strades_pipelines.compiler.shapes import shape_of
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain

@@ -17,7 +17,17 @@ from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar, Fill
 from strades_pipelines.strategy.library.sma_cross import SmaCross
 from strades_pipelines.strategy.strategy import Strategy
-from tests.strategy.builders import MINUTE, MINUTE_US, START, START_US, Ran, columns_of, feed_of, make_bars, run
+from tests.strategy.builders import (
+    MINUTE,
+    MINUTE_US,
+    START,
+    START_US,
+    SessionResult,
+    columns_of,
+    feed_of,
+    make_bars,
+    run,
+)
 
 CLOSES = st.lists(st.integers(1, 400).map(lambda n: n / 4), min_size=1, max_size=60)
 
@@ -161,7 +171,7 @@ def test_a_feed_out_of_order_is_refused() -> None:
         Session(EventChain([[block]]), None, [engine]).run()
 
 
-def digest(ran: Ran, until: int) -> list[object]:
+def digest(ran: SessionResult, until: int) -> list[object]:
     """Everything that was decided, done and valued by a time."""
     values = [pair for pair in zip(ran.times, ran.equity, strict=True) if pair[0] <= until]
     made = [decision for decision in ran.decisions if decision.time <= until]

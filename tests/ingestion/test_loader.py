@@ -138,17 +138,6 @@ def test_corrupt_stored_body_is_refused_with_its_hash(store: Store, connection: 
     assert closes(connection) == []
 
 
-def test_bad_rows_are_kept_as_rejects_and_good_ones_loaded(
-    store: Store, connection: Connection, database_url: str
-) -> None:
-    fetch_id = store(gate_body(gate_row(0), gate_row(1, close=500.0), gate_row(2)))
-    summary = load_stored(url=database_url, now=LATER)
-    assert (summary.rejects, closes(connection)) == (1, [(0, 101.0), (2, 101.0)])
-    rows = connection.execute("SELECT fetch_id, location, reason, raw FROM records.rejects").fetchall()
-    assert [row[:3] for row in rows] == [(fetch_id, "/1", "close_outside_range")]
-    assert '"500.0"' in rows[0][3]
-
-
 def test_body_without_listing_waits_for_it(store: Store, connection: Connection, database_url: str) -> None:
     store(gate_body(gate_row(0)), given=GATE | {"symbol": "ETH_USDT"})
     summary = load_stored(url=database_url, now=LATER)

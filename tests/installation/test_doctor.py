@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from strades_pipelines.cli import app
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.host_limits import HostLimits
-from strades_pipelines.installation.doctor import _findings, _hosts, examine, show_findings
+from strades_pipelines.installation.doctor import _check_hosts, _findings, examine, show_findings
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision.record import new_record
 from strades_pipelines.system.ports import free_port
@@ -81,12 +81,12 @@ def test_who_runs_it_as_root_is_warned_and_no_more(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_host_that_is_not_asked_is_warned_of_with_what_to_do(own_world: str) -> None:
-    assert [(each.state, each.detail) for each in _findings([("hosts", _hosts)])] == [
+    assert [(each.state, each.detail) for each in _findings([("hosts", _check_hosts)])] == [
         ("ok", "0 were asked, none holds requests back")
     ]
     with connect(own_world) as connection:
         HostLimits(connection, 300).pause("api.example.org", 3600, "HTTP 418")
-    [found] = _findings([("hosts", _hosts)])
+    [found] = _findings([("hosts", _check_hosts)])
     assert found.state == "warn"
     assert found.detail.startswith("api.example.org: paused until 2")
     assert found.detail.endswith("(HTTP 418); `strades hosts --release api.example.org` asks it at once")

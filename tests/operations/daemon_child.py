@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import dagster as dg
 
 from strades_pipelines.database import connection
-from strades_pipelines.defs.automation.sensors import trade_sensor
-from strades_pipelines.defs.trading.assets import EXECUTE_JOB, trading
+from strades_pipelines.defs.trading.assets import trading
+from strades_pipelines.defs.trading.execution_job import EXECUTE_JOB, trade_sensor
 from strades_pipelines.resources.database import Database
 
 DAEMONS = 2

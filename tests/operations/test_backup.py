@@ -12,7 +12,7 @@ from strades_pipelines.database.backup import BackupError, BackupFailed, Manifes
 from strades_pipelines.database.fingerprint import table_hashes
 from strades_pipelines.database.migrate import WorldMismatch
 from strades_pipelines.database.restore import _filled, restore
-from strades_pipelines.database.server import binaries
+from strades_pipelines.database.server_programs import binaries
 from tests.dbt_project.building import run_dbt
 from tests.dying import Died, die_at
 

@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.host_limits import HostLimits
-from strades_pipelines.settings import settings
 from tests.ingestion.conftest import gate_body, gate_row
 from tests.research.bars import Run
 
@@ -20,7 +17,7 @@ def test_a_file_is_loaded_reparsed_and_what_it_changed_is_told(strades: Run, tmp
         0,
         {"inserted": 1, "revised": 1, "unchanged": 0},
     )
-    assert "looking through mine.json" in loaded.err
+    assert "checking mine.json" in loaded.err
     [changed] = strades("revisions", "--instrument", "BTC_USDT", "--json").document["revisions"]
     assert changed["changed"] == {"close": {"old": 101.0, "new": 100.5}}
     assert "100.5" in strades("revisions").out
@@ -62,23 +59,3 @@ def test_hosts_are_listed_and_one_is_asked_again_when_a_person_says_so(strades: 
     assert (released["state"], released["blocked_until"], released["because"]) == ("closed", None, None)
     unknown = strades("hosts", "--release", "nobody.example.org")
     assert (unknown.code, "expected a host that was asked before" in unknown.err) == (2, True)
-
-
-def test_a_backup_is_made_whatever_is_wrong_with_the_list_of_sources(
-    strades: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "Sources.json").write_text("{")
-    monkeypatch.setenv("STRADES_SOURCES", str(tmp_path / "Sources.json"))
-    settings.cache_clear()
-    assert strades("db", "backup", tmp_path / "world.backup").code == 0
-    assert (tmp_path / "world.backup").stat().st_size > 1000
-
-
-def test_a_backup_goes_out_and_back(strades: Run, tmp_path: Path) -> None:
-    file = tmp_path / "world.backup"
-    saved = strades("db", "backup", file, "--json").document
-    assert (saved["world"], saved["bytes"]) == ("sandbox", file.stat().st_size)
-    assert saved["hashes"] == strades("db", "hash", "--json").document
-    assert strades("db", "restore", file).code == 2
-    assert strades("db", "restore", file, "--force", "--json").document == saved
-    assert strades("db", "hash", "--json").document == saved["hashes"]

@@ -14,7 +14,7 @@ from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.event_chain import EventChain, in_order
 from strades_pipelines.engine.event_steps import WITH_TIME
 from strades_pipelines.engine.gate import Gate
-from strades_pipelines.engine.session import Progress, Session
+from strades_pipelines.engine.session import Session
 from strades_pipelines.engine.simulated_broker import SimulatedBroker
 from strades_pipelines.market.fees import Fee
 from strades_pipelines.strategy.account import Account
@@ -45,7 +45,7 @@ from strades_pipelines.strategy.events import (
 )
 from strades_pipelines.strategy.orders import ANY, GTC, NOT_GIVEN, OUTCOMES, STATES
 from strades_pipelines.strategy.strategy import Strategy
-from tests.strategy.builders import MINUTE_US, START_US, Decided, Filled
+from tests.strategy.builders import MINUTE_US, START_US, SessionResult
 
 KINDS = {
     Rate: RATE,
@@ -214,20 +214,8 @@ class Terms:
         return Engine(strategy, account, broker, gate, tactics=tactics, opened_at=self.opened_at, **self.rest)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a run went."""
-
-    engine: Engine
-    progress: Progress
-
-    def rows(self, kind: str) -> list[list[float]]:
-        rows: list[list[float]] = self.progress.journal[kind].tolist()
-        return rows
-
-    @property
-    def fills(self) -> list[Filled]:
-        return [Filled(int(o), int(i), q, p, f, int(at), int(t), c) for o, i, q, p, f, at, t, c in self.rows("fills")]
+class Outcome(SessionResult):
+    """The result of a run, and all that it left behind as text."""
 
     @property
     def done(self) -> list[tuple[float, float]]:
@@ -235,22 +223,9 @@ class Outcome:
         return [(fill.quantity, fill.price) for fill in self.fills]
 
     @property
-    def decisions(self) -> list[Decided]:
-        rows = self.rows("decisions")
-        return [Decided(int(t), int(i), b, a, int(o), OUTCOMES[int(why)]) for t, i, b, a, o, why, _ in rows]
-
-    @property
     def changes(self) -> list[tuple[int, str, str]]:
         """Number, state and reason of each change of an order."""
         return [(int(o), STATES[int(s)], OUTCOMES[int(why)]) for o, _, _, _, s, why in self.rows("orders")]
-
-    @property
-    def equity(self) -> list[float]:
-        return [equity for equity, _ in self.rows("values")]
-
-    @property
-    def account(self) -> Account:
-        return self.engine.account
 
     @property
     def state(self) -> str:

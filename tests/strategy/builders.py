@@ -1,4 +1,4 @@
-"""Small things that tests are made of: bars, columns, a session in memory."""
+"""Builders for tests: bars, columns, and a session in memory with the rows that it wrote."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -80,7 +80,9 @@ def feed_of(events: Iterable[Bar | Prediction]) -> EventChain:
     return EventChain([[joined([columns_of(event) for event in rows])]] if rows else [[]])
 
 
-class Filled(NamedTuple):
+class FillRow(NamedTuple):
+    """A fill, as a session's journal has it; times are microseconds UTC."""
+
     order: int
     i: int
     quantity: float
@@ -91,7 +93,9 @@ class Filled(NamedTuple):
     cash: float
 
 
-class Decided(NamedTuple):
+class DecisionRow(NamedTuple):
+    """A decision, as a session's journal has it; `time` is microseconds UTC."""
+
     time: int
     i: int
     previous: float
@@ -101,29 +105,34 @@ class Decided(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ran:
+class SessionResult:
+    """An engine after its session, and what the session wrote down."""
+
     engine: Engine
     progress: Progress
 
-    @property
-    def fills(self) -> list[Filled]:
-        rows = self.progress.journal["fills"].tolist()
-        return [Filled(int(o), int(i), q, p, f, int(at), int(t), c) for o, i, q, p, f, at, t, c in rows]
+    def rows(self, kind: str) -> list[list[float]]:
+        rows: list[list[float]] = self.progress.journal[kind].tolist()
+        return rows
 
     @property
-    def decisions(self) -> list[Decided]:
-        rows = self.progress.journal["decisions"].tolist()
-        return [Decided(int(t), int(i), b, a, int(o), OUTCOMES[int(why)]) for t, i, b, a, o, why, _ in rows]
+    def fills(self) -> list[FillRow]:
+        rows = self.rows("fills")
+        return [FillRow(int(o), int(i), q, p, f, int(at), int(t), c) for o, i, q, p, f, at, t, c in rows]
+
+    @property
+    def decisions(self) -> list[DecisionRow]:
+        rows = self.rows("decisions")
+        return [DecisionRow(int(t), int(i), b, a, int(o), OUTCOMES[int(why)]) for t, i, b, a, o, why, _ in rows]
 
     @property
     def equity(self) -> list[float]:
-        values: list[float] = self.progress.journal["values"][:, 0].tolist()
-        return values
+        return [equity for equity, _ in self.rows("values")]
 
     @property
     def times(self) -> list[int]:
-        known = np.unique(np.concatenate([np.zeros(0, np.int64), *self.progress.instants]))
-        return [time for time in known.tolist() if time >= self.engine.state.opened_at]
+        instants = np.unique(np.concatenate([np.zeros(0, np.int64), *self.progress.instants]))
+        return [time for time in instants.tolist() if time >= self.engine.state.opened_at]
 
     @property
     def account(self) -> Account:
@@ -143,7 +152,7 @@ def run(
     tick: float = 0.1,
     cache: Path | None = None,
     **changes: Any,
-) -> Ran:
+) -> SessionResult:
     """Step a strategy through events; per event, or compiled where there is a cache."""
     events = list(events)
     size = size or max((event.i for event in events), default=0) + 1
@@ -154,4 +163,4 @@ def run(
     clock = None if end is None else microseconds(end)
     mode = "events" if cache is None else "compiled"
     [progress] = Session(feed_of(events), clock, [engine], mode=mode, cache=cache).run()
-    return Ran(engine, progress)
+    return SessionResult(engine, progress)

@@ -9,8 +9,8 @@ from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.settings import settings
 from strades_pipelines.supervision import command_watch
 from tests.brokerage.conftest import Connection, market, rows, wallet
-from tests.brokerage.test_asked_commands import OUTCOMES, ask
 from tests.brokerage.test_halts import WALLET
+from tests.brokerage.test_pending_commands import OUTCOMES, ask
 from tests.waiting import wait_until
 
 __all__ = ["market", "wallet"]

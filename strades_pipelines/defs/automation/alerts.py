@@ -6,13 +6,13 @@ from typing import Any, cast
 import dagster as dg
 
 from strades_pipelines.datamanager.event_log import record_event
+from strades_pipelines.defs.automation.run_tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from strades_pipelines.defs.automation.status import SENSOR_STATUS
 from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.notifier import Notifier
 from strades_pipelines.settings import settings
 from strades_pipelines.system.alerting import logger
 
-WILL_RETRY_TAG, AUTO_RETRY_RUN_ID_TAG = "dagster/will_retry", "dagster/auto_retry_run_id"
 RETRY_SECONDS = 15
 
 

@@ -7,9 +7,8 @@ import dagster as dg
 
 from strades_pipelines.database.stale import waiting_months
 from strades_pipelines.datamanager.pending_months import stretches
-from strades_pipelines.defs.automation.alerts import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
-from strades_pipelines.defs.automation.sensors import RETRIED
-from strades_pipelines.defs.automation.status import PRIORITY, SENSOR_STATUS
+from strades_pipelines.defs.automation.run_tags import AUTO_RETRY_RUN_ID_TAG, PRIORITY, RETRIED, WILL_RETRY_TAG
+from strades_pipelines.defs.automation.status import SENSOR_STATUS
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.partitions import MONTHS
 from strades_pipelines.resources.database import Database

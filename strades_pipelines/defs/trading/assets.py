@@ -17,8 +17,6 @@ from strades_pipelines.brokerage.replay_sleeves import replay_several
 from strades_pipelines.brokerage.retirement import retire_unlisted
 from strades_pipelines.brokerage.trading_context import record_context
 from strades_pipelines.brokerage.wallets import MODES, WalletTemplate, read_wallets
-from strades_pipelines.defs.automation.movable_schedule import MovableSchedule
-from strades_pipelines.defs.automation.status import PRIORITY, SCHEDULE_STATUS
 from strades_pipelines.defs.results.result_specs import result_specs
 from strades_pipelines.defs.specs import counts, table_spec
 from strades_pipelines.defs.trading.parity_assets import ask
@@ -32,6 +30,7 @@ from strades_pipelines.resources.database import Database
 from strades_pipelines.resources.dbt import ensure_clean_bars
 from strades_pipelines.settings import settings
 
+EXECUTE_JOB_NAME = "execute_trades_job"  # see `execution_job`
 DECISIONS, CONTEXTS = key("signals", "decisions"), key("trading", "contexts")
 TABLES = {
     "wallets": "Who trades what, how, and since when. Grain: one row a wallet.",
@@ -116,7 +115,7 @@ def trading(
         if CONTEXTS in selected:
             record_context(connection, now=settings().now(), run_id=context.run_id)
         changes = count_changes(connection, selected)
-        followed = frozenset() if context.job_name == EXECUTE_JOB.name else FOLLOWED
+        followed = frozenset() if context.job_name == EXECUTE_JOB_NAME else FOLLOWED
         for asset in (spec.key for spec in SPECS if spec.key in selected):
             if asset in followed or has_news(context.instance, asset, changes.get(asset), datetime.now(UTC)):
                 more = {**preview(connection, asset), CHANGES: changes.get(asset, 0)}
@@ -193,24 +192,6 @@ def _trade(
         return errors
 
 
-EXECUTE_JOB = dg.define_asset_job(
-    "execute_trades_job",
-    selection=dg.AssetSelection.assets(*(key("trading", entity) for entity in TABLES)),
-    description="Sends what the wallets decided to their brokers, books the fills, compares the books with the venues.",
-    tags={"strades/trade": "execute", "dagster/max_retries": "0", PRIORITY: "2"},
-    config=dg.RunConfig(ops={"trading": TradeConfig(modes=["paper", "live"])}),
-)
-
-
-RECONCILE_SCHEDULE = MovableSchedule(
-    "reconcile_schedule",
-    job=EXECUTE_JOB,
-    cron_schedule="11 * * * *",
-    default_status=SCHEDULE_STATUS,
-    description="Compares the wallets' accounts with their venues, also while nothing is traded.",
-)
-
-
 def defs() -> dg.Definitions:
-    """The signals, trading and results layers, the job that the trade sensor launches, and its schedule."""
-    return dg.Definitions(assets=[trading], jobs=[EXECUTE_JOB], schedules=[RECONCILE_SCHEDULE])
+    """The signals, trading and results layers."""
+    return dg.Definitions(assets=[trading])

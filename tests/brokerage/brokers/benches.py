@@ -1,10 +1,12 @@
 """Each broker with a market of its own, behind the same few handles, so that one set of tests holds for all."""
 
+import json
 from decimal import Decimal
 from typing import Any, Protocol
 from uuid import uuid4
 
 import psycopg
+import requests
 
 from sandbox.venue.faults import fault_rule
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
@@ -132,3 +134,21 @@ def decide(bench: Bench, market: Connection, quantity: str = "3", **terms: Any) 
 
 
 VENUES: dict[str, type[AtAlpaca] | type[AtGate]] = {"alpaca": AtAlpaca, "ccxt": AtGate}
+
+
+def posted_by(gate: VenueBench) -> list[dict[str, Any]]:
+    """The JSON of each POST from now on, to Gate.io."""
+    sent: list[dict[str, Any]] = []
+    assert isinstance(gate.at, AtGate)
+    session = gate.at.client.exchange.session
+    adapter = session.get_adapter("http://venue")
+    send = adapter.send
+
+    def keep(request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        if request.method == "POST":
+            body = json.loads(request.body or b"{}")  # type: ignore[arg-type]
+            sent.append(body | {"expires": request.headers.get("x-gate-exptime")})
+        return send(request, **options)  # type: ignore[no-any-return]
+
+    adapter.send = keep
+    return sent

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from strades_pipelines.database.connection import connect
+from tests.brokerage.at_venue import AtGate
 from tests.brokerage.brokers.benches import VENUES, Bench, PaperBench, VenueBench
 from tests.brokerage.conftest import AddCandles, Connection
 
@@ -25,3 +26,9 @@ def bench(
 def remote(request: pytest.FixtureRequest, market: Connection) -> VenueBench:
     """Every broker whose venue is another machine's."""
     return VenueBench(VENUES[request.param](market), market)
+
+
+@pytest.fixture
+def gate(market: Connection) -> VenueBench:
+    """Gate.io, with its fee of 0.2 %."""
+    return VenueBench(AtGate(market, with_fees=True), market)

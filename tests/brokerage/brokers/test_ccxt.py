@@ -1,6 +1,5 @@
 """What is special to venues through ccxt: exact figures, fees in coins, errors, keys, and the whole account."""
 
-import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -32,15 +31,8 @@ from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.settings import SettingsError, settings
 from strades_pipelines.system.secret_values import remember_secret
 from tests.brokerage.at_venue import AtGate
-from tests.brokerage.brokers.benches import VenueBench, decide, order
+from tests.brokerage.brokers.benches import VenueBench, decide, order, posted_by
 from tests.brokerage.conftest import BTC, START, Connection, rows
-
-
-@pytest.fixture
-def gate(market: Connection) -> VenueBench:
-    """Gate.io, with its fee of 0.2 %."""
-    return VenueBench(AtGate(market, with_fees=True), market)
-
 
 SetWorld = Callable[[str], None]
 
@@ -58,60 +50,11 @@ def set_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetWorld]:
     settings.cache_clear()
 
 
-def bodies(gate: VenueBench) -> list[dict[str, Any]]:
-    """The JSON of each POST from now on."""
-    sent: list[dict[str, Any]] = []
-    assert isinstance(gate.at, AtGate)
-    session = gate.at.client.exchange.session
-    adapter = session.get_adapter("http://venue")
-    send = adapter.send
-
-    def keep(request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        if request.method == "POST":
-            body = json.loads(request.body or b"{}")  # type: ignore[arg-type]
-            sent.append(body | {"expires": request.headers.get("x-gate-exptime")})
-        return send(request, **options)  # type: ignore[no-any-return]
-
-    adapter.send = keep
-    return sent
-
-
-def test_figures_are_on_the_wire_as_they_were_given(gate: VenueBench) -> None:
-    # 0.1 + 0.2 in floats is 0.30000000000000004, and 0.00001 is written as 1e-05.
-    sent = bodies(gate)
-    for quantity, price in (("0.30001", "99.9"), ("1.00001", "12345.6")):
-        gate.broker.submit(order(gate, quantity, limit=price), at=gate.clock())
-    with pytest.raises(Rejected):  # nobody has so much; a float has no such number
-        gate.broker.submit(order(gate, "9007199254740993", limit="99.9"), at=gate.clock())
-    assert [(body["amount"], body["price"]) for body in sent] == [
-        ("0.30001", "99.9"),
-        ("1.00001", "12345.6"),
-        ("9007199254740993", "99.9"),
-    ]
-
-
-def test_a_market_purchase_says_units_and_the_worst_price(gate: VenueBench) -> None:
-    # Gate.io takes the quote amount for one of its own. 100 and 2 % more.
-    sent = bodies(gate)
-    found = gate.broker.submit(order(gate, "2"), at=gate.clock())
-    assert [(body["type"], body["amount"], body["price"], body["time_in_force"]) for body in sent] == [
-        ("limit", "2", "102", "ioc")
-    ]
-    assert [(fill.quantity, fill.price) for fill in found.fills] == [(Decimal(2), Decimal(100))]
-
-
 def test_an_order_expires_at_the_venue_before_it_may_be_sent_again(gate: VenueBench) -> None:
-    sent = bodies(gate)
+    sent = posted_by(gate)
     gate.broker.submit(order(gate), at=gate.clock())
     now = ccxt.Exchange.milliseconds()
     assert now < int(sent[0]["expires"]) < now + gate.broker.grace.total_seconds() * 1000
-
-
-@pytest.mark.parametrize(("quantity", "terms"), [("0.000001", {}), ("1", {"limit": "99.99"})])
-def test_a_figure_that_the_venue_would_round_is_refused(quantity: str, terms: dict[str, str], gate: VenueBench) -> None:
-    with pytest.raises(Rejected):
-        gate.broker.submit(order(gate, quantity, **terms), at=gate.clock())
-    assert gate.orders() == []
 
 
 def test_the_fee_of_a_purchase_is_in_the_coin_that_was_bought(gate: VenueBench) -> None:

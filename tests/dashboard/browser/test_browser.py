@@ -13,8 +13,8 @@ import dagster as dg
 import pytest
 
 from dashboard.access import url_names
-from strades_pipelines.brokerage.asked_commands import carry_out_asked
 from strades_pipelines.brokerage.halts import current_state
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.data_requests import carry_out_requests
@@ -151,7 +151,7 @@ def test_halt_and_resume(installation: Installation, admin: State, page_of: Page
             page.keyboard.press("Enter")
             page.wait_for_url("**/commands/*/")
             assert current_state(trading, "paper") == "halted"
-            carry_out_asked(trading, clock=lambda: NOW)
+            carry_out_pending(trading, clock=lambda: NOW)
             page.wait_for_selector(f"text=done: {state}")  # the page looks again by itself
         assert current_state(trading, "paper") == "active"
 

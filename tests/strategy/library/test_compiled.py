@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strades_pipelines.compiler.shapes import shape_of
+from strades_pipelines.compiler.object_shapes import shape_of
 from strades_pipelines.engine.precomputed_indicators import find_ahead
 from strades_pipelines.simulation.runner import Runner, Sweep
 from strades_pipelines.strategy.account import Account

@@ -11,11 +11,11 @@ from strades_pipelines.brokerage.brokers.ccxt.client import Client, OrderNotFoun
 from strades_pipelines.brokerage.brokers.ccxt.mapping import (
     client_order_id,
     filled_quantity,
-    order_parameters,
     refusal_of,
     venue_fill,
     venue_order,
 )
+from strades_pipelines.brokerage.brokers.ccxt.order_arguments import order_arguments
 from strades_pipelines.brokerage.brokers.figures import figure, identifier
 from strades_pipelines.brokerage.brokers.venue import (
     AccountFill,
@@ -25,13 +25,10 @@ from strades_pipelines.brokerage.brokers.venue import (
     VenueFill,
     VenueOrder,
 )
-from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, NotSent, RateLimited, Rejected, Unknown
-from strades_pipelines.market.ledger_chain import plain
+from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, Rejected, Unknown
 from strades_pipelines.market.order_terms import Order
 
 Document = Mapping[str, Any]
-# How much worse than the last price a market purchase may end where the venue takes no number of units for one.
-WORST_PRICE = Decimal("1.02")
 PAGE, MOST_PAGES = 100, 100
 # Gate.io takes ten orders a second; each takes a tenth of one or more.
 IN_FLIGHT = 4
@@ -81,7 +78,7 @@ class CcxtBroker:
         if refusal is not None:
             raise Rejected(f"{self.name}: {refusal}")
         market = self._market(order)
-        document = self._client.create_order(*self._words(order, market))
+        document = self._client.create_order(*order_arguments(self._client, order, market))
         message = self._client.message
         try:
             trades = self._trades_of(document, market)
@@ -149,48 +146,6 @@ class CcxtBroker:
             return {name: figure(total) for name, total in totals.items() if total is not None and figure(total)}
         except ValueError as error:
             raise Unknown(f"balances: {error}", self._client.message) from error
-
-    def _words(self, order: Order, market: Document) -> list[Any]:
-        """The arguments of `create_order`. A figure that the venue would round is refused, not rounded.
-
-        Some venues take a sum of money for a market purchase, not units (Gate.io, its `amount`): an order for units is
-        there one with a limit a little worse than the last price, which does not stay in the book.
-        """
-        terms, kind, parameters = order.terms, order.terms.order_type, order_parameters(order.intent_id, order.terms)
-        price = terms.limit
-        if kind == "market" and order.side == "buy" and self._takes_money(market):
-            kind, price = "limit", self._worst_price(market)
-            parameters["timeInForce"] = "FOK" if terms.time_in_force == "fok" else "IOC"
-        self._check("amount", order.quantity, market)
-        if terms.limit is not None:
-            self._check("price", terms.limit, market)
-        return [
-            market["symbol"],
-            kind,
-            order.side,
-            plain(order.quantity),
-            plain(price) if price is not None else None,
-            parameters,
-        ]
-
-    def _takes_money(self, market: Document) -> bool:
-        features = self._client.exchange.features or {}
-        return bool(((features.get(market["type"]) or {}).get("createOrder") or {}).get("marketBuyRequiresPrice"))
-
-    def _worst_price(self, market: Document) -> Decimal:
-        try:
-            ticker = self._client.call("fetch_ticker", market["symbol"])
-            price = Decimal(ticker.get("ask") or ticker["last"]) * WORST_PRICE
-            return Decimal(self._client.call("price_to_precision", market["symbol"], plain(price)))
-        except RateLimited:
-            raise
-        except (BrokerError, ArithmeticError, TypeError, KeyError) as error:
-            raise NotSent(f"no price of {market['symbol']}: {error}") from error
-
-    def _check(self, name: str, figure: Decimal, market: Document) -> None:
-        sent = Decimal(self._client.call(f"{name}_to_precision", market["symbol"], plain(figure)))
-        if sent != figure:
-            raise Rejected(f"{self.name}: {name}: {plain(figure)} is finer than {market['symbol']} has it")
 
     def _market(self, order: Order) -> Document:
         return self._market_of(self._symbols[order.listing_id])

@@ -198,9 +198,9 @@ class PaperMatcher:
         for fill in fills:
             done[fill.client_order_id] += fill.quantity
         for order in self._orders:
-            # What only reduces is over when there is nothing left to reduce; the rest of it is cancelled.
+            # Another order of its group filled the rest.
             if ended.get(order.client_order_id, ("",))[0] == "filled" and done[order.client_order_id] < order.quantity:
-                ended[order.client_order_id] = "cancelled", OUTCOMES[engine_orders.NOT_REDUCING]
+                ended[order.client_order_id] = "cancelled", OUTCOMES[OTHER_DONE]
         return Matched(fills, working, ended)
 
     def _fill(self, row: Sequence[float], bar: Bar, part: int) -> PaperFill:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
-from strades_pipelines.brokerage.asked_orders import ORDERS_DONE, cancel_asked, flatten_asked
-from strades_pipelines.brokerage.command_log import AskedCommand, asked_commands, log_outcome
+from strades_pipelines.brokerage.command_log import PendingCommand, log_outcome, pending_commands
 from strades_pipelines.brokerage.halts import (
     SEND_SECONDS,
     end_halt,
@@ -22,6 +21,7 @@ from strades_pipelines.brokerage.halts import (
     wallets_of,
 )
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.venue_commands import ORDERS_DONE, cancel_order, flatten_wallet
 from strades_pipelines.database.connection import connect
 from strades_pipelines.database.crash import crash_point
 
@@ -36,7 +36,7 @@ LATER_HALT = """
 """
 
 
-def carry_out_asked(
+def carry_out_pending(
     connection: Connection,
     *,
     clock: Callable[[], datetime],
@@ -49,7 +49,7 @@ def carry_out_asked(
         clock: the world's time, UTC.
         connect_venue: opens the connection that the paper venue alone works with.
     """
-    waiting = asked_commands(connection)
+    waiting = pending_commands(connection)
     connection.commit()  # not a rollback: that forgets the prepared statements of the connection
     found = ((command.command_id, _carry_out(connection, command, clock, connect_venue)) for command in waiting)
     return {command_id: outcome for command_id, outcome in found if outcome is not None}
@@ -57,7 +57,7 @@ def carry_out_asked(
 
 def _carry_out(
     connection: Connection,
-    command: AskedCommand,
+    command: PendingCommand,
     clock: Callable[[], datetime],
     connect_venue: Callable[[], AbstractContextManager[Connection]],
 ) -> str | None:
@@ -71,9 +71,9 @@ def _carry_out(
     at_venue = ""
     # Whoever asks says when: a time to come evades nothing.
     if request.kind in ("cancel", "flatten") and not sending and abs(clock() - request.at) <= LONGEST_WAIT:
-        work = cancel_asked if request.kind == "cancel" else flatten_asked
+        work = cancel_order if request.kind == "cancel" else flatten_wallet
         at_venue = work(connection, command, clock=clock, connect_venue=connect_venue)
-    if not asked_commands(connection, command.command_id, lock=True):
+    if not pending_commands(connection, command.command_id, lock=True):
         connection.rollback()
         return None
     now = clock()
@@ -86,13 +86,13 @@ def _carry_out(
     else:
         outcome = "; ".join(still_sending(sending)) or at_venue or TOO_LATE
     log_outcome(connection, command.command_id, outcome, now=now)
-    crash_point("trading.asked_written")
+    crash_point("trading.command_written")
     connection.commit()
-    crash_point("trading.asked_committed")
+    crash_point("trading.command_committed")
     return outcome
 
 
-def _resume(connection: Connection, command: AskedCommand, now: datetime) -> str:
+def _resume(connection: Connection, command: PendingCommand, now: datetime) -> str:
     request = command.request
     if abs(now - request.at) > LONGEST_WAIT:
         return TOO_LATE

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from strades_pipelines.brokerage.brokers.selection import venue_for
 from strades_pipelines.brokerage.brokers.venue import VenueBroker
-from strades_pipelines.brokerage.command_log import AskedCommand
+from strades_pipelines.brokerage.command_log import PendingCommand
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.flatten import CANCEL_SECONDS, Flattened, flatten
 from strades_pipelines.brokerage.halts import wallets_of
@@ -26,7 +26,7 @@ Connect = Callable[[], AbstractContextManager[Connection]]
 ORDERS_DONE = frozenset({"cancelled", "flattened"})
 
 
-def cancel_asked(connection: Connection, command: AskedCommand, *, clock: Clock, connect_venue: Connect) -> str:
+def cancel_order(connection: Connection, command: PendingCommand, *, clock: Clock, connect_venue: Connect) -> str:
     """Cancel the order that a command names; returns `cancelled`, or why it was not. Commits."""
     request, intent_id = command.request, command.intent_id
     try:
@@ -57,7 +57,7 @@ def cancel_asked(connection: Connection, command: AskedCommand, *, clock: Clock,
     )
 
 
-def flatten_asked(connection: Connection, command: AskedCommand, *, clock: Clock, connect_venue: Connect) -> str:
+def flatten_wallet(connection: Connection, command: PendingCommand, *, clock: Clock, connect_venue: Connect) -> str:
     """Cancel all orders and close all positions of a wallet that the command halts; returns the outcome. Commits."""
     request = command.request
     names = wallets_of(connection, request.scope)

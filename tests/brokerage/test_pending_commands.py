@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from strades_pipelines.brokerage.asked_commands import carry_out_asked
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.command_log import ALL, Scope
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.halts import current_state, halt, resume, send_lock
+from strades_pipelines.brokerage.pending_commands import carry_out_pending
 from strades_pipelines.brokerage.portfolio import Wallet, load_wallet, set_state
 from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import PROJECT
@@ -34,7 +34,7 @@ def ask(connection: Connection, scope: Scope, kind: str = "halt", at: datetime =
 
 
 def carry_out(connection: Connection) -> list[str]:
-    return list(carry_out_asked(connection, clock=lambda: SENT).values())
+    return list(carry_out_pending(connection, clock=lambda: SENT).values())
 
 
 @pytest.mark.parametrize("scope", [WALLET, STRATEGY, ALL])
@@ -72,19 +72,21 @@ def test_it_is_carried_out_once_and_stays_until_it_is_resumed(scope: Scope, mark
 def test_a_send_in_flight_is_waited_for_and_named(
     market: Connection, wallet: Wallet, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("strades_pipelines.brokerage.asked_commands.SEND_SECONDS", 0.1)
+    monkeypatch.setattr("strades_pipelines.brokerage.pending_commands.SEND_SECONDS", 0.1)
     ask(market, WALLET)
     with connect(database_url) as sender, send_lock(sender, "paper"):
         assert carry_out(market) == ["wallet paper was still sending after 5 s"]
     assert current_state(market, "paper") == "halted"
 
 
-@pytest.mark.parametrize(("point", "outcome"), [("trading.asked_written", None), ("trading.asked_committed", "halted")])
+@pytest.mark.parametrize(
+    ("point", "outcome"), [("trading.command_written", None), ("trading.command_committed", "halted")]
+)
 def test_one_that_is_killed_still_waits_or_is_done(
     point: str, outcome: str | None, market: Connection, wallet: Wallet, database_url: str
 ) -> None:
     ask(market, WALLET)
-    words = "from tests.brokerage.test_asked_commands import *; carry_out(connect(sys.argv[1]))"
+    words = "from tests.brokerage.test_pending_commands import *; carry_out(connect(sys.argv[1]))"
     done = subprocess.run(
         [sys.executable, "-c", words, database_url],
         cwd=PROJECT,

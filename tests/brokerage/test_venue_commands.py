@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from strades_pipelines.brokerage.asked_commands import TOO_LATE, carry_out_asked
 from strades_pipelines.brokerage.halts import current_state
+from strades_pipelines.brokerage.pending_commands import TOO_LATE, carry_out_pending
 from strades_pipelines.database.connection import connect
 from strades_pipelines.settings import PROJECT
 from tests.brokerage.conftest import MINUTE, AddCandles, Connection, rows
@@ -37,7 +37,7 @@ def ask(connection: Connection, kind: str, at: datetime, *, order: str = "", wal
 
 
 def carry_out(connection: Connection, url: str, now: datetime) -> list[str]:
-    return list(carry_out_asked(connection, clock=lambda: now, connect_venue=lambda: connect(url)).values())
+    return list(carry_out_pending(connection, clock=lambda: now, connect_venue=lambda: connect(url)).values())
 
 
 @pytest.fixture
@@ -75,10 +75,10 @@ def test_a_flatten_that_was_killed_goes_on_and_sends_no_second_exit(
 ) -> None:
     ask(market, "flatten", FILLED)
     words = (
-        "import sys; from tests.brokerage.test_asked_orders import carry_out, connect, datetime; "
+        "import sys; from tests.brokerage.test_venue_commands import carry_out, connect, datetime; "
         "carry_out(connect(sys.argv[1]), sys.argv[1], datetime.fromisoformat(sys.argv[2]))"
     )
-    for point in ("trading.exits_decided", "trading.asked_written"):
+    for point in ("trading.exits_decided", "trading.command_written"):
         done = subprocess.run(
             [sys.executable, "-c", words, database_url, FILLED.isoformat()],
             cwd=PROJECT,
