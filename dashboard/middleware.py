@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from psycopg.errors import InsufficientPrivilege
 
 from dashboard.access import ANYONE, MATRIX
 from dashboard.accounts.adapter import no_account_yet
@@ -21,6 +22,7 @@ from dashboard.accounts.changes import record_change
 from dashboard.accounts.connections import is_alive
 from dashboard.accounts.roles import NEEDS_SECOND_FACTOR, Right, Role, holders
 from dashboard.accounts.second_factor import SecondFactorUnreadable
+from dashboard.gateway.viewer import set_viewer
 from dashboard.rate_limits import EXPORTED, refuse_too_many
 
 logger = logging.getLogger(__name__)
@@ -76,6 +78,16 @@ def follow_session(get_response: Respond) -> Respond:
     return respond
 
 
+def follow_viewer(get_response: Respond) -> Respond:
+    """Have the database read for who is signed in: wallets and acts of others are not there for him."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        set_viewer(request.user.pk if request.user.is_authenticated else None)
+        return get_response(request)
+
+    return respond
+
+
 def refusal(request: HttpRequest, needed: Role | Right | None) -> HttpResponse | None:
     """What is answered to somebody without a right, or None where he has it."""
     if needed is ANYONE:
@@ -121,7 +133,12 @@ class AccessMiddleware:
         return refusal(request, MATRIX[name]) or refuse_too_many(request, name)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Say how to go on where the home's key is not that of a second factor; nobody is let in without it."""
+        """Say how to go on where the home's key is not that of a second factor; nobody is let in without it.
+
+        What row security refuses, a wallet that a person sees and does not operate, is 403.
+        """
+        if isinstance(exception.__cause__, InsufficientPrivilege):
+            return render(request, "403.html", {"needed": _("operate, on this wallet")}, status=403)
         if not isinstance(exception, SecondFactorUnreadable):
             return None
         logger.warning("a second factor was made with another dashboard.key; `strades dashboard removefactor NAME`")

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "dashboard.accounts.apps.AccountsConfig",
     "dashboard.scheduler.apps.SchedulerConfig",
     "dashboard.notations.apps.NotationsConfig",
+    "dashboard.community.apps.CommunityConfig",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -57,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "dashboard.middleware.activate_time_zone",
     "allauth.account.middleware.AccountMiddleware",
+    "dashboard.middleware.follow_viewer",
     "dashboard.middleware.AccessMiddleware",
 ]
 TEMPLATES = [

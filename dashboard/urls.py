@@ -11,6 +11,8 @@ from django.urls import path
 from dashboard.accounts import openid, people, proxy_answers, views
 from dashboard.accounts import passkeys as own_passkeys
 from dashboard.choice import assets, start
+from dashboard.community import contact_views, feed, organization_views
+from dashboard.community.wallet_views import wallet_sharing
 from dashboard.core.health import health
 from dashboard.core.live import with_scripts
 from dashboard.datamanager import exclusions, software, tables
@@ -54,6 +56,7 @@ urlpatterns = [
     path("wallets/<path:name>/returns/", returns.returns, name="wallet_returns"),
     path("wallets/<path:name>/comparison/", comparison.comparison, name="wallet_comparison"),
     path("wallets/<path:name>/verification/", verification.verification, name="wallet_verification"),
+    path("wallets/<path:name>/sharing/", wallet_sharing, name="wallet_sharing"),
     path("wallets/<path:name>/", wallets.wallet, name="wallet"),
     path("bots/", bots.bots, name="bots"),
     path("historic/", historic.calendar, name="historic"),
@@ -78,6 +81,17 @@ urlpatterns = [
     path("4d/columns/", relations4d.columns, name="relations_columns"),
     path("4d/node/", relations4d.node, name="relations_node"),
     path("search/", search, name="search"),
+    path("community/", feed.community, name="community"),
+    path("community/seen/", feed.feed_seen, name="feed_seen"),
+    path("community/profile/", feed.profile_save, name="profile_save"),
+    path("contacts/", contact_views.contacts, name="contacts"),
+    path("contacts/act/", contact_views.contact_act, name="contact_act"),
+    path("contacts/contacts.vcf", contact_views.contact_cards, name="contact_cards"),
+    path("contacts/file/", contact_views.contact_cards_read, name="contact_cards_read"),
+    path("organizations/", organization_views.organizations, name="organizations"),
+    path("organizations/<int:organization_id>/", organization_views.organization, name="organization"),
+    path("organizations/<int:organization_id>/act/", organization_views.organization_act, name="organization_act"),
+    path("organizations/join/<str:token>/", organization_views.organization_join, name="organization_join"),
     path("data/", tables.tables, name="tables"),
     path("data/software/", software.software, name="software"),
     path("data/software/report/", software.bug_report, name="bug_report"),

@@ -12,6 +12,9 @@ from dashboard.gateway.reading import snapshot
 from dashboard.middleware import THEME_COOKIE
 from strades_pipelines.settings import settings
 
+COMMUNITY = frozenset(
+    {"community", "contacts", "contact_cards_read", "organizations", "organization", "organization_join"}
+)
 THEMES = ("light", "dark", "system")
 
 
@@ -38,5 +41,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "may": {name for name in MATRIX if allowed(user, name)},
         "installation": installation_of(request) if signed_in else None,
         "is_first_account": no_account_yet,  # called by the form to sign up alone
+        "community_places": COMMUNITY,
         "place": request.resolver_match.url_name if request.resolver_match else "",
     }

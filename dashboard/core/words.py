@@ -33,6 +33,13 @@ WORDS = {
     gettext_noop("paper"),
     gettext_noop("live"),
     gettext_noop("replay"),
+    # Roles in an organization, and what a share of a wallet allows.
+    gettext_noop("owner"),
+    gettext_noop("trader"),
+    gettext_noop("analyst"),
+    gettext_noop("viewer"),
+    gettext_noop("view"),
+    gettext_noop("operate"),
     # Entries of the agenda.
     gettext_noop("schedule"),
     gettext_noop("run"),

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 import psycopg
 from django.db import connections, transaction
 
+from dashboard.gateway.viewer import tell_viewer
 from strades_pipelines.database.connection import connect, dashboard_database_url
 from strades_pipelines.database.roles import DASHBOARD_ROLE
 
@@ -85,5 +86,7 @@ def snapshot_connection() -> psycopg.Connection[Any]:
 def domain_connection() -> Iterator[psycopg.Connection[Any]]:
     """A read-only psycopg connection of the dashboard's role, for functions of strades_pipelines that need one."""
     with connect(dashboard_database_url(), role=DASHBOARD_ROLE) as connection:
+        tell_viewer(connection)
+        connection.commit()
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         yield connection

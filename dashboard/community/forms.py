@@ -1,0 +1,75 @@
+"""The forms of the community."""
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dashboard.community.models import Level, MemberRole
+from dashboard.community.plain_text import NameField, ProseField
+
+LONGEST_NOTE, MOST_INSTRUMENTS = 4000, 200
+ROLES = {
+    MemberRole.OWNER: gettext_lazy("owner"),
+    MemberRole.TRADER: gettext_lazy("trader"),
+    MemberRole.ANALYST: gettext_lazy("analyst"),
+    MemberRole.VIEWER: gettext_lazy("viewer"),
+}
+LEVELS = {Level.VIEW: gettext_lazy("see"), Level.OPERATE: gettext_lazy("see and operate")}
+
+
+class ProfileForm(forms.Form):
+    """What others see of a person."""
+
+    is_listed = forms.BooleanField(label=gettext_lazy("List me in the directory"), required=False)
+    about = NameField(label=gettext_lazy("About me, for who looks there"), max_length=300, required=False)
+
+
+class OrganizationForm(forms.Form):
+    """A new organization."""
+
+    name = NameField(label=gettext_lazy("Name"), min_length=2, max_length=80)
+
+
+class MemberRoleForm(forms.Form):
+    """A role in an organization."""
+
+    role = forms.TypedChoiceField(label=gettext_lazy("Role"), choices=list(ROLES.items()), coerce=MemberRole)
+
+
+class NoteForm(forms.Form):
+    """A note, or a selection of markets, for an organization."""
+
+    title = NameField(label=gettext_lazy("Title"), max_length=80)
+    text = ProseField(label=gettext_lazy("Note"), max_length=LONGEST_NOTE, required=False)
+    instruments = forms.CharField(
+        label=gettext_lazy("Markets"),
+        max_length=8000,
+        required=False,
+        help_text=gettext_lazy("As VENUE:SYMBOL, separated by commas; empty for a note."),
+    )
+
+    def clean_instruments(self) -> list[str]:
+        """The markets, each once, in the order of the text."""
+        found = list(dict.fromkeys(one.strip() for one in self.cleaned_data["instruments"].split(",") if one.strip()))
+        if len(found) > MOST_INSTRUMENTS or any(":" not in one or len(one) > 100 for one in found):
+            raise forms.ValidationError(_("Write markets as VENUE:SYMBOL, at most 200."))
+        return found
+
+
+class ShareForm(forms.Form):
+    """With whom a wallet is shared: `person:NUMBER` or `organization:NUMBER`."""
+
+    to = forms.ChoiceField(label=gettext_lazy("With"))
+    level = forms.TypedChoiceField(label=gettext_lazy("May"), choices=list(LEVELS.items()), coerce=Level)
+
+
+class OwnerForm(forms.Form):
+    """Who owns a wallet; empty: nobody, it is open to everybody."""
+
+    to = forms.ChoiceField(label=gettext_lazy("Owner"), required=False)
+
+
+class FileForm(forms.Form):
+    """A file that is read at once and not kept."""
+
+    file = forms.FileField(label=gettext_lazy("File"), max_length=200)

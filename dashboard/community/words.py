@@ -1,0 +1,83 @@
+"""What an act is called on the pages: the sentence after the name of who did it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from dashboard.accounts.models import User
+from dashboard.community.acts import Act
+
+ACTS = {
+    "group_created": gettext_lazy("created an organization"),
+    "member_invited": gettext_lazy("invited somebody to an organization"),
+    "member_joined": gettext_lazy("joined an organization"),
+    "member_changed": gettext_lazy("changed a member's role"),
+    "member_left": gettext_lazy("ended a membership"),
+    "note_shared": gettext_lazy("shared a note with an organization"),
+    "friend_requested": gettext_lazy("asked to be a contact"),
+    "friend_added": gettext_lazy("accepted a contact"),
+    "friend_removed": gettext_lazy("ended a contact or declined a request"),
+    "person_blocked": gettext_lazy("blocked a person"),
+    "person_unblocked": gettext_lazy("took a block back"),
+    "status_updated": gettext_lazy("changed the own profile"),
+    "wallet_owned": gettext_lazy("gave a wallet an owner"),
+    "wallet_opened_to_all": gettext_lazy("ended the ownership of a wallet"),
+    "wallet_shared": gettext_lazy("shared a wallet"),
+    "wallet_unshared": gettext_lazy("ended the sharing of a wallet"),
+    "thread_started": gettext_lazy("started a thread"),
+    "message_sent": gettext_lazy("sent a message"),
+    "message_reported": gettext_lazy("reported a message"),
+    "report_answered": gettext_lazy("answered a report"),
+    "event_planned": gettext_lazy("planned an event"),
+    "event_changed": gettext_lazy("changed an event"),
+    "event_cancelled": gettext_lazy("cancelled an event"),
+    "event_answered": gettext_lazy("answered an invitation to an event"),
+}
+# By the name in an act's value, the page that it leads to; of several the first one counts.
+PAGES = (("thread", "thread"), ("event", "event"), ("wallet", "wallet"), ("organization", "organization"))
+CONTACT_ACTS = ("friend_requested", "friend_added")
+
+
+@dataclass(frozen=True)
+class Line:
+    """An act as a line of the feed. `url` is empty where it leads nowhere."""
+
+    who: str
+    did: str
+    what: str
+    url: str
+    at: datetime
+
+
+def feed_lines(acts: Iterable[Act], hidden: set[int]) -> list[Line]:
+    """The lines of acts, without those of `hidden` people. One query, for the names."""
+    shown = [act for act in acts if act.person_id not in hidden]
+    names = dict(User.objects.filter(pk__in={act.person_id for act in shown}).values_list("pk", "pseudo"))
+    return [_line(act, names) for act in shown]
+
+
+def _line(act: Act, names: Mapping[int, str]) -> Line:
+    what, url = _page(act.kind, act.value)
+    return Line(names.get(act.person_id, _("somebody")), word_of_act(act.kind), what, url, act.at)
+
+
+def word_of_act(kind: str) -> str:
+    """The sentence of a kind; of one without a sentence its code."""
+    return str(ACTS.get(kind, kind))
+
+
+def _page(kind: str, value: Mapping[str, Any]) -> tuple[str, str]:
+    if kind in CONTACT_ACTS:
+        return _("contacts"), reverse("contacts")
+    table, _slash, key = str(value.get("row", "")).partition("/")
+    found = {**value, "organization": key} if table == "organizations" else value
+    for name, page in PAGES:
+        if name in found:
+            text = str(found[name]) if name == "wallet" else _("open")
+            return text, reverse(page, args=[found[name]])
+    return "", ""
