@@ -18,8 +18,8 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from strades_pipelines.database.errors import cause
+from strades_pipelines.operations import bundle_commands, serving, trading_commands
 from strades_pipelines.operations import data_commands as operations
-from strades_pipelines.operations import serving, trading_commands
 from strades_pipelines.research import research_commands, strategy_checks
 from strades_pipelines.research.research_options import Json
 from strades_pipelines.settings import SettingsError, settings
@@ -33,6 +33,7 @@ sources_app = typer.Typer(no_args_is_help=True, help="The list of sources.")
 db_app = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(sources_app, name="sources")
 app.add_typer(db_app, name="db")
+app.add_typer(bundle_commands.app, name="bundle")
 app.add_typer(research_commands.app)
 app.add_typer(strategy_checks.app)
 app.add_typer(operations.app)
