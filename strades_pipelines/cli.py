@@ -16,7 +16,13 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from strades_pipelines.database.errors import cause
-from strades_pipelines.operations import data_commands, database_commands, serving, trading_commands
+from strades_pipelines.operations import (
+    bundle_commands,
+    data_commands,
+    database_commands,
+    serving,
+    trading_commands,
+)
 from strades_pipelines.operations.output import print_json
 from strades_pipelines.research import research_commands, strategy_checks
 from strades_pipelines.research.research_options import Json
@@ -30,6 +36,7 @@ app = typer.Typer(
 sources_app = typer.Typer(no_args_is_help=True, help="The list of sources.")
 app.add_typer(sources_app, name="sources")
 app.add_typer(database_commands.app, name="db")
+app.add_typer(bundle_commands.app, name="bundle")
 app.add_typer(research_commands.app)
 app.add_typer(strategy_checks.app)
 app.add_typer(data_commands.app)

@@ -18,7 +18,16 @@ PAGES = [PROJECT / "README.md", *sorted(DOCS.glob("*.md"))]
 HIDDEN = (".git", ".venv", "__pycache__", "target", "node_modules")
 FILE = re.compile(r"`([\w.*-]+(?:/[\w.*-]+)*\.(?:graphql|json|lock|md|py|sql|toml|ya?ml))`")
 # Files that an installation or a command makes.
-MADE = {"up.json", "up.lock", "up_watch.json", "watch.json", "FILE.csv.json"}
+MADE = {
+    "up.json",
+    "up.lock",
+    "up_watch.json",
+    "watch.json",
+    "FILE.csv.json",
+    "manifest.json",
+    "result.json",
+    "code/NAME.py",
+}
 CODE = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 TARGET = re.compile(r"^([a-z][\w-]*)(?: [\w-]+)*:", re.MULTILINE)

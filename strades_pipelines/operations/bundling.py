@@ -1,0 +1,107 @@
+"""Bodies of `strades bundle`: read and write files, the key and the database around the pure parts of `sharing`."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from strades_pipelines.bad_input import BadInput
+from strades_pipelines.bars.bar_files import name_of
+from strades_pipelines.settings import settings
+from strades_pipelines.sharing.author_key import AuthorKey
+from strades_pipelines.sharing.bundle_file import Bundle, read_bundle_file, read_bytes
+from strades_pipelines.sharing.installing import install
+from strades_pipelines.sharing.making import Provenance, make_bundle, read_moment
+from strades_pipelines.sharing.manifest import Label
+from strades_pipelines.sharing.rerun import CodeFailed
+from strades_pipelines.sharing.verification import Verdict, verify_bytes
+from strades_pipelines.system.regular_files import NotARegularFile, check_output
+
+if TYPE_CHECKING:
+    from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
+
+NOT_STATED = "not stated"
+
+
+def make_file(
+    named: str,
+    given: Sequence[str],
+    data: "DataChoice",
+    terms: "TermsChoice",
+    label: Label,
+    output: Path,
+    *,
+    stated: tuple[str | None, str | None],
+) -> Bundle:
+    """Make a bundle and write it.
+
+    Args:
+        stated: source and licence of files of bars, as the author says them; of the database they are those of its
+            protocols.
+
+    Raises:
+        BadInput: what cannot be used, or code that does not run where it is shut in.
+    """
+    try:
+        check_output(output)
+    except NotARegularFile as error:
+        raise BadInput(str(error)) from None
+    at = settings().now()
+    source, licence = stated
+    of_files = Provenance(source or NOT_STATED, licence or NOT_STATED)
+    provenance = _provenance_of_stored(data, at) if data.instruments else lambda _instrument: of_files
+    key = AuthorKey.read_or_make(settings().home)
+    try:
+        bundle = make_bundle(named, given, data, terms, label, key=key, at=at, provenance=provenance)
+    except CodeFailed as error:
+        raise BadInput(f"{named}: {error}") from None
+    output.write_bytes(bundle.body)
+    return bundle
+
+
+def verify_file(file: Path, bars: Sequence[str]) -> Verdict:
+    """Verify a bundle on files of bars, `NAME=FILE` or `FILE`, and on those of the database.
+
+    Raises:
+        BadInput: it is no bundle.
+    """
+    return verify_bytes(read_bytes(file), dict(map(_named, bars)))
+
+
+def install_file(file: Path, key: str | None) -> Path:
+    """Install a bundle into the home; the path of its code.
+
+    Raises:
+        BadInput: it is no bundle, of another author, or another one has its place.
+    """
+    bundle = read_bundle_file(file)
+    if key is not None and key != bundle.manifest.fingerprint:
+        raise BadInput(f"{file}: expected a bundle of the author {key}, found one of {bundle.manifest.fingerprint}")
+    return install(bundle, settings().home, world=settings().world)
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if equals and not Path(text).exists():
+        return name, Path(path)
+    return name_of(Path(text)), Path(text)
+
+
+def _provenance_of_stored(data: "DataChoice", at: datetime) -> Callable[[str], Provenance]:
+    """Sources and licences of bars of the database: of the answers that they were read from."""
+    as_of = at if data.as_of is None else read_moment(data.as_of)
+
+    def provenance(name: str) -> Provenance:
+        from strades_pipelines.brokerage.prices import find_listings
+        from strades_pipelines.database.connection import adbc_connect
+        from strades_pipelines.operations.exporting import View, read_provenance, read_view
+
+        with adbc_connect() as connection, connection.cursor() as cursor:
+            [listing] = find_listings(cursor, [name])
+            rows = read_view(cursor, View("candle", as_of, as_of, (listing.listing_id,)))
+            found = read_provenance(cursor, rows)
+        sources = sorted({f"{one['source']} ({one['protocol']})" for one in found})
+        licences = sorted({str(one["licence"]) for one in found})
+        return Provenance("; ".join(sources)[:200] or NOT_STATED, "; ".join(licences)[:200] or NOT_STATED)
+
+    return provenance

@@ -1,0 +1,222 @@
+"""Run code of others over given bars in a process that is shut in, and read what it came to.
+
+The child gets the bars through a pipe, the code in an empty folder, and an environment without a variable of ours; it
+shuts itself in (`system/isolation.py`) before it imports anything of the code. What it answers is JSON: nothing that it
+says is run or unpickled here.
+"""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from strades_pipelines.settings import ENVIRONMENT_ONLY, PROJECT
+from strades_pipelines.sharing.manifest import canonical_json
+from strades_pipelines.system.isolation import IsolationUnavailable, Limits, check_available, isolate
+from strades_pipelines.system.processes import die_with_parent
+from strades_pipelines.system.stopping import SIGNALS, begin_nothing_more_if_requested
+
+if TYPE_CHECKING:
+    from strades_pipelines.research.study import Run
+    from strades_pipelines.simulation.backtest import Bars
+
+PACKAGE = PROJECT / "strades_pipelines"
+MOST_SECONDS = 900.0  # of wall clock; the limit of processor time is in `Limits`
+MOST_ANSWER = 32 * 2**20
+# What is compared: the account as the engine steps it, number by number. Figures worked out of it are the claims.
+COMPARED = ("fills", "orders", "cash", "equity", "fees", "refused", "cut", "margin_calls", "ruined_at")
+# What Python, NumPy and LLVM read besides their own folders.
+SYSTEM_FILES = (
+    *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/etc/localtime"),
+    *("/dev/null", "/dev/urandom", "/sys/devices/system/cpu"),
+)
+
+
+class CodeFailed(Exception):
+    """The code did not run through; one line on where and why."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is run: `file` is the path of the code in the folder it is written to, `terms` are those of a manifest."""
+
+    file: str
+    class_name: str
+    parameters: Mapping[str, Any]
+    terms: Mapping[str, Any]
+    bars: "Sequence[Bars]"
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run came to.
+
+    Attributes:
+        result: of `COMPARED`, as JSON knows it.
+        claims: statistics of the run by name; None where one is not defined.
+        code_sha256: over the code and everything of Strades that shapes a result.
+    """
+
+    result: Mapping[str, Any]
+    claims: Mapping[str, float | int | None]
+    code_sha256: str
+
+    @property
+    def encoded(self) -> bytes:
+        """The result as the bytes of `result.json`."""
+        return canonical_json(self.result)
+
+
+def rerun(files: Mapping[str, bytes], question: Question, *, seconds: float = MOST_SECONDS) -> Answer:
+    """Run code in a process that is shut in.
+
+    Args:
+        files: the code by its path below `code/`.
+        seconds: of wall clock that it may take.
+
+    Raises:
+        CodeFailed: it raised, asked for what it may not, took too long or too much memory, or answered what is none.
+        IsolationUnavailable: this machine cannot shut a process in.
+    """
+    check_available()
+    with tempfile.TemporaryDirectory(prefix="strades-bundle-") as folder, tempfile.TemporaryFile() as answer:
+        work = Path(folder)
+        for path, content in files.items():
+            (work / path).parent.mkdir(parents=True, exist_ok=True)
+            (work / path).write_bytes(content)
+        with tempfile.TemporaryFile() as errors:
+            code = _run_child(work, question, answer, errors, seconds)
+            begin_nothing_more_if_requested()
+            said = _last_line(errors)
+        if -code in SIGNALS:
+            raise RuntimeError(f"the process that ran a bundle was stopped by {signal.Signals(-code).name}")
+        answer.seek(0)
+        body = answer.read(MOST_ANSWER + 1)
+    return _read_answer(body, code, said)
+
+
+def _run_child(work: Path, question: Question, answer: Any, errors: Any, seconds: float) -> int:
+    command = [sys.executable, "-s", "-m", __name__, str(os.getpid()), str(work)]
+    environment = {
+        "HOME": str(work),
+        "TMPDIR": str(work),
+        "STRADES_HOME": str(work / ".strades"),
+        "LANG": "C.UTF-8",
+        "PYTHONHASHSEED": "0",  # a set of texts has the same order each time
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        ENVIRONMENT_ONLY: "1",
+    }
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=answer, stderr=errors, cwd=PROJECT, env=environment)
+    try:
+        child.communicate(pickle.dumps(question), timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise CodeFailed(f"expected a run of at most {seconds:g} s, it takes longer") from None
+    finally:
+        child.kill()
+        child.wait()
+    return child.returncode
+
+
+def _last_line(errors: Any) -> str:
+    errors.seek(0, os.SEEK_END)
+    errors.seek(max(0, errors.tell() - 4096))
+    lines = errors.read().decode(errors="replace").strip().splitlines()
+    return "".join(letter for letter in lines[-1][:300] if letter.isprintable()) if lines else ""
+
+
+def _read_answer(body: bytes, code: int, said: str) -> Answer:
+    if code != 0:
+        reason = signal.Signals(-code).name if code < 0 else f"code {code}"
+        raise CodeFailed(f"expected a run that ends, its process ended with {reason}" + (f": {said}" if said else ""))
+    try:
+        if len(body) > MOST_ANSWER:
+            raise ValueError
+        found = json.loads(body)
+        if "unavailable" in found:
+            raise IsolationUnavailable(str(found["unavailable"])[:300])
+        if "error" in found:
+            raise CodeFailed(" ".join(str(found["error"]).split())[:300])
+        return Answer(dict(found["result"]), dict(found["claims"]), str(found["code_sha256"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise CodeFailed("expected the document of a backtest, its process answered something else") from None
+
+
+def _answer_parent() -> None:
+    """Shut this process in, then run what comes on standard input; the answer goes to standard output."""
+    die_with_parent(int(sys.argv[1]))
+    work = Path(sys.argv[2]).resolve()
+    os.chdir(work)
+    os.nice(5)  # what serves comes first
+    answer = os.dup(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)  # what the code prints is no part of it
+    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    try:
+        isolate(readable=[*installed, PACKAGE, *map(Path, SYSTEM_FILES)], writable=work)
+    except OSError as error:
+        document: dict[str, Any] = {"unavailable": error.strerror or str(error)}
+    else:
+        document = _run(pickle.load(sys.stdin.buffer), work)
+    with os.fdopen(answer, "wb") as stream:
+        stream.write(json.dumps(document, default=str).encode())
+
+
+def _run(question: Question, work: Path) -> dict[str, Any]:
+    from strades_pipelines.bad_input import BadInput
+
+    try:
+        return _document(_study_run(question, work))
+    except BadInput as error:
+        return {"error": str(error)}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _study_run(question: Question, work: Path) -> "Run":
+    from pydantic import TypeAdapter, ValidationError
+
+    from strades_pipelines.bad_input import BadInput
+    from strades_pipelines.research.backtest_inputs import TermsChoice
+    from strades_pipelines.research.study import Study
+    from strades_pipelines.strategy.strategy_files import load_strategy
+
+    try:
+        chosen = TypeAdapter(TermsChoice).validate_python(dict(question.terms))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise BadInput(f"terms: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    terms = chosen.terms()
+    strategy = load_strategy(f"{question.file}:{question.class_name}")
+    parameters, cache = dict(question.parameters), work / "cache"
+    return Study(strategy, parameters, question.bars, terms, chosen.options, "auto", cache, chosen.close_at_end).run()
+
+
+def _document(run: "Run") -> dict[str, Any]:
+    from io import StringIO
+
+    from strades_pipelines.research.document import document, significance_of, statistics
+    from strades_pipelines.research.json_rows import write
+
+    figures = statistics(run)
+    stream = StringIO()
+    write(document(run, figures, significance_of(run, [run.trial])), stream)
+    told = json.loads(stream.getvalue())
+    return {
+        "result": {name: told[name] for name in COMPARED},
+        "claims": told["statistics"],
+        "code_sha256": told["code_hash"],
+    }
+
+
+if __name__ == "__main__":
+    _answer_parent()
