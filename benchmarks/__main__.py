@@ -16,6 +16,7 @@ from benchmarks import (
     minutes,
     relations,
     run,
+    stream_latency,
     universe,
 )
 
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "minutes": minutes.main,
     "relations": relations.main,
     "run": run.main,
+    "stream_latency": stream_latency.main,
     "universe": universe.main,
 }
 

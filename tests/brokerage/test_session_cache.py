@@ -1,4 +1,4 @@
-"""A session that stays in memory decides what one that is rebuilt for each pass does, with a constant number of queries.
+"""A session that stays in memory decides what one that is rebuilt for each pass does, with as many queries each time.
 
 The rebuilt way is the oracle: stepped from the wallet's opening, without a checkpoint, as `strades replay` does.
 """
@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from strades_pipelines.brokerage import session_cache
 from strades_pipelines.brokerage.brokers.paper import PaperBroker
 from strades_pipelines.brokerage.execution import execute_pending
 from strades_pipelines.brokerage.live import decide
+from strades_pipelines.brokerage.movements import Movement, post_movement
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.trade_pass import WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.events import Bar, Trade
+from strades_pipelines.strategy.events import Bar, Fill, OrderChange, Trade
 from strades_pipelines.strategy.registry import strategies
+from strades_pipelines.strategy.strategy import Explanation
 from tests.brokerage.conftest import BTC, ETH, MINUTE, PAPER, SECOND, START, AddCandles, AddTrades, Connection, rows
 from tests.brokerage.test_checkpoints import DECISIONS, FILLS, ORDERS, REMADE, PlainRandomOrders
 from tests.brokerage.test_trade_feed import FLOW
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 
 NUMBERS = itertools.count(1)
 REVISION = "UPDATE records.candles SET close = high + 1, high = high + 1 WHERE listing_id = %s"
+COMMAND = """
+    INSERT INTO trading.commands (kind, scope, name, requested_by, requested_at, arguments)
+    VALUES ('halt', 'all', '', 'tester', %s, '{}') RETURNING command_id
+"""
 
 
 class RandomOnTrades(PlainRandomOrders):
@@ -43,9 +49,23 @@ class RandomOnTrades(PlainRandomOrders):
 
     def on_start(self, account: Account) -> None:
         super().on_start(account)
-        self.instants = 0
+        self.instants = self.fill_number = self.changes = 0
+        self.cash = account.cash
+
+    def on_fill(self, fill: Fill, account: Account) -> None:
+        super().on_fill(fill, account)
+        self.fill_number = fill.order
+
+    def on_order(self, change: OrderChange, account: Account) -> None:
+        self.changes += change.state
+
+    def explain(self, event: Any, i: int) -> Explanation:
+        """What came from the account: it is stored with each decision."""
+        numbers = {"cash": self.cash, "fill": float(self.fill_number), "changes": float(self.changes)}
+        return Explanation("at random", numbers)
 
     def on_trade(self, trade: Trade, account: Account) -> None:
+        self.cash = account.cash
         if self.random.random() < 0.5:
             price = trade.price
             self.act(Bar(trade.i, trade.time, trade.time, price, price, price, price, trade.size), account)
@@ -84,6 +104,14 @@ class Twins:
             venue = PaperBroker(self._theirs, wallet)
             execute_pending(self._market, venue, wallet.name, now=START + seconds * SECOND)
 
+    def pay_in(self, amount: int, seconds: float) -> None:
+        now, reference = START + seconds * SECOND, f"paid {next(NUMBERS)}"
+        [(command,)] = self._market.execute(COMMAND, [now])
+        for wallet in self._wallets:
+            movement = Movement(reference, "deposit", "USDT", Decimal(amount), now)
+            post_movement(self._market, wallet, movement, command_id=command, now=now)
+        self._market.commit()
+
     def assert_alike(self) -> int:
         """How many decisions they have made."""
         found = []
@@ -96,8 +124,8 @@ class Twins:
 
 
 # What happens before a pass: trades that come in order, one that comes late, a bar at its close or seconds later, a bar
-# that is revised, orders that are executed, or a restart of the process.
-KINDS = ("trades", "trades", "trades", "late trade", "bar", "late bar", "revision", "venue", "restart")
+# that is revised, orders that are executed, cash that is paid in, or a restart of the process.
+KINDS = ("trades", "trades", "trades", "late trade", "bar", "late bar", "revision", "venue", "deposit", "restart")
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(KINDS),
@@ -110,7 +138,11 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+# Not shrunk: an example takes half a second of the database.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+@settings(max_examples=15, phases=PHASES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(strategy=st.sampled_from(["random_on_trades", "trade_imbalance"]), happened=EVENTS)
 def test_a_session_in_memory_decides_what_a_rebuilt_one_does(
     strategy: str,
@@ -152,6 +184,8 @@ def test_a_session_in_memory_decides_what_a_rebuilt_one_does(
                 market.commit()
             elif what == "venue":
                 twins.execute(at)
+            elif what == "deposit":
+                twins.pay_in(count, at)
             else:
                 twins.cache.clear()
             twins.decide(at)
