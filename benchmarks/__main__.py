@@ -18,6 +18,7 @@ from benchmarks import (
     relations,
     run,
     run_queue,
+    stream_latency,
     universe,
 )
 
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "relations": relations.main,
     "run": run.main,
     "run_queue": run_queue.main,
+    "stream_latency": stream_latency.main,
     "universe": universe.main,
 }
 

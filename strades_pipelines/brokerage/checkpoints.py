@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from strades_pipelines.brokerage.feed import warm_up_start
+from strades_pipelines.brokerage.live_session import Checkpoint
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table
-from strades_pipelines.brokerage.stepping import Checkpoint
 from strades_pipelines.brokerage.trading_code import trading_code
 from strades_pipelines.brokerage.trading_rows import insert
 

@@ -65,7 +65,7 @@ class DecisionJournal(Journal):
         self.refused: dict[str, str] = {}  # why the engine refused an order, by the decision that asked for it
         self.fill_bars: list[int | None] = []
         self._engine, self._listings, self._wallet, self._interval = engine, listings, wallet, interval
-        self._prediction_ids, self._splits, self._strategy = prediction_ids, splits, strategy
+        self.prediction_ids, self._splits, self._strategy = prediction_ids, splits, strategy
         self._windows: list[deque[int]] = [deque(maxlen=max(1, engine.state.strategy.lookback)) for _ in listings]
         self._forecast: dict[int, str] = {}
         self._event: Any = None
@@ -82,7 +82,7 @@ class DecisionJournal(Journal):
             self._windows[self._event.i].append(self._event.open_time)
         self._event = event
         if isinstance(event, Prediction):
-            self._forecast[event.i] = self._prediction_ids[event.i, event.time, int(event.model)]
+            self._forecast[event.i] = self.prediction_ids[event.i, event.time, int(event.model)]
 
     def decision(
         self, time: int, i: int, previous: float, target: float, order: int, outcome: int, trigger: int
@@ -135,6 +135,14 @@ class DecisionJournal(Journal):
         """A fill, and when the bar opened that it was done in."""
         super().fill(order, i, quantity, price, fee, filled_at, time, cash)
         self.fill_bars.append(self._event.open_time if isinstance(self._event, Bar) else None)
+
+    def clear(self) -> None:
+        """Forget the decisions and rows so far; what later ones are made of stays."""
+        for rows in (self.made, self.quantities, self.fill_bars, self.fills, self.decisions, self.orders):
+            rows.clear()
+        del self.equity[:], self.gross[:]
+        self.cancelled.clear()
+        self.refused.clear()
 
     def memory(self) -> dict[str, Any]:
         """What it goes on from, as plain data; decisions and other rows are not in it."""

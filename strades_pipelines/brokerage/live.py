@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from strades_pipelines.brokerage.checkpoints import MEASURE, newest_checkpoint, read_ground, store_checkpoint
@@ -16,6 +17,7 @@ from strades_pipelines.brokerage.order_book import cancellable, request_cancel
 from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session, load_wallet
 from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.brokerage.results import KEYS, delete_joined_trips, delete_vanished, last_closes_at, result_rows
+from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.splits import SplitError, book_splits, due_splits
 from strades_pipelines.brokerage.stepping import read_bars, step
 from strades_pipelines.brokerage.trading_code import trading_code
@@ -55,7 +57,13 @@ class Transactional(Protocol):
 
 
 def decide(
-    connection: Connection, adbc: "AdbcConnection", name: str, *, now: datetime, faults: Mapping[str, str] | None = None
+    connection: Connection,
+    adbc: "AdbcConnection",
+    name: str,
+    *,
+    now: datetime,
+    faults: Mapping[str, str] | None = None,
+    sessions: SessionCache | None = None,
 ) -> list[TradingDecision]:
     """Step a wallet's strategies up to and with `now` and keep the decisions that are new; returns those. Commits.
 
@@ -64,35 +72,43 @@ def decide(
 
     Args:
         faults: why sleeves of the wallet cannot be made as its owner wrote them: those decide nothing.
+        sessions: those that a process which decides often keeps in memory; None: each pass builds its own.
 
     Raises:
         StrategyError: when the strategy raises; nothing of it is written then.
         SleeveError: what strategies of several raised, after the others have decided.
         SplitError: what it trades was split, and its bars or books do not follow yet; nothing is written then.
     """
+    decide_all = partial(_decide_all, connection, adbc, now=now, faults=faults or {}, sessions=sessions)
     try:
-        return _decide_all(connection, adbc, load_wallet(connection, name), now=now, faults=faults or {})
+        return decide_all(load_wallet(connection, name))
     except SplitError:
         # Looked for once, when all is read: what is decided then rests on no split that nobody has booked.
         connection.rollback()
         adbc.rollback()
         with wallet_lock(connection, name):
             book_splits(connection, load_wallet(connection, name), now=now)
-        return _decide_all(connection, adbc, load_wallet(connection, name), now=now, faults=faults or {})
+        return decide_all(load_wallet(connection, name))
 
 
 def _decide_all(
-    connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime, faults: Mapping[str, str]
+    connection: Connection,
+    adbc: "AdbcConnection",
+    wallet: Wallet,
+    *,
+    now: datetime,
+    faults: Mapping[str, str],
+    sessions: SessionCache | None,
 ) -> list[TradingDecision]:
     if not wallet.sleeves:
-        return _decide(connection, adbc, wallet, now=now)
+        return _decide(connection, adbc, wallet, now=now, sessions=sessions)
     new: list[TradingDecision] = []
     errors = [f"strategy {sleeve}: {fault}" for sleeve, fault in faults.items()]
     for view in wallet.strategy_views():
         if view.title in faults:
             continue
         try:
-            new += _decide(connection, adbc, view, now=now)
+            new += _decide(connection, adbc, view, now=now, sessions=sessions)
         except SplitError:
             raise
         except Exception as error:
@@ -104,7 +120,9 @@ def _decide_all(
     return new
 
 
-def _decide(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime) -> list[TradingDecision]:
+def _decide(
+    connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime, sessions: SessionCache | None
+) -> list[TradingDecision]:
     """Step one strategy of a wallet, and keep what it decided. Commits.
 
     One at a time: a stepping that had read less would take back what another has decided meanwhile.
@@ -113,8 +131,11 @@ def _decide(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, n
     if wallet.mode == "live":
         _check_code(connection, wallet)
     ground = read_ground(connection, wallet)
-    base = newest_checkpoint(connection, wallet, ground, now=now)
-    stepped = step(connection, adbc, wallet, now=now, base=base)
+    if sessions is None:
+        base = newest_checkpoint(connection, wallet, ground, now=now)
+        stepped = step(connection, adbc, wallet, now=now, base=base)
+    else:
+        stepped = sessions.step(connection, adbc, wallet, ground, now=now)
     new = store_decisions(connection, stepped.decisions, stepped.targets, stepped.wallet, now=now)
     for made in new:
         if made.decision_id in stepped.refused:
@@ -133,6 +154,8 @@ def _decide(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, n
         connection.execute("SELECT pg_notify(%s, %s)", [DECISIONS_CHANNEL, wallet.name])
     crash_point("signals.decisions_written")
     commit_lazily(connection)  # no order is sent before a later commit
+    if sessions is not None:
+        sessions.commit(wallet)
     crash_point("signals.decisions_committed")
     return new
 

@@ -11,7 +11,7 @@ from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.targets import Targets
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.strategy.events import RecordedFill, microseconds, moment
+from strades_pipelines.strategy.events import BEGINNING, RecordedFill, microseconds, moment
 from strades_pipelines.strategy.orders import ACCEPTED, BY_VENUE, CANCELLED, EXPIRED, OPEN, OUTCOMES, REJECTED
 
 # What of an engine is no state: it is made of the wallet's setting, or filled by each stepping.
@@ -82,6 +82,7 @@ class LiveEngine(Engine):
         fills_before: how many fills came before those.
         ends: oldest first.
         flows: cash that came or went otherwise than by a fill, oldest first: the account has it from then on.
+        ended_at: the newest instant whose end was processed, microseconds UTC.
     """
 
     fill_intents: Sequence[str] = ()
@@ -90,6 +91,7 @@ class LiveEngine(Engine):
     ends_seen = 0
     flows: Sequence[CashFlow] = ()
     flows_seen = 0
+    ended_at = BEGINNING
 
     @property
     def journal(self) -> DecisionJournal:
@@ -113,6 +115,12 @@ class LiveEngine(Engine):
         while self.ends_seen < len(self.ends) and self.ends[self.ends_seen].at < time:
             self._end_order(self.ends[self.ends_seen])
             self.ends_seen += 1
+
+    def end_instant(self) -> None:
+        """End the instant, once: a session in memory ends its last one with each step, and goes on after it."""
+        if self.ended_at < self.account.now:
+            self.ended_at = self.account.now
+            super().end_instant()
 
     def _end_order(self, ended: OrderEnd) -> None:
         account, number = self.account, self.journal.numbers_by_decision.get(ended.decision_id)

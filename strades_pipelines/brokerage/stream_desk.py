@@ -1,8 +1,9 @@
 """Decides for the wallets whose strategies hear trades, as soon as a stream of this process has stored some.
 
 It decides as every other pass does (`live.decide`), from what is stored: a process that is killed anywhere leaves to
-the next one, or to `strades trade`, what it had not decided. What is decided is sent by the order room's own loop,
-which the commit wakes.
+the next one, or to `strades trade`, what it had not decided. The sessions stay in memory and are fed with what is new,
+so that a decision follows its trade within milliseconds. What is decided is sent by the order room's own loop, which
+the commit wakes.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from strades_pipelines.brokerage.live import decide, for_each
 from strades_pipelines.brokerage.portfolio import is_open
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.trade_pass import TRADING_MODES
 from strades_pipelines.brokerage.wallets import WalletsError, WalletTemplate, read_wallets
 from strades_pipelines.database.connection import adbc_connect, connect
@@ -42,6 +44,7 @@ class StreamDesk:
         self._has_wallets = True
         self._stack, self._turn = ExitStack(), Lock()
         self._connections: tuple[Connection, AdbcConnection] | None = None
+        self.sessions = SessionCache()
 
     @property
     def is_waiting(self) -> bool:
@@ -91,7 +94,8 @@ class StreamDesk:
         opened = [name for name in templates if is_open(connection, name)]  # the order room opens them
 
         def one(name: str) -> list[TradingDecision]:
-            return decide(connection, adbc, name, now=self._clock(), faults=templates[name].strategy_faults())
+            faults = templates[name].strategy_faults()
+            return decide(connection, adbc, name, now=self._clock(), faults=faults, sessions=self.sessions)
 
         made, errors = for_each(opened, one, (connection, adbc))
         for name, decisions in made.items():
@@ -105,6 +109,7 @@ class StreamDesk:
         with suppress(Exception):  # of a connection that is broken
             self._stack.close()
         self._connections = None
+        self.sessions.clear()  # of a database that may not be the one that answers next
 
     def _connect(self) -> "tuple[Connection, AdbcConnection]":
         return self._stack.enter_context(connect(self._url)), self._stack.enter_context(

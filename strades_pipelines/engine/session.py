@@ -97,6 +97,12 @@ class Session:
             if progress.error is None and len(block):
                 self._step(progress, block)
 
+    def end_instant(self) -> None:
+        """Every event of the last instant is in, and later ones may follow: for engines that end each instant once."""
+        for progress in self.progress:
+            if progress.error is None:
+                self._guard(progress, progress.engine.end_last_instant)
+
     def finish(self) -> list[Progress]:
         """After the last event: its instant is over, and each engine's journal is complete."""
         for progress in self.progress:

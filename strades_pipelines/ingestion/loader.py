@@ -7,6 +7,7 @@ never half loaded, and the next load goes on from there to the same rows.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -69,6 +70,18 @@ class Summary:
     tables: dict[str, Loaded] = field(default_factory=lambda: defaultdict(lambda: NOTHING))
 
 
+class LoaderConnections:
+    """The two connections of a load: one reads a batch while the other writes the one before."""
+
+    def __init__(self, url: str | None) -> None:
+        self.reading, self.writing = adbc_connect(url), adbc_connect(url)
+
+    def close(self) -> None:
+        """Close both."""
+        with closing(self.reading), closing(self.writing):
+            pass
+
+
 def load_stored(
     *,
     url: str | None = None,
@@ -78,6 +91,7 @@ def load_stored(
     reparse: bool = False,
     refusals: Mapping[int, str] | None = None,
     bodies: Bodies | None = None,
+    connections: LoaderConnections | None = None,
 ) -> Summary:
     """Parse and load every stored body that was not parsed yet, in the order they were fetched.
 
@@ -94,16 +108,16 @@ def load_stored(
             longer yields go to the revisions.
         refusals: why bodies are refused, by fetch id, where that is known already: they are not parsed.
         bodies: of `read_rows`; what several calls learn of the stored bodies, so that each is not read anew by each.
+        connections: those of a process that loads often, in place of `url`; to be closed after an exception.
     """
     choice = Choice(PARSER_VERSION, window, None if fetch_ids is None else tuple(fetch_ids), reparse)
     summary = Summary()
     bodies = bodies or Bodies(read_rows)
-    with (
-        adbc_connect(url) as reading,
-        adbc_connect(url) as writing,
-        reading.cursor() as cursor,
-        ThreadPoolExecutor(1) as storing,
-    ):
+    with ExitStack() as stack:
+        connections = connections or stack.enter_context(closing(LoaderConnections(url)))
+        reading, writing = connections.reading, connections.writing
+        cursor = stack.enter_context(reading.cursor())
+        storing = stack.enter_context(ThreadPoolExecutor(1))
         stored: Future[None] | None = None
         costly = {} if reparse else costly_refusals(cursor)
         for ids in batches(cursor, choice):  # parsing a batch while the database takes in the one before
@@ -114,6 +128,7 @@ def load_stored(
         if stored is not None:
             stored.result()
         summary.discrepancies = find_discrepancies(writing, now=now).found
+        reading.rollback()
     return summary
 
 

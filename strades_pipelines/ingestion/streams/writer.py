@@ -1,7 +1,7 @@
 """The database of one source's stream: what is there, frames and rows in, holes asked for, bars, states."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.intervals import interval_seconds
-from strades_pipelines.ingestion.loader import Summary, load_stored
+from strades_pipelines.ingestion.loader import LoaderConnections, Summary, load_stored
 from strades_pipelines.ingestion.stored_rows import read_listings, read_rows
 from strades_pipelines.ingestion.streams.bars_of_trades import update_trade_bars
 from strades_pipelines.ingestion.streams.frame_store import Frame, StreamSource, run_id_of, store_frames
@@ -108,6 +108,9 @@ class StreamWriter:
         self.bar_length = timedelta(seconds=interval_seconds(BAR_INTERVAL))
         self._connection: psycopg.Connection[Any] | None = None
         self._turn = Lock()  # threads of the recorder share the connection, and never a transaction
+        # Opening both takes longer than all that they do for a batch of a few trades.
+        self._loader: LoaderConnections | None = None
+        self._loading = Lock()
         self._repairs = 0
         self._unshown: list[int] = []  # fetches of trades
 
@@ -181,6 +184,14 @@ class StreamWriter:
         with self._turn:
             if self._connection is not None:
                 self._connection.close()
+        with self._loading:
+            self._close_loader()
+
+    def _close_loader(self) -> None:
+        loader, self._loader = self._loader, None
+        if loader is not None:
+            with suppress(Exception):  # of connections that are broken
+                loader.close()
 
     def floor(self, time: datetime) -> datetime:
         """The opening time of the bar that holds a time."""
@@ -190,7 +201,13 @@ class StreamWriter:
     def _load(self, fetch_ids: Sequence[int], now: datetime) -> Taken:
         if not fetch_ids:
             return Taken(0, 0)
-        summary: Summary = load_stored(url=self.url, now=now, fetch_ids=fetch_ids)
+        with self._loading:
+            connections = self._loader = self._loader or LoaderConnections(self.url)
+            try:
+                summary: Summary = load_stored(now=now, fetch_ids=fetch_ids, connections=connections)
+            except BaseException:
+                self._close_loader()
+                raise
         written = sum(loaded.inserted + loaded.revised for loaded in summary.tables.values())
         return Taken(written, summary.rejects, (*summary.refused, *summary.skipped))
 
