@@ -1,4 +1,5 @@
-"""Binance's spot API over the synthetic market: `data-api.binance.vision/api/v3/{klines,aggTrades}`.
+"""Binance's spot API over the synthetic market: `data-api.binance.vision/api/v3/{klines,aggTrades}` and
+`ticker/bookTicker`.
 
 Shapes and refusals as the provider sends them: candles are lists of 12, oldest first, the first `limit` that open from
 `startTime` to `endTime` (milliseconds, both inclusive), their close time the last millisecond; the one that holds now
@@ -9,9 +10,9 @@ each of the market's is one. `fromId` is not spoken here.
 from collections.abc import Mapping
 
 from sandbox.candles import Bar, bars_until
-from sandbox.gateio import decimal
+from sandbox.gateio import Endpoint, decimal
 from sandbox.market import MINUTE, PAIRS, SIZE_DECIMALS, TRADES_PER_MINUTE, Pair
-from sandbox.tape import Trade, trades_newest_first, trades_oldest_first
+from sandbox.tape import Quote, Trade, newest_quote, trades_newest_first, trades_oldest_first
 from sandbox.world import Reply, World, json_reply, microseconds
 
 HOST = "data-api.binance.vision"
@@ -37,7 +38,11 @@ class RefusedError(Exception):
 
 def answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
     """Answer `path` (below the host) of the venue's API."""
-    endpoints = {"api/v3/klines": klines, "api/v3/aggTrades": trades}
+    endpoints: Mapping[str, Endpoint] = {
+        "api/v3/klines": klines,
+        "api/v3/aggTrades": trades,
+        "api/v3/ticker/bookTicker": book_ticker,
+    }
     if path not in endpoints:
         return json_reply({"code": -1, "msg": f"sandbox speaks {', '.join(endpoints)}; not {path}"}, status=404)
     try:
@@ -109,6 +114,29 @@ def trade_row(pair: Pair, trade: Trade) -> dict[str, object]:
         "m": not trade.buy,
         "M": True,
     }
+
+
+def book_ticker(world: World, query: Mapping[str, str]) -> dict[str, str]:
+    """The best bid and ask of a symbol.
+
+    Raises:
+        RefusedError: as the venue refuses.
+    """
+    pair = _pair(query)
+    words = {"b": "bidPrice", "B": "bidQty", "a": "askPrice", "A": "askQty"}
+    row = _quote_row(pair, newest_quote(world, pair))
+    return {"symbol": query["symbol"]} | {words[letter]: row[letter] for letter in words}
+
+
+def book_ticker_message(pair: Pair, quote: Quote) -> dict[str, object]:
+    """The best bid and ask as the venue's stream has them."""
+    return {"u": quote.number, "s": pair.symbol.replace("_", "")} | _quote_row(pair, quote)
+
+
+def _quote_row(pair: Pair, quote: Quote) -> dict[str, str]:
+    price, size = 10 ** (DECIMALS - pair.price_decimals), 10 ** (DECIMALS - SIZE_DECIMALS)
+    numbers = {"b": quote.bid * price, "B": quote.bid_size * size, "a": quote.ask * price, "A": quote.ask_size * size}
+    return {letter: decimal(number, DECIMALS) for letter, number in numbers.items()}
 
 
 def _pair(query: Mapping[str, str]) -> Pair:

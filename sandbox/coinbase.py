@@ -1,17 +1,18 @@
-"""Coinbase Exchange over the synthetic market: `api.exchange.coinbase.com/products/<id>/{candles,trades}`.
+"""Coinbase Exchange over the synthetic market: `api.exchange.coinbase.com/products/<id>/{candles,trades,ticker}`.
 
 Shapes and refusals as the provider sends them: candles are lists of numbers `[t, LOW, high, open, close, volume]`,
 newest first, at most 300 a request, from `start` to `end` (ISO 8601); trades are objects, newest first, with the
 **maker's** side. Pages of trades (`after`) are not spoken here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sandbox.candles import bars_until
 from sandbox.gateio import decimal
 from sandbox.market import PAIRS, SIZE_DECIMALS, Pair
-from sandbox.tape import Trade, trades_newest_first
+from sandbox.tape import Quote, Trade, quote_after, trades_newest_first
 from sandbox.world import MICROSECOND, Reply, World, json_reply, microseconds
 
 HOST = "api.exchange.coinbase.com"
@@ -29,8 +30,10 @@ class RefusedError(Exception):
 def answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
     """Answer `path` (below the host) of the venue's API."""
     match path.split("/"):
-        case ["products", product, "candles" | "trades" as what] if product in PRODUCTS:
-            listed = {"candles": candles, "trades": trades}[what]
+        case ["products", product, "candles" | "trades" | "ticker" as what] if product in PRODUCTS:
+            endpoints: Mapping[str, Callable[[World, Pair, Mapping[str, str]], Any]]
+            endpoints = {"candles": candles, "trades": trades, "ticker": ticker}
+            listed = endpoints[what]
         case _:
             return json_reply({"message": "NotFound"}, status=404)
     try:
@@ -90,8 +93,33 @@ def trade_row(pair: Pair, trade: Trade) -> dict[str, object]:
         "side": "sell" if trade.buy else "buy",
         "size": decimal(trade.size * 10 ** (8 - SIZE_DECIMALS), 8),
         "price": decimal(trade.price * 10 ** (8 - pair.price_decimals), 8),
-        "time": (EPOCH + timedelta(microseconds=trade.time)).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "time": _iso(trade.time),
     }
+
+
+def ticker(world: World, pair: Pair, query: Mapping[str, str]) -> dict[str, object]:
+    """The newest trade with the best bid and ask, of which no size is said."""
+    now = microseconds(world.now())
+    [newest] = trades_newest_first(world.seed, pair, since=0, until=now, skip=0, count=1)
+    prices = ticker_row(pair, quote_after(newest))
+    return trade_row(pair, newest) | {"bid": prices["best_bid"], "ask": prices["best_ask"]}
+
+
+def ticker_row(pair: Pair, quote: Quote) -> dict[str, object]:
+    """The best bid and ask as the venue's stream has them."""
+    price, size = 10 ** (8 - pair.price_decimals), 10 ** (8 - SIZE_DECIMALS)
+    numbers = {
+        "best_bid": quote.bid * price,
+        "best_bid_size": quote.bid_size * size,
+        "best_ask": quote.ask * price,
+        "best_ask_size": quote.ask_size * size,
+    }
+    return {name: decimal(number, 8) for name, number in numbers.items()} | {"time": _iso(quote.time)}
+
+
+def _iso(time: int) -> str:
+    """Microseconds since the epoch as the venue writes times."""
+    return (EPOCH + timedelta(microseconds=time)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _time(query: Mapping[str, str], name: str) -> int:

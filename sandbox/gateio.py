@@ -1,4 +1,4 @@
-"""Gate.io's spot API v4 over the synthetic market: `api.gateio.ws/api/v4/spot/{candlesticks,trades}`.
+"""Gate.io's spot API v4 over the synthetic market: `api.gateio.ws/api/v4/spot/{candlesticks,trades,tickers}`.
 
 Shapes and refusals as the provider sends them: candles are lists of 8 strings `[t, quote volume, close, high, low,
 open, base volume, window closed]`, oldest first, `from` and `to` both inclusive, at most 1,000 a request and none more
@@ -6,11 +6,12 @@ than 10,000 points ago; trades are objects, newest first, paged. Intervals are t
 the venue's `10s` and `30d` (calendar months) are not spoken here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sandbox.candles import Bar, bars_until
 from sandbox.market import PAIRS, SIZE_DECIMALS, Pair
-from sandbox.tape import Trade, trades_newest_first
+from sandbox.tape import Quote, Trade, newest_quote, trades_newest_first
 from sandbox.world import MICROSECOND, Reply, World, json_reply, microseconds
 
 HOST = "api.gateio.ws"
@@ -29,6 +30,7 @@ MAXIMUM_POINTS = 1_000
 MAXIMUM_POINTS_AGO = 10_000
 MAXIMUM_TRADES = 1_000
 DEFAULT_POINTS = 100
+Endpoint = Callable[[World, Mapping[str, str]], Any]
 
 
 class RefusedError(Exception):
@@ -41,7 +43,11 @@ class RefusedError(Exception):
 
 def answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
     """Answer `path` (below the host) of the venue's API."""
-    endpoints = {"api/v4/spot/candlesticks": candlesticks, "api/v4/spot/trades": trades}
+    endpoints: Mapping[str, Endpoint] = {
+        "api/v4/spot/candlesticks": candlesticks,
+        "api/v4/spot/trades": trades,
+        "api/v4/spot/tickers": tickers,
+    }
     if path not in endpoints:
         return json_reply(
             {"label": "URL_NOT_FOUND", "message": f"sandbox speaks {', '.join(endpoints)}; not {path}"}, status=404
@@ -135,6 +141,27 @@ def trade_row(pair: Pair, trade: Trade) -> dict[str, str]:
         "price": decimal(trade.price, pair.price_decimals),
         "sequence_id": str(trade.sequence),
     }
+
+
+def tickers(world: World, query: Mapping[str, str]) -> list[dict[str, str]]:
+    """The ticker of a pair, its best bid and ask alone.
+
+    Raises:
+        RefusedError: as the venue refuses.
+    """
+    pair = _pair(query)
+    quote = newest_quote(world, pair)
+    bid, ask = (decimal(price, pair.price_decimals) for price in (quote.bid, quote.ask))
+    bid_size, ask_size = (decimal(size, SIZE_DECIMALS) for size in (quote.bid_size, quote.ask_size))
+    prices = {"lowest_ask": ask, "lowest_size": ask_size, "highest_bid": bid, "highest_size": bid_size}
+    return [{"currency_pair": pair.symbol} | prices]
+
+
+def book_ticker_row(pair: Pair, quote: Quote) -> dict[str, object]:
+    """The best bid and ask as the venue's stream has them."""
+    prices = {name: decimal(price, pair.price_decimals) for name, price in (("b", quote.bid), ("a", quote.ask))}
+    sizes = {name: decimal(size, SIZE_DECIMALS) for name, size in (("B", quote.bid_size), ("A", quote.ask_size))}
+    return {"t": quote.time // 1_000, "u": quote.number, "s": pair.symbol} | prices | sizes
 
 
 def decimal(number: int, decimals: int) -> str:

@@ -1,4 +1,4 @@
-"""The synthetic market's tape: its trades of a span of time, one by one."""
+"""The synthetic market's tape: its trades of a span of time, one by one, and the quote that each leaves."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from sandbox.candles import day_of_trades
 from sandbox.market import DAY, MINUTE, TRADES_PER_DAY, TRADES_PER_MINUTE, Pair, first_trade_index
+from sandbox.world import World, microseconds
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,24 @@ class Trade:
     price: int
     size: int
     buy: bool
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The best bid and ask: prices in ticks, sizes in lots, time in microseconds since the epoch."""
+
+    number: int
+    time: int
+    bid: int
+    bid_size: int
+    ask: int
+    ask_size: int
+
+
+def quote_after(trade: Trade) -> Quote:
+    """The quote that a trade leaves: the trade was done at one side of it, the other is a tick away."""
+    bid = trade.price - 1 if trade.buy else trade.price
+    return Quote(trade.sequence, trade.time, bid, 1 + trade.size % 997, bid + 1, 1 + trade.size % 991)
 
 
 def trades_newest_first(seed: int, pair: Pair, *, since: int, until: int, skip: int, count: int) -> list[Trade]:
@@ -37,6 +56,13 @@ def trades_newest_first(seed: int, pair: Pair, *, since: int, until: int, skip: 
             skip = max(0, skip - len(here))
         day -= 1
     return found
+
+
+def newest_quote(world: World, pair: Pair) -> Quote:
+    """The quote of now."""
+    now = microseconds(world.now())
+    [newest] = trades_newest_first(world.seed, pair, since=0, until=now, skip=0, count=1)
+    return quote_after(newest)
 
 
 def trades_oldest_first(seed: int, pair: Pair, *, since: int, until: int, count: int) -> list[Trade]:

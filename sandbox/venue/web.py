@@ -111,7 +111,7 @@ async def _stream(
     feed = Feed(clock, woken.set) if venue is None else venue.connect(woken.set, is_packed=is_packed)
     tasks = [asyncio.create_task(_send_while_connected(feed, socket, woken))]
     if market is not None:
-        market.open(socket.url.query)
+        market.open(socket.url.query, feed)
         tasks.append(asyncio.create_task(publish_while_open(market, feed)))
     try:
         while (message := await socket.receive())["type"] == "websocket.receive":

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 REVISIONS = {
     "records.candles": "records.candle_revisions",
     "records.trades": "records.trade_revisions",
+    "records.quotes": "records.quote_revisions",
     "records.observations": "records.observation_revisions",
     "records.corporate_actions": "records.corporate_action_revisions",
     "records.articles": "records.article_revisions",
@@ -99,6 +100,7 @@ def _shared(table: str) -> str:
         "records.candles": 'listing_id, "interval", open_time, close_time, open, high, low, close, '
         "volume, quote_volume, trade_count",
         "records.trades": "listing_id, trade_id, event_time, price, size, side",
+        "records.quotes": "listing_id, quote_id, event_time, bid, bid_size, ask, ask_size",
         "records.observations": "series, event_time, value, unit, vintage",
         "records.corporate_actions": "listing_id, ex_date, action, ratio, amount, currency",
         "records.articles": 'source, article_id, url, title, summary, "text", authors, "language", categories, '

@@ -1,5 +1,6 @@
 """Places in a JSON document."""
 
+from collections.abc import Mapping
 from typing import Any
 
 ABSENT = object()
@@ -25,3 +26,12 @@ def resolve(root: Any, pointer: str) -> Any:
         else:
             return ABSENT
     return node
+
+
+def matches(root: Any, wanted: Mapping[str, Any]) -> bool:
+    """Whether the values of `wanted` stand at their JSON pointers; of an array of values, one of them."""
+    for pointer, value in wanted.items():
+        found = resolve(root, pointer)
+        if found not in value if isinstance(value, list) else found != value:
+            return False
+    return True

@@ -7,7 +7,9 @@ from typing import Any
 
 # The fields that are read as numbers: in a text or a date a comma stands for nothing.
 BAR_NUMBERS = ("open", "high", "low", "close", "volume", "quote_volume", "trade_count")
-NUMBER_FIELDS = frozenset((*BAR_NUMBERS, "price", "size", "value", "amount", "numerator", "denominator"))
+QUOTE_NUMBERS = ("bid", "bid_size", "ask", "ask_size")
+OTHER_NUMBERS = ("price", "size", "value", "amount", "numerator", "denominator")
+NUMBER_FIELDS = frozenset((*BAR_NUMBERS, *QUOTE_NUMBERS, *OTHER_NUMBERS))
 
 
 @dataclass(frozen=True)
@@ -162,12 +164,14 @@ class Knowledge:
 class Output:
     """One kind of record in the body: where its rows are, how they lie, which field is which.
 
-    `layout`: `arrays` (of values), `objects`, `columns` (one array a field), `members` (an object of objects), `table`
-    (CSV, HTML), `matrix` (CSV, a record a cell), `elements` (XML), `entries` (a feed).
+    `layout`: `arrays` (of values), `objects`, `object` (a single one), `columns` (one array a field), `members` (an
+    object of objects), `table` (CSV, HTML), `matrix` (CSV, a record a cell), `elements` (XML), `entries` (a feed).
     `empty`: no rows at all are `fine`, or refused; where `parents` (XML) finds elements, there must be rows. `count` is
     where a JSON body says how many there are.
     `finality` of a bar: by its `field`, by the `clock`, or `all_but_last`. `texts` are columns written from others, as
     in "ECB:{currency}". `earliest` is the first day such data can be about.
+    `match`: a row of frames is of this output where these values stand at these JSON pointers of it (`matches`).
+    `every_ms`: of the quotes of a batch in each so many milliseconds the newest is a record; 0: each is.
     """
 
     kind: str
@@ -184,6 +188,8 @@ class Output:
     positive: bool
     parents: str | None = None
     count: str | None = None
+    match: Mapping[str, Any] | None = None
+    every_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -208,11 +214,21 @@ class Read:
 
 
 @dataclass(frozen=True)
+class Login:
+    """The message that a venue wants first: `message`, and with it the values of `secrets`, by the variable's name."""
+
+    message: Mapping[str, str]
+    secrets: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Stream:
     """How the same records come as they happen, over a WebSocket: a frame a message.
 
     A frame with records has the values of `match` (by JSON pointer) in it, and at `at` the text that `topic` gives for
-    its instrument. `sequence` are the pointers to the numbers of its first and last trade, which have no hole for one
+    its instrument. `messages` is where a frame has several such messages, of any instruments, in an array: `match`,
+    `at` and `sequence` are then of each. `login` is the message that is sent first, its values the names of variables
+    that hold a key. `sequence` are the pointers to the numbers of its first and last trade, which have no hole for one
     instrument. `subscribe` and `ping` are messages with places for values (`ingestion.streams.messages`).
     """
 
@@ -224,6 +240,8 @@ class Stream:
     subscribe: tuple[Any, ...] = ()
     subscribe_per_second: float = 4.0
     sequence: tuple[str, str] | None = None
+    messages: str | None = None
+    login: Login | None = None
     ping: Mapping[str, Any] | None = None
     ping_seconds: float = 15.0
     silence_seconds: float = 60.0
@@ -254,3 +272,8 @@ class Protocol:
     def kinds(self) -> tuple[str, ...]:
         """The record kinds that come out, each once, in order."""
         return tuple(dict.fromkeys(output.kind for output in self.read.outputs))
+
+    @property
+    def stream_kinds(self) -> tuple[str, ...]:
+        """The record kinds that come out of the stream, each once; the first is the one that is completed by `ask`."""
+        return tuple(dict.fromkeys(output.kind for output in self.stream.read.outputs)) if self.stream else ()

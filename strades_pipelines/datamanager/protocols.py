@@ -20,6 +20,7 @@ from strades_pipelines.datamanager.protocol import (
     Auth,
     Field,
     Knowledge,
+    Login,
     Output,
     Paging,
     Protocol,
@@ -105,12 +106,13 @@ def _protocol(document: Mapping[str, Any]) -> Protocol:
 def _stream(item: Mapping[str, Any]) -> Stream:
     if item["read"]["format"] != "frames":
         raise CheckError(f"stream.read.format: expected 'frames', was {item['read']['format']!r}")
-    sequence = item.get("sequence")
+    sequence, login = item.get("sequence"), item.get("login")
     typed = {
         "match": _frozen(item["match"]),
         "read": _read(item["read"]),
         "subscribe": tuple(item.get("subscribe", ())),
         "sequence": (sequence["first"], sequence["last"]) if sequence else None,
+        "login": Login(_frozen(login["message"]), _frozen(login["secrets"])) if login else None,
     }
     return Stream(**{**item, **typed})
 
@@ -191,6 +193,8 @@ def _output(item: Mapping[str, Any]) -> Output:
         positive=item.get("positive", False),
         parents=item.get("parents"),
         count=item.get("count"),
+        match=_frozen(item["match"]) if "match" in item else None,
+        every_ms=item.get("every_ms", 0),
     )
 
 

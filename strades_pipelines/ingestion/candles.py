@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from strades_pipelines.ingestion.bars import bar_times
@@ -13,6 +14,7 @@ from strades_pipelines.ingestion.rows import (
     optional_fields,
     same_text,
     started,
+    symbols_of_rows,
     times_column,
     usable_times,
 )
@@ -31,9 +33,13 @@ SUMS = ("volume", "quote_volume", "trade_count")
 
 
 def candles(block: Block, context: Context) -> Rows:
-    """Bars: their close from interval and calendar, whether they are final, and what is wrong with them."""
-    symbol, interval, calendar = (context.need(name) for name in ("symbol", "interval", "calendar"))
+    """Bars: their close from interval and calendar, whether they are final, and what is wrong with them.
+
+    The bars of a body are of one symbol, or each row names its own.
+    """
+    interval, calendar = (context.need(name) for name in ("interval", "calendar"))
     judgement = started(block)
+    symbols = symbols_of_rows(block, context, judgement)
     stamps = context.instants(block, "open_time")
     judge_times(judgement, stamps, earliest=context.earliest, answered_at=context.now)
     names = ("open", "high", "low", "close", "volume", "quote_volume")
@@ -49,11 +55,13 @@ def candles(block: Block, context: Context) -> Rows:
     usable, zone = usable_times(stamps, judgement), context.scalars.get("time_zone")
     bars = bar_times(usable, interval=interval, calendar=calendar, time_zone=zone, last_year=context.answered_at.year)
     judgement.mark(bars.misfit, "not_on_the_grid")
-    judge_spikes(judgement, bars.opens, prices["high"], prices["low"])
-    judge_unit_blocks(judgement, bars.opens, prices["close"])
+    for symbol in pc.unique(symbols) if "symbol" in block.cells else (None,):
+        own = np.ones(block.count, np.bool_) if symbol is None else np.asarray(pc.equal(symbols, symbol))
+        judge_spikes(judgement, bars.opens, prices["high"], prices["low"], among=own)
+        judge_unit_blocks(judgement, bars.opens, prices["close"], among=own)
     closed, basis = _closed(block, context, judgement, bars.opens)
     made = {
-        "symbol": same_text(symbol, block.count),
+        "symbol": symbols,
         "interval": same_text(interval, block.count),
         "open_time": times_column(bars.opens),
         "close_time": times_column(bars.closes),
@@ -63,7 +71,8 @@ def candles(block: Block, context: Context) -> Rows:
         "knowledge_time": times_column(bars.closes),
         "knowledge_basis": basis,
     }
-    return finished("candle", made, judgement, key=("open_time",))
+    key = ("symbol", "open_time") if "symbol" in block.cells else ("open_time",)
+    return finished("candle", made, judgement, key=key)
 
 
 def _closed(

@@ -6,11 +6,11 @@ The separator is no letter that a JSON text may have, so that a frame of nonsens
 from collections.abc import Iterable
 from typing import Any
 
-from strades_pipelines.datamanager.json_pointer import ABSENT, resolve
+from strades_pipelines.datamanager.json_pointer import ABSENT, matches, resolve
 from strades_pipelines.datamanager.protocol import Output, Read
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.blocks import Block
-from strades_pipelines.ingestion.json_reader import raw_text
+from strades_pipelines.ingestion.json_reader import cell_of, raw_text
 from strades_pipelines.ingestion.verdicts import BodyRefused, one_line
 
 SEPARATOR = b"\x1e"
@@ -36,7 +36,7 @@ class FrameReader:
         return None
 
     def block(self, output: Output) -> Block:
-        """The rows of an output: an object, or an array of objects, in each frame."""
+        """The rows of an output: an object, or an array of objects, in each frame, but for those of other outputs."""
         rows: list[dict[str, Any]] = []
         places: list[str] = []
         lost = []
@@ -48,10 +48,12 @@ class FrameReader:
                 lost.append(("frame_not_json", where, one_line(f"{error}: {frame[:200]!r}")))
                 continue
             for row in found if isinstance(found, list) else [found]:
+                if output.match is not None and not matches(row, output.match):
+                    continue
                 if isinstance(row, dict):
                     rows.append(row)
                     places.append(where)
                 else:
                     lost.append(("not_an_object", where, "nothing" if row is ABSENT else raw_text(row)))
-        cells = {name: [row.get(str(field.at)) for row in rows] for name, field in output.fields.items()}
+        cells = {name: [cell_of(row, str(field.at)) for row in rows] for name, field in output.fields.items()}
         return Block(len(rows), cells, places.__getitem__, lambda i: raw_text(rows[i]), {}, lost)

@@ -1,7 +1,7 @@
 """JSON bodies: rows as arrays, as objects, as parallel columns, or as the members of an object."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from strades_pipelines.datamanager.json_pointer import ABSENT, resolve
@@ -37,6 +37,8 @@ class JsonReader:
             return _columns(output, rows)
         if output.layout == "members":
             return _members(output, rows)
+        if output.layout == "object":
+            return _objects(output, [rows])
         if not isinstance(rows, list):
             raise BodyRefused(f"expected an array of rows at {output.rows or 'the root'}, was {_kind(rows)}")
         if output.count is not None and str(stated := self.scalar(output.count)) != str(len(rows)):
@@ -79,11 +81,22 @@ def _objects(output: Output, rows: list[Any]) -> Block:
             raise BodyRefused(f"expected rows that are objects, was {raw_text(rows[0])}")
         refuse_bad_rows(len(broken), len(rows))
         whole = [{} if i in broken else row for i, row in enumerate(rows)]
-    needed = [field.at for field in output.fields.values() if not field.optional]
-    if whole and not any(all(at in row for at in needed) for row in whole):
+    needed = [str(field.at) for field in output.fields.values() if not field.optional]
+    if whole and not any(all(_has(row, at) for at in needed) for row in whole):
         raise BodyRefused(f"expected rows with {', '.join(map(str, needed))}, was {raw_text(rows[0])}")
-    cells = {name: [row.get(field.at) for row in whole] for name, field in output.fields.items()}
+    cells = {name: [cell_of(row, str(field.at)) for row in whole] for name, field in output.fields.items()}
     return _block(output, cells, rows, broken)
+
+
+def cell_of(row: Mapping[str, Any], at: str) -> object:
+    """The value of a row at a key, or at a JSON pointer; None where nothing stands there."""
+    if not at.startswith("/"):
+        return row.get(at)
+    return None if (found := resolve(row, at)) is ABSENT else found
+
+
+def _has(row: Mapping[str, Any], at: str) -> bool:
+    return resolve(row, at) is not ABSENT if at.startswith("/") else at in row
 
 
 def _members(output: Output, rows: Any) -> Block:

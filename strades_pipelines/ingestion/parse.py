@@ -22,6 +22,7 @@ from strades_pipelines.ingestion.frame_reader import FrameReader
 from strades_pipelines.ingestion.html_reader import HtmlReader
 from strades_pipelines.ingestion.json_reader import JsonReader
 from strades_pipelines.ingestion.observations import observations
+from strades_pipelines.ingestion.quotes import quotes
 from strades_pipelines.ingestion.rows import Context, Rows
 from strades_pipelines.ingestion.sanitizer import TIME_REASONS
 from strades_pipelines.ingestion.trades import trades
@@ -46,6 +47,7 @@ READERS: Mapping[str, Callable[[Read, bytes], Reader]] = {
 KINDS: Mapping[str, Callable[[Block, Context], Rows]] = {
     "candle": candles,
     "trade": trades,
+    "quote": quotes,
     "observation": observations,
     "corporate_action": corporate_actions,
     "article": articles,

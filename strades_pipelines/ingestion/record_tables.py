@@ -46,6 +46,13 @@ TARGETS: Mapping[str, Target] = {
         listed=True,
         keeps_fetch=True,
     ),
+    "quote": Target(
+        "records.quotes",
+        "records.quote_revisions",
+        ("listing_id", "event_time", "quote_id"),
+        listed=True,
+        keeps_fetch=True,
+    ),
     "observation": Target(
         "records.observations", "records.observation_revisions", ("series", "event_time"), listed=False
     ),

@@ -15,7 +15,7 @@ from strades_pipelines.ingestion.bars import GivenError
 from strades_pipelines.ingestion.blocks import Block
 from strades_pipelines.ingestion.currencies import Currencies
 from strades_pipelines.ingestion.sanitizer import Judgement, judge_duplicates
-from strades_pipelines.ingestion.values import Column, instants
+from strades_pipelines.ingestion.values import Column, instants, texts
 from strades_pipelines.market.records import SCHEMAS, TIME
 
 PLACE = re.compile(r"\{([a-z_]+)\}")
@@ -112,6 +112,20 @@ def finished(
     )
     judge_duplicates(judgement, [made[name] for name in key], list(made.values()))
     return Rows(table, judgement, order or key)
+
+
+def symbols_of_rows(block: Block, context: Context, judgement: Judgement) -> pa.Array:
+    """The rows' own symbol; one that is not the symbol asked for is held against its row."""
+    asked = context.scalars.get("symbol")
+    if "symbol" not in block.cells:
+        return same_text(context.need("symbol"), block.count)
+    own = texts(block.cells["symbol"])
+    judgement.mark(own.bad, "symbol_unreadable")
+    if asked is None:
+        judgement.mark(own.missing, "symbol_missing")
+        return pa.array(own.values, pa.string())
+    judgement.mark(~own.missing & (own.values != asked), "another_symbol")
+    return same_text(asked, block.count)
 
 
 def usable_times(column: Column, judgement: Judgement) -> NDArray[np.int64]:

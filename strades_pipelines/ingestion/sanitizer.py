@@ -112,10 +112,14 @@ def judge_bars(judgement: Judgement, prices: Mapping[str, NDArray[np.float64]], 
 
 
 def judge_spikes(
-    judgement: Judgement, times: NDArray[np.int64], high: NDArray[np.float64], low: NDArray[np.float64]
+    judgement: Judgement, times: NDArray[np.int64], high: NDArray[np.float64], low: NDArray[np.float64], *, among: Mask
 ) -> None:
-    """A bar whose whole range is many times above, or below, the ranges of both its neighbours in time."""
-    rows = np.flatnonzero(judgement.good)
+    """A bar whose whole range is many times above, or below, the ranges of both its neighbours in time.
+
+    Args:
+        among: the rows of one symbol.
+    """
+    rows = np.flatnonzero(judgement.good & among)
     rows = rows[np.argsort(times[rows], kind="stable")]
     if len(rows) < 3:
         return
@@ -130,13 +134,18 @@ def judge_spikes(
     judgement.mark(mask, "price_spike")
 
 
-def judge_unit_blocks(judgement: Judgement, times: NDArray[np.int64], close: NDArray[np.float64]) -> None:
+def judge_unit_blocks(
+    judgement: Judgement, times: NDArray[np.int64], close: NDArray[np.float64], *, among: Mask
+) -> None:
     """A few bars between a change to about a hundredth, or a hundredfold, and the change back are in another unit.
 
     Known of Yahoo's London and Johannesburg prices (yfinance calls them "100x errors"). Where they are more than a
     third of the bars on either side, or prices do not change back within the body, nothing tells which unit is wrong.
+
+    Args:
+        among: the rows of one symbol.
     """
-    rows = np.flatnonzero(judgement.good)
+    rows = np.flatnonzero(judgement.good & among)
     rows = rows[np.argsort(times[rows], kind="stable")]
     if len(rows) < 3 or close[rows].min() <= 0:
         return

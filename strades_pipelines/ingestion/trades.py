@@ -11,10 +11,11 @@ from strades_pipelines.ingestion.rows import (
     optional_fields,
     same_text,
     started,
+    symbols_of_rows,
     times_column,
     usable_times,
 )
-from strades_pipelines.ingestion.sanitizer import Judgement, judge_cells, judge_times
+from strades_pipelines.ingestion.sanitizer import judge_cells, judge_times
 from strades_pipelines.ingestion.values import numbers, texts
 
 
@@ -29,7 +30,7 @@ def trades(block: Block, context: Context) -> Rows:
     for name, column in columns.items():
         judgement.mark(~(column.values > 0), f"{name}_not_positive")
     judgement.mark(~np.isin(words["side"].values, ("buy", "sell")), "side_unreadable")
-    symbols = _symbols(block, context, judgement)
+    symbols = symbols_of_rows(block, context, judgement)
     happened = times_column(usable_times(times, judgement))
     made = {
         "symbol": symbols,
@@ -44,17 +45,3 @@ def trades(block: Block, context: Context) -> Rows:
     return finished(
         "trade", made, judgement, key=("symbol", "trade_id", "event_time"), order=("event_time", "trade_id")
     )
-
-
-def _symbols(block: Block, context: Context, judgement: Judgement) -> pa.Array:
-    """The rows' own symbol; one that is not the symbol asked for is held against its row."""
-    asked = context.scalars.get("symbol")
-    if "symbol" not in block.cells:
-        return same_text(context.need("symbol"), block.count)
-    own = texts(block.cells["symbol"])
-    judgement.mark(own.bad, "symbol_unreadable")
-    if asked is None:
-        judgement.mark(own.missing, "symbol_missing")
-        return pa.array(own.values, pa.string())
-    judgement.mark(~own.missing & (own.values != asked), "another_symbol")
-    return same_text(asked, block.count)

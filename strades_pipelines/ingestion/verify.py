@@ -21,6 +21,7 @@ KEYS = (
     "series",
     "open_time",
     "trade_id",
+    "quote_id",
     "event_time",
     "ex_date",
     "action",

@@ -38,6 +38,19 @@ TRADE = pa.schema(
         ("knowledge_basis", pa.string()),
     ]
 )
+QUOTE = pa.schema(
+    [
+        ("symbol", pa.string()),
+        ("quote_id", pa.string()),
+        ("event_time", TIME),
+        ("bid", pa.float64()),
+        ("bid_size", pa.float64()),
+        ("ask", pa.float64()),
+        ("ask_size", pa.float64()),
+        ("knowledge_time", TIME),
+        ("knowledge_basis", pa.string()),
+    ]
+)
 OBSERVATION = pa.schema(
     [
         ("series", pa.string()),
@@ -93,6 +106,7 @@ DOCUMENT = pa.schema(
 SCHEMAS = {
     "candle": CANDLE,
     "trade": TRADE,
+    "quote": QUOTE,
     "observation": OBSERVATION,
     "corporate_action": CORPORATE_ACTION,
     "article": ARTICLE,

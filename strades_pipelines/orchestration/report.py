@@ -13,6 +13,7 @@ LAYER_TABLES = {
     "records": [
         "records.candles",
         "records.trades",
+        "records.quotes",
         "records.observations",
         "records.corporate_actions",
         "records.articles",

@@ -18,6 +18,7 @@ def test_every_table_is_described_as_the_database_has_it(connection: psycopg.Con
         "records.candle_revisions",
         "records.trade_revisions",
         "records.trade_bar_revisions",
+        "records.quote_revisions",
         "records.observation_revisions",
         "records.corporate_action_revisions",
         "records.article_revisions",

@@ -39,9 +39,9 @@ UNREADABLE = "unreadable"  # in the place of an instrument, for frames of which 
 
 @dataclass(frozen=True)
 class Frame:
-    """A message as it came. `instrument`: the id of what it has records of, `UNREADABLE`, or None for no records.
+    """A message as it came. `instrument`: the id of what it has records of, `SEVERAL`, `UNREADABLE`, or None for none.
 
-    `time` is of its record, microseconds since the epoch, where it states one.
+    `times` are those that its records state: the instrument's id, and microseconds since the epoch.
     """
 
     connection: int
@@ -49,7 +49,7 @@ class Frame:
     received_at: datetime
     data: bytes
     instrument: str | None
-    time: int | None = None
+    times: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

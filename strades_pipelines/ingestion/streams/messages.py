@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from strades_pipelines.datamanager.protocol import Protocol, Stream
 from strades_pipelines.datamanager.sources import Instrument
+from strades_pipelines.settings import missing_secret, secret
+from strades_pipelines.system.secret_values import remember_secret
 
 OWN_PLACES = ("{symbol}", "{symbol_lower}", "{interval}")
 
@@ -39,6 +41,24 @@ def subscriptions(protocol: Protocol, instruments: Sequence[Instrument], now: da
             message = _message(template, _words(protocol, instrument), instruments, now)
             messages[json.dumps(message, separators=(",", ":"))] = None
     return list(messages)
+
+
+def login_message(stream: Stream) -> str | None:
+    """The message that a venue wants first, with its keys, which are masked from now on; None where it wants none.
+
+    Raises:
+        ValueError: a key is not set; names its variable.
+    """
+    if stream.login is None:
+        return None
+    message = dict(stream.login.message)
+    for name, variable in stream.login.secrets.items():
+        value = secret(variable)
+        if value is None:
+            raise ValueError(missing_secret(variable))
+        remember_secret(value)
+        message[name] = value
+    return json.dumps(message, separators=(",", ":"))
 
 
 def ping_message(stream: Stream, now: datetime) -> str | None:

@@ -17,10 +17,9 @@ from typing import Protocol, TypeVar
 import psycopg
 from adbc_driver_manager import Error as AdbcError
 
-from strades_pipelines.datamanager.intervals import interval_seconds
 from strades_pipelines.ingestion.streams.frame_store import UNREADABLE, Frame, StreamSource
 from strades_pipelines.ingestion.streams.repair import RepairFailed
-from strades_pipelines.ingestion.streams.routing import Route, Router
+from strades_pipelines.ingestion.streams.routing import Router, Sighting
 from strades_pipelines.ingestion.streams.stream_client import StreamClient
 from strades_pipelines.ingestion.streams.stream_gaps import Gap
 from strades_pipelines.ingestion.streams.stream_gaps import Sequence as Numbers
@@ -186,8 +185,8 @@ class StreamRecorder:
             async with asyncio.timeout(seconds):
                 while self._buffer:
                     await self._store_batch()
-                if self.writer.has_unshown_trades:
-                    await self._through("database", lambda: self.writer.show_last_trades(self._clock()))
+                if self.writer.has_unshown_records:
+                    await self._through("database", lambda: self.writer.show_last_records(self._clock()))
                 await self._build_bars()
         except TimeoutError:  # a thread may still wait for the database: the lock ends with the process
             left = len(self._buffer)
@@ -198,17 +197,12 @@ class StreamRecorder:
     async def _receive(self, connection: int, sequence: int, data: bytes) -> None:
         route = self._router.route(data)
         instrument = route.instrument if route.is_readable else UNREADABLE
-        now = self._clock()
-        time = self._plausible_time(route, now)
-        self._buffer.append(Frame(connection, sequence, now, data, instrument, time))
+        now, seconds = self._clock(), asyncio.get_running_loop().time()
+        times = [(each.instrument, self._note(each, now, seconds)) for each in route.sightings]
+        stated = tuple((id_, time) for id_, time in times if time is not None)
+        self._buffer.append(Frame(connection, sequence, now, data, instrument, stated))
         self._bytes += len(data)
         self.counts.frames += 1
-        if route.instrument is not None:
-            progress, seconds = self.progress[route.instrument], asyncio.get_running_loop().time()
-            progress.heard_at, progress.last_frame_at, progress.is_stale = seconds, now, False
-            if time is not None:
-                self._begin_bars(route.instrument, _time(time))
-                progress.numbers.see(route.first, route.last, time, seconds)
         is_awaited = self._listener is not None and self._listener.is_waiting and route.instrument is not None
         if is_awaited or len(self._buffer) >= BATCH_FRAMES or self._bytes >= BATCH_BYTES:
             self._work.set()
@@ -216,25 +210,36 @@ class StreamRecorder:
             self._room.clear()
             await self._room.wait()
 
-    def _plausible_time(self, route: Route, now: datetime) -> int | None:
-        """The time that a frame states, microseconds since the epoch; None where it cannot be, which is told of once.
+    def _note(self, seen: Sighting, now: datetime, seconds: float) -> int | None:
+        """Note a record of an instrument; returns the time that it states, microseconds since the epoch.
+
+        Args:
+            seconds: of the event loop's clock.
+        """
+        progress, time = self.progress[seen.instrument], self._plausible_time(seen, now)
+        progress.heard_at, progress.last_frame_at, progress.is_stale = seconds, now, False
+        if time is not None and self.writer.is_completed:
+            self._begin_bars(seen.instrument, _time(time))
+            progress.numbers.see(seen.first, seen.last, time, seconds)
+        return time
+
+    def _plausible_time(self, seen: Sighting, now: datetime) -> int | None:
+        """The time that a record states, microseconds since the epoch; None where it cannot be, which is told of once.
 
         The frame is stored and parsed all the same. A bar states its opening time, an interval before it comes.
         """
-        if route.instrument is None or route.time is None:
+        if seen.time is None:
             return None
-        length = timedelta(0)
-        if not self.writer.builds_bars:
-            length = timedelta(seconds=interval_seconds(self.source.instruments[route.instrument].interval))
+        length = self.writer.length_of_bars(seen.instrument)
         oldest, newest = _microseconds(now - OLDEST - length), _microseconds(now + NEWEST)
-        if oldest <= route.time <= newest:
-            return route.time
-        progress = self.progress[route.instrument]
+        if oldest <= seen.time <= newest:
+            return seen.time
+        progress = self.progress[seen.instrument]
         if not progress.has_wrong_time:
             progress.has_wrong_time = True
             self._say(
-                f"{self.source.website.name}: {route.instrument}: a frame states a time that is not of the last day "
-                f"({route.time} us since the epoch): no hole and no bar is told from it; is this machine's clock right?"
+                f"{self.source.website.name}: {seen.instrument}: a frame states a time that is not of the last day "
+                f"({seen.time} us since the epoch): no hole and no bar is told from it; is this machine's clock right?"
             )
         return None
 
@@ -254,16 +259,16 @@ class StreamRecorder:
                 await asyncio.sleep(PROMPT_SECONDS)
             while self._buffer:
                 await self._store_batch()
-                await self._show_last_trades()
-            await self._show_last_trades()
+                await self._show_last_records()
+            await self._show_last_records()
             await self._build_bars()
 
-    async def _show_last_trades(self) -> None:
+    async def _show_last_records(self) -> None:
         """Once a second at most: whoever shows prices is told no more often."""
         seconds = asyncio.get_running_loop().time()
-        if self.writer.has_unshown_trades and seconds - self._shown_at >= SHOW_SECONDS:
+        if self.writer.has_unshown_records and seconds - self._shown_at >= SHOW_SECONDS:
             self._shown_at = seconds
-            await self._through("database", lambda: self.writer.show_last_trades(self._clock()))
+            await self._through("database", lambda: self.writer.show_last_records(self._clock()))
 
     async def _store_batch(self) -> None:
         batch = _first_batch(self._buffer)
@@ -280,8 +285,8 @@ class StreamRecorder:
         self.counts.rows += loaded.rows
         self.counts.rejects += loaded.rejects
         for frame in batch:
-            if frame.instrument in self.progress and frame.time is not None:
-                self._build_again(frame.instrument, _time(frame.time))
+            for id_, time in frame.times:
+                self._build_again(id_, _time(time))
 
     def _tell_listener(self) -> None:
         if self._listener is not None:
@@ -294,8 +299,8 @@ class StreamRecorder:
             self._say(f"{self.source.website.name}: {line}")
         self.counts.errors["parser"] = line
         for id_, progress in self.progress.items():
-            times = [frame.time for frame in batch if frame.instrument == id_ and frame.time is not None]
-            if times:
+            times = [time for frame in batch for own, time in frame.times if own == id_]
+            if times and self.writer.is_completed:
                 progress.numbers.add_gap(min(times), max(times), asyncio.get_running_loop().time())
 
     def _begin_bars(self, instrument: str, time: datetime) -> None:
@@ -334,7 +339,7 @@ class StreamRecorder:
         if not self.writer.builds_bars:
             return
         now = self._clock()
-        waiting = min((_time(frame.time) for frame in self._buffer if frame.time is not None), default=now)
+        waiting = min((_time(time) for frame in self._buffer for _, time in frame.times), default=now)
         for id_, progress in self.progress.items():
             hole = progress.numbers.complete_until()
             end = min(now - BARS_AFTER, waiting, now if hole is None else _time(hole))
@@ -355,7 +360,7 @@ class StreamRecorder:
             await asyncio.sleep(MEND_SECONDS)
             now, seconds = self._clock(), asyncio.get_running_loop().time()
             connected = self.client.connection is not None
-            if connected and seconds - self.client.connected_at > JOIN_SECONDS:
+            if self.writer.is_completed and connected and seconds - self.client.connected_at > JOIN_SECONDS:
                 for progress in self.progress.values():
                     progress.numbers.join_without_trade(_microseconds(now), seconds)
             due = {id_: each.numbers.due(seconds - GAP_SECONDS) for id_, each in self.progress.items()}
@@ -415,9 +420,7 @@ class StreamRecorder:
 
     def _stale_seconds(self, instrument: str) -> float:
         """A bar comes once an interval."""
-        if self.writer.builds_bars:
-            return self.stream.stale_seconds
-        return max(self.stream.stale_seconds, 2.0 * interval_seconds(self.source.instruments[instrument].interval))
+        return max(self.stream.stale_seconds, 2.0 * self.writer.length_of_bars(instrument).total_seconds())
 
     def _state(self, progress: Progress) -> State:
         connection, gaps = self.client.connection, len(progress.numbers.gaps)

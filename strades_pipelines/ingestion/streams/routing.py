@@ -1,33 +1,43 @@
-"""Which instrument a frame is of, and which of the venue's trades are in it: a pure function of its bytes."""
+"""Which instruments a frame is of, and which of the venue's trades are in it: a pure function of its bytes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from strades_pipelines.datamanager.intervals import interval_seconds
-from strades_pipelines.datamanager.json_pointer import ABSENT, resolve
+from strades_pipelines.datamanager.json_pointer import ABSENT, matches, resolve
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.sources import Instrument
 from strades_pipelines.datamanager.strict_json import JsonError, loads
 from strades_pipelines.ingestion.streams.messages import topic_of
 from strades_pipelines.ingestion.values import instants
 
-TIMES = {"trade": "event_time", "candle": "open_time"}
+TIMES = {"trade": "event_time", "quote": "event_time", "candle": "open_time"}
 LARGEST = 2**63
+SEVERAL = "several"  # in the place of an instrument, for frames that may have messages of any of them
 
 
 @dataclass(frozen=True)
-class Route:
-    """What a frame is: one with records of an `instrument` (its id), one without records, or an unreadable one.
+class Sighting:
+    """A record of an `instrument` (its id) in a frame.
 
     `first` and `last` are the numbers of its trades or of its bar, `time` is in microseconds since the epoch; None
     where it states none that can be used.
     """
 
-    instrument: str | None = None
-    is_readable: bool = True
+    instrument: str
     first: int | None = None
     last: int | None = None
     time: int | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a frame is: one with records of an `instrument` (or `SEVERAL`), one without records, an unreadable one."""
+
+    instrument: str | None = None
+    is_readable: bool = True
+    sightings: tuple[Sighting, ...] = ()
 
 
 class Router:
@@ -38,8 +48,9 @@ class Router:
         self.stream = protocol.stream
         self.topics: Mapping[str, str] = {topic_of(protocol, each): each.id for each in reversed(instruments)}
         output = self.stream.read.outputs[0]
-        field = output.fields[TIMES[output.kind]]
-        self._time = (f"{output.rows}/{field.at}", field.unit)
+        field = output.fields.get(TIMES[output.kind])
+        rows = "" if self.stream.messages is not None else output.rows  # of a message, which is the row itself
+        self._time = None if field is None else (f"{rows}/{field.at}", field.unit)
         is_of_bars = output.kind == "candle"
         self._steps = {each.id: interval_seconds(each.interval) * 1_000_000 for each in instruments if is_of_bars}
 
@@ -53,23 +64,31 @@ class Router:
             document = loads(frame)
         except JsonError:
             return Route(is_readable=False)
-        if any(resolve(document, pointer) != wanted for pointer, wanted in self.stream.match.items()):
-            return Route()
-        topic = resolve(document, self.stream.at)
-        if not isinstance(topic, str):
+        found = document if self.stream.messages is None else resolve(document, self.stream.messages)
+        messages = found if self.stream.messages is not None and isinstance(found, list) else [found]
+        with_records = [message for message in messages if matches(message, self.stream.match)]
+        topics = [resolve(message, self.stream.at) for message in with_records]
+        if not all(isinstance(topic, str) for topic in topics):
             return Route(is_readable=False)
-        if topic not in self.topics:
+        pairs = zip(topics, with_records, strict=True)
+        sightings = tuple(self._sighting(self.topics[topic], each) for topic, each in pairs if topic in self.topics)
+        if not sightings:
             return Route()
-        instrument, time = self.topics[topic], self._time_of(document)
+        return Route(SEVERAL if self.stream.messages is not None else sightings[0].instrument, True, sightings)
+
+    def _sighting(self, instrument: str, message: Any) -> Sighting:
+        time = self._time_of(message)
         if instrument in self._steps:  # bars are numbered by their place on the grid
             number = None if time is None else time // self._steps[instrument]
-            return Route(instrument, True, number, number, time)
-        first, last = (_number(resolve(document, pointer)) for pointer in self.stream.sequence or ("/", "/"))
-        return Route(instrument, True, first, last, time)
+            return Sighting(instrument, number, number, time)
+        first, last = (_number(resolve(message, pointer)) for pointer in self.stream.sequence or ("/", "/"))
+        return Sighting(instrument, first, last, time)
 
-    def _time_of(self, document: object) -> int | None:
+    def _time_of(self, message: Any) -> int | None:
+        if self._time is None:
+            return None
         pointer, unit = self._time
-        found = instants([None if (cell := resolve(document, pointer)) is ABSENT else cell], unit)
+        found = instants([None if (cell := resolve(message, pointer)) is ABSENT else cell], unit)
         return None if found.absent.any() else int(found.values[0])
 
 

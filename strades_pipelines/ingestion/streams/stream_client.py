@@ -12,10 +12,11 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, WebSocke
 
 from strades_pipelines.ingestion.streams.address import open_socket, wire_url
 from strades_pipelines.ingestion.streams.frame_store import StreamSource
-from strades_pipelines.ingestion.streams.messages import ping_message, subscriptions
+from strades_pipelines.ingestion.streams.messages import login_message, ping_message, subscriptions
 from strades_pipelines.ingestion.verdicts import one_line
 from strades_pipelines.market.ids import int63
 from strades_pipelines.settings import settings
+from strades_pipelines.system.secret_values import masked_bytes
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds between two connections, doubled while they fail
 LASTING_SECONDS = 60.0  # a connection that lasted so long was no failure
@@ -69,6 +70,7 @@ class StreamClient:
 
     async def _read_one_connection(self) -> None:
         loop = asyncio.get_running_loop()
+        login = login_message(self.stream)
         opened = connect(
             wire_url(self.source.url),
             sock=await open_socket(self.source.url),
@@ -85,7 +87,7 @@ class StreamClient:
         async with opened as socket:
             self.connection = int63(self.source.website.name, self._clock(), secrets.token_hex(8))
             self.connected_at, self._heard_at = math.inf, loop.time()
-            beside = [asyncio.create_task(each) for each in (self._subscribe(socket), self._keep_alive(socket))]
+            beside = [asyncio.create_task(each) for each in (self._subscribe(socket, login), self._keep_alive(socket))]
             try:
                 await self._read(socket, self.connection)
             finally:
@@ -99,7 +101,7 @@ class StreamClient:
         sequence = 0
         try:
             while True:
-                frame = await socket.recv(decode=False)
+                frame = masked_bytes(await socket.recv(decode=False))  # a venue may repeat the key of the login
                 self._heard_at = math.inf  # while we are slow, the venue's silence is ours
                 await self._receive(connection, sequence, frame)
                 self._heard_at = loop.time()
@@ -109,9 +111,10 @@ class StreamClient:
         except ConnectionClosed as closed:
             raise ConnectionResetError(f"cut by the venue: {closed}") from None
 
-    async def _subscribe(self, socket: ClientConnection) -> None:
+    async def _subscribe(self, socket: ClientConnection, login: str | None) -> None:
         instruments = list(self.source.instruments.values())
-        for message in subscriptions(self.source.protocol, instruments, self._clock()):
+        asked = subscriptions(self.source.protocol, instruments, self._clock())
+        for message in asked if login is None else [login, *asked]:
             await socket.send(message)
             await asyncio.sleep(1 / self.stream.subscribe_per_second)
         self.connected_at = asyncio.get_running_loop().time()

@@ -17,7 +17,7 @@ from strades_pipelines.ingestion.loader import LoaderConnections, Summary, load_
 from strades_pipelines.ingestion.stored_rows import read_listings, read_rows
 from strades_pipelines.ingestion.streams.bars_of_trades import update_trade_bars
 from strades_pipelines.ingestion.streams.frame_store import Frame, StreamSource, run_id_of, store_frames
-from strades_pipelines.ingestion.streams.last_trades import update_last_trades
+from strades_pipelines.ingestion.streams.last_records import LAST_TABLES, update_last_records
 from strades_pipelines.ingestion.streams.repair import RepairFailed, ask_again
 from strades_pipelines.ingestion.streams.routing import TIMES
 from strades_pipelines.ingestion.verdicts import one_line
@@ -104,7 +104,10 @@ class StreamWriter:
 
     def __init__(self, source: StreamSource, url: str) -> None:
         self.source, self.url = source, url
-        self.builds_bars = "trade" in source.protocol.kinds
+        [self._kind, *_] = source.protocol.stream_kinds
+        self._last_kinds = [kind for kind in source.protocol.stream_kinds if kind in LAST_TABLES]
+        self.builds_bars = self._kind == "trade"
+        self.is_completed = self._kind != "quote"  # no venue serves the quotes of the past
         self.bar_length = timedelta(seconds=interval_seconds(BAR_INTERVAL))
         self._connection: psycopg.Connection[Any] | None = None
         self._turn = Lock()  # threads of the recorder share the connection, and never a transaction
@@ -112,7 +115,7 @@ class StreamWriter:
         self._loader: LoaderConnections | None = None
         self._loading = Lock()
         self._repairs = 0
-        self._unshown: list[int] = []  # fetches of trades
+        self._unshown: list[int] = []  # fetches of trades and quotes
 
     def open(self, now: datetime) -> Mapping[str, Coverage]:
         """Load what an earlier process stored and did not load, and see how far the records reach.
@@ -133,19 +136,20 @@ class StreamWriter:
             fetch_ids = store_frames(connection, self.source, frames)
         crash_point("streams.frames_committed")
         loaded = self._load(fetch_ids, now)
-        self._unshown += fetch_ids if self.builds_bars else []
+        self._unshown += fetch_ids if self._last_kinds else []
         return loaded
 
     @property
-    def has_unshown_trades(self) -> bool:
-        """Whether trades were loaded since the last ones were shown."""
+    def has_unshown_records(self) -> bool:
+        """Whether trades or quotes were loaded since the last ones were shown."""
         return bool(self._unshown)
 
-    def show_last_trades(self, now: datetime) -> None:
-        """Bring the newest trades of the listings up to date, and say so."""
+    def show_last_records(self, now: datetime) -> None:
+        """Bring the newest trades and quotes of the listings up to date, and say so."""
         shown = list(self._unshown)
         with self._own_connection() as connection:
-            update_last_trades(connection, shown, now)
+            for kind in self._last_kinds:
+                update_last_records(connection, kind, shown, now)
         del self._unshown[: len(shown)]
 
     def repair(self, instruments: Sequence[str], start: datetime, end: datetime, now: datetime) -> Taken:
@@ -193,6 +197,11 @@ class StreamWriter:
             with suppress(Exception):  # of connections that are broken
                 loader.close()
 
+    def length_of_bars(self, instrument: str) -> timedelta:
+        """The length of the bars that are streamed of an instrument; nothing where the records are no bars."""
+        seconds = interval_seconds(self.source.instruments[instrument].interval) if self._kind == "candle" else 0
+        return timedelta(seconds=seconds)
+
     def floor(self, time: datetime) -> datetime:
         """The opening time of the bar that holds a time."""
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
@@ -216,6 +225,8 @@ class StreamWriter:
 
         The newest record alone does not say it: records behind a hole are stored while the hole is still open.
         """
+        if not self.is_completed:
+            return Coverage(None, None)
         listing, since = self._listing(connection, id_), now - LOOK_BACK
         if self.builds_bars:
             row = connection.execute(TRADES, [listing, since, now]).fetchone()
@@ -237,7 +248,7 @@ class StreamWriter:
 
         Read from the answers: a record that was stored before keeps the fetch that it came with.
         """
-        [kind, *_] = self.source.protocol.kinds
+        kind = self._kind
         ids = {instrument.symbol: id_ for id_, instrument in self.source.instruments.items()}
         oldest: dict[str, datetime] = {}
         with closing(adbc_connect(self.url)) as connection, connection.cursor() as cursor:

@@ -99,5 +99,7 @@ async def _run(made: Sequence[StreamRecorder], clock: FastClock, desk: StreamDes
 
 
 def _is_complete(made: StreamRecorder) -> bool:
+    if not made.writer.is_completed:
+        return bool(made.progress) and made.is_empty
     joined = all(each.numbers.is_joined and not each.numbers.gaps for each in made.progress.values())
     return bool(made.progress) and joined and made.is_empty

@@ -57,7 +57,7 @@ class ListWriter(StreamWriter):
         """Keep what was said of Bitcoin."""
         self.calls.append(("state", states[BTC].state, states[BTC].complete_until))
 
-    def show_last_trades(self, now: datetime) -> None:
+    def show_last_records(self, now: datetime) -> None:
         """Keep that it was asked for."""
         self.calls.append(("shown", now))
 
@@ -231,7 +231,7 @@ def test_last_prices_are_written_and_told_of_once_a_second_at_most(monkeypatch: 
 
     async def show_often() -> None:
         for _ in range(5):
-            await made.recorder._show_last_trades()
+            await made.recorder._show_last_records()
 
     asyncio.run(show_often())
     assert made.writer.calls == [("shown", NOW)]

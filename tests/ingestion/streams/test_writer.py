@@ -25,7 +25,7 @@ def trade(number: int, time: datetime, connection: int = 7) -> Frame:
     row = {"id": number, "create_time_ms": f"{1000 * time.timestamp():.0f}", "side": "buy", "amount": "1", "price": "2"}
     document = {"channel": "spot.trades", "event": "update", "result": row | {"currency_pair": "BTC_USDT"}}
     microseconds = round(1_000_000 * time.timestamp())
-    return Frame(connection, number, time, json.dumps(document).encode(), BTC, microseconds)
+    return Frame(connection, number, time, json.dumps(document).encode(), BTC, ((BTC, microseconds),))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The newest trade of a listing, whatever order trades come in; whoever listens is told only of a newer one."""
+"""The newest trade and quote of a listing, whatever order they come in; who listens is told only of a newer one."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,9 +7,10 @@ from typing import Any
 import psycopg
 
 from strades_pipelines.database.connection import connect
-from strades_pipelines.ingestion.streams.last_trades import CHANNEL, update_last_trades
+from strades_pipelines.ingestion.streams.last_records import LAST_TABLES, update_last_records
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+CHANNEL = LAST_TABLES["trade"].channel
 
 
 def add(connection: "psycopg.Connection[Any]", fetch_id: int, number: str, seconds: int, price: float) -> None:
@@ -33,7 +34,7 @@ def test_the_newest_trade_stays_whatever_comes_late_and_only_it_is_told_of(
         listener.autocommit = True
         listener.execute(f"LISTEN {CHANNEL}")
         for fetches, price, told in (([1], 100.0, 1), ([2], 100.0, 0), ([1, 2], 100.0, 0), ([2, 3], 110.0, 1)):
-            update_last_trades(connection, fetches, NOW)
+            update_last_records(connection, "trade", fetches, NOW)
             connection.commit()
             assert connection.execute("SELECT price FROM records.last_trades").fetchall() == [(price,)]
             assert [each.payload for each in listener.notifies(timeout=0.3)] == ["[1]"] * told
@@ -52,7 +53,19 @@ def test_more_listings_than_one_notification_holds_are_told_of_in_several(
     with connect(database_url) as listener:
         listener.autocommit = True
         listener.execute(f"LISTEN {CHANNEL}")
-        update_last_trades(connection, [1], NOW)
+        update_last_records(connection, "trade", [1], NOW)
         connection.commit()
         told = [json.loads(each.payload) for each in listener.notifies(timeout=1)]
     assert [listing for part in told for listing in part] == list(listings)
+
+
+def test_the_newest_quote_stays_with_the_side_on_which_nobody_stands(connection: "psycopg.Connection[Any]") -> None:
+    connection.execute("INSERT INTO records.listings VALUES (1, 'v', 's', 'USD', 0.1, 0.1, 'raw', '24/7')")
+    for fetch_id, number, seconds, bid, ask in ((1, "9", 2, 1.0, 2.0), (1, "10", 2, None, 3.0), (2, "8", 1, 5.0, 6.0)):
+        at = NOW + timedelta(seconds=seconds)
+        row = [number, at, bid, ask, at, fetch_id, at]
+        connection.execute("INSERT INTO records.quotes VALUES (1, %s, %s, %s, NULL, %s, 7, %s, 'stated', %s, %s)", row)
+    for fetches in ([1], [2]):
+        update_last_records(connection, "quote", fetches, NOW)
+        kept = connection.execute("SELECT quote_id, bid, bid_size, ask, ask_size FROM records.last_quotes").fetchall()
+        assert kept == [("10", None, None, 3.0, 7.0)]
