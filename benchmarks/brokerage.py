@@ -250,7 +250,7 @@ class TimedBroker:
     """A venue that notes when it was asked for an order, and when it had answered."""
 
     def __init__(self, broker: AlpacaBroker, first: "TimedBroker | None" = None) -> None:
-        self.requested_at: list[float] = first.asked_at if first else []
+        self.requested_at: list[float] = first.requested_at if first else []
         self.answered_at: list[float] = first.answered_at if first else []
         self._lanes: list[TimedBroker] = []
         self._broker = broker

@@ -1,4 +1,4 @@
-"""Forms of passkeys: allauth's, with words of ours, and with an answer to what no browser sends."""
+"""Forms of passkeys: allauth's with texts of our own, which also refuse what no browser sends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,17 +31,17 @@ def _readable() -> Iterator[None]:
 
 
 class CredentialField(forms.JSONField):
-    """What the browser's script found, in a hidden field; `[[[[…` is refused like any other text."""
+    """The credential that the browser's script returned, in a hidden field; deeply nested JSON is refused too."""
 
     widget = forms.HiddenInput
 
     def to_python(self, value: Any) -> Any:
-        """As Django's."""
+        """The value of the JSON, as Django's field has it."""
         with _readable():
             return super().to_python(value)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """Nothing that was sent is sent back."""
+        """The initial value: a form that is shown again does not contain what was sent."""
         return initial
 
 
@@ -58,16 +58,16 @@ class AddPasskeyForm(allauth_forms.AddWebAuthnForm):
         self.fields["passwordless"].help_text = gettext_lazy("The device then asks for its PIN, finger or face.")
 
     def clean(self) -> dict[str, Any]:
-        """As allauth's; what is kept of the browser's extension results is what was ticked.
+        """As allauth's, but whether the key signs in alone is what was ticked.
 
-        A device may make a key that signs in alone although none was asked for, and then says so (`credProps.rk`): to
-        allauth that is the choice. Here the person's tick is.
+        A device may make a key that can sign in alone although none was requested, and then says so (`credProps.rk`).
+        allauth takes that for the person's choice; here the tick in the form counts.
         """
         with _readable():
             cleaned: dict[str, Any] = super().clean()
             if cleaned.get("credential"):
-                told = {"credProps": {"rk": bool(cleaned.get("passwordless"))}}
-                cleaned["credential"] = {**cleaned["credential"], "clientExtensionResults": told}
+                extension_results = {"credProps": {"rk": bool(cleaned.get("passwordless"))}}
+                cleaned["credential"] = {**cleaned["credential"], "clientExtensionResults": extension_results}
         return cleaned
 
 
@@ -90,12 +90,12 @@ class ReauthenticatePasskeyForm(_ReadableCredential, allauth_forms.Reauthenticat
 
 
 class LoginPasskeyForm(_ReadableCredential, allauth_forms.LoginWebAuthnForm):
-    """A passkey in place of name and password, where its owner wanted that of it."""
+    """A passkey in place of name and password, where its owner has allowed that."""
 
     credential = CredentialField()
 
     def clean_credential(self) -> Any:
-        """As allauth's; a passkey that was kept as a second factor is none without the first."""
+        """As allauth's; refuses a passkey that was registered as a second factor."""
         found = super().clean_credential()
         if found.wrap().is_passwordless is not True:
             raise forms.ValidationError(_("This passkey is a second factor. Sign in with name and password first."))

@@ -16,10 +16,10 @@ LISTINGS = """
     ) AS l
     LEFT JOIN LATERAL (
         SELECT c."interval", c.open_time, c.close, c.close_time, c.knowledge_time
-        FROM (SELECT unnest(%(intervals)s::text[]) AS "interval") AS asked
+        FROM (SELECT unnest(%(intervals)s::text[]) AS "interval") AS wanted
         CROSS JOIN LATERAL (
             SELECT * FROM records.candles AS own
-            WHERE own.listing_id = l.listing_id AND own."interval" = asked."interval"
+            WHERE own.listing_id = l.listing_id AND own."interval" = wanted."interval"
             ORDER BY own.open_time DESC LIMIT 1
         ) AS c
         ORDER BY c.close_time DESC, c."interval" LIMIT 1
@@ -38,14 +38,14 @@ BEHIND = """
 GAP_COUNT = "(SELECT coalesce(sum(g.missing), 0) FROM cleaned.gaps AS g WHERE g.listing_id = l.listing_id)"
 INTERVALS = ("1d", "7d", "12h", "8h", "6h", "4h", "2h", "1h", "30m", "15m", "5m", "3m", "1m", "1s")
 INTERVALS_OF = """
-    SELECT asked."interval" FROM unnest(%(intervals)s::text[]) AS asked ("interval")
+    SELECT wanted."interval" FROM unnest(%(intervals)s::text[]) AS wanted ("interval")
     WHERE EXISTS (
-        SELECT FROM records.candles AS c WHERE c.listing_id = %(listing_id)s AND c."interval" = asked."interval"
+        SELECT FROM records.candles AS c WHERE c.listing_id = %(listing_id)s AND c."interval" = wanted."interval"
     )
 """
-# Each bar in the version of then: what replaced another answer's is known from the answer that shows it. A version
-# that nothing replaced (it was withdrawn or left out) was there until it went. Written out, since PostgreSQL
-# calls a function with a query in it for each row.
+# Each bar in the version that was known: one that replaced another fetch's is known from its own fetch on. A version
+# without a successor (it was withdrawn or excluded) was known until it was removed. Not a function of SQL: PostgreSQL
+# would call one with a query in it for each row.
 KNOWN_FROM = """
     CASE
         WHEN EXISTS (
@@ -60,9 +60,9 @@ KNOWN_FROM = """
     END
 """
 COLUMNS = "v.open_time, v.close_time, v.open, v.high, v.low, v.close, v.volume, v.fetch_id, v.recorded_at"
-# The averages are over the closes that the table shows, and as many before the first one as they need: the stored
-# features are per session and in the shares after later splits, which are other prices than these.
-# numeric, since PostgreSQL adds up a moving frame of doubles again at each bar.
+# The averages are over the closes that the table shows, and over as many before the first as they need. The stored
+# features would not fit: they are per session, and in shares after later splits. The closes become numeric, since
+# PostgreSQL sums a moving frame of doubles again at each bar.
 BARS = f"""
     WITH current_page AS (
         SELECT {COLUMNS}, v.knowledge_time FROM records.candles AS v
@@ -258,10 +258,10 @@ def read_intervals(listing_id: int) -> list[str]:
 
 
 def read_share_ratio(listing_id: int, fetch_id: int, at: datetime) -> float:
-    """How many shares of now one share is that a stored row is in; 1 where no split came since. One query.
+    """How many of today's shares one share of a stored row is; 1 where no split followed. One query.
 
     Args:
-        fetch_id: that the row is of.
+        fetch_id: the row's.
         at: when its bar opens or its dividend is known.
     """
     found = read_one(_ShareRatio, SHARE_RATIO, listing_id=listing_id, fetch_id=fetch_id, at=at)
@@ -281,10 +281,10 @@ def read_marks(listing_id: int, first: datetime, last: datetime) -> list[Mark]:
 
 
 def read_news(listing_id: int, first: datetime, last: datetime) -> list[NewsItem]:
-    """Articles that became known between two instants, newest first. The table of dbt must be there."""
+    """Articles that became known between two instants, newest first. dbt must have made their table."""
     return read(NewsItem, NEWS, listing_id=listing_id, first=first, last=last)
 
 
 def read_gaps(listing_id: int) -> list[Gap]:
-    """What is missing, newest first. The table of dbt must be there."""
+    """The gaps of a listing, newest first. dbt must have made their table."""
     return read(Gap, GAPS, listing_id=listing_id)

@@ -1,4 +1,4 @@
-"""Articles as they were known at an instant: what an editor changed later is not shown before it was known."""
+"""Articles as they were known at an instant, without changes that an editor made later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ KNOWN_FROM = "records.article_known_from(a.source, a.article_id, a.recorded_at, 
 IS_EDITED = """EXISTS (
     SELECT FROM records.article_revisions AS r WHERE r.source = a.source AND r.article_id = a.article_id
 )"""
-# Every version with the time at which it was known. The same bytes parsed again may say a later time than was read at
-# first: then none of the versions of that fetch was known before.
+# Every version with the time from which it was known. The same bytes, parsed again, may have a later time than at
+# first: then no version of that fetch was known before it.
 VERSIONS = f"""
     SELECT v.*, max(v.own_known_at) OVER (PARTITION BY v.source, v.article_id, v.fetch_id) AS known_at
     FROM (
@@ -93,7 +93,7 @@ DUPLICATES_OF = f"""
             %(known_at)s::timestamptz AS known_at
     ) AS a CROSS JOIN LATERAL ({DUPLICATES}) AS others
 """
-# Of the version that is shown: a listing that an editor added later was not mentioned before.
+# Only of the version that is shown: an editor may have added a listing later.
 LISTINGS = """
     SELECT array_agg(l.listing_id ORDER BY l.venue, l.symbol) AS listing_ids,
         array_agg(l.venue || ':' || l.symbol ORDER BY l.venue, l.symbol) AS listing_names
@@ -130,8 +130,10 @@ LISTINGS_NAMED = """
 
 @dataclass(frozen=True)
 class Article:
-    """A version of an article, from `known_at` on. `positive` and `negative` count words of the model's lists, in its
-    title and summary as they were first read; None where no run read them yet. A listing is one that it mentions.
+    """A version of an article, known from `known_at` on.
+
+    `positive` and `negative` count the words of the model's lists in its first title and summary; None until a run has
+    counted them. `listings` are those that it mentions.
     """
 
     source: str

@@ -1,8 +1,8 @@
 """The trial ledger: every set of parameters ever run on some data counts against the best of them.
 
-Deflating by the trials one remembers flatters; this remembers all. A rerun of the same code with the same parameters
-and options on the same data is not a new trial. Without a database the ledger is a file of JSON lines for each data
-set, beside the cache; with one, a table with the same interface.
+A Sharpe ratio that is deflated only by remembered trials is too high, so the ledger keeps all. A rerun of the same code
+with the same parameters and options on the same data is not a new trial. Without a database the ledger is a file of
+JSON lines for each data set, beside the cache; with one, a table with the same interface.
 """
 
 import hashlib
@@ -24,8 +24,11 @@ NAME = re.compile(r"[0-9A-Za-z_-]{1,128}")
 class Trial:
     """One set of parameters run on one set of data.
 
-    sharpe: per period, None where the account did not vary; n: returns it was taken from; recorded_at: int microseconds
-    UTC. parameters and options (fees, fills, sizes: what else changes the result) hold what JSON can.
+    Args:
+        sharpe: per period; None where the account did not vary.
+        n: how many returns it is computed from.
+        options: fees, fills, sizes: whatever else changes the result. Like `parameters` it holds what JSON can.
+        recorded_at: microseconds UTC.
     """
 
     data_hash: str
@@ -41,7 +44,7 @@ class Trial:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 over what makes it that trial: data, code, parameters, options."""
+        """SHA-256 of data, code, parameters and options, which identify the trial."""
         identity = [self.data_hash, self.code_hash, dict(self.parameters), dict(self.options)]
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -51,7 +54,7 @@ class TrialLedger(Protocol):
     """Where trials are kept."""
 
     def record(self, trials: Sequence[Trial]) -> int:
-        """Keep those not there yet; how many these were."""
+        """Record the trials that are new; returns how many."""
 
     def of_data(self, data_hash: str) -> list[Trial]:
         """Every trial ever run on the data, oldest first."""
@@ -64,9 +67,9 @@ class FileTrialLedger:
         self.folder = folder
 
     def record(self, trials: Sequence[Trial]) -> int:
-        """Keep those not there yet; how many these were.
+        """Record the trials that are new; returns how many.
 
-        Under a file lock, in one write, flushed to disk. A line that a crash cut short is left behind and not read.
+        Under a file lock, in one write, flushed to disk. A line that a crash cut short stays in the file, unread.
         """
         by_data: dict[str, dict[str, Trial]] = {}
         for trial in trials:
@@ -74,7 +77,7 @@ class FileTrialLedger:
         return sum(self._append(data_hash, keyed) for data_hash, keyed in by_data.items())
 
     def of_data(self, data_hash: str) -> list[Trial]:
-        """Every trial ever run on the data, oldest first; none where the data are not known."""
+        """Every trial ever run on the data, oldest first; none for unknown data."""
         return [Trial(**row) for _, row in _rows(self._file(data_hash))]
 
     def _append(self, data_hash: str, keyed: dict[str, Trial]) -> int:
@@ -96,7 +99,7 @@ class FileTrialLedger:
 
 
 def sharpes(trials: Sequence[Trial]) -> list[float | None]:
-    """What `significance.variance_of_trials` takes; how many trials there are is its length."""
+    """The Sharpe ratio of each trial, as `significance.variance_of_trials` takes them."""
     return [trial.sharpe for trial in trials]
 
 
@@ -107,7 +110,7 @@ def _line(trial: Trial) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A figure that is not a number is null."""
+    """The value; None for a float that JSON has no number for."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -16,7 +16,7 @@ from strades_pipelines.engine.rates import Rates
 from strades_pipelines.strategy.events import microseconds
 
 FIELDS = (TIME, "base", "quote", "rate")
-# Markets of currencies have holidays, and a file may have a rate a month: one that ends earlier is of another time.
+# How old the last rate may be: currency markets have holidays, and a file may have one rate a month.
 MOST_AGE = 31 * 86_400_000_000
 MOST_RATE = 1e12
 
@@ -35,7 +35,7 @@ class RateFile:
             first, last: when the first bar opens and the last is known (microseconds UTC) that are to be converted.
 
         Raises:
-            BadInput: the file has no such pair, or not of that time.
+            BadInput: the file has no such pair, or its rates do not cover that time.
         """
         direct, inverse = self.pairs.get((currency, home)), self.pairs.get((home, currency))
         if direct is None and inverse is None:

@@ -2,7 +2,7 @@
 
 What is small is parsed in this process: the readers take time in proportion to a body, but for the parts of feedparser
 and of libxml2's HTML reader that do not. What is larger is parsed in a process of its own, since libxml2 and Arrow
-cannot be interrupted from within. A child costs about a second, so that usual bodies stay here.
+cannot be interrupted from within. A child costs about a second, so bodies of the usual size stay here.
 """
 
 import copyreg
@@ -49,7 +49,7 @@ def parse_bounded(
     answered_at: datetime | None = None,
     seconds: float = PARSE_SECONDS,
 ) -> Parsed:
-    """`parse`, ended after `seconds` where the body is large; whatever goes wrong is told as a refusal of this body.
+    """`parse`, ended after `seconds` where the body is large; any failure is raised as a refusal of the body.
 
     Raises:
         BodyRefused: as `parse` does, or it takes too long (the line begins with `TOO_COSTLY`), or its reader fails.
@@ -71,7 +71,7 @@ def parse_bounded(
     except subprocess.TimeoutExpired:
         raise BodyRefused(f"{TOO_COSTLY} {seconds:g} s, was one of {len(body)} bytes that cannot") from None
     begin_nothing_more_if_requested()
-    if -done.returncode in SIGNALS:  # somebody stops the reader: that says nothing about the body
+    if -done.returncode in SIGNALS:  # a stop of the reader says nothing about the body
         raise RuntimeError(f"the reader of a body of {len(body)} bytes was stopped by a signal")
     if done.returncode != 0:
         raise BodyRefused(f"expected a body that can be read, was one whose reader ended with {done.returncode}")
@@ -94,7 +94,7 @@ def _parse_or_refuse(
     except Exception as error:  # a fault of a reader concerns the body that shows it, not its neighbours
         raise BodyRefused(
             f"expected a body that can be read, was one that fails: {type(error).__name__}: {error}"
-        ) from (error)
+        ) from error
 
 
 def _answer_parent() -> None:

@@ -211,7 +211,7 @@ def _store(
         summary.tables[SPLIT_ADJUSTMENTS.table] += loaded
     crash_point("records.copied")
     store_rejects(cursor, outcomes, choice, now)
-    store_parses(cursor, outcomes, now, changed=_rows_written(summary) > stored_before)
+    store_parses(cursor, outcomes, choice, now, changed=_rows_written(summary) > stored_before)
     for outcome in outcomes:
         summary.rejects += len(outcome.rejects)
         if outcome.error is None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from strades_pipelines.database.bulk import load
-from strades_pipelines.ingestion.parse import PARSER_VERSION
 from strades_pipelines.ingestion.pending import Choice, any_of
 from strades_pipelines.ingestion.stored_rows import Outcome
 
@@ -42,7 +41,9 @@ def store_rejects(cursor: "Cursor", outcomes: Iterable[Outcome], choice: Choice,
     load(cursor, "records.rejects", table, key=("fetch_id", "location", "reason"), now=now)
 
 
-def store_parses(cursor: "Cursor", outcomes: Iterable[Outcome], now: datetime, *, changed: bool) -> None:
+def store_parses(
+    cursor: "Cursor", outcomes: Iterable[Outcome], choice: Choice, now: datetime, *, changed: bool
+) -> None:
     """Store what became of each body: the cursor of the loads. Commits nothing.
 
     Args:
@@ -51,7 +52,7 @@ def store_parses(cursor: "Cursor", outcomes: Iterable[Outcome], now: datetime, *
     rows = [
         {
             "fetch_id": outcome.fetch.fetch_id,
-            "parser_version": PARSER_VERSION,
+            "parser_version": choice.parser_version,
             "outcome": "parsed" if outcome.error is None else "refused",
             "error": outcome.error,
             "records": outcome.records,

@@ -1,4 +1,4 @@
-"""The heat map of a sweep: over its first two parameters, the best of the others in each cell; a page and a text."""
+"""The heat map of a sweep over two parameters, as a page and as text; each cell is the best over the others."""
 
 import os
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class HeatMap:
 
 
 def heat_map(swept: Swept) -> HeatMap:
-    """Of the two parameters with the most values; the rest is at its best in each cell."""
+    """Map the two parameters with the most values; each cell has the best result over all others."""
     names = list(swept.varied)
     lengths = [len(values) for values in swept.varied.values()]
     chosen = sorted(sorted(range(len(names)), key=lambda k: -lengths[k])[:2])
@@ -81,7 +81,7 @@ def _style(part: float) -> Style:
 
 
 def write_page(swept: Swept, file: Path) -> None:
-    """One page that works offline, whole or not at all."""
+    """Write one page that works offline. The file is replaced in one step."""
     from plotly.graph_objects import Figure, Heatmap  # type: ignore[import-untyped]
 
     drawn = heat_map(swept)

@@ -41,11 +41,12 @@ class Template:
 
 
 @dataclass
-class Laid:
-    """A strategy laid out, and what is known of the rows that its run wrote.
+class LaidOut:
+    """A strategy laid out in arrays, and counts of the rows that its run wrote.
 
-    `columns`: of its indicators, in each block; None where they are not updated ahead. `code` and `table`: of the block
-    that it is stepped through.
+    Args:
+        columns: of its indicators, for each block; None where they are not updated ahead.
+        code, table: of the block that it is stepped through.
     """
 
     template: Template
@@ -65,7 +66,7 @@ class Laid:
         self.fills, self.finite = self.fills + counts.fills, self.finite and counts.finite
 
     def summarize(self) -> RunSummary:
-        """What it came to, after the last block."""
+        """End the run after the last block, and summarize it."""
         self.code.end(self.floats, self.integers, self.table)
         self.count()
         tally, entry = Tally(0.0), self.template.tally
@@ -78,7 +79,7 @@ class CompiledSets:
     """Steps strategies of one class through the same blocks, in one thread.
 
     Args:
-        alone: what the strategies' own Python code, and what reads their modules, runs in.
+        python_lock: held while a strategy's own Python code runs, or its modules are read.
     """
 
     def __init__(
@@ -87,28 +88,29 @@ class CompiledSets:
         terms: Terms,
         cache: Path,
         shared: SharedColumns,
-        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
+        python_lock: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self._bars, self._terms, self._cache, self._shared, self._alone = bars, terms, cache, shared, alone
+        self._bars, self._terms, self._cache, self._shared = bars, terms, cache, shared
+        self._python_lock = python_lock
         self._templates: dict[Shape, Template] = {}
         self._packed: dict[Shape, Packer] = {}  # engines that wait for nothing, the strategy apart
         self._start: Engine | None = None
         self._others: set[int] = set()  # the ids of all objects of `_start` but the strategy's
 
     def compile(self, strategy: Strategy, blocks: Sequence[Columns]) -> None:
-        """See whether it compiles.
+        """Compile the strategy for these blocks.
 
         Raises:
             NotCompilable: with the file, line and reason.
         """
         engine = self._engine(strategy)
         steps = CompiledSteps(engine, self._cache)
-        ahead = self._ends_alone(strategy) and bool(self._ahead(engine, blocks))
+        ahead = self._needs_no_end_hooks(strategy) and bool(self._ahead(engine, blocks))
         for kinds in {block.kinds for block in blocks}:
             steps.compile(kinds, ahead=ahead)
 
     def run(self, makers: Sequence[Callable[[], Strategy]], blocks: Sequence[Columns]) -> Iterator[RunSummary]:
-        """What each strategy comes to.
+        """Run each strategy; yields the summary of each run.
 
         What Python does for a strategy it does for all of them at once, before and after compiled code runs: after it
         has read a hundred thousand bars, Python's own data is no longer in the processor's cache.
@@ -119,12 +121,12 @@ class CompiledSets:
         """
         laid = []
         for make in makers:
-            with self._alone():
+            with self._python_lock():
                 strategy = make()
-                ends_alone = self._ends_alone(strategy)
-                laid += [self._lay_out(strategy, blocks)] if ends_alone else []
-            if not ends_alone:
-                yield self._run_alone(make, blocks)
+                needs_no_end_hooks = self._needs_no_end_hooks(strategy)
+                laid += [self._lay_out(strategy, blocks)] if needs_no_end_hooks else []
+            if not needs_no_end_hooks:
+                yield self._run_apart(make, blocks)
         if not laid:
             return
         for one in laid:
@@ -134,20 +136,20 @@ class CompiledSets:
         for one in laid:
             yield one.summarize() if blocks else RunSummary(one.template.steps.engine.valuation.tally, 0, True)
 
-    def _ends_alone(self, strategy: Strategy) -> bool:
-        """Whether nothing of it is asked for when the last instant ends."""
+    def _needs_no_end_hooks(self, strategy: Strategy) -> bool:
+        """Whether a strategy has no hook that runs after the last event: no timer, no stop."""
         cls = type(strategy)
         return cls.on_timer is Strategy.on_timer and cls.on_stop is Strategy.on_stop
 
     def _ahead(self, engine: Engine, blocks: Sequence[Columns]) -> tuple[Ahead, ...]:
-        """What of a strategy is updated ahead: where there are bars alone."""
-        bars_alone = all(block.kinds == (BAR,) for block in blocks)
-        return find_ahead(shape_of(engine.state.strategy), engine.account.size == 1, self._cache) if bars_alone else ()
+        """The indicators that are updated before the engine runs; none where there are other events than bars."""
+        only_bars = all(block.kinds == (BAR,) for block in blocks)
+        return find_ahead(shape_of(engine.state.strategy), engine.account.size == 1, self._cache) if only_bars else ()
 
     def _columns(
         self, template: Template, strategy: Strategy, blocks: Sequence[Columns]
     ) -> Sequence[Sequence[Floats] | None]:
-        """What the indicators that are updated ahead come to in each block; None where there are none, or one fails."""
+        """The columns of those indicators in each block; None where there are none, or where one fails."""
         found: list[list[Floats]] = [[] for _ in blocks]
         for one in template.ahead:
             made = one.columns_of(strategy, blocks, self._shared)
@@ -161,8 +163,8 @@ class CompiledSets:
         engine.start()
         return engine
 
-    def _run_alone(self, make: Callable[[], Strategy], blocks: Sequence[Columns]) -> RunSummary:
-        with self._alone():
+    def _run_apart(self, make: Callable[[], Strategy], blocks: Sequence[Columns]) -> RunSummary:
+        with self._python_lock():
             engine = self._engine(make())
             steps = CompiledSteps(engine, self._cache, Counts)
             for block in blocks:
@@ -170,11 +172,11 @@ class CompiledSets:
         counts = _cleared(steps)
         for block in blocks:
             steps(block)
-        with self._alone():
+        with self._python_lock():
             steps.close()
             return summarize(engine, counts.fills, counts.finite)
 
-    def _lay_out(self, strategy: Strategy, blocks: Sequence[Columns]) -> Laid:
+    def _lay_out(self, strategy: Strategy, blocks: Sequence[Columns]) -> LaidOut:
         start = self._started(strategy)
         shape = shape_of(strategy)
         if shape not in self._templates:
@@ -187,16 +189,16 @@ class CompiledSets:
             packer.fill(strategy, template.strategy.shape, template.strategy.f, template.strategy.n)
         for block in blocks:
             template.steps.compile(block.kinds, ahead=bool(template.ahead))
-        return Laid(template, strategy, *packer.arrays())
+        return LaidOut(template, strategy, *packer.arrays())
 
-    def _step(self, laid: Sequence[Laid], number: int, block: Columns) -> None:
-        """Step all of them through a block, as far as the journal of each has room, in one call."""
+    def _step(self, laid: Sequence[LaidOut], number: int, block: Columns) -> None:
+        """Step all of them through a block in one call, each as far as its journal has room."""
         rows, errors = np.zeros((len(laid), WIDTH), np.int64), np.zeros(len(laid), np.int64)
         for k, one in enumerate(laid):
             columns, steps = one.columns[number], one.template.steps
             computed = [column.ctypes.data for column in columns or ()]
             fails_ahead = bool(one.template.ahead) and columns is None
-            with self._alone() if fails_ahead else nullcontext():
+            with self._python_lock() if fails_ahead else nullcontext():
                 one.code = steps.compile(block.kinds, ahead=columns is not None)
             one.table = np.array(block.addresses + steps.reserves.addresses + computed, np.int64)
             f, n, error = one.floats.ctypes.data, one.integers.ctypes.data, errors.ctypes.data + errors.itemsize * k
@@ -210,7 +212,7 @@ class CompiledSets:
                 one.count()
 
     def _started(self, strategy: Strategy) -> Engine:
-        """An engine at its beginning, with this strategy; one serves all, unless a strategy asks before it begins."""
+        """A started engine with this strategy. All share one, unless a strategy asks for something when it starts."""
         if self._start is None or _has_asked(self._start):
             self._start = self._engine(strategy)
             with refusing():

@@ -1,4 +1,4 @@
-"""Sizes of the parts, and what is said of a disk that fills up."""
+"""Sizes of the parts, and the findings about a disk that fills up."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,13 +31,13 @@ def nights(*sizes: int) -> list[tuple[datetime, int]]:
     return [(NOW - (len(sizes) - 1 - n) * DAY, size) for n, size in enumerate(sizes)]
 
 
-def test_a_disk_with_room_is_not_spoken_of() -> None:
+def test_a_disk_with_room_gives_no_finding() -> None:
     assert disk_findings(Disk(100 * GB, 21 * GB), None, now=NOW) == []
     assert disk_findings(Disk(100 * GB, 21 * GB), 1 * GB, now=NOW) == []
     assert disk_findings(Disk(100 * GB, 21 * GB), -5 * GB, now=NOW) == []
 
 
-def test_four_fifths_are_told_and_so_is_the_day_it_will_be_full() -> None:
+def test_a_disk_that_is_four_fifths_full_is_reported_and_the_day_it_will_be_full() -> None:
     (full,) = disk_findings(Disk(100 * GB, 20 * GB), None, now=NOW)
     assert "80% full, 20.0 GB are free" in full
     (soon,) = disk_findings(Disk(100 * GB, 30 * GB), 3 * GB, now=NOW)
@@ -46,7 +46,7 @@ def test_four_fifths_are_told_and_so_is_the_day_it_will_be_full() -> None:
 
 
 @given(start=st.integers(0, 10**13), rate=st.integers(-(10**10), 10**10), days=st.integers(2, 30))
-def test_a_straight_line_is_continued(start: int, rate: int, days: int) -> None:
+def test_linear_growth_is_extrapolated(start: int, rate: int, days: int) -> None:
     history = nights(*(start + rate * day for day in range(days + 1)))
     assert daily_growth(history) == pytest.approx(rate, abs=1e-3 * abs(rate) + 1)
     assert daily_growth(history[:2]) is None
@@ -56,7 +56,7 @@ def test_a_straight_line_is_continued(start: int, rate: int, days: int) -> None:
         assert (full - NOW) / DAY == pytest.approx(10**12 / rate, rel=1e-2)
 
 
-def test_no_growth_is_made_of_nothing() -> None:
+def test_too_short_a_history_has_no_growth() -> None:
     assert daily_growth([]) is None
     assert daily_growth([(NOW, 1), (NOW, 2)]) is None
 

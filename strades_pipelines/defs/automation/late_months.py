@@ -1,4 +1,4 @@
-"""What comes late asks for its month: a payload fetched this month may bring or change a value of years ago."""
+"""Past months are recomputed when rows of theirs arrive late: a payload of today may change a value of years ago."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +14,7 @@ from strades_pipelines.partitions import MONTHS
 from strades_pipelines.resources.database import Database
 from strades_pipelines.settings import settings
 
-# A load of years is one run, not one for each of its commits; and what a run is working through is not asked for again.
+# How long no row may have come: a load of years is then one run, not one for each of its commits.
 QUIET = timedelta(minutes=2)
 # After the first `strades run` thirteen years wait. In one run they held the pools that the current month needs too, so
 # that no wallet decided for a quarter of an hour (2026-11-30); a stretch leaves them free in between.
@@ -33,40 +33,40 @@ rework_months_job = dg.define_asset_job(
     job=rework_months_job,
     minimum_interval_seconds=60,
     default_status=SENSOR_STATUS,
-    description="Asks for past months with rows not taken in yet. The data sensor keeps up with the current month.",
+    description="Requests past months that have new rows. The data sensor keeps up with the current month.",
 )
 def revision_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult | dg.SkipReason:
-    """A run for the first stretch of months; the same rows ask for the same one, once more an hour later."""
+    """Request a run for the first stretch of months. The same rows give the same run key, and another an hour later."""
     now = settings().now()
     current = now.date().replace(day=1)
     first = MONTHS.get_first_partition_window()
-    going_on = [status for status in dg.DagsterRunStatus if status not in ENDED]
-    unfinished = dg.RunsFilter(job_name=rework_months_job.name, statuses=going_on)
+    unfinished_states = [status for status in dg.DagsterRunStatus if status not in ENDED]
+    unfinished = dg.RunsFilter(job_name=rework_months_job.name, statuses=unfinished_states)
     if context.instance.get_runs_count(unfinished):
-        return dg.SkipReason("the months that were asked for last are being worked through")
+        return dg.SkipReason("the last requested months are still being recomputed")
     with database.connect() as connection:
         waiting = waiting_months(connection, first.start.date() if first else date.min, current)
         [(clock,)] = connection.execute("SELECT clock_timestamp()")
     if not waiting:
-        return dg.SkipReason("every row of a past month was taken in")
+        return dg.SkipReason("no past month has new rows")
     if clock - max(waiting.values()) < QUIET:
         return dg.SkipReason("rows of past months are still coming in")
-    asked = [
+    requests = [
         _request(start, end, max(at for month, at in waiting.items() if start <= month <= end), now)
         for start, end in stretches(list(waiting), longest=LONGEST_STRETCH)
     ]
-    first_of_them = _next(context.instance, asked)
-    if first_of_them is None:
-        return dg.SkipReason("every stretch of past months was asked for, or its run is about to be retried")
-    return dg.SensorResult(run_requests=[first_of_them])
+    next_request = _next_request(context.instance, requests)
+    if next_request is None:
+        return dg.SkipReason("a run was requested for every stretch of past months, or is about to be retried")
+    return dg.SensorResult(run_requests=[next_request])
 
 
-def _next(instance: dg.DagsterInstance, asked: Sequence[dg.RunRequest]) -> dg.RunRequest | None:
-    """The first stretch that was not asked for yet; None also while the run of one before it is about to be retried.
+def _next_request(instance: dg.DagsterInstance, requests: Sequence[dg.RunRequest]) -> dg.RunRequest | None:
+    """The first request without a run; None also while an earlier run is about to be retried.
 
-    A month's models are trained on the months before it: what comes after a stretch waits for it, unless that failed.
+    A month's models are trained on the months before it, so a stretch waits for the one before it, unless that failed.
     """
-    for request in asked:
+    for request in requests:
         runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: request.run_key or ""}))
         if not runs:
             return request

@@ -1,4 +1,4 @@
-"""What Dagster's instance knows of runs, schedules and ticks, in the words of the agenda."""
+"""Runs, schedules and ticks of Dagster's instance, as rows of the agenda."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ FIRST, LAST, ONE = "dagster/asset_partition_range_start", "dagster/asset_partiti
 
 
 def runs(instance: dg.DagsterInstance, since: datetime | None) -> list[Run]:
-    """The runs that changed since, newest first, all of them, read a thousand at a time."""
+    """All runs that changed since then, newest first; read in pages of a thousand."""
     found: list[Run] = []
     page: Sequence[dg.RunRecord] = ()
     while not found or len(page) == MOST:
@@ -49,9 +49,9 @@ def _run(record: dg.RunRecord) -> Run:
 def schedules(
     states: "list[InstigatorState]", sources: Sources, overrides: Sequence[ScheduleOverride] = ()
 ) -> list[Schedule]:
-    """The schedules of Sources.json and whatever else Dagster has a state of; the newest state and override count.
+    """The schedules of Sources.json, and every schedule and sensor that Dagster has a state of.
 
-    The state of a schedule has the times of when it was switched on.
+    The newest state and override count. A state has the cron times of when the schedule was switched on.
     """
     newest = newest_overrides(overrides)
     default = "RUNNING" if SCHEDULE_STATUS is dg.DefaultScheduleStatus.RUNNING else "STOPPED"
@@ -71,11 +71,11 @@ def schedules(
         kind = "schedule" if state.instigator_type is InstigatorType.SCHEDULE else "sensor"
         status = "STOPPED" if state.status is InstigatorStatus.STOPPED else "RUNNING"
         found[name] = Schedule(name, kind, cron, status, bool(known and known.releases))
-    return sorted(found.values(), key=lambda one: one.name)
+    return sorted(found.values(), key=lambda schedule: schedule.name)
 
 
 def _cron(data: object) -> str | None:
-    """Its one expression; a list of several is not planned."""
+    """The cron expression of a schedule's state; None where it has several."""
     found = data.cron_schedule if isinstance(data, ScheduleInstigatorData) else None
     return found if isinstance(found, str) else None
 
