@@ -16,6 +16,7 @@ from benchmarks import (
     minutes,
     relations,
     run,
+    trade_bars,
     universe,
 )
 
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "minutes": minutes.main,
     "relations": relations.main,
     "run": run.main,
+    "trade_bars": trade_bars.main,
     "universe": universe.main,
 }
 
