@@ -19,6 +19,7 @@ from benchmarks import (
     run,
     run_queue,
     stream_latency,
+    trade_bars,
     universe,
 )
 
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "run": run.main,
     "run_queue": run_queue.main,
     "stream_latency": stream_latency.main,
+    "trade_bars": trade_bars.main,
     "universe": universe.main,
 }
 

@@ -6,21 +6,20 @@ newest first, at most 300 a request, from `start` to `end` (ISO 8601); trades ar
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.candles import bars_until
 from sandbox.gateio import decimal
 from sandbox.market import PAIRS, SIZE_DECIMALS, Pair
 from sandbox.tape import Quote, Trade, quote_after, trades_newest_first
-from sandbox.world import MICROSECOND, Reply, World, json_reply, microseconds
+from sandbox.world import MICROSECOND, Reply, World, iso, json_reply, microseconds
 
 HOST = "api.exchange.coinbase.com"
 PRODUCTS = {symbol.replace("_", "-"): pair for symbol, pair in PAIRS.items()}
 GRANULARITIES = ("60", "300", "900", "3600", "21600", "86400")
 MAXIMUM_CANDLES = 300
 MAXIMUM_TRADES = 1_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RefusedError(Exception):
@@ -93,7 +92,7 @@ def trade_row(pair: Pair, trade: Trade) -> dict[str, object]:
         "side": "sell" if trade.buy else "buy",
         "size": decimal(trade.size * 10 ** (8 - SIZE_DECIMALS), 8),
         "price": decimal(trade.price * 10 ** (8 - pair.price_decimals), 8),
-        "time": _iso(trade.time),
+        "time": iso(trade.time),
     }
 
 
@@ -114,12 +113,7 @@ def ticker_row(pair: Pair, quote: Quote) -> dict[str, object]:
         "best_ask": quote.ask * price,
         "best_ask_size": quote.ask_size * size,
     }
-    return {name: decimal(number, 8) for name, number in numbers.items()} | {"time": _iso(quote.time)}
-
-
-def _iso(time: int) -> str:
-    """Microseconds since the epoch as the venue writes times."""
-    return (EPOCH + timedelta(microseconds=time)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return {name: decimal(number, 8) for name, number in numbers.items()} | {"time": iso(quote.time)}
 
 
 def _time(query: Mapping[str, str], name: str) -> int:

@@ -1,4 +1,4 @@
-"""Kraken's spot API over the synthetic market: `api.kraken.com/0/public/{OHLC,Trades}`.
+"""Kraken's spot API over the synthetic market: `api.kraken.com/0/public/{OHLC,Trades,Ticker}`.
 
 Bodies and errors are as the provider sends them. Every answer is `{"error": [...], "result": {...}}`; errors have HTTP
 status 200. Bars are `[t, o, h, l, c, vwap, volume, count]`: the newest 720 whatever `since` is, the last one still
@@ -11,11 +11,12 @@ from typing import Any
 from sandbox.candles import Bar, bars_until
 from sandbox.gateio import decimal
 from sandbox.market import MINUTE, PAIRS, SIZE_DECIMALS, TRADES_PER_MINUTE, Pair
-from sandbox.tape import Trade, trades_newest_first, trades_oldest_first
-from sandbox.world import MICROSECOND, Reply, World, json_reply, microseconds
+from sandbox.tape import Quote, Trade, newest_quote, trades_newest_first, trades_oldest_first
+from sandbox.world import MICROSECOND, Reply, World, iso, json_reply, microseconds
 
 HOST = "api.kraken.com"
 SYMBOLS = {symbol.replace("_", "").replace("BTC", "XBT"): pair for symbol, pair in PAIRS.items()}
+STREAM_SYMBOLS = {symbol.replace("_", "/"): pair for symbol, pair in PAIRS.items()}  # REST takes them too
 INTERVALS = ("1", "5", "15", "30", "60", "240", "1440", "10080")
 BARS = 720
 MAXIMUM_TRADES = 1_000
@@ -28,13 +29,14 @@ class RefusedError(Exception):
 
 def answer(world: World, path: str, query: Mapping[str, str]) -> Reply:
     """Answer `path` (below the host) of the venue's API."""
-    endpoints = {"0/public/OHLC": ohlc, "0/public/Trades": trades}
+    endpoints = {"0/public/OHLC": ohlc, "0/public/Trades": trades, "0/public/Ticker": ticker}
     try:
         if path not in endpoints:
             raise RefusedError("EGeneral:Unknown method")
-        if query.get("pair") not in SYMBOLS:
+        symbol = query.get("pair", "").replace("/", "").replace("BTC", "XBT")
+        if symbol not in SYMBOLS:
             raise RefusedError("EQuery:Unknown asset pair")
-        return json_reply({"error": [], "result": endpoints[path](world, query["pair"], query)})
+        return json_reply({"error": [], "result": endpoints[path](world, symbol, query)})
     except RefusedError as refused:
         return json_reply({"error": [str(refused)]}, status=404 if path not in endpoints else 200)
 
@@ -95,8 +97,42 @@ def trade_row(pair: Pair, trade: Trade) -> list[Any]:
         "b" if trade.buy else "s",
         "m",
         "",
-        trade.number,
+        trade.sequence,
     ]
+
+
+def ticker(world: World, symbol: str, query: Mapping[str, str]) -> dict[str, Any]:
+    """Best bid and ask: each its price, the units at it rounded down to a whole one, and as they are."""
+    pair = SYMBOLS[symbol]
+    quote = newest_quote(world, pair)
+    sides = {"a": (quote.ask, quote.ask_size), "b": (quote.bid, quote.bid_size)}
+    lot = 10**SIZE_DECIMALS
+    return {
+        symbol: {
+            side: [decimal(price, pair.price_decimals), str(size // lot), decimal(size, SIZE_DECIMALS)]
+            for side, (price, size) in sides.items()
+        }
+    }
+
+
+def trade_message(pair: Pair, trade: Trade) -> dict[str, Any]:
+    """A trade as the venue's stream (v2) has it: numbers, and a time with microseconds."""
+    return {
+        "symbol": pair.symbol.replace("_", "/"),
+        "side": "buy" if trade.buy else "sell",
+        "price": trade.price / 10**pair.price_decimals,
+        "qty": trade.size / 10**SIZE_DECIMALS,
+        "ord_type": "market",
+        "trade_id": trade.sequence,
+        "timestamp": iso(trade.time),
+    }
+
+
+def ticker_message(pair: Pair, quote: Quote) -> dict[str, Any]:
+    """The best bid and ask as the venue's stream (v2) has them, without a time."""
+    tick, lot = 10**pair.price_decimals, 10**SIZE_DECIMALS
+    bid = {"bid": quote.bid / tick, "bid_qty": quote.bid_size / lot}
+    return {"symbol": pair.symbol.replace("_", "/")} | bid | {"ask": quote.ask / tick, "ask_qty": quote.ask_size / lot}
 
 
 def _number(query: Mapping[str, str], name: str, default: int = 0) -> int:

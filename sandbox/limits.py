@@ -2,7 +2,8 @@
 
 Gate.io: 200 requests in 10 s per endpoint, counted down in `X-Gate-RateLimit-*` headers. Yahoo: 2,000 an hour (measured
 by users; nothing is published). Binance: a weight of 6,000 a minute by its documentation, and what is answered here
-weighs 2 or 4. Coinbase: 10 a second. Kraken: about one a second. EDGAR: 10 a second. The others: a courtesy limit of
+weighs 2 or 4. Coinbase: 10 a second. Kraken: about one a second. Alpaca: 200 a
+minute on its free plan. EDGAR: 10 a second. The others: a courtesy limit of
 the sandbox (nothing is published).
 """
 
@@ -28,6 +29,7 @@ LIMITS = {
     "data-api.binance.vision": Limit(3_000, 60),
     "api.exchange.coinbase.com": Limit(10, 1),
     "api.kraken.com": Limit(60, 60),
+    "data.alpaca.markets": Limit(200, 60),
     "query1.finance.yahoo.com": Limit(2_000, 3_600),
     "query2.finance.yahoo.com": Limit(2_000, 3_600),
     "www.ecb.europa.eu": Limit(120, 60),

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sandbox import binance, coinbase, ecb, extra, fred, gateio, kraken, news, pages, sec, treasury, yahoo
+from sandbox import alpaca_data, binance, coinbase, ecb, extra, fred, gateio, kraken, news, pages, sec, treasury, yahoo
 from sandbox.limits import Limiter, limit_headers, too_many
 from sandbox.market_streams import stream_faults, stream_maker
 from sandbox.misbehaviour import RuleError, Rules, misbehave, rule_from
@@ -24,6 +24,7 @@ from sandbox.world import Answer, Reply, World, http_date
 from strades_pipelines.system.request_guard import RequestGuard
 
 PROVIDERS: dict[str, Answer] = {
+    alpaca_data.HOST: alpaca_data.answer,
     gateio.HOST: gateio.answer,
     binance.HOST: binance.answer,
     coinbase.HOST: coinbase.answer,

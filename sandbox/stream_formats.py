@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox import binance, coinbase, gateio
+from sandbox import alpaca_data, binance, coinbase, gateio, kraken
 from sandbox.candles import Bar
 from sandbox.market import Pair
 from sandbox.tape import Quote, Trade
 
 BINANCE_HOST = "data-stream.binance.vision"
 COINBASE_HOST = "ws-feed.exchange.coinbase.com"
+KRAKEN_HOST = "ws.kraken.com"
+ALPACA_HOST = "stream.data.alpaca.markets"
 GATE_TRADES, GATE_QUOTES, GATE_BARS = "spot.trades", "spot.book_ticker", "spot.candlesticks"
 Document = Mapping[str, Any]
 
@@ -161,10 +163,93 @@ class CoinbaseStream(StreamFormat):
         return head | coinbase.ticker_row(pair, quote)
 
 
+class KrakenStream(StreamFormat):
+    """Kraken's WebSocket v2: several records of one symbol may be in a message; here each has its own."""
+
+    def receive(self, document: Document, now: int) -> list[object] | None:
+        """Subscriptions to trades and to the ticker, answered symbol by symbol."""
+        params = document.get("params")
+        if document.get("method") != "subscribe" or not isinstance(params, dict):
+            return None
+        channel, symbols = params.get("channel"), params.get("symbol")
+        into = {"trade": self.wanted.trades, "ticker": self.wanted.quotes}.get(str(channel))
+        answers: list[object] = []
+        for symbol in symbols if isinstance(symbols, list) else []:
+            is_known = into is not None and symbol in kraken.STREAM_SYMBOLS
+            if into is not None and is_known:
+                into.add(kraken.STREAM_SYMBOLS[symbol].symbol)
+            said = {"result": {"channel": channel, "symbol": symbol}} if is_known else {"error": "Unsupported"}
+            answers.append({"method": "subscribe", "success": is_known} | said)
+        return answers
+
+    def trade(self, pair: Pair, trade: Trade) -> object:
+        """One trade."""
+        return {"channel": "trade", "type": "update", "data": [kraken.trade_message(pair, trade)]}
+
+    def quote(self, pair: Pair, quote: Quote) -> object:
+        """Best bid and ask, without a time."""
+        return {"channel": "ticker", "type": "update", "data": [kraken.ticker_message(pair, quote)]}
+
+
+class AlpacaStream(StreamFormat):
+    """Alpaca's crypto data: a login first, then arrays of messages; one unknown symbol refuses a subscription whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_known = False
+
+    def open(self, query: str) -> Iterator[object]:
+        """The greeting."""
+        yield [{"T": "success", "msg": "connected"}]
+
+    def receive(self, document: Document, now: int) -> list[object] | None:
+        """The login, and subscriptions."""
+        if document.get("action") == "auth":
+            self.is_known = bool(document.get("key") and document.get("secret"))
+            return [[_ALPACA_WELCOME if self.is_known else _alpaca_error(402, "auth failed")]]
+        if document.get("action") != "subscribe":
+            return None
+        if not self.is_known:
+            return [[_alpaca_error(401, "not authenticated")]]
+        asked = {name: document.get(name, []) for name in ("trades", "quotes", "bars")}
+        if any(symbol not in alpaca_data.SYMBOLS for symbols in asked.values() for symbol in symbols):
+            return [[_alpaca_error(400, "invalid syntax")]]
+        pairs = {name: [alpaca_data.SYMBOLS[symbol].symbol for symbol in symbols] for name, symbols in asked.items()}
+        self.wanted.trades.update(pairs["trades"])
+        self.wanted.quotes.update(pairs["quotes"])
+        self.wanted.bars.update((symbol, "1m", 1) for symbol in pairs["bars"])
+        return [[{"T": "subscription"} | asked]]
+
+    def trade(self, pair: Pair, trade: Trade) -> object:
+        """As REST has it."""
+        return [_alpaca("t", pair) | alpaca_data.trade_row(pair, trade)]
+
+    def quote(self, pair: Pair, quote: Quote) -> object:
+        """As REST has it."""
+        return [_alpaca("q", pair) | alpaca_data.quote_row(pair, quote)]
+
+    def bar(self, pair: Pair, word: str, step: int, bar: Bar, now: int) -> object:
+        """As REST has it."""
+        return [_alpaca("b", pair) | alpaca_data.bar_row(pair, bar, step, now)]
+
+
+_ALPACA_WELCOME = {"T": "success", "msg": "authenticated"}
+
+
+def _alpaca_error(code: int, message: str) -> dict[str, Any]:
+    return {"T": "error", "code": code, "msg": message}
+
+
+def _alpaca(kind: str, pair: Pair) -> dict[str, Any]:
+    return {"T": kind, "S": pair.symbol.replace("_", "/")}
+
+
 FORMATS: Mapping[str, type[StreamFormat]] = {
     gateio.HOST: GateStream,
     BINANCE_HOST: BinanceStream,
     COINBASE_HOST: CoinbaseStream,
+    KRAKEN_HOST: KrakenStream,
+    ALPACA_HOST: AlpacaStream,
 }
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -54,3 +54,9 @@ def microseconds(moment: datetime) -> int:
     """Whole microseconds since the epoch, exactly."""
     delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * MICROSECOND + delta.microseconds
+
+
+def iso(time: int) -> str:
+    """Microseconds since the epoch as ISO 8601 in UTC, with microseconds and a Z."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -38,6 +38,8 @@ class ApiSpider(AnswerSpider):
         rows = resolve(document, paging.rows)
         if not isinstance(rows, list) or len(rows) != paging.size:
             return None
+        if paging.next is not None and resolve(document, paging.next) is None:
+            return None  # a token that is null says that this was the last one
         value = str(page + 1) if paging.next is None else next_value(document, paging, response.meta["page_value"])
         if paging.unit and planned.window_end and reaches(value, planned.window_end, paging.unit):
             return None

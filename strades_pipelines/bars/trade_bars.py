@@ -98,18 +98,39 @@ def complete_groups(path: Path, trades: Trades, every: Every) -> tuple[Integers,
     Raises:
         BadInput: all trades together do not make one.
     """
-    weights = {"ticks": np.ones(len(trades.time)), "volume": trades.amount, "notional": trades.price * trades.amount}
-    total = np.cumsum(weights[every.unit])
-    ends, at = [0], 0
+    ends = full_ends(trades.price, trades.amount, every)
+    if not len(ends):
+        total = weights(trades.price, trades.amount, every.unit).sum()
+        raise BadInput(f"{path}: --every: expected {every.size:g} {every.unit} or more, found {total:g}")
+    return np.append(0, ends[:-1]), int(ends[-1])
+
+
+def weights(prices: Floats, amounts: Floats, unit: str) -> Floats:
+    """What each trade adds to a bar of ticks, volume or notional, shape (n,)."""
+    return {"ticks": np.ones_like(prices), "volume": amounts, "notional": prices * amounts}[unit]
+
+
+def full_ends(prices: Floats, amounts: Floats, every: Every) -> Integers:
+    """Behind which trades a bar of so many ticks, such a volume or so much money is full, oldest first.
+
+    A trade that fills a bar belongs to it whole.
+
+    Args:
+        prices, amounts: of n trades in their order.
+        every: with a unit.
+    """
+    if every.unit == "ticks":
+        return np.arange(int(every.size), len(prices) + 1, int(every.size))
+    total = np.cumsum(weights(prices, amounts, every.unit))
+    ends: list[int] = []
+    at = 0
     while at < len(total):
         before = total[at - 1] if at else 0.0
         full = int(np.searchsorted(total, before + every.size * (1.0 - 1e-12), side="left")) + 1
         at = max(at + 1, full)  # a size below the spacing of floats at the total adds nothing to it
         if at <= len(total):
             ends.append(at)
-    if len(ends) == 1:
-        raise BadInput(f"{path}: --every: expected {every.size:g} {every.unit} or more, found {total[-1]:g}")
-    return np.array(ends[:-1]), ends[-1]
+    return np.array(ends, np.int64)
 
 
 def with_empty(path: Path, length: int, opens: Integers, stops: Integers | None) -> tuple[Integers, Integers]:

@@ -119,7 +119,8 @@ class Field:
     provider's words to ours; a word that is not there is no value. `aliases` are older names of a column; the letters
     of `remove` are taken out before the value is read, thousands marks of a number only where they stand for thousands.
     `decimal` is the mark before a number's decimals; with a comma, the dot stands for thousands. `pattern` is what the
-    whole of a label looks like: a footnote's mark makes it no other label.
+    whole of a label looks like: a footnote's mark makes it no other label. `cut_to`: a time is cut to whole `ms`, where
+    a provider's interfaces write one instant with different precision.
     """
 
     at: str | int
@@ -130,6 +131,7 @@ class Field:
     remove: str = ""
     decimal: str = "."
     pattern: str | None = None
+    cut_to: str | None = None
 
 
 @dataclass(frozen=True)

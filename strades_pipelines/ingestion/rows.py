@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -61,7 +61,9 @@ class Context:
 
     def instants(self, block: Block, name: str) -> Column:
         """The times of a field."""
-        return instants(block.cells[name], self.output.fields[name].unit)
+        field = self.output.fields[name]
+        times = instants(block.cells[name], field.unit)
+        return times if field.cut_to is None else replace(times, values=times.values // 1_000 * 1_000)
 
 
 @dataclass(frozen=True)

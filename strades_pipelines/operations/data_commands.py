@@ -45,7 +45,9 @@ def gaps(
 
 @app.command()
 def export(
-    kind: Annotated[str, typer.Argument(help="candle, trade, observation, corporate_action, article or document.")],
+    kind: Annotated[
+        str, typer.Argument(help="candle, trade, quote, observation, corporate_action, article or document.")
+    ],
     file: Annotated[Path, typer.Argument(help="The file to write: .parquet, or .csv with its metadata in FILE.json.")],
     instrument: opt.Listed = None,
     from_: opt.FromDay = None,
@@ -55,12 +57,17 @@ def export(
     own_use: Annotated[
         bool, typer.Option("--own-use", help="Also what its licence does not let you pass on: for yourself alone.")
     ] = False,
+    every: Annotated[
+        str | None,
+        typer.Option(help="Of trades their bars: 1m or another interval, 1000ticks, 50volume, 1000000notional."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write records into a file, with as of when they are, their sources, licences and hashes."""
     from strades_pipelines.operations.running import run_export
 
-    run_export(kind, file, instrument, (from_, to), (as_of, known_at), own_use=own_use, as_json=as_json)
+    days, times = (from_, to), (as_of, known_at)
+    run_export(kind, file, instrument, days, times, own_use=own_use, every=every, as_json=as_json)
 
 
 @app.command()

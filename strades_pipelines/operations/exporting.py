@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +16,14 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from strades_pipelines.bad_input import BadInput
+from strades_pipelines.bars.trade_bars import Every
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.bulk import column_types
 from strades_pipelines.datamanager.protocols import STREAM_SUFFIX, ProtocolError, load_protocol
 from strades_pipelines.ingestion.keyed_rows import without_keys
 from strades_pipelines.ingestion.record_tables import TARGETS, Target
+from strades_pipelines.ingestion.streams.bars_of_trades import bars_of_size, bars_of_trades
+from strades_pipelines.market.records import TIME
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -139,12 +142,31 @@ def _licence(name: str) -> dict[str, str]:
     return {"licence": protocol.licence, "export": protocol.export}
 
 
-def export(cursor: "Cursor", view: View, file: Path, *, own_use: bool) -> dict[str, Any]:
+def bars_of(rows: pa.Table, every: Every) -> pa.Table:
+    """Bars of exported trades, an instrument after the other.
+
+    Args:
+        every: of a time without bars that no trade is in, or of a number of trades, a volume or an amount of money.
+    """
+    made = []
+    for instrument in pc.unique(rows["instrument"]).sort().to_pylist():
+        own = rows.filter(pc.equal(rows["instrument"], instrument))
+        own = own.append_column("length", pc.utf8_length(own["trade_id"]))  # of one instant the number decides
+        own = own.sort_by([(name, "ascending") for name in ("event_time", "length", "trade_id")])
+        times = own["event_time"].cast(TIME).cast(pa.int64()).to_numpy()
+        trades = times, own["price"].to_numpy(), own["size"].to_numpy()
+        bars = bars_of_size(*trades, every) if every.unit else bars_of_trades(*trades, every.length)
+        made.append(bars.add_column(0, "instrument", pa.repeat(pa.scalar(instrument), bars.num_rows)))
+    return pa.concat_tables(made) if made else rows.slice(0, 0)
+
+
+def export(cursor: "Cursor", view: View, file: Path, *, own_use: bool, every: Every | None = None) -> dict[str, Any]:
     """Write the records of a view; returns the metadata that stand in the file (Parquet) or beside it (CSV).
 
     Args:
         file: ends with .parquet or .csv; the latter has its metadata in FILE.json.
         own_use: also records of sources whose licence does not let them be passed on; the metadata say so.
+        every: of trades: the bars of these, in place of the trades.
 
     Raises:
         BadInput: another ending, or records that may not be passed on.
@@ -156,12 +178,14 @@ def export(cursor: "Cursor", view: View, file: Path, *, own_use: bool) -> dict[s
     kept = sorted({f"{each['source']} ({each['licence']})" for each in sources if each["export"] == "own_use"})
     if kept and not own_use:
         raise BadInput(f"not to be passed on: {'; '.join(kept)}; `--own-use` writes them for yourself alone")
+    rows = rows if every is None else bars_of(rows, every)
     text = as_csv(rows)
     metadata = {
         "records": view.kind,
         "as_of": view.as_of.isoformat(),
         "known_at": view.known_at.isoformat(),
         "where": view.where,
+        **({} if every is None else {"every": asdict(every)}),
         "rows": rows.num_rows,
         "csv_sha256": hashlib.sha256(text).hexdigest(),
         "use": "own use only" if kept else "may be passed on under these licences",

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from strades_pipelines.bad_input import BadInput
+from strades_pipelines.bars.trade_bars import parse_every
 from strades_pipelines.database.backup import Manifest, back_up, signing_key
 from strades_pipelines.database.connection import adbc_connect, connect, create_databases, database_url
 from strades_pipelines.database.migrate import migrate
@@ -107,14 +108,19 @@ def run_export(
     times: tuple[str | None, str | None],
     *,
     own_use: bool,
+    every: str | None,
     as_json: bool,
 ) -> None:
     """`strades export`."""
+    bars = None if every is None else parse_every(every)
+    if bars is not None and kind != "trade":
+        raise BadInput(f"--every: expected the kind trade, was {kind[:40]!r}")
     now = _newest_time()
     as_of, known_at = instant(times[0], "--as-of", now), instant(times[1], "--known-at", now)
     prepare()
     with adbc_connect() as connection, connection.cursor() as cursor:
-        document = export(cursor, _view(kind, instrument, days, as_of, known_at), file, own_use=own_use)
+        view = _view(kind, instrument, days, as_of, known_at)
+        document = export(cursor, view, file, own_use=own_use, every=bars)
     print_result(document, as_json, [table("source protocol answers export licence", document["sources"])])
     say(f"{document['rows']:,} rows in {file}, {document['use']}")
 

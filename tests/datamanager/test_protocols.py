@@ -75,7 +75,7 @@ def test_file_must_be_called_as_its_protocol(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["nothing_here", "../gateio_candles", "", "gateio_candles.json"])
 def test_unknown_protocol_is_named_with_those_there_are(name: str) -> None:
     with pytest.raises(
-        ProtocolError, match=r"expected one of binance_candles, .*, gateio_candles, gateio_quotes, gateio_trades, "
+        ProtocolError, match=r"expected one of alpaca_.*, gateio_candles, gateio_quotes, gateio_trades, "
     ):
         load_protocol(name)
 

@@ -41,7 +41,8 @@ def of_gate(rows: Sequence[Row], every_ms: int = 0) -> Parsed:
 @pytest.mark.parametrize(
     ("file", "protocol"),
     [("gate_fetchTicker_public_spot_ticker", "gateio_quotes"),
-     ("coinbaseexchange_fetchTicker_public_spot_ticker", "coinbase_quotes")],
+     ("coinbaseexchange_fetchTicker_public_spot_ticker", "coinbase_quotes"),
+     ("kraken_fetchTicker_public_spot_ticker", "kraken_quotes")],
 )  # fmt: skip
 def test_tickers_are_what_ccxt_expects(shared_data: Path, file: str, protocol: str) -> None:
     case = json.loads((shared_data / f"expected/ccxt/{file}.json").read_text())
@@ -52,7 +53,7 @@ def test_tickers_are_what_ccxt_expects(shared_data: Path, file: str, protocol: s
 
 
 # As the venues document them.
-FRAMES: Mapping[str, Row] = {
+FRAMES: Mapping[str, Any] = {
     "gateio_quotes_stream": {
         "time": 1606293275, "time_ms": 1606293275723, "channel": "spot.book_ticker", "event": "update",
         "result": {"t": 1606293275123, "u": 48733182, "s": "BTC_USDT", "b": "19177.79", "B": "0.0003341504",
@@ -68,6 +69,14 @@ FRAMES: Mapping[str, Row] = {
         "best_bid_size": "0.46688654", "best_ask": "1285.27", "best_ask_size": "1.56637040", "side": "buy",
         "time": "2022-10-19T23:28:22.061769Z", "trade_id": 370843401, "last_size": "11.4396987",
     },
+    "kraken_quotes_stream": {
+        "channel": "ticker", "type": "snapshot",
+        "data": [{"symbol": "ALGO/USD", "bid": 0.10025, "bid_qty": 740.0, "ask": 0.10036, "ask_qty": 1361.44813783,
+                  "last": 0.10035, "volume": 997038.98383185, "vwap": 0.10148}],
+    },
+    "alpaca_crypto_trades_stream": [
+        {"T": "q", "S": "BTC/USD", "bp": 36970.37, "bs": 0.5, "ap": 36996.8, "as": 1.25, "t": "2022-01-01T10:00:00.5Z"},
+    ],
 }  # fmt: skip
 DOCUMENTED = {
     "gateio_quotes_stream": (
@@ -77,6 +86,10 @@ DOCUMENTED = {
     "coinbase_quotes_stream": (
         "ETH-USD", "37475248783", datetime(2022, 10, 19, 23, 28, 22, 61769, UTC), 1285.04, 0.46688654, 1285.27,
         1.5663704,
+    ),
+    "kraken_quotes_stream": ("ALGO/USD", "", NOW, 0.10025, 740.0, 0.10036, 1361.44813783),
+    "alpaca_crypto_trades_stream": (
+        "BTC/USD", "", datetime(2022, 1, 1, 10, 0, 0, 500000, UTC), 36970.37, 0.5, 36996.8, 1.25,
     ),
 }  # fmt: skip
 
@@ -88,7 +101,7 @@ def test_frames_are_read_as_their_venues_document_them(protocol: str) -> None:
     [row] = parsed.tables["quote"].to_pylist()
     assert (row["symbol"], row["quote_id"], row["event_time"]) == (symbol, quote_id, time)
     assert [row[name] for name in NUMBERS] == numbers
-    assert row["knowledge_basis"] == ("observed" if protocol.startswith("binance") else "stated")
+    assert row["knowledge_basis"] == ("observed" if time == NOW else "stated")
 
 
 @pytest.mark.parametrize(

@@ -144,3 +144,31 @@ def test_what_cannot_be_used_is_one_line(strades: Run, tmp_path: Path) -> None:
         answer = strades(*words)
         assert (answer.code, answer.out) == (2, ""), words
     assert list(tmp_path.glob("x.*")) == []
+
+
+def test_trades_go_out_as_bars_of_a_time_or_a_number_of_them(strades: Run, world: str, tmp_path: Path) -> None:
+    trades = [
+        {"id": number, "create_time_ms": f"{1_793_404_800_000 + 1_000 * at}", "price": price, "amount": amount,
+         "side": "buy"}
+        for number, at, price, amount in ((9, 0, "5", "1"), (10, 0, "7", "2"), (11, 30, "4", "3"), (12, 61, "6", "4"))
+    ]  # fmt: skip
+    given = {"symbol": "BTC_USDT", "venue": "gateio"}
+    body = json.dumps(trades[::-1]).encode()
+    store_body(world, body, protocol="gateio_trades", request_key="trades", given=given)
+    assert load_stored(url=world, now=NOW).refused == []
+    expected = {
+        "1m": [("5", "7", "4", "4", "6", "3"), ("6", "6", "6", "6", "4", "1")],
+        "2ticks": [("5", "7", "5", "7", "3", "2"), ("4", "6", "4", "6", "7", "2")],
+        "4volume": [("5", "7", "4", "4", "6", "3"), ("6", "6", "6", "6", "4", "1")],
+        "18notional": [("5", "7", "5", "7", "3", "2"), ("4", "6", "4", "6", "7", "2")],
+    }
+    for every, bars in expected.items():
+        file = tmp_path / "bars.csv"
+        done = strades("export", "trade", file, "--own-use", "--every", every, "--json")
+        assert (done.code, done.document["rows"], len(done.document["sources"])) == (0, 2, 1)
+        rows = list(csv.DictReader(file.open(encoding="utf-8")))
+        names = ("open", "high", "low", "close", "volume", "trade_count")
+        assert [tuple(row[name] for name in names) for row in rows] == bars
+    refused = strades("export", "candle", tmp_path / "x.csv", "--every", "2ticks")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--every: expected the kind trade, was 'candle'" in refused.err

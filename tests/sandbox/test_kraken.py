@@ -45,7 +45,7 @@ def test_pages_of_trades_lead_to_each_other_and_hold_those_of_the_other_venue(wo
     theirs = gate(world, "trades", from_=MIDNIGHT - 3_600, to=MIDNIGHT + 30, limit=1000)[::-1]
     assert len(seen) == 484
     assert [(row[6], float(row[0]), float(row[1]), row[3]) for row in seen] == [
-        (int(trade["id"]), float(trade["price"]), float(trade["amount"]), trade["side"][0]) for trade in theirs
+        (int(trade["sequence_id"]), float(trade["price"]), float(trade["amount"]), trade["side"][0]) for trade in theirs
     ]
 
 

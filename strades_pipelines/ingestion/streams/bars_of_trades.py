@@ -1,15 +1,18 @@
-"""Bars of equal lengths of time from trades: the arithmetic, and the table that follows records.trades."""
+"""Bars from trades, of a time, a number of trades, a volume or money; and the table that follows records.trades."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from strades_pipelines.bars.trade_bars import Every, full_ends
 from strades_pipelines.database.bulk import NOTHING, Loaded, load
 from strades_pipelines.database.crash import crash_point
+from strades_pipelines.ingestion.values import DAY
 from strades_pipelines.market.records import TIME
 
 if TYPE_CHECKING:
@@ -40,14 +43,55 @@ def bars_of_trades(
     """
     cells = times // step
     starts = np.flatnonzero(np.diff(cells, prepend=cells[:1] - 1)) if len(times) else np.zeros(0, np.int64)
-    ends = np.append(starts[1:], len(times)) if len(starts) else starts
     opens = cells[starts] * step
+    return _bars(opens, opens + step, prices, sizes, starts)
+
+
+def bars_of_size(
+    times: NDArray[np.int64], prices: NDArray[np.float64], sizes: NDArray[np.float64], every: Every
+) -> pa.Table:
+    """Bars of a number of trades, a volume or an amount of money, oldest first; every trade is in one.
+
+    They begin anew at each midnight (UTC), so that a day's bars are a function of its trades, whatever day came
+    before: the last of a day may be smaller. A trade that fills a bar belongs to it whole.
+
+    Args:
+        times, prices, sizes: as of `bars_of_trades`.
+        every: with a unit.
+
+    Returns:
+        As `bars_of_trades`, with `is_full`; a bar opens with its first trade and closes with its last.
+    """
+    days = times // DAY
+    borders = np.append(np.flatnonzero(np.diff(days, prepend=days[:1] - 1)), len(times))
+    ends: list[NDArray[np.int64]] = []
+    is_full: list[NDArray[np.bool_]] = []
+    for first, last in pairwise(borders.tolist()):
+        full = first + full_ends(prices[first:last], sizes[first:last], every)
+        rest = [] if len(full) and full[-1] == last else [last]
+        ends += [full, np.array(rest, np.int64)]
+        is_full += [np.ones(len(full), np.bool_), np.zeros(len(rest), np.bool_)]
+    all_ends = np.concatenate([np.zeros(0, np.int64), *ends])
+    starts = np.append(0, all_ends[:-1])[: len(all_ends)]
+    made = _bars(times[starts], times[all_ends - 1], prices, sizes, starts)
+    return made.append_column("is_full", pa.array(np.concatenate([np.zeros(0, np.bool_), *is_full])))
+
+
+def _bars(
+    opens: NDArray[np.int64],
+    closes: NDArray[np.int64],
+    prices: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    starts: NDArray[np.int64],
+) -> pa.Table:
+    """The bars of trades that begin at `starts`, each up to the next; `opens` and `closes` are their times."""
+    ends = np.append(starts[1:], len(prices)) if len(starts) else starts
     sums = (np.add.reduceat(values, starts) if len(starts) else np.zeros(0) for values in (sizes, prices * sizes))
     volume, quote_volume = sums
     return pa.table(
         {
             "open_time": pa.array(opens, pa.int64()).cast(TIME),
-            "close_time": pa.array(opens + step, pa.int64()).cast(TIME),
+            "close_time": pa.array(closes, pa.int64()).cast(TIME),
             "open": prices[starts],
             "high": np.maximum.reduceat(prices, starts) if len(starts) else np.zeros(0),
             "low": np.minimum.reduceat(prices, starts) if len(starts) else np.zeros(0),

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from strades_pipelines.datamanager.intervals import interval_seconds
-from strades_pipelines.datamanager.json_pointer import ABSENT, matches, resolve
+from strades_pipelines.datamanager.json_pointer import matches, resolve
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.sources import Instrument
 from strades_pipelines.datamanager.strict_json import JsonError, loads
+from strades_pipelines.ingestion.json_reader import cell_of
 from strades_pipelines.ingestion.streams.messages import topic_of
 from strades_pipelines.ingestion.values import instants
 
@@ -50,7 +51,7 @@ class Router:
         output = self.stream.read.outputs[0]
         field = output.fields.get(TIMES[output.kind])
         rows = "" if self.stream.messages is not None else output.rows  # of a message, which is the row itself
-        self._time = None if field is None else (f"{rows}/{field.at}", field.unit)
+        self._time = None if field is None else (rows, str(field.at), field.unit)
         is_of_bars = output.kind == "candle"
         self._steps = {each.id: interval_seconds(each.interval) * 1_000_000 for each in instruments if is_of_bars}
 
@@ -87,8 +88,10 @@ class Router:
     def _time_of(self, message: Any) -> int | None:
         if self._time is None:
             return None
-        pointer, unit = self._time
-        found = instants([None if (cell := resolve(message, pointer)) is ABSENT else cell], unit)
+        pointer, at, unit = self._time
+        rows = resolve(message, pointer)
+        row = rows[-1] if isinstance(rows, list) and rows else rows  # of several the newest
+        found = instants([cell_of(row, at) if isinstance(row, dict) else None], unit)
         return None if found.absent.any() else int(found.values[0])
 
 

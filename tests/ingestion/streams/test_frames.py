@@ -4,7 +4,6 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,6 @@ from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Instrument
 from strades_pipelines.ingestion.frame_reader import join_frames
 from strades_pipelines.ingestion.parse import parse
-from strades_pipelines.ingestion.streams.bars_of_trades import bars_of_trades
 from strades_pipelines.ingestion.streams.messages import connection_url, ping_message, subscriptions
 from strades_pipelines.ingestion.streams.recorder import BATCH_BYTES, BATCH_FRAMES
 from strades_pipelines.ingestion.streams.routing import Router
@@ -114,18 +112,3 @@ def test_messages_are_those_of_the_venues_documentation() -> None:
     assert ping_message(stream, now) == '{"time":1767225600,"channel":"spot.ping"}'
     url = connection_url(load_protocol("binance_candles"), [instrument("BTCUSDT"), instrument("ETHUSDT", "1h")])
     assert url == "wss://data-stream.binance.vision/stream?streams=btcusdt@kline_1m/ethusdt@kline_1h"
-
-
-@given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 50), st.integers(1, 9)), max_size=60))
-def test_bars_are_those_of_a_plain_loop(trades: list[tuple[int, int, int]]) -> None:
-    trades = sorted(trades, key=lambda trade: trade[0])
-    times = np.array([trade[0] for trade in trades], np.int64)
-    paid, sizes = (np.array([trade[i] for trade in trades], float) for i in (1, 2))
-    made = bars_of_trades(times, paid, sizes, 60).to_pylist()
-    expected = []
-    for cell in sorted({time // 60 for time, _, _ in trades}):
-        own = [(price, size) for time, price, size in trades if time // 60 == cell]
-        prices = [price for price, _ in own]
-        expected.append((prices[0], max(prices), min(prices), prices[-1], sum(size for _, size in own), len(own)))
-    names = ("open", "high", "low", "close", "volume", "trade_count")
-    assert [tuple(bar[name] for name in names) for bar in made] == expected

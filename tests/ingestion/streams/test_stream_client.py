@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from strades_pipelines.datamanager.protocol import Login
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.streams import stream_client
 from strades_pipelines.ingestion.streams.stream_client import StreamClient
@@ -99,3 +100,38 @@ def test_frames_are_kept_byte_by_byte_and_a_venue_is_heard_once_all_is_subscribe
     assert connected_at == [math.inf]
     assert [frame[1:] for frame in received] == [(0, b"\xff\x00"), (1, b'{"a": "\xe2\x82\xac"}')]
     assert len({frame[0] for frame in received}) == 1  # of one connection
+
+
+def test_a_login_is_sent_first_and_what_repeats_its_key_is_kept_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames: list[bytes] = []
+    sent: list[str | bytes] = []
+
+    async def receive(connection: int, sequence: int, frame: bytes) -> None:
+        frames.append(frame)
+
+    async def answer(connection: ServerConnection) -> None:
+        async for message in connection:
+            sent.append(message)
+            await connection.send(message)
+
+    async def log_in() -> None:
+        async with serve(answer, "127.0.0.1", 0) as server, asyncio.timeout(30):
+            port = server.sockets[0].getsockname()[1]
+            monkeypatch.setattr(stream_client, "wire_url", lambda _: f"ws://127.0.0.1:{port}/")
+            running = asyncio.create_task(made.run())
+            while len(frames) < 2 and not running.done():
+                await asyncio.sleep(0.01)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    made = client([])
+    login = Login({"action": "auth"}, {"key": "CANARY_API_KEY"})
+    made.stream = replace(made.stream, login=login)
+    made._receive = receive
+    with pytest.raises(ValueError, match="CANARY_API_KEY is not set"):
+        asyncio.run(made._read_one_connection())
+    monkeypatch.setenv("CANARY_API_KEY", "canary-0123456789")
+    asyncio.run(log_in())
+    assert sent[0] == '{"action":"auth","key":"canary-0123456789"}'
+    assert frames[0] == b'{"action":"auth","key":"***"}'
+    assert frames[1] == str(sent[1]).encode()
