@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     archive: Path | None = Field(
         None, description="where the embedded server archives its WAL and base backups; on another disk than the home"
     )
+    cold_store: str | None = Field(
+        None,
+        repr=False,  # a URI may have keys
+        description="where `strades archive` keeps cold months: a folder, or a URI such as s3://bucket/strades",
+    )
     database_url: str | None = Field(
         None, validation_alias="DATABASE_URL", repr=False, description="a PostgreSQL server instead of the embedded one"
     )

@@ -63,6 +63,8 @@ def read_trades(
         recorded_as_of=stored_by,
         where=" AND ".join(conditions),
         order_by=("knowledge_time", "listing_id", "event_time", "length(trade_id)", "trade_id"),
+        span=(first, wanted.end + AHEAD),
+        listings=tuple(index),
     )
 
 

@@ -1,10 +1,13 @@
 """The one way to read what feeds a decision: as the world could know it at a time."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+
+from strades_pipelines.database.bulk import differs, same_key
+from strades_pipelines.database.cold_store import FOREVER, TIMES, cold_months, read_months, stage_rows
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
@@ -20,6 +23,17 @@ REVISIONS = {
     "records.split_adjustments": "records.split_adjustment_revisions",
 }
 
+# Rows of cold months stand beside the hot ones. One that was loaded again says the same: the cold one has when it was
+# first stored. One that was loaded with other values counts from when it was stored.
+COLD_KEYS = {"records.trades": ("listing_id", "trade_id", "event_time")}
+COLD_VALUES = {"records.trades": ("price", "size", "side")}
+WITH_COLD = """(
+    SELECT {columns} FROM {table} AS t
+    WHERE NOT EXISTS (SELECT FROM cold_rows AS n WHERE {same} AND NOT ({differs}))
+    UNION ALL
+    SELECT {columns} FROM cold_rows AS n
+    WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same} AND t.recorded_at <= {at} AND ({differs}))
+)"""
 # Trades as a strategy at the live edge hears them: known when they were first stored.
 HEARD_TRADES = """(
     SELECT t.listing_id, t.trade_id, t.event_time, t.price, t.size, t.side, t.fetch_id, t.recorded_at,
@@ -50,6 +64,8 @@ def read_as_of(
     parameters: Sequence[object] = (),
     order_by: Sequence[str] = ("knowledge_time",),
     adjusted: bool = True,
+    span: tuple[datetime | None, datetime | None] = (None, None),
+    listings: Sequence[int] | None = None,
 ) -> pa.Table:
     """Rows of `table` with `knowledge_time <= known_at`, as an Arrow table ordered by `order_by`.
 
@@ -61,34 +77,74 @@ def read_as_of(
             reads what it read then.
         where: a further condition, written by us, with `$1`, `$2` ... for `parameters`.
         adjusted: False for candles as their source stated them; splits that came later are not in them.
+        span, listings: the event times [start, end) and listings that `where` asks for; of cold months (Parquet in
+            STRADES_COLD_STORE) only those are read. They choose nothing themselves.
 
     Raises:
         ValueError: when a time is naive.
+        ColdStoreError: a cold month that it asks for cannot be read.
     """
     if table == "records.adjusted_candles":  # the view of what is stored now, which keeps no versions
         table = "records.candles"
     known = _literal(known_at)
     names = ", ".join(f'"{name}"' for name in columns)
-    source = _source(table, recorded_as_of)
+    stored = "records.trades" if table == "records.heard_trades" else table
+    hot_and_cold = _with_cold(cursor, stored, known_at, recorded_as_of, span, listings)
+    source = _source(stored, recorded_as_of, hot_and_cold)
     if table == "records.candles" and adjusted:
         source = ADJUSTED_CANDLES.format(
             candles=source, adjustments=_source("records.split_adjustments", recorded_as_of)
         )
     if table == "records.heard_trades":
-        source = HEARD_TRADES.format(trades=_source("records.trades", recorded_as_of))
+        source = HEARD_TRADES.format(trades=source)
     order = ", ".join(order_by)
     query = f"SELECT {names} FROM {source} AS versions WHERE knowledge_time <= {known} AND ({where}) ORDER BY {order}"
     cursor.execute(query, list(parameters)) if parameters else cursor.execute(query)
     return cursor.fetch_arrow_table()
 
 
-def _source(table: str, recorded_as_of: datetime | None) -> str:
-    return table if recorded_as_of is None else _versions(table, _literal(recorded_as_of))
+def _with_cold(
+    cursor: "Cursor",
+    table: str,
+    known_at: datetime,
+    recorded_as_of: datetime | None,
+    span: tuple[datetime | None, datetime | None],
+    listings: Sequence[int] | None,
+) -> str:
+    """SQL for the rows of a table that stand, those of cold months too, which are copied into a temporary table."""
+    if table not in TIMES:
+        return table
+    # Nothing is known before it was.
+    start, end = span[0] or FOREVER[0], min(span[1] or FOREVER[1], known_at + timedelta(microseconds=1))
+    months = cold_months(cursor, table, (start, end)) if start < end else []
+    if not months:
+        return table
+    stage_rows(cursor, read_months(months, (start, end), listings))
+    return cold_union(table, recorded_as_of)
 
 
-def _versions(table: str, at: str) -> str:
+def cold_union(table: str, recorded_as_of: datetime | None) -> str:
+    """SQL for a table and the rows of its cold months, which are in `cold_rows`: a temporary table, or a CTE."""
+    return WITH_COLD.format(
+        columns=_shared(table),
+        table=table,
+        same=same_key(COLD_KEYS[table]),
+        differs=differs(COLD_VALUES[table]),
+        at="'infinity'" if recorded_as_of is None else _literal(recorded_as_of),
+    )
+
+
+def _source(table: str, recorded_as_of: datetime | None, hot_and_cold: str | None = None) -> str:
+    """The versions that stood at a time, or those that stand now; `hot_and_cold` in place of the table itself."""
+    stands = hot_and_cold or table
+    if recorded_as_of is not None:
+        return _versions(table, _literal(recorded_as_of), stands)
+    return stands if stands == table else f"(SELECT * FROM {stands} AS stands)"
+
+
+def _versions(table: str, at: str, stands: str) -> str:
     revisions = REVISIONS.get(table)
-    current = f"SELECT * FROM {table} WHERE recorded_at <= {at}"
+    current = f"SELECT * FROM {stands} AS stands WHERE recorded_at <= {at}"
     if revisions is None:
         return f"({current})"
     old = f"SELECT * FROM {revisions} WHERE recorded_at <= {at} AND superseded_at > {at}"

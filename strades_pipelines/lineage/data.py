@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from psycopg.rows import dict_row
 
 from strades_pipelines.brokerage.prices import bar_table
+from strades_pipelines.database.asof import cold_union
+from strades_pipelines.database.cold_store import cold_months, read_months
 from strades_pipelines.ingestion.verify import verify_fetch
 from strades_pipelines.lineage.row_lineage import Connection, Lineage, Row, read_row, read_rows
 from strades_pipelines.predictor.families.published import SERIES
@@ -43,13 +45,25 @@ QUOTED = """
 """
 # What a strategy may have heard: of a replay as it happened, of the others as it was stored (brokerage/trade_feed.py).
 TRADES = """
-    SELECT t.* FROM records.trades AS t
+    {cold} SELECT t.* FROM {trades} AS t
     CROSS JOIN LATERAL records.heard_at(t.listing_id, t.trade_id, t.event_time, t.recorded_at) AS h
     CROSS JOIN LATERAL (SELECT CASE WHEN %(is_replay)s THEN t.event_time ELSE h.heard_at END AS known) AS k
     WHERE t.listing_id = ANY(%(listing_ids)s) AND k.known BETWEEN %(heard_from)s AND %(heard_to)s
         AND k.known - t.event_time < '1 minute'::interval
         AND t.event_time BETWEEN %(heard_from)s::timestamptz - interval '1 minute' AND %(heard_to)s
     ORDER BY k.known, t.listing_id, t.event_time, length(t.trade_id), t.trade_id
+"""
+# Not a temporary table: the dashboard's transactions write none.
+COLD_TRADES = """
+    WITH cold_rows AS (
+        SELECT * FROM unnest(
+            %(listing_id)s::int[], %(trade_id)s::text[], %(event_time)s::timestamptz[], %(price)s::double precision[],
+            %(size)s::double precision[], %(side)s::text[], %(knowledge_time)s::timestamptz[],
+            %(knowledge_basis)s::text[], %(fetch_id)s::bigint[], %(recorded_at)s::timestamptz[]
+        ) AS rows (
+            listing_id, trade_id, event_time, price, size, side, knowledge_time, knowledge_basis, fetch_id, recorded_at
+        )
+    )
 """
 SPLITS = """
     SELECT DISTINCT split.fetch_id, adjusted.fetch_id AS adjusted_id FROM records.split_adjustments AS adjusted
@@ -172,10 +186,25 @@ def follow_trades(connection: Connection, lineage: Lineage) -> None:
     if read := decision["inputs"].get("trades"):
         wallet = read_row(connection, "SELECT mode FROM trading.wallets WHERE wallet = %s", decision["wallet"])
         heard = {**read, "is_replay": wallet is not None and wallet["mode"] == "replay"}
-        trades = connection.cursor(row_factory=dict_row).execute(TRADES, heard).fetchall()
+        cold, trades_relation = _cold_trades(connection, read)
+        query = TRADES.format(cold=COLD_TRADES if cold else "", trades=trades_relation)
+        trades = connection.cursor(row_factory=dict_row).execute(query, heard | cold).fetchall()
         lineage.trades += trades
         if not trades and decision["trigger_kind"] == "trade":
             lineage.faults.append(f"decision {decision['decision_id']}: the trades that it was made on are gone")
+
+
+def _cold_trades(connection: Connection, read: Row) -> tuple[dict[str, list[object]], str]:
+    """The columns of trades in cold months that a decision may have heard, and the relation that has all trades."""
+    first, end = (datetime.fromisoformat(str(read[name])) for name in ("heard_from", "heard_to"))
+    span = first - timedelta(minutes=1), end + timedelta(microseconds=1)
+    with connection.cursor() as cursor:
+        months = cold_months(cursor, "records.trades", span)
+    if not months:
+        return {}, "records.trades"
+    rows = read_months(months, span, read["listing_ids"])
+    columns = {name: rows[name].to_pylist() for name in rows.column_names}
+    return columns, cold_union("records.trades", None)
 
 
 def verify(connection: Connection, fetch_id: int) -> Row:

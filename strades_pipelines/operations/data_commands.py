@@ -129,6 +129,21 @@ def reparse(
 
 
 @app.command()
+def archive(
+    month: Annotated[
+        str | None, typer.Argument(metavar="MONTH", help="2026-01, say.", show_default="list them")
+    ] = None,
+    restore: Annotated[bool, typer.Option("--restore", help="Put the month's trades back into the database.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every cold month, and compare its hashes.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Move a month of trades into STRADES_COLD_STORE as Parquet, verified before it leaves the database."""
+    from strades_pipelines.operations.archive_commands import run_archive
+
+    run_archive(month, restore=restore, verify=verify, as_json=as_json)
+
+
+@app.command()
 def hosts(
     release: Annotated[
         str | None, typer.Option(metavar="HOST", help="Ask this host again at once, whatever it asked for.")

@@ -90,6 +90,8 @@ def read_view(cursor: "Cursor", view: View) -> pa.Table:
         recorded_as_of=view.as_of,
         where=view.where,
         order_by=[f'"{name}"' for name in key],
+        span=(view.start, view.end),
+        listings=view.listings,
         adjusted=False,  # by splits that may have come after `known_at`, of sources that nobody would name
     )
     if view.kind == "observation":

@@ -33,6 +33,11 @@ DELETE = """
                     )
                     AND NOT EXISTS (SELECT FROM heard WHERE heard.fetch_id = f.fetch_id)
                     AND NOT EXISTS (SELECT FROM records.candles AS c WHERE c.fetch_id = f.fetch_id)
+                    -- Which trades of cold months a decision heard is not looked up: their frames stay.
+                    AND f.received_at >= coalesce((
+                        SELECT max(month) + interval '1 month' FROM records.cold_months
+                        WHERE relation = 'records.trades'
+                    ), '-infinity')
                 )
             )
         LIMIT %(most)s
