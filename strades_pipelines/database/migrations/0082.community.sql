@@ -139,7 +139,7 @@ CREATE POLICY all_rows ON ops.events USING (true) WITH CHECK (true);
 CREATE POLICY visible_rows ON ops.events AS RESTRICTIVE FOR SELECT TO strades_dashboard USING (
     CASE
         WHEN starts_with(user_id, 'person:') THEN value -> 'readers' @> to_jsonb((SELECT ops.viewer()))
-        ELSE NOT user_id = ANY((SELECT trading.hidden_wallets())::text[])
+        ELSE NOT user_id = any((SELECT trading.hidden_wallets())::text[])
     END
 );
 CREATE POLICY acts_of_people ON ops.events AS RESTRICTIVE FOR INSERT TO strades_dashboard

@@ -24,6 +24,7 @@ from dashboard.community.contacts import (
     unblock,
 )
 from dashboard.community.models import Contact
+from tests.dashboard.community.people import person
 from tests.dashboard.conftest import ClientOf, rows_of
 
 if TYPE_CHECKING:
@@ -41,12 +42,6 @@ def browsers(client_of: ClientOf) -> dict[str, "Client"]:
     for name in NAMES:
         save_profile(person(name), is_listed=True, about=f"about {name}")
     return made
-
-
-def person(name: str) -> User:
-    """An account by its name."""
-    found: User = User.objects.get(pseudo=name)
-    return found
 
 
 def names(people: list[User]) -> list[str]:

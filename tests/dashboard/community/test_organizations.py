@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connections
 
-from dashboard.accounts.models import User
 from dashboard.community.contacts import Refused, directory, may_reach
 from dashboard.community.models import Member, MemberInvitation, MemberRole, Organization, OrganizationNote
 from dashboard.community.organizations import change_member, create_organization, invite, join, membership
 from strades_pipelines.settings import settings
+from tests.dashboard.community.people import person
 from tests.dashboard.conftest import CLOCK, ClientOf, rows_of
 
 if TYPE_CHECKING:
@@ -26,12 +26,6 @@ READERS = "SELECT value -> 'readers' FROM ops.events WHERE event_type_id = 'memb
 def browsers(client_of: ClientOf) -> dict[str, "Client"]:
     """Three people, none of whom is listed."""
     return {name: client_of("viewer", name) for name in ("ada", "bob", "cy")}
-
-
-def person(name: str) -> User:
-    """An account by its name."""
-    found: User = User.objects.get(pseudo=name)
-    return found
 
 
 def member(name: str) -> Member:

@@ -9,11 +9,12 @@ import pytest
 from django.db import connections
 
 from dashboard.accounts.models import User
-from dashboard.community.contacts import Refused, answer_request, block, open_requests, request_contact
+from dashboard.community.contacts import Refused, block
 from dashboard.community.models import Level, MemberRole, Organization
 from dashboard.community.organizations import change_member, create_organization, invite, join, membership
 from dashboard.community.wallets import give_wallet, owner_of, share_wallet, unshare_wallet
 from dashboard.gateway.viewer import set_viewer
+from tests.dashboard.community.people import make_contacts, person
 from tests.dashboard.conftest import ClientOf, decision_id
 
 Connection = psycopg.Connection[Any]
@@ -45,25 +46,12 @@ LISTS = (
 )  # fmt: skip
 
 
-def person(name: str) -> User:
-    """An account by its name."""
-    found: User = User.objects.get(pseudo=name)
-    return found
-
-
 @pytest.fixture
 def owned(traded: Connection, client_of: ClientOf) -> dict[str, Any]:
     """The wallet `paper` is ada's; browsers of ada and bob, two traders, and of an admin."""
     browsers = {name: client_of(role, name) for name, role in (("ada", "trader"), ("bob", "trader"), ("eve", "admin"))}
     give_wallet(person("eve"), "paper", to=person("ada"))
     return browsers
-
-
-def make_contacts(one: User, other: User) -> None:
-    """The first asks, the second accepts."""
-    request_contact(one, other)
-    [row] = open_requests(other)
-    answer_request(other, row.pk, accepts=True)
 
 
 def share(level: Level, name: str = "bob") -> None:
