@@ -127,6 +127,12 @@ MATRIX: dict[str, Role | Right | None] = {
     "organization_act": Role.VIEWER,
     "organization_join": Role.VIEWER,
     "wallet_sharing": Role.VIEWER,
+    "threads": Role.VIEWER,
+    "thread_new": Role.VIEWER,
+    "thread": Role.VIEWER,
+    "thread_act": Role.VIEWER,
+    "thread_export": Role.VIEWER,
+    "message_reports": Role.ADMIN,
     # What stops and starts trading.
     "halt": Right.HALT,
     "resume": Right.RESUME,

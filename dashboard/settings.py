@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "dashboard.scheduler.apps.SchedulerConfig",
     "dashboard.notations.apps.NotationsConfig",
     "dashboard.community.apps.CommunityConfig",
+    "dashboard.messaging.apps.MessagingConfig",
     "allauth",
     "allauth.account",
     "allauth.mfa",

@@ -18,6 +18,7 @@ from dashboard.core.live import with_scripts
 from dashboard.datamanager import exclusions, software, tables
 from dashboard.datamanager import requests as data_requests
 from dashboard.historic import views as historic
+from dashboard.messaging import views as messaging
 from dashboard.notations.views import notation_write, notations
 from dashboard.overall_data import markets, news, reports, states, statistics
 from dashboard.relations4d import views as relations4d
@@ -92,6 +93,12 @@ urlpatterns = [
     path("organizations/<int:organization_id>/", organization_views.organization, name="organization"),
     path("organizations/<int:organization_id>/act/", organization_views.organization_act, name="organization_act"),
     path("organizations/join/<str:token>/", organization_views.organization_join, name="organization_join"),
+    path("messages/", messaging.threads, name="threads"),
+    path("messages/new/", messaging.thread_new, name="thread_new"),
+    path("messages/reports/", messaging.reports, name="message_reports"),
+    path("messages/<int:thread_id>/", messaging.thread, name="thread"),
+    path("messages/<int:thread_id>/act/", messaging.thread_act, name="thread_act"),
+    path("messages/<int:thread_id>/messages.json", messaging.thread_export, name="thread_export"),
     path("data/", tables.tables, name="tables"),
     path("data/software/", software.software, name="software"),
     path("data/software/report/", software.bug_report, name="bug_report"),

@@ -32,10 +32,6 @@ class Level(StrEnum):
     OPERATE = "operate"
 
 
-def _choices(codes: Any) -> list[tuple[str, str]]:
-    return [(code.value, code.value) for code in codes]
-
-
 class Profile(models.Model):
     """What a person shows to others; without a row nothing. Acts up to `seen_at` were shown in the feed."""
 
@@ -109,7 +105,7 @@ class Member(models.Model):
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="members")
     person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
-    role = models.CharField(max_length=10, choices=_choices(MemberRole))
+    role = models.CharField(max_length=10)
     joined_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
@@ -127,7 +123,7 @@ class MemberInvitation(models.Model):
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="invitations")
     token_hash = models.CharField(max_length=64, unique=True)
-    role = models.CharField(max_length=10, choices=_choices(MemberRole))
+    role = models.CharField(max_length=10)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -200,7 +196,7 @@ class WalletShare(models.Model):
     owner = models.ForeignKey(WalletOwner, on_delete=models.PROTECT, related_name="shares")
     person = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     organization = models.ForeignKey(Organization, null=True, on_delete=models.PROTECT, related_name="+")
-    level = models.CharField(max_length=10, choices=_choices(Level))
+    level = models.CharField(max_length=10)
     shared_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 

@@ -13,7 +13,18 @@ from dashboard.middleware import THEME_COOKIE
 from strades_pipelines.settings import settings
 
 COMMUNITY = frozenset(
-    {"community", "contacts", "contact_cards_read", "organizations", "organization", "organization_join"}
+    {
+        "community",
+        "contacts",
+        "contact_cards_read",
+        "organizations",
+        "organization",
+        "organization_join",
+        "threads",
+        "thread_new",
+        "thread",
+        "message_reports",
+    }
 )
 THEMES = ("light", "dark", "system")
 

@@ -30,6 +30,15 @@ from strades_pipelines.settings import settings
 
 SHOWN, SHOWN_VERSIONS = 50, 50
 LARGEST_ID = 2**63 - 1
+# What is said of a wallet, decision or order is shown to who sees that: row security hides the others (SQL 0082).
+VISIBLE = """
+    CASE notations.kind
+        WHEN 'wallet' THEN NOT notations.subject = ANY((SELECT trading.hidden_wallets())::text[])
+        WHEN 'decision' THEN EXISTS (SELECT FROM signals.decisions AS d WHERE d.decision_id = notations.subject)
+        WHEN 'order' THEN EXISTS (SELECT FROM trading.intents AS i WHERE i.intent_id = notations.subject)
+        ELSE true
+    END
+"""
 
 
 @require_safe
@@ -59,7 +68,7 @@ def notations(request: HttpRequest) -> HttpResponse:
 def _filtered(wanted: dict[str, str]) -> Any:
     # What was taken back is history.
     now = newest_versions().exclude(rating=None, tags=[], note="")
-    found = Notation.objects.all() if wanted["history"] else now
+    found = (Notation.objects.all() if wanted["history"] else now).extra(where=[VISIBLE])
     if wanted["kind"]:
         found = found.filter(kind=wanted["kind"])
     if wanted["tag"]:

@@ -25,6 +25,7 @@ POSTED = {
     "contact_act",
     "contact_cards_read",
     "organization_act",
+    "thread_act",
     "calendar_create",
     "calendar_revoke",
 }
@@ -64,6 +65,9 @@ ARGUMENTS = {
     "organization": [10**6],
     "organization_act": [10**6],
     "organization_join": ["nope"],
+    "thread": [10**6],
+    "thread_act": [10**6],
+    "thread_export": [10**6],
     "historic_day": ["2024-01-02"],
     "table": ["records", "candles"],
     "table_row": ["records", "candles"],

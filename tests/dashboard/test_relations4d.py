@@ -13,11 +13,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 import dashboard
+from dashboard.accounts.models import User
+from dashboard.community.wallets import give_wallet
 from dashboard.gateway import relations as gateway
 from dashboard.gateway.reading import snapshot
 from dashboard.gateway.relation_graph import PLANES, plane_of
 from dashboard.gateway.relation_records import QUERIES
 from dashboard.gateway.relations import Range, read_graph
+from dashboard.gateway.viewer import set_viewer
 from dashboard.middleware import TIME_ZONE_COOKIE
 from dashboard.relations4d.filters import ALL_PLANES
 from dashboard.relations4d.views import PLANE_NAMES
@@ -92,6 +95,24 @@ def test_what_is_of_another_wallet_is_in_no_node_sum_or_relation(site: str) -> N
         assert counted["both"] > counted["blue"] > counted["none"]
         assert {node.plane for node in graphs["none"].nodes} == {0, 1, 2, 3, 4}
     assert everything.days == DAYS + 1
+
+
+def test_a_wallet_of_somebody_else_is_in_no_node_relation_or_trace(site: str, client_of: ClientOf) -> None:
+    clients = {name: client_of(role, name) for name, role in (("ada", "viewer"), ("bob", "viewer"), ("eve", "admin"))}
+    query = f"{WHOLE}&level=instrument"
+    everything = columns(clients["bob"], query)["head"]
+    give_wallet(User.objects.get(pseudo="eve"), "red", to=User.objects.get(pseudo="ada"))
+    hidden, shown = (columns(clients[name], query)["head"] for name in ("bob", "ada"))
+    assert shown == everything
+    assert hidden["nodes"] < everything["nodes"]
+    assert "'red'" in str(shown)
+    assert "'red'" not in str(hidden)
+    with snapshot():
+        set_viewer(User.objects.get(pseudo="bob").pk)
+        with connections["layers"].cursor() as cursor:
+            # The marts by themselves, whatever the page asks them for.
+            cursor.execute("SELECT count(*) FROM marts.lineage_nodes WHERE wallet = 'red'")
+            assert cursor.fetchone() == (0,)
 
 
 def test_a_trace_is_drawn_record_by_record_and_that_of_nobodys_is_not_there(

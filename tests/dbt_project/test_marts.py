@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 JANUARY = [date(2024, 1, day) for day in range(1, 32)]
 
 
+GUARDS = """
+    SELECT c.relname, c.relrowsecurity OR 'security_invoker=true' = ANY(c.reloptions) FROM pg_class AS c
+    WHERE c.relnamespace = 'marts'::regnamespace AND c.relkind IN ('r', 'v') AND EXISTS (
+        SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'wallet'
+    ) ORDER BY 1
+"""
+
+
 def wallet(connection: psycopg.Connection[Any], name: str) -> None:
     """A paper wallet that holds nothing yet."""
     connection.execute(
@@ -71,6 +79,8 @@ def test_marts_say_what_their_rows_come_to(
     connection.execute("INSERT INTO results.performance VALUES ('busy', %s, %s)", returns)
     connection.commit()
     run_dbt(database_url)
+    # What of a wallet is made anew by each build is guarded by each build (migration 0082).
+    assert rows(database_url, GUARDS) == [(name, True) for name in ("fct_results", "lineage_edges", "lineage_nodes")]
     prices = rows(database_url, "SELECT session_date, total_return, growth FROM marts.fct_prices ORDER BY 1 LIMIT 4")
     assert prices[1:3] == [(JANUARY[1], 0.0, 1.0), (JANUARY[2], pytest.approx(0.1), pytest.approx(1.1))]
     # 11 on a close of 110 is a tenth: from 110 to 100 and a dividend of 11 is worth 100 * 1.1 again.

@@ -10,6 +10,7 @@ from dashboard.accounts.models import User
 from dashboard.community.acts import count_own, read_feed, record_act
 from dashboard.community.models import Block, Organization
 from dashboard.gateway.viewer import set_viewer
+from tests.dashboard.community.people import person
 from tests.dashboard.conftest import CLOCK, ClientOf, rows_of
 
 EVENTS = "SELECT event_type_id, user_id, platform_id, value, timestamp FROM ops.events ORDER BY timestamp, id_event"
@@ -21,12 +22,6 @@ def ada(client_of: ClientOf) -> User:
     for name in ("ada", "bob", "cy"):
         client_of("viewer", name)
     found: User = User.objects.get(pseudo="ada")
-    return found
-
-
-def person(name: str) -> User:
-    """An account by its name."""
-    found: User = User.objects.get(pseudo=name)
     return found
 
 

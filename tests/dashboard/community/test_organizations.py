@@ -1,0 +1,162 @@
+"""Organizations: invitations that work once and end, roles, the last owner, notes."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connections
+
+from dashboard.community.contacts import Refused, directory, may_reach
+from dashboard.community.models import Member, MemberInvitation, MemberRole, Organization, OrganizationNote
+from dashboard.community.organizations import change_member, create_organization, invite, join, membership
+from strades_pipelines.settings import settings
+from tests.dashboard.community.people import person
+from tests.dashboard.conftest import CLOCK, ClientOf, rows_of
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+READERS = "SELECT value -> 'readers' FROM ops.events WHERE event_type_id = 'member_joined' ORDER BY timestamp, id_event"
+
+
+@pytest.fixture
+def browsers(client_of: ClientOf) -> dict[str, "Client"]:
+    """Three people, none of whom is listed."""
+    return {name: client_of("viewer", name) for name in ("ada", "bob", "cy")}
+
+
+def member(name: str) -> Member:
+    """The membership of a person in the only organization."""
+    found = membership(person(name), Organization.objects.get().pk)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def desk(browsers: dict[str, "Client"]) -> Organization:
+    """An organization of ada's."""
+    return create_organization(person("ada"), "Desk")
+
+
+def test_an_owner_invites_by_a_link_that_one_person_uses_once(browsers: dict[str, "Client"]) -> None:
+    browsers["ada"].post("/organizations/", {"name": "  The   Desk "})
+    [desk] = Organization.objects.all()
+    assert desk.name == "The Desk"
+    page = f"/organizations/{desk.pk}/"
+    assert browsers["bob"].get(page).status_code == 404
+    browsers["ada"].post(f"{page}act/", {"act": "invite", "role": "analyst"})
+    shown = browsers["ada"].get(page).content.decode()
+    [link] = re.findall(r'id="invitation">http://[^/]+([^<]+)<', shown)
+    assert link not in browsers["ada"].get(page).content.decode()  # once
+    token = link.split("/")[3]
+    assert token not in str(MemberInvitation.objects.values())
+    assert "as analyst" in browsers["bob"].get(link).content.decode()
+    assert membership(person("bob"), desk.pk) is None  # a link that is opened joins nobody
+    assert browsers["bob"].post(link).status_code == 302
+    assert member("bob").role == "analyst"
+    for answer in (browsers["cy"].get(link), browsers["cy"].post(link)):
+        assert answer.status_code == 410
+    assert browsers["bob"].get(page).status_code == 200
+    assert directory(person("ada")) == [person("bob")]
+    assert (may_reach(person("ada"), person("bob")), may_reach(person("ada"), person("cy"))) == (True, False)
+
+
+def test_of_two_people_who_accept_at_once_one_joins(desk: Organization) -> None:
+    token, barrier = invite(member("ada"), MemberRole.TRADER), Barrier(2)
+
+    def accept(name: str) -> bool:
+        who = person(name)
+        barrier.wait(timeout=20)
+        try:
+            return join(who, token) is not None
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        joined = list(pool.map(accept, ["bob", "cy"]))
+    assert sorted(joined) == [False, True]
+    assert desk.members.count() == 2
+    assert MemberInvitation.objects.get().used_by is not None
+
+
+def test_an_invitation_ends_after_a_week(desk: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = invite(member("ada"), MemberRole.VIEWER)
+    monkeypatch.setenv("STRADES_SANDBOX_NOW", (CLOCK + timedelta(days=7)).isoformat())
+    settings.cache_clear()
+    assert join(person("bob"), token) is None
+    assert join(person("bob"), "nonsense") is None
+
+
+def test_all_members_read_who_joins(desk: Organization, site: str) -> None:
+    join(person("bob"), invite(member("ada"), MemberRole.VIEWER))
+    expected = [[person("ada").pk], [person("ada").pk, person("bob").pk]]
+    assert sorted(readers for (readers,) in rows_of(site, READERS)) == expected
+
+
+def test_only_an_owner_manages_and_the_last_one_stays(desk: Organization, browsers: dict[str, "Client"]) -> None:
+    join(person("bob"), invite(member("ada"), MemberRole.TRADER))
+    path = f"/organizations/{desk.pk}/act/"
+    ada, bob = member("ada").pk, member("bob").pk
+    for form in (
+        {"act": "invite", "role": "owner"},
+        {"act": "change", "member": ada, "role": "viewer"},
+        {"act": "end", "member": ada},
+        {"act": "change", "member": bob, "role": "owner"},
+    ):
+        browsers["bob"].post(path, form)
+    assert (member("ada").role, member("bob").role, MemberInvitation.objects.count()) == ("owner", "trader", 1)
+    with pytest.raises(Refused, match="last"):
+        change_member(member("ada"), member("ada").pk, None)
+    with pytest.raises(Refused, match="last"):
+        change_member(member("ada"), member("ada").pk, MemberRole.VIEWER)
+    browsers["ada"].post(path, {"act": "change", "member": member("bob").pk, "role": "owner"})
+    assert browsers["ada"].post(path, {"act": "end", "member": member("ada").pk})["Location"] == "/organizations/"
+    assert membership(person("ada"), desk.pk) is None
+    assert browsers["ada"].get(f"/organizations/{desk.pk}/").status_code == 404
+    assert browsers["ada"].post(path, {"act": "invite", "role": "owner"}).status_code == 404
+
+
+def test_of_two_owners_who_leave_at_once_one_stays(desk: Organization) -> None:
+    join(person("bob"), invite(member("ada"), MemberRole.OWNER))
+    rows, barrier = [member("ada"), member("bob")], Barrier(2)
+
+    def leave(row: Member) -> bool:
+        barrier.wait(timeout=20)
+        try:
+            change_member(row, row.pk, None)
+        except Refused:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(leave, rows)) == [False, True]
+    assert desk.members.filter(ended_at=None).count() == 1
+
+
+def test_notes_are_written_by_members_who_are_more_than_viewers(
+    desk: Organization, browsers: dict[str, "Client"]
+) -> None:
+    join(person("bob"), invite(member("ada"), MemberRole.VIEWER))
+    path = f"/organizations/{desk.pk}/act/"
+    note = {"act": "note", "title": "Plan", "text": "<script>alert(1)</script>\u202e", "instruments": " v:A, v:B,v:A "}
+    browsers["bob"].post(path, note)
+    assert OrganizationNote.objects.count() == 0
+    browsers["ada"].post(path, note)
+    browsers["ada"].post(path, note | {"instruments": "nonsense"})
+    [row] = OrganizationNote.objects.all()
+    assert (row.text, row.instruments) == ("<script>alert(1)</script>", ["v:A", "v:B"])
+    page = browsers["bob"].get(f"/organizations/{desk.pk}/").content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>" not in page
+
+
+def test_a_name_is_taken_once_whatever_its_case(desk: Organization, browsers: dict[str, "Client"]) -> None:
+    answer = browsers["bob"].post("/organizations/", {"name": "DESK"})
+    assert answer.status_code == 400
+    assert "exists" in answer.content.decode()
+    assert Organization.objects.count() == 1
