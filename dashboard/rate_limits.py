@@ -36,6 +36,7 @@ EXPORTED = frozenset(
         "table_export",
         "body_download",
         "data_bytes",
+        "shop_bundle",
     }
 )
 

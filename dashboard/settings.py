@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "dashboard.accounts.apps.AccountsConfig",
     "dashboard.scheduler.apps.SchedulerConfig",
     "dashboard.notations.apps.NotationsConfig",
+    "dashboard.shop.apps.ShopConfig",
     "allauth",
     "allauth.account",
     "allauth.mfa",
