@@ -68,13 +68,14 @@ class Item(models.Model):
             return True
         if self.hidden_because:
             return may_moderate(person)
-        return self.state == PUBLISHED or Grant.objects.filter(item=self, person=person, state=GRANTED).exists()
+        is_granted: bool = Grant.objects.filter(item=self, person=person, state=GRANTED).exists()
+        return is_granted or bool(self.state == PUBLISHED)
 
     def is_held_by(self, person: User) -> bool:
         """Whether a person has the bundle itself."""
         if self.owner_id == person.pk:
             return True
-        is_granted = Grant.objects.filter(item=self, person=person, state=GRANTED).exists()
+        is_granted: bool = Grant.objects.filter(item=self, person=person, state=GRANTED).exists()
         return is_granted and not self.hidden_because
 
 

@@ -52,7 +52,8 @@ def seen_item(request: HttpRequest, item_id: int) -> Item:
     Raises:
         Http404: there is none, or none for this person.
     """
-    found = Item.objects.select_related("owner").filter(pk=item_id).first() if item_id <= LARGEST_ID else None
+    known = Item.objects.select_related("owner").filter(pk=min(item_id, LARGEST_ID))
+    found: Item | None = known.first()
     if found is None or not found.is_seen_by(person_of(request)):
         raise Http404
     return found
@@ -131,7 +132,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def _save_draft(person: User, form: UploadForm) -> Item | None:
     """The item of a form; None, with a word in the form, where it cannot be one."""
     key, bundle = form.cleaned_data["key"], form.bundle
-    before = Item.objects.filter(key=key, owner=person, sha256=bundle.sha256).first()
+    before: Item | None = Item.objects.filter(key=key, owner=person, sha256=bundle.sha256).first()
     if before is not None:
         return before
     if Item.objects.filter(owner=person).count() >= MOST_ITEMS:

@@ -51,7 +51,7 @@ def text(client: "Client", path: str) -> str:
     """A page that is there."""
     answer = client.get(path)
     assert answer.status_code == 200, path
-    return answer.content.decode()
+    return str(answer.content.decode())
 
 
 def test_from_a_draft_to_a_granted_bundle(bundle: Bundle, client_of: ClientOf, site: str) -> None:
@@ -157,7 +157,7 @@ def test_a_person_asks_for_ten_an_hour(bundle: Bundle, client_of: ClientOf, site
         ada.post(f"{address}verify/", {"key": str(uuid4())})
     assert rows_of(site, "SELECT count(*) FROM ops.bundle_requests") == [(bundle_requests.MOST_AN_HOUR,)]
     assert "10 an hour at most" in text(ada, address)
-    later = {"key": uuid4(), "sha256": bundle.sha256, "body": b"", "by": "dashboard:ada"}
+    later: dict[str, Any] = {"key": uuid4(), "sha256": bundle.sha256, "body": b"", "by": "dashboard:ada"}
     assert bundle_requests.ask("verify", **later, at=CLOCK + timedelta(hours=2))
     assert not bundle_requests.ask("install", **later, at=CLOCK + timedelta(hours=2))  # the key of another act
 

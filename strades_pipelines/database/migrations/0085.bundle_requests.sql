@@ -40,4 +40,9 @@ INSERT INTO ops.event_types VALUES
 ('item_hidden', 'An admin hid a bundle'),
 ('item_shown', 'An admin showed a hidden bundle again')
 ON CONFLICT DO NOTHING;
+-- The pages add acts of people, and none of a wallet, a source or a run.
 GRANT INSERT ON ops.events TO strades_dashboard;
+ALTER TABLE ops.events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY shop_all_rows ON ops.events USING (true) WITH CHECK (true);
+CREATE POLICY shop_acts_of_people ON ops.events AS RESTRICTIVE FOR INSERT TO strades_dashboard
+WITH CHECK (starts_with(user_id, 'person:') AND platform_id = 'strades');
