@@ -54,13 +54,6 @@ WORDS = {
     gettext_noop("beyond_reach"),
     gettext_noop("not_fetched"),
     gettext_noop("excluded"),
-    # Figures that a bundle claims.
-    gettext_noop("total_return"),
-    gettext_noop("cagr"),
-    gettext_noop("sharpe"),
-    gettext_noop("max_drawdown"),
-    gettext_noop("fills"),
-    gettext_noop("fees"),
 }
 
 

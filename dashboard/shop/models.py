@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from dashboard.accounts.models import User
 from dashboard.accounts.roles import Role
@@ -14,7 +15,14 @@ STATES = (DRAFT, PUBLISHED, WITHDRAWN)
 FREE, BY_HAND = "free", "by_hand"
 WAYS = (FREE, BY_HAND)
 REQUESTED, GRANTED, DECLINED = "requested", "granted", "declined"
-CLAIMS = ("total_return", "cagr", "sharpe", "max_drawdown", "fills", "fees")
+CLAIMS = {
+    "total_return": gettext_lazy("Total return"),
+    "cagr": gettext_lazy("Return a year (CAGR)"),
+    "max_drawdown": gettext_lazy("Deepest drawdown"),
+    "sharpe": gettext_lazy("Sharpe ratio"),
+    "fills": gettext_lazy("Fills"),
+    "fees": gettext_lazy("Fees"),
+}
 
 
 class Item(models.Model):
@@ -57,10 +65,10 @@ class Item(models.Model):
         return read_manifest(bytes(self.manifest, "utf-8"))
 
     @property
-    def claims(self) -> list[tuple[str, float | int | None]]:
-        """The figures that a page shows, by name."""
+    def claims(self) -> list[tuple[str, Any, float | int | None]]:
+        """The figures that a page shows: name, word, value."""
         found = self.said.result.claims
-        return [(name, found.get(name)) for name in CLAIMS]
+        return [(name, word, found.get(name)) for name, word in CLAIMS.items()]
 
     def is_seen_by(self, person: User) -> bool:
         """Whether a person may know of it."""
