@@ -26,6 +26,8 @@ from dashboard.results import bots, comparison, exports, performance, returns, r
 from dashboard.scheduler import automation, backfills, feeds, moving, requests
 from dashboard.scheduler.agenda import agenda
 from dashboard.search.views import search
+from dashboard.shop import holding
+from dashboard.shop import views as shop
 from dashboard.today.views import today
 from dashboard.trades import bodies, commands, decisions, live_wallets, orders
 
@@ -81,6 +83,17 @@ urlpatterns = [
     path("4d/", relations4d.relations, name="relations"),
     path("4d/columns/", relations4d.columns, name="relations_columns"),
     path("4d/node/", relations4d.node, name="relations_node"),
+    path("shop/", shop.shop, name="shop"),
+    path("shop/new/", shop.new, name="shop_new"),
+    path("shop/<int:item_id>/", shop.item, name="shop_item"),
+    path("shop/<int:item_id>/state/", shop.state, name="shop_state"),
+    path("shop/<int:item_id>/report/", shop.report, name="shop_report"),
+    path("shop/<int:item_id>/hide/", shop.hide, name="shop_hide"),
+    path("shop/<int:item_id>/ask/", holding.ask, name="shop_ask"),
+    path("shop/<int:item_id>/answer/", holding.answer, name="shop_answer"),
+    path("shop/<int:item_id>/bundle.zip", holding.bundle, name="shop_bundle"),
+    path("shop/<int:item_id>/verify/", holding.verify, name="shop_verify"),
+    path("shop/<int:item_id>/install/", holding.install, name="shop_install"),
     path("search/", search, name="search"),
     path("community/", feed.community, name="community"),
     path("community/seen/", feed.feed_seen, name="feed_seen"),

@@ -100,6 +100,7 @@ def open_to_others() -> list[Path]:
     home, archive, secrets = settings().home, settings().archive, PROJECT / "deploy" / "secrets"
     private = [
         *(home, home / "run", home / "postgres" / "password", home / "backup.key", home / "dashboard.key"),
+        home / "bundle-key.pem",
         *(home / "nginx" / "certificate.key", home / "nginx" / "onion" / "hs_ed25519_secret_key"),
         *([] if archive is None else [archive]),
         PROJECT / ".env",

@@ -24,6 +24,7 @@ from strades_pipelines.serving.served_parts import Parts, shown_at, webserver_ur
 from strades_pipelines.serving.sockets import make_socket_folder, remove_socket_folder
 from strades_pipelines.settings import PROJECT, settings
 from strades_pipelines.supervision.alert_queue import AlertQueue
+from strades_pipelines.supervision.bundle_request_watch import carry_out_bundle_requests
 from strades_pipelines.supervision.changes import ChangeWatch, fingerprint
 from strades_pipelines.supervision.command_watch import CommandWatch
 from strades_pipelines.supervision.data_request_watch import carry_out_in_child
@@ -233,6 +234,7 @@ class Extras:
         self._work = WorkWatch(deliver_alert, output.tell)
         self._commands = CommandWatch(output.tell, output.note)
         self._data_requests = CommandWatch(output.tell, output.note, carry_out_in_child, "data request")
+        self._bundles = CommandWatch(output.tell, output.note, carry_out_bundle_requests, "bundle request")
 
     def look(self, supervisor: Supervisor) -> None:
         """Look once."""
@@ -252,6 +254,7 @@ class Extras:
         """End what it started."""
         self._commands.close()
         self._data_requests.close()
+        self._bundles.close()
         self._runs.close()
 
     def _follow_database(self, supervisor: Supervisor) -> None:

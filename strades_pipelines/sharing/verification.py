@@ -18,8 +18,10 @@ from strades_pipelines.sharing.rerun import COMPARED, CodeFailed, Question, reru
 if TYPE_CHECKING:
     from strades_pipelines.simulation.backtest import Bars
 
-VERIFIED, DIFFERS, DATA_NOT_HERE = "verified", "differs", "data not here"
 State = Literal["verified", "differs", "data not here"]
+VERIFIED: State = "verified"
+DIFFERS: State = "differs"
+DATA_NOT_HERE: State = "data not here"
 # Figures are sums of many numbers, whose order differs between processors; a fill is not.
 CLAIM_TOLERANCE = 1e-9
 CHOICES_OF_BARS = frozenset({"calendar", "interval", "from", "to", "resample"})
@@ -140,8 +142,8 @@ def _words(manifest: Manifest) -> dict[str, Any]:
     words: dict[str, Any] = {{"from": "start", "to": "end"}.get(name, name): text for name, text in given.items()}
     if any(isinstance(text, list) for text in words.values()) or isinstance(calendars, str):
         raise BundleRefused("manifest.json: options: expected a list for calendar alone")
-    sizes = {name: float(manifest.terms.get(name) or 0.0) for name in ("lot",)}
-    return words | {"calendars": calendars} | sizes
+    lot = manifest.terms.get("lot")
+    return words | {"calendars": calendars, "lot": float(lot) if isinstance(lot, float) else 0.0}
 
 
 def _difference(bundle: Bundle, found: Mapping[str, Any]) -> str:

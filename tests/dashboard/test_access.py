@@ -28,6 +28,10 @@ POSTED = {
     "thread_act",
     "calendar_create",
     "calendar_revoke",
+    "shop_state",
+    "shop_ask",
+    "shop_answer",
+    "shop_verify",
 }
 RUN = "00000000-0000-4000-8000-000000000000"
 ARGUMENTS = {
@@ -53,6 +57,15 @@ ARGUMENTS = {
     "automation_move": ["nope"],
     "calendar_revoke": [10**6],
     "calendar_feed": ["nope"],
+    "shop_item": [10**6],
+    "shop_state": [10**6],
+    "shop_report": [10**6],
+    "shop_hide": [10**6],
+    "shop_ask": [10**6],
+    "shop_answer": [10**6],
+    "shop_bundle": [10**6],
+    "shop_verify": [10**6],
+    "shop_install": [10**6],
     "wallet_trades_csv": ["NOPE"],
     "wallet_returns": ["NOPE"],
     "wallet_returns_csv": ["NOPE"],
@@ -95,7 +108,7 @@ def test_a_url_that_nobody_spoke_of_is_an_error_at_the_start(monkeypatch: pytest
 
 
 def test_a_right_for_a_url_that_is_gone_is_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(access.MATRIX, "shop", Role.VIEWER)
+    monkeypatch.setitem(access.MATRIX, "nowhere", Role.VIEWER)
     assert [error.id for error in check_matrix(None)] == ["dashboard.E002"]
 
 

@@ -68,6 +68,10 @@ def dashboard(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         "UPDATE trading.asset_choices SET instruments = '{}'",
         "DELETE FROM trading.asset_choices",
         "TRUNCATE ops.events",
+        "INSERT INTO ops.events VALUES ('order_filled:x', 'paper', 'strades', 'order_filled', '{}', now())",
+        "UPDATE ops.bundle_requests SET outcome = 'verified', finished_at = now()",
+        "INSERT INTO ops.bundle_requests (request_key, kind, bundle_sha256, body, requested_by, requested_at, outcome, "
+        "finished_at) VALUES (gen_random_uuid(), 'verify', repeat('0', 64), '', 'ada', now(), 'verified', now())",
         "CREATE TABLE trading.own (id integer)",
         "CREATE TABLE public.own (id integer)",
         "CREATE SCHEMA own",

@@ -44,6 +44,7 @@ def test_a_secret_that_others_may_read_is_found(tmp_path: Path, give_settings: C
     keys = home / "nginx" / "certificate.key", home / "nginx" / "onion" / "hs_ed25519_secret_key"
     keys[1].parent.mkdir(parents=True)
     names = [home / "run", home / "postgres" / "password", home / "backup.key", home / "dashboard.key", archive, *keys]
+    names.append(home / "bundle-key.pem")
     for path in names:
         path.mkdir(mode=0o700) if path in (home / "run", archive) else path.touch(mode=0o600)
     home.chmod(0o700)

@@ -6,9 +6,9 @@ import stat
 import struct
 import subprocess
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,8 +21,6 @@ from strades_pipelines.sharing.bundle_file import (
     read_bundle_file,
 )
 from strades_pipelines.sharing.manifest import BundleChanged, BundleRefused, canonical_json, read_manifest
-
-Change = Callable[[dict[str, bytes]], None]
 
 
 def zipped(entries: dict[str, bytes], *, kind: int = zipfile.ZIP_STORED, mode: int = stat.S_IFREG | 0o644) -> bytes:
@@ -46,7 +44,7 @@ def test_the_same_content_is_the_same_bytes_and_any_unzip_reads_them(bundle: Bun
     body = bundle.body
     read = read_bundle(body)
     assert read == bundle
-    assert pack(read.manifest, read.signature, dict(reversed(read.files.items())), read.result) == body
+    assert pack(read.manifest, read.signature, dict(reversed(list(read.files.items()))), read.result) == body
     (tmp_path / "hold.zip").write_bytes(body)
     assert read_bundle_file(tmp_path / "hold.zip").sha256 == hashlib.sha256(body).hexdigest()
     with zipfile.ZipFile(tmp_path / "hold.zip") as archive:
@@ -74,9 +72,9 @@ def test_each_flipped_byte_is_seen(bundle: Bundle) -> None:
         with pytest.raises(BundleRefused):
             read_bundle(bytes(changed))
     for at in (0, len(body) // 2, len(body) - 1):
-        for changed in (body[:at], body + b"x", body[:at] + b"x" + body[at:]):
+        for other in (body[:at], body + b"x", body[:at] + b"x" + body[at:]):
             with pytest.raises(BundleRefused):
-                read_bundle(bytes(changed))
+                read_bundle(other)
 
 
 def test_a_changed_file_is_named_with_both_hashes(bundle: Bundle) -> None:
@@ -169,7 +167,7 @@ def test_a_manifest_says_what_it_may_and_nothing_else(bundle: Bundle) -> None:
     good = bundle.manifest.model_dump(mode="json")
     assert read_manifest(canonical_json(good)) == bundle.manifest
     code = good["code"]
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"more": 1},
         {"kind": "protocol"},
         {"title": "turned \u202e round"},
@@ -183,7 +181,8 @@ def test_a_manifest_says_what_it_may_and_nothing_else(bundle: Bundle) -> None:
         {"code": {**code, "files": {**code["files"], "../a.py": "0" * 64}}},
         {"code": {**code, "files": {**code["files"], **{f"code/f{k}.py": "0" * 64 for k in range(70)}}}},
         {"terms": {**good["terms"], "cash": [1.0]}},
-    ):
+    )
+    for change in changes:
         with pytest.raises(BundleRefused, match=r"manifest\.json: "):
             read_manifest(canonical_json({**good, **change}))
     with pytest.raises(BundleRefused, match="sorted names"):

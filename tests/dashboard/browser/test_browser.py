@@ -6,6 +6,8 @@ another host fails the test that saw it.
 
 import os
 import re
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,16 +21,22 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.data_requests import carry_out_requests
 from strades_pipelines.settings import PROJECT
-from tests.dashboard.browser.conftest import Installation, PageOf, State
+from strades_pipelines.sharing.bundle_file import Bundle
+from strades_pipelines.sharing.bundle_requests import DATA_FOLDER, carry_out_request
+from strades_pipelines.supervision.bundle_request_watch import WAITING
+from tests.dashboard.browser.conftest import Installation, PageOf, State, make_account
 from tests.dashboard.browser.pages import PAINTED, SHORTEN, crawl, left_in_english, screenshots, violations
-from tests.dashboard.browser.watching import Watched, sign_up
+from tests.dashboard.browser.sharing import share_bundle, store_body
+from tests.dashboard.browser.watching import Watched, sign_in, sign_up
 from tests.dashboard.browser.world import NOW, SERIES, refusing_connections, rows_of
 from tests.dashboard.conftest import PASSWORD, totp
 from tests.end_to_end.graphql import Webserver
+from tests.sharing.conftest import bundle, key, shop
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+__all__ = ["bundle", "key", "shop"]
 CHOICES = "SELECT version, instruments, chosen_by FROM trading.asset_choices ORDER BY version"
 OVERRIDES = "SELECT schedule, cron, requested_by FROM ops.schedule_overrides"
 CRON = """{ scheduleOrError(scheduleSelector: {repositoryLocationName: "strades", repositoryName: "__repository__",
@@ -46,6 +54,7 @@ OF_A_MOMENT = {
     *("mfa_edit_webauthn", "mfa_remove_webauthn", "account_set_password", "live_request", "live_approve"),
     *("live_revoke", "dagster_access", "docs_access"),
     *("relations_columns", "relations_node"),  # the 4D view's script asks for these
+    *("shop_ask", "shop_state", "shop_answer"),  # of who has not got a bundle, and of its owner
 }
 SIGNED_OUT = ("/account/sign-in/", "/account/sign-up/", "/account/sign-in/?next=/markets/")
 PHONE = {"width": 390, "height": 844}
@@ -213,6 +222,55 @@ def test_a_correction_and_what_stood_before_it_are_both_told_by_the_clock(
     assert told == {"2024-01-02T08:59": "2", "": "8.5"}
 
 
+def test_a_bundle_is_published_verified_and_installed_by_another_and_a_flipped_byte_is_told(
+    installation: Installation, admin: State, page_of: PageOf, bundle: Bundle, shop: Path, tmp_path: Path
+) -> None:
+    (tmp_path / DATA_FOLDER).mkdir()
+    shutil.copy(shop / "wave.csv", tmp_path / DATA_FOLDER)
+    (tmp_path / "hold.zip").write_bytes(bundle.body)
+    make_account(installation.database, "heidi", "analyst")
+    heidi, ada = page_of(script=False), page_of(admin, script=False)
+    sign_in(heidi.page, installation.url, "heidi")
+    heidi.goto("/shop/")
+    heidi.follow("text=Share a bundle")
+    heidi.page.set_input_files("#id_file", tmp_path / "hold.zip")
+    heidi.send("text=Keep as a draft")
+    ada.goto("/shop/")
+    assert "Holds two" not in ada.page.inner_text("main")
+    heidi.send("button:text-is('Publish')")
+
+    page = ada.page
+    ada.goto("/shop/")
+    assert "unverified" in page.inner_text("main tr:has-text('Holds two')")
+    ada.follow("text=hold 1.0.0")
+    ada.send("text=Get it, free")
+    with connect(installation.database) as connection:
+
+        def carry_out() -> str | None:
+            [request_id] = connection.execute(WAITING).fetchone() or [0]
+            return carry_out_request(connection, request_id, tmp_path, world="sandbox", clock=lambda: NOW)
+
+        ada.send("button:text-is('Verify')")
+        assert carry_out() == "verified"
+        page.wait_for_selector("header >> text=✓ verified")  # the page looks again by itself
+        ada.follow("a:text-is('Install')")
+        assert "says what to hold" in page.inner_text("main")
+        page.check("#id_read")
+        ada.send("button:text-is('Install')")
+        assert carry_out() == "installed"
+        page.wait_for_selector("text=✓ installed")
+        assert len(list(tmp_path.glob("bundles/*/hold-1.0.0/code/hold.py"))) == 1
+
+        flipped = bytearray(bundle.body)
+        flipped[flipped.index(b"account.target")] ^= 1
+        store_body(installation.database, bundle, bytes(flipped))
+        ada.send("button:text-is('Verify')")
+        assert carry_out() == "differs"
+        page.wait_for_selector("header >> text=■ differs")
+        assert "code/hold.py" in page.inner_text("main")
+    store_body(installation.database, bundle, bundle.body)
+
+
 def test_a_passkey_is_made_and_signs_in_alone_and_as_the_second_factor(
     installation: Installation, admin: State, page_of: PageOf, browser: "Browser"
 ) -> None:
@@ -291,8 +349,9 @@ def test_today_reads_itself_again_while_it_is_seen_and_nobody_is_at_work_in_it(
 
 
 @pytest.fixture(scope="module")
-def addresses(installation: Installation, admin: State, browser: "Browser") -> dict[str, str]:
+def addresses(installation: Installation, admin: State, browser: "Browser", bundle: Bundle) -> dict[str, str]:
     """An address for each page, by the name of its URL: whatever links lead an admin to."""
+    share_bundle(installation.database, bundle, holder="ada")
     with browser.new_context(storage_state=admin, ignore_https_errors=True) as context:
         found, posted = crawl(context.request, installation.url, STARTS, WHILE_A_RUN_GOES_ON)
     missing = url_names() - found.keys() - posted - OF_A_MOMENT

@@ -1,0 +1,1 @@
+"""The shop: signed bundles that people publish, ask for, verify and install."""

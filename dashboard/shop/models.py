@@ -1,0 +1,135 @@
+"""Items of the shop, who was given which, and reports; tables of the schema `dashboard`."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy
+
+from dashboard.accounts.models import User
+from dashboard.accounts.roles import Role
+from strades_pipelines.sharing.manifest import Manifest, read_manifest
+
+DRAFT, PUBLISHED, WITHDRAWN = "draft", "published", "withdrawn"
+STATES = (DRAFT, PUBLISHED, WITHDRAWN)
+FREE, BY_HAND = "free", "by_hand"
+WAYS = (FREE, BY_HAND)
+REQUESTED, GRANTED, DECLINED = "requested", "granted", "declined"
+CLAIMS = {
+    "total_return": gettext_lazy("Total return"),
+    "cagr": gettext_lazy("Return a year (CAGR)"),
+    "max_drawdown": gettext_lazy("Deepest drawdown"),
+    "sharpe": gettext_lazy("Sharpe ratio"),
+    "fills": gettext_lazy("Fills"),
+    "fees": gettext_lazy("Fees"),
+}
+
+
+class Item(models.Model):
+    """A bundle as somebody put it into the shop. `body` and `sha256` are those of its upload and never change.
+
+    `manifest` is the text that its author signed. An item that an admin has hidden is seen by its owner and admins.
+    """
+
+    key = models.UUIDField(unique=True)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=40)
+    version = models.CharField(max_length=14)
+    author_key = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64)
+    body = models.BinaryField()
+    manifest = models.TextField()
+    way = models.CharField(max_length=10)
+    state = models.CharField(max_length=10, default=DRAFT)
+    uploaded_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True)
+    hidden_because = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        """One version of a name for an author's key: nobody publishes two things under one name."""
+
+        db_table = "shop_items"
+        constraints = (
+            models.UniqueConstraint(fields=["author_key", "name", "version"], name="shop_item_version"),
+            models.CheckConstraint(condition=Q(state__in=STATES), name="shop_item_state"),
+            models.CheckConstraint(condition=Q(way__in=WAYS), name="shop_item_way"),
+            models.CheckConstraint(
+                condition=Q(state=DRAFT) | Q(published_at__isnull=False), name="shop_item_published_at"
+            ),
+        )
+        indexes = (models.Index(fields=["state", "-published_at"], name="shop_items_published"),)
+
+    @property
+    def said(self) -> Manifest:
+        """What its author says of it, which its signature covered when it was taken in."""
+        return read_manifest(bytes(self.manifest, "utf-8"))
+
+    @property
+    def claims(self) -> list[tuple[str, Any, float | int | None]]:
+        """The figures that a page shows: name, word, value."""
+        found = self.said.result.claims
+        return [(name, word, found.get(name)) for name, word in CLAIMS.items()]
+
+    def is_seen_by(self, person: User) -> bool:
+        """Whether a person may know of it."""
+        if self.owner_id == person.pk:
+            return True
+        if self.hidden_because:
+            return may_moderate(person)
+        is_granted: bool = Grant.objects.filter(item=self, person=person, state=GRANTED).exists()
+        return is_granted or bool(self.state == PUBLISHED)
+
+    def is_held_by(self, person: User) -> bool:
+        """Whether a person has the bundle itself."""
+        if self.owner_id == person.pk:
+            return True
+        is_granted: bool = Grant.objects.filter(item=self, person=person, state=GRANTED).exists()
+        return is_granted and not self.hidden_because
+
+
+class Grant(models.Model):
+    """That a person asked for an item, and what became of it."""
+
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="grants")
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=10, default=REQUESTED)
+    asked_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """One for each person and item."""
+
+        db_table = "shop_grants"
+        constraints = (
+            models.UniqueConstraint(fields=["item", "person"], name="shop_grant_of_person"),
+            models.CheckConstraint(condition=Q(state__in=(REQUESTED, GRANTED, DECLINED)), name="shop_grant_state"),
+        )
+
+
+class Report(models.Model):
+    """That a person holds an item to be harmful or false, for the admins."""
+
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="reports")
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=300)
+    reported_at = models.DateTimeField()
+
+    class Meta:
+        """One for each person and item; the words of the last one count."""
+
+        db_table = "shop_reports"
+        constraints = (models.UniqueConstraint(fields=["item", "person"], name="shop_report_of_person"),)
+
+
+def visible_items(person: User) -> Any:
+    """The items that a person may know of, newest first, without their bytes."""
+    own, given = Q(owner=person), Q(grants__person=person, grants__state=GRANTED)
+    seen = Q(hidden_because="") & (Q(state=PUBLISHED) | given)
+    moderated = ~Q(hidden_because="") if may_moderate(person) else Q(pk__in=[])
+    found = Item.objects.filter(own | seen | moderated).distinct().defer("body").select_related("owner")
+    return found.order_by("-uploaded_at", "-id")
+
+
+def may_moderate(person: User) -> bool:
+    """Whether a person answers reports."""
+    return person.may(Role.ADMIN)
