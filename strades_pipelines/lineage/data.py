@@ -51,6 +51,16 @@ TRADES = """
         AND t.event_time BETWEEN %(heard_from)s::timestamptz - interval '1 minute' AND %(heard_to)s
     ORDER BY k.known, t.listing_id, t.event_time, length(t.trade_id), t.trade_id
 """
+ARTICLES = """
+    SELECT first.fetch_id FROM unnest(%s::text[], %s::text[]) AS read (source, article_id)
+    CROSS JOIN LATERAL (
+        SELECT every.fetch_id FROM (
+            SELECT source, article_id, fetch_id, recorded_at FROM records.articles
+            UNION ALL SELECT source, article_id, fetch_id, recorded_at FROM records.article_revisions
+        ) AS every
+        WHERE every.source = read.source AND every.article_id = read.article_id ORDER BY every.recorded_at LIMIT 1
+    ) AS first
+"""
 SPLITS = """
     SELECT DISTINCT split.fetch_id, adjusted.fetch_id AS adjusted_id FROM records.split_adjustments AS adjusted
     INNER JOIN records.listings AS own ON own.listing_id = adjusted.listing_id
@@ -176,6 +186,16 @@ def follow_trades(connection: Connection, lineage: Lineage) -> None:
         lineage.trades += trades
         if not trades and decision["trigger_kind"] == "trade":
             lineage.faults.append(f"decision {decision['decision_id']}: the trades that it was made on are gone")
+
+
+def follow_articles(connection: Connection, lineage: Lineage) -> set[int]:
+    """The fetches of the articles that a decision read, each as it was first stored."""
+    read = (lineage.decision or {"inputs": {}})["inputs"].get("articles", [])
+    keys = [article.partition(" ") for article in read]
+    found = read_rows(connection, ARTICLES, [key[0] for key in keys], [key[2] for key in keys])
+    if gone := len(read) - len(found):
+        lineage.faults.append(f"{gone} of the {len(read)} articles that the decision read are gone")
+    return {row["fetch_id"] for row in found}
 
 
 def verify(connection: Connection, fetch_id: int) -> Row:
