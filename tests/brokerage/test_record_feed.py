@@ -5,22 +5,27 @@ What is expected is written down by hand, from the rows that the test stores.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from strades_pipelines.brokerage.feed import read_feed
 from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.portfolio import load_wallet, open_wallet
-from strades_pipelines.brokerage.record_feed import article_number, missing_slots
+from strades_pipelines.brokerage.prices import find_listings
+from strades_pipelines.brokerage.record_feed import Hearing, article_number, missing_slots
 from strades_pipelines.brokerage.replay import replay
 from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.stepping import step
+from strades_pipelines.engine.event_steps import events_of
+from strades_pipelines.lineage.trace import follow
 from strades_pipelines.strategy.account import Account
-from strades_pipelines.strategy.events import Article, Bar, BarRevision, CorporateAction, Gap, Prediction, Trade
+from strades_pipelines.strategy.events import Article, Bar, BarRevision, CorporateAction, Gap, Prediction, Trade, moment
 from strades_pipelines.strategy.registry import strategies
 from strades_pipelines.strategy.strategy import Explanation, Strategy
 from tests.brokerage.conftest import (
+    AAPL,
     BTC,
     MINUTE,
     PAPER,
@@ -78,6 +83,7 @@ class EveryHook(Strategy):
 
     def on_corporate_action(self, action: CorporateAction, account: Account) -> None:
         self.note(action, account, "ratio", "amount")
+        self.numbers["paid"] = account.dividends
 
     def on_timer(self, time: int, account: Account) -> None:
         if self.calls == 3:
@@ -156,7 +162,7 @@ EXPECTED: Sequence[Call] = [
     ("timer", 75, {}),
     # Of the words, profits, rise and gains are on the good list, fall is on the bad one.
     ("article", 90, {"tone": 0.5, "number": article_number("wire", "a1")}),
-    ("corporate_action", 150, {"ratio": 1.0, "amount": 0.5}),
+    ("corporate_action", 150, {"ratio": 1.0, "amount": 0.5, "paid": 0.0}),
     ("bar", 300, {"close": 103.0}),
     ("gap", 300, {"start": (START + MINUTE).timestamp() * 1e6, "count": 3.0}),
     ("bar_revision", 330, {"open_time": START.timestamp() * 1e6, "close": 99.0}),
@@ -242,3 +248,44 @@ def test_a_strategy_over_news_and_prices_is_backtested_from_stored_records(
     assert found == [(0.01, START + 6 * MINUTE, read), (0.0, START + 8 * MINUTE, read)]
     fills = "SELECT side, filled_at FROM trading.fills WHERE wallet = %s ORDER BY filled_at"
     assert market.execute(fills, [name]).fetchall() == [("buy", START + 6 * MINUTE), ("sell", START + 8 * MINUTE)]
+    [(decision,)] = market.execute("SELECT decision_id FROM signals.decisions WHERE target > 0").fetchall()
+    market.execute("UPDATE records.articles SET fetch_id = 77 WHERE article_id = 'a1'")
+    lineage, readers = follow(market, decision)
+    assert readers[77] == {"decision"}
+    assert lineage.faults == []
+    market.execute("DELETE FROM records.articles WHERE article_id = 'a1'")
+    assert "1 of the 2 articles that the decision read are gone" in follow(market, decision)[0].faults
+
+
+def test_bars_that_are_missing_are_those_of_sessions_with_their_lunch_breaks(
+    market: Connection, adbc: "AdbcConnection"
+) -> None:
+    """Hours from 9 to 15 but for 11 to 12: 10 is missing, then 13 and 14, and on the next day 9 and 10."""
+    tokyo = datetime(2024, 1, 4, tzinfo=UTC)
+    market.execute("UPDATE records.listings SET calendar = 'XTKS' WHERE listing_id = %s", [AAPL])
+    for day in range(2):
+        hours = [tokyo + timedelta(days=day, hours=hour) for hour in (9, 15, 11, 12)]
+        market.execute(
+            "INSERT INTO records.sessions (calendar, session_date, open_time, close_time, break_start, break_end,"
+            " is_half_day) VALUES ('XTKS', %s, %s, %s, %s, %s, false)",
+            [hours[0].date(), *hours],
+        )
+    for at in (tokyo + timedelta(hours=9), tokyo + timedelta(hours=12), tokyo + timedelta(days=1, hours=12)):
+        market.execute(
+            "INSERT INTO records.candles VALUES (%s, '1h', %s, %s, 1, 1, 1, 1, 1, 1, 1, %s, 'stated', 1, %s)",
+            [AAPL, at, *[at + timedelta(hours=1)] * 2, at],
+        )
+    market.commit()
+    with adbc.cursor() as cursor:
+        words: dict[str, Any] = {"interval": "1h", "opened_at": tokyo, "lookback": 0}
+        hearing = Hearing(frozenset({"on_gap"}))
+        listings = find_listings(cursor, ["yahoo:AAPL"])
+        feed = read_feed(cursor, listings, end=tokyo + timedelta(days=2), hearing=hearing, **words)
+        since = tokyo + timedelta(hours=15)  # resumed: the bar before is looked up
+        resumed = read_feed(cursor, listings, end=tokyo + timedelta(days=2), hearing=hearing, since=since, **words)
+    gaps = [event for event, _ in events_of(feed.columns) if isinstance(event, Gap)]
+    found = [(moment(gap.time), moment(gap.start), gap.count) for gap in gaps]
+    second = (tokyo + timedelta(days=1, hours=13), tokyo + timedelta(hours=13), 4.0)
+    assert found == [(tokyo + timedelta(hours=13), tokyo + timedelta(hours=10), 1.0), second]
+    [gap] = [event for event, _ in events_of(resumed.columns) if isinstance(event, Gap)]
+    assert (moment(gap.time), moment(gap.start), gap.count) == second

@@ -33,7 +33,7 @@ class NewsTrend(Strategy):
         return 5.0 * 3600.0 * self.memory
 
     def on_start(self, account: Account) -> None:
-        """Of each instrument: the mean of its closes, its news, and since when it was not weighed."""
+        """Of each instrument: the mean of its closes, its news, and since when that was not weighed."""
         self.means = [Sma(self.length) for _ in range(account.size)]
         self.news = [0.0] * account.size
         self.heard = [0.0] * account.size
@@ -45,10 +45,9 @@ class NewsTrend(Strategy):
 
     def on_aggregate_bar(self, bar: Bar, account: Account) -> None:
         """Compare; what was written since the last bar is news by its close."""
-        i = bar.i
-        self.age(i, bar.time)
-        mean = self.means[i].update(bar.close)
-        account.target[i] = self.size if self.news[i] > self.enter and bar.close > mean else 0.0
+        self.age(bar.i, bar.time)
+        mean = self.means[bar.i].update(bar.close)
+        account.target[bar.i] = self.size if self.news[bar.i] > self.enter and bar.close > mean else 0.0
 
     def age(self, i: int, time: int) -> None:
         """Weigh what is known by the time since then."""
