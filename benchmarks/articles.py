@@ -14,7 +14,7 @@ import psycopg
 
 from benchmarks.run import empty_home
 from benchmarks.universe import LAST, NEXT, bodies, market, prepare, sources_of_stocks, step, store
-from strades_pipelines.predictor.tone import NEGATIVE, POSITIVE
+from strades_pipelines.analysis.tone import NEGATIVE, POSITIVE
 
 A_DAY = int(os.environ.get("ARTICLES_A_DAY", "10000"))
 STOCKS = int(os.environ.get("ARTICLES_STOCKS", "500"))

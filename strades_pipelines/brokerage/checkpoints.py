@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from strades_pipelines.brokerage.feed import warm_up_start
+from strades_pipelines.brokerage.bar_feed import warm_up_start
 from strades_pipelines.brokerage.live_session import Checkpoint
 from strades_pipelines.brokerage.portfolio import Wallet
 from strades_pipelines.brokerage.prices import Connection, bar_table
@@ -20,6 +20,7 @@ from strades_pipelines.brokerage.trading_code import trading_code
 from strades_pipelines.brokerage.trading_rows import insert
 
 DECIDE, MEASURE = "decide", "measure"
+OTHER_SUBJECTS = {"on_article": "articles", "on_corporate_action": "actions"}  # migration 0075
 # Changes are kept for a day longer: none is gone that a checkpoint of this age has to see.
 KEPT_DAYS = 29
 # What is not in a backup that is restored on another server: transaction ids, and the triggers of a table dbt makes.
@@ -112,10 +113,11 @@ def read_ground(connection: Connection, wallet: Wallet) -> Ground:
     subjects = [f"bars:{listing}:{wallet.interval}" for listing in ids]
     subjects += [f"adjustments:{listing}" for listing in ids]
     subjects += [f"trades:{listing}" for listing in ids if strategy.hears_trades()]
+    subjects += [subject for hook, subject in OTHER_SUBJECTS.items() if strategy.hears(hook)]
     subjects += [f"forecasts:{listing}:{model}" for listing in ids for model in strategy.models]
     fingerprint = None if trigger is None else hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
     since = warm_up_start(wallet.opened_at, wallet.interval, strategy.lookback)
-    since = min(since, wallet.opened_at - timedelta(seconds=strategy.trade_window))
+    since = min(since, wallet.opened_at - timedelta(seconds=max(strategy.trade_window, strategy.article_window)))
     return Ground(seen, read_at, fingerprint, [*subjects, f"wallet:{wallet.name}", "*"], since)
 
 

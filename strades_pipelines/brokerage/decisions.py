@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.order_terms import OrderRequest, OrderTerms, TradingDecision
 from strades_pipelines.market.rounding import exact
 from strades_pipelines.market.split_arithmetic import Split
-from strades_pipelines.strategy.events import KINDS, TIMER, Bar, Prediction, Timer, moment
+from strades_pipelines.strategy.events import KINDS, TIMER, Article, Bar, Prediction, Timer, moment
 from strades_pipelines.strategy.orders import ACCEPTED, ASKED_FOR, CANCELLED, ON_CLOSE, ON_OPEN, OUTCOMES
 from strades_pipelines.strategy.orders import Order as EngineOrder
 
@@ -40,6 +40,8 @@ class DecisionJournal(Journal):
         strategy: what its decisions have as their strategy; None: the strategy's title.
         prediction_ids: of each forecast, by instrument, time (microseconds UTC), and index among the strategy's models.
         splits: those whose new units the bars are in, and so what is decided.
+
+    `prediction_ids` and `article_ids` (by the number of their events) are of the events that are stepped next.
     """
 
     def __init__(
@@ -66,7 +68,10 @@ class DecisionJournal(Journal):
         self.fill_bars: list[int | None] = []
         self._engine, self._listings, self._wallet, self._interval = engine, listings, wallet, interval
         self.prediction_ids, self._splits, self._strategy = prediction_ids, splits, strategy
+        self.article_ids: Mapping[float, str] = {}
         self._windows: list[deque[int]] = [deque(maxlen=max(1, engine.state.strategy.lookback)) for _ in listings]
+        self._articles: list[deque[tuple[int, str]]] = [deque() for _ in listings]
+        self._article_window = round(engine.state.strategy.article_window * 1_000_000)
         self._forecast: dict[int, str] = {}
         self._event: Any = None
         self._instant, self._ordinals = 0, [0] * len(listings)
@@ -78,9 +83,11 @@ class DecisionJournal(Journal):
 
     def see(self, event: Any) -> None:
         """Note the event that is handled next."""
-        if isinstance(self._event, Bar):
+        if type(self._event) is Bar:  # and no revision, which is one
             self._windows[self._event.i].append(self._event.open_time)
         self._event = event
+        if isinstance(event, Article):
+            self._articles[event.i].append((event.time, self.article_ids[event.number]))
         if isinstance(event, Prediction):
             self._forecast[event.i] = self.prediction_ids[event.i, event.time, int(event.model)]
 
@@ -101,6 +108,8 @@ class DecisionJournal(Journal):
             inputs["trades"] = self._trades(time)
         if strategy.models and i in self._forecast:
             inputs["prediction_id"] = self._forecast[i]
+        if articles := self._articles_read(time, i):
+            inputs["articles"] = articles
         inputs |= units_of(self._splits, self._listings[i].listing_id)
         inputs["numbers"] = {name: _json(value) for name, value in explanation.numbers.items()}
         made = TradingDecision(
@@ -134,7 +143,7 @@ class DecisionJournal(Journal):
     ) -> None:
         """A fill, and when the bar opened that it was done in."""
         super().fill(order, i, quantity, price, fee, filled_at, time, cash)
-        self.fill_bars.append(self._event.open_time if isinstance(self._event, Bar) else None)
+        self.fill_bars.append(self._event.open_time if type(self._event) is Bar else None)
 
     def clear(self) -> None:
         """Forget the decisions and rows so far; what later ones are made of stays."""
@@ -152,6 +161,7 @@ class DecisionJournal(Journal):
             if event is None
             else [type(event).__name__, [getattr(event, name) for name in event.compiled_fields]],
             "windows": [list(window) for window in self._windows],
+            "articles": [list(articles) for articles in self._articles],
             "forecast": [*self._forecast.items()],
             "instant": self._instant,
             "ordinals": list(self._ordinals),
@@ -171,6 +181,8 @@ class DecisionJournal(Journal):
             self._event = EVENTS[name](*numbers)
         for window, opened in zip(self._windows, memory["windows"], strict=True):
             window.extend(opened)
+        for heard, articles in zip(self._articles, memory["articles"], strict=True):
+            heard.extend((time, article) for time, article in articles)
         self._forecast = dict(memory["forecast"])
         self._instant, self._ordinals = memory["instant"], memory["ordinals"]
         self._groups = dict(memory["groups"])
@@ -238,7 +250,7 @@ class DecisionJournal(Journal):
         opened = list(self._windows[i])
         event = self._event
         # The timer fires when the next instant's first event is at hand, which is no part of it.
-        if isinstance(event, Bar) and event.i == i and (trigger != TIMER or event.time == time):
+        if type(event) is Bar and event.i == i and (trigger != TIMER or event.time == time):
             opened.append(event.open_time)
         opened = opened[-self._engine.state.strategy.lookback :]
         if not opened:
@@ -249,6 +261,13 @@ class DecisionJournal(Journal):
             "first_open_time": stamp(moment(opened[0])),
             "last_open_time": stamp(moment(opened[-1])),
         }
+
+    def _articles_read(self, time: int, i: int) -> list[str]:
+        """The articles of the listing that the strategy may have read, oldest first."""
+        articles = self._articles[i]
+        while articles and articles[0][0] < time - self._article_window:
+            articles.popleft()
+        return [article for _, article in articles]
 
     def _trades(self, time: int) -> dict[str, Any]:
         """The trades that the strategy may have read: those of all listings that it heard in its window."""

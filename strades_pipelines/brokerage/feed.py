@@ -10,24 +10,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from strades_pipelines.brokerage.bar_feed import BarWindow, heard_bars, last_closes, read_bars
 from strades_pipelines.brokerage.decisions import PredictionIds
 from strades_pipelines.brokerage.model_trust import Standings, read_standings
 from strades_pipelines.brokerage.open_hours import OpenHours
-from strades_pipelines.brokerage.prices import bar_table, of_interval
+from strades_pipelines.brokerage.record_feed import (
+    NOTHING_ELSE,
+    ArticleIds,
+    Hearing,
+    Known,
+    read_gaps,
+    read_records,
+    times_of,
+)
 from strades_pipelines.brokerage.trade_feed import TradeRange, read_trades, trade_columns
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.engine.columns import Columns, Floats, Integers
 from strades_pipelines.engine.event_chain import joined
 from strades_pipelines.market.bars_and_fills import Fill
-from strades_pipelines.market.instruments import Listing, interval_length
-from strades_pipelines.strategy.events import BAR, PREDICTION, RECORDED_FILL, microseconds
+from strades_pipelines.market.instruments import Listing
+from strades_pipelines.strategy.events import BAR, PREDICTION, RECORDED_FILL, REVISION, microseconds
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor
 
-LATE = timedelta(hours=1)  # of the index of candles that were known late, migration 0030
 PRICES = ["open", "high", "low", "close", "volume"]
-BAR_COLUMNS = ["listing_id", "open_time", "close_time", *PRICES, "knowledge_time", "recorded_at"]
 FORECAST_COLUMNS = ["listing_id", "prediction_id", "name", "value", "knowledge_time", "recorded_at"]
 # Of the forecasts made for one instant by one name, the newest counts.
 FORECASTS = """(
@@ -51,6 +58,7 @@ class StoredFeed:
     prediction_ids: PredictionIds = field(repr=False)
     standings: Standings = field(default_factory=Standings, repr=False)
     open_hours: OpenHours = field(default_factory=OpenHours, repr=False)
+    article_ids: ArticleIds = field(default_factory=dict, repr=False)
 
     def blocks(self) -> Iterator[Columns]:
         """The events in their total order: time, kind, listing, content."""
@@ -70,23 +78,26 @@ def read_feed(
     since: datetime | None = None,
     stored_by: datetime | None = None,
     trades: TradeRange | None = None,
+    hearing: Hearing = NOTHING_ELSE,
 ) -> StoredFeed:
     """Everything known in `[opened_at, end)`, with up to `lookback` bars of each listing from before.
 
     Args:
         trades: those to include; None for a strategy that hears none.
+        hearing: which other records the strategy hears of.
         since: only what was known then or later, for an engine that goes on from there; not before `opened_at`.
         stored_by: the rows as they were stored at this time, those that were replaced since included.
         models: names of the forecasts to include.
         fills: recorded fills to put in their places among the rest; their order numbers count them.
     """
     index = {listing.listing_id: i for i, listing in enumerate(listings)}
-    if since is None:
-        tables = [_bars(cursor, index, interval, opened_at, end, lookback, stored_by)]
-    else:
-        tables = [_bars_since(cursor, index, interval, since, end)]
+    known = Known(since or opened_at, end, stored_by)
+    window = BarWindow(index, interval, known, opened_at, lookback, is_resumed=since is not None)
+    read = read_bars(cursor, window, with_revisions="on_bar_revision" in hearing.hooks)
+    bars = read.bars
+    tables = [bars]
     tables += [_forecasts(cursor, index, name, since or opened_at, end, stored_by) for name in models]
-    parts = [_bar_columns(tables[0], index), _fill_columns(fills)]
+    parts = [_bar_columns(bars, index), _fill_columns(fills)]
     ids: PredictionIds = {}
     for model, table in enumerate(tables[1:]):
         parts.append(_forecast_columns(table, index, model))
@@ -97,11 +108,22 @@ def read_feed(
     if trades is not None:
         tables.append(read_trades(cursor, index, trades, stored_by=stored_by))
         parts.append(trade_columns(tables[-1], index))
-    stamps = [pc.max(table["recorded_at"]).as_py() for table in tables if table.num_rows]
+    records = read_records(cursor, index, hearing, known, is_resumed=window.is_resumed)
+    parts += records.parts
+    tables += records.tables
+    if read.revisions is not None:
+        tables.append(read.revisions)
+        parts.append(_bar_columns(read.revisions, index, REVISION))
+    if "on_gap" in hearing.hooks:
+        parts.append(read_gaps(cursor, index, heard_bars(bars, opened_at), interval, last_closes(cursor, window)))
+    stamped = [table["recorded_at"] for table in tables if table.num_rows and "recorded_at" in table.column_names]
+    stamps = [pc.max(column).as_py() for column in stamped]
     as_of = max(stamps, default=None)
     standings = read_standings(cursor, models)
     events = _in_order(joined(parts), listings)
-    return StoredFeed(listings, tables[0].num_rows, as_of, _hash(tables, standings), events, ids, standings)
+    inputs_hash = _hash(tables, standings)
+    articles = records.article_ids
+    return StoredFeed(listings, bars.num_rows, as_of, inputs_hash, events, ids, standings, article_ids=articles)
 
 
 def _in_order(columns: Columns, listings: Sequence[Listing]) -> Columns:
@@ -113,72 +135,6 @@ def _in_order(columns: Columns, listings: Sequence[Listing]) -> Columns:
     kind = np.where(columns.kind == RECORDED_FILL, -1, columns.kind)
     order = np.lexsort((columns.b, columns.a, columns.more, listing, kind, columns.time))
     return Columns(*(np.ascontiguousarray(array[order]) for array in columns.arrays))
-
-
-def _bars(
-    cursor: "Cursor",
-    index: dict[int, int],
-    interval: str,
-    opened_at: datetime,
-    end: datetime,
-    lookback: int,
-    stored_by: datetime | None,
-) -> pa.Table:
-    since = warm_up_start(opened_at, interval, lookback)
-    table = _read_bars(cursor, index, interval, since, end, stored_by=stored_by)
-    return table.filter(pa.array(_keep_warm_up(table, opened_at, lookback)))
-
-
-def warm_up_start(opened_at: datetime, interval: str, lookback: int) -> datetime:
-    """No bar that was known before this is read for a warm-up of `lookback` bars.
-
-    Closed days and gaps: three times the length, and a long weekend, hold the warm-up.
-    """
-    return opened_at - 3 * lookback * interval_length(interval) - timedelta(days=4 if lookback else 0)
-
-
-def _bars_since(cursor: "Cursor", index: dict[int, int], interval: str, since: datetime, end: datetime) -> pa.Table:
-    """The bars known in `[since, end)`: what is read does not grow with what was known before.
-
-    Candles are found by when they opened, those that came late by when they were known: there is an index of them.
-    """
-    if interval == "1d":
-        return _read_bars(cursor, index, interval, since, end)
-    opened = (since - LATE - interval_length(interval)).isoformat()
-    late = f"knowledge_time - close_time > '{LATE}'::interval"
-    return _read_bars(cursor, index, interval, since, end, f"(open_time >= '{opened}'::timestamptz OR {late})")
-
-
-def _read_bars(
-    cursor: "Cursor",
-    index: dict[int, int],
-    interval: str,
-    since: datetime,
-    end: datetime,
-    where: str = "true",
-    stored_by: datetime | None = None,
-) -> pa.Table:
-    return read_as_of(
-        cursor,
-        bar_table(interval),
-        BAR_COLUMNS,
-        known_at=end - timedelta(microseconds=1),
-        recorded_as_of=stored_by,
-        where=f"{_among(index)} AND knowledge_time >= '{since.isoformat()}'::timestamptz"
-        f" AND {of_interval(interval)} AND {where}",
-        order_by=("knowledge_time", "listing_id", "open_time"),
-    )
-
-
-def _keep_warm_up(table: pa.Table, opened_at: datetime, lookback: int) -> "np.typing.NDArray[np.bool_]":
-    known = np.asarray(table["knowledge_time"].cast(pa.int64()))
-    before = known < np.int64(round(opened_at.timestamp() * 1_000_000))
-    ids = np.asarray(table["listing_id"])
-    keep = np.ones(table.num_rows, dtype=bool)
-    for listing_id in np.unique(ids[before]):
-        rows = np.flatnonzero(before & (ids == listing_id))
-        keep[rows[: len(rows) - lookback]] = False
-    return keep
 
 
 def _forecasts(
@@ -214,19 +170,15 @@ def _columns(kind: int, i: Sequence[int], time: Integers, more: Integers, floats
     return Columns(np.full(n, kind, np.int8), np.asarray(i, np.int32), time, more, *rows)
 
 
-def _times(table: pa.Table, name: str) -> Integers:
-    return np.asarray(table[name].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()))
-
-
-def _bar_columns(table: pa.Table, index: dict[int, int]) -> Columns:
+def _bar_columns(table: pa.Table, index: dict[int, int], kind: int = BAR) -> Columns:
     i = [index[listing_id] for listing_id in table["listing_id"].to_pylist()]
     prices = [np.asarray(table[name].cast(pa.float64()).fill_null(np.nan)) for name in PRICES]
-    return _columns(BAR, i, _times(table, "knowledge_time"), _times(table, "open_time"), prices)
+    return _columns(kind, i, times_of(table, "knowledge_time"), times_of(table, "open_time"), prices)
 
 
 def _forecast_columns(table: pa.Table, index: dict[int, int], model: int) -> Columns:
     i = [index[listing_id] for listing_id in table["listing_id"].to_pylist()]
-    time = _times(table, "knowledge_time")
+    time = times_of(table, "knowledge_time")
     values = [np.asarray(table["value"].cast(pa.float64())), np.full(len(i), float(model))]
     return _columns(PREDICTION, i, time, np.zeros(len(i), np.int64), values)
 

@@ -193,7 +193,7 @@ def measure(connection: Connection, adbc: "AdbcConnection", name: str, *, now: d
 def _measure(connection: Connection, adbc: "AdbcConnection", wallet: Wallet, *, now: datetime) -> Loaded:
     name, ground = wallet.name, read_ground(connection, wallet)
     base = newest_checkpoint(connection, wallet, ground, now=now, purpose=MEASURE)
-    stepped = step(connection, adbc, wallet, now=now, base=base, hears_trades=False)
+    stepped = step(connection, adbc, wallet, now=now, base=base, is_deciding=False)
     fills, closes = stepped.fills, stepped.feed.columns
     flows = cash_flows(connection, wallet)
     past = NO_CURVE

@@ -11,7 +11,7 @@ from strades_pipelines.brokerage.prices import Connection
 from strades_pipelines.engine.engine import Engine
 from strades_pipelines.engine.targets import Targets
 from strades_pipelines.market.order_states import OrderState
-from strades_pipelines.strategy.events import BEGINNING, RecordedFill, microseconds, moment
+from strades_pipelines.strategy.events import ACTION, BEGINNING, CorporateAction, RecordedFill, microseconds, moment
 from strades_pipelines.strategy.orders import ACCEPTED, BY_VENUE, CANCELLED, EXPIRED, OPEN, OUTCOMES, REJECTED
 
 # What of an engine is no state: it is made of the wallet's setting, or filled by each stepping.
@@ -106,6 +106,10 @@ class LiveEngine(Engine):
         fill.order = self.journal.numbers.get(intent_id, -self.fills_before - int(fill.order))
         super().on_recorded_fill(fill)
 
+    def on_corporate_action(self, action: CorporateAction) -> None:
+        """Tell the strategy: `splits` books it, a statement its cash, and bars are in the units of after it."""
+        announce(self, action)
+
     def advance(self, time: int) -> None:
         """Let the clock go on; orders that ended before `time` end here too, and cash that flowed by then is there."""
         super().advance(time)
@@ -130,6 +134,15 @@ class LiveEngine(Engine):
                 reason = OUTCOMES.index(ended.reason) if ended.reason in OUTCOMES else BY_VENUE
                 self.explicit_orders.end(order, ENGINE_STATES[ended.state], reason)
         self.explicit_orders.compact()
+
+
+def announce(engine: Engine, action: CorporateAction) -> None:
+    """Tell a strategy of a corporate action whose effects on its account are booked elsewhere."""
+    state = engine.state
+    if action.time > state.account.now:
+        engine.advance(action.time)
+    state.strategy.on_corporate_action(action, state.account)
+    engine.strategy_requests.process(action.i, ACTION)
 
 
 def order_ends(connection: Connection, wallet: Wallet, *, since: datetime | None = None) -> list[OrderEnd]:

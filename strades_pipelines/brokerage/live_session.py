@@ -19,6 +19,7 @@ from strades_pipelines.brokerage.model_trust import check_models
 from strades_pipelines.brokerage.movements import cash_flows
 from strades_pipelines.brokerage.portfolio import Wallet, fills_of_session
 from strades_pipelines.brokerage.prices import Connection
+from strades_pipelines.brokerage.record_feed import NOTHING_ELSE, Hearing
 from strades_pipelines.brokerage.trade_feed import TradeRange
 from strades_pipelines.engine.columns import Columns
 from strades_pipelines.engine.event_chain import EventChain
@@ -98,7 +99,7 @@ class LiveSession:
     Args:
         base: a checkpoint whose inputs are unchanged; None to step from the wallet's opening.
         stored_by: on the inputs as they were stored at this time; None: as they are. Not with a checkpoint.
-        hears_trades: whether a strategy that hears trades is fed with them; what it holds is measured by bars.
+        is_deciding: False: it is fed with bars and forecasts alone, by which what it holds is measured.
     """
 
     def __init__(
@@ -107,13 +108,14 @@ class LiveSession:
         base: Checkpoint | None = None,
         *,
         stored_by: datetime | None = None,
-        hears_trades: bool = True,
+        is_deciding: bool = True,
     ) -> None:
         self.wallet, self._base, self._stored_by = wallet, base, stored_by
         self._engine = self._new_engine()
         strategy = self._engine.state.strategy
         self._models, self._lookback = strategy.models, strategy.lookback
-        self._trade_window = strategy.trade_window if hears_trades and strategy.hears_trades() else None
+        self._trade_window = strategy.trade_window if is_deciding and strategy.hears_trades() else None
+        self._hearing = Hearing.of(strategy) if is_deciding else NOTHING_ELSE
         self._session = Session(EventChain([]), None, [self._engine], observer=self._engine.journal.see)
         self._is_started = False
         self._last_bars = [BEGINNING] * len(wallet.listings)
@@ -219,10 +221,12 @@ class LiveSession:
                     since=since,
                     stored_by=self._stored_by,
                     trades=self._trades(since, now),
+                    hearing=self._hearing,
                 )
         finally:
             adbc.rollback()
-        self._engine.journal.prediction_ids = feed.prediction_ids
+        journal = self._engine.journal
+        journal.prediction_ids, journal.article_ids = feed.prediction_ids, feed.article_ids
         return seen, fills, feed
 
     def _read_account(self, connection: Connection) -> list[Fill]:

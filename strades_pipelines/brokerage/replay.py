@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from strades_pipelines.brokerage.decisions import DecisionJournal
 from strades_pipelines.brokerage.equity_curve import curve_of
 from strades_pipelines.brokerage.feed import StoredFeed, read_feed
-from strades_pipelines.brokerage.model_trust import Standings, check_models
-from strades_pipelines.brokerage.open_hours import OpenHours, read_open_hours
+from strades_pipelines.brokerage.model_trust import check_models
+from strades_pipelines.brokerage.open_hours import read_open_hours
 from strades_pipelines.brokerage.prices import find_listings
+from strades_pipelines.brokerage.record_feed import Hearing
+from strades_pipelines.brokerage.replay_engine import new_engine
 from strades_pipelines.brokerage.replay_orders import ReplayOrders
 from strades_pipelines.brokerage.results import KEYS as RESULT_KEYS
 from strades_pipelines.brokerage.results import last_closes_at, result_rows
@@ -32,21 +33,11 @@ from strades_pipelines.brokerage.wallet_rows import wallet_row
 from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.bulk import load
 from strades_pipelines.database.crash import crash_point
-from strades_pipelines.engine.cash_rules import CashRules
-from strades_pipelines.engine.engine import Engine
-from strades_pipelines.engine.gate import Gate
 from strades_pipelines.engine.session import Progress, Session
-from strades_pipelines.engine.simulated_broker import SimulatedBroker
-from strades_pipelines.engine.state import EngineState
-from strades_pipelines.engine.targets import Targets
-from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.market.ids import base32_id
 from strades_pipelines.market.instruments import Listing
 from strades_pipelines.market.ledger_chain import chain, deposit, entries, plain
-from strades_pipelines.market.limits import as_floats
-from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import microseconds
-from strades_pipelines.strategy.orders import DISTRUSTED, MARKET_CLOSED
 from strades_pipelines.strategy.registry import code_hash
 
 if TYPE_CHECKING:
@@ -71,25 +62,6 @@ LAST = """
     INSERT INTO trading.replays AS r VALUES ($1, $2, $3, $4)
     ON CONFLICT (name, opened_at, window_end) DO UPDATE SET wallet = excluded.wallet WHERE r.wallet <> excluded.wallet
 """
-
-
-class ReplayTargets(Targets):
-    """Enlarges no position on the word of a model known to be worse than naive, or in a closed market.
-
-    Such a decision is refused as `execute_pending` refuses it: the strategy's target stays, and is not tried again
-    until it changes. What makes a position smaller passes.
-    """
-
-    def __init__(self, state: EngineState, cash_rules: CashRules, standings: Standings, open_hours: OpenHours) -> None:
-        super().__init__(state, cash_rules)
-        self.standings, self.open_hours = standings, open_hours
-
-    def held_back(self, i: int) -> int:
-        """DISTRUSTED, MARKET_CLOSED, or what the tactics say."""
-        now = self.state.account.now
-        if self.standings.worse(now):
-            return DISTRUSTED
-        return MARKET_CLOSED if self.open_hours.is_closed(i, now) else super().held_back(i)
 
 
 @dataclass(frozen=True)
@@ -155,6 +127,7 @@ def read_replay_feed(
         lookback=strategy.lookback,
         models=strategy.models,
         trades=trades if strategy.hears_trades() else None,
+        hearing=Hearing.of(strategy),
     )
     if template.limits.open_market_only:
         feed = replace(feed, open_hours=read_open_hours(cursor, listings, start=start, end=end))
@@ -274,23 +247,9 @@ def step_replay(
         prediction_ids=feed.prediction_ids,
         strategy=strategy,
     )
+    journal.article_ids = feed.article_ids
     engine.state.journal = journal
     [progress] = Session(feed, microseconds(end), [engine], observer=journal.see).run()
     if progress.error:
         raise progress.error
     return journal, progress
-
-
-def new_engine(template: WalletTemplate, listings: Sequence[Listing], opened_at: datetime, feed: StoredFeed) -> Engine:
-    """A fresh engine on a wallet's terms: cash alone, nothing short, whole lots and ticks."""
-    size = len(listings)
-    limits: dict[str, Any] = as_floats(template.limits.numbers)
-    gate = Gate(size, allow_short=False, **limits)
-    for i, listing in enumerate(listings):
-        gate.lot[i], gate.tick[i] = float(listing.lot), float(listing.tick)
-        if listing.name in template.limits.restricted:
-            gate.restrict(i)
-    broker = SimulatedBroker(PercentFee(float(template.fee_rate)))
-    account = Account(size, float(template.cash))
-    targets = partial(ReplayTargets, standings=feed.standings, open_hours=feed.open_hours)
-    return Engine(template.new_strategy(), account, broker, gate, opened_at=microseconds(opened_at), targets=targets)

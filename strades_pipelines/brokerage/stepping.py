@@ -25,22 +25,20 @@ def step(
     now: datetime,
     base: Checkpoint | None = None,
     stored_by: datetime | None = None,
-    hears_trades: bool = True,
+    is_deciding: bool = True,
 ) -> Stepped:
     """What the strategy saw and decided up to and with `now`. Writes nothing.
 
     Args:
         base: a checkpoint whose inputs are unchanged; None to step from the wallet's opening.
         stored_by: on the inputs as they were stored at this time; None: as they are. Not with a checkpoint.
-        hears_trades: whether a strategy that hears trades is fed with them; what it holds is measured by bars.
+        is_deciding: False: it is fed with bars and forecasts alone, by which what it holds is measured.
 
     Raises:
         StrategyError: when the strategy raises.
         LookupError: for a model that the database does not know.
     """
-    session, stepped = begin(
-        connection, adbc, wallet, now=now, base=base, stored_by=stored_by, hears_trades=hears_trades
-    )
+    session, stepped = begin(connection, adbc, wallet, now=now, base=base, stored_by=stored_by, is_deciding=is_deciding)
     session.finish()
     return stepped
 
@@ -53,16 +51,16 @@ def begin(
     now: datetime,
     base: Checkpoint | None = None,
     stored_by: datetime | None = None,
-    hears_trades: bool = True,
+    is_deciding: bool = True,
 ) -> tuple[LiveSession, Stepped]:
     """As `step`, with the session, which may go on."""
     if base is not None:
         try:
-            session = LiveSession(wallet, base, hears_trades=hears_trades)
+            session = LiveSession(wallet, base, is_deciding=is_deciding)
             return session, session.step(connection, adbc, now=now)
         except (NotRestorable, ForgottenOrder) as error:
             LOGGER.info("wallet %s: stepped from its opening: %s", wallet.name, error)
-    session = LiveSession(wallet, stored_by=stored_by, hears_trades=hears_trades)
+    session = LiveSession(wallet, stored_by=stored_by, is_deciding=is_deciding)
     return session, session.step(connection, adbc, now=now)
 
 

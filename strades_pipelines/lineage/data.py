@@ -65,6 +65,16 @@ COLD_TRADES = """
         )
     )
 """
+ARTICLES = """
+    SELECT first.fetch_id FROM unnest(%s::text[], %s::text[]) AS read (source, article_id)
+    CROSS JOIN LATERAL (
+        SELECT every.fetch_id FROM (
+            SELECT source, article_id, fetch_id, recorded_at FROM records.articles
+            UNION ALL SELECT source, article_id, fetch_id, recorded_at FROM records.article_revisions
+        ) AS every
+        WHERE every.source = read.source AND every.article_id = read.article_id ORDER BY every.recorded_at LIMIT 1
+    ) AS first
+"""
 SPLITS = """
     SELECT DISTINCT split.fetch_id, adjusted.fetch_id AS adjusted_id FROM records.split_adjustments AS adjusted
     INNER JOIN records.listings AS own ON own.listing_id = adjusted.listing_id
@@ -205,6 +215,16 @@ def _cold_trades(connection: Connection, read: Row) -> tuple[dict[str, list[obje
     rows = read_months(months, span, read["listing_ids"])
     columns = {name: rows[name].to_pylist() for name in rows.column_names}
     return columns, cold_union("records.trades", None)
+
+
+def follow_articles(connection: Connection, lineage: Lineage) -> set[int]:
+    """The fetches of the articles that a decision read, each as it was first stored."""
+    read = (lineage.decision or {"inputs": {}})["inputs"].get("articles", [])
+    keys = [article.partition(" ") for article in read]
+    found = read_rows(connection, ARTICLES, [key[0] for key in keys], [key[2] for key in keys])
+    if gone := len(read) - len(found):
+        lineage.faults.append(f"{gone} of the {len(read)} articles that the decision read are gone")
+    return {row["fetch_id"] for row in found}
 
 
 def verify(connection: Connection, fetch_id: int) -> Row:

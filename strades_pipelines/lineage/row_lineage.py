@@ -48,7 +48,7 @@ class Lineage:
         if self.finding is not None:
             return True
         read = (self.decision or {"inputs": {}})["inputs"]
-        is_of_data = bool(read.get("bars") or read.get("prediction_id") or read.get("trades"))
+        is_of_data = any(read.get(name) for name in ("bars", "prediction_id", "trades", "articles"))
         return not is_of_data and any(event["message"] is not None for event in self.events)
 
 

@@ -4,7 +4,14 @@ from dataclasses import asdict
 from typing import Any
 
 from strades_pipelines.database.connection import connect
-from strades_pipelines.lineage.data import follow_bars, follow_prediction, follow_trades, splits_behind, verify
+from strades_pipelines.lineage.data import (
+    follow_articles,
+    follow_bars,
+    follow_prediction,
+    follow_trades,
+    splits_behind,
+    verify,
+)
 from strades_pipelines.lineage.order_lineage import follow_order, follow_statement
 from strades_pipelines.lineage.row_lineage import (
     Connection,
@@ -83,7 +90,7 @@ def follow(connection: Connection, identity: str) -> tuple[Lineage, FetchReaders
         lineage.statement = follow_statement(connection, lineage.decision["inputs"])
     bars = [*lineage.records, *lineage.cleaned]
     of_bars = {one for row in bars for one in (row["fetch_id"], *(row.get("replacement_fetch_ids") or ()))}
-    of_decision = {row["fetch_id"] for row in lineage.trades}
+    of_decision = {row["fetch_id"] for row in lineage.trades} | follow_articles(connection, lineage)
     by_reader: dict[Reader, set[int]] = {
         "bars": of_bars, "features": of_features, "model": of_training, "decision": of_decision,
     }  # fmt: skip

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from strades_pipelines.analysis.tone import NEGATIVE, POSITIVE, mentions, tone
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.bulk import load
 from strades_pipelines.predictor.families.news import COVERAGE
 from strades_pipelines.predictor.feature_inputs import Articles
-from strades_pipelines.predictor.tone import NEGATIVE, POSITIVE, mentions, tone
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Cursor

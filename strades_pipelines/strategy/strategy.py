@@ -89,10 +89,20 @@ class Strategy:
         """How many seconds of trades a decision reads: its warm-up, and the window noted with each decision."""
         return 0.0
 
+    @property
+    def article_window(self) -> float:
+        """How many seconds of news a decision reads: its warm-up, and the articles noted with each decision."""
+        return 0.0
+
+    @classmethod
+    def hears(cls, hook: str) -> bool:
+        """Whether it has a hook of that name: only then are the records of it read."""
+        return getattr(cls, hook) is not getattr(Strategy, hook)
+
     @classmethod
     def hears_trades(cls) -> bool:
-        """Whether it has `on_trade`: only then are trades read for it."""
-        return cls.on_trade is not Strategy.on_trade
+        """Whether it has `on_trade`."""
+        return cls.hears("on_trade")
 
     @property
     def models(self) -> tuple[str, ...]:

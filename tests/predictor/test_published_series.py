@@ -8,11 +8,11 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strades_pipelines.analysis.tone import NEGATIVE, POSITIVE, mention, mentions, tone
 from strades_pipelines.database.bulk import load
 from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.predictor.article_versions import read_articles
 from strades_pipelines.predictor.published_series import read_published
-from strades_pipelines.predictor.tone import NEGATIVE, POSITIVE, mention, mentions, tone
 from tests.dbt_project.seeding import listing
 from tests.ingestion.conftest import store_body
 

@@ -12,7 +12,7 @@ COUNTED = (
     ("own", 1, ""), ("own", 5, ""), ("own", 20, ""), ("own", 5, "positive"), ("own", 5, "negative"),
     ("all", 1, ""), ("all", COVERAGE, ""), ("all", 5, "positive"), ("all", 5, "negative"),
 )  # fmt: skip
-TONE = "Tetlock (2007); the word list is our own (predictor/tone.py)"
+TONE = "Tetlock (2007); the word list is our own (analysis/tone.py)"
 COUNTS = "Barber, Odean, All That Glitters (2008)"
 NO_NEWS = (
     f"missing where no article at all was known in the {COVERAGE} days before: nothing read is not nothing written"

@@ -1,4 +1,4 @@
-"""Running any strategy of the library over bars; one that follows forecasts gets some made of the bars themselves."""
+"""Running any strategy of the library over bars; forecasts, trades and news are made of the bars themselves."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from strades_pipelines.engine.event_chain import EventChain
 from strades_pipelines.engine.session import Session
 from strades_pipelines.market.fees import PercentFee
 from strades_pipelines.simulation.backtest import Bars, Result, Terms, result_of
-from strades_pipelines.strategy.events import PREDICTION, TRADE
+from strades_pipelines.strategy.events import ARTICLE, PREDICTION, TRADE
 from strades_pipelines.strategy.strategy import Strategy
 
 TERMS = Terms(100_000.0, lambda: PercentFee(0.001))
@@ -23,6 +23,8 @@ def run(strategy: Strategy, bars: Sequence[Bars], *, mode: str = "events", cache
         streams += [forecasts(one, i) for i, one in enumerate(bars)]
     if strategy.hears_trades():
         streams += [trades(one, i) for i, one in enumerate(bars)]
+    if strategy.hears("on_article"):
+        streams += [articles(one, i) for i, one in enumerate(bars)]
     chain = EventChain([[stream] for stream in streams])
     [progress] = Session(chain, None, [TERMS.engine(strategy, bars)], mode=mode, cache=cache).run()
     if progress.error is not None:
@@ -57,4 +59,16 @@ def trades(bars: Bars, i: int) -> Columns:
     kinds, places = np.full(n, TRADE, np.int8), np.full(n, i, np.int32)
     return Columns(
         kinds, places, bars.time.copy(), np.zeros(n, np.int64), close.copy(), volume + 1.0, buyer, zero, zero
+    )
+
+
+def articles(bars: Bars, i: int) -> Columns:
+    """As an article at each bar whose tone is the sign of how its price moved."""
+    open_, close = bars.prices[0], bars.prices[3]
+    n = len(close)
+    zero = np.zeros(n)
+    kinds, places = np.full(n, ARTICLE, np.int8), np.full(n, i, np.int32)
+    tones = np.sign(close - open_)
+    return Columns(
+        kinds, places, bars.time.copy(), np.zeros(n, np.int64), tones, np.arange(1.0, n + 1), zero, zero, zero
     )

@@ -21,7 +21,7 @@ IDLE = ("time_of_day",)  # daily bars all close at midnight
 # Those whose indicators depend on more than bars, and so are not updated ahead in a sweep.
 OTHERS = {
     *("buy_and_hold", "dollar_cost_averaging", "donchian_breakout", "dual_momentum", "follow_prediction"),
-    *("inside_bar_bracket", "momentum_rotation", "opening_gap", "pairs_zscore", "risk_parity"),
+    *("inside_bar_bracket", "momentum_rotation", "news_trend", "opening_gap", "pairs_zscore", "risk_parity"),
     *("time_of_day", "trade_imbalance", "volatility_target"),
 }
 
