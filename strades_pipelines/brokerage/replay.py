@@ -74,7 +74,7 @@ LAST = """
 
 
 class ReplayTargets(Targets):
-    """Enlarges no position on the word of a model known to be worse than naive, or in a closed market.
+    """Enlarges no position by a model that is known to be worse than naive, or in a closed market.
 
     Such a decision is refused as `execute_pending` refuses it: the strategy's target stays, and is not tried again
     until it changes. What makes a position smaller passes.
@@ -87,14 +87,14 @@ class ReplayTargets(Targets):
     def held_back(self, i: int) -> int:
         """DISTRUSTED, MARKET_CLOSED, or what the tactics say."""
         now = self.state.account.now
-        if self.standings.worse(now):
+        if self.standings.worse_than_naive_at(now):
             return DISTRUSTED
         return MARKET_CLOSED if self.open_hours.is_closed(i, now) else super().held_back(i)
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a replay came to, and whether it was new. `wallet` is None where there was nothing to step through."""
+    """The result of a replay, and whether it is new. `wallet` is None where there was nothing to step through."""
 
     wallet: str | None
     written: bool
