@@ -1,6 +1,6 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up serve test signals fuzz trials lint format lock notice sbom weight bench clean new-source new-strategy
+.PHONY: help setup run up serve test signals fuzz trials lint format metrics lock notice sbom weight bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -74,6 +74,9 @@ lint: setup ## style, types, layers, SQL, licences
 format: setup ## put every file into the one format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+metrics: setup ## sizes of files and functions, return types, docstrings and comments
+	@$(BIN)/python -m tests.code_metrics
 
 new-source: setup ## the first files of a source: make new-source NAME=my_source
 	@$(BIN)/python -m scaffold source "$(NAME)"

@@ -55,10 +55,10 @@ PLANTS = (
     ),
     Plant(
         "a rejected row is dropped without a trace",
-        f"{PACKAGE}/ingestion/loader.py",
+        f"{PACKAGE}/ingestion/parse_log.py",
         "for item in outcome.rejects\n",
         "for item in outcome.rejects[1:]\n",
-        "tests/ingestion/test_loader.py::test_bad_rows_are_kept_as_rejects_and_good_ones_loaded",
+        "tests/ingestion/test_parse_log.py::test_bad_rows_are_kept_as_rejects_and_good_ones_loaded",
     ),
     Plant(
         "a change of data is carried out that an admin declined",
@@ -115,6 +115,21 @@ PLANTS = (
         "start = bar.open if math.isnan(order.entered) else order.entered",
         "start = bar.close if math.isnan(order.entered) else order.entered",
         "tests/strategy/test_orders.py::test_a_market_order_is_done_at_the_next_open",
+    ),
+    Plant(
+        "a pass on paper leaves what a slow machine did not send to the next",
+        f"{PACKAGE}/brokerage/sending.py",
+        "if self._ends_at is None and self._venue.grace:",
+        "if self._ends_at is None:",
+        "tests/brokerage/test_order_programmes.py"
+        "::test_22_a_pass_on_paper_sends_every_order_however_slow_the_machine_is",
+    ),
+    Plant(
+        "what only reduces is filled although a part of it is left",
+        f"{PACKAGE}/engine/explicit_orders.py",
+        "self.end(order, CANCELLED, NOT_REDUCING)",
+        "self.end(order, FILLED, ACCEPTED)",
+        "tests/strategy/test_orders.py::test_what_reduces_never_turns_a_position",
     ),
     Plant(
         "an order's id is not a function of its cause",

@@ -17,7 +17,7 @@ class Bars:
 
 
 def bars_held(bars: Bars | None, entry_time: Ints, exit_time: Ints, is_open: Bools) -> Floats:
-    """How many bars closed in (entry, exit], or by now for an open trade. nan without bars.
+    """How many bars closed in (entry, exit], or since the entry for an open trade. nan without bars.
 
     A trade from one open to a later one is held for the bars between: the bar that opens with the exit closes after it.
     """

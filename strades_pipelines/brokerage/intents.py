@@ -208,7 +208,7 @@ def _held_back(account: OwnerAccount, decision: TradingDecision) -> GateError | 
         return None  # it rests on no forecast
     if account.fault is not None:
         return GateError("strategy_fault", f"the strategy cannot be made: {account.fault}")
-    worse = account.standings.worse(microseconds(decision.decided_at))
+    worse = account.standings.worse_than_naive_at(microseconds(decision.decided_at))
     return GateError(CODE, worse.detail) if worse else None
 
 

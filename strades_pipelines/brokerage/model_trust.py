@@ -44,7 +44,7 @@ class Standings:
             times.append(microseconds(row.known_at))
             standings.append(row)
 
-    def worse(self, time: int) -> Standing | None:
+    def worse_than_naive_at(self, time: int) -> Standing | None:
         """A model's newest standing at `time` (microseconds UTC), if it is worse than naive; None where none is."""
         for times, standings in self._by_name.values():
             place = bisect_right(times, time)

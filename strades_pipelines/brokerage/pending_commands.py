@@ -27,7 +27,7 @@ from strades_pipelines.database.crash import crash_point
 
 # What became of a command when all went well; any other outcome says why it did not.
 DONE = frozenset({"halted", "reducing", "resumed"}) | ORDERS_DONE
-# Whoever asks for more than a halt has seen the state of that moment, and it may be another one by now.
+# Who requests more than a halt has seen the state of that moment, which may have changed since.
 LONGEST_WAIT = timedelta(minutes=1)
 TOO_LATE = "refused: nothing carried it out within a minute; look at the wallets and ask again"
 LATER_HALT = """

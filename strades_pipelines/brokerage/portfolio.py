@@ -65,7 +65,7 @@ class Wallet:
 
     Args:
         sleeves: of a wallet that several strategies share, retired ones too; none where it has one strategy.
-        fractions: whose the fraction of a split was that came to no lot, by the split's movement.
+        fractions: by the split's movement, the owner of the fraction that made no whole lot.
         sleeve: set in a view of a wallet (`strategy_views`): what one of its strategies sees of it.
     """
 
@@ -133,7 +133,7 @@ class Wallet:
         )
 
     def splits_of(self, owner: str) -> tuple[Split, ...]:
-        """The splits as one owner has them: a fraction that came to no lot was one owner's alone."""
+        """The splits as one owner has them: a fraction that made no whole lot belonged to one owner."""
         return tuple(
             split if self.fractions.get(split.movement_id) == owner else replace(split, taken=ZERO, cash=ZERO)
             for split in self.splits

@@ -20,7 +20,7 @@ def bar_table(interval: str) -> str:
 
 
 def of_interval(interval: str) -> str:
-    """The SQL condition on the interval, which only the table of several intervals has; it is checked by now."""
+    """The SQL condition on the interval, which one table alone has. The caller validated `interval`."""
     return "true" if interval == "1d" else f"\"interval\" = '{interval}'"
 
 

@@ -66,7 +66,7 @@ LAST = """
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a replay came to, and whether it was new. `wallet` is None where there was nothing to step through."""
+    """The result of a replay, and whether it is new. `wallet` is None where there was nothing to step through."""
 
     wallet: str | None
     written: bool

@@ -38,7 +38,7 @@ class ReplayTargets(Targets):
     def held_back(self, i: int) -> int:
         """DISTRUSTED, MARKET_CLOSED, or what the tactics say."""
         now = self.state.account.now
-        if self.standings.worse(now):
+        if self.standings.worse_than_naive_at(now):
             return DISTRUSTED
         return MARKET_CLOSED if self.open_hours.is_closed(i, now) else super().held_back(i)
 

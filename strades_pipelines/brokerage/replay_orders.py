@@ -44,7 +44,7 @@ class ReplayOrders:
             if row[4] and decision.decision_id not in journal.refused:
                 self.orders[int(row[4])] = _order(decision, listings[decision.i], quantity)
             else:
-                worse = standings.worse(int(row[0])) if outcome == DISTRUSTED else None
+                worse = standings.worse_than_naive_at(int(row[0])) if outcome == DISTRUSTED else None
                 detail = worse.detail if worse else f"target {decision.target}: {OUTCOMES[outcome]}"
                 self.refusals.append(Refusal(decision.decision_id, OUTCOMES[outcome], detail))
         parts: Counter[int] = Counter()

@@ -173,17 +173,17 @@ class Body(Loops):
     # Reasons why it does not compile.
 
     def attempt(self, lower: Callable[..., Any], *arguments: Any) -> Any:
-        """What a part comes to; where it cannot be compiled the reason is kept, and the rest is looked at."""
+        """Lower a part; where it cannot be compiled, record the reason and go on with what stands in it."""
         try:
             return lower(*arguments)
         except NotCompilable as reason:
             self.failed = True
             self.program.record(reason)
             for part in arguments:
-                self.look_through(part)
+                self.record_further_reasons(part)
         return None
 
-    def look_through(self, node: ast.AST) -> None:
+    def record_further_reasons(self, node: ast.AST) -> None:
         """Keep what else in a part that failed no compiled code has, and forget what it would have set."""
         for part in ast.walk(node):
             if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load):

@@ -23,10 +23,10 @@ class Loops(Assignments):
         raise NotImplementedError
 
     def attempt(self, lower: Callable[..., Any], *arguments: Any) -> Any:
-        """What a part comes to; `Body` knows what is done where it fails."""
+        """Lower a part; see `Body`."""
         raise NotImplementedError
 
-    def look_through(self, node: ast.AST) -> None:
+    def record_further_reasons(self, node: ast.AST) -> None:
         """Look for further reasons in a part that failed; `Body` knows how."""
         raise NotImplementedError
 
@@ -77,7 +77,7 @@ class Loops(Assignments):
         if bounds:
             self.store_name(node.target, Number(at, "int"))
         else:
-            self.look_through(node.target)
+            self.record_further_reasons(node.target)
         self.builder.branch(first := self.llvm.append_basic_block("first"))
         self.builder.position_at_end(more)
         # Below `stop` a step of 1 stays an integer of 64 bits.

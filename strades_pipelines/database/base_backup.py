@@ -150,7 +150,7 @@ def _parent(archive: Path, identity: tuple[int, int], *, now: datetime) -> Path 
     manifest = json.loads((found[-1][-1] / "backup_manifest").read_bytes())
     system, timeline = identity
     if manifest["System-Identifier"] != system:
-        raise BackupError(f"{archive}: expected backups of this server, were another's; set STRADES_ARCHIVE anew")
+        raise BackupError(f"{archive}: expected backups of this server, were another's; name another STRADES_ARCHIVE")
     is_same_line = manifest["WAL-Ranges"][-1]["Timeline"] == timeline
     return found[-1][-1] if is_same_line and now - taken_at(found[-1][0]) < FULL_EVERY else None
 

@@ -93,7 +93,7 @@ def dashboard_database_url() -> str:
 
 
 def working_dashboard_url() -> str:
-    """The URL by which the dashboard connects, after its role's password was set anew where that lets nobody in.
+    """The URL by which the dashboard connects, after its role's password was set again where the old one is refused.
 
     Somebody changed it by hand in SQL, or restored the roles of another server; nothing else would ever mend it.
 

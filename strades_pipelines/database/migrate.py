@@ -83,7 +83,7 @@ def _grant_creation(connection: psycopg.Connection) -> None:
 
 
 def _grant_to_dashboard(connection: psycopg.Connection) -> None:
-    """The dashboard owns its schema and reads what the others make; what is in the schemas of dbt by now, too."""
+    """The dashboard owns its schema and reads what the others make; what is already in dbt's schemas, too."""
     role = sql.Identifier(DASHBOARD_ROLE)
     schema = sql.Identifier(DASHBOARD_SCHEMA)
     connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(schema, role))

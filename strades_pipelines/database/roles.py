@@ -135,7 +135,7 @@ def may_log_in(connection: psycopg.Connection, role: str) -> bool:
 
 
 def roles_are_made(connection: psycopg.Connection) -> bool:
-    """Whether `create_roles` of this version came to its end."""
+    """Whether `create_roles` of this version has run to its end."""
     query = "SELECT 1 FROM pg_roles WHERE rolname = %s AND shobj_description(oid, 'pg_authid') = %s"
     return connection.execute(query, [SERVICE_ROLE, MADE]).fetchone() is not None
 

@@ -177,7 +177,7 @@ class EmbeddedServer:
             raise ServerError(f"{other}: another recovered server took over; name another folder in STRADES_ARCHIVE")
 
     def _recovers(self) -> bool:
-        """Whether a server that runs there already comes to answer; False when there is none, or it ends.
+        """Wait until a server that runs there already answers; False when there is none, or it ends.
 
         After a crash of one of its processes (its disk was full, say) it works through its log, and answers nobody. It
         has its port from before.

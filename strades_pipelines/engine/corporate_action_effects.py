@@ -28,7 +28,7 @@ class CorporateActionEffects:
     def split(self, i: int, ratio: float) -> None:
         """Each unit becomes `ratio` units at as much less each; what is under way changes alike.
 
-        What is no whole lot then is paid out at the price, as a fill of no order; an order that comes to no lot ends.
+        What is no whole lot then is paid out at the price, as a fill of no order; an order of less than a lot ends.
         """
         state = self.state
         account = state.account

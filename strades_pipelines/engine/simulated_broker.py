@@ -182,7 +182,7 @@ class SimulatedBroker:
         return price <= order.limit if order.quantity > 0.0 else price >= order.limit
 
     def reached(self, order: Order, price: float) -> bool:
-        """Whether a price that the bar came to fills a limit: it went through it, or by the best path touched it."""
+        """Whether a price that the bar reached fills a limit: it is beyond the limit, or by the best path at it."""
         if price == order.limit:
             return self.best_path
         return self.within(order, price)

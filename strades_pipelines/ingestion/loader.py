@@ -107,7 +107,7 @@ def load_stored(
         reparse: also those parsed by another parser version; with `fetch_ids` those in any case. Rows that a body no
             longer yields go to the revisions.
         refusals: why bodies are refused, by fetch id, where that is known already: they are not parsed.
-        bodies: of `read_rows`; what several calls learn of the stored bodies, so that each is not read anew by each.
+        bodies: of `read_rows`; what several calls read of the stored bodies, so that each body is read once.
         connections: those of a process that loads often, in place of `url`; to be closed after an exception.
     """
     choice = Choice(PARSER_VERSION, window, None if fetch_ids is None else tuple(fetch_ids), reparse)

@@ -122,7 +122,7 @@ def reparse(
     to: opt.ToDay = None,
     as_json: Json = False,
 ) -> None:
-    """Parse stored bodies anew and load what they say now; needs no network."""
+    """Parse stored bodies again and load their records; needs no network."""
     from strades_pipelines.operations.running import run_reparse
 
     run_reparse(protocol, from_, to, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Stored bodies parsed anew with the parser of today, and loaded: a backfill without a network."""
+"""Parse stored bodies again with the current parser and load them: a backfill without a network."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -32,7 +32,7 @@ def reparse(
     url: str | None = None,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Parse stored bodies anew, whatever parsed them before, in the order they were fetched.
+    """Parse stored bodies again, whichever parser version read them, in the order they were fetched.
 
     Args:
         protocol: only bodies of this one; None is every one.

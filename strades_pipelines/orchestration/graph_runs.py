@@ -26,7 +26,7 @@ Progress = Callable[[str], None]
 
 @dataclass
 class GraphRuns:
-    """The runs of one command, and what they came to.
+    """The runs of one command, and their results.
 
     Args:
         command: the tag `strades/run` of its runs.
@@ -127,7 +127,7 @@ def graph_runs(command: str, progress: Progress) -> Iterator[GraphRuns]:
         gc.enable()
     with dg.DagsterInstance.get() as instance:
         end_killed_runs(instance)
-        # What is loaded by now stays: to look through it for garbage again and again is a twentieth of the whole run.
+        # What is loaded stays: repeated garbage collection over it would be a twentieth of the whole run.
         gc.freeze()
         yield GraphRuns(command, instance, definitions, progress)
 

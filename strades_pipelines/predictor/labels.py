@@ -9,7 +9,7 @@ import numpy as np
 from strades_pipelines.predictor.windows import Floats
 
 # Of a `row` with listing_id, session_date and decision_time: its bar, as decided on, and the bar after it. LIMIT makes
-# each an index lookup, whatever the planner believes; a row whose bar is another by now, or the last, has no label.
+# each an index lookup, whatever the planner believes; a row whose bar was replaced since, or is the last, has no label.
 LABEL_JOINS = """
     CROSS JOIN LATERAL (
         SELECT own.close, own.total_return_factor FROM cleaned.daily_bars AS own

@@ -28,7 +28,7 @@ class Orders:
 
 
 def ended_orders(result: Result) -> Orders:
-    """Every order that was accepted or refused, with what it came to by the end of the run."""
+    """Every order that was accepted or refused, with its state at the end of the run."""
     number = result.column("decisions", "order").astype(np.int64)
     made = np.flatnonzero(number > 0)
     made = made[np.argsort(number[made], kind="stable")]

@@ -95,7 +95,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Run:
-    """What a study came to; `closed` of its last fills closed what was held when the bars ended."""
+    """The result of a study; `closed` of its last fills closed what was held when the bars ended."""
 
     study: Study
     strategy: Strategy

@@ -1,4 +1,4 @@
-"""What a sweep came to: its sets by how good they are, and what the best of them is worth."""
+"""The result of a sweep: its sets, best first, and how significant the best of them is."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

@@ -87,7 +87,7 @@ class DbtRunnerResource(dg.ConfigurableResource[Any]):
 
         Args:
             variables: dbt's vars; `min_date` and `max_date` (ISO dates) make the window [min_date, max_date).
-            full_refresh: make incremental tables anew, of everything: give no variables with it.
+            full_refresh: rebuild incremental tables from all rows; give no variables with it.
             translator: the one the assets were made with.
 
         Raises:

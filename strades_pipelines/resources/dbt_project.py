@@ -38,7 +38,7 @@ class DbtError(RuntimeError):
 
 @dataclass
 class Invocation:
-    """What a call of dbt came to: its result events, as dictionaries, and a line for each node that failed.
+    """The result of a call of dbt: its result events, as dictionaries, and a line for each node that failed.
 
     `passed` is false also where nothing failed and a test warns.
     """
@@ -91,7 +91,7 @@ def fingerprint() -> str:
 
 @cache
 def _versions() -> str:
-    """Once a process: Python reads the whole folder of packages anew for it, whenever something was imported."""
+    """Once a process: Python reads the whole folder of packages again for it whenever something was imported."""
     return f"{version('dbt-core')} {version('dbt-postgres')}"
 
 

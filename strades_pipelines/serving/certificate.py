@@ -10,7 +10,7 @@ RENEWED = timedelta(days=30)  # before its end, at the next start
 
 
 def local_certificate(folder: Path, names: Sequence[str], *, now: datetime | None = None) -> tuple[Path, Path]:
-    """The certificate and its private key in `folder`, for `names`; made anew where they change or its end is near.
+    """The certificate and its private key in `folder`, for `names`; made again where they change or it expires soon.
 
     Args:
         names: host names, and IP addresses (those of version 6 in brackets).

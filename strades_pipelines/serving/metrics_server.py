@@ -19,7 +19,7 @@ from strades_pipelines.system.request_guard import RequestGuard
 
 
 class Collector:
-    """Reads the figures anew at each scrape."""
+    """Reads the figures at each scrape."""
 
     def collect(self) -> Iterator[Any]:
         """The metrics as prometheus_client's families."""

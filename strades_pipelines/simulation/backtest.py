@@ -105,7 +105,7 @@ def event_chain(bars: Sequence[Bars]) -> EventChain:
 
 @dataclass(frozen=True)
 class Terms:
-    """On what terms a strategy trades. Objects with state are made anew for each run, so they are given as makers.
+    """The terms on which a strategy trades. Objects with state are made for each run, so they are given as makers.
 
     Args:
         cash: what the account starts with.
@@ -170,7 +170,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to.
+    """The result of a run.
 
     Args:
         names: of the instruments, by index.
@@ -234,7 +234,7 @@ def backtest(
 
 
 def result_of(progress: Progress, names: Sequence[str]) -> Result:
-    """What an engine of a session came to."""
+    """The result of an engine of a session."""
     engine, journal = progress.engine, progress.journal
     instants = progress.instants or [np.zeros(0, np.int64)]
     times = instants[0] if len(instants) == 1 else np.unique(np.concatenate(instants))

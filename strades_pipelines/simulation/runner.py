@@ -72,7 +72,7 @@ class Sweep(SharedInputs["Outcome"]):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a set of parameters came to.
+    """The result of a set of parameters.
 
     equity: at the end. fills: how many. drawdown: the deepest fall of the value under its peak, a fraction >= 0. mean,
     deviation (n - 1): of the returns from UTC day to day, the first day's from the cash at the start unless nothing had

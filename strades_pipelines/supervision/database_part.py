@@ -33,7 +33,7 @@ class EmbeddedDatabase:
 
     @property
     def is_started(self) -> bool:
-        """Whether the last start came to its end."""
+        """Whether the last start has ended."""
         return self._starting is not None and not self._starting.is_alive() and self._runs()
 
     def ended(self) -> str | None:

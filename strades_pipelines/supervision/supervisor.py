@@ -122,7 +122,7 @@ class Supervisor:
             self._end_all()
 
     def _notice_pause(self, before: tuple[float, float]) -> tuple[float, float]:
-        """Give every part its patience anew when this process itself was stopped; returns the clocks of now.
+        """Restart every part's time limits when this process itself was stopped; returns the current clocks.
 
         The monotonic clock stands still while a machine is suspended, the wall clock does not; a wall clock that was
         set back is no pause.

@@ -121,4 +121,4 @@ def test_the_newest_standing_that_was_known_counts(minute: int, worse: bool) -> 
         return Standing("ridge", month, known, 1.0, 1.0, worse)
 
     known = Standings([standing(START + MINUTE, True), standing(START + 3 * MINUTE, False)])
-    assert (known.worse(microseconds(START + minute * MINUTE)) is not None) == worse
+    assert (known.worse_than_naive_at(microseconds(START + minute * MINUTE)) is not None) == worse

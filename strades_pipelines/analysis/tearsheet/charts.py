@@ -124,7 +124,7 @@ def distribution(sheet: TearSheet) -> Chart:
 
 
 def excursions(sheet: TearSheet) -> Chart:
-    """What each trade came to against the worst it went through."""
+    """The return of each trade against its worst open loss."""
     trades = sheet.trades.closed()
     trades = trades.take(_some(len(trades)))
     dots = {

@@ -12,7 +12,7 @@ IDENTITY = [key("records", entity) for entity in ("instruments", "listings", "ca
 FOLLOWERS = ("records", "staging", "cleaned", "marts", "features", "predictions", "signals", "results", "ops")
 _IDENTITY = dg.AssetSelection.assets(*IDENTITY)
 
-# Names and calendars: made at once, anew when the list of sources changed, and every night (a year may have begun).
+# Names and calendars: made at once, again when the list of sources changed, and every night (a year may have begun).
 _OUTDATED: Condition = When.code_version_changed() | When.cron_tick_passed("5 0 * * *", "UTC")
 _ABSENT: Condition = When.missing() & ~When.execution_failed()
 KEPT_IN_STEP: Condition = ((_ABSENT | _OUTDATED.since_last_handled()) & ~When.in_progress()).with_label("kept in step")

@@ -1,4 +1,4 @@
-"""The dbt documentation as one page: made when there is none, and anew every night."""
+"""The dbt documentation as one page: made when there is none, and every night."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def generate_dbt_docs(dbt: DbtRunnerResource) -> None:
     dbt.docs(page())
 
 
-@dg.job(description="Makes the dbt docs anew.")
+@dg.job(description="Rebuilds the dbt docs.")
 def generate_dbt_docs_job() -> None:
     """One op."""
     generate_dbt_docs()
@@ -32,7 +32,7 @@ nightly_docs_schedule = MovableSchedule(
     job=generate_dbt_docs_job,
     cron_schedule="15 3 * * *",
     default_status=SCHEDULE_STATUS,
-    description="Makes the dbt docs anew.",
+    description="Rebuilds the dbt docs.",
 )
 
 if __name__ == "__main__" and not page().exists():

@@ -41,7 +41,7 @@ LISTED = dg.AssetCheckSpec(
 
 
 def build_identity(code_version: str) -> dg.AssetsDefinition:
-    """The names and calendars, to be made anew when `code_version` changes."""
+    """The names and calendars, made again when `code_version` changes."""
 
     @dg.multi_asset(
         name="records__identity",

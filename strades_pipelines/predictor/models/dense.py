@@ -1,7 +1,7 @@
 """A small dense network in Keras.
 
 TensorFlow takes seconds to import, so it comes in only when a network is fitted or asked. One network and one compiled
-training step serve every month of a process: weights and optimizer are set anew, batches have one fixed shape.
+training step serve every month of a process: weights and optimizer are reset, batches have one fixed shape.
 """
 
 import os

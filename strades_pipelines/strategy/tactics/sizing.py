@@ -107,7 +107,7 @@ class VolatilityTarget(Sizing):
         self.last = [0.0] * size
 
     def on_bar(self, bar: Bar, account: Account) -> None:
-        """Take in a return; those of before a price of 0 or less start anew."""
+        """Take in a return; after a price of 0 or less the window starts again."""
         i = bar.i
         if bar.close <= 0.0 or self.last[i] <= 0.0:
             self.seen[i] = 0
