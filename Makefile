@@ -1,6 +1,7 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
 .PHONY: help setup run up serve test signals fuzz trials lint format metrics lock notice sbom weight bench clean new-source new-strategy
+.PHONY: help setup run up serve test signals fuzz fuzz-parsers trials lint format lock notice sbom weight bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -59,6 +60,9 @@ chaos: setup ## ten thousand seeded runs of trading at a venue where everything 
 
 fuzz: setup ## twenty thousand random strategies per event and compiled, from where the log ends (make test runs 500)
 	@$(BIN)/python -m tests.compiler.fuzz --runs $${STRADES_FUZZ:-20000} --log $${STRADES_FUZZ_LOG:-fuzz.tsv}
+
+fuzz-parsers: setup ## two thousand mutated bodies of every parser and stream, from where the log ends (make test tries twelve)
+	@$(BIN)/python -m tests.ingestion.fuzz --runs $${STRADES_FUZZ:-2000} --log $${STRADES_FUZZ_LOG:-fuzz-parsers.tsv}
 
 trials: setup ## kill, stop and pause each part of a served installation, for some twenty minutes
 	@$(BIN)/python -m tests.end_to_end.trials $(ARGS)

@@ -34,6 +34,7 @@ LIMITS = {
     "query2.finance.yahoo.com": Limit(2_000, 3_600),
     "www.ecb.europa.eu": Limit(120, 60),
     "fred.stlouisfed.org": Limit(120, 60),
+    "api.stlouisfed.org": Limit(120, 60),
     "data.sec.gov": Limit(10, 1),
     "home.treasury.gov": Limit(600, 60),
     "news.sandbox.example": Limit(600, 60),

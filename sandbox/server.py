@@ -30,6 +30,7 @@ PROVIDERS: dict[str, Answer] = {
     coinbase.HOST: coinbase.answer,
     ecb.HOST: ecb.answer,
     fred.HOST: fred.answer,
+    fred.API_HOST: fred.api_answer,
     kraken.HOST: kraken.answer,
     news.HOST: news.answer,
     pages.HOST: pages.answer,

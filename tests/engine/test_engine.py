@@ -263,7 +263,7 @@ def test_before_the_opening_nothing_is_decided() -> None:
     assert len(ran.equity) == 2
 
 
-def test_a_split_keeps_the_value_and_scales_what_is_under_way() -> None:
+def test_10_a_split_keeps_the_value_and_scales_what_is_under_way() -> None:
     split = CorporateAction(0, START_US + 2 * MINUTE_US + 1, 2.0, 0.0, 0.0)
     after = bars((50, 51, 49, 50), (50, 51, 44, 45), start=START_US + 2 * MINUTE_US)
     after = [Bar(0, bar.time + 1, bar.open_time + 1, bar.open, bar.high, bar.low, bar.close, 100.0) for bar in after]

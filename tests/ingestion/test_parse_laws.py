@@ -62,7 +62,7 @@ def check_laws(parsed: Parsed) -> None:
 
 @given(st.permutations(range(12)), st.lists(st.integers(0, 11), max_size=6))
 @settings(max_examples=60, deadline=None)
-def test_order_and_repetition_of_rows_change_nothing(order: list[int], again: list[int]) -> None:
+def test_4_order_and_repetition_of_rows_change_nothing(order: list[int], again: list[int]) -> None:
     rows = [gate_row(minute, close=99.0 + minute / 8) for minute in range(12)]
     shuffled = gate(json.dumps([rows[n] for n in [*order, *again]]).encode())
     clean = gate(json.dumps(rows).encode())
@@ -96,7 +96,7 @@ def test_junk_in_cells_never_passes_and_never_costs_a_row_without_notice(junk: l
 
 @given(st.integers(0, 2**32), st.integers(1, 20))
 @settings(max_examples=300, deadline=None)
-def test_mutated_bytes_are_refused_or_obey_the_laws(seed: int, count: int) -> None:
+def test_5_mutated_bytes_are_refused_or_obey_the_laws(seed: int, count: int) -> None:
     body = bytearray(json.dumps([gate_row(minute) for minute in range(10)]).encode())
     source = random.Random(seed)
     for _ in range(count):

@@ -100,6 +100,7 @@ def test_frames_are_read_as_their_venues_document_them(protocol: str) -> None:
     parsed = read(load_protocol(protocol), join_frames([json.dumps(FRAMES[protocol]).encode()]), str(symbol))
     [row] = parsed.tables["quote"].to_pylist()
     assert (row["symbol"], row["quote_id"], row["event_time"]) == (symbol, quote_id, time)
+    assert parsed.rejects == ()
     assert [row[name] for name in NUMBERS] == numbers
     assert row["knowledge_basis"] == ("observed" if time == NOW else "stated")
 

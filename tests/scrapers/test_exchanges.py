@@ -75,7 +75,7 @@ def test_candles_are_those_that_the_other_venue_tells(crawl: Crawl, sandbox: Ser
 
 
 @pytest.mark.parametrize("size", [1000, 37])
-def test_trades_are_those_that_the_other_venue_tells_whatever_the_size_of_a_page(
+def test_4_trades_are_those_that_the_other_venue_tells_whatever_the_size_of_a_page(
     size: int, crawl: Crawl, sandbox: Served, connection: Connection
 ) -> None:
     protocols = [load_protocol("coinbase_trades")]
