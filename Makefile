@@ -1,7 +1,6 @@
 # Each target does all the set-up it needs; the set-up is done again only when the lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help setup run up serve test signals fuzz trials lint format metrics lock notice sbom weight bench clean new-source new-strategy
-.PHONY: help setup run up serve test signals fuzz fuzz-parsers trials lint format lock notice sbom weight bench clean new-source new-strategy
+.PHONY: help setup run up serve test signals fuzz fuzz-parsers trials lint format metrics lock notice sbom weight bench clean new-source new-strategy
 
 VENV := .venv
 BIN := $(VENV)/bin

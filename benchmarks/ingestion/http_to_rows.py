@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import truediv
+from statistics import median
 
 import pandas as pd
 import sqlalchemy
 
 from benchmarks.ingestion.databases import empty_database
-from benchmarks.ingestion.page_server import FIRST, MINUTE
 from strades_pipelines.database.connection import connect
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.planning import plan, spider_plan
@@ -22,26 +23,32 @@ from strades_pipelines.ingestion.loader import load_stored
 from strades_pipelines.resources.spiders import SpiderRunner
 from strades_pipelines.settings import PROJECT, settings
 
-PAGES, BARS = 100, 1000
+PAGES, BARS, MINUTE, TURNS = 100, 1000, 60_000, 3
+FIRST = 1_767_540_000_000  # 2026-01-04, milliseconds since the epoch: pages begin at multiples of 1,000 minutes
 START = datetime.fromtimestamp(FIRST / 1000, UTC)
 END = START + timedelta(minutes=PAGES * BARS)
 NAMES = ["open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "trade_count"]
 
 
 def main() -> None:
-    """Print candles a second of both, and their ratio; the spiders' process is started before."""
-    with _served() as port, empty_database() as url:
-        ours, peer = _ours(port, url), _peer(port, url)
-    for name, seconds in (("fetched, kept, loaded", ours), ("httpx and pandas.to_sql", peer)):
-        if seconds is not None:
-            print(f"{name:32} {PAGES * BARS / seconds:10,.0f} candles/s   ({seconds:.2f} s)")
-    if peer is not None:
-        print(f"times httpx and to_sql           {peer / ours:10.1f}")
+    """Print candles a second of both, medians of turns on an empty database each, and their ratio."""
+    ours, peer = [], []
+    with _served() as port:
+        for _ in range(TURNS):
+            with empty_database() as url:
+                ours.append(_ours(port, url))
+                if (seconds := _peer(port, url)) is not None:
+                    peer.append(seconds)
+    for name, turns in (("fetched, kept, loaded", ours), ("httpx and pandas.to_sql", peer)):
+        if turns:
+            print(f"{name:32} {PAGES * BARS / median(turns):10,.0f} candles/s   ({median(turns):.2f} s)")
+    if peer:
+        print(f"times httpx and to_sql           {median(map(truediv, peer, ours)):10.1f}")
 
 
 @contextmanager
 def _served() -> Iterator[int]:
-    command = [sys.executable, "-m", "benchmarks.ingestion.page_server", str(PAGES), str(BARS)]
+    command = [sys.executable, "-m", "benchmarks.ingestion.page_server", *map(str, (FIRST, PAGES, BARS))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -1,4 +1,4 @@
-"""Serves Binance's candles over HTTP, made in advance, so that it is not what is measured: `PAGES BARS`."""
+"""Serves Binance's candles over HTTP, made in advance, so that it is not what is measured: `FIRST PAGES BARS`."""
 
 import json
 import sys
@@ -7,7 +7,6 @@ from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 MINUTE = 60_000
-FIRST = 1_767_540_000_000  # 2026-01-04, milliseconds since the epoch: pages begin at multiples of 1,000 minutes
 
 
 def page(start: int, bars: int) -> bytes:
@@ -52,8 +51,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    pages, bars = map(int, sys.argv[1:])
-    starts = [FIRST + number * bars * MINUTE for number in range(pages)]
+    first, pages, bars = map(int, sys.argv[1:])
+    starts = [first + number * bars * MINUTE for number in range(pages)]
     Handler.pages = {start: page(start, bars) for start in starts}
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print(server.server_port, flush=True)

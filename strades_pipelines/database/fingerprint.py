@@ -14,6 +14,7 @@ LOGS = (
     "public",
     "dashboard",
     "audit",
+    "records.discrepancies",  # which look found what, and when
     "rawsources.fetches",
     "rawsources.frames",
     "rawsources.protocols_storage",

@@ -12,6 +12,7 @@ from strades_pipelines.database.connection import connect
 from strades_pipelines.database.crash import crash_point
 from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, Sessions, sessions
 from strades_pipelines.datamanager.intervals import interval_seconds
+from strades_pipelines.datamanager.listing_events import ListingEvent, store_events
 from strades_pipelines.datamanager.protocols import load_protocol
 from strades_pipelines.datamanager.sources import Instrument, Sources
 from strades_pipelines.market.ids import int31
@@ -90,9 +91,21 @@ def sync_listings(sources: Sources, *, url: str | None = None, now: datetime) ->
         _reopen_bodies(connection, listed, {name: currency for name, (_, currency) in stored.items()})
         listings = _write(connection, "records.listings", _with_ids(listed, ids), ["venue", "symbol"])
         days = sum(_sync_sessions(connection, calendar, now.astimezone(UTC).year) for calendar in calendars)
+        store_events(connection, _events(sources, ids), now=now)
         asked = _sync_series(connection, _without_names(_with_ids(series, ids)))
         crash_point("records.identity_written")
     return Synced(instruments, listings, days, asked)
+
+
+def _events(sources: Sources, ids: Mapping[Name, int]) -> list[tuple[int, ListingEvent]]:
+    """The events of each listing, once where several series of it state them."""
+    found = {
+        (ids[website.venue, instrument.symbol], event)
+        for website in sources.websites
+        for instrument in filter(lambda known: known.traded, sources.instruments_of(website))
+        for event in instrument.events
+    }
+    return sorted(found, key=lambda each: (each[0], each[1].event, each[1].symbol, each[1].known_at))
 
 
 def listing_rows(sources: Sources) -> list[Row]:

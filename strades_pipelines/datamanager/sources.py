@@ -12,6 +12,7 @@ from strades_pipelines.datamanager.calendars import ALWAYS_OPEN, CalendarError, 
 from strades_pipelines.datamanager.checked_json import CheckError, excerpt, read_checked
 from strades_pipelines.datamanager.cron import cron_problem
 from strades_pipelines.datamanager.intervals import interval_seconds
+from strades_pipelines.datamanager.listing_events import ListingEvent, parse_events
 from strades_pipelines.datamanager.protocol import Protocol
 from strades_pipelines.datamanager.protocols import KEY_BELONGS, ProtocolError, load_protocol, protocol_names
 from strades_pipelines.market.instruments import IN_HUNDREDTHS
@@ -50,6 +51,7 @@ class Instrument:
     calendar: str | None = None
     unit: str | None = None
     lag_days: int | None = None
+    events: tuple[ListingEvent, ...] = ()
 
     @property
     def traded(self) -> bool:
@@ -184,7 +186,8 @@ def _instrument(item: dict[str, Any], where: str) -> Instrument:
     if end_date is not None and end_date <= start_date:
         raise CheckError(f"{where}.end_date: expected a time after start_date {item['start_date']}, was {excerpt(end)}")
     sizes = {key: Decimal(item[key]) for key in ("tick_size", "lot_size") if key in item}
-    return Instrument(**{**item, **sizes, "start_date": start_date, "end_date": end_date})
+    events = parse_events(item.get("events", []), f"{where}.events", _time)
+    return Instrument(**{**item, **sizes, "start_date": start_date, "end_date": end_date, "events": events})
 
 
 def _time(text: str, where: str) -> datetime:

@@ -60,7 +60,7 @@ def find_outliers(prices: Prices, *, may_split: bool) -> list[Outlier]:
     noise = 1.4826 * float(np.median(np.abs(np.diff(logs[3]))))
     levels = logs[3] - TENFOLD * _misplaced_exponents(logs[3], least=2 if may_split else 1)
     off_by = _exponents(logs - levels)
-    found = [*_wrong_units(off_by, prices[3]), *_spikes(levels, off_by.any(axis=0), noise)]
+    found = [*_wrong_units(off_by, prices[3]), *_spikes(levels, np.any(off_by != 0, axis=0), noise)]
     if may_split:
         found += _splits(logs[0] - TENFOLD * off_by[0], levels, noise)
     return sorted(found, key=lambda one: (one.first, one.cause, one.factor))
@@ -78,7 +78,7 @@ def _misplaced_exponents(closes: Prices, *, least: int) -> NDArray[np.int64]:
     jumps[np.abs(jumps) < least] = 0
     exponents = np.concatenate([[0], np.cumsum(jumps)])
     values, counts = np.unique(exponents, return_counts=True)
-    return exponents - values[np.argmax(counts)]
+    return np.asarray(exponents - values[np.argmax(counts)])
 
 
 def _wrong_units(off_by: NDArray[np.int64], closes: Prices) -> Iterator[Outlier]:

@@ -144,6 +144,20 @@ def archive(
 
 
 @app.command()
+def universe(
+    on: Annotated[str | None, typer.Argument(metavar="TIME", help="As listed then.", show_default="now")] = None,
+    known_at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only what the world could know then.", show_default="TIME")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What is listed at a time, under which symbol: symbol changes and delistings count from their announcement."""
+    from strades_pipelines.operations.running import show_universe
+
+    show_universe(on, known_at, as_json=as_json)
+
+
+@app.command()
 def hosts(
     release: Annotated[
         str | None, typer.Option(metavar="HOST", help="Ask this host again at once, whatever it asked for.")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from strades_pipelines.database.connection import adbc_connect, connect, create_
 from strades_pipelines.database.migrate import migrate
 from strades_pipelines.database.restore import restore
 from strades_pipelines.datamanager.host_limits import HostLimits, read_hosts
+from strades_pipelines.datamanager.listing_events import read_universe
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.record_tables import TARGETS
@@ -72,6 +74,17 @@ def run_gap_closing(instrument: str | None, interval: str | None, cause: str | N
     for failure in document["failures"]:
         print(f"strades: {failure}", file=sys.stderr)
     raise typer.Exit(1 if document["failures"] else 0)
+
+
+def show_universe(on: str | None, known_at: str | None, *, as_json: bool) -> None:
+    """`strades universe`."""
+    at = instant(on, "TIME", settings().now())
+    known = instant(known_at, "--known-at", at)
+    prepare()
+    with connect() as connection:
+        rows = [asdict(listed) for listed in read_universe(connection, at, known_at=known)]
+    document = {"at": at, "known_at": known, "listings": rows}
+    print_result(document, as_json, [table("venue symbol symbol_now valid_from delisted_at", rows)])
 
 
 def show_hosts(release: str | None, *, as_json: bool) -> None:

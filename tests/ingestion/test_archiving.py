@@ -15,9 +15,11 @@ import pytest
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.database.asof import read_as_of
 from strades_pipelines.database.cold_store import ColdStoreError, cold_months
-from strades_pipelines.database.connection import adbc_connect
+from strades_pipelines.database.connection import adbc_connect, connect
 from strades_pipelines.database.crash import observe_crash_points
 from strades_pipelines.ingestion.archiving import archive_month, restore_month
+from strades_pipelines.lineage.data import follow_trades
+from strades_pipelines.lineage.row_lineage import Lineage
 from strades_pipelines.market.ids import int31
 from strades_pipelines.settings import settings
 from tests.ingestion.conftest import NOW, add_listing
@@ -237,3 +239,25 @@ def test_a_month_must_be_whole_and_over(market: Connection, database_url: str, m
     assert archive_month(date(2020, 1, 1), url=database_url, now=NOW, progress=print) is None
     with market.cursor() as cursor:
         assert cold_months(cursor, "records.trades") == []
+
+
+@pytest.mark.parametrize("role", ["strades_app", "strades_dashboard"])
+def test_a_decision_is_traced_to_the_trades_that_it_heard_where_they_are_cold(
+    market: Connection, database_url: str, role: str
+) -> None:
+    heard = FIRST + timedelta(days=12)
+    window = {"heard_from": heard.isoformat(), "heard_to": (heard + timedelta(hours=2)).isoformat()}
+    inputs = {"trades": {"listing_ids": [BTC], **window}}
+    decision = {"decision_id": "d", "wallet": "none", "trigger_kind": "trade", "inputs": inputs}
+
+    def trades() -> Lineage:
+        lineage = Lineage("d", decision=decision)
+        with connect(database_url, role=role) as reader:
+            reader.read_only = True  # as the pages read
+            follow_trades(reader, lineage)
+        return lineage
+
+    before = trades()
+    assert (len(before.trades), before.faults) == (6, [])
+    archive(database_url)
+    assert trades() == before

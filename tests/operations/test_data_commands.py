@@ -9,6 +9,8 @@ from tests.research.bars import Run
 
 
 def test_a_file_is_loaded_reparsed_and_what_it_changed_is_told(strades: Run, tmp_path: Path) -> None:
+    [listed] = strades("universe", "2026-01-01T00:00:00Z", "--json").document["listings"]
+    assert (listed["symbol"], listed["symbol_now"], listed["delisted_at"]) == ("BTC_USDT", "BTC_USDT", None)
     file = tmp_path / "mine.json"
     file.write_bytes(gate_body(gate_row(0, close=100.5), gate_row(5)))
     words = (file, "--protocol", "gateio_candles", "--set", "symbol=BTC_USDT", "--set", "interval=1m")
@@ -38,6 +40,10 @@ def test_what_cannot_be_used_is_one_line_and_2_and_what_fails_is_1(strades: Run,
         ("revisions", "--from", "yesterday"),
         ("gaps", "--instrument"),
         ("discrepancies", "--state", "no_such"),
+        ("archive", "January"),
+        ("universe", "yesterday"),
+        ("archive", "--restore"),
+        ("archive", "2026-01", "--restore"),
         ("discrepancies", "--accept", "7"),
         ("backfill", "--layer", "records", "--from", "2013-02-01", "--to", "2013-01-01"),
         ("db", "restore", bad),
