@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "dashboard.notations.apps.NotationsConfig",
     "dashboard.community.apps.CommunityConfig",
     "dashboard.messaging.apps.MessagingConfig",
+    "dashboard.meetings.apps.MeetingsConfig",
     "allauth",
     "allauth.account",
     "allauth.mfa",
