@@ -145,6 +145,12 @@ MATRIX: dict[str, Role | Right | None] = {
     "thread_act": Role.VIEWER,
     "thread_export": Role.VIEWER,
     "message_reports": Role.ADMIN,
+    "meetings": Role.VIEWER,
+    "meeting_new": Role.VIEWER,
+    "meeting": Role.VIEWER,
+    "meeting_act": Role.VIEWER,
+    "meetings_file": Role.VIEWER,
+    "meetings_read": Role.VIEWER,
     # What stops and starts trading.
     "halt": Right.HALT,
     "resume": Right.RESUME,

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "dashboard.community.apps.CommunityConfig",
     "dashboard.messaging.apps.MessagingConfig",
     "dashboard.shop.apps.ShopConfig",
+    "dashboard.meetings.apps.MeetingsConfig",
     "allauth",
     "allauth.account",
     "allauth.mfa",

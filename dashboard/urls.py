@@ -18,6 +18,7 @@ from dashboard.core.live import with_scripts
 from dashboard.datamanager import exclusions, software, tables
 from dashboard.datamanager import requests as data_requests
 from dashboard.historic import views as historic
+from dashboard.meetings import views as planning
 from dashboard.messaging import views as messaging
 from dashboard.notations.views import notation_write, notations
 from dashboard.overall_data import markets, news, reports, states, statistics
@@ -112,6 +113,12 @@ urlpatterns = [
     path("messages/<int:thread_id>/", messaging.thread, name="thread"),
     path("messages/<int:thread_id>/act/", messaging.thread_act, name="thread_act"),
     path("messages/<int:thread_id>/messages.json", messaging.thread_export, name="thread_export"),
+    path("events/", planning.meetings, name="meetings"),
+    path("events/new/", planning.meeting_new, name="meeting_new"),
+    path("events/events.ics", planning.meetings_file, name="meetings_file"),
+    path("events/file/", planning.meetings_read, name="meetings_read"),
+    path("events/<int:meeting_id>/", planning.meeting, name="meeting"),
+    path("events/<int:meeting_id>/act/", planning.meeting_act, name="meeting_act"),
     path("data/", tables.tables, name="tables"),
     path("data/software/", software.software, name="software"),
     path("data/software/report/", software.bug_report, name="bug_report"),

@@ -34,12 +34,11 @@ ACTS = {
     "message_reported": gettext_lazy("reported a message"),
     "report_answered": gettext_lazy("answered a report"),
     "event_planned": gettext_lazy("planned an event"),
-    "event_changed": gettext_lazy("changed an event"),
     "event_cancelled": gettext_lazy("cancelled an event"),
     "event_answered": gettext_lazy("answered an invitation to an event"),
 }
 # By the name in an act's value, the page that it leads to; of several the first one counts.
-PAGES = (("thread", "thread"), ("event", "event"), ("wallet", "wallet"), ("organization", "organization"))
+PAGES = (("thread", "thread"), ("meeting", "meeting"), ("wallet", "wallet"), ("organization", "organization"))
 CONTACT_ACTS = ("friend_requested", "friend_added")
 
 

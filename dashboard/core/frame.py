@@ -14,16 +14,8 @@ from strades_pipelines.settings import settings
 
 COMMUNITY = frozenset(
     {
-        "community",
-        "contacts",
-        "contact_cards_read",
-        "organizations",
-        "organization",
-        "organization_join",
-        "threads",
-        "thread_new",
-        "thread",
-        "message_reports",
+        *("community", "contacts", "contact_cards_read", "organizations", "organization", "organization_join"),
+        *("threads", "thread_new", "thread", "message_reports", "meetings", "meeting_new", "meeting"),
     }
 )
 THEMES = ("light", "dark", "system")

@@ -40,6 +40,10 @@ WORDS = {
     gettext_noop("viewer"),
     gettext_noop("view"),
     gettext_noop("operate"),
+    # Answers to an event.
+    gettext_noop("yes"),
+    gettext_noop("maybe"),
+    gettext_noop("no"),
     # Entries of the agenda.
     gettext_noop("schedule"),
     gettext_noop("run"),

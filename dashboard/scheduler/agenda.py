@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from dashboard.core.live import live_page
 from dashboard.gateway.agenda import KINDS, parse_entry_place, read_entries
 from dashboard.gateway.reading import snapshot
+from dashboard.meetings.planning import planned
 from strades_pipelines.settings import settings
 
 SHOWN_ENTRIES = 100
@@ -45,6 +46,7 @@ def agenda(request: HttpRequest) -> HttpResponse:
         "rows": [(entry, entry is first_to_come) for entry in shown],
         "failed": sum(entry.state in ("failure", "missed") for entry in shown),
         "more": urlencode(more) if more else "",
+        "meetings": planned(request.user, start, end) if not kind and after is None else [],
     }
     return render(request, "scheduler/agenda.html", context)
 

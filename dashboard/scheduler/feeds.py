@@ -1,7 +1,7 @@
 """The agenda as a calendar that other programs subscribe to: an address with a token, which can be revoked."""
 
 import hashlib
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from allauth.core.internal import ratelimit
 from django.db import transaction
@@ -16,6 +16,8 @@ from dashboard.accounts.changes import record_change
 from dashboard.accounts.models import User
 from dashboard.gateway.agenda import Entry, read_entries
 from dashboard.gateway.reading import snapshot
+from dashboard.gateway.viewer import set_viewer
+from dashboard.meetings.planning import Occurrence, planned
 from dashboard.scheduler.icalendar import CalendarEvent, write_calendar
 from dashboard.scheduler.models import CalendarFeed
 from strades_pipelines.settings import settings
@@ -68,10 +70,13 @@ def calendar_feed(request: HttpRequest, token: str) -> HttpResponse:
     if feed is None or not allowed(feed.user, "agenda"):
         return HttpResponse(status=404)
     now = settings().now()
+    set_viewer(feed.user.pk)  # who has the address reads as its owner
     with snapshot():
         entries = read_entries(now - BACK, now + AHEAD, kinds=MARKET_KINDS, after=None, most=MOST_EVENTS)
         entries += read_entries(now, now + AHEAD, kinds=SCHEDULE_KINDS, after=None, most=MOST_EVENTS)
-    body = write_calendar(map(_event, entries), name="Strades", now=now)
+    meetings = planned(feed.user, now - BACK, now + AHEAD)[:MOST_EVENTS]
+    events = [*map(_event, entries), *map(_meeting, meetings)]
+    body = write_calendar(events, name="Strades", now=now)
     response = HttpResponse(body, content_type="text/calendar; charset=utf-8")
     response["Content-Disposition"] = 'inline; filename="strades.ics"'
     response["Cache-Control"] = "private, no-store"
@@ -84,3 +89,8 @@ def _event(entry: Entry) -> CalendarEvent:
     return CalendarEvent(
         f"{identity}@strades", entry.starts_at, entry.ends_at, summary, f"{summary}\n{entry.state}", entry.kind
     )
+
+
+def _meeting(one: Occurrence) -> CalendarEvent:
+    uid = f"{one.starts_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{one.meeting.uid}"
+    return CalendarEvent(uid, one.starts_at, one.ends_at, one.meeting.title, one.meeting.text, "event")

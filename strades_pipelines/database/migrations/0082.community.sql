@@ -24,7 +24,6 @@ INSERT INTO ops.event_types VALUES
 ('message_reported', 'A message was reported to the admins'),
 ('report_answered', 'An admin answered a report'),
 ('event_planned', 'An event was planned'),
-('event_changed', 'An event was changed'),
 ('event_cancelled', 'An event was cancelled'),
 ('event_answered', 'Somebody answered an invitation to an event');
 

@@ -46,7 +46,15 @@ def test_a_day_is_what_the_session_began_and_ended_with(traded: psycopg.Connecti
         "WHERE attrelid = 'results.wallet_sessions'::regclass AND attnum > 0 AND attnotnull AND NOT attisdropped"
     ).fetchall()
     given: dict[str, Any] = {"wallet": "paper", "session_date": "2024-01-02", "opening": 100, "closing": 110}
-    plain = {"text": "closed", "numeric": 0, "bigint": 1, "integer": 1, "double precision": 0, "text[]": []}
+    plain = {
+        "text": "closed",
+        "numeric": 0,
+        "bigint": 1,
+        "integer": 1,
+        "double precision": 0,
+        "text[]": [],
+        "jsonb": "{}",
+    }
     row = {name: given.get(name, plain.get(kind, "2024-01-02T21:00Z")) for name, kind in columns} | given
     names = ", ".join(row)
     marks = ", ".join(f"%({name})s" for name in row)

@@ -1,0 +1,124 @@
+"""What people do with events, and which they see. Each change is an act."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django.db import transaction
+from django.db.models import Q
+
+from dashboard.accounts.models import User
+from dashboard.community.acts import record_act
+from dashboard.community.contacts import Refused, blocked_people, may_reach
+from dashboard.community.models import Member, Organization
+from dashboard.community.organizations import member_ids
+from dashboard.meetings.files import Draft
+from dashboard.meetings.models import Answer, Guest, Meeting
+from dashboard.meetings.recurrence import occurrences, with_end
+from strades_pipelines.settings import settings
+
+MOST_GUESTS, MOST_MEETINGS = 50, 200
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One time that an event takes place; times are aware."""
+
+    meeting: Meeting
+    starts_at: datetime
+    ends_at: datetime
+
+
+def meetings_of(person: User) -> Any:
+    """The events that a person plans, is invited to, or whose organization he is in; no one of a blocked person."""
+    mine = Member.objects.filter(person=person, ended_at=None).values("organization")
+    invited = Guest.objects.filter(person=person).values("meeting")
+    found = Meeting.objects.filter(Q(planned_by=person) | Q(pk__in=invited) | Q(organization__in=mine))
+    return found.exclude(planned_by__in=blocked_people(person)).select_related("planned_by", "organization")
+
+
+def planned(person: User, start: datetime, end: datetime) -> list[Occurrence]:
+    """When these events take place within [start, end), soonest first. Two queries."""
+    rows = meetings_of(person).filter(cancelled_at=None, starts_at__lt=end).filter(~Q(rule="") | Q(ends_at__gte=start))
+    found = [
+        Occurrence(row, begins, ends)
+        for row in rows.order_by("-starts_at")[:MOST_MEETINGS]
+        for begins, ends in occurrences(row.starts_at, row.ends_at, row.rule, row.zone, start=start, end=end)
+    ]
+    return sorted(found, key=lambda one: (one.starts_at, one.meeting.pk))
+
+
+def readers_of(meeting: Meeting) -> set[int]:
+    """Accounts that an event concerns."""
+    own = set(meeting.guests.values_list("person", flat=True)) | {meeting.planned_by_id}
+    return own | (set(member_ids(meeting.organization)) if meeting.organization is not None else set())
+
+
+@transaction.atomic
+def plan(person: User, draft: Draft, *, people: Collection[User], organization: Organization | None) -> Meeting:
+    """Plan an event, with contacts or an organization, or for oneself.
+
+    Raises:
+        Refused: `reach`, somebody may not be invited; `most`, as many as there may be.
+        RuleRefused: the rule counts to more repeats than it ever comes to.
+    """
+    reached = all(may_reach(person, one) for one in people)
+    if not reached or (organization is not None and person.pk not in member_ids(organization)):
+        raise Refused("reach")
+    if len(people) > MOST_GUESTS or Meeting.objects.filter(planned_by=person).count() >= MOST_MEETINGS:
+        raise Refused("most")
+    row = Meeting(
+        uid=draft.uid,
+        title=draft.title,
+        text=draft.text,
+        starts_at=draft.starts_at,
+        ends_at=draft.ends_at,
+        zone=draft.zone,
+        rule=with_end(draft.rule, draft.starts_at, draft.zone),
+        as_of=draft.as_of,
+        organization=organization,
+        planned_by=person,
+        planned_at=settings().now(),
+    )
+    row.save()
+    Guest.objects.bulk_create(Guest(meeting=row, person=one) for one in people)
+    record_act(row, "event_planned", by=person, readers=readers_of(row), value={"meeting": row.pk})
+    return row
+
+
+def take_in(person: User, drafts: Collection[Draft]) -> int:
+    """Plan the events of a file that are not there yet, for oneself; how many that were.
+
+    Raises:
+        Refused: `most`; nothing is taken in.
+    """
+    with transaction.atomic():
+        known = set(Meeting.objects.filter(planned_by=person).values_list("uid", flat=True))
+        fresh = {draft.uid: draft for draft in drafts if draft.uid not in known}
+        for draft in fresh.values():
+            plan(person, draft, people=(), organization=None)
+    return len(fresh)
+
+
+def new_uid() -> str:
+    """The id of a new event, for calendars everywhere."""
+    return f"{uuid4()}@strades"
+
+
+def answer_meeting(person: User, meeting: Meeting, answer: Answer, *, reminder_minutes: int | None) -> None:
+    """Keep what a person says to an event that he sees, and when he is reminded."""
+    row = Guest.objects.get_or_create(meeting=meeting, person=person)[0]
+    row.answer, row.answered_at, row.reminder_minutes = answer.value, settings().now(), reminder_minutes
+    value = {"meeting": meeting.pk, "answer": answer}
+    record_act(row, "event_answered", by=person, readers=[meeting.planned_by_id], value=value)
+
+
+@transaction.atomic
+def cancel_meeting(person: User, meeting: Meeting) -> None:
+    """Call an event off, all its repeats with it; who planned it does, once."""
+    row = Meeting.objects.select_for_update().filter(pk=meeting.pk, planned_by=person, cancelled_at=None).first()
+    if row is not None:
+        row.cancelled_at = settings().now()
+        record_act(row, "event_cancelled", by=person, readers=readers_of(row), value={"meeting": row.pk})

@@ -1,0 +1,152 @@
+"""The pages of events: what is planned, one event, a new one, files in and out."""
+
+from datetime import UTC, timedelta
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from dashboard.accounts.models import User
+from dashboard.bad_files import FileRefused
+from dashboard.community.contacts import Refused, contacts_of
+from dashboard.community.forms import FileForm
+from dashboard.community.organization_views import reason
+from dashboard.community.organizations import organizations_of
+from dashboard.meetings.files import read_events, write_events
+from dashboard.meetings.forms import AnswerForm, MeetingForm
+from dashboard.meetings.models import Guest, Meeting
+from dashboard.meetings.planning import answer_meeting, cancel_meeting, meetings_of, plan, planned, take_in
+from dashboard.meetings.recurrence import occurrences
+from strades_pipelines.settings import settings
+
+LARGEST_ID = 2**63 - 1
+AHEAD, SHOWN, SHOWN_REPEATS = timedelta(days=60), 100, 10
+YEAR = timedelta(days=366)
+MOST_FILE = 200_000  # bytes
+# Pages that have the clock in their address; what is known later is on none of them.
+CLOCKED = ("news", "statistics", "reports")
+
+
+@require_safe
+def meetings(request: HttpRequest) -> HttpResponse:
+    """What is planned in the next two months, repeats and all."""
+    assert isinstance(request.user, User)
+    now = settings().now()
+    found = planned(request.user, now, now + AHEAD)[:SHOWN]
+    answers = dict(Guest.objects.filter(person=request.user).values_list("meeting", "answer"))
+    rows = [(one, answers.get(one.meeting.pk, "")) for one in found]
+    return render(request, "meetings/meetings.html", {"rows": rows, "form": FileForm(), "days": AHEAD.days})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def meeting_new(request: HttpRequest) -> HttpResponse:
+    """Plan an event."""
+    assert isinstance(request.user, User)
+    people = {one.pk: one for one in contacts_of(request.user)}
+    groups = {one.organization_id: one.organization for one in organizations_of(request.user)}
+    initial = {"zone": timezone.get_current_timezone_name(), "as_of": request.GET.get("as_of", "")}
+    form = MeetingForm(request.POST if request.method == "POST" else None, initial=initial)
+    form.fields["people"].choices = [(number, one.pseudo) for number, one in people.items()]
+    form.fields["organization"].choices = [("", "—"), *((number, one.name) for number, one in groups.items())]
+    if form.is_bound and form.is_valid():
+        group = form.cleaned_data["organization"]
+        guests = [people[number] for number in form.cleaned_data["people"]]
+        try:
+            made = plan(request.user, form.draft, people=guests, organization=groups[group] if group else None)
+            return redirect("meeting", made.pk)
+        except Refused as refused:
+            form.add_error(None, reason(str(refused)))
+    return render(request, "meetings/new.html", {"form": form}, status=400 if form.is_bound else 200)
+
+
+@require_safe
+def meeting(request: HttpRequest, meeting_id: int) -> HttpResponse:
+    """One event: when, with whom, who comes, and the pages as of the time that it pins."""
+    person, found = _meeting(request, meeting_id)
+    guests = found.guests.select_related("person").order_by("person__pseudo")
+    mine = next((row for row in guests if row.person_id == person.pk), None)
+    now = settings().now()
+    repeats = occurrences(found.starts_at, found.ends_at, found.rule, found.zone, start=now, end=now + YEAR)
+    initial = {"answer": mine.answer, "reminder": mine.reminder_minutes} if mine else None
+    context = {
+        "meeting": found,
+        "guests": guests,
+        "form": AnswerForm(initial=initial),
+        "repeats": repeats[:SHOWN_REPEATS] if found.rule else [],
+        "is_mine": found.planned_by_id == person.pk,
+        "pages": _pages(found),
+    }
+    return render(request, "meetings/meeting.html", context)
+
+
+def _pages(meeting: Meeting) -> list[tuple[str, str]]:
+    """Name and address of each page as of the time that an event pins."""
+    if meeting.as_of is None:
+        return []
+    clock = urlencode({"as_of": meeting.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")})
+    words = {"news": _("News"), "statistics": _("Statistics"), "reports": _("Reports")}
+    return [(words[name], f"{reverse(name)}?{clock}") for name in CLOCKED]
+
+
+@require_POST
+def meeting_act(request: HttpRequest, meeting_id: int) -> HttpResponse:
+    """Answer an event, or call one's own off."""
+    person, found = _meeting(request, meeting_id)
+    if request.POST.get("act") == "cancel":
+        cancel_meeting(person, found)
+        return redirect("meeting", meeting_id)
+    form = AnswerForm(request.POST)
+    if form.is_valid() and found.cancelled_at is None:
+        answer_meeting(person, found, form.cleaned_data["answer"], reminder_minutes=form.cleaned_data["reminder"])
+        messages.success(request, _("Saved."))
+    else:
+        messages.error(request, _("Choose from the list."))
+    return redirect("meeting", meeting_id)
+
+
+def _meeting(request: HttpRequest, meeting_id: int) -> tuple[User, Meeting]:
+    assert isinstance(request.user, User)
+    found = meetings_of(request.user).filter(pk=meeting_id).first() if meeting_id <= LARGEST_ID else None
+    if found is None:
+        raise Http404
+    return request.user, found
+
+
+@require_safe
+def meetings_file(request: HttpRequest) -> HttpResponse:
+    """One's events as an iCalendar file, with one's reminders; repeats stay rules."""
+    assert isinstance(request.user, User)
+    reminders = dict(Guest.objects.filter(person=request.user).values_list("meeting", "reminder_minutes"))
+    rows = meetings_of(request.user).filter(cancelled_at=None).order_by("starts_at")
+    body = write_events(((row, reminders.get(row.pk)) for row in rows), now=settings().now())
+    response = HttpResponse(body, content_type="text/calendar; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="events.ics"'
+    return response
+
+
+@require_POST
+def meetings_read(request: HttpRequest) -> HttpResponse:
+    """Take in the events of an iCalendar file, for oneself; read twice, they are there once."""
+    assert isinstance(request.user, User)
+    form = FileForm(request.POST, request.FILES)
+    try:
+        if not form.is_valid() or form.cleaned_data["file"].size > MOST_FILE:
+            raise FileRefused("iCalendar")
+        drafts, left_out = read_events(form.cleaned_data["file"].read())
+        taken = take_in(request.user, drafts)
+    except FileRefused:
+        messages.error(request, _("This is no iCalendar file of at most 200 events."))
+    except Refused as refused:
+        messages.error(request, reason(str(refused)))
+    else:
+        line = ngettext("%(taken)d event was taken in.", "%(taken)d events were taken in.", taken) % {"taken": taken}
+        if left_out:
+            line += " " + _("Left out, for their times or repeats: %(count)d.") % {"count": left_out}
+        messages.success(request, line)
+    return redirect("meetings")
