@@ -80,6 +80,7 @@ MATRIX: dict[str, Role | Right | None] = {
     "shop_verify": Role.ANALYST,
     "shop_install": Role.ANALYST,
     "shop_hide": Role.ADMIN,
+    "shop_credits": Role.ADMIN,
     "agenda": Role.VIEWER,
     "search": Role.VIEWER,
     "wallets": Role.VIEWER,

@@ -86,6 +86,7 @@ urlpatterns = [
     path("4d/node/", relations4d.node, name="relations_node"),
     path("shop/", shop.shop, name="shop"),
     path("shop/new/", shop.new, name="shop_new"),
+    path("shop/credits/", holding.give_credits, name="shop_credits"),
     path("shop/<int:item_id>/", shop.item, name="shop_item"),
     path("shop/<int:item_id>/state/", shop.state, name="shop_state"),
     path("shop/<int:item_id>/report/", shop.report, name="shop_report"),

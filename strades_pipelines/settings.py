@@ -149,6 +149,17 @@ class Settings(BaseSettings):
     alert_heartbeat: str | None = Field(
         None, repr=False, description="URL that is called each minute while somebody watches; may hold a token"
     )
+    openai_url: str = Field(
+        "https://api.openai.com/v1", description="where `strades bundle article --writer chatgpt` asks for a draft"
+    )
+    openai_model: str = Field("gpt-5-mini", max_length=80, description="the model that is asked")
+    alert_sms_to: str = Field(
+        "", pattern=r"^(\+[0-9]{6,15})?$", description="receiver of alerts by SMS: +33612345678; needs the three below"
+    )
+    alert_sms_from: str = Field("", max_length=40, description="their sender, as Twilio knows it")
+    twilio_account: str = Field("", pattern=r"^(AC[0-9a-f]{32})?$", description="the account's SID at Twilio")
+    twilio_auth_token: str | None = Field(None, repr=False, description="its token")
+    twilio_url: str = Field("https://api.twilio.com", description="where Twilio is asked")
     alert_from: str = Field("strades@localhost", description="sender of alerts by mail")
     alert_to: str = Field("", description="receivers of alerts by mail, with commas between")
     events_kept_days: int = Field(
@@ -196,7 +207,7 @@ class Settings(BaseSettings):
         public_origins(hosts)
         return hosts
 
-    @field_validator("openid_issuer")
+    @field_validator("openid_issuer", "openai_url", "twilio_url")
     @classmethod
     def _names_an_issuer(cls, url: str) -> str:
         parts = urlsplit(url)

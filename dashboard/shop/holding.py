@@ -12,11 +12,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.gateway import bundle_requests
+from dashboard.shop import credits
 from dashboard.shop.acts import record_act
-from dashboard.shop.forms import InstallForm, KeyForm
-from dashboard.shop.models import DECLINED, FREE, GRANTED, PUBLISHED, REQUESTED, Grant, Item
+from dashboard.shop.forms import CreditsForm, InstallForm, KeyForm
+from dashboard.shop.models import CREDITS, DECLINED, FREE, GRANTED, PUBLISHED, REQUESTED, Credit, Grant, Item
 from dashboard.shop.views import has_bundle, name_of, own_item, person_of, seen_item
 from strades_pipelines.settings import settings
+
+SHOWN_CREDITS = 50
 
 
 @require_POST
@@ -27,6 +30,8 @@ def ask(request: HttpRequest, item_id: int) -> HttpResponse:
         raise Http404
     if Grant.objects.filter(item=found, person=person).exists():
         return redirect("shop_item", item_id)
+    if found.way == CREDITS:
+        return _buy(request, found)
     with suppress(IntegrityError):  # another tab asked at the same moment
         is_free, now = found.way == FREE, settings().now()
         row = Grant(item=found, person=person, asked_at=now, state=GRANTED if is_free else REQUESTED)
@@ -34,6 +39,29 @@ def ask(request: HttpRequest, item_id: int) -> HttpResponse:
         kind = "item_granted" if is_free else "item_requested"
         record_act(row, kind, by=person, readers=[found.owner_id], value={"item": found.pk})
     return redirect("shop_item", item_id)
+
+
+def _buy(request: HttpRequest, item: Item) -> HttpResponse:
+    try:
+        with suppress(IntegrityError):  # another tab bought it at the same moment
+            credits.buy(item, person_of(request), at=settings().now())
+    except credits.NotEnoughCredits:
+        messages.error(request, _("You have fewer credits than it takes; an admin gives them."))
+    return redirect("shop_item", item.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def give_credits(request: HttpRequest) -> HttpResponse:
+    """Give somebody credits; the newest rows of all."""
+    form = CreditsForm(request.POST or None, initial={"key": uuid4()})
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        words = {name: given[name] for name in ("reason", "key")}
+        credits.give(given["person"], given["amount"], by=person_of(request), at=settings().now(), **words)
+        messages.success(request, _("Given."))
+        return redirect("shop_credits")
+    rows = Credit.objects.select_related("person", "item").defer("item__body").order_by("-id")[:SHOWN_CREDITS]
+    return render(request, "shop/credits.html", {"form": form, "rows": rows}, status=400 if form.is_bound else 200)
 
 
 @require_POST

@@ -12,8 +12,8 @@ from strades_pipelines.sharing.manifest import Manifest, read_manifest
 
 DRAFT, PUBLISHED, WITHDRAWN = "draft", "published", "withdrawn"
 STATES = (DRAFT, PUBLISHED, WITHDRAWN)
-FREE, BY_HAND = "free", "by_hand"
-WAYS = (FREE, BY_HAND)
+FREE, CREDITS, BY_HAND = "free", "credits", "by_hand"
+WAYS = (FREE, CREDITS, BY_HAND)
 REQUESTED, GRANTED, DECLINED = "requested", "granted", "declined"
 CLAIMS = {
     "total_return": gettext_lazy("Total return"),
@@ -40,6 +40,7 @@ class Item(models.Model):
     body = models.BinaryField()
     manifest = models.TextField()
     way = models.CharField(max_length=10)
+    price = models.PositiveIntegerField(default=0)  # credits; 0 where it takes none
     state = models.CharField(max_length=10, default=DRAFT)
     uploaded_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
@@ -53,6 +54,9 @@ class Item(models.Model):
             models.UniqueConstraint(fields=["author_key", "name", "version"], name="shop_item_version"),
             models.CheckConstraint(condition=Q(state__in=STATES), name="shop_item_state"),
             models.CheckConstraint(condition=Q(way__in=WAYS), name="shop_item_way"),
+            models.CheckConstraint(
+                condition=Q(way=CREDITS, price__gt=0) | (~Q(way=CREDITS) & Q(price=0)), name="shop_item_price"
+            ),
             models.CheckConstraint(
                 condition=Q(state=DRAFT) | Q(published_at__isnull=False), name="shop_item_published_at"
             ),
@@ -103,6 +107,27 @@ class Grant(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["item", "person"], name="shop_grant_of_person"),
             models.CheckConstraint(condition=Q(state__in=(REQUESTED, GRANTED, DECLINED)), name="shop_grant_state"),
+        )
+
+
+class Credit(models.Model):
+    """Credits that a person got (above zero) or paid (below). Rows are only added; what a person has is their sum."""
+
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    amount = models.IntegerField()
+    item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="+")
+    key = models.UUIDField(null=True)
+    given_by = models.CharField(max_length=100, blank=True)
+    reason = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        """One row for a form of an admin, and one for each side of a payment."""
+
+        db_table = "shop_credits"
+        constraints = (
+            models.UniqueConstraint(fields=["key"], name="shop_credit_key"),
+            models.CheckConstraint(condition=~Q(amount=0), name="shop_credit_amount"),
         )
 
 

@@ -17,6 +17,7 @@ from dashboard.accounts.models import User
 from dashboard.gateway.bundle_requests import read_requests, read_verdicts
 from dashboard.gateway.reading import is_text, parse_whole, snapshot
 from dashboard.shop.acts import record_act
+from dashboard.shop.credits import credits_of
 from dashboard.shop.forms import ReasonForm, UploadForm
 from dashboard.shop.models import (
     DRAFT,
@@ -86,6 +87,7 @@ def shop(request: HttpRequest) -> HttpResponse:
         "rows": [(item, item.said, verdicts.get(item.sha256, "unverified")) for item in items[:SHOWN_ITEMS]],
         "words": words,
         "page": page,
+        "credits": credits_of(person_of(request)),
         "next_page": page + 1 if len(items) > SHOWN_ITEMS else None,
     }
     return render(request, "shop/shop.html", context)
@@ -110,6 +112,7 @@ def item(request: HttpRequest, item_id: int) -> HttpResponse:
         "asked": Grant.objects.filter(item=found).select_related("person")[:100] if is_owner else [],
         "reports": Report.objects.filter(item=found).select_related("person")[:100] if may_moderate(person) else [],
         "key": uuid4(),
+        "credits": credits_of(person) if found.price else 0,
     }
     response = render(request, "shop/item.html", context)
     if any(one.outcome is None for one in requests):
@@ -149,6 +152,7 @@ def _save_draft(person: User, form: UploadForm) -> Item | None:
         body=bundle.body,
         manifest=manifest.encoded().decode(),
         way=form.cleaned_data["way"],
+        price=form.cleaned_data["price"] or 0,
         uploaded_at=settings().now(),
     )
     try:

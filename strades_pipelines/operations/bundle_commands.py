@@ -103,6 +103,20 @@ def install(
     print(json.dumps({"code": str(path)}) if as_json else f"installed: {path}")
 
 
+@app.command()
+def article(
+    file: File,
+    bars: opt.BarFiles = None,
+    writer: Annotated[
+        str, typer.Option(help="template, or chatgpt: OpenAI's service, with OPENAI_API_KEY (extra `articles`).")
+    ] = "template",
+) -> None:
+    """Draft a text about a bundle from what stands in it. Read it before you pass it on: nothing publishes it."""
+    from strades_pipelines.operations.bundling import write_article
+
+    print(write_article(file, bars or (), writer))
+
+
 def _tell(bundle: "Bundle", as_json: bool) -> None:
     from strades_pipelines.sharing.code_review import reaches
     from strades_pipelines.sharing.making import summary

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 from strades_pipelines.bad_input import BadInput
 from strades_pipelines.bars.bar_files import name_of
 from strades_pipelines.settings import settings
+from strades_pipelines.sharing.article import check_draft, facts_of, template_draft
 from strades_pipelines.sharing.author_key import AuthorKey
 from strades_pipelines.sharing.bundle_file import Bundle, read_bundle_file, read_bytes
 from strades_pipelines.sharing.installing import install
 from strades_pipelines.sharing.making import Provenance, make_bundle, read_moment
 from strades_pipelines.sharing.manifest import Label
 from strades_pipelines.sharing.rerun import CodeFailed
-from strades_pipelines.sharing.verification import Verdict, verify_bytes
+from strades_pipelines.sharing.verification import VERIFIED, Verdict, verify_bytes
 from strades_pipelines.system.regular_files import NotARegularFile, check_output
 
 if TYPE_CHECKING:
     from strades_pipelines.research.backtest_inputs import DataChoice, TermsChoice
 
 NOT_STATED = "not stated"
+WRITERS = ("template", "chatgpt")
 
 
 def make_file(
@@ -66,6 +68,25 @@ def verify_file(file: Path, bars: Sequence[str]) -> Verdict:
         BadInput: it is no bundle.
     """
     return verify_bytes(read_bytes(file), dict(map(_named, bars)))
+
+
+def write_article(file: Path, bars: Sequence[str], writer: str) -> str:
+    """A draft about a bundle, with a first line that says who wrote it; the template also says whether it is verified.
+
+    Raises:
+        BadInput: it is no bundle, there is no such writer, or the draft says what is not in the bundle.
+        ServiceFailed: the service gave none.
+    """
+    if writer not in WRITERS:
+        raise BadInput(f"--writer: expected one of {', '.join(WRITERS)}, found {writer!r}")
+    facts = facts_of(read_bundle_file(file).manifest)
+    if writer == "template":
+        is_verified = verify_file(file, bars).state == VERIFIED
+        return f"Draft, by a template:\n\n{check_draft(template_draft(facts, is_verified=is_verified), facts)}"
+    from strades_pipelines.sharing.article_service import chatgpt_draft
+
+    model = settings().openai_model
+    return f"Draft, written by ChatGPT ({model}); read it before you pass it on:\n\n{chatgpt_draft(facts)}"
 
 
 def install_file(file: Path, key: str | None) -> Path:

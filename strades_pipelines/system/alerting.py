@@ -1,4 +1,4 @@
-"""Send alerts: always to the log, and by web hook and e-mail where the settings name them. Needs no Dagster.
+"""Send alerts: always to the log, and by web hook, e-mail and SMS where the settings name them. Needs no Dagster.
 
 Settings are read when an alert is sent: no definition and no run config holds a secret.
 """
@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
 from strades_pipelines.settings import settings
+from strades_pipelines.system.sms import send_sms
 
 logger = logging.getLogger("strades_pipelines.notifier")
 SECONDS = 10
@@ -24,9 +25,10 @@ def send_alert(subject: str, message: str) -> list[str]:
         The ways it went. One that fails is logged and stops no other.
     """
     logger.error("ALERT %s: %s", subject, message)
-    ways: list[tuple[str, str | None, Callable[[str, str, str], None]]] = [
+    ways: list[tuple[str, str | None, Callable[[str, str, str], object]]] = [
         ("webhook", settings().alert_webhook, post),
         ("mail", settings().alert_smtp, mail),
+        ("sms", settings().alert_sms_to, lambda _to, subject, message: send_sms(subject, message)),
     ]
     went = ["log"]
     for name, target, send in ways:
@@ -43,7 +45,7 @@ def send_alert(subject: str, message: str) -> list[str]:
 
 def deliver_alert(subject: str, message: str) -> bool:
     """Send one alert; whether a person got it, which the log alone is for only where the settings name no other way."""
-    has_way = bool(settings().alert_webhook or settings().alert_smtp)
+    has_way = bool(settings().alert_webhook or settings().alert_smtp or settings().alert_sms_to)
     return len(send_alert(subject, message)) > 1 or not has_way
 
 

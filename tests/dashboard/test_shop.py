@@ -4,7 +4,9 @@ Views of dashboard.shop.holding and tables of dashboard.shop.apps are reached th
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -17,6 +19,7 @@ from dashboard.accounts.models import User
 from dashboard.gateway import bundle_requests
 from dashboard.shop import views
 from dashboard.shop.acts import record_act
+from dashboard.shop.credits import NotEnoughCredits, buy, credits_of
 from dashboard.shop.forms import LARGEST_BUNDLE
 from dashboard.shop.models import Grant, Item
 from strades_pipelines.database.connection import connect
@@ -34,15 +37,15 @@ EVENTS = "SELECT event_type_id, user_id, value->>'readers' FROM ops.events ORDER
 FINISH = "UPDATE ops.bundle_requests SET outcome = %s, detail = 'x', finished_at = now() WHERE outcome IS NULL"
 
 
-def upload(client: "Client", body: bytes, way: str = "free", form_key: str = "") -> Any:
+def upload(client: "Client", body: bytes, way: str = "free", form_key: str = "", price: str = "") -> Any:
     """Send the form of a new item."""
-    file = SimpleUploadedFile("hold.zip", body)
-    return client.post("/shop/new/", {"key": form_key or str(uuid4()), "way": way, "file": file})
+    fields = {"key": form_key or str(uuid4()), "way": way, "price": price}
+    return client.post("/shop/new/", {**fields, "file": SimpleUploadedFile("hold.zip", body)})
 
 
-def published(client: "Client", body: bytes, way: str = "free") -> str:
+def published(client: "Client", body: bytes, way: str = "free", price: str = "") -> str:
     """The address of an item that is put into the shop and published."""
-    address = str(upload(client, body, way)["Location"])
+    address = str(upload(client, body, way, price=price)["Location"])
     client.post(f"{address}state/", {"state": "published"})
     return address
 
@@ -160,6 +163,58 @@ def test_a_person_asks_for_ten_an_hour(bundle: Bundle, client_of: ClientOf, site
     later: dict[str, Any] = {"key": uuid4(), "sha256": bundle.sha256, "body": b"", "by": "dashboard:ada"}
     assert bundle_requests.ask("verify", **later, at=CLOCK + timedelta(hours=2))
     assert not bundle_requests.ask("install", **later, at=CLOCK + timedelta(hours=2))  # the key of another act
+
+
+def test_credits_move_with_the_grant_and_never_below_zero(
+    bundle: Bundle, key: AuthorKey, client_of: ClientOf, site: str
+) -> None:
+    ada, bob, eve = client_of("analyst", "ada"), client_of("viewer", "bob"), client_of("admin", "eve")
+    assert upload(ada, bundle.body, "credits").status_code == upload(ada, bundle.body, "free", price="3").status_code
+    assert Item.objects.count() == 0
+    first = published(ada, bundle.body, "credits", "3")
+    second = published(ada, signed(bundle, key, version="1.0.1").body, "credits", "3")
+    bob.post(f"{first}ask/")
+    assert "You have fewer credits" in text(bob, first)
+    assert bob.get(f"{first}bundle.zip").status_code == 404
+    form = {"key": str(uuid4()), "person": "bob", "amount": "5", "reason": "welcome"}
+    assert bob.post("/shop/credits/", form).status_code == 403
+    assert eve.post("/shop/credits/", {**form, "person": "nobody"}).status_code == 400
+    assert eve.post("/shop/credits/", {**form, "amount": "-5"}).status_code == 400
+    assert [eve.post("/shop/credits/", form).status_code for _ in range(2)] == [302, 302]
+    assert "Get it for 3 credits" in text(bob, first)
+    assert "You have 5 credits." in text(bob, first)
+    for _ in range(2):
+        bob.post(f"{first}ask/")
+    assert bob.get(f"{first}bundle.zip").status_code == 200
+    bob.post(f"{second}ask/")  # with 2 left
+    assert bob.get(f"{second}bundle.zip").status_code == 404
+    has = {person.pseudo: credits_of(person) for person in User.objects.all()}
+    assert has == {"ada": 3, "bob": 2, "eve": 0}
+    assert "welcome (eve)" in text(eve, "/shop/credits/")
+
+
+def test_of_two_payments_at_once_one_is_refused(bundle: Bundle, key: AuthorKey, client_of: ClientOf) -> None:
+    ada = client_of("analyst", "ada")
+    for version in ("1.0.0", "1.0.1", "1.0.2"):
+        published(ada, signed(bundle, key, version=version).body, "credits", "3")
+    client_of("viewer", "bob")
+    bob, eve = User.objects.get(pseudo="bob"), client_of("admin", "eve")
+    eve.post("/shop/credits/", {"key": str(uuid4()), "person": "bob", "amount": "4", "reason": "x"})
+    together = Barrier(3)
+
+    def pay(item: Item) -> bool:
+        together.wait(10)
+        try:
+            buy(item, bob, at=CLOCK)
+        except NotEnoughCredits:
+            return False
+        finally:
+            connections["default"].close()
+        return True
+
+    with ThreadPoolExecutor(3) as threads:
+        assert sorted(threads.map(pay, list(Item.objects.select_related("owner")))) == [False, False, True]
+    assert (credits_of(bob), Grant.objects.filter(person=bob).count()) == (1, 1)
 
 
 def test_an_admin_hides_what_was_reported_and_its_owner_sees_why(bundle: Bundle, client_of: ClientOf) -> None:

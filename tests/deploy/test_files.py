@@ -135,7 +135,7 @@ def test_a_secret_file_is_named_as_the_setting_that_it_is() -> None:
 
 
 def test_a_container_has_only_the_secrets_that_it_needs() -> None:
-    alerts = {"STRADES_ALERT_SMTP", "STRADES_ALERT_WEBHOOK"}
+    alerts = {"STRADES_ALERT_SMTP", "STRADES_ALERT_WEBHOOK", "STRADES_TWILIO_AUTH_TOKEN"}
     given = {name: set(service.get("secrets", ())) for name, service in services().items()}
     assert given.pop("postgres") == {"postgres_password"}
     assert given.pop("code") == {"DATABASE_URL"} | alerts  # who sends alerts

@@ -41,6 +41,10 @@ def test_from_a_strategy_to_an_installed_bundle(run: Run, tmp_path: Path, monkey
     verified = run("bundle", "verify", file, "--bars", bars)
     assert (verified.code, verified.out.partition(":")[0]) == (0, "verified")
 
+    draft = run("bundle", "article", file)
+    assert draft.out.startswith("Draft, by a template:\n\ncross 1.0.0, signed with the key ")
+    assert "no run has given the same" in draft.out
+    assert run("bundle", "article", file, "--writer", "parrot").code == 2
     other = run("bundle", "install", file, "--key", "0000-0000-0000-0000")
     assert (other.code, other.err.partition("expected ")[2][:30]) == (2, "a bundle of the author 0000-00")
     monkeypatch.setenv("STRADES_WORLD", "live")
@@ -75,6 +79,7 @@ def test_each_command_says_what_it_does() -> None:
         "show",
         "verify",
         "install",
+        "article",
     ]
 
 

@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ("body", models.BinaryField()),
                 ("manifest", models.TextField()),
                 ("way", models.CharField(max_length=10)),
+                ("price", models.PositiveIntegerField(default=0)),
                 ("state", models.CharField(default="draft", max_length=10)),
                 ("uploaded_at", models.DateTimeField()),
                 ("published_at", models.DateTimeField(null=True)),
@@ -60,6 +61,32 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "shop_grants",
+            },
+        ),
+        migrations.CreateModel(
+            name="Credit",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("amount", models.IntegerField()),
+                ("key", models.UUIDField(null=True)),
+                ("given_by", models.CharField(blank=True, max_length=100)),
+                ("reason", models.CharField(blank=True, max_length=300)),
+                ("at", models.DateTimeField()),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="shop.item"
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "shop_credits",
             },
         ),
         migrations.CreateModel(
@@ -102,7 +129,18 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="item",
             constraint=models.CheckConstraint(
-                condition=models.Q(("way__in", ("free", "by_hand"))), name="shop_item_way"
+                condition=models.Q(("way__in", ("free", "credits", "by_hand"))), name="shop_item_way"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="item",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("price__gt", 0), ("way", "credits")),
+                    models.Q(models.Q(("way", "credits"), _negated=True), ("price", 0)),
+                    _connector="OR",
+                ),
+                name="shop_item_price",
             ),
         ),
         migrations.AddConstraint(
@@ -120,6 +158,16 @@ class Migration(migrations.Migration):
             model_name="grant",
             constraint=models.CheckConstraint(
                 condition=models.Q(("state__in", ("requested", "granted", "declined"))), name="shop_grant_state"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="credit",
+            constraint=models.UniqueConstraint(fields=("key",), name="shop_credit_key"),
+        ),
+        migrations.AddConstraint(
+            model_name="credit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount", 0), _negated=True), name="shop_credit_amount"
             ),
         ),
         migrations.AddConstraint(

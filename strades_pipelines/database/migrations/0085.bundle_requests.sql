@@ -36,6 +36,7 @@ INSERT INTO ops.event_types VALUES
 ('item_requested', 'Somebody asked for a bundle'),
 ('item_granted', 'Somebody was given a bundle'),
 ('item_declined', 'Somebody was not given a bundle'),
+('credits_given', 'An admin gave somebody credits for the shop'),
 ('item_reported', 'A bundle was reported to the admins'),
 ('item_hidden', 'An admin hid a bundle'),
 ('item_shown', 'An admin showed a hidden bundle again')
