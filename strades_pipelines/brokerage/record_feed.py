@@ -253,8 +253,8 @@ def event_columns(
     n = len(time)
     zero = np.zeros(n)
     which = np.full(n, i, np.int32) if isinstance(i, int) else i
-    a, b, c, d, e = [*floats, *[zero] * (5 - len(floats))]
-    return Columns(np.full(n, kind, np.int8), which, time, np.zeros(n, np.int64), a, b, c, d, e)
+    padded = [*floats, *[zero] * (5 - len(floats))]
+    return Columns(np.full(n, kind, np.int8), which, time, np.zeros(n, np.int64), *padded)
 
 
 def _ids(index: Mapping[int, int]) -> str:

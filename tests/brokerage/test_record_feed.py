@@ -20,6 +20,7 @@ from strades_pipelines.brokerage.session_cache import SessionCache
 from strades_pipelines.brokerage.stepping import step
 from strades_pipelines.engine.event_steps import events_of
 from strades_pipelines.lineage.trace import follow
+from strades_pipelines.market.bars_and_fills import stamp
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Article, Bar, BarRevision, CorporateAction, Gap, Prediction, Trade, moment
 from strades_pipelines.strategy.registry import strategies
@@ -53,6 +54,10 @@ class EveryHook(Strategy):
     @property
     def models(self) -> tuple[str, ...]:
         return ("ridge",)
+
+    @property
+    def lookback(self) -> int:
+        return 2
 
     def on_start(self, account: Account) -> None:
         self.calls = 0
@@ -209,6 +214,12 @@ def test_every_hook_hears_the_same_in_a_replay_in_passes_on_a_stream_and_from_th
         "SELECT inputs FROM signals.decisions WHERE wallet = 'stream' AND trigger_kind = 'article'"
     ).fetchall()
     assert inputs["articles"] == ["wire a1"]
+    [(bars,)] = market.execute(
+        "SELECT inputs -> 'bars' FROM signals.decisions WHERE wallet = 'stream' AND decided_at = %s",
+        [START + 6 * MINUTE],
+    ).fetchall()
+    opened = (bars["first_open_time"], bars["last_open_time"])  # a revision is no bar of the window
+    assert opened == tuple(stamp(START + minute * MINUTE) for minute in (4, 5))
     assert market.execute("SELECT count(*) FROM signals.remade_decisions").fetchone() == (0,)
 
 
@@ -255,6 +266,32 @@ def test_a_strategy_over_news_and_prices_is_backtested_from_stored_records(
     assert lineage.faults == []
     market.execute("DELETE FROM records.articles WHERE article_id = 'a1'")
     assert "1 of the 2 articles that the decision read are gone" in follow(market, decision)[0].faults
+
+
+def test_news_that_is_stored_late_is_heard_where_it_was_known_and_remembered_by_checkpoints(
+    market: Connection, adbc: "AdbcConnection", add_candles: AddCandles
+) -> None:
+    """Known at 210 s and stored at 390 s: bought at the bar of 240 s after all, sold when the price falls."""
+    template = replace(PAPER, strategy="news_trend", parameters={"memory": 1.0, "length": 3, "size": 0.01})
+    names, sessions = ("passes", "stream"), SessionCache()
+    for name in names:
+        open_wallet(market, replace(template, name=name), now=START)
+    for minute in range(10):
+        add_candles([100.0 + minute if minute < 8 else 90.0], start=START + minute * MINUTE)
+        if minute == 6:
+            article(market, "late", START + 210 * SECOND, "BTC gains")
+        now = START + (minute + 1) * MINUTE + SECOND
+        decide(market, adbc, "passes", now=now)
+        decide(market, adbc, "stream", now=now, sessions=sessions)
+    query = """
+        SELECT target, decided_at, inputs -> 'articles' FROM signals.decisions
+        WHERE wallet = %s AND trigger_kind = 'bar' ORDER BY decided_at
+    """
+    for name in names:
+        found = market.execute(query, [name]).fetchall()
+        read = ["wire late"]
+        assert found == [(0.01, START + 4 * MINUTE, read), (0.0, START + 9 * MINUTE, read)]
+    assert sessions.rebuilt == 2
 
 
 def test_bars_that_are_missing_are_those_of_sessions_with_their_lunch_breaks(

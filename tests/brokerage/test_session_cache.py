@@ -21,7 +21,7 @@ from strades_pipelines.brokerage.live import decide
 from strades_pipelines.brokerage.movements import Movement, post_movement
 from strades_pipelines.brokerage.portfolio import open_wallet
 from strades_pipelines.brokerage.session_cache import SessionCache
-from strades_pipelines.brokerage.trade_pass import WalletTemplate
+from strades_pipelines.brokerage.wallets import WalletTemplate
 from strades_pipelines.database.connection import connect
 from strades_pipelines.strategy.account import Account
 from strades_pipelines.strategy.events import Bar, Fill, OrderChange, Trade

@@ -7,10 +7,11 @@ from functools import partial
 
 import pytest
 
-from strades_pipelines.database.connection import connect
+from strades_pipelines.database.connection import connect, terminate_own_backends
 from strades_pipelines.datamanager.listings import sync_listings
 from strades_pipelines.datamanager.sources import load_sources
 from strades_pipelines.ingestion.streams.frame_store import Frame, store_frames
+from strades_pipelines.ingestion.streams.recorder import DATABASE_ERRORS
 from strades_pipelines.ingestion.streams.repair import RepairFailed
 from strades_pipelines.ingestion.streams.stream_sources import stream_sources
 from strades_pipelines.ingestion.streams.writer import Coverage, State, StreamWriter, Taken
@@ -83,4 +84,26 @@ def test_the_oldest_trade_of_an_answer_is_known_where_the_provider_takes_no_stre
     # bars begin behind it after a restart too
     writer.keep_states({BTC: State(7, "live", at(10, 6), 0, None, at(10, 5), at(10, 6))}, at(10, 7))
     assert writer.open(at(10, 8))[BTC] == Coverage(at(10, 5), at(10, 6))
+    writer.close()
+
+
+BACKENDS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()
+"""
+
+
+def test_loads_keep_their_connections_until_one_breaks(writer: StreamWriter) -> None:
+    backends = []
+    for number in (1, 2):
+        assert writer.store([trade(number, at(10, number))], at(10, number)).rows == 1
+        with connect(writer.url) as connection:
+            backends.append({pid for (pid,) in connection.execute(BACKENDS)})
+    assert len(backends[0]) == 3
+    assert backends[0] == backends[1]
+    terminate_own_backends(writer.url)
+    for _ in range(2):  # the writer's own connection, then those of its loads
+        with pytest.raises(DATABASE_ERRORS):
+            writer.store([trade(3, at(10, 3))], at(10, 3))
+    assert writer.store([trade(4, at(10, 4))], at(10, 4)).rows == 2
     writer.close()
