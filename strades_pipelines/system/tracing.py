@@ -56,7 +56,7 @@ def begin_span(name: str, parent: Span | None = None, **ids: str) -> Span:
 @contextmanager
 def span(name: str, **ids: str) -> Iterator[None]:
     """A span around a block; what the block raises is passed on, and its kind is the span's error."""
-    begun = begin_span(name, **ids)
+    begun = begin_span(name, None, **ids)
     try:
         yield
     except BaseException as error:
