@@ -130,7 +130,8 @@ def _date(connection: "psycopg.Connection", shift: timedelta, newest: dict[str, 
 
 
 def _measure(connection: "psycopg.Connection", home: Path, peak: int) -> Day:
-    sizes = dict(connection.execute("SELECT datname, pg_database_size(oid) FROM pg_database").fetchall())
+    found = connection.execute("SELECT datname, pg_database_size(oid) FROM pg_database").fetchall()
+    sizes: dict[str, int] = dict(found)
     server = home / "postgres"
     files = [path for path in home.rglob("*") if path.is_file()]
     own = [path for path in files if server not in path.parents]

@@ -48,7 +48,6 @@ class SimulatedLauncher(RunLauncher, ConfigurableClass):
     """Notes what the daemon launches."""
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__()
         self._inst_data = inst_data
         self.launched: list[dg.DagsterRun] = []
 

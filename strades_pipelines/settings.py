@@ -182,6 +182,10 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="json: one object a line, with the ids of run, source and wallet"
     )
+    traces_url: str | None = Field(
+        None,
+        description="a collector of OpenTelemetry's traces, http://127.0.0.1:4318/v1/traces; none without it",
+    )
     show_tracebacks: bool = Field(False, description="show the whole traceback of an unexpected error")
     spider_database: str | None = Field(
         None, repr=False, description="set by the process that starts a crawl: where answers go"
@@ -230,7 +234,7 @@ class Settings(BaseSettings):
         files = _SecretFiles(settings_cls, file_secret_settings.secrets_dir)
         return init_settings, env_settings, dotenv_settings, files
 
-    @field_validator("alert_webhook", "alert_smtp", "alert_heartbeat")
+    @field_validator("alert_webhook", "alert_smtp", "alert_heartbeat", "traces_url")
     @classmethod
     def _names_a_server(cls, url: str | None, info: ValidationInfo) -> str | None:
         schemes = ("smtp", "smtps") if info.field_name == "alert_smtp" else ("http", "https")

@@ -30,6 +30,7 @@ IMPORTED = {
         dagster._core.definitions.declarative_automation.serialized_objects: AutomationConditionEvaluation
         AutomationConditionEvaluationWithRunIds
         dagster._core.storage.event_log.schema: SqlEventLogStorageTable
+        dagster._daemon.types: DaemonHeartbeat
         dagster._serdes: ConfigurableClassData
         dagster._utils.concurrency: ConcurrencyClaimStatus
     """,
@@ -66,6 +67,7 @@ METHODS = {
     "dagster_postgres.event_log:PostgresEventLogStorage._store_asset_event": ["conn", "event", "event_id"],
     "dagster_postgres.event_log:PostgresEventLogStorage.prepare_insert_event_batch": ["events"],
     "dagster_postgres.event_log:PostgresEventLogStorage.store_asset_check_event": ["event", "event_id"],
+    "dagster_postgres.run_storage:PostgresRunStorage.add_daemon_heartbeat": ["daemon_heartbeat"],
     "dagster_postgres.schedule_storage:PostgresScheduleStorage.purge_asset_evaluations": ["before"],
     "dagster:ScheduleDefinition.evaluate_tick": ["context"],
 }

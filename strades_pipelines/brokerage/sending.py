@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 
 from strades_pipelines.brokerage.brokers.venue import ReplacesOrders, VenueBroker, VenueOrder
 from strades_pipelines.brokerage.brokers.venue_errors import BrokerError, NotSent, RateLimited, Rejected
@@ -26,6 +27,7 @@ from strades_pipelines.database.crash import crash_point
 from strades_pipelines.database.pipelining import commit_together
 from strades_pipelines.market.order_states import OrderState
 from strades_pipelines.market.order_terms import Order
+from strades_pipelines.system.tracing import span
 
 # From its first send on a pass begins requests for so long, and what is left at the next one: a venue's grace counts
 # from `submitting`, and this and the last request's time-out (13 s) have to fit into it. Where there is no grace (on
@@ -205,6 +207,10 @@ class Sending:
         """Call the venue, in whatever thread: for a new order, or for one in the place of another."""
         # A venue on paper accepts it when it is sent, as it is recorded, and not when a pass began that waited since.
         at = max(self._journal.now, submit.known.sent_at or self._journal.now)
+        with span("order", wallet=self._name, broker=self._journal.wallet.broker, intent=submit.known.order.intent_id):
+            return self._ask(lane, submit, at)
+
+    def _ask(self, lane: VenueBroker, submit: Submit, at: datetime) -> VenueOrder:
         if submit.old is None or not isinstance(lane, ReplacesOrders):
             return lane.submit(submit.order, at=at)
         crash_point("trading.order_replacing")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from strades_pipelines.database.connection import terminate_own_backends
+from strades_pipelines.defs.run_spans import RunSpans
 from strades_pipelines.system import stopping
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ class StoppableExecutor(dg.Executor):
         self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"
     ) -> "Iterator[dg.DagsterEvent]":
         """Execute the steps; a signal ends the process some seconds later at the latest."""
+        with RunSpans(plan_context.run_id, plan_context.job_name) as spans:
+            for event in self._execute(plan_context, execution_plan):
+                spans.follow(event)
+                yield event
+
+    def _execute(
+        self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"
+    ) -> "Iterator[dg.DagsterEvent]":
         if threading.current_thread() is not threading.main_thread():  # signals are the main thread's, as in tests
             yield from self._executor.execute(plan_context, execution_plan)
             return

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from strades_pipelines.database.errors import cause
 from strades_pipelines.defs.executor import report_canceled
+from strades_pipelines.defs.run_spans import RunSpans
 from strades_pipelines.orchestration.ended_runs import PROCESS_TAG, end_killed_runs, this_process
 from strades_pipelines.partitions import Window
 from strades_pipelines.system import stopping
@@ -59,7 +60,11 @@ class GraphRuns:
         run_id, failed = str(uuid4()), len(self.failures)
         self.instance.add_event_listener(run_id, self._follow)
         stopping.begin_nothing_more_if_requested()
-        with stopping.at_stop(lambda: report_canceled(self.instance, run_id)):
+        with (
+            RunSpans(run_id, self.command) as spans,
+            stopping.at_stop(lambda: report_canceled(self.instance, run_id)),
+        ):
+            self.instance.add_event_listener(run_id, lambda entry: spans.follow(entry.dagster_event))
             result = self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=self.instance,
                 asset_selection=selection,

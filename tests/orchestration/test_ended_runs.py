@@ -1,14 +1,18 @@
 """What a run that has ended still holds of a pool is free for the next one, whoever ended it and when."""
 
+import logging
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent
+from dagster._daemon.monitoring import execute_concurrency_slots_iteration
 
 from strades_pipelines.orchestration import ended_runs
 from strades_pipelines.orchestration.dagster_storage import BEGINNINGS
@@ -16,8 +20,10 @@ from strades_pipelines.orchestration.ended_runs import PROCESS_TAG, end_killed_r
 from strades_pipelines.orchestration.pools import make_pools
 from strades_pipelines.system import stopping
 from tests.orchestration.test_dagster_storage import OURS
+from tests.waiting import wait_until
 
 POOL = "source_gateio"
+SLOT_SECONDS = 3
 STARTED = dg.DagsterRunStatus.STARTED
 
 
@@ -136,3 +142,28 @@ def test_neither_run_nor_step_is_noted_as_begun_in_a_process_that_is_being_stopp
         assert instance.all_logs(run.run_id, of_type=beginning) == []
     finally:
         stopping._requested.clear()
+
+
+def test_dagsters_daemon_frees_the_slot_of_a_killed_run_after_the_configured_time(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Of a run whose process was killed the code location reports the end, and nobody gives its slot back."""
+    settings = "concurrency: {pools: {granularity: op, default_limit: 1}}\nrun_monitoring:\n"
+    settings += f"  enabled: true\n  free_slots_after_run_end_seconds: {SLOT_SECONDS}\n"
+    (tmp_path / "dagster.yaml").write_text(OURS.format(database_url) + settings)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        make_pools(instance, [POOL])
+        killed, waiting = (instance.add_run(dg.DagsterRun("main", status=STARTED)) for _ in range(2))
+
+        def claimed_after_a_look() -> int:
+            list(execute_concurrency_slots_iteration(SimpleNamespace(instance=instance), logging.getLogger()))
+            return len(instance.event_log_storage.get_concurrency_info(POOL).claimed_slots)
+
+        assert claims(instance, killed)
+        assert claimed_after_a_look() == 1  # it runs
+        instance.report_run_failed(killed)
+        ended = time.monotonic()
+        assert claimed_after_a_look() == 1  # its process may still be ending
+        wait_until(lambda: claimed_after_a_look() == 0)
+        assert time.monotonic() - ended >= SLOT_SECONDS - 1  # Dagster keeps whole seconds of some times
+        assert claims(instance, waiting)
