@@ -166,13 +166,20 @@ def _entries(body: bytes) -> dict[str, bytes]:
                 _check_entry(info, [one.filename for one in infos])
             if sum(info.file_size for info in infos) > MOST_BYTES:
                 raise BundleRefused(f"expected files of at most {MOST_BYTES} bytes together, found more")
-            return {info.filename: archive.read(info) for info in infos}
+            return {info.filename: _read(archive, info) for info in infos}
     except zipfile.BadZipFile as error:
         raise BundleChanged(f"expected a zip file that is whole, found another: {error}") from None
     except (EOFError, NotImplementedError, RuntimeError, ValueError, struct.error) as error:
         if isinstance(error, BundleRefused):
             raise
         raise BundleRefused(f"expected a zip file, found one that cannot be read: {error}") from None
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    try:
+        return archive.read(info)
+    except zipfile.BadZipFile:  # its checksum is another
+        raise BundleChanged(f"{info.filename[:80]}: expected the bytes that were signed, found others") from None
 
 
 def _check_count(body: bytes) -> None:

@@ -78,7 +78,7 @@ def verify(bundle: Bundle, files: Mapping[str, Path]) -> Verdict:
         return Verdict(DIFFERS, _difference(bundle, answer.result) + _other_code(manifest, answer.code_sha256))
     if wrong := first_wrong_claim(manifest.result.claims, answer.claims):
         return Verdict(DIFFERS, wrong)
-    return Verdict(VERIFIED, f"{len(answer.result['fills'])} fills and {len(answer.claims)} figures are the same")
+    return Verdict(VERIFIED, f"the same fills ({len(answer.result['fills'])}) and figures ({len(answer.claims)})")
 
 
 def check_permissions(bundle: Bundle) -> None:

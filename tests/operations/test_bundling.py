@@ -1,14 +1,17 @@
 """`strades bundle`: from a strategy to a signed file, what is shown of it, verified and installed."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from strades_pipelines.operations.bundle_commands import app
-from strades_pipelines.settings import settings
+from strades_pipelines.settings import PROJECT, settings
 from tests.research.bars import Run, bar_file, runner
 
+DOCS = PROJECT / "docs"
 NAMES = "--name", "cross", "--version", "1.0.0", "--title", "Two means", "--licence", "Apache-2.0"
 
 
@@ -20,57 +23,68 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return runner(monkeypatch, capsys)
 
 
-def test_from_a_strategy_to_an_installed_bundle(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bars, file = bar_file(tmp_path), tmp_path / "cross.zip"
-    options = "--bars", bars, "--param", "fast=2", "--param", "slow=5", "--source", "a wave", "--data-licence", "free"
-    made = run("bundle", "make", "sma_cross", *options, *NAMES, "-o", file, "--json")
+def test_the_page_on_bundles_from_a_strategy_to_an_installed_bundle(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands of docs/bundles.md in order, with the strategy of docs/strategies.md and a wave for its bars."""
+    monkeypatch.chdir(tmp_path)
+    bars = bar_file(tmp_path, [100.0 + 0.5 * k + k * 7 % 11 for k in range(120)], "goog.csv")  # it breaks out
+    [first, *_] = re.findall(r"```python\n(# breakout.py\n.*?)```", (DOCS / "strategies.md").read_text(), re.DOTALL)
+    (tmp_path / "breakout.py").write_text(first)
+    [block, *_] = re.findall(r"```console\n(.*?)```", (DOCS / "bundles.md").read_text(), re.DOTALL)
+    make, show, verify, install = [shlex.split(line.removeprefix("$ strades ")) for line in block.splitlines()]
+    file = tmp_path / "breakout.zip"
+
+    made = run(*make, "--source", "a wave", "--data-licence", "free", "--json")
     assert made.code == 0, made.err
     manifest = made.document["manifest"]
     assert manifest["data"][0]["source"] == "a wave"
     assert manifest["code"]["permissions"] == ["bars", "targets"]
     # The same figures as `strades backtest`, which is not shut in.
-    document = run("backtest", "sma_cross", *options[:6], "--json", "--no-ledger").document
+    options = "--bars", bars, "--fee", "percent:0.1", "--json", "--no-ledger"
+    document = run("backtest", "breakout.py", *options).document
     assert manifest["result"]["claims"] == document["statistics"]
     assert manifest["environment"]["code_sha256"] == document["code_hash"]
+    assert document["statistics"]["fills"] > 0
 
-    shown = run("bundle", "show", file)
+    shown = run(*show)
     assert "author    " + made.document["author"] in shown.out
     assert "asks for  bars, targets" in shown.out
     missing = run("bundle", "verify", file, "--json")
     assert (missing.code, missing.document["state"]) == (1, "data not here")
-    verified = run("bundle", "verify", file, "--bars", bars)
+    verified = run(*verify)
     assert (verified.code, verified.out.partition(":")[0]) == (0, "verified")
 
     draft = run("bundle", "article", file)
-    assert draft.out.startswith("Draft, by a template:\n\ncross 1.0.0, signed with the key ")
+    assert draft.out.startswith("Draft, by a template:\n\nbreakout 1.0.0, signed with the key ")
     assert "no run has given the same" in draft.out
     assert run("bundle", "article", file, "--writer", "parrot").code == 2
     other = run("bundle", "install", file, "--key", "0000-0000-0000-0000")
     assert (other.code, other.err.partition("expected ")[2][:30]) == (2, "a bundle of the author 0000-00")
     monkeypatch.setenv("STRADES_WORLD", "live")
     settings.cache_clear()
-    early = run("bundle", "install", file)
-    assert (early.code, early.err) == (2, "strades: cross: expected it in the sandbox world first, it is not there\n")
+    early = run(*install)
+    assert (early.code, early.err) == (
+        2,
+        "strades: breakout: expected it in the sandbox world first, it is not there\n",
+    )
     monkeypatch.setenv("STRADES_WORLD", "sandbox")
     settings.cache_clear()
-    paths = {json.loads(run("bundle", "install", file, "--json").out)["code"] for _ in range(2)}
+    paths = {json.loads(run(*install, "--json").out)["code"] for _ in range(2)}
     [path] = map(Path, paths)
     assert path.is_relative_to(tmp_path / "home" / "bundles" / made.document["author"])
-    assert (
-        path.read_bytes()
-        == (Path(__file__).parents[2] / "strades_pipelines/strategy/library/sma_cross.py").read_bytes()
-    )
+    assert path.read_text() == first
     assert path.stat().st_mode & 0o777 == 0o400
-    assert run("backtest", path, *options[:6], "--json", "--no-ledger").document["equity"] == document["equity"]
+    assert run("backtest", path, *options).document["equity"] == document["equity"]
 
     changed = bytearray(file.read_bytes())
-    changed[changed.index(b"class SmaCross")] ^= 1
+    changed[changed.index(b"class Breakout")] ^= 1
     file.write_bytes(changed)
-    answer = run("bundle", "verify", file, "--bars", bars)
+    answer = run(*verify)
     assert answer.code == 1
     assert answer.out.startswith("differs: ")
-    assert "code/sma_cross.py" in answer.out
-    assert run("bundle", "install", file).code == 2
+    assert "code/breakout.py" in answer.out
+    assert run(*install).code == 2
 
 
 def test_each_command_says_what_it_does() -> None:
