@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from dashboard.accounts.models import User
-from dashboard.shop.acts import record_act
+from dashboard.community.acts import record_act
 from dashboard.shop.models import GRANTED, Credit, Grant, Item
 
 

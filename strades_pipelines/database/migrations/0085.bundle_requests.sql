@@ -1,4 +1,4 @@
--- depends: 0073.lineage_marks
+-- depends: 0082.community
 
 -- Bundles that people want verified or installed, asked for in the dashboard, which runs none of their code. `strades up` carries each out
 -- in a process of its own and writes the outcome. Grain: one row a request.
@@ -28,8 +28,7 @@ COMMENT ON TABLE ops.bundle_requests IS 'Bundles that people want verified or in
 -- The dashboard asks, and cannot write outcomes.
 GRANT SELECT, INSERT (request_key, kind, bundle_sha256, body, requested_by, requested_at) ON ops.bundle_requests TO strades_dashboard;
 
--- What people do in the shop is an event, as what wallets and sources do is.
-INSERT INTO ops.platforms VALUES ('strades', 'This installation', NULL) ON CONFLICT DO NOTHING;
+-- What people do in the shop is an event, as what they do on the other pages is.
 INSERT INTO ops.event_types VALUES
 ('item_published', 'Somebody published a bundle'),
 ('item_withdrawn', 'Somebody withdrew a bundle'),
@@ -39,11 +38,4 @@ INSERT INTO ops.event_types VALUES
 ('credits_given', 'An admin gave somebody credits for the shop'),
 ('item_reported', 'A bundle was reported to the admins'),
 ('item_hidden', 'An admin hid a bundle'),
-('item_shown', 'An admin showed a hidden bundle again')
-ON CONFLICT DO NOTHING;
--- The pages add acts of people, and none of a wallet, a source or a run.
-GRANT INSERT ON ops.events TO strades_dashboard;
-ALTER TABLE ops.events ENABLE ROW LEVEL SECURITY;
-CREATE POLICY shop_all_rows ON ops.events USING (true) WITH CHECK (true);
-CREATE POLICY shop_acts_of_people ON ops.events AS RESTRICTIVE FOR INSERT TO strades_dashboard
-WITH CHECK (starts_with(user_id, 'person:') AND platform_id = 'strades');
+('item_shown', 'An admin showed a hidden bundle again');
