@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 TOGETHER = 8  # sets
 FLAT = 1e-12  # a deviation of daily returns below this is rounding
 Result = TypeVar("Result")
-Result_co = TypeVar("Result_co", covariant=True)
 
 
-class SetRunner(Protocol[Result_co]):
+class SetRunner(Protocol[Result]):
     """Runs sets of parameters in one thread."""
 
-    def run_all(self, sets: Sequence[Mapping[str, Any]]) -> list[Result_co]:
+    def run_all(self, sets: Sequence[Mapping[str, Any]]) -> list[Result]:
         """A result for each set, in their order."""
 
 

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -70,7 +71,7 @@ def served() -> Iterator[Served]:
 def test_somebody_signs_in_through_tls_and_sees_the_dashboard_dagster_and_the_docs(served: Served) -> None:
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
         urllib.request.urlopen(served.url, timeout=10)
-    create = [STRADES, "dashboard", "createuser", "ada", "--role", "admin"]
+    create: list[str | Path] = [STRADES, "dashboard", "createuser", "ada", "--role", "admin"]
     environment = {**os.environ, **served.installation.environment}
     subprocess.run(create, env=environment, cwd=PROJECT, input=f"{PASSWORD}\n", text=True, check=True)
     docs = served.installation.home / "docs" / "index.html"

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -156,7 +157,8 @@ def test_dagsters_daemon_frees_the_slot_of_a_killed_run_after_the_configured_tim
         killed, waiting = (instance.add_run(dg.DagsterRun("main", status=STARTED)) for _ in range(2))
 
         def claimed_after_a_look() -> int:
-            list(execute_concurrency_slots_iteration(SimpleNamespace(instance=instance), logging.getLogger()))
+            context: Any = SimpleNamespace(instance=instance)
+            list(execute_concurrency_slots_iteration(context, logging.getLogger()))
             return len(instance.event_log_storage.get_concurrency_info(POOL).claimed_slots)
 
         assert claims(instance, killed)
