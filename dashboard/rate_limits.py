@@ -37,6 +37,7 @@ EXPORTED = frozenset(
         "body_download",
         "data_bytes",
         "thread_export",
+        "own_data",
     }
 )
 

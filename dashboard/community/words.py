@@ -46,6 +46,7 @@ CONTACT_ACTS = ("friend_requested", "friend_added")
 class Line:
     """An act as a line of the feed. `url` is empty where it leads nowhere."""
 
+    person_id: int
     who: str
     did: str
     what: str
@@ -62,7 +63,7 @@ def feed_lines(acts: Iterable[Act], hidden: set[int]) -> list[Line]:
 
 def _line(act: Act, names: Mapping[int, str]) -> Line:
     what, url = _page(act.kind, act.value)
-    return Line(names.get(act.person_id, _("somebody")), word_of_act(act.kind), what, url, act.at)
+    return Line(act.person_id, names.get(act.person_id, _("somebody")), word_of_act(act.kind), what, url, act.at)
 
 
 def word_of_act(kind: str) -> str:
@@ -72,11 +73,11 @@ def word_of_act(kind: str) -> str:
 
 def _page(kind: str, value: Mapping[str, Any]) -> tuple[str, str]:
     if kind in CONTACT_ACTS:
-        return _("contacts"), reverse("contacts")
+        return _("your contacts"), reverse("contacts")
     table, _slash, key = str(value.get("row", "")).partition("/")
     found = {**value, "organization": key} if table == "organizations" else value
     for name, page in PAGES:
         if name in found:
-            text = str(found[name]) if name == "wallet" else _("open")
+            text = str(found[name]) if name == "wallet" else _("open it")
             return text, reverse(page, args=[found[name]])
     return "", ""
